@@ -1,0 +1,49 @@
+# make run: start MEMO. make test: run its tests. Both make the environment in .venv first.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+PYTHON := $(or $(PYTHON),$(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	if $$python $(NEW_ENOUGH); then echo $$python; break; fi; done),python3)
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help env run test lint bench base-model clean
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+env: $(READY) ## make the environment in .venv, or bring it up to date
+
+$(READY): requirements.lock pyproject.toml
+	@if ! "$(PYTHON)" $(NEW_ENOUGH); then \
+		echo "MEMO needs Python 3.11 or newer; install it, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; fi
+	@if ! "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null; then \
+		echo "$(PYTHON) has no ensurepip, which makes environments; install it (on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; fi
+	@echo "Installing into .venv; the first time takes some minutes."
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+run: env ## start MEMO in the foreground; Ctrl-C stops it
+	@exec $(BIN)/memo up --foreground
+
+test: env ## run all tests
+	$(BIN)/python -m pytest tests/unit tests/integration tests/acceptance -q
+
+lint: env ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: env ## measure what docs/benchmarks.md shows
+	@for program in bench/[a-z]*.py; do $(BIN)/python "$$program"; done
+
+base-model: env ## train the built-in base model anew (up to 20 minutes)
+	$(BIN)/python -m training.base
+
+clean: ## remove the environment and all caches; nothing of yours
+	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

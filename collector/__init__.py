@@ -1,0 +1,1 @@
+"""What a person does, from its sources into the store: watch, redact, store, announce."""

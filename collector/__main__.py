@@ -1,0 +1,11 @@
+"""`python -m collector PART`."""
+
+import sys
+
+from collector.collector import main
+from memo.errors import MemoError
+
+try:
+    main(sys.argv[-1])
+except MemoError as error:
+    sys.exit(str(error))

@@ -1,0 +1,76 @@
+"""The collector: runs all sources, each in a thread that may fail alone, and hands what they emit to the intake."""
+
+import signal
+import threading
+from collections.abc import Callable
+from functools import partial
+from importlib.metadata import entry_points
+
+from memo.broker import broker_url
+
+from collector.announce import Announcer
+from collector.intake import Intake
+from db import migrate
+from db.engine import open_store
+from memo import logs
+from memo.parts import say_ready
+from memo.paths import Home
+from memo.protocols import Batch, Source
+from memo.queue import make_app
+from memo.settings import Settings
+
+BACK_OFF_S = (1.0, 60.0)
+"""First and longest pause before a source that failed is run again."""
+READY_S = 5.0
+"""A source that watches later than this holds the others up no longer."""
+
+log = logs.get(__name__)
+
+
+def sources(settings: Settings, home: Home) -> list[Source]:
+    """The sources of the entry-point group `memo.sources`."""
+    return [entry.load()(settings, home) for entry in entry_points(group="memo.sources")]
+
+
+def keep_running(source: Source, intake: Intake, stop: threading.Event) -> None:
+    """Run a source until `stop` is set; where it fails, again after a pause."""
+
+    def emit(batch: Batch) -> None:
+        intake.take(source.name, batch)
+
+    pause = BACK_OFF_S[0]
+    while not stop.is_set():
+        try:
+            source.run(emit, partial(intake.cursor, source.name), stop)
+        except Exception:
+            log.exception("a source failed", source=source.name, again_in_s=pause)
+            stop.wait(pause)
+            pause = min(2 * pause, BACK_OFF_S[1])
+
+
+def collect(settings: Settings, home: Home, stop: threading.Event, ready: Callable[[], None]) -> None:
+    """Collect until `stop` is set; `ready` is called when all sources watch."""
+    store = open_store(settings, home)
+    url = broker_url(home, settings)
+    intake = Intake(store, settings, Announcer(make_app(url, settings), settings).look)
+    found = sources(settings, home)
+    threads = [threading.Thread(target=keep_running, args=(source, intake, stop)) for source in found]
+    for thread in threads:
+        thread.start()
+    for source in found:
+        source.watching.wait(READY_S)
+    ready()
+    for thread in threads:
+        thread.join()
+    store.close()
+
+
+def main(part: str) -> None:
+    """The process: ends at SIGTERM or SIGINT."""
+    settings, home = Settings.load(), Home.find()
+    logs.setup(home.logs, part)
+    migrate.upgrade(settings, home)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    collect(settings, home, stop, partial(say_ready, home, part))

@@ -1,0 +1,72 @@
+"""The way of a batch into the store: scope, privacy, plausibility, then one transaction; after it, one ask."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from collector.privacy import redact
+from data.importers.line import implausible
+from db import cursors, events, scopes
+from db.engine import Store
+from memo.events import Event
+from memo.logs import get
+from memo.protocols import Batch
+from memo.settings import Settings
+
+REMEMBERED = 256
+"""Lines of which a source's repeats are counted: equal ones within a second come close together."""
+
+log = get(__name__)
+
+
+class Intake:
+    """Takes the batches of all sources; `announce` is told a scope that has something new, after the commit."""
+
+    def __init__(self, store: Store, settings: Settings, announce: Callable[[str], None]) -> None:
+        self._store = store
+        self._settings = settings
+        self._announce = announce
+
+    def cursor(self, source: str, key: str) -> dict[str, Any] | None:
+        """What a source last committed under a key."""
+        with self._store.read() as session:
+            stored = cursors.get(session, source, key)
+        return stored["cursor"] if stored else None
+
+    def take(self, source: str, batch: Batch) -> int:
+        """Store a batch and its cursor together; how many events were new."""
+        by_scope = self._admitted(source, batch)
+        with self._store.write() as session:
+            repeats = self._repeats(session, source, batch)
+            asked, new = [], 0
+            for scope, found in by_scope.items():
+                added = events.append(session, scope, found, [repeats.key(event) for event in found])
+                new += added
+                if added and scopes.ask(session, scope, self._settings.predict.stale_s):
+                    asked.append(scope)
+            kept = {"cursor": batch.cursor, "repeats": repeats.counts}
+            cursors.put(session, source, batch.cursor_key, kept)
+        for scope in asked:
+            self._announce(scope)
+        return new
+
+    def _admitted(self, source: str, batch: Batch) -> dict[str, list[Event]]:
+        admitted, touched = redact(batch.events)
+        for name, count in touched.items():
+            log.info("a privacy rule applied", rule=name, source=source, events=count)
+        by_scope: dict[str, list[Event]] = defaultdict(list)
+        for event in admitted:
+            if reason := implausible(event.at):
+                log.warning("an event was rejected", source=source, source_key=event.source_key, reason=reason)
+                continue
+            named = event if event.scope else replace(event, scope=self._settings.scope)
+            by_scope[named.scope].append(named if named.source else replace(named, source=source))
+        return by_scope
+
+    @staticmethod
+    def _repeats(session: Session, source: str, batch: Batch) -> events.Repeats:
+        stored = None if batch.anew else cursors.get(session, source, batch.cursor_key)
+        return events.Repeats(stored["repeats"] if stored else None, limit=REMEMBERED)

@@ -1,0 +1,1 @@
+"""Sources of events; each is a `memo.protocols.Source` under the entry-point group `memo.sources`."""

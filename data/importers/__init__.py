@@ -1,0 +1,41 @@
+"""Files of outside data: a JSON list of windows, event lines, JSON objects a line, or a CSV of events."""
+
+from datetime import tzinfo
+from pathlib import Path
+
+from data.importers import rejects
+from data.importers.files import form, open_file, raw_lines, read, read_windows
+from data.importers.line import Reject
+from memo.events import Event
+from memo.grammar import Language, write
+from memo.windows import WindowedPair, stream
+
+__all__ = ["Reject", "events", "form", "lines", "open_file", "read", "rejects", "windows"]
+
+WINDOW = 5
+"""Lines of a window, where a file has none of its own."""
+
+
+def events(path: Path, zone: tzinfo) -> list[Event]:
+    """All events of a file, in its order; what can't be read is passed over. Raises MemoError for no such file."""
+    with open_file(path) as file:
+        return [event for event in read(path, file, zone) if isinstance(event, Event)]
+
+
+def lines(path: Path, zone: tzinfo, language: Language) -> list[str]:
+    """All lines of a file as they stand, or as they are written in `language` where it has none; bad ones too."""
+    chosen = form(path)
+    if chosen == "json":
+        return [line for line in stream(read_windows(path)) if line]
+    if chosen == "csv":
+        return [write(event, language) for event in events(path, zone)]
+    with open_file(path) as file:
+        return [text for raw in raw_lines(file) if (text := raw.decode(errors="surrogateescape")).strip()]
+
+
+def windows(path: Path, zone: tzinfo, language: Language = "en") -> list[WindowedPair]:
+    """The windows of a file: its own, or each `WINDOW` lines with the line after them."""
+    if form(path) == "json":
+        return read_windows(path)
+    found = lines(path, zone, language)
+    return [(found[end - WINDOW : end], found[end]) for end in range(WINDOW, len(found))]

@@ -1,0 +1,135 @@
+"""Whole files of events, by form: JSON windows, CSV, event lines and JSON objects."""
+
+import csv
+import json
+import os
+import stat
+from collections.abc import Iterator
+from datetime import tzinfo
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from data.importers.line import Reject, from_fields, implausible, read_line
+from memo.errors import GrammarError, MemoError, UsageError
+from memo.events import Event
+from memo.grammar import MAX_LINE
+from memo.windows import WindowedPair, stream
+
+BOM = b"\xef\xbb\xbf"
+TIMES = ("at", "timestamp")
+
+
+def open_file(path: Path) -> BinaryIO:
+    """The file, to be read. Raises UsageError where it is none or can't be read."""
+    try:
+        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")  # a pipe would block
+    except OSError as error:
+        raise UsageError(f"{path} can't be read ({error.strerror}); name a file that is there.") from error
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise UsageError(f"{path} is no regular file; name files of windows, event lines or event objects.")
+    return file
+
+
+def form(path: Path) -> str:
+    """`json`, `csv` or `lines`, by name and content. Raises MemoError for an empty file."""
+    with open_file(path) as file:
+        head = file.read(4096).removeprefix(BOM).lstrip()
+    if not head:
+        raise MemoError(f"{path} is empty; there is nothing to read.")
+    if head.startswith(b"[") and (path.suffix == ".json" or head[1:].lstrip()[:1] in (b"{", b"]", b"")):
+        return "json"
+    columns = {name.strip(' "\r') for name in head.split(b"\n")[0].decode(errors="replace").split(",")}
+    if "operation" in columns and not columns.isdisjoint(TIMES):
+        return "csv"
+    if path.suffix == ".csv":
+        raise MemoError(f"{path} has no header line with `at` (or `timestamp`) and `operation`; add one.")
+    if path.suffix == ".json" and not head.startswith(b"{"):
+        raise _no_windows(path)
+    return "lines"
+
+
+def read(path: Path, file: BinaryIO, zone: tzinfo) -> Iterator[Event | Reject]:
+    """Each event and each reject of an open file, in order."""
+    chosen = form(path)
+    if chosen == "csv":
+        yield from _csv(file, zone)
+        return
+    raw = _window_lines(path) if chosen == "json" else raw_lines(file)
+    for number, line in enumerate(raw, 1):
+        if not line.strip():
+            continue
+        try:
+            yield read_line(line, zone)
+        except GrammarError as error:
+            yield Reject.of("line", number, str(error), line)
+
+
+def raw_lines(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file without their ends; of a line that is too long, its beginning."""
+    start = True
+    while line := file.readline(MAX_LINE + 2):
+        kept = line
+        while not line.endswith(b"\n") and (line := file.readline(MAX_LINE)):
+            pass
+        yield (kept.removeprefix(BOM) if start else kept).rstrip(b"\r\n")
+        start = False
+
+
+def _window_lines(path: Path) -> Iterator[bytes]:
+    return (line.encode(errors="surrogatepass") for line in stream(read_windows(path)) if line)
+
+
+def read_windows(path: Path) -> list[WindowedPair]:
+    """The windows of a JSON file: lines without the head line, and the line that came next."""
+    with open_file(path) as file:
+        try:
+            rows = json.loads(file.read().removeprefix(BOM))
+        except (ValueError, RecursionError) as error:
+            raise MemoError(f"{path} is no valid JSON ({_where(error)}); mend or leave it out.") from error
+    if not isinstance(rows, list) or not all(_is_window(row) for row in rows):
+        raise _no_windows(path)
+    return [(row["input"].split("\n")[1:], row.get("output") or "") for row in rows]
+
+
+def _where(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"line {error.lineno}: {error.msg}"
+    return "not UTF-8" if isinstance(error, UnicodeDecodeError) else "nested too deeply"
+
+
+def _is_window(row: Any) -> bool:
+    return isinstance(row, dict) and isinstance(row.get("input"), str) and isinstance(row.get("output", ""), str | None)
+
+
+def _no_windows(path: Path) -> MemoError:
+    return MemoError(f"{path} is no JSON list of windows, each with the texts `input` and `output`; see the README.")
+
+
+def _csv(file: BinaryIO, zone: tzinfo) -> Iterator[Event | Reject]:
+    text = TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    rows = csv.reader(text, skipinitialspace=True)
+    header = next(rows)
+    while True:
+        raw = b""
+        try:
+            if (row := next(rows, None)) is None:
+                break
+            raw = "\x1f".join(row).encode(errors="surrogateescape")
+            if row:
+                yield _from_row(dict(zip(header, row, strict=False)), raw, zone)
+        except (GrammarError, csv.Error) as error:
+            yield Reject.of("line", rows.line_num, str(error), raw)
+    text.detach()
+
+
+def _from_row(row: dict[str, str], raw: bytes, zone: tzinfo) -> Event:
+    try:
+        raw.decode()
+    except UnicodeDecodeError as error:
+        raise GrammarError("the row is not UTF-8") from error
+    event = from_fields(row, zone)
+    if reason := implausible(event.at):
+        raise GrammarError(reason)
+    return event

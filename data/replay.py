@@ -1,0 +1,119 @@
+"""Send a file's events through the real path: `python -m data.replay FILE [--speed X] [--scope S]`.
+
+The lines are appended to a file of their own in the inbox, at their own pace. It is removed once the collector has
+read it to its end.
+"""
+
+import argparse
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+from data.importers import lines
+from data.importers.line import read_line
+from memo.errors import GrammarError, MemoError, UsageError
+from memo.paths import Home
+from memo.settings import SCOPE_PATTERN, Settings
+
+PAUSE_S = 1.0
+"""No pause is longer than this."""
+POLL_S = 0.1
+SAMPLE, SAMPLE_SCOPE = Path(__file__).parent / "sample", "sample@memo"
+
+
+def scope_of(path: Path) -> str:
+    """The scope of a file's replay."""
+    return SAMPLE_SCOPE if path.resolve().parent == SAMPLE.resolve() else f"replay@{path.stem}"
+
+
+def replay(path: Path, speed: float, scope: str) -> str:
+    """Send the events of a file and wait until they are read; what came of it, in a sentence.
+
+    Gaps between events are divided by `speed`; 0 leaves no gap.
+    """
+    settings, home = Settings.load(), Home.find()
+    if not re.fullmatch(SCOPE_PATTERN, scope):
+        raise UsageError(f"{scope!r} can't be a scope; choose one with --scope.")
+    found = lines(path, settings.zone, settings.language)
+    folder = home.inbox / scope
+    folder.mkdir(mode=0o700, exist_ok=True)
+    before = _stored(settings, home, scope)
+    target = folder / f"replay-{path.stem}.txt"
+    target.unlink(missing_ok=True)  # of a replay that was broken off
+    with target.open("x", encoding="utf-8", errors="surrogateescape") as file:
+        for pause, line in _paced(found, settings, speed):
+            if pause:
+                file.flush()
+                time.sleep(pause)
+            file.write(f"{line}\n")
+        file.flush()
+        _wait_until_read(file, settings, home)
+    target.unlink()
+    new = _stored(settings, home, scope) - before
+    return f"{len(found)} lines of {path} were replayed in the scope {scope}; {new or 'none'} of them were new."
+
+
+def _paced(found: list[str], settings: Settings, speed: float) -> Iterator[tuple[float, str]]:
+    """Each line with the pause before it, in seconds."""
+    last: datetime | None = None
+    for line in found:
+        try:
+            at = read_line(line.encode(errors="surrogateescape"), settings.zone).at if speed else None
+        except GrammarError:
+            at = None
+        gap = (at - last).total_seconds() / speed if at and last else 0.0
+        yield min(max(gap, 0.0), PAUSE_S), line
+        last = at or last
+
+
+def _wait_until_read(file: IO[str], settings: Settings, home: Home) -> None:
+    """Wait for the collector's cursor: what is removed earlier may be lost."""
+    from db import cursors
+    from db.engine import open_store
+
+    store, found = open_store(settings, home), os.fstat(file.fileno())
+    try:
+        while True:
+            with store.read() as session:
+                stored = cursors.get(session, "inbox", f"{found.st_dev}:{found.st_ino}")
+            if stored and stored["cursor"]["offset"] >= found.st_size:
+                return
+            time.sleep(POLL_S)
+    finally:
+        store.close()
+
+
+def _stored(settings: Settings, home: Home, scope: str) -> int:
+    from db import events, migrate
+    from db.engine import open_store
+
+    migrate.upgrade(settings, home)
+    store = open_store(settings, home)
+    try:
+        with store.read() as session:
+            return events.last_seq(session, scope)
+    finally:
+        store.close()
+
+
+def main() -> None:
+    """Replay the file that is named."""
+    parser = argparse.ArgumentParser(prog="python -m data.replay", description=__doc__)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--speed", type=float, default=1.0, help="times as fast as it was; 0: as fast as it goes")
+    parser.add_argument("--scope", help="whose events these become; replay@NAME unless given")
+    given = parser.parse_args()
+    try:
+        print(replay(given.file, given.speed, given.scope or scope_of(given.file)))
+    except MemoError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

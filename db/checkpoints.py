@@ -1,0 +1,18 @@
+"""Checkpoints of the weights that are learned online."""
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from db.models import CheckpointRow
+
+
+def get(session: Session, scope: str, version: str, generation: int) -> CheckpointRow | None:
+    """The weights of a scope under a version, of the present generation."""
+    row = session.get(CheckpointRow, (scope, version))
+    return row if row is not None and row.generation == generation else None
+
+
+def put(session: Session, scope: str, version: str, generation: int, seq: int, weights: dict[str, Any]) -> None:
+    """Write the weights as of an event."""
+    session.merge(CheckpointRow(scope=scope, version=version, generation=generation, seq=seq, weights=weights))

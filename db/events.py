@@ -1,0 +1,153 @@
+"""Events: appended under the scope's lock, each line once, read by `seq` or by time."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session
+
+from db.models import EventRow, ScopeRow
+from db.scopes import locked
+from memo.events import Event, Operation
+
+CHUNK = 500
+"""Rows of one statement; SQLite takes a bounded number of parameters."""
+
+
+class Repeats:
+    """How often each line came in one file or source so far: a second equal line is another event.
+
+    A line's key holds that count, so reading a file again, or another file with the same lines, adds nothing,
+    and of several files the one with most repeats counts. With `limit` only the last so many lines are remembered.
+    """
+
+    def __init__(self, counts: dict[str, int] | None = None, limit: int | None = None) -> None:
+        self.counts: Counter[str] = Counter(counts or {})
+        self.limit = limit
+
+    def key(self, event: Event) -> str:
+        """The key of this event, which is taken to be the next one."""
+        parts = (event.second.isoformat(), event.operation.value, event.target, event.app, event.detail)
+        digest = hashlib.blake2b("\x1f".join(parts).encode(), digest_size=12).hexdigest()
+        count = self.counts.pop(digest, 0) + 1
+        self.counts[digest] = count
+        if self.limit and len(self.counts) > self.limit:
+            del self.counts[next(iter(self.counts))]
+        return f"{digest}.{count}"
+
+
+def append(session: Session, scope: str, events: Sequence[Event], keys: Sequence[str]) -> int:
+    """Store the events whose key is new, in order, and return how many were."""
+    scope_row = locked(session, scope)
+    known = _known(session, scope, keys)
+    rows, now = [], datetime.now(UTC)
+    for event, key in zip(events, keys, strict=True):
+        if key not in known:
+            known.add(key)
+            scope_row.last_seq += 1
+            rows.append(_as_row(event, scope, scope_row.last_seq, key, now))
+    for start in range(0, len(rows), CHUNK):
+        session.execute(insert(EventRow), rows[start : start + CHUNK])
+    return len(rows)
+
+
+def _known(session: Session, scope: str, keys: Sequence[str]) -> set[str]:
+    known: set[str] = set()
+    for start in range(0, len(keys), CHUNK):
+        chunk = keys[start : start + CHUNK]
+        known |= set(
+            session.scalars(select(EventRow.line_key).where(EventRow.scope == scope, EventRow.line_key.in_(chunk)))
+        )
+    return known
+
+
+def _as_row(event: Event, scope: str, seq: int, key: str, now: datetime) -> dict[str, Any]:
+    offset = event.at.utcoffset() or timedelta()
+    return {
+        "scope": scope,
+        "seq": seq,
+        "line_key": key,
+        "at": event.at,
+        "utc_offset_s": int(offset.total_seconds()),
+        "operation": event.operation.value,
+        "target": event.target,
+        "app": event.app,
+        "detail": event.detail,
+        "source": event.source,
+        "source_key": event.source_key,
+        "executable": event.executable,
+        "stored_at": now,
+    }
+
+
+def resequence(session: Session, scope: str) -> None:
+    """Give all events of a scope their `seq` by time anew: its past has grown, and learned state is rebuilt."""
+    scope_row = locked(session, scope)
+    order = func.row_number().over(order_by=(EventRow.at, EventRow.seq))
+    ranked = select(EventRow.id, order.label("place")).where(EventRow.scope == scope).subquery()
+    place = select(ranked.c.place).where(ranked.c.id == EventRow.id).scalar_subquery()
+    moved = update(EventRow).where(EventRow.scope == scope).execution_options(synchronize_session=False)
+    session.execute(moved.values(seq=-place))  # by way of negative numbers: each (scope, seq) is unique at all times
+    session.execute(moved.values(seq=-EventRow.seq))
+    scope_row.last_seq = session.scalar(select(func.count()).where(EventRow.scope == scope)) or 0
+    scope_row.generation += 1
+
+
+def last_seq(session: Session, scope: str) -> int:
+    """`seq` of the event that was stored last, or 0."""
+    return session.scalar(select(ScopeRow.last_seq).where(ScopeRow.name == scope)) or 0
+
+
+def in_order(session: Session, scope: str, seq: int) -> bool:
+    """Whether each event after `seq` is no older than any that was stored before it."""
+    before = func.max(EventRow.at).over(order_by=EventRow.seq, rows=(None, -1))
+    seen = select(EventRow.seq, EventRow.at, before.label("before")).where(EventRow.scope == scope).subquery()
+    return session.scalar(select(seen.c.seq).where(seen.c.seq > seq, seen.c.at < seen.c.before).limit(1)) is None
+
+
+def after(session: Session, scope: str, seq: int, limit: int) -> Sequence[EventRow]:
+    """The next events in the order of learning."""
+    query = select(EventRow).where(EventRow.scope == scope, EventRow.seq > seq).order_by(EventRow.seq).limit(limit)
+    return session.scalars(query).all()
+
+
+def window(session: Session, scope: str, size: int) -> list[EventRow]:
+    """The last `size` events by time, oldest first."""
+    query = (
+        select(EventRow).where(EventRow.scope == scope).order_by(EventRow.at.desc(), EventRow.seq.desc()).limit(size)
+    )
+    return list(reversed(session.scalars(query).all()))
+
+
+def everything(session: Session, scope: str) -> Iterable[Event]:
+    """All events of a scope, by time."""
+    query = select(EventRow).where(EventRow.scope == scope).order_by(EventRow.at, EventRow.seq)
+    return (as_event(row) for row in session.scalars(query.execution_options(yield_per=1_000)))
+
+
+def as_event(row: EventRow) -> Event:
+    """The event of a row, on its own clock."""
+    return Event(
+        at=row.local_at,
+        operation=Operation(row.operation),
+        target=row.target,
+        app=row.app,
+        detail=row.detail,
+        scope=row.scope,
+        source=row.source,
+        source_key=row.source_key,
+        executable=row.executable,
+    )
+
+
+def last_active_scope(session: Session) -> str | None:
+    """The scope whose event was stored last."""
+    return session.scalar(select(EventRow.scope).order_by(EventRow.id.desc()).limit(1))
+
+
+def names(session: Session) -> Sequence[str]:
+    """All scopes."""
+    return session.scalars(select(ScopeRow.name)).all()

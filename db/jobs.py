@@ -1,0 +1,18 @@
+"""Periodic jobs: when each last ran. Kept in the store, so that a job missed while the machine slept runs once."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy.orm import Session
+
+from db.models import JobRow
+
+
+def last_run(session: Session, name: str) -> datetime | None:
+    """When a job last ran."""
+    row = session.get(JobRow, name)
+    return row.last_run if row else None
+
+
+def ran(session: Session, name: str, result: str) -> None:
+    """Note that a job ran now."""
+    session.merge(JobRow(name=name, last_run=datetime.now(UTC), last_result=result))

@@ -1,0 +1,218 @@
+"""The tables. All times are UTC; an event also keeps its offset, so that its own clock can be shown again."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, Index, MetaData, TypeDecorator, UniqueConstraint, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A time in UTC, on each database; SQLite itself keeps no zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To UTC. Raises ValueError for a time without an offset."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time needs an offset from UTC")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """With its zone, UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """The tables' common base."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON, list[dict[str, Any]]: JSON}
+
+
+class ScopeRow(Base):
+    """One person at one machine; locked while its events get their `seq`."""
+
+    __tablename__ = "scopes"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    last_seq: Mapped[int] = mapped_column(default=0)
+    generation: Mapped[int] = mapped_column(default=0)
+    """Grows when the past has changed: learned state of an older generation is rebuilt."""
+    pending_until: Mapped[datetime | None]
+    """An ask for a prediction is under way until then; cleared before the window is read."""
+    attempt_seq: Mapped[int] = mapped_column(default=0)
+    attempts: Mapped[int] = mapped_column(default=0)
+    """How often a prediction after `attempt_seq` was begun and not ended."""
+    active_version: Mapped[str | None] = mapped_column(ForeignKey("versions.id"))
+
+
+class EventRow(Base):
+    """What happened. `seq` is the order of learning, (`at`, `seq`) that of windows."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        UniqueConstraint("scope", "seq"),
+        UniqueConstraint("scope", "line_key"),
+        Index(None, "scope", "at", "seq"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    scope: Mapped[str] = mapped_column(ForeignKey("scopes.name"))
+    seq: Mapped[int]
+    line_key: Mapped[str]
+    """Digest of second, operation, target, app, detail and of how often they came before: the identity of a line."""
+    at: Mapped[datetime]
+    utc_offset_s: Mapped[int]
+    operation: Mapped[str]
+    target: Mapped[str]
+    app: Mapped[str]
+    detail: Mapped[str]
+    source: Mapped[str]
+    source_key: Mapped[str]
+    executable: Mapped[str]
+    stored_at: Mapped[datetime]
+
+    @property
+    def local_at(self) -> datetime:
+        """The time on the event's own clock."""
+        return self.at.astimezone(timezone(timedelta(seconds=self.utc_offset_s)))
+
+
+class PredictionRow(Base):
+    """What was predicted after an event, and what truly came."""
+
+    __tablename__ = "predictions"
+    __table_args__ = (
+        UniqueConstraint("scope", "last_event_id", "model_version"),
+        Index(None, "scope", "made_at"),
+        Index(None, "scope", "outcome_event_id"),
+        Index(
+            "ix_predictions_unsent",
+            "id",
+            sqlite_where=text("published_at IS NULL"),
+            postgresql_where=text("published_at IS NULL"),
+        ),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    scope: Mapped[str] = mapped_column(ForeignKey("scopes.name"))
+    made_at: Mapped[datetime] = mapped_column(index=True)
+    last_event_id: Mapped[int] = mapped_column(ForeignKey("events.id"))
+    model_version: Mapped[str]
+    operation: Mapped[str | None]
+    """This and the next four: the first candidate, flat for SQL; null where nothing could be said."""
+    target: Mapped[str | None]
+    app: Mapped[str | None]
+    probability: Mapped[float | None]
+    expected_at: Mapped[datetime | None]
+    candidates: Mapped[list[dict[str, Any]]]
+    upcoming: Mapped[list[dict[str, Any]]]
+    new_probability: Mapped[float]
+    latency_ms: Mapped[float]
+    published_at: Mapped[datetime | None]
+    dispatched_at: Mapped[datetime | None]
+    outcome_event_id: Mapped[int | None] = mapped_column(ForeignKey("events.id"))
+    outcome_operation: Mapped[str | None]
+    outcome_target: Mapped[str | None]
+    outcome_rank: Mapped[int | None]
+    """Place of the truth among the candidates, from 1; null where it was none of them."""
+
+
+class CheckpointRow(Base):
+    """Weights learned online, as of an event; without one they start by hand."""
+
+    __tablename__ = "checkpoints"
+
+    scope: Mapped[str] = mapped_column(ForeignKey("scopes.name"), primary_key=True)
+    version: Mapped[str] = mapped_column(primary_key=True)
+    generation: Mapped[int]
+    seq: Mapped[int]
+    weights: Mapped[dict[str, Any]]
+
+
+class DispatchRow(Base):
+    """One handler's go at one prediction; the row is the claim, so that an effect happens at most once."""
+
+    __tablename__ = "dispatches"
+    __table_args__ = (UniqueConstraint("prediction_id", "handler"), Index(None, "scope", "at"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id", ondelete="CASCADE"))
+    scope: Mapped[str]
+    handler: Mapped[str]
+    at: Mapped[datetime]
+    action: Mapped[dict[str, Any]]
+    probability: Mapped[float]
+    status: Mapped[str]
+    """claimed, done, failed, or stopped (by the gate that `detail` names)."""
+    detail: Mapped[str] = mapped_column(default="")
+    duration_ms: Mapped[float | None]
+
+
+class VersionRow(Base):
+    """A trained version of the model; its files stand in the folder `path`."""
+
+    __tablename__ = "versions"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    scope: Mapped[str]
+    created_at: Mapped[datetime]
+    base: Mapped[str]
+    path: Mapped[str]
+    parent: Mapped[str | None]
+    state: Mapped[str]
+    """candidate, active, retired, or rejected."""
+    metrics: Mapped[dict[str, Any]]
+
+
+class RunRow(Base):
+    """One run of training or evaluation, asked for by a task and carried out by a process of its own."""
+
+    __tablename__ = "runs"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    """train or evaluate."""
+    scope: Mapped[str]
+    state: Mapped[str] = mapped_column(index=True)
+    """queued, running, done, or failed."""
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    version: Mapped[str | None]
+    result: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class JobRow(Base):
+    """When a periodic job last ran, and what came of it."""
+
+    __tablename__ = "jobs"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    last_run: Mapped[datetime]
+    last_result: Mapped[str]
+
+
+class CursorRow(Base):
+    """From where a source goes on; committed together with the events that it stands for."""
+
+    __tablename__ = "cursors"
+
+    source: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    cursor: Mapped[dict[str, Any]]

@@ -1,0 +1,101 @@
+"""Predictions: made once for an event and a version, settled by what came next, sent at least once."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, and_, delete, func, select, update
+from sqlalchemy.orm import Session
+
+from db.models import EventRow, PredictionRow, ScopeRow
+
+UNSENT = PredictionRow.published_at.is_(None)
+"""Written, and not yet on the stream."""
+
+
+def find(session: Session, prediction_id: int) -> PredictionRow | None:
+    """One prediction."""
+    return session.get(PredictionRow, prediction_id)
+
+
+def exists(session: Session, scope: str, last_event_id: int, version: str) -> bool:
+    """Whether this version has answered for this event."""
+    query = select(PredictionRow.id).where(
+        PredictionRow.scope == scope,
+        PredictionRow.last_event_id == last_event_id,
+        PredictionRow.model_version == version,
+    )
+    return session.scalar(query) is not None
+
+
+def unsettled(session: Session, scope: str) -> list[tuple[PredictionRow, int]]:
+    """Predictions whose outcome is not known yet, each with the `seq` of the event it follows."""
+    query = (
+        select(PredictionRow, EventRow.seq)
+        .join(EventRow, PredictionRow.last_event_id == EventRow.id)
+        .where(PredictionRow.scope == scope, PredictionRow.outcome_event_id.is_(None))
+    )
+    return [(row, seq) for row, seq in session.execute(query.order_by(PredictionRow.id))]
+
+
+def settle(session: Session, settled: Sequence[PredictionRow]) -> None:
+    """Write the outcomes that stand in these rows, where none was written before."""
+    for row in settled:
+        session.execute(
+            update(PredictionRow)
+            .where(PredictionRow.id == row.id, PredictionRow.outcome_event_id.is_(None))
+            .values(
+                outcome_event_id=row.outcome_event_id,
+                outcome_operation=row.outcome_operation,
+                outcome_target=row.outcome_target,
+                outcome_rank=row.outcome_rank,
+            )
+        )
+
+
+def settled_by(session: Session, event_ids: Sequence[int]) -> Sequence[PredictionRow]:
+    """Predictions whose outcome is one of these events."""
+    return session.scalars(select(PredictionRow).where(PredictionRow.outcome_event_id.in_(event_ids))).all()
+
+
+def last_predicted_seq(session: Session, scope: str) -> int:
+    """`seq` of the newest event that has a prediction, or 0."""
+    query = select(func.max(EventRow.seq)).join(PredictionRow, PredictionRow.last_event_id == EventRow.id)
+    return session.scalar(query.where(PredictionRow.scope == scope)) or 0
+
+
+def unasked(session: Session) -> Sequence[str]:
+    """Scopes that need a look: their newest event has no prediction, or one was not sent."""
+    unpredicted = (
+        select(EventRow.scope)
+        .join(ScopeRow, and_(ScopeRow.name == EventRow.scope, ScopeRow.last_seq == EventRow.seq))
+        .outerjoin(
+            PredictionRow, and_(PredictionRow.scope == EventRow.scope, PredictionRow.last_event_id == EventRow.id)
+        )
+        .where(PredictionRow.id.is_(None))
+    )
+    return session.scalars(unpredicted.union(select(PredictionRow.scope).where(UNSENT))).all()
+
+
+def unsent(session: Session, scope: str, limit: int) -> list[tuple[PredictionRow, EventRow]]:
+    """Predictions of a scope that were not sent, with the event that each follows."""
+    query = select(PredictionRow, EventRow).join(EventRow, PredictionRow.last_event_id == EventRow.id)
+    rows = session.execute(query.where(PredictionRow.scope == scope, UNSENT).order_by(PredictionRow.id).limit(limit))
+    return [(prediction, event) for prediction, event in rows]
+
+
+def mark_published(session: Session, ids: Sequence[int]) -> None:
+    """Note that these went out as messages, now."""
+    session.execute(update(PredictionRow).where(PredictionRow.id.in_(ids)).values(published_at=datetime.now(UTC)))
+
+
+def mark_dispatched(session: Session, prediction_id: int) -> None:
+    """Note that this one was handed to the dispatcher, now."""
+    row = session.get_one(PredictionRow, prediction_id)
+    row.dispatched_at = datetime.now(UTC)
+
+
+def prune(session: Session, before: datetime) -> int:
+    """Forget predictions made before a time, with their dispatches; how many."""
+    deleted = session.execute(delete(PredictionRow).where(PredictionRow.made_at < before))
+    return cast(CursorResult[Any], deleted).rowcount

@@ -1,0 +1,49 @@
+"""Runs of training and evaluation: asked for, carried out, ended."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.models import RunRow
+
+
+def ask(session: Session, kind: str, scope: str) -> RunRow | None:
+    """Queue a run; None where one of that kind and scope waits or runs already."""
+    under_way = select(RunRow.id).where(
+        RunRow.kind == kind, RunRow.scope == scope, RunRow.state.in_(("queued", "running"))
+    )
+    if session.scalar(under_way) is not None:
+        return None
+    row = RunRow(kind=kind, scope=scope, state="queued", created_at=datetime.now(UTC), result={})
+    session.add(row)
+    session.flush()
+    return row
+
+
+def queued(session: Session) -> Sequence[RunRow]:
+    """Runs that wait for a process, oldest first."""
+    return session.scalars(select(RunRow).where(RunRow.state == "queued").order_by(RunRow.id)).all()
+
+
+def start(session: Session, run_id: int) -> RunRow:
+    """Mark a run as running."""
+    row = session.get_one(RunRow, run_id)
+    row.state, row.started_at = "running", datetime.now(UTC)
+    return row
+
+
+def finish(session: Session, run_id: int, state: str, result: dict[str, Any], version: str | None = None) -> None:
+    """Mark a run as done or failed."""
+    row = session.get_one(RunRow, run_id)
+    row.state, row.result, row.version, row.ended_at = state, result, version, datetime.now(UTC)
+
+
+def requeue_interrupted(session: Session) -> int:
+    """Runs whose process ended with the stack wait again; how many. Training resumes from its checkpoint."""
+    rows = session.scalars(select(RunRow).where(RunRow.state == "running")).all()
+    for row in rows:
+        row.state = "queued"
+    return len(rows)

@@ -1,0 +1,44 @@
+"""Scopes: the lock under which events get their order, and the flag of an ask under way."""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.models import ScopeRow
+
+
+def locked(session: Session, scope: str) -> ScopeRow:
+    """The scope's row, made where it is missing, locked until the transaction ends."""
+    if session.get(ScopeRow, scope) is None:
+        with session.begin_nested():
+            session.merge(ScopeRow(name=scope, last_seq=0, generation=0, attempt_seq=0, attempts=0))
+    return session.scalars(select(ScopeRow).where(ScopeRow.name == scope).with_for_update()).one()
+
+
+def ask(session: Session, scope: str, life_s: float) -> bool:
+    """Raise the scope's flag; false where an ask is under way already, so that a burst asks once."""
+    row, now = locked(session, scope), datetime.now(UTC)
+    if row.pending_until is not None and row.pending_until > now:
+        return False
+    row.pending_until = now + timedelta(seconds=life_s)
+    return True
+
+
+def take(session: Session, scope: str) -> ScopeRow:
+    """Lower the flag *before* the window is read, so that what comes later raises it again; count the attempt."""
+    row = locked(session, scope)
+    row.pending_until = None
+    row.attempts = row.attempts + 1 if row.attempt_seq == row.last_seq else 1
+    row.attempt_seq = row.last_seq
+    return row
+
+
+def done(session: Session, scope: str) -> None:
+    """The attempt ended well."""
+    locked(session, scope).attempts = 0
+
+
+def get(session: Session, scope: str) -> ScopeRow | None:
+    """The scope's row."""
+    return session.get(ScopeRow, scope)

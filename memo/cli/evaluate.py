@@ -1,0 +1,126 @@
+"""`memo evaluate`: model and baselines side by side."""
+
+import json
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from memo.cli.look import look
+from memo.cli.progress import bar
+from memo.errors import UsageError
+from memo.paths import Home
+from memo.settings import Settings
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+LEAKS = "random split of overlapping windows, which LEAKS: no measure of prediction, only for comparison with the like"
+COLUMNS = ("hit@1", "hit@3", "hit@5", "mrr", "exact", "partial", "overall", "ece", "malformed")
+CUTS = (1, 5)
+"""Of the other views."""
+
+
+class Division(StrEnum):
+    """The names of the protocols."""
+
+    CHRONO = "chrono"
+    RANDOM = "random"
+
+
+def evaluate(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", show_default=False)],
+    protocol: Annotated[
+        Division,
+        typer.Option(
+            help="chrono: the first 80 % train, the rest is asked in order. random: the old way, which leaks."
+        ),
+    ] = Division.CHRONO,
+    version: Annotated[
+        str | None, typer.Option(help="Judge this version ('builtin' too) instead of a fresh one.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where prediction_results.csv goes: a file or a folder.", show_default=False)
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """Score model and baselines on the windows of each FILE, each a person of their own."""
+    from memo import logs
+    from training import questions, report, results
+
+    settings, home = Settings.load(), Home.find()
+    logs.setup(home.logs, "cli")
+    missing = next((file for file in files if not file.is_file()), None)
+    if missing is not None:
+        raise UsageError(f"{missing} is no file; name files of windows or of event lines.")
+    destination = results.destination(out, force)
+    fit = (
+        report.fresh(settings)
+        if version is None
+        else report.existing(settings, version, _folder(version, settings, home))
+    )
+    reports, rows = [], []
+    for file in files:
+        asked = questions.from_file(file, settings.zone, settings.window.size, settings.language)
+        found, answers = report.report(asked, report.Protocol(protocol), fit, settings.zone, bar)
+        reports.append({"file": file.name, **found})
+        rows += answers
+    results.write(rows, destination)
+    if as_json:
+        print(json.dumps({"protocol": protocol, "leaks": protocol is Division.RANDOM, "files": reports}))
+    else:
+        _show(reports, protocol)
+        print(f"Each answer stands in {destination}.")
+
+
+def _folder(version: str, settings: Settings, home: Home) -> Path | None:
+    from db import versions
+
+    if version == versions.BUILTIN:
+        return None
+    with look(settings, home) as session:
+        if session is None:
+            raise UsageError(f"There is no version {version}, for there is no store yet; see `memo train`.")
+        return Path(versions.get(session, version).path)
+
+
+def _show(reports: list[dict[str, Any]], protocol: Division) -> None:
+    from rich.console import Console
+
+    console = Console()
+    for found in reports:
+        title = f"{found['file']}, version {found['version']}, {protocol}, {found['n']} windows"
+        console.print(f"\n{title}", markup=False, highlight=False)
+        if protocol is Division.RANDOM:
+            console.print(LEAKS)
+        console.print(
+            _table(COLUMNS, {name: [scores.get(c) for c in COLUMNS] for name, scores in found["scores"].items()})
+        )
+        views = found["views"]
+        columns = [f"{view} @{cut}" for view in views for cut in CUTS]
+        rows = {
+            name: [views[view][name][f"hit@{cut}"] for view in views for cut in CUTS]
+            for name in next(iter(views.values()), {})
+        }
+        console.print(_table(columns, rows))
+        if found["upcoming"]:
+            precision = {name: [scores["ap"]] for name, scores in found["upcoming"].items()}
+            console.print(_table(("upcoming ap",), precision))
+
+
+def _table(columns: Sequence[str], rows: dict[str, list[Any]]) -> "Table":
+    from rich.table import Table
+
+    table = Table("", box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in columns:
+        table.add_column(column, justify="right")
+    for name, values in rows.items():
+        table.add_row(name, *(_cell(value) for value in values))
+    return table
+
+
+def _cell(value: float | int | None) -> str:
+    return "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)

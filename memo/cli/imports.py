@@ -1,0 +1,120 @@
+"""`memo import`: past events from files into the store."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memo.cli.progress import bar
+from memo.cli.text import safe
+from memo.errors import MemoError
+from memo.events import Event
+from memo.grammar import clean
+from memo.paths import Home
+from memo.settings import Settings
+
+if TYPE_CHECKING:
+    from db.engine import Store
+
+BATCH = 2_000
+"""Events of one transaction."""
+
+
+def import_(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", show_default=False)],
+    scope: Annotated[str | None, typer.Option(help="Whose events these are.", show_default=False)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a sentence.")] = False,
+) -> None:
+    """Add the events of FILES: JSON windows, event lines, JSON objects a line, or CSV; a second time adds nothing."""
+    from data.importers import form
+    from db import migrate
+    from db.engine import open_store
+    from memo import logs
+
+    settings, home = Settings.load(**({"scope": scope} if scope else {})), Home.find()
+    logs.setup(home.logs, "cli")
+    for file in files:
+        form(file)  # all are looked at before the first is stored
+    migrate.upgrade(settings, home)
+    store = open_store(settings, home)
+    try:
+        counts, rejected = _import(store, settings, home, files)
+        if counts["new"]:
+            _announce(store, settings, home)
+    finally:
+        store.close()
+    if as_json:
+        print(json.dumps({**counts, "scope": settings.scope, "rejects": [str(file) for file in rejected]}))
+    else:
+        _say(counts, rejected)
+    if not counts["read"]:
+        raise MemoError(f"No event could be read; {rejected[0] if rejected else 'the files'} says why for each line.")
+
+
+def _say(counts: Counter[str], rejected: list[Path]) -> None:
+    see = f" (see {', '.join(map(str, rejected))})" if rejected else ""
+    print(safe(f"{counts['read']} events read, {counts['new']} new, {counts['rejected']} rejected{see}."))
+
+
+def _import(store: "Store", settings: Settings, home: Home, files: list[Path]) -> tuple[Counter[str], list[Path]]:
+    from db import events
+
+    with store.write() as session:
+        before = events.last_seq(session, settings.scope)
+    counts, rejected = Counter[str](read=0, new=0, rejected=0), []
+    try:
+        for file in files:
+            with bar(safe(file.name)) as progress:
+                found, written = _import_file(store, settings, home, file, progress)
+            counts += found
+            rejected += [written] if written else []
+    finally:
+        with store.write() as session:
+            if not events.in_order(session, settings.scope, before):
+                events.resequence(session, settings.scope)
+    return counts, rejected
+
+
+def _import_file(
+    store: "Store", settings: Settings, home: Home, path: Path, progress: Callable[[int, int], None]
+) -> tuple[Counter[str], Path | None]:
+    from data.importers import open_file, read, rejects
+    from db import events
+
+    repeats, counts, written, size = events.Repeats(), Counter[str](), None, path.stat().st_size
+    name = clean(path.name)
+    with open_file(path) as file:
+        found = read(path, file, settings.zone)
+        while batch := list(islice(found, BATCH)):
+            given = [replace(one, source="import", source_key=name) for one in batch if isinstance(one, Event)]
+            bad = [one for one in batch if not isinstance(one, Event)]
+            if bad:
+                written = rejects.write(home.rejects, path.name, bad)
+            with store.write() as session:
+                counts["new"] += events.append(session, settings.scope, given, [repeats.key(one) for one in given])
+            counts["read"] += len(given)
+            counts["rejected"] += len(bad)
+            progress(file.tell(), size)
+    progress(size, size)
+    return counts, written
+
+
+def _announce(store: "Store", settings: Settings, home: Home) -> None:
+    """Let a running worker look again; without a broker there is none."""
+    from collector.announce import Announcer
+    from db import scopes
+    from memo.broker import broker_url
+    from memo.queue import make_app
+
+    with suppress(MemoError):
+        url = broker_url(home, settings)
+        with store.write() as session:
+            asked = scopes.ask(session, settings.scope, settings.predict.stale_s)
+        if asked:
+            Announcer(make_app(url, settings), settings).look(settings.scope)

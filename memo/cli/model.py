@@ -1,0 +1,119 @@
+"""`memo model`: versions, and the base model under them."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+from memo.paths import Home
+from memo.settings import Settings
+
+app = typer.Typer(help="Trained versions: list, show, pull, activate, rollback.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+Scope = Annotated[str | None, typer.Option(help="Whose version is meant.", show_default=False)]
+Version = Annotated[str, typer.Argument(metavar="VERSION", show_default=False)]
+
+
+@contextmanager
+def _store(scope: str | None = None) -> Iterator[tuple[Settings, Any]]:
+    """The settings and one transaction; the schema is brought up to date first."""
+    from db import migrate
+    from db.engine import open_store
+
+    settings, home = Settings.load(**({"scope": scope} if scope else {})), Home.find()
+    migrate.upgrade(settings, home)
+    store = open_store(settings, home)
+    try:
+        with store.write() as session:
+            yield settings, session
+    finally:
+        store.close()
+
+
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """All versions, newest first; the built-in one serves where none is active."""
+    from db import versions
+
+    with _store() as (_, session):
+        rows = [_row(row) for row in versions.all_of(session)]
+    if as_json:
+        print(json.dumps(rows))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("version", "state", "scope", "made", "events", "base", box=None)
+    for row in rows:
+        cells = (row["version"], row["state"], row["scope"], row["created_at"][:19], row["metrics"].get("events", ""))
+        table.add_row(*(Text(str(cell)) for cell in (*cells, row["base"])))
+    Console().print(table if rows else "No version is trained yet; the built-in one serves. See `memo train`.")
+
+
+@app.command()
+def show(version: Version, as_json: Json = False) -> None:
+    """One version with its metrics."""
+    from db import versions
+
+    with _store() as (_, session):
+        row = _row(versions.get(session, version))
+    if as_json:
+        print(json.dumps(row))
+        return
+    from rich.console import Console
+
+    Console().print_json(data=row)
+
+
+@app.command()
+def activate(version: Version, scope: Scope = None) -> None:
+    """Let a version ('builtin' too) serve from the next prediction on."""
+    from training import make
+
+    with _store(scope) as (settings, session):
+        make.activate(session, settings.scope, version)
+    print(f"{version} serves {settings.scope}.")
+
+
+@app.command()
+def rollback(scope: Scope = None) -> None:
+    """Go back to the version that was active before."""
+    from db import versions
+    from training import make
+
+    with _store(scope) as (settings, session):
+        version = make.before(session, settings.scope)
+        make.check(session, version)
+        versions.activate(session, settings.scope, version)
+    print(f"{version} serves {settings.scope} again.")
+
+
+@app.command()
+def pull(name: Annotated[str, typer.Argument(metavar="NAME|FOLDER", show_default=False)]) -> None:
+    """Fetch a base model from the hub, or take one from a folder, into MEMO's own folder."""
+    from memo import logs
+    from training import pull as base
+
+    home = Home.find()
+    logs.setup(home.logs, "cli")
+    folder = base.pull(name, home)
+    print(
+        f'The model stands in {folder}; write base = "{folder}" under [model] in {home.config}, then run `memo train`.'
+    )
+
+
+def _row(row: Any) -> dict[str, Any]:
+    return {
+        "version": row.id,
+        "scope": row.scope,
+        "state": row.state,
+        "created_at": row.created_at.isoformat(),
+        "base": row.base,
+        "parent": row.parent,
+        "path": row.path,
+        "metrics": row.metrics,
+    }

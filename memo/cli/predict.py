@@ -1,0 +1,124 @@
+"""`memo predict`: what comes next, now, for a file, or as a filter."""
+
+import json
+import os
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from memo.cli.answer import answer_file
+from memo.cli.look import look
+from memo.cli.stream import Asked, answers, as_answer
+from memo.errors import GrammarError, MemoError, UsageError
+from memo.paths import Home
+from memo.settings import Settings
+
+BUILTIN = "builtin"
+
+
+def predict(
+    given: Annotated[list[str] | None, typer.Argument(metavar="[LINES… | FILE]", show_default=False)] = None,
+    stream: Annotated[bool, typer.Option("--stream", help="A filter: one JSON object a line.")] = False,
+    top: Annotated[
+        int | None, typer.Option(min=1, max=200, help="Candidates of an answer.", show_default=False)
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Answers to a file: .csv or .jsonl.", show_default=False)] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """Say what comes next: after the newest events, after event LINES, or for every window of a FILE."""
+    from memo import logs
+
+    settings, home = Settings.load(), Home.find()
+    logs.setup(home.logs, "cli")
+    top = top or settings.predict.top
+    file = Path(given[0]) if given and len(given) == 1 and given[0].endswith((".json", ".txt")) else None
+    if stream:
+        _stream(settings, home, top)
+    elif file:
+        answer_file(file, _asked(settings, home, top), settings.window.size, out, force, as_json)
+    elif out:
+        raise UsageError("--out takes the answers of a FILE of windows (.json) or of event lines (.txt); name one.")
+    elif given:
+        _show(_given(_asked(settings, home, top), given), as_json)
+    else:
+        _show(_newest(settings, home, top), as_json)
+
+
+def _asked(settings: Settings, home: Home, top: int) -> Asked:
+    """A stream under what serves the scope of the settings."""
+    from worker.predictors.serving import Serving
+
+    serving = Serving(settings.model)
+    name, folder = _active(settings, home)
+    return Asked(
+        lambda: serving.predictor(name, folder), name, settings.zone, settings.language, top, settings.window.size
+    )
+
+
+def _active(settings: Settings, home: Home) -> tuple[str, Path | None]:
+    """Name and folder of the active version; the built-in one where there is no store yet."""
+    from db import versions
+
+    with look(settings, home) as session:
+        row = versions.serving(session, settings.scope, settings.scope) if session else None
+    return (row.id, Path(row.path)) if row else (BUILTIN, None)
+
+
+def _stream(settings: Settings, home: Home, top: int) -> None:
+    out = sys.stdout
+    out.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        with redirect_stdout(sys.stderr):  # a library that prints must not break the protocol
+            for answer in answers(_asked(settings, home, top), sys.stdin.buffer):
+                out.write(answer + "\n")
+                out.flush()
+    except BrokenPipeError:  # whoever asked has gone: nothing more to write, at exit neither
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+
+
+def _given(asked: Asked, lines: list[str]) -> dict[str, Any]:
+    try:
+        return asked.ask(lines)
+    except GrammarError as error:
+        raise UsageError(f"Give event lines, or one file that ends with .json or .txt: {error}.") from error
+
+
+def _newest(settings: Settings, home: Home, top: int) -> dict[str, Any]:
+    """What follows the newest event of the scope that was active last."""
+    from db import checkpoints, events, scopes, versions
+    from worker.predictors.serving import Serving
+
+    with look(settings, home) as session:
+        scope = events.last_active_scope(session) if session else None
+        if scope is None:
+            raise MemoError("There are no events yet; add some with `memo import FILE`, or name event lines.")
+        row, state = versions.serving(session, scope, settings.scope), scopes.get(session, scope)
+        version, folder = (row.id, Path(row.path)) if row else (BUILTIN, None)
+        learned = checkpoints.get(session, scope, version, state.generation if state else 0)
+        seen = list(events.everything(session, scope))
+    predictor = Serving(settings.model).predictor(version, folder, learned.weights if learned else None)
+    for event in seen:
+        predictor.learn(event)
+    window = seen[-settings.window.size :]
+    answer = as_answer(predictor.predict(window, top), window[-1].at, settings.language)
+    return answer | {"model": version, "scope": scope}
+
+
+def _show(answer: dict[str, Any], as_json: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    if as_json:
+        print(json.dumps(answer))
+        return
+    table = Table("", "probability", "next", "time", box=None)
+    for number, candidate in enumerate(answer["candidates"], 1):
+        time, _, action = candidate["text"].partition(" - ")
+        table.add_row(str(number), f"{candidate['probability']:.3f}", Text(action), time)
+    table.add_row("", f"{answer['new_probability']:.3f}", "something new", "")
+    Console().print(table)

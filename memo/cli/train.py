@@ -1,0 +1,57 @@
+"""`memo train`: a version from files, or from the store."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from memo.cli.progress import bar
+from memo.errors import UsageError
+from memo.events import Event
+from memo.paths import Home
+from memo.settings import Settings
+
+
+def train(
+    files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE…]", show_default=False)] = None,
+    activate: Annotated[bool, typer.Option("--activate", help="Let it serve the scope.")] = False,
+    scope: Annotated[str | None, typer.Option(help="Whose version this is.", show_default=False)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a sentence.")] = False,
+) -> None:
+    """Fine-tune on the events of FILES, or on those that are stored."""
+    from db import events, migrate, versions
+    from db.engine import open_store
+    from memo import logs
+    from training import make
+
+    settings, home = Settings.load(**({"scope": scope} if scope else {})), Home.find()
+    logs.setup(home.logs, "cli")
+    given = _from_files(files, settings) if files else None
+    migrate.upgrade(settings, home)
+    store = open_store(settings, home)
+    try:
+        with store.read() as session:
+            seen = list(events.everything(session, settings.scope)) if given is None else given
+        with bar("training") as progress:
+            version = make.make(store, home, settings, seen, settings.scope, progress)
+        with store.write() as session:
+            if activate:
+                make.activate(session, settings.scope, version)
+            row = versions.get(session, version)
+    finally:
+        store.close()
+    if as_json:
+        print(json.dumps({"version": version, "scope": row.scope, "state": row.state, "metrics": row.metrics}))
+    else:
+        then = f"it serves {row.scope}" if activate else f"`memo model activate {version}` lets it serve {row.scope}"
+        print(f"{version} is trained on {len(seen)} events; {then}.")
+
+
+def _from_files(files: list[Path], settings: Settings) -> list[Event]:
+    from data.importers import events
+
+    missing = next((file for file in files if not file.is_file()), None)
+    if missing is not None:
+        raise UsageError(f"{missing} is no file; name files of windows, event lines or event objects.")
+    return [event for file in files for event in events(file, settings.zone)]

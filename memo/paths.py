@@ -1,0 +1,72 @@
+"""Where everything of MEMO's stands: one folder that only its owner can read."""
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import platformdirs
+
+from memo.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folders and files under MEMO_HOME (default: the platform's user data folder)."""
+
+    root: Path
+
+    @classmethod
+    def find(cls) -> "Home":
+        """The home named by MEMO_HOME, or the user's own; its folders are made, mode 0700."""
+        chosen = os.environ.get("MEMO_HOME")
+        root = Path(chosen).expanduser().absolute() if chosen else platformdirs.user_data_path("memo")
+        home = cls(root)
+        try:
+            for folder in (home.root, home.run, home.logs, home.models, home.inbox, home.rejects):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            home.root.chmod(0o700)
+        except OSError as error:
+            raise UsageError(f"MEMO_HOME {root} can't be used ({error.strerror}); choose a folder you own.") from error
+        return home
+
+    @cached_property
+    def config(self) -> Path:
+        """`memo.toml`: in the home where MEMO_HOME is set, else in the user's config folder."""
+        moved = "MEMO_HOME" in os.environ
+        return (self.root if moved else platformdirs.user_config_path("memo")) / "memo.toml"
+
+    @property
+    def run(self) -> Path:
+        """Locks, sockets and the state of the running parts."""
+        return self.root / "run"
+
+    @property
+    def logs(self) -> Path:
+        """Log files, rotated."""
+        return self.root / "logs"
+
+    @property
+    def models(self) -> Path:
+        """A folder for each trained version."""
+        return self.root / "models"
+
+    @property
+    def inbox(self) -> Path:
+        """The watched folder; a file in its sub-folder NAME belongs to the scope NAME."""
+        return self.root / "inbox"
+
+    @property
+    def rejects(self) -> Path:
+        """What could not be read: place and reason, never text."""
+        return self.root / "rejects"
+
+    @property
+    def broker(self) -> Path:
+        """The embedded broker's own folder."""
+        return self.root / "broker"
+
+    @property
+    def database_url(self) -> str:
+        """The embedded store."""
+        return f"sqlite:///{self.root / 'memo.db'}"

@@ -1,0 +1,63 @@
+"""What a plug-in implements; it needs to import nothing else of MEMO's than `memo`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Event as Flag
+from typing import Any, Protocol
+
+from memo.events import Event
+from memo.predictions import Candidate, Ranking
+
+
+class Predictor(Protocol):
+    """Learns from events in their order and ranks what comes next; knows no store and no queue."""
+
+    def learn(self, event: Event) -> None:
+        """Take in the next event of the stream."""
+
+    def predict(self, window: Sequence[Event], top: int) -> Ranking:
+        """Rank what follows `window`, whose last event is the newest; at most `top` candidates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events that a source has read, and the place from which it goes on once they are stored.
+
+    `cursor` is the source's own JSON; it is committed together with the events, under `cursor_key`. `anew` says that
+    the source begins from the start again: what it then tells a second time is the same, no repeat.
+    """
+
+    events: Sequence[Event]
+    cursor_key: str
+    cursor: dict[str, Any]
+    anew: bool = False
+
+
+class Source(Protocol):
+    """A thing that notices what a person does; made with `(settings, home)`."""
+
+    name: str
+    watching: Flag
+    """Set once nothing that happens from then on is missed."""
+
+    def run(self, emit: Callable[[Batch], None], cursor: Callable[[str], dict[str, Any] | None], stop: Flag) -> None:
+        """Read and emit batches until `stop` is set. `cursor(key)` gives what was last committed under a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchContext:
+    """What a handler may know of the prediction that it acts on."""
+
+    prediction_id: int
+    scope: str
+    made_at: datetime
+
+
+class Handler(Protocol):
+    """Acts on a candidate that passed the gates."""
+
+    name: str
+
+    def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
+        """Act; what is returned is kept with the dispatch. Raising is logged and stops no other handler."""

@@ -1,0 +1,184 @@
+"""Settings: defaults < memo.toml < MEMO_… environment < flags, read once at each door."""
+
+import json
+import tomllib
+from datetime import timedelta, tzinfo
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import tzlocal
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from memo.errors import UsageError
+from memo.events import Operation, default_scope
+from memo.paths import Home
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+SCOPE_PATTERN = r"^[^/\\\x00-\x1f.][^/\\\x00-\x1f]*$"
+"""What a scope may be called: it is also the name of a folder."""
+
+
+class Section(BaseModel):
+    """A table of memo.toml; a key that it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class WindowSettings(Section):
+    """What the predictor is asked with."""
+
+    size: Count = 5
+    """Events in a window."""
+
+
+class ModelSettings(Section):
+    """The language model."""
+
+    base: str = "builtin"
+    """'builtin', a folder, or a hub name such as Qwen/Qwen3-0.6B: any causal LM that transformers loads."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where it runs; auto takes a GPU where there is one."""
+    threads: Count = 1
+    """CPU threads of the serving model."""
+
+
+class PredictSettings(Section):
+    """How predictions are made."""
+
+    top: Count = 10
+    """Candidates kept of each prediction."""
+    stale_s: Count = 5
+    """An ask older than this is dropped; the next tick asks again."""
+    every: bool = False
+    """Predict for each event, not only for the newest: lossless replay."""
+
+
+class TrainSettings(Section):
+    """How a version is made."""
+
+    epochs: Count = 3
+    """Passes over the training stream."""
+    rank: Count = 8
+    """Rank of the LoRA matrices."""
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    """Peak learning rate of AdamW."""
+    seed: int = 0
+    """The same seed and data give the same adapter."""
+    minimum_events: Count = 200
+    """Below this many events nothing is trained."""
+
+
+class ScheduleSettings(Section):
+    """How often the periodic jobs are due."""
+
+    retrain_every: timedelta = timedelta(days=1)
+    evaluate_every: timedelta = timedelta(days=1)
+    prune_every: timedelta = timedelta(days=1)
+    keep_predictions: timedelta = timedelta(days=365)
+    """Predictions and dispatches older than this are pruned."""
+    keep_versions: Count = 5
+    """Versions kept beside the active one."""
+
+
+class DispatchSettings(Section):
+    """What predictions set off."""
+
+    minimum_probability: Share = 0.5
+    """Candidates below this are not acted on."""
+    cooldown_s: Annotated[int, Field(ge=0)] = 60
+    """Seconds before the same action is acted on again."""
+    budget_per_hour: Annotated[int, Field(ge=0)] = 120
+    """Acts per hour, all handlers together."""
+    routes: dict[Operation, list[str]] = Field(
+        default_factory=lambda: {operation: ["log", "record"] for operation in Operation}
+    )
+    """Operation -> names of handlers, tried in order."""
+
+
+class Settings(BaseSettings):
+    """All settings of MEMO."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MEMO_", env_nested_delimiter="__", extra="forbid", use_attribute_docstrings=True
+    )
+
+    scope: str = Field(default_factory=default_scope, pattern=SCOPE_PATTERN)
+    """Whose events these are: user@host."""
+    language: Literal["zh", "en"] = "en"
+    """Language in which lines are written and shown."""
+    timezone: str = ""
+    """IANA name of the zone of lines without an offset; empty: this machine's."""
+    database_url: str = ""
+    """SQLAlchemy URL of the store; empty: SQLite in MEMO_HOME."""
+    broker_url: str = ""
+    """URL of a Redis or AMQP broker; empty: the embedded one."""
+    window: WindowSettings = Field(default_factory=WindowSettings)
+    model: ModelSettings = Field(default_factory=ModelSettings)
+    predict: PredictSettings = Field(default_factory=PredictSettings)
+    train: TrainSettings = Field(default_factory=TrainSettings)
+    schedule: ScheduleSettings = Field(default_factory=ScheduleSettings)
+    dispatch: DispatchSettings = Field(default_factory=DispatchSettings)
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            return name and ZoneInfo(name).key
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError("is no IANA time zone; write for example Europe/Berlin") from error
+
+    @property
+    def zone(self) -> tzinfo:
+        """The zone of lines without an offset."""
+        return ZoneInfo(self.timezone) if self.timezone else tzlocal.get_localzone()
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], **sources: PydanticBaseSettingsSource
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, then the environment, then memo.toml."""
+        toml = TomlConfigSettingsSource(settings_cls, Home.find().config)
+        return sources["init_settings"], sources["env_settings"], toml
+
+    @classmethod
+    def load(cls, **flags: Any) -> "Settings":
+        """The settings in force. Raises UsageError, which names the first wrong key and its place."""
+        config = Home.find().config
+        try:
+            return cls(**flags)
+        except tomllib.TOMLDecodeError as error:
+            raise UsageError(f"{config} is not valid TOML ({error}); mend that line.") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{config} can't be read ({error}); mend or remove it.") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            name = "MEMO_" + key.replace(".", "__").upper()
+            raise UsageError(f"Setting {key} is wrong: {first['msg']}. Mend it in {config} or in {name}.") from error
+
+
+def default_toml() -> str:
+    """A memo.toml that holds each key with its default, commented out."""
+    lines = ["# MEMO's settings. Every key stands here with its default; remove the '# ' to change one.", ""]
+    lines += _keys(Settings)
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            lines += ["", f"# [{name}]", *_keys(field.annotation)]
+    return "\n".join(lines) + "\n"
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    lines = []
+    for name, field in model.model_fields.items():
+        value = field.get_default(call_default_factory=True, validated_data={})
+        if not isinstance(value, BaseModel | dict):
+            plain = value.total_seconds() if isinstance(value, timedelta) else value
+            lines.append(f"# {name} = {json.dumps(plain)}" + (f"  # {field.description}" if field.description else ""))
+    return lines

@@ -1,0 +1,30 @@
+"""Doubles for tests, shipped beside the real things."""
+
+from collections.abc import Sequence
+
+from memo.events import CONTEXT, Action, Event
+from memo.predictions import Candidate, Ranking
+
+
+class ScriptedPredictor:
+    """Implements `memo.protocols.Predictor`: what was learned last comes first. Counts what it is asked to do."""
+
+    def __init__(self) -> None:
+        self.learned = 0
+        self.asked = 0
+        self._recent: dict[Action, Event] = {}
+
+    def learn(self, event: Event) -> None:
+        """Remember the event's action as the newest."""
+        self.learned += 1
+        if event.operation not in CONTEXT:
+            self._recent.pop(event.action, None)
+            self._recent[event.action] = event
+
+    def predict(self, window: Sequence[Event], top: int) -> Ranking:
+        """The newest actions, each half as probable as the one before."""
+        self.asked += 1
+        newest = list(reversed(self._recent.values()))[:top]
+        return Ranking(
+            [Candidate(event.action, 0.5**place, window[-1].at, event.detail) for place, event in enumerate(newest, 1)]
+        )

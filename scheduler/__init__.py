@@ -1,0 +1,1 @@
+"""What is due: periodic retraining, re-evaluation and pruning."""

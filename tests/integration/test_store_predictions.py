@@ -1,0 +1,338 @@
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta, timezone
+from threading import Barrier
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from db import dispatches, events, figures, messages, migrate, predictions
+from db.engine import Store, StoreError, open_store
+from db.history import COLUMNS, history
+from db.models import DispatchRow, EventRow, PredictionRow
+from memo.errors import MemoError
+from memo.events import Event, Operation
+from memo.paths import Home
+from memo.settings import Settings
+
+SCOPE = "ada@host"
+START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
+MADE = datetime(2026, 3, 2, 12, 0, 0, 123456, tzinfo=UTC)
+ACTION = {"operation": "process_start", "target": "b", "place": ""}
+
+
+@pytest.fixture
+def store(database_url: str, home: Home) -> Iterator[Store]:
+    settings = Settings(database_url=database_url)
+    migrate.upgrade(settings, home)
+    opened = open_store(settings, home)
+    yield opened
+    opened.close()
+
+
+def happen(store: Store, names: str, scope: str = SCOPE, at: datetime = START) -> list[int]:
+    """Store one start of an app for each letter; the ids of the events."""
+    repeats = events.Repeats()
+    happened = [Event(at + timedelta(seconds=n), Operation.PROCESS_START, name) for n, name in enumerate(names)]
+    with store.write() as session:
+        events.append(session, scope, happened, [repeats.key(event) for event in happened])
+        newest = session.scalars(select(EventRow.id).order_by(EventRow.id.desc()).limit(len(names))).all()
+    return sorted(newest)
+
+
+def predict(store: Store, event_id: int, **given: Any) -> int:
+    """Store a prediction after an event, with fields changed as given; its id."""
+    fields: dict[str, Any] = {
+        "scope": SCOPE,
+        "made_at": MADE,
+        "model_version": "v1",
+        "operation": "process_start",
+        "target": "b",
+        "app": "",
+        "probability": 0.5,
+        "expected_at": MADE,
+        "candidates": [{"action": ACTION}],
+        "upcoming": [],
+        "new_probability": 0.1,
+        "latency_ms": 2.5,
+    }
+    with store.write() as session:
+        row = PredictionRow(last_event_id=event_id, **fields | given)
+        session.add(row)
+        session.flush()
+        return row.id
+
+
+def settle(store: Store, prediction_id: int, event_id: int, rank: int | None) -> None:
+    with store.write() as session:
+        row = session.get_one(PredictionRow, prediction_id)
+        session.expunge(row)
+        row.outcome_event_id, row.outcome_operation, row.outcome_target = event_id, "process_start", "b"
+        row.outcome_rank = rank
+        predictions.settle(session, [row])
+
+
+def read(store: Store, prediction_id: int) -> PredictionRow:
+    with store.read() as session:
+        found = predictions.find(session, prediction_id)
+    assert found is not None
+    return found
+
+
+def test_one_answer_for_an_event_and_a_version(store: Store) -> None:
+    [event] = happen(store, "a")
+    predict(store, event)
+    with store.read() as session:
+        assert predictions.exists(session, SCOPE, event, "v1")
+        assert not predictions.exists(session, SCOPE, event, "v2")
+        assert predictions.last_predicted_seq(session, SCOPE) == 1
+        assert predictions.last_predicted_seq(session, "nobody") == 0
+    with pytest.raises(StoreError):
+        predict(store, event)
+    predict(store, event, model_version="v2")
+
+
+def test_an_outcome_is_written_once(store: Store) -> None:
+    first, second, third = happen(store, "abc")
+    earlier, later = predict(store, first), predict(store, second)
+    with store.read() as session:
+        assert [(row.id, seq) for row, seq in predictions.unsettled(session, SCOPE)] == [(earlier, 1), (later, 2)]
+    settle(store, earlier, second, 1)
+    settle(store, earlier, third, None)
+    assert (read(store, earlier).outcome_event_id, read(store, earlier).outcome_rank) == (second, 1)
+    with store.read() as session:
+        assert [row.id for row, _ in predictions.unsettled(session, SCOPE)] == [later]
+
+
+def test_a_scope_asks_until_its_newest_event_is_predicted_and_sent(store: Store) -> None:
+    first, second = happen(store, "ab")
+    happen(store, "z", scope="done@host")
+
+    def asking() -> set[str]:
+        with store.read() as session:
+            return set(predictions.unasked(session))
+
+    with store.read() as session:
+        [done] = session.scalars(select(EventRow.id).where(EventRow.scope == "done@host"))
+    other = predict(store, done, scope="done@host")
+    older = predict(store, first)
+    with store.write() as session:
+        predictions.mark_published(session, [other, older])
+    assert asking() == {SCOPE}, "its newest event has no prediction"
+    newest = predict(store, second)
+    assert asking() == {SCOPE}, "it was not sent"
+    with store.read() as session:
+        assert [(row.id, event.id) for row, event in predictions.unsent(session, SCOPE, 10)] == [(newest, second)]
+    with store.write() as session:
+        predictions.mark_published(session, [newest])
+        predictions.mark_dispatched(session, newest)
+    assert asking() == set()
+    assert read(store, newest).dispatched_at is not None and read(store, older).dispatched_at is None
+
+
+def test_pruning_takes_the_dispatches_along(store: Store) -> None:
+    first, second = happen(store, "ab")
+    old, new = predict(store, first), predict(store, second, made_at=MADE + timedelta(seconds=1))
+    with store.write() as session:
+        for number in (old, new):
+            dispatches.claim(session, session.get_one(PredictionRow, number), "log", ACTION, 0.5)
+    with store.write() as session:
+        assert predictions.prune(session, MADE.astimezone(START.tzinfo) + timedelta(microseconds=1)) == 1
+    with store.read() as session:
+        assert session.scalars(select(PredictionRow.id)).all() == [new]
+        assert session.scalars(select(DispatchRow.prediction_id)).all() == [new]
+
+
+def test_the_history_is_the_same_on_each_database(store: Store, database_url: str) -> None:
+    first, second, third = happen(store, "abc")
+    nothing = {"operation": None, "target": None, "app": None, "probability": None, "expected_at": None}
+    ids = [
+        predict(store, first),
+        predict(store, second, made_at=MADE + timedelta(seconds=1), **nothing),
+        predict(store, third, made_at=MADE + timedelta(seconds=2), model_version="v'2 %s"),
+    ]
+    settle(store, ids[0], second, 1)
+    with store.write() as session:
+        claimed = dispatches.claim(session, session.get_one(PredictionRow, ids[0]), "log", ACTION, 0.5)
+        assert claimed is not None
+        dispatches.finish(session, claimed.id, "done", "", 1.0)
+
+    found = history(database_url, None, None, None)
+    assert found[0] == {
+        "id": ids[0],
+        "scope": SCOPE,
+        "made_at": MADE,
+        "last_event_id": first,
+        "model_version": "v1",
+        "action": "process_start",
+        "target": "b",
+        "app": "",
+        "probability": 0.5,
+        "expected_at": MADE,
+        "latency_ms": 2.5,
+        "outcome_action": "process_start",
+        "outcome_target": "b",
+        "outcome_rank": 1,
+        "dispatched": 1,
+    }
+    assert list(found[0]) == list(COLUMNS)
+    assert found[0]["made_at"].utcoffset() == timedelta(0)
+    assert [row["model_version"] for row in found] == ["v1", "v1", "v'2 %s"]
+    assert found[1]["expected_at"] is None and found[1]["outcome_rank"] is None
+
+    def chosen(since: datetime | None = None, scope: str | None = None, limit: int | None = None) -> list[int]:
+        return [row["id"] for row in history(database_url, since, scope, limit)]
+
+    since = (MADE + timedelta(seconds=1)).astimezone(START.tzinfo)
+    assert chosen(since=since) == ids[1:]
+    assert chosen(since=since + timedelta(microseconds=1)) == ids[2:]
+    assert chosen(limit=2) == ids[1:]
+    assert chosen(scope=SCOPE) == ids and chosen(scope="' OR 1 = 1 --") == []
+
+
+def test_a_history_without_tables_is_said_in_a_sentence(postgres_url: str, home: Home) -> None:
+    with pytest.raises(MemoError, match="memo doctor"):
+        history(postgres_url, None, None, None)
+    open(home.database_url.removeprefix("sqlite:///"), "w").close()
+    with pytest.raises(MemoError, match="memo doctor"):
+        history(home.database_url, None, None, None)
+    with pytest.raises(MemoError, match="127.0.0.1:1/") as raised:
+        history("postgresql+psycopg://ada:secret@127.0.0.1:1/memo", None, None, None)
+    assert "secret" not in str(raised.value)
+
+
+def sent(store: Store, after: int = 0, limit: int = 100) -> list[dict[str, Any]]:
+    with store.read() as session:
+        return messages.after(session, after, limit, "en")
+
+
+def test_a_message_tells_each_outcome_once(store: Store) -> None:
+    a, b, c, d = happen(store, "abcd")
+    first = predict(store, a)
+    settle(store, first, b, 2)
+    second = predict(store, c)  # b was superseded by c before it was predicted
+    settle(store, second, d, None)
+    third = predict(store, d)
+    told = [
+        [(one["id"], one["rank"], one["action"]["target"]) for one in message["settled"]] for message in sent(store)
+    ]
+    assert told == [[], [(first, 2, "b")], [(second, None, "d")]]
+    assert [message["event"]["text"] for message in sent(store)] == [
+        f"2026-03-02 09:00:0{second} - Started app: {name}" for second, name in ((0, "a"), (2, "c"), (3, "d"))
+    ]
+    assert sent(store)[2]["event"]["at"] == "2026-03-02T09:00:03+08:00"
+    assert [message["id"] for message in sent(store, after=first)] == [second, third]
+    assert [message["id"] for message in sent(store, limit=2)] == [first, second]
+
+
+def test_scopes_and_versions_keep_their_outcomes_apart(store: Store) -> None:
+    [a, b], [x, y] = happen(store, "ab"), happen(store, "xy", scope="bob@host")
+    mine, others = predict(store, a), predict(store, x, scope="bob@host")
+    settle(store, mine, b, 1)
+    settle(store, others, y, 1)
+    predict(store, y, scope="bob@host")
+    predict(store, b)
+    predict(store, b, model_version="v2")
+    told = [[one["id"] for one in message["settled"]] for message in sent(store)]
+    assert told == [[], [], [others], [mine], []]
+
+
+def test_figures_count_what_is_stored(store: Store) -> None:
+    with store.read() as session:
+        empty = figures.figures(session)
+        assert figures.newest(session) == (0, 0)
+    assert (empty["events"], empty["predictions"], empty["settled"], empty["hit@1"]) == (0, 0, 0, None)
+
+    ids = happen(store, "abcde")
+    made = [predict(store, event) for event in ids]
+    for prediction, event, rank in zip(made, ids[1:], (1, 3, 5, None), strict=False):
+        settle(store, prediction, event, rank)
+    with store.read() as session:
+        full = figures.figures(session)
+        assert figures.newest(session) == (ids[-1], made[-1])
+        assert figures.events_after(session, ids[1]) == 3
+    assert (full["events"], full["predictions"], full["settled"]) == (5, 5, 4)
+    assert (full["hit@1"], full["hit@3"], full["hit@5"]) == (0.25, 0.5, 0.75)
+    assert full["scopes"] == {SCOPE: "builtin"}
+    assert json.loads(json.dumps(full)) == full
+
+
+def test_known_actions_have_their_place(store: Store) -> None:
+    batch = [
+        Event(START, Operation.WINDOW_FOCUS, "t", app="Code", detail="x"),
+        Event(START, Operation.FILE_ACCESS, "a.txt", app="Code", detail="/home"),
+        Event(START, Operation.WEB_VISIT, "a.example", detail="page"),
+        Event(START + timedelta(seconds=1), Operation.WEB_VISIT, "a.example", detail="other page"),
+    ]
+    with store.write() as session:
+        repeats = events.Repeats()
+        events.append(session, SCOPE, batch, [repeats.key(event) for event in batch])
+        known = sorted(tuple(action) for action in figures.known_actions(session))
+    assert known == [
+        (SCOPE, "file_access", "a.txt", "/home"),
+        (SCOPE, "web_visit", "a.example", ""),
+        (SCOPE, "window_focus", "t", "Code"),
+    ]
+
+
+def claim(store: Store, prediction_id: int, handler: str = "log", action: dict[str, Any] = ACTION) -> int | None:
+    with store.write() as session:
+        row = dispatches.claim(session, session.get_one(PredictionRow, prediction_id), handler, action, 0.5)
+        return row.id if row else None
+
+
+def test_a_handler_gets_one_go_at_a_prediction(store: Store) -> None:
+    [event] = happen(store, "a")
+    prediction = predict(store, event)
+    ready = Barrier(4)
+
+    def go(_: int) -> int | None:
+        ready.wait(30)
+        return claim(store, prediction)
+
+    with ThreadPoolExecutor(4) as pool:
+        won = [row for row in pool.map(go, range(4)) if row is not None]
+    assert len(won) == 1
+    assert claim(store, prediction, "record") is not None, "another handler has its own go"
+
+
+def test_a_lost_claim_leaves_the_transaction_whole(store: Store) -> None:
+    [event] = happen(store, "a")
+    prediction = predict(store, event)
+    claim(store, prediction)
+    with store.write() as session:
+        row = session.get_one(PredictionRow, prediction)
+        assert dispatches.claim(session, row, "log", ACTION, 0.5) is None
+        assert dispatches.claim(session, row, "record", ACTION, 0.5) is not None
+    with store.read() as session:
+        assert session.scalar(select(func.count()).select_from(DispatchRow)) == 2
+
+
+def ended(store: Store, rows: Sequence[tuple[int | None, str]]) -> None:
+    with store.write() as session:
+        for row, status in rows:
+            assert row is not None
+            dispatches.finish(session, row, status, "detail", 1.5)
+
+
+def test_cooldown_and_budget_count_what_was_done(store: Store) -> None:
+    first, second, third = (predict(store, event) for event in happen(store, "abc"))
+    other = {**ACTION, "target": "other"}
+    done, twice, failed = claim(store, first), claim(store, first, "record"), claim(store, second)
+    ended(store, [(done, "done"), (twice, "done"), (failed, "failed"), (claim(store, third, "none"), "stopped")])
+    now = datetime.now(UTC)
+    with store.read() as session:
+        row = session.get_one(DispatchRow, twice)
+        assert (row.status, row.detail, row.duration_ms) == ("done", "detail", 1.5)
+        assert dispatches.last_done(session, SCOPE, ACTION, now - timedelta(minutes=1)) == row.at
+        assert dispatches.last_done(session, SCOPE, ACTION, now + timedelta(minutes=1)) is None
+        assert dispatches.last_done(session, SCOPE, other, now - timedelta(minutes=1)) is None
+        assert dispatches.last_done(session, "nobody", ACTION, now - timedelta(minutes=1)) is None
+        assert dispatches.count_last_hour(session, SCOPE) == 1, "predictions, not handlers"
+    with store.write() as session:
+        for row in session.scalars(select(DispatchRow)):
+            row.at = now - timedelta(hours=2)
+    with store.read() as session:
+        assert dispatches.count_last_hour(session, SCOPE) == 0

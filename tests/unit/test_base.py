@@ -1,0 +1,41 @@
+"""The built-in base: its first weights can copy, and it is made the same again by the same seed."""
+
+import random
+from datetime import timedelta
+from pathlib import Path
+
+import torch
+from rich.progress import Progress
+from safetensors.torch import load_file
+from transformers import AutoTokenizer
+
+from data.synthetic import SAMPLE_START
+from memo.events import Event, Operation
+from training.base import build, make_model
+from worker.predictors.labels import vocabulary
+from worker.predictors.language import BUILTIN, LanguageModel
+
+
+def test_an_untrained_model_copies_what_followed_before() -> None:
+    torch.manual_seed(0)
+    words = vocabulary(AutoTokenizer.from_pretrained(str(BUILTIN)))
+    reader = LanguageModel("builtin", make_model(), words).reader()
+    rng, hits = random.Random(0), 0
+    names = [f"{n}.exe" for n in rng.sample(range(1000), 12)]
+    for n in range(96):
+        event = Event(SAMPLE_START + timedelta(seconds=n * 3), Operation.PROCESS_START, names[n % 12])
+        if n >= 48:
+            said = reader.scores().actions
+            hits += max(said, key=lambda action: said[action]) == event.action
+        reader.read(event)
+    assert hits >= 20  # chance gives 4
+
+
+def test_a_seed_makes_the_same_base_again(tmp_path: Path) -> None:
+    made = []
+    for name in ("one", "two"):
+        with Progress(disable=True) as progress:
+            made.append(build(tmp_path / name, 1, 3, progress))
+    assert made[0] == made[1]
+    one, two = (load_file(str(tmp_path / name / "model.safetensors")) for name in ("one", "two"))
+    assert all(torch.equal(one[name], two[name]) for name in one)

@@ -1,0 +1,174 @@
+import csv
+import io
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from db import events, migrate
+from db.engine import open_store
+from db.models import PredictionRow
+from memo.cli.history import Format, as_csv, as_json_list, history
+from memo.cli.text import safe
+from memo.errors import MemoError, UsageError
+from memo.events import Event, Operation
+from memo.history import frame, parse_since, rows
+from memo.paths import Home
+from memo.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+ZONE = timezone(timedelta(hours=8))
+
+
+@pytest.fixture
+def predicted(home: Home) -> list[str]:
+    """The targets of three predictions: settled, settled as a miss, and one of which nothing could be said."""
+    migrate.upgrade(settings := Settings.load(), home)
+    store = open_store(settings, home)
+    targets = ["会议.docx", '[red]x[/red]\x1b[2J, "y"', ""]
+    batch = [Event(NOW + timedelta(minutes=n), Operation.PROCESS_START, f"app {n}") for n in range(3)]
+    with store.write() as session:
+        repeats = events.Repeats()
+        events.append(session, "a@b", batch, [repeats.key(event) for event in batch])
+        for number, target in enumerate(targets, 1):
+            row = PredictionRow(
+                scope="a@b" if number < 3 else "c@d",
+                made_at=NOW + timedelta(minutes=number),
+                last_event_id=number,
+                model_version="builtin",
+                candidates=[],
+                upcoming=[],
+                new_probability=0.0,
+                latency_ms=1.5,
+            )
+            if target:
+                row.operation, row.target, row.app = "file_access", target, "/home"
+                row.probability, row.expected_at = 0.5, NOW
+                row.outcome_event_id, row.outcome_operation, row.outcome_target = number + 1, "process_start", "app"
+                row.outcome_rank = {1: 3}.get(number)
+            if number == 3:
+                events.append(session, "c@d", [], [])
+            session.add(row)
+    store.close()
+    return targets
+
+
+def test_the_table_shows_what_came_true(predicted: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    history()
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first.split() == ["time", "predicted", "came", "true", "rank", "version"]
+    assert [line.split()[-2] for line in lines] == ["3", "-", "known"][:2] + ["yet"]
+    assert "open [red]x[/red] [2J" in lines[1], "neither markup nor an escape"
+
+
+def test_json_and_csv_hold_the_same(predicted: list[str], capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    history(as_json=True)
+    objects = json.loads(capsysbinary.readouterr().out)
+    history(form=Format.CSV)
+    lines = list(csv.DictReader(io.StringIO(capsysbinary.readouterr().out.decode())))
+    assert [line["target"] for line in lines] == [safe(target) for target in predicted]
+    assert [one["target"] for one in objects] == [target or None for target in predicted]
+    assert [one["outcome_rank"] for one in objects] == [3, None, None]
+    assert [line["made_at"] for line in lines] == [one["made_at"] for one in objects]
+    assert objects[0]["made_at"] == "2026-03-02T12:01:00+00:00"
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv"])
+def test_it_starts_without_heavy_libraries(predicted: list[str], form: str) -> None:
+    code = (
+        f"import sys; from memo.cli.history import Format, history; history(form=Format('{form}'));"
+        "assert not {'pandas', 'sqlalchemy', 'celery', 'redis'} & sys.modules.keys()"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert "docx" in ran.stdout
+
+
+def test_since_scope_and_limit_choose(predicted: list[str]) -> None:
+    def numbers(**chosen: object) -> list[int]:
+        return [row["id"] for row in rows(**chosen)]  # type: ignore[arg-type]
+
+    assert numbers() == [1, 2, 3], "the newest last"
+    assert numbers(limit=2) == [2, 3]
+    assert numbers(scope="a@b") == [1, 2]
+    assert numbers(since=(NOW + timedelta(minutes=2)).astimezone(ZONE)) == [2, 3]
+
+
+def test_a_frame_has_times_and_counts(predicted: list[str]) -> None:
+    made = frame()
+    assert str(made["made_at"].dt.tz) == str(made["expected_at"].dt.tz) == "UTC"
+    assert made["made_at"].tolist()[0] == NOW + timedelta(minutes=1)
+    assert made["outcome_rank"].isna().tolist() == [False, True, True]
+    assert made["target"].isna().tolist() == [False, False, True]
+    assert frame(scope="nobody").dtypes.equals(made.dtypes), "without rows too"
+
+
+def test_a_file_is_written_but_never_over_another(predicted: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "history.csv"
+    history(form=Format.CSV, out=out)
+    assert len(out.read_text(encoding="utf-8").splitlines()) == 4
+    with pytest.raises(UsageError, match="--force"):
+        history(form=Format.CSV, out=out)
+    history(form=Format.JSON, out=out, force=True)
+    assert len(json.loads(out.read_text())) == 3
+    with pytest.raises(MemoError, match="can't be written"):
+        history(form=Format.CSV, out=tmp_path / "missing" / "history.csv")
+
+
+def test_what_cannot_be_is_said_in_a_sentence(home: Home) -> None:
+    with pytest.raises(MemoError, match="no store"):
+        history()
+    assert not Path(home.database_url.removeprefix("sqlite:///")).exists(), "looking makes no store"
+    with pytest.raises(UsageError, match="--out"):
+        history(form=Format.PARQUET)
+    with pytest.raises(UsageError, match="table"):
+        history(out=Path("x"))
+    with pytest.raises(UsageError, match="--since"):
+        history(since="yesterday")
+
+
+def test_parquet_needs_an_extra(predicted: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "history.parquet"
+    try:
+        history(form=Format.PARQUET, out=out)
+    except MemoError as error:
+        assert "memo-daemon[parquet]" in str(error) and not out.exists()
+    else:
+        assert out.read_bytes()[:4] == b"PAR1"
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("10m", NOW - timedelta(minutes=10)),
+        ("3h", NOW - timedelta(hours=3)),
+        ("1d", NOW - timedelta(days=1)),
+        ("2w", NOW - timedelta(weeks=2)),
+        ("2026-03-02", datetime(2026, 3, 1, 16, tzinfo=UTC)),
+        ("2026-03-02T09:00", datetime(2026, 3, 2, 1, tzinfo=UTC)),
+        ("2026-03-02T09:00:00Z", datetime(2026, 3, 2, 9, tzinfo=UTC)),
+    ],
+)
+def test_since(text: str, meant: datetime) -> None:
+    assert parse_since(text, ZONE, NOW) == meant
+
+
+@given(st.text() | st.from_regex(r"\d+[mhdw]", fullmatch=True))
+def test_any_other_since_is_wrong_use(text: str) -> None:
+    try:
+        assert parse_since(text, ZONE, NOW).tzinfo is not None
+    except UsageError as error:
+        assert "--since" in str(error)
+
+
+@given(st.lists(st.fixed_dictionaries({"id": st.integers(), "target": st.text(), "probability": st.none()})))
+def test_any_row_is_read_again(found: list[dict[str, object]]) -> None:
+    assert json.loads(as_json_list(found)) == found
+    lines = list(csv.DictReader(io.StringIO(as_csv(found), newline="")))
+    assert [line["target"] for line in lines] == [safe(str(row["target"])) for row in found]

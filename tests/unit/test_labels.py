@@ -1,0 +1,73 @@
+"""Label coding: what a model reads, and that nothing of an event stands before it is asked."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from transformers import AutoTokenizer
+
+from memo.events import Event, Operation
+from worker.predictors.labels import GAPS, RESERVED_TOKENS, Coder, Vocabulary, bucket, vocabulary
+from worker.predictors.language import BUILTIN
+
+AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def words() -> Vocabulary:
+    return vocabulary(AutoTokenizer.from_pretrained(str(BUILTIN)))
+
+
+def event(second: float, target: str, operation: Operation = Operation.PROCESS_START, app: str = "") -> Event:
+    return Event(AT + timedelta(seconds=second), operation, target, app)
+
+
+def test_an_action_is_spelled_once_and_then_one_label(words: Vocabulary) -> None:
+    coder = Coder(words)
+    first, other, again = (coder.write(event(n, target)) for n, target in enumerate(["a.exe", "b.exe", "a.exe"]))
+    assert (first.target, other.target, again.target) == (0, 0, 1)
+    assert first.tokens[0] == words.new
+    assert first.tokens[-2:] == (words.labels[0], *words.marks[Operation.PROCESS_START, 0])
+    assert again.tokens == (words.labels[0], *words.marks[Operation.PROCESS_START, 1])
+    assert [action.target for action in coder.actions] == ["a.exe", "b.exe"]
+
+
+def test_the_gap_stands_after_the_label(words: Vocabulary) -> None:
+    soon, late = Coder(words), Coder(words)
+    for coder, gap in ((soon, 1), (late, 4000)):
+        coder.write(event(0, "a.exe"))
+        coder.write(event(gap, "a.exe"))
+    codes = [coder.write(event(8000, "a.exe")).tokens for coder in (soon, late)]
+    assert codes[0][0] == codes[1][0]
+    assert [bucket(gap) for gap in (-3, 0, 1, 4.9, 299, 10_000)] == [0, 0, 1, 2, 5, GAPS - 1]
+
+
+def test_context_is_read_and_never_a_target(words: Vocabulary) -> None:
+    coder = Coder(words)
+    coded = coder.write(event(0, "", Operation.SESSION_START))
+    assert coded.target is None
+    assert coded.tokens
+    assert coder.actions == []
+
+
+def test_labels_are_dealt_by_the_order(words: Vocabulary) -> None:
+    order = list(reversed(range(len(words.labels))))
+    coder = Coder(words, order)
+    assert words.labels[-1] in coder.write(event(0, "a.exe")).tokens
+    assert coder.columns[:2] == [words.new, words.labels[-1]]
+
+
+@pytest.mark.parametrize("title", [*RESERVED_TOKENS[:3], "<process_start 0>", "\ud800 \x1b[31m\n", "", "標" * 500])
+def test_a_hostile_title_spells_no_reserved_token_and_stays_short(words: Vocabulary, title: str) -> None:
+    coded = Coder(words).write(event(0, title, Operation.WINDOW_FOCUS, title))
+    text = coded.tokens[1:-2]
+    assert not {words.new, *words.labels, *(id for mark in words.marks.values() for id in mark)} & set(text)
+    assert len(coded.tokens) <= 16
+
+
+def test_a_coder_says_when_no_label_is_left(words: Vocabulary) -> None:
+    coder = Coder(replace(words, labels=words.labels[:2]))
+    coder.write(event(0, "a.exe"))
+    assert not coder.full
+    coder.write(event(1, "b.exe"))
+    assert coder.full

@@ -1,0 +1,104 @@
+"""The serving model: reading step by step says what reading at once says, and adapters don't mix."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from data.synthetic import SAMPLE_START, person, stream
+from memo.errors import MemoError
+from memo.events import CONTEXT, Event
+from worker.predictors.labels import Coder
+from worker.predictors.language import BUILTIN, CONTEXT_TOKENS, LanguageModel, Reader, Scores
+
+EVENTS = stream(person(1), 2, SAMPLE_START)[:450]
+
+
+@pytest.fixture(scope="module")
+def model() -> LanguageModel:
+    return LanguageModel.load("builtin", "cpu", 1)
+
+
+def fed(reader: Reader, events: list[Event]) -> Scores:
+    for event in events:
+        reader.read(event)
+    return reader.scores()
+
+
+def agree(one: Scores, other: Scores) -> None:
+    assert one.actions == pytest.approx(other.actions, abs=1e-4)
+    assert one.new == pytest.approx(other.new, abs=1e-4)
+
+
+def test_reading_step_by_step_says_what_reading_at_once_says(model: LanguageModel) -> None:
+    step, starts = model.reader(), 0
+    for n, event in enumerate(EVENTS, 1):
+        before = len(step._tokens)
+        step.read(event)
+        starts += len(step._tokens) < before
+        said = step.scores()
+        if n % 50 == 0:
+            agree(said, fed(model.reader(), EVENTS[:n]))
+    assert starts > 0
+
+
+def test_the_cache_says_what_a_full_pass_says(model: LanguageModel) -> None:
+    events = EVENTS[:60]
+    step = model.reader()
+    for event in events:
+        step.read(event)
+        said = step.scores()
+    coder = Coder(model.words)
+    tokens = [token for event in events for token in coder.write(event).tokens]
+    whole = model.next(tokens, None, coder.columns[: len(coder.actions) + 1], None)
+    agree(said, Scores(dict(zip(coder.actions, whole[1:], strict=True)), whole[0]))
+
+
+def test_the_context_is_bounded_and_holds_the_newest(model: LanguageModel) -> None:
+    reader = model.reader()
+    for event in EVENTS:
+        reader.read(event)
+        assert len(reader._tokens) <= CONTEXT_TOKENS + 32
+        if event.operation not in CONTEXT:
+            assert event.action in reader._coder.actions
+
+
+def test_probabilities_are_whole_and_scores_of_nothing_are_empty(model: LanguageModel) -> None:
+    import math
+
+    said = fed(model.reader(), EVENTS[:200])
+    assert sum(map(math.exp, [*said.actions.values(), said.new])) == pytest.approx(1, abs=1e-5)
+    assert model.reader().scores() == Scores()
+
+
+def test_adapters_share_the_base_and_do_not_mix() -> None:
+    model = LanguageModel.load("builtin", "cpu", 1)
+    alone = fed(model.reader(), EVENTS[:100])
+    model.add_adapter("one.1", BUILTIN / "adapter")
+    model.add_adapter("two", BUILTIN / "adapter")
+    adapted = fed(model.reader("one.1"), EVENTS[:100])
+    agree(fed(model.reader("two"), EVENTS[:100]), adapted)
+    agree(fed(model.reader(), EVENTS[:100]), alone)
+    assert adapted.new != pytest.approx(alone.new, abs=1e-3)
+    model.drop_adapter("one.1")
+    agree(fed(model.reader("two"), EVENTS[:100]), adapted)
+    model.drop_adapter("two")
+    agree(fed(model.reader(), EVENTS[:100]), alone)
+    assert model.versions == []
+
+
+def test_what_cannot_be_loaded_is_named(model: LanguageModel, tmp_path: Path) -> None:
+    with pytest.raises(MemoError, match="no/such-model"):
+        LanguageModel.load("no/such-model", "cpu", 1)
+    with pytest.raises(MemoError, match="v9"):
+        model.add_adapter("v9", tmp_path)
+    shutil.copytree(BUILTIN / "adapter", tmp_path / "other")
+    story = json.loads((tmp_path / "other" / "version.json").read_text()) | {"base_fingerprint": "another"}
+    (tmp_path / "other" / "version.json").write_text(json.dumps(story))
+    with pytest.raises(MemoError, match="another base model"):
+        model.add_adapter("v10", tmp_path / "other")
+    (tmp_path / "other" / "adapter_model.safetensors").write_bytes(b"broken")
+    (tmp_path / "other" / "version.json").write_text((BUILTIN / "adapter" / "version.json").read_text())
+    with pytest.raises(MemoError, match="v11"):
+        model.add_adapter("v11", tmp_path / "other")

@@ -1,0 +1,129 @@
+import io
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from db.models import PredictionRow
+from memo.cli.live import WIDE, Seen, Tally, lines, status
+from memo.cli.text import safe, short
+from memo.cli.watch import Screen
+from memo.events import Action, Event, Operation
+from memo.messages import Settled, prediction_message
+from memo.predictions import Candidate
+
+AT = datetime(2026, 3, 2, 9, 15, 4, tzinfo=UTC)
+FIREFOX = Event(AT, Operation.PROCESS_START, "Firefox")
+HOSTILE = "\x1b[2J\x9b31m[red]x[/red]\n\r\u202egnp.exe"
+
+
+def message(event: Event = FIREFOX, targets: tuple[str, ...] = ("a.example",), **ranks: int | None) -> dict[str, Any]:
+    row = PredictionRow(
+        id=9,
+        scope="ada@host",
+        made_at=AT,
+        model_version="v1",
+        candidates=[Candidate(Action(Operation.WEB_VISIT, one), 0.625, AT).as_dict("en") for one in targets],
+        upcoming=[],
+        new_probability=0.0,
+        latency_ms=1.0,
+    )
+    settled = [Settled(number, rank, event) for number, rank in enumerate(ranks.values(), 1)]
+    return prediction_message(row, event, settled, "en")
+
+
+def plain(given: dict[str, Any], width: int) -> list[str]:
+    return [line.plain for line in lines(given, Tally().take(given), width, "en")]
+
+
+def test_a_wide_line_says_all() -> None:
+    [line] = plain(message(targets=("a.example", "b.example"), last=3), WIDE)
+    happened, *candidates = line.split("62% ")
+    assert happened.split() == ["09:15:04", "✓", "3", "Started", "app:", "Firefox"]
+    assert [one.strip() for one in candidates] == ["visit a.example", "visit b.example"]
+
+
+def test_a_narrow_terminal_has_the_candidates_below() -> None:
+    event, candidates = plain(message(last=None), 80)
+    assert event.split() == ["09:15:04", "✗", "Started", "app:", "Firefox"]
+    assert candidates.split() == ["62%", "visit", "a.example"]
+
+
+@pytest.mark.parametrize("width", range(80, 201, 8))
+@pytest.mark.parametrize("title", ["x" * 300, "微信文件传输助手" * 30, "🚀👩‍💻" * 60, HOSTILE * 20, ""])
+def test_lines_fill_the_width_and_no_more(width: int, title: str) -> None:
+    event = Event(AT, Operation.WINDOW_FOCUS, title, app=title)
+    for line in plain(message(event, (title,) * 5), width):
+        assert width - 3 <= cell_len(line) <= width
+        assert safe(line) == line
+
+
+@given(st.text())
+def test_no_text_keeps_what_a_terminal_obeys(text: str) -> None:
+    shown = safe(text)
+    assert len(shown) == len(text)
+    assert all(character.isprintable() or character not in "\x1b\x9b\n\r\t\u202e" for character in shown)
+
+
+def test_markup_in_a_title_is_shown_as_it_is() -> None:
+    console = Console(record=True, width=WIDE, file=io.StringIO())
+    for line in lines(message(Event(AT, Operation.PROCESS_START, "[red]x[/red]")), Text(), WIDE, "en"):
+        console.print(line)
+    assert "Started app: [red]x[/red]" in console.export_text()
+
+
+def test_marks_tell_hit_miss_and_new() -> None:
+    tally = Tally(known={Seen("ada@host", "process_start", "Firefox", "")})
+    vim = Event(AT, Operation.PROCESS_START, "vim")
+    given = [message(last=2), message(last=None), message(vim, last=None), message(vim, last=None), message()]
+    assert [tally.take(one).plain for one in given] == ["✓ 2", "✗", "new", "✗", ""]
+
+
+def test_without_knowledge_nothing_is_called_new() -> None:
+    assert Tally().take(message(last=None)).plain == "✗"
+
+
+def test_the_mark_is_of_the_newest_prediction_and_of_this_event() -> None:
+    assert Tally().take(message(older=None, newer=1)).plain == "✓ 1"
+    other = message(last=1) | {"event": message(Event(AT, Operation.PROCESS_END, "vim"))["event"]}
+    assert Tally().take(other).plain == "", "the prediction came true with an event before this one"
+
+
+def test_the_status_counts_hits_of_this_run() -> None:
+    tally = Tally(events=12)
+    for rank in (1, 2, 4, None):
+        tally.take(message(last=rank))
+    text = status(tally, 100).plain
+    assert text == "events 12  predictions 4  hit@1 25%  hit@3 50%  hit@5 75%  model v1"
+    assert status(Tally(), 100).plain == "events 0  predictions 0", "no rate of nothing"
+    assert cell_len(status(tally, 40).plain) < 40
+
+
+def test_nothing_to_say_is_said() -> None:
+    assert "nothing to say yet" in plain(message(targets=()), WIDE)[0]
+
+
+def test_without_a_terminal_lines_are_plain(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = Screen("en")
+    with screen.status_line(lambda: 1):
+        screen.show(message(Event(AT, Operation.PROCESS_START, HOSTILE), last=1))
+    shown = capsys.readouterr().out
+    assert shown.count("\n") == 2 and shown.endswith("model v1\n")
+    assert all(safe(line) == line and line == line.rstrip() for line in shown.split("\n"))
+
+
+@pytest.mark.parametrize(
+    ("action", "words"),
+    [
+        (Action(Operation.WINDOW_FOCUS, "main.py", "Code"), "focus Code: main.py"),
+        (Action(Operation.WINDOW_FOCUS, "main.py"), "focus main.py"),
+        (Action(Operation.FILE_ACCESS, "a.txt", "/home"), "open a.txt"),
+    ],
+)
+def test_short_words(action: Action, words: str) -> None:
+    assert short(action, "en") == words

@@ -1,0 +1,100 @@
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from db.models import PredictionRow
+from memo.events import Action, Event, Operation
+from memo.grammar import Language
+from memo.messages import MAX_LIST, SCHEMA, Settled, encode, prediction_message, routing_key
+from memo.predictions import Candidate, Upcoming
+
+SCHEMA_FILE = Path(__file__).parents[2] / "docs" / "schemas" / f"{SCHEMA}.json"
+VALIDATOR = Draft202012Validator(json.loads(SCHEMA_FILE.read_text()))
+AT = datetime(2026, 3, 2, 9, 15, 4, tzinfo=timezone(timedelta(hours=8)))
+EVENTS = [
+    Event(AT, Operation.WINDOW_FOCUS, 'a "b" - c (x)', app="Code"),
+    Event(AT, Operation.WEB_VISIT, "github.com", detail="Pull requests 🚀"),
+    Event(AT, Operation.FILE_ACCESS, "会议.docx", detail="/home/ada"),
+    Event(AT, Operation.PROCESS_START, "Firefox"),
+    Event(AT, Operation.PROCESS_END, "Firefox"),
+    Event(AT, Operation.APP_USAGE, "Firefox", detail="12.5"),
+    Event(AT, Operation.SESSION_START),
+    Event(AT, Operation.TIME_CONTEXT, "1", detail="9"),
+]
+
+
+def prediction(candidates: int = 3, upcoming: int = 2) -> PredictionRow:
+    actions = [Action(Operation.WEB_VISIT, f"{number}.example") for number in range(max(candidates, upcoming))]
+    return PredictionRow(
+        id=7,
+        scope="ada@host.example",
+        made_at=AT.astimezone(UTC),
+        model_version="builtin",
+        candidates=[Candidate(action, 0.1 / candidates, AT).as_dict("en") for action in actions[:candidates]],
+        upcoming=[Upcoming(action, 0.5).as_dict("en", AT) for action in actions[:upcoming]],
+        new_probability=0.1,
+        latency_ms=4.123456,
+    )
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.operation.value)
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_message_of_any_event_keeps_to_the_schema(event: Event, language: Language) -> None:
+    message = prediction_message(prediction(), event, [Settled(5, None, event), Settled(6, 2, event)], language)
+    VALIDATOR.validate(message)
+    assert message["event"]["at"] == "2026-03-02T09:15:04+08:00", "its own clock"
+    assert [(one["id"], one["rank"]) for one in message["settled"]] == [(5, None), (6, 2)]
+
+
+def test_the_schema_names_every_operation_and_nothing_more() -> None:
+    named = VALIDATOR.schema["$defs"]["action"]["properties"]["operation"]["enum"]
+    assert set(named) == {operation.value for operation in Operation}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"extra": 1}, {"id": "7"}, {"new_probability": 1.5}, {"candidates": [{}]}],
+    ids=str,
+)
+def test_the_schema_refuses_what_is_no_prediction(change: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        VALIDATOR.validate(prediction_message(prediction(), EVENTS[0], [], "en") | change)
+
+
+def test_a_message_is_bounded() -> None:
+    many = [Settled(number, None, EVENTS[0]) for number in range(1, 1_000)]
+    message = prediction_message(prediction(1_000, 1_000), EVENTS[0], many, "en")
+    VALIDATOR.validate(message)
+    assert len(message["candidates"]) == len(message["upcoming"]) == MAX_LIST
+    assert message["settled"][-1]["id"] == 999, "the newest are kept"
+
+
+def test_the_example_in_the_documentation_keeps_to_the_schema() -> None:
+    text = (SCHEMA_FILE.parents[1] / "subscribe.md").read_text(encoding="utf-8")
+    VALIDATOR.validate(json.loads(text.partition("```json")[2].partition("```")[0]))
+
+
+@given(st.text())
+def test_any_text_travels_as_json(text: str) -> None:
+    assert json.loads(encode({"text": text})) == {"text": text}
+
+
+def test_half_a_surrogate_does_not_stop_a_message() -> None:
+    assert json.loads(encode({"text": "a\ud83d"})) == {"text": "a?"}
+
+
+@given(st.text(max_size=400))
+def test_a_routing_key_is_one_word_of_bounded_length(scope: str) -> None:
+    key = routing_key(scope)
+    assert not set(key) & set(".*# \n") and len(key.encode()) <= 255
+
+
+def test_a_routing_key_names_its_scope() -> None:
+    assert routing_key("ada@host.example.org") == "ada@host_example_org"

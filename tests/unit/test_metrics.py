@@ -1,0 +1,60 @@
+from datetime import UTC
+
+import pytest
+
+from memo.events import Action, Operation
+from memo.grammar import parse
+from training import metrics
+from training.metrics import Key
+
+
+def key(line: str) -> Key:
+    return metrics.key(parse(f"2026-03-02 09:00:00 - {line}", UTC))
+
+
+def test_a_usage_counts_its_seconds_and_a_visit_not_its_title() -> None:
+    assert key("使用应用: A (时长: 3秒)") != key("使用应用: A (时长: 4秒)")
+    assert key("访问网站 a.b 的页面 'x'") == key("访问网站 a.b")
+    assert key("切换到窗口: T (应用: A)") != key("切换到窗口: T (应用: B)")
+    assert key("Switched to window: T (app: A)").coarse == key("Switched to window: U (app: A)").coarse
+
+
+def test_both_languages_have_the_same_keys() -> None:
+    assert key("启动应用: A") == key("Started app: A")
+
+
+def test_hits_and_mrr_at_five() -> None:
+    scores = metrics.ranked([1, 2, None, 6])
+    assert (scores["n"], scores["hit@1"], scores["hit@3"], scores["hit@5"]) == (4, 0.25, 0.5, 0.5)
+    assert scores["mrr"] == (1 + 1 / 2) / 4
+
+
+def test_nothing_to_score_is_an_error() -> None:
+    with pytest.raises(ValueError, match="nothing to score"):
+        metrics.ranked([])
+
+
+def test_exact_counts_whole_and_partial_half() -> None:
+    assert metrics.matched([1, 1, 2, None], [True, False, False, False]) == {
+        "exact": 0.25,
+        "partial": 0.25,
+        "overall": 0.375,
+    }
+
+
+def test_calibration_is_perfect_where_what_is_said_comes_true() -> None:
+    assert metrics.ece([(1.0, 1.0)] * 20) == 0
+    assert metrics.ece([(1.0, 0.0)] * 20) == pytest.approx(1)
+    assert metrics.ece([]) == 0
+
+
+def test_the_interval_holds_the_mean_and_never_changes() -> None:
+    values = [0.0, 1.0] * 50
+    low, high = metrics.interval(values)
+    assert low < 0.5 < high
+    assert metrics.interval(values) == (low, high)
+
+
+def test_coarse_sums_probabilities() -> None:
+    windows = [Key(Action(Operation.WINDOW_FOCUS, title, app)) for title, app in (("a", "X"), ("b", "Y"), ("c", "Y"))]
+    assert metrics.coarse_ranking(zip(windows, (0.4, 0.3, 0.3), strict=True)) == [windows[1].coarse, windows[0].coarse]

@@ -1,0 +1,70 @@
+import csv
+import json
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+
+from memo.cli.answer import answer_file
+from memo.cli.stream import Asked
+from memo.errors import UsageError
+from memo.testing import ScriptedPredictor
+
+LINES = [f"2026-03-02 09:00:0{second} - Started app: {name}" for second, name in enumerate("ABAB=")]
+
+
+def asked() -> Asked:
+    return Asked(ScriptedPredictor, "v0001", UTC, "en", 2, 2)
+
+
+def windows(folder: Path) -> Path:
+    file = folder / "windows.json"
+    rows = [{"input": "\n".join(["\ud800", *LINES[end - 2 : end]]), "output": LINES[end]} for end in range(2, 5)]
+    file.write_text(json.dumps([*rows, {"input": "\n".join(["head", *LINES[3:5]])}]), encoding="utf-8")
+    return file
+
+
+def test_every_window_is_answered_in_order(tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    answer_file(windows(tmp_path), asked(), 2, out, False, False)
+    rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert [row["window"] for row in rows] == [LINES[end - 2 : end] for end in range(2, 6)]
+    assert [row["candidates"][0]["action"]["target"] for row in rows] == ["B", "A", "B", "="]
+
+
+def test_a_file_of_lines_ends_with_what_is_not_known_yet(tmp_path: Path) -> None:
+    file = tmp_path / "lines.txt"
+    file.write_text("\n".join([*LINES, "no event line", ""]), encoding="utf-8")
+    out = tmp_path / "out.csv"
+    answer_file(file, asked(), 2, out, False, False)
+    with out.open(encoding="utf-8", newline="") as read:
+        rows = list(csv.DictReader(read))
+    assert len(rows) == 5
+    assert rows[0]["prediction"] == "2026-03-02 09:00:01 - Started app: B"
+    assert [bool(row["error"]) for row in rows] == [False] * 4 + [True], "the window with the unreadable line"
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.jsonl"])
+def test_an_existing_file_is_kept_unless_forced(tmp_path: Path, name: str) -> None:
+    out = tmp_path / name
+    out.write_text("mine")
+    with pytest.raises(UsageError, match="--force"):
+        answer_file(windows(tmp_path), asked(), 2, out, False, False)
+    answer_file(windows(tmp_path), asked(), 2, out, True, False)
+    assert "Started app" in out.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("content", [b"{", b"[3]", b"\xff", b'{"a": 1}', b'[{"input": 1}]'])
+def test_what_is_no_list_of_windows_is_one_sentence(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "x.json"
+    file.write_bytes(content)
+    with pytest.raises(UsageError, match="no JSON list of windows"):
+        answer_file(file, asked(), 2, None, False, False)
+
+
+def test_a_missing_file_and_an_unknown_form_are_named(tmp_path: Path) -> None:
+    for file in ("no.json", "no.txt"):
+        with pytest.raises(UsageError, match="can't be read"):
+            answer_file(tmp_path / file, asked(), 2, None, False, False)
+    with pytest.raises(UsageError, match=r"\.csv or \.jsonl"):
+        answer_file(windows(tmp_path), asked(), 2, tmp_path / "out.xlsx", False, False)

@@ -1,0 +1,50 @@
+"""Synthetic people: the same by the same seed, in time order, written and read without loss."""
+
+from collections import Counter
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+
+import data
+from data.synthetic import SAMPLE_LANGUAGE, SAMPLE_START, person, sample, stream
+from memo.events import Operation
+from memo.grammar import Language, language_of, parse, write
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_seed_gives_the_same_days_again(seed: int) -> None:
+    assert person(seed) == person(seed)
+    assert stream(person(seed), 2, SAMPLE_START) == stream(person(seed), 2, SAMPLE_START)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_every_line_is_read_back_as_it_was(language: Language) -> None:
+    events = stream(person(5, language), 2, SAMPLE_START)
+    lines = [write(event, language) for event in events]
+    assert [parse(line, UTC) for line in lines] == events
+    assert {language_of(line) for line in lines} == {language}
+
+
+def test_a_stream_is_in_time_order_and_has_all_that_happens() -> None:
+    events = [event for seed in range(8) for event in stream(person(seed), 1, SAMPLE_START)]
+    assert {event.operation for event in events} == set(Operation)
+    for seed in range(8):
+        times = [event.at for event in stream(person(seed), 3, SAMPLE_START)]
+        assert times == sorted(times)
+
+
+def test_people_differ_and_titles_are_both_new_and_seen_again() -> None:
+    streams = [stream(person(seed), 3, SAMPLE_START) for seed in range(6)]
+    assert len({tuple(event.action for event in events[:50]) for events in streams}) == 6
+    for events in streams:
+        titles = Counter(event.target for event in events if event.operation is Operation.WINDOW_FOCUS)
+        assert len(titles) > 20
+        assert max(titles.values()) > 2
+
+
+def test_the_shipped_day_is_the_generators() -> None:
+    shipped = (Path(data.__file__).parent / "sample" / "day.txt").read_text("utf-8").splitlines()
+    assert shipped == [write(event, SAMPLE_LANGUAGE) for event in sample()[1]]
+    assert 300 <= len(shipped) <= 450
+    assert max(event.at for event in sample()[0]) < min(event.at for event in sample()[1])

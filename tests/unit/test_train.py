@@ -1,0 +1,105 @@
+"""Fine-tuning: it learns, it is deterministic, and a killed run ends as if it had never been killed."""
+
+import json
+import math
+import string
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+
+from data.synthetic import SAMPLE_START, person, stream
+from memo.errors import MemoError
+from memo.events import Event, Operation
+from memo.settings import TrainSettings
+from training.train import train
+from worker.predictors.language import BUILTIN, LanguageModel
+
+EVENTS = stream(person(2), 2, SAMPLE_START)[:400]
+START = Operation.PROCESS_START
+SETTINGS, ONCE = TrainSettings(epochs=2, rank=2), TrainSettings(epochs=1, rank=2)
+
+
+class Killed(Exception):
+    pass
+
+
+def quiet(done: int, total: int, loss: float) -> None:
+    """Takes no notice of progress."""
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(str(folder / "adapter_model.safetensors"))
+
+
+def test_a_killed_run_goes_on_and_ends_in_the_same_adapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.train.CHECKPOINT_STEPS", 2)
+
+    def kill(done: int, total: int, loss: float) -> None:
+        if done == total - 1:
+            raise Killed
+
+    metrics = train(EVENTS, "builtin", tmp_path / "whole", SETTINGS, quiet, "cpu")
+    with pytest.raises(Killed):
+        train(EVENTS, "builtin", tmp_path / "killed", SETTINGS, kill, "cpu")
+    assert (tmp_path / "killed" / "checkpoint").is_dir()
+    went_on: list[int] = []
+    again = train(EVENTS, "builtin", tmp_path / "killed", SETTINGS, lambda done, *_: went_on.append(done), "cpu")
+    assert went_on[0] > 1
+    assert again == metrics
+    whole, killed = weights(tmp_path / "whole"), weights(tmp_path / "killed")
+    assert whole.keys() == killed.keys()
+    assert all(torch.equal(whole[name], killed[name]) for name in whole)
+    assert not (tmp_path / "killed" / "checkpoint").exists()
+
+
+def test_an_adapter_carries_its_story_and_serves_and_has_children(tmp_path: Path) -> None:
+    habit = [Event(SAMPLE_START + timedelta(seconds=9 * n), START, f"{n % 60 // 3}.exe") for n in range(400)]
+    metrics = train(habit, "builtin", tmp_path / "v1", SETTINGS, quiet, "cpu")
+    assert metrics["held_out_loss"] < metrics["held_out_loss_of_base"]
+    story = json.loads((tmp_path / "v1" / "version.json").read_text())
+    assert story["metrics"] == metrics
+    assert story["data"] == {
+        "from": habit[0].at.isoformat(), "to": habit[-1].at.isoformat(), "events": len(habit)
+    }  # fmt: skip
+    model = LanguageModel.load("builtin", "cpu", 1)
+    model.add_adapter("v1", tmp_path / "v1")
+    reader = model.reader("v1")
+    reader.read(EVENTS[0])
+    assert reader.scores().new <= 0
+
+
+@pytest.mark.parametrize(("parent", "noted"), [("adapter", "adapter"), ("gone", None)])
+def test_a_version_goes_on_from_a_parent_that_fits(tmp_path: Path, parent: str, noted: str | None) -> None:
+    train(EVENTS[:200], "builtin", tmp_path / "v2", ONCE, quiet, "cpu", BUILTIN / parent)
+    assert json.loads((tmp_path / "v2" / "version.json").read_text())["parent"] == noted
+
+
+def test_any_causal_model_can_take_the_place_of_the_built_in(tmp_path: Path) -> None:
+    folder = tmp_path / "base"
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    pairs = [f" {a}{b}" for a in string.ascii_uppercase[:10] for b in string.ascii_letters]
+    texts = [*pairs * 3, *(event.target for event in EVENTS), " new start end focus visit access usage 0123456;"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    tokenizer.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=1200, initial_alphabet=alphabet))
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained(folder)  # type: ignore[no-untyped-call]
+    config = Qwen3Config(vocab_size=1200, hidden_size=32, intermediate_size=64, num_hidden_layers=1, head_dim=16)
+    Qwen3ForCausalLM(config).save_pretrained(folder)
+    train(EVENTS[:200], str(folder), tmp_path / "v1", ONCE, quiet, "cpu")
+    model = LanguageModel.load(str(folder), "cpu", 1)
+    model.add_adapter("v1", tmp_path / "v1")
+    reader = model.reader("v1")
+    for event in EVENTS[:300]:
+        reader.read(event)
+    assert sum(map(math.exp, [*reader.scores().actions.values(), reader.scores().new])) == pytest.approx(1, abs=1e-4)
+    assert len(set(model.words.labels)) == len(model.words.labels) > 64
+
+
+def test_too_little_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(MemoError, match="200 events"):
+        train(EVENTS[:20], "builtin", tmp_path, SETTINGS, quiet, "cpu")

@@ -1,0 +1,61 @@
+"""prediction_results.csv: every question of an evaluation with its answer, in the words of the data's language."""
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from memo.errors import UsageError
+from memo.grammar import Language
+
+NAME = "prediction_results.csv"
+COLUMNS = ("prompt", "prediction", "reference", "status", "best_baseline", "baseline_prediction", "baseline_status")
+STATUS: dict[Language, tuple[str, str, str]] = {
+    "zh": ("完全正确", "部分正确", "错误"),
+    "en": ("exact", "partial", "wrong"),
+}
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Result(NamedTuple):
+    """A row of the file."""
+
+    prompt: str
+    prediction: str
+    reference: str
+    status: str
+    best_baseline: str
+    baseline_prediction: str
+    baseline_status: str
+
+
+def status(language: Language, exact: bool, right: bool) -> str:
+    """exact, partial (the time is wrong) or wrong, in the words of a language."""
+    whole, partial, wrong = STATUS[language]
+    return whole if exact else partial if right else wrong
+
+
+def harmless(cell: object) -> str:
+    """The cell as text that no spreadsheet takes for a formula."""
+    text = str(cell)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def destination(out: Path | None, force: bool) -> Path:
+    """Where the file goes. Raises UsageError where one stands already, or the folder is missing."""
+    file = out or Path(NAME)
+    if file.is_dir():
+        file = file / NAME
+    if file.exists() and not force:
+        raise UsageError(f"{file} is there already; choose another name with --out, or add --force.")
+    if not file.absolute().parent.is_dir():
+        raise UsageError(f"The folder of {file} is not there; make it first, or choose another with --out.")
+    return file
+
+
+def write(results: Iterable[Result], file: Path) -> None:
+    """Write the file."""
+    with file.open("w", encoding="utf-8", errors="backslashreplace", newline="") as written:
+        writer = csv.writer(written)
+        writer.writerow(COLUMNS)
+        writer.writerows([harmless(cell) for cell in result] for result in results)

@@ -1,0 +1,1 @@
+"""From a window to a prediction, and from a prediction to its effect."""

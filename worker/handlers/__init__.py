@@ -1,0 +1,1 @@
+"""Handlers: what a prediction sets off; entry-point group `memo.handlers`."""

@@ -1,0 +1,36 @@
+"""The handler that appends to a file, for programs that would rather read a file than a queue."""
+
+import json
+from typing import Any
+
+from memo.paths import Home
+from memo.predictions import Candidate, action_as_dict
+from memo.protocols import DispatchContext
+
+MAX_BYTES = 5_000_000
+"""Above this the file is set aside once, as `dispatched.jsonl.1`."""
+
+
+class RecordHandler:
+    """Appends one JSON line for each candidate to `dispatched.jsonl` in MEMO_HOME."""
+
+    name = "record"
+
+    def __init__(self, home: Home) -> None:
+        self._file = home.root / "dispatched.jsonl"
+
+    def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
+        """Append it."""
+        if self._file.exists() and self._file.stat().st_size > MAX_BYTES:
+            self._file.replace(self._file.with_suffix(".jsonl.1"))
+        line = {
+            "prediction": context.prediction_id,
+            "scope": context.scope,
+            "made_at": context.made_at.isoformat(),
+            "expected_at": candidate.expected_at.isoformat(),
+            "probability": candidate.probability,
+            "action": action_as_dict(candidate.action),
+        }
+        with self._file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        return {"file": self._file.name}

@@ -1,0 +1,132 @@
+"""Look at a scope: learn what came, settle the outcomes, predict what follows, write it down, send it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from db import checkpoints, events, predictions, scopes, versions
+from db.models import EventRow, PredictionRow, ScopeRow, VersionRow
+from memo.events import CONTEXT, Operation
+from memo.logs import get
+from memo.predictions import action_as_dict
+from worker.context import Context
+from worker.outbox import send
+from worker.predictors.serving import BUILTIN, Serving
+from worker.stream import CHUNK, Stream
+
+MAX_ATTEMPTS = 3
+"""An event at which the worker died so often is given up."""
+BATCH = 32
+"""Predictions of one transaction, where each event gets one."""
+
+log = get(__name__)
+
+
+@dataclass
+class Answers:
+    """What one transaction writes."""
+
+    made: list[PredictionRow] = field(default_factory=list)
+    settled: list[PredictionRow] = field(default_factory=list)
+
+
+class Looker:
+    """Holds the model, and the streams that this process has read."""
+
+    def __init__(self, opened: Context) -> None:
+        self._opened = opened
+        self.serving = Serving(opened.settings.model)
+        self._streams: dict[str, Stream] = {}
+
+    def look(self, scope: str) -> None:
+        """Bring a scope up to date; a second look at the same events changes nothing."""
+        with self._opened.store.write() as session:
+            row = scopes.take(session, scope)
+            version = versions.serving(session, scope, self._opened.settings.scope)
+        if row.attempts > MAX_ATTEMPTS:
+            log.error("gave up on an event at which the worker died", scope=scope, seq=row.attempt_seq)
+            return
+        try:
+            stream = self._stream(row, version)
+            for answers in self._answers(stream, row.last_seq):
+                self._write(stream, answers)
+                send(self._opened, scope)
+        except BaseException:
+            self._streams.pop(scope, None)  # it may have learned what was not written: read it anew
+            raise
+        with self._opened.store.write() as session:
+            scopes.done(session, scope)
+
+    def _stream(self, row: ScopeRow, version: VersionRow | None) -> Stream:
+        """The scope's stream under the version that serves it now, read anew where either has changed."""
+        name = version.id if version else BUILTIN
+        held = self._streams.get(row.name)
+        if held is None or (held.version, held.generation) != (name, row.generation):
+            with self._opened.store.read() as session:
+                checkpoint = checkpoints.get(session, row.name, name, row.generation)
+            weights = checkpoint.weights if checkpoint else held and held.predictor.weights()
+            predictor = self.serving.predictor(name, Path(version.path) if version else None, weights)
+            held = Stream(row.name, name, row.generation, predictor, self._opened.settings.window.size)
+            self._streams[row.name] = held
+        return held
+
+    def _answers(self, stream: Stream, newest: int) -> Iterator[Answers]:
+        """Learn the log up to `newest`, and answer where it is due."""
+        with self._opened.store.read() as session:
+            waiting = predictions.unsettled(session, stream.scope)
+            predicted = predictions.last_predicted_seq(session, stream.scope)
+        answers = Answers()
+        for row in self._rows(stream, newest):
+            waiting = _settle(waiting, row, answers)
+            stream.learn(row)
+            if self._is_due(stream, row, newest, predicted):
+                settings = self._opened.settings
+                made = stream.predict(row, settings.predict.top, settings.language)
+                answers.made.append(made)
+                waiting.append((made, row.seq))
+            if len(answers.made) >= BATCH:
+                yield answers
+                answers = Answers()
+        yield answers
+
+    def _rows(self, stream: Stream, newest: int) -> Iterator[EventRow]:
+        while stream.seq < newest:
+            with self._opened.store.read() as session:
+                rows = events.after(session, stream.scope, stream.seq, CHUNK)
+            if not rows:
+                return
+            yield from (row for row in rows if row.seq <= newest)
+
+    def _is_due(self, stream: Stream, row: EventRow, newest: int, predicted: int) -> bool:
+        """Live, the newest event is; in a lossless replay every event that was not imported."""
+        if row.seq == newest:
+            with self._opened.store.read() as session:
+                return not predictions.exists(session, stream.scope, row.id, stream.version)
+        return self._opened.settings.predict.every and row.source != events.IMPORT and row.seq > predicted
+
+    def _write(self, stream: Stream, answers: Answers) -> None:
+        with self._opened.store.write() as session:
+            scopes.locked(session, stream.scope)
+            predictions.settle(session, answers.settled)
+            predictions.add(session, answers.made)
+            if answers.made:
+                weights = stream.predictor.weights()
+                checkpoints.put(session, stream.scope, stream.version, stream.generation, stream.seq, weights)
+
+
+def _settle(
+    waiting: list[tuple[PredictionRow, int]], row: EventRow, answers: Answers
+) -> list[tuple[PredictionRow, int]]:
+    """Give the predictions made before this event their outcome; those that still wait."""
+    if Operation(row.operation) in CONTEXT:
+        return waiting
+    action = action_as_dict(events.as_event(row).action)
+    for prediction, seq in waiting:
+        if seq < row.seq:
+            ranked = [candidate["action"] for candidate in prediction.candidates]
+            prediction.outcome_event_id = row.id
+            prediction.outcome_operation, prediction.outcome_target = row.operation, row.target
+            prediction.outcome_rank = ranked.index(action) + 1 if action in ranked else None
+            if prediction.id is not None:
+                answers.settled.append(prediction)
+    return [entry for entry in waiting if entry[1] >= row.seq]

@@ -1,0 +1,1 @@
+"""Predictors: from what happened to ranked candidates with probabilities."""

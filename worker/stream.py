@@ -1,0 +1,75 @@
+"""The learned state of one scope: a function of its event log, brought up to date before each answer."""
+
+import time
+from bisect import insort
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from sqlalchemy.orm import Session
+
+from db import events
+from db.models import EventRow, PredictionRow
+from memo.events import Event
+from memo.grammar import Language
+from memo.predictions import Ranking
+from worker.predictors.mixed import MixedPredictor
+
+CHUNK = 1_000
+"""Events read at once."""
+UPCOMING_KEPT = 20
+"""Of a prediction's row and message."""
+
+
+@dataclass
+class Stream:
+    """One scope under one version. `seq` is the last event learned."""
+
+    scope: str
+    version: str
+    generation: int
+    predictor: MixedPredictor
+    size: int
+    seq: int = 0
+    _window: list[tuple[datetime, int, Event]] = field(default_factory=list)
+
+    def learn(self, row: EventRow) -> None:
+        """Take in the next event of the log."""
+        event = events.as_event(row)
+        self.predictor.learn(event)
+        insort(self._window, (row.at, row.seq, event), key=lambda entry: entry[:2])
+        del self._window[: -self.size]
+        self.seq = row.seq
+
+    def catch_up(self, session: Session, until: int) -> None:
+        """Learn the log up to `until` without asking: the mixer's weights stay as they are."""
+        while self.seq < until and (rows := events.after(session, self.scope, self.seq, CHUNK)):
+            for row in rows:
+                if row.seq <= until:
+                    self.learn(row)
+                else:
+                    return
+
+    def predict(self, row: EventRow, top: int, language: Language) -> PredictionRow:
+        """What follows the event learned last, as a new row."""
+        began = time.perf_counter()
+        ranking = self.predictor.predict([event for _, _, event in self._window], top)
+        latency_ms = (time.perf_counter() - began) * 1e3
+        return self._as_row(row, ranking, latency_ms, language)
+
+    def _as_row(self, row: EventRow, ranking: Ranking, latency_ms: float, language: Language) -> PredictionRow:
+        first = ranking.candidates[0] if ranking.candidates else None
+        return PredictionRow(
+            scope=self.scope,
+            made_at=datetime.now(UTC),
+            last_event_id=row.id,
+            model_version=self.version,
+            operation=first and first.action.operation.value,
+            target=first and first.action.target,
+            app=first and first.action.place,
+            probability=first and first.probability,
+            expected_at=first and first.expected_at,
+            candidates=[candidate.as_dict(language) for candidate in ranking.candidates],
+            upcoming=[entry.as_dict(language, row.local_at) for entry in ranking.upcoming[:UPCOMING_KEPT]],
+            new_probability=ranking.new_probability,
+            latency_ms=latency_ms,
+        )
