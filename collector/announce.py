@@ -5,7 +5,7 @@ import time
 from celery import Celery
 
 from memo.logs import get
-from memo.queue import LOOK
+from memo.queue import LOOK, is_redis
 from memo.settings import Settings
 
 TIMEOUT_S = 2
@@ -22,8 +22,7 @@ class Announcer:
         bounds = {"max_retries": 1, "interval_start": 0}
         timeouts = {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S}
         amqp = {"read_timeout": TIMEOUT_S, "write_timeout": TIMEOUT_S}
-        redis = app.conf.broker_url.startswith(("redis", "unix"))
-        app.conf.broker_transport_options |= bounds | (timeouts if redis else amqp)
+        app.conf.broker_transport_options |= bounds | (timeouts if is_redis(app.conf.broker_url) else amqp)
         app.conf.broker_connection_timeout = TIMEOUT_S
         self._app = app
         self._stale_s = settings.predict.stale_s

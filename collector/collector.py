@@ -6,14 +6,12 @@ from collections.abc import Callable
 from functools import partial
 from importlib.metadata import entry_points
 
-from memo.broker import broker_url
-
 from collector.announce import Announcer
 from collector.intake import Intake
-from db import migrate
 from db.engine import open_store
 from memo import logs
-from memo.parts import say_ready
+from memo.broker import broker_url
+from memo.parts import end_with_parent, say_ready
 from memo.paths import Home
 from memo.protocols import Batch, Source
 from memo.queue import make_app
@@ -52,7 +50,7 @@ def collect(settings: Settings, home: Home, stop: threading.Event, ready: Callab
     """Collect until `stop` is set; `ready` is called when all sources watch."""
     store = open_store(settings, home)
     url = broker_url(home, settings)
-    intake = Intake(store, settings, Announcer(make_app(url, settings), settings).look)
+    intake = Intake(store, settings, home, Announcer(make_app(url, settings), settings).look)
     found = sources(settings, home)
     threads = [threading.Thread(target=keep_running, args=(source, intake, stop)) for source in found]
     for thread in threads:
@@ -67,9 +65,9 @@ def collect(settings: Settings, home: Home, stop: threading.Event, ready: Callab
 
 def main(part: str) -> None:
     """The process: ends at SIGTERM or SIGINT."""
+    end_with_parent()
     settings, home = Settings.load(), Home.find()
     logs.setup(home.logs, part)
-    migrate.upgrade(settings, home)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -13,6 +13,7 @@ from db import cursors, events, scopes
 from db.engine import Store
 from memo.events import Event
 from memo.logs import get
+from memo.paths import Home
 from memo.protocols import Batch
 from memo.settings import Settings
 
@@ -25,9 +26,10 @@ log = get(__name__)
 class Intake:
     """Takes the batches of all sources; `announce` is told a scope that has something new, after the commit."""
 
-    def __init__(self, store: Store, settings: Settings, announce: Callable[[str], None]) -> None:
+    def __init__(self, store: Store, settings: Settings, home: Home, announce: Callable[[str], None]) -> None:
         self._store = store
         self._settings = settings
+        self._home = home
         self._announce = announce
 
     def cursor(self, source: str, key: str) -> dict[str, Any] | None:
@@ -37,12 +39,18 @@ class Intake:
         return stored["cursor"] if stored else None
 
     def take(self, source: str, batch: Batch) -> int:
-        """Store a batch and its cursor together; how many events were new."""
+        """Store a batch and its cursor together; how many events were new.
+
+        While MEMO is paused the cursor alone moves on, so that what is done meanwhile is never recorded.
+        """
+        if batch.events and self._home.paused.exists():
+            log.info("paused: events were dropped", source=source, events=len(batch.events))
+            batch = replace(batch, events=())
         by_scope = self._admitted(source, batch)
         with self._store.write() as session:
             repeats = self._repeats(session, source, batch)
             asked, new = [], 0
-            for scope, found in by_scope.items():
+            for scope, found in sorted(by_scope.items()):  # one order of locks for all
                 added = events.append(session, scope, found, [repeats.key(event) for event in found])
                 new += added
                 if added and scopes.ask(session, scope, self._settings.predict.stale_s):

@@ -20,7 +20,8 @@ def redact(events: Iterable[Event], rules: tuple[tuple[str, Rule], ...] = RULES)
         for name, rule in rules:
             before = current
             current = rule(before) if before is not None else None
-            touched[name] += current is not before
+            if current is not before:
+                touched[name] += 1
         if current is not None:
             kept.append(current)
     return kept, touched

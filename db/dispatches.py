@@ -32,6 +32,11 @@ def claim(
     return row
 
 
+def handlers(session: Session, prediction_id: int) -> set[str]:
+    """Which handlers have taken their go at a prediction."""
+    return set(session.scalars(select(DispatchRow.handler).where(DispatchRow.prediction_id == prediction_id)))
+
+
 def finish(session: Session, dispatch_id: int, status: str, detail: str, duration_ms: float) -> None:
     """Write down how it went."""
     row = session.get_one(DispatchRow, dispatch_id)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import Session
 
@@ -56,7 +56,7 @@ def open_store(settings: Settings, home: Home) -> Store:
             engine = create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 5})
             return Store(engine, engine)
         return Store(_sqlite(url, "IMMEDIATE"), _sqlite(url, "DEFERRED"))
-    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+    except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:  # a port such as `x`
         raise UsageError(
             "Setting database_url is not a database MEMO can use; write sqlite:///FILE or postgresql+psycopg://…"
         ) from error
@@ -99,6 +99,18 @@ def _explained(engine: Engine) -> Iterator[None]:
 
 class StoreError(MemoError):
     """The database refused or could not be reached."""
+
+
+def shown_url(settings: Settings, home: Home) -> str:
+    """The URL of the store in force, without its password."""
+    return make_url(store_url(settings, home)).render_as_string(hide_password=True)
+
+
+def revision(connection: Connection) -> str | None:
+    """The schema revision of a store; None where it is empty. (Alembic itself takes long to load.)"""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.scalar(text("SELECT version_num FROM alembic_version"))
 
 
 def sqlite_path(url: str) -> Path | None:

@@ -13,6 +13,8 @@ from db.models import EventRow, ScopeRow
 from db.scopes import locked
 from memo.events import Event, Operation
 
+IMPORT = "import"
+"""Source of imported events: they are the past, and get no predictions."""
 CHUNK = 500
 """Rows of one statement; SQLite takes a bounded number of parameters."""
 

@@ -4,11 +4,10 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, select
 
-from db.engine import StoreError, open_store
+from db.engine import StoreError, open_store, revision
 from memo.paths import Home
 from memo.settings import Settings
 
@@ -44,16 +43,11 @@ def upgrade(settings: Settings, home: Home) -> None:
         store.close()
 
 
-def current(connection: Connection) -> str | None:
-    """The schema revision of a store; None where it is empty."""
-    return MigrationContext.configure(connection).get_current_revision()
-
-
 def _refuse_newer(connection: Connection) -> None:
-    revision = current(connection)
+    found = revision(connection)
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if revision is not None and revision not in known:
+    if found is not None and found not in known:
         url = connection.engine.url.render_as_string(hide_password=True)
         raise StoreError(
-            f"The store {url} was written by a newer MEMO (schema {revision}); update MEMO, nothing was changed."
+            f"The store {url} was written by a newer MEMO (schema {found}); update MEMO, nothing was changed."
         )

@@ -28,6 +28,14 @@ def exists(session: Session, scope: str, last_event_id: int, version: str) -> bo
     return session.scalar(query) is not None
 
 
+def add(session: Session, made: Sequence[PredictionRow]) -> None:
+    """Write predictions, in order; where another worker answered for the same event first, that answer stands."""
+    for row in made:
+        if not exists(session, row.scope, row.last_event_id, row.model_version):
+            session.add(row)
+            session.flush()
+
+
 def unsettled(session: Session, scope: str) -> list[tuple[PredictionRow, int]]:
     """Predictions whose outcome is not known yet, each with the `seq` of the event it follows."""
     query = (
@@ -51,11 +59,6 @@ def settle(session: Session, settled: Sequence[PredictionRow]) -> None:
                 outcome_rank=row.outcome_rank,
             )
         )
-
-
-def settled_by(session: Session, event_ids: Sequence[int]) -> Sequence[PredictionRow]:
-    """Predictions whose outcome is one of these events."""
-    return session.scalars(select(PredictionRow).where(PredictionRow.outcome_event_id.in_(event_ids))).all()
 
 
 def last_predicted_seq(session: Session, scope: str) -> int:

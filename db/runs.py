@@ -28,10 +28,12 @@ def queued(session: Session) -> Sequence[RunRow]:
     return session.scalars(select(RunRow).where(RunRow.state == "queued").order_by(RunRow.id)).all()
 
 
-def start(session: Session, run_id: int) -> RunRow:
-    """Mark a run as running."""
-    row = session.get_one(RunRow, run_id)
-    row.state, row.started_at = "running", datetime.now(UTC)
+def start_next(session: Session) -> RunRow | None:
+    """Mark the oldest waiting run as running; None where none waits. Two processes never get the same one."""
+    waiting = select(RunRow).where(RunRow.state == "queued").order_by(RunRow.id).limit(1)
+    row = session.scalar(waiting.with_for_update(skip_locked=True))
+    if row is not None:
+        row.state, row.started_at = "running", datetime.now(UTC)
     return row
 
 

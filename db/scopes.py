@@ -1,8 +1,10 @@
 """Scopes: the lock under which events get their order, and the flag of an ask under way."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from db.models import ScopeRow
@@ -10,10 +12,14 @@ from db.models import ScopeRow
 
 def locked(session: Session, scope: str) -> ScopeRow:
     """The scope's row, made where it is missing, locked until the transaction ends."""
-    if session.get(ScopeRow, scope) is None:
-        with session.begin_nested():
-            session.merge(ScopeRow(name=scope, last_seq=0, generation=0, attempt_seq=0, attempts=0))
-    return session.scalars(select(ScopeRow).where(ScopeRow.name == scope).with_for_update()).one()
+    query = select(ScopeRow).where(ScopeRow.name == scope).with_for_update()
+    query = query.execution_options(populate_existing=True)  # as it is now, not as this session read it before
+    row = session.scalars(query).one_or_none()
+    if row is None:
+        with suppress(IntegrityError), session.begin_nested():  # another may make it at the same moment
+            session.add(ScopeRow(name=scope, last_seq=0, generation=0, attempt_seq=0, attempts=0))
+        row = session.scalars(query).one()
+    return row
 
 
 def ask(session: Session, scope: str, life_s: float) -> bool:

@@ -47,6 +47,8 @@ def _form(operation: Operation, template: str, **groups: str) -> Form:
 
 
 _SECONDS, _HOUR = r"\d+(?:\.\d+)?", r"\d{1,2}"
+_CLOSED = r"(?=.*\)\Z).+"
+"""Looks for the bracket at the end first: a line of many ' (in ' and no end would take hours."""
 
 FORMS: dict[Language, list[Form]] = {
     "zh": [
@@ -56,7 +58,7 @@ FORMS: dict[Language, list[Form]] = {
         _form(Operation.PROCESS_END, "关闭应用: {target}"),
         _form(Operation.WEB_VISIT, "访问网站 {target} 的页面 '{detail}'", target=r"\S+", detail=".*"),
         _form(Operation.WEB_VISIT, "访问网站 {target}", target=r"\S+"),
-        _form(Operation.FILE_ACCESS, "访问文件: {target} (位于 {detail})"),
+        _form(Operation.FILE_ACCESS, "访问文件: {target} (位于 {detail})", target=_CLOSED),
         _form(Operation.FILE_ACCESS, "访问文件: {target}"),
         _form(Operation.APP_USAGE, "使用应用: {target} (时长: {detail}秒)", detail=_SECONDS),
         _form(Operation.APP_USAGE, "使用应用: {target}"),
@@ -70,7 +72,7 @@ FORMS: dict[Language, list[Form]] = {
         _form(Operation.PROCESS_END, "Closed app: {target}"),
         _form(Operation.WEB_VISIT, "Visited site {target}, page '{detail}'", target=r"\S+?", detail=".*"),
         _form(Operation.WEB_VISIT, "Visited site {target}", target=r"\S+"),
-        _form(Operation.FILE_ACCESS, "Opened file: {target} (in {detail})"),
+        _form(Operation.FILE_ACCESS, "Opened file: {target} (in {detail})", target=_CLOSED),
         _form(Operation.FILE_ACCESS, "Opened file: {target}"),
         _form(Operation.APP_USAGE, "Used app: {target} (for {detail} s)", detail=_SECONDS),
         _form(Operation.APP_USAGE, "Used app: {target}"),
@@ -83,7 +85,11 @@ _ALL = [(language, form) for language, forms in FORMS.items() for form in forms]
 
 def clean(text: str) -> str:
     """The text without control characters and unpaired surrogates, at most `MAX_TEXT` characters."""
-    return _UNPRINTABLE.sub(" ", text[:MAX_TEXT])
+    return _printable(text[:MAX_TEXT])
+
+
+def _printable(text: str) -> str:
+    return _UNPRINTABLE.sub(" ", text)
 
 
 def parse(line: str, zone: tzinfo) -> Event:
@@ -97,13 +103,13 @@ def parse(line: str, zone: tzinfo) -> Event:
         at = datetime.fromisoformat(split[1]).replace(tzinfo=zone)
     except ValueError as error:
         raise GrammarError(f"the line's time is not a date and time: {error}") from error
-    return _read_action(split[2], at)
+    return _read_action(_printable(split[2]), at)
 
 
 def _read_action(text: str, at: datetime) -> Event:
     for language, form in _ALL:
         if found := form.pattern.fullmatch(text):
-            fields = {name: clean(value) for name, value in found.groupdict().items()}
+            fields = {name: value[:MAX_TEXT] for name, value in found.groupdict().items()}
             if form.operation is Operation.TIME_CONTEXT:
                 fields["target"] = str(_weekday(fields["target"], language))
             return Event(at, form.operation, **fields)
@@ -119,7 +125,8 @@ def _weekday(name: str, language: Language) -> int:
 def language_of(line: str) -> Language | None:
     """The language in which a line is written, or None where it has no known form."""
     split = _LINE.fullmatch(line)
-    return next((language for language, form in _ALL if split and form.pattern.fullmatch(split[2])), None)
+    action = _printable(split[2]) if split else ""
+    return next((language for language, form in _ALL if form.pattern.fullmatch(action)), None)
 
 
 def write_action(action: Action, language: Language, detail: str = "") -> str:
@@ -140,7 +147,8 @@ def write_action(action: Action, language: Language, detail: str = "") -> str:
 
 def write_line(at: datetime, action: Action, language: Language, detail: str = "") -> str:
     """A whole event line; the clock is the one of `at`."""
-    return f"{at:%Y-%m-%d %H:%M:%S} - {write_action(action, language, detail)}"
+    clock = at.replace(tzinfo=None).isoformat(" ", "seconds")
+    return f"{clock} - {write_action(action, language, detail)}"
 
 
 def write(event: Event, language: Language) -> str:

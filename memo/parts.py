@@ -1,11 +1,15 @@
-"""The parts of the running stack, and how a part says that it is ready."""
+"""The parts of the running stack, and what a part does to be one."""
 
+import ctypes
 import os
+import signal
 import sys
 from dataclasses import dataclass
 
 from memo.paths import Home
 from memo.queue import DISPATCH, PREDICT, TRAINING
+
+PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,8 @@ class Part:
         return [sys.executable, "-m", self.module, self.name]
 
 
+BROKER = Part("broker", "memo.broker")
+"""Only where no URL names another one."""
 PARTS = (
     Part("collector", "collector"),
     Part("worker", "memo.celery_part", (PREDICT,), ("worker.tasks",)),
@@ -36,3 +42,8 @@ PARTS = (
 def say_ready(home: Home, name: str) -> None:
     """Tell the supervisor that this process serves."""
     (home.run / f"{name}.ready").write_text(str(os.getpid()))
+
+
+def end_with_parent() -> None:
+    """Be told to end when the supervisor dies, however it dies."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

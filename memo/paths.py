@@ -20,7 +20,10 @@ class Home:
     def find(cls) -> "Home":
         """The home named by MEMO_HOME, or the user's own; its folders are made, mode 0700."""
         chosen = os.environ.get("MEMO_HOME")
-        root = Path(chosen).expanduser().absolute() if chosen else platformdirs.user_data_path("memo")
+        try:
+            root = Path(chosen).expanduser().absolute() if chosen else platformdirs.user_data_path("memo")
+        except RuntimeError as error:
+            raise UsageError(f"MEMO_HOME {chosen} can't be used ({error}); write the whole path.") from error
         home = cls(root)
         try:
             for folder in (home.root, home.run, home.logs, home.models, home.inbox, home.rejects):
@@ -33,13 +36,23 @@ class Home:
     @cached_property
     def config(self) -> Path:
         """`memo.toml`: in the home where MEMO_HOME is set, else in the user's config folder."""
-        moved = "MEMO_HOME" in os.environ
+        moved = os.environ.get("MEMO_HOME")
         return (self.root if moved else platformdirs.user_config_path("memo")) / "memo.toml"
 
     @property
     def run(self) -> Path:
         """Locks, sockets and the state of the running parts."""
         return self.root / "run"
+
+    @property
+    def state(self) -> Path:
+        """What the supervisor says of its parts; only while it runs."""
+        return self.run / "state.json"
+
+    @property
+    def training_due(self) -> Path:
+        """While this file is there, a run of training waits for its process."""
+        return self.run / "training.due"
 
     @property
     def logs(self) -> Path:
@@ -60,6 +73,11 @@ class Home:
     def rejects(self) -> Path:
         """What could not be read: place and reason, never text."""
         return self.root / "rejects"
+
+    @property
+    def paused(self) -> Path:
+        """While this file stands, the collector takes in nothing."""
+        return self.root / "paused"
 
     @property
     def broker(self) -> Path:

@@ -1,11 +1,12 @@
 """The task queue: one Celery app, and the names by which the rooms reach each other."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from celery import Celery
-from kombu import Exchange, Queue
+if TYPE_CHECKING:
+    from celery import Celery
+    from kombu import Queue
 
-from memo.settings import Settings
+    from memo.settings import Settings
 
 PREDICT, DISPATCH, TRAINING = "predict", "dispatch", "training"
 """Queues."""
@@ -29,13 +30,30 @@ TICK_S = 5
 ACT_EXPIRES_S = 60
 
 
+def lengths(url: str) -> dict[str, int]:
+    """How many messages wait in each queue; one that is not there yet has none."""
+    from kombu import Connection
+
+    found = {}
+    with Connection(url, connect_timeout=2, transport_options=_transport_options(url)) as connection:
+        for queue in _queues(url):
+            with connection.channel() as channel:
+                try:
+                    found[queue.name] = queue(channel).queue_declare(passive=True).message_count
+                except connection.channel_errors:
+                    found[queue.name] = 0
+    return found
+
+
 def is_redis(url: str) -> bool:
     """Whether a broker URL means Redis or Valkey, else AMQP."""
-    return url.startswith(("redis", "unix"))
+    return url.startswith("redis")
 
 
-def make_app(url: str, settings: Settings, include: list[str] | None = None) -> Celery:
+def make_app(url: str, settings: "Settings", include: list[str] | None = None) -> "Celery":
     """The Celery app on a broker; nothing is connected yet."""
+    from celery import Celery
+
     app = Celery("memo", broker=url, include=include or [])
     app.conf.update(
         task_serializer="json",
@@ -59,7 +77,9 @@ def make_app(url: str, settings: Settings, include: list[str] | None = None) -> 
     return app
 
 
-def _queues(url: str) -> list[Queue]:
+def _queues(url: str) -> "list[Queue]":
+    from kombu import Exchange, Queue
+
     arguments: dict[str, Any] = {} if is_redis(url) else {"x-max-priority": 9}
     exchange = Exchange("memo")
     return [

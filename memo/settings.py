@@ -1,17 +1,19 @@
 """Settings: defaults < memo.toml < MEMO_… environment < flags, read once at each door."""
 
 import json
+import re
 import tomllib
 from datetime import timedelta, tzinfo
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import tzlocal
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -23,6 +25,14 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 SCOPE_PATTERN = r"^[^/\\\x00-\x1f.][^/\\\x00-\x1f]*$"
 """What a scope may be called: it is also the name of a folder."""
+
+
+def _seconds(value: Any) -> Any:
+    """A number of seconds is text in the environment."""
+    return float(value) if isinstance(value, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", value) else value
+
+
+Span = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta())]
 
 
 class Section(BaseModel):
@@ -76,12 +86,15 @@ class TrainSettings(Section):
 
 
 class ScheduleSettings(Section):
-    """How often the periodic jobs are due."""
+    """How often the periodic jobs are due; in seconds."""
 
-    retrain_every: timedelta = timedelta(days=1)
-    evaluate_every: timedelta = timedelta(days=1)
-    prune_every: timedelta = timedelta(days=1)
-    keep_predictions: timedelta = timedelta(days=365)
+    retrain_every: Span = timedelta(days=1)
+    """Time between two trainings."""
+    evaluate_every: Span = timedelta(days=1)
+    """Time between two evaluations of the active version."""
+    prune_every: Span = timedelta(days=1)
+    """Time between two prunings of what is old."""
+    keep_predictions: Span = timedelta(days=365)
     """Predictions and dispatches older than this are pruned."""
     keep_versions: Count = 5
     """Versions kept beside the active one."""
@@ -141,11 +154,16 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], **sources: PydanticBaseSettingsSource
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags, then the environment, then memo.toml."""
         toml = TomlConfigSettingsSource(settings_cls, Home.find().config)
-        return sources["init_settings"], sources["env_settings"], toml
+        return init_settings, env_settings, toml
 
     @classmethod
     def load(cls, **flags: Any) -> "Settings":
@@ -153,15 +171,18 @@ class Settings(BaseSettings):
         config = Home.find().config
         try:
             return cls(**flags)
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise UsageError(f"{config} is not valid TOML ({error}); mend that line.") from error
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{config} can't be read ({error}); mend or remove it.") from error
+        except SettingsError as error:
+            raise UsageError(f"A MEMO_ variable of the environment is not valid JSON ({error}); mend it.") from error
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
             name = "MEMO_" + key.replace(".", "__").upper()
-            raise UsageError(f"Setting {key} is wrong: {first['msg']}. Mend it in {config} or in {name}.") from error
+            reason = first["msg"].removeprefix("Value error, ")
+            raise UsageError(f"Setting {key} is wrong: {reason}. Mend it in {config} or in {name}.") from error
 
 
 def default_toml() -> str:
@@ -178,7 +199,12 @@ def _keys(model: type[BaseModel]) -> list[str]:
     lines = []
     for name, field in model.model_fields.items():
         value = field.get_default(call_default_factory=True, validated_data={})
-        if not isinstance(value, BaseModel | dict):
-            plain = value.total_seconds() if isinstance(value, timedelta) else value
-            lines.append(f"# {name} = {json.dumps(plain)}" + (f"  # {field.description}" if field.description else ""))
+        if not isinstance(value, BaseModel):
+            lines.append(f"# {name} = {_toml(value)}  # {field.description}")
     return lines
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key} = {json.dumps(inner)}' for key, inner in value.items())}}}"
+    return json.dumps(value.total_seconds() if isinstance(value, timedelta) else value)

@@ -1,4 +1,4 @@
-"""`python -m training RUN_ID`: carry out a queued run, at low priority, in a process of its own."""
+"""`python -m training`: carry out the runs that wait, at low priority, in a process of its own."""
 
 import os
 import sys
@@ -6,8 +6,10 @@ from typing import Any
 
 from db import jobs, runs
 from db.engine import Store, open_store
+from db.models import RunRow
 from memo import logs
 from memo.errors import MemoError
+from memo.parts import end_with_parent
 from memo.paths import Home
 from memo.settings import Settings
 from training.make import TooFew
@@ -19,24 +21,35 @@ JOBS = {"train": "retrain", "evaluate": "evaluate"}
 log = logs.get("training")
 
 
-def main(run_id: int) -> int:
-    """Carry out a run; the exit status. Its end and its reason stand in its row."""
+def main() -> int:
+    """Carry out the runs that wait, one after the other; the exit status. Their ends stand in their rows."""
+    end_with_parent()
     os.nice(NICENESS)
     home = Home.find()
     logs.setup(home.logs, "training")
     settings = Settings.load()
     store = open_store(settings, home)
+    failed = 0
     try:
-        with store.write() as session:
-            run = runs.start(session, run_id)
-        state, result = _outcome(store, home, settings, run.kind, run.scope)
-        with store.write() as session:
-            runs.finish(session, run_id, state, result, result.get("version"))
-            jobs.ran(session, JOBS[run.kind], f"{run.scope}: {_sentence(result)}")
+        while (run := _next(store)) is not None:
+            failed += not _carry_out(store, home, settings, run)
     finally:
         store.close()
-    log.info("the run ended", run=run_id, kind=run.kind, scope=run.scope, state=state)
-    return 0 if state == "done" else 1
+    return min(failed, 1)
+
+
+def _next(store: Store) -> RunRow | None:
+    with store.write() as session:
+        return runs.start_next(session)
+
+
+def _carry_out(store: Store, home: Home, settings: Settings, run: RunRow) -> bool:
+    state, result = _outcome(store, home, settings, run.kind, run.scope)
+    with store.write() as session:
+        runs.finish(session, run.id, state, result, result.get("version"))
+        jobs.ran(session, JOBS[run.kind], f"{run.scope}: {_sentence(result)}")
+    log.info("the run ended", run=run.id, kind=run.kind, scope=run.scope, state=state)
+    return state == "done"
 
 
 def _outcome(store: Store, home: Home, settings: Settings, kind: str, scope: str) -> tuple[str, dict[str, Any]]:
@@ -66,4 +79,4 @@ def _sentence(result: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1])))
+    sys.exit(main())

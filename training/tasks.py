@@ -20,6 +20,7 @@ def _store() -> Store:
 def _ask(kind: str, scope: str) -> None:
     with _store().write() as session:
         runs.ask(session, kind, scope)
+    Home.find().training_due.touch()
 
 
 @shared_task(name=TRAIN)  # type: ignore[untyped-decorator]

@@ -13,7 +13,9 @@ from celery import shared_task
 
 from db import dispatches, predictions
 from db.models import PredictionRow
+from memo.grammar import clean
 from memo.logs import get
+from memo.paths import Home
 from memo.predictions import Candidate, action_from_dict
 from memo.protocols import DispatchContext, Handler
 from memo.queue import ACT
@@ -47,6 +49,8 @@ def dispatch(opened: Context, prediction_id: int) -> None:
 
 def _passes(opened: Context, prediction: PredictionRow, candidate: dict[str, Any]) -> bool:
     with opened.store.write() as session:
+        if taken := dispatches.handlers(session, prediction.id):  # asked before: its own acts are no objection
+            return STOPPED not in taken
         for gate in gates(opened.settings.dispatch):
             if objection := gate.objection(session, prediction, candidate):
                 action, probability = candidate["action"], candidate["probability"]
@@ -64,20 +68,20 @@ def _go(opened: Context, prediction: PredictionRow, candidate: dict[str, Any], n
         return
     began = time.perf_counter()
     try:
-        result = handler(name).handle(as_candidate(candidate), _context_of(prediction))
+        result = handler(name, opened.home).handle(as_candidate(candidate), _context_of(prediction))
         status, detail = "done", str(result or "")
     except Exception as error:  # whatever a plug-in raises must not reach the next handler
         log.exception("a handler failed", handler=name, prediction=prediction.id)
         status, detail = "failed", f"{type(error).__name__}: {error}"
     with opened.store.write() as session:
-        dispatches.finish(session, claimed.id, status, detail, (time.perf_counter() - began) * 1e3)
+        dispatches.finish(session, claimed.id, status, clean(detail), (time.perf_counter() - began) * 1e3)
 
 
 @cache
-def handler(name: str) -> Handler:
+def handler(name: str, home: Home) -> Handler:
     """The handler of the entry point `name`. Raises LookupError where there is none."""
     for entry in entry_points(group="memo.handlers", name=name):
-        made: Handler = entry.load()(context().home)
+        made: Handler = entry.load()(home)
         return made
     raise LookupError(f"no handler is installed under the name {name}")
 

@@ -38,6 +38,10 @@ class Looker:
         self.serving = Serving(opened.settings.model)
         self._streams: dict[str, Stream] = {}
 
+    def warm_up(self) -> None:
+        """Load the model; where that fails, history answers alone."""
+        self.serving.predictor(BUILTIN, None)
+
     def look(self, scope: str) -> None:
         """Bring a scope up to date; a second look at the same events changes nothing."""
         with self._opened.store.write() as session:
@@ -64,7 +68,7 @@ class Looker:
         if held is None or (held.version, held.generation) != (name, row.generation):
             with self._opened.store.read() as session:
                 checkpoint = checkpoints.get(session, row.name, name, row.generation)
-            weights = checkpoint.weights if checkpoint else held and held.predictor.weights()
+            weights = checkpoint.weights if checkpoint else held.predictor.weights() if held else None
             predictor = self.serving.predictor(name, Path(version.path) if version else None, weights)
             held = Stream(row.name, name, row.generation, predictor, self._opened.settings.window.size)
             self._streams[row.name] = held
@@ -92,10 +96,11 @@ class Looker:
     def _rows(self, stream: Stream, newest: int) -> Iterator[EventRow]:
         while stream.seq < newest:
             with self._opened.store.read() as session:
-                rows = events.after(session, stream.scope, stream.seq, CHUNK)
+                after = events.after(session, stream.scope, stream.seq, CHUNK)
+            rows = [row for row in after if row.seq <= newest]
             if not rows:
                 return
-            yield from (row for row in rows if row.seq <= newest)
+            yield from rows
 
     def _is_due(self, stream: Stream, row: EventRow, newest: int, predicted: int) -> bool:
         """Live, the newest event is; in a lossless replay every event that was not imported."""

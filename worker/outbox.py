@@ -1,14 +1,12 @@
 """What is written goes out: each prediction as a message, at least once, and the newest one to the dispatcher."""
 
-from typing import Any
+from datetime import UTC, datetime, timedelta
 
-from db import events, predictions
-from db.models import EventRow, PredictionRow
+from db import messages, predictions
+from db.models import PredictionRow
 from memo.errors import MemoError
-from memo.grammar import Language, write
 from memo.logs import get
-from memo.messages import prediction_message
-from memo.predictions import action_as_dict
+from memo.messages import PublishError
 from memo.queue import ACT, ACT_EXPIRES_S
 from worker.context import Context
 
@@ -19,19 +17,36 @@ log = get(__name__)
 
 def send(opened: Context, scope: str) -> None:
     """Send what was not sent. Where the broker is away it stays unsent; the tick asks again."""
+    while _send_batch(opened, scope):
+        pass
+
+
+def _send_batch(opened: Context, scope: str) -> bool:
+    """Send the oldest of them; whether there may be more."""
     with opened.store.read() as session:
         unsent = predictions.unsent(session, scope, BATCH)
-        settled = predictions.settled_by(session, [event.id for _, event in unsent])
+        ready = messages.messages(session, unsent, opened.settings.language)
     if not unsent:
-        return
-    messages = [_message(prediction, event, settled, opened.settings.language) for prediction, event in unsent]
+        return False
+    newest = unsent[-1][0]
+    is_stale = datetime.now(UTC) - newest.made_at > timedelta(seconds=ACT_EXPIRES_S)
     try:
-        opened.publisher.publish(messages)
-        newest = _hand_over(opened, unsent[-1][0])
+        opened.publisher.publish(ready)
+        if not is_stale:
+            _hand_over(opened, newest)
     except MemoError as error:
         log.warning("predictions wait for the broker", scope=scope, reason=str(error))
-        return
+        return False
     with opened.store.write() as session:
         predictions.mark_published(session, [prediction.id for prediction, _ in unsent])
-        if newest is not None:
-            predictions.mark_dispatched(session, newest)
+        if not is_stale:
+            predictions.mark_dispatched(session, newest.id)
+    return len(unsent) == BATCH
+
+
+def _hand_over(opened: Context, newest: PredictionRow) -> None:
+    """Ask the dispatcher to act on it; one that waits too long is not acted on."""
+    try:
+        opened.queue.send_task(ACT, (newest.id,), expires=ACT_EXPIRES_S, retry=False)
+    except Exception as error:  # each transport raises its own
+        raise PublishError(f"The broker does not take tasks ({type(error).__name__}: {error}).") from error

@@ -5,8 +5,6 @@ from bisect import insort
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from sqlalchemy.orm import Session
-
 from db import events
 from db.models import EventRow, PredictionRow
 from memo.events import Event
@@ -39,15 +37,6 @@ class Stream:
         insort(self._window, (row.at, row.seq, event), key=lambda entry: entry[:2])
         del self._window[: -self.size]
         self.seq = row.seq
-
-    def catch_up(self, session: Session, until: int) -> None:
-        """Learn the log up to `until` without asking: the mixer's weights stay as they are."""
-        while self.seq < until and (rows := events.after(session, self.scope, self.seq, CHUNK)):
-            for row in rows:
-                if row.seq <= until:
-                    self.learn(row)
-                else:
-                    return
 
     def predict(self, row: EventRow, top: int, language: Language) -> PredictionRow:
         """What follows the event learned last, as a new row."""

@@ -4,12 +4,14 @@ import os
 import re
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from collector.sources.tail import Line, Place, identity, open_below, read
 from data.importers import rejects
+from data.importers.files import BOM
 from data.importers.line import Reject, read_line
 from memo.errors import GrammarError
 from memo.events import Event
@@ -28,11 +30,10 @@ log = get(__name__)
 
 @dataclass(slots=True)
 class Held:
-    """A file that is open, and how far it is read."""
+    """A file that is open."""
 
     file: int
     identity: str
-    place: Place
     scope: str
 
 
@@ -81,8 +82,7 @@ class Reader:
 
     def _scope(self, relative: Path) -> str | None:
         """Whose a file is; None for one that is not read: hidden, temporary, or too deep."""
-        name = relative.name
-        if not 1 <= len(relative.parts) <= 2 or name.startswith(".") or name.endswith(".tmp"):
+        if not 1 <= len(relative.parts) <= 2 or any(part[0] == "." or part.endswith(".tmp") for part in relative.parts):
             return None
         if len(relative.parts) == 1:
             return self._settings.scope
@@ -92,8 +92,7 @@ class Reader:
     def _hold(self, path: Path, file: int, scope: str) -> Held:
         if len(self._held) >= HELD:
             self._drop(next(iter(self._held)))
-        stored = self._cursor(identity(file))
-        held = Held(file, identity(file), Place(**stored) if stored else Place(), scope)
+        held = Held(file, identity(file), scope)
         self._held[path] = held
         return held
 
@@ -101,18 +100,20 @@ class Reader:
         os.close(self._held.pop(path).file)
 
     def _read(self, relative: Path, held: Held) -> None:
-        anew = not held.place.holds(held.file)
-        if anew:
-            held.place = Place()
-        for lines, place in read(held.file, held.place):
+        stored = self._cursor(held.identity)  # asked each time: a file may be held under two names
+        start = Place(**stored) if stored else Place()
+        if not start.holds(held.file):
+            start = Place()
+        anew = start == Place()
+        for lines, place in read(held.file, start):
             events = self._events(relative, held.scope, lines)
             self._emit(Batch(events, held.identity, place.as_cursor(), anew=anew))
-            held.place, anew = place, False
+            anew = False
 
     def _events(self, relative: Path, scope: str, lines: list[Line]) -> list[Event]:
         events, bad, key = [], [], clean(str(relative))
         for line in lines:
-            raw = line.raw.rstrip(b"\r")
+            raw = (line.raw if line.offset else line.raw.removeprefix(BOM)).rstrip(b"\r")
             if not raw.strip():
                 continue
             try:
@@ -137,8 +138,10 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _files(folder: Path) -> list[tuple[float, Path]]:
-    try:
-        found = [entry for entry in os.scandir(folder) if entry.is_file(follow_symlinks=False)]
-        return [(entry.stat(follow_symlinks=False).st_mtime, Path(entry)) for entry in found]
-    except FileNotFoundError:
-        return []
+    found = []
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(OSError):  # it went meanwhile
+                if entry.is_file(follow_symlinks=False):
+                    found.append((entry.stat(follow_symlinks=False).st_mtime, Path(entry)))
+    return found

@@ -67,8 +67,8 @@ def identity(file: int) -> str:
     return f"{found.st_dev}:{found.st_ino}"
 
 
-def read(file: int, place: Place, take_rest: bool = False) -> Iterator[tuple[list[Line], Place]]:
-    """The whole lines from a place on, chunk by chunk; with `take_rest` also a last one that has no end."""
+def read(file: int, place: Place) -> Iterator[tuple[list[Line], Place]]:
+    """The whole lines from a place on, chunk by chunk; a last one that has no end waits."""
     offset, inside, rest = place.offset, place.inside, b""
     before = _before(file, offset)
     while chunk := os.pread(file, CHUNK, offset + len(rest)):
@@ -86,8 +86,6 @@ def read(file: int, place: Place, take_rest: bool = False) -> Iterator[tuple[lis
         rest = kept
         if lines or inside:
             yield lines, Place(offset, _mark(before), inside)
-    if rest and take_rest:
-        yield [Line(offset, rest)], Place(offset + len(rest), _mark((before + rest)[-MARK:]))
 
 
 def _before(file: int, offset: int) -> bytes:

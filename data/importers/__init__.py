@@ -26,11 +26,16 @@ def lines(path: Path, zone: tzinfo, language: Language) -> list[str]:
     """All lines of a file as they stand, or as they are written in `language` where it has none; bad ones too."""
     chosen = form(path)
     if chosen == "json":
-        return [line for line in stream(read_windows(path)) if line]
+        return [_escaped(line) for line in stream(read_windows(path)) if line]
     if chosen == "csv":
         return [write(event, language) for event in events(path, zone)]
     with open_file(path) as file:
         return [text for raw in raw_lines(file) if (text := raw.decode(errors="surrogateescape")).strip()]
+
+
+def _escaped(line: str) -> str:
+    """The line with unpaired surrogates as in a file that is not UTF-8."""
+    return line.encode(errors="surrogatepass").decode(errors="surrogateescape")
 
 
 def windows(path: Path, zone: tzinfo, language: Language = "en") -> list[WindowedPair]:

@@ -23,13 +23,13 @@ TIMES = ("at", "timestamp")
 def open_file(path: Path) -> BinaryIO:
     """The file, to be read. Raises UsageError where it is none or can't be read."""
     try:
-        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")  # a pipe would block
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would block
     except OSError as error:
         raise UsageError(f"{path} can't be read ({error.strerror}); name a file that is there.") from error
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
         raise UsageError(f"{path} is no regular file; name files of windows, event lines or event objects.")
-    return file
+    return os.fdopen(number, "rb")
 
 
 def form(path: Path) -> str:
@@ -69,7 +69,7 @@ def read(path: Path, file: BinaryIO, zone: tzinfo) -> Iterator[Event | Reject]:
 def raw_lines(file: BinaryIO) -> Iterator[bytes]:
     """The lines of a file without their ends; of a line that is too long, its beginning."""
     start = True
-    while line := file.readline(MAX_LINE + 2):
+    while line := file.readline(MAX_LINE + len(BOM) + 2):
         kept = line
         while not line.endswith(b"\n") and (line := file.readline(MAX_LINE)):
             pass
@@ -110,7 +110,7 @@ def _no_windows(path: Path) -> MemoError:
 def _csv(file: BinaryIO, zone: tzinfo) -> Iterator[Event | Reject]:
     text = TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
     rows = csv.reader(text, skipinitialspace=True)
-    header = next(rows)
+    header = [name.strip() for name in next(row for row in rows if row)]
     while True:
         raw = b""
         try:

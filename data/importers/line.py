@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -83,7 +84,9 @@ def from_fields(given: Mapping[str, Any], zone: tzinfo) -> Event:
     target, app, detail, executable = (_text(given, name) for name in ("target", "app", "detail", "executable"))
     if not target and operation not in CONTEXT:
         raise GrammarError("`target` is empty")
-    if operation is Operation.TIME_CONTEXT and not (target in tuple("1234567") and detail.isdecimal()):
+    if operation is Operation.WEB_VISIT and target.split() != [target]:
+        raise GrammarError("a visit's `target` is a domain, without spaces")
+    if operation is Operation.TIME_CONTEXT and not (target in tuple("1234567") and re.fullmatch("[0-9]{1,2}", detail)):
         raise GrammarError("a time context's `target` is a weekday from 1 to 7, its `detail` an hour")
     aware = at if at.tzinfo else at.replace(tzinfo=zone)
     return Event(aware, operation, target, app, detail, executable=executable)

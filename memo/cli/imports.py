@@ -92,7 +92,7 @@ def _import_file(
     with open_file(path) as file:
         found = read(path, file, settings.zone)
         while batch := list(islice(found, BATCH)):
-            given = [replace(one, source="import", source_key=name) for one in batch if isinstance(one, Event)]
+            given = [replace(one, source=events.IMPORT, source_key=name) for one in batch if isinstance(one, Event)]
             bad = [one for one in batch if not isinstance(one, Event)]
             if bad:
                 written = rejects.write(home.rejects, path.name, bad)

@@ -11,8 +11,7 @@ from memo.settings import Settings
 @contextmanager
 def look(settings: Settings, home: Home) -> Iterator[Any]:
     """A session that reads the store, or None where there is none yet; nothing is made or changed."""
-    from db import migrate
-    from db.engine import open_store, sqlite_path, store_url
+    from db.engine import open_store, revision, sqlite_path, store_url
 
     file = sqlite_path(store_url(settings, home))
     if file is not None and not file.exists():
@@ -21,6 +20,6 @@ def look(settings: Settings, home: Home) -> Iterator[Any]:
     store = open_store(settings, home)
     try:
         with store.read() as session:
-            yield session if migrate.current(session.connection()) else None
+            yield session if revision(session.connection()) else None
     finally:
         store.close()

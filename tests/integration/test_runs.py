@@ -56,8 +56,8 @@ def ask(store: Store, kind: str) -> int:
         return row.id
 
 
-def carry_out(run_id: int) -> int:
-    command = [sys.executable, "-m", "training", str(run_id)]
+def carry_out() -> int:
+    command = [sys.executable, "-m", "training"]
     return subprocess.run(command, env=os.environ, check=False, capture_output=True, text=True).returncode
 
 
@@ -77,7 +77,7 @@ def test_a_run_is_asked_once(store: Store) -> None:
 def test_too_few_events_end_a_run_with_a_sentence(store: Store, kind: str) -> None:
     add(store, "abc")
     run_id = ask(store, kind)
-    assert carry_out(run_id) == 0
+    assert carry_out() == 0
     row = run_row(store, run_id)
     assert row.state == "done" and row.started_at is not None and row.ended_at is not None
     assert row.result["note"].startswith("3 events are too few")
@@ -90,7 +90,7 @@ def test_a_model_that_is_not_there_fails_the_run_with_a_sentence(store: Store, m
     monkeypatch.setenv("MEMO_MODEL__BASE", "/no/such/model")
     add(store, "ab" * 150)
     run_id = ask(store, "train")
-    assert carry_out(run_id) == 1
+    assert carry_out() == 1
     row = run_row(store, run_id)
     assert row.state == "failed" and "/no/such/model" in row.result["reason"]
 
@@ -100,7 +100,7 @@ def test_a_run_trains_judges_and_keeps_or_rejects(store: Store, home: Home, monk
     monkeypatch.setenv("MEMO_TRAIN__EPOCHS", "1")
     add(store, "abcd" * 75)
     run_id = ask(store, "train")
-    assert carry_out(run_id) == 0
+    assert carry_out() == 0
     row = run_row(store, run_id)
     assert (row.state, row.version) == ("done", "v0001")
     with store.read() as session:

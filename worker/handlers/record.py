@@ -31,6 +31,6 @@ class RecordHandler:
             "probability": candidate.probability,
             "action": action_as_dict(candidate.action),
         }
-        with self._file.open("a", encoding="utf-8") as file:
+        with self._file.open("a", encoding="utf-8", errors="replace") as file:  # a title may hold half a character
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
         return {"file": self._file.name}

@@ -22,8 +22,13 @@ LM_FLOOR = -12.0
 class Scores(Protocol):
     """What a language model says: log-probabilities of the actions in its context, and of anything else."""
 
-    actions: dict[Action, float]
-    new: float
+    @property
+    def actions(self) -> dict[Action, float]:
+        """By action."""
+
+    @property
+    def new(self) -> float:
+        """Of anything else."""
 
 
 class Reader(Protocol):

@@ -31,11 +31,14 @@ class Serving:
         return self._model
 
     def predictor(self, version: str, folder: Path | None, weights: dict[str, Any] | None = None) -> MixedPredictor:
-        """A predictor that has seen nothing yet; where the model fails it answers from history alone."""
+        """A predictor that has seen nothing yet.
+
+        Where the model fails, or was never trained on our form of text, it answers from history alone.
+        """
         try:
             model = self.load()
             adapter = self._adapter(model, version, folder)
-            return MixedPredictor(model.reader(adapter), weights)
+            return MixedPredictor(model.reader(adapter) if adapter else None, weights)
         except MemoError as error:
             log.error("the language model is not available; history answers alone", version=version, reason=str(error))
             return MixedPredictor(None, weights)

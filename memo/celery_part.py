@@ -1,0 +1,68 @@
+"""`python -m memo.celery_part NAME`: a part that is a Celery worker, or beat.
+
+Prefork with one child: it alone opens the store and the model, so that nothing is open across the fork; solo answers
+no ping, threads know no time limit.
+"""
+
+import sys
+from importlib import import_module
+
+from celery import Celery, signals
+
+from memo import logs
+from memo.broker import broker_url
+from memo.errors import MemoError
+from memo.parts import PARTS, Part, end_with_parent, say_ready
+from memo.paths import Home
+from memo.queue import make_app
+from memo.settings import Settings
+
+
+def serve(app: Celery, part: Part, home: Home) -> None:
+    """Work on the part's queues until SIGTERM; ready once the child has made itself so."""
+    for module in part.include:
+        import_module(module)  # their own handlers of `worker_process_init` come before ours
+
+    @signals.worker_process_init.connect(weak=False)
+    def _ready(**_: object) -> None:
+        say_ready(home, part.name)
+
+    worker = app.Worker(
+        hostname=f"{part.name}@%h",
+        queues=part.queues,
+        pool="prefork",
+        concurrency=1,
+        loglevel="INFO",
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    )
+    worker.start()
+    sys.exit(worker.exitcode)
+
+
+def beat(app: Celery, part: Part, home: Home) -> None:
+    """Send the tick until SIGTERM."""
+
+    @signals.beat_init.connect(weak=False)
+    def _ready(**_: object) -> None:
+        say_ready(home, part.name)
+
+    app.Beat(schedule=str(home.run / "beat-schedule"), loglevel="INFO", quiet=True).run()
+
+
+def main(name: str) -> None:
+    """The process of a part."""
+    end_with_parent()
+    home, settings = Home.find(), Settings.load()
+    logs.setup(home.logs, name)
+    part = next(part for part in PARTS if part.name == name)
+    app = make_app(broker_url(home, settings), settings, list(part.include))
+    (serve if part.queues else beat)(app, part, home)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[-1])
+    except MemoError as error:
+        sys.exit(str(error))

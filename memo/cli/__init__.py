@@ -1,0 +1,93 @@
+"""The command line. Only the command that is called is loaded, so that `memo status` answers at once."""
+
+import sys
+from contextlib import suppress
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+from memo import __version__
+from memo.errors import MemoError
+
+COMMANDS = {
+    "up": "up:up",
+    "down": "up:down",
+    "status": "status:status",
+    "watch": "watch:watch",
+    "history": "history:history",
+    "predict": "predict:predict",
+    "import": "imports:import_",
+    "train": "train:train",
+    "evaluate": "evaluate:evaluate",
+    "model": "model:app",
+    "pause": "pause:pause",
+    "resume": "pause:resume",
+    "doctor": "doctor:doctor",
+}
+"""Name -> where it stands, in the order of `memo --help`."""
+HELP = """
+Learns what you do on this workstation and predicts what comes next. Nothing leaves the machine unless you say so.
+
+Begin with `memo up` and `memo watch`; append event lines to a file in the inbox that `memo status` names.
+MEMO_HOME=FOLDER moves everything into one folder.
+"""
+
+
+def make(names: list[str]) -> typer.Typer:
+    """The program with these commands."""
+    app = typer.Typer(
+        help=HELP, no_args_is_help=True, add_completion=False, callback=_options, pretty_exceptions_enable=False
+    )
+    for name in names:
+        module, _, attribute = COMMANDS[name].partition(":")
+        found = getattr(import_module(f"memo.cli.{module}"), attribute)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name)
+        else:
+            app.command(name)(found)
+    return app
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"memo {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take the options of the program itself."""
+
+
+def main() -> None:
+    """The program `memo`: exit status 0, 1 where something failed, 2 for wrong use; an error is one sentence."""
+    named = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    try:
+        make([named] if named in COMMANDS else list(COMMANDS))()
+    except MemoError as error:
+        _fail(str(error), error.exit_code)
+    except Exception as error:  # a bug of ours: its details go into the log
+        _fail(f"MEMO failed unexpectedly ({type(error).__name__}: {error}); {_noted()}.", 1)
+
+
+def _fail(sentence: str, code: int) -> None:
+    from memo.cli.text import safe
+
+    print(safe(sentence), file=sys.stderr)
+    sys.exit(code)
+
+
+def _noted() -> str:
+    with suppress(Exception):
+        from memo import logs
+        from memo.paths import Home
+
+        home = Home.find()
+        logs.setup(home.logs, "cli")
+        logs.get(__name__).exception("a command failed", arguments=sys.argv[1:])
+        return f"details stand in {home.logs / 'cli.log'}"
+    return "and its details could not be kept"

@@ -1,0 +1,122 @@
+"""`memo status`: what runs, what is stored, how good it is."""
+
+import json
+from contextlib import suppress
+from typing import Annotated, Any
+
+import typer
+
+from memo import running
+from memo.broker import broker_url
+from memo.cli.look import look
+from memo.cli.text import safe
+from memo.errors import MemoError
+from memo.paths import Home
+from memo.settings import Settings
+
+
+def status(as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False) -> None:
+    """Show each part, the queues, what is stored, and how often predictions came true."""
+    found = collect(Home.find(), Settings.load())
+    if as_json:
+        print(json.dumps(found))
+    else:
+        _show(found)
+
+
+def collect(home: Home, settings: Settings) -> dict[str, Any]:
+    """All there is to say, as JSON. What is stored is null where there is no store yet or none that can be read."""
+    from db.engine import shown_url
+
+    state, url = running.state(home), broker_url(home, settings)
+    return {
+        "running": bool(state),
+        "pid": state.get("pid"),
+        "paused": home.paused.exists(),
+        "parts": [part | {"memory_mb": _memory_mb(part["pid"])} for part in state.get("parts", [])],
+        "jobs": state.get("jobs", []),
+        "queues": _queues(url) if state else None,
+        "home": str(home.root),
+        "inbox": str(home.inbox),
+        "store": shown_url(settings, home),
+        "broker": url.rpartition("@")[2],
+        **_figures(home, settings),
+    }
+
+
+def _figures(home: Home, settings: Settings) -> dict[str, Any]:
+    from db import figures
+
+    try:
+        with look(settings, home) as session:
+            return figures.figures(session) if session else {"events": 0, "predictions": 0}
+    except MemoError as error:
+        return {"events": None, "predictions": None, "problem": str(error)}
+
+
+def _queues(url: str) -> dict[str, int] | None:
+    from memo.queue import lengths
+
+    with suppress(Exception):  # a broker that is away has no queues, and each client library its own errors
+        return lengths(url)
+    return None
+
+
+def _memory_mb(pid: int | None) -> float | None:
+    """Proportional set size of a part and its children."""
+    import psutil
+
+    with suppress(psutil.Error, TypeError):
+        part = psutil.Process(pid)
+        found = sum(one.memory_full_info().pss for one in (part, *part.children(recursive=True)))
+        return round(found / 1e6, 1)
+    return None
+
+
+def _show(found: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    head = f"MEMO runs (process {found['pid']})" if found["running"] else "MEMO does not run; `memo up` starts it"
+    console.print(Text(f"{head}{', paused' if found['paused'] else ''}.", "bold"))
+    if found["parts"]:
+        table = Table("part", "state", "process", "memory", "restarts", box=None, header_style="dim")
+        for part in found["parts"]:
+            memory = f"{part['memory_mb']:.0f} MB" if part["memory_mb"] else ""
+            style = "red" if part["state"] == "failed" else ""
+            table.add_row(
+                part["name"], part["state"], str(part["pid"] or ""), memory, str(part["restarts"]), style=style
+            )
+        console.print(table)
+    console.print(_facts(found))
+
+
+def _facts(found: dict[str, Any]) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, value in _said(found):
+        table.add_row(Text(name, "dim"), Text(safe(value)))
+    return table
+
+
+def _said(found: dict[str, Any]) -> list[tuple[str, str]]:
+    queues = ", ".join(f"{name} {length}" for name, length in (found["queues"] or {}).items())
+    rates = [f"hit@{k} {found[f'hit@{k}']:.0%}" for k in (1, 3, 5) if found.get(f"hit@{k}") is not None]
+    training = found.get("last_training")
+    rows = [
+        ("events", str(found["events"])),
+        ("predictions", ", ".join([str(found["predictions"]), *rates])),
+        ("versions", ", ".join(f"{version} for {scope}" for scope, version in found.get("scopes", {}).items())),
+        ("queues", queues),
+        ("training", f"{training['state']} for {training['scope']}" if training else ""),
+        *((job["name"], f"{job['last_run'][:19]}: {job['last_result']}") for job in found.get("jobs", [])),
+        ("problem", found.get("problem", "")),
+        ("inbox", found["inbox"]),
+        ("store", found["store"]),
+        ("broker", found["broker"]),
+    ]
+    return [(name, value) for name, value in rows if value]

@@ -1,0 +1,163 @@
+"""`memo up` and `memo down`."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from memo import child, logs, running
+from memo.broker import broker_url, check
+from memo.cli.text import safe
+from memo.errors import MemoError, UsageError
+from memo.parts import BROKER, PARTS
+from memo.paths import Home
+from memo.settings import Settings, default_toml
+from memo.supervisor import Supervisor
+
+READY_S = 90.0
+"""A stack that is not ready by then has failed."""
+DOWN_S = 12.0
+POLL_S = 0.05
+SAMPLE = Path(__file__).parents[2] / "data" / "sample" / "day.txt"
+SAMPLE_SPEED = 60.0
+"""The day at the first run takes about a minute."""
+
+PartName = StrEnum("PartName", {part.name.upper(): part.name for part in PARTS})
+
+
+def up(
+    foreground: Annotated[
+        bool, typer.Option("--foreground", help="Stay, show predictions live, end at Ctrl-C.")
+    ] = False,
+    replay: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Send a file's events the whole way.", show_default=False),
+    ] = None,
+    speed: Annotated[
+        float, typer.Option(min=0, help="Of a replay: so many times as fast as it was; 0: as fast as it goes.")
+    ] = 0.0,
+    coalesce: Annotated[
+        bool, typer.Option("--coalesce", help="Replay by the live rule: only the newest event is predicted.")
+    ] = False,
+    seconds: Annotated[
+        float | None, typer.Option("--for", min=0, metavar="SECONDS", help="End after so long.", show_default=False)
+    ] = None,
+    part: Annotated[
+        PartName | None, typer.Option(help="Only this one, for a container of its own.", show_default=False)
+    ] = None,
+) -> None:
+    """Start MEMO: in the background, or with --foreground here."""
+    if replay is not None and not replay.is_file():
+        raise UsageError(f"{replay} is no file; name a file of windows or of event lines.")
+    home = Home.find()
+    _write_settings(home)
+    settings = Settings.load()
+    if (pid := running.holder(home)) is not None:
+        raise running.taken(pid)
+    is_new = _prepare(home, settings)
+    if is_new and foreground and replay is None and part is None:
+        replay, speed, coalesce = SAMPLE, SAMPLE_SPEED, True
+    if replay is not None and not coalesce:
+        os.environ["MEMO_PREDICT__EVERY"] = "true"  # for the parts
+    names = [part] if part else [one.name for one in PARTS]
+    if not settings.broker_url:
+        names = [BROKER.name, *names]
+    given = [str(replay.absolute()), "--speed", str(speed)] if replay else []
+    if foreground:
+        sys.exit(0 if _here(home, settings, names, given, seconds, shown=part is None) else 1)
+    _background(home, names, [*(("--replay", *given) if given else ()), *(("--for", str(seconds)) if seconds else ())])
+
+
+def down() -> None:
+    """Stop MEMO; what is stored stays."""
+    home = Home.find()
+    if (pid := running.holder(home)) is None:
+        print("MEMO does not run.")
+        return
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + DOWN_S
+    while running.holder(home) == pid:
+        if time.monotonic() > deadline:
+            raise MemoError(f"MEMO did not stop within {DOWN_S:.0f} s; end it with `kill -9 {pid}`.")
+        time.sleep(POLL_S)
+    print("MEMO is stopped.")
+
+
+def _write_settings(home: Home) -> None:
+    """The settings file with every key commented out, at the first time."""
+    if not home.config.exists():
+        home.config.parent.mkdir(parents=True, exist_ok=True)
+        home.config.write_text(default_toml(), encoding="utf-8")
+
+
+def _prepare(home: Home, settings: Settings) -> bool:
+    """Check the broker and bring the store up to date; whether nothing is stored yet."""
+    from db import events, migrate, runs
+    from db.engine import open_store
+
+    url = broker_url(home, settings)
+    if settings.broker_url:
+        check(url)
+    migrate.upgrade(settings, home)
+    store = open_store(settings, home)
+    try:
+        with store.write() as session:
+            runs.requeue_interrupted(session)
+            if runs.queued(session):
+                home.training_due.touch()
+            return events.last_active_scope(session) is None and not any(home.inbox.iterdir())
+    finally:
+        store.close()
+
+
+def _here(
+    home: Home, settings: Settings, names: list[str], replay: list[str], seconds: float | None, shown: bool
+) -> bool:
+    """Run the parts in this terminal, with what they predict; whether all went well."""
+    from memo.cli.watch import live
+
+    with running.hold(home):
+        logs.setup(home.logs, "supervisor")
+        over = threading.Event()
+        view = threading.Thread(target=live, args=(home, settings, over))
+        supervisor = Supervisor(home, names, lambda sentence: print(safe(sentence), flush=True))
+        supervisor.handle_signals(seconds)
+        if shown:
+            view.start()
+        try:
+            return supervisor.run(replay)
+        finally:
+            over.set()
+            if shown:
+                view.join()
+
+
+def _background(home: Home, names: list[str], options: list[str]) -> None:
+    """Leave a supervisor behind, and wait until all serve."""
+    from rich.console import Console
+
+    output = home.logs / "supervisor.out"
+    output.unlink(missing_ok=True)
+    supervisor = child.start([sys.executable, "-m", "memo.supervisor", *names, *options], output)
+    with Console(stderr=True).status("starting; the language model takes some seconds"):
+        _wait_until_ready(supervisor, home, output)
+    print(f"MEMO runs (process {supervisor.pid}). `memo watch` shows predictions; event lines go into {home.inbox}.")
+
+
+def _wait_until_ready(supervisor: "subprocess.Popen[bytes]", home: Home, output: Path) -> None:
+    deadline = time.monotonic() + READY_S
+    while time.monotonic() < deadline:
+        states = {part["state"] for part in running.state(home).get("parts", [])}
+        if states == {child.State.RUNNING}:
+            return
+        if child.State.FAILED in states or supervisor.poll() is not None:
+            raise MemoError(child.last_line(output) or f"MEMO did not start; see {home.logs}.")
+        time.sleep(POLL_S)
+    raise MemoError(f"MEMO is not ready after {READY_S:.0f} s; see `memo status` and {home.logs}.")

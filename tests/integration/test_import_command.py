@@ -1,0 +1,213 @@
+"""`memo import`: past events, each once, whatever the form and however often."""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from sqlalchemy import select
+from typer.testing import CliRunner, Result
+
+from data.importers import events as events_of
+from db import events
+from db.engine import Store, open_store
+from db.models import EventRow
+from memo.cli.imports import import_
+from memo.errors import MemoError, UsageError
+from memo.paths import Home
+from memo.settings import Settings
+
+START = datetime(2026, 3, 2, 9)
+SECRET = "2026-03-02 09:00:09 - told app: secret"
+
+
+@pytest.fixture(autouse=True)
+def settings(database_url: str, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    for name, value in {"DATABASE_URL": database_url, "SCOPE": "a@b", "TIMEZONE": "Asia/Shanghai"}.items():
+        monkeypatch.setenv(f"MEMO_{name}", value)
+    monkeypatch.chdir(tmp_path)
+    return Settings.load()
+
+
+@pytest.fixture(autouse=True)
+def logging_restored() -> Iterator[None]:
+    """A command sends the process's logs to its own file."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    yield
+    for handler in set(root.handlers) - set(before):
+        handler.close()
+    root.handlers[:] = before
+    root.setLevel(level)
+
+
+@pytest.fixture
+def store(settings: Settings, home: Home) -> Iterator[Store]:
+    opened = open_store(settings, home)
+    yield opened
+    opened.close()
+
+
+def invoke(*arguments: str) -> Result:
+    app = typer.Typer()
+    app.command()(import_)
+    return CliRunner().invoke(app, arguments)
+
+
+def memo_import(*arguments: str) -> dict[str, Any]:
+    result = invoke(*arguments, "--json")
+    if isinstance(result.exception, MemoError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    told: dict[str, Any] = json.loads(result.stdout)
+    return told
+
+
+def lines(names: str) -> list[str]:
+    """Starts of apps, one a second; a space is a second without."""
+    return [
+        f"{START + timedelta(seconds=second):%Y-%m-%d %H:%M:%S} - 启动应用: {name}"
+        for second, name in enumerate(names)
+        if name != " "
+    ]
+
+
+def write(name: str, given: list[str]) -> str:
+    Path(name).write_text("\n".join(given), encoding="utf-8")
+    return name
+
+
+def rows(store: Store, scope: str = "a@b") -> list[EventRow]:
+    with store.read() as session:
+        return list(session.scalars(select(EventRow).where(EventRow.scope == scope).order_by(EventRow.seq)))
+
+
+def targets(store: Store, scope: str = "a@b") -> str:
+    return "".join(row.target for row in rows(store, scope))
+
+
+def test_events_become_rows_in_order(store: Store) -> None:
+    told = memo_import(write("a.txt", lines("甲乙丙")))
+    assert told == {"read": 3, "new": 3, "rejected": 0, "scope": "a@b", "rejects": []}
+    assert targets(store) == "甲乙丙"
+    first = rows(store)[0]
+    assert (first.source, first.source_key, first.seq) == (events.IMPORT, "a.txt", 1)
+    assert first.local_at.isoformat() == "2026-03-02T09:00:00+08:00"
+
+
+def test_a_second_time_adds_nothing(store: Store) -> None:
+    for file in (write("a.txt", lines("甲乙丙")), write("renamed.txt", lines("甲乙丙"))):
+        memo_import(file)
+        assert memo_import(file)["new"] == 0
+    assert targets(store) == "甲乙丙"
+
+
+def test_the_same_events_in_another_form_add_nothing(store: Store) -> None:
+    stream = lines("甲乙丙丁戊己庚")
+    windows = [{"input": "\n".join(["头", *stream[end - 5 : end]]), "output": stream[end]} for end in (5, 6)]
+    objects = [json.dumps({"event": line}) for line in stream]
+    english = [line.replace("启动应用", "Started app") for line in stream]
+    csv = ["at,operation,target", *(f"{line[:19]},process_start,{line[-1]}" for line in stream)]
+    assert memo_import(write("a.txt", stream))["new"] == 7
+    for again in (
+        write("a.json", [json.dumps(windows)]),
+        write("a.jsonl", objects),
+        write("en.txt", english),
+        write("a.csv", csv),
+    ):
+        told = memo_import(again)
+        assert (told["read"], told["new"]) == (7, 0), again
+    assert targets(store) == "甲乙丙丁戊己庚"
+
+
+def test_of_lines_that_repeat_within_a_second_the_largest_count_is_kept(store: Store) -> None:
+    [one] = lines("甲")
+    counts = {"two.txt": 2, "three.txt": 3, "one.txt": 1}
+    for name, count in counts.items():
+        write(name, [one] * count)
+    assert [memo_import(name)["new"] for name in counts] == [2, 1, 0]
+    assert memo_import(*counts) == {"read": 6, "new": 0, "rejected": 0, "scope": "a@b", "rejects": []}
+    assert targets(store) == "甲甲甲"
+
+
+def test_files_that_overlap_add_what_is_new(store: Store) -> None:
+    files = [write("a.txt", lines("甲乙丙")), write("b.txt", lines(" 乙丙丁"))]
+    assert memo_import(*files)["new"] == 4
+    assert targets(store) == "甲乙丙丁"
+
+
+def test_an_older_past_comes_before_and_is_learned_anew(store: Store) -> None:
+    memo_import(write("late.txt", lines("   丁戊")))
+    memo_import(write("early.txt", lines("甲乙丙")))
+    assert targets(store) == "甲乙丙丁戊"
+    assert [row.seq for row in rows(store)] == [1, 2, 3, 4, 5]
+
+
+def test_more_than_one_batch_is_one_import(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memo.cli.imports.BATCH", 2)
+    repeated = [*lines("甲"), SECRET, *lines("甲"), *lines("甲乙"), SECRET]
+    told = memo_import(write("a.txt", repeated))
+    assert (told["read"], told["new"], told["rejected"], len(told["rejects"])) == (4, 4, 2, 1)
+    assert targets(store) == "甲甲甲乙"
+
+
+def test_each_scope_has_its_own_events(store: Store) -> None:
+    file = write("a.txt", lines("甲乙"))
+    memo_import(file)
+    assert memo_import(file, "--scope", "c@d") == {"read": 2, "new": 2, "rejected": 0, "scope": "c@d", "rejects": []}
+    assert targets(store) == targets(store, "c@d") == "甲乙"
+
+
+def test_rejects_are_counted_and_named_but_not_repeated(home: Home) -> None:
+    told = memo_import(write("a.txt", [*lines("甲"), SECRET, "1970-01-01 09:00:00 - Started app: secret"]))
+    assert (told["read"], told["rejected"], told["rejects"]) == (1, 2, [str(home.rejects / "a.txt.jsonl")])
+    written = [json.loads(line) for line in (home.rejects / "a.txt.jsonl").read_text().splitlines()]
+    assert [(row["file"], row["line"]) for row in written] == [("a.txt", 2), ("a.txt", 3)]
+    kept = [file.read_bytes() for file in home.root.rglob("*") if file.is_file()]
+    assert not any(b"secret" in content for content in kept)
+
+
+def test_a_sentence_says_what_was_done(home: Home) -> None:
+    write("a.txt", lines("甲乙"))
+    assert invoke("a.txt").stdout == "2 events read, 2 new, 0 rejected.\n"
+    write("b.txt", [*lines("甲"), SECRET])
+    assert invoke("b.txt").stdout == f"1 events read, 0 new, 1 rejected (see {home.rejects / 'b.txt.jsonl'}).\n"
+
+
+def test_a_file_without_any_event_is_an_error_that_says_where_to_look(home: Home) -> None:
+    with pytest.raises(MemoError, match=f"No event could be read; {home.rejects / 'a.txt.jsonl'} says why"):
+        memo_import(write("a.txt", [SECRET]))
+    with pytest.raises(MemoError, match="No event could be read; the files says why"):
+        memo_import(write("a.json", ["[]"]))
+
+
+@pytest.mark.parametrize("bad", ["none.txt", ".", "empty.txt", "wrong.json"])
+def test_nothing_is_stored_where_one_file_is_wrong(bad: str, home: Home, store: Store) -> None:
+    write("empty.txt", [])
+    write("wrong.json", ["[1]"])
+    with pytest.raises(MemoError) as raised:
+        memo_import(write("a.txt", lines("甲")), bad)
+    assert bad in str(raised.value)
+    assert not (home.root / "memo.db").exists() or rows(store) == []
+
+
+def test_a_scope_that_cannot_be_is_refused() -> None:
+    with pytest.raises(UsageError, match="Setting scope is wrong"):
+        memo_import(write("a.txt", lines("甲")), "--scope", "../x")
+
+
+def test_real_files_are_imported_once(event_files: list[Path], store: Store, settings: Settings) -> None:
+    for file in event_files:
+        expected = events_of(file, settings.zone)
+        told = memo_import(str(file), "--scope", file.stem)
+        assert (told["read"], told["new"], told["rejected"]) == (len(expected), len(expected), 0)
+        assert memo_import(str(file), "--scope", file.stem)["new"] == 0
+        with store.read() as session:
+            kept = list(events.everything(session, file.stem))
+        assert Counter(event.action for event in kept) == Counter(event.action for event in expected)
+        assert [event.at for event in kept] == sorted(event.at for event in expected)

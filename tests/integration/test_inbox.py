@@ -1,0 +1,437 @@
+import json
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from collector import intake
+from collector.intake import Intake
+from collector.sources.inbox import InboxSource
+from db import events, migrate
+from db.engine import Store, open_store
+from memo import logs
+from memo.events import Event, Operation
+from memo.grammar import MAX_LINE
+from memo.paths import Home
+from memo.protocols import Batch
+from memo.settings import Settings
+
+SCOPE = "ada@host"
+DEADLINE_S = 20.0
+"""Far more than a notice takes; reached only where one is missing."""
+
+
+class Inbox:
+    """The inbox source and the intake on a real store; may be stopped and started again."""
+
+    def __init__(self, store: Store, settings: Settings, home: Home) -> None:
+        self.folder = home.inbox
+        self.asked: list[str] = []
+        self.failing = False
+        self._store, self._settings, self._home = store, settings, home
+        self._seen: list[str] = []
+        self._change = threading.Condition()
+        self._ends = 0
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        source = InboxSource(self._settings, self._home)
+        taking = Intake(self._store, self._settings, self._home, self.asked.append)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(source, taking, self._stop))
+        self._thread.start()
+        assert source.watching.wait(DEADLINE_S)
+
+    def _run(self, source: InboxSource, taking: Intake, stop: threading.Event) -> None:
+        def emit(batch: Batch) -> None:
+            if self.failing:
+                raise ConnectionError
+            taking.take(source.name, batch)
+            with self._change:
+                self._seen += [event.source_key for event in batch.events]
+                self._change.notify_all()
+
+        try:
+            source.run(emit, partial(taking.cursor, source.name), stop)
+        except ConnectionError:
+            assert self.failing
+
+    def stop(self) -> None:
+        if self._thread is not None:
+            self._stop.set()
+            self.wait_for_the_end()
+
+    def wait_for_the_end(self) -> None:
+        assert self._thread is not None
+        self._thread.join(DEADLINE_S)
+        assert not self._thread.is_alive()
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def events(self) -> list[Event]:
+        """All events, scope by scope and in the order of `seq`, once everything written so far is read."""
+        self._ends += 1
+        name = f"end {self._ends}"
+        write(self.folder / name, "!")
+        with self._change:
+            assert self._change.wait_for(lambda: name in self._seen, DEADLINE_S), "the inbox reads no more"
+        with self._store.read() as session:
+            rows = [row for scope in sorted(events.names(session)) for row in events.after(session, scope, 0, 10_000)]
+            return [events.as_event(row) for row in rows if row.target != "!"]
+
+    def targets(self) -> str:
+        return "".join(event.target for event in self.events())
+
+
+@pytest.fixture
+def store(database_url: str, home: Home) -> Iterator[Store]:
+    settings = Settings(database_url=database_url)
+    migrate.upgrade(settings, home)
+    opened = open_store(settings, home)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings(scope=SCOPE, timezone="Asia/Shanghai")
+
+
+@pytest.fixture
+def inbox(store: Store, settings: Settings, home: Home) -> Iterator[Inbox]:
+    inbox = Inbox(store, settings, home)
+    yield inbox
+    inbox.stop()
+
+
+@pytest.fixture
+def watched(inbox: Inbox) -> Inbox:
+    inbox.start()
+    return inbox
+
+
+def text(names: str) -> str:
+    return "".join(f"2026-03-02 09:00:00 - Started app: {name}\n" for name in names)
+
+
+def write(path: Path, names: str) -> None:
+    path.write_text(text(names))
+
+
+def append(path: Path, names: str) -> None:
+    with path.open("a") as file:
+        file.write(text(names))
+
+
+def rejected(home: Home) -> list[dict[str, object]]:
+    lines = [line for file in sorted(home.rejects.iterdir()) for line in file.read_text().splitlines()]
+    return [json.loads(line) for line in lines]
+
+
+def test_what_stood_there_before_is_read(inbox: Inbox) -> None:
+    write(inbox.folder / "file", "ab")
+    inbox.start()
+    assert inbox.targets() == "ab"
+
+
+def test_a_file_appears_and_grows_and_a_half_written_line_waits(watched: Inbox) -> None:
+    path = watched.folder / "file"
+    write(path, "ab")
+    with path.open("a") as file:
+        file.write(text("c")[:-2])
+    assert watched.targets() == "ab"
+    with path.open("a") as file:
+        file.write(text("c")[-2:] + text("d"))
+    assert watched.targets() == "abcd"
+
+
+def test_a_file_that_is_kept_open_is_read_as_it_grows(watched: Inbox) -> None:
+    with (watched.folder / "file").open("w") as file:
+        for count in range(1, 6):
+            file.write(text("abcde"[count - 1]))
+            file.flush()
+            assert watched.targets() == "abcde"[:count]
+
+
+def test_equal_lines_are_events_of_their_own(watched: Inbox) -> None:
+    write(watched.folder / "file", "aa")
+    assert watched.targets() == "aa"
+    append(watched.folder / "file", "a")
+    assert watched.targets() == "aaa"
+
+
+def test_lines_and_json_objects_may_stand_in_one_file(watched: Inbox) -> None:
+    opened = {
+        "at": "2026-03-02T09:00:01.5+01:00",
+        "operation": "file_access",
+        "target": "plan.md",
+        "detail": "/home/ada",
+        "executable": "/usr/bin/vi",
+    }
+    rows = [json.dumps(opened), json.dumps({"event": "2026-03-02 09:00:02 - 启动应用: 浏览器"})]
+    (watched.folder / "file.jsonl").write_text(text("a") + "".join(f"{row}\n" for row in rows))
+    first, second, third = watched.events()
+    assert (first.target, first.at) == ("a", datetime(2026, 3, 2, 1, tzinfo=UTC))
+    assert second == Event(
+        datetime.fromisoformat("2026-03-02T09:00:01.5+01:00"),
+        Operation.FILE_ACCESS,
+        "plan.md",
+        detail="/home/ada",
+        scope=SCOPE,
+        source="inbox",
+        source_key="file.jsonl",
+        executable="/usr/bin/vi",
+    )
+    assert third.target == "浏览器"
+
+
+def test_a_file_is_moved_in(watched: Inbox, home: Home) -> None:
+    write(home.root / "outside", "ab")
+    (home.root / "outside").rename(watched.folder / "file")
+    write(watched.folder / "other.tmp", "cd")
+    (watched.folder / "other.tmp").rename(watched.folder / "other")
+    assert sorted(watched.targets()) == ["a", "b", "c", "d"]
+
+
+def test_a_file_is_renamed_while_it_grows(watched: Inbox, home: Home) -> None:
+    with (watched.folder / "one").open("w") as file:
+        file.write(text("a"))
+        file.flush()
+        (watched.folder / "one").rename(watched.folder / "two")
+        file.write(text("b"))
+        file.flush()
+        assert watched.targets() == "ab"
+        file.write(text("c"))
+        file.flush()
+        (watched.folder / "two").rename(home.root / "outside")
+        assert watched.targets() == "abc"
+
+
+def test_logs_are_rotated(watched: Inbox) -> None:
+    log = watched.folder / "log"
+    write(log, "a")
+    assert watched.targets() == "a"
+    append(log, "b")
+    log.rename(watched.folder / "log.1")
+    append(watched.folder / "log.1", "c")
+    write(log, "d")
+    assert sorted(watched.targets()) == ["a", "b", "c", "d"]
+
+
+def test_logs_are_copied_and_cut(watched: Inbox) -> None:
+    log = watched.folder / "log"
+    write(log, "ab")
+    assert watched.targets() == "ab"
+    (watched.folder / "log.1").write_text(log.read_text())
+    os.truncate(log, 0)
+    assert watched.targets() == "ab"
+    append(log, "c")
+    assert watched.targets() == "abc"
+
+
+def test_a_file_is_cut_and_written_anew(watched: Inbox) -> None:
+    path = watched.folder / "file"
+    write(path, "aab")
+    assert watched.targets() == "aab"
+    os.truncate(path, 0)
+    assert watched.targets() == "aab"
+    append(path, "aab")
+    append(path, "c")
+    assert watched.targets() == "aabc"
+    write(path, "x")
+    assert watched.targets() == "aabcx"
+
+
+def test_an_editor_puts_a_new_file_in_place_of_the_old(watched: Inbox) -> None:
+    path = watched.folder / "file"
+    write(path, "ab")
+    assert watched.targets() == "ab"
+    write(watched.folder / ".file.new", "abc")
+    (watched.folder / ".file.new").rename(path)
+    assert watched.targets() == "abc"
+
+
+def test_a_copy_adds_nothing(watched: Inbox) -> None:
+    write(watched.folder / "one", "aab")
+    write(watched.folder / "copy", "aab")
+    assert watched.targets() == "aab"
+
+
+def test_a_file_with_two_names_is_read_once(watched: Inbox) -> None:
+    one, other = watched.folder / "one", watched.folder / "other"
+    write(one, "a")
+    os.link(one, other)
+    append(one, "b")
+    append(other, "c")
+    assert watched.targets() == "abc"
+
+
+def test_a_restart_goes_on_where_the_last_one_ended(watched: Inbox) -> None:
+    path = watched.folder / "file"
+    write(path, "ab")
+    with path.open("a") as file:
+        file.write(text("c")[:-5])
+    assert watched.targets() == "ab"
+    watched.restart()
+    assert watched.targets() == "ab"
+    watched.stop()
+    with path.open("a") as file:
+        file.write(text("c")[-5:])
+    path.rename(watched.folder / "renamed")
+    write(path, "d")
+    watched.start()
+    assert sorted(watched.targets()) == ["a", "b", "c", "d"]
+
+
+def test_what_was_cut_and_written_anew_meanwhile_is_read_once(watched: Inbox) -> None:
+    path = watched.folder / "file"
+    write(path, "ab")
+    assert watched.targets() == "ab"
+    watched.stop()
+    write(path, "abc")
+    os.truncate(watched.folder / "end 1", 0)
+    watched.start()
+    assert watched.targets() == "abc"
+
+
+def test_what_the_store_did_not_take_is_read_again(watched: Inbox) -> None:
+    watched.failing = True
+    write(watched.folder / "file", "ab")
+    watched.wait_for_the_end()
+    watched.failing = False
+    watched.start()
+    assert watched.targets() == "ab"
+
+
+def test_a_folder_is_a_scope(watched: Inbox, home: Home) -> None:
+    (watched.folder / "bob@host").mkdir()
+    write(watched.folder / "bob@host" / "file", "a")
+    (home.root / "prepared").mkdir()
+    write(home.root / "prepared" / "file", "b")
+    (home.root / "prepared").rename(watched.folder / "cid@host")
+    write(watched.folder / "file", "c")
+    found = [(event.scope, event.target) for event in watched.events()]
+    assert found == [(SCOPE, "c"), ("bob@host", "a"), ("cid@host", "b")]
+    append(watched.folder / "cid@host" / "file", "d")
+    assert [(event.scope, event.target) for event in watched.events()] == [*found, ("cid@host", "d")]
+    assert set(watched.asked) == {SCOPE, "bob@host", "cid@host"}
+
+
+def test_a_folder_that_is_renamed_keeps_what_was_read(watched: Inbox) -> None:
+    (watched.folder / "bob@host").mkdir()
+    write(watched.folder / "bob@host" / "file", "a")
+    assert watched.targets() == "a"
+    (watched.folder / "bob@host").rename(watched.folder / "rob@host")
+    append(watched.folder / "rob@host" / "file", "b")
+    assert [(event.scope, event.target) for event in watched.events()] == [("bob@host", "a"), ("rob@host", "b")]
+
+
+def test_hidden_and_temporary_files_pipes_sockets_and_links_are_not_read(watched: Inbox, home: Home) -> None:
+    write(home.root / "outside", "x")
+    (home.root / "folder").mkdir()
+    write(home.root / "folder" / "file", "x")
+
+    def fill() -> None:
+        for number, name in enumerate([".hidden", "half.tmp", ".folder/file", "half.tmp.d/deep/file"]):
+            path = watched.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write(path, str(number))
+
+    fill()
+    os.mkfifo(watched.folder / "pipe")
+    (watched.folder / "link").symlink_to(home.root / "outside")
+    (watched.folder / "linked").symlink_to(home.root / "folder")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(watched.folder / "socket"))
+        assert watched.targets() == ""
+        append(home.root / "outside", "y")
+        watched.restart()
+        fill()
+        assert watched.targets() == ""
+
+
+def test_rejects_hold_place_and_reason_and_never_text(watched: Inbox, home: Home) -> None:
+    bad = [b"secret nonsense", b'{"secret": 1}', b"\xff\xfesecret", b'{"event": 5}', b"2026-03-02 09:00:00 - secret"]
+    parts = [text("a").encode(), *(line + b"\n" for line in bad), text("b").encode()]
+    (watched.folder / "file").write_bytes(b"".join(parts))
+    assert watched.targets() == "ab"
+    rows = rejected(home)
+    assert [row["offset"] for row in rows] == [sum(map(len, parts[:place])) for place in range(1, 6)]
+    assert {row["file"] for row in rows} == {"file"}
+    assert rows[2]["reason"] == "the line is not UTF-8"
+    assert len({row["sha256"] for row in rows}) == len(bad)
+    for file in home.rejects.iterdir():
+        assert "secret" not in file.read_text()
+
+
+def test_a_line_that_is_far_too_long_is_one_reject(watched: Inbox, home: Home) -> None:
+    with (watched.folder / "file").open("w") as file:
+        file.write(text("a") + "x" * 10 * MAX_LINE)
+        file.flush()
+        assert watched.targets() == "a"
+        watched.restart()
+        file.write("x" * MAX_LINE + "\n" + text("b"))
+        file.flush()
+        assert watched.targets() == "ab"
+    [row] = rejected(home)
+    assert (row["offset"], row["reason"]) == (len(text("a")), f"the line is longer than {MAX_LINE} bytes")
+
+
+def test_an_empty_file_is_no_error(watched: Inbox, home: Home) -> None:
+    path = watched.folder / "file"
+    path.touch()
+    assert watched.targets() == ""
+    append(path, "a")
+    assert watched.targets() == "a"
+    assert rejected(home) == []
+
+
+def test_the_inbox_itself_may_be_removed(watched: Inbox) -> None:
+    for path in watched.folder.iterdir():
+        path.unlink()
+    watched.folder.rmdir()
+    watched.failing = True
+    watched.wait_for_the_end()
+
+
+def test_what_is_done_during_a_pause_is_never_recorded(watched: Inbox, home: Home) -> None:
+    path = watched.folder / "file"
+    write(path, "a")
+    assert watched.targets() == "a"
+    home.paused.touch()
+    append(path, "bc")
+    write(watched.folder / "other", "d")
+    assert watched.targets() == "a"
+    home.paused.unlink()
+    append(path, "e")
+    assert watched.targets() == "ae"
+    watched.restart()
+    assert watched.targets() == "ae"
+
+
+def test_the_log_counts_what_a_pause_dropped(
+    store: Store, settings: Settings, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    taking = Intake(store, settings, home, asked.append)
+    secret = Event(datetime(2026, 3, 2, tzinfo=UTC), Operation.PROCESS_START, "secret")
+    home.paused.touch()
+    with capture_logs() as logged:
+        monkeypatch.setattr(intake, "log", logs.get("test"))
+        assert taking.take("inbox", Batch([secret, secret], "key", {"offset": 5})) == 0
+        assert taking.take("inbox", Batch([], "key", {"offset": 6})) == 0
+    assert [(entry["source"], entry["events"]) for entry in logged] == [("inbox", 2)]
+    assert "secret" not in str(logged)
+    assert asked == []
+    assert taking.cursor("inbox", "key") == {"offset": 6}
+    home.paused.unlink()
+    assert taking.take("inbox", Batch([secret], "key", {"offset": 7})) == 1
+    assert asked == [SCOPE]

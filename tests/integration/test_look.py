@@ -1,0 +1,570 @@
+"""A look at a scope, on both databases, with a real Redis: one answer for an event, one outcome, sent at least once."""
+
+import base64
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from redis import Redis
+from sqlalchemy import func, select
+
+from db import events, migrate, predictions, scopes, versions
+from db.engine import open_store
+from db.models import Base, CheckpointRow, EventRow, PredictionRow
+from memo.events import Event, Operation
+from memo.messages import FIELD, STREAM, Publisher
+from memo.paths import Home
+from memo.predictions import Ranking
+from memo.queue import ACT, ACT_EXPIRES_S, DISPATCH, make_app
+from memo.settings import PredictSettings, Settings
+from worker import look, outbox
+from worker.context import Context
+from worker.look import BATCH, MAX_ATTEMPTS, Looker
+from worker.predictors.mixed import MixedPredictor
+from worker.predictors.mixer import Mixer
+from worker.predictors.serving import BUILTIN, Serving
+
+SCOPE = "ada@host"
+START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
+NOBODY = "redis://127.0.0.1:1/0"
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "schemas" / "prediction.v1.json").read_text())
+VALIDATOR = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+
+@pytest.fixture
+def opened(database_url: str, redis_url: str, home: Home) -> Iterator[Context]:
+    settings = Settings(database_url=database_url, broker_url=redis_url, scope=SCOPE)
+    migrate.upgrade(settings, home)
+    context = Context(home, settings, open_store(settings, home), Publisher(redis_url), make_app(redis_url, settings))
+    yield context
+    context.publisher.close()
+    context.queue.close()
+    context.store.close()
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    client = Redis.from_url(redis_url)
+    yield client
+    client.close()
+
+
+class Alone(Serving):
+    """Serves without a language model, and notes for what."""
+
+    def __init__(self, opened: Context) -> None:
+        super().__init__(opened.settings.model)
+        self.asked: list[tuple[str, Path | None]] = []
+        self.weights: list[dict[str, Any] | None] = []
+
+    def predictor(self, version: str, folder: Path | None, weights: dict[str, Any] | None = None) -> MixedPredictor:
+        self.asked.append((version, folder))
+        self.weights.append(weights)
+        return MixedPredictor(None, weights)
+
+
+def looker(opened: Context, serving: Serving | None = None) -> Looker:
+    made = Looker(opened)
+    made.serving = serving or Alone(opened)
+    return made
+
+
+def every(opened: Context) -> Context:
+    return replace(opened, settings=opened.settings.model_copy(update={"predict": PredictSettings(every=True)}))
+
+
+def store(opened: Context, happened: Sequence[Event], scope: str = SCOPE) -> list[int]:
+    """Append the events; their ids."""
+    with opened.store.write() as session:
+        first = events.last_seq(session, scope) + 1
+        keys = [f"key {first + n}" for n in range(len(happened))]
+        events.append(session, scope, happened, keys)
+        query = select(EventRow.id).where(EventRow.scope == scope, EventRow.seq >= first).order_by(EventRow.seq)
+        return list(session.scalars(query))
+
+
+def happen(opened: Context, names: Sequence[str], scope: str = SCOPE, source: str = "inbox") -> list[int]:
+    """An app starts for each name, a second apart."""
+    with opened.store.read() as session:
+        seq = events.last_seq(session, scope)
+    return store(
+        opened,
+        [
+            Event(START + timedelta(seconds=seq + n), Operation.PROCESS_START, name, source=source)
+            for n, name in enumerate(names)
+        ],
+        scope,
+    )
+
+
+def made(opened: Context, scope: str = SCOPE) -> list[PredictionRow]:
+    with opened.store.read() as session:
+        query = select(PredictionRow).where(PredictionRow.scope == scope).order_by(PredictionRow.id)
+        return list(session.scalars(query))
+
+
+def everything(opened: Context) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows of all tables."""
+    with opened.store.read() as session:
+        return {
+            table.name: [tuple(row) for row in session.execute(select(table).order_by(*table.primary_key))]
+            for table in Base.metadata.sorted_tables
+        }
+
+
+def sent(redis: Redis) -> list[dict[str, Any]]:
+    entries: Any = redis.xrange(STREAM)
+    return [json.loads(fields[FIELD.encode()]) for _, fields in entries]
+
+
+def handed_over(redis: Redis) -> list[int]:
+    """Predictions that the dispatcher is asked to act on, oldest first."""
+    tasks: Any = redis.lrange(f"memo:{DISPATCH}", 0, -1)
+    asked = [json.loads(task) for task in reversed(tasks)]
+    assert all(task["headers"]["task"] == ACT and task["headers"]["expires"] for task in asked)
+    return [json.loads(base64.b64decode(task["body"]))[0][0] for task in asked]
+
+
+def target(prediction: PredictionRow, rank: int) -> str:
+    return str(prediction.candidates[rank - 1]["action"]["target"])
+
+
+def test_a_look_makes_one_prediction_and_a_second_changes_nothing(opened: Context, redis: Redis) -> None:
+    *_, newest = happen(opened, "abab")
+    one = looker(opened)
+    one.look(SCOPE)
+    [prediction] = made(opened)
+    assert (prediction.last_event_id, prediction.model_version) == (newest, BUILTIN)
+    before = everything(opened)
+    one.look(SCOPE)
+    looker(opened).look(SCOPE)
+    assert everything(opened) == before | {"scopes": everything(opened)["scopes"]}
+    assert len(sent(redis)) == len(handed_over(redis)) == 1
+    with opened.store.read() as session:
+        row = scopes.get(session, SCOPE)
+        assert row is not None and (row.attempts, row.pending_until) == (0, None)
+        assert predictions.unasked(session) == []
+
+
+def test_the_flat_columns_are_those_of_the_first_candidate(opened: Context) -> None:
+    visits = [
+        Event(START + timedelta(seconds=n), Operation.WINDOW_FOCUS, name, app="Code") for n, name in enumerate("aba")
+    ]
+    store(opened, visits)
+    looker(opened).look(SCOPE)
+    [row] = made(opened)
+    first = row.candidates[0]
+    assert (row.operation, row.target, row.app) == tuple(first["action"].values()) == ("window_focus", "b", "Code")
+    assert row.probability == pytest.approx(first["probability"], abs=1e-6)
+    assert row.expected_at is not None
+    assert row.expected_at.isoformat() == datetime.fromisoformat(first["expected_at"]).astimezone(UTC).isoformat()
+    assert first["expected_at"].endswith("+08:00"), "on the events' own clock"
+    assert sum(one["probability"] for one in row.candidates) + row.new_probability <= 1 + 1e-5
+
+
+def test_at_most_top_candidates_are_kept(opened: Context) -> None:
+    happen(opened, [f"app {n}" for n in range(40)])
+    looker(opened).look(SCOPE)
+    assert len(made(opened)[0].candidates) == opened.settings.predict.top == 10
+
+
+def test_a_scope_without_events_gets_no_prediction(opened: Context, redis: Redis) -> None:
+    looker(opened).look("nobody")
+    assert made(opened, "nobody") == [] == sent(redis)
+
+
+def test_each_scope_is_learned_for_itself(opened: Context) -> None:
+    happen(opened, "abab")
+    happen(opened, "xyxy", scope="bob@host")
+    one = looker(opened)
+    for scope, known in ((SCOPE, {"a", "b"}), ("bob@host", {"x", "y"})):
+        one.look(scope)
+        [row] = made(opened, scope)
+        assert {candidate["action"]["target"] for candidate in row.candidates} == known
+
+
+def test_an_outcome_is_the_rank_of_the_truth_and_is_settled_once(opened: Context) -> None:
+    one = looker(opened)
+    happen(opened, "abcab")
+    one.look(SCOPE)
+    first = made(opened)[0]
+    assert first.outcome_event_id is None
+    rank = [target(first, n) for n in (1, 2, 3)].index("c") + 1
+    [truth] = happen(opened, "c")
+    one.look(SCOPE)
+    happen(opened, "b")
+    one.look(SCOPE)
+    looker(opened).look(SCOPE)
+    settled, second, third = made(opened)
+    assert (settled.outcome_event_id, settled.outcome_rank) == (truth, rank)
+    assert (settled.outcome_operation, settled.outcome_target) == ("process_start", "c")
+    assert second.outcome_rank is not None and target(second, second.outcome_rank) == "b"
+    assert third.outcome_event_id is None
+
+
+def test_what_was_no_candidate_has_no_rank(opened: Context) -> None:
+    one = looker(opened)
+    happen(opened, "ab")
+    one.look(SCOPE)
+    [truth] = happen(opened, ["never seen"])
+    one.look(SCOPE)
+    row = made(opened)[0]
+    assert (row.outcome_event_id, row.outcome_target, row.outcome_rank) == (truth, "never seen", None)
+
+
+def test_another_worker_takes_over_and_settles(opened: Context) -> None:
+    happen(opened, "abab")
+    looker(opened).look(SCOPE)
+    happen(opened, "ab")
+    looker(opened).look(SCOPE)
+    first, second = made(opened)
+    assert first.outcome_rank == 1
+    assert second.outcome_event_id is None
+
+
+def test_context_settles_nothing_and_gets_an_answer(opened: Context) -> None:
+    one = looker(opened)
+    happen(opened, "abab")
+    one.look(SCOPE)
+    [session_start] = store(opened, [Event(START + timedelta(hours=1), Operation.SESSION_START)])
+    one.look(SCOPE)
+    first, second = made(opened)
+    assert second.last_event_id == session_start
+    assert first.outcome_event_id is second.outcome_event_id is None
+    [truth] = happen(opened, "a")
+    one.look(SCOPE)
+    assert [row.outcome_event_id for row in made(opened)] == [truth, truth, None]
+
+
+def test_a_burst_gets_one_prediction_for_its_newest(opened: Context, redis: Redis) -> None:
+    one = looker(opened)
+    happen(opened, "ab")
+    one.look(SCOPE)
+    burst = happen(opened, "ab" * 200)
+    one.look(SCOPE)
+    first, second = made(opened)
+    assert second.last_event_id == burst[-1]
+    assert first.outcome_event_id == burst[0]
+    assert [message["id"] for message in sent(redis)] == [first.id, second.id]
+
+
+def test_the_log_is_read_in_pieces(opened: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    happen(opened, "ab" * 20 + "a")
+    monkeypatch.setattr(look, "CHUNK", 7)
+    looker(opened).look(SCOPE)
+    assert [(target(row, 1), row.last_event_id) for row in made(opened)] == [("b", 41)]
+
+
+def test_a_late_event_is_learned_last_and_stands_in_the_window_by_its_time(opened: Context) -> None:
+    class Watched(Alone):
+        def predictor(self, version: str, folder: Path | None, weights: dict[str, Any] | None = None) -> MixedPredictor:
+            return Watching(None, weights)
+
+    class Watching(MixedPredictor):
+        def predict(self, window: Sequence[Event], top: int) -> Ranking:
+            windows.append([event.target for event in window])
+            return super().predict(window, top)
+
+    windows: list[list[str]] = []
+    happen(opened, "abcdef")
+    one = looker(opened, Watched(opened))
+    one.look(SCOPE)
+    late, far = START + timedelta(seconds=4.5), START - timedelta(days=1)
+    store(opened, [Event(far, Operation.PROCESS_START, "far"), Event(late, Operation.PROCESS_START, "late")])
+    one.look(SCOPE)
+    looker(opened, Watched(opened)).look(SCOPE)
+    assert windows == [list("bcdef"), ["c", "d", "e", "late", "f"]]
+
+
+def test_every_event_that_was_not_imported_gets_a_prediction(opened: Context, redis: Redis) -> None:
+    happen(opened, "ab" * 10, source=events.IMPORT)
+    replayed = happen(opened, "ab" * BATCH)
+    one = looker(every(opened))
+    one.look(SCOPE)
+    rows = made(opened)
+    assert [row.last_event_id for row in rows] == replayed
+    assert [row.outcome_event_id for row in rows] == [*replayed[1:], None]
+    assert rows[-2].outcome_rank == 1
+    assert [message["id"] for message in sent(redis)] == [row.id for row in rows]
+    more = happen(opened, "ab")
+    looker(every(opened)).look(SCOPE)
+    one.look(SCOPE)
+    assert [row.last_event_id for row in made(opened)] == [*replayed, *more]
+    with opened.store.read() as session:
+        [checkpoint] = session.scalars(select(CheckpointRow))
+    assert checkpoint.seq == 20 + len(replayed) + 2
+
+
+def test_a_replay_that_was_cut_off_goes_on_where_it_stopped(opened: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Dies(Alone):
+        def predictor(self, version: str, folder: Path | None, weights: dict[str, Any] | None = None) -> MixedPredictor:
+            return Dying(None, weights)
+
+    class Dying(MixedPredictor):
+        asked = 0
+
+        def predict(self, window: Sequence[Event], top: int) -> Ranking:
+            self.asked += 1
+            if self.asked > BATCH + 5:
+                raise KeyboardInterrupt
+            return super().predict(window, top)
+
+    replayed = happen(opened, "ab" * BATCH)
+    with pytest.raises(KeyboardInterrupt):
+        looker(every(opened), Dies(opened)).look(SCOPE)
+    assert [row.last_event_id for row in made(opened)] == replayed[:BATCH], "whole transactions"
+    looker(every(opened)).look(SCOPE)
+    rows = made(opened)
+    assert [row.last_event_id for row in rows] == replayed
+    assert [row.outcome_event_id for row in rows] == [*replayed[1:], None]
+
+
+def test_a_killed_attempt_is_given_up_after_three_goes(opened: Context) -> None:
+    happen(opened, "ab")
+    for _ in range(MAX_ATTEMPTS):
+        with opened.store.write() as session:
+            scopes.take(session, SCOPE)  # and the worker dies
+    serving = Alone(opened)
+    one = looker(opened, serving)
+    one.look(SCOPE)
+    one.look(SCOPE)
+    assert made(opened) == [] == serving.asked, "the log is not even read"
+    [newest] = happen(opened, "a")
+    one.look(SCOPE)
+    assert [row.last_event_id for row in made(opened)] == [newest]
+
+
+def test_two_killed_attempts_and_a_good_one_leave_no_count(opened: Context) -> None:
+    happen(opened, "ab")
+    for _ in range(MAX_ATTEMPTS - 1):
+        with opened.store.write() as session:
+            scopes.take(session, SCOPE)
+    looker(opened).look(SCOPE)
+    assert len(made(opened)) == 1
+    with opened.store.read() as session:
+        row = scopes.get(session, SCOPE)
+        assert row is not None and row.attempts == 0
+
+
+def test_after_an_error_the_stream_is_read_anew(opened: Context) -> None:
+    class Failing(Alone):
+        def predictor(self, version: str, folder: Path | None, weights: dict[str, Any] | None = None) -> MixedPredictor:
+            fresh = super().predictor(version, folder, weights)
+            return Once() if len(self.asked) == 1 else fresh
+
+    class Once(MixedPredictor):
+        def predict(self, window: Sequence[Event], top: int) -> Ranking:
+            raise RuntimeError("no answer")
+
+    happen(opened, "aab")
+    serving = Failing(opened)
+    one = looker(opened, serving)
+    with pytest.raises(RuntimeError, match="no answer"):
+        one.look(SCOPE)
+    assert made(opened) == []
+    one.look(SCOPE)
+    assert len(serving.asked) == 2
+    plain = MixedPredictor()
+    with opened.store.read() as session:
+        learned = list(events.everything(session, SCOPE))
+    for event in learned:
+        plain.learn(event)
+    expected = [candidate.as_dict("en") for candidate in plain.predict(learned, 10).candidates]
+    assert made(opened)[0].candidates == expected, "no event was learned twice"
+
+
+def test_a_past_that_grew_is_learned_anew_and_the_weights_stay(opened: Context) -> None:
+    serving = Alone(opened)
+    one = looker(opened, serving)
+    for name in "ababab":
+        happen(opened, name)
+        one.look(SCOPE)
+    before = one._streams[SCOPE].predictor.weights()
+    assert before != Mixer().state()
+    past = Event(START - timedelta(days=1), Operation.PROCESS_START, "from the past", source=events.IMPORT)
+    store(opened, [past])
+    with opened.store.write() as session:
+        events.resequence(session, SCOPE)
+    one.look(SCOPE)
+    assert serving.weights == [None, before]
+    assert len(made(opened)) == 6, "the newest event was answered before"
+    happen(opened, "a")
+    one.look(SCOPE)
+    assert len(serving.asked) == 2
+    assert one._streams[SCOPE].generation == 1
+    assert "from the past" in {candidate["action"]["target"] for candidate in made(opened)[-1].candidates}
+    with opened.store.read() as session:
+        assert session.scalars(select(CheckpointRow.generation)).all() == [1]
+
+
+def activate(opened: Context, version: str) -> None:
+    with opened.store.write() as session:
+        if version != BUILTIN and session.get(versions.VersionRow, version) is None:
+            path = str(opened.home.models / version)
+            versions.register(session, version, SCOPE, base=BUILTIN, path=path, parent=None, metrics={})
+        versions.activate(session, SCOPE, version)
+
+
+def test_another_active_version_answers_with_its_own_weights(opened: Context) -> None:
+    serving = Alone(opened)
+    one = looker(opened, serving)
+    for name in "abab":
+        happen(opened, name)
+        one.look(SCOPE)
+    learned = one._streams[SCOPE].predictor.weights()
+    activate(opened, "v1")
+    one.look(SCOPE)
+    newest = made(opened)[-2:]
+    assert [row.model_version for row in newest] == [BUILTIN, "v1"]
+    assert newest[0].last_event_id == newest[1].last_event_id
+    happen(opened, "a")
+    one.look(SCOPE)
+    activate(opened, BUILTIN)
+    one.look(SCOPE)
+    folder = opened.home.models / "v1"
+    assert serving.asked == [(BUILTIN, None), ("v1", folder), (BUILTIN, None)]
+    assert serving.weights == [None, learned, learned], "begun from those before it; the old ones were kept"
+    assert {row.outcome_rank for row in made(opened)[3:5]} <= {1, 2}, "one truth settles both"
+
+
+def test_a_scope_without_a_version_is_served_by_the_owners(opened: Context) -> None:
+    happen(opened, "a")
+    happen(opened, "x", scope="replay")
+    activate(opened, "v1")
+    looker(opened).look("replay")
+    assert [row.model_version for row in made(opened, "replay")] == ["v1"]
+
+
+def test_where_two_workers_answer_for_one_event_the_first_stands(opened: Context) -> None:
+    class Slow(Alone):
+        def predictor(self, version: str, folder: Path | None, weights: dict[str, Any] | None = None) -> MixedPredictor:
+            return Overtaken(None, weights)
+
+    class Overtaken(MixedPredictor):
+        def predict(self, window: Sequence[Event], top: int) -> Ranking:
+            looker(opened).look(SCOPE)
+            overtaken.append(made(opened))
+            return super().predict(window, top)
+
+    overtaken: list[list[PredictionRow]] = []
+    happen(opened, "ab")
+    looker(opened, Slow(opened)).look(SCOPE)
+    [[first]] = overtaken
+    assert [row.id for row in made(opened)] == [first.id]
+
+
+def test_weights_are_a_checkpoint_from_which_another_worker_begins(opened: Context) -> None:
+    one, serving = looker(opened), Alone(opened)
+    for name in "abab":
+        happen(opened, name)
+        one.look(SCOPE)
+    with opened.store.read() as session:
+        [checkpoint] = session.scalars(select(CheckpointRow))
+    assert (checkpoint.scope, checkpoint.version, checkpoint.generation, checkpoint.seq) == (SCOPE, BUILTIN, 0, 4)
+    assert checkpoint.weights == one._streams[SCOPE].predictor.weights() != Mixer().state()
+    looker(opened, serving).look(SCOPE)
+    assert serving.weights == [checkpoint.weights]
+
+
+def test_a_broker_that_is_away_loses_nothing(opened: Context, redis: Redis) -> None:
+    cut_off = replace(opened, publisher=Publisher(NOBODY))
+    one = looker(cut_off)
+    for name in "aba":
+        happen(opened, name)
+        one.look(SCOPE)
+    rows = made(opened)
+    assert [(row.published_at, row.dispatched_at) for row in rows] == [(None, None)] * 3
+    with opened.store.read() as session:
+        assert predictions.unasked(session) == [SCOPE], "the tick asks again"
+    looker(opened).look(SCOPE)
+    rows = made(opened)
+    assert all(row.published_at is not None for row in rows)
+    assert [row.dispatched_at is not None for row in rows] == [False, False, True], "only the newest is acted on"
+    assert [message["id"] for message in sent(redis)] == [row.id for row in rows]
+    assert handed_over(redis) == [rows[-1].id]
+    looker(opened).look(SCOPE)
+    assert len(sent(redis)) == 3
+
+
+def test_a_queue_that_is_away_is_asked_again(opened: Context, redis: Redis) -> None:
+    happen(opened, "ab")
+    queue = make_app(NOBODY, opened.settings)
+    looker(replace(opened, queue=queue)).look(SCOPE)
+    queue.close()
+    [row] = made(opened)
+    assert (row.published_at, row.dispatched_at) == (None, None)
+    looker(opened).look(SCOPE)
+    assert {message["id"] for message in sent(redis)} == {row.id} == set(handed_over(redis)), "perhaps twice, by its id"
+
+
+def test_after_a_long_outage_all_is_sent_and_nothing_stale_is_acted_on(
+    opened: Context, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "BATCH", 3)
+    one = looker(every(replace(opened, publisher=Publisher(NOBODY))))
+    happen(opened, "abababa")
+    one.look(SCOPE)
+    long_ago = datetime.now(UTC) - timedelta(seconds=ACT_EXPIRES_S + 1)
+    with opened.store.write() as session:
+        for row in session.scalars(select(PredictionRow)):
+            row.made_at = long_ago
+    looker(opened).look(SCOPE)
+    rows = made(opened)
+    assert [message["id"] for message in sent(redis)] == [row.id for row in rows]
+    assert all(row.published_at is not None and row.dispatched_at is None for row in rows)
+    assert handed_over(redis) == []
+
+
+def test_messages_keep_to_the_schema_and_tell_what_was_settled(opened: Context, redis: Redis) -> None:
+    one = looker(opened)
+    day = [
+        Event(START, Operation.TIME_CONTEXT, "1", detail="9"),
+        Event(START, Operation.SESSION_START),
+        Event(START, Operation.PROCESS_START, "Firefox", executable="/usr/bin/firefox"),
+        Event(START, Operation.WEB_VISIT, "a.example", detail="it's 'here'"),
+        Event(START, Operation.WINDOW_FOCUS, "会议 (1) 🚀", app="Firefox"),
+        Event(START, Operation.FILE_ACCESS, "a.txt", detail="/home/ada"),
+        Event(START, Operation.APP_USAGE, "Firefox", detail="12.5"),
+        Event(START, Operation.PROCESS_END, "Firefox"),
+        Event(START, Operation.PROCESS_START, "Firefox"),
+    ]
+    for n, event in enumerate(day):
+        store(opened, [replace(event, at=event.at + timedelta(minutes=2 * n))])
+        one.look(SCOPE)
+    messages = sent(redis)
+    assert len(messages) == len(day)
+    for message in messages:
+        VALIDATOR.validate(message)
+    last = messages[-1]
+    assert (last["scope"], last["model"]) == (SCOPE, BUILTIN)
+    assert last["event"]["text"] == "2026-03-02 09:16:00 - Started app: Firefox"
+    assert last["candidates"][0]["executable"] in {"", "/usr/bin/firefox"}
+    assert {entry["action"]["target"] for entry in last["upcoming"]} == {"a.example", "a.txt"}
+    before = messages[-2]
+    rank = [one["action"]["target"] + one["action"]["operation"] for one in before["candidates"]].index(
+        "Firefoxprocess_start"
+    )
+    assert [(one["id"], one["rank"]) for one in last["settled"]] == [(before["id"], rank + 1)]
+
+
+def test_no_row_is_written_where_there_is_nothing_to_say(opened: Context) -> None:
+    store(opened, [Event(START, Operation.SESSION_START)])
+    looker(opened).look(SCOPE)
+    [row] = made(opened)
+    assert (row.candidates, row.upcoming, row.new_probability) == ([], [], 1.0)
+    assert (row.operation, row.target, row.app, row.probability, row.expected_at) == (None,) * 5
+
+
+def test_without_a_language_model_history_answers(opened: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = opened.settings.model.model_copy(update={"base": "no/such-model"})
+    settings = opened.settings.model_copy(update={"model": broken})
+    happen(opened, "abab")
+    Looker(replace(opened, settings=settings)).look(SCOPE)
+    assert target(made(opened)[0], 1) == "a"
+    with opened.store.read() as session:
+        assert session.scalar(select(func.count()).select_from(PredictionRow)) == 1

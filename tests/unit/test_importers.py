@@ -1,0 +1,390 @@
+"""Files of outside data: every form, every fault, and what is replayed of them."""
+
+import hashlib
+import json
+import os
+import socket
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data import replay
+from data.importers import Reject, events, form, lines, open_file, read, rejects, windows
+from data.importers.files import BOM, raw_lines
+from data.importers.line import AHEAD, implausible, read_line
+from memo.errors import GrammarError, MemoError, UsageError
+from memo.events import Event, Operation
+from memo.grammar import MAX_LINE, parse
+from memo.paths import Home
+from memo.settings import Settings
+
+ZONE = timezone(timedelta(hours=8))
+LINES = [f"2026-03-02 09:00:0{second} - 启动应用: {name}" for second, name in enumerate("甲乙丙丁戊己庚")]
+STARTED = Event(datetime(2026, 3, 2, 9, tzinfo=ZONE), Operation.PROCESS_START, "甲")
+HEADER = "at,operation,target,app,detail\n"
+
+Write = Callable[[str, str | bytes], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def written(name: str, content: str | bytes) -> Path:
+        file = tmp_path / name
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return file
+
+    return written
+
+
+def found(path: Path) -> list[Event | Reject]:
+    with open_file(path) as file:
+        return list(read(path, file, ZONE))
+
+
+def as_windows(given: list[str], size: int = 5) -> str:
+    rows = [
+        {"instruction": "", "input": "\n".join(["头", *given[end - size : end]]), "output": given[end]}
+        for end in range(size, len(given))
+    ]
+    return json.dumps(rows, ensure_ascii=False)
+
+
+def as_objects(given: list[str]) -> str:
+    parsed = [parse(line, ZONE) for line in given]
+    return "".join(
+        json.dumps({"at": event.at.isoformat(), "operation": event.operation, "target": event.target}) + "\n"
+        for event in parsed
+    )
+
+
+def as_csv(given: list[str]) -> str:
+    parsed = [parse(line, ZONE) for line in given]
+    return HEADER + "".join(f"{event.at.isoformat()},{event.operation},{event.target},,\n" for event in parsed)
+
+
+FORMS = {
+    "windows.json": as_windows(LINES),
+    "windows.txt": as_windows(LINES),
+    "lines.txt": "\n".join(LINES),
+    "wrapped.jsonl": "".join(json.dumps({"event": line}) + "\n" for line in LINES),
+    "objects.jsonl": as_objects(LINES),
+    "rows.csv": as_csv(LINES),
+    "rows.log": as_csv(LINES),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("change", ["", "bom", "crlf", "space"])
+def test_all_forms_hold_the_same_events(name: str, change: str, write: Write) -> None:
+    content = FORMS[name].encode()
+    if change == "bom":
+        content = BOM + content
+    elif change == "crlf":
+        content = content.replace(b"\n", b"\r\n")
+    elif change == "space":
+        content = b"\n" + content + b"\n\n"
+    assert found(write(name, content)) == [parse(line, ZONE) for line in LINES]
+
+
+def test_the_form_is_known_by_name_and_content(write: Write) -> None:
+    assert {name: form(write(name, content)) for name, content in FORMS.items()} == {
+        "windows.json": "json",
+        "windows.txt": "json",
+        "lines.txt": "lines",
+        "wrapped.jsonl": "lines",
+        "objects.jsonl": "lines",
+        "rows.csv": "csv",
+        "rows.log": "csv",
+    }
+
+
+def test_forms_may_stand_beside_each_other_in_a_file(write: Write) -> None:
+    mixed = write("mixed.txt", LINES[0] + "\n" + as_objects(LINES[1:2]) + json.dumps({"event": LINES[2]}))
+    assert events(mixed, ZONE) == [parse(line, ZONE) for line in LINES[:3]]
+
+
+def test_an_object_has_all_fields_of_an_event() -> None:
+    given: dict[str, Any] = {
+        "timestamp": "2026-03-02T09:00:00-05:00",
+        "operation": "window_focus",
+        "target": "T\x1b\ud800",
+        "app": "a",
+        "executable": "/bin/a",
+        "more": [1],
+    }
+    at = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=-5)))
+    expected = Event(at, Operation.WINDOW_FOCUS, "T  ", "a", executable="/bin/a")
+    assert read_line(json.dumps(given).encode(), ZONE) == expected
+
+
+def test_a_time_without_offset_is_in_the_given_zone() -> None:
+    given = b'{"at": "2026-03-02 09:00", "operation": "process_start", "target": "\xe7\x94\xb2"}'
+    assert read_line(given, ZONE) == STARTED
+    assert read_line(LINES[0].encode(), ZONE) == STARTED
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"at": None}, "`at`"),
+        ({"at": 1}, "`at`"),
+        ({"at": "yesterday"}, "`at`"),
+        ({"at": {}}, "`at`"),
+        ({"operation": "think"}, "`operation`"),
+        ({"operation": []}, "`operation`"),
+        ({"target": ""}, "`target`"),
+        ({"target": 3}, "`target`"),
+        ({"app": ["a"]}, "`app`"),
+        ({"operation": "web_visit", "target": "two words"}, "domain"),
+        ({"operation": "web_visit", "target": "nul\0"}, "domain"),
+        ({"operation": "time_context", "target": "8", "detail": "3"}, "weekday"),
+        ({"operation": "time_context", "target": "12", "detail": "3"}, "weekday"),
+        ({"operation": "time_context", "target": "1", "detail": "٣"}, "hour"),
+        ({"operation": "time_context", "target": "1", "detail": "123"}, "hour"),
+        ({"operation": "time_context", "target": "1"}, "hour"),
+        ({"event": 7}, "`event`"),
+        ({"event": ""}, "begin"),
+        ({"event": "2026-03-02"}, "begin"),
+    ],
+)
+def test_an_object_that_is_no_event_is_an_error(fields: dict[str, Any], reason: str) -> None:
+    given = {"at": "2026-03-02T09:00:00", "operation": "process_start", "target": "secret"} | fields
+    with pytest.raises(GrammarError, match=reason) as raised:
+        read_line(json.dumps(given).encode(), ZONE)
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("line", [b"{", b"{}", b'{"at": 1' + b"0" * 5000 + b"}", b'{"a":' * 100_000, b'{"at": NaN}'])
+def test_what_is_no_object_is_an_error(line: bytes) -> None:
+    with pytest.raises(GrammarError):
+        read_line(line, ZONE)
+
+
+@settings(deadline=None)
+@given(st.binary() | st.binary().map(lambda end: b"2026-03-02 09:00:00 - Started app: " + end))
+def test_any_bytes_are_an_event_or_a_grammar_error(raw: bytes) -> None:
+    try:
+        assert isinstance(read_line(raw, ZONE), Event)
+    except GrammarError as error:
+        assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("zone", [UTC, ZONE, timezone(-timedelta(hours=12))])
+@pytest.mark.parametrize("year", ["0001", "1970", "1999", "2100", "9999"])
+def test_events_of_another_age_are_errors(year: str, zone: timezone) -> None:
+    for clock in (f"{year}-01-01 12:00:00", f"{year}-12-31 11:59:59"):
+        with pytest.raises(GrammarError, match="the event's time is"):
+            read_line(f"{clock} - Started app: a".encode(), zone)
+        with pytest.raises(GrammarError, match="the event's time is"):
+            read_line(json.dumps({"at": clock, "operation": "process_start", "target": "a"}).encode(), zone)
+
+
+def test_a_clock_may_be_a_little_ahead() -> None:
+    now = datetime.now(UTC)
+    assert implausible(now + AHEAD / 2) == ""
+    assert "future" in implausible(now + 2 * AHEAD)
+    assert "before 2000-01-01" in implausible(datetime(1999, 12, 31, 23, tzinfo=UTC))
+
+
+SECRET = "2026-03-02 09:00:09 - told app: secret"
+
+
+def test_rejects_have_place_reason_and_hash(write: Write) -> None:
+    bad = [SECRET.encode(), b"secret \xff\xfe", b'{"secret": 1}', b"1970-01-01 09:00:00 - Started app: secret"]
+    file = write("lines.txt", b"\n".join([LINES[0].encode(), b"", *bad]))
+    event, *refused = found(file)
+    assert event == STARTED
+    assert [(one.unit, one.place) for one in refused if isinstance(one, Reject)] == [("line", n) for n in range(3, 7)]
+    assert [one.sha256 for one in refused if isinstance(one, Reject)] == [hashlib.sha256(x).hexdigest() for x in bad]
+    reasons = [one.reason for one in refused if isinstance(one, Reject)]
+    for reason, word in zip(reasons, ("action", "UTF-8", "`at`", "before 2000"), strict=True):
+        assert word in reason
+    assert "secret" not in str(refused)
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (b"2026-03-02,think,secret", "operation"),
+        (b"secret", "`at`"),
+        (b",,secret,", "`at`"),
+        (b"2026-03-02,process_start,secret\xff", "UTF-8"),
+        (b"1970-01-02,process_start,secret", "before 2000"),
+        (b"2100-01-02,process_start,secret", "future"),
+        (b"2026-03-02,process_start," + b"secret" * 30_000, "field"),
+        (b"2026-03-02,process_start", "`target`"),
+    ],
+)
+def test_a_row_of_a_csv_that_is_no_event_is_rejected(row: bytes, reason: str, write: Write) -> None:
+    good = as_csv(LINES[:1]).encode()
+    first, refused, last = found(write("rows.csv", good + row + b"\n" + good[len(HEADER) :]))
+    assert first == last == STARTED
+    assert isinstance(refused, Reject)
+    assert (refused.unit, refused.place) == ("line", 3)
+    assert reason in refused.reason
+    assert "secret" not in str(refused)
+
+
+def test_a_csv_has_quotes_line_breaks_and_any_order_of_columns(write: Write) -> None:
+    file = write(
+        "rows.csv", '"target", operation ,"timestamp",more\n"a, ""b""\nc", window_focus, 2026-03-02T09:00:00\n'
+    )
+    assert found(file) == [Event(STARTED.at, Operation.WINDOW_FOCUS, 'a, "b" c')]
+
+
+def test_a_line_over_the_limit_is_rejected_and_the_next_is_read(write: Write) -> None:
+    for start in (b"", BOM):
+        huge = LINES[0].encode() + b"x" * 10_000_000
+        refused, event = found(write("lines.txt", start + huge + b"\n" + LINES[0].encode()))
+        assert isinstance(refused, Reject)
+        assert (refused.place, refused.reason) == (1, f"the line is longer than {MAX_LINE} bytes")
+        assert event == STARTED
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+@pytest.mark.parametrize("start", [b"", BOM])
+def test_a_line_at_the_limit_is_kept_whole(start: bytes, end: bytes) -> None:
+    longest = b"x" * MAX_LINE
+    assert list(raw_lines(BytesIO(start + longest + end))) == [longest]
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.csv", "a.txt"])
+@pytest.mark.parametrize("content", [b"", BOM, b" \n\r\n"])
+def test_an_empty_file_is_one_sentence(name: str, content: bytes, write: Write) -> None:
+    file = write(name, content)
+    for asked in (form, found):
+        with pytest.raises(MemoError, match=f"{name} is empty; there is nothing to read"):
+            asked(file)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"[", "no valid JSON .line 1"),
+        (b'[{"input": "secret"}', "no valid JSON .line 1"),
+        (b'[{"input": "\xff"}]', "no valid JSON .not UTF-8"),
+        (b"[" + b'{"a":[' * 100_000, "no valid JSON .nested too deeply"),
+        (b"[1]", "no JSON list of windows"),
+        (b'[{"input": 1}]', "no JSON list of windows"),
+        (b'[{"input": "a", "output": []}]', "no JSON list of windows"),
+        (b'[{"input": "a"}, "secret"]', "no JSON list of windows"),
+        (b'"secret"', "no JSON list of windows"),
+        ("[]".encode("utf-16"), "no JSON list of windows"),
+    ],
+)
+def test_wrong_json_is_one_sentence(content: bytes, said: str, write: Write) -> None:
+    file = write("secrets.json", content)
+    with pytest.raises(MemoError, match=said) as raised:
+        events(file, ZONE)
+    assert str(raised.value).startswith(str(file))
+    assert "secret" not in str(raised.value).removeprefix(str(file))
+
+
+def test_a_csv_without_header_is_one_sentence(write: Write) -> None:
+    with pytest.raises(MemoError, match=r"rows\.csv has no header line with `at`"):
+        form(write("rows.csv", "2026-03-02,process_start,a\n"))
+
+
+def test_what_is_no_file_is_one_sentence(tmp_path: Path, write: Write) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    bound = socket.socket(socket.AF_UNIX)
+    bound.bind(str(tmp_path / "socket"))
+    for path in (tmp_path, tmp_path / "pipe", Path("/dev/null")):
+        with pytest.raises(UsageError, match=f"{path} is no regular file; name files"):
+            form(path)
+    for path in (tmp_path / "none", tmp_path / "socket", tmp_path / ("x" * 300), write("a", "b") / "c"):
+        with pytest.raises(UsageError, match=r"can't be read \(.+\); name a file that is there\.$"):
+            form(path)
+    bound.close()
+
+
+def test_no_file_stays_open_that_was_refused(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(UsageError):
+        form(tmp_path)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_windows_without_lines_or_output_hold_no_event(write: Write) -> None:
+    rows = [{"input": ""}, {"input": "head", "output": None}, {"input": "head\n" + LINES[0], "output": ""}]
+    assert found(write("a.json", json.dumps(rows))) == [STARTED]
+    assert found(write("a.json", "[]")) == []
+
+
+def test_a_line_that_repeats_in_windows_is_one_event_each_time(write: Write) -> None:
+    repeated = LINES[:4] + [LINES[4]] * 2 + LINES[5:]
+    assert events(write("a.json", as_windows(repeated)), ZONE) == [parse(line, ZONE) for line in repeated]
+
+
+@pytest.mark.parametrize("name", ["windows.json", "lines.txt", "rows.csv"])
+def test_windows_of_any_form_are_five_lines_and_the_next(name: str, write: Write) -> None:
+    assert windows(write(name, FORMS[name]), ZONE, "zh") == [(LINES[:5], LINES[5]), (LINES[1:6], LINES[6])]
+
+
+def test_lines_stand_as_they_are_the_bad_ones_too(write: Write) -> None:
+    assert lines(write("a.txt", f"{LINES[0]}\r\n\n{SECRET}\n"), ZONE, "en") == [LINES[0], SECRET]
+    assert lines(write("a.csv", as_csv(LINES[:1])), ZONE, "en") == ["2026-03-02 09:00:00 - Started app: 甲"]
+    assert lines(write("a.txt", b"x\xff"), ZONE, "en") == ["x\udcff"]
+
+
+def test_lines_of_windows_can_be_written_to_a_file_whatever_they_hold(write: Write) -> None:
+    (line,) = lines(write("a.json", r'[{"input": "", "output": "x\ud800"}]'), ZONE, "en")
+    with pytest.raises(GrammarError, match="UTF-8"):
+        read_line(line.encode(errors="surrogateescape"), ZONE)
+
+
+@pytest.fixture
+def reject() -> Reject:
+    return Reject.of("line", 3, "the line is not UTF-8", b"secret")
+
+
+def test_the_rejects_file_names_all_but_the_text(tmp_path: Path, reject: Reject) -> None:
+    offset = Reject.of("offset", 70, "why", b"secret")
+    written = rejects.write(tmp_path, "sub/a.txt", [reject, offset])
+    assert written == tmp_path / "sub~a.txt.jsonl"
+    digest = hashlib.sha256(b"secret").hexdigest()
+    assert [json.loads(line) for line in written.read_text().splitlines()] == [
+        {"file": "sub/a.txt", "line": 3, "reason": "the line is not UTF-8", "sha256": digest},
+        {"file": "sub/a.txt", "offset": 70, "reason": "why", "sha256": digest},
+    ]
+
+
+@pytest.mark.parametrize("name", ["..", "../../etc/x", "\udcff", "名" * 300, "a\nb"])
+def test_a_rejects_file_stays_in_its_folder_whatever_the_name(name: str, tmp_path: Path, reject: Reject) -> None:
+    written = rejects.write(tmp_path, name, [reject])
+    assert written.resolve().parent == tmp_path
+    (line,) = written.read_text().splitlines()
+    assert json.loads(line)["file"] == name
+
+
+def test_a_rejects_file_stops_growing(tmp_path: Path, reject: Reject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rejects, "MAX_BYTES", 200)
+    for _ in range(3):
+        written = rejects.write(tmp_path, "a", [reject] * 5)
+    assert len(written.read_text().splitlines()) == 2
+
+
+def test_a_replay_has_a_scope_of_its_own(tmp_path: Path) -> None:
+    assert replay.scope_of(tmp_path / "week.json") == "replay@week"
+    assert replay.scope_of(replay.SAMPLE / "day.txt") == replay.SAMPLE_SCOPE
+
+
+def test_a_replay_keeps_the_pace_but_no_long_pause(home: Home) -> None:
+    clocks = ("09:00:00", "09:00:01", "bad", "09:00:03", "09:00:02", "11:00:00")
+    given = [f"2026-03-02 {clock} - Started app: a" for clock in clocks]
+    for speed, pauses in ((4, [0, 0.25, 0, 0.5, 0, 1]), (0, [0] * 6)):
+        paced = list(replay._paced(given, Settings.load(), speed))
+        assert paced == list(zip(pauses, given, strict=True))
+
+
+def test_a_replay_into_no_scope_is_one_sentence(home: Home, write: Write) -> None:
+    for scope in ("a/b", "..", ""):
+        with pytest.raises(UsageError, match=r"can't be a scope; choose one with --scope"):
+            replay.replay(write("a.txt", LINES[0]), 0, scope)
+    assert list(home.inbox.iterdir()) == []

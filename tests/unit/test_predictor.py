@@ -1,0 +1,491 @@
+"""History, mixer, their mix and what is upcoming: well-formed from the first event on, and a function of the stream."""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
+from itertools import islice
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data.synthetic import SAMPLE_START, person, stream
+from memo.events import CONTEXT, Action, Event, Operation
+from memo.predictions import HORIZON_S, Ranking
+from worker.predictors.history import FEATURES, MAX_CANDIDATES, Gaps, History, Novelty
+from worker.predictors.mixed import LM_FLOOR, MixedPredictor
+from worker.predictors.mixer import COLUMNS, LM_FEATURES, Mixer
+from worker.predictors.upcoming import KINDS, MAX_UPCOMING, QUIET_S, Hazard
+
+START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
+SAMPLE = stream(person(3), 1, SAMPLE_START)[:250]
+
+
+def starts(names: Sequence[str], apart_s: float = 5) -> list[Event]:
+    """One start of an app for each name."""
+    return [
+        Event(START + timedelta(seconds=n * apart_s), Operation.PROCESS_START, name) for n, name in enumerate(names)
+    ]
+
+
+def live(predictor: MixedPredictor, events: Sequence[Event], top: int = 10) -> Iterator[Ranking]:
+    """Ask after each event."""
+    for n, event in enumerate(events, 1):
+        predictor.learn(event)
+        yield predictor.predict(events[max(0, n - 5) : n], top)
+
+
+def taught(events: Sequence[Event], predictor: MixedPredictor | None = None) -> Ranking:
+    """Learn all, ask once."""
+    predictor = predictor or MixedPredictor()
+    for event in events:
+        predictor.learn(event)
+    return predictor.predict(events[-5:], 10)
+
+
+def check(ranking: Ranking, seen: Sequence[Event], top: int) -> None:
+    """What every answer must be."""
+    known = {event.action for event in seen if event.operation not in CONTEXT}
+    actions = [candidate.action for candidate in ranking.candidates]
+    probabilities = [candidate.probability for candidate in ranking.candidates]
+    assert len(set(actions)) == len(actions) <= min(top, MAX_CANDIDATES)
+    assert set(actions) <= known
+    assert bool(actions) == bool(known)
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert all(0 <= p <= 1 for p in [*probabilities, ranking.new_probability])
+    assert sum(probabilities) + ranking.new_probability <= 1 + 1e-9
+    assert all(candidate.expected_at >= max(event.at for event in seen) for candidate in ranking.candidates)
+    assert {entry.action for entry in ranking.upcoming} <= known
+    assert len(ranking.upcoming) <= MAX_UPCOMING
+    assert all(0 <= entry.probability <= 1 for entry in ranking.upcoming)
+
+
+texts = st.sampled_from(["", "a", "编辑器", "Firefox — 搜索", "x" * 4096, "标" * 4096, "a\nb\x1b[31m", "\ud800", "🚀"])
+moments = st.integers(-100_000, 100_000).map(lambda s: START + timedelta(seconds=s))
+odd_events = st.builds(
+    Event,
+    at=moments,
+    operation=st.sampled_from(Operation),
+    target=texts,
+    app=texts,
+    detail=texts,
+    executable=st.sampled_from(["", "/usr/bin/a"]),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(odd_events, min_size=1, max_size=25), st.integers(1, 12))
+def test_any_stream_gets_well_formed_answers_from_its_first_event_on(events: list[Event], top: int) -> None:
+    predictor, window = MixedPredictor(), list[Event]()
+    for n, event in enumerate(events, 1):
+        predictor.learn(event)
+        window = sorted([*window, event], key=lambda one: one.at)[-5:]
+        check(predictor.predict(window, top), events[:n], top)
+
+
+def test_before_the_first_event_something_new_is_certain() -> None:
+    assert MixedPredictor().predict([], 10) == Ranking(new_probability=1.0)
+
+
+def test_context_alone_names_nothing() -> None:
+    assert taught([Event(START, Operation.SESSION_START)]) == Ranking(new_probability=1.0)
+
+
+def test_one_event_is_the_one_candidate() -> None:
+    ranking = taught(starts(["a"]))
+    assert [candidate.action.target for candidate in ranking.candidates] == ["a"]
+    assert ranking.candidates[0].probability + ranking.new_probability == pytest.approx(1)
+
+
+def test_one_repeated_action_becomes_nearly_certain() -> None:
+    events = starts(["a"] * 300)
+    ranking = list(live(MixedPredictor(), events))[-1]
+    check(ranking, events, 10)
+    assert ranking.candidates[0].probability > 0.98
+
+
+def test_all_candidates_and_something_new_sum_to_one() -> None:
+    for ranking in live(MixedPredictor(), SAMPLE, top=MAX_CANDIDATES):
+        total = sum(candidate.probability for candidate in ranking.candidates)
+        assert total + ranking.new_probability == pytest.approx(1)
+
+
+def test_thousands_of_titles_leave_the_answer_bounded() -> None:
+    events = [
+        Event(START + timedelta(seconds=n), Operation.WINDOW_FOCUS, f"title {n}", app=f"app {n % 7}")
+        for n in range(3000)
+    ]
+    predictor = MixedPredictor()
+    ranking = taught(events, predictor)
+    assert len(ranking.candidates) == 10
+    everything = predictor.predict(events[-5:], 10_000)
+    check(everything, events, 10_000)
+    assert len(everything.candidates) <= MAX_CANDIDATES
+    assert everything.new_probability > 0.9, "nothing ever came twice"
+
+
+def test_of_many_actions_the_newest_and_the_most_frequent_are_ranked() -> None:
+    history = History()
+    for event in starts(["often"] * 3 + [f"once {n}" for n in range(2 * MAX_CANDIDATES)]):
+        history.learn(event)
+    chosen = history.candidates()
+    assert len(chosen) <= MAX_CANDIDATES < history.known
+    assert len(set(chosen.tolist())) == len(chosen)
+    targets = {history.actions[symbol].target for symbol in chosen}
+    assert {"often", *(f"once {n}" for n in range(2 * MAX_CANDIDATES - 200, 2 * MAX_CANDIDATES))} <= targets
+
+
+def test_features_are_finite_and_named() -> None:
+    history = History()
+    for event in SAMPLE:
+        history.learn(event)
+        if history.known:
+            features = history.features(history.candidates())
+            assert features.shape == (history.known, len(FEATURES))
+            assert np.isfinite(features).all()
+
+
+def test_each_order_is_a_distribution_over_all_actions() -> None:
+    history = History()
+    for event in SAMPLE:
+        history.learn(event)
+    features = history.features(history.candidates())
+    for name in ("order0", "order1", "order5", "decayed"):
+        assert np.exp(features[:, FEATURES.index(name)]).sum() == pytest.approx(1), name
+
+
+def test_context_events_change_no_table() -> None:
+    plain, marked = History(), History()
+    for event in starts("abcab"):
+        plain.learn(event)
+        marked.learn(Event(event.at, Operation.TIME_CONTEXT, "1", detail="9"))
+        marked.learn(event)
+    assert (plain.features(plain.candidates()) == marked.features(marked.candidates())).all()
+    assert plain.gate == marked.gate == "process_start:1"
+
+
+def test_an_end_is_likelier_while_its_app_is_open() -> None:
+    history = History()
+    firefox = Action(Operation.PROCESS_END, "firefox")
+    for n, operation in enumerate([Operation.PROCESS_START, Operation.PROCESS_END, Operation.PROCESS_START]):
+        history.learn(Event(START + timedelta(seconds=n), operation, "firefox"))
+        if firefox in history.index:
+            row = history.features(history.candidates())[history.index[firefox]]
+            assert row[FEATURES.index("open")] == (math.log1p(1) if operation is Operation.PROCESS_START else 0)
+
+
+def test_an_alternating_stream_is_soon_predicted_right() -> None:
+    events = starts("ab" * 20)
+    answers = list(live(MixedPredictor(), events))
+    for answer, truth in islice(zip(answers, events[1:], strict=False), 8, None):
+        assert answer.candidates[0].action == truth.action
+    assert answers[-1].candidates[0].probability > 0.7
+
+
+def test_two_languages_are_two_targets_of_one_stream() -> None:
+    ranking = list(live(MixedPredictor(), starts(["终端", "Terminal"] * 15)))[-1]
+    assert [candidate.action.target for candidate in ranking.candidates] == ["终端", "Terminal"]
+
+
+def test_the_expected_time_is_the_usual_gap_even_where_the_clock_goes_back() -> None:
+    events = starts("ab" * 5, apart_s=7)
+    backwards = Event(START - timedelta(days=1), Operation.PROCESS_START, "a")
+    ranking = taught([*events, backwards])
+    assert ranking.candidates[0].action.target == "b"
+    assert ranking.candidates[0].expected_at == backwards.at + timedelta(seconds=7)
+
+
+def test_a_gap_of_a_pair_never_seen_is_that_of_its_operations() -> None:
+    gaps = Gaps()
+    assert gaps.expected_s(Action(Operation.PROCESS_START, "a")) == 0
+    for event in starts("abcabc", apart_s=11):
+        gaps.learn(event)
+    assert gaps.expected_s(Action(Operation.PROCESS_START, "never")) == 11
+    assert gaps.expected_s(Action(Operation.WEB_VISIT, "a.example")) == 0
+
+
+def test_the_detail_is_the_latest_seen_with_the_action() -> None:
+    visits = [
+        Event(START + timedelta(seconds=n), Operation.WEB_VISIT, "a.example", detail=f"page {n}") for n in range(3)
+    ]
+    assert taught(visits).candidates[0].detail == "page 2"
+    opened = Event(START, Operation.FILE_ACCESS, "a.txt", detail="/home/ada", executable="/usr/bin/code")
+    [candidate] = taught([opened]).candidates
+    assert (candidate.action.place, candidate.detail, candidate.executable) == ("/home/ada", "", "/usr/bin/code")
+
+
+def test_novelty_follows_what_came() -> None:
+    novelty = Novelty()
+    assert novelty.probability("x") == 0.5
+    for _ in range(400):
+        novelty.learn("x", False)
+        novelty.learn("y", True)
+    assert novelty.probability("x") < 0.01 < 0.99 < novelty.probability("y") <= 1
+    assert novelty.probability("z") == 0.5, "each gate for itself"
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(odd_events, min_size=1, max_size=20), st.data())
+def test_a_second_predictor_with_the_same_events_and_asks_gives_the_same_numbers(
+    events: list[Event], data: st.DataObject
+) -> None:
+    asked = data.draw(st.lists(st.booleans(), min_size=len(events), max_size=len(events)))
+    one, other = MixedPredictor(), MixedPredictor()
+    for predictor in (one, other):
+        for event, ask in zip(events, asked, strict=True):
+            predictor.learn(event)
+            if ask:
+                predictor.predict([event], 5)
+    assert one.predict(events[-1:], 10) == other.predict(events[-1:], 10)
+    assert one.weights() == other.weights()
+
+
+def test_rebuilt_from_the_log_and_the_weights_it_gives_the_same_numbers() -> None:
+    online = MixedPredictor()
+    answers = list(live(online, SAMPLE))
+    weights = json.loads(json.dumps(online.weights()))
+    assert taught(SAMPLE, MixedPredictor(weights=weights)) == answers[-1]
+
+
+def test_asking_twice_changes_nothing() -> None:
+    once, twice = MixedPredictor(), MixedPredictor()
+    for n, event in enumerate(SAMPLE[:60]):
+        for predictor, asks in ((once, 1), (twice, 2)):
+            predictor.learn(event)
+            for _ in range(asks):
+                predictor.predict(SAMPLE[: n + 1], 5)
+    assert once.weights() == twice.weights()
+
+
+def test_only_asked_for_outcomes_teach_the_weights() -> None:
+    predictor = MixedPredictor()
+    taught(SAMPLE, predictor)
+    assert predictor.weights() == Mixer().state()
+
+
+def test_only_the_next_action_is_the_outcome_and_context_is_none() -> None:
+    a, b, more = starts("aba")
+    predictor, other = MixedPredictor(), MixedPredictor()
+    for event in (a, b):
+        predictor.learn(event)
+        other.learn(event)
+    predictor.predict([a, b], 5)
+    predictor.learn(Event(b.at, Operation.SESSION_START))
+    assert predictor.weights() == other.weights(), "context settles nothing"
+    predictor.learn(more)
+    learned = predictor.weights()
+    assert learned != other.weights()
+    predictor.learn(b)
+    assert predictor.weights() == learned, "the second event after an ask teaches nothing"
+
+
+matrices = st.integers(2, 6).flatmap(
+    lambda rows: st.lists(
+        st.lists(st.floats(-30, 5), min_size=len(COLUMNS), max_size=len(COLUMNS)), min_size=rows, max_size=rows
+    )
+)
+
+
+@given(matrices, st.data())
+def test_an_outcome_moves_weight_to_the_right_candidate(rows: list[list[float]], data: st.DataObject) -> None:
+    matrix, mixer = np.array(rows), Mixer()
+    truth = data.draw(st.integers(0, len(rows) - 1))
+    before = mixer.probabilities(matrix, "g")
+    assert before.sum() == pytest.approx(1)
+    for _ in range(3):
+        mixer.learn(matrix, "g", truth)
+    after = mixer.probabilities(matrix, "g")
+    assert after.sum() == pytest.approx(1)
+    assert np.isfinite(mixer.shared).all()
+    gradient = matrix[truth] - before @ matrix
+    if np.abs(gradient).max() > 1e-6 and before[truth] < 0.9:
+        assert matrix[truth] @ (mixer.shared - Mixer().shared) > before @ matrix @ (mixer.shared - Mixer().shared)
+
+
+def test_what_always_comes_true_wins_in_the_end() -> None:
+    matrix, mixer = np.zeros((3, len(COLUMNS))), Mixer()
+    matrix[2, COLUMNS.index("lm_absent")] = 1
+    for _ in range(300):
+        mixer.learn(matrix, "g", 2)
+    assert mixer.probabilities(matrix, "g")[2] > 2 / 3
+    assert mixer.probabilities(matrix, "another gate")[2] > 1 / 3, "the shared weights carry over"
+
+
+def test_a_restored_mixer_goes_on_as_the_one_before() -> None:
+    rng = np.random.default_rng(1)
+    mixer = Mixer()
+    steps = [(rng.normal(size=(4, len(COLUMNS))), gate) for gate in ("a", "b", "") * 5]
+    for matrix, gate in steps:
+        mixer.learn(matrix, gate, 1)
+    restored = Mixer.restore(json.loads(json.dumps(mixer.state())))
+    assert restored.state() == mixer.state()
+    for matrix, gate in steps:
+        assert (restored.probabilities(matrix, gate) == mixer.probabilities(matrix, gate)).all()
+        restored.learn(matrix, gate, 2)
+        mixer.learn(matrix, gate, 2)
+    assert restored.state() == mixer.state()
+
+
+def test_a_state_is_a_copy() -> None:
+    mixer = Mixer()
+    mixer.learn(np.eye(2, len(COLUMNS)), "g", 0)
+    state = mixer.state()
+    kept = json.dumps(state)
+    Mixer.restore(state).learn(np.eye(2, len(COLUMNS)), "g", 1)
+    mixer.learn(np.eye(2, len(COLUMNS)), "g", 1)
+    assert json.dumps(state) == kept
+
+
+@pytest.mark.parametrize("state", [None, {}, {"columns": ["order0"], "shared": [1.0], "gates": {}, "squares": {}}])
+def test_weights_of_other_columns_begin_by_hand(state: dict[str, object] | None) -> None:
+    assert Mixer.restore(state).state() == Mixer().state()
+
+
+@dataclass
+class Said:
+    """Scores as a language model gives them."""
+
+    actions: dict[Action, float] = field(default_factory=dict)
+    new: float = 0.0
+
+
+@dataclass
+class Mouth:
+    """A language model that always says the same."""
+
+    said: Said
+
+    def read(self, event: Event) -> None:
+        pass
+
+    def scores(self) -> Said:
+        return self.said
+
+
+A, B = Action(Operation.PROCESS_START, "a"), Action(Operation.PROCESS_START, "b")
+USELESS = [
+    Said(),
+    Said(new=-math.inf),
+    Said(new=math.nan),
+    Said({A: math.nan, B: -math.inf}, -0.5),
+    Said({Action(Operation.WEB_VISIT, "unheard.example"): 0.0}, -1e9),
+]
+
+
+@pytest.mark.parametrize("said", USELESS, ids=str)
+def test_a_language_model_that_says_nothing_useful_does_no_harm(said: Said) -> None:
+    events = starts("ab" * 20)
+    predictor = MixedPredictor(Mouth(said))
+    for n, ranking in enumerate(live(predictor, events), 1):
+        check(ranking, events[:n], 10)
+    assert ranking.candidates[0].action == A
+    assert np.isfinite(predictor.weights()["shared"]).all()
+
+
+@dataclass
+class Oracle:
+    """A language model that knows what a random stream brings."""
+
+    coming: list[Event]
+
+    def read(self, event: Event) -> None:
+        self.coming = self.coming[1:]
+
+    def scores(self) -> Said:
+        return Said({event.action: -0.01 for event in self.coming[:1]}, -4.6)
+
+
+def hits(predictor: MixedPredictor, events: Sequence[Event]) -> int:
+    answers = list(live(predictor, events))[100:-1]
+    return sum(answer.candidates[0].action == truth.action for answer, truth in zip(answers, events[101:], strict=True))
+
+
+def test_a_language_model_that_knows_is_listened_to() -> None:
+    events = starts(Random(1).choices("abcdef", k=201))
+    assert hits(MixedPredictor(), events) < 40 < 95 < hits(MixedPredictor(Oracle(events)), events) <= 100
+
+
+def test_the_language_model_has_its_own_columns_with_a_floor() -> None:
+    predictor = MixedPredictor(Mouth(Said({A: -50.0}, -1.0)))
+    for event in starts("abc"):
+        predictor.learn(event)
+    predictor.predict(starts("abc"), 5)
+    assert predictor._asked is not None
+    columns = predictor._asked.features[:, -len(LM_FEATURES) :]
+    share = -1.0 - math.log(2)
+    assert columns.tolist() == [[LM_FLOOR, 0], [share, 1], [share, 1]], "what is absent shares alike"
+
+
+def quiet(hazard: Hazard, seconds: float) -> dict[str, float]:
+    return {entry.action.target: entry.probability for entry in hazard.upcoming(START + timedelta(seconds=seconds))}
+
+
+def test_upcoming_names_what_is_quiet_and_was_seen_before() -> None:
+    hazard = Hazard()
+    assert hazard.upcoming(START) == []
+    for event in starts(["old", "new"], apart_s=QUIET_S):
+        hazard.learn(event)
+    assert quiet(hazard, QUIET_S) == {}, "old came just a minute ago"
+    assert set(quiet(hazard, QUIET_S + 1)) == {"old"}
+    assert set(quiet(hazard, 3 * QUIET_S)) == {"old", "new"}
+
+
+@pytest.mark.parametrize("operation", Operation)
+def test_upcoming_is_what_starts_is_visited_or_opened(operation: Operation) -> None:
+    hazard = Hazard()
+    hazard.learn(Event(START, operation, "x"))
+    assert bool(quiet(hazard, 100)) == (operation in KINDS)
+
+
+def test_upcoming_probabilities_are_independent_of_one_another() -> None:
+    alone, among = Hazard(), Hazard()
+    for n in range(40):
+        at = START + timedelta(seconds=n * 120)
+        for name in ("a", "b", "c"):
+            among.learn(Event(at, Operation.PROCESS_START, name))
+        alone.learn(Event(at, Operation.PROCESS_START, "a"))
+    later = 40 * 120
+    assert quiet(alone, later)["a"] == quiet(among, later)["a"]
+    assert sum(quiet(among, later).values()) > 1
+
+
+def test_upcoming_ranks_what_comes_often_and_late_and_fades() -> None:
+    hazard = Hazard()
+    for event in starts(["rare", *["often"] * 9], apart_s=30):
+        hazard.learn(event)
+    soon = hazard.upcoming(START + timedelta(seconds=400))
+    assert [entry.action.target for entry in soon] == ["often", "rare"]
+    assert quiet(hazard, 400)["often"] > quiet(hazard, 40_000)["often"] > 0
+
+
+def test_upcoming_of_a_steady_habit_is_about_its_rate() -> None:
+    hazard = Hazard()
+    for n in range(2000):
+        hazard.learn(Event(START + timedelta(seconds=n * 300), Operation.WEB_VISIT, "a.example"))
+    expected = 1 - math.exp(-HORIZON_S / 300)
+    assert quiet(hazard, 1999 * 300 + 150)["a.example"] == pytest.approx(expected, abs=0.05)
+
+
+def test_upcoming_is_bounded_and_sorted() -> None:
+    hazard = Hazard()
+    for event in starts([f"app {n}" for n in range(2 * MAX_UPCOMING)]):
+        hazard.learn(event)
+    entries = hazard.upcoming(START + timedelta(days=1))
+    assert len(entries) == MAX_UPCOMING
+    probabilities = [entry.probability for entry in entries]
+    assert probabilities == sorted(probabilities, reverse=True)
+
+
+def test_upcoming_keeps_a_visits_title_and_no_files_folder_twice() -> None:
+    hazard = Hazard()
+    hazard.learn(Event(START, Operation.WEB_VISIT, "a.example", detail="title"))
+    hazard.learn(Event(START, Operation.FILE_ACCESS, "a.txt", detail="/home"))
+    entries = hazard.upcoming(START.astimezone(UTC) + timedelta(hours=1))
+    assert {(entry.action.target, entry.action.place, entry.detail) for entry in entries} == {
+        ("a.example", "", "title"),
+        ("a.txt", "/home", ""),
+    }

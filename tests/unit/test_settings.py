@@ -1,0 +1,214 @@
+"""Settings: where they come from, what is wrong with them, and the folder in which all stands."""
+
+import re
+import tomllib
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import platformdirs
+import pytest
+from pydantic import BaseModel
+
+from memo.errors import UsageError
+from memo.events import default_scope
+from memo.paths import Home
+from memo.settings import SCOPE_PATTERN, Settings, default_toml
+
+
+def wrong(*words: str, **flags: Any) -> str:
+    """The one sentence or two that the settings in force end in; it holds these words."""
+    with pytest.raises(UsageError) as raised:
+        Settings.load(**flags)
+    said = str(raised.value)
+    assert [word for word in words if word not in said] == [], said
+    assert "\n" not in said
+    return said
+
+
+def test_defaults_serve_without_a_file(home: Home) -> None:
+    settings = Settings.load()
+    assert (settings.scope, settings.language, settings.window.size) == (default_scope(), "en", 5)
+    assert (settings.database_url, settings.broker_url, settings.timezone) == ("", "", "")
+    assert not home.config.exists()
+
+
+def test_flags_go_before_environment_before_file_before_defaults(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.config.write_text("[predict]\ntop = 2\nstale_s = 2\nevery = true\n")
+    monkeypatch.setenv("MEMO_PREDICT__TOP", "3")
+    monkeypatch.setenv("MEMO_PREDICT__STALE_S", "3")
+    predict = Settings.load(predict={"top": 4}).predict
+    assert (predict.top, predict.stale_s, predict.every) == (4, 3, True)
+    assert Settings.load().train.seed == 0
+
+
+def test_the_environment_names_keys_and_tables(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMO_LANGUAGE", "zh")
+    monkeypatch.setenv("MEMO_SCHEDULE__RETRAIN_EVERY", "60")
+    monkeypatch.setenv("MEMO_DISPATCH__ROUTES", '{"web_visit": ["log"]}')
+    settings = Settings.load()
+    assert settings.language == "zh"
+    assert settings.schedule.retrain_every == timedelta(minutes=1)
+    assert settings.dispatch.routes == {"web_visit": ["log"]}
+
+
+@pytest.mark.parametrize(
+    ("toml", "key"),
+    [
+        ('language = "fr"', "language"),
+        ('langauge = "en"', "langauge"),
+        ('scope = "../x"', "scope"),
+        ('timezone = "Mars/Base"', "timezone"),
+        ('timezone = "../etc/passwd"', "timezone"),
+        ("window = 3", "window"),
+        ("[window]\nsize = 0", "window.size"),
+        ("[window]\nsizes = 3", "window.sizes"),
+        ("[train]\nlearning_rate = nan", "train.learning_rate"),
+        ("[schedule]\nretrain_every = 0", "schedule.retrain_every"),
+        ("[schedule]\nkeep_predictions = -1", "schedule.keep_predictions"),
+        ("[dispatch]\nminimum_probability = 1.1", "dispatch.minimum_probability"),
+        ("[dispatch.routes]\nthink = []", "dispatch.routes.think"),
+    ],
+)
+def test_a_wrong_key_or_value_in_the_file_is_named_with_its_place(toml: str, key: str, home: Home) -> None:
+    home.config.write_text(toml)
+    said = wrong(f"Setting {key}", f"Mend it in {home.config} or in MEMO_")
+    assert "Value error" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "key"),
+    [
+        ("MEMO_LANGUAGE", "", "language"),
+        ("MEMO_WINDOW__SIZE", "many", "window.size"),
+        ("MEMO_WINDOW__SIZES", "3", "window.sizes"),
+        ("MEMO_WINDOW", "3", "window"),
+        ("MEMO_PREDICT__EVERY", "perhaps", "predict.every"),
+        ("MEMO_MODEL__DEVICE", "tpu", "model.device"),
+    ],
+)
+def test_a_wrong_key_or_value_in_the_environment_is_named_with_its_place(
+    name: str, value: str, key: str, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    wrong(f"Setting {key} is wrong", name)
+
+
+@pytest.mark.parametrize("name", ["MEMO_WINDOW", "MEMO_DISPATCH__ROUTES"])
+def test_a_table_in_the_environment_that_is_no_json_is_one_sentence(
+    name: str, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "{nope")
+    wrong("environment", "JSON", name.split("_")[1].lower())
+
+
+def test_a_wrong_flag_is_named(home: Home) -> None:
+    wrong("Setting scope is wrong", scope="a/b")
+
+
+@pytest.mark.parametrize("toml", ["window =", "[window", "a = 1\na = 2", "a = " + "[" * 5000])
+def test_invalid_toml_is_one_sentence(toml: str, home: Home) -> None:
+    home.config.write_text(toml)
+    wrong(f"{home.config} is not valid TOML (", "mend")
+
+
+def test_a_file_that_is_not_utf8_is_one_sentence(home: Home) -> None:
+    home.config.write_bytes(b'scope = "\xff"')
+    wrong(f"{home.config} can't be read (", "mend or remove it")
+
+
+def test_a_file_that_may_not_be_read_is_one_sentence(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("memo.settings.TomlConfigSettingsSource", refuse)
+    wrong(f"{home.config} can't be read (", "Permission denied")
+
+
+def uncommented(toml: str) -> str:
+    return re.sub(r"^# (?=\[|\w+ = )", "", toml, flags=re.M)
+
+
+def test_the_default_file_changes_nothing_commented_or_not(home: Home) -> None:
+    before = Settings.load()
+    home.config.write_text(default_toml(), encoding="utf-8")
+    assert tomllib.loads(default_toml()) == {}
+    assert Settings.load() == before
+    home.config.write_text(uncommented(default_toml()), encoding="utf-8")
+    assert Settings.load() == before
+
+
+def test_the_default_file_has_every_key_with_its_meaning() -> None:
+    written = tomllib.loads(uncommented(default_toml()))
+    assert list(written) == list(Settings.model_fields)
+    for name, section in Settings().__dict__.items():
+        if isinstance(section, BaseModel):
+            assert list(written[name]) == list(type(section).model_fields)
+    lines = [line for line in default_toml().splitlines() if " = " in line]
+    assert [line for line in lines if not re.search(r"  # [A-Z'].+[.]$", line)] == []
+
+
+@pytest.mark.parametrize("scope", ["ada@host", "名@主机", "a", "replay@x.y", "a b"])
+def test_a_scope_may_have_any_name_that_a_folder_can_have(scope: str, home: Home) -> None:
+    assert Settings.load(scope=scope).scope == scope
+    assert re.fullmatch(SCOPE_PATTERN, scope)
+
+
+@pytest.mark.parametrize("scope", ["", ".", "..", ".a", "a/b", "/a", "a\\b", "a\n", "a\0b"])
+def test_a_scope_that_is_no_folders_name_is_refused(scope: str, home: Home) -> None:
+    wrong("Setting scope is wrong", scope=scope)
+    assert not re.fullmatch(SCOPE_PATTERN, scope)
+
+
+def test_the_zone_is_the_one_named_or_this_machines(home: Home) -> None:
+    assert Settings.load(timezone="Asia/Shanghai").zone == ZoneInfo("Asia/Shanghai")
+    assert Settings.load().zone is not None
+
+
+def test_the_home_is_ours_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMO_HOME", str(tmp_path / "deep" / "home"))
+    home = Home.find()
+    for folder in (home.root, home.run, home.logs, home.models, home.inbox, home.rejects):
+        assert folder.stat().st_mode & 0o777 == 0o700
+    assert home.config == home.root / "memo.toml"
+    assert home.database_url == f"sqlite:///{home.root}/memo.db"
+    assert Home.find() == home
+
+
+def test_the_home_may_be_relative_to_the_user_or_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for named in ("~/a", "a"):
+        monkeypatch.setenv("MEMO_HOME", named)
+        assert Home.find().root == tmp_path / "a"
+
+
+@pytest.mark.parametrize("named", [None, ""])
+def test_without_memo_home_the_platforms_folders_serve(
+    named: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    monkeypatch.delenv("MEMO_HOME", raising=False)
+    if named is not None:
+        monkeypatch.setenv("MEMO_HOME", named)
+    home = Home.find()
+    assert home.root == platformdirs.user_data_path("memo")
+    assert home.config == platformdirs.user_config_path("memo") / "memo.toml"
+    assert home.root.is_relative_to(tmp_path) and home.config.is_relative_to(tmp_path)
+
+
+def test_a_home_that_cannot_be_used_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    for named in (
+        str(tmp_path / "file"),
+        str(tmp_path / "file" / "below"),
+        "/proc/memo",
+        "/" + "x" * 300,
+        "~nobody-here",
+    ):
+        monkeypatch.setenv("MEMO_HOME", named)
+        for door in (Home.find, Settings.load):
+            with pytest.raises(UsageError, match=f"^MEMO_HOME {named} can't be used \\(.+\\); (choose|write)"):
+                door()

@@ -1,0 +1,34 @@
+"""The task of the worker: look at a scope. The model stays loaded in the process that looks."""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from celery import shared_task, signals
+
+from memo.queue import LOOK
+
+if TYPE_CHECKING:
+    from worker.look import Looker
+
+TIME_LIMIT_S = 240
+"""Below the queue's visibility timeout; what was written by then stands, and the next look goes on."""
+
+
+@cache
+def _looker() -> "Looker":
+    from worker.context import context  # store and model load here, and only in the child
+    from worker.look import Looker
+
+    return Looker(context())
+
+
+@signals.worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
+def load(**_: object) -> None:
+    """Load the model before the first task; without it, history answers alone."""
+    _looker().warm_up()
+
+
+@shared_task(name=LOOK, time_limit=TIME_LIMIT_S)  # type: ignore[untyped-decorator]
+def look(scope: str) -> None:
+    """Predict what follows the newest event of a scope."""
+    _looker().look(scope)
