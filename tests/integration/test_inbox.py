@@ -79,7 +79,7 @@ class Inbox:
     def events(self) -> list[Event]:
         """All events, scope by scope and in the order of `seq`, once everything written so far is read."""
         self._ends += 1
-        name = f"end {self._ends}"
+        name = f"~end {self._ends}"
         write(self.folder / name, "!")
         with self._change:
             assert self._change.wait_for(lambda: name in self._seen, DEADLINE_S), "the inbox reads no more"
@@ -297,7 +297,7 @@ def test_what_was_cut_and_written_anew_meanwhile_is_read_once(watched: Inbox) ->
     assert watched.targets() == "ab"
     watched.stop()
     write(path, "abc")
-    os.truncate(watched.folder / "end 1", 0)
+    os.truncate(watched.folder / "~end 1", 0)
     watched.start()
     assert watched.targets() == "abc"
 
