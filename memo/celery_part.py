@@ -4,6 +4,7 @@ Prefork with one child: it alone opens the store and the model, so that nothing 
 no ping, threads know no time limit.
 """
 
+import socket
 import sys
 from importlib import import_module
 
@@ -28,11 +29,12 @@ def serve(app: Celery, part: Part, home: Home) -> None:
         say_ready(home, part.name)
 
     worker = app.Worker(
-        hostname=f"{part.name}@%h",
+        hostname=f"{part.name}@{socket.gethostname()}",
         queues=part.queues,
         pool="prefork",
         concurrency=1,
-        loglevel="INFO",
+        loglevel="WARNING",
+        quiet=True,
         without_gossip=True,
         without_mingle=True,
         without_heartbeat=True,
@@ -48,7 +50,8 @@ def beat(app: Celery, part: Part, home: Home) -> None:
     def _ready(**_: object) -> None:
         say_ready(home, part.name)
 
-    app.Beat(schedule=str(home.run / "beat-schedule"), loglevel="INFO", quiet=True).run()
+    # What is due stands in the store; beat itself needs to remember nothing.
+    app.Beat(scheduler_cls="celery.beat:Scheduler", loglevel="WARNING", quiet=True).run()
 
 
 def main(name: str) -> None:

@@ -13,16 +13,22 @@ from memo.paths import Home
 
 @contextmanager
 def hold(home: Home) -> Iterator[None]:
-    """Hold the lock. Raises MemoError where another supervisor has it."""
-    with (home.run / "lock").open("a+") as file:
+    """Hold the lock, and leave no file behind. Raises MemoError where another supervisor has it."""
+    path = home.run / "lock"
+    with path.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise taken(holder(home)) from error
+        if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            raise MemoError("MEMO is just ending; try again.")  # its lock was removed while we opened it
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
-        yield
+        try:
+            yield
+        finally:
+            path.unlink()
 
 
 def taken(pid: int | None) -> MemoError:

@@ -26,7 +26,7 @@ SOON_S, LATER_S = 0.1, 5.0
 GRACE_S, BROKER_GRACE_S = 6.0, 2.0
 """For the parts to end, and then for their broker: under 10 seconds together."""
 TRAINING, REPLAY = "training", "replay"
-"""Jobs: processes that end by themselves."""
+"""Processes that end by themselves."""
 
 log = logs.get(__name__)
 
@@ -41,7 +41,7 @@ class Supervisor:
         self._home, self._say = home, say
         self._children = [self._child(part.name, part.command) for part in (BROKER, *PARTS) if part.name in names]
         self._broker = next((one for one in self._children if one.name == BROKER.name), None)
-        self._jobs: dict[str, subprocess.Popen[bytes]] = {}
+        self._passing: dict[str, subprocess.Popen[bytes]] = {}
         self._wake = threading.Event()
         self._stopping = False
         self._written: dict[str, Any] = {}
@@ -95,7 +95,7 @@ class Supervisor:
             one.watch()
             if one.state is not before:
                 self._changed(one)
-        self._look_after_jobs()
+        self._look_after_passing()
         self._write()
 
     @property
@@ -117,21 +117,21 @@ class Supervisor:
             # A broker that never came up leaves nothing to run; else the others go on: events are still stored.
             self._stopping |= all(other.state is State.STOPPED for other in self._children if other is not one)
 
-    def _look_after_jobs(self) -> None:
-        for name, process in list(self._jobs.items()):
+    def _look_after_passing(self) -> None:
+        for name, process in list(self._passing.items()):
             if process.poll() is not None:
-                del self._jobs[name]
-                log.info("a job ended", job=name, status=process.returncode)
+                del self._passing[name]
+                log.info("a process ended", name=name, status=process.returncode)
                 if words := child.last_line(self._home.logs / f"{name}.out"):
                     self._say(words)
-        if self._home.training_due.exists() and self.ready and TRAINING not in self._jobs:
+        if self._home.training_due.exists() and self.ready and TRAINING not in self._passing:
             self._home.training_due.unlink()
             self._launch(TRAINING, [sys.executable, "-m", "training"])
 
     def _launch(self, name: str, command: Sequence[str]) -> None:
         output = self._home.logs / f"{name}.out"
         output.unlink(missing_ok=True)
-        self._jobs[name] = child.start(command, output)
+        self._passing[name] = child.start(command, output)
 
     def _write(self) -> None:
         """Keep the state where `memo status` reads it."""
@@ -141,7 +141,7 @@ class Supervisor:
                 {"name": one.name, "state": one.state, "pid": one.pid, "restarts": one.restarts}
                 for one in self._children
             ],
-            "jobs": [{"name": name, "pid": process.pid} for name, process in self._jobs.items()],
+            "passing": [{"name": name, "pid": process.pid} for name, process in self._passing.items()],
         }
         if state != self._written:
             fresh = self._home.state.with_suffix(".new")
@@ -152,7 +152,7 @@ class Supervisor:
 
     def _end(self) -> None:
         others = [one.process for one in self._children if one is not self._broker]
-        child.end([*self._jobs.values(), *others], GRACE_S)
+        child.end([*self._passing.values(), *others], GRACE_S)
         child.end([self._broker.process if self._broker else None], BROKER_GRACE_S)
         for one in self._children:
             self._ready_file(one.name).unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from watchdog.events import (
     DirCreatedEvent,
+    DirDeletedEvent,
     DirMovedEvent,
     FileClosedEvent,
     FileCreatedEvent,
@@ -34,6 +35,7 @@ WATCHED: list[type[FileSystemEvent]] = [
     FileDeletedEvent,
     DirCreatedEvent,
     DirMovedEvent,
+    DirDeletedEvent,
 ]
 """Never `opened`: our own reading would wake us."""
 SCAN_S = 3600.0
@@ -115,5 +117,7 @@ class InboxSource:
             paths = self._notices.take(due - time.monotonic())
             if paths is None:
                 return
+            if self._home.inbox in paths:
+                raise FileNotFoundError(f"{self._home.inbox} was removed; it is made and watched anew")
             for path in paths:
                 reader.visit(path)

@@ -34,7 +34,7 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
         "pid": state.get("pid"),
         "paused": home.paused.exists(),
         "parts": [part | {"memory_mb": _memory_mb(part["pid"])} for part in state.get("parts", [])],
-        "jobs": state.get("jobs", []),
+        "passing": state.get("passing", []),
         "queues": _queues(url) if state else None,
         "home": str(home.root),
         "inbox": str(home.inbox),

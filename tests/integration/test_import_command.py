@@ -4,6 +4,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
 from data.importers import events as events_of
-from db import events
+from db import events, migrate
 from db.engine import Store, open_store
 from db.models import EventRow
 from memo.cli.imports import import_
@@ -34,7 +35,14 @@ def settings(database_url: str, home: Home, tmp_path: Path, monkeypatch: pytest.
     return Settings.load()
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
+def store(settings: Settings, home: Home) -> Iterator[Store]:
+    opened = open_store(settings, home)
+    yield opened
+    opened.close()
+
+
+@contextmanager
 def logging_restored() -> Iterator[None]:
     """A command sends the process's logs to its own file."""
     root = logging.getLogger()
@@ -46,17 +54,11 @@ def logging_restored() -> Iterator[None]:
     root.setLevel(level)
 
 
-@pytest.fixture
-def store(settings: Settings, home: Home) -> Iterator[Store]:
-    opened = open_store(settings, home)
-    yield opened
-    opened.close()
-
-
 def invoke(*arguments: str) -> Result:
     app = typer.Typer()
     app.command()(import_)
-    return CliRunner().invoke(app, arguments)
+    with logging_restored():
+        return CliRunner().invoke(app, arguments)
 
 
 def memo_import(*arguments: str) -> dict[str, Any]:
@@ -187,13 +189,14 @@ def test_a_file_without_any_event_is_an_error_that_says_where_to_look(home: Home
 
 
 @pytest.mark.parametrize("bad", ["none.txt", ".", "empty.txt", "wrong.json"])
-def test_nothing_is_stored_where_one_file_is_wrong(bad: str, home: Home, store: Store) -> None:
+def test_nothing_is_stored_where_one_file_is_wrong(bad: str, home: Home, settings: Settings, store: Store) -> None:
     write("empty.txt", [])
-    write("wrong.json", ["[1]"])
+    write("wrong.json", ['"a"'])
     with pytest.raises(MemoError) as raised:
         memo_import(write("a.txt", lines("甲")), bad)
     assert bad in str(raised.value)
-    assert not (home.root / "memo.db").exists() or rows(store) == []
+    migrate.upgrade(settings, home)
+    assert rows(store) == []
 
 
 def test_a_scope_that_cannot_be_is_refused() -> None:

@@ -1,16 +1,18 @@
 import json
 import os
+import shutil
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
-from collector import intake
+from collector import collector, intake
+from collector.collector import keep_running
 from collector.intake import Intake
 from collector.sources.inbox import InboxSource
 from db import events, migrate
@@ -27,48 +29,45 @@ DEADLINE_S = 20.0
 """Far more than a notice takes; reached only where one is missing."""
 
 
+class Taking(Intake):
+    """An intake that says what it has taken, and may refuse once."""
+
+    def __init__(self, store: Store, settings: Settings, home: Home, announce: Callable[[str], None]) -> None:
+        super().__init__(store, settings, home, announce)
+        self.refusing = False
+        self.change = threading.Condition()
+        self.taken: list[str] = []
+
+    def take(self, source: str, batch: Batch) -> int:
+        if self.refusing:
+            self.refusing = False
+            raise ConnectionError("the store is away")
+        new = super().take(source, batch)
+        with self.change:
+            self.taken += [event.source_key for event in batch.events]
+            self.change.notify_all()
+        return new
+
+
 class Inbox:
-    """The inbox source and the intake on a real store; may be stopped and started again."""
+    """The inbox, collected into a real store; may be stopped and started again."""
 
     def __init__(self, store: Store, settings: Settings, home: Home) -> None:
         self.folder = home.inbox
         self.asked: list[str] = []
-        self.failing = False
         self._store, self._settings, self._home = store, settings, home
-        self._seen: list[str] = []
-        self._change = threading.Condition()
         self._ends = 0
-        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         source = InboxSource(self._settings, self._home)
-        taking = Intake(self._store, self._settings, self._home, self.asked.append)
+        self.intake = Taking(self._store, self._settings, self._home, self.asked.append)
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(source, taking, self._stop))
+        self._thread = threading.Thread(target=keep_running, args=(source, self.intake, self._stop))
         self._thread.start()
         assert source.watching.wait(DEADLINE_S)
 
-    def _run(self, source: InboxSource, taking: Intake, stop: threading.Event) -> None:
-        def emit(batch: Batch) -> None:
-            if self.failing:
-                raise ConnectionError
-            taking.take(source.name, batch)
-            with self._change:
-                self._seen += [event.source_key for event in batch.events]
-                self._change.notify_all()
-
-        try:
-            source.run(emit, partial(taking.cursor, source.name), stop)
-        except ConnectionError:
-            assert self.failing
-
     def stop(self) -> None:
-        if self._thread is not None:
-            self._stop.set()
-            self.wait_for_the_end()
-
-    def wait_for_the_end(self) -> None:
-        assert self._thread is not None
+        self._stop.set()
         self._thread.join(DEADLINE_S)
         assert not self._thread.is_alive()
 
@@ -80,12 +79,13 @@ class Inbox:
         """All events, scope by scope and in the order of `seq`, once everything written so far is read."""
         self._ends += 1
         name = f"~end {self._ends}"
-        write(self.folder / name, "!")
-        with self._change:
-            assert self._change.wait_for(lambda: name in self._seen, DEADLINE_S), "the inbox reads no more"
+        (self.folder / name).write_text(text([f"!{self._ends}"]))
+        with self.intake.change:
+            read = self.intake.change.wait_for(lambda: name in self.intake.taken, DEADLINE_S)
+        assert read, "the inbox reads no more"
         with self._store.read() as session:
             rows = [row for scope in sorted(events.names(session)) for row in events.after(session, scope, 0, 10_000)]
-            return [events.as_event(row) for row in rows if row.target != "!"]
+            return [events.as_event(row) for row in rows if row.target[0] != "!"]
 
     def targets(self) -> str:
         return "".join(event.target for event in self.events())
@@ -106,7 +106,8 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-def inbox(store: Store, settings: Settings, home: Home) -> Iterator[Inbox]:
+def inbox(store: Store, settings: Settings, home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
+    monkeypatch.setattr(collector, "BACK_OFF_S", (0.0, 0.0))
     inbox = Inbox(store, settings, home)
     yield inbox
     inbox.stop()
@@ -118,7 +119,7 @@ def watched(inbox: Inbox) -> Inbox:
     return inbox
 
 
-def text(names: str) -> str:
+def text(names: Iterable[str]) -> str:
     return "".join(f"2026-03-02 09:00:00 - Started app: {name}\n" for name in names)
 
 
@@ -303,11 +304,8 @@ def test_what_was_cut_and_written_anew_meanwhile_is_read_once(watched: Inbox) ->
 
 
 def test_what_the_store_did_not_take_is_read_again(watched: Inbox) -> None:
-    watched.failing = True
+    watched.intake.refusing = True
     write(watched.folder / "file", "ab")
-    watched.wait_for_the_end()
-    watched.failing = False
-    watched.start()
     assert watched.targets() == "ab"
 
 
@@ -334,6 +332,7 @@ def test_a_folder_that_is_renamed_keeps_what_was_read(watched: Inbox) -> None:
     assert [(event.scope, event.target) for event in watched.events()] == [("bob@host", "a"), ("rob@host", "b")]
 
 
+@pytest.mark.filterwarnings("ignore:Callback with id:RuntimeWarning")  # watchdog's, for folders within folders
 def test_hidden_and_temporary_files_pipes_sockets_and_links_are_not_read(watched: Inbox, home: Home) -> None:
     write(home.root / "outside", "x")
     (home.root / "folder").mkdir()
@@ -394,12 +393,16 @@ def test_an_empty_file_is_no_error(watched: Inbox, home: Home) -> None:
     assert rejected(home) == []
 
 
-def test_the_inbox_itself_may_be_removed(watched: Inbox) -> None:
-    for path in watched.folder.iterdir():
-        path.unlink()
-    watched.folder.rmdir()
-    watched.failing = True
-    watched.wait_for_the_end()
+def test_the_inbox_is_made_anew_where_it_was_removed(watched: Inbox) -> None:
+    write(watched.folder / "file", "a")
+    assert watched.targets() == "a"
+    shutil.rmtree(watched.folder)
+    deadline = time.monotonic() + DEADLINE_S
+    while not watched.folder.exists():
+        assert time.monotonic() < deadline, "the inbox was not made anew"
+        time.sleep(0.01)
+    write(watched.folder / "file", "b")
+    assert watched.targets() == "ab"
 
 
 def test_what_is_done_during_a_pause_is_never_recorded(watched: Inbox, home: Home) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from db import events, migrate, predictions, scopes, versions
 from db.engine import open_store
-from db.models import Base, CheckpointRow, EventRow, PredictionRow
+from db.models import Base, CheckpointRow, EventRow, PredictionRow, VersionRow
 from memo.events import Event, Operation
 from memo.messages import FIELD, STREAM, Publisher
 from memo.paths import Home
@@ -404,7 +404,7 @@ def test_a_past_that_grew_is_learned_anew_and_the_weights_stay(opened: Context) 
 
 def activate(opened: Context, version: str) -> None:
     with opened.store.write() as session:
-        if version != BUILTIN and session.get(versions.VersionRow, version) is None:
+        if version != BUILTIN and session.get(VersionRow, version) is None:
             path = str(opened.home.models / version)
             versions.register(session, version, SCOPE, base=BUILTIN, path=path, parent=None, metrics={})
         versions.activate(session, SCOPE, version)

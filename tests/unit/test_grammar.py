@@ -153,8 +153,13 @@ kinds = st.one_of(
     st.tuples(st.just(Operation.FILE_ACCESS), texts, st.just(""), apps),
     st.tuples(st.just(Operation.APP_USAGE), texts, st.just(""), st.from_regex(r"([0-9]+(\.[0-9]+)?)?", fullmatch=True)),
     st.tuples(st.just(Operation.SESSION_START), st.just(""), st.just(""), st.just("")),
-    st.tuples(st.just(Operation.TIME_CONTEXT), st.sampled_from("1234567"), st.just(""), st.from_regex("[0-9]{1,2}", fullmatch=True)),
-)  # fmt: skip
+    st.tuples(
+        st.just(Operation.TIME_CONTEXT),
+        st.sampled_from("1234567"),
+        st.just(""),
+        st.from_regex("[0-9]{1,2}", fullmatch=True),
+    ),
+)
 
 
 @settings(deadline=None)

@@ -295,15 +295,13 @@ def test_an_outcome_moves_weight_to_the_right_candidate(rows: list[list[float]],
     matrix, mixer = np.array(rows), Mixer()
     truth = data.draw(st.integers(0, len(rows) - 1))
     before = mixer.probabilities(matrix, "g")
-    assert before.sum() == pytest.approx(1)
-    for _ in range(3):
-        mixer.learn(matrix, "g", truth)
-    after = mixer.probabilities(matrix, "g")
-    assert after.sum() == pytest.approx(1)
-    assert np.isfinite(mixer.shared).all()
     gradient = matrix[truth] - before @ matrix
-    if np.abs(gradient).max() > 1e-6 and before[truth] < 0.9:
-        assert matrix[truth] @ (mixer.shared - Mixer().shared) > before @ matrix @ (mixer.shared - Mixer().shared)
+    mixer.learn(matrix, "g", truth)
+    after = mixer.probabilities(matrix, "g")
+    assert before.sum() == pytest.approx(1) == after.sum()
+    if np.abs(gradient).max() > 1e-3:
+        assert gradient @ (mixer.shared - Mixer().shared) > 0
+        assert gradient @ mixer.gates["g"] > 0
 
 
 def test_what_always_comes_true_wins_in_the_end() -> None:

@@ -103,9 +103,7 @@ def test_a_file_with_two_names_is_read_once(home: Home, kept: Kept) -> None:
     assert kept.targets == "abc"
 
 
-def test_more_files_than_are_held_open_are_read_once(
-    home: Home, kept: Kept, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_more_files_than_are_held_open_are_read_once(home: Home, kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "HELD", 2)
     paths = [home.inbox / str(number) for number in range(5)]
     for names in ("ab", "cd"):
