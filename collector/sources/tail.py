@@ -44,7 +44,10 @@ class Line:
 
 def open_below(root: Path, relative: Path) -> int | None:
     """A descriptor of a regular file below `root`, reached through no link; None where there is none."""
-    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return None
     try:
         for part in relative.parts[:-1]:
             inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)

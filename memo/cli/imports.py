@@ -72,7 +72,7 @@ def _import(store: "Store", settings: Settings, home: Home, files: list[Path]) -
         for file in files:
             with bar(safe(file.name)) as progress:
                 found, written = _import_file(store, settings, home, file, progress)
-            counts += found
+            counts.update(found)
             rejected += [written] if written else []
     finally:
         with store.write() as session:

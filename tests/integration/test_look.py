@@ -55,17 +55,18 @@ def redis(redis_url: str) -> Iterator[Redis]:
 
 
 class Alone(Serving):
-    """Serves without a language model, and notes for what."""
+    """Serves predictors of a kind without a language model, and notes for what."""
 
-    def __init__(self, opened: Context) -> None:
+    def __init__(self, opened: Context, kind: type[MixedPredictor] = MixedPredictor) -> None:
         super().__init__(opened.settings.model)
+        self.kind = kind
         self.asked: list[tuple[str, Path | None]] = []
         self.weights: list[dict[str, Any] | None] = []
 
     def predictor(self, version: str, folder: Path | None, weights: dict[str, Any] | None = None) -> MixedPredictor:
         self.asked.append((version, folder))
         self.weights.append(weights)
-        return MixedPredictor(None, weights)
+        return self.kind(None, weights)
 
 
 def looker(opened: Context, serving: Serving | None = None) -> Looker:
@@ -261,10 +262,6 @@ def test_the_log_is_read_in_pieces(opened: Context, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_late_event_is_learned_last_and_stands_in_the_window_by_its_time(opened: Context) -> None:
-    class Watched(Alone):
-        def predictor(self, version: str, folder: Path | None, weights: dict[str, Any] | None = None) -> MixedPredictor:
-            return Watching(None, weights)
-
     class Watching(MixedPredictor):
         def predict(self, window: Sequence[Event], top: int) -> Ranking:
             windows.append([event.target for event in window])
@@ -272,12 +269,12 @@ def test_a_late_event_is_learned_last_and_stands_in_the_window_by_its_time(opene
 
     windows: list[list[str]] = []
     happen(opened, "abcdef")
-    one = looker(opened, Watched(opened))
+    one = looker(opened, Alone(opened, Watching))
     one.look(SCOPE)
     late, far = START + timedelta(seconds=4.5), START - timedelta(days=1)
     store(opened, [Event(far, Operation.PROCESS_START, "far"), Event(late, Operation.PROCESS_START, "late")])
     one.look(SCOPE)
-    looker(opened, Watched(opened)).look(SCOPE)
+    looker(opened, Alone(opened, Watching)).look(SCOPE)
     assert windows == [list("bcdef"), ["c", "d", "e", "late", "f"]]
 
 
@@ -300,11 +297,20 @@ def test_every_event_that_was_not_imported_gets_a_prediction(opened: Context, re
     assert checkpoint.seq == 20 + len(replayed) + 2
 
 
-def test_a_replay_that_was_cut_off_goes_on_where_it_stopped(opened: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Dies(Alone):
-        def predictor(self, version: str, folder: Path | None, weights: dict[str, Any] | None = None) -> MixedPredictor:
-            return Dying(None, weights)
+def test_a_rebuilt_stream_is_asked_only_what_is_new(opened: Context) -> None:
+    class Counting(MixedPredictor):
+        def predict(self, window: Sequence[Event], top: int) -> Ranking:
+            asked.append(window[-1].target)
+            return super().predict(window, top)
 
+    asked: list[str] = []
+    for names in ("abcd", "efg"):
+        happen(opened, names)
+        looker(every(opened), Alone(opened, Counting)).look(SCOPE)
+    assert asked == list("abcdefg")
+
+
+def test_a_replay_that_was_cut_off_goes_on_where_it_stopped(opened: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     class Dying(MixedPredictor):
         asked = 0
 
@@ -316,7 +322,7 @@ def test_a_replay_that_was_cut_off_goes_on_where_it_stopped(opened: Context, mon
 
     replayed = happen(opened, "ab" * BATCH)
     with pytest.raises(KeyboardInterrupt):
-        looker(every(opened), Dies(opened)).look(SCOPE)
+        looker(every(opened), Alone(opened, Dying)).look(SCOPE)
     assert [row.last_event_id for row in made(opened)] == replayed[:BATCH], "whole transactions"
     looker(every(opened)).look(SCOPE)
     rows = made(opened)
@@ -352,17 +358,13 @@ def test_two_killed_attempts_and_a_good_one_leave_no_count(opened: Context) -> N
 
 
 def test_after_an_error_the_stream_is_read_anew(opened: Context) -> None:
-    class Failing(Alone):
-        def predictor(self, version: str, folder: Path | None, weights: dict[str, Any] | None = None) -> MixedPredictor:
-            fresh = super().predictor(version, folder, weights)
-            return Once() if len(self.asked) == 1 else fresh
-
-    class Once(MixedPredictor):
+    class Failing(MixedPredictor):
         def predict(self, window: Sequence[Event], top: int) -> Ranking:
+            serving.kind = MixedPredictor
             raise RuntimeError("no answer")
 
     happen(opened, "aab")
-    serving = Failing(opened)
+    serving = Alone(opened, Failing)
     one = looker(opened, serving)
     with pytest.raises(RuntimeError, match="no answer"):
         one.look(SCOPE)
@@ -400,6 +402,16 @@ def test_a_past_that_grew_is_learned_anew_and_the_weights_stay(opened: Context) 
     assert "from the past" in {candidate["action"]["target"] for candidate in made(opened)[-1].candidates}
     with opened.store.read() as session:
         assert session.scalars(select(CheckpointRow.generation)).all() == [1]
+
+
+def test_weights_of_an_older_past_are_no_start_for_another_worker(opened: Context) -> None:
+    happen(opened, "ab")
+    looker(opened).look(SCOPE)
+    with opened.store.write() as session:
+        events.resequence(session, SCOPE)
+    serving = Alone(opened)
+    looker(opened, serving).look(SCOPE)
+    assert serving.weights == [None]
 
 
 def activate(opened: Context, version: str) -> None:
@@ -442,10 +454,6 @@ def test_a_scope_without_a_version_is_served_by_the_owners(opened: Context) -> N
 
 
 def test_where_two_workers_answer_for_one_event_the_first_stands(opened: Context) -> None:
-    class Slow(Alone):
-        def predictor(self, version: str, folder: Path | None, weights: dict[str, Any] | None = None) -> MixedPredictor:
-            return Overtaken(None, weights)
-
     class Overtaken(MixedPredictor):
         def predict(self, window: Sequence[Event], top: int) -> Ranking:
             looker(opened).look(SCOPE)
@@ -454,7 +462,7 @@ def test_where_two_workers_answer_for_one_event_the_first_stands(opened: Context
 
     overtaken: list[list[PredictionRow]] = []
     happen(opened, "ab")
-    looker(opened, Slow(opened)).look(SCOPE)
+    looker(opened, Alone(opened, Overtaken)).look(SCOPE)
     [[first]] = overtaken
     assert [row.id for row in made(opened)] == [first.id]
 

@@ -34,7 +34,9 @@ MODULES = {
 
 
 def _walk(node: ast.AST, late: bool = False) -> Iterator[tuple[ast.AST, bool]]:
-    """Each node below, and whether it is reached only when a function runs."""
+    """Each node below, and whether it is reached only when a function runs; what is for type checkers is left out."""
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        return
     for child in ast.iter_child_nodes(node):
         yield child, late
         yield from _walk(child, late or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda))

@@ -133,6 +133,7 @@ def test_nothing_else_is_opened_and_no_descriptor_is_left(path: Path, monkeypatc
     monkeypatch.setattr(os, "open", count)
     for name in ("missing", "missing/file", "folder", "pipe", "link", "linked/inner", "file/below"):
         assert open_below(root, Path(name)) is None, name
+    assert open_below(root / "missing", Path("file")) is None
     assert len(opened) > 7
     for file in opened:
         with pytest.raises(OSError):
