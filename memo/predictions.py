@@ -1,5 +1,6 @@
 """Predictions: ranked candidates with probabilities, and what is upcoming."""
 
+import math
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -25,7 +26,7 @@ class Candidate:
         """The candidate as it stands in messages and rows."""
         return {
             "text": write_line(self.expected_at, self.action, language, self.detail),
-            "probability": round(self.probability, 6),
+            "probability": rounded(self.probability),
             "action": action_as_dict(self.action),
             "expected_at": self.expected_at.isoformat(),
             "executable": self.executable,
@@ -44,7 +45,7 @@ class Upcoming:
         """The entry as it stands in messages and rows; `at` is when it was asked."""
         return {
             "text": write_line(at, self.action, language, self.detail),
-            "probability": round(self.probability, 6),
+            "probability": rounded(self.probability),
             "action": action_as_dict(self.action),
             "within_s": HORIZON_S,
         }
@@ -57,6 +58,11 @@ class Ranking:
     candidates: list[Candidate] = field(default_factory=list)
     upcoming: list[Upcoming] = field(default_factory=list)
     new_probability: float = 0.0
+
+
+def rounded(probability: float) -> float:
+    """A probability in few digits; rounded down, so that a sum does not come above 1."""
+    return math.floor(probability * 1e6) / 1e6
 
 
 def action_as_dict(action: Action) -> dict[str, str]:

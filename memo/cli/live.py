@@ -64,6 +64,16 @@ def _mark(message: dict[str, Any], is_new: bool) -> Text:
     return Text("new", "yellow") if is_new else Text("✗", "red")
 
 
+def header(width: int) -> Text:
+    """What the columns are."""
+    rest = width - TIME - MARK
+    event = int(rest * EVENT_SHARE) if width >= WIDE else rest
+    following = _cell("what comes next, the likeliest first", rest - event, "dim") if width >= WIDE else Text()
+    return Text.assemble(
+        _cell("time", TIME, "dim"), _cell("rank", MARK, "dim"), _cell("what happened", event, "dim"), following
+    )
+
+
 def lines(message: dict[str, Any], mark: Text, width: int, language: Language) -> list[Text]:
     """A message as one line of `width` cells, or as two where that is narrow."""
     happened = message["event"]["text"].partition(" - ")[2]

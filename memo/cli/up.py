@@ -63,7 +63,8 @@ def up(
         raise running.taken(pid)
     is_new = _prepare(home, settings)
     if is_new and foreground and replay is None and part is None:
-        replay, speed, coalesce = SAMPLE, SAMPLE_SPEED, True
+        replay, speed = SAMPLE, SAMPLE_SPEED
+        print("Nothing is stored yet: for a start, a day of an invented person is played.", flush=True)
     if replay is not None and not coalesce:
         os.environ["MEMO_PREDICT__EVERY"] = "true"  # for the parts
     names = [part] if part else [one.name for one in PARTS]
@@ -130,6 +131,7 @@ def _here(
         supervisor = Supervisor(home, names, lambda sentence: print(safe(sentence), flush=True))
         supervisor.handle_signals(seconds)
         if shown:
+            print(f"Your events: append lines to a file in {home.inbox}. Ctrl-C stops.", flush=True)
             view.start()
         try:
             return supervisor.run(replay)

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from memo.cli.live import Seen, Tally, lines, status
+from memo.cli.live import Seen, Tally, header, lines, status
 from memo.client import subscribe
 from memo.errors import MemoError
 from memo.grammar import Language
@@ -92,13 +92,16 @@ class Screen:
     def __init__(self, language: Language, known: set[Seen] | None = None) -> None:
         self._language = language
         self._tally = Tally(known)
+        self._begun = False
         self._terminal = Console(highlight=False, markup=False, emoji=False) if sys.stdout.isatty() else None
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a title in letters that it lacks
 
     def show(self, message: dict[str, Any]) -> None:
         """Add a message."""
         width = min(self._terminal.width, MAX_WIDTH) if self._terminal else PLAIN_WIDTH
-        for line in lines(message, self._tally.take(message), width, self._language):
+        head = [] if self._begun else [header(width)]
+        self._begun = True
+        for line in [*head, *lines(message, self._tally.take(message), width, self._language)]:
             line.rstrip()
             if self._terminal:
                 self._terminal.print(line)

@@ -328,6 +328,7 @@ def test_a_folder_that_is_renamed_keeps_what_was_read(watched: Inbox) -> None:
     write(watched.folder / "bob@host" / "file", "a")
     assert watched.targets() == "a"
     (watched.folder / "bob@host").rename(watched.folder / "rob@host")
+    assert watched.targets() == "a"
     append(watched.folder / "rob@host" / "file", "b")
     assert [(event.scope, event.target) for event in watched.events()] == [("bob@host", "a"), ("rob@host", "b")]
 

@@ -113,7 +113,7 @@ def test_without_a_terminal_lines_are_plain(capsys: pytest.CaptureFixture[str]) 
     with screen.status_line(lambda: 1):
         screen.show(message(Event(AT, Operation.PROCESS_START, HOSTILE), last=1))
     shown = capsys.readouterr().out
-    assert shown.count("\n") == 2 and shown.endswith("model v1\n")
+    assert shown.startswith("time") and shown.count("\n") == 3 and shown.endswith("model v1\n")
     assert all(safe(line) == line and line == line.rstrip() for line in shown.split("\n"))
 
 

@@ -1,0 +1,166 @@
+"""What the programs that measure share: a home of their own, the stack in it, events, tables."""
+
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import count, islice
+from pathlib import Path
+
+import psutil
+
+from data.synthetic import SAMPLE_SEED, person, stream
+from db import events
+from db.engine import Store, open_store
+from memo import running
+from memo.events import Event
+from memo.grammar import write
+from memo.paths import Home
+from memo.settings import Settings
+
+MEMO = Path(sys.executable).parent / "memo"
+BUSY, SETTLE_S = 1.0, 60.0
+"""Above this load average other work disturbs; so long it is given to pass."""
+DAYS = 12
+"""Of one invented person; more events are those of several people, day after day."""
+
+Row = tuple[str, str, str]
+"""Figure, goal, result."""
+
+
+class Report:
+    """A program's table; made when the program begins, so that the load is not its own."""
+
+    def __init__(self, title: str) -> None:
+        deadline = time.monotonic() + SETTLE_S
+        while os.getloadavg()[0] > BUSY and time.monotonic() < deadline:
+            time.sleep(1)
+        self._title, self._load, self._rows = title, os.getloadavg()[0], list[Row]()
+
+    def add(self, figure: str, result: str, goal: str = "") -> None:
+        """A row."""
+        self._rows.append((figure, goal, result))
+
+    def show(self) -> None:
+        """Print it."""
+        load = f"load average {self._load:.1f}" + (", **measured under load**" if self._load > BUSY else "")
+        print(f"## {self._title}\n")
+        print(f"`.venv/bin/python {' '.join(sys.argv)}` on {machine()}; {load}.\n")
+        print("| figure | goal | result |\n| --- | --: | --: |")
+        for row in self._rows:
+            print(f"| {' | '.join(row)} |")
+        print(flush=True)
+
+
+def machine() -> str:
+    """This machine and today."""
+    memory = psutil.virtual_memory().total / 2**30
+    return (
+        f"{os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB, "
+        f"Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}"
+    )
+
+
+@contextmanager
+def new_home() -> Iterator[Home]:
+    """An empty MEMO_HOME, removed at the end; no other setting comes from the environment."""
+    for name in [name for name in os.environ if name.startswith("MEMO_") and name != "MEMO_EVENT_FILES"]:
+        del os.environ[name]
+    root = tempfile.mkdtemp(prefix="mb", dir="/tmp")
+    os.environ["MEMO_HOME"] = root
+    try:
+        yield Home.find()
+    finally:
+        shutil.rmtree(root)
+
+
+@contextmanager
+def up() -> Iterator[None]:
+    """The whole stack, in the background."""
+    memo("up")
+    try:
+        yield
+    finally:
+        memo("down")
+
+
+def memo(*words: str) -> str:
+    """What a command prints."""
+    return subprocess.run([MEMO, *words], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """How long a call takes."""
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+@contextmanager
+def store(home: Home) -> Iterator[Store]:
+    """The home's store."""
+    opened = open_store(Settings.load(), home)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def wait_for(seq: int, opened: Store) -> None:
+    """Until so many events are stored."""
+    scope = Settings.load().scope
+    while True:
+        with opened.read() as session:
+            if events.last_seq(session, scope) >= seq:
+                return
+        time.sleep(0.02)
+
+
+def invented(number: int) -> list[Event]:
+    """So many events of invented people, in order, all of them past."""
+    return list(islice(_days(datetime.now(UTC)), number))[::-1]
+
+
+def _days(now: datetime) -> Iterator[Event]:
+    """Backwards from today, `DAYS` of one person, then of the next one."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    for nth in count(1):
+        start = midnight - timedelta(days=DAYS * nth + 1)
+        yield from reversed(stream(person(SAMPLE_SEED + nth - 1, "en"), DAYS, start))
+
+
+def write_lines(path: Path, given: Sequence[Event]) -> None:
+    """A file of event lines."""
+    path.write_text("".join(f"{write(event, 'en')}\n" for event in given), "utf-8")
+
+
+def processes() -> dict[int, str]:
+    """The stack's processes, each with the name of its part."""
+    state = running.state(Home.find())
+    found = {state["pid"]: "supervisor"}
+    for part in state["parts"]:
+        one = psutil.Process(part["pid"])
+        found |= {process.pid: part["name"] for process in (one, *one.children(recursive=True))}
+    return found
+
+
+def median(values: Sequence[float]) -> float:
+    """The middle one."""
+    return statistics.median(values)
+
+
+def share(values: Sequence[float], of: float) -> float:
+    """The value that this share of all lies not above."""
+    return sorted(values)[min(len(values) - 1, int(len(values) * of))]
+
+
+def p50_p99(values: Sequence[float]) -> str:
+    """Two figures of seconds, in milliseconds."""
+    return f"{median(values) * 1e3:.1f} / {share(values, 0.99) * 1e3:.1f} ms"

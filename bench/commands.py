@@ -1,0 +1,60 @@
+"""How long commands take that a person waits for, with the stack running."""
+
+from datetime import UTC, datetime
+from functools import partial
+from itertools import pairwise
+
+from _stack import Report, invented, median, memo, new_home, seconds, store, up, write_lines
+
+from db import events
+from db.models import EventRow, PredictionRow
+from memo.paths import Home
+from memo.predictions import action_as_dict
+from memo.settings import Settings
+from worker.predictors.mixed import MixedPredictor
+from worker.stream import Stream
+
+NUMBER, ROUNDS = 10_000, 10
+COMMANDS = ("status", "history", "--help")
+
+
+def fill(home: Home) -> None:
+    """So many events, and a prediction after each, answered from history alone."""
+    file = home.root / "lines.txt"
+    write_lines(file, invented(NUMBER))
+    memo("import", str(file))
+    scope = Settings.load().scope
+    stream = Stream(scope, "builtin", 0, MixedPredictor(), 5)
+    with store(home) as opened, opened.write() as session:
+        rows = events.after(session, scope, 0, NUMBER)
+        stream.learn(rows[0])
+        for row, truth in pairwise(rows):
+            session.add(settled(stream.predict(row, 10, "en"), truth))
+            stream.learn(truth)
+        session.add(stream.predict(rows[-1], 10, "en"))
+
+
+def settled(row: PredictionRow, truth: EventRow) -> PredictionRow:
+    """The prediction with its outcome, sent."""
+    action = action_as_dict(events.as_event(truth).action)
+    ranked = [candidate["action"] for candidate in row.candidates]
+    row.outcome_event_id, row.outcome_operation, row.outcome_target = truth.id, truth.operation, truth.target
+    row.outcome_rank = ranked.index(action) + 1 if action in ranked else None
+    row.published_at = row.dispatched_at = datetime.now(UTC)
+    return row
+
+
+def main() -> None:
+    """Print the table."""
+    report = Report(f"Commands, with {NUMBER:,} events and predictions")
+    with new_home() as home:
+        fill(home)
+        with up():
+            for words in COMMANDS:
+                times = [seconds(partial(memo, words)) for _ in range(ROUNDS)]
+                report.add(f"`memo {words}`, median of {ROUNDS}", f"{median(times):.2f} s", "≤ 0.5 s")
+    report.show()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""What the whole stack costs while nothing happens: CPU and memory, after some predictions."""
+
+import time
+from collections import defaultdict
+from contextlib import suppress
+
+import psutil
+from _stack import Report, invented, new_home, processes, store, up, wait_for
+
+from memo.grammar import write
+from memo.paths import Home
+
+IDLE_S, SETTLE_S = 60.0, 10.0
+EVENTS, PAUSE_S = 50, 0.2
+MB = 1e6
+
+
+def use(home: Home) -> None:
+    """Let it predict."""
+    with (home.inbox / "some.txt").open("a", encoding="utf-8") as file:
+        for event in invented(EVENTS):
+            file.write(f"{write(event, 'en')}\n")
+            file.flush()
+            time.sleep(PAUSE_S)
+    with store(home) as opened:
+        wait_for(EVENTS, opened)
+
+
+def spent() -> dict[int, float]:
+    """Seconds of CPU that each process of the stack has used."""
+    found = {}
+    for pid in processes():
+        with suppress(psutil.NoSuchProcess):
+            times = psutil.Process(pid).cpu_times()
+            found[pid] = times.user + times.system
+    return found
+
+
+def by_part(values: dict[int, float]) -> dict[str, float]:
+    """Sums by part."""
+    names, sums = processes(), defaultdict[str, float](float)
+    for pid, value in values.items():
+        sums[names.get(pid, "gone")] += value
+    return sums
+
+
+def main() -> None:
+    """Print the table."""
+    report = Report("Idle")
+    with new_home() as home, up():
+        use(home)
+        time.sleep(SETTLE_S)
+        before = spent()
+        time.sleep(IDLE_S)
+        used = {pid: value - before.get(pid, 0.0) for pid, value in spent().items()}
+        cpu = by_part({pid: value / IDLE_S * 100 for pid, value in used.items()})
+        memory = by_part({pid: psutil.Process(pid).memory_full_info().pss / MB for pid in processes()})
+    report.add(f"CPU over {IDLE_S:.0f} s, of one core", f"{sum(cpu.values()):.2f} %", "≤ 1 %")
+    report.add("memory (PSS)", f"{sum(memory.values()):.0f} MB", "≤ 700 MB")
+    for name, value in sorted(memory.items(), key=lambda one: -one[1]):
+        report.add(f"part: {name}", f"{cpu[name]:.2f} %, {value:.0f} MB")
+    report.show()
+
+
+if __name__ == "__main__":
+    main()

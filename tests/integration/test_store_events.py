@@ -1,0 +1,501 @@
+import sqlite3
+import stat
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from threading import Barrier
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import func, select, text
+
+from collector.intake import Intake
+from db import cursors, events, migrate, scopes
+from db.engine import BUSY_TIMEOUT_MS, Store, StoreError, open_store
+from db.events import Repeats
+from db.models import Base, EventRow, ScopeRow
+from memo.errors import MemoError, UsageError
+from memo.events import Event, Operation
+from memo.paths import Home
+from memo.protocols import Batch
+from memo.settings import Settings
+
+SCOPE = "ada@host"
+START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
+
+
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    return Settings(database_url=database_url, scope=SCOPE)
+
+
+@pytest.fixture
+def store(settings: Settings, home: Home) -> Iterator[Store]:
+    migrate.upgrade(settings, home)
+    opened = open_store(settings, home)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def sqlite(home: Home) -> Iterator[Store]:
+    migrate.upgrade(Settings(), home)
+    opened = open_store(Settings(), home)
+    yield opened
+    opened.close()
+
+
+def started(name: str, second: float = 0) -> Event:
+    return Event(START + timedelta(seconds=second), Operation.PROCESS_START, name)
+
+
+def append(store: Store, happened: Sequence[Event], repeats: Repeats | None = None, scope: str = SCOPE) -> int:
+    counted = repeats or Repeats()
+    with store.write() as session:
+        return events.append(session, scope, happened, [counted.key(event) for event in happened])
+
+
+def stored(store: Store, scope: str = SCOPE) -> list[tuple[int, str]]:
+    with store.read() as session:
+        return [(row.seq, row.target) for row in events.after(session, scope, 0, 10_000)]
+
+
+def row_of(store: Store, scope: str = SCOPE) -> ScopeRow:
+    with store.read() as session:
+        found = scopes.get(session, scope)
+    assert found is not None
+    return found
+
+
+def ask(store: Store, life_s: float = 60) -> bool:
+    with store.write() as session:
+        return scopes.ask(session, SCOPE, life_s)
+
+
+# Events
+
+
+def test_each_line_is_stored_once(store: Store) -> None:
+    happened = [started("a"), started("a"), started("b", 1)]
+    assert append(store, happened) == 3
+    assert append(store, happened) == 0
+    assert append(store, [*happened, started("a")]) == 1
+    assert stored(store) == [(1, "a"), (2, "a"), (3, "b"), (4, "a")]
+
+
+def test_of_several_files_the_one_with_most_repeats_counts(store: Store) -> None:
+    assert append(store, [started("a")] * 2) == 2
+    assert append(store, [started("a")] * 3) == 1
+    assert append(store, [started("a")]) == 0
+
+
+def test_a_line_is_known_by_its_second_and_all_its_words(store: Store) -> None:
+    event = Event(START, Operation.WINDOW_FOCUS, "title", "app", "detail")
+    same = replace(event, at=(START + timedelta(milliseconds=900)).astimezone(UTC), executable="/bin/app")
+    others = [
+        replace(event, at=START + timedelta(seconds=1)),
+        replace(event, operation=Operation.WEB_VISIT),
+        replace(event, target="other"),
+        replace(event, app="other"),
+        replace(event, detail="other"),
+    ]
+    assert append(store, [event]) == 1
+    assert append(store, [same]) == 0
+    assert [append(store, [other]) for other in others] == [1] * len(others)
+    assert append(store, [event], scope="bob@host") == 1
+
+
+def test_repeats_go_on_from_what_was_kept_and_forget_the_oldest() -> None:
+    repeats = Repeats(limit=2)
+    first = [repeats.key(started(name)) for name in "aab"]
+    assert len(set(first)) == 3
+    again = Repeats(dict(repeats.counts), limit=2)
+    assert again.key(started("a")).endswith(".3")
+    again.key(started("c"))
+    assert again.key(started("a")).endswith(".4")
+    assert again.key(started("b")).endswith(".1")
+    assert len(again.counts) == 2
+
+
+def test_an_event_comes_back_as_it_went_in(store: Store) -> None:
+    event = Event(
+        START + timedelta(microseconds=123456),
+        Operation.FILE_ACCESS,
+        "报告 'x'; DROP TABLE events",
+        "app",
+        "/home/ada",
+        SCOPE,
+        "inbox",
+        "file",
+        "/bin/app",
+    )
+    append(store, [event])
+    with store.read() as session:
+        [found] = events.everything(session, SCOPE)
+        assert events.last_active_scope(session) == SCOPE
+        assert list(events.names(session)) == [SCOPE]
+    assert found == event
+    assert found.at.utcoffset() == timedelta(hours=8)
+
+
+def test_thousands_of_events_in_one_go(store: Store) -> None:
+    happened = [started(str(number), number) for number in range(1_201)]
+    assert append(store, happened) == 1_201
+    assert append(store, happened) == 0
+    assert stored(store) == [(number + 1, str(number)) for number in range(1_201)]
+    with store.read() as session:
+        assert [event.target for event in events.everything(session, SCOPE)] == [event.target for event in happened]
+        assert [row.seq for row in events.after(session, SCOPE, 1_190, 3)] == [1_191, 1_192, 1_193]
+
+
+def test_writers_at_once_leave_no_gap_and_no_double(store: Store) -> None:
+    writers, rounds = 4, 8
+    barrier = Barrier(writers)
+
+    def write(number: int) -> None:
+        for turn in range(rounds):
+            barrier.wait()
+            append(store, [started(f"{number} {turn} {one}") for one in range(3)])
+
+    with ThreadPoolExecutor(writers) as pool:
+        list(pool.map(write, range(writers)))
+    found = stored(store)
+    assert [seq for seq, _ in found] == list(range(1, writers * rounds * 3 + 1))
+    assert len({target for _, target in found}) == len(found)
+    assert row_of(store).last_seq == len(found)
+
+
+def test_the_same_lines_at_once_are_stored_once(store: Store) -> None:
+    barrier = Barrier(4)
+
+    def write(_: int) -> int:
+        barrier.wait()
+        return append(store, [started("a"), started("b")])
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(write, range(4))) == [0, 0, 0, 2]
+    assert stored(store) == [(1, "a"), (2, "b")]
+
+
+def test_a_lock_shows_the_row_as_it_is_now(store: Store, settings: Settings, home: Home) -> None:
+    append(store, [started("a")])
+    if store.writer.dialect.name == "sqlite":
+        pytest.skip("on SQLite nobody else writes meanwhile")
+    with store.write() as session:
+        before = session.get_one(ScopeRow, SCOPE)
+        assert before.last_seq == 1
+        append(store, [started("b")])
+        assert scopes.locked(session, SCOPE).last_seq == 2
+
+
+# Order
+
+
+def test_the_past_takes_its_place_when_it_is_imported(store: Store) -> None:
+    append(store, [started("c", 20), started("d", 30)])
+    append(store, [started("x")], scope="bob@host")
+    with store.read() as session:
+        assert events.in_order(session, SCOPE, 0)
+    append(store, [started("a"), started("b", 20)])
+    with store.read() as session:
+        assert not events.in_order(session, SCOPE, 2)
+        assert [row.target for row in events.window(session, SCOPE, 3)] == ["c", "b", "d"]
+    with store.write() as session:
+        events.resequence(session, SCOPE)
+    assert stored(store) == [(1, "a"), (2, "c"), (3, "b"), (4, "d")]
+    assert (row_of(store).last_seq, row_of(store).generation) == (4, 1)
+    assert (row_of(store, "bob@host").generation, stored(store, "bob@host")) == (0, [(1, "x")])
+    assert append(store, [started("a"), started("e", 40)]) == 1
+    assert stored(store)[-1] == (5, "e")
+    with store.read() as session:
+        assert events.in_order(session, SCOPE, 0)
+
+
+def test_only_events_after_the_given_one_are_judged(store: Store) -> None:
+    append(store, [started("a", 10), started("b"), started("c", 10)])
+    with store.read() as session:
+        assert not events.in_order(session, SCOPE, 1)
+        assert events.in_order(session, SCOPE, 2)
+        assert events.in_order(session, "nobody", 0)
+        assert events.last_seq(session, "nobody") == 0
+
+
+# Asking
+
+
+def test_a_burst_asks_once(store: Store) -> None:
+    barrier = Barrier(4)
+
+    def burst(_: int) -> bool:
+        barrier.wait()
+        return ask(store)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(burst, range(4))) == [False, False, False, True]
+    assert not ask(store)
+
+
+def test_an_ask_expires(store: Store) -> None:
+    assert ask(store, life_s=0)
+    assert ask(store)
+    assert not ask(store)
+
+
+def test_taking_lowers_the_flag_and_counts_the_attempts_at_one_event(store: Store) -> None:
+    def take() -> int:
+        with store.write() as session:
+            return scopes.take(session, SCOPE).attempts
+
+    append(store, [started("a")])
+    assert ask(store)
+    assert [take(), take(), take()] == [1, 2, 3]
+    assert ask(store)
+    append(store, [started("b")])
+    assert [take(), take()] == [1, 2]
+    with store.write() as session:
+        scopes.done(session, SCOPE)
+    assert take() == 1
+
+
+# Cursors
+
+
+def test_a_cursor_is_replaced(store: Store) -> None:
+    for cursor in ({"offset": 1, "mark": "é"}, {"offset": 2}):
+        with store.write() as session:
+            cursors.put(session, "inbox", "key", cursor)
+    with store.read() as session:
+        assert cursors.get(session, "inbox", "key") == {"offset": 2}
+        assert cursors.get(session, "other", "key") is None
+        assert cursors.get(session, "inbox", "other") is None
+
+
+def test_rows_and_cursor_are_committed_together(
+    store: Store, settings: Settings, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    taking = Intake(store, settings, home, asked.append)
+    assert taking.take("inbox", Batch([started("a")], "key", {"offset": 1})) == 1
+    assert ask(store) is False
+    with store.write() as session:
+        scopes.take(session, SCOPE)
+
+    def fail(*_: Any) -> None:
+        raise ConnectionError
+
+    following = Batch([started("b")], "key", {"offset": 2})
+    with monkeypatch.context() as patch:
+        patch.setattr(cursors, "put", fail)
+        with pytest.raises(ConnectionError):
+            taking.take("inbox", following)
+    assert (stored(store), taking.cursor("inbox", "key")) == ([(1, "a")], {"offset": 1})
+    assert (row_of(store).last_seq, row_of(store).pending_until) == (1, None)
+    with store.writer.begin() as connection:
+        connection.execute(text("ALTER TABLE events RENAME TO away"))
+    with pytest.raises(StoreError):
+        taking.take("inbox", following)
+    with store.writer.begin() as connection:
+        connection.execute(text("ALTER TABLE away RENAME TO events"))
+    assert taking.cursor("inbox", "key") == {"offset": 1}
+    assert asked == [SCOPE]
+    assert taking.take("inbox", following) == 1
+    assert (stored(store), taking.cursor("inbox", "key")) == ([(1, "a"), (2, "b")], {"offset": 2})
+    assert asked == [SCOPE, SCOPE]
+
+
+def test_what_is_known_already_asks_for_nothing(store: Store, settings: Settings, home: Home) -> None:
+    asked: list[str] = []
+    taking = Intake(store, settings, home, asked.append)
+    batch = Batch([started("a"), replace(started("b"), scope="bob@host")], "key", {"offset": 1}, anew=True)
+    assert taking.take("inbox", batch) == 2
+    assert taking.take("inbox", batch) == 0
+    assert sorted(asked) == [SCOPE, "bob@host"]
+
+
+def test_a_time_that_can_not_be_right_is_left_out(store: Store, settings: Settings, home: Home) -> None:
+    wrong = replace(started("old"), at=datetime(1999, 1, 1, tzinfo=UTC))
+    taking = Intake(store, settings, home, lambda _: None)
+    assert taking.take("plug-in", Batch([wrong, started("a")], "key", {})) == 1
+    with store.read() as session:
+        [found] = events.everything(session, SCOPE)
+    assert (found.target, found.source) == ("a", "plug-in")
+
+
+# The store itself
+
+
+def test_an_upgrade_makes_what_the_models_say_and_a_second_does_nothing(
+    store: Store, settings: Settings, home: Home
+) -> None:
+    append(store, [started("a")])
+    migrate.upgrade(settings, home)
+    assert stored(store) == [(1, "a")]
+    with store.reader.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == migrate.head()
+
+
+def test_parts_that_upgrade_at_once_do_it_once(settings: Settings, home: Home) -> None:
+    barrier = Barrier(3)
+
+    def upgrade(_: int) -> None:
+        barrier.wait()
+        migrate.upgrade(settings, home)
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(upgrade, range(3)))
+    store = open_store(settings, home)
+    assert stored(store) == []
+    store.close()
+
+
+def test_a_store_of_a_newer_memo_is_left_alone(store: Store, settings: Settings, home: Home) -> None:
+    append(store, [started("a")])
+    with store.writer.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StoreError, match=r"newer MEMO \(schema 9999\)") as failure:
+        migrate.upgrade(settings, home)
+    assert "\n" not in str(failure.value)
+    assert stored(store) == [(1, "a")]
+    with store.reader.connect() as connection:
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
+
+
+def test_a_failing_migration_changes_nothing(settings: Settings, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise ConnectionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("alembic.operations.Operations.execute", fail, raising=False)
+        with pytest.raises(ConnectionError):
+            migrate.upgrade(settings, home)
+    store = open_store(settings, home)
+    with store.reader.connect() as connection:
+        assert MigrationContext.configure(connection).get_current_revision() is None
+    store.close()
+    migrate.upgrade(settings, home)
+
+
+def test_pragmas_are_in_force_on_every_connection(sqlite: Store) -> None:
+    wanted = {
+        "journal_mode": "wal",
+        "foreign_keys": 1,
+        "busy_timeout": BUSY_TIMEOUT_MS,
+        "auto_vacuum": 2,
+        "synchronous": 2,
+    }
+    for engine in (sqlite.writer, sqlite.reader):
+        with engine.connect() as one, engine.connect() as other:
+            for connection in (one, other):
+                assert {name: connection.scalar(text(f"PRAGMA {name}")) for name in wanted} == wanted
+
+
+def test_sqlite_holds_foreign_keys(store: Store) -> None:
+    happened = {"scope": "nobody", "seq": 1, "line_key": "x", "at": START, "utc_offset_s": 0, "stored_at": START}
+    empty = dict.fromkeys(("operation", "target", "app", "detail", "source", "source_key", "executable"), "")
+    with pytest.raises(StoreError), store.write() as session:
+        session.add(EventRow(**happened, **empty))
+
+
+def test_reads_do_not_wait_for_a_writer(store: Store) -> None:
+    append(store, [started("a")])
+    with store.write() as session:
+        events.append(session, SCOPE, [started("b")], ["key"])
+        assert stored(store) == [(1, "a")]
+    assert stored(store) == [(1, "a"), (2, "b")]
+
+
+def test_a_time_without_an_offset_is_refused(store: Store) -> None:
+    with pytest.raises(Exception, match="offset from UTC"), store.read() as session:
+        session.scalar(select(func.count()).where(EventRow.at > datetime(2026, 3, 2)))
+
+
+def test_only_the_owner_can_reach_the_store(sqlite: Store, home: Home) -> None:
+    append(sqlite, [started("a")])
+    assert stat.S_IMODE(home.root.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nonsense",
+        "postgresql+psycopg://ada:secret@host:port/memo",
+        "postgresql+psycopg://ada:secret@[::1/memo",
+        "nothing://ada:secret@host/memo",
+        "sqlite+nothing:///memo.db",
+        "mysql://ada:secret@host/memo",
+        "postgresql://ada:secret@host/memo",
+    ],
+)
+def test_a_url_that_is_none_is_one_sentence(home: Home, url: str) -> None:
+    with pytest.raises(UsageError, match="database_url") as failure:
+        migrate.upgrade(Settings(database_url=url), home)
+    assert "secret" not in str(failure.value)
+    assert "\n" not in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:////nowhere/at/all/memo.db",
+        "sqlite:////proc/memo.db",
+        "sqlite:////tmp",
+        "postgresql+psycopg://ada:secret@127.0.0.1:1/memo",
+        "postgresql+psycopg://ada:secret@127.0.0.1:99999/memo",
+        "postgresql+psycopg://ada:secret@nowhere.invalid/memo",
+        "postgresql+psycopg://ada:secret@127.0.0.1/memo?nonsense=1",
+        "postgresql+psycopg://ada:secret@/memo?host=/nowhere",
+    ],
+)
+def test_a_store_that_can_not_be_reached_is_one_sentence(home: Home, url: str) -> None:
+    settings = Settings(database_url=url)
+    with pytest.raises(StoreError, match="did not do as asked") as failure:
+        migrate.upgrade(settings, home)
+    assert "secret" not in str(failure.value)
+    assert "\n" not in str(failure.value)
+    store = open_store(settings, home)
+    with pytest.raises(StoreError), store.read() as session:
+        scopes.get(session, SCOPE)
+    store.close()
+
+
+def test_a_file_that_is_no_store_is_one_sentence_and_unchanged(home: Home) -> None:
+    path = home.root / "memo.db"
+    path.write_bytes(b"not a database, but somebody's text\n" * 100)
+    before = path.read_bytes()
+    with pytest.raises(MemoError, match="not a database"):
+        migrate.upgrade(Settings(), home)
+    assert path.read_bytes() == before
+
+
+def test_a_store_that_may_not_be_written_is_one_sentence(sqlite: Store, home: Home) -> None:
+    append(sqlite, [started("a")])
+    url = f"sqlite:///file:{home.root / 'memo.db'}?mode=ro&uri=true"  # root may write to any file
+    store = open_store(Settings(database_url=url), home)
+    with pytest.raises(StoreError, match="readonly"):
+        append(store, [started("b")])
+    assert stored(store) == [(1, "a")]
+    store.close()
+
+
+def test_a_store_that_was_not_upgraded_is_one_sentence(store: Store) -> None:
+    with store.writer.begin() as connection:
+        connection.execute(text("DROP TABLE cursors"))
+    with pytest.raises(StoreError, match="up to date") as failure, store.read() as session:
+        cursors.get(session, "inbox", "key")
+    assert "\n" not in str(failure.value)
+
+
+def test_a_writer_that_never_ends_is_one_sentence(sqlite: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("db.engine.BUSY_TIMEOUT_MS", 1)
+    store = open_store(Settings(), home)
+    with closing(sqlite3.connect(home.root / "memo.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="locked"):
+            append(store, [started("a")])
+    assert append(store, [started("a")]) == 1
+    store.close()
