@@ -92,8 +92,11 @@ def up() -> Iterator[None]:
 
 
 def memo(*words: str) -> str:
-    """What a command prints."""
-    return subprocess.run([MEMO, *words], check=True, stdout=subprocess.PIPE, text=True).stdout
+    """What a command prints; the end of all, with what it says, where it fails."""
+    done = subprocess.run([MEMO, *words], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"memo {' '.join(words)}: {done.stderr}")
+    return done.stdout
 
 
 def seconds(call: Callable[[], object]) -> float:

@@ -110,7 +110,8 @@ def revision(connection: Connection) -> str | None:
     """The schema revision of a store; None where it is empty. (Alembic itself takes long to load.)"""
     if not inspect(connection).has_table("alembic_version"):
         return None
-    return connection.scalar(text("SELECT version_num FROM alembic_version"))
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
 
 
 def sqlite_path(url: str) -> Path | None:

@@ -24,7 +24,7 @@ def serve(app: Celery, part: Part, home: Home) -> None:
     for module in part.include:
         import_module(module)  # their own handlers of `worker_process_init` come before ours
 
-    @signals.worker_process_init.connect(weak=False)
+    @signals.worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
     def _ready(**_: object) -> None:
         say_ready(home, part.name)
 
@@ -46,7 +46,7 @@ def serve(app: Celery, part: Part, home: Home) -> None:
 def beat(app: Celery, part: Part, home: Home) -> None:
     """Send the tick until SIGTERM."""
 
-    @signals.beat_init.connect(weak=False)
+    @signals.beat_init.connect(weak=False)  # type: ignore[untyped-decorator]
     def _ready(**_: object) -> None:
         say_ready(home, part.name)
 

@@ -14,7 +14,7 @@ def setup(folder: Path, part: str) -> None:
     handler = logging.handlers.RotatingFileHandler(
         folder / f"{part}.log", maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8", errors="backslashreplace"
     )
-    shared = [
+    shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,

@@ -3,12 +3,15 @@
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import IO, Any
 
 from memo.errors import MemoError
 from memo.paths import Home
+
+TRIES, PAUSE_S = 10, 0.02
 
 
 @contextmanager
@@ -16,10 +19,8 @@ def hold(home: Home) -> Iterator[None]:
     """Hold the lock, and leave no file behind. Raises MemoError where another supervisor has it."""
     path = home.run / "lock"
     with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise taken(holder(home)) from error
+        if not _locked(file):
+            raise taken(holder(home))
         if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):
             raise MemoError("MEMO is just ending; try again.")  # its lock was removed while we opened it
         file.truncate(0)
@@ -29,6 +30,16 @@ def hold(home: Home) -> Iterator[None]:
             yield
         finally:
             path.unlink()
+
+
+def _locked(file: IO[str]) -> bool:
+    """Whether the lock is ours now; one who looks for a holder has it for a moment, so we try for a while."""
+    for _ in range(TRIES):
+        with suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(PAUSE_S)
+    return False
 
 
 def taken(pid: int | None) -> MemoError:
@@ -50,5 +61,5 @@ def state(home: Home) -> dict[str, Any]:
     """What the supervisor says of its parts; empty where there is none."""
     with suppress(OSError, ValueError):
         found: dict[str, Any] = json.loads(home.state.read_text())
-        return found if holder(home) else {}
+        return found if found["pid"] == holder(home) else {}  # else a supervisor that was killed left it
     return {}

@@ -9,10 +9,10 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from memo import broker, child, logs, running
@@ -42,7 +42,7 @@ class Supervisor:
         self._children = [self._child(part.name, part.command) for part in (BROKER, *PARTS) if part.name in names]
         self._broker = next((one for one in self._children if one.name == BROKER.name), None)
         self._passing: dict[str, subprocess.Popen[bytes]] = {}
-        self._wake = threading.Event()
+        self._wake: SimpleQueue[None] = SimpleQueue()  # unlike an Event, safe to use in a signal's handler
         self._stopping = False
         self._written: dict[str, Any] = {}
 
@@ -64,24 +64,24 @@ class Supervisor:
         """End at the signals that ask for it, or after so long; look at once when a child ends."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
             signal.signal(number, self._stop)
-        signal.signal(signal.SIGCHLD, lambda *_: self._wake.set())
+        signal.signal(signal.SIGCHLD, lambda *_: self._wake.put(None))
         signal.setitimer(signal.ITIMER_REAL, seconds or 0)
 
     def _stop(self, *_: object) -> None:
         self._stopping = True
-        self._wake.set()
+        self._wake.put(None)
 
     def run(self, replay: Sequence[str] = ()) -> bool:
         """Keep all running until a signal; whether none had to be given up. `replay` begins when all are ready."""
         try:
             while not self._stopping:
-                self._wake.clear()
                 self._look()
                 if replay and self.ready:
                     self._launch(REPLAY, [sys.executable, "-m", "data.replay", *replay])
                     replay = ()
                 settled = all(one.state in (State.RUNNING, State.FAILED) for one in self._children)
-                self._wake.wait(LATER_S if settled else SOON_S)
+                with suppress(Empty):
+                    self._wake.get(timeout=LATER_S if settled else SOON_S)
         finally:
             self._end()
         return all(one.state is not State.FAILED for one in self._children)

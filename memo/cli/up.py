@@ -29,7 +29,14 @@ SAMPLE = Path(__file__).parents[2] / "data" / "sample" / "day.txt"
 SAMPLE_SPEED = 60.0
 """The day at the first run takes about a minute."""
 
-PartName = StrEnum("PartName", {part.name.upper(): part.name for part in PARTS})
+
+class PartName(StrEnum):
+    """Parts that a container of their own can run."""
+
+    COLLECTOR = "collector"
+    WORKER = "worker"
+    DISPATCHER = "dispatcher"
+    BEAT = "beat"
 
 
 def up(
@@ -67,7 +74,7 @@ def up(
         print("Nothing is stored yet: for a start, a day of an invented person is played.", flush=True)
     if replay is not None and not coalesce:
         os.environ["MEMO_PREDICT__EVERY"] = "true"  # for the parts
-    names = [part] if part else [one.name for one in PARTS]
+    names = [str(part)] if part else [one.name for one in PARTS]
     if not settings.broker_url:
         names = [BROKER.name, *names]
     given = [str(replay.absolute()), "--speed", str(speed)] if replay else []
