@@ -8,6 +8,7 @@ PYTHON := $(or $(PYTHON),$(shell for python in python3 python3.14 python3.13 pyt
 	if $$python $(NEW_ENOUGH); then echo $$python; break; fi; done),python3)
 BIN := .venv/bin
 READY := .venv/.ready
+MEASURED := start idle commands latency ingest rebuild train accuracy
 
 .PHONY: help env run test lint bench base-model clean
 
@@ -39,7 +40,7 @@ lint: env ## check style and types
 	$(BIN)/mypy
 
 bench: env ## measure what docs/benchmarks.md shows
-	@for program in bench/[a-z]*.py; do $(BIN)/python "$$program"; done
+	@for program in $(MEASURED); do $(BIN)/python "bench/$$program.py"; done
 
 base-model: env ## train the built-in base model anew (up to 20 minutes)
 	$(BIN)/python -m training.base

@@ -11,12 +11,12 @@ from memo.grammar import write
 from memo.paths import Home
 
 IDLE_S, SETTLE_S = 60.0, 10.0
-EVENTS, PAUSE_S = 50, 0.2
+EVENTS, PAUSE_S = 400, 0.1
 MB = 1e6
 
 
 def use(home: Home) -> None:
-    """Let it predict."""
+    """Let it predict, until the language model's context is as long as it gets."""
     with (home.inbox / "some.txt").open("a", encoding="utf-8") as file:
         for event in invented(EVENTS):
             file.write(f"{write(event, 'en')}\n")

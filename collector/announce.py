@@ -38,6 +38,6 @@ class Announcer:
             if self._away_until is None:
                 log.warning("the broker is away; the tick asks again", reason=str(error))
             self._away_until = time.monotonic() + PAUSE_S
-            self._app.pool.force_close_all()
+            self._app.pool.resize(self._app.pool.limit, reset=True)  # fresh connections; a closed pool stays closed
         else:
             self._away_until = None

@@ -90,9 +90,9 @@ def resequence(session: Session, scope: str) -> None:
     scope_row = locked(session, scope)
     order = func.row_number().over(order_by=(EventRow.at, EventRow.seq))
     ranked = select(EventRow.id, order.label("place")).where(EventRow.scope == scope).subquery()
-    place = select(ranked.c.place).where(ranked.c.id == EventRow.id).scalar_subquery()
     moved = update(EventRow).where(EventRow.scope == scope).execution_options(synchronize_session=False)
-    session.execute(moved.values(seq=-place))  # by way of negative numbers: each (scope, seq) is unique at all times
+    placed = moved.where(EventRow.id == ranked.c.id).values(seq=-ranked.c.place)
+    session.execute(placed)  # by way of negative numbers: each (scope, seq) is unique at all times
     session.execute(moved.values(seq=-EventRow.seq))
     scope_row.last_seq = session.scalar(select(func.count()).where(EventRow.scope == scope)) or 0
     scope_row.generation += 1

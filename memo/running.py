@@ -12,6 +12,7 @@ from memo.errors import MemoError
 from memo.paths import Home
 
 TRIES, PAUSE_S = 10, 0.02
+"""To get the lock."""
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
@@ -56,6 +57,13 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
 @pytest.fixture
 def postgres_url() -> Iterator[str]:
     """A fresh Postgres database, dropped afterwards."""
+    with fresh_postgres() as url:
+        yield url
+
+
+@contextmanager
+def fresh_postgres() -> Iterator[str]:
+    """The same, for fixtures of a wider scope."""
     server = create_engine(
         f"{POSTGRES_URL}/postgres", isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 5}
     )
@@ -81,6 +89,13 @@ def database_url(request: pytest.FixtureRequest, home: Home) -> str:
 @pytest.fixture
 def redis_url() -> Iterator[str]:
     """An empty database of the Redis server, never number 0, emptied afterwards."""
+    with fresh_redis() as url:
+        yield url
+
+
+@contextmanager
+def fresh_redis() -> Iterator[str]:
+    """The same, for fixtures of a wider scope."""
     clients = [Redis.from_url(f"{REDIS_URL}/{number}") for number in range(15, 0, -1)]
     try:
         client = next((client for client in clients if _claimed(client)), None)
@@ -100,6 +115,13 @@ def _claimed(client: Redis) -> bool:
 @pytest.fixture
 def amqp_url() -> Iterator[str]:
     """The RabbitMQ server, without MEMO's queues and exchanges before and after."""
+    with fresh_amqp() as url:
+        yield url
+
+
+@contextmanager
+def fresh_amqp() -> Iterator[str]:
+    """The same, for fixtures of a wider scope."""
     with Connection(AMQP_URL, connect_timeout=5) as connection:
         try:
             connection.ensure_connection(max_retries=1)

@@ -247,8 +247,11 @@ def test_a_file_is_cut_and_written_anew(watched: Inbox) -> None:
     append(path, "aab")
     append(path, "c")
     assert watched.targets() == "aabc"
-    write(path, "x")
+    os.truncate(path, 0)
+    append(path, "xaab")
     assert watched.targets() == "aabcx"
+    write(path, "y")
+    assert watched.targets() == "aabcxy"
 
 
 def test_an_editor_puts_a_new_file_in_place_of_the_old(watched: Inbox) -> None:

@@ -1,0 +1,209 @@
+"""The real stack, for tests: a home of its own, the command `memo` in it, and what can be seen from outside."""
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import psutil
+import psycopg
+
+from memo.paths import Home
+
+MEMO = Path(sys.executable).parent / "memo"
+WAIT_S = 90.0
+"""Far more than anything takes; reached only where it does not come."""
+POLL_S = 0.05
+SCOPE = "ada@host"
+SUBSCRIBER = """
+import json
+from memo.client import subscribe
+messages = subscribe()
+print("ready", flush=True)
+for message in messages:
+    print(json.dumps(message), flush=True)
+"""
+"""A program of a user's."""
+
+Found = TypeVar("Found")
+
+
+def until(what: str, look: Callable[[], Found], wait_s: float = WAIT_S) -> Found:
+    """What `look` says, once that is true; fails where it stays false."""
+    deadline = time.monotonic() + wait_s
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"not seen in {wait_s:.0f} s: {what}"
+        time.sleep(POLL_S)
+    return found
+
+
+def lines(count: int, start: str, app: str = "App{}") -> list[str]:
+    """Lines of a small round of apps, a minute apart."""
+    at = datetime.fromisoformat(start)
+    return [f"{at + timedelta(minutes=n)} - Started app: {app.format(n % 7)}" for n in range(count)]
+
+
+@dataclass
+class Stack:
+    """One home. What is started is ended by `end`."""
+
+    home: Home
+    settings: dict[str, str] = field(default_factory=dict)
+    _started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """That of a user: no setting of MEMO's but ours."""
+        others = {name: value for name, value in os.environ.items() if not name.startswith("MEMO_")}
+        return others | {"MEMO_HOME": str(self.home.root), "MEMO_SCOPE": SCOPE} | self.settings
+
+    def memo(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command to its end."""
+        return subprocess.run(
+            [MEMO, *words], env=self.environment, capture_output=True, text=True, timeout=WAIT_S, check=False
+        )
+
+    def ok(self, *words: str) -> str:
+        """What a command that succeeds says."""
+        done = self.memo(*words)
+        assert done.returncode == 0, (words, done.stdout, done.stderr, self.last_words())
+        return done.stdout
+
+    def start(self, *words: str | Path, output: IO[str] | None = None) -> subprocess.Popen[str]:
+        """Start a command; its output is a pipe unless a file is given."""
+        process = subprocess.Popen(
+            words, env=self.environment, stdout=output or subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        self._started.append(process)
+        return process
+
+    def status(self) -> dict[str, Any]:
+        """`memo status --json`."""
+        found: dict[str, Any] = json.loads(self.ok("status", "--json"))
+        return found
+
+    def part(self, name: str) -> dict[str, Any]:
+        """A part, as the status has it."""
+        found: dict[str, Any] = next(part for part in self.status()["parts"] if part["name"] == name)
+        return found
+
+    def append(self, new: Sequence[str], file: str = "events.txt") -> None:
+        """Append lines to a file of the inbox, in one go."""
+        with (self.home.inbox / file).open("a", encoding="utf-8") as inbox:
+            inbox.write("".join(f"{line}\n" for line in new))
+
+    def sql(self, query: str) -> list[tuple[Any, ...]]:
+        """Rows, by the database's own driver."""
+        url = self.settings.get("MEMO_DATABASE_URL", "")
+        if url:
+            with psycopg.connect(url.replace("+psycopg", "")) as connection:
+                return connection.execute(query.encode()).fetchall()
+        with closing(sqlite3.connect(self.home.root / "memo.db", timeout=30)) as store:
+            return store.execute(query).fetchall()
+
+    def one(self, query: str) -> Any:
+        """The first cell."""
+        return self.sql(query)[0][0]
+
+    def until_predicted(self, scope: str = SCOPE) -> None:
+        """Wait for a prediction after the newest event of a scope, and for its message to be sent."""
+        query = f"""
+            SELECT count(*) FROM predictions JOIN scopes ON scopes.name = predictions.scope
+            JOIN events ON events.id = predictions.last_event_id
+            WHERE scopes.name = '{scope}' AND seq = last_seq AND published_at IS NOT NULL"""
+        until(f"a prediction for the newest event of {scope}", lambda: self.one(query))
+
+    def until_stored(self, count: int) -> None:
+        """Wait for so many events."""
+        until(f"{count} events", lambda: self.one("SELECT count(*) FROM events") >= count)
+
+    def predict(self, new: Sequence[str]) -> None:
+        """Append lines and wait for the prediction after the last of them."""
+        before = self.one("SELECT count(*) FROM events")
+        self.append(new)
+        self.until_stored(before + len(new))
+        self.until_predicted()
+
+    @contextmanager
+    def subscriber(self) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+        """A program that listens; gives what it has received so far."""
+        path = self.home.root / "received.jsonl"
+        with path.open("w") as output:
+            process = self.start(sys.executable, "-c", SUBSCRIBER, output=output)
+
+        def received() -> list[dict[str, Any]]:
+            whole = path.read_text(encoding="utf-8").split("\n")[1:-1]
+            return [json.loads(line) for line in whole]
+
+        until("the subscriber is ready", lambda: path.read_text(encoding="utf-8").startswith("ready\n"))
+        yield received
+        process.terminate()
+        process.wait()
+
+    def processes(self) -> list[psutil.Process]:
+        """All of this home; a server may have written over its environment, and has the home in its title."""
+        root = str(self.home.root)
+        ours = {process.pid for process in self._started}
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                mine = process.environ().get("MEMO_HOME") == root or any(f"{root}/" in w for w in process.cmdline())
+                if mine and process.pid not in ours:
+                    found.append(process)
+        return found
+
+    def until_gone(self) -> None:
+        """Wait for the last process to end."""
+        until("no process is left", lambda: not self.processes(), wait_s=30)
+
+    def leftovers(self) -> list[str]:
+        """Processes, sockets and locks that a stopped stack may not leave."""
+        files = [str(path) for path in self.home.root.rglob("*") if path.is_socket()]
+        return [" ".join(process.cmdline()) for process in self.processes()] + files + os.listdir(self.home.run)
+
+    def last_words(self) -> str:
+        """What the parts wrote, for the report of a failure."""
+        return "\n".join(f"{path.name}: {path.read_text()[-500:]}" for path in self.home.logs.glob("*.out"))
+
+    def end(self) -> None:
+        """End all that this stack started, however it stands."""
+        if self.home.run.exists():
+            self.memo("down")
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+        for left in self.processes():
+            with suppress(psutil.Error):
+                left.kill()
+        psutil.wait_procs(self.processes(), timeout=10)
+
+
+@contextmanager
+def new_stack(**settings: str) -> Iterator[Stack]:
+    """A stack in a new home, not started; removed afterwards."""
+    root = Path(tempfile.mkdtemp(prefix="memo", dir="/tmp"))
+    stack = Stack(Home(root), settings)
+    try:
+        yield stack
+    finally:
+        stack.end()
+        shutil.rmtree(root)
+
+
+def interrupt(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Ctrl-C; the exit status, and what the process still said."""
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=30)
+    return process.returncode, said

@@ -1,0 +1,170 @@
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from kombu import Connection
+from structlog.testing import capture_logs
+
+from collector import announce
+from collector.announce import Announcer
+from memo import logs
+from memo.queue import LOOK, PREDICT, make_app
+from memo.settings import Settings
+
+SCOPE = "ada@host"
+DEADLINE_S = 20.0
+
+
+class Broker:
+    """A port of this machine at which the broker is, or is away."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._real = (parts.hostname or "", parts.port or 0)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._port = free.getsockname()[1]
+        self.url = url.replace(f":{parts.port}", f":{self._port}")
+        self._open: list[socket.socket] = []
+
+    def come(self, relay: bool = True) -> None:
+        """Accept connections, and pass them on to the real broker or answer nothing."""
+        server = socket.create_server(("127.0.0.1", self._port))
+        self._open.append(server)
+        threading.Thread(target=self._serve, args=(server, relay), daemon=True).start()
+
+    def _serve(self, server: socket.socket, relay: bool) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = server.accept()
+                self._open.append(client)
+                if relay:
+                    real = socket.create_connection(self._real)
+                    self._open.append(real)
+                    for ends in ((client, real), (real, client)):
+                        threading.Thread(target=_pass_on, args=ends, daemon=True).start()
+
+    def go(self) -> None:
+        """Close the port and all connections."""
+        for one in self._open:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        self._open.clear()
+
+
+def _pass_on(source: socket.socket, sink: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+
+
+@pytest.fixture(params=["redis", "amqp"])
+def url(request: pytest.FixtureRequest) -> str:
+    chosen: str = request.getfixturevalue(f"{request.param}_url")
+    return chosen
+
+
+@pytest.fixture
+def broker(url: str) -> Iterator[Broker]:
+    broker = Broker(url)
+    yield broker
+    broker.go()
+
+
+@pytest.fixture
+def announcer(home: object) -> Iterator[Callable[[str], Announcer]]:
+    apps = []
+
+    def make(url: str) -> Announcer:
+        apps.append(make_app(url, Settings()))
+        return Announcer(apps[-1], Settings())
+
+    yield make
+    for app in apps:
+        app.close()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The announcer's clock, which stands still."""
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(announce, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+def received(url: str, count: int) -> list[tuple[str, Any, Any]]:
+    """Task, arguments and expiry of each message in the queue, once there are so many."""
+    app = make_app(url, Settings())
+    [queue] = [queue for queue in app.conf.task_queues if queue.name == PREDICT]
+    options = app.conf.broker_transport_options
+    app.close()
+    found: list[tuple[str, Any, Any]] = []
+    deadline = time.monotonic() + DEADLINE_S
+    with Connection(url, transport_options=options) as connection, closing(connection.channel()) as channel:
+        bound = queue(channel)
+        bound.declare()
+        while (message := bound.get(accept=["json"])) or len(found) < count:
+            if message:
+                message.ack()
+                found.append((message.headers["task"], message.payload[0], message.headers["expires"]))
+            assert time.monotonic() < deadline, found
+    return found
+
+
+def test_the_message_arrives_in_the_queue(url: str, announcer: Callable[[str], Announcer]) -> None:
+    look = announcer(url).look
+    look(SCOPE)
+    look("bob@host")
+    first, second = received(url, 2)
+    assert (first[0], first[1]) == (LOOK, [SCOPE])
+    assert first[2] is not None
+    assert second[1] == ["bob@host"]
+
+
+def test_a_broker_that_is_away_holds_nobody_up_and_is_told_when_it_is_back(
+    broker: Broker,
+    announcer: Callable[[str], Announcer],
+    clock: SimpleNamespace,
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    look = announcer(broker.url).look
+    with capture_logs() as logged:
+        monkeypatch.setattr(announce, "log", logs.get("test"))
+        look(SCOPE)
+        clock.now += announce.PAUSE_S
+        look(SCOPE)
+        assert len(logged) == 1
+        broker.come()
+        look("too soon")
+        clock.now += announce.PAUSE_S
+        look("back")
+        assert [arguments for _, arguments, _ in received(url, 1)] == [["back"]]
+        broker.go()
+        deadline = time.monotonic() + DEADLINE_S
+        while len(logged) < 2:  # AMQP confirms nothing: the first messages may be lost unnoticed
+            assert time.monotonic() < deadline
+            look("gone")
+        clock.now += announce.PAUSE_S
+        broker.come()
+        look("back again")
+    assert len(logged) == 2
+    assert [arguments for _, arguments, _ in received(url, 1)] == [["back again"]]
+
+
+def test_a_broker_that_does_not_answer_holds_nobody_up(
+    broker: Broker, announcer: Callable[[str], Announcer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announce, "TIMEOUT_S", 0.1)
+    broker.come(relay=False)
+    look = announcer(broker.url).look
+    asking = threading.Thread(target=look, args=(SCOPE,), daemon=True)
+    asking.start()
+    asking.join(DEADLINE_S)
+    assert not asking.is_alive()
