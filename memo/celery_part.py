@@ -4,6 +4,7 @@ Prefork with one child: it alone opens the store and the model, so that nothing 
 no ping, threads know no time limit.
 """
 
+import gc
 import socket
 import sys
 from importlib import import_module
@@ -13,7 +14,7 @@ from celery import Celery, signals
 from memo import logs
 from memo.broker import broker_url
 from memo.errors import MemoError
-from memo.parts import PARTS, Part, end_with_parent, say_ready
+from memo.parts import PARTS, Part, end_with_parent, give_back_memory, say_ready
 from memo.paths import Home
 from memo.queue import make_app
 from memo.settings import Settings
@@ -39,6 +40,8 @@ def serve(app: Celery, part: Part, home: Home) -> None:
         without_mingle=True,
         without_heartbeat=True,
     )
+    gc.collect()
+    gc.freeze()  # a collection in the child would write to, and so copy, each page that it shares with this process
     worker.start()
     sys.exit(worker.exitcode)
 
@@ -57,6 +60,7 @@ def beat(app: Celery, part: Part, home: Home) -> None:
 def main(name: str) -> None:
     """The process of a part."""
     end_with_parent()
+    give_back_memory()
     home, settings = Home.find(), Settings.load()
     logs.setup(home.logs, name)
     part = next(part for part in PARTS if part.name == name)

@@ -10,6 +10,8 @@ from memo.paths import Home
 from memo.queue import DISPATCH, PREDICT, TRAINING
 
 PR_SET_PDEATHSIG = 1
+M_MMAP_THRESHOLD, BIG = -3, 64 * 1024
+"""Of malloc: blocks above go back to the system when freed, else a process keeps the most that it ever held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +34,7 @@ BROKER = Part("broker", "memo.broker")
 PARTS = (
     Part("collector", "collector"),
     Part("worker", "memo.celery_part", (PREDICT,), ("worker.tasks",)),
-    Part(
-        "dispatcher", "memo.celery_part", (DISPATCH, TRAINING), ("worker.dispatch", "training.tasks", "scheduler.tasks")
-    ),
+    Part("dispatcher", "memo.celery_part", (DISPATCH, TRAINING), ("worker.act", "training.tasks", "scheduler.tasks")),
     Part("beat", "memo.celery_part"),
 )
 
@@ -42,6 +42,11 @@ PARTS = (
 def say_ready(home: Home, name: str) -> None:
     """Tell the supervisor that this process serves."""
     (home.run / f"{name}.ready").write_text(str(os.getpid()))
+
+
+def give_back_memory() -> None:
+    """Let freed blocks go back to the system. Source: mallopt(3)."""
+    ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, BIG)
 
 
 def end_with_parent() -> None:

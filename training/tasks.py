@@ -1,23 +1,29 @@
 """Tasks that ask for a run; the supervisor starts the process that carries it out."""
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 from celery import shared_task
 
-from db import runs
-from db.engine import Store, open_store
 from memo.paths import Home
 from memo.queue import EVALUATE, TRAIN
 from memo.settings import Settings
 
+if TYPE_CHECKING:
+    from db.engine import Store
+
 
 @cache
-def _store() -> Store:
+def _store() -> "Store":
     """This process's store; never open it before a fork."""
+    from db.engine import open_store  # in the child alone, so that the parent stays small
+
     return open_store(Settings.load(), Home.find())
 
 
 def _ask(kind: str, scope: str) -> None:
+    from db import runs
+
     with _store().write() as session:
         runs.ask(session, kind, scope)
     Home.find().training_due.touch()

@@ -9,8 +9,6 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
-from celery import shared_task
-
 from db import dispatches, predictions
 from db.models import PredictionRow
 from memo.grammar import clean
@@ -18,21 +16,13 @@ from memo.logs import get
 from memo.paths import Home
 from memo.predictions import Candidate, action_from_dict
 from memo.protocols import DispatchContext, Handler
-from memo.queue import ACT
-from worker.context import Context, context
+from worker.context import Context
 from worker.gates import gates
 
 STOPPED = "none"
 """In place of a handler's name, where a gate stopped all of them."""
-TIME_LIMIT_S = 30
 
 log = get(__name__)
-
-
-@shared_task(name=ACT, time_limit=TIME_LIMIT_S)  # type: ignore[untyped-decorator]
-def act(prediction_id: int) -> None:
-    """Act on a prediction."""
-    dispatch(context(), prediction_id)
 
 
 def dispatch(opened: Context, prediction_id: int) -> None:

@@ -18,7 +18,7 @@ from memo.events import Event, Operation
 from memo.paths import Home
 from memo.queue import EVALUATE, LOOK, PREDICT, TRAIN, TRAINING, make_app
 from memo.settings import Settings
-from scheduler import schedule, tasks
+from scheduler import schedule, tick
 from training import make, promote
 
 SCOPE = "a@b"
@@ -141,10 +141,10 @@ def sent(settings: Settings) -> Iterator[Sent]:
 
 
 def test_the_first_tick_only_notes_the_time(store: Store, settings: Settings, sent: Sent) -> None:
-    tasks.run(sent.app, settings, store)
+    tick.run(sent.app, settings, store)
     with store.read() as session:
         assert all(jobs.last_run(session, name) for name in schedule.JOBS)
-    tasks.run(sent.app, settings, store)
+    tick.run(sent.app, settings, store)
     assert sent.take(TRAINING) == []
 
 
@@ -154,19 +154,19 @@ def test_a_tick_starts_what_is_due_once(store: Store, settings: Settings, sent: 
     with store.write() as session:
         for name in schedule.JOBS:
             session.add(JobRow(name=name, last_run=long_ago, last_result=""))
-    tasks.run(sent.app, settings, store)
-    tasks.run(sent.app, settings, store)
+    tick.run(sent.app, settings, store)
+    tick.run(sent.app, settings, store)
     assert sent.take(TRAINING) == [(TRAIN, [SCOPE]), (EVALUATE, [SCOPE])]
 
 
 def test_a_tick_asks_again_for_what_has_no_prediction(store: Store, settings: Settings, sent: Sent) -> None:
     add(store, "abc")
-    tasks.run(sent.app, settings, store)
-    tasks.run(sent.app, settings, store)
+    tick.run(sent.app, settings, store)
+    tick.run(sent.app, settings, store)
     assert sent.take(PREDICT) == [(LOOK, [SCOPE])], "one ask is under way"
     with store.write() as session:
         scopes.take(session, SCOPE)
-    tasks.run(sent.app, settings, store)
+    tick.run(sent.app, settings, store)
     assert sent.take(PREDICT) == [(LOOK, [SCOPE])], "it was lost"
 
 
@@ -188,7 +188,7 @@ def test_old_predictions_are_pruned(store: Store, settings: Settings, sent: Sent
                 )
             )
         session.add(JobRow(name=schedule.PRUNE, last_run=START, last_result=""))
-    tasks.run(sent.app, settings, store)
+    tick.run(sent.app, settings, store)
     with store.read() as session:
         assert session.query(PredictionRow).count() == 1
         assert session.get_one(JobRow, schedule.PRUNE).last_result == "1 predictions removed"

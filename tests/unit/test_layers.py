@@ -24,7 +24,7 @@ MAY_IMPORT_LATE = {"memo.cli": ROOMS, "memo.history": ("db",), "memo.client": ("
 """The doors to the rooms: inside functions only."""
 MADE_LATE = {"create_engine", "Celery", "make_app", "open_store", "Redis", "from_url", "Connection", "from_pretrained"}
 """Engines, clients and models: never at import time."""
-DAEMONS = ("memo.cli", "memo.celery_part", "collector", "worker.tasks", "worker.dispatch", "scheduler.tasks")
+DAEMONS = ("memo.cli", "memo.celery_part", "collector", "worker.tasks", "worker.dispatch", "scheduler.tick")
 
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
