@@ -1,5 +1,6 @@
 """The task of the worker: look at a scope. The model stays loaded in the process that looks."""
 
+import gc
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ def _looker() -> "Looker":
 def load(**_: object) -> None:
     """Load the model before the first task; without it, history answers alone."""
     _looker().warm_up()
+    gc.collect()
+    gc.freeze()  # the libraries' objects stay; a collection that walks them all would delay a prediction
 
 
 @shared_task(name=LOOK, time_limit=TIME_LIMIT_S)  # type: ignore[untyped-decorator]
