@@ -17,6 +17,7 @@ from typing import IO
 from data.importers import lines
 from data.importers.line import read_line
 from memo.errors import GrammarError, MemoError, UsageError
+from memo.parts import end_with_parent
 from memo.paths import Home
 from memo.settings import SCOPE_PATTERN, Settings
 
@@ -103,6 +104,7 @@ def _stored(settings: Settings, home: Home, scope: str) -> int:
 
 def main() -> None:
     """Replay the file that is named."""
+    end_with_parent()
     parser = argparse.ArgumentParser(prog="python -m data.replay", description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--speed", type=float, default=1.0, help="times as fast as it was; 0: as fast as it goes")

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from memo.parts import PARENT
+
 BACK_OFF_S = 0.5
 """First pause before a restart; each is twice the one before."""
 DEATHS, WITHIN_S = 5, 60.0
@@ -45,8 +47,11 @@ class Child:
 
     def start(self) -> None:
         """Start it, in a session of its own: a Ctrl-C at the terminal is the supervisor's to handle."""
-        self.process = start(self.command, self.output)
-        self.state = State.STARTING
+        try:
+            self.process = start(self.command, self.output)
+            self.state = State.STARTING
+        except OSError:  # no memory or no process to be had just now: as if it had died at once
+            self._died()
 
     def watch(self) -> None:
         """Note what has become of it, and start it again when that is due."""
@@ -84,7 +89,12 @@ def start(command: Sequence[str], output: Path) -> "subprocess.Popen[bytes]":
     mode = "wb" if output.exists() and output.stat().st_size > MAX_OUTPUT else "ab"
     with output.open(mode) as file:
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {PARENT: str(os.getpid())},
+            start_new_session=True,
         )
 
 

@@ -10,6 +10,8 @@ from memo.paths import Home
 from memo.queue import DISPATCH, PREDICT, TRAINING
 
 PR_SET_PDEATHSIG = 1
+PARENT = "MEMO_PARENT"
+"""In the environment of what a supervisor starts: its process id."""
 M_MMAP_THRESHOLD, BIG = -3, 64 * 1024
 """Of malloc: blocks above go back to the system when freed, else a process keeps the most that it ever held."""
 
@@ -52,3 +54,6 @@ def give_back_memory() -> None:
 def end_with_parent() -> None:
     """Be told to end when the supervisor dies, however it dies."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    parent = str(os.getppid())
+    if os.environ.get(PARENT, parent) != parent:
+        sys.exit("the supervisor died before this process could ask to be told")

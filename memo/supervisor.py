@@ -63,11 +63,12 @@ class Supervisor:
     def handle_signals(self, seconds: float | None) -> None:
         """End at the signals that ask for it, or after so long; look at once when a child ends."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
-            signal.signal(number, self._stop)
+            signal.signal(number, self.stop)
         signal.signal(signal.SIGCHLD, lambda *_: self._wake.put(None))
         signal.setitimer(signal.ITIMER_REAL, seconds or 0)
 
-    def _stop(self, *_: object) -> None:
+    def stop(self, *_: object) -> None:
+        """Let `run` end; also as a signal's handler."""
         self._stopping = True
         self._wake.put(None)
 
@@ -131,7 +132,11 @@ class Supervisor:
     def _launch(self, name: str, command: Sequence[str]) -> None:
         output = self._home.logs / f"{name}.out"
         output.unlink(missing_ok=True)
-        self._passing[name] = child.start(command, output)
+        try:
+            self._passing[name] = child.start(command, output)
+        except OSError as error:
+            log.error("a process could not begin", name=name, reason=str(error))
+            self._say(f"The {name} could not begin ({error.strerror}).")
 
     def _write(self) -> None:
         """Keep the state where `memo status` reads it."""

@@ -1,11 +1,14 @@
 """`memo up` and `memo down`."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -54,7 +57,7 @@ def up(
         bool, typer.Option("--coalesce", help="Replay by the live rule: only the newest event is predicted.")
     ] = False,
     seconds: Annotated[
-        float | None, typer.Option("--for", min=0, metavar="SECONDS", help="End after so long.", show_default=False)
+        float | None, typer.Option("--for", min=1, metavar="SECONDS", help="End after so long.", show_default=False)
     ] = None,
     part: Annotated[
         PartName | None, typer.Option(help="Only this one, for a container of its own.", show_default=False)
@@ -68,15 +71,15 @@ def up(
     settings = Settings.load()
     if (pid := running.holder(home)) is not None:
         raise running.taken(pid)
-    is_new = _prepare(home, settings)
-    if is_new and foreground and replay is None and part is None:
-        replay, speed = SAMPLE, SAMPLE_SPEED
-        print("Nothing is stored yet: for a start, a day of an invented person is played.", flush=True)
-    if replay is not None and not coalesce:
-        os.environ["MEMO_PREDICT__EVERY"] = "true"  # for the parts
     names = [str(part)] if part else [one.name for one in PARTS]
     if not settings.broker_url:
         names = [BROKER.name, *names]
+    is_new = _prepare(home, settings, names)
+    if is_new and foreground and replay is None and part is None:
+        replay, speed = SAMPLE, speed or SAMPLE_SPEED
+        print("Nothing is stored yet: for a start, a day of an invented person is played.", flush=True)
+    if replay is not None and not coalesce:
+        os.environ["MEMO_PREDICT__EVERY"] = "true"  # for the parts
     given = [str(replay.absolute()), "--speed", str(speed)] if replay else []
     if foreground:
         sys.exit(0 if _here(home, settings, names, given, seconds, shown=part is None) else 1)
@@ -89,23 +92,33 @@ def down() -> None:
     if (pid := running.holder(home)) is None:
         print("MEMO does not run.")
         return
-    os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + DOWN_S
-    while running.holder(home) == pid:
-        if time.monotonic() > deadline:
-            raise MemoError(f"MEMO did not stop within {DOWN_S:.0f} s; end it with `kill -9 {pid}`.")
-        time.sleep(POLL_S)
+    with suppress(ProcessLookupError):  # it was just ending
+        supervisor = os.pidfd_open(pid)  # readable when the process, not only its lock, is gone
+        try:
+            signal.pidfd_send_signal(supervisor, signal.SIGTERM)
+            if not select.select([supervisor], [], [], DOWN_S)[0]:
+                raise MemoError(f"MEMO did not stop within {DOWN_S:.0f} s; end it with `kill -9 {pid}`.")
+        finally:
+            os.close(supervisor)
     print("MEMO is stopped.")
 
 
 def _write_settings(home: Home) -> None:
     """The settings file with every key commented out, at the first time."""
-    if not home.config.exists():
+    if home.config.exists():
+        return
+    try:
         home.config.parent.mkdir(parents=True, exist_ok=True)
-        home.config.write_text(default_toml(), encoding="utf-8")
+        fresh = home.config.with_suffix(".new")
+        fresh.write_text(default_toml(), encoding="utf-8")
+        fresh.replace(home.config)  # whole or not at all
+    except OSError as error:
+        raise MemoError(
+            f"{home.config} can't be written ({error.strerror}); make room for it, or mend its folder."
+        ) from error
 
 
-def _prepare(home: Home, settings: Settings) -> bool:
+def _prepare(home: Home, settings: Settings, names: list[str]) -> bool:
     """Check the broker and bring the store up to date; whether nothing is stored yet."""
     from db import events, migrate, runs
     from db.engine import open_store
@@ -117,9 +130,10 @@ def _prepare(home: Home, settings: Settings) -> bool:
     store = open_store(settings, home)
     try:
         with store.write() as session:
-            runs.requeue_interrupted(session)
-            if runs.queued(session):
-                home.training_due.touch()
+            if PartName.DISPATCHER in names:  # only its supervisor trains; the others may start beside a run
+                runs.requeue_interrupted(session)
+                if runs.queued(session):
+                    home.training_due.touch()
             return events.last_active_scope(session) is None and not any(home.inbox.iterdir())
     finally:
         store.close()
@@ -134,11 +148,20 @@ def _here(
     with running.hold(home):
         logs.setup(home.logs, "supervisor")
         over = threading.Event()
-        view = threading.Thread(target=live, args=(home, settings, over))
-        supervisor = Supervisor(home, names, lambda sentence: print(safe(sentence), flush=True))
+
+        def say(sentence: str) -> None:
+            with _ending_unread(supervisor):
+                print(safe(sentence), flush=True)
+
+        def show() -> None:
+            with _ending_unread(supervisor):
+                live(home, settings, over)
+
+        view = threading.Thread(target=show)
+        supervisor = Supervisor(home, names, say)
         supervisor.handle_signals(seconds)
         if shown:
-            print(f"Your events: append lines to a file in {home.inbox}. Ctrl-C stops.", flush=True)
+            say(f"Your events: append lines to a file in {home.inbox}. Ctrl-C stops.")
             view.start()
         try:
             return supervisor.run(replay)
@@ -146,6 +169,16 @@ def _here(
             over.set()
             if shown:
                 view.join()
+
+
+@contextmanager
+def _ending_unread(supervisor: Supervisor) -> Iterator[None]:
+    """End where whoever read our output, as in `memo up --foreground | head`, has gone."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be said goes nowhere
+        supervisor.stop()
 
 
 def _background(home: Home, names: list[str], options: list[str]) -> None:
@@ -167,6 +200,6 @@ def _wait_until_ready(supervisor: "subprocess.Popen[bytes]", home: Home, output:
         if states == {child.State.RUNNING}:
             return
         if child.State.FAILED in states or supervisor.poll() is not None:
-            raise MemoError(child.last_line(output) or f"MEMO did not start; see {home.logs}.")
+            raise MemoError(child.last_line(output) or f"MEMO ended before it was ready; see {home.logs}.")
         time.sleep(POLL_S)
     raise MemoError(f"MEMO is not ready after {READY_S:.0f} s; see `memo status` and {home.logs}.")
