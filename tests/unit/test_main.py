@@ -1,0 +1,185 @@
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import ModuleType
+
+import pytest
+
+from memo import __version__, cli
+from memo.cli import COMMANDS, main
+from memo.errors import MemoError, UsageError
+from memo.paths import Home
+
+
+@dataclass
+class Done:
+    """What a command left."""
+
+    status: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Call `memo WORDS…` in this process."""
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("TERM", "dumb")
+
+    def call(*words: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["memo", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        code = ended.value.code
+        assert code is None or isinstance(code, int), code
+        return Done(code or 0, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
+    """Let `memo pause` raise this."""
+
+    def let(error: BaseException) -> None:
+        def pause() -> None:
+            raise error
+
+        module = ModuleType("memo.cli.pause")
+        module.pause = pause  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "memo.cli.pause", module)
+
+    return let
+
+
+@pytest.fixture
+def log_of_our_own() -> Iterator[None]:
+    """The command line sets up a log; take it away again."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    yield
+    for handler in set(root.handlers) - set(before):
+        handler.close()
+    root.handlers[:], root.level = before, level
+
+
+def test_the_version(run: Run) -> None:
+    assert run("--version") == Done(0, f"memo {__version__}\n", "")
+
+
+def test_help_names_each_command(run: Run) -> None:
+    done = run("--help")
+    assert done.status == 0
+    named = [words[1] for line in done.out.splitlines() if len(words := line.split()) > 1 and words[0] in "│|"]
+    assert [name for name in COMMANDS if name not in named] == []
+
+
+def test_without_a_command_the_same_help(run: Run) -> None:
+    alone, asked = run(), run("--help")
+    assert (alone.status, (alone.out + alone.err).strip()) == (2, asked.out.strip())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_each_command(run: Run, name: str) -> None:
+    done = run(name, "--help")
+    assert done.status == 0
+    assert f"memo {name}" in done.out.split("\n\n")[0].replace("\n", " ")
+    assert "--help" in done.out and done.err == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong"),
+    [
+        (["nonsense"], "nonsense"),
+        (["statsu", "--json"], "statsu"),
+        (["--wrong"], "--wrong"),
+        (["status", "--wrong"], "--wrong"),
+        (["up", "--for", "0"], "--for"),
+        (["up", "--part", "broker"], "--part"),
+        (["up", "more"], "more"),
+    ],
+)
+def test_wrong_use_is_2_with_a_hint(run: Run, words: list[str], wrong: str) -> None:
+    done = run(*words)
+    assert (done.status, done.out) == (2, "")
+    assert "Usage: memo" in done.err and "--help" in done.err
+    assert wrong in done.err
+
+
+@pytest.mark.parametrize(("kind", "status"), [(MemoError, 1), (UsageError, 2)])
+def test_an_error_of_ours_is_its_sentence(
+    run: Run, fails: Callable[[BaseException], None], kind: type[MemoError], status: int
+) -> None:
+    fails(kind("The disk is full; make room."))
+    assert run("pause") == Done(status, "", "The disk is full; make room.\n")
+
+
+def test_no_terminal_obeys_an_error(run: Run, fails: Callable[[BaseException], None]) -> None:
+    fails(MemoError("No file \x1b]0;title\x07\x1b[2J\r\n; name one."))
+    assert run("pause").err == "No file  ]0;title  [2J  ; name one.\n"
+
+
+def test_a_bug_is_a_sentence_and_its_details_stand_in_the_log(
+    run: Run, fails: Callable[[BaseException], None], home: Home, log_of_our_own: None
+) -> None:
+    fails(ZeroDivisionError("nobody thought of it"))
+    log = home.logs / "cli.log"
+    said = f"MEMO failed unexpectedly (ZeroDivisionError: nobody thought of it); details stand in {log}.\n"
+    assert run("pause") == Done(1, "", said)
+    assert "Traceback" in log.read_text() and '"pause"' in log.read_text()
+
+
+def test_a_bug_where_no_log_can_be_kept(
+    run: Run, fails: Callable[[BaseException], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails(ZeroDivisionError("nobody thought of it"))
+    monkeypatch.setenv("MEMO_HOME", "/dev/null/home")
+    done = run("pause")
+    assert (done.status, done.out) == (1, "")
+    assert done.err.endswith("(ZeroDivisionError: nobody thought of it); and its details could not be kept.\n")
+
+
+@pytest.mark.parametrize("name", ["status", "up", "down", "doctor", "pause", "resume", "history", "watch"])
+def test_a_home_that_cannot_be(run: Run, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("MEMO_HOME", "/dev/null/home")
+    done = run(name)
+    assert (done.status, done.out) == (2, "")
+    assert done.err == "MEMO_HOME /dev/null/home can't be used (Not a directory); choose a folder you own.\n"
+
+
+@pytest.mark.parametrize("name", ["status", "up", "doctor", "history", "watch", "predict"])
+@pytest.mark.parametrize("wrong", ['language = "tlh"', "langage = 'en'", "[predict]\ntop = 0", "top ="])
+def test_a_wrong_setting(run: Run, home: Home, name: str, wrong: str) -> None:
+    home.config.write_text(wrong)
+    done = run(name)
+    assert (done.status, done.out) == (2, "")
+    assert len(done.err.splitlines()) == 1 and str(home.config) in done.err
+
+
+def test_pause_and_resume_may_come_twice(run: Run, home: Home) -> None:
+    for name, paused in (("pause", True), ("pause", True), ("resume", False), ("resume", False)):
+        assert run(name).status == 0
+        assert home.paused.exists() is paused
+
+
+def test_down_twice_where_nothing_runs(run: Run, home: Home) -> None:
+    assert run("down") == run("down") == Done(0, "MEMO does not run.\n", "")
+    assert os.listdir(home.run) == []
+
+
+def test_a_command_loads_no_other_one(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    asked: list[list[str]] = []
+
+    def make(names: list[str]) -> Callable[[], None]:
+        asked.append(names)
+        return lambda: sys.exit(0)
+
+    monkeypatch.setattr(cli, "make", make)
+    for words in (["status"], ["status", "--json"], ["--help"], ["nonsense"]):
+        run(*words)
+    assert asked == [["status"], ["status"], list(COMMANDS), list(COMMANDS)]
