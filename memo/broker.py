@@ -99,6 +99,12 @@ def serves(home: Home) -> bool:
     return False
 
 
+def clear(home: Home) -> None:
+    """Remove the socket of an embedded broker that has ended; one that was killed leaves it."""
+    with suppress(OSError):
+        (home.broker / "socket").unlink()
+
+
 def server(home: Home) -> list[str]:
     """The command of the embedded broker. Raises MemoError where there is no server to run."""
     options = {

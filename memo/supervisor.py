@@ -158,7 +158,9 @@ class Supervisor:
     def _end(self) -> None:
         others = [one.process for one in self._children if one is not self._broker]
         child.end([*self._passing.values(), *others], GRACE_S)
-        child.end([self._broker.process if self._broker else None], BROKER_GRACE_S)
+        if self._broker is not None:
+            child.end([self._broker.process], BROKER_GRACE_S)
+            broker.clear(self._home)
         for one in self._children:
             self._ready_file(one.name).unlink(missing_ok=True)
         self._home.state.unlink(missing_ok=True)

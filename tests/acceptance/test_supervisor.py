@@ -1,0 +1,430 @@
+"""Supervision with the real processes: what is killed comes back, what ends leaves nothing, what can't run says why."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Any
+
+import psutil
+import pytest
+from conftest import ROOT
+from stack import MEMO, SCOPE, WAIT_S, Stack, interrupt, lines, new_stack, until
+
+from memo import broker, running
+from memo.grammar import parse
+from memo.paths import Home
+
+pytestmark = pytest.mark.timeout(240)
+
+PARTS = ["broker", "collector", "worker", "dispatcher", "beat"]
+SUPERVISOR = [sys.executable, "-m", "memo.supervisor"]
+SAMPLE = ROOT / "data" / "sample" / "day.txt"
+SECRET = "hunter2"
+
+
+# One stack for all that a running one can show; a test that ends it leaves it to the next to start.
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    with new_stack() as made:
+        yield made
+
+
+@pytest.fixture
+def up(stack: Stack) -> Stack:
+    if running.holder(stack.home) is None:
+        stack.ok("up")
+    return stack
+
+
+@pytest.fixture
+def down(stack: Stack) -> Stack:
+    stack.ok("down")
+    return stack
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+
+
+def targets(stack: Stack, after: int) -> list[str]:
+    """What the events after this one were done to."""
+    return [row[0] for row in stack.sql(f"SELECT target FROM events WHERE id > {after} ORDER BY seq")]
+
+
+def newest(stack: Stack) -> int:
+    return int(stack.one("SELECT coalesce(max(id), 0) FROM events"))
+
+
+def days() -> Iterator[str]:
+    """The beginning of a day for each test: no two may append the same line."""
+    yield from (f"2026-03-{day:02} 09:00:00" for day in range(1, 29))
+
+
+DAYS = days()
+
+
+def served(stack: Stack, name: str) -> dict[str, Any]:
+    """A part that runs; empty while it doesn't."""
+    found = stack.part(name)
+    return found if found["state"] == "running" else {}
+
+
+def some_lines(count: int) -> tuple[list[str], list[str]]:
+    """New lines, and the targets of their events."""
+    made = lines(count, next(DAYS))
+    return made, [parse(line, UTC).target for line in made]
+
+
+def test_status_while_it_runs(up: Stack) -> None:
+    found = up.status()
+    assert found["running"] is True and found["paused"] is False
+    assert found["pid"] == running.holder(up.home)
+    assert [(part["name"], part["state"]) for part in found["parts"]] == [(name, "running") for name in PARTS]
+    for part in found["parts"]:
+        assert psutil.Process(part["pid"]).ppid() == found["pid"]
+        assert part["restarts"] >= 0 and part["memory_mb"] > 1
+    assert found["passing"] == []
+    assert found["queues"] == {"predict": 0, "dispatch": 0, "training": 0}
+    assert (found["home"], found["inbox"]) == (str(up.home.root), str(up.home.inbox))
+    assert found["events"] >= 0 and found["predictions"] >= 0
+
+
+def test_doctor_finds_nothing_wrong(up: Stack) -> None:
+    results = json.loads(up.ok("doctor", "--json"))
+    assert [result["check"] for result in results] == ["home", "settings", "store", "broker", "model", "parts"]
+    assert all(result["ok"] and result["says"] for result in results)
+
+
+@pytest.mark.parametrize("words", [["up"], ["up", "--foreground"], ["up", "--part", "beat"]])
+def test_a_second_up_says_who_runs(up: Stack, words: list[str]) -> None:
+    before = up.status()
+    done = up.memo(*words)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"MEMO runs already (process {before['pid']}); `memo down` stops it.\n"
+    assert [part["pid"] for part in up.status()["parts"]] == [part["pid"] for part in before["parts"]]
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_killed_part_comes_back_and_the_loop_goes_on(up: Stack, name: str) -> None:
+    up.predict(some_lines(1)[0])
+    before, part = newest(up), up.part(name)
+    new, expected = some_lines(5)
+    kill(part["pid"])
+    up.append(new)
+    again = until(f"the {name} again", lambda: served(up, name))
+    assert again["pid"] != part["pid"] and again["restarts"] == part["restarts"] + 1
+    up.until_stored(5)
+    up.until_predicted()
+    assert targets(up, before) == expected
+    assert up.one("SELECT last_event_id FROM predictions ORDER BY id DESC LIMIT 1") == newest(up)
+    assert up.one("SELECT count(*) - count(DISTINCT last_event_id) FROM predictions") == 0
+    assert [found["name"] for found in up.status()["parts"]] == PARTS
+
+
+def test_the_child_that_holds_the_model_comes_back(up: Stack) -> None:
+    before, part = newest(up), up.part("worker")
+    [holds] = psutil.Process(part["pid"]).children()
+    new, expected = some_lines(5)
+    kill(holds.pid)
+    up.append(new)
+    up.until_stored(5)
+    until("they are stored", lambda: newest(up) > before)
+    up.until_predicted()
+    assert targets(up, before) == expected
+    assert up.part("worker") | {"memory_mb": 0} == part | {"memory_mb": 0}, "the part itself went on"
+
+
+def test_what_comes_while_paused_is_no_row(up: Stack) -> None:
+    before = newest(up)
+    (unseen, _), (seen, expected) = some_lines(3), some_lines(3)
+    assert "memo resume" in up.ok("pause")
+    try:
+        assert up.status()["paused"] is True
+        up.append(unseen)
+        read = up.home.inbox / "events.txt"
+        until("they are read and left out", lambda: offset(up, read) == read.stat().st_size)
+    finally:
+        up.ok("resume")
+    assert up.status()["paused"] is False
+    up.append(seen)
+    until("events again", lambda: len(targets(up, before)) >= 3)
+    up.until_predicted()
+    assert targets(up, before) == expected
+
+
+def offset(stack: Stack, file: Path) -> int:
+    """How far the collector has read a file."""
+    found = file.stat()
+    rows = stack.sql(f"SELECT cursor FROM cursors WHERE key = '{found.st_dev}:{found.st_ino}'")
+    return int(json.loads(rows[0][0])["cursor"]["offset"]) if rows else 0
+
+
+def test_a_killed_supervisor_leaves_no_process_and_the_next_up_works(up: Stack) -> None:
+    before = newest(up)
+    killed = up.status()["pid"]
+    kill(killed)
+    up.until_gone()
+    found = up.status()
+    assert found["running"] is False and found["parts"] == []
+    new, expected = some_lines(4)
+    up.append(new)
+    up.ok("up")
+    assert up.status()["pid"] != killed
+    until("what came meanwhile", lambda: len(targets(up, before)) >= 4)
+    up.until_predicted()
+    assert targets(up, before) == expected
+
+
+def test_of_two_at_once_one_runs(down: Stack) -> None:
+    both = [down.start(MEMO, "up") for _ in range(2)]
+    said = [process.communicate(timeout=WAIT_S)[0] for process in both]
+    assert sorted(process.returncode for process in both) == [0, 1], said
+    loser = next(words for process, words in zip(both, said, strict=True) if process.returncode)
+    assert loser.strip() == f"MEMO runs already (process {running.holder(down.home)}); `memo down` stops it."
+    assert [part["state"] for part in down.status()["parts"]] == ["running"] * len(PARTS)
+
+
+def test_down_and_status_while_it_is_down(up: Stack) -> None:
+    assert up.ok("down") == "MEMO is stopped.\n"
+    assert up.leftovers() == []
+    assert up.ok("down") == "MEMO does not run.\n"
+    found = up.status()
+    assert (found["running"], found["pid"], found["parts"], found["queues"]) == (False, None, [], None)
+    assert found["events"] > 0 and found["predictions"] > 0, "what is stored stays"
+    assert "MEMO does not run; `memo up` starts it" in up.ok("status")
+
+
+def test_doctor_while_it_is_down_and_where_something_is_wrong(down: Stack) -> None:
+    down.settings["MEMO_BROKER_URL"] = f"redis://:{SECRET}@127.0.0.1:1/0"
+    try:
+        done = down.memo("doctor")
+    finally:
+        del down.settings["MEMO_BROKER_URL"]
+    assert done.returncode == 1 and SECRET not in done.stdout
+    said = {line.split()[1]: line for line in done.stdout.splitlines()}
+    assert [name for name, line in said.items() if line.startswith("WRONG")] == ["broker"]
+    assert "start it, or mend broker_url" in said["broker"]
+    assert "none runs; `memo up` starts them" in said["parts"]
+
+
+# In the terminal.
+
+
+def memo_up(stack: Stack, *words: str, output: IO[str] | None = None) -> "subprocess.Popen[str]":
+    """`memo up --foreground WORDS…`, started."""
+    return stack.start(MEMO, "up", "--foreground", *words, output=output)
+
+
+def test_the_first_run_plays_a_day_and_ends_at_ctrl_c() -> None:
+    with new_stack() as fresh:
+        process = memo_up(fresh, "--speed", "1000000")
+        until("the store", (fresh.home.root / "memo.db").exists)
+        day = len(SAMPLE.read_text(encoding="utf-8").splitlines())
+        until("the day is stored", lambda: stored(fresh) == day)
+        fresh.until_predicted("sample@memo")
+        until("the end of the replay", lambda: running.state(fresh.home).get("passing") == [])
+        status, said = interrupt(process)
+        assert status == 0, said
+        assert fresh.leftovers() == []
+        assert "Nothing is stored yet: for a start, a day of an invented person is played." in said
+        assert f"events {day}  predictions {day}  hit@1 " in said.splitlines()[-1]
+        assert "Traceback" not in said
+        assert fresh.one("SELECT count(*) FROM predictions") == day, "each event had its prediction"
+        assert fresh.one(f"SELECT count(*) FROM events WHERE scope = '{SCOPE}'") == 0
+
+        again = memo_up(fresh, "--for", "2")
+        said, _ = again.communicate(timeout=WAIT_S)
+        assert again.returncode == 0, said
+        assert "invented person" not in said and "Traceback" not in said
+        assert fresh.leftovers() == []
+        assert stored(fresh) == day, "only the first run plays"
+
+
+def stored(stack: Stack) -> int:
+    try:
+        return int(stack.one("SELECT count(*) FROM events"))
+    except Exception:  # the schema is only being made
+        return -1
+
+
+def test_it_ends_when_its_reader_goes() -> None:
+    with new_stack() as fresh:
+        reads, writes = os.pipe()
+        with os.fdopen(reads) as reader, os.fdopen(writes, "w") as output:
+            process = memo_up(fresh, "--speed", "1000000", output=output)
+            assert "invented person" in reader.readline()
+        assert process.wait(WAIT_S) == 0
+        assert fresh.leftovers() == []
+
+
+def test_for_so_long_in_the_background() -> None:
+    with new_stack() as fresh:
+        process = fresh.start(*SUPERVISOR, "broker", "--for", "1")
+        until("the broker", lambda: broker.serves(fresh.home))
+        said, _ = process.communicate(timeout=WAIT_S)
+        assert (process.returncode, said) == (0, "")
+        assert fresh.leftovers() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_each_signal_that_asks_for_the_end(number: signal.Signals) -> None:
+    with new_stack() as fresh:
+        process = fresh.start(*SUPERVISOR, "broker")
+        until("the broker", lambda: broker.serves(fresh.home))
+        process.send_signal(number)
+        said, _ = process.communicate(timeout=WAIT_S)
+        assert (process.returncode, said) == (0, "")
+        assert fresh.leftovers() == []
+
+
+def test_a_replay_ends_with_a_killed_supervisor() -> None:
+    with new_stack() as fresh:
+        process = fresh.start(*SUPERVISOR, "broker", "--replay", str(SAMPLE), "--speed", "1")
+        until("the replay", lambda: running.state(fresh.home).get("passing"))
+        process.kill()
+        process.wait()
+        fresh.until_gone()
+        assert running.state(fresh.home) == {}
+
+
+# Where it can't run. All at once, for each waits for something.
+
+
+@dataclass
+class Failure:
+    """One way in which `memo up` fails: its exit status, words of its sentence, and what is so before."""
+
+    status: int
+    words: str
+    settings: dict[str, str] = field(default_factory=dict)
+    options: list[str] = field(default_factory=list)
+    below: str = ""
+    """The home stands so much deeper."""
+    files: dict[str, str] = field(default_factory=dict)
+    """In the home."""
+    full: str = ""
+    """A folder of the home on a disk of its own without room."""
+
+
+CLOSED, SILENT = "127.0.0.1:1", "127.0.0.1:{port}"
+POSTGRES = "postgresql+psycopg://u:hunter2@"
+FAILURES = {
+    "a home too long for a socket": Failure(2, "107 are allowed; set MEMO_HOME to a shorter path", below="x" * 100),
+    "no redis": Failure(1, "No broker answers at redis://", {"MEMO_BROKER_URL": f"redis://{CLOSED}/0"}),
+    "no rabbitmq": Failure(1, "No broker answers at amqp://", {"MEMO_BROKER_URL": f"amqp://u:{SECRET}@{CLOSED}//"}),
+    "a silent redis": Failure(1, "No broker answers", {"MEMO_BROKER_URL": f"redis://:{SECRET}@{SILENT}/0"}),
+    "a broker of another kind": Failure(2, "write one of redis, ", {"MEMO_BROKER_URL": f"http://{CLOSED}"}),
+    "no postgres": Failure(1, "Connection refused", {"MEMO_DATABASE_URL": f"{POSTGRES}{CLOSED}/x"}),
+    "a silent postgres": Failure(1, "connection timeout expired", {"MEMO_DATABASE_URL": f"{POSTGRES}{SILENT}/x"}),
+    "no folder for the store": Failure(1, "unable to open", {"MEMO_DATABASE_URL": "sqlite:////dev/null/x.db"}),
+    "a store of another kind": Failure(2, "write sqlite:///FILE or", {"MEMO_DATABASE_URL": "mysql://h/x"}),
+    "a wrong value": Failure(2, "Setting language is wrong", files={"memo.toml": 'language = "tlh"'}),
+    "a wrong key": Failure(2, "Setting langage is wrong", files={"memo.toml": 'langage = "en"'}),
+    "no TOML": Failure(2, "is not valid TOML", files={"memo.toml": "language"}),
+    "no file to replay": Failure(2, "is no file; name a file", options=["--replay", "/nowhere/day.txt"]),
+    "a broker that dies": Failure(1, "The broker died 5 times in a minute and is given up: ", files={"broker": ""}),
+    "no room": Failure(1, "memo.toml can't be written (No space left on device); make room", full="."),
+    "no room for the store": Failure(1, "disk is full", files={"memo.toml": ""}, full="."),
+    "no room for the broker": Failure(1, "No space left on device", full="broker"),
+}
+
+
+@dataclass
+class Seen:
+    """How it failed."""
+
+    status: int
+    said: str
+    leftovers: list[str]
+
+
+@contextmanager
+def silent_port() -> Iterator[int]:
+    """A port that takes connections and says nothing."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(50)
+        yield listener.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def failed() -> Iterator[dict[str, Seen]]:
+    with ExitStack() as opened:
+        port = opened.enter_context(silent_port())
+        started = {}
+        for name, failure in FAILURES.items():
+            with suppress(NoDisk):
+                stack = opened.enter_context(prepared(failure, port))
+                started[name] = stack, stack.start(MEMO, "up", *failure.options)
+        seen = {}
+        for name, (stack, process) in started.items():
+            said, _ = process.communicate(timeout=WAIT_S)
+            stack.until_gone()
+            seen[name] = Seen(process.returncode, said, stack.leftovers())
+        yield seen
+
+
+class NoDisk(Exception):
+    """We may not mount one here."""
+
+
+@contextmanager
+def prepared(failure: Failure, port: int) -> Iterator[Stack]:
+    """A home in which all is as the failure wants it."""
+    settings = {key: value.format(port=port) for key, value in failure.settings.items()}
+    with TemporaryDirectory(prefix="memo", dir="/tmp") as root, ExitStack() as disk:
+        stack = Stack(Home(Path(root) / failure.below), settings)
+        if failure.full:
+            disk.enter_context(small_disk(stack.home.root / failure.full))
+        stack.home.run.mkdir(parents=True, exist_ok=True)
+        stack.home.logs.mkdir(exist_ok=True)
+        for name, text in failure.files.items():
+            (stack.home.root / name).write_text(text)
+        if failure.full:
+            fill(stack.home.root / failure.full)
+        try:
+            yield stack
+        finally:
+            if stack.processes():
+                stack.end()
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[None]:
+    folder.mkdir(exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(folder)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+        raise NoDisk
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def fill(folder: Path) -> None:
+    with (folder / "fill").open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_what_can_not_run_says_why_in_a_sentence(failed: dict[str, Seen], name: str) -> None:
+    if name not in failed:
+        pytest.skip("only root can mount a small disk")
+    seen, expected = failed[name], FAILURES[name]
+    assert seen.status == expected.status, seen.said
+    [sentence] = seen.said.splitlines()
+    assert expected.words in sentence
+    assert SECRET not in sentence
+    assert seen.leftovers == []
