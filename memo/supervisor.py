@@ -137,6 +137,7 @@ class Supervisor:
         except OSError as error:
             log.error("a process could not begin", name=name, reason=str(error))
             self._say(f"The {name} could not begin ({error.strerror}).")
+        self._write()
 
     def _write(self) -> None:
         """Keep the state where `memo status` reads it."""
