@@ -43,6 +43,14 @@ def finish(session: Session, run_id: int, state: str, result: dict[str, Any], ve
     row.state, row.result, row.version, row.ended_at = state, result, version, datetime.now(UTC)
 
 
+def fail_interrupted(session: Session, reason: str) -> int:
+    """Runs whose process was killed have failed, or no other could ever be asked for; how many."""
+    rows = session.scalars(select(RunRow).where(RunRow.state == "running")).all()
+    for row in rows:
+        finish(session, row.id, "failed", {"reason": reason})
+    return len(rows)
+
+
 def requeue_interrupted(session: Session) -> int:
     """Runs whose process ended with the stack wait again; how many. Training resumes from its checkpoint."""
     rows = session.scalars(select(RunRow).where(RunRow.state == "running")).all()

@@ -123,6 +123,8 @@ class Supervisor:
             if process.poll() is not None:
                 del self._passing[name]
                 log.info("a process ended", name=name, status=process.returncode)
+                if name == TRAINING and process.returncode < 0:
+                    self._home.training_due.touch()  # the next process notes that this one was killed
                 if words := child.last_line(self._home.logs / f"{name}.out"):
                     self._say(words)
         if self._home.training_due.exists() and self.ready and TRAINING not in self._passing:

@@ -31,6 +31,8 @@ def main() -> int:
     store = open_store(settings, home)
     failed = 0
     try:
+        with store.write() as session:  # one process trains at a time, so none of them has one any more
+            runs.fail_interrupted(session, "its process was killed")
         while (run := _next(store)) is not None:
             failed += not _carry_out(store, home, settings, run)
     finally:

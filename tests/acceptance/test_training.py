@@ -1,0 +1,167 @@
+"""Training beside the running loop, once through: asked for by the tick, killed, done, activated, served."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import psutil
+import pytest
+from stack import Stack, lines, new_stack, until
+
+pytestmark = pytest.mark.timeout(240)
+
+SETTINGS = {
+    "MEMO_SCHEDULE__RETRAIN_EVERY": "1",
+    "MEMO_TRAIN__MINIMUM_EVENTS": "50",
+    "MEMO_TRAIN__EPOCHS": "1",
+    "MEMO_TRAIN__RANK": "2",
+    "MEMO_PREDICT__EVERY": "true",
+}
+PAST = 160
+"""Events that are stored before."""
+PAUSE_S = 0.3
+"""Between two events of the person who works on."""
+
+
+@dataclass
+class Course:
+    """What was seen."""
+
+    supervisor: int = 0
+    trainers: list[psutil.Process] = field(default_factory=list)
+    parents: list[int] = field(default_factory=list)
+    first: dict[str, Any] = field(default_factory=dict)
+    parts: list[list[dict[str, Any]]] = field(default_factory=list)
+    runs: list[tuple[Any, ...]] = field(default_factory=list)
+    version: str = ""
+    appended: int = 0
+    events: list[int] = field(default_factory=list)
+    predictions: list[tuple[Any, ...]] = field(default_factory=list)
+    status: dict[str, Any] = field(default_factory=dict)
+    leftovers: list[str] = field(default_factory=list)
+
+
+class Person:
+    """Works on, a line at a time."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self.lines = 0
+
+    def work(self) -> None:
+        at = datetime(2026, 2, 1, 9) + timedelta(minutes=self.lines)
+        self._stack.append([f"{at} - Started app: App{self.lines % 7}"])
+        self.lines += 1
+        time.sleep(PAUSE_S)
+
+
+@pytest.fixture(scope="module")
+def course() -> Iterator[Course]:
+    with new_stack(**SETTINGS) as stack:
+        yield run_through(stack, Course())
+
+
+def run_through(stack: Stack, course: Course) -> Course:
+    stack.home.run.mkdir(parents=True)
+    past = stack.home.root / "past.txt"
+    past.write_text("".join(f"{line}\n" for line in lines(PAST, "2026-01-02 09:00:00")), encoding="utf-8")
+    stack.ok("import", str(past))
+    stack.ok("up")
+    found = stack.status()
+    course.supervisor = found["pid"]
+    course.parts.append(found["parts"])
+    person = Person(stack)
+
+    look_at(course, trainer(stack, person))
+    os.kill(course.trainers[0].pid, signal.SIGKILL)
+    until("the run has failed", lambda: working(person, runs(stack, "failed")))
+    course.first = json.loads(runs(stack, "failed")[0][2])
+    look_at(course, trainer(stack, person))
+    [done, *_] = until("a run is done", lambda: working(person, runs(stack, "done")))
+    course.version = done[1]
+    stack.ok("model", "activate", course.version)
+    until("the new version predicts", lambda: working(person, predicted_by(stack, course.version)))
+    person.work()
+    stack.until_stored(PAST + person.lines)
+    stack.until_predicted()
+
+    course.appended = person.lines
+    course.status = stack.status()
+    course.parts.append(course.status["parts"])
+    stack.ok("down")
+    course.leftovers = stack.leftovers()
+    course.events = [row[0] for row in stack.sql("SELECT id FROM events WHERE source = 'inbox' ORDER BY seq")]
+    course.predictions = stack.sql("SELECT last_event_id, model_version, outcome_event_id FROM predictions ORDER BY id")
+    course.runs = stack.sql("SELECT state, kind, scope FROM runs ORDER BY id")
+    return course
+
+
+def runs(stack: Stack, state: str) -> list[tuple[Any, ...]]:
+    return stack.sql(f"SELECT id, version, result FROM runs WHERE state = '{state}' AND kind = 'train' ORDER BY id")
+
+
+def predicted_by(stack: Stack, version: str) -> int:
+    return int(stack.one(f"SELECT count(*) FROM predictions WHERE model_version = '{version}'"))
+
+
+def working(person: Person, found: Any) -> Any:
+    """What was found, while the person works on."""
+    person.work()
+    return found
+
+
+def trainer(stack: Stack, person: Person) -> int:
+    """The process that carries out a run, as the status names it."""
+    until("a run is under way", lambda: working(person, runs(stack, "running")))
+    [found] = stack.status()["passing"]
+    assert found["name"] == "training"
+    return int(found["pid"])
+
+
+def look_at(course: Course, pid: int) -> None:
+    process = psutil.Process(pid)
+    course.trainers.append(process)
+    course.parents.append(process.ppid())
+    assert process.cmdline()[1:] == ["-m", "training"]
+
+
+def test_training_is_a_process_of_its_own(course: Course) -> None:
+    assert course.parents == [course.supervisor, course.supervisor]
+    parts = {part["pid"] for part in course.parts[0]}
+    assert len({process.pid for process in course.trainers} - parts) == 2
+
+
+def test_a_killed_training_has_failed_and_the_next_one_is_asked_for(course: Course) -> None:
+    assert course.first == {"reason": "its process was killed"}
+    assert [row[0] for row in course.runs[:2]] == ["failed", "done"]
+
+
+def test_the_version_serves_without_a_restart(course: Course) -> None:
+    before, after = ([(part["name"], part["pid"], part["restarts"]) for part in parts] for parts in course.parts)
+    assert before == after
+    served = [row[1] for row in course.predictions]
+    assert set(served) == {"builtin", course.version}
+    assert served == sorted(served, key=["builtin", course.version].index), "never back again"
+    assert course.version in course.status["scopes"].values()
+
+
+def test_no_event_and_no_prediction_is_lost(course: Course) -> None:
+    assert len(course.events) == course.appended
+    assert {row[0] for row in course.predictions} == set(course.events)
+    made = [row[:2] for row in course.predictions]
+    assert len(made) == len(set(made))
+
+
+def test_each_prediction_has_what_came_next(course: Course) -> None:
+    after = dict(zip(course.events, [*course.events[1:], None], strict=True))
+    assert [row[2] for row in course.predictions] == [after[row[0]] for row in course.predictions]
+
+
+def test_down_ends_the_training_too(course: Course) -> None:
+    assert [left for left in course.leftovers if left != "training.due"] == []
+    assert not any(process.is_running() for process in course.trainers)
