@@ -30,6 +30,7 @@ def setup(folder: Path, part: str) -> None:
             foreign_pre_chain=shared,
         )
     )
+    logging.raiseExceptions = False  # where the disk is full, no traceback comes to the terminal instead
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)

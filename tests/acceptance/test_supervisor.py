@@ -4,10 +4,11 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC
 from pathlib import Path
@@ -29,6 +30,8 @@ PARTS = ["broker", "collector", "worker", "dispatcher", "beat"]
 SUPERVISOR = [sys.executable, "-m", "memo.supervisor"]
 SAMPLE = ROOT / "data" / "sample" / "day.txt"
 SECRET = "hunter2"
+RUNNING = {"kind": "train", "scope": "a@b", "state": "running", "created_at": "2026-03-02", "result": "{}"}
+"""A row of the table `runs`."""
 
 
 # One stack for all that a running one can show; a test that ends it leaves it to the next to start.
@@ -296,6 +299,33 @@ def test_a_replay_ends_with_a_killed_supervisor() -> None:
         process.wait()
         fresh.until_gone()
         assert running.state(fresh.home) == {}
+
+
+def test_a_part_alone_leaves_the_runs_of_others_alone() -> None:
+    with new_stack() as fresh:
+        fresh.home.run.mkdir(parents=True)
+        fresh.ok("import", str(SAMPLE))
+        with closing(sqlite3.connect(fresh.home.root / "memo.db")) as store, store:
+            store.execute(f"INSERT INTO runs ({', '.join(RUNNING)}) VALUES (?, ?, ?, ?, ?)", [*RUNNING.values()])
+        process = memo_up(fresh, "--part", "beat", "--for", "1")
+        said, _ = process.communicate(timeout=WAIT_S)
+        assert process.returncode == 0, said
+        assert fresh.sql("SELECT state FROM runs") == [("running",)], "its process may run beside another part"
+        assert fresh.leftovers() == []
+
+
+def test_a_log_on_a_full_disk_is_no_traceback() -> None:
+    code = """
+import logging, sys
+from pathlib import Path
+from memo import logs
+logs.setup(Path(sys.argv[1]), "part")
+logs.get("x").error("said")
+"""
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "part.log").symlink_to("/dev/full")
+        done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
 
 
 # Where it can't run. All at once, for each waits for something.
