@@ -1,5 +1,6 @@
 """What happened (Event), and the part of it that is predicted (Action)."""
 
+import re
 import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +29,12 @@ HUMAN = frozenset({Operation.WINDOW_FOCUS, Operation.WEB_VISIT, Operation.FILE_A
 """Operations that a person does, process noise apart."""
 
 
+TABS = re.compile(r" 和另外 \d+ 个页面| and \d+ more pages?")
+"""How many other tabs a browser's window has: of the window, not of the page that its title names."""
+_DETAIL = re.compile(TABS.pattern + r"|^\(\d+\+?\) |[\u200b-\u200d\ufeff]| - 个人(?= - )| - Personal(?= - )")
+"""Tabs, unread messages, zero-width characters, the browser's profile."""
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """Operation and target; `place` is the app of a window, the folder of a file, else empty."""
@@ -41,6 +48,13 @@ class Action:
         """The same at the level of app, domain or folder."""
         if self.operation in (Operation.WINDOW_FOCUS, Operation.FILE_ACCESS) and self.place:
             return Action(self.operation, "", self.place)
+        return self
+
+    @property
+    def identity(self) -> "Action":
+        """What it is counted as: a window's title without the details that change while the page stays."""
+        if self.operation is Operation.WINDOW_FOCUS:
+            return Action(self.operation, _DETAIL.sub("", self.target), self.place)
         return self
 
 

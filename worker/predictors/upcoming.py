@@ -1,56 +1,125 @@
-"""What will probably start, be visited or be opened within the horizon: a hazard from counts and recency."""
+"""What will probably start, be visited or be opened within the horizon.
+
+The evidence for an action is multiplied with weights set by hand: what came often of late, in this session, after what
+was just done, and after pauses as long as this one. Few of these things happen, so there is little to learn weights by.
+"""
 
 import math
-from collections import defaultdict
+from collections import Counter, deque
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from memo.events import Action, Event, Operation
 from memo.predictions import HORIZON_S, Upcoming
+from worker.predictors.tables import remember
 
 KINDS = frozenset({Operation.PROCESS_START, Operation.WEB_VISIT, Operation.FILE_ACCESS})
+TRIGGERS = KINDS | {Operation.PROCESS_END, Operation.WINDOW_FOCUS}
+"""What may go before them."""
 QUIET_S = 60
 """What came this recently is in use, not upcoming."""
-TIME_CONSTANT_S = 3_600
-LONGEST_GAP_S = 300
-"""A longer gap is absence; active time counts so much of it."""
+SESSION_S = 1_800
+"""A longer pause ends a session."""
+SHORT_S, LONG_S = 600.0, 3_600.0
+"""Time constants of the counts of late."""
+RECENT_S, RECENT = 300, 8
+"""What was just done: so many different actions within that time."""
+PAUSES = 200
+"""Of each action are remembered."""
 MAX_UPCOMING = 200
+
+BIAS = -1.5
+WEIGHTS = {"short": 0.1, "long": 0.3, "after": 0.3, "session": 0.2, "pauses": 0.2}
+FLOOR = 0.01
+"""What an evidence of nothing counts as."""
+
+
+@dataclass
+class Seen:
+    """What is known of an action; the counts of late are as of `at`."""
+
+    at: datetime
+    detail: str = ""
+    short: float = 0.0
+    long: float = 0.0
+    session: int = 0
+    in_session: int = 0
+    pauses: deque[float] = field(default_factory=lambda: deque(maxlen=PAUSES))
 
 
 class Hazard:
-    """Rates of each action over active time, the last hour weighing most."""
+    """Evidence for each action that starts, is visited or is opened."""
 
     def __init__(self) -> None:
-        self._decayed: defaultdict[Action, float] = defaultdict(float)
-        self._count: defaultdict[Action, int] = defaultdict(int)
-        self._last: dict[Action, datetime] = {}
-        self._details: dict[Action, str] = {}
-        self._active_s = 0.0
-        self._now: datetime | None = None
+        self._seen: dict[Action, Seen] = {}
+        self._after: dict[Action, Counter[Action]] = {}
+        """Of each trigger, what came within the horizon; and how often it came itself, under its own name."""
+        self._recent: deque[tuple[datetime, Action]] = deque()
+        self._session = 0
 
     def learn(self, event: Event) -> None:
         """Count the event."""
-        if self._now is not None:
-            self._active_s += min(max(0.0, (event.at - self._now).total_seconds()), LONGEST_GAP_S)
-        self._now = event.at
+        if event.operation not in TRIGGERS:
+            return
+        action, now = event.action.identity, event.at
+        if self._recent and not 0 <= (now - self._recent[-1][0]).total_seconds() <= SESSION_S:
+            self._session += 1
+        self._note_triggers(action, now)
         if event.operation in KINDS:
-            action = event.action
-            self._decayed[action] = 1 + self._decay(action, event.at)
-            self._count[action] += 1
-            self._last[action] = event.at
-            self._details[action] = event.detail if event.operation is Operation.WEB_VISIT else ""
+            self._note(event, action)
 
-    def _decay(self, action: Action, now: datetime) -> float:
-        if action not in self._last:
-            return 0.0
-        age = max(0.0, (now - self._last[action]).total_seconds())
-        return self._decayed[action] * math.exp(-age / TIME_CONSTANT_S)
+    def _note_triggers(self, action: Action, now: datetime) -> None:
+        """Count it after each trigger, and as a trigger, once for each time that it was quiet."""
+        while self._recent and not 0 <= (now - self._recent[0][0]).total_seconds() <= HORIZON_S:
+            self._recent.popleft()
+        quiet = all(other != action or (now - at).total_seconds() > QUIET_S for at, other in self._recent)
+        self._recent.append((now, action))
+        if quiet:
+            triggers = {other for _, other in self._recent} if action.operation in KINDS else {action}
+            for trigger in triggers:
+                counts = self._after.get(trigger, Counter())
+                counts[action] += 1
+                remember(self._after, trigger, counts)
+
+    def _note(self, event: Event, action: Action) -> None:
+        seen = self._seen.get(action) or Seen(event.at)
+        age = max(0.0, (event.at - seen.at).total_seconds())
+        if age > QUIET_S:
+            seen.pauses.append(age)
+        seen.short = 1 + seen.short * math.exp(-age / SHORT_S)
+        seen.long = 1 + seen.long * math.exp(-age / LONG_S)
+        seen.in_session = seen.in_session + 1 if seen.session == self._session else 1
+        seen.session, seen.at = self._session, event.at
+        seen.detail = event.detail if event.operation is Operation.WEB_VISIT else ""
+        remember(self._seen, action, seen)
 
     def upcoming(self, now: datetime) -> list[Upcoming]:
         """The likeliest first, at most `MAX_UPCOMING`; each probability stands for itself."""
-        answers = []
-        for action, last in self._last.items():
-            if (now - last).total_seconds() > QUIET_S:
-                often = self._count[action] / (self._active_s + TIME_CONSTANT_S)
-                rate = (often + self._decay(action, now) / TIME_CONSTANT_S) / 2
-                answers.append(Upcoming(action, 1 - math.exp(-rate * HORIZON_S), self._details[action]))
+        triggers = self._triggers(now)
+        answers = [
+            Upcoming(action, self._probability(action, seen, age, triggers), seen.detail)
+            for action, seen in self._seen.items()
+            if (age := (now - seen.at).total_seconds()) > QUIET_S
+        ]
         return sorted(answers, key=lambda answer: -answer.probability)[:MAX_UPCOMING]
+
+    def _triggers(self, now: datetime) -> list[Action]:
+        """What was just done, the latest first."""
+        recent = (action for at, action in reversed(self._recent) if (now - at).total_seconds() <= RECENT_S)
+        return list(dict.fromkeys(recent))[:RECENT]
+
+    def _probability(self, action: Action, seen: Seen, age: float, triggers: list[Action]) -> float:
+        after = [
+            self._after[trigger][action] / (self._after[trigger][trigger] + 1)
+            for trigger in triggers
+            if trigger in self._after
+        ]
+        evidence = {
+            "short": seen.short * math.exp(-age / SHORT_S) + FLOOR,
+            "long": seen.long * math.exp(-age / LONG_S) + FLOOR,
+            "after": sum(after) / max(1, len(after)) + FLOOR,
+            "session": 1 + (seen.in_session if seen.session == self._session else 0),
+            "pauses": 1 + sum(pause > age for pause in seen.pauses),
+        }
+        score = BIAS + sum(weight * math.log(evidence[name]) for name, weight in WEIGHTS.items())
+        return 1 / (1 + math.exp(-score))

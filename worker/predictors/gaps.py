@@ -1,0 +1,45 @@
+"""When the next action comes."""
+
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Sequence
+from datetime import datetime
+
+from memo.events import CONTEXT, Action, Event
+
+
+class Gaps:
+    """When the next action comes: the most frequent gap of the pair, backing off to ever coarser pairs."""
+
+    MAX_GAP_S = 86_400
+
+    def __init__(self) -> None:
+        self._gaps: defaultdict[Hashable, Counter[int]] = defaultdict(Counter)
+        self._last: tuple[Action, datetime] | None = None
+
+    def learn(self, event: Event) -> None:
+        """Count the gap since the event before."""
+        if event.operation in CONTEXT:
+            return
+        if self._last is not None:
+            gap = round((event.at - self._last[1]).total_seconds())
+            if 0 <= gap <= self.MAX_GAP_S:
+                for pair in _pairs(self._last[0], event.action.identity):
+                    self._gaps[pair][gap] += 1
+        self._last = (event.action.identity, event.at)
+
+    def expected_s(self, action: Action) -> int:
+        """Seconds from the last event to `action`."""
+        if self._last is not None:
+            for pair in _pairs(self._last[0], action.identity):
+                if counts := self._gaps.get(pair):
+                    return counts.most_common(1)[0][0]
+        return 0
+
+
+def _pairs(last: Action, following: Action) -> Sequence[Hashable]:
+    return (
+        (last, following),
+        (last.operation, last.coarse, following),
+        (last.operation, following),
+        (last.operation, following.operation),
+    )

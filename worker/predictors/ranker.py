@@ -1,0 +1,98 @@
+"""Ranks what follows one stream: its history, weighed by a mixer that learns from each outcome."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from memo.events import CONTEXT, Action, Event
+from worker.predictors.history import FEATURES, History
+from worker.predictors.mixer import Mixer
+from worker.predictors.symbols import Ids, Unseen
+from worker.predictors.tables import Array
+
+LM_FEATURES = ("language_model", "not_in_language_model")
+LM_FLOOR = -12.0
+"""The least log-probability that the language model's word counts for."""
+
+
+class Scores(Protocol):
+    """What a language model says: log-probabilities of the actions in its context, and of anything else."""
+
+    @property
+    def actions(self) -> dict[Action, float]:
+        """By action."""
+
+    @property
+    def new(self) -> float:
+        """Of anything else."""
+
+
+class Reader(Protocol):
+    """A language model that reads along one stream."""
+
+    def read(self, event: Event) -> None:
+        """Take in the next event."""
+
+    def scores(self) -> Scores:
+        """What it expects next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """What was ranked, while its outcome is awaited; `probabilities` are those of `symbols` and sum to 1."""
+
+    symbols: Ids
+    features: Array
+    gate: str
+    probabilities: Array
+
+
+class Ranker:
+    """History, mixer and, where there is one, a language model that reads the same stream."""
+
+    def __init__(self, reader: Reader | None = None, weights: dict[str, Any] | None = None) -> None:
+        self._reader = reader
+        self.mixer = Mixer((*FEATURES, *LM_FEATURES)).restore(weights)
+        self.history = History()
+        self._ranked: Ranked | None = None
+
+    def learn(self, event: Event) -> None:
+        """Count the event; where a ranking was asked for before it, the weights learn from it too."""
+        if event.operation not in CONTEXT:
+            self._learn_outcome(event.action)
+        self.history.learn(event)
+        if self._reader is not None:
+            self._reader.read(event)
+
+    def _learn_outcome(self, action: Action) -> None:
+        ranked, self._ranked = self._ranked, None
+        if ranked is not None and (symbol := self.history.symbols.outcome(action)) is not None:
+            place = np.flatnonzero(ranked.symbols == symbol)
+            if len(place):
+                self.mixer.learn(ranked.features, ranked.gate, int(place[0]))
+
+    def rank(self) -> Ranked | None:
+        """What follows, None before the first event; asking again gives the same."""
+        if self._ranked is None and self.history.steps:
+            symbols = self.history.candidates()
+            features = np.hstack([self.history.features(symbols), self._language_columns(symbols)])
+            gate = self.history.gate
+            self._ranked = Ranked(symbols, features, gate, self.mixer.probabilities(features, gate))
+        return self._ranked
+
+    def _language_columns(self, symbols: Ids) -> Array:
+        columns = np.zeros((len(symbols), len(LM_FEATURES)))
+        if self._reader is None:
+            return columns
+        said = self._reader.scores()
+        names = [self.history.symbols.names[symbol] for symbol in symbols]
+        by_name: dict[Action | Unseen, float] = {}
+        for action, score in said.actions.items():
+            by_name[action.identity] = max(by_name.get(action.identity, LM_FLOOR), score)
+        absent = np.array([name not in by_name for name in names])
+        share = said.new - math.log(max(1, int(absent.sum())))
+        columns[:, 0] = [by_name.get(name, max(LM_FLOOR, share)) for name in names]
+        columns[:, 1] = absent
+        return columns
