@@ -57,11 +57,14 @@ class Ranker:
         self.mixer = Mixer((*FEATURES, *LM_FEATURES)).restore(weights)
         self.history = History()
         self._ranked: Ranked | None = None
+        self._moved_on = False
+        """Whether something was read since: a mark of context settles no ranking, but a language model reads it."""
 
     def learn(self, event: Event) -> None:
         """Count the event; where a ranking was asked for before it, the weights learn from it too."""
         if event.operation not in CONTEXT:
             self._learn_outcome(event.action)
+        self._moved_on = True
         self.history.learn(event)
         if self._reader is not None:
             self._reader.read(event)
@@ -75,11 +78,12 @@ class Ranker:
 
     def rank(self) -> Ranked | None:
         """What follows, None before the first event; asking again gives the same."""
-        if self._ranked is None and self.history.steps:
+        if (self._ranked is None or self._moved_on) and self.history.steps:
             symbols = self.history.candidates()
             features = np.hstack([self.history.features(symbols), self._language_columns(symbols)])
             gate = self.history.gate
             self._ranked = Ranked(symbols, features, gate, self.mixer.probabilities(features, gate))
+            self._moved_on = False
         return self._ranked
 
     def _language_columns(self, symbols: Ids) -> Array:

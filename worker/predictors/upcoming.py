@@ -5,7 +5,7 @@ was just done, and after pauses as long as this one. Few of these things happen,
 """
 
 import math
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -24,8 +24,10 @@ SHORT_S, LONG_S = 600.0, 3_600.0
 """Time constants of the counts of late."""
 RECENT_S, RECENT = 300, 8
 """What was just done: so many different actions within that time."""
-PAUSES = 200
+PAUSES = 100
 """Of each action are remembered."""
+MAX_SEEN = 500
+"""Actions that are thought of; the one that came longest ago is forgotten first."""
 MAX_UPCOMING = 200
 
 BIAS = -1.5
@@ -91,33 +93,34 @@ class Hazard:
         seen.in_session = seen.in_session + 1 if seen.session == self._session else 1
         seen.session, seen.at = self._session, event.at
         seen.detail = event.detail if event.operation is Operation.WEB_VISIT else ""
-        remember(self._seen, action, seen)
+        remember(self._seen, action, seen, MAX_SEEN)
 
     def upcoming(self, now: datetime) -> list[Upcoming]:
         """The likeliest first, at most `MAX_UPCOMING`; each probability stands for itself."""
-        triggers = self._triggers(now)
+        after = self._after_triggers(now)
         answers = [
-            Upcoming(action, self._probability(action, seen, age, triggers), seen.detail)
+            Upcoming(action, self._probability(seen, age, after[action]), seen.detail)
             for action, seen in self._seen.items()
             if (age := (now - seen.at).total_seconds()) > QUIET_S
         ]
         return sorted(answers, key=lambda answer: -answer.probability)[:MAX_UPCOMING]
 
-    def _triggers(self, now: datetime) -> list[Action]:
-        """What was just done, the latest first."""
+    def _after_triggers(self, now: datetime) -> defaultdict[Action, float]:
+        """How often each action came within the horizon after what was just done: the mean of the shares."""
         recent = (action for at, action in reversed(self._recent) if (now - at).total_seconds() <= RECENT_S)
-        return list(dict.fromkeys(recent))[:RECENT]
+        triggers = [trigger for trigger in list(dict.fromkeys(recent))[:RECENT] if trigger in self._after]
+        after = defaultdict[Action, float](float)
+        for trigger in triggers:
+            counts = self._after[trigger]
+            for action, count in counts.items():
+                after[action] += count / (counts[trigger] + 1) / len(triggers)
+        return after
 
-    def _probability(self, action: Action, seen: Seen, age: float, triggers: list[Action]) -> float:
-        after = [
-            self._after[trigger][action] / (self._after[trigger][trigger] + 1)
-            for trigger in triggers
-            if trigger in self._after
-        ]
+    def _probability(self, seen: Seen, age: float, after: float) -> float:
         evidence = {
             "short": seen.short * math.exp(-age / SHORT_S) + FLOOR,
             "long": seen.long * math.exp(-age / LONG_S) + FLOOR,
-            "after": sum(after) / max(1, len(after)) + FLOOR,
+            "after": after + FLOOR,
             "session": 1 + (seen.in_session if seen.session == self._session else 0),
             "pauses": 1 + sum(pause > age for pause in seen.pauses),
         }
