@@ -1,13 +1,14 @@
 """Engines: one for writing and one for reading, on SQLite and on Postgres."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
 from memo.errors import MemoError, UsageError
@@ -16,6 +17,7 @@ from memo.settings import Settings
 
 BUSY_TIMEOUT_MS = 10_000
 """How long a writer waits for another."""
+DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 
 
 @dataclass(frozen=True)
@@ -49,20 +51,48 @@ def store_url(settings: Settings, home: Home) -> str:
 
 
 def open_store(settings: Settings, home: Home) -> Store:
-    """The store; nothing is connected yet. Raises UsageError for a URL that no driver takes."""
-    url = store_url(settings, home)
-    try:
-        if make_url(url).get_backend_name() != "sqlite":
-            engine = create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 5})
-            return Store(engine, engine)
+    """The store; nothing is connected yet. Raises UsageError for a URL that MEMO can't use."""
+    url = _parsed(store_url(settings, home))
+    if url.get_backend_name() == "sqlite":
         return Store(_sqlite(url, "IMMEDIATE"), _sqlite(url, "DEFERRED"))
-    except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:  # a port such as `x`
-        raise UsageError(
-            "Setting database_url is not a database MEMO can use; write sqlite:///FILE or postgresql+psycopg://…"
-        ) from error
+    try:
+        engine = create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+    except (ArgumentError, ImportError) as error:  # an option such as `port=x`; no library of Postgres
+        raise _unusable("is not a database MEMO can use") from error
+    return Store(engine, engine)
 
 
-def _sqlite(url: str, begin: str) -> Engine:
+def _parsed(url: str) -> URL:
+    """The URL in its parts. Raises UsageError, which shows nothing of it: who can say where a password ends?"""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:  # a port such as `x`
+        raise _unusable("is not a database MEMO can use") from error
+    if parsed.drivername not in DRIVERS:
+        raise _unusable("is not a database MEMO can use")
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.query or parsed.database in (None, "", ":memory:"):
+            raise _unusable("names no file, or has options, of which SQLite takes none")
+    elif not re.fullmatch(r"[^@?]*@?[^@]*", url):  # else the rest of a password would be taken for the host
+        raise _unusable("has an @ too many; inside a password it is written %40")
+    elif unknown := parsed.query.keys() - _options():
+        raise _unusable(f"has options that Postgres does not know ({', '.join(sorted(unknown))})")
+    return parsed
+
+
+def _options() -> set[str]:
+    from psycopg.pq import Conninfo
+
+    return {option.keyword.decode() for option in Conninfo.get_defaults()}
+
+
+def _unusable(reason: str) -> UsageError:
+    return UsageError(
+        f"Setting database_url {reason}; write sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/NAME."
+    )
+
+
+def _sqlite(url: URL, begin: str) -> Engine:
     engine = create_engine(url, connect_args={"check_same_thread": False})
 
     @event.listens_for(engine, "connect")
@@ -87,10 +117,10 @@ def _explained(engine: Engine) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        url = engine.url.render_as_string(hide_password=True)
         reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
         raise StoreError(
-            f"The store {url} did not do as asked ({reason}); is it there and up to date? See `memo doctor`."
+            f"The store {shown(engine.url)} did not do as asked ({reason}); "
+            "is it there and up to date? See `memo doctor`."
         ) from error
 
 
@@ -99,8 +129,13 @@ class StoreError(MemoError):
 
 
 def shown_url(settings: Settings, home: Home) -> str:
-    """The URL of the store in force, without its password."""
-    return make_url(store_url(settings, home)).render_as_string(hide_password=True)
+    """The URL of the store in force, without user, password and options."""
+    return shown(_parsed(store_url(settings, home)))
+
+
+def shown(url: URL) -> str:
+    """A URL without user, password and options, of which one may be a password too."""
+    return URL.create(url.drivername, host=url.host, port=url.port, database=url.database).render_as_string()
 
 
 def revision(connection: Connection) -> str | None:
@@ -113,5 +148,5 @@ def revision(connection: Connection) -> str | None:
 
 def sqlite_path(url: str) -> Path | None:
     """The file of a SQLite URL, else None."""
-    parsed = make_url(url)
+    parsed = _parsed(url)
     return Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None

@@ -7,7 +7,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, select
 
-from db.engine import StoreError, open_store, revision
+from db.engine import StoreError, open_store, revision, shown
 from memo.paths import Home
 from memo.settings import Settings
 
@@ -47,7 +47,7 @@ def _refuse_newer(connection: Connection) -> None:
     found = revision(connection)
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
     if found is not None and found not in known:
-        url = connection.engine.url.render_as_string(hide_password=True)
         raise StoreError(
-            f"The store {url} was written by a newer MEMO (schema {found}); update MEMO, nothing was changed."
+            f"The store {shown(connection.engine.url)} was written by a newer MEMO (schema {found}); "
+            "update MEMO, nothing was changed."
         )

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import quote
 
 import platformdirs
 
@@ -87,4 +88,4 @@ class Home:
     @property
     def database_url(self) -> str:
         """The embedded store."""
-        return f"sqlite:///{self.root / 'memo.db'}"
+        return f"sqlite:///{quote(str(self.root / 'memo.db'))}"

@@ -1,9 +1,10 @@
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from threading import Barrier
 from typing import Any
 
@@ -14,7 +15,7 @@ from sqlalchemy import func, select, text
 
 from collector.intake import Intake
 from db import cursors, events, migrate, scopes
-from db.engine import BUSY_TIMEOUT_MS, Store, StoreError, open_store
+from db.engine import BUSY_TIMEOUT_MS, Store, StoreError, open_store, shown_url, sqlite_path, store_url
 from db.events import Repeats
 from db.models import Base, EventRow, ScopeRow
 from memo.errors import MemoError, UsageError
@@ -428,13 +429,48 @@ def test_a_time_without_an_offset_is_refused(store: Store) -> None:
         "nothing://ada:secret@host/memo",
         "sqlite+nothing:///memo.db",
         "mysql://ada:secret@host/memo",
+        "postgresql+asyncpg://ada:secret@host/memo",
+        "postgresql+psycopg://ada:in@secret@host/memo",
+        "postgresql+psycopg://ada:in@secret?x@host/memo",
+        "postgresql+psycopg://ada:in@secret/x@host/memo",
+        "postgresql+psycopg://host/memo?user=ada&password=in@secret",
+        "postgresql+psycopg://ada:secret@host/memo?nonsense=1",
+        "postgresql+psycopg://ada:secret@host/memo?cursor_factory=x",
+        "sqlite:///memo.db?nonsense=1",
+        "sqlite:///memo.db?check_same_thread=secret",
+        "sqlite://",
+        "sqlite:///:memory:",
     ],
 )
 def test_a_url_that_is_none_is_one_sentence(home: Home, url: str) -> None:
-    with pytest.raises(UsageError, match="database_url") as failure:
-        migrate.upgrade(Settings(database_url=url), home)
-    assert "secret" not in str(failure.value)
-    assert "\n" not in str(failure.value)
+    settings = Settings(database_url=url)
+    doors: list[Callable[[Settings, Home], object]] = [
+        migrate.upgrade,
+        shown_url,
+        lambda *given: sqlite_path(store_url(*given)),
+    ]
+    for door in doors:
+        with pytest.raises(UsageError, match="database_url") as failure:
+            door(settings, home)
+        assert "secret" not in str(failure.value)
+        assert "\n" not in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://ada:secret@host:5432/memo",
+        "postgresql+psycopg://host:5432/memo?user=ada&password=secret",
+    ],
+)
+def test_a_url_is_shown_without_credentials(home: Home, url: str) -> None:
+    assert shown_url(Settings(database_url=url), home) == "postgresql+psycopg://host:5432/memo"
+
+
+def test_a_home_may_have_any_name(tmp_path: Path) -> None:
+    for name in ("a?b", "a%41", "a@b", "a#b"):
+        home = Home(tmp_path / name)
+        assert sqlite_path(store_url(Settings(), home)) == home.root / "memo.db"
 
 
 @pytest.mark.parametrize(
@@ -447,7 +483,7 @@ def test_a_url_that_is_none_is_one_sentence(home: Home, url: str) -> None:
         "postgresql://ada:secret@127.0.0.1:1/memo",
         "postgresql+psycopg://ada:secret@127.0.0.1:99999/memo",
         "postgresql+psycopg://ada:secret@nowhere.invalid/memo",
-        "postgresql+psycopg://ada:secret@127.0.0.1/memo?nonsense=1",
+        "postgresql+psycopg://ada:secret@127.0.0.1/memo?sslmode=nonsense",
         "postgresql+psycopg://ada:secret@/memo?host=/nowhere",
     ],
 )
@@ -472,14 +508,13 @@ def test_a_file_that_is_no_store_is_one_sentence_and_unchanged(home: Home) -> No
     assert path.read_bytes() == before
 
 
-def test_a_store_that_may_not_be_written_is_one_sentence(sqlite: Store, home: Home) -> None:
+def test_a_store_that_may_not_be_written_is_one_sentence(sqlite: Store) -> None:
     append(sqlite, [started("a")])
-    url = f"sqlite:///file:{home.root / 'memo.db'}?mode=ro&uri=true"  # root may write to any file
-    store = open_store(Settings(database_url=url), home)
+    with sqlite.writer.begin() as connection:
+        connection.exec_driver_sql("PRAGMA query_only=ON")  # root may write to any file
     with pytest.raises(StoreError, match="readonly"):
-        append(store, [started("b")])
-    assert stored(store) == [(1, "a")]
-    store.close()
+        append(sqlite, [started("b")])
+    assert stored(sqlite) == [(1, "a")]
 
 
 def test_a_store_that_was_not_upgraded_is_one_sentence(store: Store) -> None:
