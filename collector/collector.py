@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import entry_points
@@ -18,7 +19,7 @@ from memo.queue import make_app
 from memo.settings import Settings
 
 BACK_OFF_S = (1.0, 60.0)
-"""First and longest pause before a source that failed is run again."""
+"""First and longest pause before a source is run again; the first one too after a run longer than the longest."""
 READY_S = 5.0
 """A source that watches later than this holds the others up no longer."""
 
@@ -31,19 +32,23 @@ def sources(settings: Settings, home: Home) -> list[Source]:
 
 
 def keep_running(source: Source, intake: Intake, stop: threading.Event) -> None:
-    """Run a source until `stop` is set; where it fails, again after a pause."""
+    """Run a source until `stop` is set; where it fails or ends before, again after a pause."""
 
     def emit(batch: Batch) -> None:
         intake.take(source.name, batch)
 
     pause = BACK_OFF_S[0]
     while not stop.is_set():
+        began = time.monotonic()
         try:
             source.run(emit, partial(intake.cursor, source.name), stop)
+            log.info("a source ended", source=source.name)
         except Exception:
-            log.exception("a source failed", source=source.name, again_in_s=pause)
-            stop.wait(pause)
-            pause = min(2 * pause, BACK_OFF_S[1])
+            log.exception("a source failed", source=source.name)
+        if time.monotonic() - began > BACK_OFF_S[1]:  # it had recovered
+            pause = BACK_OFF_S[0]
+        stop.wait(pause)
+        pause = min(2 * pause, BACK_OFF_S[1])
 
 
 def collect(settings: Settings, home: Home, stop: threading.Event, ready: Callable[[], None]) -> None:
