@@ -149,6 +149,36 @@ def _whole(judged: Sequence[Judged], ranks: Sequence[int | None]) -> dict[str, A
     }
 
 
+def ahead(whole: Sequence[Judged], part: Sequence[Judged], view: View) -> dict[str, Any]:
+    """How far one model is ahead of another on the same windows: difference of hit@1 and hit@5, 95 % interval."""
+    pairs = [(one, other) for one, other in zip(whole, part, strict=True) if view in one.truth]
+    return _differences([(_rank(one, view), _rank(other, view)) for one, other in pairs])
+
+
+def ahead_of_baseline(judged: Sequence[Judged], name: str) -> dict[str, Any]:
+    """The same, of a baseline on the next action."""
+    return _differences([(_rank(one, "next"), place(one.truth["next"], one.baselines["next"][name])) for one in judged])
+
+
+def _rank(judged: Judged, view: View) -> int | None:
+    return place(judged.truth[view], answers(judged.ranking)[view])
+
+
+def _differences(ranks: Sequence[tuple[int | None, int | None]]) -> dict[str, Any]:
+    found = {}
+    for cut in (1, 5):
+        values = [float(_within(one, cut)) - float(_within(other, cut)) for one, other in ranks]
+        found[f"hit@{cut}"] = {
+            "difference": sum(values) / len(values),
+            "95": list(metrics.interval(values, metrics.BLOCK)),
+        }
+    return found
+
+
+def _within(rank: int | None, cut: int) -> bool:
+    return rank is not None and rank <= cut
+
+
 def look_up(train: Sequence[Question], test: Sequence[Question]) -> dict[str, Any]:
     """Scores of the table that copies what stands literally in a training window."""
     table = LookUp(train)

@@ -3,9 +3,11 @@
 The definitions are those of `memo evaluate` and of any scorer that asks `memo predict --stream` over a pipe.
 """
 
+import math
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from memo.events import Action, Event, Operation
@@ -15,6 +17,8 @@ MRR_DEPTH = 5
 """A truth further down counts nothing; the baselines give no more candidates."""
 BINS = 10
 ROUNDS = 1_000
+BLOCK = 10
+"""Consecutive windows that are drawn together where models are compared."""
 
 _PART_OF_TARGET = frozenset({Operation.APP_USAGE, Operation.TIME_CONTEXT})
 """Operations whose detail is part of what must be right: a usage's seconds, a mark's hour."""
@@ -91,8 +95,16 @@ def ece(answers: Iterable[tuple[float, float]], bins: int = BINS) -> float:
     return error
 
 
-def interval(values: Sequence[float], rounds: int = ROUNDS) -> tuple[float, float]:
-    """Bootstrap 95 % interval of the mean; always the same for the same values."""
+def interval(values: Sequence[float], block: int = 1, rounds: int = ROUNDS) -> tuple[float, float]:
+    """Bootstrap 95 % interval of the mean; always the same for the same values.
+
+    With a `block` above 1, so many consecutive values are drawn together, for neighbours are alike: the circular block
+    bootstrap (Politis and Romano 1992).
+    """
     chance, total = random.Random(0), len(values)
-    means = sorted(sum(chance.choices(values, k=total)) / total for _ in range(rounds))
+    block = min(block, total)
+    ahead = list(accumulate([*values, *values[:block]], initial=0.0))
+    sums = [ahead[start + block] - ahead[start] for start in range(total)]
+    draws = math.ceil(total / block)
+    means = sorted(sum(chance.choices(sums, k=draws)) / (draws * block) for _ in range(rounds))
     return means[int(rounds * 0.025)], means[int(rounds * 0.975)]

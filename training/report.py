@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import tzinfo
 from enum import StrEnum
 from pathlib import Path
@@ -12,16 +13,18 @@ from memo.errors import UsageError
 from memo.events import Event
 from memo.protocols import Predictor
 from memo.settings import Settings
-from training import evaluate, questions, upcoming
+from training import ablation, evaluate, questions, upcoming
+from training.ablation import Readers
+from training.baselines import NAMES
 from training.evaluate import Judged, Progress
 from training.make import train_into
 from training.questions import Question
-from training.results import Result
+from worker.predictors.mixed import MixedPredictor
 
 Bar = Callable[[str], AbstractContextManager[Progress]]
 """Makes a progress bar with some words."""
-Fit = Callable[[Sequence[Event], Bar], tuple[str, Predictor]]
-"""Gives a version's name and a predictor that has seen nothing, for the events of the training part."""
+Fit = Callable[[Sequence[Event], Bar], tuple[str, Readers]]
+"""Gives a version's name and what makes its readers, for the events of the training part."""
 
 
 class Protocol(StrEnum):
@@ -34,7 +37,7 @@ class Protocol(StrEnum):
 def fresh(settings: Settings) -> Fit:
     """Fine-tunes the base model on the training part; where that is too small, the built-in version is judged."""
 
-    def fit(events: Sequence[Event], bar: Bar) -> tuple[str, Predictor]:
+    def fit(events: Sequence[Event], bar: Bar) -> tuple[str, Readers]:
         if len(events) < settings.train.minimum_events:
             return existing(settings, "builtin", None)(events, bar)
         with tempfile.TemporaryDirectory(prefix="memo-evaluate-") as folder:
@@ -48,47 +51,79 @@ def fresh(settings: Settings) -> Fit:
 def existing(settings: Settings, version: str, folder: Path | None) -> Fit:
     """Takes a version as it stands."""
 
-    def fit(_events: Sequence[Event], _bar: Bar) -> tuple[str, Predictor]:
-        from worker.predictors.serving import open_predictor
+    def fit(_events: Sequence[Event], _bar: Bar) -> tuple[str, Readers]:
+        from worker.predictors.serving import open_readers
 
-        return version, open_predictor(settings.model, version, folder)
+        return version, open_readers(settings.model, version, folder)
 
     return fit
 
 
 def report(
-    asked: Sequence[Question], protocol: Protocol, fit: Fit, zone: tzinfo, bar: Bar
-) -> tuple[dict[str, Any], list[Result]]:
-    """Scores of one person's windows as JSON, and a row for each answer. Raises UsageError for a single window."""
+    asked: Sequence[Question], protocol: Protocol, fit: Fit, zone: tzinfo, bar: Bar, ablate: bool = False
+) -> tuple[dict[str, Any], list[Judged]]:
+    """Scores of one person's windows as JSON, and how each was answered. Raises UsageError for a single window."""
     if len(asked) < 2:
         raise UsageError("One window can't be divided into a part to learn from and a part to ask; give more.")
-    chosen = _chrono if protocol is Protocol.CHRONO else _random
-    name, judged, look_up = chosen(asked, fit, zone, bar)
-    views: dict[str, Any] = {str(view): found for view, found in evaluate.scores(judged).items()}
-    scores = views.pop("next")
-    best = evaluate.best_baseline(scores)
-    found = {
-        "version": name,
-        "n": len(judged),
-        "best_baseline": best,
-        "scores": scores | look_up,
-        "views": views,
-        "upcoming": upcoming.scored(entry.upcoming for entry in judged),
-    }
-    return found, list(evaluate.results(judged, best))
+    split = _chrono(asked, bar) if protocol is Protocol.CHRONO else _random(asked, zone, bar)
+    name, readers = fit(questions.stream(split.train), bar)
+    judged = split.ask(MixedPredictor(readers()), "asking")
+    found = _scored(judged) | {"version": name}
+    found["scores"][evaluate.LOOK_UP] = evaluate.look_up(split.train, split.test)
+    if ablate:
+        found["ablation"] = {
+            left: _ablated(judged, split.ask(make(readers), left)) for left, make in ablation.VARIANTS.items()
+        }
+    return found, judged
 
 
-def _chrono(asked: Sequence[Question], fit: Fit, _zone: tzinfo, bar: Bar) -> tuple[str, list[Judged], dict[str, Any]]:
+@dataclass(frozen=True)
+class Split:
+    """A part to learn from, a part to ask, and how it is asked, with some words for the progress bar."""
+
+    train: Sequence[Question]
+    test: Sequence[Question]
+    ask: Callable[[Predictor, str], list[Judged]]
+
+
+def _chrono(asked: Sequence[Question], bar: Bar) -> Split:
     cut = int(len(asked) * evaluate.TRAIN_SHARE)
-    name, predictor = fit(questions.stream(asked[:cut]), bar)
-    with bar("asking") as progress:
-        return name, evaluate.chrono(predictor, asked, cut, progress), {}
+
+    def ask(predictor: Predictor, words: str) -> list[Judged]:
+        with bar(words) as progress:
+            return evaluate.chrono(predictor, asked, cut, progress)
+
+    return Split(asked[:cut], asked[cut:], ask)
 
 
-def _random(asked: Sequence[Question], fit: Fit, zone: tzinfo, bar: Bar) -> tuple[str, list[Judged], dict[str, Any]]:
+def _random(asked: Sequence[Question], zone: tzinfo, bar: Bar) -> Split:
     train, test = evaluate.random_split(asked)
     seen = questions.rejoin(train, zone)
-    name, predictor = fit(questions.stream(seen), bar)
-    with bar("asking") as progress:
-        judged = evaluate.leaking(predictor, seen, test, progress)
-    return name, judged, {evaluate.LOOK_UP: evaluate.look_up(train, test)}
+
+    def ask(predictor: Predictor, words: str) -> list[Judged]:
+        with bar(words) as progress:
+            return evaluate.leaking(predictor, seen, test, progress)
+
+    return Split(seen, test, ask)
+
+
+def _scored(judged: Sequence[Judged]) -> dict[str, Any]:
+    views: dict[str, Any] = {str(view): found for view, found in evaluate.scores(judged).items()}
+    scores = views.pop("next")
+    return {
+        "n": len(judged),
+        "best_baseline": evaluate.best_baseline(scores),
+        "scores": scores,
+        "views": views,
+        "ahead": {name: evaluate.ahead_of_baseline(judged, name) for name in NAMES},
+        "upcoming": upcoming.scored(entry.upcoming for entry in judged),
+    }
+
+
+def _ablated(whole: Sequence[Judged], part: Sequence[Judged]) -> dict[str, Any]:
+    """What is left without a part, and how far the whole is ahead of that."""
+    found = evaluate.scores(part)
+    return {
+        "scores": {str(view): scores[evaluate.MODEL] for view, scores in found.items()},
+        "ahead": {str(view): evaluate.ahead(whole, part, view) for view in found},
+    }

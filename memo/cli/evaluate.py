@@ -15,6 +15,7 @@ from memo.paths import Home
 from memo.settings import Settings
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
 LEAKS = "random split of overlapping windows, which LEAKS: no measure of prediction, only for comparison with the like"
@@ -45,10 +46,14 @@ def evaluate(
         Path | None, typer.Option(help="Where prediction_results.csv goes: a file or a folder.", show_default=False)
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
+    ablate: Annotated[
+        bool, typer.Option("--ablate", help="Take parts of the predictor away, one by one, to see what each earns.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
     """Score model and baselines on the windows of each FILE, each a person of their own."""
     from memo import logs
+    from training import evaluate as evaluation
     from training import questions, report, results
 
     settings, home = Settings.load(), Home.find()
@@ -62,12 +67,13 @@ def evaluate(
         if version is None
         else report.existing(settings, version, _folder(version, settings, home))
     )
-    reports, rows = [], []
+    reports: list[dict[str, Any]] = []
+    rows: list[results.Result] = []
     for file in files:
         asked = questions.from_file(file, settings.zone, settings.window.size, settings.language)
-        found, answers = report.report(asked, report.Protocol(protocol), fit, settings.zone, bar)
+        found, judged = report.report(asked, report.Protocol(protocol), fit, settings.zone, bar, ablate)
         reports.append({"file": file.name, **found})
-        rows += answers
+        rows += evaluation.results(judged, found["best_baseline"])
     results.write(rows, destination)
     if as_json:
         print(json.dumps({"protocol": protocol, "leaks": protocol is Division.RANDOM, "files": reports}))
@@ -109,6 +115,30 @@ def _show(reports: list[dict[str, Any]], protocol: Division) -> None:
         if found["upcoming"]:
             precision = {name: [scores["ap"]] for name, scores in found["upcoming"].items()}
             console.print(_table(("upcoming ap",), precision))
+        if "ablation" in found:
+            _show_ablation(console, found)
+
+
+def _show_ablation(console: "Console", found: dict[str, Any]) -> None:
+    """What is left without a part, and what the language model earns."""
+    views = ("next", *found["views"])
+    columns = [*(f"{view} @{cut}" for view in views for cut in CUTS), "overall", "ece"]
+    left = {"memo": {"next": found["scores"]["memo"]} | {view: found["views"][view]["memo"] for view in views[1:]}}
+    left |= {name: part["scores"] for name, part in found["ablation"].items()}
+    rows = {
+        name: [
+            *(scores[view][f"hit@{cut}"] for view in views for cut in CUTS),
+            scores["next"]["overall"],
+            scores["next"]["ece"],
+        ]
+        for name, scores in left.items()
+    }
+    console.print(_table(columns, rows))
+    earned = found["ablation"]["history alone"]["ahead"]
+    for view in views:
+        of_view = earned[view]["hit@1"]
+        low, high = of_view["95"]
+        console.print(f"the language model earns {of_view['difference']:+.3f} [{low:+.3f}, {high:+.3f}] of {view} @1")
 
 
 def _table(columns: Sequence[str], rows: dict[str, list[Any]]) -> "Table":

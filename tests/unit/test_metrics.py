@@ -55,6 +55,13 @@ def test_the_interval_holds_the_mean_and_never_changes() -> None:
     assert metrics.interval(values) == (low, high)
 
 
+def test_an_interval_by_blocks_is_wider_where_neighbours_are_alike() -> None:
+    values = [float(number // 10 % 2) for number in range(200)]
+    (low, high), (block_low, block_high) = metrics.interval(values), metrics.interval(values, block=10)
+    assert block_low < low < 0.5 < high < block_high
+    assert metrics.interval([1.0, 1.0], block=10) == (1.0, 1.0)
+
+
 def test_coarse_sums_probabilities() -> None:
     windows = [Key(Action(Operation.WINDOW_FOCUS, title, app)) for title, app in (("a", "X"), ("b", "Y"), ("c", "Y"))]
     assert metrics.coarse_ranking(zip(windows, (0.4, 0.3, 0.3), strict=True)) == [windows[1].coarse, windows[0].coarse]

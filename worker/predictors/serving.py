@@ -1,5 +1,6 @@
 """The predictor of a version: one language model loaded, one reader for each stream."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from memo.logs import get
 from memo.settings import ModelSettings
 from worker.predictors.language import LanguageModel
 from worker.predictors.mixed import MixedPredictor
+from worker.predictors.ranker import Reader
 
 BUILTIN = "builtin"
 """The version of a fresh installation: the built-in base model with the adapter that ships with it."""
@@ -54,8 +56,14 @@ class Serving:
         return version
 
 
-def open_predictor(settings: ModelSettings, version: str, folder: Path | None) -> MixedPredictor:
-    """A predictor of its own, to be judged. Raises MemoError where the model can't be loaded."""
+def open_readers(settings: ModelSettings, version: str, folder: Path | None) -> Callable[[], Reader]:
+    """Makes readers of a version. Raises MemoError where the model can't be loaded."""
     serving = Serving(settings)
     model = serving.load()
-    return MixedPredictor(model.reader(serving._adapter(model, version, folder)))
+    adapter = serving._adapter(model, version, folder)
+    return lambda: model.reader(adapter)
+
+
+def open_predictor(settings: ModelSettings, version: str, folder: Path | None) -> MixedPredictor:
+    """A predictor of its own, to be judged. Raises MemoError where the model can't be loaded."""
+    return MixedPredictor(open_readers(settings, version, folder)())
