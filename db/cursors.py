@@ -1,7 +1,10 @@
 """Cursors: from where a source goes on."""
 
+from collections.abc import Set
+from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from db.models import CursorRow
@@ -15,4 +18,13 @@ def get(session: Session, source: str, key: str) -> dict[str, Any] | None:
 
 def put(session: Session, source: str, key: str, cursor: dict[str, Any]) -> None:
     """Set the cursor, in the transaction of the rows that it stands for."""
-    session.merge(CursorRow(source=source, key=key, cursor=cursor))
+    session.merge(CursorRow(source=source, key=key, cursor=cursor, moved_at=datetime.now(UTC)))
+
+
+def prune(session: Session, source: str, kept: Set[str], before: datetime) -> int:
+    """Forget a source's cursors that last moved before a time, but for the keys `kept`; how many."""
+    old = session.scalars(select(CursorRow.key).where(CursorRow.source == source, CursorRow.moved_at < before))
+    gone = [key for key in old if key not in kept]
+    for key in gone:
+        session.execute(delete(CursorRow).where(CursorRow.source == source, CursorRow.key == key))
+    return len(gone)

@@ -216,3 +216,4 @@ class CursorRow(Base):
     source: Mapped[str] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
     cursor: Mapped[dict[str, Any]]
+    moved_at: Mapped[datetime]

@@ -1,16 +1,21 @@
 """The tick: a short look at what is due. It starts things; none of them runs here but the pruning."""
 
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from db import events, jobs, predictions, scopes
+from db import cursors, events, jobs, predictions, scopes
 from db.engine import Store
 from memo.logs import get
+from memo.paths import Home
 from memo.queue import EVALUATE, LOOK, TRAIN
 from memo.settings import Settings
 from scheduler import schedule
 
 TASKS = {schedule.RETRAIN: TRAIN, schedule.EVALUATE: EVALUATE}
+KEEP_CURSORS = timedelta(days=30)
+"""How long the place in a file of the inbox is kept at least; a file that went may come back."""
 
 log = get(__name__)
 
@@ -41,14 +46,31 @@ def _look(queue: Any, settings: Settings, store: Store, scope: str) -> None:
 def _start(queue: Any, settings: Settings, store: Store, name: str, now: datetime) -> str:
     """Start a job; what came of that."""
     if name == schedule.PRUNE:
-        with store.write() as session:
-            removed = predictions.prune(session, now - settings.schedule.keep_predictions)
-        return f"{removed} predictions removed"
+        return _prune(settings, store, now)
     with store.read() as session:
         names = events.names(session)
     for scope in names:
         queue.send_task(TASKS[name], [scope])
     return f"asked for {len(names)} scopes"
+
+
+def _prune(settings: Settings, store: Store, now: datetime) -> str:
+    files = _inbox(Home.find().inbox)
+    with store.write() as session:
+        removed = predictions.prune(session, now - settings.schedule.keep_predictions)
+        if files:  # without one, it may be that the inbox is the collector's alone, on another machine
+            cursors.prune(session, "inbox", files, now - KEEP_CURSORS)
+    return f"{removed} predictions removed"
+
+
+def _inbox(folder: Path) -> set[str]:
+    """The cursor keys of the files that are there."""
+    keys = set()
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # it went meanwhile
+            found = path.lstat()
+            keys.add(f"{found.st_dev}:{found.st_ino}")
+    return keys
 
 
 def _note(store: Store, name: str, result: str) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from kombu import Connection
 
-from db import events, jobs, migrate, predictions, runs, scopes, versions
+from db import cursors, events, jobs, migrate, predictions, runs, scopes, versions
 from db.engine import Store, open_store
-from db.models import JobRow, PredictionRow, RunRow
+from db.models import CursorRow, JobRow, PredictionRow, RunRow
 from memo.errors import MemoError
 from memo.events import Event, Operation
 from memo.paths import Home
@@ -193,6 +193,31 @@ def test_old_predictions_are_pruned(store: Store, settings: Settings, sent: Sent
         assert session.query(PredictionRow).count() == 1
         assert session.get_one(JobRow, schedule.PRUNE).last_result == "1 predictions removed"
         assert predictions.unsent(session, SCOPE, 10)
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["an inbox with files", "an inbox elsewhere"])
+def test_cursors_of_files_long_gone_are_pruned(
+    there: bool, store: Store, settings: Settings, home: Home, sent: Sent
+) -> None:
+    keys = {"gone": "1:1", "just gone": "1:2"}
+    if there:
+        (home.inbox / "ada@host").mkdir()
+        (home.inbox / "ada@host" / "a.txt").touch()
+        found = (home.inbox / "ada@host" / "a.txt").stat()
+        keys["there"] = f"{found.st_dev}:{found.st_ino}"
+    long_ago = datetime.now(UTC) - timedelta(days=31)
+    with store.write() as session:
+        for name, key in keys.items():
+            cursors.put(session, "inbox", key, {})
+            cursors.put(session, "another", key, {})
+            if name != "just gone":
+                session.get_one(CursorRow, ("inbox", key)).moved_at = long_ago
+        session.add(JobRow(name=schedule.PRUNE, last_run=START, last_result=""))
+    tick.run(sent.app, settings, store)
+    with store.read() as session:
+        left = {name for name, key in keys.items() if cursors.get(session, "inbox", key) is not None}
+        assert all(cursors.get(session, "another", key) is not None for key in keys.values())
+    assert left == ({"just gone", "there"} if there else set(keys))
 
 
 def register(store: Store, home: Home, version: str) -> None:

@@ -9,6 +9,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import func, select, text
@@ -341,6 +342,24 @@ def test_an_upgrade_makes_what_the_models_say_and_a_second_does_nothing(
     with store.reader.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
         assert connection.scalar(text("SELECT version_num FROM alembic_version")) == migrate.head()
+
+
+def test_a_cursor_of_the_first_schema_is_taken_for_a_new_one(
+    settings: Settings, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    latest = command.upgrade
+    monkeypatch.setattr(command, "upgrade", lambda config, _: latest(config, "0001"))
+    migrate.upgrade(settings, home)
+    monkeypatch.setattr(command, "upgrade", latest)
+    store = open_store(settings, home)
+    with store.write() as session:
+        session.execute(text("INSERT INTO cursors (source, key, cursor) VALUES ('inbox', 'key', '{}')"))
+    migrate.upgrade(settings, home)
+    with store.write() as session:
+        assert cursors.prune(session, "inbox", set(), datetime.now(UTC) - timedelta(days=1)) == 0
+        assert cursors.prune(session, "inbox", {"key"}, datetime.now(UTC) + timedelta(days=1)) == 0
+        assert cursors.prune(session, "inbox", set(), datetime.now(UTC) + timedelta(days=1)) == 1
+    store.close()
 
 
 def test_parts_that_upgrade_at_once_do_it_once(settings: Settings, home: Home) -> None:
