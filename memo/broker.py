@@ -32,13 +32,28 @@ SOCKET = "redis+socket"
 
 
 def broker_url(home: Home, settings: "Settings") -> str:
-    """The URL of the broker in force. Raises UsageError for one that MEMO can't use."""
-    if not settings.broker_url:
+    """The URL of the broker in force. Raises UsageError, which shows nothing of it, for one that MEMO can't use."""
+    if not (url := settings.broker_url):
         return f"{SOCKET}://{quote(str(_socket(home)))}?virtual_host=0"
-    scheme = settings.broker_url.partition("://")[0]
-    if scheme not in SCHEMES:
-        raise UsageError(f"Setting broker_url begins with {scheme!r}; write one of {', '.join(SCHEMES)} and ://…")
-    return settings.broker_url
+    if url.partition("://")[0] not in SCHEMES:
+        raise UsageError(f"Setting broker_url names no broker MEMO knows; write one of {', '.join(SCHEMES)} and ://…")
+    try:
+        parts = urlsplit(url)
+        readable = parts.port != 0 and "@" not in f"{parts.path}{parts.query}{parts.fragment}"
+    except ValueError:  # a port such as `x`
+        readable = False
+    if not readable:
+        raise UsageError(
+            "Setting broker_url can't be read; write SCHEME://USER:PASSWORD@HOST:PORT/…, "
+            "and inside a password %2F for /, %3F for ?, %23 for # and %40 for @."
+        )
+    return url
+
+
+def shown(url: str) -> str:
+    """A broker's URL without user, password and options, of which one may be a password too."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _socket(home: Home) -> Path:
@@ -63,14 +78,11 @@ def connect(url: str) -> "Redis":
 
 def check(url: str) -> None:
     """Raises MemoError where no broker answers at the URL; waits some seconds at most."""
-    from kombu.utils.url import sanitize_url
-
     try:
         _ping(url)
     except Exception as error:  # each client library has many of its own
-        shown = sanitize_url(url) if "@" in url else url
         raise MemoError(
-            f"No broker answers at {shown} ({type(error).__name__}: {error}); start it, or mend broker_url."
+            f"No broker answers at {shown(url)} ({type(error).__name__}: {error}); start it, or mend broker_url."
         ) from error
 
 

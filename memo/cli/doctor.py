@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from memo import running
-from memo.broker import broker_url, check
+from memo.broker import broker_url, check, shown
 from memo.child import State
 from memo.cli.text import safe
 from memo.errors import MemoError
@@ -72,7 +72,7 @@ def _broker(home: Home, settings: Settings) -> str:
     url = broker_url(home, settings)
     if settings.broker_url or running.holder(home):
         check(url)
-        return f"{url.rpartition('@')[2]} answers"
+        return f"{shown(url)} answers"
     return f"embedded, {Path(server(home)[0]).name}"
 
 

