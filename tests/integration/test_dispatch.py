@@ -330,12 +330,12 @@ def test_record_keeps_a_hostile_title_on_one_json_line(opened: Context, home: Ho
     }
 
 
-def test_record_appends_in_a_folder_that_only_its_owner_can_read(opened: Context, home: Home) -> None:
+def test_record_appends_to_a_file_that_only_its_owner_can_read(opened: Context, home: Home) -> None:
     predictions = [predict(opened, target) for target in "abc"]
     for prediction in predictions:
         dispatch(under(opened, "record"), prediction)
     assert [line["prediction"] for line in lines(home)] == predictions
-    assert stat.S_IMODE(home.root.stat().st_mode) == 0o700
+    assert stat.S_IMODE((home.root / RECORDED).stat().st_mode) == 0o600
 
 
 def test_record_sets_a_full_file_aside(opened: Context, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,7 @@ class RecordHandler:
             "probability": candidate.probability,
             "action": action_as_dict(candidate.action),
         }
+        self._file.touch(mode=0o600)
         with self._file.open("a", encoding="utf-8", errors="replace") as file:  # a title may hold half a character
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
         return {"file": self._file.name}
