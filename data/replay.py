@@ -1,12 +1,15 @@
 """Send a file's events through the real path: `python -m data.replay FILE [--speed X] [--scope S]`.
 
 The lines are appended to a file of their own in the inbox, at their own pace. It is removed once the collector has
-read it to its end.
+read it to its end, or where the replay is broken off: a second one adds what is missing.
 """
 
 import argparse
+import hashlib
+import math
 import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -24,12 +27,23 @@ from memo.settings import SCOPE_PATTERN, Settings
 PAUSE_S = 1.0
 """No pause is longer than this."""
 POLL_S = 0.1
+UNFIT = re.compile(r"[\\\x00-\x1f\x7f-\x9f\ud800-\udfff]|\.tmp$")
+"""What no folder of the inbox has in its name."""
+LONGEST_NAME, LONGEST_SCOPE = 100, 255
+"""Bytes; the latter is what Linux allows (NAME_MAX)."""
 SAMPLE, SAMPLE_SCOPE = Path(__file__).parent / "sample", "sample@memo"
 
 
 def scope_of(path: Path) -> str:
     """The scope of a file's replay."""
-    return SAMPLE_SCOPE if path.resolve().parent == SAMPLE.resolve() else f"replay@{path.stem}"
+    return SAMPLE_SCOPE if path.resolve().parent == SAMPLE.resolve() else f"replay@{_name(path)}"
+
+
+def _name(path: Path) -> str:
+    """The file's name, short and fit for a folder; one that had to be changed is told from others by its digest."""
+    name = UNFIT.sub("~", path.stem).encode()[:LONGEST_NAME].decode(errors="ignore")
+    digest = hashlib.blake2b(os.fsencode(path.stem), digest_size=4).hexdigest()
+    return name if name == path.stem else f"{name}~{digest}"
 
 
 def replay(path: Path, speed: float, scope: str) -> str:
@@ -37,24 +51,28 @@ def replay(path: Path, speed: float, scope: str) -> str:
 
     Gaps between events are divided by `speed`; 0 leaves no gap.
     """
+    if not 0 <= speed < math.inf:
+        raise UsageError(f"A speed of {speed} can't be; give a number above 0, or 0 for as fast as it goes.")
     settings, home = Settings.load(), Home.find()
-    if not re.fullmatch(SCOPE_PATTERN, scope):
+    if not re.fullmatch(SCOPE_PATTERN, scope) or UNFIT.search(scope) or len(scope.encode()) > LONGEST_SCOPE:
         raise UsageError(f"{scope!r} can't be a scope; choose one with --scope.")
     found = lines(path, settings.zone, settings.language)
     folder = home.inbox / scope
     folder.mkdir(mode=0o700, exist_ok=True)
     before = _stored(settings, home, scope)
-    target = folder / f"replay-{path.stem}.txt"
-    target.unlink(missing_ok=True)  # of a replay that was broken off
+    target = folder / f"replay-{_name(path)}.txt"
+    target.unlink(missing_ok=True)  # of a replay that was killed
     with target.open("x", encoding="utf-8", errors="surrogateescape") as file:
-        for pause, line in _paced(found, settings, speed):
-            if pause:
-                file.flush()
-                time.sleep(pause)
-            file.write(f"{line}\n")
-        file.flush()
-        _wait_until_read(file, settings, home)
-    target.unlink()
+        try:
+            for pause, line in _paced(found, settings, speed):
+                if pause:
+                    file.flush()
+                    time.sleep(pause)
+                file.write(f"{line}\n")
+            file.flush()
+            _wait_until_read(file, settings, home)
+        finally:
+            target.unlink(missing_ok=True)
     new = _stored(settings, home, scope) - before
     return f"{len(found)} lines of {path} were replayed in the scope {scope}; {new or 'none'} of them were new."
 
@@ -110,6 +128,8 @@ def main() -> None:
     parser.add_argument("--speed", type=float, default=1.0, help="times as fast as it was; 0: as fast as it goes")
     parser.add_argument("--scope", help="whose events these become; replay@NAME unless given")
     given = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(1))  # not without removing the file
     try:
         print(replay(given.file, given.speed, given.scope or scope_of(given.file)))
     except MemoError as error:

@@ -31,6 +31,8 @@ POLL_S = 0.05
 SAMPLE = Path(__file__).parents[2] / "data" / "sample" / "day.txt"
 SAMPLE_SPEED = 60.0
 """The day at the first run takes about a minute."""
+LONGEST = 1e9
+"""Seconds, and times as fast: above it a timer of the system overflows."""
 
 
 class PartName(StrEnum):
@@ -51,13 +53,15 @@ def up(
         typer.Option(metavar="FILE", help="Send a file's events the whole way.", show_default=False),
     ] = None,
     speed: Annotated[
-        float, typer.Option(min=0, help="Of a replay: so many times as fast as it was; 0: as fast as it goes.")
+        float,
+        typer.Option(min=0, max=LONGEST, help="Of a replay: so many times as fast as it was; 0: as fast as it goes."),
     ] = 0.0,
     coalesce: Annotated[
         bool, typer.Option("--coalesce", help="Replay by the live rule: only the newest event is predicted.")
     ] = False,
     seconds: Annotated[
-        float | None, typer.Option("--for", min=1, metavar="SECONDS", help="End after so long.", show_default=False)
+        float | None,
+        typer.Option("--for", min=1, max=LONGEST, metavar="SECONDS", help="End after so long.", show_default=False),
     ] = None,
     part: Annotated[
         PartName | None, typer.Option(help="Only this one, for a container of its own.", show_default=False)
@@ -69,6 +73,8 @@ def up(
     home = Home.find()
     _write_settings(home)
     settings = Settings.load()
+    if replay is not None:
+        _look_through(replay, settings)
     if (pid := running.holder(home)) is not None:
         raise running.taken(pid)
     names = [str(part)] if part else [one.name for one in PARTS]
@@ -84,6 +90,13 @@ def up(
     if foreground:
         sys.exit(0 if _here(home, settings, names, given, seconds, shown=part is None) else 1)
     _background(home, names, [*(("--replay", *given) if given else ()), *(("--for", str(seconds)) if seconds else ())])
+
+
+def _look_through(file: Path, settings: Settings) -> None:
+    """Raises MemoError for a file that can't be replayed, before anything is started."""
+    from data.importers import lines
+
+    lines(file, settings.zone, settings.language)
 
 
 def down() -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import socket
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collector.sources.reader import Reader
 from data import replay
 from data.importers import Reject, events, form, lines, open_file, read, rejects, windows
 from data.importers.files import BOM, raw_lines
@@ -384,7 +386,47 @@ def test_a_replay_keeps_the_pace_but_no_long_pause(home: Home) -> None:
 
 
 def test_a_replay_into_no_scope_is_one_sentence(home: Home, write: Write) -> None:
-    for scope in ("a/b", "..", ""):
+    for scope in ("a/b", "..", "", "a.tmp", "a\x7f", "x" * 256):
         with pytest.raises(UsageError, match=r"can't be a scope; choose one with --scope"):
             replay.replay(write("a.txt", LINES[0]), 0, scope)
     assert list(home.inbox.iterdir()) == []
+
+
+@pytest.mark.parametrize("speed", [-1, math.nan, math.inf])
+def test_a_replay_at_no_speed_is_one_sentence(speed: float, home: Home, write: Write) -> None:
+    with pytest.raises(UsageError, match="A speed of .+ can't be"):
+        replay.replay(write("a.txt", LINES[0]), speed, "a")
+    assert list(home.inbox.iterdir()) == []
+
+
+NAMES = ["x" * 251, "名" * 80, "a\\b", "a\nb", "a.tmp", os.fsdecode(b"a\xff"), "..a", " a"]
+
+
+@pytest.mark.parametrize("stem", NAMES)
+def test_a_replay_has_a_scope_that_the_inbox_reads_whatever_the_name(
+    stem: str, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / f"{stem}.txt"
+    file.write_text(LINES[0])
+    scope = replay.scope_of(file)
+
+    def wait(*_: object) -> None:
+        [path] = home.inbox.rglob("*.txt")
+        assert Reader(Settings.load(), home, print, lambda _: None)._scope(path.relative_to(home.inbox)) == scope
+
+    monkeypatch.setattr(replay, "_wait_until_read", wait)
+    assert replay.replay(file, 0, scope).startswith("1 lines of ")
+    assert scope != replay.scope_of(tmp_path / f"{stem}2.txt")
+
+
+@pytest.mark.parametrize("ending", [SystemExit(1), KeyboardInterrupt()])
+def test_a_replay_that_is_broken_off_leaves_no_file(
+    ending: BaseException, home: Home, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(*_: object) -> None:
+        raise ending
+
+    monkeypatch.setattr(replay, "_wait_until_read", end)
+    with pytest.raises(type(ending)):
+        replay.replay(write("a.txt", LINES[0]), 0, "a")
+    assert list((home.inbox / "a").iterdir()) == []
