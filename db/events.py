@@ -130,6 +130,13 @@ def everything(session: Session, scope: str) -> Iterable[Event]:
     return (as_event(row) for row in session.scalars(query.execution_options(yield_per=1_000)))
 
 
+def up_to(session: Session, scope: str, event_id: int) -> list[Event]:
+    """All events of a scope in the order of learning, up to one of them."""
+    last = select(EventRow.seq).where(EventRow.id == event_id).scalar_subquery()
+    query = select(EventRow).where(EventRow.scope == scope, EventRow.seq <= last).order_by(EventRow.seq)
+    return [as_event(row) for row in session.scalars(query.execution_options(yield_per=1_000))]
+
+
 def as_event(row: EventRow) -> Event:
     """The event of a row, on its own clock."""
     return Event(

@@ -12,7 +12,7 @@ from memo.predictions import action_as_dict
 from worker.context import Context
 from worker.outbox import send
 from worker.predictors.serving import BUILTIN, Serving
-from worker.stream import CHUNK, Stream
+from worker.stream import CHUNK, LEARNED, Stream
 
 MAX_ATTEMPTS = 3
 """An event at which the worker died so often is given up."""
@@ -65,19 +65,22 @@ class Looker:
         """The scope's stream under the version that serves it now, read anew where either has changed."""
         name = version.id if version else BUILTIN
         held = self._streams.get(row.name)
-        if held is None or (held.version, held.generation) != (name, row.generation):
+        if held is None or held.outgrown or (held.version, held.generation) != (name, row.generation):
             with self._opened.store.read() as session:
                 checkpoint = checkpoints.get(session, row.name, name, row.generation)
+                predicted = predictions.last_predicted_seq(session, row.name)
             weights = checkpoint.weights if checkpoint else held.predictor.weights() if held else None
             predictor = self.serving.predictor(name, Path(version.path) if version else None, weights)
-            held = Stream(row.name, name, row.generation, predictor, self._opened.settings.window.size)
+            newest = predicted if self._opened.settings.predict.every else row.last_seq
+            size = self._opened.settings.window.size
+            held = Stream(row.name, name, row.generation, predictor, size, max(0, newest - LEARNED))
             self._streams[row.name] = held
         return held
 
     def _answers(self, stream: Stream, newest: int) -> Iterator[Answers]:
         """Learn the log up to `newest`, and answer where it is due."""
         with self._opened.store.read() as session:
-            waiting = predictions.unsettled(session, stream.scope)
+            waiting = [entry for entry in predictions.unsettled(session, stream.scope) if entry[1] >= stream.began]
             predicted = predictions.last_predicted_seq(session, stream.scope)
         answers = Answers()
         for row in self._rows(stream, newest):

@@ -14,21 +14,32 @@ from worker.predictors.mixed import MixedPredictor
 
 CHUNK = 1_000
 """Events read at once."""
+LEARNED = 100_000
+"""Events of the past that a stream begins with; after twice as many more it begins anew, so that it stays bounded."""
 UPCOMING_KEPT = 20
 """Of a prediction's row and message."""
 
 
 @dataclass
 class Stream:
-    """One scope under one version. `seq` is the last event learned."""
+    """One scope under one version. What came after the event `began` is learned, up to the event `seq`."""
 
     scope: str
     version: str
     generation: int
     predictor: MixedPredictor
     size: int
-    seq: int = 0
+    began: int = 0
+    seq: int = field(init=False)
     _window: list[tuple[datetime, int, Event]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.seq = self.began
+
+    @property
+    def outgrown(self) -> bool:
+        """Whether it has learned so much that it should begin anew."""
+        return self.seq - self.began > 3 * LEARNED
 
     def learn(self, row: EventRow) -> None:
         """Take in the next event of the log."""

@@ -16,6 +16,7 @@ COMMANDS = {
     "status": "status:status",
     "watch": "watch:watch",
     "history": "history:history",
+    "why": "why:why",
     "predict": "predict:predict",
     "import": "imports:import_",
     "train": "train:train",

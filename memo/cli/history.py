@@ -113,8 +113,8 @@ def _show(found: Rows, settings: Settings) -> None:
     if not found:
         print("No predictions yet; is MEMO up? See `memo status`.")
         return
-    table = Table("time", "", "predicted", "came true", "rank", "version", box=None, header_style="bold")
-    for column, share in ((2, 3), (3, 2)):
+    table = Table("id", "time", "", "predicted", "came true", "rank", "version", box=None, header_style="bold")
+    for column, share in ((3, 3), (4, 2)):
         table.columns[column].ratio = share
     for row in found:
         cells = _cells(row, settings)
@@ -128,6 +128,7 @@ def _cells(row: dict[str, Any], settings: Settings) -> list[str]:
 
     probability = row["probability"]
     return [
+        str(row["id"]),
         f"{row['made_at'].astimezone(settings.zone):%m-%d %H:%M:%S}",
         "" if probability is None else f"{probability:.0%}",
         words(row["action"], row["target"], row["app"]),

@@ -31,6 +31,35 @@ _SHORT: dict[Language, dict[Operation, str]] = {
     },
 }
 
+_REASONS: dict[str, tuple[str, str]] = {
+    "frequency": ("how often it comes at all", "它出现的次数"),
+    "coarse_frequency": ("how often its app, site or folder comes", "它的应用、网站或文件夹出现的次数"),
+    "after_actions": ("what followed the last three actions", "最近三个动作之后发生过什么"),
+    "after_coarse_lately": ("what followed the last two apps or sites of late", "最近两个应用或网站之后近来发生过什么"),
+    "after_coarse_and_gap": ("what followed the last two after such a pause", "这样的间隔之后发生过什么"),
+    "after_coarse_and_age": ("what followed the last one after such an absence", "隔了这么久之后发生过什么"),
+    "after_coarse_and_run": ("what followed so many repeats", "这样多次重复之后发生过什么"),
+    "after_operations": ("what kind of action followed the last seven", "最近七个动作之后是哪一类动作"),
+    "after_operations_and_gap": ("what kind of action followed such a pause", "这样的间隔之后是哪一类动作"),
+    "after_human_within_operation": ("what followed your last own action", "你上一个动作之后发生过什么"),
+    "within_coarse": ("its share of late in its app, site or folder", "近来它在其应用、网站或文件夹中的份额"),
+    "recency_within_operation": ("how recently it came", "它最近出现的时间"),
+    "repeats": ("that the last action repeats", "上一个动作在重复"),
+    "repeats_coarse": ("that the last app or site repeats", "上一个应用或网站在重复"),
+    "open": ("how many of the app are open", "该应用打开的数量"),
+    "focus": ("the app in front", "当前窗口的应用"),
+    "process_of_focus": ("that the app in front starts and ends processes", "当前应用的进程在启动和结束"),
+    "same_app": ("that it is of the same app as the last action", "它与上一个动作属于同一应用"),
+    "language_model": ("the language model", "语言模型"),
+    "not_in_language_model": ("what the language model has before it", "语言模型所见的内容"),
+}
+"""What a column of the predictor's stands for, in English and in Chinese."""
+
+
+def reason(column: str, language: Language) -> str:
+    """What a column of the predictor's stands for."""
+    return _REASONS[column][language == "zh"]
+
 
 def safe(text: str) -> str:
     """The text without anything that a terminal would act on."""

@@ -43,6 +43,7 @@ class Course:
     own_broker_served: bool = False
     keys_before: set[Any] = field(default_factory=set)
     keys_after: set[Any] = field(default_factory=set)
+    why: dict[str, Any] = field(default_factory=dict)
     exit_of_down: int = -1
     leftovers: list[str] = field(default_factory=list)
 
@@ -97,6 +98,7 @@ def run_through(stack: Stack, course: Course) -> Course:
         "FROM prediction_history ORDER BY id"
     )
     course.dispatches = stack.sql("SELECT prediction_id, handler, status FROM dispatches")
+    course.why = json.loads(stack.ok("why", str(newest), "--json"))
     course.parts = [part["name"] for part in stack.status()["parts"]]
     course.own_broker_served = broker.serves(stack.home)
     course.exit_of_down = stack.memo("down").returncode
@@ -206,3 +208,11 @@ def test_embedded_nothing_is_written_to_another_server(course: Course) -> None:
 def test_by_url_no_broker_is_started(course: Course) -> None:
     assert not course.own_broker_served and "broker" not in course.parts
     assert course.tcp
+
+
+def test_a_prediction_can_be_explained(course: Course) -> None:
+    message = next(message for message in course.messages if message["id"] == course.why["id"])
+    said = [candidate["action"] for candidate in message["candidates"]]
+    assert [candidate["action"] for candidate in course.why["candidates"]] == said[:3]
+    assert course.why["past"]["context"][-1]["target"] == "Firefox"
+    assert course.why["without_language_model"]

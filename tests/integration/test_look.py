@@ -22,7 +22,7 @@ from memo.paths import Home
 from memo.predictions import Ranking
 from memo.queue import ACT, ACT_EXPIRES_S, DISPATCH, make_app
 from memo.settings import PredictSettings, Settings
-from worker import look, outbox
+from worker import look, outbox, stream
 from worker.context import Context
 from worker.look import BATCH, MAX_ATTEMPTS, Looker
 from worker.predictors.mixed import MixedPredictor
@@ -579,3 +579,32 @@ def test_without_a_language_model_history_answers(opened: Context, monkeypatch: 
     assert target(made(opened)[0], 1) == "a"
     with opened.store.read() as session:
         assert session.scalar(select(func.count()).select_from(PredictionRow)) == 1
+
+
+def test_a_long_past_is_learned_in_part_and_nothing_is_answered_twice(
+    opened: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (look, stream):
+        monkeypatch.setattr(module, "LEARNED", 4)
+    happen(opened, "abcdefgh")
+    serving = Alone(opened)
+    one = looker(opened, serving)
+    one.look(SCOPE)
+    held = one._streams[SCOPE]
+    assert (held.began, held.seq) == (4, 8)
+    known = {candidate["action"]["target"] for candidate in made(opened)[0].candidates}
+    assert known == set("efgh")
+    for name in "ijklmnopqrst":
+        happen(opened, name)
+        one.look(SCOPE)
+    assert one._streams[SCOPE].began == 14, "twice as many more, and it began anew"
+    assert len(serving.asked) == 2
+    assert len(made(opened)) == 13
+
+
+def test_a_lossless_replay_answers_all_of_a_long_backlog(opened: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (look, stream):
+        monkeypatch.setattr(module, "LEARNED", 4)
+    happen(opened, "abcdefghijklmnopqrst")
+    looker(every(opened)).look(SCOPE)
+    assert len(made(opened)) == 20

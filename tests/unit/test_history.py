@@ -62,7 +62,7 @@ def predicted(home: Home) -> list[str]:
 def test_the_table_shows_what_came_true(predicted: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     history()
     first, *lines = capsys.readouterr().out.splitlines()
-    assert first.split() == ["time", "predicted", "came", "true", "rank", "version"]
+    assert first.split() == ["id", "time", "predicted", "came", "true", "rank", "version"]
     assert [line.split()[-2] for line in lines] == ["3", "-", "known"][:2] + ["yet"]
     assert "open [red]x[/red] [2J" in lines[1], "neither markup nor an escape"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from memo.events import HUMAN, Event
+from memo.events import HUMAN, Action, Event
 from memo.predictions import Candidate, Ranking
 from worker.predictors.gaps import Gaps
 from worker.predictors.ranker import Ranked, Ranker, Reader
@@ -55,6 +55,10 @@ class MixedPredictor:
             self._hazard.upcoming(now),
             float(probabilities[unseen].sum()),
         )
+
+    def reasons(self, first: Action, second: Action) -> dict[str, float]:
+        """By column, the nats by which `first` is ahead of `second`, the stream of human actions left out."""
+        return self._all.reasons(first, second)
 
     def _with_human(self, ranked: Ranked) -> Array:
         """The probabilities, the human ones mixed with those of the human stream."""

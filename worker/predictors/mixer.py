@@ -36,9 +36,13 @@ class Mixer:
         self.gates: dict[str, Array] = {}
         self._squares: dict[str, Array] = {}
 
+    def weights(self, gate: str) -> Array:
+        """The weights in force, (columns,)."""
+        return np.asarray(self.shared + self.gates.get(gate, 0.0))
+
     def probabilities(self, features: Array, gate: str) -> Array:
         """Softmax over the candidates, (candidates,)."""
-        scores = features @ (self.shared + self.gates.get(gate, 0.0))
+        scores = features @ self.weights(gate)
         weights = np.exp(scores - scores.max())
         return np.asarray(weights / weights.sum())
 

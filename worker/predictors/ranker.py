@@ -100,3 +100,16 @@ class Ranker:
         columns[:, 0] = [by_name.get(name, max(LM_FLOOR, share)) for name in names]
         columns[:, 1] = absent
         return columns
+
+    def reasons(self, first: Action, second: Action) -> dict[str, float]:
+        """By column, the nats by which `first` is ahead of `second` in the latest ranking; they sum to all of it."""
+        ranked = self.rank()
+        rows = [self._row(ranked, action) for action in (first, second)] if ranked else []
+        if ranked is None or None in rows:
+            return {}
+        differences = ranked.features[rows[0]] - ranked.features[rows[1]]
+        return dict(zip(self.mixer.columns, (differences * self.mixer.weights(ranked.gate)).tolist(), strict=True))
+
+    def _row(self, ranked: Ranked, action: Action) -> int | None:
+        place = np.flatnonzero(ranked.symbols == self.history.symbols.find(action))
+        return int(place[0]) if len(place) else None

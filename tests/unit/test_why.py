@@ -1,0 +1,58 @@
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from memo.cli.text import reason
+from memo.events import Action, Event, Operation
+from worker.predictors.mixed import MixedPredictor
+from worker.predictors.mixer import Mixer
+from worker.predictors.ranker import Ranker
+from worker.predictors.why import past
+
+START = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+def starts(names: Sequence[str]) -> list[Event]:
+    return [Event(START + timedelta(seconds=n), Operation.PROCESS_START, name) for n, name in enumerate(names)]
+
+
+def started(name: str) -> Action:
+    return Action(Operation.PROCESS_START, name)
+
+
+def test_the_longest_context_that_it_followed_is_named() -> None:
+    found = past(starts("abcd-abcx-abc"), started("d"))
+    assert (found.context, found.met) == (tuple(started(name) for name in "abc"), 2)
+    assert found.followed == (START + timedelta(seconds=3),)
+    found = past(starts("bcd-xbc"), started("d"))
+    assert (len(found.context), found.met) == (2, 1)
+
+
+def test_what_never_followed_has_no_moments() -> None:
+    assert past([], started("a")).context == ()
+    found = past(starts("aba"), started("z"))
+    assert (found.context, found.met, found.followed) == ((started("a"),), 1, ())
+
+
+def test_reasons_are_all_that_one_is_ahead_of_another_by() -> None:
+    ranker = Ranker()
+    for event in starts("ababcab" * 5):
+        ranker.rank()
+        ranker.learn(event)
+    ranked = ranker.rank()
+    assert ranked is not None
+    scores = ranked.features @ ranker.mixer.weights(ranked.gate)
+    first, second = (ranked.symbols.tolist().index(ranker.history.symbols.find(started(name))) for name in "ab")
+    reasons = ranker.reasons(started("a"), started("b"))
+    assert sum(reasons.values()) == pytest.approx(scores[first] - scores[second])
+    assert ranker.reasons(started("a"), started("never")) == {}
+
+
+def test_each_column_but_those_of_something_new_has_words_in_both_languages() -> None:
+    columns: list[str] = MixedPredictor().weights()["all"]["columns"]
+    assert Mixer(columns).columns == tuple(columns)
+    for column in columns:
+        if column not in ("new", "new_elsewhere"):
+            assert reason(column, "en").isascii()
+            assert not reason(column, "zh").isascii()
