@@ -1,6 +1,7 @@
 """Settings: defaults < memo.toml < MEMO_… environment < flags, read once at each door."""
 
 import json
+import os
 import re
 import tomllib
 from datetime import timedelta, tzinfo
@@ -23,6 +24,9 @@ from memo.paths import Home
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+PREFIX = "MEMO_"
+NO_SETTINGS = {"MEMO_HOME", "MEMO_PARENT", "MEMO_TEST_STRICT", "MEMO_EVENT_FILES"}
+"""Variables of ours that are read elsewhere: by memo.paths, by memo.parts, and by tests and benchmarks."""
 SCOPE_PATTERN = r"^[^/\\\x00-\x1f.][^/\\\x00-\x1f]*$"
 """What a scope may be called: it is also the name of a folder."""
 
@@ -119,7 +123,7 @@ class Settings(BaseSettings):
     """All settings of MEMO."""
 
     model_config = SettingsConfigDict(
-        env_prefix="MEMO_", env_nested_delimiter="__", extra="forbid", use_attribute_docstrings=True
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", use_attribute_docstrings=True
     )
 
     scope: str = Field(default_factory=default_scope, pattern=SCOPE_PATTERN)
@@ -168,8 +172,11 @@ class Settings(BaseSettings):
     @classmethod
     def load(cls, **flags: Any) -> "Settings":
         """The settings in force. Raises UsageError, which names the first wrong key and its place."""
+        _refuse_unknown_variables()
         config = Home.find().config
         try:
+            if config.exists() and not config.is_file():  # else it would be passed over
+                raise UsageError(f"{config} is no file; remove it, and `memo up` writes one with every key.")
             return cls(**flags)
         except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise UsageError(f"{config} is not valid TOML ({error}); mend that line.") from error
@@ -180,18 +187,50 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
-            name = "MEMO_" + key.replace(".", "__").upper()
+            name = _variable(key)
             reason = first["msg"].removeprefix("Value error, ")
             raise UsageError(f"Setting {key} is wrong: {reason}. Mend it in {config} or in {name}.") from error
+
+
+def _refuse_unknown_variables() -> None:
+    """Pydantic passes over a variable whose first word it does not know; in memo.toml such a key is an error."""
+    tables = _tables()
+    for name in sorted(os.environ.keys() - NO_SETTINGS):
+        first, nested, _ = name.removeprefix(PREFIX).lower().partition("__")
+        known = first in tables if nested else first in Settings.model_fields
+        if name.startswith(PREFIX) and not known:
+            raise UsageError(f"{name} in the environment is no setting; write {_nearest(name)}, or unset it.")
+
+
+def _nearest(name: str) -> str:
+    from difflib import get_close_matches
+
+    tables = _tables()
+    keys = [key for key in Settings.model_fields if key not in tables]
+    keys += [f"{table}.{key}" for table, section in tables.items() for key in section.model_fields]
+    return get_close_matches(name, map(_variable, keys), n=1, cutoff=0)[0]
+
+
+def _variable(key: str) -> str:
+    """The name of a key, such as predict.top, in the environment."""
+    return PREFIX + key.replace(".", "__").upper()
+
+
+def _tables() -> dict[str, type[Section]]:
+    """The tables of memo.toml."""
+    return {
+        name: field.annotation
+        for name, field in Settings.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+    }
 
 
 def default_toml() -> str:
     """A memo.toml that holds each key with its default, commented out."""
     lines = ["# MEMO's settings. Every key stands here with its default; remove the '# ' to change one.", ""]
     lines += _keys(Settings)
-    for name, field in Settings.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            lines += ["", f"# [{name}]", *_keys(field.annotation)]
+    for name, section in _tables().items():
+        lines += ["", f"# [{name}]", *_keys(section)]
     return "\n".join(lines) + "\n"
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from memo.errors import UsageError
 from memo.events import default_scope
+from memo.parts import PARENT
 from memo.paths import Home
 from memo.settings import SCOPE_PATTERN, Settings, default_toml
 
@@ -103,6 +104,31 @@ def test_a_table_in_the_environment_that_is_no_json_is_one_sentence(
     wrong("environment", "JSON", name.split("_")[1].lower())
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("MEMO_PREDCIT__TOP", "MEMO_PREDICT__TOP"),
+        ("MEMO_PREDICT_TOP", "MEMO_PREDICT__TOP"),
+        ("MEMO_LANGAUGE", "MEMO_LANGUAGE"),
+        ("MEMO_LANGUAGE__EN", "MEMO_LANGUAGE"),
+        ("MEMO_DATABASE", "MEMO_DATABASE_URL"),
+        ("MEMO_", "MEMO_"),
+    ],
+)
+def test_a_variable_that_is_no_setting_is_refused_with_the_nearest_one(
+    name: str, meant: str, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "3")
+    wrong(f"{name} in the environment is no setting; write {meant}")
+
+
+def test_variables_of_ours_that_are_no_settings_are_left_alone(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (PARENT, "MEMO_TEST_STRICT", "MEMO_EVENT_FILES", "MEMORY", "memo_x"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("MEMO_DISPATCH__ROUTES__WEB_VISIT", '["log"]')
+    assert Settings.load().dispatch.routes == {"web_visit": ["log"]}
+
+
 def test_a_wrong_flag_is_named(home: Home) -> None:
     wrong("Setting scope is wrong", scope="a/b")
 
@@ -116,6 +142,11 @@ def test_invalid_toml_is_one_sentence(toml: str, home: Home) -> None:
 def test_a_file_that_is_not_utf8_is_one_sentence(home: Home) -> None:
     home.config.write_bytes(b'scope = "\xff"')
     wrong(f"{home.config} can't be read (", "mend or remove it")
+
+
+def test_a_folder_in_the_place_of_the_file_is_one_sentence(home: Home) -> None:
+    home.config.mkdir()
+    wrong(f"{home.config} is no file; remove it")
 
 
 def test_a_file_that_may_not_be_read_is_one_sentence(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
