@@ -7,10 +7,11 @@ import math
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 from memo.events import Action, Event, Operation
+from memo.predictions import Candidate
 
 CUTS = (1, 3, 5)
 MRR_DEPTH = 5
@@ -53,10 +54,21 @@ def place(truth: Key, ranking: Sequence[Key]) -> int | None:
 
 def coarse_ranking(candidates: Iterable[tuple[Key, float]]) -> list[Key]:
     """Coarse keys by falling sum of their candidates' probabilities."""
+    total = _coarse_sums(candidates)
+    return sorted(total, key=lambda candidate: -total[candidate])
+
+
+def best_coarse(candidates: Iterable[Candidate]) -> tuple[Key, float]:
+    """The first coarse key and the sum of its candidates' probabilities."""
+    total = _coarse_sums((key_of(one.action, one.detail), one.probability) for one in candidates)
+    return max(total.items(), key=lambda entry: entry[1])
+
+
+def _coarse_sums(candidates: Iterable[tuple[Key, float]]) -> dict[Key, float]:
     total: defaultdict[Key, float] = defaultdict(float)
     for candidate, probability in candidates:
         total[candidate.coarse] += probability
-    return sorted(total, key=lambda candidate: -total[candidate])
+    return total
 
 
 def ranked(ranks: Sequence[int | None]) -> dict[str, Any]:
@@ -79,20 +91,25 @@ def matched(ranks: Sequence[int | None], exact: Sequence[bool]) -> dict[str, flo
     return {"exact": share, "partial": partial, "overall": share + partial / 2}
 
 
-def ece(answers: Iterable[tuple[float, float]], bins: int = BINS) -> float:
+def ece(answers: Iterable[tuple[float, float]]) -> float:
     """Expected calibration error of (probability of the first candidate, whether it was right), equal-mass bins.
 
     After Guo et al. 2017, with bins of equal mass instead of equal width.
     """
+    parts = bins(answers)
+    total = sum(size for _, _, size in parts)
+    return sum(size / total * abs(said - true) for said, true, size in parts)
+
+
+def bins(answers: Iterable[tuple[float, float]]) -> list[tuple[float, float, int]]:
+    """Mean probability, share that was right and size of each of `BINS` bins of equal mass."""
     rows = sorted(answers)
-    error = 0.0
-    for number in range(bins):
-        part = rows[number * len(rows) // bins : (number + 1) * len(rows) // bins]
-        if part:
-            said = sum(probability for probability, _ in part) / len(part)
-            true = sum(right for _, right in part) / len(part)
-            error += len(part) / len(rows) * abs(said - true)
-    return error
+    edges = [number * len(rows) // BINS for number in range(BINS + 1)]
+    parts = [rows[low:high] for low, high in pairwise(edges) if high > low]
+    return [
+        (sum(said for said, _ in part) / len(part), sum(true for _, true in part) / len(part), len(part))
+        for part in parts
+    ]
 
 
 def interval(values: Sequence[float], block: int = 1, rounds: int = ROUNDS) -> tuple[float, float]:

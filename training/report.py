@@ -13,7 +13,7 @@ from memo.errors import UsageError
 from memo.events import Event
 from memo.protocols import Predictor
 from memo.settings import Settings
-from training import ablation, evaluate, questions, upcoming
+from training import ablation, evaluate, questions, reliability, upcoming
 from training.ablation import Readers
 from training.baselines import NAMES
 from training.evaluate import Judged, Progress
@@ -116,6 +116,7 @@ def _scored(judged: Sequence[Judged]) -> dict[str, Any]:
         "scores": scores,
         "views": views,
         "ahead": {name: evaluate.ahead_of_baseline(judged, name) for name in NAMES},
+        "calibration": {name: reliability.reliability(said) for name, said in reliability.groups(judged).items()},
         "upcoming": upcoming.scored(entry.upcoming for entry in judged),
     }
 

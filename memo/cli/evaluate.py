@@ -49,12 +49,16 @@ def evaluate(
     ablate: Annotated[
         bool, typer.Option("--ablate", help="Take parts of the predictor away, one by one, to see what each earns.")
     ] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.png", help="Draw how true the probabilities are.", show_default=False),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
     """Score model and baselines on the windows of each FILE, each a person of their own."""
     from memo import logs
     from training import evaluate as evaluation
-    from training import questions, report, results
+    from training import questions, reliability, report, results
 
     settings, home = Settings.load(), Home.find()
     logs.setup(home.logs, "cli")
@@ -62,6 +66,8 @@ def evaluate(
     if missing is not None:
         raise UsageError(f"{missing} is no file; name files of windows or of event lines.")
     destination = results.destination(out, force)
+    if plot is not None and (plot.suffix != ".png" or (plot.exists() and not force)):
+        raise UsageError(f"{plot} is there already, or no name of a PNG file; name another .png, or add --force.")
     fit = (
         report.fresh(settings)
         if version is None
@@ -69,12 +75,16 @@ def evaluate(
     )
     reports: list[dict[str, Any]] = []
     rows: list[results.Result] = []
+    everything: list[evaluation.Judged] = []
     for file in files:
         asked = questions.from_file(file, settings.zone, settings.window.size, settings.language)
         found, judged = report.report(asked, report.Protocol(protocol), fit, settings.zone, bar, ablate)
         reports.append({"file": file.name, **found})
+        everything += judged
         rows += evaluation.results(judged, found["best_baseline"])
     results.write(rows, destination)
+    if plot is not None:
+        reliability.draw(everything, plot)
     if as_json:
         print(json.dumps({"protocol": protocol, "leaks": protocol is Division.RANDOM, "files": reports}))
     else:

@@ -1,0 +1,45 @@
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from memo.errors import MemoError
+from memo.events import Event, Operation
+from memo.testing import ScriptedPredictor
+from training import evaluate, metrics, questions, reliability
+from training.evaluate import Judged
+
+START = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+def judged(names: str) -> list[Judged]:
+    events = [Event(START + timedelta(seconds=n), Operation.PROCESS_START, name) for n, name in enumerate(names)]
+    asked = questions.from_events(events, 3, "en")
+    return evaluate.chrono(ScriptedPredictor(), asked, 0, lambda _done, _total: None)
+
+
+def test_bins_hold_all_answers_and_give_the_error() -> None:
+    said = [(0.9, 1.0)] * 10 + [(0.1, 1.0)] * 10
+    found = reliability.reliability(said)
+    assert sum(size for _, _, size in found["bins"]) == found["n"] == 20
+    assert found["ece"] == metrics.ece(said) == pytest.approx(0.5)
+
+
+def test_answers_are_grouped_by_level_and_operation() -> None:
+    found = reliability.groups(judged("ab" * 20))
+    assert list(found) == ["fine", "coarse", "process_start"]
+    assert found["fine"] == found["coarse"] == found["process_start"]
+    assert all(came == 0 for _, came in found["fine"]), "the double repeats, the stream alternates"
+
+
+def test_a_picture_is_drawn(tmp_path: Path) -> None:
+    file = tmp_path / "reliability.png"
+    reliability.draw(judged("aab" * 20), file)
+    assert file.read_bytes().startswith(b"\x89PNG")
+
+
+def test_too_few_answers_or_no_folder_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(MemoError, match="too few to draw"):
+        reliability.draw(judged("aaaaaa"), tmp_path / "x.png")
+    with pytest.raises(MemoError, match="can't be written"):
+        reliability.draw(judged("a" * 40), tmp_path / "none" / "x.png")
