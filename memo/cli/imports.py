@@ -54,7 +54,11 @@ def import_(
     else:
         _say(counts, rejected)
     if not counts["read"]:
-        raise MemoError(f"No event could be read; {rejected[0] if rejected else 'the files'} says why for each line.")
+        raise MemoError(
+            f"No event could be read; {rejected[0]} says why for each line."
+            if rejected
+            else f"No event stands in {', '.join(map(str, files))}; name files of windows, event lines or event objects."
+        )
 
 
 def _say(counts: Counter[str], rejected: list[Path]) -> None:

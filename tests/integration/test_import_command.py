@@ -184,7 +184,7 @@ def test_a_sentence_says_what_was_done(home: Home) -> None:
 def test_a_file_without_any_event_is_an_error_that_says_where_to_look(home: Home) -> None:
     with pytest.raises(MemoError, match=f"No event could be read; {home.rejects / 'a.txt.jsonl'} says why"):
         memo_import(write("a.txt", [SECRET]))
-    with pytest.raises(MemoError, match="No event could be read; the files says why"):
+    with pytest.raises(MemoError, match="^No event stands in a.json; name files of"):
         memo_import(write("a.json", ["[]"]))
 
 
