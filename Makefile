@@ -8,7 +8,7 @@ PYTHON := $(or $(PYTHON),$(shell for python in python3 python3.14 python3.13 pyt
 	if $$python $(NEW_ENOUGH); then echo $$python; break; fi; done),python3)
 BIN := .venv/bin
 READY := .venv/.ready
-MEASURED := start idle commands latency ingest rebuild train accuracy
+MEASURED := start idle commands latency ingest predict train accuracy
 
 .PHONY: help env run test lint bench base-model clean
 

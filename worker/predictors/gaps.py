@@ -1,10 +1,11 @@
 """When the next action comes."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from datetime import datetime
 
 from memo.events import CONTEXT, Action, Event
+from worker.predictors.tables import remember
 
 
 class Gaps:
@@ -13,7 +14,7 @@ class Gaps:
     MAX_GAP_S = 86_400
 
     def __init__(self) -> None:
-        self._gaps: defaultdict[Hashable, Counter[int]] = defaultdict(Counter)
+        self._gaps: dict[Hashable, Counter[int]] = {}
         self._last: tuple[Action, datetime] | None = None
 
     def learn(self, event: Event) -> None:
@@ -24,7 +25,9 @@ class Gaps:
             gap = round((event.at - self._last[1]).total_seconds())
             if 0 <= gap <= self.MAX_GAP_S:
                 for pair in _pairs(self._last[0], event.action.identity):
-                    self._gaps[pair][gap] += 1
+                    counts = self._gaps.get(pair, Counter())
+                    counts[gap] += 1
+                    remember(self._gaps, pair, counts)
         self._last = (event.action.identity, event.at)
 
     def expected_s(self, action: Action) -> int:

@@ -10,7 +10,7 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 Array = npt.NDArray[np.float64]
 
-MAX_CONTEXTS = 50_000
+MAX_CONTEXTS = 20_000
 """Of a table; what was not met for longest is forgotten first."""
 
 

@@ -56,6 +56,7 @@ class Hazard:
         self._seen: dict[Action, Seen] = {}
         self._after: dict[Action, Counter[Action]] = {}
         """Of each trigger, what came within the horizon; and how often it came itself, under its own name."""
+        self._came: dict[Action, datetime] = {}
         self._recent: deque[tuple[datetime, Action]] = deque()
         self._session = 0
 
@@ -74,7 +75,9 @@ class Hazard:
         """Count it after each trigger, and as a trigger, once for each time that it was quiet."""
         while self._recent and not 0 <= (now - self._recent[0][0]).total_seconds() <= HORIZON_S:
             self._recent.popleft()
-        quiet = all(other != action or (now - at).total_seconds() > QUIET_S for at, other in self._recent)
+        last = self._came.get(action)
+        quiet = last is None or not 0 <= (now - last).total_seconds() <= QUIET_S
+        remember(self._came, action, now)
         self._recent.append((now, action))
         if quiet:
             triggers = {other for _, other in self._recent} if action.operation in KINDS else {action}

@@ -1,14 +1,17 @@
-"""How fast a scope's learned state is rebuilt from the log, and how long one prediction takes the worker."""
+"""What learning and one prediction cost the worker: time and memory."""
 
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from random import Random
 
+import psutil
 from _stack import Report, invented, memo, new_home, p50_p99, seconds, store, write_lines
 
 from db import events
 from db.engine import Store
-from memo.events import Event
+from memo.events import Event, Operation
 from memo.settings import Settings
 from worker.predictors.language import Reader, Scores
 from worker.predictors.mixed import MixedPredictor
@@ -17,6 +20,7 @@ from worker.stream import CHUNK, Stream
 
 LOG, ASKED = 20_000, 500
 TOP, WINDOW = 10, 5
+KNOWN, TITLES = 5_000, 100_000
 
 
 @dataclass
@@ -83,6 +87,43 @@ def main() -> None:
     report.add("part: history, mixer, upcoming", p50_p99(rest))
     report.add("one prediction without the language model, p50 / p99", p50_p99(times_alone))
     report.show()
+    crowded()
+
+
+def crowded() -> None:
+    """Print what many different actions cost."""
+    report = Report(f"The predictor without the language model, {KNOWN:,} and {TITLES:,} different actions")
+    predictor = MixedPredictor()
+    for event in various(KNOWN, 2 * KNOWN):
+        predictor.learn(event)
+    times = p50_p99(ask(predictor, various(KNOWN, ASKED)))
+    report.add(f"one prediction with {KNOWN:,} known actions, p50 / p99 of {ASKED}", times, "p50 ≤ 5 ms")
+    before, predictor = psutil.Process().memory_info().rss, MixedPredictor()
+    took = seconds(partial(_learn, predictor, various(TITLES, TITLES)))
+    report.add(f"{TITLES:,} different titles learned", f"{took:.1f} s")
+    report.add("memory that they take", f"{(psutil.Process().memory_info().rss - before) / 1e6:.0f} MB")
+    report.add("one prediction among them, p50 / p99", p50_p99(ask(predictor, various(TITLES, ASKED))))
+    report.show()
+
+
+def various(kinds: int, count: int) -> list[Event]:
+    """Windows of so many different titles in 20 apps, each title as often."""
+    order = Random(0).sample(range(kinds), kinds)
+    begin = datetime(2026, 3, 2, tzinfo=UTC)
+    return [
+        Event(
+            begin + timedelta(seconds=3 * number),
+            Operation.WINDOW_FOCUS,
+            f"title {order[number % kinds]}",
+            app=f"app {order[number % kinds] % 20}",
+        )
+        for number in range(count)
+    ]
+
+
+def _learn(predictor: MixedPredictor, events: list[Event]) -> None:
+    for event in events:
+        predictor.learn(event)
 
 
 if __name__ == "__main__":
