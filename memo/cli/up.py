@@ -212,6 +212,8 @@ def _wait_until_ready(supervisor: "subprocess.Popen[bytes]", home: Home, output:
         states = {part["state"] for part in running.state(home).get("parts", [])}
         if states == {child.State.RUNNING}:
             return
+        if supervisor.poll() is not None and (pid := running.holder(home)) is not None:
+            raise running.taken(pid)  # who was faster may have removed the output of ours
         if child.State.FAILED in states or supervisor.poll() is not None:
             raise MemoError(child.last_line(output) or f"MEMO ended before it was ready; see {home.logs}.")
         time.sleep(POLL_S)

@@ -1,5 +1,6 @@
 import logging
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -7,8 +8,9 @@ from types import ModuleType
 
 import pytest
 
-from memo import __version__, cli
+from memo import __version__, cli, running
 from memo.cli import COMMANDS, main
+from memo.cli.up import _wait_until_ready
 from memo.errors import MemoError, UsageError
 from memo.paths import Home
 
@@ -165,6 +167,13 @@ def test_pause_and_resume_may_come_twice(run: Run, home: Home) -> None:
     for name, paused in (("pause", True), ("pause", True), ("resume", False), ("resume", False)):
         assert run(name).status == 0
         assert home.paused.exists() is paused
+
+
+def test_of_two_at_once_the_slower_names_the_other(home: Home) -> None:
+    slower = subprocess.Popen(["true"])
+    slower.wait()
+    with running.hold(home), pytest.raises(MemoError, match=rf"^MEMO runs already \(process {os.getpid()}\)"):
+        _wait_until_ready(slower, home, home.logs / "supervisor.out")
 
 
 def test_down_twice_where_nothing_runs(run: Run, home: Home) -> None:
