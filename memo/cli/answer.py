@@ -20,6 +20,8 @@ def answer_file(file: Path, asked: Asked, size: int, out: Path | None, force: bo
     if out is not None and out.exists() and not force:
         raise UsageError(f"{out} is there already; choose another name or add --force.")
     pairs = _pairs(file, size)
+    if not pairs:
+        raise MemoError(f"{file} holds no window; name a file of windows or of event lines.")
     rows = _answered(pairs, asked)
     if out is not None and out.suffix == ".csv":
         _write_csv(rows, out)
@@ -48,8 +50,10 @@ def _show(rows: list[dict[str, Any]]) -> None:
 
 def _pairs(file: Path, size: int) -> list[WindowedPair]:
     """The windows of a file; the last one of a file of lines has no output."""
+    from data.importers import open_file
     from training import questions
 
+    open_file(file).close()  # a pipe would block
     if file.suffix == ".json":
         windows = questions.pairs(file)
         if windows is None:
@@ -57,8 +61,6 @@ def _pairs(file: Path, size: int) -> list[WindowedPair]:
         return windows
     try:
         lines = [line for line in file.read_text(encoding="utf-8").split("\n") if line.strip()]
-    except OSError as error:
-        raise UsageError(f"{file} can't be read ({error.strerror}); name a file that is there.") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{file} is no UTF-8 text; convert it first.") from error
     ends = range(min(size, len(lines)), len(lines) + 1) if lines else ()

@@ -56,15 +56,15 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
     """Score model and baselines on the windows of each FILE, each a person of their own."""
+    from data.importers import form
     from memo import logs
     from training import evaluate as evaluation
     from training import questions, reliability, report, results
 
     settings, home = Settings.load(), Home.find()
     logs.setup(home.logs, "cli")
-    missing = next((file for file in files if not file.is_file()), None)
-    if missing is not None:
-        raise UsageError(f"{missing} is no file; name files of windows or of event lines.")
+    for file in files:
+        form(file)  # all are looked at before the first is asked
     destination = results.destination(out, force)
     if plot is not None and (plot.suffix != ".png" or (plot.exists() and not force)):
         raise UsageError(f"{plot} is there already, or no name of a PNG file; name another .png, or add --force.")

@@ -57,7 +57,7 @@ def import_(
         raise MemoError(
             f"No event could be read; {rejected[0]} says why for each line."
             if rejected
-            else f"No event stands in {', '.join(map(str, files))}; name files of windows, event lines or event objects."
+            else f"No event stands in {', '.join(map(str, files))}; name files of windows or of events."
         )
 
 

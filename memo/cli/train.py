@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from memo.cli.progress import bar
-from memo.errors import UsageError
 from memo.events import Event
 from memo.paths import Home
 from memo.settings import Settings
@@ -51,7 +50,4 @@ def train(
 def _from_files(files: list[Path], settings: Settings) -> list[Event]:
     from data.importers import events
 
-    missing = next((file for file in files if not file.is_file()), None)
-    if missing is not None:
-        raise UsageError(f"{missing} is no file; name files of windows, event lines or event objects.")
     return [event for file in files for event in events(file, settings.zone)]

@@ -68,7 +68,7 @@ def up(
     ] = None,
 ) -> None:
     """Start MEMO: in the background, or with --foreground here."""
-    if replay is not None and not replay.is_file():
+    if replay is not None and not os.path.isfile(replay):  # that of Path raises for some
         raise UsageError(f"{replay} is no file; name a file of windows or of event lines.")
     home = Home.find()
     _write_settings(home)
@@ -93,10 +93,16 @@ def up(
 
 
 def _look_through(file: Path, settings: Settings) -> None:
-    """Raises MemoError for a file that can't be replayed, before anything is started."""
-    from data.importers import lines
+    """Raises MemoError for a file without any event, before anything is started."""
+    from data.importers import Reject, open_file, read
 
-    lines(file, settings.zone, settings.language)
+    why = ""
+    with open_file(file) as opened:
+        for found in read(file, opened, settings.zone):
+            if not isinstance(found, Reject):
+                return
+            why = why or f" ({found.unit} {found.place}: {found.reason})"
+    raise MemoError(f"No event stands in {file}{why}; name a file of windows or of event lines.")
 
 
 def down() -> None:

@@ -1,0 +1,147 @@
+"""A file that can't serve ends each command in one sentence that names it; nothing is stored, trained or started."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from db import migrate
+from db.engine import open_store
+from memo.cli import main
+from memo.paths import Home
+from memo.settings import Settings
+
+COMMANDS = {
+    "import": ["import"],
+    "train": ["train"],
+    "evaluate": ["evaluate", "--version", "builtin"],
+    "predict": ["predict"],
+    "up": ["up", "--foreground", "--for", "1", "--replay"],
+}
+ANSWERED = {"a line of 10 MB", "events of 1970", "events of 2100"}
+"""`memo predict` says of each window for itself what is wrong; it stores nothing, so any time serves."""
+
+
+def lines(year: int) -> bytes:
+    return "".join(f"{year}-01-01 09:00:{second:02} - Started app: a\n" for second in range(3)).encode()
+
+
+FILES: dict[str, tuple[str, bytes]] = {
+    "an empty file": ("a.txt", b""),
+    "an empty JSON": ("a.json", b""),
+    "JSON of another kind": ("a.json", json.dumps({"a": 1}).encode()),
+    "JSON that is cut": ("a.json", b'[{"input": "head'),
+    "JSON too deep": ("a.json", b"[" * 100_000),
+    "no windows": ("a.json", b"[]"),
+    "JSON that is not UTF-8": ("a.json", b'[{"input": "\xff", "output": ""}]'),
+    "lines that are not UTF-8": ("a.txt", b"2026-03-02 09:00:00 - Started app: \xff\n"),
+    "a line of 10 MB": ("a.txt", b"x" * 10_000_000),
+    "events of 1970": ("a.txt", lines(1970)),
+    "events of 2100": ("a.txt", lines(2100)),
+}
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """A command sends the process's logs to its own file."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    yield
+    for handler in set(root.handlers) - set(before):
+        handler.close()
+    root.handlers[:] = before
+    root.setLevel(level)
+
+
+@pytest.fixture
+def memo(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """Call a command that fails; the sentence that it ends in."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["memo", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr().err.splitlines()
+        assert ended.value.code in (1, 2), said
+        assert "unexpectedly" not in said[-1], said
+        return said[-1]
+
+    return call
+
+
+def nothing_was_done(home: Home) -> bool:
+    settings = Settings.load()
+    migrate.upgrade(settings, home)
+    store = open_store(settings, home)
+    with store.read() as session:
+        stored = session.scalar(text("SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM versions)"))
+    store.close()
+    return not stored and not any(home.models.iterdir()) and not any(home.run.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("command", "what"),
+    [(command, what) for command in COMMANDS for what in FILES if command != "predict" or what not in ANSWERED],
+)
+def test_a_file_that_can_not_serve(command: str, what: str, home: Home, memo: Callable[..., str]) -> None:
+    name, content = FILES[what]
+    Path(name).write_bytes(content)
+    said = memo(*COMMANDS[command], name)
+    assert name in said or "too few to train on" in said
+    assert Path(name).read_bytes() == content
+    assert nothing_was_done(home)
+
+
+def make_loop(name: str) -> None:
+    Path(name).symlink_to(name)
+
+
+PLACES: dict[str, Callable[[str], None]] = {
+    "nothing": lambda name: None,
+    "a folder": os.mkdir,
+    "a pipe": os.mkfifo,
+    "a link to itself": make_loop,
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("what", PLACES)
+def test_what_is_no_file(command: str, what: str, home: Home, memo: Callable[..., str]) -> None:
+    PLACES[what]("a.txt")
+    assert memo(*COMMANDS[command], "a.txt").startswith("a.txt ")
+    assert nothing_was_done(home)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_name_that_is_too_long(command: str, home: Home, memo: Callable[..., str]) -> None:
+    name = "x" * 300 + ".txt"
+    assert memo(*COMMANDS[command], name).startswith(name)
+
+
+@pytest.mark.parametrize("command", ["import", "train", "up"])
+def test_a_store_of_a_newer_memo_is_left_alone(command: str, home: Home, memo: Callable[..., str]) -> None:
+    Path("a.txt").write_bytes(lines(2020))
+    settings = Settings.load()
+    migrate.upgrade(settings, home)
+    store = open_store(settings, home)
+    with store.write() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    store.close()
+    before = (home.root / "memo.db").read_bytes()
+    assert "was written by a newer MEMO (schema 9999); update MEMO" in memo(*COMMANDS[command], "a.txt")
+    assert (home.root / "memo.db").read_bytes() == before
+
+
+@pytest.mark.parametrize("speed", ["nan", "inf", "-1", "fast"])
+def test_a_speed_that_can_not_be(speed: str, home: Home, memo: Callable[..., str]) -> None:
+    Path("a.txt").write_bytes(lines(2020))
+    memo("up", "--replay", "a.txt", "--speed", speed)
+    assert nothing_was_done(home)
