@@ -6,11 +6,12 @@ from pathlib import Path
 from data.importers import rejects
 from data.importers.files import form, open_file, raw_lines, read, read_windows
 from data.importers.line import Reject
+from memo.errors import MemoError
 from memo.events import Event
 from memo.grammar import Language, write
 from memo.windows import WindowedPair, stream
 
-__all__ = ["Reject", "events", "form", "lines", "open_file", "read", "rejects", "windows"]
+__all__ = ["Reject", "events", "form", "lines", "look_through", "open_file", "read", "rejects", "windows"]
 
 WINDOW = 5
 """Lines of a window, where a file has none of its own."""
@@ -20,6 +21,17 @@ def events(path: Path, zone: tzinfo) -> list[Event]:
     """All events of a file, in its order; what can't be read is passed over. Raises MemoError for no such file."""
     with open_file(path) as file:
         return [event for event in read(path, file, zone) if isinstance(event, Event)]
+
+
+def look_through(path: Path, zone: tzinfo) -> None:
+    """Raises MemoError for a file without any event, with what is wrong with its first line."""
+    why = ""
+    with open_file(path) as file:
+        for found in read(path, file, zone):
+            if isinstance(found, Event):
+                return
+            why = why or f" ({found.unit} {found.place}: {found.reason})"
+    raise MemoError(f"No event stands in {path}{why}; name a file of windows or of event lines.")
 
 
 def lines(path: Path, zone: tzinfo, language: Language) -> list[str]:

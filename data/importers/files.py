@@ -25,7 +25,9 @@ def open_file(path: Path) -> BinaryIO:
     try:
         number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would block
     except OSError as error:
-        raise UsageError(f"{path} can't be read ({error.strerror}); name a file that is there.") from error
+        raise UsageError(
+            f"{path} can't be read ({error.strerror}); name a file that is there and yours to read."
+        ) from error
     if not stat.S_ISREG(os.fstat(number).st_mode):
         os.close(number)
         raise UsageError(f"{path} is no regular file; name files of windows, event lines or event objects.")

@@ -32,7 +32,7 @@ class Division(StrEnum):
 
 
 def evaluate(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", show_default=False)],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", readable=False, show_default=False)],
     protocol: Annotated[
         Division,
         typer.Option(

@@ -27,7 +27,7 @@ BATCH = 2_000
 
 
 def import_(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", show_default=False)],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", readable=False, show_default=False)],
     scope: Annotated[str | None, typer.Option(help="Whose events these are.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a sentence.")] = False,
 ) -> None:

@@ -84,7 +84,10 @@ def _given(asked: Asked, lines: list[str]) -> dict[str, Any]:
     try:
         return asked.ask(lines)
     except GrammarError as error:
-        raise UsageError(f"Give event lines, or one file that ends with .json or .txt: {error}.") from error
+        wrong = lines[0] if len(lines) == 1 else f"One of the {len(lines)} lines"
+        raise UsageError(
+            f"{wrong} can't be read ({error}); give event lines, or one file that ends with .json or .txt."
+        ) from error
 
 
 def _newest(settings: Settings, home: Home, top: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from memo.settings import Settings
 
 
 def train(
-    files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE…]", show_default=False)] = None,
+    files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE…]", readable=False, show_default=False)] = None,
     activate: Annotated[bool, typer.Option("--activate", help="Let it serve the scope.")] = False,
     scope: Annotated[str | None, typer.Option(help="Whose version this is.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a sentence.")] = False,
@@ -48,6 +48,8 @@ def train(
 
 
 def _from_files(files: list[Path], settings: Settings) -> list[Event]:
-    from data.importers import events
+    from data.importers import events, look_through
 
+    for file in files:
+        look_through(file, settings.zone)
     return [event for file in files for event in events(file, settings.zone)]

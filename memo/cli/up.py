@@ -50,7 +50,7 @@ def up(
     ] = False,
     replay: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Send a file's events the whole way.", show_default=False),
+        typer.Option(metavar="FILE", readable=False, help="Send a file's events the whole way.", show_default=False),
     ] = None,
     speed: Annotated[
         float,
@@ -68,13 +68,15 @@ def up(
     ] = None,
 ) -> None:
     """Start MEMO: in the background, or with --foreground here."""
+    from data.importers import look_through
+
     if replay is not None and not os.path.isfile(replay):  # that of Path raises for some
         raise UsageError(f"{replay} is no file; name a file of windows or of event lines.")
     home = Home.find()
     _write_settings(home)
     settings = Settings.load()
     if replay is not None:
-        _look_through(replay, settings)
+        look_through(replay, settings.zone)
     if (pid := running.holder(home)) is not None:
         raise running.taken(pid)
     names = [str(part)] if part else [one.name for one in PARTS]
@@ -90,19 +92,6 @@ def up(
     if foreground:
         sys.exit(0 if _here(home, settings, names, given, seconds, shown=part is None) else 1)
     _background(home, names, [*(("--replay", *given) if given else ()), *(("--for", str(seconds)) if seconds else ())])
-
-
-def _look_through(file: Path, settings: Settings) -> None:
-    """Raises MemoError for a file without any event, before anything is started."""
-    from data.importers import Reject, open_file, read
-
-    why = ""
-    with open_file(file) as opened:
-        for found in read(file, opened, settings.zone):
-            if not isinstance(found, Reject):
-                return
-            why = why or f" ({found.unit} {found.place}: {found.reason})"
-    raise MemoError(f"No event stands in {file}{why}; name a file of windows or of event lines.")
 
 
 def down() -> None:

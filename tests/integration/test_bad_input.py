@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -95,7 +96,7 @@ def test_a_file_that_can_not_serve(command: str, what: str, home: Home, memo: Ca
     name, content = FILES[what]
     Path(name).write_bytes(content)
     said = memo(*COMMANDS[command], name)
-    assert name in said or "too few to train on" in said
+    assert name in said
     assert Path(name).read_bytes() == content
     assert nothing_was_done(home)
 
@@ -118,6 +119,29 @@ def test_what_is_no_file(command: str, what: str, home: Home, memo: Callable[...
     PLACES[what]("a.txt")
     assert memo(*COMMANDS[command], "a.txt").startswith("a.txt ")
     assert nothing_was_done(home)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_may_not_be_read(
+    command: str, home: Home, memo: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("a.txt").write_bytes(lines(2020))
+    really = os.open
+
+    def refuse(path: Any, *given: Any, **more: Any) -> int:
+        if str(path) == "a.txt":
+            raise PermissionError(13, "Permission denied")
+        return really(path, *given, **more)
+
+    monkeypatch.setattr(os, "open", refuse)  # root may read any file
+    monkeypatch.setattr(os, "access", lambda path, _: str(path) != "a.txt")
+    said = memo(*COMMANDS[command], "a.txt")
+    assert said == "a.txt can't be read (Permission denied); name a file that is there and yours to read."
+
+
+@pytest.mark.parametrize("given", ["folder", "rows.csv"])
+def test_what_is_neither_a_line_nor_a_file_of_them_is_named(given: str, memo: Callable[..., str]) -> None:
+    assert memo("predict", given).startswith(f"{given} can't be read (the line does not begin with ")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -145,3 +169,19 @@ def test_a_speed_that_can_not_be(speed: str, home: Home, memo: Callable[..., str
     Path("a.txt").write_bytes(lines(2020))
     memo("up", "--replay", "a.txt", "--speed", speed)
     assert nothing_was_done(home)
+
+
+@pytest.mark.parametrize("out", ["nowhere/a.csv", "nowhere/a.jsonl", "folder.csv"])
+def test_an_answer_that_has_no_place(out: str, memo: Callable[..., str]) -> None:
+    Path("a.txt").write_bytes(lines(2020))
+    Path("folder.csv").mkdir()
+    assert memo("predict", "a.txt", "--force", "--out", out).startswith(f"{out} can't be written (")
+
+
+def test_results_that_have_no_place_are_not_worked_out(
+    memo: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("a.txt").write_bytes(lines(2020))
+    assert memo("evaluate", "a.txt", "--out", "nowhere/a.csv").startswith("The folder of nowhere/a.csv is not there")
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
+    assert memo("evaluate", "a.txt", "--out", "a.csv").startswith("a.csv can't be written")

@@ -301,7 +301,7 @@ def test_what_is_no_file_is_one_sentence(tmp_path: Path, write: Write) -> None:
         with pytest.raises(UsageError, match=f"{path} is no regular file; name files"):
             form(path)
     for path in (tmp_path / "none", tmp_path / "socket", tmp_path / ("x" * 300), write("a", "b") / "c"):
-        with pytest.raises(UsageError, match=r"can't be read \(.+\); name a file that is there\.$"):
+        with pytest.raises(UsageError, match=r"can't be read \(.+\); name a file that is there and yours to read\.$"):
             form(path)
     bound.close()
 
