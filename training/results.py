@@ -1,6 +1,7 @@
 """prediction_results.csv: every question of an evaluation with its answer, in the words of the data's language."""
 
 import csv
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -42,7 +43,7 @@ def harmless(cell: object) -> str:
 
 
 def destination(out: Path | None, force: bool) -> Path:
-    """Where the file goes. Raises UsageError where one stands already, or the folder is missing."""
+    """Where the file goes. Raises UsageError where one stands already, or none can be written."""
     file = out or Path(NAME)
     if file.is_dir():
         file = file / NAME
@@ -50,6 +51,8 @@ def destination(out: Path | None, force: bool) -> Path:
         raise UsageError(f"{file} is there already; choose another name with --out, or add --force.")
     if not file.absolute().parent.is_dir():
         raise UsageError(f"The folder of {file} is not there; make it first, or choose another with --out.")
+    if not os.access(file if file.exists() else file.absolute().parent, os.W_OK):
+        raise UsageError(f"{file} can't be written; choose another with --out.")
     return file
 
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from memo.cli.stream import Asked
 from memo.errors import GrammarError, MemoError, UsageError
@@ -23,16 +23,24 @@ def answer_file(file: Path, asked: Asked, size: int, out: Path | None, force: bo
     if not pairs:
         raise MemoError(f"{file} holds no window; name a file of windows or of event lines.")
     rows = _answered(pairs, asked)
-    if out is not None and out.suffix == ".csv":
-        _write_csv(rows, out)
-    elif out is not None:
-        with out.open("w", encoding="utf-8", errors="backslashreplace") as written:
-            written.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    if out is not None:
+        with _opened(out) as written:
+            if out.suffix == ".csv":
+                _write_csv(rows, written)
+            else:
+                written.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     elif as_json:
         for row in rows:
             print(json.dumps(row))
     else:
         _show(list(rows))
+
+
+def _opened(out: Path) -> IO[str]:
+    try:
+        return out.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+    except OSError as error:
+        raise UsageError(f"{out} can't be written ({error.strerror}); name another file with --out.") from error
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
@@ -88,13 +96,12 @@ def _teach(asked: Asked, line: str) -> None:
         asked.teach(line)
 
 
-def _write_csv(rows: Iterable[dict[str, Any]], out: Path) -> None:
+def _write_csv(rows: Iterable[dict[str, Any]], written: IO[str]) -> None:
     from training.results import harmless
 
-    with out.open("w", encoding="utf-8", errors="backslashreplace", newline="") as written:
-        writer = csv.writer(written)
-        writer.writerow(["prompt", "prediction", "probability", "expected_at", "error"])
-        for row in rows:
-            first: dict[str, Any] = next(iter(row.get("candidates", [])), {})
-            cells = [first.get(name, "") for name in ("text", "probability", "expected_at")]
-            writer.writerow([harmless(cell) for cell in ("\n".join(row["window"]), *cells, row.get("error", ""))])
+    writer = csv.writer(written)
+    writer.writerow(["prompt", "prediction", "probability", "expected_at", "error"])
+    for row in rows:
+        first: dict[str, Any] = next(iter(row.get("candidates", [])), {})
+        cells = [first.get(name, "") for name in ("text", "probability", "expected_at")]
+        writer.writerow([harmless(cell) for cell in ("\n".join(row["window"]), *cells, row.get("error", ""))])

@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,8 @@ FILES: dict[str, tuple[str, bytes]] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _logs_as_before() -> Iterator[None]:
+@contextmanager
+def logs_as_before() -> Iterator[None]:
     """A command sends the process's logs to its own file."""
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
@@ -68,7 +69,7 @@ def memo(
 
     def call(*words: str) -> str:
         monkeypatch.setattr(sys, "argv", ["memo", *words])
-        with pytest.raises(SystemExit) as ended:
+        with logs_as_before(), pytest.raises(SystemExit) as ended:
             main()
         said = capsys.readouterr().err.splitlines()
         assert ended.value.code in (1, 2), said
