@@ -14,13 +14,17 @@ HORIZON_S = 600
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One action that may come next. `detail` is the latest page title or duration seen with it."""
+    """One action that may come next. `detail` is the latest page title or duration seen with it.
+
+    `spread_s` is how far apart the middle half of its past times lie, in seconds.
+    """
 
     action: Action
     probability: float
     expected_at: datetime
     detail: str = ""
     executable: str = ""
+    spread_s: int = 0
 
     def as_dict(self, language: Language) -> dict[str, Any]:
         """The candidate as it stands in messages and rows."""
@@ -29,6 +33,7 @@ class Candidate:
             "probability": rounded(self.probability),
             "action": action_as_dict(self.action),
             "expected_at": self.expected_at.isoformat(),
+            "spread_s": self.spread_s,
             "executable": self.executable,
         }
 

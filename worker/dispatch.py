@@ -83,6 +83,7 @@ def as_candidate(given: dict[str, Any]) -> Candidate:
         given["probability"],
         datetime.fromisoformat(given["expected_at"]),
         executable=given["executable"],
+        spread_s=given.get("spread_s", 0),
     )
 
 

@@ -217,11 +217,21 @@ def test_the_expected_time_is_the_usual_gap_even_where_the_clock_goes_back() -> 
 
 def test_a_gap_of_a_pair_never_seen_is_that_of_its_operations() -> None:
     gaps = Gaps()
-    assert gaps.expected_s(Action(Operation.PROCESS_START, "a")) == 0
+    assert gaps.expected(Action(Operation.PROCESS_START, "a")) == (0, 0)
     for event in starts("abcabc", apart_s=11):
         gaps.learn(event)
-    assert gaps.expected_s(Action(Operation.PROCESS_START, "never")) == 11
-    assert gaps.expected_s(Action(Operation.WEB_VISIT, "a.example")) == 0
+    assert gaps.expected(Action(Operation.PROCESS_START, "never")) == (11, 0)
+    assert gaps.expected(Action(Operation.WEB_VISIT, "a.example")) == (0, 0)
+
+
+def test_the_time_is_the_most_frequent_gap_and_its_spread_the_middle_half() -> None:
+    gaps, at = Gaps(), START
+    for wait in (2, 2, 2, 5, 6, 7, 60, 61):
+        gaps.learn(Event(at, Operation.PROCESS_START, "a"))
+        gaps.learn(Event(at + timedelta(seconds=wait), Operation.PROCESS_END, "a"))
+        at += timedelta(hours=2)
+    gaps.learn(Event(at, Operation.PROCESS_START, "a"))
+    assert gaps.expected(Action(Operation.PROCESS_END, "a")) == (2, 60 - 2)
 
 
 def test_the_detail_is_the_latest_seen_with_the_action() -> None:

@@ -30,13 +30,18 @@ class Gaps:
                     remember(self._gaps, pair, counts)
         self._last = (event.action.identity, event.at)
 
-    def expected_s(self, action: Action) -> int:
-        """Seconds from the last event to `action`."""
+    def expected(self, action: Action) -> tuple[int, int]:
+        """Seconds from the last event to `action`: the most frequent, and the range of the middle half."""
         if self._last is not None:
             for pair in _pairs(self._last[0], action.identity):
                 if counts := self._gaps.get(pair):
-                    return counts.most_common(1)[0][0]
-        return 0
+                    return counts.most_common(1)[0][0], _middle_half(counts)
+        return 0, 0
+
+
+def _middle_half(counts: Counter[int]) -> int:
+    gaps = sorted(counts.elements())
+    return gaps[len(gaps) * 3 // 4] - gaps[len(gaps) // 4]
 
 
 def _pairs(last: Action, following: Action) -> Sequence[Hashable]:

@@ -77,5 +77,5 @@ class MixedPredictor:
 
     def _candidate(self, symbol: int, probability: float, now: datetime) -> Candidate:
         action, detail, executable = self._all.history.as_shown(symbol)
-        expected = now + timedelta(seconds=self._gaps.expected_s(action))
-        return Candidate(action, probability, expected, detail, executable)
+        expected_s, spread_s = self._gaps.expected(action)
+        return Candidate(action, probability, now + timedelta(seconds=expected_s), detail, executable, spread_s)
