@@ -9,6 +9,7 @@ from memo.logs import get
 from memo.settings import ModelSettings
 from worker.predictors.language import LanguageModel
 from worker.predictors.mixed import MixedPredictor
+from worker.predictors.patience import Patient
 from worker.predictors.ranker import Reader
 
 BUILTIN = "builtin"
@@ -40,7 +41,7 @@ class Serving:
         try:
             model = self.load()
             adapter = self._adapter(model, version, folder)
-            return MixedPredictor(model.reader(adapter) if adapter else None, weights)
+            return MixedPredictor(Patient(model.reader(adapter)) if adapter else None, weights)
         except MemoError as error:
             log.error("the language model is not available; history answers alone", version=version, reason=str(error))
             return MixedPredictor(None, weights)

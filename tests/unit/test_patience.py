@@ -1,0 +1,65 @@
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from threading import Event as Flag
+
+import pytest
+
+from memo.events import Action, Event, Operation
+from worker.predictors.language import Scores
+from worker.predictors.mixed import MixedPredictor
+from worker.predictors.patience import Patient
+
+A = Action(Operation.PROCESS_START, "a")
+EVENT = Event(datetime(2026, 3, 2, 9, tzinfo=UTC), A.operation, A.target)
+
+
+@dataclass
+class Slow:
+    """A language model that answers once it may."""
+
+    may: Flag = field(default_factory=Flag)
+    read_so_far: int = 0
+
+    def read(self, event: Event) -> None:
+        self.read_so_far += 1
+
+    def scores(self) -> Scores:
+        self.may.wait(30)
+        return Scores({A: -0.1}, -2.0)
+
+
+def test_one_in_time_is_heard() -> None:
+    slow = Slow()
+    slow.may.set()
+    patient = Patient(slow, limit_s=30)
+    for reads in (1, 2):
+        patient.read(EVENT)
+        assert patient.scores() == Scores({A: -0.1}, -2.0)
+        assert slow.read_so_far == reads
+    assert patient.late == 0
+
+
+def test_one_that_is_late_is_counted_and_heard_again_later() -> None:
+    slow = Slow()
+    patient = Patient(slow, limit_s=0.01)
+    predictor = MixedPredictor(patient)
+    for late in (1, 2):
+        predictor.learn(EVENT)
+        assert predictor.predict([EVENT], 5).candidates[0].action == A, "history answers"
+        assert patient.late == late
+    slow.may.set()
+    patient._limit_s = 30
+    predictor.learn(EVENT)
+    predictor.predict([EVENT], 5)
+    assert (patient.late, slow.read_so_far) == (2, 3), "no event was missed"
+
+
+def test_what_it_raises_is_raised() -> None:
+    class Broken(Slow):
+        def scores(self) -> Scores:
+            raise RuntimeError("broken")
+
+    patient = Patient(Broken())
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="broken"):
+            patient.scores()

@@ -1,0 +1,63 @@
+"""A language model that is waited for only so long."""
+
+import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+from memo.events import Event
+from memo.logs import get
+from worker.predictors.language import Scores
+from worker.predictors.ranker import Reader
+from worker.predictors.ranker import Scores as Said
+
+LIMIT_S = 0.25
+"""For one prediction; past it, history answers alone."""
+
+log = get(__name__)
+
+
+class Late(Exception):
+    """It takes too long."""
+
+
+class Patient:
+    """Reads and answers in a thread of its own, one job at a time; one that is late goes on, for the next ask."""
+
+    def __init__(self, reader: Reader, limit_s: float = LIMIT_S) -> None:
+        self._reader, self._limit_s = reader, limit_s
+        self._thread = ThreadPoolExecutor(1, "language-model")
+        self._job: Future[Said] | None = None
+        self._unread: list[Event] = []
+        self.late = 0
+        """How often it was not waited for."""
+
+    def read(self, event: Event) -> None:
+        """Take in the next event, when scores are asked for."""
+        self._unread.append(event)
+
+    def scores(self) -> Said:
+        """What comes next; nothing, where that takes too long."""
+        until = time.monotonic() + self._limit_s
+        try:
+            self._wait(until)
+            unread, self._unread = self._unread, []
+            self._job = self._thread.submit(self._catch_up, unread)
+            return self._wait(until) or Scores()
+        except Late:
+            self.late += 1
+            log.warning("the language model was late; history answered alone", times=self.late)
+            return Scores()
+
+    def _wait(self, until: float) -> Said | None:
+        """The result of the job under way, which then is none any more."""
+        if self._job is None:
+            return None
+        done, _ = wait([self._job], max(0.0, until - time.monotonic()))
+        if not done:
+            raise Late
+        job, self._job = self._job, None
+        return job.result()
+
+    def _catch_up(self, unread: list[Event]) -> Said:
+        for event in unread:
+            self._reader.read(event)
+        return self._reader.scores()
