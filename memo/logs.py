@@ -2,9 +2,17 @@
 
 import logging
 import logging.handlers
+import sys
 from pathlib import Path
 
-import structlog
+# structlog imports rich where it is there, to draw tracebacks; no part of MEMO does, and it is 5 MB of each process.
+_NO_RICH = "rich" not in sys.modules
+if _NO_RICH:
+    sys.modules["rich"] = None  # type: ignore[assignment]
+import structlog  # noqa: E402
+
+if _NO_RICH:
+    del sys.modules["rich"]
 
 MAX_BYTES, BACKUPS = 5_000_000, 3
 
