@@ -1,6 +1,6 @@
 """The way of a batch into the store: scope, privacy, plausibility, then one transaction; after it, one ask."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -17,8 +17,10 @@ from memo.paths import Home
 from memo.protocols import Batch
 from memo.settings import Settings
 
-REMEMBERED = 256
-"""Lines of which a source's repeats are counted: equal ones within a second come close together."""
+REMEMBERED, KEPT = 10_000, 256
+"""Lines of which a source's repeats are counted, here and across a restart: equal ones mostly come close together."""
+COUNTED = 8
+"""Cursors, files that is, whose repeats are counted here."""
 
 log = get(__name__)
 
@@ -31,6 +33,7 @@ class Intake:
         self._settings = settings
         self._home = home
         self._announce = announce
+        self._counts: dict[tuple[str, str], Counter[str]] = {}
 
     def cursor(self, source: str, key: str) -> dict[str, Any] | None:
         """What a source last committed under a key."""
@@ -55,8 +58,9 @@ class Intake:
                 new += added
                 if added and scopes.ask(session, scope, self._settings.predict.stale_s):
                     asked.append(scope)
-            kept = {"cursor": batch.cursor, "repeats": repeats.counts}
+            kept = {"cursor": batch.cursor, "repeats": dict(list(repeats.counts.items())[-KEPT:])}
             cursors.put(session, source, batch.cursor_key, kept)
+        self._count_on(source, batch, repeats)
         for scope in asked:
             self._announce(scope)
         return new
@@ -74,7 +78,18 @@ class Intake:
             by_scope[named.scope].append(named if named.source else replace(named, source=source))
         return by_scope
 
-    @staticmethod
-    def _repeats(session: Session, source: str, batch: Batch) -> events.Repeats:
-        stored = None if batch.anew else cursors.get(session, source, batch.cursor_key)
-        return events.Repeats(stored["repeats"] if stored else None, limit=REMEMBERED)
+    def _repeats(self, session: Session, source: str, batch: Batch) -> events.Repeats:
+        if batch.anew:
+            return events.Repeats(limit=REMEMBERED)
+        counts = self._counts.get((source, batch.cursor_key))
+        if counts is None and (stored := cursors.get(session, source, batch.cursor_key)):
+            counts = Counter(stored["repeats"])
+        return events.Repeats(counts, limit=REMEMBERED)
+
+    def _count_on(self, source: str, batch: Batch, repeats: events.Repeats) -> None:
+        """Remember the counts, now that they are committed; of the files read last."""
+        key = (source, batch.cursor_key)
+        self._counts.pop(key, None)
+        self._counts[key] = repeats.counts
+        if len(self._counts) > COUNTED:
+            del self._counts[next(iter(self._counts))]

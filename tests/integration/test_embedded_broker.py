@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -42,6 +43,14 @@ def running(home: Home, command: list[str]) -> Iterator["subprocess.Popen[bytes]
     finally:
         process.kill()
         process.wait()
+
+
+def written(client: Any) -> None:
+    """Wait until the append-only file holds what was said: the answer may come before it, `appendfsync everysec`."""
+    deadline = time.monotonic() + WAIT_S
+    while client.info("persistence")["aof_buffer_length"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 OURS = [sys.executable, "-m", "memo.broker"]
@@ -86,6 +95,7 @@ def test_what_it_was_given_outlives_a_kill(home: Home, command: list[str]) -> No
     with running(home, command) as process, connect(broker_url(home, Settings())) as client:
         client.xadd("stream", {"a": "b"})
         client.rpush("queue", "task")
+        written(client)
         process.kill()
         process.wait()
         assert (home.broker / "socket").exists(), "as a kill leaves it"

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from collector import collector, intake
 from collector.collector import keep_running
-from collector.intake import Intake
+from collector.intake import KEPT, Intake
 from collector.sources.inbox import InboxSource
 from db import events, migrate
 from db.engine import Store, open_store
@@ -135,6 +135,18 @@ def append(path: Path, names: str) -> None:
 def rejected(home: Home) -> list[dict[str, object]]:
     lines = [line for file in sorted(home.rejects.iterdir()) for line in file.read_text().splitlines()]
     return [json.loads(line) for line in lines]
+
+
+def test_lines_that_come_again_far_apart_are_events_each(watched: Inbox) -> None:
+    path = watched.folder / "back.txt"
+    path.write_text(text(["a", *(f"b{n}" for n in range(2 * KEPT)), "a"]))
+    assert len(watched.events()) == 2 * KEPT + 2
+    with path.open("a") as file:
+        file.write(text([f"c{n}" for n in range(2 * KEPT)]))
+        file.write(text(["a"]))
+    assert sum(event.target == "a" for event in watched.events()) == 3
+    watched.restart()
+    assert len(watched.events()) == 4 * KEPT + 3
 
 
 def test_what_stood_there_before_is_read(inbox: Inbox) -> None:
