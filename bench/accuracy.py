@@ -8,17 +8,23 @@ before its answer is known, of the model and of the baselines alike.
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from _stack import machine
+
 from memo.settings import Settings
 from training import questions
+from training.baselines import NAMES
 from training.make import Progress
 from training.report import Protocol, existing, fresh, report
 
-COLUMNS = ("n", "hit@1", "hit@3", "hit@5", "mrr", "exact", "partial", "overall", "ece", "malformed")
+COLUMNS = ("hit@1", "hit@3", "hit@5", "mrr", "exact", "overall", "ece", "malformed")
+VIEWS = ("coarse", "human", "human coarse")
+CUTS = (1, 5)
+OURS = {"fresh": "memo, fine-tuned", "builtin": "memo, as it ships"}
 
 
 @contextmanager
@@ -34,34 +40,63 @@ def files() -> list[Path]:
     return [file for place in places for file in (sorted(place.glob("*.json")) if place.is_dir() else [place])]
 
 
-def row(name: str, scores: dict[str, Any]) -> str:
-    """A row of the table."""
-    cells = [scores.get(column, "") for column in COLUMNS]
-    return f"| {name} | " + " | ".join(f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in cells) + " |"
+def cell(value: float | int | None) -> str:
+    """A figure."""
+    return "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
-def table(title: str, scores: dict[str, dict[str, Any]]) -> str:
-    """Model and baselines under a title."""
-    head = f"| {title} | " + " | ".join(COLUMNS) + " |\n| --- |" + " --: |" * len(COLUMNS)
-    return "\n".join([head, *(row(name, found) for name, found in scores.items())])
+def table(title: str, columns: Sequence[str], rows: dict[str, list[Any]]) -> str:
+    """Rows under a head."""
+    lines = [f"| {title} | " + " | ".join(columns) + " |", "| --- |" + " --: |" * len(columns)]
+    lines += [f"| {name} | " + " | ".join(map(cell, cells)) + " |" for name, cells in rows.items()]
+    return "\n".join(lines)
+
+
+def next_action(reports: dict[str, dict[str, Any]]) -> str:
+    """How versions and baselines answer what comes next."""
+    rows = {OURS[version]: found["scores"]["memo"] for version, found in reports.items()}
+    rows |= {name: scores for name, scores in next(iter(reports.values()))["scores"].items() if name != "memo"}
+    title = f"next action, n = {next(iter(reports.values()))['n']}"
+    return table(title, COLUMNS, {name: [scores.get(c) for c in COLUMNS] for name, scores in rows.items()})
+
+
+def views(reports: dict[str, dict[str, Any]]) -> str:
+    """How they answer the other questions."""
+
+    def cells(found: dict[str, Any], name: str) -> list[Any]:
+        rates = [found["views"][view][name][f"hit@{cut}"] for view in VIEWS for cut in CUTS]
+        return [*rates, found["upcoming"].get(name, {}).get("ap")]
+
+    columns = [*(f"{view} @{cut}" for view in VIEWS for cut in CUTS), "upcoming AP"]
+    first = next(iter(reports.values()))
+    rows = {OURS[version]: cells(found, "memo") for version, found in reports.items()}
+    rows |= {name: cells(first, name) for name in NAMES}
+    rows["decay"] = [None] * (len(columns) - 1) + [first["upcoming"]["decay"]["ap"]]
+    return table(f"other views, n = {first['views']['human']['memo']['n']} human", columns, rows)
+
+
+def ahead(found: dict[str, Any]) -> str:
+    """How far the fine-tuned version is ahead of each baseline, by blocks of windows."""
+    said = []
+    for name, differences in found["ahead"].items():
+        low, high = differences["hit@1"]["95"]
+        said.append(f"{name} {differences['hit@1']['difference']:+.3f} [{low:+.3f}, {high:+.3f}]")
+    return "Ahead at hit@1, with the 95 % interval of a block bootstrap: " + ", ".join(said) + "."
 
 
 def main() -> None:
-    """Print a table for each file and each version: fine-tuned on the first part, and as it ships."""
+    """Print two tables for each file."""
     settings = Settings.load()
+    print(f"## Accuracy\n\n`.venv/bin/python bench/accuracy.py FILE…` on {machine()}.\n")
     if not files():
         print("No event files: name some as arguments or in MEMO_EVENT_FILES.")
     for number, file in enumerate(files(), 1):
         asked = questions.from_file(file, settings.zone, settings.window.size, settings.language)
-        for fit in (fresh(settings), existing(settings, "builtin", None)):
-            found, _ = report(asked, Protocol.CHRONO, fit, settings.zone, silent)
-            print(f"\nPerson {number}, version {found['version']}\n")
-            print(table("next action", found["scores"]))
-            for view, scores in found["views"].items():
-                print(f"\n{table(view, scores)}")
-            print("\n| upcoming | ap |\n| --- | --: |")
-            for name, scores in found["upcoming"].items():
-                print(f"| {name} | {scores['ap']:.3f} |")
+        fits = {"fresh": fresh(settings), "builtin": existing(settings, "builtin", None)}
+        reports = {
+            version: report(asked, Protocol.CHRONO, fit, settings.zone, silent)[0] for version, fit in fits.items()
+        }
+        print(f"Person {number}:\n\n{next_action(reports)}\n\n{ahead(reports['fresh'])}\n\n{views(reports)}\n")
 
 
 if __name__ == "__main__":
