@@ -11,6 +11,11 @@ import platformdirs
 from memo.errors import UsageError
 
 
+def private(path: str, flags: int) -> int:
+    """An `opener` for open(): a file that it makes can be read by its owner alone."""
+    return os.open(path, flags, 0o600)
+
+
 @dataclass(frozen=True)
 class Home:
     """The folders and files under MEMO_HOME (default: the platform's user data folder)."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from memo.errors import UsageError
 from memo.grammar import Language
+from memo.paths import private
 
 NAME = "prediction_results.csv"
 COLUMNS = ("prompt", "prediction", "reference", "status", "best_baseline", "baseline_prediction", "baseline_status")
@@ -58,7 +59,7 @@ def destination(out: Path | None, force: bool) -> Path:
 
 def write(results: Iterable[Result], file: Path) -> None:
     """Write the file."""
-    with file.open("w", encoding="utf-8", errors="backslashreplace", newline="") as written:
+    with open(file, "w", encoding="utf-8", errors="backslashreplace", newline="", opener=private) as written:
         writer = csv.writer(written)
         writer.writerow(COLUMNS)
         writer.writerows([harmless(cell) for cell in result] for result in results)

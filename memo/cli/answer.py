@@ -10,6 +10,7 @@ from typing import IO, Any
 from memo.cli.stream import Asked
 from memo.errors import GrammarError, MemoError, UsageError
 from memo.grammar import clean
+from memo.paths import private
 from memo.windows import WindowedPair, feed
 
 
@@ -38,7 +39,7 @@ def answer_file(file: Path, asked: Asked, size: int, out: Path | None, force: bo
 
 def _opened(out: Path) -> IO[str]:
     try:
-        return out.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+        return open(out, "w", encoding="utf-8", errors="backslashreplace", newline="", opener=private)
     except OSError as error:
         raise UsageError(f"{out} can't be written ({error.strerror}); name another file with --out.") from error
 

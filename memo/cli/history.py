@@ -16,6 +16,7 @@ from memo.cli.text import safe, short
 from memo.errors import MemoError, UsageError
 from memo.events import Action, Operation
 from memo.history import columns, frame, parse_since, rows
+from memo.paths import private
 from memo.settings import Settings
 
 Rows = list[dict[str, Any]]
@@ -73,7 +74,8 @@ def _write(out: Path | None, made: Callable[[], bytes]) -> None:
         sys.stdout.buffer.write(content)
         return
     try:
-        out.write_bytes(content)
+        with open(out, "wb", opener=private) as file:
+            file.write(content)
     except OSError as error:
         raise MemoError(f"{out} can't be written ({error.strerror}); name another file with --out.") from error
 

@@ -20,7 +20,7 @@ from memo.broker import broker_url, check
 from memo.cli.text import safe
 from memo.errors import MemoError, UsageError
 from memo.parts import BROKER, PARTS
-from memo.paths import Home
+from memo.paths import Home, private
 from memo.settings import Settings, default_toml
 from memo.supervisor import Supervisor
 
@@ -116,9 +116,10 @@ def _write_settings(home: Home) -> None:
     if home.config.exists():
         return
     try:
-        home.config.parent.mkdir(parents=True, exist_ok=True)
+        home.config.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = home.config.with_suffix(".new")
-        fresh.write_text(default_toml(), encoding="utf-8")
+        with open(fresh, "w", encoding="utf-8", opener=private) as file:  # a URL in it may hold a password
+            file.write(default_toml())
         fresh.replace(home.config)  # whole or not at all
     except OSError as error:
         raise MemoError(

@@ -100,6 +100,7 @@ def test_results_in_the_words_of_the_language_and_harmless(tmp_path: Path) -> No
     assert results.status("en", False, False) == "wrong"
     file = tmp_path / results.NAME
     results.write([results.Result("=1+1", "@x", "r", "exact", "ppm", "-2", "wrong")], file)
+    assert file.stat().st_mode & 0o777 == 0o600, "it holds titles"
     with file.open(encoding="utf-8", newline="") as read:
         header, row = csv.reader(read)
     assert tuple(header) == results.COLUMNS

@@ -113,6 +113,7 @@ def test_a_file_is_written_but_never_over_another(predicted: list[str], tmp_path
     out = tmp_path / "history.csv"
     history(form=Format.CSV, out=out)
     assert len(out.read_text(encoding="utf-8").splitlines()) == 4
+    assert out.stat().st_mode & 0o777 == 0o600, "it holds titles"
     with pytest.raises(UsageError, match="--force"):
         history(form=Format.CSV, out=out)
     history(form=Format.JSON, out=out, force=True)

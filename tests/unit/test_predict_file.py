@@ -27,6 +27,7 @@ def windows(folder: Path) -> Path:
 def test_every_window_is_answered_in_order(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     answer_file(windows(tmp_path), asked(), 2, out, False, False)
+    assert out.stat().st_mode & 0o777 == 0o600, "it holds titles"
     rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     assert [row["window"] for row in rows] == [LINES[end - 2 : end] for end in range(2, 6)]
     assert [row["candidates"][0]["action"]["target"] for row in rows] == ["B", "A", "B", "="]

@@ -11,6 +11,7 @@ import platformdirs
 import pytest
 from pydantic import BaseModel
 
+from memo.cli.up import _write_settings
 from memo.errors import UsageError
 from memo.events import default_scope
 from memo.parts import PARENT
@@ -205,6 +206,14 @@ def test_the_home_is_ours_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert home.config == home.root / "memo.toml"
     assert home.database_url == f"sqlite:///{home.root}/memo.db"
     assert Home.find() == home
+
+
+def test_the_settings_file_is_ours_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Home) -> None:
+    monkeypatch.delenv("MEMO_HOME")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "deep"))
+    _write_settings(home)
+    modes = [home.config.parent.stat().st_mode & 0o777, home.config.stat().st_mode & 0o777]
+    assert (home.config, modes) == (tmp_path / "deep" / "memo" / "memo.toml", [0o700, 0o600])
 
 
 def test_the_home_may_be_relative_to_the_user_or_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
