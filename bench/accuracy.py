@@ -16,10 +16,11 @@ from typing import Any
 from _stack import machine
 
 from memo.settings import Settings
-from training import questions
+from training import evaluate, questions
 from training.baselines import NAMES
 from training.make import Progress
 from training.report import Protocol, existing, fresh, report
+from worker.predictors.mixed import MixedPredictor
 
 COLUMNS = ("hit@1", "hit@3", "hit@5", "mrr", "exact", "overall", "ece", "malformed")
 VIEWS = ("coarse", "human", "human coarse")
@@ -76,7 +77,7 @@ def views(reports: dict[str, dict[str, Any]]) -> str:
 
 
 def ahead(found: dict[str, Any]) -> str:
-    """How far the fine-tuned version is ahead of each baseline, by blocks of windows."""
+    """How far the model is ahead of each baseline, by blocks of windows."""
     said = []
     for name, differences in found["ahead"].items():
         low, high = differences["hit@1"]["95"]
@@ -84,8 +85,19 @@ def ahead(found: dict[str, Any]) -> str:
     return "Ahead at hit@1, with the 95 % interval of a block bootstrap: " + ", ".join(said) + "."
 
 
+def from_the_first(asked: Sequence[questions.Question]) -> str:
+    """How it answers from the first window on, with nothing trained and no language model."""
+    judged = evaluate.chrono(MixedPredictor(), asked, 1, lambda _done, _total: None)
+    rows = {
+        name: [scores[f"hit@{cut}"] for cut in (1, 3, 5)] for name, scores in evaluate.scores(judged)["next"].items()
+    }
+    differences = {name: evaluate.ahead_of_baseline(judged, name) for name in NAMES}
+    title = f"whole stream, nothing trained, n = {len(judged)}"
+    return f"{table(title, ('hit@1', 'hit@3', 'hit@5'), rows)}\n\n{ahead({'ahead': differences})}"
+
+
 def main() -> None:
-    """Print two tables for each file."""
+    """Print three tables for each file."""
     settings = Settings.load()
     print(f"## Accuracy\n\n`.venv/bin/python bench/accuracy.py FILE…` on {machine()}.\n")
     if not files():
@@ -97,6 +109,7 @@ def main() -> None:
             version: report(asked, Protocol.CHRONO, fit, settings.zone, silent)[0] for version, fit in fits.items()
         }
         print(f"Person {number}:\n\n{next_action(reports)}\n\n{ahead(reports['fresh'])}\n\n{views(reports)}\n")
+        print(f"{from_the_first(asked)}\n")
 
 
 if __name__ == "__main__":

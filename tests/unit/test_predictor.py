@@ -133,6 +133,13 @@ def test_thousands_of_titles_leave_the_answer_bounded() -> None:
     assert everything.new_probability > 0.5, "nothing ever came twice"
 
 
+def test_a_title_of_a_million_characters_is_one_candidate_like_another() -> None:
+    events = titles(["x" * 1_000_000, "标" * 1_000_000, "short"] * 4)
+    for n, ranking in enumerate(live(MixedPredictor(), events), 1):
+        check(ranking, events[:n], 10)
+    assert len(ranking.candidates) == 3
+
+
 def test_of_many_actions_the_newest_and_the_most_frequent_are_ranked() -> None:
     history = History()
     for event in starts(["often"] * 3 + [f"once {n}" for n in range(2 * MAX_CANDIDATES)]):
