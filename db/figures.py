@@ -7,15 +7,22 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from db.models import EventRow, JobRow, PredictionRow, RunRow, ScopeRow
+from db.versions import BUILTIN
 from memo.events import Operation
 
+CUTS = (1, 3, 5)
+NOTHING: dict[str, Any] = {"predictions": 0, "settled": 0, **dict.fromkeys(f"hit@{k}" for k in CUTS)}
+"""The figures of a scope without a prediction."""
 
-def figures(session: Session) -> dict[str, Any]:
-    """Counts, hit rates over all settled predictions, versions, and the last runs, as JSON."""
+
+def figures(session: Session, scope: str) -> dict[str, Any]:
+    """Counts of all scopes together, hit rates of `scope` alone, each scope by itself, and the last runs, as JSON."""
+    scopes = _scopes(session, scope)
     return {
-        "events": session.scalar(select(func.count()).select_from(EventRow)) or 0,
-        **_hits(session),
-        "scopes": {row.name: row.active_version or "builtin" for row in session.scalars(select(ScopeRow))},
+        "events": sum(one["events"] for one in scopes.values()),
+        **{name: scopes[scope][name] for name in NOTHING},
+        "predictions": sum(one["predictions"] for one in scopes.values()),
+        "scopes": scopes,
         "last_training": _last_training(session),
         "jobs": [
             {"name": job.name, "last_run": job.last_run.isoformat(), "last_result": job.last_result}
@@ -44,13 +51,27 @@ def known_actions(session: Session) -> Iterable[Sequence[str]]:
     return session.execute(select(EventRow.scope, EventRow.operation, EventRow.target, place).distinct()).all()
 
 
-def _hits(session: Session) -> dict[str, Any]:
+def _scopes(session: Session, own: str) -> dict[str, dict[str, Any]]:
+    """Each scope by its name, `own` first; one without a version of its own is served by that of `own`."""
+    active = {own: None} | {row.name: row.active_version for row in session.scalars(select(ScopeRow))}
+    counts = select(EventRow.scope, func.count()).group_by(EventRow.scope)
+    events = {scope: count for scope, count in session.execute(counts)}
+    hits = _hits(session)
+    return {
+        name: {"version": version or active[own] or BUILTIN, "events": events.get(name, 0), **hits.get(name, NOTHING)}
+        for name, version in active.items()
+    }
+
+
+def _hits(session: Session) -> dict[str, dict[str, Any]]:
     rank = PredictionRow.outcome_rank
-    within = [func.sum(case((rank <= k, 1), else_=0)) for k in (1, 3, 5)]
-    settled = func.count(PredictionRow.outcome_event_id)
-    total, known, *hits = session.execute(select(func.count(), settled, *within)).one()
-    rates = {f"hit@{k}": (hit or 0) / known if known else None for k, hit in zip((1, 3, 5), hits, strict=True)}
-    return {"predictions": total, "settled": known, **rates}
+    within = [func.sum(case((rank <= k, 1), else_=0)) for k in CUTS]
+    counts = select(PredictionRow.scope, func.count(), func.count(PredictionRow.outcome_event_id), *within)
+    return {
+        scope: {"predictions": made, "settled": settled}
+        | {f"hit@{k}": hit / settled if settled else None for k, hit in zip(CUTS, hits, strict=True)}
+        for scope, made, settled, *hits in session.execute(counts.group_by(PredictionRow.scope))
+    }
 
 
 def _last_training(session: Session) -> dict[str, Any] | None:

@@ -54,6 +54,7 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
         "inbox": str(home.inbox),
         "store": shown_url(settings, home),
         "broker": shown(url),
+        "scope": settings.scope,
         **_figures(home, settings),
     }
 
@@ -63,7 +64,7 @@ def _figures(home: Home, settings: Settings) -> dict[str, Any]:
 
     try:
         with look(settings, home) as session:
-            return figures.figures(session) if session else {"events": 0, "predictions": 0}
+            return figures.figures(session, settings.scope) if session else {"events": 0, "predictions": 0}
     except MemoError as error:
         return {"events": None, "predictions": None, "problem": str(error)}
 
@@ -113,18 +114,17 @@ def _facts(found: dict[str, Any]) -> Any:
 
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in _said(found):
-        table.add_row(Text(name, "dim"), Text(safe(value)))
+        table.add_row(Text(safe(name), "dim"), Text(safe(value)))
     return table
 
 
 def _said(found: dict[str, Any]) -> list[tuple[str, str]]:
     queues = ", ".join(f"{name} {length}" for name, length in (found["queues"] or {}).items())
-    rates = [f"hit@{k} {found[f'hit@{k}']:.0%}" for k in (1, 3, 5) if found.get(f"hit@{k}") is not None]
-    training = found.get("last_training")
+    training, scopes = found.get("last_training"), found.get("scopes", {})
     rows = [
         ("events", str(found["events"])),
-        ("predictions", ", ".join([str(found["predictions"]), *rates])),
-        ("versions", ", ".join(f"{version} for {scope}" for scope, version in found.get("scopes", {}).items())),
+        ("predictions", str(found["predictions"])),
+        *((name, _scope(one, (1, 3, 5) if name == found["scope"] else (1,))) for name, one in scopes.items()),
         ("queues", queues),
         ("training", f"{training['state']} for {training['scope']}" if training else ""),
         *((job["name"], f"{job['last_run'][:19]}: {job['last_result']}") for job in found.get("jobs", [])),
@@ -134,3 +134,9 @@ def _said(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("broker", found["broker"]),
     ]
     return [(name, value) for name, value in rows if value]
+
+
+def _scope(one: dict[str, Any], cuts: tuple[int, ...]) -> str:
+    rates = [f"hit@{k} {one[f'hit@{k}']:.0%}" for k in cuts if one["settled"]]
+    counts = [f"{one['events']} events", f"{one['predictions']} predictions"]
+    return ", ".join([*counts, *rates, f"version {one['version']}"])

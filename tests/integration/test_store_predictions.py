@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from db import dispatches, events, figures, messages, migrate, predictions
+from db import dispatches, events, figures, messages, migrate, predictions, versions
 from db.engine import Store, StoreError, open_store
 from db.history import COLUMNS, history
 from db.models import DispatchRow, EventRow, PredictionRow
@@ -241,7 +241,7 @@ def test_scopes_and_versions_keep_their_outcomes_apart(store: Store) -> None:
 
 def test_figures_count_what_is_stored(store: Store) -> None:
     with store.read() as session:
-        empty = figures.figures(session)
+        empty = figures.figures(session, SCOPE)
         assert figures.newest(session) == (0, 0)
     assert (empty["events"], empty["predictions"], empty["settled"], empty["hit@1"]) == (0, 0, 0, None)
 
@@ -250,13 +250,33 @@ def test_figures_count_what_is_stored(store: Store) -> None:
     for prediction, event, rank in zip(made, ids[1:], (1, 3, 5, None), strict=False):
         settle(store, prediction, event, rank)
     with store.read() as session:
-        full = figures.figures(session)
+        full = figures.figures(session, SCOPE)
         assert figures.newest(session) == (ids[-1], made[-1])
         assert figures.events_after(session, ids[1]) == 3
     assert (full["events"], full["predictions"], full["settled"]) == (5, 5, 4)
     assert (full["hit@1"], full["hit@3"], full["hit@5"]) == (0.25, 0.5, 0.75)
-    assert full["scopes"] == {SCOPE: "builtin"}
+    assert full["scopes"][SCOPE] == {
+        "version": "builtin",
+        **{name: full[name] for name in ("events", "predictions", "settled", "hit@1", "hit@3", "hit@5")},
+    }
     assert json.loads(json.dumps(full)) == full
+
+
+def test_hit_rates_are_those_of_a_scope(store: Store) -> None:
+    [a, b], [x, y] = happen(store, "ab"), happen(store, "xy", scope="sample@memo")
+    settle(store, predict(store, x, scope="sample@memo"), y, 1)
+    with store.write() as session:
+        versions.register(session, "v1", SCOPE, base="", path="", parent=None, metrics={})
+        versions.activate(session, SCOPE, "v1")
+    with store.read() as session:
+        found = figures.figures(session, SCOPE)
+    assert (found["events"], found["predictions"], found["settled"], found["hit@1"]) == (4, 1, 0, None)
+    assert [(name, one["hit@1"]) for name, one in found["scopes"].items()] == [(SCOPE, None), ("sample@memo", 1)]
+    assert {one["version"] for one in found["scopes"].values()} == {"v1"}, "what serves it"
+    settle(store, predict(store, a), b, None)
+    with store.read() as session:
+        found = figures.figures(session, SCOPE)
+    assert (found["predictions"], found["settled"], found["hit@1"]) == (2, 1, 0)
 
 
 def test_known_actions_have_their_place(store: Store) -> None:

@@ -1,0 +1,26 @@
+from typing import Any
+
+from memo.cli.status import _said
+
+FOUND: dict[str, Any] = {
+    "events": 14,
+    "predictions": 12,
+    "scope": "ada@host",
+    "queues": None,
+    "inbox": "/i",
+    "store": "sqlite",
+    "broker": "/b",
+}
+
+
+def scope(**given: Any) -> dict[str, Any]:
+    rates = {"settled": 4, "hit@1": 0.5, "hit@3": 0.75, "hit@5": 1.0}
+    return {"version": "builtin", "events": 7, "predictions": 6, **rates, **given}
+
+
+def test_hit_rates_stand_beside_their_scope() -> None:
+    scopes = {"ada@host": scope(), "sample@memo": scope(version="v1"), "new@host": scope(settled=0)}
+    said = dict(_said(FOUND | {"scopes": scopes}))
+    assert said["ada@host"] == "7 events, 6 predictions, hit@1 50%, hit@3 75%, hit@5 100%, version builtin"
+    assert said["sample@memo"] == "7 events, 6 predictions, hit@1 50%, version v1"
+    assert said["new@host"] == "7 events, 6 predictions, version builtin"
