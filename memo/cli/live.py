@@ -34,6 +34,7 @@ class Tally:
 
     known: set[Seen] | None = None
     events: int = 0
+    rejected: int = 0
     predictions: int = 0
     settled: int = 0
     hits: dict[int, int] = field(default_factory=lambda: dict.fromkeys(RANKS, 0))
@@ -109,6 +110,7 @@ def status(tally: Tally, width: int) -> Text:
     rates = [f"hit@{rank} {hits / tally.settled:.0%}" if tally.settled else "" for rank, hits in tally.hits.items()]
     parts = [
         f"events {tally.events}",
+        f"rejected lines {tally.rejected}" if tally.rejected else "",
         f"predictions {tally.predictions}",
         *rates,
         tally.model and f"model {tally.model}",

@@ -52,6 +52,8 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
         "queues": _queues(url) if state else None,
         "home": str(home.root),
         "inbox": str(home.inbox),
+        "rejects": str(home.rejects),
+        "rejected": rejected(home),
         "store": shown_url(settings, home),
         "broker": shown(url),
         "scope": settings.scope,
@@ -67,6 +69,11 @@ def _figures(home: Home, settings: Settings) -> dict[str, Any]:
             return figures.figures(session, settings.scope) if session else {"events": 0, "predictions": 0}
     except MemoError as error:
         return {"events": None, "predictions": None, "problem": str(error)}
+
+
+def rejected(home: Home) -> int:
+    """How many lines could not be read; each is a line of a rejects file."""
+    return sum(file.read_bytes().count(b"\n") for file in home.rejects.iterdir())
 
 
 def _queues(url: str) -> dict[str, int] | None:
@@ -129,6 +136,7 @@ def _said(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("training", f"{training['state']} for {training['scope']}" if training else ""),
         *((job["name"], f"{job['last_run'][:19]}: {job['last_result']}") for job in found.get("jobs", [])),
         ("problem", found.get("problem", "")),
+        ("rejected lines", f"{found['rejected']}; {found['rejects']} says why" if found["rejected"] else ""),
         ("inbox", found["inbox"]),
         ("store", found["store"]),
         ("broker", found["broker"]),

@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from memo.cli.live import Seen, Tally, header, lines, status
+from memo.cli.status import rejected
 from memo.client import subscribe
 from memo.errors import MemoError
 from memo.grammar import Language
@@ -60,11 +61,11 @@ def live(home: Home, settings: Settings, stop: threading.Event) -> None:
         with store.read() as session:
             newest_event, newest = figures.newest(session)
             known = {Seen(*action) for action in figures.known_actions(session)}
-        screen = Screen(settings.language, known)
+        screen, rejected_before = Screen(settings.language, known), rejected(home)
 
-        def count() -> int:
+        def count() -> tuple[int, int]:
             with store.read() as session:
-                return figures.events_after(session, newest_event)
+                return figures.events_after(session, newest_event), rejected(home) - rejected_before
 
         with screen.status_line(count):
             for message in _outliving(home, settings, newest, stop):
@@ -109,12 +110,12 @@ class Screen:
                 print(line.plain, flush=True)
 
     @contextmanager
-    def status_line(self, count: Callable[[], int]) -> Iterator[None]:
-        """Keep the tally below the lines, with the events that `count` gives; without a terminal once, at the end."""
+    def status_line(self, count: Callable[[], tuple[int, int]]) -> Iterator[None]:
+        """Keep the tally below the lines, with events and rejects by `count`; without a terminal once, at the end."""
 
         def line() -> Text:
             with suppress(MemoError):  # a store that is away for a moment is no reason to stop
-                self._tally.events = count()
+                self._tally.events, self._tally.rejected = count()
             return status(self._tally, self._terminal.width if self._terminal else PLAIN_WIDTH)
 
         if self._terminal:

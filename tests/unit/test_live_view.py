@@ -101,6 +101,8 @@ def test_the_status_counts_hits_of_this_run() -> None:
     text = status(tally, 100).plain
     assert text == "events 12  predictions 4  hit@1 25%  hit@3 50%  hit@5 75%  model v1"
     assert status(Tally(), 100).plain == "events 0  predictions 0", "no rate of nothing"
+    tally.rejected = 2
+    assert status(tally, 100).plain.startswith("events 12  rejected lines 2  predictions 4  ")
     assert cell_len(status(tally, 40).plain) < 40
 
 
@@ -110,7 +112,7 @@ def test_nothing_to_say_is_said() -> None:
 
 def test_without_a_terminal_lines_are_plain(capsys: pytest.CaptureFixture[str]) -> None:
     screen = Screen("en")
-    with screen.status_line(lambda: 1):
+    with screen.status_line(lambda: (1, 0)):
         screen.show(message(Event(AT, Operation.PROCESS_START, HOSTILE), last=1))
     shown = capsys.readouterr().out
     assert shown.startswith("time") and shown.count("\n") == 3 and shown.endswith("model v1\n")

@@ -1,6 +1,9 @@
 from typing import Any
 
-from memo.cli.status import _said
+from data.importers import Reject, rejects
+from memo.cli.status import _said, collect
+from memo.paths import Home
+from memo.settings import Settings
 
 FOUND: dict[str, Any] = {
     "events": 14,
@@ -8,6 +11,8 @@ FOUND: dict[str, Any] = {
     "scope": "ada@host",
     "queues": None,
     "inbox": "/i",
+    "rejects": "/r",
+    "rejected": 0,
     "store": "sqlite",
     "broker": "/b",
 }
@@ -16,6 +21,16 @@ FOUND: dict[str, Any] = {
 def scope(**given: Any) -> dict[str, Any]:
     rates = {"settled": 4, "hit@1": 0.5, "hit@3": 0.75, "hit@5": 1.0}
     return {"version": "builtin", "events": 7, "predictions": 6, **rates, **given}
+
+
+def test_rejected_lines_are_counted_and_their_place_is_named(home: Home) -> None:
+    assert collect(home, Settings.load())["rejected"] == 0
+    assert "rejected lines" not in dict(_said(FOUND))
+    for name, lines in (("a.txt", 2), ("b.txt", 1)):
+        rejects.write(home.rejects, name, [Reject.of("line", number, "no event", b"x") for number in range(lines)])
+    found = collect(home, Settings.load())
+    assert (found["rejected"], found["rejects"]) == (3, str(home.rejects))
+    assert dict(_said(found))["rejected lines"] == f"3; {home.rejects} says why"
 
 
 def test_hit_rates_stand_beside_their_scope() -> None:
