@@ -41,14 +41,18 @@ def events_after(session: Session, event_id: int) -> int:
     return session.scalar(select(func.count()).where(EventRow.id > event_id)) or 0
 
 
-def known_actions(session: Session) -> Iterable[Sequence[str]]:
-    """Each action that is stored, once: scope, operation, target, place."""
+def known_actions(session: Session, after: int | None = None) -> Iterable[Sequence[str]]:
+    """Each action, once: scope, operation, target, place. Of those before the first prediction after that one."""
     place = case(
         (EventRow.operation == Operation.WINDOW_FOCUS, EventRow.app),
         (EventRow.operation == Operation.FILE_ACCESS, EventRow.detail),
         else_="",
     )
-    return session.execute(select(EventRow.scope, EventRow.operation, EventRow.target, place).distinct()).all()
+    query = select(EventRow.scope, EventRow.operation, EventRow.target, place).distinct()
+    if after is not None:
+        begun = select(func.min(PredictionRow.last_event_id)).where(PredictionRow.id > after).scalar_subquery()
+        query = query.where(EventRow.id < func.coalesce(begun, EventRow.id + 1))
+    return session.execute(query).all()
 
 
 def _scopes(session: Session, own: str) -> dict[str, dict[str, Any]]:

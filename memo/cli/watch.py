@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from memo.cli.live import Seen, Tally, header, lines, status
+from memo.cli.look import look
 from memo.cli.status import rejected
 from memo.client import subscribe
 from memo.errors import MemoError
@@ -37,7 +38,8 @@ def watch(
     ] = None,
 ) -> None:
     """Show each prediction as it is made, until Ctrl-C."""
-    screen = Screen(Settings.load().language)
+    settings = Settings.load()
+    screen = Screen(settings.language, None if as_json else _known(settings, after))
     try:
         for message in subscribe(after=after):
             if scope is None or message["scope"] == scope:
@@ -49,6 +51,15 @@ def watch(
         return
     except BrokenPipeError:  # whoever read us has gone: nothing more to write, at exit neither
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _known(settings: Settings, after: int | None) -> set[Seen] | None:
+    """The actions that are no news to who sees what comes after that prediction; None where no store says."""
+    from db import figures
+
+    with suppress(MemoError), look(settings, Home.find()) as session:
+        return {Seen(*action) for action in figures.known_actions(session, after)} if session else None
+    return None
 
 
 def live(home: Home, settings: Settings, stop: threading.Event) -> None:

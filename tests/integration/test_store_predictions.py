@@ -297,6 +297,17 @@ def test_known_actions_have_their_place(store: Store) -> None:
     ]
 
 
+def test_known_actions_are_those_before_what_is_shown(store: Store) -> None:
+    *_, first, second = happen(store, "abc")
+    one, two = predict(store, first), predict(store, second)
+
+    def known(after: int | None) -> list[str]:
+        with store.read() as session:
+            return sorted(action[2] for action in figures.known_actions(session, after))
+
+    assert [known(0), known(one), known(two), known(None)] == [["a"], ["a", "b"], ["a", "b", "c"], ["a", "b", "c"]]
+
+
 def claim(store: Store, prediction_id: int, handler: str = "log", action: dict[str, Any] = ACTION) -> int | None:
     with store.write() as session:
         row = dispatches.claim(session, session.get_one(PredictionRow, prediction_id), handler, action, 0.5)

@@ -9,13 +9,17 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from db import events, migrate
+from db.engine import open_store
 from db.models import PredictionRow
 from memo.cli.live import WIDE, Seen, Tally, lines, status
 from memo.cli.text import safe, short
-from memo.cli.watch import Screen
+from memo.cli.watch import Screen, watch
 from memo.events import Action, Event, Operation
 from memo.messages import Settled, prediction_message
+from memo.paths import Home
 from memo.predictions import Candidate
+from memo.settings import Settings
 
 AT = datetime(2026, 3, 2, 9, 15, 4, tzinfo=UTC)
 FIREFOX = Event(AT, Operation.PROCESS_START, "Firefox")
@@ -86,6 +90,21 @@ def test_marks_tell_hit_miss_and_new() -> None:
 
 def test_without_knowledge_nothing_is_called_new() -> None:
     assert Tally().take(message(last=None)).plain == "✗"
+
+
+def test_watch_calls_new_what_the_live_view_calls_new(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    migrate.upgrade(settings := Settings.load(), home)
+    store = open_store(settings, home)
+    with store.write() as session:
+        events.append(session, "ada@host", [FIREFOX], ["key"])
+    store.close()
+    vim = Event(AT, Operation.PROCESS_START, "vim")
+    given = [message(last=None), message(vim, last=None), message(vim, last=None)]
+    monkeypatch.setattr("memo.cli.watch.subscribe", lambda after: iter(given))
+    watch()
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()[1:]] == ["✗", "new", "✗"]
 
 
 def test_the_mark_is_of_the_newest_prediction_and_of_this_event() -> None:
