@@ -47,6 +47,7 @@ class Unlearned(MixedPredictor):
         super().learn(event)
         for ranker in (self._all, self._human):
             ranker.mixer = Mixer(ranker.mixer.columns)
+        self._trust = 0.0
 
 
 class Untimed(MixedPredictor):

@@ -367,6 +367,22 @@ def test_only_asked_for_outcomes_teach_the_weights() -> None:
     assert predictor.weights() == MixedPredictor().weights()
 
 
+def test_the_ranker_that_foretells_human_actions_better_is_trusted_more() -> None:
+    noise = Random(1)
+    events, at = [], START
+    for n in range(200):
+        for target in [*noise.choices("uvwxyz", k=noise.randrange(4)), "human"]:
+            at += timedelta(seconds=5)
+            human = target == "human"
+            operation = Operation.WINDOW_FOCUS if human else Operation.PROCESS_START
+            events.append(Event(at, operation, "abcdefgh"[n % 8] if human else target, app="x" if human else ""))
+    predictor = MixedPredictor()
+    list(live(predictor, events))
+    assert predictor.weights()["trust"] > 1, "noise hides the order of human actions from the other one"
+    assert MixedPredictor(weights=predictor.weights()).weights()["trust"] == predictor.weights()["trust"]
+    assert MixedPredictor(weights={}).weights()["trust"] == 0
+
+
 def test_only_the_next_action_is_the_outcome_and_context_is_none() -> None:
     a, b, more = starts("aba")
     predictor, other = MixedPredictor(), MixedPredictor()

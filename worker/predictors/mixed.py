@@ -1,40 +1,58 @@
 """The predictor that serves: what follows, what a person does next, and what is upcoming."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 
-from memo.events import HUMAN, Action, Event
+from memo.events import CONTEXT, HUMAN, Action, Event
 from memo.predictions import Candidate, Ranking
 from worker.predictors.gaps import Gaps
 from worker.predictors.ranker import Ranked, Ranker, Reader
+from worker.predictors.symbols import Ids
 from worker.predictors.tables import Array
 from worker.predictors.upcoming import Hazard
 
-HUMAN_SHARE = 0.5
-"""How much of a human action's probability comes from the stream of human actions alone."""
+TRUST_KEPT = 0.95
+"""What of the trust in the human stream's ranker is left at each human action."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opinions:
+    """What both rankers say of the next human action: probabilities of `symbols`, each summing to 1."""
+
+    symbols: Ids
+    all: Array
+    human: Array
 
 
 class MixedPredictor:
     """Implements `memo.protocols.Predictor`. Without a reader it answers from the history alone.
 
     Two rankers: one of the whole stream, most of which is process noise, and one of human actions alone, which sees
-    further back. The first decides whether a human action comes next; which one, both.
+    further back. The first decides whether a human action comes next; which one, both, the one that foretold better of
+    late weighing more: Bayes' rule that forgets. Source: fixed share (Herbster and Warmuth 1998), simplified.
     """
 
     def __init__(self, reader: Reader | None = None, weights: dict[str, Any] | None = None) -> None:
         weights = weights or {}
         self._all, self._human = Ranker(reader, weights.get("all")), Ranker(None, weights.get("human"))
         self._gaps, self._hazard = Gaps(), Hazard()
+        self._trust = float(weights.get("trust", 0.0))
+        """In the human stream's ranker: log-odds."""
+        self._opinions: Opinions | None = None
 
     def weights(self) -> dict[str, Any]:
-        """The mixers' weights as JSON."""
-        return {"all": self._all.mixer.state(), "human": self._human.mixer.state()}
+        """What is learned from outcomes, as JSON."""
+        return {"all": self._all.mixer.state(), "human": self._human.mixer.state(), "trust": self._trust}
 
     def learn(self, event: Event) -> None:
         """Count the event; where a ranking was asked for before it, the weights learn from it too."""
+        if event.operation not in CONTEXT:
+            self._learn_trust(event)
         self._all.learn(event)
         if event.operation in HUMAN:
             self._human.learn(event)
@@ -61,19 +79,30 @@ class MixedPredictor:
         return self._all.reasons(first, second)
 
     def _with_human(self, ranked: Ranked) -> Array:
-        """The probabilities, the human ones mixed with those of the human stream."""
+        """The probabilities, the human ones by what both rankers say."""
         human = self._human.rank()
         if human is None:
             return ranked.probabilities
         names, human_names = self._all.history.symbols.names, self._human.history.symbols.names
         said = {human_names[symbol]: p for symbol, p in zip(human.symbols, human.probabilities, strict=True)}
-        share = np.array([said.get(names[symbol], 0.0) for symbol in ranked.symbols])
-        if not share.sum():
-            return ranked.probabilities
+        theirs = np.array([said.get(names[symbol], 0.0) for symbol in ranked.symbols])
         is_human = np.array([names[symbol].operation in HUMAN for symbol in ranked.symbols])
         mass = ranked.probabilities[is_human].sum()
-        mixed = HUMAN_SHARE * mass * share / share.sum() + (1 - HUMAN_SHARE) * ranked.probabilities
-        return np.where(is_human, mixed, ranked.probabilities)
+        if not theirs.sum() or not mass:
+            return ranked.probabilities
+        self._opinions = Opinions(ranked.symbols, ranked.probabilities * is_human / mass, theirs / theirs.sum())
+        share = 1 / (1 + np.exp(-self._trust))
+        mixed = share * self._opinions.human + (1 - share) * self._opinions.all
+        return np.where(is_human, mass * mixed, ranked.probabilities)
+
+    def _learn_trust(self, event: Event) -> None:
+        opinions, self._opinions = self._opinions, None
+        if opinions is None or event.operation not in HUMAN:
+            return
+        place = opinions.symbols == self._all.history.symbols.outcome(event.action)
+        odds = float(opinions.human[place].sum()), float(opinions.all[place].sum())
+        if all(odds):
+            self._trust = TRUST_KEPT * self._trust + math.log(odds[0] / odds[1])
 
     def _candidate(self, symbol: int, probability: float, now: datetime) -> Candidate:
         action, detail, executable = self._all.history.as_shown(symbol)
