@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -56,11 +57,14 @@ def list_(as_json: Json = False) -> None:
 
 @app.command()
 def show(version: Version, as_json: Json = False) -> None:
-    """One version with its metrics."""
+    """One version ('builtin' too) with its metrics."""
     from db import versions
 
-    with _store() as (_, session):
-        row = _row(versions.get(session, version))
+    with _store() as (settings, session):
+        if version == versions.BUILTIN:
+            row = _builtin(active=versions.serving(session, settings.scope, settings.scope) is None)
+        else:
+            row = _row(versions.get(session, version))
     if as_json:
         print(json.dumps(row))
         return
@@ -116,4 +120,21 @@ def _row(row: Any) -> dict[str, Any]:
         "parent": row.parent,
         "path": row.path,
         "metrics": row.metrics,
+    }
+
+
+def _builtin(active: bool) -> dict[str, Any]:
+    """The one without a row; its metrics are those of its own making."""
+    import data
+
+    folder = Path(data.__file__).parent / "base"
+    return {
+        "version": "builtin",
+        "scope": None,
+        "state": "active" if active else "retired",
+        "created_at": None,
+        "base": "builtin",
+        "parent": None,
+        "path": str(folder / "adapter"),
+        "metrics": json.loads((folder / "made.json").read_text()),
     }

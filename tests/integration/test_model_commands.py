@@ -91,6 +91,16 @@ def test_a_version_is_trained_listed_activated_and_rolled_back(memo: Memo, windo
     assert read(memo("model", "show", "v0002", "--json"))["state"] == "active"
 
 
+def test_the_builtin_version_is_shown_like_any_other(memo: Memo, windows: Path) -> None:
+    builtin = read(memo("model", "show", "builtin", "--json"))
+    assert (builtin["version"], builtin["state"]) == ("builtin", "active")
+    assert builtin["metrics"]["events"] > 0 and Path(builtin["path"]).is_dir()
+    memo("train", str(windows), "--activate")
+    trained = read(memo("model", "show", "v0001", "--json"))
+    assert trained.keys() == builtin.keys()
+    assert read(memo("model", "show", "builtin", "--json"))["state"] == "retired"
+
+
 def test_chrono_scores_model_and_baselines_and_keeps_each_answer(memo: Memo, windows: Path, tmp_path: Path) -> None:
     found = read(memo("evaluate", str(windows), "--json"))
     assert (found["protocol"], found["leaks"]) == ("chrono", False)
