@@ -1,5 +1,6 @@
 """Whether probabilities are true: of what was said with p, how much came; by level and by operation."""
 
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -44,7 +45,7 @@ def draw(judged: Sequence[Judged], file: Path) -> None:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise MemoError("--plot needs matplotlib; install it with `pip install 'memo-daemon[plot]'`.") from error
+        raise MemoError(f"--plot needs matplotlib; run `{sys.executable} -m pip install matplotlib`.") from error
     found = groups(judged)
     if not found:
         raise MemoError(f"There are fewer than {SMALL} answers, too few to draw; give more windows.")

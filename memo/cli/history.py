@@ -103,7 +103,7 @@ def _parquet(since: datetime | None, scope: str | None, limit: int | None) -> by
         return bytes(frame(since, scope, limit).to_parquet())
     except ImportError as error:
         raise MemoError(
-            "parquet needs pyarrow; install it with `pip install 'memo-daemon[parquet]'`, or take --format csv."
+            f"parquet needs pyarrow; run `{sys.executable} -m pip install pyarrow`, or take --format csv."
         ) from error
 
 

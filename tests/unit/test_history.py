@@ -139,7 +139,7 @@ def test_parquet_needs_an_extra(predicted: list[str], tmp_path: Path) -> None:
     try:
         history(form=Format.PARQUET, out=out)
     except MemoError as error:
-        assert "memo-daemon[parquet]" in str(error) and not out.exists()
+        assert f"`{sys.executable} -m pip install pyarrow`" in str(error) and not out.exists()
     else:
         assert out.read_bytes()[:4] == b"PAR1"
 

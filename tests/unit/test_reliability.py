@@ -1,3 +1,4 @@
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -43,3 +44,9 @@ def test_too_few_answers_or_no_folder_is_one_sentence(tmp_path: Path) -> None:
         reliability.draw(judged("aaaaaa"), tmp_path / "x.png")
     with pytest.raises(MemoError, match="can't be written"):
         reliability.draw(judged("a" * 40), tmp_path / "none" / "x.png")
+
+
+def test_without_the_library_its_installation_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(MemoError, match=f"`{sys.executable} -m pip install matplotlib`"):
+        reliability.draw(judged("a" * 40), tmp_path / "x.png")
