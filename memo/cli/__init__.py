@@ -3,9 +3,10 @@
 import sys
 from contextlib import suppress
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from memo import __version__
 from memo.errors import MemoError
@@ -35,6 +36,18 @@ MEMO_HOME=FOLDER moves everything into one folder.
 """
 
 
+class Command(TyperCommand):
+    """Says what is wrong with an option in words of its own."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take the words, without those that pydantic puts before a reason."""
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
+
+
 def make(names: list[str]) -> typer.Typer:
     """The program with these commands."""
     app = typer.Typer(
@@ -46,7 +59,7 @@ def make(names: list[str]) -> typer.Typer:
         if isinstance(found, typer.Typer):
             app.add_typer(found, name=name)
         else:
-            app.command(name)(found)
+            app.command(name, cls=Command)(found)
     return app
 
 

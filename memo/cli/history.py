@@ -38,14 +38,18 @@ def history(
     since: Annotated[str | None, typer.Option(metavar="1d|TIME", help="Made since then.", show_default=False)] = None,
     scope: Annotated[str | None, typer.Option(help="Only this one's predictions.", show_default=False)] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="The newest so many [default: 20 in a table, else all].")
+        int | None,
+        typer.Option(min=1, help="The newest so many; else 20 in a table, all in other forms.", show_default=False),
     ] = None,
     form: Annotated[Format, typer.Option("--format", help="How they are written.")] = Format.TABLE,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     out: Annotated[Path | None, typer.Option(help="To a file.", show_default=False)] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
 ) -> None:
-    """Show what was predicted and what came true, the newest last."""
+    """Show what was predicted and what came true, the newest last.
+
+    Example: `memo history --since 1d --format csv --out history.csv`
+    """
     form = Format.JSON if as_json else form
     _check(form, out, force)
     settings = Settings.load()

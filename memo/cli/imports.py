@@ -31,7 +31,12 @@ def import_(
     scope: Annotated[str | None, typer.Option(help="Whose events these are.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a sentence.")] = False,
 ) -> None:
-    """Add the events of FILES: JSON windows, event lines, JSON objects a line, or CSV; a second time adds nothing."""
+    """Add the events of FILES: JSON windows, event lines, JSON objects a line, or CSV; a second time adds nothing.
+
+    An event line: `2026-03-02 09:15:04 - Started app: Firefox`
+
+    The same as an object: `{"at": "2026-03-02T09:15:04", "operation": "process_start", "target": "Firefox"}`
+    """
     from data.importers import form
     from db import migrate
     from db.engine import open_store

@@ -17,11 +17,12 @@ from memo.paths import Home
 from memo.settings import Settings
 
 BUILTIN = "builtin"
+STREAM = """A filter, one JSON object a line: {"event": LINE} teaches, {"window": [LINE, …]} gets one line back."""
 
 
 def predict(
-    given: Annotated[list[str] | None, typer.Argument(metavar="[LINES… | FILE]", show_default=False)] = None,
-    stream: Annotated[bool, typer.Option("--stream", help="A filter: one JSON object a line.")] = False,
+    given: Annotated[list[str] | None, typer.Argument(metavar="LINES|FILE", show_default=False)] = None,
+    stream: Annotated[bool, typer.Option("--stream", help=STREAM)] = False,
     top: Annotated[
         int | None, typer.Option(min=1, max=200, help="Candidates of an answer.", show_default=False)
     ] = None,
@@ -29,7 +30,12 @@ def predict(
     force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
-    """Say what comes next: after the newest events, after event LINES, or for every window of a FILE."""
+    """Say what comes next: after the newest events, after event LINES, or for every window of a FILE.
+
+    Example: `memo predict "2026-03-02 09:15:04 - Started app: Firefox"`
+
+    Example: `memo predict windows.json --out answers.csv`
+    """
     from memo import logs
 
     settings, home = Settings.load(), Home.find()

@@ -67,7 +67,10 @@ def up(
         PartName | None, typer.Option(help="Only this one, for a container of its own.", show_default=False)
     ] = None,
 ) -> None:
-    """Start MEMO: in the background, or with --foreground here."""
+    """Start MEMO: in the background, or with --foreground here.
+
+    Example, each hour of a file in a minute: `memo up --foreground --replay day.txt --speed 60`
+    """
     from data.importers import look_through
 
     if replay is not None and not os.path.isfile(replay):  # that of Path raises for some

@@ -113,6 +113,28 @@ def test_wrong_use_is_2_with_a_hint(run: Run, words: list[str], wrong: str) -> N
     assert wrong in done.err
 
 
+@pytest.mark.parametrize(
+    ("name", "taught"),
+    [
+        ("up", "--replay day.txt --speed 60"),
+        ("predict", "Started app: Firefox"),
+        ("predict", '{"window": [LINE, …]} gets one line back'),
+        ("history", "--since 1d --format csv"),
+        ("history", "else 20 in a table"),
+        ("import", '"operation": "process_start"'),
+    ],
+)
+def test_help_teaches_by_example(run: Run, name: str, taught: str) -> None:
+    words = run(name, "--help").out.replace("│", " ").split()
+    assert taught in " ".join(words)
+
+
+@pytest.mark.parametrize("words", [["up", "--part", "broker"], ["history", "--format", "xml"]])
+def test_a_choice_that_is_none_is_named_with_those_there_are(run: Run, words: list[str]) -> None:
+    said = run(*words).err
+    assert f"'{words[-1]}' is not one of '" in said and "Value error" not in said
+
+
 @pytest.mark.parametrize(("kind", "status"), [(MemoError, 1), (UsageError, 2)])
 def test_an_error_of_ours_is_its_sentence(
     run: Run, fails: Callable[[BaseException], None], kind: type[MemoError], status: int
