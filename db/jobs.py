@@ -6,6 +6,9 @@ from sqlalchemy.orm import Session
 
 from db.models import JobRow
 
+NOT_YET = "waits for its first time"
+"""The result of a job that was only noted, so that it is due one period later."""
+
 
 def last_run(session: Session, name: str) -> datetime | None:
     """When a job last ran."""

@@ -51,8 +51,10 @@ def broker_url(home: Home, settings: "Settings") -> str:
 
 
 def shown(url: str) -> str:
-    """A broker's URL without user, password and options, of which one may be a password too."""
+    """A broker's URL without user, password and options, of which one may be a password too; of a socket its path."""
     parts = urlsplit(url)
+    if parts.scheme == SOCKET:
+        return unquote(parts.path)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 

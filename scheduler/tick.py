@@ -29,7 +29,7 @@ def run(queue: Any, settings: Settings, store: Store) -> None:
     for scope in unasked:
         _look(queue, settings, store, scope)
     for name in schedule.unknown(seen):
-        _note(store, name, "waits for its first time")
+        _note(store, name, jobs.NOT_YET)
     for name in schedule.due(now, seen, settings.schedule):
         _note(store, name, _start(queue, settings, store, name, now))
         log.info("a job was due", job=name)

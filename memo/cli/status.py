@@ -126,7 +126,11 @@ def _facts(found: dict[str, Any]) -> Any:
 
 
 def _said(found: dict[str, Any]) -> list[tuple[str, str]]:
+    from db.jobs import NOT_YET
+
     queues = ", ".join(f"{name} {length}" for name, length in (found["queues"] or {}).items())
+    jobs = found.get("jobs", [])
+    waiting = [job["name"] for job in jobs if job["last_result"] == NOT_YET]
     training, scopes = found.get("last_training"), found.get("scopes", {})
     rows = [
         ("events", str(found["events"])),
@@ -134,7 +138,8 @@ def _said(found: dict[str, Any]) -> list[tuple[str, str]]:
         *((name, _scope(one, (1, 3, 5) if name == found["scope"] else (1,))) for name, one in scopes.items()),
         ("queues", queues),
         ("training", f"{training['state']} for {training['scope']}" if training else ""),
-        *((job["name"], f"{job['last_run'][:19]}: {job['last_result']}") for job in found.get("jobs", [])),
+        *((job["name"], f"{job['last_run'][:19]}: {job['last_result']}") for job in jobs if job["name"] not in waiting),
+        ("not run yet", ", ".join(waiting)),
         ("problem", found.get("problem", "")),
         ("rejected lines", f"{found['rejected']}; {found['rejects']} says why" if found["rejected"] else ""),
         ("inbox", found["inbox"]),

@@ -103,6 +103,11 @@ def test_a_url_is_shown_without_credentials(home: Home) -> None:
         assert shown(broker_url(home, Settings(broker_url=url))) == "redis://h:1/2"
 
 
+def test_the_embedded_broker_is_shown_by_its_path(home: Home) -> None:
+    elsewhere = Home(Path("/tmp/my home"))
+    assert shown(broker_url(elsewhere, Settings())) == "/tmp/my home/broker/socket"
+
+
 @pytest.mark.parametrize("scheme", ["redis", "rediss", "amqp"])
 def test_a_broker_that_does_not_answer(port: int, scheme: str) -> None:
     with pytest.raises(MemoError) as raised:
@@ -114,7 +119,7 @@ def test_a_broker_that_does_not_answer(port: int, scheme: str) -> None:
 
 
 def test_an_embedded_broker_that_is_away(home: Home) -> None:
-    with pytest.raises(MemoError, match="No broker answers at redis.socket://"):
+    with pytest.raises(MemoError, match=f"No broker answers at {home.broker / 'socket'} "):
         check(broker_url(home, Settings()))
     assert not serves(home)
 

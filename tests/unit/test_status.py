@@ -1,6 +1,7 @@
 from typing import Any
 
 from data.importers import Reject, rejects
+from db.jobs import NOT_YET
 from memo.cli.status import _said, collect
 from memo.paths import Home
 from memo.settings import Settings
@@ -39,3 +40,12 @@ def test_hit_rates_stand_beside_their_scope() -> None:
     assert said["ada@host"] == "7 events, 6 predictions, hit@1 50%, hit@3 75%, hit@5 100%, version builtin"
     assert said["sample@memo"] == "7 events, 6 predictions, hit@1 50%, version v1"
     assert said["new@host"] == "7 events, 6 predictions, version builtin"
+
+
+def test_jobs_that_wait_are_one_row() -> None:
+    results = {"evaluate": NOT_YET, "prune": "3 predictions removed", "retrain": NOT_YET}
+    jobs = [{"name": name, "last_run": "2026-03-02T09:15:04", "last_result": said} for name, said in results.items()]
+    said = dict(_said(FOUND | {"jobs": jobs}))
+    assert (said["not run yet"], said["prune"]) == ("evaluate, retrain", "2026-03-02T09:15:04: 3 predictions removed")
+    assert "evaluate" not in said
+    assert "not run yet" not in dict(_said(FOUND))
