@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from memo.cli.text import safe, short
+from memo.cli.text import safe, said, short
 from memo.errors import MemoError, UsageError
 from memo.events import Action, Operation
 from memo.history import columns, frame, parse_since, rows
@@ -119,7 +119,8 @@ def _show(found: Rows, settings: Settings) -> None:
     if not found:
         print("No predictions yet; is MEMO up? See `memo status`.")
         return
-    table = Table("id", "time", "", "predicted", "came true", "rank", "version", box=None, header_style="bold")
+    headings = [said(name, settings.language) for name in ("time", "predicted", "came true", "rank", "version")]
+    table = Table("id", headings[0], "", *headings[1:], box=None, header_style="bold")
     for column, share in ((3, 3), (4, 2)):
         table.columns[column].ratio = share
     for row in found:
@@ -138,7 +139,7 @@ def _cells(row: dict[str, Any], settings: Settings) -> list[str]:
         f"{row['made_at'].astimezone(settings.zone):%m-%d %H:%M:%S}",
         "" if probability is None else f"{probability:.0%}",
         words(row["action"], row["target"], row["app"]),
-        words(row["outcome_action"], row["outcome_target"], None) or "not known yet",
+        words(row["outcome_action"], row["outcome_target"], None) or said("not known yet", settings.language),
         str(row["outcome_rank"] or ("-" if row["outcome_action"] else "")),
         safe(row["model_version"]),
     ]

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from rich.text import Text
 
-from memo.cli.text import safe, short
+from memo.cli.text import safe, said, short
 from memo.grammar import Language
 from memo.predictions import action_from_dict
 
@@ -33,6 +33,7 @@ class Tally:
     """What was shown so far. `known` are the actions that came before, where that is known at all."""
 
     known: set[Seen] | None = None
+    language: Language = "en"
     events: int = 0
     rejected: int = 0
     predictions: int = 0
@@ -52,27 +53,25 @@ class Tally:
         is_new = self.known is not None and action not in self.known
         if self.known is not None:
             self.known.add(action)
-        return _mark(message, is_new)
+        return _mark(message, is_new, self.language)
 
 
-def _mark(message: dict[str, Any], is_new: bool) -> Text:
+def _mark(message: dict[str, Any], is_new: bool, language: Language) -> Text:
     """Of the newest prediction whose outcome this event is; empty where it is nobody's."""
     ranks = [one["rank"] for one in message["settled"] if one["text"] == message["event"]["text"]]
     if not ranks:
         return Text()
     if ranks[-1] is not None:
         return Text(f"✓ {ranks[-1]}", "green")
-    return Text("new", "yellow") if is_new else Text("✗", "red")
+    return Text(said("new", language), "yellow") if is_new else Text("✗", "red")
 
 
-def header(width: int) -> Text:
+def header(width: int, language: Language) -> Text:
     """What the columns are."""
     rest = width - TIME - MARK
     event = int(rest * EVENT_SHARE) if width >= WIDE else rest
-    following = _cell("what comes next, the likeliest first", rest - event, "dim") if width >= WIDE else Text()
-    return Text.assemble(
-        _cell("time", TIME, "dim"), _cell("rank", MARK, "dim"), _cell("what happened", event, "dim"), following
-    )
+    columns = {"time": TIME, "rank": MARK, "what happened": event, "what comes next, the likeliest first": rest - event}
+    return Text.assemble(*(_cell(said(name, language), cells, "dim") for name, cells in columns.items() if cells))
 
 
 def lines(message: dict[str, Any], mark: Text, width: int, language: Language) -> list[Text]:
@@ -90,7 +89,7 @@ def lines(message: dict[str, Any], mark: Text, width: int, language: Language) -
 def _candidates(message: dict[str, Any], width: int, language: Language) -> Text:
     shown = message["candidates"][:SHOWN]
     if not shown:
-        return _cell("nothing to say yet", width, "dim")
+        return _cell(said("nothing to say yet", language), width, "dim")
     cells = []
     for place, one in enumerate(shown):
         text = f"{one['probability']:3.0%} {short(action_from_dict(one['action']), language)}"
@@ -107,13 +106,14 @@ def _cell(text: str | Text, width: int, style: str = "") -> Text:
 
 def status(tally: Tally, width: int) -> Text:
     """The line that is kept up to date."""
+    language = tally.language
     rates = [f"hit@{rank} {hits / tally.settled:.0%}" if tally.settled else "" for rank, hits in tally.hits.items()]
     parts = [
-        f"events {tally.events}",
-        f"rejected lines {tally.rejected}" if tally.rejected else "",
-        f"predictions {tally.predictions}",
+        f"{said('events', language)} {tally.events}",
+        f"{said('rejected lines', language)} {tally.rejected}" if tally.rejected else "",
+        f"{said('predictions', language)} {tally.predictions}",
         *rates,
-        tally.model and f"model {tally.model}",
+        tally.model and f"{said('model', language)} {tally.model}",
     ]
     line = Text(safe("  ".join(part for part in parts if part)), "bold")
     line.truncate(width - 1, overflow="ellipsis")

@@ -12,7 +12,9 @@ import typer
 from memo.cli.answer import answer_file
 from memo.cli.look import look
 from memo.cli.stream import Asked, answers, as_answer
+from memo.cli.text import said
 from memo.errors import GrammarError, MemoError, UsageError
+from memo.grammar import Language
 from memo.paths import Home
 from memo.settings import Settings
 
@@ -49,9 +51,9 @@ def predict(
     elif out:
         raise UsageError("--out takes the answers of a FILE of windows (.json) or of event lines (.txt); name one.")
     elif given:
-        _show(_given(_asked(settings, home, top), given), as_json)
+        _show(_given(_asked(settings, home, top), given), settings.language, as_json)
     else:
-        _show(_newest(settings, home, top), as_json)
+        _show(_newest(settings, home, top), settings.language, as_json)
 
 
 def _asked(settings: Settings, home: Home, top: int) -> Asked:
@@ -117,7 +119,7 @@ def _newest(settings: Settings, home: Home, top: int) -> dict[str, Any]:
     return answer | {"model": version, "scope": scope}
 
 
-def _show(answer: dict[str, Any], as_json: bool) -> None:
+def _show(answer: dict[str, Any], language: Language, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -125,9 +127,9 @@ def _show(answer: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(answer))
         return
-    table = Table("", "probability", "next", "time", box=None)
+    table = Table("", *(said(name, language) for name in ("probability", "next", "time")), box=None)
     for number, candidate in enumerate(answer["candidates"], 1):
         time, _, action = candidate["text"].partition(" - ")
         table.add_row(str(number), f"{candidate['probability']:.3f}", Text(action), time)
-    table.add_row("", f"{answer['new_probability']:.3f}", "something new", "")
+    table.add_row("", f"{answer['new_probability']:.3f}", said("something new", language), "")
     Console().print(table)

@@ -56,6 +56,33 @@ _REASONS: dict[str, tuple[str, str]] = {
 """What a column of the predictor's stands for, in English and in Chinese."""
 
 
+_CHINESE = {
+    "came true": "实际发生",
+    "events": "事件",
+    "model": "模型",
+    "new": "新",
+    "next": "下一步",
+    "not known yet": "尚不知道",
+    "nothing to say yet": "暂无预测",
+    "predicted": "预测的动作",
+    "predictions": "预测",
+    "probability": "概率",
+    "rank": "名次",
+    "rejected lines": "无法读取的行",
+    "something new": "新的动作",
+    "time": "时间",
+    "version": "版本",
+    "what comes next, the likeliest first": "接下来的动作，最可能的在前",
+    "what happened": "发生的动作",
+}
+"""Headings and other short words, by their English."""
+
+
+def said(english: str, language: Language) -> str:
+    """A heading or another short word in that language."""
+    return _CHINESE[english] if language == "zh" else english
+
+
 def reason(column: str, language: Language) -> str:
     """What a column of the predictor's stands for."""
     return _REASONS[column][language == "zh"]

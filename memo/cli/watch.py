@@ -103,7 +103,7 @@ class Screen:
 
     def __init__(self, language: Language, known: set[Seen] | None = None) -> None:
         self._language = language
-        self._tally = Tally(known)
+        self._tally = Tally(known, language)
         self._begun = False
         self._terminal = Console(highlight=False, markup=False, emoji=False) if sys.stdout.isatty() else None
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a title in letters that it lacks
@@ -111,7 +111,7 @@ class Screen:
     def show(self, message: dict[str, Any]) -> None:
         """Add a message."""
         width = min(self._terminal.width, MAX_WIDTH) if self._terminal else PLAIN_WIDTH
-        head = [] if self._begun else [header(width)]
+        head = [] if self._begun else [header(width, self._language)]
         self._begun = True
         for line in [*head, *lines(message, self._tally.take(message), width, self._language)]:
             line.rstrip()

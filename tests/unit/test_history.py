@@ -67,6 +67,16 @@ def test_the_table_shows_what_came_true(predicted: list[str], capsys: pytest.Cap
     assert "open [red]x[/red] [2J" in lines[1], "neither markup nor an escape"
 
 
+def test_the_table_is_chinese_where_that_is_set(
+    predicted: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MEMO_LANGUAGE", "zh")
+    history()
+    first, *_, last = capsys.readouterr().out.splitlines()
+    assert first.split() == ["id", "时间", "预测的动作", "实际发生", "名次", "版本"]
+    assert "尚不知道" in last
+
+
 def test_json_and_csv_hold_the_same(predicted: list[str], capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     history(as_json=True)
     objects = json.loads(capsysbinary.readouterr().out)

@@ -13,6 +13,7 @@ from db import events, migrate
 from db.engine import open_store
 from db.models import PredictionRow
 from memo.cli.live import WIDE, Seen, Tally, lines, status
+from memo.cli.predict import _show
 from memo.cli.text import safe, short
 from memo.cli.watch import Screen, watch
 from memo.events import Action, Event, Operation
@@ -123,6 +124,21 @@ def test_the_status_counts_hits_of_this_run() -> None:
     tally.rejected = 2
     assert status(tally, 100).plain.startswith("events 12  rejected lines 2  predictions 4  ")
     assert cell_len(status(tally, 40).plain) < 40
+
+
+def test_the_view_is_chinese_where_that_is_set(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = Screen("zh", known=set())
+    with screen.status_line(lambda: (1, 2)):
+        screen.show(message(targets=(), last=None))
+    head, line, last = capsys.readouterr().out.splitlines()
+    assert head.split() == ["时间", "名次", "发生的动作", "接下来的动作，最可能的在前"]
+    assert line.split()[1] == "新" and line.endswith("暂无预测")
+    assert last == "事件 1  无法读取的行 2  预测 1  hit@1 0%  hit@3 0%  hit@5 0%  模型 v1"
+
+
+def test_the_answer_is_chinese_where_that_is_set(capsys: pytest.CaptureFixture[str]) -> None:
+    _show({"candidates": [], "new_probability": 0.5}, "zh", as_json=False)
+    assert capsys.readouterr().out.split() == ["概率", "下一步", "时间", "0.500", "新的动作"]
 
 
 def test_nothing_to_say_is_said() -> None:
