@@ -24,7 +24,7 @@ $(READY): requirements.lock pyproject.toml
 		echo "$(PYTHON) has no ensurepip, which makes environments; install it (on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; fi
 	@echo "Installing into .venv; the first time takes some minutes."
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --disable-pip-version-check -r requirements.lock | sed -nuE '/^ *(Collecting|Downloading|Installing)/p'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 

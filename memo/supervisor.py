@@ -72,8 +72,11 @@ class Supervisor:
         self._stopping = True
         self._wake.put(None)
 
-    def run(self, replay: Sequence[str] = ()) -> bool:
-        """Keep all running until a signal; whether none had to be given up. `replay` begins when all are ready."""
+    def run(self, replay: Sequence[str] = (), ending: str = "") -> bool:
+        """Keep all running until a signal; whether none had to be given up. `replay` begins when all are ready.
+
+        `ending` is said before the wait for the parts to end.
+        """
         try:
             while not self._stopping:
                 self._look()
@@ -83,6 +86,8 @@ class Supervisor:
                 settled = all(one.state in (State.RUNNING, State.FAILED) for one in self._children)
                 with suppress(Empty):
                     self._wake.get(timeout=LATER_S if settled else SOON_S)
+            if ending:
+                self._say(ending)
         finally:
             self._end()
         return all(one.state is not State.FAILED for one in self._children)

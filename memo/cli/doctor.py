@@ -12,6 +12,7 @@ import typer
 from memo import running
 from memo.broker import broker_url, check, shown
 from memo.child import State
+from memo.cli.progress import turning
 from memo.cli.text import safe
 from memo.errors import MemoError
 from memo.paths import Home
@@ -27,7 +28,9 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="JSON instead of
     results = []
     for name, examine in CHECKS.items():
         try:
-            results.append({"check": name, "ok": True, "says": examine(home, settings)})
+            with turning(f"looking at the {name}"):
+                says = examine(home, settings)
+            results.append({"check": name, "ok": True, "says": says})
         except MemoError as error:
             results.append({"check": name, "ok": False, "says": str(error)})
         if not as_json:

@@ -11,6 +11,7 @@ import typer
 
 from memo.cli.answer import answer_file
 from memo.cli.look import look
+from memo.cli.progress import turning
 from memo.cli.stream import Asked, answers, as_answer
 from memo.cli.text import said
 from memo.errors import GrammarError, MemoError, UsageError
@@ -19,6 +20,7 @@ from memo.paths import Home
 from memo.settings import Settings
 
 BUILTIN = "builtin"
+WAIT = "loading the language model"
 STREAM = """A filter, one JSON object a line: {"event": LINE} teaches, {"window": [LINE, …]} gets one line back."""
 
 
@@ -53,18 +55,21 @@ def predict(
     elif given:
         _show(_given(_asked(settings, home, top), given), settings.language, as_json)
     else:
-        _show(_newest(settings, home, top), settings.language, as_json)
+        with turning(WAIT):
+            answer = _newest(settings, home, top)
+        _show(answer, settings.language, as_json)
 
 
 def _asked(settings: Settings, home: Home, top: int) -> Asked:
     """A stream under what serves the scope of the settings."""
-    from worker.predictors.serving import Serving
+    with turning(WAIT):
+        from worker.predictors.serving import Serving
 
-    serving = Serving(settings.model)
-    name, folder = _active(settings, home)
-    return Asked(
-        lambda: serving.predictor(name, folder), name, settings.zone, settings.language, top, settings.window.size
-    )
+        serving = Serving(settings.model)
+        name, folder = _active(settings, home)
+        return Asked(
+            lambda: serving.predictor(name, folder), name, settings.zone, settings.language, top, settings.window.size
+        )
 
 
 def _active(settings: Settings, home: Home) -> tuple[str, Path | None]:

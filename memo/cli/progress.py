@@ -1,7 +1,11 @@
-"""A progress bar with the time left, on standard error."""
+"""How a wait is passed: a bar with the time left, or words that turn; on standard error."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.status import Status
 
 
 @contextmanager
@@ -14,3 +18,10 @@ def bar(words: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(words, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def turning(words: str) -> "Status":
+    """Shows the words beside something that turns; nothing where there is no terminal."""
+    from rich.console import Console
+
+    return Console(stderr=True).status(words)

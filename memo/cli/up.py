@@ -17,6 +17,7 @@ import typer
 
 from memo import child, logs, running
 from memo.broker import broker_url, check
+from memo.cli.progress import turning
 from memo.cli.text import safe
 from memo.errors import MemoError, UsageError
 from memo.parts import BROKER, PARTS
@@ -176,7 +177,7 @@ def _here(
             say(f"Your events: append lines to a file in {home.inbox}. Ctrl-C stops.")
             view.start()
         try:
-            return supervisor.run(replay)
+            return supervisor.run(replay, "stopping…" if shown else "")
         finally:
             over.set()
             if shown:
@@ -195,12 +196,10 @@ def _ending_unread(supervisor: Supervisor) -> Iterator[None]:
 
 def _background(home: Home, names: list[str], options: list[str]) -> None:
     """Leave a supervisor behind, and wait until all serve."""
-    from rich.console import Console
-
     output = home.logs / "supervisor.out"
     output.unlink(missing_ok=True)
     supervisor = child.start([sys.executable, "-m", "memo.supervisor", *names, *options], output)
-    with Console(stderr=True).status("starting; the language model takes some seconds"):
+    with turning("starting; the language model takes some seconds"):
         _wait_until_ready(supervisor, home, output)
     print(f"MEMO runs (process {supervisor.pid}). `memo watch` shows predictions; event lines go into {home.inbox}.")
 

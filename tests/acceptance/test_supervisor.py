@@ -242,6 +242,7 @@ def test_the_first_run_plays_a_day_and_ends_at_ctrl_c() -> None:
         assert fresh.leftovers() == []
         assert "Nothing is stored yet: for a start, a day of an invented person is played." in said
         assert f"events {day}  predictions {day}  hit@1 " in said.splitlines()[-1]
+        assert "stopping…" in said.splitlines()
         assert "Traceback" not in said
         assert fresh.one("SELECT count(*) FROM predictions") == day, "each event had its prediction"
         assert fresh.one(f"SELECT count(*) FROM events WHERE scope = '{SCOPE}'") == 0
