@@ -48,6 +48,8 @@ def destination(out: Path | None, force: bool) -> Path:
     file = out or Path(NAME)
     if file.is_dir():
         file = file / NAME
+    if file.suffix != ".csv":
+        raise UsageError(f"--out {file} is neither a folder that is there nor a name that ends with .csv; mend it.")
     if file.exists() and not force:
         raise UsageError(f"{file} is there already; choose another name with --out, or add --force.")
     if not file.absolute().parent.is_dir():

@@ -43,7 +43,8 @@ def evaluate(
         str | None, typer.Option(help="Judge this version ('builtin' too) instead of a fresh one.", show_default=False)
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Where prediction_results.csv goes: a file or a folder.", show_default=False)
+        Path | None,
+        typer.Option(help="Where prediction_results.csv goes: a folder, or a .csv file.", show_default=False),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
     ablate: Annotated[

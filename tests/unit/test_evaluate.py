@@ -116,6 +116,8 @@ def test_an_existing_file_is_kept(tmp_path: Path) -> None:
     assert results.destination(tmp_path, False) == tmp_path / results.NAME
     with pytest.raises(UsageError, match="folder"):
         results.destination(tmp_path / "none" / "x.csv", False)
+    with pytest.raises(UsageError, match=r"ends with \.csv"):
+        results.destination(tmp_path / "ev", False)
 
 
 def test_what_is_upcoming_is_quiet_and_comes_within_ten_minutes() -> None:
