@@ -7,6 +7,8 @@ from memo.errors import MemoError, UsageError
 from memo.paths import Home
 
 NO_MODEL = "holds no causal language model that transformers can load; give a folder with config.json and weights"
+TIMEOUT_S = 10
+"""For the hub's first answer."""
 UNREACHED = "can't be fetched; check the name and the network, or give a folder that holds the model"
 
 
@@ -15,16 +17,29 @@ def pull(name: str, home: Home) -> Path:
 
     Raises UsageError for a name that is none, MemoError where it can't be fetched or loaded.
     """
+    from huggingface_hub import snapshot_download
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder = home.models / f"base-{_short(name)}"
     try:
-        model, tokenizer = AutoModelForCausalLM.from_pretrained(name), AutoTokenizer.from_pretrained(name)
+        place = name if Path(name).is_dir() or _answers(name) else snapshot_download(name, local_files_only=True)
+        model, tokenizer = AutoModelForCausalLM.from_pretrained(place), AutoTokenizer.from_pretrained(place)
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     except (OSError, ValueError, KeyError) as error:
         raise MemoError(f"{name} {NO_MODEL if Path(name).is_dir() else UNREACHED}.") from error
     return folder
+
+
+def _answers(name: str) -> bool:
+    """Whether the hub has the model; asked once, for the loader would try and complain for most of a minute."""
+    from huggingface_hub import HfApi
+
+    try:
+        HfApi().model_info(name, timeout=TIMEOUT_S)
+    except Exception:  # its client library has many of its own
+        return False
+    return True
 
 
 def _short(name: str) -> str:

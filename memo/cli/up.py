@@ -87,6 +87,8 @@ def up(
     if not settings.broker_url:
         names = [BROKER.name, *names]
     is_new = _prepare(home, settings, names)
+    if PartName.WORKER in names and (missing := _missing(settings.model.base)):
+        print(safe(missing), flush=True)
     if is_new and foreground and replay is None and part is None:
         replay, speed = SAMPLE, speed or SAMPLE_SPEED
         print("Nothing is stored yet: for a start, a day of an invented person is played.", flush=True)
@@ -150,6 +152,21 @@ def _prepare(home: Home, settings: Settings, names: list[str]) -> bool:
             return events.last_active_scope(session) is None and not any(home.inbox.iterdir())
     finally:
         store.close()
+
+
+def _missing(base: str) -> str:
+    """What a person should know where the base model is not on this machine; empty where it is."""
+    if base == "builtin" or Path(base).expanduser().is_dir():
+        return ""
+    from huggingface_hub import try_to_load_from_cache
+
+    with suppress(ValueError):  # no hub name, as a path
+        if try_to_load_from_cache(base, "config.json") is not None:
+            return ""
+    return (
+        f"The base model {base} is not on this machine, so history answers alone; "
+        f"run `memo model pull {base}`, or set model.base to builtin or to a model's folder."
+    )
 
 
 def _here(

@@ -41,6 +41,15 @@ def test_a_name_that_cannot_be_fetched_says_what_to_do(home: Home, monkeypatch: 
         pull("nobody/nothing", home)
 
 
+def test_without_a_network_it_fails_at_once(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:1")
+    tries: list[float] = []
+    monkeypatch.setattr("time.sleep", tries.append)
+    with pytest.raises(MemoError, match="check the name and the network"):
+        pull("nobody/nothing", home)
+    assert tries == []
+
+
 @pytest.mark.parametrize("name", ["", "/", ".."])
 def test_a_name_that_is_none(home: Home, name: str) -> None:
     with pytest.raises(UsageError):

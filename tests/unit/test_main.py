@@ -4,13 +4,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from memo import __version__, cli, running
 from memo.cli import COMMANDS, main
-from memo.cli.up import _wait_until_ready
+from memo.cli.up import _missing, _wait_until_ready
 from memo.errors import MemoError, UsageError
 from memo.paths import Home
 
@@ -189,6 +190,13 @@ def test_pause_and_resume_may_come_twice(run: Run, home: Home) -> None:
     for name, paused in (("pause", True), ("pause", True), ("resume", False), ("resume", False)):
         assert run(name).status == 0
         assert home.paused.exists() is paused
+
+
+def test_a_base_model_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    assert _missing("builtin") == _missing(str(tmp_path)) == ""
+    for name in ("nobody/nothing", "/no/such/model"):
+        assert _missing(name).startswith(f"The base model {name} is not on this machine, so history answers alone; ")
 
 
 def test_of_two_at_once_the_slower_names_the_other(home: Home) -> None:
