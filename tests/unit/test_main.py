@@ -199,6 +199,14 @@ def test_a_base_model_that_is_not_there_is_named(tmp_path: Path, monkeypatch: py
         assert _missing(name).startswith(f"The base model {name} is not on this machine, so history answers alone; ")
 
 
+def test_up_says_that_the_base_model_is_not_there(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, made in (("_prepare", lambda *_: False), ("_background", lambda *_: sys.exit(0))):
+        monkeypatch.setattr(f"memo.cli.up.{name}", made)
+    monkeypatch.setenv("MEMO_MODEL__BASE", "/no/such/model")
+    assert "history answers alone" in run("up").out
+    assert run("up", "--part", "collector").out == "", "which has no model"
+
+
 def test_of_two_at_once_the_slower_names_the_other(home: Home) -> None:
     slower = subprocess.Popen(["true"])
     slower.wait()
