@@ -7,6 +7,7 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, and_, delete, func, select, update
 from sqlalchemy.orm import Session
 
+from db.events import IMPORT
 from db.models import EventRow, PredictionRow, ScopeRow
 
 UNSENT = PredictionRow.published_at.is_(None)
@@ -75,7 +76,7 @@ def unasked(session: Session) -> Sequence[str]:
         .outerjoin(
             PredictionRow, and_(PredictionRow.scope == EventRow.scope, PredictionRow.last_event_id == EventRow.id)
         )
-        .where(PredictionRow.id.is_(None))
+        .where(PredictionRow.id.is_(None), EventRow.source != IMPORT)
     )
     return session.scalars(unpredicted.union(select(PredictionRow.scope).where(UNSENT))).all()
 

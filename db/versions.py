@@ -56,11 +56,19 @@ def serving(session: Session, scope: str, default_scope: str) -> VersionRow | No
     return None
 
 
+def in_service(session: Session) -> set[str]:
+    """The versions that serve a scope."""
+    return set(session.scalars(select(ScopeRow.active_version).where(ScopeRow.active_version.is_not(None))))
+
+
 def activate(session: Session, scope: str, version: str) -> None:
     """Let a version serve a scope from its next prediction on; the one before is retired."""
     scope_row = scopes.locked(session, scope)
     if scope_row.active_version is not None and scope_row.active_version != version:
-        get(session, scope_row.active_version).state = "retired"
+        before, scope_row.active_version = scope_row.active_version, None
+        session.flush()
+        if before not in in_service(session):  # it may serve another scope
+            get(session, before).state = "retired"
     if version == BUILTIN:
         scope_row.active_version = None
         return

@@ -57,12 +57,17 @@ def beat(app: Celery, part: Part, home: Home) -> None:
     app.Beat(scheduler_cls="celery.beat:Scheduler", loglevel="WARNING", quiet=True).run()
 
 
+def _logs_are_set_up(**_: object) -> None:
+    """Celery sets up none where somebody else has; else it would silence ours."""
+
+
 def main(name: str) -> None:
     """The process of a part."""
     end_with_parent()
     give_back_memory()
     home, settings = Home.find(), Settings.load()
     logs.setup(home.logs, name)
+    signals.setup_logging.connect(_logs_are_set_up)
     part = next(part for part in PARTS if part.name == name)
     app = make_app(broker_url(home, settings), settings, list(part.include))
     (serve if part.queues else beat)(app, part, home)

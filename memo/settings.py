@@ -70,8 +70,8 @@ class PredictSettings(Section):
     """Candidates kept of each prediction."""
     stale_s: Count = 5
     """An ask older than this is dropped; the next tick asks again."""
-    every: bool = False
-    """Predict for each event, not only for the newest: lossless replay."""
+    every: str = ""
+    """The scope of which each event is predicted, not only the newest: that of a lossless replay."""
 
 
 class TrainSettings(Section):

@@ -126,7 +126,7 @@ def prune(store: Store, settings: Settings, scope: str) -> list[str]:
     """
     with store.read() as session:
         rows = versions.all_of(session, scope)
-        active = {row.id for row in rows if row.state == "active"}
+        active = {row.id for row in rows} & versions.in_service(session)
         replaced = {before for row in rows if row.id in active for before in row.metrics.get("replaces", {}).values()}
     spare = [row for row in rows if row.id not in active | replaced and Path(row.path).is_dir()]
     old = spare[settings.schedule.keep_versions :]

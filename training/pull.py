@@ -18,6 +18,7 @@ def pull(name: str, home: Home) -> Path:
     Raises UsageError for a name that is none, MemoError where it can't be fetched or loaded.
     """
     from huggingface_hub import snapshot_download
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder = home.models / f"base-{_short(name)}"
@@ -26,7 +27,7 @@ def pull(name: str, home: Home) -> Path:
         model, tokenizer = AutoModelForCausalLM.from_pretrained(place), AutoTokenizer.from_pretrained(place)
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise MemoError(f"{name} {NO_MODEL if Path(name).is_dir() else UNREACHED}.") from error
     return folder
 

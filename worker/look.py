@@ -48,7 +48,9 @@ class Looker:
             row = scopes.take(session, scope)
             version = versions.serving(session, scope, self._opened.settings.scope)
         if row.attempts > MAX_ATTEMPTS:
-            log.error("gave up on an event at which the worker died", scope=scope, seq=row.attempt_seq)
+            if row.attempts == MAX_ATTEMPTS + 1:  # the tick asks again and again
+                log.error("gave up on an event at which the worker died", scope=scope, seq=row.attempt_seq)
+            send(self._opened, scope)
             return
         try:
             stream = self._stream(row, version)
@@ -71,7 +73,7 @@ class Looker:
                 predicted = predictions.last_predicted_seq(session, row.name)
             weights = checkpoint.weights if checkpoint else held.predictor.weights() if held else None
             predictor = self.serving.predictor(name, Path(version.path) if version else None, weights)
-            newest = predicted if self._opened.settings.predict.every else row.last_seq
+            newest = predicted if self._opened.settings.predict.every == row.name else row.last_seq
             size = self._opened.settings.window.size
             held = Stream(row.name, name, row.generation, predictor, size, max(0, newest - LEARNED))
             self._streams[row.name] = held
@@ -106,11 +108,13 @@ class Looker:
             yield from rows
 
     def _is_due(self, stream: Stream, row: EventRow, newest: int, predicted: int) -> bool:
-        """Live, the newest event is; in a lossless replay every event that was not imported."""
+        """Live, the newest event is; in a lossless replay every event. What was imported is past."""
+        if row.source == events.IMPORT:
+            return False
         if row.seq == newest:
             with self._opened.store.read() as session:
                 return not predictions.exists(session, stream.scope, row.id, stream.version)
-        return self._opened.settings.predict.every and row.source != events.IMPORT and row.seq > predicted
+        return self._opened.settings.predict.every == row.scope and row.seq > predicted
 
     def _write(self, stream: Stream, answers: Answers) -> None:
         with self._opened.store.write() as session:

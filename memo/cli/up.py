@@ -73,6 +73,7 @@ def up(
     Example, each hour of a file in a minute: `memo up --foreground --replay day.txt --speed 60`
     """
     from data.importers import look_through
+    from data.replay import scope_of
 
     if replay is not None and not os.path.isfile(replay):  # that of Path raises for some
         raise UsageError(f"{replay} is no file; name a file of windows or of event lines.")
@@ -93,7 +94,7 @@ def up(
         replay, speed = SAMPLE, speed or SAMPLE_SPEED
         print("Nothing is stored yet: for a start, a day of an invented person is played.", flush=True)
     if replay is not None and not coalesce:
-        os.environ["MEMO_PREDICT__EVERY"] = "true"  # for the parts
+        os.environ["MEMO_PREDICT__EVERY"] = scope_of(replay)  # for the parts
     given = [str(replay.absolute()), "--speed", str(speed)] if replay else []
     if foreground:
         sys.exit(0 if _here(home, settings, names, given, seconds, shown=part is None) else 1)

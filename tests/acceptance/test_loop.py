@@ -44,6 +44,7 @@ class Course:
     keys_before: set[Any] = field(default_factory=set)
     keys_after: set[Any] = field(default_factory=set)
     why: dict[str, Any] = field(default_factory=dict)
+    logged: list[dict[str, Any]] = field(default_factory=list)
     exit_of_down: int = -1
     leftovers: list[str] = field(default_factory=list)
 
@@ -64,14 +65,15 @@ def stream(request: pytest.FixtureRequest) -> list[str]:
     return bilingual(files)
 
 
-@pytest.fixture(scope="module", params=["embedded", "postgres+redis", "sqlite+rabbitmq"])
+@pytest.fixture(scope="module", params=["embedded", "postgres+redis", "postgres+rabbitmq"])
 def course(request: pytest.FixtureRequest, stream: list[str]) -> Iterator[Course]:
     settings = {"MEMO_DISPATCH__MINIMUM_PROBABILITY": "0", "MEMO_DISPATCH__COOLDOWN_S": "0"}
     with ExitStack() as services:
-        if request.param == "postgres+redis":
+        if request.param != "embedded":
             settings["MEMO_DATABASE_URL"] = services.enter_context(fresh_postgres())
+        if request.param == "postgres+redis":
             settings["MEMO_BROKER_URL"] = services.enter_context(fresh_redis())
-        if request.param == "sqlite+rabbitmq":
+        if request.param == "postgres+rabbitmq":
             settings["MEMO_BROKER_URL"] = services.enter_context(fresh_amqp())
         stack = services.enter_context(new_stack(**settings))
         yield run_through(stack, Course(request.param, stream))
@@ -103,6 +105,8 @@ def run_through(stack: Stack, course: Course) -> Course:
     course.own_broker_served = broker.serves(stack.home)
     course.exit_of_down = stack.memo("down").returncode
     course.leftovers = stack.leftovers()
+    log = (stack.home.logs / "dispatcher.log").read_text(encoding="utf-8")
+    course.logged = [json.loads(line) for line in log.splitlines()]
     course.keys_after = keys_of_others()
     return course
 
@@ -204,7 +208,7 @@ def test_embedded_nothing_is_written_to_another_server(course: Course) -> None:
     assert course.keys_after == course.keys_before
 
 
-@pytest.mark.parametrize("course", ["postgres+redis", "sqlite+rabbitmq"], indirect=True)
+@pytest.mark.parametrize("course", ["postgres+redis", "postgres+rabbitmq"], indirect=True)
 def test_by_url_no_broker_is_started(course: Course) -> None:
     assert not course.own_broker_served and "broker" not in course.parts
     assert course.tcp
@@ -216,3 +220,8 @@ def test_a_prediction_can_be_explained(course: Course) -> None:
     assert [candidate["action"] for candidate in course.why["candidates"]] == said[:3]
     assert course.why["past"]["context"][-1]["target"] == "Firefox"
     assert course.why["without_language_model"]
+
+
+def test_the_log_handler_has_logged(course: Course) -> None:
+    logged = {line["prediction"] for line in course.logged if line["event"] == "predicted"}
+    assert logged == {prediction for prediction, handler, status in course.dispatches if handler == "log"}

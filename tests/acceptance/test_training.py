@@ -11,7 +11,7 @@ from typing import Any
 
 import psutil
 import pytest
-from stack import Stack, lines, new_stack, until
+from stack import SCOPE, Stack, lines, new_stack, until
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -20,7 +20,7 @@ SETTINGS = {
     "MEMO_TRAIN__MINIMUM_EVENTS": "50",
     "MEMO_TRAIN__EPOCHS": "1",
     "MEMO_TRAIN__RANK": "2",
-    "MEMO_PREDICT__EVERY": "true",
+    "MEMO_PREDICT__EVERY": SCOPE,
 }
 PAST = 160
 """Events that are stored before."""

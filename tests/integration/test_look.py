@@ -75,7 +75,7 @@ def looker(opened: Context, serving: Serving | None = None) -> Looker:
 
 
 def every(opened: Context) -> Context:
-    return replace(opened, settings=opened.settings.model_copy(update={"predict": PredictSettings(every=True)}))
+    return replace(opened, settings=opened.settings.model_copy(update={"predict": PredictSettings(every=SCOPE)}))
 
 
 def store(opened: Context, happened: Sequence[Event], scope: str = SCOPE) -> list[int]:
@@ -608,3 +608,24 @@ def test_a_lossless_replay_answers_all_of_a_long_backlog(opened: Context, monkey
     happen(opened, "abcdefghijklmnopqrst")
     looker(every(opened)).look(SCOPE)
     assert len(made(opened)) == 20
+
+
+def test_what_is_imported_is_past_and_gets_no_prediction(opened: Context, redis: Redis) -> None:
+    happen(opened, "ab", source=events.IMPORT)
+    looker(opened).look(SCOPE)
+    assert not made(opened) and not handed_over(redis)
+    with opened.store.read() as session:
+        assert predictions.unasked(session) == []
+    happen(opened, "a")
+    looker(opened).look(SCOPE)
+    assert len(made(opened)) == 1
+
+
+def test_only_the_scope_of_a_replay_is_answered_for_each_event(opened: Context) -> None:
+    happen(opened, "abc")
+    happen(opened, "abc", scope="replay@day")
+    settings = opened.settings.model_copy(update={"predict": PredictSettings(every="replay@day")})
+    one = looker(replace(opened, settings=settings))
+    for scope in (SCOPE, "replay@day"):
+        one.look(scope)
+    assert (len(made(opened)), len(made(opened, "replay@day"))) == (1, 3)

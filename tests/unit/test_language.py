@@ -2,15 +2,18 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import torch
 
 from data.synthetic import SAMPLE_START, person, stream
 from memo.errors import MemoError
 from memo.events import CONTEXT, Event
 from worker.predictors.labels import Coder
 from worker.predictors.language import BUILTIN, CONTEXT_TOKENS, LanguageModel, Reader, Scores
+from worker.predictors.serving import BUILTIN_ADAPTER
 
 EVENTS = stream(person(1), 2, SAMPLE_START)[:450]
 
@@ -102,3 +105,19 @@ def test_what_cannot_be_loaded_is_named(model: LanguageModel, tmp_path: Path) ->
     (tmp_path / "other" / "version.json").write_text((BUILTIN / "adapter" / "version.json").read_text())
     with pytest.raises(MemoError, match="v11"):
         model.add_adapter("v11", tmp_path / "other")
+
+
+def test_readers_of_two_adapters_may_ask_at_once() -> None:
+    language = LanguageModel.load()
+    for name in ("one", "other"):
+        language.add_adapter(name, BUILTIN_ADAPTER)
+    with torch.no_grad():  # the other one says something else
+        for key, weight in language._peft.named_parameters():
+            if f"{language._names['other']}." in key and "lora_B" in key:
+                weight.add_(0.5)
+    tokens, columns = list(range(1, 40)), list(range(20))
+    alone = {name: language.next(tokens, None, columns, name) for name in ("one", "other")}
+    assert alone["one"] != alone["other"]
+    with ThreadPoolExecutor(2) as threads:
+        asked = [(name, threads.submit(language.next, tokens, None, columns, name)) for name in ("one", "other") * 40]
+    assert all(answer.result() == alone[name] for name, answer in asked)

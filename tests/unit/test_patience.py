@@ -2,8 +2,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Event as Flag
 
-import pytest
-
 from memo.events import Action, Event, Operation
 from worker.predictors.language import Scores
 from worker.predictors.mixed import MixedPredictor
@@ -54,12 +52,14 @@ def test_one_that_is_late_is_counted_and_heard_again_later() -> None:
     assert (patient.late, slow.read_so_far) == (2, 3), "no event was missed"
 
 
-def test_what_it_raises_is_raised() -> None:
+def test_one_that_fails_is_asked_no_more_and_history_answers() -> None:
     class Broken(Slow):
         def scores(self) -> Scores:
             raise RuntimeError("broken")
 
-    patient = Patient(Broken())
-    for _ in range(2):
-        with pytest.raises(RuntimeError, match="broken"):
-            patient.scores()
+    broken = Broken()
+    predictor = MixedPredictor(Patient(broken))
+    for _ in range(3):
+        predictor.learn(EVENT)
+        assert predictor.predict([EVENT], 5).candidates[0].action == A
+    assert broken.read_so_far == 1

@@ -63,7 +63,8 @@ def check(ranking: Ranking, seen: Sequence[Event], top: int) -> None:
     assert probabilities == sorted(probabilities, reverse=True)
     assert all(0 <= p <= 1 for p in [*probabilities, ranking.new_probability])
     assert sum(probabilities) + ranking.new_probability <= 1 + 1e-9
-    assert all(candidate.expected_at >= max(event.at for event in seen) for candidate in ranking.candidates)
+    last = [event.at for event in seen if event.operation not in CONTEXT][-1:]
+    assert all(candidate.expected_at >= last[0] for candidate in ranking.candidates)
     assert {entry.action.identity for entry in ranking.upcoming} <= known
     assert len(ranking.upcoming) <= MAX_UPCOMING
     assert all(0 <= entry.probability <= 1 for entry in ranking.upcoming)
@@ -220,6 +221,18 @@ def test_the_expected_time_is_the_usual_gap_even_where_the_clock_goes_back() -> 
     ranking = taught([*events, backwards])
     assert ranking.candidates[0].action.target == "b"
     assert ranking.candidates[0].expected_at == backwards.at + timedelta(seconds=7)
+
+
+def test_one_wrong_clock_does_not_move_what_comes_after() -> None:
+    events = starts("ab" * 5, apart_s=7)
+    tomorrow = Event(START + timedelta(days=1), Operation.PROCESS_START, "c")
+    later = [Event(events[-1].at + timedelta(seconds=7 * n), Operation.PROCESS_START, "ab"[n % 2]) for n in (1, 2)]
+    predictor = MixedPredictor()
+    for event in [*events, tomorrow, *later]:
+        predictor.learn(event)
+    window = [*events[-2:], *later, tomorrow]
+    first = predictor.predict(window, 5).candidates[0]
+    assert (first.action.target, first.expected_at) == ("b", later[-1].at + timedelta(seconds=7))
 
 
 def test_a_gap_of_a_pair_never_seen_is_that_of_its_operations() -> None:

@@ -37,11 +37,11 @@ def test_defaults_serve_without_a_file(home: Home) -> None:
 
 
 def test_flags_go_before_environment_before_file_before_defaults(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    home.config.write_text("[predict]\ntop = 2\nstale_s = 2\nevery = true\n")
+    home.config.write_text('[predict]\ntop = 2\nstale_s = 2\nevery = "a@b"\n')
     monkeypatch.setenv("MEMO_PREDICT__TOP", "3")
     monkeypatch.setenv("MEMO_PREDICT__STALE_S", "3")
     predict = Settings.load(predict={"top": 4}).predict
-    assert (predict.top, predict.stale_s, predict.every) == (4, 3, True)
+    assert (predict.top, predict.stale_s, predict.every) == (4, 3, "a@b")
     assert Settings.load().train.seed == 0
 
 
@@ -86,7 +86,7 @@ def test_a_wrong_key_or_value_in_the_file_is_named_with_its_place(toml: str, key
         ("MEMO_WINDOW__SIZE", "many", "window.size"),
         ("MEMO_WINDOW__SIZES", "3", "window.sizes"),
         ("MEMO_WINDOW", "3", "window"),
-        ("MEMO_PREDICT__EVERY", "perhaps", "predict.every"),
+        ("MEMO_PREDICT__TOP", "perhaps", "predict.top"),
         ("MEMO_MODEL__DEVICE", "tpu", "model.device"),
     ],
 )

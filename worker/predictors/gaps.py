@@ -17,6 +17,11 @@ class Gaps:
         self._gaps: dict[Hashable, Counter[int]] = {}
         self._last: tuple[Action, datetime] | None = None
 
+    @property
+    def at(self) -> datetime | None:
+        """When the last event was, by its own clock; not the latest time, which may be a wrong clock's."""
+        return self._last[1] if self._last else None
+
     def learn(self, event: Event) -> None:
         """Count the gap since the event before."""
         if event.operation in CONTEXT:

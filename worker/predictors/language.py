@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import torch
@@ -84,6 +85,8 @@ class LanguageModel:
         self._names: dict[str, str] = {}
         self._active: str | None = None
         self._made = 0
+        self._lock = Lock()
+        """The adapter in force is the model's: readers of two versions, each in a thread of its own, take turns."""
 
     @classmethod
     def load(cls, base: str = "builtin", device: str = "auto", threads: int = 1) -> "LanguageModel":
@@ -108,7 +111,7 @@ class LanguageModel:
                 raise MemoError(
                     f"Version {version_id} was trained on another base model than {self.base}; run memo train again."
                 )
-            with quiet_peft():
+            with self._lock, quiet_peft():
                 self._load(folder, name)
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise MemoError(f"Version {version_id} can't be loaded from {folder}; activate another.") from error
@@ -141,11 +144,12 @@ class LanguageModel:
     @torch.inference_mode()
     def next(self, tokens: list[int], cache: Any, columns: list[int], version_id: str | None) -> list[float]:
         """Feed tokens after what `cache` holds; log-probabilities of `columns` after the last of them."""
-        self._activate(version_id)
-        given = torch.tensor([tokens], device=self._model.device)
-        hidden = self._model.base_model(input_ids=given, cache=cache, use_cache=cache is not None).last_hidden_state
-        head = self._model.get_output_embeddings().weight[columns]
-        found: list[float] = torch.log_softmax((head @ hidden[0, -1]).float(), -1).tolist()
+        with self._lock:
+            self._activate(version_id)
+            given = torch.tensor([tokens], device=self._model.device)
+            hidden = self._model.base_model(input_ids=given, cache=cache, use_cache=cache is not None).last_hidden_state
+            head = self._model.get_output_embeddings().weight[columns]
+            found: list[float] = torch.log_softmax((head @ hidden[0, -1]).float(), -1).tolist()
         return found
 
     def _activate(self, version_id: str | None) -> None:

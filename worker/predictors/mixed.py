@@ -64,7 +64,7 @@ class MixedPredictor:
         ranked = self._all.rank()
         if not window or ranked is None:
             return Ranking(new_probability=1.0)
-        now, symbols = window[-1].at, self._all.history.symbols
+        now, symbols = self._gaps.at or window[-1].at, self._all.history.symbols
         probabilities = self._with_human(ranked)
         unseen = symbols.unseen[ranked.symbols]
         best = np.argsort(-np.where(unseen, -1.0, probabilities), kind="stable")[: min(top, int((~unseen).sum()))]

@@ -29,13 +29,17 @@ class Patient:
         self._unread: list[Event] = []
         self.late = 0
         """How often it was not waited for."""
+        self._failed = False
 
     def read(self, event: Event) -> None:
         """Take in the next event, when scores are asked for."""
-        self._unread.append(event)
+        if not self._failed:
+            self._unread.append(event)
 
     def scores(self) -> Said:
-        """What comes next; nothing, where that takes too long."""
+        """What comes next; nothing where that takes too long, nor ever again once it has failed."""
+        if self._failed:
+            return Scores()
         until = time.monotonic() + self._limit_s
         try:
             self._wait(until)
@@ -45,7 +49,11 @@ class Patient:
         except Late:
             self.late += 1
             log.warning("the language model was late; history answered alone", times=self.late)
-            return Scores()
+        except Exception:  # of a library, such as no memory left on the device; what it had read is in doubt
+            self._failed = True
+            self._unread.clear()
+            log.exception("the language model failed; history answers alone")
+        return Scores()
 
     def _wait(self, until: float) -> Said | None:
         """The result of the job under way, which then is none any more."""
