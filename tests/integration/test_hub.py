@@ -20,6 +20,10 @@ MEMO = str(Path(sys.executable).with_name("memo"))
 pytestmark = pytest.mark.timeout(240)
 
 
+asked: list[str] = []
+"""What the hub was asked for."""
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A tiny model with a tokenizer that knows enough short tokens to serve as labels."""
@@ -48,6 +52,8 @@ def folder(tmp_path: Path) -> Path:
 def hub(folder: Path) -> Iterator[str]:
     """The address of a hub that holds that one model."""
 
+    asked.clear()
+
     class Hub(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -58,6 +64,7 @@ def hub(folder: Path) -> Iterator[str]:
             self._answer(body=True)
 
         def _answer(self, body: bool) -> None:
+            asked.append(self.path)
             files = sorted(folder.iterdir())
             file = folder / Path(self.path.partition("?")[0]).name
             if self.path.startswith(f"/api/models/{NAME}/tree/"):
@@ -118,11 +125,16 @@ def test_a_hub_model_is_pulled_trained_and_serves(hub: str, home: Home, tmp_path
         assert done.returncode == 0, (words, done.stdout, done.stderr)
         return done.stdout
 
+    memo("predict", "2026-03-02 10:00:00 - Started app: a", "--json")
+    assert asked == [], "a model that is not there is looked for on this machine alone"
     pulled = memo("model", "pull", NAME)
     assert "tiny" in pulled
     assert (home.models / "base-tiny" / "config.json").is_file()
+    assert asked
+    asked.clear()
     memo("train", str(lines), "--activate")
     first, *_ = json.loads(memo("predict", "2026-03-02 10:00:00 - Started app: a", "--json"))["candidates"]
     assert first["action"]["target"] == "a"
+    assert asked == [], "once it is there, no hub is asked again"
     [version] = json.loads(memo("model", "list", "--json"))
     assert version["base"] == NAME

@@ -12,6 +12,7 @@ from threading import Lock
 from typing import Any
 
 import torch
+from huggingface_hub import constants
 from peft import PeftModel
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
@@ -45,6 +46,16 @@ def quiet_peft() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def without_hub() -> Iterator[None]:
+    """Nothing is asked of a hub: `local_files_only` alone lets transformers look for an adapter there."""
+    before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
 def choose_device(device: str) -> str:
     """`auto` is a GPU where there is one."""
     if device == "cuda" and not torch.cuda.is_available():
@@ -59,8 +70,9 @@ def load_base(base: str, device: str) -> tuple[Any, Vocabulary]:
     place = str(folder) if folder.is_dir() else base
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
     try:
-        tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=True)
-        model: Any = AutoModelForCausalLM.from_pretrained(place, dtype=dtype, local_files_only=True)
+        with without_hub():
+            tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=True)
+            model: Any = AutoModelForCausalLM.from_pretrained(place, dtype=dtype, local_files_only=True)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise MemoError(
