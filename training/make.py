@@ -43,7 +43,9 @@ def digest(events: Sequence[Event], settings: Settings) -> str:
     return seen.hexdigest()
 
 
-def train_into(events: Sequence[Event], settings: Settings, out: Path, progress: Progress) -> dict[str, Any]:
+def train_into(
+    events: Sequence[Event], settings: Settings, out: Path, progress: Progress, parent: str | None = None
+) -> dict[str, Any]:
     """Fine-tune the base model on the events, or go on where that was interrupted; the adapter's metrics.
 
     Each version begins at the base, not at the one before it: so it is a function of its events and the seed.
@@ -54,7 +56,7 @@ def train_into(events: Sequence[Event], settings: Settings, out: Path, progress:
     def step(done: int, total: int, _loss: float) -> None:
         progress(done, total)
 
-    return train(events, settings.model.base, out, settings.train, step, settings.model.device)
+    return train(events, settings.model.base, out, settings.train, step, settings.model.device, parent)
 
 
 def make(store: Store, home: Home, settings: Settings, events: Sequence[Event], scope: str, progress: Progress) -> str:
@@ -66,7 +68,7 @@ def make(store: Store, home: Home, settings: Settings, events: Sequence[Event], 
         serving = versions.serving(session, scope, settings.scope)
     parent, mark = serving.id if serving else None, digest(events, settings)
     unfinished = home.models / f"unfinished-{mark}"
-    metrics = train_into(events, settings, unfinished, progress)
+    metrics = train_into(events, settings, unfinished, progress, parent)
     metrics = metrics | {"digest": mark, "events": len(events), "span": _span(events)}
     with store.write() as session:
         version = _next_id(session, home.models)

@@ -37,11 +37,11 @@ def train(
     settings: TrainSettings,
     on_progress: OnProgress,
     device: str = "auto",
-    parent: Path | None = None,
+    parent: str | None = None,
 ) -> dict[str, Any]:
     """Train an adapter into `out` and return its metrics; losses are in nats per action.
 
-    `parent` is the folder of the version to go on from; one that is gone or made for another base is passed over.
+    `parent` names the version that served when this one was made; each begins at the base, not at its parent.
     An interrupted run with the same arguments goes on from `out/checkpoint` and ends in the same adapter. Raises
     MemoError for too few events or a base that can't be loaded.
     """
@@ -55,9 +55,9 @@ def train(
     split = len(events) - max(1, int(len(events) * HELD_OUT))
     held_out = list(chunks(events[split:], words, CHUNK_TOKENS, random.Random(settings.seed)))
     before = _mean_loss(model, held_out)
-    parent = parent if parent and _fits(parent, base) else None
     with quiet_peft():
-        tuned = _adapted(model, settings, parent)
+        config = LoraConfig(r=settings.rank, lora_alpha=2 * settings.rank, target_modules="all-linear")
+        tuned = get_peft_model(model, config)
     plan = _plan(events[:split], words, settings)
     last = _Run(tuned, plan, settings, out / "checkpoint").go(on_progress)
     metrics = {
@@ -68,20 +68,6 @@ def train(
     }
     _write(tuned, out, _story(events, base, settings, metrics, parent))
     return metrics
-
-
-def _fits(parent: Path, base: str) -> bool:
-    try:
-        return bool(json.loads((parent / "version.json").read_text("utf-8"))["base_fingerprint"] == fingerprint(base))
-    except (OSError, ValueError, KeyError):
-        return False
-
-
-def _adapted(model: Any, settings: TrainSettings, parent: Path | None) -> PeftModel:
-    if parent is None:
-        config = LoraConfig(r=settings.rank, lora_alpha=2 * settings.rank, target_modules="all-linear")
-        return get_peft_model(model, config)
-    return PeftModel.from_pretrained(model, str(parent), is_trainable=True)
 
 
 def _plan(events: Sequence[Event], words: Vocabulary, settings: TrainSettings) -> list[list[Example]]:
@@ -164,12 +150,12 @@ def _mean_loss(model: Any, examples: Sequence[Example]) -> float:
 
 
 def _story(
-    events: Sequence[Event], base: str, settings: TrainSettings, metrics: dict[str, Any], parent: Path | None
+    events: Sequence[Event], base: str, settings: TrainSettings, metrics: dict[str, Any], parent: str | None
 ) -> dict[str, Any]:
     return {
         "base": base,
         "base_fingerprint": fingerprint(base),
-        "parent": parent.name if parent else None,
+        "parent": parent,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "settings": settings.model_dump(),
         "data": {"from": events[0].at.isoformat(), "to": events[-1].at.isoformat(), "events": len(events)},
