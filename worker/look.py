@@ -16,6 +16,8 @@ from worker.stream import CHUNK, LEARNED, Stream
 
 MAX_ATTEMPTS = 3
 """An event at which the worker died so often is given up."""
+LIMIT_S = 0.25
+"""How long a prediction waits for the language model."""
 BATCH = 32
 """Predictions of one transaction, where each event gets one."""
 
@@ -35,7 +37,7 @@ class Looker:
 
     def __init__(self, opened: Context) -> None:
         self._opened = opened
-        self.serving = Serving(opened.settings.model)
+        self.serving = Serving(opened.settings.model, LIMIT_S)
         self._streams: dict[str, Stream] = {}
 
     def warm_up(self) -> None:

@@ -58,7 +58,7 @@ def test_one_that_fails_is_asked_no_more_and_history_answers() -> None:
             raise RuntimeError("broken")
 
     broken = Broken()
-    predictor = MixedPredictor(Patient(broken))
+    predictor = MixedPredictor(Patient(broken, limit_s=30))
     for _ in range(3):
         predictor.learn(EVENT)
         assert predictor.predict([EVENT], 5).candidates[0].action == A

@@ -9,9 +9,6 @@ from worker.predictors.language import Scores
 from worker.predictors.ranker import Reader
 from worker.predictors.ranker import Scores as Said
 
-LIMIT_S = 0.25
-"""For one prediction; past it, history answers alone."""
-
 log = get(__name__)
 
 
@@ -20,9 +17,9 @@ class Late(Exception):
 
 
 class Patient:
-    """Reads and answers in a thread of its own, one job at a time; one that is late goes on, for the next ask."""
+    """Answers in a thread of its own, one job at a time; one that is late goes on, for the next ask."""
 
-    def __init__(self, reader: Reader, limit_s: float = LIMIT_S) -> None:
+    def __init__(self, reader: Reader, limit_s: float) -> None:
         self._reader, self._limit_s = reader, limit_s
         self._thread = ThreadPoolExecutor(1, "language-model")
         self._job: Future[Said] | None = None
@@ -32,9 +29,11 @@ class Patient:
         self._failed = False
 
     def read(self, event: Event) -> None:
-        """Take in the next event, when scores are asked for."""
-        if not self._failed:
+        """Take in the next event: at once, or, while a job is under way, after it."""
+        if self._job is not None:
             self._unread.append(event)
+        elif not self._failed:
+            self._reader.read(event)
 
     def scores(self) -> Said:
         """What comes next; nothing where that takes too long, nor ever again once it has failed."""
@@ -43,8 +42,8 @@ class Patient:
         until = time.monotonic() + self._limit_s
         try:
             self._wait(until)
-            unread, self._unread = self._unread, []
-            self._job = self._thread.submit(self._catch_up, unread)
+            self._catch_up()
+            self._job = self._thread.submit(self._reader.scores)
             return self._wait(until) or Scores()
         except Late:
             self.late += 1
@@ -65,7 +64,7 @@ class Patient:
         job, self._job = self._job, None
         return job.result()
 
-    def _catch_up(self, unread: list[Event]) -> Said:
+    def _catch_up(self) -> None:
+        unread, self._unread = self._unread, []
         for event in unread:
             self._reader.read(event)
-        return self._reader.scores()

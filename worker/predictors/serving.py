@@ -20,10 +20,13 @@ log = get(__name__)
 
 
 class Serving:
-    """Holds the base model, shared by all versions and scopes; loads it when it is first needed."""
+    """Holds the base model, shared by all versions and scopes; loads it when it is first needed.
 
-    def __init__(self, settings: ModelSettings) -> None:
-        self._settings = settings
+    With a `limit_s`, history answers alone where the model takes longer over a prediction.
+    """
+
+    def __init__(self, settings: ModelSettings, limit_s: float | None = None) -> None:
+        self._settings, self._limit_s = settings, limit_s
         self._model: LanguageModel | None = None
         self._adapters: set[str] = set()
 
@@ -41,10 +44,14 @@ class Serving:
         try:
             model = self.load()
             adapter = self._adapter(model, version, folder)
-            return MixedPredictor(Patient(model.reader(adapter)) if adapter else None, weights)
+            return MixedPredictor(self._reader(model, adapter) if adapter else None, weights)
         except MemoError as error:
             log.error("the language model is not available; history answers alone", version=version, reason=str(error))
             return MixedPredictor(None, weights)
+
+    def _reader(self, model: LanguageModel, adapter: str) -> Reader:
+        reader = model.reader(adapter)
+        return Patient(reader, self._limit_s) if self._limit_s else reader
 
     def _adapter(self, model: LanguageModel, version: str, folder: Path | None) -> str | None:
         if folder is None and self._settings.base == BUILTIN:
