@@ -10,6 +10,10 @@ from memo.grammar import Language, write_line
 
 HORIZON_S = 600
 """How far `upcoming` looks ahead, in seconds."""
+QUIET_S = 60
+"""What came this recently is in use, not upcoming."""
+KINDS = frozenset({Operation.PROCESS_START, Operation.WEB_VISIT, Operation.FILE_ACCESS})
+"""Operations that can be upcoming."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
-from memo.events import Event, Operation
-from memo.predictions import HORIZON_S, Upcoming
+from memo.events import Event
+from memo.predictions import HORIZON_S, KINDS, QUIET_S, Upcoming
 from training.metrics import Key, key, key_of
 
-KINDS = frozenset({Operation.PROCESS_START, Operation.WEB_VISIT, Operation.FILE_ACCESS})
-QUIET_S = 60
-"""What came this recently is in use, not upcoming."""
 TIME_CONSTANT_S = 3_600
 
 Rows = dict[str, list[tuple[float, bool]]]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from data.synthetic import SAMPLE_START, person, stream
 from memo.events import CONTEXT, Action, Event, Operation
-from memo.predictions import HORIZON_S, Ranking
+from memo.predictions import HORIZON_S, KINDS, QUIET_S, Ranking
 from worker.predictors.gaps import Gaps
 from worker.predictors.history import FEATURES, MAX_CANDIDATES, History
 from worker.predictors.mixed import MixedPredictor
@@ -23,7 +23,7 @@ from worker.predictors.mixer import Mixer
 from worker.predictors.ranker import LM_FEATURES, LM_FLOOR, Ranker
 from worker.predictors.symbols import Symbols, Unseen
 from worker.predictors.tables import Table, remember
-from worker.predictors.upcoming import KINDS, MAX_UPCOMING, QUIET_S, Hazard
+from worker.predictors.upcoming import MAX_UPCOMING, Hazard
 
 COLUMNS = (*FEATURES, *LM_FEATURES)
 START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))

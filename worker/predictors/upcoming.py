@@ -10,14 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from memo.events import Action, Event, Operation
-from memo.predictions import HORIZON_S, Upcoming
+from memo.predictions import HORIZON_S, KINDS, QUIET_S, Upcoming
 from worker.predictors.tables import remember
 
-KINDS = frozenset({Operation.PROCESS_START, Operation.WEB_VISIT, Operation.FILE_ACCESS})
 TRIGGERS = KINDS | {Operation.PROCESS_END, Operation.WINDOW_FOCUS}
 """What may go before them."""
-QUIET_S = 60
-"""What came this recently is in use, not upcoming."""
 SESSION_S = 1_800
 """A longer pause ends a session."""
 SHORT_S, LONG_S = 600.0, 3_600.0
