@@ -11,6 +11,7 @@ from collector.privacy import redact
 from data.importers.line import implausible
 from db import cursors, events, scopes
 from db.engine import Store
+from memo.bounded import remember
 from memo.events import Event
 from memo.logs import get
 from memo.paths import Home
@@ -60,7 +61,7 @@ class Intake:
                     asked.append(scope)
             kept = {"cursor": batch.cursor, "repeats": dict(list(repeats.counts.items())[-KEPT:])}
             cursors.put(session, source, batch.cursor_key, kept)
-        self._count_on(source, batch, repeats)
+        remember(self._counts, (source, batch.cursor_key), repeats.counts, COUNTED)  # now that they are committed
         for scope in asked:
             self._announce(scope)
         return new
@@ -85,11 +86,3 @@ class Intake:
         if counts is None and (stored := cursors.get(session, source, batch.cursor_key)):
             counts = Counter(stored["repeats"])
         return events.Repeats(counts, limit=REMEMBERED)
-
-    def _count_on(self, source: str, batch: Batch, repeats: events.Repeats) -> None:
-        """Remember the counts, now that they are committed; of the files read last."""
-        key = (source, batch.cursor_key)
-        self._counts.pop(key, None)
-        self._counts[key] = repeats.counts
-        if len(self._counts) > COUNTED:
-            del self._counts[next(iter(self._counts))]

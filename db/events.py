@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from db.models import EventRow, ScopeRow
 from db.scopes import locked
+from memo.bounded import remember
 from memo.events import Event, Operation
 
 IMPORT = "import"
@@ -34,10 +35,8 @@ class Repeats:
         """The key of this event, which is taken to be the next one."""
         parts = (event.second.isoformat(), event.operation.value, event.target, event.app, event.detail)
         digest = hashlib.blake2b("\x1f".join(parts).encode(), digest_size=12).hexdigest()
-        count = self.counts.pop(digest, 0) + 1
-        self.counts[digest] = count
-        if self.limit and len(self.counts) > self.limit:
-            del self.counts[next(iter(self.counts))]
+        count = self.counts[digest] + 1
+        remember(self.counts, digest, count, self.limit)
         return f"{digest}.{count}"
 
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.synthetic import SAMPLE_START, person, stream
+from memo.bounded import remember
 from memo.events import CONTEXT, Action, Event, Operation
 from memo.predictions import HORIZON_S, KINDS, QUIET_S, Ranking
 from worker.predictors.gaps import Gaps
@@ -22,7 +23,7 @@ from worker.predictors.mixed import MixedPredictor
 from worker.predictors.mixer import Mixer
 from worker.predictors.ranker import LM_FEATURES, LM_FLOOR, Ranker
 from worker.predictors.symbols import Symbols, Unseen
-from worker.predictors.tables import Table, remember
+from worker.predictors.tables import Table
 from worker.predictors.upcoming import MAX_UPCOMING, Hazard
 
 COLUMNS = (*FEATURES, *LM_FEATURES)

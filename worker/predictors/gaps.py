@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from datetime import datetime
 
+from memo.bounded import remember
 from memo.events import CONTEXT, Action, Event
-from worker.predictors.tables import remember
+from worker.predictors.tables import MAX_CONTEXTS
 
 
 class Gaps:
@@ -32,7 +33,7 @@ class Gaps:
                 for pair in _pairs(self._last[0], event.action.identity):
                     counts = self._gaps.get(pair, Counter())
                     counts[gap] += 1
-                    remember(self._gaps, pair, counts)
+                    remember(self._gaps, pair, counts, MAX_CONTEXTS)
         self._last = (event.action.identity, event.at)
 
     def expected(self, action: Action) -> tuple[int, int]:

@@ -1,25 +1,16 @@
 """Counts of what followed a context, and the distribution that they give."""
 
 from collections.abc import Hashable
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-Key = TypeVar("Key", bound=Hashable)
-Value = TypeVar("Value")
+from memo.bounded import remember
+
 Array = npt.NDArray[np.float64]
 
 MAX_CONTEXTS = 20_000
 """Of a table; what was not met for longest is forgotten first."""
-
-
-def remember(store: dict[Key, Value], key: Key, value: Value, most: int = MAX_CONTEXTS) -> None:
-    """Set an entry; above `most`, the one that was set longest ago is forgotten."""
-    store.pop(key, None)
-    store[key] = value
-    if len(store) > most:
-        del store[next(iter(store))]
 
 
 class Table:
@@ -36,7 +27,7 @@ class Table:
             for known in counts:
                 counts[known] *= self._decay
         counts[symbol] = counts.get(symbol, 0.0) + 1
-        remember(self._after, context, counts)
+        remember(self._after, context, counts, MAX_CONTEXTS)
 
     def interpolate(self, context: Hashable, lower: Array) -> Array:
         """p(symbol | context) over all symbols: Witten-Bell interpolation with the lower order.

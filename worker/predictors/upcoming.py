@@ -9,9 +9,10 @@ from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from memo.bounded import remember
 from memo.events import Action, Event, Operation
 from memo.predictions import HORIZON_S, KINDS, QUIET_S, Upcoming
-from worker.predictors.tables import remember
+from worker.predictors.tables import MAX_CONTEXTS
 
 TRIGGERS = KINDS | {Operation.PROCESS_END, Operation.WINDOW_FOCUS}
 """What may go before them."""
@@ -74,14 +75,14 @@ class Hazard:
             self._recent.popleft()
         last = self._came.get(action)
         quiet = last is None or not 0 <= (now - last).total_seconds() <= QUIET_S
-        remember(self._came, action, now)
+        remember(self._came, action, now, MAX_CONTEXTS)
         self._recent.append((now, action))
         if quiet:
             triggers = {other for _, other in self._recent} if action.operation in KINDS else {action}
             for trigger in triggers:
                 counts = self._after.get(trigger, Counter())
                 counts[action] += 1
-                remember(self._after, trigger, counts)
+                remember(self._after, trigger, counts, MAX_CONTEXTS)
 
     def _note(self, event: Event, action: Action) -> None:
         seen = self._seen.get(action) or Seen(event.at)
