@@ -1,7 +1,6 @@
 """`memo predict`: what comes next, now, for a file, or as a filter."""
 
 import json
-import os
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -13,7 +12,7 @@ from memo.cli.answer import answer_file
 from memo.cli.look import look
 from memo.cli.progress import turning
 from memo.cli.stream import Asked, answers, as_answer
-from memo.cli.text import said
+from memo.cli.text import said, say_no_more
 from memo.errors import GrammarError, MemoError, UsageError
 from memo.grammar import Language
 from memo.paths import Home
@@ -89,8 +88,8 @@ def _stream(settings: Settings, home: Home, top: int) -> None:
             for answer in answers(_asked(settings, home, top), sys.stdin.buffer):
                 out.write(answer + "\n")
                 out.flush()
-    except BrokenPipeError:  # whoever asked has gone: nothing more to write, at exit neither
-        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+    except BrokenPipeError:
+        say_no_more()
 
 
 def _given(asked: Asked, lines: list[str]) -> dict[str, Any]:

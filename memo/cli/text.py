@@ -1,6 +1,8 @@
 """Words for the terminal."""
 
+import os
 import re
+import sys
 
 from memo.events import Action, Operation
 from memo.grammar import Language
@@ -86,6 +88,11 @@ def said(english: str, language: Language) -> str:
 def reason(column: str, language: Language) -> str:
     """What a column of the predictor's stands for."""
     return _REASONS[column][language == "zh"]
+
+
+def say_no_more() -> None:
+    """Whoever read our output has gone: what is still to be written goes nowhere, at exit too."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def safe(text: str) -> str:

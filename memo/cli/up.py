@@ -18,7 +18,7 @@ import typer
 from memo import child, logs, running
 from memo.broker import broker_url, check
 from memo.cli.progress import turning
-from memo.cli.text import safe
+from memo.cli.text import safe, say_no_more
 from memo.errors import MemoError, UsageError
 from memo.parts import BROKER, PARTS
 from memo.paths import Home, private
@@ -208,7 +208,7 @@ def _ending_unread(supervisor: Supervisor) -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be said goes nowhere
+        say_no_more()
         supervisor.stop()
 
 

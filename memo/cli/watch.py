@@ -1,7 +1,6 @@
 """`memo watch`, and the live view of `memo up --foreground`."""
 
 import json
-import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from rich.text import Text
 from memo.cli.live import Seen, Tally, header, lines, status
 from memo.cli.look import look
 from memo.cli.status import rejected
+from memo.cli.text import say_no_more
 from memo.client import subscribe
 from memo.errors import MemoError
 from memo.grammar import Language
@@ -49,8 +49,8 @@ def watch(
                     screen.show(message)
     except KeyboardInterrupt:
         return
-    except BrokenPipeError:  # whoever read us has gone: nothing more to write, at exit neither
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        say_no_more()
 
 
 def _known(settings: Settings, after: int | None) -> set[Seen] | None:
