@@ -1,5 +1,6 @@
 """Fixtures that all tests share: a home of their own, real services, real data, and what is installed."""
 
+import logging
 import os
 import shutil
 import tempfile
@@ -152,3 +153,15 @@ def event_files() -> list[Path]:
 
 def _json_files(place: Path) -> list[Path]:
     return sorted(place.glob("*.json")) if place.is_dir() else [place] * place.is_file()
+
+
+@contextmanager
+def logging_restored() -> Iterator[None]:
+    """Around a command, which sends the process's logs to its own file."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    yield
+    for handler in set(root.handlers) - set(before):
+        handler.close()
+    root.handlers[:] = before
+    root.setLevel(level)

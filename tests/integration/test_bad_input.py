@@ -1,15 +1,14 @@
 """A file that can't serve ends each command in one sentence that names it; nothing is stored, trained or started."""
 
 import json
-import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import logging_restored
 from sqlalchemy import text
 
 from db import migrate
@@ -48,18 +47,6 @@ FILES: dict[str, tuple[str, bytes]] = {
 }
 
 
-@contextmanager
-def logs_as_before() -> Iterator[None]:
-    """A command sends the process's logs to its own file."""
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    yield
-    for handler in set(root.handlers) - set(before):
-        handler.close()
-    root.handlers[:] = before
-    root.setLevel(level)
-
-
 @pytest.fixture
 def memo(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -69,7 +56,7 @@ def memo(
 
     def call(*words: str) -> str:
         monkeypatch.setattr(sys, "argv", ["memo", *words])
-        with logs_as_before(), pytest.raises(SystemExit) as ended:
+        with logging_restored(), pytest.raises(SystemExit) as ended:
             main()
         said = capsys.readouterr().err.splitlines()
         assert ended.value.code in (1, 2), said

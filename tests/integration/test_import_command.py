@@ -1,16 +1,15 @@
 """`memo import`: past events, each once, whatever the form and however often."""
 
 import json
-import logging
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from conftest import logging_restored
 from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
@@ -40,18 +39,6 @@ def store(settings: Settings, home: Home) -> Iterator[Store]:
     opened = open_store(settings, home)
     yield opened
     opened.close()
-
-
-@contextmanager
-def logging_restored() -> Iterator[None]:
-    """A command sends the process's logs to its own file."""
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    yield
-    for handler in set(root.handlers) - set(before):
-        handler.close()
-    root.handlers[:] = before
-    root.setLevel(level)
 
 
 def invoke(*arguments: str) -> Result:

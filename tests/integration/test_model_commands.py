@@ -2,15 +2,14 @@
 
 import csv
 import json
-import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from conftest import logging_restored
 from typer.testing import CliRunner, Result
 
 from memo.cli import evaluate, model, predict, train
@@ -21,17 +20,6 @@ START = datetime(2026, 3, 2, 9)
 pytestmark = pytest.mark.timeout(300)
 
 Memo = Callable[..., Result]
-
-
-@contextmanager
-def logging_restored() -> Iterator[None]:
-    """A command sends the process's logs to its own file."""
-    root = logging.getLogger()
-    before = root.handlers[:]
-    yield
-    for handler in root.handlers:
-        handler.close()
-    root.handlers[:] = before
 
 
 @pytest.fixture

@@ -1,4 +1,3 @@
-import logging
 import os
 import subprocess
 import sys
@@ -8,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from conftest import logging_restored
 
 from memo import __version__, cli, running
 from memo.cli import COMMANDS, main
@@ -63,12 +63,8 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
 @pytest.fixture
 def log_of_our_own() -> Iterator[None]:
     """The command line sets up a log; take it away again."""
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    yield
-    for handler in set(root.handlers) - set(before):
-        handler.close()
-    root.handlers[:], root.level = before, level
+    with logging_restored():
+        yield
 
 
 def test_the_version(run: Run) -> None:
