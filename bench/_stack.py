@@ -74,7 +74,7 @@ def new_home() -> Iterator[Home]:
     for name in [name for name in os.environ if name.startswith("MEMO_") and name != "MEMO_EVENT_FILES"]:
         del os.environ[name]
     root = tempfile.mkdtemp(prefix="mb", dir="/tmp")
-    os.environ["MEMO_HOME"] = root
+    os.environ |= {"MEMO_HOME": root, "MEMO_SOURCES__ON": '["inbox"]'}  # what is done here meanwhile is not measured
     try:
         yield Home.find()
     finally:

@@ -9,12 +9,13 @@ from importlib.metadata import entry_points
 
 from collector.announce import Announcer
 from collector.intake import Intake
+from collector.states import State, States
 from db.engine import open_store
 from memo import logs
 from memo.broker import broker_url
 from memo.parts import end_with_parent, say_ready
 from memo.paths import Home
-from memo.protocols import Batch, Source
+from memo.protocols import Batch, Source, Stop
 from memo.queue import make_app
 from memo.settings import Settings
 
@@ -27,37 +28,51 @@ log = logs.get(__name__)
 
 
 def sources(settings: Settings, home: Home) -> list[Source]:
-    """The sources of the entry-point group `memo.sources`."""
-    return [entry.load()(settings, home) for entry in entry_points(group="memo.sources")]
+    """The sources of the entry-point group `memo.sources` that are on."""
+    on = settings.sources.on
+    return [entry.load()(settings, home) for entry in entry_points(group="memo.sources") if entry.name in on]
 
 
-def keep_running(source: Source, intake: Intake, stop: threading.Event) -> None:
-    """Run a source until `stop` is set; where it fails or ends before, again after a pause."""
-
-    def emit(batch: Batch) -> None:
-        intake.take(source.name, batch)
-
+def keep_running(source: Source, intake: Intake, states: States, stop: Stop) -> None:
+    """Run a source until `stop` is set; where it fails, ends before or lacks something, again after a pause."""
     pause = BACK_OFF_S[0]
     while not stop.is_set():
         began = time.monotonic()
-        try:
-            source.run(emit, partial(intake.cursor, source.name), stop)
-            log.info("a source ended", source=source.name)
-        except Exception:
-            log.exception("a source failed", source=source.name)
+        state, says = _run(source, intake, states, stop)
+        if not stop.is_set():
+            states.put(source.name, state, says)
         if time.monotonic() - began > BACK_OFF_S[1]:  # it had recovered
             pause = BACK_OFF_S[0]
         stop.wait(pause)
         pause = min(2 * pause, BACK_OFF_S[1])
 
 
-def collect(settings: Settings, home: Home, stop: threading.Event, ready: Callable[[], None]) -> None:
+def _run(source: Source, intake: Intake, states: States, stop: Stop) -> tuple[State, str]:
+    """Run a source once; how it ended."""
+
+    def emit(batch: Batch) -> None:
+        intake.take(source.name, batch)
+
+    try:
+        if lacks := source.missing():
+            source.watching.set()  # nobody waits for it
+            return State.MISSING, lacks
+        states.put(source.name, State.WATCHING)
+        source.run(emit, partial(intake.cursor, source.name), stop)
+    except Exception as error:
+        log.exception("a source failed", source=source.name)
+        return State.FAILED, f"{type(error).__name__}: {error}"
+    log.info("a source ended", source=source.name)
+    return State.FAILED, "it ended by itself"
+
+
+def collect(settings: Settings, home: Home, stop: Stop, ready: Callable[[], None]) -> None:
     """Collect until `stop` is set; `ready` is called when all sources watch."""
     store = open_store(settings, home)
     url = broker_url(home, settings)
     intake = Intake(store, settings, home, Announcer(make_app(url, settings), settings).look)
-    found = sources(settings, home)
-    threads = [threading.Thread(target=keep_running, args=(source, intake, stop)) for source in found]
+    found, states = sources(settings, home), States(home)
+    threads = [threading.Thread(target=keep_running, args=(source, intake, states, stop)) for source in found]
     for thread in threads:
         thread.start()
     for source in found:
@@ -73,7 +88,7 @@ def main(part: str) -> None:
     end_with_parent()
     settings, home = Settings.load(), Home.find()
     logs.setup(home.logs, part)
-    stop = threading.Event()
+    stop = Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     collect(settings, home, stop, partial(say_ready, home, part))

@@ -56,6 +56,11 @@ class Home:
         return self.run / "state.json"
 
     @property
+    def sources(self) -> Path:
+        """What the collector says of its sources; only while it runs."""
+        return self.run / "sources.json"
+
+    @property
     def training_due(self) -> Path:
         """While this file is there, a run of training waits for its process."""
         return self.run / "training.due"

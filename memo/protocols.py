@@ -1,5 +1,6 @@
 """What a plug-in implements; it needs to import nothing else of MEMO's than `memo`."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,6 +35,24 @@ class Batch:
     anew: bool = False
 
 
+class Stop(Flag):
+    """Set when a source shall end; select(2) takes it too, and finds it readable from then on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._reads, self._writes = os.pipe()
+
+    def fileno(self) -> int:
+        """The descriptor to wait for."""
+        return self._reads
+
+    def set(self) -> None:
+        """Set the flag, and wake whoever waits."""
+        if not self.is_set():
+            os.write(self._writes, b"x")
+        super().set()
+
+
 class Source(Protocol):
     """A thing that notices what a person does; made with `(settings, home)`."""
 
@@ -41,7 +60,10 @@ class Source(Protocol):
     watching: Flag
     """Set once nothing that happens from then on is missed."""
 
-    def run(self, emit: Callable[[Batch], None], cursor: Callable[[str], dict[str, Any] | None], stop: Flag) -> None:
+    def missing(self) -> str:
+        """What it lacks on this machine and how to get it, in one sentence; empty where it can run."""
+
+    def run(self, emit: Callable[[Batch], None], cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
         """Read and emit batches until `stop` is set. `cursor(key)` gives what was last committed under a key."""
 
 

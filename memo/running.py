@@ -58,6 +58,15 @@ def holder(home: Home) -> int | None:
     return None
 
 
+def sources(home: Home) -> dict[str, dict[str, Any]]:
+    """What the collector says of its sources, by name; empty where none runs."""
+    with suppress(OSError, ValueError):
+        if holder(home) is not None:
+            found: dict[str, dict[str, Any]] = json.loads(home.sources.read_text())
+            return found
+    return {}
+
+
 def state(home: Home) -> dict[str, Any]:
     """What the supervisor says of its parts; empty where there is none."""
     with suppress(OSError, ValueError):

@@ -45,6 +45,34 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
+class SourceSettings(Section):
+    """What notices what you do; `memo sources` lists them."""
+
+    on: list[str] = [
+        "inbox",
+        "x11",
+        "sway",
+        "wlroots",
+        "desktop",
+        "processes",
+        "web",
+        "recent",
+        "folders",
+        "activitywatch",
+    ]
+    """Those that run, where this machine has what they need."""
+    system_processes: bool = False
+    """Also processes that belong to no app."""
+    web_days: Annotated[int, Field(ge=0)] = 30
+    """Days of a browser's past that are read at the first time."""
+    folders: list[str] = []
+    """Folders whose files are watched, with all below them."""
+    noise_per_minute: Count = 30
+    """More changes in a minute below one of them are a program's work, not a person's."""
+    activitywatch_url: str = ""
+    """Address of an ActivityWatch server that is followed, such as http://127.0.0.1:5600."""
+
+
 class WindowSettings(Section):
     """What the predictor is asked with."""
 
@@ -136,6 +164,7 @@ class Settings(BaseSettings):
     """SQLAlchemy URL of the store; empty: SQLite in MEMO_HOME."""
     broker_url: str = ""
     """URL of a Redis or AMQP broker; empty: the embedded one."""
+    sources: SourceSettings = Field(default_factory=SourceSettings)
     window: WindowSettings = Field(default_factory=WindowSettings)
     model: ModelSettings = Field(default_factory=ModelSettings)
     predict: PredictSettings = Field(default_factory=PredictSettings)

@@ -24,7 +24,7 @@ from watchdog.observers import Observer
 
 from collector.sources.reader import SOURCE, Reader
 from memo.paths import Home
-from memo.protocols import Batch
+from memo.protocols import Batch, Stop
 from memo.settings import Settings
 
 WATCHED: list[type[FileSystemEvent]] = [
@@ -76,11 +76,15 @@ class InboxSource:
         self._waiter: threading.Thread | None = None
         self.watching = threading.Event()
 
+    def missing(self) -> str:
+        """A folder is all it needs."""
+        return ""
+
     def run(
         self,
         emit: Callable[[Batch], None],
         cursor: Callable[[str], dict[str, Any] | None],
-        stop: threading.Event,
+        stop: Stop,
     ) -> None:
         """Watch until `stop` is set."""
         self._home.inbox.mkdir(mode=0o700, exist_ok=True)
@@ -97,7 +101,7 @@ class InboxSource:
             observer.stop()
             observer.join()
 
-    def _wake_at(self, stop: threading.Event) -> None:
+    def _wake_at(self, stop: Stop) -> None:
         """Let `stop` end the wait for notices; run may be called again after a failure."""
 
         def end() -> None:

@@ -25,6 +25,7 @@ COMMANDS = {
     "model": "model:app",
     "pause": "pause:pause",
     "resume": "pause:resume",
+    "sources": "sources:sources",
     "doctor": "doctor:doctor",
 }
 """Name -> where it stands, in the order of `memo --help`."""

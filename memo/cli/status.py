@@ -50,6 +50,7 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
         "pid": state.get("pid"),
         "paused": home.paused.exists(),
         "parts": [part | {"memory_mb": _memory_mb(part["pid"])} for part in state.get("parts", [])],
+        "sources": running.sources(home),
         "passing": state.get("passing", []),
         "queues": _queues(url) if state else None,
         "home": str(home.root),
@@ -142,6 +143,7 @@ def _said(found: dict[str, Any]) -> list[tuple[str, str]]:
     waiting = [job["name"] for job in jobs if job["last_result"] == NOT_YET]
     training, scopes = found.get("last_training"), found.get("scopes", {})
     rows = [
+        *((f"source {name}", _source(one)) for name, one in found["sources"].items()),
         ("events", str(found["events"])),
         ("predictions", str(found["predictions"])),
         *((name, _scope(one, (1, 3, 5) if name == found["scope"] else (1,))) for name, one in scopes.items()),
@@ -156,6 +158,11 @@ def _said(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("broker", found["broker"]),
     ]
     return [(name, value) for name, value in rows if value]
+
+
+def _source(one: dict[str, Any]) -> str:
+    failures = f" ({one['failures']} failures)" if one["failures"] else ""
+    return f"{one['state']}{failures}{': ' if one['says'] else ''}{one['says']}"
 
 
 def _scope(one: dict[str, Any], cuts: tuple[int, ...]) -> str:

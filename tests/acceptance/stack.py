@@ -66,7 +66,12 @@ class Stack:
     def environment(self) -> dict[str, str]:
         """That of a user: no setting of MEMO's but ours."""
         others = {name: value for name, value in os.environ.items() if not name.startswith("MEMO_")}
-        return others | {"MEMO_HOME": str(self.home.root), "MEMO_SCOPE": SCOPE} | self.settings
+        return others | {
+            "MEMO_HOME": str(self.home.root),
+            "MEMO_SCOPE": SCOPE,
+            "MEMO_SOURCES__ON": '["inbox"]',
+            **self.settings,
+        }
 
     def memo(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """Run a command to its end."""

@@ -9,6 +9,7 @@ from memo.settings import Settings
 FOUND: dict[str, Any] = {
     "events": 14,
     "predictions": 12,
+    "sources": {},
     "scope": "ada@host",
     "queues": None,
     "inbox": "/i",
@@ -40,6 +41,16 @@ def test_hit_rates_stand_beside_their_scope() -> None:
     assert said["ada@host"] == "7 events, 6 predictions, hit@1 50%, hit@3 75%, hit@5 100%, version builtin"
     assert said["sample@memo"] == "7 events, 6 predictions, hit@1 50%, version v1"
     assert said["new@host"] == "7 events, 6 predictions, version builtin"
+
+
+def test_each_source_has_its_row() -> None:
+    sources = {
+        "inbox": {"state": "watching", "says": "", "failures": 0},
+        "x11": {"state": "failed", "says": "the screen is gone", "failures": 2},
+    }
+    said = dict(_said(FOUND | {"sources": sources}))
+    assert said["source inbox"] == "watching"
+    assert said["source x11"] == "failed (2 failures): the screen is gone"
 
 
 def test_jobs_that_wait_are_one_row() -> None:
