@@ -1,0 +1,181 @@
+"""Apps from desktop entries as the distributions write them, and from some that nobody should."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from collector.apps import Apps
+from collector.entries import default_folders
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "applications"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is searched for programs."""
+    made = tmp_path / "bin"
+    made.mkdir()
+    monkeypatch.setenv("PATH", f"{made}:{os.environ['PATH']}")
+    return made
+
+
+def write(folder: Path, entry_id: str, **keys: str) -> None:
+    lines = ["[Desktop Entry]", "Type=Application", *(f"{key}={value}" for key, value in keys.items())]
+    (folder / f"{entry_id}.desktop").write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def program(path: Path, text: str = "\x7fELF") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "latin-1")
+    path.chmod(0o755)
+    return path
+
+
+def test_a_window_is_known_by_its_class_then_by_the_id_then_by_its_program(folder: Path) -> None:
+    write(folder, "firefox-esr", Exec="/usr/lib/firefox-esr/firefox-esr %u", StartupWMClass="Firefox-esr")
+    write(folder, "org.gnome.gedit", Exec="gedit %U", DBusActivatable="true")
+    write(folder, "signal", Exec="/opt/Signal/signal-desktop %U")
+    write(folder, "org.gnome.Terminal", Exec="gnome-terminal")
+    apps = Apps([folder])
+    assert apps.of_window(["Navigator", "firefox-esr"]) == "firefox-esr"
+    assert apps.of_window(["org.gnome.gedit"]) == "org.gnome.gedit"
+    assert apps.of_window(["gedit", "Gedit"]) == "org.gnome.gedit"
+    assert apps.of_window(["main", "Main"], "/opt/Signal/signal-desktop") == "signal"
+    assert apps.of_window(["gnome-terminal-server", "Gnome-terminal"]) == "org.gnome.Terminal"
+
+
+def test_a_window_of_no_app_is_called_by_its_class_else_by_its_program(folder: Path) -> None:
+    apps = Apps([folder])
+    assert apps.of_window(["xterm", "XTerm"], "/usr/bin/xterm") == "XTerm"
+    assert apps.of_window(["", ""], "/usr/bin/xterm") == "xterm"
+    assert apps.of_window([]) == ""
+    assert apps.of_window(["a\x1b[31m\nb"]) == "a [31m b"
+
+
+def test_the_menus_entry_comes_before_a_hidden_one_of_the_same_class(folder: Path) -> None:
+    write(folder, "a-preview", Exec="evince-previewer", StartupWMClass="evince", NoDisplay="true")
+    write(folder, "org.gnome.Evince", Exec="evince %U", StartupWMClass="evince")
+    apps = Apps([folder])
+    assert apps.of_window(["evince"]) == "org.gnome.Evince"
+    assert apps.of_process("/usr/bin/evince-previewer") == "", "no app of its own"
+
+
+def test_a_script_runs_a_program_of_the_same_name_elsewhere(folder: Path, programs: Path) -> None:
+    program(programs / "chromium", "#!/bin/sh\n")
+    write(folder, "chromium", Exec=f"{programs}/chromium %U", StartupWMClass="chromium")
+    apps = Apps([folder])
+    assert apps.of_process("/usr/lib/chromium/chromium", ["/usr/lib/chromium/chromium", "--type=zygote"]) == "chromium"
+    assert apps.of_process("/usr/bin/dash", ["/bin/sh", f"{programs}/chromium"]) == "chromium", "the script itself"
+    assert apps.of_process(f"{programs}/other") == "", "what else lies in that folder is something else"
+
+
+def test_a_script_runs_the_program_that_lies_beside_it(folder: Path, programs: Path, tmp_path: Path) -> None:
+    script = program(tmp_path / "opt/chrome/google-chrome", "#!/bin/bash\n")
+    (programs / "google-chrome-stable").symlink_to(script)
+    write(folder, "google-chrome", Exec="google-chrome-stable %U")
+    assert Apps([folder]).of_process(f"{tmp_path}/opt/chrome/chrome") == "google-chrome"
+
+
+def test_a_link_leads_to_the_program_with_its_version(folder: Path, programs: Path) -> None:
+    (programs / "gimp").symlink_to(program(programs / "gimp-2.10"))
+    write(folder, "gimp", Exec="gimp %U")
+    apps = Apps([folder])
+    assert apps.of_process(f"{programs}/gimp-2.10") == "gimp"
+    assert apps.of_process(f"{programs}/gimp-2.10 (deleted)") == "gimp", "upgraded while it runs"
+
+
+def test_an_interpreter_is_the_app_whose_script_it_runs(folder: Path, programs: Path) -> None:
+    python = program(programs / "python3.11")
+    (programs / "python3").symlink_to(python)
+    script = program(programs / "meld", "#!/usr/bin/env python3\n")
+    write(folder, "python3.11", Exec=f"{python}", Terminal="true")
+    write(folder, "org.gnome.Meld", Exec="meld %F")
+    write(folder, "notes", Exec="env LANG=C python3 -m notes --window")
+    apps = Apps([folder])
+    assert apps.of_process(str(python), ["python3", str(script), "one.txt"]) == "org.gnome.Meld"
+    assert apps.of_process(str(python), ["python3", "-m", "notes", "--window"]) == "notes"
+    assert apps.of_process(str(python), ["python3", "-m", "http.server"]) == ""
+    assert apps.of_process(str(python), ["python3"]) == ""
+    assert apps.of_window(["python3"], str(python)) == "python3"
+
+
+def test_entries_that_share_a_program_are_told_apart_by_its_arguments(folder: Path) -> None:
+    write(folder, "a-writer", Exec="office --writer %U")
+    write(folder, "b-start", Exec="office %U")
+    write(folder, "c-calc", Exec="office --calc %U")
+    apps = Apps([folder])
+    assert apps.of_process("/usr/bin/office", ["office", "--calc", "sums.ods"]) == "c-calc"
+    assert apps.of_process("/usr/bin/office", ["office", "sums.ods"]) == "b-start"
+    assert apps.of_process("/usr/bin/office") == "b-start"
+
+
+def test_an_app_in_flatpak_is_known_by_the_program_inside(folder: Path) -> None:
+    write(folder, "org.gimp.GIMP", Exec="/usr/bin/flatpak run --command=gimp-2.10 org.gimp.GIMP @@u %U @@")
+    apps = Apps([folder])
+    assert apps.of_process("/app/bin/gimp-2.10") == "org.gimp.GIMP"
+    assert apps.of_process("/usr/bin/flatpak", ["flatpak", "list"]) == ""
+
+
+def test_bad_files_are_passed_over(folder: Path) -> None:
+    write(folder, "good", Exec="good")
+    (folder / "empty.desktop").touch()
+    (folder / "no-group.desktop").write_text("Exec=x\n")
+    (folder / "bytes.desktop").write_bytes(b"\xff\xfe[Desktop Entry]\x00\n\xff=\xff")
+    (folder / "lonely-key.desktop").write_text("[Desktop Entry]\nTerminal\nExec=lonely %f\n")
+    (folder / "quote.desktop").write_text('[Desktop Entry]\nExec="x\n')
+    (folder / "large.desktop").write_text("[Desktop Entry]\nExec=large\n#" + "x" * 2_000_000)
+    (folder / "link.desktop").write_text("[Desktop Entry]\nType=Link\nExec=linked\n")
+    os.mkfifo(folder / "pipe.desktop")
+    (folder / "loop.desktop").symlink_to(folder / "loop.desktop")
+    (folder / "round").symlink_to(folder)
+    apps = Apps([folder, folder / "absent"])
+    assert apps.of_process("/usr/bin/good") == "good"
+    assert apps.of_process("/usr/bin/lonely") == "lonely-key"
+    assert [apps.of_process(f"/usr/bin/{name}") for name in ("x", "large", "linked")] == ["", "", ""]
+
+
+def test_an_entry_of_the_persons_own_hides_the_systems(tmp_path: Path, folder: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    write(own, "mail", Exec="my-mail")
+    write(own, "news", Exec="news", Hidden="true")
+    write(folder, "mail", Exec="mail")
+    write(folder, "news", Exec="news")
+    apps = Apps([own, folder])
+    assert [apps.of_process(f"/usr/bin/{name}") for name in ("my-mail", "mail", "news")] == ["mail", "", ""]
+
+
+def test_an_entry_in_a_folder_below_has_it_in_its_id(folder: Path) -> None:
+    apps = Apps([folder])
+    os.utime(folder, (0, 0))  # the clock of folders is coarse
+    assert apps.of_process("/usr/bin/konsole") == ""
+    (folder / "kde4").mkdir()
+    write(folder / "kde4", "konsole", Exec="konsole")
+    assert apps.of_process("/usr/bin/konsole") == "kde4-konsole"
+
+
+def test_what_is_installed_later_is_found_and_what_is_removed_is_gone(folder: Path) -> None:
+    apps = Apps([folder])
+    os.utime(folder, (0, 0))  # the clock of folders is coarse
+    assert apps.of_process("/usr/bin/late") == ""
+    write(folder, "late", Exec="late")
+    assert apps.of_process("/usr/bin/late") == "late"
+    os.utime(folder, (0, 0))
+    assert apps.of_process("/usr/bin/late") == "late"
+    (folder / "late.desktop").unlink()
+    assert apps.of_process("/usr/bin/late") == ""
+
+
+def test_the_folders_are_those_of_the_specification(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", "/home/me/data")
+    monkeypatch.setenv("XDG_DATA_DIRS", "/one::/two")
+    folders = [str(folder) for folder in default_folders()]
+    assert folders[:3] == ["/home/me/data/applications", "/one/applications", "/two/applications"]
+    assert "/home/me/data/flatpak/exports/share/applications" in folders
+    assert "/var/lib/snapd/desktop/applications" in folders
