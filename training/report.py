@@ -126,5 +126,6 @@ def _ablated(whole: Sequence[Judged], part: Sequence[Judged]) -> dict[str, Any]:
     found = evaluate.scores(part)
     return {
         "scores": {str(view): scores[evaluate.MODEL] for view, scores in found.items()},
+        "upcoming": upcoming.scored(entry.upcoming for entry in part).get(evaluate.MODEL),
         "ahead": {str(view): evaluate.ahead(whole, part, view) for view in found},
     }

@@ -133,16 +133,17 @@ def _show(reports: list[dict[str, Any]], protocol: Division) -> None:
 def _show_ablation(console: "Console", found: dict[str, Any]) -> None:
     """What is left without a part, and what the language model earns."""
     views = ("next", *found["views"])
-    columns = [*(f"{view} @{cut}" for view in views for cut in CUTS), "overall", "ece"]
-    left = {"memo": {"next": found["scores"]["memo"]} | {view: found["views"][view]["memo"] for view in views[1:]}}
-    left |= {name: part["scores"] for name, part in found["ablation"].items()}
+    columns = [*(f"{view} @{cut}" for view in views for cut in CUTS), "overall", "ece", "upcoming ap"]
+    whole = {"next": found["scores"]["memo"]} | {view: found["views"][view]["memo"] for view in views[1:]}
+    left = {"memo": {"scores": whole, "upcoming": found["upcoming"].get("memo")}} | found["ablation"]
     rows = {
         name: [
-            *(scores[view][f"hit@{cut}"] for view in views for cut in CUTS),
-            scores["next"]["overall"],
-            scores["next"]["ece"],
+            *(part["scores"][view][f"hit@{cut}"] for view in views for cut in CUTS),
+            part["scores"]["next"]["overall"],
+            part["scores"]["next"]["ece"],
+            part["upcoming"] and part["upcoming"]["ap"],
         ]
-        for name, scores in left.items()
+        for name, part in left.items()
     }
     console.print(_table(columns, rows))
     earned = found["ablation"]["history alone"]["ahead"]
