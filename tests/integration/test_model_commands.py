@@ -145,6 +145,5 @@ def test_an_ablation_shows_what_each_part_earns(memo: Memo, windows: Path) -> No
         assert ahead["95"][0] <= ahead["difference"] <= ahead["95"][1]
     assert parts["times left out"]["scores"]["next"]["exact"] == 0 < report["scores"]["memo"]["exact"]
     assert parts["history alone"]["upcoming"] == report["upcoming"]["memo"], "which asks no language model"
-    assert parts["language model alone"]["upcoming"]["ap"] < report["upcoming"]["memo"]["ap"]
     shown = memo("evaluate", str(windows), "--ablate", "--version", "builtin", "--force").stdout
     assert "the language model earns" in shown
