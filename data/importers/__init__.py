@@ -1,4 +1,4 @@
-"""Files of outside data: a JSON list of windows, event lines, JSON objects a line, or a CSV of events."""
+"""Files of outside data: a JSON list of windows or of objects, event lines, JSON objects a line, or a CSV of events."""
 
 from datetime import tzinfo
 from pathlib import Path
@@ -39,7 +39,7 @@ def lines(path: Path, zone: tzinfo, language: Language) -> list[str]:
     chosen = form(path)
     if chosen == "json":
         return [_escaped(line) for line in stream(read_windows(path)) if line]
-    if chosen == "csv":
+    if chosen in ("csv", "objects"):
         return [write(event, language) for event in events(path, zone)]
     with open_file(path) as file:
         return [text for raw in raw_lines(file) if (text := raw.decode(errors="surrogateescape")).strip()]

@@ -1,4 +1,4 @@
-"""Whole files of events, by form: JSON windows, CSV, event lines and JSON objects."""
+"""Whole files of events, by form: JSON windows, a JSON array of objects, CSV, event lines and JSON objects."""
 
 import csv
 import json
@@ -10,14 +10,14 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from data.importers.line import Reject, from_fields, implausible, read_line
+from data.importers.line import TIMES, Reject, from_fields, implausible, read_line
+from data.importers.objects import raw_objects
 from memo.errors import GrammarError, MemoError, UsageError
 from memo.events import Event
 from memo.grammar import MAX_LINE
 from memo.windows import WindowedPair, stream
 
 BOM = b"\xef\xbb\xbf"
-TIMES = ("at", "timestamp")
 
 
 def open_file(path: Path) -> BinaryIO:
@@ -35,13 +35,13 @@ def open_file(path: Path) -> BinaryIO:
 
 
 def form(path: Path) -> str:
-    """`json`, `csv` or `lines`, by name and content. Raises MemoError for an empty file."""
+    """`json` (windows), `objects`, `csv` or `lines`, by name and content. Raises MemoError for an empty file."""
     with open_file(path) as file:
         head = file.read(4096).removeprefix(BOM).lstrip()
     if not head:
         raise MemoError(f"{path} is empty; there is nothing to read.")
     if head.startswith(b"[") and (path.suffix == ".json" or head[1:].lstrip()[:1] in (b"{", b"]", b"")):
-        return "json"
+        return "objects" if _holds_objects(path) else "json"
     columns = {name.strip(' "\r') for name in head.split(b"\n")[0].decode(errors="replace").split(",")}
     if "operation" in columns and not columns.isdisjoint(TIMES):
         return "csv"
@@ -52,20 +52,26 @@ def form(path: Path) -> str:
     return "lines"
 
 
+def _holds_objects(path: Path) -> bool:
+    with open_file(path) as file:
+        first = next(raw_objects(file), b"")
+    return first.endswith(b"}") and b'"input"' not in first
+
+
 def read(path: Path, file: BinaryIO, zone: tzinfo) -> Iterator[Event | Reject]:
     """Each event and each reject of an open file, in order."""
     chosen = form(path)
     if chosen == "csv":
         yield from _csv(file, zone)
         return
-    raw = _window_lines(path) if chosen == "json" else raw_lines(file)
+    raw = _window_lines(path) if chosen == "json" else (raw_objects if chosen == "objects" else raw_lines)(file)
     for number, line in enumerate(raw, 1):
         if not line.strip():
             continue
         try:
             yield read_line(line, zone)
         except GrammarError as error:
-            yield Reject.of("line", number, str(error), line)
+            yield Reject.of("object" if chosen == "objects" else "line", number, str(error), line)
 
 
 def raw_lines(file: BinaryIO) -> Iterator[bytes]:
@@ -106,7 +112,9 @@ def _is_window(row: Any) -> bool:
 
 
 def _no_windows(path: Path) -> MemoError:
-    return MemoError(f"{path} is no JSON list of windows, each with the texts `input` and `output`; see the README.")
+    return MemoError(
+        f"{path} is no JSON list of windows, each with the texts `input` and `output`, or of events; see the README."
+    )
 
 
 def _csv(file: BinaryIO, zone: tzinfo) -> Iterator[Event | Reject]:

@@ -6,28 +6,41 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import PurePath, PurePosixPath, PureWindowsPath
 from typing import Any, Literal
 
 from memo.errors import GrammarError
 from memo.events import CONTEXT, Event, Operation
 from memo.grammar import MAX_LINE, clean, parse
+from memo.sites import domain
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(days=1)
 """How far a clock may be ahead of ours."""
+TIMES = ("at", "timestamp")
+ALSO_CALLED = {"browser_history": Operation.WEB_VISIT}
+EXPORTED = {
+    Operation.PROCESS_START: "application",
+    Operation.PROCESS_END: "application",
+    Operation.WINDOW_FOCUS: "window_title",
+    Operation.WEB_VISIT: "url",
+    Operation.FILE_ACCESS: "file_path",
+    Operation.APP_USAGE: "application",
+}
+"""What the exports of desktop collectors have in place of `target`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
     """What could not be read: its place and why, never its text."""
 
-    unit: Literal["line", "offset"]
+    unit: Literal["line", "object", "offset"]
     place: int
     reason: str
     sha256: str
 
     @classmethod
-    def of(cls, unit: Literal["line", "offset"], place: int, reason: str, raw: bytes) -> "Reject":
+    def of(cls, unit: Literal["line", "object", "offset"], place: int, reason: str, raw: bytes) -> "Reject":
         """The reject of these bytes."""
         return cls(unit, place, reason, hashlib.sha256(raw).hexdigest())
 
@@ -72,24 +85,70 @@ def _from_json(text: str, zone: tzinfo) -> Event:
 
 
 def from_fields(given: Mapping[str, Any], zone: tzinfo) -> Event:
-    """The event of named fields; a time without an offset is in `zone`. Raises GrammarError."""
+    """The event of named fields: ours, or those of an export; a time without an offset is in `zone`.
+
+    Raises GrammarError.
+    """
     try:
-        at = datetime.fromisoformat(given.get("at") or given.get("timestamp") or "")
+        at = datetime.fromisoformat(next((value for name in TIMES if (value := given.get(name))), ""))
     except (TypeError, ValueError) as error:
         raise GrammarError("`at` is no ISO date and time") from error
-    try:
-        operation = Operation(given.get("operation", ""))
-    except ValueError as error:
-        raise GrammarError(f"`operation` is none of {', '.join(Operation)}") from error
-    target, app, detail, executable = (_text(given, name) for name in ("target", "app", "detail", "executable"))
-    if not target and operation not in CONTEXT:
-        raise GrammarError("`target` is empty")
-    if operation is Operation.WEB_VISIT and target.split() != [target]:
-        raise GrammarError("a visit's `target` is a domain, without spaces")
-    if operation is Operation.TIME_CONTEXT and not (target in tuple("1234567") and re.fullmatch("[0-9]{1,2}", detail)):
-        raise GrammarError("a time context's `target` is a weekday from 1 to 7, its `detail` an hour")
     aware = at if at.tzinfo else at.replace(tzinfo=zone)
-    return Event(aware, operation, target, app, detail, executable=executable)
+    operation = _operation(given.get("operation") or given.get("type"))
+    if "target" in given:
+        fields = {name: _text(given, name) for name in ("target", "app", "detail")}
+    else:
+        fields = _exported(operation, given, aware)
+    event = Event(aware, operation, **fields, executable=_text(given, "executable"))
+    if not event.target and operation not in CONTEXT:
+        exported = EXPORTED[operation]
+        raise GrammarError(f"`{exported}` names nothing" if exported in given else "`target` is empty")
+    if operation is Operation.WEB_VISIT and event.target.split() != [event.target]:
+        raise GrammarError("a visit's `target` is a domain, without spaces")
+    if operation is Operation.TIME_CONTEXT and not _is_moment(event):
+        raise GrammarError("a time context's `target` is a weekday from 1 to 7, its `detail` an hour")
+    return event
+
+
+def _operation(name: Any) -> Operation:
+    try:
+        return ALSO_CALLED.get(name) or Operation(name)
+    except (TypeError, ValueError) as error:
+        raise GrammarError(f"`operation` is none of {', '.join((*Operation, *ALSO_CALLED))}") from error
+
+
+def _exported(operation: Operation, given: Mapping[str, Any], at: datetime) -> dict[str, str]:
+    """Target, app and detail of an object that a desktop collector wrote."""
+    if operation is Operation.TIME_CONTEXT:
+        return {"target": str(at.isoweekday()), "detail": str(at.hour)}
+    if operation is Operation.SESSION_START:
+        return {}
+    target, app = _text(given, EXPORTED[operation]), _text(given, "application")
+    if operation is Operation.WINDOW_FOCUS:
+        return {"target": target or app, "app": app}
+    if operation is Operation.WEB_VISIT:
+        return {"target": domain(target), "detail": _text(given, "title")}
+    if operation is Operation.FILE_ACCESS:
+        path = _path(target)
+        return {"target": path.name, "app": app, "detail": str(path.parent) if path.parent.name else path.anchor}
+    return {"target": target, "detail": _seconds(given) if operation is Operation.APP_USAGE else ""}
+
+
+def _path(text: str) -> PurePath:
+    """Of the system on which it was written."""
+    return PureWindowsPath(text) if "\\" in text and not text.startswith("/") else PurePosixPath(text)
+
+
+def _seconds(given: Mapping[str, Any]) -> str:
+    value = given.get("duration")
+    text = f"{value:f}" if isinstance(value, float) else str(value or 0)
+    if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", text):
+        raise GrammarError("`duration` is no number of seconds")
+    return text
+
+
+def _is_moment(event: Event) -> bool:
+    return event.target in tuple("1234567") and bool(re.fullmatch("[0-9]{1,2}", event.detail))
 
 
 def _text(given: Mapping[str, Any], name: str) -> str:

@@ -58,6 +58,11 @@ def test_objects_are_read() -> None:
     assert found[2].executable == "/usr/bin/code"
 
 
+def test_objects_of_exports_are_read() -> None:
+    found = [read_line(line.encode(), ZONE) for line in block("json lines").splitlines()]
+    assert [event.target for event in found] == ["Inbox", "github.com", "plan.md"]
+
+
 def test_csv_is_read(tmp_path: Path) -> None:
     file = tmp_path / "events.csv"
     file.write_text(block("csv"), encoding="utf-8")
