@@ -1,0 +1,130 @@
+"""Whether somebody is there, by what the system says: logind's marks of the session, and times of suspend."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dbus_fast import Message
+    from dbus_fast.aio import MessageBus
+
+SHORTEST_S = 1.0
+"""Less than this between the two clocks is the time between reading them."""
+ANSWER_S = 2.0
+"""What does not answer for so long is taken to be absent."""
+LOGIND = "org.freedesktop.login1"
+SESSION, MANAGER = f"{LOGIND}.Session", f"{LOGIND}.Manager"
+PROPERTIES = "org.freedesktop.DBus.Properties"
+MARKS = {"IdleHint": "idle hint", "LockedHint": "locked"}
+"""Of a session: while one of them stands, nobody is there."""
+
+Mark = Callable[[str, bool], None]
+"""Is told a reason, and whether it keeps the person away now."""
+
+
+class Sleep:
+    """Notices that the machine was suspended: of its clocks, one goes on meanwhile. Source: clock_gettime(2)."""
+
+    def __init__(self) -> None:
+        self._slept = _slept()
+
+    def seconds(self) -> float:
+        """How long it was suspended since the last call; 0 where it was not."""
+        slept = _slept()
+        since, self._slept = slept - self._slept, slept
+        return since if since >= SHORTEST_S else 0.0
+
+
+def _slept() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
+
+
+@asynccontextmanager
+async def logind(mark: Mark) -> AsyncIterator[None]:
+    """Tell `mark` what logind says of this user's graphical session, while the context lasts.
+
+    Nothing is told where there is no system bus, no logind or no such session. Source: org.freedesktop.login1(5).
+    """
+    bus = await _system_bus()
+    if bus is None:
+        yield
+        return
+    try:
+        await _listen(bus, mark)
+        yield
+    finally:
+        bus.disconnect()
+
+
+async def _system_bus() -> "MessageBus | None":
+    address = os.environ.get("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/run/dbus/system_bus_socket")
+    path = address.partition("unix:path=")[2].partition(",")[0]
+    if path and not os.path.exists(path):
+        return None  # without the 12 MB that the library takes
+    from dbus_fast import BusType
+    from dbus_fast.aio import MessageBus
+    from dbus_fast.errors import AuthError, InvalidAddressError
+
+    try:
+        return await MessageBus(bus_type=BusType.SYSTEM).connect()
+    except (OSError, EOFError, AuthError, InvalidAddressError):
+        return None
+
+
+async def _listen(bus: "MessageBus", mark: Mark) -> None:
+    session = await _session(bus)
+    if session is None:
+        return
+
+    def on_message(message: "Message") -> None:
+        if message.member == "PrepareForSleep":
+            mark("asleep by logind", bool(message.body[0]))
+        elif message.member == "PropertiesChanged" and message.path == session:
+            _tell(message.body[1], mark)
+
+    bus.add_message_handler(on_message)
+    for interface, member in ((MANAGER, "PrepareForSleep"), (PROPERTIES, "PropertiesChanged")):
+        path = session if interface == PROPERTIES else "/org/freedesktop/login1"
+        await _ask(
+            bus,
+            "org.freedesktop.DBus",
+            "/org/freedesktop/DBus",
+            "org.freedesktop.DBus",
+            "AddMatch",
+            f"type='signal',sender='{LOGIND}',path='{path}',interface='{interface}',member='{member}'",
+        )
+    answer = await _ask(bus, LOGIND, session, PROPERTIES, "GetAll", SESSION)
+    if answer is not None:
+        _tell(answer, mark)
+
+
+def _tell(values: dict[str, Any], mark: Mark) -> None:
+    for name, reason in MARKS.items():
+        if name in values:
+            mark(reason, bool(values[name].value))
+
+
+async def _session(bus: "MessageBus") -> str | None:
+    user = await _ask(bus, LOGIND, "/org/freedesktop/login1", MANAGER, "GetUser", os.getuid())
+    if user is None:
+        return None
+    display = await _ask(bus, LOGIND, user, PROPERTIES, "Get", f"{LOGIND}.User", "Display")
+    return display.value[1] if display is not None and display.value[0] else None
+
+
+async def _ask(bus: "MessageBus", to: str, path: str, interface: str, member: str, *given: str | int) -> Any:
+    """What is answered; None for an error."""
+    from dbus_fast import Message, MessageType
+
+    signature = "".join("s" if isinstance(value, str) else "u" for value in given)
+    try:
+        call = bus.call(Message(to, path, interface, member, signature=signature, body=list(given)))
+        answer = await asyncio.wait_for(call, ANSWER_S)
+    except TimeoutError:
+        return None
+    if answer is None or answer.message_type is MessageType.ERROR:
+        return None
+    return answer.body[0] if answer.body else True
