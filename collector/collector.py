@@ -15,7 +15,7 @@ from memo import logs
 from memo.broker import broker_url
 from memo.parts import end_with_parent, say_ready
 from memo.paths import Home
-from memo.protocols import Batch, Source, Stop
+from memo.protocols import Batch, Past, Source, Stop
 from memo.queue import make_app
 from memo.settings import Settings
 
@@ -50,8 +50,11 @@ def keep_running(source: Source, intake: Intake, states: States, stop: Stop) -> 
 def _run(source: Source, intake: Intake, states: States, stop: Stop) -> tuple[State, str]:
     """Run a source once; how it ended."""
 
-    def emit(batch: Batch) -> None:
-        intake.take(source.name, batch)
+    def emit(given: Batch | Past) -> None:
+        if isinstance(given, Past):
+            intake.take_past(source.name, given)
+        else:
+            intake.take(source.name, given)
 
     try:
         if lacks := source.missing():

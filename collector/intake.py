@@ -1,8 +1,9 @@
 """The way of a batch into the store: scope, privacy, plausibility, then one transaction; after it, one ask."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -15,13 +16,15 @@ from memo.bounded import remember
 from memo.events import Event
 from memo.logs import get
 from memo.paths import Home
-from memo.protocols import Batch
+from memo.protocols import Batch, Past
 from memo.settings import Settings
 
 REMEMBERED, KEPT = 10_000, 256
 """Lines of which a source's repeats are counted, here and across a restart: equal ones mostly come close together."""
 COUNTED = 8
 """Cursors, files that is, whose repeats are counted here."""
+CHUNK = 2_000
+"""Events of a past that are stored in one transaction."""
 
 log = get(__name__)
 
@@ -50,7 +53,7 @@ class Intake:
         if batch.events and self._home.paused.exists():
             log.info("paused: events were dropped", source=source, events=len(batch.events))
             batch = replace(batch, events=())
-        by_scope = self._admitted(source, batch)
+        by_scope = self._admitted(source, batch.events)
         with self._store.write() as session:
             repeats = self._repeats(session, source, batch)
             asked, new = [], 0
@@ -66,8 +69,33 @@ class Intake:
             self._announce(scope)
         return new
 
-    def _admitted(self, source: str, batch: Batch) -> dict[str, list[Event]]:
-        admitted, touched = redact(batch.events)
+    def take_past(self, source: str, past: Past) -> int:
+        """Store what a source found of the time before it watched; how many events were new."""
+        found, repeats, new = iter(past.events), events.Repeats(), 0
+        first = self.cursor(source, past.cursor_key) is None  # or one that was broken off: all is looked at
+        begun: dict[str, int] = {}
+        while chunk := list(islice(found, CHUNK)):
+            by_scope = {} if self._home.paused.exists() else self._admitted(source, chunk)
+            with self._store.write() as session:
+                for scope, given in sorted(by_scope.items()):
+                    begun.setdefault(scope, 0 if first else events.last_seq(session, scope))
+                    imported = [replace(event, source=events.IMPORT, source_key=source) for event in given]
+                    new += events.append(session, scope, imported, [repeats.key(event) for event in imported])
+        asked = []
+        with self._store.write() as session:
+            for scope, before in sorted(begun.items()):
+                if not events.in_order(session, scope, before):
+                    events.resequence(session, scope)
+                if new and scopes.ask(session, scope, self._settings.predict.stale_s):
+                    asked.append(scope)
+            cursors.put(session, source, past.cursor_key, {"cursor": past.cursor, "repeats": {}})
+        for scope in asked:
+            self._announce(scope)
+        log.info("what was before is stored", source=source, events=repeats.counts.total(), new=new)
+        return new
+
+    def _admitted(self, source: str, found: Sequence[Event]) -> dict[str, list[Event]]:
+        admitted, touched = redact(found)
         for name, count in touched.items():
             log.info("a privacy rule applied", rule=name, source=source, events=count)
         by_scope: dict[str, list[Event]] = defaultdict(list)

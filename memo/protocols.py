@@ -1,7 +1,7 @@
 """What a plug-in implements; it needs to import nothing else of MEMO's than `memo`."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event as Flag
@@ -35,6 +35,22 @@ class Batch:
     anew: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a source finds of the time before it watched: put in its place by time, and no predictions follow it.
+
+    Events that are stored already are passed over, so a past may be told again. The cursor is committed after the last.
+    """
+
+    events: Iterable[Event]
+    cursor_key: str
+    cursor: dict[str, Any]
+
+
+Emit = Callable[[Batch | Past], None]
+"""How a source hands over what it has read; returns once that is stored."""
+
+
 class Stop(Flag):
     """Set when a source shall end; select(2) takes it too, and finds it readable from then on."""
 
@@ -63,7 +79,7 @@ class Source(Protocol):
     def missing(self) -> str:
         """What it lacks on this machine and how to get it, in one sentence; empty where it can run."""
 
-    def run(self, emit: Callable[[Batch], None], cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
+    def run(self, emit: Emit, cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
         """Read and emit batches until `stop` is set. `cursor(key)` gives what was last committed under a key."""
 
 

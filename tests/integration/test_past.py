@@ -1,0 +1,98 @@
+"""What a source finds of the time before it watched: stored as imported, in its place by time, however often told."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from collector import intake as module
+from collector.intake import Intake
+from db import events, migrate
+from db.engine import Store, open_store
+from db.models import EventRow, ScopeRow
+from memo.events import Event, Operation
+from memo.paths import Home
+from memo.protocols import Batch, Past
+from memo.settings import Settings
+
+START = datetime(2026, 3, 2, 9, tzinfo=UTC)
+CURSOR = {"visit": 7}
+
+
+@pytest.fixture
+def store(database_url: str, home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    monkeypatch.setenv("MEMO_DATABASE_URL", database_url)
+    monkeypatch.setenv("MEMO_SCOPE", "a@b")
+    migrate.upgrade(Settings.load(), home)
+    opened = open_store(Settings.load(), home)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def asked() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def intake(store: Store, home: Home, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> Intake:
+    monkeypatch.setattr(module, "CHUNK", 2)
+    return Intake(store, Settings.load(), home, asked.append)
+
+
+def visits(names: str, begin: datetime = START) -> list[Event]:
+    """One a minute."""
+    return [Event(begin + timedelta(minutes=n), Operation.WEB_VISIT, f"{name}.org") for n, name in enumerate(names)]
+
+
+def stored(store: Store) -> list[EventRow]:
+    with store.read() as session:
+        return list(session.scalars(select(EventRow).order_by(EventRow.seq)))
+
+
+def names(store: Store) -> str:
+    return "".join(row.target[0] for row in stored(store))
+
+
+def test_the_past_stands_before_what_was_stored_first(
+    intake: Intake, store: Store, home: Home, asked: list[str]
+) -> None:
+    intake.take("x11", Batch(visits("xy", START + timedelta(hours=1)), "k", {}))
+    assert intake.take_past("web", Past(iter(visits("abcde")), "profile", CURSOR)) == 5
+    assert names(store) == "abcdexy"
+    assert {(row.source, row.source_key) for row in stored(store)[:5]} == {(events.IMPORT, "web")}
+    assert intake.cursor("web", "profile") == CURSOR
+    assert asked == ["a@b"], "the ask that is under way is enough"
+
+
+def test_a_past_told_again_adds_nothing_and_leaves_what_is_learned(intake: Intake, store: Store) -> None:
+    def generation() -> int:
+        with store.read() as session:
+            return session.scalars(select(ScopeRow.generation)).one()
+
+    intake.take("x11", Batch(visits("x", START + timedelta(hours=1)), "k", {}))
+    intake.take_past("web", Past(visits("aab"), "profile", CURSOR))
+    before = generation()
+    assert intake.take_past("web", Past(visits("aab"), "profile", CURSOR)) == 0
+    assert intake.take_past("web", Past((), "profile", CURSOR)) == 0
+    assert (names(store), generation()) == ("aabx", before)
+
+
+def test_a_past_that_is_broken_off_is_told_again_from_the_start(intake: Intake, store: Store) -> None:
+    def torn() -> Iterator[Event]:
+        yield from visits("abc")
+        raise OSError
+
+    intake.take("x11", Batch(visits("x", START + timedelta(hours=1)), "k", {}))
+    with pytest.raises(OSError):
+        intake.take_past("web", Past(torn(), "profile", CURSOR))
+    assert (names(store), intake.cursor("web", "profile")) == ("xab", None)
+    assert intake.take_past("web", Past(visits("abc"), "profile", CURSOR)) == 1
+    assert names(store) == "abcx"
+
+
+def test_paused_only_the_cursor_moves(intake: Intake, store: Store, home: Home) -> None:
+    home.paused.touch()
+    assert intake.take_past("web", Past(visits("abc"), "profile", CURSOR)) == 0
+    assert (names(store), intake.cursor("web", "profile")) == ("", CURSOR)
