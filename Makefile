@@ -8,12 +8,14 @@ PYTHON := $(or $(PYTHON),$(shell for python in python3 python3.14 python3.13 pyt
 	if $$python $(NEW_ENOUGH); then echo $$python; break; fi; done),python3)
 BIN := .venv/bin
 READY := .venv/.ready
+# Debian's packages that tests of the desktop sources need, in `make test`.
+DESKTOP_PACKAGES := dbus openbox tk xdotool xterm xvfb
 MEASURED := start idle commands latency ingest predict train accuracy
 
-.PHONY: help env run test lint bench base-model clean
+.PHONY: help env run test test-desktop-deps lint bench base-model clean
 
 help: ## show this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 19
 
 env: $(READY) ## make the environment in .venv, or bring it up to date
 
@@ -31,8 +33,15 @@ $(READY): requirements.lock pyproject.toml
 run: env ## start MEMO in the foreground; Ctrl-C stops it
 	@exec $(BIN)/memo up --foreground
 
-test: env ## run all tests
+test: env test-desktop-deps ## run all tests
 	$(BIN)/python -m pytest tests/unit tests/integration tests/acceptance -q
+
+test-desktop-deps: ## install Debian's packages that tests need, or say which are absent
+	@absent="$$(comm -23 <(printf '%s\n' $(DESKTOP_PACKAGES) | sort) \
+		<(dpkg-query -W -f '$${Package} $${db:Status-Status}\n' $(DESKTOP_PACKAGES) 2>/dev/null | sed -n 's/ installed$$//p' | sort))"; \
+	install() { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends $$absent >/dev/null; }; \
+	if [ -n "$$absent" ] && ! { [ "$$(id -u)" = 0 ] && install; }; then \
+		echo "Tests that need these are skipped; as root: apt-get install --no-install-recommends" $$absent >&2; fi
 
 lint: env ## check style and types
 	$(BIN)/ruff check .

@@ -38,9 +38,20 @@ def pytest_report_header() -> list[str]:
 
 
 def _missing(service: str) -> NoReturn:
-    reason = f"{service} does not answer; start it, or leave MEMO_TEST_STRICT and CI unset to skip"
+    _unmet(f"{service} does not answer; start it")
+
+
+def needs_program(name: str) -> str:
+    """The path of a program that a test needs."""
+    path = shutil.which(name)
+    if path is None:
+        _unmet(f"{name} is not installed; run `make test-desktop-deps`")
+    return path
+
+
+def _unmet(reason: str) -> NoReturn:
     if STRICT:
-        pytest.fail(reason)
+        pytest.fail(f"{reason}, or leave MEMO_TEST_STRICT and CI unset to skip")
     pytest.skip(reason)
 
 
