@@ -579,34 +579,20 @@ def test_upcoming_probabilities_are_independent_of_one_another() -> None:
     for n in range(40):
         at = START + timedelta(seconds=n * 120)
         for name in ("a", "b", "c"):
-            among.learn(Event(at, Operation.WEB_VISIT, name))
-        alone.learn(Event(at, Operation.WEB_VISIT, "a"))
+            among.learn(Event(at, Operation.PROCESS_START, name))
+        alone.learn(Event(at, Operation.PROCESS_START, "a"))
     later = 40 * 120
     assert quiet(alone, later)["a"] == pytest.approx(quiet(among, later)["a"], abs=0.1)
     assert sum(quiet(among, later).values()) > 1
 
 
-def test_an_app_that_is_open_is_less_likely_to_start() -> None:
-    closed, still_open = Hazard(), Hazard()
-    for n in range(20):
-        at = START + timedelta(seconds=n * 120)
-        for hazard in (closed, still_open):
-            hazard.learn(Event(at, Operation.PROCESS_START, "a"))
-        closed.learn(Event(at + timedelta(seconds=30), Operation.PROCESS_END, "a"))
-    assert quiet(closed, 20 * 120)["a"] > 1.5 * quiet(still_open, 20 * 120)["a"]
-
-
-def test_what_comes_at_one_time_of_the_day_is_likelier_then() -> None:
-    hazard = Hazard()
-    for day in range(20):
-        for hour, name in ((9, "news"), (18, "music")):
-            hazard.learn(Event(START.replace(hour=hour) + timedelta(days=day), Operation.PROCESS_START, name))
-            hazard.learn(Event(START.replace(hour=hour, minute=9) + timedelta(days=day), Operation.PROCESS_END, name))
-    morning, evening = (
-        {one.action.target: one.probability for one in hazard.upcoming(START.replace(hour=hour) + timedelta(days=20))}
-        for hour in (9, 18)
-    )
-    assert morning["news"] > morning["music"] and evening["music"] > evening["news"]
+def test_what_many_events_have_passed_by_is_less_likely() -> None:
+    calm, busy = Hazard(), Hazard()
+    for hazard in (calm, busy):
+        hazard.learn(Event(START, Operation.WEB_VISIT, "a"))
+    for n in range(200):
+        busy.learn(Event(START + timedelta(seconds=n / 10), Operation.PROCESS_END, "noise"))
+    assert quiet(busy, 100)["a"] < 0.8 * quiet(calm, 100)["a"]
 
 
 def test_upcoming_ranks_what_comes_often_and_late_and_fades() -> None:

@@ -1,13 +1,11 @@
 """What will probably start, be visited or be opened within the horizon.
 
-The evidence for an action is multiplied with weights set by hand: what came often of late, in this session, at this
-time of the day, and after what was just done; an app that is open already speaks against its start. Few of these things
-happen, so there is little to learn weights by.
+The evidence for an action is multiplied with weights set by hand: what came often of late, in this session, after what
+was just done, and after pauses as long as this one. Few of these things happen, so there is little to learn weights by.
 """
 
 import math
 from collections import Counter, defaultdict, deque
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -20,34 +18,34 @@ TRIGGERS = KINDS | {Operation.PROCESS_END, Operation.WINDOW_FOCUS}
 """What may go before them."""
 SESSION_S = 1_800
 """A longer pause ends a session."""
-LATELY_S = 3_600.0
-"""Time constant of the count of late."""
+LATELY_S, LATELY = 3_600.0, 100.0
+"""Time constants of the counts of late: by the clock, in seconds, and by the count of events."""
 RECENT_S, RECENT = 300, 8
 """What was just done: so many different actions within that time."""
+PAUSES = 100
+"""Of each action are remembered."""
 MAX_SEEN = 500
 """Actions that are thought of; the one that came longest ago is forgotten first."""
 MAX_UPCOMING = 200
 
-BIAS = -0.5
-WEIGHTS = {"lately": 0.4, "after": 0.3, "session": 0.1, "hour": 0.3, "open": -0.4}
+BIAS = -1.5
+WEIGHTS = {"by_clock": 0.2, "by_events": 0.2, "after": 0.3, "session": 0.2, "pauses": 0.2}
 FLOOR = 0.01
 """What an evidence of nothing counts as."""
-HOURS_PRIOR = 5
-"""So many events at a time of the day are not yet a habit."""
-PROCESSES = frozenset({Operation.PROCESS_START, Operation.PROCESS_END})
 
 
 @dataclass
 class Seen:
-    """What is known of an action; the count of late is as of `at`."""
+    """What is known of an action; the counts of late are as of `at` and `step`."""
 
     at: datetime
+    step: int
     detail: str = ""
-    lately: float = 0.0
+    by_clock: float = 0.0
+    by_events: float = 0.0
     session: int = 0
     in_session: int = 0
-    hours: Counter[int] = field(default_factory=Counter)
-    """How often it came in each hour of the day."""
+    pauses: deque[float] = field(default_factory=lambda: deque(maxlen=PAUSES))
 
 
 class Hazard:
@@ -59,23 +57,17 @@ class Hazard:
         """Of each trigger, what came within the horizon; and how often it came itself, under its own name."""
         self._came: dict[Action, datetime] = {}
         self._recent: deque[tuple[datetime, Action]] = deque()
-        self._session = 0
-        self._hours = Counter[int]()
-        """How often anything came in each hour of the day."""
-        self._open = Counter[str]()
-        """Starts less ends of each app."""
+        self._session, self._step = 0, 0
 
     def learn(self, event: Event) -> None:
         """Count the event."""
+        self._step += 1
         if event.operation not in TRIGGERS:
             return
         action, now = event.action.identity, event.at
         if self._recent and not 0 <= (now - self._recent[-1][0]).total_seconds() <= SESSION_S:
             self._session += 1
         self._note_triggers(action, now)
-        if event.operation in PROCESSES:
-            change = 1 if event.operation is Operation.PROCESS_START else -1
-            remember(self._open, event.target, max(0, self._open[event.target] + change), MAX_CONTEXTS)
         if event.operation in KINDS:
             self._note(event, action)
 
@@ -95,21 +87,22 @@ class Hazard:
                 remember(self._after, trigger, counts, MAX_CONTEXTS)
 
     def _note(self, event: Event, action: Action) -> None:
-        seen = self._seen.get(action) or Seen(event.at)
+        seen = self._seen.get(action) or Seen(event.at, self._step)
         age = max(0.0, (event.at - seen.at).total_seconds())
-        seen.lately = 1 + seen.lately * math.exp(-age / LATELY_S)
+        if age > QUIET_S:
+            seen.pauses.append(age)
+        seen.by_clock = 1 + seen.by_clock * math.exp(-age / LATELY_S)
         seen.in_session = seen.in_session + 1 if seen.session == self._session else 1
-        seen.hours[event.at.hour] += 1
-        self._hours[event.at.hour] += 1
-        seen.session, seen.at = self._session, event.at
+        seen.by_events = 1 + seen.by_events * math.exp((seen.step - self._step) / LATELY)
+        seen.session, seen.at, seen.step = self._session, event.at, self._step
         seen.detail = event.detail if event.operation is Operation.WEB_VISIT else ""
         remember(self._seen, action, seen, MAX_SEEN)
 
     def upcoming(self, now: datetime) -> list[Upcoming]:
         """The likeliest first, at most `MAX_UPCOMING`; each probability stands for itself."""
-        after, hours = self._after_triggers(now), [(now.hour + near) % 24 for near in (-1, 0, 1)]
+        after = self._after_triggers(now)
         answers = [
-            Upcoming(action, _probability(self._evidence(action, seen, age, after[action], hours)), seen.detail)
+            Upcoming(action, self._probability(seen, age, after[action]), seen.detail)
             for action, seen in self._seen.items()
             if (age := (now - seen.at).total_seconds()) > QUIET_S
         ]
@@ -126,20 +119,13 @@ class Hazard:
                 after[action] += count / (counts[trigger] + 1) / len(triggers)
         return after
 
-    def _evidence(
-        self, action: Action, seen: Seen, age: float, after: float, hours: Sequence[int]
-    ) -> Mapping[str, float]:
-        is_open = self._open[action.target] if action.operation is Operation.PROCESS_START else 0
-        at_this_time, anything = (sum(counts[hour] for hour in hours) for counts in (seen.hours, self._hours))
-        return {
-            "lately": seen.lately * math.exp(-age / LATELY_S) + FLOOR,
+    def _probability(self, seen: Seen, age: float, after: float) -> float:
+        evidence = {
+            "by_clock": seen.by_clock * math.exp(-age / LATELY_S) + FLOOR,
+            "by_events": seen.by_events * math.exp((seen.step - self._step) / LATELY) + FLOOR,
             "after": after + FLOOR,
             "session": 1 + (seen.in_session if seen.session == self._session else 0),
-            "hour": at_this_time / (anything + HOURS_PRIOR) + FLOOR,
-            "open": 1 + is_open,
+            "pauses": 1 + sum(pause > age for pause in seen.pauses),
         }
-
-
-def _probability(evidence: Mapping[str, float]) -> float:
-    score = BIAS + sum(weight * math.log(evidence[name]) for name, weight in WEIGHTS.items())
-    return 1 / (1 + math.exp(-score))
+        score = BIAS + sum(weight * math.log(evidence[name]) for name, weight in WEIGHTS.items())
+        return 1 / (1 + math.exp(-score))
