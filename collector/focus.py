@@ -134,12 +134,13 @@ def follow(source: str, screen: Screen, emit: Callable[[Batch], None], stop: Sto
 
     It sleeps until something changes: the screen, logind's word of the session, or a time after which a change counts.
     """
-    asyncio.run(_follow(source, screen, emit, stop, ready))
+    asyncio.run(attend(source, screen, emit, stop, ready))
 
 
-async def _follow(
+async def attend(
     source: str, screen: Screen, emit: Callable[[Batch], None], stop: Stop, ready: Callable[[], None]
 ) -> None:
+    """The same, in a loop that runs already."""
     focus, sleep, woken = Focus(), Sleep(), asyncio.Event()
 
     def mark(reason: str, away: bool) -> None:

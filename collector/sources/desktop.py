@@ -1,0 +1,107 @@
+"""The focus under GNOME and KDE: an extension or script in them, shipped in `collector/desktop`, tells it by D-Bus."""
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from collector.apps import Apps
+from collector.focus import Focus, attend
+from collector.sources.sockets import answering
+from collector.sources.windows import window_of
+from memo.paths import Home
+from memo.protocols import Batch, Stop
+from memo.settings import Settings
+
+APART_S = 0.05
+"""Between two calls that count; of those that come closer, the last one does."""
+
+
+class DesktopSource:
+    """Implements `memo.protocols.Source` on the session bus."""
+
+    name = "desktop"
+
+    def __init__(self, settings: Settings, home: Home) -> None:
+        self.watching = threading.Event()
+
+    def missing(self) -> str:
+        """It needs a session bus; under X11 the focus is seen without it."""
+        if os.environ.get("XDG_SESSION_TYPE") == "x11":
+            return "It isn't needed: this is an X11 session, and the source x11 notices the focus."
+        return "" if _address() else "No session bus was found; start MEMO inside your desktop session."
+
+    def run(self, emit: Callable[[Batch], None], cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
+        """Take calls until `stop` is set. Raises ConnectionError where the bus has gone."""
+        asyncio.run(self._serve(emit, stop))
+
+    async def _serve(self, emit: Callable[[Batch], None], stop: Stop) -> None:
+        from collector.sources.desktop_bus import serving
+
+        screen = DesktopScreen(Apps())
+        try:
+            async with serving(_address(), screen.told, screen.lost):
+                await attend(self.name, screen, emit, stop, self.watching.set)
+        finally:
+            screen.close()
+
+
+class DesktopScreen:
+    """Implements `collector.focus.Screen` on what is told by calls. Close it at the end."""
+
+    def __init__(self, apps: Apps) -> None:
+        self._apps = apps
+        self._file = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._newest: tuple[str, str, str, int] | None = None
+        self._passed = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._lost = False
+
+    def fileno(self) -> int:
+        """The descriptor to wait for."""
+        return self._file
+
+    def told(self, window: str, app_id: str, title: str, pid: int) -> None:
+        """A desktop says what has the focus."""
+        self._newest = (window, app_id.removesuffix(".desktop"), title, pid)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_at(self._passed + APART_S, self._wake)
+
+    def lost(self) -> None:
+        """The bus has gone."""
+        self._lost = True
+        self._wake()
+
+    def _wake(self) -> None:
+        os.eventfd_write(self._file, 1)
+
+    def read(self, focus: Focus) -> None:
+        """Tell what was told last. Raises ConnectionError where the bus has gone."""
+        try:
+            os.eventfd_read(self._file)
+        except BlockingIOError:
+            return
+        if self._lost:
+            raise ConnectionResetError("the session bus has gone")
+        if self._newest is not None:
+            window, app_id, title, pid = self._newest
+            known = app_id or title
+            key = window or f"{app_id} {pid}"
+            focus.see(window_of(self._apps, key, [app_id], title, pid) if known else None, time.monotonic())
+        self._newest, self._timer, self._passed = None, None, asyncio.get_running_loop().time()
+
+    def close(self) -> None:
+        """Give the descriptor back; a timer finds none any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        os.close(self._file)
+
+
+def _address() -> str:
+    """The session bus; empty where there is none."""
+    if named := os.environ.get("DBUS_SESSION_BUS_ADDRESS", ""):
+        return named
+    path = answering("", "bus")
+    return f"unix:path={path}" if path else ""
