@@ -62,7 +62,7 @@ class Intake:
                 new += added
                 if added and scopes.ask(session, scope, self._settings.predict.stale_s):
                     asked.append(scope)
-            kept = {"cursor": batch.cursor, "repeats": dict(list(repeats.counts.items())[-KEPT:])}
+            kept = {"cursor": batch.cursor, "repeats": _newest(repeats.counts)}
             cursors.put(session, source, batch.cursor_key, kept)
         remember(self._counts, (source, batch.cursor_key), repeats.counts, COUNTED)  # now that they are committed
         for scope in asked:
@@ -110,7 +110,12 @@ class Intake:
     def _repeats(self, session: Session, source: str, batch: Batch) -> events.Repeats:
         if batch.anew:
             return events.Repeats(limit=REMEMBERED)
-        counts = self._counts.get((source, batch.cursor_key))
-        if counts is None and (stored := cursors.get(session, source, batch.cursor_key)):
+        counts = self._counts.get((source, batch.cursor_key), Counter())
+        stored = cursors.get(session, source, batch.cursor_key)
+        if stored and stored["repeats"] != _newest(counts):  # of a process before, or some were forgotten meanwhile
             counts = Counter(stored["repeats"])
         return events.Repeats(counts, limit=REMEMBERED)
+
+
+def _newest(counts: Counter[str]) -> dict[str, int]:
+    return dict(list(counts.items())[-KEPT:])

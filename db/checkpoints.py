@@ -13,6 +13,11 @@ def get(session: Session, scope: str, version: str, generation: int) -> Checkpoi
     return row if row is not None and row.generation == generation else None
 
 
+def exists(session: Session, scope: str, version: str) -> bool:
+    """Whether there are weights of any generation: where they were forgotten, nobody goes on from them."""
+    return session.get(CheckpointRow, (scope, version)) is not None
+
+
 def put(session: Session, scope: str, version: str, generation: int, seq: int, weights: dict[str, Any]) -> None:
     """Write the weights as of an event."""
     session.merge(CheckpointRow(scope=scope, version=version, generation=generation, seq=seq, weights=weights))

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -38,9 +38,9 @@ def handlers(session: Session, prediction_id: int) -> set[str]:
 
 
 def finish(session: Session, dispatch_id: int, status: str, detail: str, duration_ms: float) -> None:
-    """Write down how it went."""
-    row = session.get_one(DispatchRow, dispatch_id)
-    row.status, row.detail, row.duration_ms = status, detail, duration_ms
+    """Write down how it went, unless it was forgotten meanwhile."""
+    values = {"status": status, "detail": detail, "duration_ms": duration_ms}
+    session.execute(update(DispatchRow).where(DispatchRow.id == dispatch_id).values(**values))
 
 
 def last_done(session: Session, scope: str, action: dict[str, Any], since: datetime) -> datetime | None:

@@ -56,7 +56,7 @@ def open_store(settings: Settings, home: Home) -> Store:
     if url.get_backend_name() == "sqlite":
         return Store(_sqlite(url, "IMMEDIATE"), _sqlite(url, "DEFERRED"))
     try:
-        engine = create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+        engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args={"connect_timeout": 5})
     except (ArgumentError, ImportError) as error:  # an option such as `port=x`; no library of Postgres
         raise _unusable("is not a database MEMO can use") from error
     return Store(engine, engine)
@@ -93,7 +93,7 @@ def _unusable(reason: str) -> UsageError:
 
 
 def _sqlite(url: URL, begin: str) -> Engine:
-    engine = create_engine(url, connect_args={"check_same_thread": False})
+    engine = create_engine(url, hide_parameters=True, connect_args={"check_same_thread": False})  # errors are logged
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:
@@ -101,7 +101,7 @@ def _sqlite(url: URL, begin: str) -> Engine:
         connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}").close()
         if connection.execute("PRAGMA page_count").fetchone() == (0,):
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL").close()  # at creation only: it waits for writers
-        for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL"):
+        for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "secure_delete=ON"):
             connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "begin")

@@ -6,6 +6,8 @@ from sqlalchemy.orm import Session
 
 from db.models import JobRow
 
+FORGET = "forget"
+"""No periodic job: when a person last let something be forgotten."""
 NOT_YET = "waits for its first time"
 """The result of a job that was only noted, so that it is due one period later."""
 

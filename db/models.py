@@ -112,7 +112,7 @@ class PredictionRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     scope: Mapped[str] = mapped_column(ForeignKey("scopes.name"))
     made_at: Mapped[datetime] = mapped_column(index=True)
-    last_event_id: Mapped[int] = mapped_column(ForeignKey("events.id"))
+    last_event_id: Mapped[int] = mapped_column(ForeignKey("events.id"), index=True)
     model_version: Mapped[str]
     operation: Mapped[str | None]
     """This and the next four: the first candidate, flat for SQL; null where nothing could be said."""
@@ -126,7 +126,7 @@ class PredictionRow(Base):
     latency_ms: Mapped[float]
     published_at: Mapped[datetime | None]
     dispatched_at: Mapped[datetime | None]
-    outcome_event_id: Mapped[int | None] = mapped_column(ForeignKey("events.id"))
+    outcome_event_id: Mapped[int | None] = mapped_column(ForeignKey("events.id"), index=True)
     outcome_operation: Mapped[str | None]
     outcome_target: Mapped[str | None]
     outcome_rank: Mapped[int | None]
@@ -217,3 +217,14 @@ class CursorRow(Base):
     key: Mapped[str] = mapped_column(primary_key=True)
     cursor: Mapped[dict[str, Any]]
     moved_at: Mapped[datetime]
+
+
+class RedactionRow(Base):
+    """How many events of a source a privacy rule changed or left out; never what they were."""
+
+    __tablename__ = "redactions"
+
+    source: Mapped[str] = mapped_column(primary_key=True)
+    rule: Mapped[str] = mapped_column(primary_key=True)
+    events: Mapped[int]
+    last_at: Mapped[datetime]

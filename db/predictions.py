@@ -1,13 +1,13 @@
 """Predictions: made once for an event and a version, settled by what came next, sent at least once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, and_, delete, func, select, update
+from sqlalchemy import CursorResult, and_, func, select, update
 from sqlalchemy.orm import Session
 
-from db.events import IMPORT
+from db.events import CHUNK, IMPORT
 from db.models import EventRow, PredictionRow, ScopeRow
 
 UNSENT = PredictionRow.published_at.is_(None)
@@ -62,6 +62,16 @@ def settle(session: Session, settled: Sequence[PredictionRow]) -> None:
         )
 
 
+def there(session: Session, ids: Iterable[int]) -> set[int]:
+    """Those of these that are there."""
+    given, found = sorted(set(ids)), set[int]()
+    for start in range(0, len(given), CHUNK):
+        found |= set(
+            session.scalars(select(PredictionRow.id).where(PredictionRow.id.in_(given[start : start + CHUNK])))
+        )
+    return found
+
+
 def last_predicted_seq(session: Session, scope: str) -> int:
     """`seq` of the newest event that has a prediction, or 0."""
     query = select(func.max(EventRow.seq)).join(PredictionRow, PredictionRow.last_event_id == EventRow.id)
@@ -88,18 +98,13 @@ def unsent(session: Session, scope: str, limit: int) -> list[tuple[PredictionRow
     return [(prediction, event) for prediction, event in rows]
 
 
-def mark_published(session: Session, ids: Sequence[int]) -> None:
-    """Note that these went out as messages, now."""
-    session.execute(update(PredictionRow).where(PredictionRow.id.in_(ids)).values(published_at=datetime.now(UTC)))
+def mark_published(session: Session, ids: Sequence[int]) -> bool:
+    """Note that these went out as messages, now; false where one of them was forgotten meanwhile."""
+    published = update(PredictionRow).where(PredictionRow.id.in_(ids)).values(published_at=datetime.now(UTC))
+    return cast(CursorResult[Any], session.execute(published)).rowcount == len(ids)
 
 
 def mark_dispatched(session: Session, prediction_id: int) -> None:
     """Note that this one was handed to the dispatcher, now."""
-    row = session.get_one(PredictionRow, prediction_id)
-    row.dispatched_at = datetime.now(UTC)
-
-
-def prune(session: Session, before: datetime) -> int:
-    """Forget predictions made before a time, with their dispatches; how many."""
-    deleted = session.execute(delete(PredictionRow).where(PredictionRow.made_at < before))
-    return cast(CursorResult[Any], deleted).rowcount
+    marked = update(PredictionRow).where(PredictionRow.id == prediction_id).values(dispatched_at=datetime.now(UTC))
+    session.execute(marked)

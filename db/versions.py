@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from db import scopes
@@ -74,3 +74,14 @@ def activate(session: Session, scope: str, version: str) -> None:
         return
     get(session, version).state = "active"
     scope_row.active_version = version
+
+
+def remove(session: Session, names: Sequence[str]) -> None:
+    """Take versions out of the registry; the built-in one serves where one of them did, or would after a roll-back."""
+    session.execute(update(ScopeRow).where(ScopeRow.active_version.in_(names)).values(active_version=None))
+    session.execute(delete(VersionRow).where(VersionRow.id.in_(names)))
+    for row in all_of(session):
+        replaces = row.metrics.get("replaces", {})
+        if any(version in names for version in replaces.values()):
+            left = {scope: BUILTIN if version in names else version for scope, version in replaces.items()}
+            row.metrics = row.metrics | {"replaces": left}

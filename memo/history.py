@@ -38,7 +38,7 @@ def columns() -> dict[str, type]:
     return COLUMNS
 
 
-def parse_since(text: str, zone: tzinfo, now: datetime) -> datetime:
+def parse_since(text: str, zone: tzinfo, now: datetime, option: str = "--since") -> datetime:
     """The time meant by `10m`, `3h`, `1d`, `2w` (before now) or by an ISO time, in `zone` where it has no offset."""
     try:
         if ago := _AGO.fullmatch(text):
@@ -46,4 +46,4 @@ def parse_since(text: str, zone: tzinfo, now: datetime) -> datetime:
         at = datetime.fromisoformat(text)
         return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise UsageError("--since takes 10m, 3h, 1d, 2w or a time such as 2026-03-02T09:00.") from error
+        raise UsageError(f"{option} takes 10m, 3h, 1d, 2w or a time such as 2026-03-02T09:00.") from error

@@ -9,7 +9,16 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import tzlocal
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -36,7 +45,26 @@ def _seconds(value: Any) -> Any:
     return float(value) if isinstance(value, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", value) else value
 
 
+def _folder(text: str) -> str:
+    if not re.match(r"[/~]|[A-Za-z]:", text):
+        raise ValueError("is no whole path; write for example ~/private")
+    return text
+
+
+def _pattern(text: str) -> str:
+    import regex  # only where there is a pattern: `memo status` shall not wait for it
+
+    try:
+        regex.compile(text)
+    except regex.error as error:
+        raise ValueError(f"is no regular expression ({error})") from error
+    return text
+
+
 Span = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta())]
+Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Folder = Annotated[Word, AfterValidator(_folder)]
+Pattern = Annotated[str, StringConstraints(min_length=1), AfterValidator(_pattern)]
 
 
 class Section(BaseModel):
@@ -71,6 +99,23 @@ class SourceSettings(Section):
     """More changes in a minute below one of them are a program's work, not a person's."""
     activitywatch_url: str = ""
     """Address of an ActivityWatch server that is followed, such as http://127.0.0.1:5600."""
+
+
+class PrivacySettings(Section):
+    """What is kept out before anything is stored; docs/privacy.md says how."""
+
+    apps: list[Word] = []
+    """Apps of which nothing is kept: no focus, visit, file, start, end or use."""
+    sites: list[Word] = []
+    """Sites of which nothing is kept, with those below them: example.com is also www.example.com."""
+    folders: list[Folder] = []
+    """Folders of whose files nothing is kept, with all below them."""
+    titles: list[Pattern] = []
+    """Regular expressions, in any case; what has a title or a name in which one is found is not kept."""
+    builtin: bool = True
+    """Nothing of password managers, key rings, banks, health, adult sites and private windows is kept either."""
+    titles_kept: Literal["full", "hashed", "none"] = "full"
+    """Titles of windows and pages: as they are, as a digest that only this MEMO can make, or the app and site alone."""
 
 
 class WindowSettings(Section):
@@ -128,6 +173,10 @@ class ScheduleSettings(Section):
     """Time between two prunings of what is old."""
     keep_predictions: Span = timedelta(days=365)
     """Predictions and dispatches older than this are pruned."""
+    keep_events: Span = timedelta(days=730)
+    """Events older than this are pruned, with what was predicted after them."""
+    keep_mb: Annotated[int, Field(ge=0)] = 2000
+    """Megabytes of the store; above it the oldest events are pruned. 0: no bound."""
     keep_versions: Count = 5
     """Versions kept beside the active one."""
 
@@ -165,6 +214,7 @@ class Settings(BaseSettings):
     broker_url: str = ""
     """URL of a Redis or AMQP broker; empty: the embedded one."""
     sources: SourceSettings = Field(default_factory=SourceSettings)
+    privacy: PrivacySettings = Field(default_factory=PrivacySettings)
     window: WindowSettings = Field(default_factory=WindowSettings)
     model: ModelSettings = Field(default_factory=ModelSettings)
     predict: PredictSettings = Field(default_factory=PredictSettings)
@@ -216,7 +266,7 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
-            name = _variable(key)
+            name = _variable(re.sub(r"(\.\d+)+$", "", key))  # a list is one variable
             reason = first["msg"].removeprefix("Value error, ")
             raise UsageError(f"Setting {key} is wrong: {reason}. Mend it in {config} or in {name}.") from error
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from db import cursors, events, jobs, predictions, scopes
+from db import cursors, events, jobs, predictions, retention, scopes
 from db.engine import Store
 from memo.logs import get
 from memo.paths import Home
@@ -55,12 +55,12 @@ def _start(queue: Any, settings: Settings, store: Store, name: str, now: datetim
 
 
 def _prune(settings: Settings, store: Store, now: datetime) -> str:
-    files = _inbox(Home.find().inbox)
-    with store.write() as session:
-        removed = predictions.prune(session, now - settings.schedule.keep_predictions)
-        if files:  # without one, it may be that the inbox is the collector's alone, on another machine
+    files, kept = _inbox(Home.find().inbox), settings.schedule
+    if files:  # without one, it may be that the inbox is the collector's alone, on another machine
+        with store.write() as session:
             cursors.prune(session, "inbox", files, now - KEEP_CURSORS)
-    return f"{removed} predictions removed"
+    removed = retention.prune(store, now - kept.keep_predictions, now - kept.keep_events, kept.keep_mb)
+    return f"{removed['events']} events and {removed['predictions']} predictions removed"
 
 
 def _inbox(folder: Path) -> set[str]:

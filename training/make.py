@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,12 +10,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from db import versions
+from db import jobs, scopes, versions
 from db.engine import Store
 from memo.errors import MemoError
 from memo.events import Event
 from memo.paths import Home
 from memo.settings import Settings
+from memo.traces import UNFINISHED
 
 Progress = Callable[[int, int], None]
 """Called with what is done and what there is to do."""
@@ -59,18 +61,37 @@ def train_into(
     return train(events, settings.model.base, out, settings.train, step, settings.model.device, parent)
 
 
-def make(store: Store, home: Home, settings: Settings, events: Sequence[Event], scope: str, progress: Progress) -> str:
+def last_forgotten(store: Store) -> datetime | None:
+    """When something was forgotten last; ask before the events are read."""
+    with store.read() as session:
+        return jobs.last_run(session, jobs.FORGET)
+
+
+def make(
+    store: Store,
+    home: Home,
+    settings: Settings,
+    events: Sequence[Event],
+    scope: str,
+    progress: Progress,
+    forgotten: datetime | None,
+) -> str:
     """Train a version on the events and register it as a candidate for `scope`; its id.
 
     The folder has a name made of the data until it is done, so an interrupted training of the same goes on.
+    `forgotten` is `last_forgotten` of before: raises MemoError where something was forgotten since.
     """
     with store.read() as session:
         serving = versions.serving(session, scope, settings.scope)
     parent, mark = serving.id if serving else None, digest(events, settings)
-    unfinished = home.models / f"unfinished-{mark}"
+    unfinished = home.models / f"{UNFINISHED}{mark}"
     metrics = train_into(events, settings, unfinished, progress, parent)
     metrics = metrics | {"digest": mark, "events": len(events), "span": _span(events)}
     with store.write() as session:
+        scopes.locked(session, scope)
+        if jobs.last_run(session, jobs.FORGET) != forgotten:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise MemoError("Something was forgotten while this version was trained; run `memo train` again.")
         version = _next_id(session, home.models)
         folder = home.models / version
         versions.register(

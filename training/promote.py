@@ -15,7 +15,7 @@ from memo.paths import Home
 from memo.settings import Settings
 from training import evaluate, questions
 from training.evaluate import MODEL, Judged, best_baseline
-from training.make import Progress, TooFew, activate, digest, enough, make
+from training.make import Progress, TooFew, activate, digest, enough, last_forgotten, make
 from training.metrics import key_of
 from training.questions import Question
 
@@ -42,13 +42,13 @@ def log_loss(judged: Sequence[Judged]) -> float:
 
 def train_and_promote(store: Store, home: Home, settings: Settings, scope: str, progress: Progress) -> dict[str, Any]:
     """Train a candidate on all but the last part, judge it beside the active version, promote or reject it."""
-    active = _active(store, settings, scope)
+    forgotten, active = last_forgotten(store), _active(store, settings, scope)
     asked, cut = _questions(store, settings, scope, active)
     seen = questions.stream(asked[:cut])
     known = _trained(store, scope, digest(seen, settings))
     if known is not None:
         return {"version": None, "note": f"nothing new since {known}"}
-    candidate = make(store, home, settings, seen, scope, progress)
+    candidate = make(store, home, settings, seen, scope, progress, forgotten)
     with store.read() as session:
         row = versions.get(session, candidate)
     new, old = judge(settings, row, asked, cut), judge(settings, active, asked, cut)

@@ -57,7 +57,8 @@ class Looker:
         try:
             stream = self._stream(row, version)
             for answers in self._answers(stream, row.last_seq):
-                self._write(stream, answers)
+                if not self._write(stream, answers):
+                    break  # the past has changed meanwhile; the next look reads it anew
                 send(self._opened, scope)
         except BaseException:
             self._streams.pop(scope, None)  # it may have learned what was not written: read it anew
@@ -72,8 +73,9 @@ class Looker:
         if held is None or held.outgrown or (held.version, held.generation) != (name, row.generation):
             with self._opened.store.read() as session:
                 checkpoint = checkpoints.get(session, row.name, name, row.generation)
+                goes_on = held is not None and checkpoints.exists(session, row.name, held.version)
                 predicted = predictions.last_predicted_seq(session, row.name)
-            weights = checkpoint.weights if checkpoint else held.predictor.weights() if held else None
+            weights = checkpoint.weights if checkpoint else held.predictor.weights() if held and goes_on else None
             predictor = self.serving.predictor(name, Path(version.path) if version else None, weights)
             newest = predicted if self._opened.settings.predict.every == row.name else row.last_seq
             size = self._opened.settings.window.size
@@ -118,14 +120,17 @@ class Looker:
                 return not predictions.exists(session, stream.scope, row.id, stream.version)
         return self._opened.settings.predict.every == row.scope and row.seq > predicted
 
-    def _write(self, stream: Stream, answers: Answers) -> None:
+    def _write(self, stream: Stream, answers: Answers) -> bool:
+        """Write what is still true; false where it was learned from a past that has changed."""
         with self._opened.store.write() as session:
-            scopes.locked(session, stream.scope)
+            if scopes.locked(session, stream.scope).generation != stream.generation:
+                return False
             predictions.settle(session, answers.settled)
             predictions.add(session, answers.made)
             if answers.made:
                 weights = stream.predictor.weights()
                 checkpoints.put(session, stream.scope, stream.version, stream.generation, stream.seq, weights)
+        return True
 
 
 def _settle(

@@ -8,6 +8,7 @@ from memo.errors import MemoError
 from memo.logs import get
 from memo.messages import PublishError
 from memo.queue import ACT, ACT_EXPIRES_S
+from memo.traces import clear_messages
 from worker.context import Context
 
 BATCH = 100
@@ -38,9 +39,11 @@ def _send_batch(opened: Context, scope: str) -> bool:
         log.warning("predictions wait for the broker", scope=scope, reason=str(error))
         return False
     with opened.store.write() as session:
-        predictions.mark_published(session, [prediction.id for prediction, _ in unsent])
+        all_there = predictions.mark_published(session, [prediction.id for prediction, _ in unsent])
         if not is_stale:
             predictions.mark_dispatched(session, newest.id)
+    if not all_there:  # what was forgotten between the read and now went out after the stream was emptied
+        clear_messages(opened.home, opened.settings)
     return len(unsent) == BATCH
 
 

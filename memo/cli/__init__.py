@@ -25,6 +25,8 @@ COMMANDS = {
     "model": "model:app",
     "pause": "pause:pause",
     "resume": "pause:resume",
+    "forget": "forget:forget",
+    "export": "export:export",
     "sources": "sources:sources",
     "doctor": "doctor:doctor",
 }
@@ -86,7 +88,7 @@ def main() -> None:
     except MemoError as error:
         _fail(str(error), error.exit_code)
     except Exception as error:  # a bug of ours: its details go into the log
-        _fail(f"MEMO failed unexpectedly ({type(error).__name__}: {error}); {_noted()}.", 1)
+        _fail(f"MEMO failed unexpectedly ({type(error).__name__}: {error}); {_noted(named)}.", 1)
 
 
 def _fail(sentence: str, code: int) -> None:
@@ -96,13 +98,14 @@ def _fail(sentence: str, code: int) -> None:
     sys.exit(code)
 
 
-def _noted() -> str:
+def _noted(named: str) -> str:
+    """Keep the details, but for the words of the command: they may be what nobody should read."""
     with suppress(Exception):
         from memo import logs
         from memo.paths import Home
 
         home = Home.find()
         logs.setup(home.logs, "cli")
-        logs.get(__name__).exception("a command failed", arguments=sys.argv[1:])
+        logs.get(__name__).exception("a command failed", command=named)
         return f"details stand in {home.logs / 'cli.log'}"
     return "and its details could not be kept"

@@ -30,10 +30,11 @@ def train(
     migrate.upgrade(settings, home)
     store = open_store(settings, home)
     try:
+        forgotten = make.last_forgotten(store)
         with store.read() as session:
             seen = list(events.everything(session, settings.scope)) if given is None else given
         with bar("training") as progress:
-            version = make.make(store, home, settings, seen, settings.scope, progress)
+            version = make.make(store, home, settings, seen, settings.scope, progress, forgotten)
         with store.write() as session:
             if activate:
                 make.activate(session, settings.scope, version)

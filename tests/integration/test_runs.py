@@ -191,7 +191,7 @@ def test_old_predictions_are_pruned(store: Store, settings: Settings, sent: Sent
     tick.run(sent.app, settings, store)
     with store.read() as session:
         assert session.query(PredictionRow).count() == 1
-        assert session.get_one(JobRow, schedule.PRUNE).last_result == "1 predictions removed"
+        assert session.get_one(JobRow, schedule.PRUNE).last_result == "0 events and 1 predictions removed"
         assert predictions.unsent(session, SCOPE, 10)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from db import dispatches, events, figures, messages, migrate, predictions, versions
+from db import deletion, dispatches, events, figures, messages, migrate, predictions, versions
 from db.engine import Store, StoreError, open_store
 from db.history import COLUMNS, history
 from db.models import DispatchRow, EventRow, PredictionRow
@@ -139,7 +139,8 @@ def test_pruning_takes_the_dispatches_along(store: Store) -> None:
         for number in (old, new):
             dispatches.claim(session, session.get_one(PredictionRow, number), "log", ACTION, 0.5)
     with store.write() as session:
-        assert predictions.prune(session, MADE.astimezone(START.tzinfo) + timedelta(microseconds=1)) == 1
+        before = MADE.astimezone(START.tzinfo) + timedelta(microseconds=1)
+        assert deletion.predictions_before(session, before) == {"predictions": 1, "dispatches": 1}
     with store.read() as session:
         assert session.scalars(select(PredictionRow.id)).all() == [new]
         assert session.scalars(select(DispatchRow.prediction_id)).all() == [new]

@@ -1,0 +1,75 @@
+"""What a person wants forgotten: an app, a site, a text, a time, all; what is given holds together."""
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, true
+
+from db.models import EventRow
+from memo.events import Operation
+
+OF_APPS = {Operation.PROCESS_START, Operation.PROCESS_END, Operation.APP_USAGE}
+"""Operations whose target is an app."""
+
+
+def plain(text: str) -> str:
+    """A text as it is compared: without regard to case, in any script."""
+    return unicodedata.normalize("NFC", text).casefold()
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Empty strings and None ask for nothing; with none of them, everything is wanted.
+
+    `app` and `site` are whole names, a site with all below it; `text` is a part of any text. `until` is the first
+    moment that stays.
+    """
+
+    app: str = ""
+    site: str = ""
+    text: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    scope: str | None = None
+
+    @property
+    def timed(self) -> bool:
+        """Whether a span of time is meant: outside of it the same may still be named."""
+        return self.since is not None or self.until is not None
+
+    @property
+    def everything(self) -> bool:
+        """Whether nothing is left."""
+        return not (self.app or self.site or self.text or self.timed)
+
+    @property
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """Those on events that the database can judge: scope and time."""
+        return [
+            EventRow.scope == self.scope if self.scope is not None else true(),
+            EventRow.at >= self.since if self.since is not None else true(),
+            EventRow.at < self.until if self.until is not None else true(),
+        ]
+
+    def names(self, operation: str, target: str, app: str, texts: Iterable[str]) -> bool:
+        """Whether an act, with the texts that go with it, is of the app and the site and has the text."""
+        apps = {plain(app), plain(target) if operation in OF_APPS else ""}
+        return (
+            (not self.app or plain(self.app) in apps)
+            and (not self.site or (operation == Operation.WEB_VISIT and self._is_below(plain(target))))
+            and (not self.text or any(plain(self.text) in plain(one) for one in (target, app, *texts)))
+        )
+
+    def _is_below(self, target: str) -> bool:
+        host, site = target.partition("://")[2].partition("/")[0] or target.partition("/")[0], plain(self.site)
+        return host == site or host.endswith(f".{site}")
+
+    def names_entry(self, entry: dict[str, Any]) -> bool:
+        """The same of a candidate or of what is upcoming, as it stands in rows, messages and files."""
+        action = entry["action"]
+        app = action["place"] if action["operation"] == Operation.WINDOW_FOCUS else ""
+        texts = (action["place"], entry.get("text", ""), entry.get("executable", ""))
+        return self.names(action["operation"], action["target"], app, texts)

@@ -1,0 +1,193 @@
+"""`memo forget`: remove what is stored, and all that was made of it, after a look at it."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from memo import running, traces
+from memo.broker import broker_url, check
+from memo.cli.progress import bar
+from memo.cli.text import safe
+from memo.errors import MemoError, UsageError
+from memo.grammar import write
+from memo.history import parse_since
+from memo.paths import Home
+from memo.settings import Settings
+
+if TYPE_CHECKING:
+    from db.engine import Store
+    from db.found import Found
+    from db.wanted import Wanted
+
+
+def forget(
+    app: Annotated[str, typer.Option(metavar="NAME", help="Of this app.", show_default=False)] = "",
+    site: Annotated[str, typer.Option(metavar="DOMAIN", help="Of this site and those below.", show_default=False)] = "",
+    text: Annotated[str, typer.Option(metavar="TEXT", help="With this in any text of it.", show_default=False)] = "",
+    since: Annotated[str, typer.Option(metavar="1d|TIME", help="From then on.", show_default=False)] = "",
+    until: Annotated[str, typer.Option(metavar="1d|TIME", help="Before then.", show_default=False)] = "",
+    all_: Annotated[bool, typer.Option("--all", help="Everything.")] = False,
+    scope: Annotated[str | None, typer.Option(help="Only this one's; else all.", show_default=False)] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON; without --yes nothing is removed.")] = False,
+) -> None:
+    """Show what is meant, then remove it and all that was made of it: for good, also from a running MEMO.
+
+    What is given holds together: `memo forget --app firefox-esr --since 2h`
+    """
+    settings, home = Settings.load(), Home.find()
+    given = (app, site, text, since, until)
+    if all_ == any(given):
+        raise UsageError("Say what to forget: --app, --site, --text, --since, --until, or --all alone.")
+    with _opened(settings, home) as store:
+        task = _Task(settings, home, store)
+        seen = task.look(_wanted(settings, app, site, text, since, until, scope))
+        if not as_json:
+            _show(seen, settings)
+        if seen["found"] and (yes or (not as_json and _agreed())):
+            seen |= task.forget()
+            if not as_json:
+                print(safe(_said(seen)))
+    if as_json:
+        print(json.dumps(seen))
+
+
+def _wanted(settings: Settings, app: str, site: str, text: str, since: str, until: str, scope: str | None) -> "Wanted":
+    from db.wanted import Wanted
+
+    now = datetime.now(UTC)
+    begin, end = (
+        parse_since(time, settings.zone, now, option) if time else None
+        for time, option in ((since, "--since"), (until, "--until"))
+    )
+    return Wanted(app, site, text, begin, end, scope)
+
+
+@contextmanager
+def _opened(settings: Settings, home: Home) -> Iterator["Store"]:
+    from db import migrate
+    from db.engine import open_store, sqlite_path, store_url
+
+    file = sqlite_path(store_url(settings, home))
+    if file is not None and not file.exists():
+        raise MemoError(f"There is no store at {file}, so there is nothing to forget.")
+    migrate.upgrade(settings, home)
+    store = open_store(settings, home)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@dataclass
+class _Task:
+    settings: Settings
+    home: Home
+    store: "Store"
+
+    def look(self, wanted: "Wanted") -> dict[str, Any]:
+        """What would go, as JSON."""
+        from db import deletion, found
+
+        with self.store.read() as session:
+            with bar("looking") as progress:
+                self.what = found.find(session, wanted, progress)
+            ids = found.predictions(session, self.what)
+            return _as_json(self.what, self.settings) | {
+                "predictions": len(ids),
+                "dispatches": deletion.dispatches_of(session, ids),
+                "versions": [version.id for version in found.taught(session, self.what)],
+                "found": bool(self.what.ids or ids or wanted.everything),
+                "forgotten": False,
+            }
+
+    def forget(self) -> dict[str, Any]:
+        """Remove it; what went, as JSON."""
+        from db import deletion, forgetting
+
+        if self.settings.broker_url or running.holder(self.home):
+            check(broker_url(self.home, self.settings))  # before anything is gone
+        with bar("forgetting") as progress:
+            removed, versions = forgetting.forget(self.store, self.what, progress)
+        traces.remove_versions(self.home, map(Path, versions.values()))
+        traces.empty_logs(self.home)
+        self._clear_files()
+        emptied = deletion.give_back(self.store)
+        traces.clear_messages(self.home, self.settings)
+        if not emptied:
+            raise MemoError("A program that reads memo.db keeps memo.db-wal from being emptied; close it, try again.")
+        return {**removed, "versions": list(versions), "forgotten": True}
+
+    def _clear_files(self) -> None:
+        from db import predictions
+        from db.wanted import plain
+
+        recorded = traces.recorded(self.home)
+        with self.store.read() as session:
+            there = predictions.there(session, [line["prediction"] for line in recorded])
+        traces.clear_record(
+            self.home, lambda line: line["prediction"] in there and not self.what.names(line["scope"], line)
+        )
+        wanted = self.what.wanted
+        if wanted.everything or wanted.text:
+            traces.clear_rejects(self.home, lambda name: plain(wanted.text) in plain(name))
+
+
+def _as_json(what: "Found", settings: Settings) -> dict[str, Any]:
+    span = what.span
+    return {
+        "events": len(what.ids),
+        "kinds": what.kinds,
+        "scopes": {scope: len(times) for scope, times in what.times.items()},
+        "from": span and span[0].isoformat(),
+        "to": span and span[1].isoformat(),
+        "examples": [write(event, settings.language) for event in what.examples],
+    }
+
+
+def _show(seen: dict[str, Any], settings: Settings) -> None:
+    if not seen["found"]:
+        print("Nothing that is stored is meant by that.")
+        return
+    print(f"{seen['events']} events{_between(seen, settings)}")
+    for name, count in (*sorted(seen["kinds"].items()), *_scopes(seen)):
+        print(safe(f"  {count:>8} {name}"))
+    for line in seen["examples"]:
+        print(safe(f"  {line}"))
+    print(f"{seen['predictions']} predictions and {seen['dispatches']} dispatches hang on them or name them.")
+    if seen["versions"]:
+        print(safe(f"Trained on them, and removed too: {', '.join(seen['versions'])}."))
+
+
+def _between(seen: dict[str, Any], settings: Settings) -> str:
+    if not seen["from"]:
+        return "."
+    first, last = (datetime.fromisoformat(seen[end]).astimezone(settings.zone) for end in ("from", "to"))
+    return f" from {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S}, the newest last:"
+
+
+def _scopes(seen: dict[str, Any]) -> list[tuple[str, int]]:
+    """Where there is more than one."""
+    return list(seen["scopes"].items()) if len(seen["scopes"]) > 1 else []
+
+
+def _agreed() -> bool:
+    try:
+        agreed = typer.confirm("Forget this for good?", err=True)
+    except typer.Abort as nobody:
+        raise UsageError("Nobody answered, so nothing was forgotten; --yes forgets without asking.") from nobody
+    if not agreed:
+        raise MemoError("Nothing was forgotten.")
+    return True
+
+
+def _said(seen: dict[str, Any]) -> str:
+    went = ", ".join(f"{seen.get(kind, 0)} {kind}" for kind in ("events", "predictions", "dispatches"))
+    versions = f" The built-in version serves instead of {', '.join(seen['versions'])}; `memo train` makes a new one."
+    return f"Forgotten: {went}.{versions if seen['versions'] else ''}"
