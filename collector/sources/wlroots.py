@@ -88,7 +88,7 @@ class ToplevelScreen:
             raise ConnectionResetError("the compositor has closed the connection")
         *lines, self._rest = (self._rest + data).split(b"\n")
         if len(self._rest) > LONGEST:
-            raise ConnectionError("the child wrote a line without an end")
+            raise ValueError("the child wrote a line without an end")
         for line in lines:
             focus.see(self._window(line), time.monotonic())
 

@@ -1,0 +1,153 @@
+"""What comes from sway's socket: cut into messages however it is cut up, and hostile in every part."""
+
+import json
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector.apps import Apps
+from collector.focus import Focus
+from collector.sources.i3_ipc import GET_TREE, LONGEST, SUBSCRIBE, WINDOW, WORKSPACE, Frames, message
+from collector.sources.sway import READ, SwayScreen, focused
+
+ONE = {"id": 5, "type": "con", "name": "First", "app_id": "one", "pid": 0, "focused": True, "nodes": []}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*ONE, "window_properties"]), inner),
+    max_leaves=12,
+)
+
+
+class Sent:
+    """The other end of a screen."""
+
+    def __init__(self) -> None:
+        ours, self.end = socket.socketpair()
+        self.screen, self.focus, self._now = SwayScreen(ours, Apps([])), Focus(), 0.0
+        self.ours = ours
+
+    def send(self, kind: int, said: Any) -> None:
+        self.end.sendall(message(kind, json.dumps(said)))
+        self.screen.read(self.focus)
+
+    def window(self, change: str, **other: Any) -> None:
+        self.send(WINDOW, {"change": change, "container": ONE | other})
+
+
+@pytest.fixture
+def sent() -> Iterator[Sent]:
+    made = Sent()
+    yield made
+    made.end.close()
+    made.ours.close()
+
+
+def seen(sent: Sent) -> tuple[str, str] | None:
+    """App and title of what has the focus now."""
+    window = sent.focus._seen
+    return (window.app, window.title) if window else None
+
+
+def test_it_subscribes_before_it_asks_what_there_is(sent: Sent) -> None:
+    asked = Frames().feed(sent.end.recv(1024))
+    assert asked[0] == (SUBSCRIBE, ["window", "workspace"])
+    assert asked[1][0] == GET_TREE
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.text()), max_size=4), st.data())
+def test_messages_are_whole_however_they_are_cut(sent: list[tuple[int, str]], data: st.DataObject) -> None:
+    stream = b"".join(message(kind, json.dumps(text)) for kind, text in sent)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=5)))
+    frames, found = Frames(), []
+    for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+        found += frames.feed(stream[start:end])
+    assert found == sent
+
+
+@pytest.mark.parametrize("bad", [b"x" * 14, struct.pack("=6sII", b"i3-ipc", LONGEST + 1, 0)])
+def test_what_is_no_message_ends_the_connection(bad: bytes) -> None:
+    with pytest.raises(ConnectionError):
+        Frames().feed(bad)
+
+
+@pytest.mark.parametrize("bad", [b"", b"{", b"\xff", b"[" * 100_000, b"9" * 10_000])
+def test_a_message_that_cannot_be_read_is_passed_over(bad: bytes) -> None:
+    stream = struct.pack("=6sII", b"i3-ipc", len(bad), 7) + bad + message(8, "1")
+    assert Frames().feed(stream) == [(7, None), (8, 1)]
+
+
+def test_bytes_that_are_no_text_are_shown_as_such() -> None:
+    bad = b'{"name": "a\xffb"}'
+    assert Frames().feed(struct.pack("=6sII", b"i3-ipc", len(bad), 7) + bad) == [(7, {"name": "a\ufffdb"})]
+
+
+@given(st.sampled_from([GET_TREE, WINDOW, WORKSPACE]), JSON)
+def test_no_message_stops_it(kind: int, said: Any) -> None:
+    sent = Sent()
+    for hostile in (said, {"change": "focus", "container": said}, {"change": "title", "container": said}):
+        sent.send(kind, hostile)
+    sent.window("focus")
+    assert seen(sent) == ("one", "First")
+    sent.end.close()
+    sent.ours.close()
+
+
+def test_the_tree_tells_what_has_the_focus_at_first(sent: Sent) -> None:
+    output = {"type": "output", "focused": False, "nodes": [{"type": "workspace", "floating_nodes": [ONE]}]}
+    assert focused({"type": "root", "nodes": [output]}) == ONE
+    assert focused({"type": "root", "nodes": [{"type": "workspace", "focused": True, "nodes": []}]}) is None
+    sent.send(GET_TREE, {"type": "root", "nodes": [output]})
+    assert seen(sent) == ("one", "First")
+
+
+def test_only_the_focused_window_counts(sent: Sent) -> None:
+    sent.window("focus")
+    sent.window("title", id=6, name="Of another one")
+    sent.window("close", id=6)
+    assert seen(sent) == ("one", "First")
+    sent.window("title", name="New")
+    assert seen(sent) == ("one", "New")
+    sent.window("close")
+    assert seen(sent) is None
+
+
+def test_a_workspace_or_a_container_of_windows_is_no_window(sent: Sent) -> None:
+    sent.window("focus")
+    sent.window("focus", nodes=[ONE], pid=None)
+    assert seen(sent) is None
+    sent.window("focus")
+    sent.send(WORKSPACE, {"change": "focus", "current": {"type": "workspace"}})
+    assert seen(sent) is None
+
+
+def test_a_guest_of_x11_has_a_class(sent: Sent) -> None:
+    sent.window("focus", app_id=None, window_properties={"class": "Gimp", "instance": "gimp", "title": 7})
+    assert seen(sent) == ("Gimp", "First")
+
+
+def test_the_process_is_asked_for_its_program(sent: Sent) -> None:
+    sent.window("focus", app_id="", pid=os.getpid())
+    window = sent.focus._seen
+    assert window and window.executable == os.readlink("/proc/self/exe")
+
+
+def test_a_long_message_comes_in_parts(sent: Sent) -> None:
+    stream = message(WINDOW, json.dumps({"change": "focus", "container": ONE | {"name": "x" * 3 * READ}}))
+    for start in range(0, len(stream), READ):
+        assert seen(sent) is None
+        sent.end.sendall(stream[start : start + READ])
+        sent.screen.read(sent.focus)
+    assert seen(sent) == ("one", "x" * 3 * READ)
+
+
+def test_the_end_of_sway_is_an_error(sent: Sent) -> None:
+    sent.screen.read(sent.focus)
+    sent.end.close()
+    with pytest.raises(ConnectionError):
+        sent.screen.read(sent.focus)
