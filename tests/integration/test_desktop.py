@@ -1,0 +1,167 @@
+"""Calls by D-Bus, as GNOME's extension and KDE's script make them, on a real session bus."""
+
+import asyncio
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import needs_program
+from dbus_fast import Message, MessageType
+from dbus_fast.aio import MessageBus
+from watched import until, watched
+
+from collector.sources.desktop import DesktopSource
+from collector.sources.desktop_bus import NAME, PATH
+from memo.events import Event, Operation
+from memo.grammar import MAX_TEXT
+from memo.paths import Home
+from memo.protocols import Stop
+from memo.settings import Settings
+
+HOSTILE = ["evil\x1b]2;x\x07", "a\nb\r\u0085c", "'; DROP TABLE events; --", "%s%n{}", "新" * 1_000_000]
+
+Call = tuple[str, str, list[str | int]]
+"""Method, signature and what is given."""
+
+
+class Bus:
+    """A session bus, and callers on it."""
+
+    def __init__(self) -> None:
+        command = [needs_program("dbus-daemon"), "--session", "--nofork", "--nosyslog", "--print-address=1"]
+        self.daemon = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        assert self.daemon.stdout is not None
+        with self.daemon.stdout as said:
+            self.address = said.readline().decode().strip()
+
+    def send(self, member: str, *words: str) -> bool:
+        """Call as any program may; whether the call was taken."""
+        command = [needs_program("dbus-send"), f"--bus={self.address}", f"--dest={NAME}", "--print-reply"]
+        asked = subprocess.run([*command, PATH, f"{NAME}.{member}", *words], capture_output=True, check=False)
+        return asked.returncode == 0
+
+    def call(self, *calls: Call) -> None:
+        """Make all calls, none of which waits for the one before."""
+
+        async def connected() -> None:
+            bus = await MessageBus(self.address).connect()
+            messages = [
+                Message(NAME, PATH, NAME, member, signature=kinds, body=given) for member, kinds, given in calls
+            ]
+            answers = await asyncio.gather(*map(bus.call, messages))
+            assert {answer and answer.message_type for answer in answers} == {MessageType.METHOD_RETURN}
+            bus.disconnect()
+
+        asyncio.run(connected())
+
+    def end(self) -> None:
+        """The bus goes."""
+        self.daemon.kill()
+        self.daemon.wait()
+
+
+def window(key: str, app_id: str, title: str, pid: str = "0") -> Call:
+    """What both scripts call."""
+    return "FocusWindow", "ssss", [key, app_id, title, pid]
+
+
+@pytest.fixture
+def bus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Bus]:
+    """A bus that is this session's; no app is installed."""
+    monkeypatch.delenv("XDG_SESSION_TYPE", raising=False)
+    monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    made = Bus()
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", made.address)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def source(home: Home) -> DesktopSource:
+    return DesktopSource(Settings(), home)
+
+
+def _focus(events: list[Event]) -> list[tuple[str, str]]:
+    return [(event.app, event.target) for event in events if event.operation is Operation.WINDOW_FOCUS]
+
+
+def test_each_call_is_seen_once_in_order(bus: Bus, source: DesktopSource) -> None:
+    wanted = []
+    assert source.missing() == ""
+    with watched(source) as events:
+        for number in range(20):
+            bus.call(window(str(number % 2), "org.example.app.desktop", f"Title {number}", str(os.getpid())))
+            wanted.append(("org.example.app", f"Title {number}"))
+            until("the event", lambda: len(_focus(events)) == len(wanted))
+    assert _focus(events) == wanted
+    assert events[0].executable == os.readlink("/proc/self/exe")
+
+
+def test_a_program_of_its_own_may_call(bus: Bus, source: DesktopSource) -> None:
+    with watched(source) as events:
+        assert bus.send("Focus", "string:firefox", "string:Page", "uint32:0")
+        until("the event", lambda: _focus(events) == [("firefox", "Page")])
+        assert not bus.send("Focus", "string:app", "string:title", "string:1")
+        assert not bus.send("Focus", "string:app")
+        assert not bus.send("Other")
+    assert _focus(events) == [("firefox", "Page")]
+
+
+@pytest.mark.parametrize("title", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_words_are_cleaned(bus: Bus, source: DesktopSource, title: str) -> None:
+    with watched(source) as events:
+        bus.call(window("1", title, title, "9" * 40))
+        until("the event", lambda: _focus(events))
+        bus.call(window(title, "plain", "after", "-1"))
+        until("the one after", lambda: len(_focus(events)) == 2)
+    for app, target in _focus(events):
+        assert len(target) <= MAX_TEXT
+        assert (app + target).isprintable()
+
+
+def test_nothing_has_the_focus(bus: Bus, source: DesktopSource) -> None:
+    with watched(source) as events:
+        bus.call(window("1", "app", "title"))
+        until("the window", lambda: _focus(events))
+        bus.call(window("", "", "", ""))
+        bus.call(window("1", "app", "title"))
+        bus.call(window("2", "app", "other"))
+        until("the other one", lambda: len(_focus(events)) == 2)
+    assert _focus(events) == [("app", "title"), ("app", "other")]
+
+
+def test_a_flood_gives_few_events_and_its_last_one(bus: Bus, source: DesktopSource) -> None:
+    with watched(source) as events:
+        bus.call(*(window(str(number), "app", f"Title {number}") for number in range(500)))
+        until("the last one", lambda: _focus(events)[-1:] == [("app", "Title 499")])
+    assert len(_focus(events)) < 250
+
+
+def test_only_one_can_be_called(bus: Bus, source: DesktopSource, home: Home) -> None:
+    with watched(source), pytest.raises(RuntimeError, match="another MEMO"):
+        DesktopSource(Settings(), home).run(lambda batch: None, lambda key: None, Stop())
+
+
+def test_the_end_of_the_bus_is_an_error(bus: Bus, source: DesktopSource) -> None:
+    def end() -> None:
+        source.watching.wait()
+        bus.end()
+
+    ending = threading.Thread(target=end)
+    ending.start()
+    with pytest.raises(ConnectionError):
+        source.run(lambda batch: None, lambda key: None, Stop())
+    ending.join()
+
+
+def test_what_it_lacks(source: DesktopSource, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    monkeypatch.delenv("XDG_SESSION_TYPE", raising=False)
+    assert "No session bus" in source.missing()
+    monkeypatch.setenv("XDG_SESSION_TYPE", "x11")
+    assert "isn't needed" in source.missing()
