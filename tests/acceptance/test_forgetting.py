@@ -1,0 +1,97 @@
+"""The real stack forgets while it runs: nothing of it is left but the owner's own files, and it predicts on."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pytest
+from stack import SCOPE, Stack, new_stack, until
+
+from memo import broker
+from memo.messages import STREAM
+from memo.settings import Settings
+
+pytestmark = pytest.mark.timeout(240)
+
+SECRETS = ("Zeugnis-7f3a9", "工资单-三月")
+ROUNDS = 6
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """A stack that has stored, predicted and acted on secrets."""
+    acting = {"MEMO_DISPATCH__MINIMUM_PROBABILITY": "0", "MEMO_DISPATCH__COOLDOWN_S": "0"}
+    with new_stack(**acting) as made:
+        made.ok("up")
+        for number in range(ROUNDS - 1):
+            made.predict(day(number))
+        for line in day(ROUNDS - 1):
+            made.predict([line])
+        until("both are acted on", lambda: all("dispatched.jsonl" in holders(made, secret) for secret in SECRETS))
+        yield made
+
+
+def day(number: int) -> list[str]:
+    """A small round of acts, the secrets among them."""
+    at = datetime(2026, 3, 2, 9) + timedelta(hours=number)
+    acts = ("Started app: Editor", *(f"Switched to window: {secret} - notes (app: Editor)" for secret in SECRETS))
+    visit = "Visited site shop.example, page 'Offers'"
+    return [f"{at + timedelta(minutes=n)} - {act}" for n, act in enumerate((*acts, visit, "Closed app: Editor"))]
+
+
+def holders(stack: Stack, secret: str) -> list[str]:
+    """Files that hold it, as it is or as JSON has it; not the owner's own."""
+    forms = {secret.encode(), json.dumps(secret).strip('"').encode()}
+    files = [path for path in stack.home.root.rglob("*") if path.is_file() and stack.home.inbox not in path.parents]
+    return sorted(path.name for path in files if any(form in path.read_bytes() for form in forms))
+
+
+def on_stream(stack: Stack) -> str:
+    url = broker.broker_url(stack.home, Settings(scope=SCOPE))
+    with broker.connect(url) as client:
+        return "".join(
+            json.dumps(json.loads(fields[b"json"]), ensure_ascii=False) for _, fields in client.xrange(STREAM)
+        )
+
+
+def test_it_is_gone_from_everywhere_and_predicted_no_more(stack: Stack) -> None:
+    for secret in SECRETS:
+        assert {"memo.db-wal", "dispatcher.log", "dispatched.jsonl"} <= set(holders(stack, secret)), (
+            "else it proves nothing"
+        )
+        assert secret in on_stream(stack)
+    before, newest = stack.sql("SELECT (SELECT count(*) FROM events), (SELECT max(id) FROM predictions)")[0]
+    for secret in SECRETS:
+        said = json.loads(stack.ok("forget", "--text", secret.upper(), "--yes", "--json"))
+        assert said["events"] == ROUNDS
+    assert not stack.one(f"SELECT count(*) FROM predictions WHERE id <= {newest}"), "each named both"
+    for secret in SECRETS:
+        assert holders(stack, secret) == []
+        assert secret not in on_stream(stack)
+    assert stack.one("SELECT count(*) FROM events") == before - 2 * ROUNDS
+    at = datetime(2026, 3, 3, 9)
+    for number, act in enumerate(
+        ("Started app: Editor", "Visited site shop.example, page 'Offers'", "Started app: Editor")
+    ):
+        stack.predict([f"{at + timedelta(minutes=number)} - {act}"])
+    assert "shop.example" in on_stream(stack), "it predicts on"
+    for secret in SECRETS:
+        assert holders(stack, secret) == []
+        assert secret not in on_stream(stack)
+    assert stack.one("SELECT count(*) FROM events") == before - 2 * ROUNDS + 3, "the inbox is not read again"
+    assert {part["state"] for part in stack.status()["parts"]} == {"running"}
+    assert all(part["restarts"] == 0 for part in stack.status()["parts"])
+
+
+def test_a_stack_that_starts_anew_does_not_find_it_either(stack: Stack) -> None:
+    stack.ok("down")
+    stored = stack.one("SELECT count(*) FROM events")
+    assert json.loads(stack.ok("forget", "--site", "shop.example", "--yes", "--json"))["events"] > 0
+    assert holders(stack, "shop.example") == []
+    left = stack.one("SELECT count(*) FROM events")
+    stack.ok("up")
+    stack.predict(["2026-03-04 09:00:00 - Started app: Editor", "2026-03-04 09:01:00 - Closed app: Editor"])
+    assert stack.one("SELECT count(*) FROM events") == left + 2 < stored
+    for thing in ("shop.example", *SECRETS):
+        assert holders(stack, thing) == [] and thing not in on_stream(stack)
+    assert stack.ok("export").count('"kind": "event"') == left + 2

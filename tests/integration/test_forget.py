@@ -1,0 +1,569 @@
+"""`memo forget`, `memo export` and retention, on both databases: what is meant goes, with all that was made of it."""
+
+import json
+import random
+import shutil
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from conftest import logging_restored
+from redis import Redis
+from sqlalchemy import func, select
+from typer.testing import CliRunner
+
+from collector.intake import Intake
+from db import cursors, deletion, dispatches, events, forgetting, jobs, migrate, predictions, retention, versions
+from db import found as finding
+from db.deletion import give_back
+from db.engine import Store, open_store
+from db.models import Base, CheckpointRow, DispatchRow, EventRow, PredictionRow, ScopeRow, VersionRow
+from db.wanted import Wanted
+from memo.cli import make
+from memo.errors import MemoError
+from memo.events import Event, Operation
+from memo.messages import STREAM, Publisher
+from memo.paths import Home
+from memo.predictions import Candidate, Upcoming
+from memo.protocols import Batch, DispatchContext
+from memo.queue import make_app
+from memo.settings import Settings
+from training.make import last_forgotten
+from training.make import make as make_version
+from worker import outbox
+from worker.context import Context
+from worker.handlers.record import RecordHandler
+from worker.look import Looker
+from worker.predictors.mixed import MixedPredictor
+from worker.predictors.serving import Serving
+
+SCOPE = "ada@host"
+START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
+NOW = datetime(2026, 3, 3, tzinfo=UTC)
+SECRET = "Zeugnis-7f3a9"
+
+
+@pytest.fixture
+def settings(database_url: str, home: Home, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("MEMO_DATABASE_URL", database_url)
+    monkeypatch.setenv("MEMO_SCOPE", SCOPE)
+    return Settings.load()
+
+
+@pytest.fixture
+def store(settings: Settings, home: Home) -> Iterator[Store]:
+    migrate.upgrade(settings, home)
+    opened = open_store(settings, home)
+    yield opened
+    opened.close()
+
+
+def event(operation: Operation, target: str, app: str = "", detail: str = "", **more: Any) -> Event:
+    return Event(START, operation, target, app, detail, **more)
+
+
+FOCUS = event(Operation.WINDOW_FOCUS, "Inbox", "thunderbird")
+START_OF = event(Operation.PROCESS_START, "thunderbird", executable="/usr/bin/thunderbird")
+VISIT = event(Operation.WEB_VISIT, "mail.shop.example", detail="Balance 100%")
+FILE = event(Operation.FILE_ACCESS, "plan.odt", "writer", "/home/ada/papers")
+CHINESE = event(Operation.WINDOW_FOCUS, "工资单 - 三月", "calc")
+
+
+def happen(store: Store, given: Sequence[Event], scope: str = SCOPE) -> list[int]:
+    """Store events, a minute apart; their ids."""
+    repeats = events.Repeats()
+    with store.write() as session:
+        first = events.last_seq(session, scope)
+        timed = [replace(one, at=one.at + timedelta(minutes=first + n)) for n, one in enumerate(given)]
+        events.append(session, scope, timed, [repeats.key(one) for one in timed])
+        query = select(EventRow.id).where(EventRow.scope == scope, EventRow.seq > first).order_by(EventRow.seq)
+        return list(session.scalars(query))
+
+
+def predict(store: Store, after: int, of: Sequence[Event], scope: str = SCOPE, coming: Sequence[Event] = ()) -> int:
+    """Store a prediction after an event; its id."""
+    said = [Candidate(one.action, 0.5, START, one.detail, one.executable).as_dict("en") for one in of]
+    soon = [Upcoming(one.action, 0.5, one.detail).as_dict("en", START) for one in coming]
+    row = PredictionRow(
+        scope=scope,
+        made_at=START,
+        last_event_id=after,
+        model_version="builtin",
+        operation=of[0].operation if of else None,
+        target=of[0].target if of else None,
+        app=of[0].action.place if of else None,
+        candidates=said,
+        upcoming=soon,
+        new_probability=0.1,
+        latency_ms=1.0,
+    )
+    with store.write() as session:
+        session.add(row)
+        session.flush()
+        dispatches.claim(session, row, "log", {}, 0.5)
+        return row.id
+
+
+def forget(store: Store, wanted: Wanted) -> dict[str, int]:
+    with store.read() as session:
+        what = finding.find(session, wanted, lambda _done, _total: None)
+    removed, _ = forgetting.forget(store, what, lambda _done, _total: None)
+    return dict(removed)
+
+
+def left(store: Store, table: type[Base], column: str = "id") -> list[Any]:
+    with store.read() as session:
+        return list(session.scalars(select(getattr(table, column)).order_by(getattr(table, column))))
+
+
+def targets(store: Store) -> list[str]:
+    with store.read() as session:
+        return list(session.scalars(select(EventRow.target).order_by(EventRow.id)))
+
+
+ALL = (FOCUS, START_OF, VISIT, FILE, CHINESE)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "gone"),
+    [
+        (Wanted(app="Thunderbird"), [FOCUS, START_OF]),
+        (Wanted(app="thunder"), []),
+        (Wanted(app="writer"), [FILE]),
+        (Wanted(site="shop.example"), [VISIT]),
+        (Wanted(site="SHOP.example"), [VISIT]),
+        (Wanted(site="hop.example"), []),
+        (Wanted(text="balance"), [VISIT]),
+        (Wanted(text="100%"), [VISIT]),
+        (Wanted(text="1_0%"), []),
+        (Wanted(text="%"), [VISIT]),
+        (Wanted(text="_"), []),
+        (Wanted(text="工资"), [CHINESE]),
+        (Wanted(text="PAPERS"), [FILE]),
+        (Wanted(text="/usr/bin"), [START_OF]),
+        (Wanted(app="thunderbird", text="inbox"), [FOCUS]),
+        (Wanted(app="thunderbird", site="shop.example"), []),
+        (Wanted(since=START + timedelta(minutes=3)), [FILE, CHINESE]),
+        (Wanted(until=START + timedelta(minutes=3)), [FOCUS, START_OF, VISIT]),
+        (Wanted(app="thunderbird", since=START + timedelta(minutes=1)), [START_OF]),
+        (Wanted(scope="somebody else"), []),
+        (Wanted(scope=SCOPE), list(ALL)),
+        (Wanted(), list(ALL)),
+    ],
+    ids=repr,
+)
+def test_what_is_given_holds_together(store: Store, wanted: Wanted, gone: list[Event]) -> None:
+    happen(store, ALL)
+    assert forget(store, wanted).get("events", 0) == len(gone)
+    assert targets(store) == [one.target for one in ALL if one not in gone]
+
+
+@pytest.mark.parametrize(("stored", "asked"), [("MÜLLER", "müller"), ("Müller", "MÜLLER"), ("Отчёт", "отчёт")])
+def test_text_is_found_in_any_case_of_any_script(store: Store, stored: str, asked: str) -> None:
+    happen(store, [event(Operation.PROCESS_START, stored)])
+    assert forget(store, Wanted(text=asked))["events"] == 1
+
+
+def test_a_prediction_goes_with_its_events_and_where_it_names_what_is_gone(store: Store) -> None:
+    shop, mail, app = VISIT, replace(FOCUS, target="Other"), START_OF
+    first, second, third, fourth = happen(store, [app, shop, mail, app])
+    follows = predict(store, second, [app])
+    came_true = predict(store, first, [app])
+    names, soon, other = (
+        predict(store, third, [app, shop]),
+        predict(store, fourth, [app], coming=[shop]),
+        predict(store, happen(store, [app])[0], [app]),
+    )
+    with store.write() as session:
+        row = session.get_one(PredictionRow, came_true)
+        row.outcome_event_id, row.outcome_operation, row.outcome_target = second, shop.operation, shop.target
+    assert forget(store, Wanted(site="shop.example")) == {"events": 1, "predictions": 4, "dispatches": 4}
+    assert left(store, PredictionRow) == [other]
+    assert left(store, DispatchRow, "prediction_id") == [other]
+    assert {follows, names, soon}.isdisjoint(left(store, PredictionRow))
+
+
+def test_a_title_goes_where_the_site_stays(store: Store) -> None:
+    plain, titled = replace(VISIT, detail=""), replace(VISIT, detail=SECRET)
+    ids = happen(store, [plain, titled, plain, plain])
+    named, other = predict(store, ids[2], [titled]), predict(store, ids[3], [plain])
+    assert forget(store, Wanted(text=SECRET))["predictions"] == 1
+    assert left(store, PredictionRow) == [other] and named != other
+
+
+def test_of_a_span_of_time_only_what_was_nowhere_else_may_not_be_named(store: Store) -> None:
+    ids = happen(store, [START_OF, START_OF, VISIT, FOCUS, FOCUS])
+    both, once = predict(store, ids[3], [START_OF]), predict(store, ids[4], [VISIT])
+    span = Wanted(since=START + timedelta(minutes=1), until=START + timedelta(minutes=3))
+    assert forget(store, span) == {"events": 2, "predictions": 1, "dispatches": 1}
+    assert left(store, PredictionRow) == [both] and once != both
+
+
+def test_another_scope_keeps_its_own(store: Store) -> None:
+    [mine] = happen(store, [VISIT])
+    [theirs] = happen(store, [VISIT], "bob@host")
+    predict(store, mine, [VISIT])
+    kept = predict(store, theirs, [VISIT], "bob@host")
+    with store.write() as session:
+        for scope in (SCOPE, "bob@host"):
+            session.add(CheckpointRow(scope=scope, version="builtin", generation=0, seq=1, weights={}))
+    forget(store, Wanted(site="shop.example", scope=SCOPE))
+    assert left(store, EventRow) == [theirs] and left(store, PredictionRow) == [kept]
+    assert left(store, CheckpointRow, "scope") == ["bob@host"]
+    with store.read() as session:
+        assert {row.name: row.generation for row in session.scalars(select(ScopeRow))} == {SCOPE: 1, "bob@host": 0}
+
+
+def register(store: Store, home: Home, name: str, span: tuple[int, int] | None, scope: str = SCOPE) -> Path:
+    """A version that has learned from so many minutes after the start to so many."""
+    folder = home.models / name
+    folder.mkdir()
+    ends = {"span": [(START + timedelta(minutes=end)).isoformat() for end in span]} if span else {}
+    with store.write() as session:
+        versions.register(session, name, scope, base="builtin", path=str(folder), parent=None, metrics=ends)
+    return folder
+
+
+def test_a_version_that_has_learned_from_it_serves_no_more(store: Store, home: Home) -> None:
+    happen(store, [FOCUS, VISIT, FOCUS])
+    for name, span in (("before", (0, 0)), ("with", (0, 2)), ("after", (2, 2)), ("unknown", None)):
+        register(store, home, name, span)
+    register(store, home, "theirs", (0, 2), "bob@host")
+    with store.write() as session:
+        versions.activate(session, SCOPE, "with")
+        versions.get(session, "after").metrics = {"span": [START.isoformat()] * 2, "replaces": {SCOPE: "with"}}
+    forget(store, Wanted(site="shop.example"))
+    assert left(store, VersionRow) == ["after", "before", "theirs"]
+    with store.read() as session:
+        assert versions.serving(session, SCOPE, SCOPE) is None
+        assert versions.get(session, "after").metrics["replaces"] == {SCOPE: "builtin"}
+
+
+def test_a_version_made_meanwhile_is_not_registered(
+    store: Store, settings: Settings, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(_events: object, _settings: object, out: Path, *_: object) -> dict[str, Any]:
+        out.mkdir()
+        forget(store, Wanted(site="shop.example"))
+        return {}
+
+    monkeypatch.setattr("training.make.train_into", train)
+    happen(store, [VISIT])
+    with store.read() as session:
+        seen = list(events.everything(session, SCOPE))
+    before = last_forgotten(store)
+    with pytest.raises(MemoError, match="forgotten while"):
+        make_version(store, home, settings, seen, SCOPE, lambda _done, _total: None, before)
+    assert list(home.models.iterdir()) == [] and left(store, VersionRow) == []
+
+
+def test_the_cursor_stays_so_that_no_source_reads_it_again_and_its_line_is_not_remembered(
+    store: Store, settings: Settings, home: Home
+) -> None:
+    intake = Intake(store, settings, home, lambda _scope: None)
+    intake.take("inbox", Batch([replace(VISIT, scope=SCOPE), replace(FOCUS, scope=SCOPE)], "1:1", {"offset": 9}))
+    forget(store, Wanted(site="shop.example"))
+    intake.take("inbox", Batch([replace(FILE, scope=SCOPE)], "1:1", {"offset": 20}))
+    keys = {key.partition(".")[0] for key in left(store, EventRow, "line_key")}
+    with store.read() as session:
+        stored = cursors.get(session, "inbox", "1:1")
+    assert stored is not None and stored["cursor"] == {"offset": 20}
+    assert stored["repeats"].keys() == keys and len(keys) == 2
+
+
+class Alone(Serving):
+    """Serves predictors without a language model, and notes their first weights."""
+
+    def __init__(self, opened: Context, before: Callable[[], None] = lambda: None) -> None:
+        super().__init__(opened.settings.model)
+        self.weights: list[dict[str, Any] | None] = []
+        self._before = before
+
+    def predictor(self, version: str, folder: Path | None, weights: dict[str, Any] | None = None) -> MixedPredictor:
+        self.weights.append(weights)
+        before = self._before
+
+        class Slow(MixedPredictor):
+            def predict(self, window: Sequence[Event], top: int) -> Any:
+                before()
+                return super().predict(window, top)
+
+        return Slow(None, weights)
+
+
+@pytest.fixture
+def opened(store: Store, settings: Settings, redis_url: str, home: Home) -> Iterator[Context]:
+    given = settings.model_copy(update={"broker_url": redis_url})
+    context = Context(home, given, store, Publisher(redis_url), make_app(redis_url, given))
+    yield context
+    context.publisher.close()
+    context.queue.close()
+
+
+def names(opened: Context) -> set[str]:
+    with opened.store.read() as session:
+        rows = session.scalars(select(PredictionRow).order_by(PredictionRow.id)).all()
+        return {one["action"]["target"] for row in rows for one in (*row.candidates, *row.upcoming)}
+
+
+def test_a_running_worker_predicts_on_without_it(opened: Context) -> None:
+    looker, serving = Looker(opened), Alone(opened)
+    looker.serving = serving
+    for one in (VISIT, FOCUS, VISIT, FOCUS):
+        happen(opened.store, [one])
+        looker.look(SCOPE)
+    assert VISIT.target in names(opened)
+    forget(opened.store, Wanted(site="shop.example"))
+    happen(opened.store, [FOCUS])
+    looker.look(SCOPE)
+    assert names(opened) == {"Inbox"}
+    assert serving.weights == [None, None], "weights that learned from it begin by hand"
+
+
+def test_what_a_worker_had_in_hand_is_not_written(opened: Context) -> None:
+    def once() -> None:
+        if forgets:
+            forget(opened.store, forgets.pop())
+
+    looker, forgets = Looker(opened), list[Wanted]()
+    looker.serving = Alone(opened, once)
+    happen(opened.store, [VISIT, FOCUS, VISIT, FOCUS])
+    forgets.append(Wanted(site="shop.example"))
+    looker.look(SCOPE)
+    assert left(opened.store, PredictionRow) == [] and left(opened.store, CheckpointRow, "scope") == []
+    looker.look(SCOPE)
+    assert names(opened) == {"Inbox"}
+
+
+def test_what_goes_out_after_it_was_forgotten_is_taken_back(opened: Context, redis_url: str) -> None:
+    class Late(Publisher):
+        def publish(self, messages: Sequence[dict[str, Any]]) -> None:
+            forget(opened.store, Wanted(site="shop.example"))
+            super().publish(messages)
+
+    ids = happen(opened.store, [FOCUS])
+    predict(opened.store, ids[0], [VISIT])
+    outbox.send(replace(opened, publisher=Late(redis_url)), SCOPE)
+    with Redis.from_url(redis_url) as client:
+        assert client.xlen(STREAM) == 0
+
+
+def test_no_byte_of_it_is_left_in_the_files_of_sqlite(home: Home) -> None:
+    settings = Settings(database_url=home.database_url)
+    migrate.upgrade(settings, home)
+    store = open_store(settings, home)
+    rng = random.Random(1)
+    try:
+        for _ in range(40):
+            secret = [
+                replace(VISIT, detail=f"{SECRET} {rng.random()} {'x' * rng.randrange(300)}"),
+                replace(FOCUS, target=f"{SECRET} {rng.random()}"),
+                event(Operation.PROCESS_START, f"other {rng.random()} {'y' * rng.randrange(200)}"),
+            ]
+            given = [rng.choice(secret if rng.random() < 0.4 else secret[2:]) for _ in range(50)]
+            ids = happen(store, given)
+            for number in ids[::5]:
+                predict(store, number, rng.choices(given, k=10), coming=rng.choices(given, k=10))
+        reader = open_store(settings, home)  # as a part of the stack has it: open, and at rest
+        with reader.read() as session:
+            assert session.scalar(select(func.count()).select_from(EventRow)) == 2_000
+        before = (home.root / "memo.db").stat().st_size
+        removed = forget(store, Wanted(text=SECRET.lower()))
+        assert 500 < removed["events"] < 1_500 and removed["predictions"] > 300
+        assert give_back(store)
+        for path in home.root.glob("memo.db*"):
+            assert SECRET.encode() not in path.read_bytes(), path
+        assert (home.root / "memo.db").stat().st_size < before / 2
+        assert (home.root / "memo.db-wal").stat().st_size == 0
+        reader.close()
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize("pruned", ["by age", "by size"])
+def test_retention_takes_the_oldest_first(store: Store, pruned: str) -> None:
+    ids = happen(store, [replace(START_OF, target=f"app {n} {'x' * 400}") for n in range(6_000)])
+    kept_prediction, gone = predict(store, ids[-1], [FOCUS]), predict(store, ids[0], [FOCUS])
+    with store.write() as session:
+        session.add(CheckpointRow(scope=SCOPE, version="builtin", generation=0, seq=6_000, weights={}))
+    with store.read() as session:
+        size = deletion.size(session)
+    long_ago, middle = datetime(2000, 1, 1, tzinfo=UTC), START + timedelta(minutes=4_000)
+    most = 2
+    assert size > most * 1_000_000
+    if pruned == "by age":
+        removed = retention.prune(store, long_ago, middle, 0)
+        assert removed["events"] == 4_000
+    else:
+        removed = retention.prune(store, long_ago, long_ago, most)
+        assert 0 < removed["events"] < 6_000
+        with store.read() as session:
+            assert most * 500_000 < deletion.size(session) <= most * 1_000_000
+    assert removed["predictions"] == 1 and left(store, PredictionRow) == [kept_prediction] and gone != kept_prediction
+    assert left(store, EventRow) == ids[removed["events"] :]
+    with store.read() as session:
+        scope = session.get_one(ScopeRow, SCOPE)
+        assert (scope.last_seq, scope.generation) == (6_000, 0), "nothing is learned anew"
+    assert left(store, CheckpointRow, "seq") == [6_000]
+    assert retention.prune(store, long_ago, long_ago, 0).total() == 0
+
+
+def test_what_waits_for_its_outcome_gets_it_after_a_pruning(opened: Context) -> None:
+    looker = Looker(opened)
+    looker.serving = Alone(opened)
+    for one in (FOCUS, VISIT, START_OF):
+        happen(opened.store, [one])
+        looker.look(SCOPE)
+    retention.prune(opened.store, datetime(2000, 1, 1, tzinfo=UTC), START + timedelta(minutes=1, seconds=30), 0)
+    happen(opened.store, [FOCUS])
+    looker.look(SCOPE)
+    with opened.store.read() as session:
+        rows = session.scalars(select(PredictionRow).order_by(PredictionRow.id)).all()
+        assert [row.outcome_target for row in rows] == ["Inbox", None]
+        assert predictions.last_predicted_seq(session, SCOPE) == 4
+
+
+# the commands
+
+
+def invoke(*words: str, answer: str = "") -> Result:
+    with logging_restored():
+        return CliRunner().invoke(make(["forget", "export"]), words, input=answer)
+
+
+@pytest.fixture
+def filled(store: Store, home: Home) -> list[int]:
+    return happen(store, ALL)
+
+
+def test_it_is_shown_before_and_asked(store: Store, filled: list[int]) -> None:
+    happen(store, [replace(VISIT, detail="\x1b[2J\u202ered")])
+    shown = invoke("forget", "--site", "shop.example", answer="n\n")
+    assert shown.exit_code == 1 and len(targets(store)) == 6
+    assert "2 events from 2026-03-02 01:02:00 to 2026-03-02 01:05:00" in shown.stdout
+    assert "2 web_visit" in shown.stdout and "Balance 100%" in shown.stdout
+    assert "\x1b" not in shown.stdout and "\u202e" not in shown.stdout
+    assert str(shown.exception) == "Nothing was forgotten."
+    assert invoke("forget", "--site", "shop.example", answer="y\n").exit_code == 0
+    assert len(targets(store)) == 4
+
+
+@pytest.mark.usefixtures("filled")
+def test_where_nobody_answers_nothing_is_forgotten(store: Store) -> None:
+    nobody = invoke("forget", "--all")
+    assert getattr(nobody.exception, "exit_code", None) == 2 and "--yes" in str(nobody.exception)
+    assert len(targets(store)) == len(ALL)
+
+
+@pytest.mark.usefixtures("filled")
+@pytest.mark.parametrize("words", [(), ("--all", "--app", "x"), ("--since", "sometime"), ("--until", "never")])
+def test_wrong_use_is_an_error(store: Store, words: tuple[str, ...]) -> None:
+    wrong = invoke("forget", *words, "--yes")
+    assert getattr(wrong.exception, "exit_code", None) == 2 and any(
+        word in str(wrong.exception) for word in words[:1] or ("--all",)
+    )
+    assert len(targets(store)) == len(ALL)
+
+
+@pytest.mark.usefixtures("filled")
+def test_json_alone_changes_nothing(store: Store) -> None:
+    seen = json.loads(invoke("forget", "--app", "thunderbird", "--json").stdout)
+    assert (seen["events"], seen["forgotten"], seen["scopes"]) == (2, False, {SCOPE: 2})
+    assert seen["kinds"] == {"window_focus": 1, "process_start": 1}
+    assert len(targets(store)) == len(ALL)
+    done = json.loads(invoke("forget", "--app", "thunderbird", "--json", "--yes").stdout)
+    assert (done["events"], done["forgotten"]) == (2, True)
+    assert len(targets(store)) == len(ALL) - 2
+    assert json.loads(invoke("forget", "--app", "thunderbird", "--json", "--yes").stdout)["forgotten"] is False
+
+
+def test_nothing_meant_is_no_failure(store: Store, filled: list[int]) -> None:
+    nothing = invoke("forget", "--text", "nowhere")
+    assert nothing.exit_code == 0 and "Nothing" in nothing.stdout
+    assert left(store, EventRow) == filled
+
+
+def test_its_files_name_it_no_more(store: Store, home: Home, filled: list[int]) -> None:
+    secret = event(Operation.PROCESS_START, SECRET)
+    ids = happen(store, [secret, FOCUS])
+    kept, gone = predict(store, ids[1], [FOCUS]), predict(store, ids[0], [FOCUS])
+    for number, action in ((kept, FOCUS.action), (gone, FOCUS.action), (kept, secret.action), (10**6, FOCUS.action)):
+        context = DispatchContext(number, SCOPE, START)
+        RecordHandler(home).handle(Candidate(action, 0.5, START), context)
+    shutil.copy(home.root / "dispatched.jsonl", home.root / "dispatched.jsonl.1")
+    for name in ("worker.log", "worker.out", "worker.log.1"):
+        (home.logs / name).write_text(f"failed at {SECRET}")
+    for name in (SECRET, "other"):
+        (home.rejects / f"{name}.jsonl").write_text(json.dumps({"file": f"{name}.txt", "line": 1}) + "\n")
+    folder = register(store, home, "v1", (0, 100))
+    (home.models / "unfinished-1").mkdir()
+    (home.broker / "appendonlydir").mkdir(parents=True)
+    (home.broker / "appendonlydir" / "appendonly.aof").write_text(SECRET)
+    done = invoke("forget", "--text", SECRET, "--yes")
+    assert done.exit_code == 0 and "v1" in done.stdout
+    for path in home.root.rglob("*"):
+        assert SECRET not in path.name and (not path.is_file() or SECRET.encode() not in path.read_bytes()), path
+    assert not folder.exists() and not list(home.models.iterdir())
+    for name in ("dispatched.jsonl", "dispatched.jsonl.1"):
+        text = (home.root / name).read_text()
+        assert [json.loads(line)["prediction"] for line in text.splitlines()] == [kept]
+        assert stat.S_IMODE((home.root / name).stat().st_mode) == 0o600
+    assert (home.rejects / "other.jsonl").exists()
+
+
+def test_all_leaves_no_event(store: Store, home: Home, filled: list[int]) -> None:
+    predict(store, filled[0], [FOCUS])
+    register(store, home, "v1", None)
+    (home.rejects / "some.jsonl").write_text(json.dumps({"file": "some", "line": 1}) + "\n")
+    assert invoke("forget", "--all", "--yes").exit_code == 0
+    for table in (EventRow, PredictionRow, DispatchRow, VersionRow):
+        assert left(store, table) == []
+    assert list(home.rejects.iterdir()) == []
+    with store.read() as session:
+        assert jobs.last_run(session, jobs.FORGET) is not None
+
+
+def test_an_export_holds_everything(store: Store, home: Home, filled: list[int]) -> None:
+    predict(store, filled[0], [FOCUS])
+    register(store, home, "v1", (0, 1))
+    out = home.root / "all.jsonl"
+    assert invoke("export", "--out", str(out)).exit_code == 0
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    kinds = [row["kind"] for row in rows]
+    assert kinds == ["setting", *["event"] * 5, "prediction", "dispatch", "version"]
+    assert rows[0]["scope"] == SCOPE and "window" in rows[0]
+    assert [row["target"] for row in rows[1:6]] == [one.target for one in ALL]
+    assert rows[1]["at"] == START.isoformat() and "line_key" not in rows[1]
+    assert rows[6]["candidates"][0]["action"]["target"] == "Inbox"
+    whole = json.loads(invoke("export", "--format", "json").stdout)
+    assert {kind: len(found) for kind, found in whole.items()} == {
+        "settings": 1,
+        "events": 5,
+        "predictions": 1,
+        "dispatches": 1,
+        "versions": 1,
+    }
+    assert whole["events"][0] | {"kind": "event"} == rows[1]
+    assert json.loads(invoke("export", "--format", "json", "--scope", "bob").stdout)["events"] == []
+
+
+def test_an_export_writes_over_nothing_unless_told(store: Store, home: Home, filled: list[int]) -> None:
+    out = home.root / "all.json"
+    out.write_text("mine")
+    refused = invoke("export", "--out", str(out))
+    assert getattr(refused.exception, "exit_code", None) == 2 and "--force" in str(refused.exception)
+    assert out.read_text() == "mine"
+    assert invoke("export", "--out", str(out), "--force").exit_code == 0
+    assert len(out.read_text().splitlines()) == 6
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+
+
+def test_an_export_shows_no_password(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMO_BROKER_URL", "redis://me:hunter2@127.0.0.1:1/0")
+    assert "hunter2" not in invoke("export").stdout
