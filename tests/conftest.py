@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ctypes import CDLL
 from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
@@ -47,6 +48,14 @@ def needs_program(name: str) -> str:
     if path is None:
         _unmet(f"{name} is not installed; run `make test-desktop-deps`")
     return path
+
+
+def needs_library(name: str) -> CDLL:
+    """A shared library of the system."""
+    try:
+        return CDLL(name)
+    except OSError:
+        _unmet(f"{name} is not installed; run `make test-desktop-deps`")
 
 
 def _unmet(reason: str) -> NoReturn:

@@ -20,7 +20,7 @@ from memo.events import Event
 from memo.grammar import clean
 from memo.parts import PARENT
 from memo.paths import Home
-from memo.protocols import Batch, Stop
+from memo.protocols import Batch, Emit, Stop
 from memo.settings import Settings
 
 SCAN_S = 1.0
@@ -43,12 +43,7 @@ class ProcessesSource:
             return ""
         return "Starts and ends of apps are noticed on Linux 5.3 or newer only, with /proc; update the kernel."
 
-    def run(
-        self,
-        emit: Callable[[Batch], None],
-        cursor: Callable[[str], dict[str, Any] | None],
-        stop: Stop,
-    ) -> None:
+    def run(self, emit: Emit, cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
         """Watch until `stop` is set. There is no cursor: what ran before, or ended meanwhile, gives no event."""
         with select.epoll() as poll, closing(_Watch(poll, self._settings.sources.system_processes)) as watch:
             poll.register(stop, select.EPOLLIN)

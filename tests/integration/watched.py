@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from memo.events import Event
-from memo.protocols import Batch, Source, Stop
+from memo.protocols import Batch, Past, Source, Stop
 
 WAIT_S = 30.0
 """Far more than anything takes; reached only where it does not come."""
@@ -31,7 +31,7 @@ def watched(source: Source, cursors: dict[str, dict[str, Any]] | None = None) ->
     kept = {} if cursors is None else cursors
     stop = Stop()
 
-    def emit(batch: Batch) -> None:
+    def emit(batch: Batch | Past) -> None:
         events.extend(batch.events)
         kept[batch.cursor_key] = batch.cursor
 

@@ -1,0 +1,76 @@
+"""Notices of changed files: watchdog's threads bring them, a source waits for them, and its stop ends the wait."""
+
+import os
+import select
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+
+from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.observers import Observer
+from watchdog.observers.api import BaseObserver
+
+from memo.protocols import Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One change, and when it came, in seconds since 1970."""
+
+    at: float
+    change: FileSystemEvent
+
+    @property
+    def source(self) -> str:
+        """The path that it is about."""
+        return os.fsdecode(self.change.src_path)
+
+    @property
+    def destination(self) -> str:
+        """Where that was moved to; empty for another kind of change."""
+        return os.fsdecode(self.change.dest_path)
+
+
+class Notices(FileSystemEventHandler):
+    """Those that are wanted. Close it when no observer brings any more."""
+
+    def __init__(self, wanted: Callable[[Notice], bool]) -> None:
+        self._wanted = wanted
+        self._found: SimpleQueue[Notice] = SimpleQueue()
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK)
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        """Take in a change, in a thread of watchdog's."""
+        notice = Notice(time.time(), event)
+        if self._wanted(notice):
+            self._found.put(notice)
+            os.eventfd_write(self._bell, 1)
+
+    def wait(self, stop: Stop, timeout_s: float) -> list[Notice]:
+        """What has come, in order; empty after the time, or at the stop."""
+        select.select([stop.fileno(), self._bell], [], [], max(0.0, timeout_s))
+        with suppress(BlockingIOError):
+            os.eventfd_read(self._bell)
+        found = []
+        with suppress(Empty):
+            while True:
+                found.append(self._found.get_nowait())
+        return found
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        os.close(self._bell)
+
+
+@contextmanager
+def observing() -> Iterator[BaseObserver]:
+    """An observer that runs: what can't be watched is then said by `schedule`."""
+    observer = Observer()
+    observer.start()
+    try:
+        yield observer
+    finally:
+        observer.stop()
+        observer.join()
