@@ -8,10 +8,11 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from collector.privacy import redact
+from collector.privacy import NOW_PAUSED, awake, redact, rules
 from data.importers.line import implausible
-from db import cursors, events, scopes
+from db import cursors, events, redactions, scopes
 from db.engine import Store
+from memo import pauses
 from memo.bounded import remember
 from memo.events import Event
 from memo.logs import get
@@ -37,6 +38,7 @@ class Intake:
         self._settings = settings
         self._home = home
         self._announce = announce
+        self._rules = rules(settings.privacy, home)
         self._counts: dict[tuple[str, str], Counter[str]] = {}
 
     def cursor(self, source: str, key: str) -> dict[str, Any] | None:
@@ -50,20 +52,19 @@ class Intake:
 
         While MEMO is paused the cursor alone moves on, so that what is done meanwhile is never recorded.
         """
-        if batch.events and self._home.paused.exists():
-            log.info("paused: events were dropped", source=source, events=len(batch.events))
-            batch = replace(batch, events=())
-        by_scope = self._admitted(source, batch.events)
+        by_scope, touched = self._admitted(source, batch.events)
         with self._store.write() as session:
             repeats = self._repeats(session, source, batch)
             asked, new = [], 0
-            for scope, found in sorted(by_scope.items()):  # one order of locks for all
+            for scope, given in sorted(by_scope.items()):  # one order of locks for all
+                found = events.without_doubles(session, scope, source, given)
                 added = events.append(session, scope, found, [repeats.key(event) for event in found])
                 new += added
                 if added and scopes.ask(session, scope, self._settings.predict.stale_s):
                     asked.append(scope)
             kept = {"cursor": batch.cursor, "repeats": _newest(repeats.counts)}
             cursors.put(session, source, batch.cursor_key, kept)
+            redactions.add(session, source, touched)
         remember(self._counts, (source, batch.cursor_key), repeats.counts, COUNTED)  # now that they are committed
         for scope in asked:
             self._announce(scope)
@@ -75,12 +76,13 @@ class Intake:
         first = self.cursor(source, past.cursor_key) is None  # or one that was broken off: all is looked at
         begun: dict[str, int] = {}
         while chunk := list(islice(found, CHUNK)):
-            by_scope = {} if self._home.paused.exists() else self._admitted(source, chunk)
+            by_scope, touched = self._admitted(source, chunk)
             with self._store.write() as session:
                 for scope, given in sorted(by_scope.items()):
                     begun.setdefault(scope, 0 if first else events.last_seq(session, scope))
                     imported = [replace(event, source=events.IMPORT, source_key=source) for event in given]
                     new += events.append(session, scope, imported, [repeats.key(event) for event in imported])
+                redactions.add(session, source, touched)
         asked = []
         with self._store.write() as session:
             for scope, before in sorted(begun.items()):
@@ -94,18 +96,18 @@ class Intake:
         log.info("what was before is stored", source=source, events=repeats.counts.total(), new=new)
         return new
 
-    def _admitted(self, source: str, found: Sequence[Event]) -> dict[str, list[Event]]:
-        admitted, touched = redact(found)
-        for name, count in touched.items():
-            log.info("a privacy rule applied", rule=name, source=source, events=count)
+    def _admitted(self, source: str, found: Sequence[Event]) -> tuple[dict[str, list[Event]], Counter[str]]:
+        """The events that may be stored, by scope, and how many each rule changed or left out."""
+        paused = pauses.current(self._home) is not None
+        admitted, touched = redact(found, [NOW_PAUSED] if paused else [awake(self._home), *self._rules])
         by_scope: dict[str, list[Event]] = defaultdict(list)
         for event in admitted:
             if reason := implausible(event.at):
-                log.warning("an event was rejected", source=source, source_key=event.source_key, reason=reason)
+                log.warning("an event was rejected", source=source, reason=reason)
                 continue
             named = event if event.scope else replace(event, scope=self._settings.scope)
             by_scope[named.scope].append(named if named.source else replace(named, source=source))
-        return by_scope
+        return by_scope, touched
 
     def _repeats(self, session: Session, source: str, batch: Batch) -> events.Repeats:
         if batch.anew:

@@ -1,22 +1,78 @@
 """What must not be stored is changed or left out here, before the store sees it: an ordered list of small rules."""
 
+import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
+from collector import exclude
+from collector.exclude import Test
+from collector.kept import Hashed, chromium_windows, untitled
+from collector.secret import secrets
+from collector.spelling import respell
+from memo import pauses
 from memo.events import Event
+from memo.grammar import clean
+from memo.paths import Home
+from memo.settings import PrivacySettings
 
 Rule = Callable[[Event], Event | None]
 """Gives the event as it may be stored, or None where it may not."""
+Rules = Sequence[tuple[str, Rule]]
+"""Name and rule, in the order in which they apply."""
 
-RULES: tuple[tuple[str, Rule], ...] = ()
-"""Name and rule, applied in this order."""
+PAUSED = "paused"
+NOW_PAUSED: tuple[str, Rule] = (PAUSED, lambda event: None)
+"""While a pause goes on nothing is taken in, of whatever time it is."""
+BUILTIN = Path(__file__).with_name("builtin.toml")
 
 
-def redact(events: Iterable[Event], rules: tuple[tuple[str, Rule], ...] = RULES) -> tuple[list[Event], Counter[str]]:
+def rules(settings: PrivacySettings, home: Home) -> Rules:
+    """The rules in force. Raises MemoError where one of them can't be kept: nothing may be stored then."""
+    excluded: list[tuple[str, Sequence[Test]]] = [
+        ("apps", [exclude.apps(settings.apps)] if settings.apps else []),
+        ("sites", [exclude.sites(settings.sites), exclude.windows_of_sites(settings.sites)] if settings.sites else []),
+        ("folders", [exclude.folders(settings.folders)] if settings.folders else []),
+        ("titles", [exclude.titles(settings.titles)] if settings.titles else []),
+        ("builtin", _builtin(BUILTIN) if settings.builtin else []),
+    ]
+    changing: list[tuple[str, Rule | None]] = [
+        ("chromium_titles", None if settings.chromium_titles else chromium_windows),
+        ("secrets", secrets),
+        ("titles_kept", _titles_kept(settings, home)),
+    ]
+    return [(name, _without(tests)) for name, tests in excluded if tests] + [
+        (name, rule) for name, rule in changing if rule
+    ]
+
+
+def awake(home: Home) -> tuple[str, Rule]:
+    """The rule that leaves out what was done in a pause, whenever a source tells of it."""
+    spans = pauses.read(home)
+    return PAUSED, lambda event: None if any(one.covers(event.at) for one in spans) else event
+
+
+def _without(tests: Sequence[Test]) -> Rule:
+    return lambda event: None if any(test(event) for test in tests) else event
+
+
+def _builtin(file: Path) -> list[Test]:
+    tables: Mapping[str, Mapping[str, list[str]]] = tomllib.loads(file.read_text(encoding="utf-8"))
+    known = {"apps": exclude.apps, "sites": exclude.sites, "folders": exclude.folders, "titles": exclude.known_titles}
+    return [make([one for table in tables.values() for one in table.get(key, [])]) for key, make in known.items()]
+
+
+def _titles_kept(settings: PrivacySettings, home: Home) -> Rule | None:
+    if settings.titles_kept == "hashed":
+        return Hashed(home.title_key)
+    return untitled if settings.titles_kept == "none" else None
+
+
+def redact(events: Iterable[Event], rules: Rules) -> tuple[list[Event], Counter[str]]:
     """The events that may be stored, and how many each rule changed or left out."""
     kept, touched = [], Counter[str]()
     for event in events:
-        current: Event | None = event
+        current: Event | None = respell(event, clean)  # no rule shall have to read a title of a megabyte
         for name, rule in rules:
             before = current
             current = rule(before) if before is not None else None

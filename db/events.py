@@ -12,12 +12,15 @@ from sqlalchemy.orm import Session
 from db.models import EventRow, ScopeRow
 from db.scopes import locked
 from memo.bounded import remember
-from memo.events import Event, Operation
+from memo.events import Action, Event, Operation
 
 IMPORT = "import"
 """Source of imported events: they are the past, and get no predictions."""
 CHUNK = 500
 """Rows of one statement; SQLite takes a bounded number of parameters."""
+
+DOUBLE = timedelta(seconds=1)
+"""Two sources that tell of the same action within this time saw it once."""
 
 
 class Repeats:
@@ -65,6 +68,21 @@ def _known(session: Session, scope: str, keys: Sequence[str]) -> set[str]:
     return known
 
 
+def without_doubles(session: Session, scope: str, source: str, given: Sequence[Event]) -> list[Event]:
+    """The events but those of which another live source has told: the same action within a second."""
+    locked(session, scope)  # the other source may be storing it just now
+    known: dict[Action, list[datetime]] = {}
+    for start in range(0, len(given), CHUNK):
+        chunk = given[start : start + CHUNK]
+        times, targets = [event.at for event in chunk], {event.target for event in chunk}
+        near = EventRow.at.between(min(times) - DOUBLE, max(times) + DOUBLE)
+        others = EventRow.source.not_in((source, IMPORT))  # of imports the count of equal lines decides
+        query = select(EventRow).where(EventRow.scope == scope, near, others, EventRow.target.in_(targets))
+        for row in session.scalars(query):
+            known.setdefault(as_event(row).action, []).append(row.at)
+    return [one for one in given if all(abs(one.at - at) > DOUBLE for at in known.get(one.action, ()))]
+
+
 def _as_row(event: Event, scope: str, seq: int, key: str, now: datetime) -> dict[str, Any]:
     offset = event.at.utcoffset() or timedelta()
     return {
@@ -95,6 +113,11 @@ def resequence(session: Session, scope: str) -> None:
     session.execute(moved.values(seq=-EventRow.seq))
     scope_row.last_seq = session.scalar(select(func.count()).where(EventRow.scope == scope)) or 0
     scope_row.generation += 1
+
+
+def first_seq(session: Session, scope: str) -> int:
+    """`seq` of the first event that is still there, or 0."""
+    return session.scalar(select(func.min(EventRow.seq)).where(EventRow.scope == scope)) or 0
 
 
 def last_seq(session: Session, scope: str) -> int:

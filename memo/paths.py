@@ -32,7 +32,7 @@ class Home:
             raise UsageError(f"MEMO_HOME {chosen} can't be used ({error}); write the whole path.") from error
         home = cls(root)
         try:
-            for folder in (home.root, home.run, home.logs, home.models, home.inbox, home.rejects):
+            for folder in (home.root, home.run, home.logs, home.models, home.inbox, home.rejects, home.learned):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             home.root.chmod(0o700)
         except OSError as error:
@@ -76,6 +76,11 @@ class Home:
         return self.root / "models"
 
     @property
+    def learned(self) -> Path:
+        """Snapshots of what the worker has learned."""
+        return self.root / "learned"
+
+    @property
     def inbox(self) -> Path:
         """The watched folder; a file in its sub-folder NAME belongs to the scope NAME."""
         return self.root / "inbox"
@@ -87,8 +92,13 @@ class Home:
 
     @property
     def paused(self) -> Path:
-        """While this file stands, the collector takes in nothing."""
+        """When MEMO took in nothing, and whether it does so now; see `memo.pauses`."""
         return self.root / "paused"
+
+    @property
+    def title_key(self) -> Path:
+        """The key of the digests that stand for titles; in no copy and no export."""
+        return self.root / "title.key"
 
     @property
     def broker(self) -> Path:

@@ -114,6 +114,8 @@ class PrivacySettings(Section):
     """Regular expressions, in any case; what has a title or a name in which one is found is not kept."""
     builtin: bool = True
     """Nothing of password managers, key rings, banks, health, adult sites and private windows is kept either."""
+    chromium_titles: bool = False
+    """Titles of Chromium's, Chrome's, Brave's, Opera's and Vivaldi's windows are kept, of private ones too."""
     titles_kept: Literal["full", "hashed", "none"] = "full"
     """Titles of windows and pages: as they are, as a digest that only this MEMO can make, or the app and site alone."""
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from collector.secret import hide
 from collector.sources.tail import Line, Place, identity, open_below, read
 from data.importers import rejects
 from data.importers.files import BOM
@@ -111,7 +112,8 @@ class Reader:
             anew = False
 
     def _events(self, relative: Path, scope: str, lines: list[Line]) -> list[Event]:
-        events, bad, key = [], [], clean(str(relative))
+        name = str(relative.with_name(hide(relative.name)))
+        events, bad, key = [], [], clean(name)
         for line in lines:
             raw = (line.raw if line.offset else line.raw.removeprefix(BOM)).rstrip(b"\r")
             if not raw.strip():
@@ -123,7 +125,7 @@ class Reader:
             else:
                 events.append(replace(event, scope=scope, source=SOURCE, source_key=key))
         if bad:
-            rejects.write(self._home.rejects, str(relative), bad)
+            rejects.write(self._home.rejects, name, bad)
             log.warning("lines were rejected", file=key, lines=len(bad))
         return events
 

@@ -68,7 +68,8 @@ def import_(
 
 def _say(counts: Counter[str], rejected: list[Path]) -> None:
     see = f" (see {', '.join(map(str, rejected))})" if rejected else ""
-    print(safe(f"{counts['read']} events read, {counts['new']} new, {counts['rejected']} rejected{see}."))
+    private = f"{counts['private']} kept out by privacy rules, " if counts["private"] else ""
+    print(safe(f"{counts['read']} events read, {counts['new']} new, {private}{counts['rejected']} rejected{see}."))
 
 
 def _import(store: "Store", settings: Settings, home: Home, files: list[Path]) -> tuple[Counter[str], list[Path]]:
@@ -76,7 +77,7 @@ def _import(store: "Store", settings: Settings, home: Home, files: list[Path]) -
 
     with store.write() as session:
         before = events.last_seq(session, settings.scope)
-    counts, rejected = Counter[str](read=0, new=0, rejected=0), []
+    counts, rejected = Counter[str](read=0, new=0, private=0, rejected=0), []
     try:
         for file in files:
             with bar(safe(file.name)) as progress:
@@ -93,21 +94,27 @@ def _import(store: "Store", settings: Settings, home: Home, files: list[Path]) -
 def _import_file(
     store: "Store", settings: Settings, home: Home, path: Path, progress: Callable[[int, int], None]
 ) -> tuple[Counter[str], Path | None]:
+    from collector.privacy import awake, redact, rules
+    from collector.secret import hide
     from data.importers import open_file, read, rejects
-    from db import events
+    from db import events, redactions
 
     repeats, counts, written, size = events.Repeats(), Counter[str](), None, path.stat().st_size
-    name = clean(path.name)
+    name, in_force = hide(clean(path.name)), [awake(home), *rules(settings.privacy, home)]
     with open_file(path) as file:
         found = read(path, file, settings.zone)
         while batch := list(islice(found, BATCH)):
-            given = [replace(one, source=events.IMPORT, source_key=name) for one in batch if isinstance(one, Event)]
+            found_events = [one for one in batch if isinstance(one, Event)]
+            admitted, touched = redact(found_events, in_force)
+            given = [replace(one, source=events.IMPORT, source_key=name) for one in admitted]
             bad = [one for one in batch if not isinstance(one, Event)]
             if bad:
-                written = rejects.write(home.rejects, path.name, bad)
+                written = rejects.write(home.rejects, hide(path.name), bad)
             with store.write() as session:
                 counts["new"] += events.append(session, settings.scope, given, [repeats.key(one) for one in given])
-            counts["read"] += len(given)
+                redactions.add(session, events.IMPORT, touched)
+            counts["read"] += len(found_events)
+            counts["private"] += len(found_events) - len(given)
             counts["rejected"] += len(bad)
             progress(file.tell(), size)
     progress(size, size)

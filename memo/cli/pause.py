@@ -1,15 +1,42 @@
 """`memo pause` and `memo resume`."""
 
+import re
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from memo import pauses
+from memo.errors import UsageError
 from memo.paths import Home
+from memo.settings import Settings
+
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-def pause() -> None:
-    """Take in nothing until `memo resume`; what happens meanwhile is never stored, not even afterwards."""
-    Home.find().paused.touch(mode=0o600)
-    print("MEMO is paused; `memo resume` ends it.")
+def pause(
+    span: Annotated[str, typer.Argument(metavar="[30m]", help="For so long; else until `memo resume`.")] = "",
+) -> None:
+    """Take in nothing for a while; what happens meanwhile is never stored, not even afterwards.
+
+    Example: `memo pause 30m`, or 90s, 2h, 1d
+    """
+    home = Home.find()
+    made = pauses.begin(home, _span(span) if span else None)
+    ends = (
+        "" if made.until == pauses.NEVER else f" until {made.until.astimezone(Settings.load().zone):%Y-%m-%d %H:%M:%S}"
+    )
+    print(f"MEMO is paused{ends}; `memo resume` ends it.")
+
+
+def _span(text: str) -> timedelta:
+    found = re.fullmatch(r"([1-9]\d{0,5})([smhd])", text)
+    if not found:
+        raise UsageError(f"{text!r} is no span of time; write for example 90s, 30m, 2h or 1d.")
+    return timedelta(**{UNITS[found[2]]: int(found[1])})
 
 
 def resume() -> None:
     """Take in events again."""
-    Home.find().paused.unlink(missing_ok=True)
+    pauses.end(Home.find())
     print("MEMO takes in events again.")

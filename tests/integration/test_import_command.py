@@ -13,6 +13,7 @@ from conftest import logging_restored
 from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
+from collector.privacy import redact, rules
 from data.importers import events as events_of
 from db import events, migrate
 from db.engine import Store, open_store
@@ -82,7 +83,7 @@ def targets(store: Store, scope: str = "a@b") -> str:
 
 def test_events_become_rows_in_order(store: Store) -> None:
     told = memo_import(write("a.txt", lines("甲乙丙")))
-    assert told == {"read": 3, "new": 3, "rejected": 0, "scope": "a@b", "rejects": []}
+    assert told == {"read": 3, "new": 3, "private": 0, "rejected": 0, "scope": "a@b", "rejects": []}
     assert targets(store) == "甲乙丙"
     first = rows(store)[0]
     assert (first.source, first.source_key, first.seq) == (events.IMPORT, "a.txt", 1)
@@ -120,7 +121,7 @@ def test_of_lines_that_repeat_within_a_second_the_largest_count_is_kept(store: S
     for name, count in counts.items():
         write(name, [one] * count)
     assert [memo_import(name)["new"] for name in counts] == [2, 1, 0]
-    assert memo_import(*counts) == {"read": 6, "new": 0, "rejected": 0, "scope": "a@b", "rejects": []}
+    assert memo_import(*counts) == {"read": 6, "new": 0, "private": 0, "rejected": 0, "scope": "a@b", "rejects": []}
     assert targets(store) == "甲甲甲"
 
 
@@ -148,7 +149,14 @@ def test_more_than_one_batch_is_one_import(store: Store, monkeypatch: pytest.Mon
 def test_each_scope_has_its_own_events(store: Store) -> None:
     file = write("a.txt", lines("甲乙"))
     memo_import(file)
-    assert memo_import(file, "--scope", "c@d") == {"read": 2, "new": 2, "rejected": 0, "scope": "c@d", "rejects": []}
+    assert memo_import(file, "--scope", "c@d") == {
+        "read": 2,
+        "new": 2,
+        "private": 0,
+        "rejected": 0,
+        "scope": "c@d",
+        "rejects": [],
+    }
     assert targets(store) == targets(store, "c@d") == "甲乙"
 
 
@@ -191,9 +199,9 @@ def test_a_scope_that_cannot_be_is_refused() -> None:
         memo_import(write("a.txt", lines("甲")), "--scope", "../x")
 
 
-def test_real_files_are_imported_once(event_files: list[Path], store: Store, settings: Settings) -> None:
+def test_real_files_are_imported_once(event_files: list[Path], store: Store, settings: Settings, home: Home) -> None:
     for file in event_files:
-        expected = events_of(file, settings.zone)
+        expected, _ = redact(events_of(file, settings.zone), rules(settings.privacy, home))
         told = memo_import(str(file), "--scope", file.stem)
         assert (told["read"], told["new"], told["rejected"]) == (len(expected), len(expected), 0)
         assert memo_import(str(file), "--scope", file.stem)["new"] == 0

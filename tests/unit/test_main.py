@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 from conftest import logging_restored
 
-from memo import __version__, cli, running
+from memo import __version__, cli, pauses, running
 from memo.cli import COMMANDS, main
 from memo.cli.up import _missing, _wait_until_ready
 from memo.errors import MemoError, UsageError
@@ -185,7 +185,7 @@ def test_a_wrong_setting(run: Run, home: Home, name: str, wrong: str) -> None:
 def test_pause_and_resume_may_come_twice(run: Run, home: Home) -> None:
     for name, paused in (("pause", True), ("pause", True), ("resume", False), ("resume", False)):
         assert run(name).status == 0
-        assert home.paused.exists() is paused
+        assert (pauses.current(home) is not None) is paused
 
 
 def test_a_base_model_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
