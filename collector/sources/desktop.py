@@ -11,6 +11,7 @@ from collector.apps import Apps
 from collector.focus import Focus, attend
 from collector.sources.sockets import answering
 from collector.sources.windows import window_of
+from collector.sources.x11 import X11Source
 from memo.paths import Home
 from memo.protocols import Batch, Stop
 from memo.settings import Settings
@@ -25,11 +26,12 @@ class DesktopSource:
     name = "desktop"
 
     def __init__(self, settings: Settings, home: Home) -> None:
+        self._x11 = X11Source(settings, home) if X11Source.name in settings.sources.on else None
         self.watching = threading.Event()
 
     def missing(self) -> str:
         """It needs a session bus; under X11 the focus is seen without it."""
-        if os.environ.get("XDG_SESSION_TYPE") == "x11":
+        if self._x11 and not self._x11.missing():
             return "It isn't needed: this is an X11 session, and the source x11 notices the focus."
         return "" if _address() else "No session bus was found; start MEMO inside your desktop session."
 

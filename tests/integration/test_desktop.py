@@ -11,6 +11,7 @@ import pytest
 from conftest import needs_program
 from dbus_fast import Message, MessageType
 from dbus_fast.aio import MessageBus
+from desktop import Desktop
 from watched import until, watched
 
 from collector.sources.desktop import DesktopSource
@@ -19,7 +20,7 @@ from memo.events import Event, Operation
 from memo.grammar import MAX_TEXT
 from memo.paths import Home
 from memo.protocols import Stop
-from memo.settings import Settings
+from memo.settings import Settings, SourceSettings
 
 HOSTILE = ["evil\x1b]2;x\x07", "a\nb\r\u0085c", "'; DROP TABLE events; --", "%s%n{}", "新" * 1_000_000]
 
@@ -44,15 +45,13 @@ class Bus:
         return asked.returncode == 0
 
     def call(self, *calls: Call) -> None:
-        """Make all calls, none of which waits for the one before."""
+        """Make calls, one right after the other."""
 
         async def connected() -> None:
             bus = await MessageBus(self.address).connect()
-            messages = [
-                Message(NAME, PATH, NAME, member, signature=kinds, body=given) for member, kinds, given in calls
-            ]
-            answers = await asyncio.gather(*map(bus.call, messages))
-            assert {answer and answer.message_type for answer in answers} == {MessageType.METHOD_RETURN}
+            for member, kinds, given in calls:
+                answer = await bus.call(Message(NAME, PATH, NAME, member, signature=kinds, body=given))
+                assert answer and answer.message_type is MessageType.METHOD_RETURN
             bus.disconnect()
 
         asyncio.run(connected())
@@ -71,7 +70,6 @@ def window(key: str, app_id: str, title: str, pid: str = "0") -> Call:
 @pytest.fixture
 def bus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Bus]:
     """A bus that is this session's; no app is installed."""
-    monkeypatch.delenv("XDG_SESSION_TYPE", raising=False)
     monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     made = Bus()
@@ -82,7 +80,7 @@ def bus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Bus]:
 
 @pytest.fixture
 def source(home: Home) -> DesktopSource:
-    return DesktopSource(Settings(), home)
+    return DesktopSource(Settings(sources=SourceSettings(on=["desktop"])), home)
 
 
 def _focus(events: list[Event]) -> list[tuple[str, str]]:
@@ -161,7 +159,16 @@ def test_the_end_of_the_bus_is_an_error(bus: Bus, source: DesktopSource) -> None
 def test_what_it_lacks(source: DesktopSource, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
-    monkeypatch.delenv("XDG_SESSION_TYPE", raising=False)
     assert "No session bus" in source.missing()
-    monkeypatch.setenv("XDG_SESSION_TYPE", "x11")
-    assert "isn't needed" in source.missing()
+
+
+def test_it_leaves_an_x11_session_to_x11(bus: Bus, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    desktop = Desktop()
+    monkeypatch.setenv("DISPLAY", desktop.display)
+    try:
+        both = Settings(sources=SourceSettings(on=["desktop", "x11"]))
+        assert "isn't needed" in DesktopSource(both, home).missing()
+        alone = Settings(sources=SourceSettings(on=["desktop"]))
+        assert DesktopSource(alone, home).missing() == ""
+    finally:
+        desktop.end()
