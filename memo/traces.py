@@ -113,6 +113,12 @@ def _lines(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").split("\n")[:-1]  # other line breaks may stand in a title
 
 
+def clear_learned(home: Home) -> None:
+    """Remove the worker's snapshots; one that is being written is removed by whoever writes it."""
+    for path in home.learned.iterdir():
+        path.unlink(missing_ok=True)
+
+
 def clear_rejects(home: Home, is_named: Callable[[str], bool]) -> None:
     """Remove the rejects of files whose name says it."""
     for path in home.rejects.iterdir():

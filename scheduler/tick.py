@@ -7,6 +7,7 @@ from typing import Any
 
 from db import cursors, events, jobs, predictions, retention, scopes
 from db.engine import Store
+from memo import traces
 from memo.logs import get
 from memo.paths import Home
 from memo.queue import EVALUATE, LOOK, TRAIN
@@ -55,11 +56,14 @@ def _start(queue: Any, settings: Settings, store: Store, name: str, now: datetim
 
 
 def _prune(settings: Settings, store: Store, now: datetime) -> str:
-    files, kept = _inbox(Home.find().inbox), settings.schedule
+    home, kept = Home.find(), settings.schedule
+    files = _inbox(home.inbox)
     if files:  # without one, it may be that the inbox is the collector's alone, on another machine
         with store.write() as session:
             cursors.prune(session, "inbox", files, now - KEEP_CURSORS)
     removed = retention.prune(store, now - kept.keep_predictions, now - kept.keep_events, kept.keep_mb)
+    if removed["events"]:
+        traces.clear_learned(home)
     return f"{removed['events']} events and {removed['predictions']} predictions removed"
 
 

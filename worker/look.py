@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from db import checkpoints, events, predictions, scopes, versions
-from db.models import EventRow, PredictionRow, ScopeRow, VersionRow
+from db.models import EventRow, PredictionRow
 from memo.events import CONTEXT, Operation
 from memo.logs import get
 from memo.predictions import action_as_dict
+from worker import snapshots
 from worker.context import Context
 from worker.outbox import send
 from worker.predictors.serving import BUILTIN, Serving
-from worker.stream import CHUNK, LEARNED, Stream
+from worker.stream import CHUNK, Stream
+from worker.streams import Streams
 
 MAX_ATTEMPTS = 3
 """An event at which the worker died so often is given up."""
@@ -37,12 +38,11 @@ class Looker:
 
     def __init__(self, opened: Context) -> None:
         self._opened = opened
-        self.serving = Serving(opened.settings.model, LIMIT_S)
-        self._streams: dict[str, Stream] = {}
+        self.streams = Streams(opened, Serving(opened.settings.model, LIMIT_S))
 
     def warm_up(self) -> None:
         """Load the model; where that fails, history answers alone."""
-        self.serving.predictor(BUILTIN, None)
+        self.streams.serving.reader(BUILTIN, None)
 
     def look(self, scope: str) -> None:
         """Bring a scope up to date; a second look at the same events changes nothing."""
@@ -55,33 +55,17 @@ class Looker:
             send(self._opened, scope)
             return
         try:
-            stream = self._stream(row, version)
+            stream = self.streams.of(row, version)
             for answers in self._answers(stream, row.last_seq):
                 if not self._write(stream, answers):
                     break  # the past has changed meanwhile; the next look reads it anew
                 send(self._opened, scope)
         except BaseException:
-            self._streams.pop(scope, None)  # it may have learned what was not written: read it anew
+            self.streams.drop(scope)
             raise
         with self._opened.store.write() as session:
             scopes.done(session, scope)
-
-    def _stream(self, row: ScopeRow, version: VersionRow | None) -> Stream:
-        """The scope's stream under the version that serves it now, read anew where either has changed."""
-        name = version.id if version else BUILTIN
-        held = self._streams.get(row.name)
-        if held is None or held.outgrown or (held.version, held.generation) != (name, row.generation):
-            with self._opened.store.read() as session:
-                checkpoint = checkpoints.get(session, row.name, name, row.generation)
-                goes_on = held is not None and checkpoints.exists(session, row.name, held.version)
-                predicted = predictions.last_predicted_seq(session, row.name)
-            weights = checkpoint.weights if checkpoint else held.predictor.weights() if held and goes_on else None
-            predictor = self.serving.predictor(name, Path(version.path) if version else None, weights)
-            newest = predicted if self._opened.settings.predict.every == row.name else row.last_seq
-            size = self._opened.settings.window.size
-            held = Stream(row.name, name, row.generation, predictor, size, max(0, newest - LEARNED))
-            self._streams[row.name] = held
-        return held
+        self.streams.save(stream, snapshots.EVERY)
 
     def _answers(self, stream: Stream, newest: int) -> Iterator[Answers]:
         """Learn the log up to `newest`, and answer where it is due."""
@@ -90,8 +74,9 @@ class Looker:
             predicted = predictions.last_predicted_seq(session, stream.scope)
         answers = Answers()
         for row in self._rows(stream, newest):
-            waiting = _settle(waiting, row, answers)
-            stream.learn(row)
+            if row.seq > stream.seq:
+                waiting = _settle(waiting, row, answers)
+                stream.learn(row)
             if self._is_due(stream, row, newest, predicted):
                 settings = self._opened.settings
                 made = stream.predict(row, settings.predict.top, settings.language)
@@ -103,6 +88,10 @@ class Looker:
         yield answers
 
     def _rows(self, stream: Stream, newest: int) -> Iterator[EventRow]:
+        """What is new; where nothing is, the newest one again, for another version may not have answered it."""
+        if stream.seq == newest > 0:
+            with self._opened.store.read() as session:
+                yield from events.after(session, stream.scope, newest - 1, 1)
         while stream.seq < newest:
             with self._opened.store.read() as session:
                 after = events.after(session, stream.scope, stream.seq, CHUNK)

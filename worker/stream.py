@@ -31,10 +31,12 @@ class Stream:
     size: int
     began: int = 0
     seq: int = field(init=False)
+    saved: int = field(init=False)
+    """The event as of which a snapshot stands on the disk."""
     _window: list[tuple[datetime, int, Event]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.seq = self.began
+        self.seq = self.saved = self.began
 
     @property
     def outgrown(self) -> bool:

@@ -31,6 +31,12 @@ def load(**_: object) -> None:
     gc.freeze()  # the libraries' objects stay; a collection that walks them all would delay a prediction
 
 
+@signals.worker_process_shutdown.connect(weak=False)  # type: ignore[untyped-decorator]
+def keep(**_: object) -> None:
+    """Keep what was learned for the next worker."""
+    _looker().streams.close()
+
+
 @shared_task(name=LOOK, time_limit=TIME_LIMIT_S)  # type: ignore[untyped-decorator]
 def look(scope: str) -> None:
     """Predict what follows the newest event of a scope."""

@@ -117,6 +117,7 @@ class _Task:
             removed, versions = forgetting.forget(self.store, self.what, progress)
         traces.remove_versions(self.home, map(Path, versions.values()))
         traces.empty_logs(self.home)
+        traces.clear_learned(self.home)
         self._clear_files()
         emptied = deletion.give_back(self.store)
         traces.clear_messages(self.home, self.settings)

@@ -313,7 +313,7 @@ def names(opened: Context) -> set[str]:
 
 def test_a_running_worker_predicts_on_without_it(opened: Context) -> None:
     looker, serving = Looker(opened), Alone(opened)
-    looker.serving = serving
+    looker.streams.serving = serving
     for one in (VISIT, FOCUS, VISIT, FOCUS):
         happen(opened.store, [one])
         looker.look(SCOPE)
@@ -331,7 +331,7 @@ def test_what_a_worker_had_in_hand_is_not_written(opened: Context) -> None:
             forget(opened.store, forgets.pop())
 
     looker, forgets = Looker(opened), list[Wanted]()
-    looker.serving = Alone(opened, once)
+    looker.streams.serving = Alone(opened, once)
     happen(opened.store, [VISIT, FOCUS, VISIT, FOCUS])
     forgets.append(Wanted(site="shop.example"))
     looker.look(SCOPE)
@@ -415,7 +415,7 @@ def test_retention_takes_the_oldest_first(store: Store, pruned: str) -> None:
 
 def test_what_waits_for_its_outcome_gets_it_after_a_pruning(opened: Context) -> None:
     looker = Looker(opened)
-    looker.serving = Alone(opened)
+    looker.streams.serving = Alone(opened)
     for one in (FOCUS, VISIT, START_OF):
         happen(opened.store, [one])
         looker.look(SCOPE)

@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 from redis import Redis
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from db import events, migrate, predictions, scopes, versions
 from db.engine import open_store
-from db.models import Base, CheckpointRow, EventRow, PredictionRow, VersionRow
+from db.models import Base, CheckpointRow, EventRow, PredictionRow, ScopeRow, VersionRow
 from memo.events import Event, Operation
 from memo.messages import FIELD, STREAM, Publisher
 from memo.paths import Home
 from memo.predictions import Ranking
 from memo.queue import ACT, ACT_EXPIRES_S, DISPATCH, make_app
 from memo.settings import PredictSettings, Settings
-from worker import look, outbox, stream
+from worker import look, outbox, snapshots, stream, streams
 from worker.context import Context
 from worker.look import BATCH, MAX_ATTEMPTS, Looker
 from worker.predictors.mixed import MixedPredictor
@@ -61,16 +61,20 @@ class Alone(Serving):
         self.kind = kind
         self.asked: list[tuple[str, Path | None]] = []
         self.weights: list[dict[str, Any] | None] = []
+        self.taken_over: list[tuple[str, Path | None]] = []
 
     def predictor(self, version: str, folder: Path | None, weights: dict[str, Any] | None = None) -> MixedPredictor:
         self.asked.append((version, folder))
         self.weights.append(weights)
         return self.kind(None, weights)
 
+    def reader(self, version: str, folder: Path | None) -> None:
+        self.taken_over.append((version, folder))
+
 
 def looker(opened: Context, serving: Serving | None = None) -> Looker:
     made = Looker(opened)
-    made.serving = serving or Alone(opened)
+    made.streams.serving = serving or Alone(opened)
     return made
 
 
@@ -385,7 +389,7 @@ def test_a_past_that_grew_is_learned_anew_and_the_weights_stay(opened: Context) 
     for name in "ababab":
         happen(opened, name)
         one.look(SCOPE)
-    before = one._streams[SCOPE].predictor.weights()
+    before = one.streams.held[SCOPE].predictor.weights()
     assert before != MixedPredictor().weights()
     past = Event(START - timedelta(days=1), Operation.PROCESS_START, "from the past", source=events.IMPORT)
     store(opened, [past])
@@ -397,7 +401,7 @@ def test_a_past_that_grew_is_learned_anew_and_the_weights_stay(opened: Context) 
     happen(opened, "a")
     one.look(SCOPE)
     assert len(serving.asked) == 2
-    assert one._streams[SCOPE].generation == 1
+    assert one.streams.held[SCOPE].generation == 1
     assert "from the past" in {candidate["action"]["target"] for candidate in made(opened)[-1].candidates}
     with opened.store.read() as session:
         assert session.scalars(select(CheckpointRow.generation)).all() == [1]
@@ -427,9 +431,10 @@ def test_another_active_version_answers_with_its_own_weights(opened: Context) ->
     for name in "abab":
         happen(opened, name)
         one.look(SCOPE)
-    learned = one._streams[SCOPE].predictor.weights()
+    learned = one.streams.held[SCOPE].predictor.weights()
     activate(opened, "v1")
     one.look(SCOPE)
+    began = one.streams.held[SCOPE].predictor.weights()
     newest = made(opened)[-2:]
     assert [row.model_version for row in newest] == [BUILTIN, "v1"]
     assert newest[0].last_event_id == newest[1].last_event_id
@@ -438,8 +443,10 @@ def test_another_active_version_answers_with_its_own_weights(opened: Context) ->
     activate(opened, BUILTIN)
     one.look(SCOPE)
     folder = opened.home.models / "v1"
-    assert serving.asked == [(BUILTIN, None), ("v1", folder), (BUILTIN, None)]
-    assert serving.weights == [None, learned, learned], "begun from those before it; the old ones were kept"
+    assert serving.asked == [(BUILTIN, None)], "what was counted stays, so nothing is read anew"
+    assert serving.taken_over == [("v1", folder), (BUILTIN, None)]
+    assert began == learned, "begun from those before it"
+    assert one.streams.held[SCOPE].predictor.weights() == learned, "the old ones were kept"
     settled = [row.outcome_rank and target(row, row.outcome_rank) for row in made(opened)[3:5]]
     assert settled == ["a", "a"], "one truth settles both"
 
@@ -474,7 +481,7 @@ def test_weights_are_a_checkpoint_from_which_another_worker_begins(opened: Conte
     with opened.store.read() as session:
         [checkpoint] = session.scalars(select(CheckpointRow))
     assert (checkpoint.scope, checkpoint.version, checkpoint.generation, checkpoint.seq) == (SCOPE, BUILTIN, 0, 4)
-    assert checkpoint.weights == one._streams[SCOPE].predictor.weights() != MixedPredictor().weights()
+    assert checkpoint.weights == one.streams.held[SCOPE].predictor.weights() != MixedPredictor().weights()
     looker(opened, serving).look(SCOPE)
     assert serving.weights == [checkpoint.weights]
 
@@ -584,26 +591,26 @@ def test_without_a_language_model_history_answers(opened: Context, monkeypatch: 
 def test_a_long_past_is_learned_in_part_and_nothing_is_answered_twice(
     opened: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (look, stream):
+    for module in (streams, stream):
         monkeypatch.setattr(module, "LEARNED", 4)
     happen(opened, "abcdefgh")
     serving = Alone(opened)
     one = looker(opened, serving)
     one.look(SCOPE)
-    held = one._streams[SCOPE]
+    held = one.streams.held[SCOPE]
     assert (held.began, held.seq) == (4, 8)
     known = {candidate["action"]["target"] for candidate in made(opened)[0].candidates}
     assert known == set("efgh")
     for name in "ijklmnopqrst":
         happen(opened, name)
         one.look(SCOPE)
-    assert one._streams[SCOPE].began == 14, "twice as many more, and it began anew"
+    assert one.streams.held[SCOPE].began == 14, "twice as many more, and it began anew"
     assert len(serving.asked) == 2
     assert len(made(opened)) == 13
 
 
 def test_a_lossless_replay_answers_all_of_a_long_backlog(opened: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (look, stream):
+    for module in (streams, stream):
         monkeypatch.setattr(module, "LEARNED", 4)
     happen(opened, "abcdefghijklmnopqrst")
     looker(every(opened)).look(SCOPE)
@@ -629,3 +636,96 @@ def test_only_the_scope_of_a_replay_is_answered_for_each_event(opened: Context) 
     for scope in (SCOPE, "replay@day"):
         one.look(scope)
     assert (len(made(opened)), len(made(opened, "replay@day"))) == (1, 3)
+
+
+def test_what_was_learned_is_kept_over_a_restart(opened: Context) -> None:
+    one = looker(opened)
+    for name in "abcabcab":
+        happen(opened, name)
+        one.look(SCOPE)
+    one.streams.close()
+    happen(opened, "c")
+    serving = Alone(opened)
+    two = looker(opened, serving)
+    for each in (one, two):
+        each.look(SCOPE)
+    assert serving.asked == [] and len(serving.taken_over) == 1, "the log is not learned anew"
+    happen(opened, "a")
+    answers = [each.streams.of(*_row(opened)).predictor.predict([], 10) for each in (one, two)]
+    happened = Event(START + timedelta(minutes=1), Operation.PROCESS_START, "x")
+    for each in (one, two):
+        each.streams.held[SCOPE].predictor.learn(happened)
+    kept, restored = (each.streams.held[SCOPE].predictor.predict([happened], 10) for each in (one, two))
+    assert kept == restored and kept.candidates, "the same numbers by either way"
+    assert answers[0] == answers[1]
+
+
+def _row(opened: Context) -> tuple[ScopeRow, None]:
+    with opened.store.read() as session:
+        row = scopes.get(session, SCOPE)
+    assert row is not None
+    return row, None
+
+
+def test_a_snapshot_of_a_past_that_has_changed_is_not_used(opened: Context) -> None:
+    happen(opened, "abab")
+    one = looker(opened)
+    one.look(SCOPE)
+    one.streams.close()
+    [kept] = opened.home.learned.iterdir()
+    assert kept.stat().st_mode & 0o077 == 0
+    with opened.store.write() as session:
+        events.resequence(session, SCOPE)
+    assert snapshots.load(opened, SCOPE) is None
+    kept.unlink()
+    one.streams.held[SCOPE].saved = 0
+    one.streams.close()
+    assert not kept.exists(), "nor is it written again"
+
+
+def test_a_snapshot_does_not_outlive_the_events_that_it_has_learned(opened: Context) -> None:
+    happen(opened, "abab")
+    one = looker(opened)
+    one.look(SCOPE)
+    one.streams.close()
+    assert snapshots.load(opened, SCOPE) is not None
+    with opened.store.write() as session:
+        session.execute(delete(EventRow).where(EventRow.seq == 1))
+    assert snapshots.load(opened, SCOPE) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"no pickle", b"\x80\x05."], ids=["empty", "text", "torn"])
+def test_a_damaged_snapshot_is_passed_over(opened: Context, content: bytes) -> None:
+    happen(opened, "ab")
+    one = looker(opened)
+    one.look(SCOPE)
+    one.streams.close()
+    [kept] = opened.home.learned.iterdir()
+    kept.write_bytes(content)
+    two = looker(opened)
+    happen(opened, "a")
+    two.look(SCOPE)
+    assert len(made(opened)) == 2
+
+
+def test_one_of_another_code_is_passed_over(opened: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    happen(opened, "ab")
+    one = looker(opened)
+    one.look(SCOPE)
+    one.streams.close()
+    monkeypatch.setattr(snapshots, "_code", lambda: "newer")
+    assert snapshots.load(opened, SCOPE) is None
+
+
+def test_only_so_many_streams_are_held_and_the_others_kept(opened: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "HELD", 2)
+    serving = Alone(opened)
+    one = looker(opened, serving)
+    for scope in ("a", "b", "c"):
+        happen(opened, "xyx", scope=scope)
+        one.look(scope)
+    assert list(one.streams.held) == ["b", "c"]
+    happen(opened, "y", scope="a")
+    one.look("a")
+    assert list(one.streams.held) == ["c", "a"]
+    assert len(serving.asked) == 3 and len(serving.taken_over) == 1, "a was read from its snapshot"

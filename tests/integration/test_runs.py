@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from kombu import Connection
+from sqlalchemy import update
 
 from db import cursors, events, jobs, migrate, predictions, runs, scopes, versions
 from db.engine import Store, open_store
-from db.models import CursorRow, JobRow, PredictionRow, RunRow
+from db.models import CursorRow, EventRow, JobRow, PredictionRow, RunRow
 from memo.errors import MemoError
 from memo.events import Event, Operation
 from memo.paths import Home
@@ -193,6 +194,21 @@ def test_old_predictions_are_pruned(store: Store, settings: Settings, sent: Sent
         assert session.query(PredictionRow).count() == 1
         assert session.get_one(JobRow, schedule.PRUNE).last_result == "0 events and 1 predictions removed"
         assert predictions.unsent(session, SCOPE, 10)
+
+
+def test_what_was_learned_of_pruned_events_goes_too(store: Store, settings: Settings, home: Home, sent: Sent) -> None:
+    add(store, "abc")
+    kept = home.learned / "x.pickle"
+    kept.touch()
+    with store.write() as session:
+        session.add(JobRow(name=schedule.PRUNE, last_run=START, last_result=""))
+    tick.run(sent.app, settings, store)
+    assert kept.exists(), "nothing was old"
+    with store.write() as session:
+        session.execute(update(EventRow).values(at=START - timedelta(days=9_000)))
+        session.get_one(JobRow, schedule.PRUNE).last_run = START
+    tick.run(sent.app, settings, store)
+    assert not kept.exists()
 
 
 @pytest.mark.parametrize("there", [True, False], ids=["an inbox with files", "an inbox elsewhere"])

@@ -139,13 +139,14 @@ class LanguageModel:
 
     def drop_adapter(self, version_id: str) -> None:
         """Take a version's adapter out of memory."""
-        if (name := self._names.pop(version_id, None)) is None or self._peft is None:
-            return
-        self._active = None
-        if self._names:
-            self._peft.delete_adapter(name)
-        else:
-            self._model, self._peft = self._peft.unload(), None
+        with self._lock:
+            if (name := self._names.pop(version_id, None)) is None or self._peft is None:
+                return
+            self._active = None
+            if self._names:
+                self._peft.delete_adapter(name)
+            else:
+                self._model, self._peft = self._peft.unload(), None
 
     def reader(self, version_id: str | None = None) -> "Reader":
         """A reader of one stream, with a version's adapter or with the base alone."""

@@ -45,6 +45,12 @@ class MixedPredictor:
         """In the human stream's ranker: log-odds."""
         self._opinions: Opinions | None = None
 
+    def resume(self, reader: Reader | None, weights: dict[str, Any] | None, latest: Sequence[Event]) -> None:
+        """Go on with another language model, which reads the latest events, and with other weights, or by hand."""
+        self._all.resume(reader, (weights or {}).get("all"), latest)
+        self._human.resume(None, (weights or {}).get("human"), ())
+        self._trust, self._opinions = float((weights or {}).get("trust", 0.0)), None
+
     def weights(self) -> dict[str, Any]:
         """What is learned from outcomes, as JSON."""
         return {"all": self._all.mixer.state(), "human": self._human.mixer.state(), "trust": self._trust}

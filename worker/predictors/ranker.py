@@ -1,6 +1,7 @@
 """Ranks what follows one stream: its history, weighed by a mixer that learns from each outcome."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -59,6 +60,18 @@ class Ranker:
         self._ranked: Ranked | None = None
         self._moved_on = False
         """Whether something was read since: a mark of context settles no ranking, but a language model reads it."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All that was counted: neither the language model, nor what waits for its outcome."""
+        return self.__dict__ | {"_reader": None, "_ranked": None}
+
+    def resume(self, reader: Reader | None, weights: dict[str, Any] | None, latest: Sequence[Event]) -> None:
+        """Go on with another language model, which reads the latest events, and with other weights, or by hand."""
+        self._reader, self._ranked = reader, None
+        self.mixer = Mixer(self.mixer.columns).restore(weights)
+        if reader is not None:
+            for event in latest:
+                reader.read(event)
 
     def learn(self, event: Event) -> None:
         """Count the event; where a ranking was asked for before it, the weights learn from it too."""

@@ -1,6 +1,6 @@
 """The predictor of a version: one language model loaded, one reader for each stream."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from pathlib import Path
 from typing import Any
 
@@ -37,21 +37,26 @@ class Serving:
         return self._model
 
     def predictor(self, version: str, folder: Path | None, weights: dict[str, Any] | None = None) -> MixedPredictor:
-        """A predictor that has seen nothing yet.
+        """A predictor that has seen nothing yet."""
+        return MixedPredictor(self.reader(version, folder), weights)
 
-        Where the model fails, or was never trained on our form of text, it answers from history alone.
-        """
+    def reader(self, version: str, folder: Path | None) -> Reader | None:
+        """A version's reader; None where the model fails, or was never trained on our form of text."""
         try:
             model = self.load()
             adapter = self._adapter(model, version, folder)
-            return MixedPredictor(self._reader(model, adapter) if adapter else None, weights)
         except MemoError as error:
             log.error("the language model is not available; history answers alone", version=version, reason=str(error))
-            return MixedPredictor(None, weights)
+            return None
+        if adapter is None:
+            return None
+        return Patient(model.reader(adapter), self._limit_s) if self._limit_s else model.reader(adapter)
 
-    def _reader(self, model: LanguageModel, adapter: str) -> Reader:
-        reader = model.reader(adapter)
-        return Patient(reader, self._limit_s) if self._limit_s else reader
+    def keep_only(self, versions: Set[str]) -> None:
+        """Take the adapters of other versions out of memory."""
+        for version in self._adapters - versions - {BUILTIN}:
+            self.load().drop_adapter(version)
+            self._adapters.remove(version)
 
     def _adapter(self, model: LanguageModel, version: str, folder: Path | None) -> str | None:
         if folder is None and self._settings.base == BUILTIN:
