@@ -9,14 +9,20 @@ from random import Random
 import psutil
 from _stack import Report, invented, memo, new_home, p50_p99, seconds, store, write_lines
 
-from db import events
+from db import events, scopes
 from db.engine import Store
+from db.models import ScopeRow
+from memo.broker import broker_url
 from memo.events import Event, Operation
+from memo.messages import Publisher
+from memo.queue import make_app
 from memo.settings import Settings
+from worker.context import Context
 from worker.predictors.language import Reader, Scores
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.serving import BUILTIN, BUILTIN_ADAPTER, Serving
-from worker.stream import CHUNK, Stream
+from worker.stream import CHUNK, LEARNED, Stream
+from worker.streams import Streams
 
 LOG, ASKED = 20_000, 500
 TOP, WINDOW = 10, 5
@@ -87,7 +93,42 @@ def main() -> None:
     report.add("part: history, mixer, upcoming", p50_p99(rest))
     report.add("one prediction without the language model, p50 / p99", p50_p99(times_alone))
     report.show()
+    restart()
     crowded()
+
+
+def restart() -> None:
+    """Print what a worker waits for when it starts again."""
+    report = Report(f"A worker that starts again, {LEARNED:,} events of the past")
+    with new_home() as home:
+        write_lines(home.root / "lines.txt", invented(LEARNED))
+        memo("import", str(home.root / "lines.txt"))
+        settings = Settings.load()
+        url = broker_url(home, settings)
+        with store(home) as opened:
+            context = Context(home, settings, opened, Publisher(url), make_app(url, settings))
+            with opened.write() as session:
+                row = scopes.locked(session, settings.scope)
+            first, second = (Streams(context, Serving(settings.model)) for _ in range(2))
+            for streams in (first, second):
+                streams.serving.load()
+            anew = seconds(lambda: _catch_up(first, row, opened))
+            kept = seconds(first.close)
+            again = seconds(lambda: _catch_up(second, row, opened))
+            [file] = home.learned.iterdir()
+            report.add("the log learned anew", f"{anew:.1f} s, {LEARNED / anew:,.0f} events a second")
+            report.add("what was learned written to the disk", f"{kept:.1f} s, {file.stat().st_size / 1e6:.0f} MB")
+            report.add("the same read from there", f"{again:.1f} s", "≤ 5 s")
+    report.show()
+
+
+def _catch_up(streams: Streams, row: ScopeRow, opened: Store) -> None:
+    stream = streams.of(row, None)
+    while stream.seq < row.last_seq:
+        with opened.read() as session:
+            rows = events.after(session, stream.scope, stream.seq, CHUNK)
+        for one in rows:
+            stream.learn(one)
 
 
 def crowded() -> None:
