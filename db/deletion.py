@@ -119,12 +119,11 @@ def _give_back_pages(store: Store) -> bool:
     with closing(store.writer.raw_connection()) as connection, closing(connection.cursor()) as cursor:
 
         def ask(pragma: str) -> int:
-            rows = cursor.execute(f"PRAGMA {pragma}").fetchall()  # a page goes with each row that is fetched
-            return int(rows[0][0]) if rows and rows[0] else 0
+            return int(cursor.execute(f"PRAGMA {pragma}").fetchone()[0])
 
         free = ask("freelist_count")
         while free:
-            ask(f"incremental_vacuum({PAGES})")
+            cursor.executescript(f"PRAGMA incremental_vacuum({PAGES})")  # `execute` would free one page, and commit it
             before, free = free, ask("freelist_count")
             if free >= before:  # a store that MEMO did not make may not do that
                 break
