@@ -88,6 +88,8 @@ class SwayScreen:
                 self._focus(container, focus)
             elif said.get("change") == "close" and ours:
                 self._focus(None, focus)
+            elif said.get("change") == "move" and ours:
+                self._connection.send(message(GET_TREE))  # it may be out of sight now
 
     def _focus(self, container: dict[str, Any] | None, focus: Focus) -> None:
         window = None if container is None else self._window(container)

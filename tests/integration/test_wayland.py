@@ -86,7 +86,8 @@ def test_a_title_that_stands_is_told(make: Make, folder: Path) -> None:
     assert _focus(events) == [("org.example.one", "First"), ("org.example.one", "New – 新")]
 
 
-def test_an_empty_workspace_ends_what_is_used(make: Make, folder: Path) -> None:
+@pytest.mark.parametrize("act", ["workspace 2", "move scratchpad", "move to workspace 2"])
+def test_a_window_out_of_sight_is_used_no_longer(make: Make, folder: Path, act: str) -> None:
     def used() -> list[str]:
         return [event.target for event in events if event.operation is Operation.APP_USAGE]
 
@@ -95,11 +96,9 @@ def test_an_empty_workspace_ends_what_is_used(make: Make, folder: Path) -> None:
         with watched(make()) as events:
             until("the window", lambda: _focus(events))
             time.sleep(2 * SHORTEST_S)
-            running.say("workspace 2")
+            running.say(act)
             until("the usage", used)
-            running.say("workspace 1")
-            running.say("[app_id=one] kill")
-        assert used()[0] == "org.example.one"
+    assert used() == ["org.example.one"]
 
 
 def test_sway_tells_the_process_of_a_window(folder: Path, home: Home) -> None:

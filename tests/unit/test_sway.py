@@ -117,6 +117,16 @@ def test_only_the_focused_window_counts(sent: Sent) -> None:
     assert seen(sent) is None
 
 
+def test_a_window_that_moves_may_lose_the_focus(sent: Sent) -> None:
+    sent.end.recv(1024)
+    sent.window("focus")
+    sent.window("move", id=6)
+    sent.window("move")
+    assert sent.end.recv(1024) == message(GET_TREE)
+    sent.send(GET_TREE, {"type": "root", "nodes": []})
+    assert seen(sent) is None
+
+
 def test_a_workspace_or_a_container_of_windows_is_no_window(sent: Sent) -> None:
     sent.window("focus")
     sent.window("focus", nodes=[ONE], pid=None)
