@@ -199,7 +199,14 @@ def test_of_two_at_once_one_runs(down: Stack) -> None:
 
 
 def test_down_and_status_while_it_is_down(up: Stack) -> None:
+    before, (given, _) = newest(up), some_lines(3)
+    for file in up.home.learned.iterdir():
+        file.unlink()
+    up.append(given)
+    until("events", lambda: len(targets(up, before)) >= 3)
+    up.until_predicted()
     assert up.ok("down") == "MEMO is stopped.\n"
+    assert list(up.home.learned.iterdir()), "what was learned is kept for the next time"
     assert up.leftovers() == []
     assert up.ok("down") == "MEMO does not run.\n"
     found = up.status()
