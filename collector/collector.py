@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import entry_points
+from traceback import format_tb
 
 from collector.announce import Announcer
 from collector.intake import Intake
+from collector.privacy import sayable
 from collector.states import State, States
 from db.engine import open_store
 from memo import logs
@@ -63,8 +65,9 @@ def _run(source: Source, intake: Intake, states: States, stop: Stop) -> tuple[St
         states.put(source.name, State.WATCHING)
         source.run(emit, partial(intake.cursor, source.name), stop)
     except Exception as error:
-        log.exception("a source failed", source=source.name)
-        return State.FAILED, f"{type(error).__name__}: {error}"
+        says = sayable(f"{type(error).__name__}: {error}", intake.rules)
+        log.error("a source failed", source=source.name, says=says, at=format_tb(error.__traceback__))
+        return State.FAILED, says
     log.info("a source ended", source=source.name)
     return State.FAILED, "it ended by itself"
 
@@ -83,6 +86,7 @@ def collect(settings: Settings, home: Home, stop: Stop, ready: Callable[[], None
     ready()
     for thread in threads:
         thread.join()
+    states.close()
     store.close()
 
 

@@ -33,3 +33,7 @@ class States:
             fresh = self._file.with_suffix(".new")
             fresh.write_text(json.dumps(self._sources))
             fresh.replace(self._file)  # whole or not at all
+
+    def close(self) -> None:
+        """Nothing runs any more."""
+        self._file.unlink(missing_ok=True)
