@@ -31,8 +31,11 @@ HUMAN = frozenset({Operation.WINDOW_FOCUS, Operation.WEB_VISIT, Operation.FILE_A
 
 TABS = re.compile(r" 和另外 \d+ 个页面| and \d+ more pages?")
 """How many other tabs a browser's window has: of the window, not of the page that its title names."""
-_DETAIL = re.compile(TABS.pattern + r"|^\(\d+\+?\) |[\u200b-\u200d\ufeff]| - 个人(?= - )| - Personal(?= - )")
-"""Tabs, unread messages, zero-width characters, the browser's profile."""
+_DETAIL = re.compile(
+    TABS.pattern + r"|^\(\d+\+?\) |[\u200b-\u200d\ufeff]| - 个人(?= - )| - Personal(?= - )"
+    r"|(?<![\w.])v?\d+\.\d+\.\d+(?![\w.]*\d)"
+)
+"""Tabs, unread messages, zero-width characters, the browser's profile, a version of three numbers."""
 
 
 @dataclass(frozen=True, slots=True)
