@@ -9,7 +9,7 @@ PYTHON := $(or $(PYTHON),$(shell for python in python3 python3.14 python3.13 pyt
 BIN := .venv/bin
 READY := .venv/.ready
 # Debian's packages that tests of the desktop sources need, in `make test`.
-DESKTOP_PACKAGES := dbus foot openbox sway tk xdotool xterm xvfb
+DESKTOP_PACKAGES := dbus foot openbox sway tk vim-tiny xdotool xterm xvfb
 MEASURED := start idle commands latency ingest predict train accuracy
 
 .PHONY: help env run test test-desktop-deps lint bench base-model clean

@@ -1,6 +1,7 @@
 """A file that was accessed, told alike by all sources, so that one act which two of them see is found to be one."""
 
 import os
+from collections.abc import Callable
 from datetime import datetime
 
 from memo.events import Event, Operation
@@ -14,6 +15,7 @@ def accessed(path: str, at: datetime, app: str = "") -> Event:
     return Event(at, Operation.FILE_ACCESS, clean(name), app, clean(folder))
 
 
-def is_ours(path: str, home: Home) -> bool:
-    """Whether a path lies in MEMO's own folder."""
-    return any(os.path.commonpath((path, root)) == root for root in (str(home.root), os.path.realpath(home.root)))
+def ours(home: Home) -> Callable[[str], bool]:
+    """Tells whether a path lies in MEMO's own folder."""
+    roots = tuple({f"{home.root}/", f"{os.path.realpath(home.root)}/"})
+    return lambda path: f"{path}/".startswith(roots)

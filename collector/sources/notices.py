@@ -1,5 +1,6 @@
 """Notices of changed files: watchdog's threads bring them, a source waits for them, and its stop ends the wait."""
 
+import errno
 import os
 import select
 import time
@@ -14,10 +15,19 @@ from watchdog.observers.api import BaseObserver
 
 from memo.protocols import Stop
 
+INSTANCES = (
+    "the system's limit of inotify instances is reached, so files are not watched; "
+    "raise it: sudo sysctl fs.inotify.max_user_instances=1024"
+)
+WATCHES = (
+    "the system's limit of inotify watches is reached, so some folders are not watched; "
+    "raise it: sudo sysctl fs.inotify.max_user_watches=524288"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One change, and when it came, in seconds since 1970."""
+    """One change, and when it came, on the clock of time.monotonic()."""
 
     at: float
     change: FileSystemEvent
@@ -43,7 +53,7 @@ class Notices(FileSystemEventHandler):
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Take in a change, in a thread of watchdog's."""
-        notice = Notice(time.time(), event)
+        notice = Notice(time.monotonic(), event)
         if self._wanted(notice):
             self._found.put(notice)
             os.eventfd_write(self._bell, 1)
@@ -66,8 +76,11 @@ class Notices(FileSystemEventHandler):
 
 @contextmanager
 def observing() -> Iterator[BaseObserver]:
-    """An observer that runs: what can't be watched is then said by `schedule`."""
-    observer = Observer()
+    """An observer that runs: what can't be watched is then said by `schedule`. Raises OSError at the system's limit."""
+    try:
+        observer = Observer()
+    except OSError as error:
+        raise OSError(error.errno, INSTANCES if error.errno == errno.EMFILE else error.strerror) from error
     observer.start()
     try:
         yield observer

@@ -13,7 +13,7 @@ from watchdog.events import FileClosedEvent, FileCreatedEvent, FileMovedEvent, F
 
 from collector.apps import Apps
 from collector.sources import xbel
-from collector.sources.files import accessed, is_ours
+from collector.sources.files import accessed, ours
 from collector.sources.notices import Notice, Notices, observing
 from collector.sources.tail import open_below
 from collector.sources.xbel import Bookmark
@@ -39,7 +39,7 @@ class RecentSource:
     name = "recent"
 
     def __init__(self, settings: Settings, home: Home) -> None:
-        self._settings, self._home = settings, home
+        self._settings, self._is_ours = settings, ours(home)
         self._folder = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")
         self._apps = Apps()
         self.watching = Flag()
@@ -83,7 +83,7 @@ class RecentSource:
         return [
             accessed(one.path, min(one.at, now).astimezone(zone), self._app(one))
             for one in sorted(bookmarks, key=lambda one: one.at)
-            if not is_ours(one.path, self._home)
+            if not self._is_ours(one.path)
         ]
 
     def _app(self, one: Bookmark) -> str:
