@@ -82,11 +82,12 @@ class Idle:
     """Has a server say when keyboard and mouse were not touched for `after_s`, and when they are again."""
 
     def __init__(self, display: Display, after_s: float) -> None:
-        self._begins: dict[int, bool] = {}
+        self._notice, self._begins = 0, dict[int, bool]()
         found = display.query_extension(EXTENSION)
         if found is None:
             return
-        display.extension_add_event(found.first_event + ALARM_NOTIFY, AlarmNotify)
+        self._notice = found.first_event + ALARM_NOTIFY
+        display.extension_add_event(self._notice, AlarmNotify)
         _Initialize(display=display.display, opcode=found.major_opcode, major=3, minor=1)
         listed = _ListSystemCounters(display=display.display, opcode=found.major_opcode)
         for name, counter in _counters(bytes(listed.counters)):
@@ -96,7 +97,7 @@ class Idle:
 
     def begins(self, event: rq.Event) -> bool | None:
         """Whether it begins with an event, or ends (False); None where the event is of something else."""
-        return self._begins.get(event.alarm) if isinstance(event, AlarmNotify) else None
+        return self._begins.get(event.alarm) if event.type == self._notice else None
 
 
 def _alarm(display: Display, opcode: int, counter: int, after_s: float, test: int) -> int:

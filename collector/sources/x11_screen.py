@@ -60,6 +60,8 @@ class X11Screen:
             focus.away("idle", datetime.now().astimezone() - timedelta(seconds=IDLE_S))
         elif idle is not None:
             focus.back("idle")
+        elif event.type == X.DestroyNotify:  # a window manager need not tell that of the last window
+            self._active, self._changed = None, True
         elif event.type == X.PropertyNotify:
             self._changed |= event.atom in (self._active_atom, *self._title_atoms)
 
@@ -81,11 +83,12 @@ class X11Screen:
         """Be told of changes of this window, no more of those of the one before."""
         if self._active is not None:
             self._active.change_attributes(event_mask=X.NoEventMask)
-        self._active = self._window = None
+        self._active = None
         if number:
-            self._active = self._display.create_resource_object("window", number)
-            self._active.change_attributes(event_mask=X.PropertyChangeMask)
-            self._window = self._described(self._active)
+            window = self._display.create_resource_object("window", number)
+            window.change_attributes(event_mask=X.PropertyChangeMask | X.StructureNotifyMask)
+            self._window = self._described(window)
+            self._active = window
 
     def _described(self, window: XWindow) -> Window:
         """All but the title, which alone changes."""

@@ -1,0 +1,330 @@
+"""The focus on a real X server, driven by xdotool: each act is seen once, in order, whatever programs do meanwhile."""
+
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from desktop import Desktop, new_desktop
+from watched import WAIT_S, until, watched
+from Xlib import X, Xatom
+from Xlib.display import Display
+from Xlib.xobject.drawable import Window as XWindow
+
+from collector import focus
+from collector.apps import Apps
+from collector.collector import keep_running
+from collector.intake import Intake
+from collector.sources import x11, x11_screen
+from collector.sources.x11 import X11Source
+from collector.states import State, States
+from db import migrate
+from db.engine import open_store
+from db.events import everything
+from memo.events import Event, Operation
+from memo.grammar import MAX_TEXT
+from memo.paths import Home
+from memo.protocols import Stop
+from memo.settings import Settings
+
+XTERM, WISH = "xterm", "wish"
+ODD = b"odd\0Odd\0"
+"""A window's class."""
+Act = tuple[str, str]
+UNCLOSED = pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
+"""The library leaves the socket of a connection that failed to the garbage collector."""
+
+
+@pytest.fixture
+def desktop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desktop]:
+    with new_desktop() as made:
+        monkeypatch.setenv("DISPLAY", made.display)
+        monkeypatch.setattr(focus, "APART_S", 0.0)
+        monkeypatch.setenv("XDG_DATA_HOME", "/nonexistent")
+        monkeypatch.setenv("XDG_DATA_DIRS", "/nonexistent")  # no app is installed: windows are called by their class
+        yield made
+
+
+@pytest.fixture
+def source(home: Home) -> X11Source:
+    return X11Source(Settings(), home)
+
+
+def focuses(events: list[Event]) -> list[Act]:
+    return [(event.target, event.app) for event in events if event.operation is Operation.WINDOW_FOCUS]
+
+
+def usages(events: list[Event]) -> list[str]:
+    return [event.target for event in events if event.operation is Operation.APP_USAGE]
+
+
+def until_focus(events: list[Event], title: str, count: int = 1) -> None:
+    """Wait until a title was told so often."""
+    until(f"a focus on {title}", lambda: [told for told, _ in focuses(events)].count(title) >= count)
+
+
+def two_windows(desktop: Desktop) -> tuple[str, str]:
+    """A terminal, and a panel that has the focus."""
+    desktop.terminal("Notes")
+    notes = desktop.window("Notes")
+    desktop.panel("Board")
+    board = desktop.window("Board")
+    desktop.focus(board)
+    return notes, board
+
+
+def test_every_switch_is_told_once_in_order_with_app_and_program(desktop: Desktop, source: X11Source) -> None:
+    notes, board = two_windows(desktop)
+    with watched(source) as events:
+        until_focus(events, "Board")
+        for turn in range(15):
+            desktop.focus(notes)
+            until_focus(events, "Notes", turn + 1)
+            desktop.focus(notes)
+            desktop.focus(board)
+            until_focus(events, "Board", turn + 2)
+    assert focuses(events) == [("Board", "Wish"), *[("Notes", "XTerm"), ("Board", "Wish")] * 15]
+    programs = {event.app: event.executable for event in events if event.executable}
+    assert programs == {name: os.path.realpath(cast(str, shutil.which(name.lower()))) for name in ("XTerm", "Wish")}
+
+
+def test_a_window_that_appears_and_its_new_title_are_told(desktop: Desktop, source: X11Source) -> None:
+    with watched(source) as events:
+        desktop.terminal("Notes")
+        until_focus(events, "Notes")
+        desktop.person("set_window", "--name", "Letters", desktop.window("Notes"))
+        until_focus(events, "Letters")
+    assert focuses(events) == [("Notes", "XTerm"), ("Letters", "XTerm")]
+
+
+def test_a_title_of_a_window_in_the_background_is_not_told(desktop: Desktop, source: X11Source) -> None:
+    notes, board = two_windows(desktop)
+    with watched(source) as events:
+        desktop.focus(notes)
+        desktop.focus(board)
+        desktop.person("set_window", "--name", "Unseen", notes)
+        desktop.person("set_window", "--name", "Plan", board)
+        until_focus(events, "Plan")
+    assert "Unseen" not in dict(focuses(events))
+
+
+def test_programs_that_are_killed_while_they_have_the_focus_are_survived(desktop: Desktop, source: X11Source) -> None:
+    with watched(source) as events:
+        for turn in range(8):
+            program = desktop.terminal(f"Brief {turn}")
+            desktop.window(f"Brief {turn}")
+            program.kill()
+        desktop.terminal("Last")
+        until_focus(events, "Last")
+    assert focuses(events)[-1] == ("Last", "XTerm")
+
+
+def test_a_window_that_goes_while_it_is_looked_at_is_no_event(
+    desktop: Desktop, source: X11Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone: list[XWindow] = []
+
+    def destroy(self: Apps, names: Sequence[str], executable: str = "") -> str:
+        if not gone:
+            gone.append(window)
+            window.destroy()
+            window.display.get_atom("ANY")  # an answer: the server has done it
+        return "any"
+
+    with watched(source) as events, own_window(desktop) as make:
+        monkeypatch.setattr(Apps, "of_window", destroy)
+        window = make(b"Gone", shown=False)
+        window.map()
+        window.display.flush()
+        until("the look", lambda: gone)
+        make(b"Stays")
+        until_focus(events, "Stays")
+    assert focuses(events) == [("Stays", "any")]
+
+
+def test_a_window_manager_that_is_started_anew_is_survived(desktop: Desktop, source: X11Source) -> None:
+    notes, board = two_windows(desktop)
+    manager = desktop.programs[0]
+    with watched(source) as events:
+        until_focus(events, "Board")
+        manager.kill()
+        manager.wait()
+        desktop.manage()
+        desktop.focus(notes)
+        until_focus(events, "Notes")
+        desktop.focus(board)
+        until_focus(events, "Board", 2)
+
+
+@contextmanager
+def kept_running(source: X11Source, home: Home) -> Iterator[Callable[[], list[Event]]]:
+    """The source as the collector runs it; gives what is stored."""
+    settings = Settings()
+    store, stop = open_store(settings, home), Stop()
+    migrate.upgrade(settings, home)
+    intake = Intake(store, settings, home, lambda scope: None)
+    thread = threading.Thread(target=keep_running, args=(source, intake, States(home), stop))
+
+    def stored() -> list[Event]:
+        with store.read() as session:
+            return list(everything(session, settings.scope))
+
+    thread.start()
+    try:
+        yield stored
+    finally:
+        stop.set()
+        thread.join(WAIT_S)
+        assert not thread.is_alive()
+        store.close()
+
+
+@UNCLOSED
+def test_a_server_that_is_lost_is_reported_and_followed_again_when_it_is_back(
+    desktop: Desktop, source: X11Source, home: Home
+) -> None:
+    two_windows(desktop)
+
+    def said() -> Any:
+        return json.loads(home.sources.read_text()).get(source.name, {})
+
+    with kept_running(source, home) as stored:
+        until("a focus", lambda: focuses(stored()) == [("Board", "Wish")])
+        desktop.server.kill()
+        desktop.server.wait()
+        until("a failure", lambda: said()["failures"] == 1)
+        until("what is missing", lambda: said()["state"] == State.MISSING)
+        assert f"The X server {desktop.display} can't be used" in said()["says"]
+        desktop.serve_again()
+        desktop.manage()
+        desktop.terminal("Again")
+        until("a focus", lambda: focuses(stored())[-1] == ("Again", "XTerm"))
+        assert said()["state"] == State.WATCHING
+
+
+@contextmanager
+def own_window(desktop: Desktop) -> Iterator[Callable[..., XWindow]]:
+    """Makes windows with any properties, and shows them."""
+    display = Display(desktop.display)
+    utf8 = display.intern_atom("UTF8_STRING")
+
+    def make(
+        title: bytes, kind: int = utf8, name: str = "_NET_WM_NAME", wm_class: bytes = b"odd\0Odd\0", shown: bool = True
+    ) -> XWindow:
+        window: XWindow = display.screen().root.create_window(0, 0, 50, 50, 0, X.CopyFromParent)
+        window.change_property(display.intern_atom(name), kind, 8, title)
+        if wm_class:
+            window.change_property(Xatom.WM_CLASS, Xatom.STRING, 8, wm_class)
+        if shown:
+            window.map()
+        display.sync()
+        return window
+
+    try:
+        yield make
+    finally:
+        display.close()
+
+
+def test_titles_may_hold_anything(desktop: Desktop, source: X11Source) -> None:
+    with watched(source) as events, own_window(desktop) as make:
+        make(b"two\nlines\x1b[2J\x00end")
+        until_focus(events, "two lines [2J end")
+        make(b"broken \xff\xfe name")
+        until_focus(events, "broken \ufffd\ufffd name")
+        make(b"caf\xe9", Xatom.STRING, "WM_NAME")
+        until_focus(events, "caf\xe9")
+        make("Größe".encode(), Xatom.STRING, "WM_NAME")
+        until_focus(events, "Größe")
+        make("日".encode() * 60_000)
+        until_focus(events, "日" * MAX_TEXT)
+        make(b" \n ")
+        until_focus(events, "Odd")
+        make(b"Nameless", wm_class=b"")
+        until_focus(events, "Nameless")
+        make(b"Garbled", wm_class=b"\xff\n\0\xfe\x1b\0")
+        until_focus(events, "Garbled")
+    python = Path(os.path.realpath("/proc/self/exe")).name
+    assert dict(focuses(events)) | {"Garbled": ""} == {
+        "two lines [2J end": "Odd",
+        "broken \ufffd\ufffd name": "Odd",
+        "caf\xe9": "Odd",
+        "Größe": "Odd",
+        "日" * MAX_TEXT: "Odd",
+        "Odd": "Odd",
+        "Nameless": python,
+        "Garbled": "",
+    }
+
+
+def test_a_title_of_a_megabyte_is_read_in_part(desktop: Desktop, source: X11Source) -> None:
+    with watched(source) as events, own_window(desktop) as make:
+        window = make(b"x")
+        until_focus(events, "x")
+        chunk = b"y" * 100_000
+        for _ in range(10):
+            window.change_property(window.display.get_atom("WM_NAME"), Xatom.STRING, 8, chunk, X.PropModeAppend)
+        window.delete_property(window.display.get_atom("_NET_WM_NAME"))
+        window.display.flush()
+        until_focus(events, "y" * MAX_TEXT)
+
+
+def test_a_window_whose_number_was_that_of_another_one_is_a_switch(desktop: Desktop, source: X11Source) -> None:
+    with watched(source) as events:
+        for turn in range(2):
+            program = desktop.terminal("Same")
+            until_focus(events, "Same", turn + 1)
+            program.kill()
+            program.wait()
+
+
+def test_usage_ends_when_nobody_touches_anything_and_begins_anew(
+    desktop: Desktop, source: X11Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(x11_screen, "IDLE_S", 1.0)
+    two_windows(desktop)
+    with watched(source) as events:
+        until_focus(events, "Board")
+        for turn in (1, 2):
+            for _ in range(8):
+                desktop.person("key", "shift")
+                time.sleep(0.25)
+            until("usage ends", lambda turn=turn: len(usages(events)) >= turn)  # type: ignore[misc]
+    assert usages(events) == ["Wish", "Wish"]
+    assert focuses(events) == [("Board", "Wish")]
+
+
+def test_without_a_server_it_says_what_to_do(
+    source: X11Source, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(x11, "SOCKETS", tmp_path)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    assert "set DISPLAY" in source.missing()
+
+
+@UNCLOSED
+def test_a_server_that_lets_nobody_in_is_named(
+    desktop: Desktop, source: X11Source, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert source.missing() == ""
+    monkeypatch.setenv("DISPLAY", ":4711")
+    assert "The X server :4711 can't be used" in source.missing()
+    monkeypatch.setenv("DISPLAY", "nonsense\n")
+    assert "can't be used" in source.missing() and "\n" not in source.missing()
+
+
+def test_the_only_server_of_this_user_is_found_without_a_name(
+    desktop: Desktop, source: X11Source, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("DISPLAY")
+    monkeypatch.setattr(x11, "SOCKETS", tmp_path)
+    (tmp_path / f"X{desktop.display[1:]}").touch()
+    assert x11.server() == desktop.display and source.missing() == ""
+    (tmp_path / "X9999").touch()
+    assert x11.server() == "", "of two it can't tell which one is meant"
