@@ -12,6 +12,7 @@ from memo.logs import get
 from memo.paths import Home
 from memo.queue import EVALUATE, LOOK, TRAIN
 from memo.settings import Settings
+from memo.traces import clear_learned
 from scheduler import schedule
 
 TASKS = {schedule.RETRAIN: TRAIN, schedule.EVALUATE: EVALUATE}
@@ -62,6 +63,8 @@ def _prune(settings: Settings, store: Store, now: datetime) -> str:
         with store.write() as session:
             cursors.prune(session, "inbox", files, now - KEEP_CURSORS)
     removed = retention.prune(store, now - kept.keep_predictions, now - kept.keep_events, kept.keep_mb)
+    if removed["events"]:
+        clear_learned(home)  # a snapshot may have learned from them
     if removed["events"]:
         traces.clear_learned(home)
     return f"{removed['events']} events and {removed['predictions']} predictions removed"

@@ -211,6 +211,20 @@ def test_what_was_learned_of_pruned_events_goes_too(store: Store, settings: Sett
     assert not kept.exists()
 
 
+def test_old_events_are_pruned(store: Store, settings: Settings, home: Home, sent: Sent) -> None:
+    add(store, "abc")
+    (home.learned / "some.pickle").touch()
+    with store.write() as session:
+        for row, age in zip(events.window(session, SCOPE, 3), (731, 729, 1), strict=True):
+            row.at = datetime.now(UTC) - timedelta(days=age)
+        session.add(JobRow(name=schedule.PRUNE, last_run=START, last_result=""))
+    tick.run(sent.app, settings, store)
+    with store.read() as session:
+        assert [row.target for row in events.window(session, SCOPE, 3)] == ["b", "c"]
+        assert session.get_one(JobRow, schedule.PRUNE).last_result == "1 events and 0 predictions removed"
+    assert list(home.learned.iterdir()) == []
+
+
 @pytest.mark.parametrize("there", [True, False], ids=["an inbox with files", "an inbox elsewhere"])
 def test_cursors_of_files_long_gone_are_pruned(
     there: bool, store: Store, settings: Settings, home: Home, sent: Sent
