@@ -38,7 +38,7 @@ class Intake:
         self._settings = settings
         self._home = home
         self._announce = announce
-        self._rules = rules(settings.privacy, home)
+        self.rules = rules(settings.privacy, home)
         self._counts: dict[tuple[str, str], Counter[str]] = {}
 
     def cursor(self, source: str, key: str) -> dict[str, Any] | None:
@@ -99,7 +99,7 @@ class Intake:
     def _admitted(self, source: str, found: Sequence[Event]) -> tuple[dict[str, list[Event]], Counter[str]]:
         """The events that may be stored, by scope, and how many each rule changed or left out."""
         paused = pauses.current(self._home) is not None
-        admitted, touched = redact(found, [NOW_PAUSED] if paused else [awake(self._home), *self._rules])
+        admitted, touched = redact(found, [NOW_PAUSED] if paused else [awake(self._home), *self.rules])
         by_scope: dict[str, list[Event]] = defaultdict(list)
         for event in admitted:
             if reason := implausible(event.at):

@@ -27,10 +27,11 @@ def chromium_windows(event: Event) -> Event | None:
 
 
 def untitled(event: Event) -> Event | None:
-    """A window by its app, a visit by its site; None for a window whose app is not known."""
-    if event.operation is Operation.WINDOW_FOCUS:
-        return _with(event, event.app, "") if event.app else None
-    return _with(event, host(event.target), "") if event.operation is Operation.WEB_VISIT else event
+    """A window by its app, a visit by its site; None where that is not known."""
+    if event.operation not in TITLED:
+        return event
+    known = event.app if event.operation is Operation.WINDOW_FOCUS else host(event.target)
+    return _with(event, known, "") if known else None
 
 
 class Hashed:

@@ -3,6 +3,7 @@
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from collector import exclude
@@ -11,7 +12,7 @@ from collector.kept import Hashed, chromium_windows, untitled
 from collector.secret import secrets
 from collector.spelling import respell
 from memo import pauses
-from memo.events import Event
+from memo.events import Event, Operation
 from memo.grammar import clean
 from memo.paths import Home
 from memo.settings import PrivacySettings
@@ -21,7 +22,7 @@ Rule = Callable[[Event], Event | None]
 Rules = Sequence[tuple[str, Rule]]
 """Name and rule, in the order in which they apply."""
 
-PAUSED = "paused"
+PAUSED, TITLES_KEPT = "paused", "titles_kept"
 NOW_PAUSED: tuple[str, Rule] = (PAUSED, lambda event: None)
 """While a pause goes on nothing is taken in, of whatever time it is."""
 BUILTIN = Path(__file__).with_name("builtin.toml")
@@ -39,7 +40,7 @@ def rules(settings: PrivacySettings, home: Home) -> Rules:
     changing: list[tuple[str, Rule | None]] = [
         ("chromium_titles", None if settings.chromium_titles else chromium_windows),
         ("secrets", secrets),
-        ("titles_kept", _titles_kept(settings, home)),
+        (TITLES_KEPT, _titles_kept(settings, home)),
     ]
     return [(name, _without(tests)) for name, tests in excluded if tests] + [
         (name, rule) for name, rule in changing if rule
@@ -81,3 +82,11 @@ def redact(events: Iterable[Event], rules: Rules) -> tuple[list[Event], Counter[
         if current is not None:
             kept.append(current)
     return kept, touched
+
+
+def sayable(text: str, rules: Rules) -> str:
+    """What may be logged of an error, which can name a file or a title: it is treated as a title."""
+    kept, _ = redact(
+        [Event(datetime.now(UTC), Operation.WINDOW_FOCUS, text)], [one for one in rules if one[0] != TITLES_KEPT]
+    )
+    return kept[0].target if kept else "its words are kept out by a privacy rule"

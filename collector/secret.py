@@ -43,8 +43,8 @@ _KEY = re.compile(
 _HEX = re.compile(r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{32,}+")
 _DIGITS = re.compile(r"(?<!\d)\d(?:[ ./_–—-]{0,3}\d){12,}+")
 _DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
-_RUN = re.compile(r"(?<![\w+-])[A-Za-z0-9+_-]{20,}+={0,2}")
-_PATH_RUN = re.compile(r"(?<![\w+/-])[A-Za-z0-9+/_-]{20,}+={0,2}")
+_RUN = re.compile(r"(?<![A-Za-z0-9+_-])[A-Za-z0-9+_-]{20,}+={0,2}")
+_PATH_RUN = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{20,}+={0,2}")
 """A key may have slashes in it, and may stand between two."""
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
+from db import redactions
 from db.models import EventRow, JobRow, PredictionRow, RunRow, ScopeRow
 from db.versions import BUILTIN
 from memo.events import Operation
@@ -23,6 +24,7 @@ def figures(session: Session, scope: str) -> dict[str, Any]:
         **{name: scopes[scope][name] for name in NOTHING},
         "predictions": sum(one["predictions"] for one in scopes.values()),
         "scopes": scopes,
+        "private": {one["rule"]: one["events"] for one in redactions.by_rule(session)},
         "last_training": _last_training(session),
         "jobs": [
             {"name": job.name, "last_run": job.last_run.isoformat(), "last_result": job.last_result}

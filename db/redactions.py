@@ -1,10 +1,11 @@
 """Redactions: how often each privacy rule acted on what a source noticed; counts and times alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -29,6 +30,16 @@ def _locked(session: Session, source: str, rule: str, now: datetime) -> Redactio
     return row
 
 
-def everything(session: Session) -> Sequence[RedactionRow]:
-    """All counts, by source and rule."""
-    return session.scalars(select(RedactionRow).order_by(RedactionRow.source, RedactionRow.rule)).all()
+def by_rule(session: Session) -> list[dict[str, Any]]:
+    """Each rule, how many events it acted on, and when it last did, as JSON."""
+    query = select(RedactionRow.rule, func.sum(RedactionRow.events), func.max(RedactionRow.last_at))
+    found = session.execute(query.group_by(RedactionRow.rule).order_by(RedactionRow.rule))
+    return [{"rule": rule, "events": events, "last_at": last_at.isoformat()} for rule, events, last_at in found]
+
+
+def by_source(session: Session) -> dict[str, dict[str, int]]:
+    """Of each source, how many events each rule acted on."""
+    found: dict[str, dict[str, int]] = {}
+    for row in session.scalars(select(RedactionRow).order_by(RedactionRow.rule)):
+        found.setdefault(row.source, {})[row.rule] = row.events
+    return found

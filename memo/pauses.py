@@ -12,10 +12,19 @@ EVER, NEVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """From when until when; `NEVER` where `memo resume` is to end it."""
+    """From when until when; `NEVER` where `memo resume` is to end it. ValueError for a time without an offset."""
 
     since: datetime
     until: datetime
+
+    def __post_init__(self) -> None:
+        if self.since.tzinfo is None or self.until.tzinfo is None:
+            raise ValueError("a pause's times need an offset from UTC")
+
+    @property
+    def ends(self) -> bool:
+        """Whether it ends by itself."""
+        return self.until != NEVER
 
     def covers(self, at: datetime) -> bool:
         """Whether that time lies in it; a time may be given in whole seconds."""
@@ -42,7 +51,7 @@ def current(home: Home) -> Pause | None:
 def begin(home: Home, span: timedelta | None) -> Pause:
     """Pause for so long, or until `end`; takes the place of a pause that goes on."""
     now = datetime.now(UTC)
-    made = Pause(now, NEVER if span is None else min(now + span, NEVER))
+    made = Pause(now, NEVER if span is None else now + span)
     _write(home, [*_ended(home, now), made])
     return made
 

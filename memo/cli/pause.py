@@ -9,13 +9,12 @@ import typer
 from memo import pauses
 from memo.errors import UsageError
 from memo.paths import Home
-from memo.settings import Settings
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def pause(
-    span: Annotated[str, typer.Argument(metavar="[30m]", help="For so long; else until `memo resume`.")] = "",
+    span: Annotated[str, typer.Argument(metavar="30m", help="For so long; else until `memo resume`.")] = "",
 ) -> None:
     """Take in nothing for a while; what happens meanwhile is never stored, not even afterwards.
 
@@ -23,14 +22,12 @@ def pause(
     """
     home = Home.find()
     made = pauses.begin(home, _span(span) if span else None)
-    ends = (
-        "" if made.until == pauses.NEVER else f" until {made.until.astimezone(Settings.load().zone):%Y-%m-%d %H:%M:%S}"
-    )
+    ends = f" until {made.until.astimezone():%Y-%m-%d %H:%M:%S}" if made.ends else ""
     print(f"MEMO is paused{ends}; `memo resume` ends it.")
 
 
 def _span(text: str) -> timedelta:
-    found = re.fullmatch(r"([1-9]\d{0,5})([smhd])", text)
+    found = re.fullmatch(r"([1-9]\d{0,3})([smhd])", text)
     if not found:
         raise UsageError(f"{text!r} is no span of time; write for example 90s, 30m, 2h or 1d.")
     return timedelta(**{UNITS[found[2]]: int(found[1])})

@@ -1,13 +1,16 @@
 """`memo sources`: what notices what you do."""
 
 import json
+from contextlib import suppress
 from importlib.metadata import entry_points
 from typing import Annotated, Any
 
 import typer
 
 from memo import running
+from memo.cli.look import look
 from memo.cli.text import safe
+from memo.errors import MemoError
 from memo.paths import Home
 from memo.settings import Settings
 
@@ -22,14 +25,20 @@ def sources(as_json: Annotated[bool, typer.Option("--json", help="JSON instead o
         print(json.dumps(found))
         return
     for source in found:
-        print(f"{source['name']:14}{source['state']:10}{safe(source['says'])}".rstrip())
+        private = f"({sum(source['private'].values())} events kept out or changed)" if source["private"] else ""
+        print(f"{source['name']:14}{source['state']:10}{safe(source['says'])} {private}".rstrip())
 
 
 def collect(home: Home, settings: Settings) -> list[dict[str, Any]]:
-    """Name, state, words and failures of each source, as JSON."""
-    now = running.sources(home)
+    """Name, state, words and failures of each source, and on how many of its events each rule acted, as JSON."""
+    now, private = running.sources(home), _private(home, settings)
     return [
-        {"name": entry.name, "failures": 0, **(now.get(entry.name) or _resting(entry, settings, home))}
+        {
+            "name": entry.name,
+            "failures": 0,
+            "private": private.get(entry.name, {}),
+            **(now.get(entry.name) or _resting(entry, settings, home)),
+        }
         for entry in sorted(entry_points(group="memo.sources"), key=lambda entry: entry.name)
     ]
 
@@ -40,3 +49,11 @@ def _resting(entry: Any, settings: Settings, home: Home) -> dict[str, str]:
         return {"state": "off", "says": "add it to sources.on in memo.toml"}
     lacks = entry.load()(settings, home).missing()
     return {"state": "missing" if lacks else "on", "says": lacks}
+
+
+def _private(home: Home, settings: Settings) -> dict[str, dict[str, int]]:
+    from db import redactions
+
+    with suppress(MemoError), look(settings, home) as session:  # where the store fails, `memo status` says so
+        return redactions.by_source(session) if session else {}
+    return {}

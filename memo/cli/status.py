@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from memo import running
+from memo import pauses, running
 from memo.broker import broker_url, shown
 from memo.cli.look import look
 from memo.cli.text import safe
@@ -44,11 +44,12 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
     """All there is to say, as JSON. What is stored is null where there is no store yet or none that can be read."""
     from db.engine import shown_url
 
-    state, url = running.state(home), broker_url(home, settings)
+    state, url, pause = running.state(home), broker_url(home, settings), pauses.current(home)
     return {
         "running": bool(state),
         "pid": state.get("pid"),
-        "paused": home.paused.exists(),
+        "paused": pause is not None,
+        "paused_until": pause.until.astimezone(settings.zone).isoformat() if pause and pause.ends else None,
         "parts": [part | {"memory_mb": _memory_mb(part["pid"])} for part in state.get("parts", [])],
         "sources": running.sources(home),
         "passing": state.get("passing", []),
@@ -112,7 +113,7 @@ def _show(found: dict[str, Any]) -> None:
 
     console = Console(highlight=False)
     head = f"MEMO runs (process {found['pid']})" if found["running"] else "MEMO does not run; `memo up` starts it"
-    console.print(Text(f"{head}{', paused' if found['paused'] else ''}.", "bold"))
+    console.print(Text(f"{head}{_paused(found)}.", "bold"))
     if found["parts"]:
         table = Table("part", "state", "process", "memory", "restarts", box=None, header_style="dim")
         for part in found["parts"]:
@@ -123,6 +124,13 @@ def _show(found: dict[str, Any]) -> None:
             )
         console.print(table)
     console.print(_facts(found))
+
+
+def _paused(found: dict[str, Any]) -> str:
+    if not found["paused"]:
+        return ""
+    until = found["paused_until"]
+    return f", paused until {until[:19].replace('T', ' ')}" if until else ", paused until `memo resume`"
 
 
 def _facts(found: dict[str, Any]) -> Any:
@@ -147,6 +155,7 @@ def _said(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("events", str(found["events"])),
         ("predictions", str(found["predictions"])),
         *((name, _scope(one, (1, 3, 5) if name == found["scope"] else (1,))) for name, one in scopes.items()),
+        ("kept out", _kept_out(found.get("private", {}))),
         ("queues", queues),
         ("training", f"{training['state']} for {training['scope']}" if training else ""),
         *((job["name"], f"{job['last_run'][:19]}: {job['last_result']}") for job in jobs if job["name"] not in waiting),
@@ -158,6 +167,11 @@ def _said(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("broker", found["broker"]),
     ]
     return [(name, value) for name, value in rows if value]
+
+
+def _kept_out(counts: dict[str, int]) -> str:
+    said = ", ".join(f"{rule} {events}" for rule, events in counts.items())
+    return f"{said} (events; `memo why --redacted`)" if said else ""
 
 
 def _source(one: dict[str, Any]) -> str:

@@ -28,22 +28,46 @@ EVERY = 500
 
 
 def why(
-    prediction: Annotated[int, typer.Argument(metavar="ID", help="Its id, as in `memo history`.", show_default=False)],
+    prediction: Annotated[
+        int | None, typer.Argument(metavar="ID", help="Its id, as in `memo history`.", show_default=False)
+    ] = None,
+    redacted: Annotated[bool, typer.Option("--redacted", help="Instead: which privacy rules acted.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of words.")] = False,
 ) -> None:
     """Say why a prediction put its first candidate first, and what it would have been without the language model.
 
     The past is read anew up to that prediction and weighed by today's weights, which have learned since.
+    With --redacted: which privacy rules acted, how often, and when last; what they kept out MEMO does not know either.
     """
     from memo import logs
 
     settings, home = Settings.load(), Home.find()
+    if redacted == (prediction is not None):
+        raise UsageError("Name a prediction by its id, as in `memo history`, or give --redacted.")
+    if prediction is None:
+        _show_redacted(settings, home, as_json)
+        return
     logs.setup(home.logs, "cli")
     found = _explain(settings, home, prediction)
     if as_json:
         print(json.dumps(found, default=datetime.isoformat))
     else:
         _show(found, settings)
+
+
+def _show_redacted(settings: Settings, home: Home, as_json: bool) -> None:
+    from db import redactions
+
+    with look(settings, home) as session:
+        found = redactions.by_rule(session) if session else []
+    if as_json:
+        print(json.dumps(found))
+        return
+    for one in found:
+        last = datetime.fromisoformat(one["last_at"]).astimezone(settings.zone)
+        print(f"{one['rule']:16}{one['events']:>8} events, last at {last:%Y-%m-%d %H:%M:%S}")
+    if not found:
+        print("No privacy rule has acted yet.")
 
 
 def _explain(settings: Settings, home: Home, prediction: int) -> dict[str, Any]:
