@@ -81,7 +81,7 @@ async def _listen(bus: "MessageBus", mark: Mark) -> None:
 
     def on_message(message: "Message") -> None:
         if message.member == "PrepareForSleep":
-            mark("asleep by logind", bool(message.body[0]))
+            mark("asleep", bool(message.body[0]))
         elif message.member == "PropertiesChanged" and message.path == session:
             _tell(message.body[1], mark)
 

@@ -1,0 +1,145 @@
+"""Whether somebody is there, by logind's word: a stand-in for it on a real bus."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from dbus_fast import Message, MessageType, Variant
+from dbus_fast.aio import MessageBus
+from test_desktop import Bus
+
+from collector import presence
+from collector.presence import LOGIND, MANAGER, PROPERTIES, SESSION, Sleep, logind
+
+ROOT, USER, OURS, OTHER = (f"/org/freedesktop/login1{path}" for path in ("", "/user/_7", "/session/_3", "/session/_4"))
+WAIT_S = 20.0
+
+
+@pytest.fixture
+def bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bus]:
+    """A bus that is the system's."""
+    made = Bus()
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", made.address)
+    yield made
+    made.end()
+
+
+class Logind:
+    """Has one user with one graphical session; `silent` answers nothing."""
+
+    def __init__(self, connection: MessageBus, session: str = OURS, idle: bool = False, silent: bool = False) -> None:
+        self._connection, self._session, self._idle, self._silent = connection, session, idle, silent
+        connection.add_message_handler(self._answer)
+
+    def _answer(self, asked: Message) -> Message | bool | None:
+        if asked.message_type is not MessageType.METHOD_CALL:
+            return None
+        if self._silent:
+            return True
+        if asked.member == "GetUser":
+            return Message.new_method_return(asked, "o", [USER])
+        if asked.member == "Get":
+            session = "3" if self._session != "/" else ""
+            return Message.new_method_return(asked, "v", [Variant("(so)", [session, self._session])])
+        if asked.member == "GetAll":
+            marks = {"IdleHint": Variant("b", self._idle), "LockedHint": Variant("b", False), "Id": Variant("s", "3")}
+            return Message.new_method_return(asked, "a{sv}", [marks])
+        return None
+
+    async def change(self, session: str, **values: bool) -> None:
+        """Tell that properties of a session have changed."""
+        changed = {name: Variant("b", value) for name, value in values.items()}
+        await self._connection.send(
+            Message.new_signal(session, PROPERTIES, "PropertiesChanged", "sa{sv}as", [SESSION, changed, []])
+        )
+
+    async def sleep(self, begins: bool) -> None:
+        """Tell that the machine is about to be suspended, or was."""
+        await self._connection.send(Message.new_signal(ROOT, MANAGER, "PrepareForSleep", "b", [begins]))
+
+
+@asynccontextmanager
+async def serving(bus: Bus, session: str = OURS, idle: bool = False, silent: bool = False) -> AsyncIterator[Logind]:
+    connection = await MessageBus(bus.address).connect()
+    await connection.request_name(LOGIND)
+    try:
+        yield Logind(connection, session, idle, silent)
+    finally:
+        connection.disconnect()
+
+
+class Marks:
+    """What was told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, bool]] = []
+        self._new = asyncio.Event()
+
+    def __call__(self, reason: str, away: bool) -> None:
+        self.told.append((reason, away))
+        self._new.set()
+
+    async def until(self, *wanted: tuple[str, bool]) -> None:
+        async with asyncio.timeout(WAIT_S):
+            while self.told[-len(wanted) :] != list(wanted):
+                await self._new.wait()
+                self._new.clear()
+
+
+def test_marks_of_the_session_and_sleep_are_told(bus: Bus) -> None:
+    async def script() -> list[tuple[str, bool]]:
+        marks = Marks()
+        async with serving(bus, idle=True) as service, logind(marks):
+            assert marks.told == [("idle hint", True), ("locked", False)]
+            await service.change(OURS, IdleHint=False)
+            await service.change(OTHER, LockedHint=True)
+            await service.change(OURS, LockedHint=True)
+            await service.sleep(True)
+            await service.sleep(False)
+            await marks.until(("idle hint", False), ("locked", True), ("asleep", True), ("asleep", False))
+            return marks.told
+
+    assert len(asyncio.run(script())) == 6, "nothing of the session of somebody else"
+
+
+@pytest.mark.parametrize("given", ["no session", "silent", "no logind", "no bus", "nonsense"])
+def test_without_it_nothing_is_told(bus: Bus, given: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(presence, "ANSWER_S", 0.2)
+    if given in ("no bus", "nonsense"):
+        monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/none" if given == "no bus" else "nonsense")
+
+    async def script() -> list[tuple[str, bool]]:
+        marks = Marks()
+        if given in ("no session", "silent"):
+            async with serving(bus, "/" if given == "no session" else OURS, silent=given == "silent"), logind(marks):
+                return marks.told
+        async with logind(marks):
+            return marks.told
+
+    assert asyncio.run(script()) == []
+
+
+def test_a_bus_that_goes_is_survived(bus: Bus) -> None:
+    async def script() -> None:
+        marks = Marks()
+        async with serving(bus), logind(marks):
+            bus.daemon.kill()
+            bus.daemon.wait()
+            await asyncio.sleep(0.1)
+
+    asyncio.run(script())
+
+
+def test_a_suspend_is_seen_by_the_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    clocks = {time.CLOCK_BOOTTIME: 100.0, time.CLOCK_MONOTONIC: 100.0}
+    monkeypatch.setattr(time, "clock_gettime", clocks.__getitem__)
+    sleep = Sleep()
+    clocks[time.CLOCK_BOOTTIME] += 3.0
+    clocks[time.CLOCK_MONOTONIC] += 3.0
+    assert sleep.seconds() == 0.0
+    clocks[time.CLOCK_BOOTTIME] += 600.0
+    assert sleep.seconds() == 600.0
+    assert sleep.seconds() == 0.0
