@@ -39,14 +39,14 @@ def pytest_report_header() -> list[str]:
 
 
 def _missing(service: str) -> NoReturn:
-    _unmet(f"{service} does not answer; start it")
+    unmet(f"{service} does not answer; start it")
 
 
 def needs_program(name: str) -> str:
     """The path of a program that a test needs."""
     path = shutil.which(name)
     if path is None:
-        _unmet(f"{name} is not installed; run `make test-desktop-deps`")
+        unmet(f"{name} is not installed; run `make test-desktop-deps`")
     return path
 
 
@@ -55,10 +55,11 @@ def needs_library(name: str) -> CDLL:
     try:
         return CDLL(name)
     except OSError:
-        _unmet(f"{name} is not installed; run `make test-desktop-deps`")
+        unmet(f"{name} is not installed; run `make test-desktop-deps`")
 
 
-def _unmet(reason: str) -> NoReturn:
+def unmet(reason: str) -> NoReturn:
+    """Skip, or fail where nothing may be missing."""
     if STRICT:
         pytest.fail(f"{reason}, or leave MEMO_TEST_STRICT and CI unset to skip")
     pytest.skip(reason)

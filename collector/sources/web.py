@@ -81,7 +81,7 @@ class WebSource:
 
     def missing(self) -> str:
         """A browser's history is all it needs."""
-        return "" if profiles() else "no browser has a history here; visit a page with Chromium, Firefox or their kin"
+        return "" if profiles() else "No browser has a history here; visit a page with Chromium, Firefox or their kin."
 
     def run(self, emit: Emit, cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
         """Watch until `stop` is set."""

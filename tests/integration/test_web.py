@@ -436,7 +436,7 @@ def test_a_journal_alone_is_no_visit_yet(chromium: Chromium, home: Home, store: 
 
 
 def test_a_source_without_a_browser_says_so(person: Path, home: Home) -> None:
-    assert "no browser has a history here" in WebSource(Settings.load(), home).missing()
+    assert "No browser has a history here" in WebSource(Settings.load(), home).missing()
     Chromium(person / ".config/chromium/Default").close()
     assert WebSource(Settings.load(), home).missing() == ""
 
