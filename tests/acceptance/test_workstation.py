@@ -1,0 +1,81 @@
+"""A person at a desktop, in front of the real stack: the store holds what they did, in order, and nothing else."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from desktop import Desktop, new_desktop
+from stack import Stack, new_stack, until
+
+pytestmark = pytest.mark.timeout(240)
+
+ENTRY = "[Desktop Entry]\nType=Application\nName={name}\nExec={program}\nStartupWMClass={window_class}\n"
+USED = "SELECT target FROM events WHERE operation = 'app_usage' ORDER BY seq"
+SEEN = "SELECT target, app FROM events WHERE operation = 'window_focus' ORDER BY seq"
+
+
+@pytest.fixture
+def desktop() -> Iterator[Desktop]:
+    with new_desktop() as made:
+        yield made
+
+
+@pytest.fixture
+def stack(desktop: Desktop, tmp_path: Path) -> Iterator[Stack]:
+    """The stack on that desktop, on which two apps are installed."""
+    applications = tmp_path / "applications"
+    applications.mkdir()
+    for name, program, window_class in (("org.example.terminal", "xterm", "XTerm"), ("board", "wish", "Wish")):
+        text = ENTRY.format(name=name, program=program, window_class=window_class)
+        (applications / f"{name}.desktop").write_text(text)
+    folders = {"XDG_DATA_HOME": str(tmp_path), "XDG_DATA_DIRS": str(tmp_path)}
+    settings = {"MEMO_SOURCES__ON": '["x11"]', "DISPLAY": desktop.display, **folders}
+    with ExitStack() as opened:
+        made = opened.enter_context(new_stack(**settings))
+        made.ok("up")
+        yield made
+
+
+def seen(stack: Stack, title: str, count: int = 1) -> None:
+    """Wait until a title is stored so often."""
+    until(title, lambda: [told for told, _ in stack.sql(SEEN)].count(title) >= count)
+
+
+def test_the_store_holds_what_was_done_in_order_with_the_right_apps(desktop: Desktop, stack: Stack) -> None:
+    desktop.terminal("Letters")
+    seen(stack, "Letters")
+    desktop.panel("Board")
+    seen(stack, "Board")
+    letters, board = desktop.window("Letters"), desktop.window("Board")
+    for turn in range(1, 4):
+        desktop.focus(letters)
+        seen(stack, "Letters", turn + 1)
+        desktop.focus(board)
+        seen(stack, "Board", turn + 1)
+    desktop.person("set_window", "--name", "Plan", board)
+    seen(stack, "Plan")
+    desktop.focus(letters)
+    seen(stack, "Letters", 5)
+    round_trip = [("Letters", "org.example.terminal"), ("Board", "board")]
+    assert stack.sql(SEEN) == [*round_trip * 4, ("Plan", "board"), ("Letters", "org.example.terminal")]
+    assert stack.ok("down")
+    used = [app for (app,) in stack.sql(USED)]
+    assert "board" in used and set(used) <= {"board", "org.example.terminal"}
+    operations = {operation for (operation,) in stack.sql("SELECT DISTINCT operation FROM events")}
+    assert operations == {"window_focus", "app_usage"}
+
+
+def test_the_source_says_what_it_does_and_comes_back_with_its_server(desktop: Desktop, stack: Stack) -> None:
+    def state() -> str:
+        return str(stack.status()["sources"]["x11"]["state"])
+
+    assert state() == "watching"
+    desktop.server.kill()
+    desktop.server.wait()
+    until("that it lacks a server", lambda: state() == "missing")
+    desktop.serve_again()
+    desktop.manage()
+    desktop.terminal("Again")
+    seen(stack, "Again")
+    assert state() == "watching"
