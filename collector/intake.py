@@ -70,8 +70,8 @@ class Intake:
             self._announce(scope)
         return new
 
-    def take_past(self, source: str, past: Past) -> int:
-        """Store what a source found of the time before it watched; how many events were new."""
+    def take_past(self, source: str, past: Past) -> tuple[int, int]:
+        """Store what a source found of the time before it watched; how many events are kept, how many of them new."""
         found, repeats, new = iter(past.events), events.Repeats(), 0
         first = self.cursor(source, past.cursor_key) is None  # or one that was broken off: all is looked at
         begun: dict[str, int] = {}
@@ -93,8 +93,9 @@ class Intake:
             cursors.put(session, source, past.cursor_key, {"cursor": past.cursor, "repeats": {}})
         for scope in asked:
             self._announce(scope)
-        log.info("what was before is stored", source=source, events=repeats.counts.total(), new=new)
-        return new
+        kept = repeats.counts.total()
+        log.info("what was before is stored", source=source, events=kept, new=new)
+        return kept, new
 
     def _admitted(self, source: str, found: Sequence[Event]) -> tuple[dict[str, list[Event]], Counter[str]]:
         """The events that may be stored, by scope, and how many each rule changed or left out."""

@@ -44,13 +44,14 @@ class Reader:
     def past(self, profile: Profile, days: int) -> None:
         """Tell what was visited in the last so many days and is not told yet."""
         with self._open(profile) as history:
-            begin, end = history.at(datetime.now(UTC) - timedelta(days=days)), history.end()
+            begin = history.at(datetime.now(UTC) - timedelta(days=days))
+            if self._cursor(profile.key) is None:
+                self._emit(Past(history.between(begin, NEVER), profile.key, history.end()))
+                self._emit(Past((), _past(profile), {"begin": begin}))
+                return
             told = self._cursor(_past(profile))
             before = told["begin"] if told else NEVER
-            if self._cursor(profile.key) is None:
-                self._emit(Past(history.between(begin, before), profile.key, end))
-                self._emit(Past((), _past(profile), {"begin": begin}))
-            elif begin < before:
+            if begin < before:
                 self._emit(Past(history.between(begin, before), _past(profile), {"begin": begin}))
 
     @contextmanager

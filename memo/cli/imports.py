@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +14,7 @@ import typer
 
 from memo.cli.progress import bar
 from memo.cli.text import safe
-from memo.errors import MemoError
+from memo.errors import MemoError, UsageError
 from memo.events import Event
 from memo.grammar import clean
 from memo.paths import Home
@@ -24,41 +25,62 @@ if TYPE_CHECKING:
 
 BATCH = 2_000
 """Events of one transaction."""
+MAX_DAYS = 36_500
 
 
 def import_(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", readable=False, show_default=False)],
+    files: Annotated[list[Path] | None, typer.Argument(metavar="FILE…", readable=False, show_default=False)] = None,
+    browser: Annotated[bool, typer.Option("--browser", help="The visits of all your browsers.")] = False,
+    days: Annotated[
+        int | None, typer.Option(min=0, max=MAX_DAYS, help="Of so many days.", show_default="sources.web_days")
+    ] = None,
+    activitywatch: Annotated[
+        str, typer.Option(metavar="URL|FILE", help="All of an ActivityWatch, or of its export.", show_default=False)
+    ] = "",
     scope: Annotated[str | None, typer.Option(help="Whose events these are.", show_default=False)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a sentence.")] = False,
 ) -> None:
-    """Add the events of FILES: JSON windows, event lines, JSON objects a line, or CSV; a second time adds nothing.
+    """Add past events; a second time adds nothing.
+
+    FILES hold JSON windows, event lines, JSON objects (one a line, or all in an array), or CSV.
 
     An event line: `2026-03-02 09:15:04 - Started app: Firefox`
 
     The same as an object: `{"at": "2026-03-02T09:15:04", "operation": "process_start", "target": "Firefox"}`
+
+    Of other programs: `memo import --browser --days 90`, `memo import --activitywatch http://127.0.0.1:5600`
     """
+    from collector.intake import Intake
     from data.importers import form
     from db import migrate
     from db.engine import open_store
     from memo import logs
+    from memo.cli import imports_known
 
+    if not (files or browser or activitywatch):
+        raise UsageError("Nothing is named to import; name files, or say --browser, or --activitywatch URL.")
     settings, home = Settings.load(**({"scope": scope} if scope else {})), Home.find()
     logs.setup(home.logs, "cli")
-    for file in files:
+    for file in files or []:
         form(file)  # all are looked at before the first is stored
     migrate.upgrade(settings, home)
     store = open_store(settings, home)
     try:
-        counts, rejected = _import(store, settings, home, files)
+        counts, rejected = _import(store, settings, home, files or [])
         if counts["new"]:
             _announce(store, settings, home)
+        intake = Intake(store, settings, home, partial(_tell, settings, home))
+        if browser:
+            imports_known.browsers(intake, settings, home, days, counts)
+        if activitywatch:
+            rejected += imports_known.activitywatch(intake, settings, home, activitywatch, counts)
     finally:
         store.close()
     if as_json:
         print(json.dumps({**counts, "scope": settings.scope, "rejects": [str(file) for file in rejected]}))
     else:
         _say(counts, rejected)
-    if not counts["read"]:
+    if files and not counts["read"]:
         raise MemoError(
             f"No event could be read; {rejected[0]} says why for each line."
             if rejected
@@ -122,15 +144,20 @@ def _import_file(
 
 
 def _announce(store: "Store", settings: Settings, home: Home) -> None:
+    """Ask for a look at what is new."""
+    from db import scopes
+
+    with store.write() as session:
+        asked = scopes.ask(session, settings.scope, settings.predict.stale_s)
+    if asked:
+        _tell(settings, home, settings.scope)
+
+
+def _tell(settings: Settings, home: Home, scope: str) -> None:
     """Let a running worker look again; without a broker there is none."""
     from collector.announce import Announcer
-    from db import scopes
     from memo.broker import broker_url
     from memo.queue import make_app
 
     with suppress(MemoError):
-        url = broker_url(home, settings)
-        with store.write() as session:
-            asked = scopes.ask(session, settings.scope, settings.predict.stale_s)
-        if asked:
-            Announcer(make_app(url, settings), settings).look(settings.scope)
+        Announcer(make_app(broker_url(home, settings), settings), settings).look(scope)

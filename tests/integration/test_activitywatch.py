@@ -41,11 +41,11 @@ class Taking(Intake):
         self.live += batch.events
         return new
 
-    def take_past(self, source: str, past: Past) -> int:
+    def take_past(self, source: str, past: Past) -> tuple[int, int]:
         told = list(past.events)
-        new = super().take_past(source, replace(past, events=told))
+        counts = super().take_past(source, replace(past, events=told))
         self.past += told
-        return new
+        return counts
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def test_the_past_stands_before_what_was_stored_first(
     intake: Intake, store: Store, home: Home, asked: list[str]
 ) -> None:
     intake.take("x11", Batch(visits("xy", START + timedelta(hours=1)), "k", {}))
-    assert intake.take_past("web", Past(iter(visits("abcde")), "profile", CURSOR)) == 5
+    assert intake.take_past("web", Past(iter(visits("abcde")), "profile", CURSOR)) == (5, 5)
     assert names(store) == "abcdexy"
     assert {(row.source, row.source_key) for row in stored(store)[:5]} == {(events.IMPORT, "web")}
     assert intake.cursor("web", "profile") == CURSOR
@@ -74,8 +74,8 @@ def test_a_past_told_again_adds_nothing_and_leaves_what_is_learned(intake: Intak
     intake.take("x11", Batch(visits("x", START + timedelta(hours=1)), "k", {}))
     intake.take_past("web", Past(visits("aab"), "profile", CURSOR))
     before = generation()
-    assert intake.take_past("web", Past(visits("aab"), "profile", CURSOR)) == 0
-    assert intake.take_past("web", Past((), "profile", CURSOR)) == 0
+    assert intake.take_past("web", Past(visits("aab"), "profile", CURSOR)) == (3, 0)
+    assert intake.take_past("web", Past((), "profile", CURSOR)) == (0, 0)
     assert (names(store), generation()) == ("aabx", before)
 
 
@@ -88,11 +88,11 @@ def test_a_past_that_is_broken_off_is_told_again_from_the_start(intake: Intake, 
     with pytest.raises(OSError):
         intake.take_past("web", Past(torn(), "profile", CURSOR))
     assert (names(store), intake.cursor("web", "profile")) == ("xab", None)
-    assert intake.take_past("web", Past(visits("abc"), "profile", CURSOR)) == 1
+    assert intake.take_past("web", Past(visits("abc"), "profile", CURSOR)) == (3, 1)
     assert names(store) == "abcx"
 
 
 def test_paused_only_the_cursor_moves(intake: Intake, store: Store, home: Home) -> None:
     home.paused.touch()
-    assert intake.take_past("web", Past(visits("abc"), "profile", CURSOR)) == 0
+    assert intake.take_past("web", Past(visits("abc"), "profile", CURSOR)) == (0, 0)
     assert (names(store), intake.cursor("web", "profile")) == ("", CURSOR)

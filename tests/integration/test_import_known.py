@@ -1,0 +1,169 @@
+"""`memo import` of what other programs know: browsers, ActivityWatch; each once, and the daemon goes on from there."""
+
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from conftest import logging_restored
+from histories import Chromium, Firefox
+from sqlalchemy import select
+from typer.testing import CliRunner, Result
+
+from collector.intake import Intake
+from collector.sources.web_profiles import profiles
+from collector.sources.web_reader import Reader
+from db import events
+from db.engine import Store, open_store
+from db.models import EventRow
+from memo.cli.imports import import_
+from memo.errors import MemoError, UsageError
+from memo.paths import Home
+from memo.protocols import Batch, Past
+from memo.settings import Settings
+
+DAY = timedelta(days=1)
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture(autouse=True)
+def person(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setenv("MEMO_SCOPE", "a@b")
+    return tmp_path
+
+
+@pytest.fixture
+def store(home: Home) -> Iterator[Store]:
+    opened = open_store(Settings.load(), home)
+    yield opened
+    opened.close()
+
+
+def invoke(*words: str) -> Result:
+    app = typer.Typer()
+    app.command()(import_)
+    with logging_restored():
+        return CliRunner().invoke(app, words)
+
+
+def memo_import(*words: str) -> dict[str, Any]:
+    result = invoke(*words, "--json")
+    if isinstance(result.exception, MemoError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    told: dict[str, Any] = json.loads(result.stdout)
+    return told
+
+
+def titles(store: Store) -> list[str]:
+    with store.read() as session:
+        rows = session.scalars(select(EventRow).order_by(EventRow.seq)).all()
+    assert {row.source for row in rows} <= {events.IMPORT, "web"}
+    return [row.detail for row in rows]
+
+
+def test_nothing_named_is_wrong_use() -> None:
+    with pytest.raises(UsageError, match="name files, or say --browser, or --activitywatch URL"):
+        memo_import()
+
+
+def test_visits_of_all_browsers_are_imported_once(person: Path, store: Store) -> None:
+    browsers: tuple[Chromium | Firefox, ...] = (
+        Chromium(person / ".config/chromium/Default"),
+        Firefox(person / ".mozilla/firefox/a"),
+    )
+    for days, browser in enumerate(browsers, 1):
+        browser.visit("https://a.org", f"{days}", NOW - days * DAY)
+        browser.visit("https://a.org", "old", NOW - 50 * DAY - days * timedelta(seconds=1))
+    counts = {"read": 2, "new": 2, "private": 0, "rejected": 0}
+    assert memo_import("--browser").items() >= counts.items()
+    assert titles(store) == ["2", "1"]
+    assert memo_import("--browser")["read"] == 0
+    assert memo_import("--browser", "--days", "60")["new"] == 2
+    assert titles(store) == ["old", "old", "2", "1"]
+    for browser in browsers:
+        browser.close()
+
+
+def test_the_daemon_goes_on_where_the_import_ended(person: Path, store: Store, home: Home) -> None:
+    browser = Chromium(person / ".config/chromium/Default")
+    browser.visit("https://a.org", "imported", NOW - DAY)
+    memo_import("--browser")
+    browser.visit("https://a.org", "live")
+    intake = Intake(store, Settings.load(), home, lambda scope: None)
+
+    def emit(given: Batch | Past) -> None:
+        if isinstance(given, Past):
+            intake.take_past("web", given)
+        else:
+            intake.take("web", given)
+
+    [profile] = profiles()
+    Reader(Settings.load(), home, emit, lambda key: intake.cursor("web", key)).new(profile, True)
+    assert titles(store) == ["imported", "live"]
+    browser.close()
+
+
+def test_what_privacy_rules_keep_out_is_counted(person: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMO_PRIVACY__SITES", '["secret.org"]')
+    browser = Chromium(person / ".config/chromium/Default")
+    browser.visit("https://www.secret.org/x", "secret")
+    browser.visit("https://a.org", "a")
+    told = invoke("--browser").stdout
+    assert told == "2 events read, 1 new, 1 kept out by privacy rules, 0 rejected.\n"
+    assert titles(store) == ["a"]
+    browser.close()
+
+
+def test_a_history_that_can_not_be_read_is_named_and_the_others_are_imported(person: Path, store: Store) -> None:
+    os.makedirs(person / ".config/vivaldi/Default")
+    (person / ".config/vivaldi/Default/History").write_bytes(os.urandom(10_000))
+    with pytest.raises(MemoError, match="No history of a browser could be read"):
+        memo_import("--browser")
+    browser = Chromium(person / ".config/chromium/Default")
+    browser.visit("https://a.org", "a")
+    result = invoke("--browser")
+    assert "vivaldi Default was passed over" in result.stderr
+    assert titles(store) == ["a"]
+    browser.close()
+
+
+def test_without_a_browser_one_sentence_says_so() -> None:
+    with pytest.raises(MemoError, match="No browser has a history here"):
+        memo_import("--browser")
+
+
+def test_an_export_of_activitywatch_is_imported_once(person: Path, store: Store, home: Home) -> None:
+    at = (NOW - DAY).isoformat()
+    window = [
+        {"timestamp": at, "duration": 10, "data": {"app": "a.exe", "title": "1"}},
+        {"timestamp": at, "duration": 10, "data": {"app": ["secret"]}},
+    ]
+    table = {"w": {"type": "currentwindow", "hostname": "pc", "events": window}}
+    export = person / "export.json"
+    export.write_text(json.dumps({"buckets": table}))
+    told = memo_import("--activitywatch", str(export))
+    rejects = [str(home.rejects / "activitywatch.jsonl")]
+    assert (told["read"], told["new"], told["rejected"], told["rejects"]) == (2, 2, 1, rejects)
+    assert "secret" not in Path(rejects[0]).read_text()
+    assert memo_import("--activitywatch", str(export))["new"] == 0
+    with store.read() as session:
+        assert [row.target for row in session.scalars(select(EventRow).order_by(EventRow.seq))] == ["1", "a.exe"]
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("http://127.0.0.1:1", "The ActivityWatch server at http://127.0.0.1:1 does not answer"),
+        ("none", "can't be read"),
+    ],
+)
+def test_an_activitywatch_that_is_not_there_is_one_sentence(named: str, said: str) -> None:
+    with pytest.raises(MemoError, match=said):
+        memo_import("--activitywatch", named)
