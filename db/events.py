@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from db.models import EventRow, ScopeRow
 from db.scopes import locked
 from memo.bounded import remember
-from memo.events import Action, Event, Operation
+from memo.events import CONTEXT, Action, Event, Operation
 
 IMPORT = "import"
 """Source of imported events: they are the past, and get no predictions."""
@@ -157,6 +157,14 @@ def up_to(session: Session, scope: str, event_id: int) -> list[Event]:
     last = select(EventRow.seq).where(EventRow.id == event_id).scalar_subquery()
     query = select(EventRow).where(EventRow.scope == scope, EventRow.seq <= last).order_by(EventRow.seq)
     return [as_event(row) for row in session.scalars(query.execution_options(yield_per=1_000))]
+
+
+def action_before(session: Session, event_id: int) -> Action:
+    """The last action up to an event, marks of context passed over where there is one before them."""
+    last = session.get_one(EventRow, event_id)
+    before = select(EventRow).where(EventRow.scope == last.scope, EventRow.seq <= last.seq)
+    query = before.where(EventRow.operation.not_in(CONTEXT)).order_by(EventRow.seq.desc()).limit(1)
+    return as_event(session.scalar(query) or last).action
 
 
 def as_event(row: EventRow) -> Event:

@@ -12,7 +12,8 @@ from db.versions import BUILTIN
 from memo.events import Operation
 
 CUTS = (1, 3, 5)
-NOTHING: dict[str, Any] = {"predictions": 0, "settled": 0, **dict.fromkeys(f"hit@{k}" for k in CUTS)}
+COUNTS = ("predictions", "without_model", "settled")
+NOTHING: dict[str, Any] = dict.fromkeys(COUNTS, 0) | dict.fromkeys(f"hit@{k}" for k in CUTS)
 """The figures of a scope without a prediction."""
 
 
@@ -72,11 +73,12 @@ def _scopes(session: Session, own: str) -> dict[str, dict[str, Any]]:
 def _hits(session: Session) -> dict[str, dict[str, Any]]:
     rank = PredictionRow.outcome_rank
     within = [func.sum(case((rank <= k, 1), else_=0)) for k in CUTS]
-    counts = select(PredictionRow.scope, func.count(), func.count(PredictionRow.outcome_event_id), *within)
+    without = func.sum(case((PredictionRow.with_model, 0), else_=1))
+    counts = select(PredictionRow.scope, func.count(), without, func.count(PredictionRow.outcome_event_id), *within)
     return {
-        scope: {"predictions": made, "settled": settled}
+        scope: {"predictions": made, "without_model": alone, "settled": settled}
         | {f"hit@{k}": hit / settled if settled else None for k, hit in zip(CUTS, hits, strict=True)}
-        for scope, made, settled, *hits in session.execute(counts.group_by(PredictionRow.scope))
+        for scope, made, alone, settled, *hits in session.execute(counts.group_by(PredictionRow.scope))
     }
 
 

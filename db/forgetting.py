@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from db import deletion, events, found, jobs, scopes, versions
+from db import deletion, events, feedback, found, jobs, scopes, versions
 from db.deletion import BATCH
 from db.engine import Store
 from db.found import Found, Progress
@@ -27,6 +27,8 @@ def forget(store: Store, what: Found, progress: Progress) -> tuple[Counter[str],
     with store.write() as session:
         taught = _unlearn(session, what)
         _forget_lines(session, what.digests)
+        meant = [what.wanted.scope] if what.wanted.scope is not None else events.names(session)
+        removed["feedback"] = feedback.forget(session, meant, what.names)
         jobs.ran(session, jobs.FORGET, f"{removed['events']} events")
     with store.read() as session:
         ids = found.predictions(session, what)

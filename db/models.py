@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, Index, MetaData, TypeDecorator, UniqueConstraint, text
+from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, Index, MetaData, TypeDecorator, UniqueConstraint, text, true
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 NAMING = {
@@ -124,6 +124,8 @@ class PredictionRow(Base):
     upcoming: Mapped[list[dict[str, Any]]]
     new_probability: Mapped[float]
     latency_ms: Mapped[float]
+    with_model: Mapped[bool] = mapped_column(default=True, server_default=true())
+    """Whether the language model had its say in time."""
     published_at: Mapped[datetime | None]
     dispatched_at: Mapped[datetime | None]
     outcome_event_id: Mapped[int | None] = mapped_column(ForeignKey("events.id"), index=True)
@@ -228,3 +230,19 @@ class RedactionRow(Base):
     rule: Mapped[str] = mapped_column(primary_key=True)
     events: Mapped[int]
     last_at: Mapped[datetime]
+
+
+class FeedbackRow(Base):
+    """What a person answered to a suggestion; `after` is the action after which it was made."""
+
+    __tablename__ = "feedback"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    scope: Mapped[str] = mapped_column(index=True)
+    at: Mapped[datetime]
+    prediction_id: Mapped[int]
+    """The prediction may be gone by now."""
+    after: Mapped[dict[str, Any]]
+    action: Mapped[dict[str, Any]]
+    answer: Mapped[str]
+    """yes, no, or never."""

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from memo.events import Action, Operation
@@ -14,6 +15,14 @@ QUIET_S = 60
 """What came this recently is in use, not upcoming."""
 KINDS = frozenset({Operation.PROCESS_START, Operation.WEB_VISIT, Operation.FILE_ACCESS})
 """Operations that can be upcoming."""
+
+
+class Answer(StrEnum):
+    """What a person says to a suggestion."""
+
+    YES = "yes"
+    NO = "no"
+    NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,8 @@ class Ranking:
     candidates: list[Candidate] = field(default_factory=list)
     upcoming: list[Upcoming] = field(default_factory=list)
     new_probability: float = 0.0
+    with_model: bool = False
+    """Whether a language model had its say."""
 
 
 def rounded(probability: float) -> float:

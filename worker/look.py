@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from db import checkpoints, events, predictions, scopes, versions
+from db import checkpoints, events, feedback, predictions, scopes, versions
 from db.models import EventRow, PredictionRow
 from memo.events import CONTEXT, Operation
 from memo.logs import get
@@ -72,6 +72,9 @@ class Looker:
         with self._opened.store.read() as session:
             waiting = [entry for entry in predictions.unsettled(session, stream.scope) if entry[1] >= stream.began]
             predicted = predictions.last_predicted_seq(session, stream.scope)
+            answered = feedback.after(session, stream.scope, stream.answered)
+        for answer in answered:
+            stream.take_answer(answer)
         answers = Answers()
         for row in self._rows(stream, newest):
             if row.seq > stream.seq:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from db import events
-from db.models import EventRow, PredictionRow
+from db.models import EventRow, FeedbackRow, PredictionRow
 from memo.events import Event
 from memo.grammar import Language
-from memo.predictions import Ranking
+from memo.predictions import Answer, Ranking, action_from_dict
 from worker.predictors.mixed import MixedPredictor
 
 CHUNK = 1_000
@@ -31,6 +31,8 @@ class Stream:
     size: int
     began: int = 0
     seq: int = field(init=False)
+    answered: int = 0
+    """The feedback up to which answers are learned."""
     saved: int = field(init=False)
     """The event as of which a snapshot stands on the disk."""
     _window: list[tuple[datetime, int, Event]] = field(default_factory=list)
@@ -42,6 +44,12 @@ class Stream:
     def outgrown(self) -> bool:
         """Whether it has learned so much that it should begin anew."""
         return self.seq - self.began > 3 * LEARNED
+
+    def take_answer(self, row: FeedbackRow) -> None:
+        """Take in what a person answered."""
+        after, about = (action_from_dict(action) for action in (row.after, row.action))
+        self.predictor.feedback.learn(after, about, Answer(row.answer))
+        self.answered = row.id
 
     def learn(self, row: EventRow) -> None:
         """Take in the next event of the log."""
@@ -74,4 +82,5 @@ class Stream:
             upcoming=[entry.as_dict(language, row.local_at) for entry in ranking.upcoming[:UPCOMING_KEPT]],
             new_probability=ranking.new_probability,
             latency_ms=latency_ms,
+            with_model=ranking.with_model,
         )

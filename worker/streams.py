@@ -40,11 +40,10 @@ class Streams:
 
     def _begin(self, row: ScopeRow) -> int:
         """The event after which a new stream begins."""
-        newest = row.last_seq
-        if self._opened.settings.predict.every == row.name:
-            with self._opened.store.read() as session:
-                newest = predictions.last_predicted_seq(session, row.name)
-        return max(0, newest - LEARNED)
+        with self._opened.store.read() as session:
+            is_lossless = self._opened.settings.predict.every == row.name
+            newest = predictions.last_predicted_seq(session, row.name) if is_lossless else row.last_seq
+            return max(0, events.first_seq(session, row.name) - 1, newest - LEARNED)
 
     def _weights(self, row: ScopeRow, version: str, held: Stream | None) -> dict[str, object] | None:
         """Those of the version's checkpoint, else those in force; none where they were forgotten."""

@@ -18,6 +18,7 @@ COMMANDS = {
     "watch": "watch:watch",
     "history": "history:history",
     "why": "why:why",
+    "feedback": "feedback:feedback",
     "predict": "predict:predict",
     "import": "imports:import_",
     "train": "train:train",

@@ -12,6 +12,7 @@ import typer
 
 from memo import running, traces
 from memo.broker import broker_url, check
+from memo.cli.look import change
 from memo.cli.progress import bar
 from memo.cli.text import safe
 from memo.errors import MemoError, UsageError
@@ -71,18 +72,13 @@ def _wanted(settings: Settings, app: str, site: str, text: str, since: str, unti
 
 @contextmanager
 def _opened(settings: Settings, home: Home) -> Iterator["Store"]:
-    from db import migrate
-    from db.engine import open_store, sqlite_path, store_url
+    from db.engine import sqlite_path, store_url
 
     file = sqlite_path(store_url(settings, home))
     if file is not None and not file.exists():
         raise MemoError(f"There is no store at {file}, so there is nothing to forget.")
-    migrate.upgrade(settings, home)
-    store = open_store(settings, home)
-    try:
+    with change(settings, home) as store:
         yield store
-    finally:
-        store.close()
 
 
 @dataclass

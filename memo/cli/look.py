@@ -1,11 +1,14 @@
-"""A look at the store that makes none."""
+"""The doors to the store: one that only looks, one that changes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from memo.paths import Home
 from memo.settings import Settings
+
+if TYPE_CHECKING:
+    from db.engine import Store
 
 
 @contextmanager
@@ -21,5 +24,19 @@ def look(settings: Settings, home: Home) -> Iterator[Any]:
     try:
         with store.read() as session:
             yield session if revision(session.connection()) else None
+    finally:
+        store.close()
+
+
+@contextmanager
+def change(settings: Settings, home: Home) -> Iterator["Store"]:
+    """The store, made where there is none, its schema brought up to date."""
+    from db import migrate
+    from db.engine import open_store
+
+    migrate.upgrade(settings, home)
+    store = open_store(settings, home)
+    try:
+        yield store
     finally:
         store.close()

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from memo.cli.look import change
 from memo.paths import Home
 from memo.settings import Settings
 
@@ -20,18 +21,10 @@ Version = Annotated[str, typer.Argument(metavar="VERSION", show_default=False)]
 
 @contextmanager
 def _store(scope: str | None = None) -> Iterator[tuple[Settings, Any]]:
-    """The settings and one transaction; the schema is brought up to date first."""
-    from db import migrate
-    from db.engine import open_store
-
-    settings, home = Settings.load(**({"scope": scope} if scope else {})), Home.find()
-    migrate.upgrade(settings, home)
-    store = open_store(settings, home)
-    try:
-        with store.write() as session:
-            yield settings, session
-    finally:
-        store.close()
+    """The settings and one transaction."""
+    settings = Settings.load(**({"scope": scope} if scope else {}))
+    with change(settings, Home.find()) as store, store.write() as session:
+        yield settings, session
 
 
 @app.command("list")

@@ -182,4 +182,6 @@ def _source(one: dict[str, Any]) -> str:
 def _scope(one: dict[str, Any], cuts: tuple[int, ...]) -> str:
     rates = [f"hit@{k} {one[f'hit@{k}']:.0%}" for k in cuts if one["settled"]]
     counts = [f"{one['events']} events", f"{one['predictions']} predictions"]
+    if one["without_model"]:
+        counts.append(f"{one['without_model']} without the language model")
     return ", ".join([*counts, *rates, f"version {one['version']}"])

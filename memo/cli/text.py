@@ -52,6 +52,7 @@ _REASONS: dict[str, tuple[str, str]] = {
     "focus": ("the app in front", "当前窗口的应用"),
     "process_of_focus": ("that the app in front starts and ends processes", "当前应用的进程在启动和结束"),
     "same_app": ("that it is of the same app as the last action", "它与上一个动作属于同一应用"),
+    "feedback": ("what you answered to such a suggestion", "你对这样的建议的回答"),
     "language_model": ("the language model", "语言模型"),
     "not_in_language_model": ("what the language model has before it", "语言模型所见的内容"),
 }

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from memo.cli.look import change
 from memo.cli.progress import bar
 from memo.events import Event
 from memo.paths import Home
@@ -19,17 +20,14 @@ def train(
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a sentence.")] = False,
 ) -> None:
     """Fine-tune on the events of FILES, or on those that are stored."""
-    from db import events, migrate, versions
-    from db.engine import open_store
+    from db import events, versions
     from memo import logs
     from training import make
 
     settings, home = Settings.load(**({"scope": scope} if scope else {})), Home.find()
     logs.setup(home.logs, "cli")
     given = _from_files(files, settings) if files else None
-    migrate.upgrade(settings, home)
-    store = open_store(settings, home)
-    try:
+    with change(settings, home) as store:
         forgotten = make.last_forgotten(store)
         with store.read() as session:
             seen = list(events.everything(session, settings.scope)) if given is None else given
@@ -39,8 +37,6 @@ def train(
             if activate:
                 make.activate(session, settings.scope, version)
             row = versions.get(session, version)
-    finally:
-        store.close()
     if as_json:
         print(json.dumps({"version": version, "scope": row.scope, "state": row.state, "metrics": row.metrics}))
     else:

@@ -13,7 +13,7 @@ from memo.cli.text import reason, short
 from memo.errors import UsageError
 from memo.events import Action, Event
 from memo.paths import Home
-from memo.predictions import Ranking, action_as_dict, action_from_dict, rounded
+from memo.predictions import Answer, Ranking, action_as_dict, action_from_dict, rounded
 from memo.settings import Settings
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _show_redacted(settings: Settings, home: Home, as_json: bool) -> None:
 
 
 def _explain(settings: Settings, home: Home, prediction: int) -> dict[str, Any]:
-    from db import checkpoints, events, predictions, scopes, versions
+    from db import checkpoints, events, feedback, predictions, scopes, versions
     from worker.predictors.mixed import MixedPredictor
     from worker.predictors.serving import BUILTIN, Serving
     from worker.predictors.why import past
@@ -83,11 +83,15 @@ def _explain(settings: Settings, home: Home, prediction: int) -> dict[str, Any]:
         log = events.up_to(session, row.scope, row.last_event_id)
         scope = scopes.get(session, row.scope)
         checkpoint = checkpoints.get(session, row.scope, row.model_version, scope.generation) if scope else None
+        answered = feedback.after(session, row.scope, 0)
         folder = None if row.model_version == BUILTIN else Path(versions.get(session, row.model_version).path)
     weights = checkpoint.weights if checkpoint else None
     serving = Serving(settings.model)
     predictor, alone = serving.predictor(row.model_version, folder, weights), MixedPredictor(None, weights)
     _learn(log, predictor, alone)
+    for one in answered:
+        for each in (predictor, alone):
+            each.feedback.learn(action_from_dict(one.after), action_from_dict(one.action), Answer(one.answer))
     rankings = {"now": predictor.predict(log[-1:], TOP), "without_language_model": alone.predict(log[-1:], TOP)}
     first, *others = [action_from_dict(candidate["action"]) for candidate in row.candidates]
     reasons = predictor.reasons(first, others[0]) if others else {}

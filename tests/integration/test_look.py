@@ -692,6 +692,11 @@ def test_a_snapshot_does_not_outlive_the_events_that_it_has_learned(opened: Cont
     with opened.store.write() as session:
         session.execute(delete(EventRow).where(EventRow.seq == 1))
     assert snapshots.load(opened, SCOPE) is None
+    two = looker(opened)
+    two.look(SCOPE)
+    two.streams.close()
+    kept = snapshots.load(opened, SCOPE)
+    assert kept is not None and kept.began == 1, "one without it is kept again"
 
 
 @pytest.mark.parametrize("content", [b"", b"no pickle", b"\x80\x05."], ids=["empty", "text", "torn"])

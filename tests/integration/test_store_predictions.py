@@ -248,17 +248,19 @@ def test_figures_count_what_is_stored(store: Store) -> None:
 
     ids = happen(store, "abcde")
     made = [predict(store, event) for event in ids]
+    with store.write() as session:
+        session.get_one(PredictionRow, made[-1]).with_model = False
     for prediction, event, rank in zip(made, ids[1:], (1, 3, 5, None), strict=False):
         settle(store, prediction, event, rank)
     with store.read() as session:
         full = figures.figures(session, SCOPE)
         assert figures.newest(session) == (ids[-1], made[-1])
         assert figures.events_after(session, ids[1]) == 3
-    assert (full["events"], full["predictions"], full["settled"]) == (5, 5, 4)
+    assert (full["events"], full["predictions"], full["without_model"], full["settled"]) == (5, 5, 1, 4)
     assert (full["hit@1"], full["hit@3"], full["hit@5"]) == (0.25, 0.5, 0.75)
     assert full["scopes"][SCOPE] == {
         "version": "builtin",
-        **{name: full[name] for name in ("events", "predictions", "settled", "hit@1", "hit@3", "hit@5")},
+        **{name: full[name] for name in ("events", *figures.NOTHING)},
     }
     assert json.loads(json.dumps(full)) == full
 

@@ -22,7 +22,7 @@ FOUND: dict[str, Any] = {
 
 def scope(**given: Any) -> dict[str, Any]:
     rates = {"settled": 4, "hit@1": 0.5, "hit@3": 0.75, "hit@5": 1.0}
-    return {"version": "builtin", "events": 7, "predictions": 6, **rates, **given}
+    return {"version": "builtin", "events": 7, "predictions": 6, "without_model": 0, **rates, **given}
 
 
 def test_rejected_lines_are_counted_and_their_place_is_named(home: Home) -> None:
@@ -36,10 +36,10 @@ def test_rejected_lines_are_counted_and_their_place_is_named(home: Home) -> None
 
 
 def test_hit_rates_stand_beside_their_scope() -> None:
-    scopes = {"ada@host": scope(), "sample@memo": scope(version="v1"), "new@host": scope(settled=0)}
+    scopes = {"ada@host": scope(), "sample@memo": scope(version="v1", without_model=2), "new@host": scope(settled=0)}
     said = dict(_said(FOUND | {"scopes": scopes}))
     assert said["ada@host"] == "7 events, 6 predictions, hit@1 50%, hit@3 75%, hit@5 100%, version builtin"
-    assert said["sample@memo"] == "7 events, 6 predictions, hit@1 50%, version v1"
+    assert said["sample@memo"] == "7 events, 6 predictions, 2 without the language model, hit@1 50%, version v1"
     assert said["new@host"] == "7 events, 6 predictions, version builtin"
 
 

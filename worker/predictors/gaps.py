@@ -16,30 +16,26 @@ class Gaps:
 
     def __init__(self) -> None:
         self._gaps: dict[Hashable, Counter[int]] = {}
-        self._last: tuple[Action, datetime] | None = None
-
-    @property
-    def at(self) -> datetime | None:
-        """When the last event was, by its own clock; not the latest time, which may be a wrong clock's."""
-        return self._last[1] if self._last else None
+        self.last: tuple[Action, datetime] | None = None
+        """The last action, and when it was by its own clock; not the latest time, which may be a wrong clock's."""
 
     def learn(self, event: Event) -> None:
         """Count the gap since the event before."""
         if event.operation in CONTEXT:
             return
-        if self._last is not None:
-            gap = round((event.at - self._last[1]).total_seconds())
+        if self.last is not None:
+            gap = round((event.at - self.last[1]).total_seconds())
             if 0 <= gap <= self.MAX_GAP_S:
-                for pair in _pairs(self._last[0], event.action.identity):
+                for pair in _pairs(self.last[0], event.action.identity):
                     counts = self._gaps.get(pair, Counter())
                     counts[gap] += 1
                     remember(self._gaps, pair, counts, MAX_CONTEXTS)
-        self._last = (event.action.identity, event.at)
+        self.last = (event.action.identity, event.at)
 
     def expected(self, action: Action) -> tuple[int, int]:
         """Seconds from the last event to `action`: the most frequent, and the range of the middle half."""
-        if self._last is not None:
-            for pair in _pairs(self._last[0], action.identity):
+        if self.last is not None:
+            for pair in _pairs(self.last[0], action.identity):
                 if counts := self._gaps.get(pair):
                     return counts.most_common(1)[0][0], _middle_half(counts)
         return 0, 0

@@ -10,6 +10,7 @@ import numpy as np
 
 from memo.events import CONTEXT, HUMAN, Action, Event
 from memo.predictions import Candidate, Ranking
+from worker.predictors.feedback import Feedback
 from worker.predictors.gaps import Gaps
 from worker.predictors.ranker import Ranked, Ranker, Reader
 from worker.predictors.symbols import Ids
@@ -40,7 +41,7 @@ class MixedPredictor:
     def __init__(self, reader: Reader | None = None, weights: dict[str, Any] | None = None) -> None:
         weights = weights or {}
         self._all, self._human = Ranker(reader, weights.get("all")), Ranker(None, weights.get("human"))
-        self._gaps, self._hazard = Gaps(), Hazard()
+        self._gaps, self._hazard, self.feedback = Gaps(), Hazard(), Feedback()
         self._trust = float(weights.get("trust", 0.0))
         """In the human stream's ranker: log-odds."""
         self._opinions: Opinions | None = None
@@ -70,19 +71,26 @@ class MixedPredictor:
         ranked = self._all.rank()
         if not window or ranked is None:
             return Ranking(new_probability=1.0)
-        now, symbols = self._gaps.at or window[-1].at, self._all.history.symbols
-        probabilities = self._with_human(ranked)
+        after, now = self._gaps.last or (window[-1].action, window[-1].at)
+        symbols = self._all.history.symbols
+        names = [symbols.names[symbol] for symbol in ranked.symbols]
+        probabilities = self.feedback.weigh(after, names, self._with_human(ranked))
         unseen = symbols.unseen[ranked.symbols]
         best = np.argsort(-np.where(unseen, -1.0, probabilities), kind="stable")[: min(top, int((~unseen).sum()))]
         return Ranking(
             [self._candidate(int(ranked.symbols[i]), float(probabilities[i]), now) for i in best],
-            self._hazard.upcoming(now),
+            self.feedback.weigh_upcoming(after, self._hazard.upcoming(now)),
             float(probabilities[unseen].sum()),
+            self._all.with_model,
         )
 
     def reasons(self, first: Action, second: Action) -> dict[str, float]:
         """By column, the nats by which `first` is ahead of `second`, the stream of human actions left out."""
-        return self._all.reasons(first, second)
+        found = self._all.reasons(first, second)
+        if found and self._gaps.last:
+            one, other = (self.feedback.odds(self._gaps.last[0], action.identity) for action in (first, second))
+            found["feedback"] = math.log(one / other)
+        return found
 
     def _with_human(self, ranked: Ranked) -> Array:
         """The probabilities, the human ones by what both rankers say."""

@@ -58,6 +58,8 @@ class Ranker:
         self.mixer = Mixer((*FEATURES, *LM_FEATURES)).restore(weights)
         self.history = History()
         self._ranked: Ranked | None = None
+        self.with_model = False
+        """Whether the language model had its say in the latest ranking."""
         self._moved_on = False
         """Whether something was read since: a mark of context settles no ranking, but a language model reads it."""
 
@@ -101,9 +103,11 @@ class Ranker:
 
     def _language_columns(self, symbols: Ids) -> Array:
         columns = np.zeros((len(symbols), len(LM_FEATURES)))
+        self.with_model = False
         if self._reader is None:
             return columns
         said = self._reader.scores()
+        self.with_model = bool(said.actions)
         names = [self.history.symbols.names[symbol] for symbol in symbols]
         by_name: dict[Action | Unseen, float] = {}
         for action, score in said.actions.items():

@@ -1,0 +1,42 @@
+"""Feedback: what a person answered to a suggestion. It outlives the prediction, for a "never" holds until forgotten."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db import events
+from db.models import FeedbackRow, PredictionRow
+from memo.predictions import Answer, action_as_dict
+
+
+def add(session: Session, prediction: PredictionRow, action: dict[str, Any], answer: Answer) -> FeedbackRow:
+    """Note the answer to a suggestion of a prediction's; a second one is another answer."""
+    row = FeedbackRow(
+        scope=prediction.scope,
+        at=datetime.now(UTC),
+        prediction_id=prediction.id,
+        after=action_as_dict(events.action_before(session, prediction.last_event_id)),
+        action=action,
+        answer=answer.value,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def after(session: Session, scope: str, feedback_id: int) -> Sequence[FeedbackRow]:
+    """What was answered since."""
+    query = select(FeedbackRow).where(FeedbackRow.scope == scope, FeedbackRow.id > feedback_id)
+    return session.scalars(query.order_by(FeedbackRow.id)).all()
+
+
+def forget(session: Session, scopes: Sequence[str], is_named: Callable[[str, dict[str, Any]], bool]) -> int:
+    """Remove the answers that name what is forgotten; how many went."""
+    rows = session.scalars(select(FeedbackRow).where(FeedbackRow.scope.in_(scopes))).all()
+    gone = [row for row in rows if any(is_named(row.scope, {"action": one}) for one in (row.action, row.after))]
+    for row in gone:
+        session.delete(row)
+    return len(gone)

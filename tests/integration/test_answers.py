@@ -1,0 +1,149 @@
+"""An answer is a row, reaches the next prediction, outlives a restart, and can be forgotten."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+from typer.testing import CliRunner, Result
+
+from db import events, feedback, migrate, predictions
+from db.engine import open_store
+from db.models import FeedbackRow, PredictionRow
+from memo.cli import make
+from memo.events import Event, Operation
+from memo.messages import Publisher
+from memo.paths import Home
+from memo.predictions import Answer
+from memo.queue import make_app
+from memo.settings import Settings
+from tests.conftest import logging_restored
+from worker.context import Context
+from worker.look import Looker
+from worker.predictors.ranker import Reader
+from worker.predictors.serving import Serving
+
+SCOPE = "ada@host"
+START = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+class Alone(Serving):
+    """Without a language model."""
+
+    def reader(self, version: str, folder: object) -> Reader | None:
+        return None
+
+
+@pytest.fixture
+def opened(database_url: str, redis_url: str, home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Context]:
+    settings = {"DATABASE_URL": database_url, "BROKER_URL": redis_url, "SCOPE": SCOPE}
+    for name, value in settings.items():
+        monkeypatch.setenv(f"MEMO_{name}", value)
+    loaded = Settings.load()
+    migrate.upgrade(loaded, home)
+    context = Context(home, loaded, open_store(loaded, home), Publisher(redis_url), make_app(redis_url, loaded))
+    yield context
+    context.publisher.close()
+    context.queue.close()
+    context.store.close()
+
+
+def looker(opened: Context) -> Looker:
+    made = Looker(opened)
+    made.streams.serving = Alone(opened.settings.model)
+    return made
+
+
+def happen(opened: Context, names: str) -> None:
+    with opened.store.write() as session:
+        first = events.last_seq(session, SCOPE)
+        happened = [
+            Event(START + timedelta(seconds=first + n), Operation.WEB_VISIT, f"{name}.example")
+            for n, name in enumerate(names)
+        ]
+        events.append(session, SCOPE, happened, [f"key {first + n}" for n in range(len(names))])
+
+
+def newest(opened: Context) -> PredictionRow:
+    with opened.store.read() as session:
+        row = session.scalar(select(PredictionRow).order_by(PredictionRow.id.desc()).limit(1))
+    assert row is not None
+    return row
+
+
+def said(row: PredictionRow, name: str) -> float:
+    return float(next(one["probability"] for one in row.candidates if one["action"]["target"] == f"{name}.example"))
+
+
+def memo(*words: str) -> Result:
+    with logging_restored():
+        return CliRunner().invoke(make([words[0]]), words)
+
+
+def test_a_refused_suggestion_is_said_less_where_it_was_refused(opened: Context) -> None:
+    one = looker(opened)
+    happen(opened, "abacabacaba")
+    one.look(SCOPE)
+    first = newest(opened)
+    name = first.candidates[0]["action"]["target"][0]
+    told = memo("feedback", str(first.id), "never")
+    assert told.exit_code == 0 and f"Noted: never to visit {name}.example." in told.output
+    happen(opened, "caba")
+    one.look(SCOPE)
+    again = newest(opened)
+    assert again.id != first.id and said(again, name) < 0.1 * said(first, name)
+    happen(opened, "caba")
+    looker(opened).look(SCOPE)
+    assert said(newest(opened), name) < 0.1 * said(first, name), "another worker knows it too"
+
+
+def test_an_answer_is_kept_over_a_restart_once(opened: Context) -> None:
+    one = looker(opened)
+    happen(opened, "abacabacaba")
+    one.look(SCOPE)
+    memo("feedback", str(newest(opened).id), "no")
+    happen(opened, "caba")
+    one.look(SCOPE)
+    one.streams.close()
+    two = looker(opened)
+    happen(opened, "caba")
+    for each in (one, two):
+        each.look(SCOPE)
+    told = [each.streams.held[SCOPE].predictor.feedback._answers for each in (one, two)]
+    assert told[0] == told[1] and [sum(counts.values()) for counts in told[0].values()] == [1]
+
+
+def test_a_context_mark_is_passed_over(opened: Context) -> None:
+    happen(opened, "ab")
+    mark = Event(START + timedelta(minutes=1), Operation.SESSION_START)
+    with opened.store.write() as session:
+        events.append(session, SCOPE, [mark], ["a mark"])
+    looker(opened).look(SCOPE)
+    row = newest(opened)
+    with opened.store.write() as session:
+        noted = feedback.add(session, row, row.candidates[0]["action"], Answer.NO)
+        assert noted.after["target"] == "b.example"
+
+
+@pytest.mark.parametrize("words", [["7", "no"], ["1", "no", "--rank", "99"]])
+def test_what_is_not_there_can_not_be_answered(opened: Context, words: list[str]) -> None:
+    happen(opened, "ab")
+    looker(opened).look(SCOPE)
+    done = memo("feedback", *words)
+    assert done.exit_code != 0 and "memo history" in str(done.exception)
+    with opened.store.read() as session:
+        assert session.scalars(select(FeedbackRow)).all() == []
+
+
+@pytest.mark.parametrize(("text", "left"), [("a.example", 0), ("b.example", 0), ("z.example", 1)])
+def test_what_names_what_is_forgotten_goes(opened: Context, text: str, left: int) -> None:
+    happen(opened, "ababab" + "z" + "ab")
+    looker(opened).look(SCOPE)
+    row = newest(opened)
+    first = next(one["action"] for one in row.candidates if one["action"]["target"] == "a.example")
+    with opened.store.write() as session:
+        feedback.add(session, row, first, Answer.NO)
+    assert memo("forget", "--text", text, "--yes").exit_code == 0
+    with opened.store.read() as session:
+        assert len(session.scalars(select(FeedbackRow)).all()) == left
+        assert predictions.find(session, row.id) is None

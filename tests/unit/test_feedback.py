@@ -1,0 +1,86 @@
+"""What is refused loses rank where it was refused, what is accepted gains, and "never" holds everywhere."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from memo.events import Action, Event, Operation
+from memo.predictions import Answer, Ranking
+from worker.predictors.feedback import MOST
+from worker.predictors.mixed import MixedPredictor
+
+START = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+def visit(name: str) -> Action:
+    return Action(Operation.WEB_VISIT, name)
+
+
+def taught(names: str) -> MixedPredictor:
+    predictor = MixedPredictor()
+    for n, name in enumerate(names):
+        predictor.learn(Event(START + timedelta(minutes=2 * n), Operation.WEB_VISIT, name))
+    return predictor
+
+
+def asked(predictor: MixedPredictor, last: str) -> Ranking:
+    return predictor.predict([Event(START, Operation.WEB_VISIT, last)], 10)
+
+
+def odds(ranking: Ranking, name: str) -> float:
+    [p] = [one.probability for one in ranking.candidates if one.action == visit(name)]
+    return p / (1 - p)
+
+
+def total(ranking: Ranking) -> float:
+    return sum(one.probability for one in ranking.candidates) + ranking.new_probability
+
+
+@pytest.mark.parametrize(
+    ("answers", "times"),
+    [
+        ([Answer.NO], 1 / 2),
+        ([Answer.NO, Answer.NO], 1 / 3),
+        ([Answer.YES], 2),
+        ([Answer.YES, Answer.NO], 1),
+        ([Answer.NO] * 50, 1 / (1 + MOST)),
+        ([Answer.NEVER], 0.01),
+        ([Answer.NEVER, Answer.YES], 2),
+    ],
+)
+def test_an_answer_multiplies_the_odds(answers: Sequence[Answer], times: float) -> None:
+    predictor = taught("abacabacaba")
+    before = asked(predictor, "a")
+    for answer in answers:
+        predictor.feedback.learn(visit("a"), visit("b"), answer)
+    after = asked(predictor, "a")
+    assert odds(after, "b") == pytest.approx(times * odds(before, "b"))
+    assert total(after) == pytest.approx(total(before)) == pytest.approx(1)
+
+
+def test_a_refusal_holds_only_where_it_was_given_and_never_everywhere() -> None:
+    predictor = taught("abacabacab")
+    before = asked(predictor, "b")
+    predictor.feedback.learn(visit("c"), visit("a"), Answer.NO)
+    assert asked(predictor, "b") == before
+    predictor.feedback.learn(visit("c"), visit("a"), Answer.NEVER)
+    assert odds(asked(predictor, "b"), "a") == pytest.approx(0.01 * odds(before, "a"))
+
+
+def test_what_is_upcoming_is_weighed_too() -> None:
+    predictor = taught("abacabacaba")
+    before = {one.action.target: one.probability for one in asked(predictor, "a").upcoming}
+    predictor.feedback.learn(visit("a"), visit("b"), Answer.NEVER)
+    after = asked(predictor, "a").upcoming
+    assert after[-1].action == visit("b") and after[-1].probability < 0.02 * before["b"]
+    assert {one.action.target: one.probability for one in after if one.action != visit("b")} == {
+        name: p for name, p in before.items() if name != "b"
+    }
+
+
+def test_the_reasons_name_it() -> None:
+    predictor = taught("abacabacaba")
+    predictor.feedback.learn(visit("a"), visit("b"), Answer.YES)
+    asked(predictor, "a")
+    assert predictor.reasons(visit("b"), visit("c"))["feedback"] == pytest.approx(0.693, abs=0.001)
