@@ -22,7 +22,7 @@ def answering(named: str, pattern: str) -> Path | None:
     fitting = [path for path in folder.glob("*") if re.fullmatch(pattern, path.name)]
     found = sorted(((_made(path), path) for path in fitting), reverse=True)
     for made, path in [(_made(folder / named), folder / named)] * bool(named) + found:
-        if made and _answers(path):
+        if made and answers(path):
             return path
     return None
 
@@ -36,7 +36,8 @@ def _made(path: Path) -> int:
     return 0
 
 
-def _answers(path: Path) -> bool:
+def answers(path: Path) -> bool:
+    """Whether a server listens there."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(1.0)
         return client.connect_ex(str(path)) == 0

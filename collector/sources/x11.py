@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from collector.apps import Apps
 from collector.focus import follow
+from collector.sources.sockets import answers
 from memo.grammar import clean
 from memo.paths import Home
 from memo.protocols import Batch, Stop
@@ -42,8 +43,10 @@ class X11Source:
             with _connected(name) as display:
                 guest = _is_guest(display)
         except (DisplayError, ConnectionClosedError, OSError) as error:
-            said = clean(str(error))
-            return f"The X server {clean(name)} can't be used ({said}); set DISPLAY and XAUTHORITY as in your session."
+            return (
+                f"The X server {clean(name)} can't be used ({_reason(error)}); "
+                "set DISPLAY and XAUTHORITY as in your desktop session."
+            )
         return "This is a Wayland session; its windows are seen by sway, wlroots or desktop." if guest else ""
 
     def run(self, emit: Callable[[Batch], None], cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
@@ -58,10 +61,12 @@ def server() -> str:
     """DISPLAY; without it this user's X server, where there is exactly one. Empty where none is known."""
     if named := os.environ.get("DISPLAY", ""):
         return named
-    found = [
-        path for path in SOCKETS.glob("X*") if re.fullmatch(r"X\d+", path.name) and path.stat().st_uid == os.getuid()
-    ]
+    found = [path for path in SOCKETS.glob("X*") if _is_ours(path) and answers(path)]
     return f":{found[0].name[1:]}" if len(found) == 1 else ""
+
+
+def _is_ours(path: Path) -> bool:
+    return re.fullmatch(r"X\d+", path.name) is not None and path.stat().st_uid == os.getuid()
 
 
 @contextmanager
@@ -85,3 +90,9 @@ def _is_guest(display: "Display") -> bool:
     found = display.screen().root.xrandr_get_screen_resources_current()
     names = [display.xrandr_get_output_info(output, found.config_timestamp).name for output in found.outputs]
     return any(name.startswith(XWAYLAND) for name in names)
+
+
+def _reason(error: Exception) -> str:
+    """What the server or the system said; the library has it as text or as bytes."""
+    said = getattr(error, "msg", str(error))
+    return clean(said.decode(errors="replace") if isinstance(said, bytes) else said).strip()

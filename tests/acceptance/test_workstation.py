@@ -5,8 +5,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from desktop import Desktop, new_desktop
 from stack import Stack, new_stack, until
+from xserver import Desktop, new_desktop
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -11,8 +11,8 @@ import pytest
 from conftest import needs_program
 from dbus_fast import Message, MessageType
 from dbus_fast.aio import MessageBus
-from desktop import Desktop
 from watched import until, watched
+from xserver import Desktop
 
 from collector.sources.desktop import DesktopSource
 from collector.sources.desktop_bus import NAME, PATH

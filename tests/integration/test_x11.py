@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,18 +12,18 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from desktop import Desktop, new_desktop
 from watched import WAIT_S, until, watched
 from Xlib import X, Xatom
 from Xlib.display import Display
 from Xlib.xobject.drawable import Window as XWindow
+from xserver import Desktop, new_desktop
 
 from collector import focus
 from collector.apps import Apps
 from collector.collector import keep_running
 from collector.intake import Intake
 from collector.sources import x11, x11_screen
-from collector.sources.x11 import X11Source
+from collector.sources.x11 import SOCKETS, X11Source
 from collector.states import State, States
 from db import migrate
 from db.engine import open_store
@@ -324,7 +325,11 @@ def test_the_only_server_of_this_user_is_found_without_a_name(
 ) -> None:
     monkeypatch.delenv("DISPLAY")
     monkeypatch.setattr(x11, "SOCKETS", tmp_path)
-    (tmp_path / f"X{desktop.display[1:]}").touch()
+    ours = f"X{desktop.display[1:]}"
+    (tmp_path / "X9998").touch()  # a server that crashed left it
+    (tmp_path / ours).symlink_to(SOCKETS / ours)
     assert x11.server() == desktop.display and source.missing() == ""
-    (tmp_path / "X9999").touch()
-    assert x11.server() == "", "of two it can't tell which one is meant"
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(tmp_path / "X9999"))
+        other.listen()
+        assert x11.server() == "", "of two it can't tell which one is meant"

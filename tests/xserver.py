@@ -99,9 +99,11 @@ class Desktop:
 
     def end(self) -> None:
         """End all programs, the newest first, and the server."""
-        for program in (*reversed(self.programs), self.server):
+        for program in reversed(self.programs):
             program.kill()
             program.communicate()
+        self.server.terminate()  # it removes its socket
+        self.server.wait()
 
 
 @contextmanager
