@@ -10,7 +10,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 # Debian's packages that tests of the desktop sources need, in `make test`.
 DESKTOP_PACKAGES := dbus foot openbox sway tk vim-tiny xdotool xterm xvfb
-MEASURED := start idle commands latency ingest watch predict train accuracy
+MEASURED := start idle commands latency ingest collect watch predict train accuracy
 
 .PHONY: help env run test test-desktop-deps lint bench base-model clean
 
