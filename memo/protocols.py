@@ -1,13 +1,13 @@
 """What a plug-in implements; it needs to import nothing else of MEMO's than `memo`."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event as Flag
 from typing import Any, Protocol
 
-from memo.events import Event
+from memo.events import Action, Event
 from memo.predictions import Candidate, Ranking
 
 
@@ -90,12 +90,42 @@ class DispatchContext:
     prediction_id: int
     scope: str
     made_at: datetime
+    until: datetime
+    """By then the candidate should have come true; what was prepared for it is of no use any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a go costs this machine."""
+
+    ms: float = 0.0
+    """Work, not waiting."""
+    read_bytes: int = 0
 
 
 class Handler(Protocol):
-    """Acts on a candidate that passed the gates."""
+    """Acts on a candidate that passed the gates; made with `(settings, home)`.
+
+    Each go is made in a process of the handler's own, unless it is `quick`. What raises is written down and stops no
+    other handler.
+    """
 
     name: str
+    quick: bool = False
+    """Answers within milliseconds and touches nothing outside of MEMO, so that it runs in the dispatcher itself."""
+
+    def accepts(self, action: Action) -> bool:
+        """Whether this is an action that the handler can do something about."""
+        return True
+
+    def cost(self, candidate: Candidate, context: DispatchContext) -> Cost:
+        """What a go would cost."""
+        return Cost()
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
-        """Act; what is returned is kept with the dispatch. Raising is logged and stops no other handler."""
+        """Act; what is returned, JSON, is kept with the dispatch."""
+        raise NotImplementedError
+
+    def expire(self, result: Mapping[str, Any]) -> None:
+        """The time of a go is over and the candidate did not come true: take back what was prepared."""
+        return None

@@ -4,8 +4,7 @@ A handler that raises is logged with the prediction's id, and the next one runs.
 """
 
 import time
-from datetime import UTC, datetime
-from functools import cache
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -14,7 +13,7 @@ from db.models import PredictionRow
 from memo.grammar import clean
 from memo.logs import get
 from memo.paths import Home
-from memo.predictions import Candidate, action_from_dict
+from memo.predictions import HORIZON_S, Candidate, action_from_dict
 from memo.protocols import DispatchContext, Handler
 from worker.context import Context
 from worker.gates import gates
@@ -23,6 +22,7 @@ STOPPED = "none"
 """In place of a handler's name, where a gate stopped all of them."""
 
 log = get(__name__)
+_MADE: dict[tuple[str, Home], Handler] = {}
 
 
 def dispatch(opened: Context, prediction_id: int) -> None:
@@ -58,7 +58,7 @@ def _go(opened: Context, prediction: PredictionRow, candidate: dict[str, Any], n
         return
     began = time.perf_counter()
     try:
-        result = handler(name, opened.home).handle(as_candidate(candidate), _context_of(prediction))
+        result = handler(name, opened).handle(as_candidate(candidate), _context_of(prediction))
         status, detail = "done", str(result or "")
     except Exception as error:  # whatever a plug-in raises must not reach the next handler
         log.exception("a handler failed", handler=name, prediction=prediction.id)
@@ -67,13 +67,15 @@ def _go(opened: Context, prediction: PredictionRow, candidate: dict[str, Any], n
         dispatches.finish(session, claimed.id, status, clean(detail), (time.perf_counter() - began) * 1e3)
 
 
-@cache
-def handler(name: str, home: Home) -> Handler:
-    """The handler of the entry point `name`. Raises LookupError where there is none."""
-    for entry in entry_points(group="memo.handlers", name=name):
-        made: Handler = entry.load()(home)
-        return made
-    raise LookupError(f"no handler is installed under the name {name}")
+def handler(name: str, opened: Context) -> Handler:
+    """The handler of the entry point `name`, made once. Raises LookupError where there is none."""
+    found = _MADE.get((name, opened.home))
+    if found is None:
+        entry = next(iter(entry_points(group="memo.handlers", name=name)), None)
+        if entry is None:
+            raise LookupError(f"no handler is installed under the name {name}")
+        found = _MADE[name, opened.home] = entry.load()(opened.settings, opened.home)
+    return found
 
 
 def as_candidate(given: dict[str, Any]) -> Candidate:
@@ -88,4 +90,5 @@ def as_candidate(given: dict[str, Any]) -> Candidate:
 
 
 def _context_of(prediction: PredictionRow) -> DispatchContext:
-    return DispatchContext(prediction.id, prediction.scope, prediction.made_at.astimezone(UTC))
+    made_at = prediction.made_at.astimezone(UTC)
+    return DispatchContext(prediction.id, prediction.scope, made_at, made_at + timedelta(seconds=HORIZON_S))

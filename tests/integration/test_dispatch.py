@@ -19,7 +19,7 @@ from db.models import DispatchRow, EventRow, PredictionRow
 from memo.events import Event, Operation
 from memo.messages import Publisher
 from memo.paths import Home
-from memo.predictions import Candidate
+from memo.predictions import HORIZON_S, Candidate
 from memo.protocols import DispatchContext
 from memo.queue import make_app
 from memo.settings import DispatchSettings, Settings
@@ -107,7 +107,7 @@ def lines(home: Home) -> list[dict[str, Any]]:
 class Noted:
     """A handler that notes what it is given."""
 
-    def __init__(self, given: Given, name: str, home: Home) -> None:
+    def __init__(self, given: Given, name: str, settings: Settings, home: Home) -> None:
         self.given, self.name = given, name
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
@@ -132,9 +132,9 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Iterator[Given]:
         return [Installed(name)] if name in {"one", "two", "failing"} else entry_points(group=group, name=name)
 
     monkeypatch.setattr(dispatching, "entry_points", found)
-    dispatching.handler.cache_clear()
+    dispatching._MADE.clear()
     yield noted
-    dispatching.handler.cache_clear()
+    dispatching._MADE.clear()
 
 
 def test_handlers_run_in_the_order_of_the_route(opened: Context, given: Given) -> None:
@@ -161,7 +161,7 @@ def test_a_handler_is_given_the_first_candidate_and_its_prediction(opened: Conte
     assert (candidate.action.target, candidate.probability) == ("Firefox", 0.75)
     assert candidate.expected_at == START + timedelta(seconds=7)
     assert candidate.executable == "/usr/bin/a"
-    assert context == DispatchContext(prediction, SCOPE, MADE)
+    assert context == DispatchContext(prediction, SCOPE, MADE, MADE + timedelta(seconds=HORIZON_S))
     [row] = rows(opened)
     assert (row.scope, row.probability, row.action["target"]) == (SCOPE, 0.75, "Firefox")
     assert "'by': 'one'" in row.detail

@@ -5,18 +5,20 @@ from typing import Any
 from memo.logs import get
 from memo.paths import Home
 from memo.predictions import Candidate, action_as_dict
-from memo.protocols import DispatchContext
+from memo.protocols import DispatchContext, Handler
+from memo.settings import Settings
 
 log = get(__name__)
 
 
-class LogHandler:
+class LogHandler(Handler):
     """Logs the candidate."""
 
     name = "log"
+    quick = True
 
-    def __init__(self, home: Home) -> None:
-        """`home` is given to every handler."""
+    def __init__(self, settings: Settings, home: Home) -> None:
+        """Both are given to every handler."""
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
         """Log it."""

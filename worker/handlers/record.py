@@ -5,18 +5,20 @@ from typing import Any
 
 from memo.paths import Home
 from memo.predictions import Candidate, action_as_dict
-from memo.protocols import DispatchContext
+from memo.protocols import DispatchContext, Handler
+from memo.settings import Settings
 
 MAX_BYTES = 5_000_000
 """Above this the file is set aside once, as `dispatched.jsonl.1`."""
 
 
-class RecordHandler:
+class RecordHandler(Handler):
     """Appends one JSON line for each candidate to `dispatched.jsonl` in MEMO_HOME."""
 
     name = "record"
+    quick = True
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, settings: Settings, home: Home) -> None:
         self._file = home.root / "dispatched.jsonl"
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
