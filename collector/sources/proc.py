@@ -28,13 +28,20 @@ def pids() -> set[int]:
     return {int(name) for name in os.listdir("/proc") if name.isdecimal()}
 
 
+def age(pid: int) -> float:
+    """Seconds since a process of any user began; 0 for one that is gone."""
+    with suppress(OSError):
+        return now() - _began(pid)
+    return 0.0
+
+
 def read(pid: int) -> Process | None:
     """None for one of another user, of the kernel, or that is gone."""
     with suppress(OSError):
         if os.stat(f"/proc/{pid}").st_uid == os.getuid():
             executable = os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)")  # it was upgraded since
             arguments = os.fsdecode(_bytes(pid, "cmdline")).rstrip("\0").split("\0")
-            return Process(pid, float(_stat(pid)[19]) / TICKS, executable, tuple(arguments))
+            return Process(pid, _began(pid), executable, tuple(arguments))
     return None
 
 
@@ -46,6 +53,10 @@ def descends(pid: int, ancestor: int) -> bool:
                 return True
             pid = int(_stat(pid)[1])
     return False
+
+
+def _began(pid: int) -> float:
+    return float(_stat(pid)[19]) / TICKS
 
 
 def _stat(pid: int) -> list[bytes]:

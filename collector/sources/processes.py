@@ -25,7 +25,7 @@ from memo.settings import Settings
 
 SCAN_S = 1.0
 SETTLED_S = 1.0
-"""A younger process may be about to become another program, as a script before its last line; it is looked at later."""
+"""A younger process may be about to become another program, or another user's; it is looked at later."""
 
 
 class ProcessesSource:
@@ -85,14 +85,13 @@ class _Watch:
         self._known &= listed
         found: dict[str, list[Process]] = defaultdict(list)
         for pid in listed - self._known:
-            process = proc.read(pid)
-            if process and now - process.began < SETTLED_S:
+            if proc.age(pid) < SETTLED_S:
                 continue
             self._known.add(pid)
-            if process and (app := self._app(process)) and self._wait_for(pid):
+            if (process := proc.read(pid)) and (app := self._app(process)) and self._wait_for(pid):
                 found[app].append(process)
         acts = [act for app, processes in found.items() for act in self._running.joined(app, processes)]
-        return acts + self._running.ended(now - SETTLED_S)
+        return acts + self._running.ended(now - SETTLED_S)  # all that could have taken its place are looked at
 
     def take(self, events: Iterable[tuple[int, int]]) -> None:
         """Note the ends that the poll has told of."""
