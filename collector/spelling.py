@@ -9,8 +9,6 @@ from dataclasses import replace
 from functools import lru_cache
 from urllib.parse import unquote
 
-import idna
-
 from memo.events import Event
 
 _UNSEEN = re.compile(
@@ -52,6 +50,8 @@ def host(target: str) -> str:
 def _ascii(name: str) -> str:
     if name.isascii():
         return name
+    import idna  # 3 MB that few need
+
     try:
         return idna.encode(name[-LONGEST_SITE:], uts46=True).decode()
     except idna.IDNAError:

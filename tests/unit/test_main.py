@@ -188,6 +188,24 @@ def test_pause_and_resume_may_come_twice(run: Run, home: Home) -> None:
         assert (pauses.current(home) is not None) is paused
 
 
+@pytest.mark.parametrize("span", ["30", "0m", "m", "-1m", "1w", "99999m", "1 m", "１m"])
+def test_a_pause_of_no_span_is_none(run: Run, home: Home, span: str) -> None:
+    done = run("pause", "--", span)
+    assert (done.status, done.out) == (2, "") and "30m" in done.err
+    assert pauses.current(home) is None
+
+
+@pytest.mark.parametrize("words", [[], ["1", "--redacted"]])
+def test_why_takes_a_prediction_or_redacted(run: Run, words: list[str]) -> None:
+    done = run("why", *words)
+    assert (done.status, done.out) == (2, "") and "--redacted" in done.err
+
+
+def test_without_a_store_no_rule_has_acted(run: Run) -> None:
+    assert run("why", "--redacted").out == "No privacy rule has acted yet.\n"
+    assert run("why", "--redacted", "--json").out == "[]\n"
+
+
 def test_a_base_model_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     assert _missing("builtin") == _missing(str(tmp_path)) == ""

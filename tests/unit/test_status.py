@@ -2,7 +2,7 @@ from typing import Any
 
 from data.importers import Reject, rejects
 from db.jobs import NOT_YET
-from memo.cli.status import _said, collect
+from memo.cli.status import _paused, _said, collect
 from memo.paths import Home
 from memo.settings import Settings
 
@@ -60,3 +60,21 @@ def test_jobs_that_wait_are_one_row() -> None:
     assert (said["not run yet"], said["prune"]) == ("evaluate, retrain", "2026-03-02T09:15:04: 3 predictions removed")
     assert "evaluate" not in said
     assert "not run yet" not in dict(_said(FOUND))
+
+
+def test_what_privacy_rules_did_is_counted() -> None:
+    assert "kept out" not in dict(_said(FOUND | {"private": {}}))
+    said = dict(_said(FOUND | {"private": {"apps": 3, "secrets": 1}}))
+    assert said["kept out"] == "apps 3, secrets 1 (events; `memo why --redacted`)"
+
+
+def test_a_pause_is_said_with_its_end(home: Home) -> None:
+    settings = Settings.load()
+    assert collect(home, settings)["paused"] is False
+    home.paused.touch()
+    found = collect(home, settings)
+    assert (found["paused"], found["paused_until"]) == (True, None)
+    assert _paused(found) == ", paused until `memo resume`"
+    assert (
+        _paused({"paused": True, "paused_until": "2026-03-02T09:15:04+01:00"}) == ", paused until 2026-03-02 09:15:04"
+    )
