@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from collector.apps import Apps
 from collector.focus import Focus, attend
 from collector.sources.sockets import answering
 from collector.sources.windows import window_of
 from collector.sources.x11 import X11Source
+from memo.apps import Apps
 from memo.paths import Home
 from memo.protocols import Batch, Stop
 from memo.settings import Settings

@@ -12,10 +12,10 @@ from pathlib import Path
 from threading import Event as Flag
 from typing import Any
 
-from collector.apps import Apps
 from collector.sources import proc
 from collector.sources.proc import Process
 from collector.sources.running import Act, Running
+from memo.apps import Apps
 from memo.events import Event
 from memo.grammar import clean
 from memo.parts import PARENT

@@ -11,12 +11,12 @@ from typing import Any
 
 from watchdog.events import FileClosedEvent, FileCreatedEvent, FileMovedEvent, FileSystemEvent
 
-from collector.apps import Apps
 from collector.sources import xbel
 from collector.sources.files import accessed, ours
 from collector.sources.notices import Notice, Notices, observing
 from collector.sources.tail import open_below
 from collector.sources.xbel import Bookmark
+from memo.apps import Apps
 from memo.events import Event
 from memo.logs import get
 from memo.paths import Home

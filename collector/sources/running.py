@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 
-from collector.apps import RUNS_OTHERS
 from collector.sources.proc import Process
+from memo.apps import RUNS_OTHERS
 from memo.events import Operation
 
 

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from collector.apps import Apps
 from collector.focus import Focus, Window, follow
 from collector.sources.i3_ipc import GET_TREE, SUBSCRIBE, WINDOW, WORKSPACE, Frames, message
 from collector.sources.sockets import answering
 from collector.sources.windows import window_of
+from memo.apps import Apps
 from memo.paths import Home
 from memo.protocols import Batch, Stop
 from memo.settings import Settings

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from collector.apps import Apps
 from collector.sources.web_history import History, copied
 from collector.sources.web_profiles import Profile
+from memo.apps import Apps
 from memo.paths import Home
 from memo.protocols import Batch, Emit, Past
 from memo.settings import Settings

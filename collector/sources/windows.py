@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from collector.apps import Apps
 from collector.focus import Window
 from collector.sources import proc
+from memo.apps import Apps
 from memo.grammar import clean
 
 

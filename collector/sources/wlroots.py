@@ -12,11 +12,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
-from collector.apps import Apps
 from collector.focus import Focus, Window, follow
 from collector.sources.sockets import answering
 from collector.sources.sway import SwaySource, sway_socket
 from collector.sources.windows import window_of
+from memo.apps import Apps
 from memo.parts import PARENT
 from memo.paths import Home
 from memo.protocols import Batch, Stop

@@ -8,9 +8,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from collector.apps import Apps
 from collector.focus import follow
 from collector.sources.sockets import answers
+from memo.apps import Apps
 from memo.grammar import clean
 from memo.paths import Home
 from memo.protocols import Batch, Stop

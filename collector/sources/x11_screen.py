@@ -12,10 +12,10 @@ from Xlib.ext.res import LocalClientPIDMask
 from Xlib.protocol import rq
 from Xlib.xobject.drawable import Window as XWindow
 
-from collector.apps import Apps
 from collector.focus import Focus, Window
 from collector.sources import proc
 from collector.sources.x11_idle import Idle
+from memo.apps import Apps
 from memo.grammar import MAX_TEXT
 
 IDLE_S = 180.0

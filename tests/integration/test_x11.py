@@ -19,7 +19,6 @@ from Xlib.xobject.drawable import Window as XWindow
 from xserver import Desktop, new_desktop
 
 from collector import focus
-from collector.apps import Apps
 from collector.collector import keep_running
 from collector.intake import Intake
 from collector.sources import x11, x11_screen
@@ -28,6 +27,7 @@ from collector.states import State, States
 from db import migrate
 from db.engine import open_store
 from db.events import everything
+from memo.apps import Apps
 from memo.events import Event, Operation
 from memo.grammar import MAX_TEXT
 from memo.paths import Home

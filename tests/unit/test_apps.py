@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from collector.apps import Apps
-from collector.entries import default_folders
+from memo.apps import Apps
+from memo.entries import default_folders
 
 
 @pytest.fixture

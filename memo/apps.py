@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from collector.entries import Entry, default_folders, read_all
+from memo.entries import Entry, default_folders, read_all
 from memo.grammar import clean
 
 RUNS_OTHERS = re.compile(
