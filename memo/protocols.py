@@ -107,12 +107,17 @@ class Handler(Protocol):
     """Acts on a candidate that passed the gates; made with `(settings, home)`.
 
     Each go is made in a process of the handler's own, unless it is `quick`. What raises is written down and stops no
-    other handler.
+    other handler. `accepts` and `cost` are asked in the dispatcher: they answer from memory, and what is heavy is
+    imported by `handle`.
     """
 
     name: str
     quick: bool = False
     """Answers within milliseconds and touches nothing outside of MEMO, so that it runs in the dispatcher itself."""
+    noticed: bool = False
+    """A person sees or hears it: it waits for the end of quiet hours and of what fills the screen."""
+    limit_s: float = 10.0
+    """Of a go; its process is killed after that."""
 
     def accepts(self, action: Action) -> bool:
         """Whether this is an action that the handler can do something about."""
@@ -123,7 +128,12 @@ class Handler(Protocol):
         return Cost()
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
-        """Act; what is returned, JSON, is kept with the dispatch."""
+        """Act; what is returned, JSON, is kept with the dispatch.
+
+        Four keys have a meaning: `ms` and `read_bytes`, what the go did cost where that is known better than before;
+        `gain_s`, the seconds that it saves if the candidate comes true; `answer`, a `memo.predictions.Answer` that a
+        person gave.
+        """
         raise NotImplementedError
 
     def expire(self, result: Mapping[str, Any]) -> None:
