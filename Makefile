@@ -10,9 +10,11 @@ BIN := .venv/bin
 READY := .venv/.ready
 # Debian's packages that tests of the desktop sources need, in `make test`.
 DESKTOP_PACKAGES := dbus foot openbox sway tk vim-tiny xdotool xterm xvfb
-MEASURED := start idle commands latency ingest collect watch predict train accuracy
+# The big ones, in `make test-desktop`.
+BROWSER_PACKAGES := chromium firefox-esr
+MEASURED := start idle commands latency ingest collect visits beside watch predict train accuracy
 
-.PHONY: help env run test test-desktop-deps lint bench base-model clean
+.PHONY: help env run test test-desktop test-desktop-deps lint bench base-model clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 19
@@ -36,6 +38,10 @@ run: env ## start MEMO in the foreground; Ctrl-C stops it
 test: env test-desktop-deps ## run all tests
 	$(BIN)/python -m pytest tests/unit tests/integration tests/acceptance -q
 
+test-desktop: env ## run the tests that need real browsers
+	@$(MAKE) --no-print-directory test-desktop-deps DESKTOP_PACKAGES="$(BROWSER_PACKAGES)"
+	$(BIN)/python -m pytest tests/desktop -q
+
 test-desktop-deps: ## install Debian's packages that tests need, or say which are absent
 	@absent="$$(comm -23 <(printf '%s\n' $(DESKTOP_PACKAGES) | sort) \
 		<(dpkg-query -W -f '$${Package} $${db:Status-Status}\n' $(DESKTOP_PACKAGES) 2>/dev/null | sed -n 's/ installed$$//p' | sort))"; \
@@ -55,5 +61,5 @@ base-model: env ## train the built-in base model anew (up to 20 minutes)
 	$(BIN)/python -m training.base
 
 clean: ## remove the environment and all caches; nothing of yours
-	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-aw dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -36,22 +36,20 @@ class Chromium:
         if not os.path.getsize(self.path):
             self.database.executescript(CHROMIUM_SCHEMA.replace(without, ""))
 
+    def write(
+        self, url: object, title: object = "", at: datetime | None = None, transition: int = SEEN, **more: object
+    ) -> int:
+        """Begin or go on with a transaction; the visit's id."""
+        moment = round(((at or datetime.now(UTC)) - datetime(1601, 1, 1, tzinfo=UTC)).total_seconds() * 1e6)
+        page = _insert(self.database, "urls", url=url, title=title, last_visit_time=moment)
+        return _insert(self.database, "visits", url=page, visit_time=moment, transition=transition, **more)
+
     def visit(
         self, url: object, title: object = "", at: datetime | None = None, transition: int = SEEN, **more: object
     ) -> int:
-        """Write a visit; its id."""
-        moment = round(((at or datetime.now(UTC)) - datetime(1601, 1, 1, tzinfo=UTC)).total_seconds() * 1e6)
-        row = {"visit_time": moment, "transition": transition} | more
+        """Write a visit whole; its id."""
         with self.database:
-            page = self.database.execute(
-                "INSERT INTO urls(url, title, last_visit_time) VALUES (?, ?, ?)", (url, title, moment)
-            ).lastrowid
-            names = ", ".join(row)
-            found = self.database.execute(
-                f"INSERT INTO visits(url, {names}) VALUES (?{', ?' * len(row)})", (page, *row.values())
-            ).lastrowid
-        assert found
-        return found
+            return self.write(url, title, at, transition, **more)
 
     def close(self) -> None:
         """As when the browser ends."""
@@ -68,18 +66,25 @@ class Firefox:
         self.database.execute("PRAGMA journal_mode = WAL")
         self.database.executescript(FIREFOX_SCHEMA)
 
-    def visit(self, url: object, title: object = "", at: datetime | None = None, kind: int = 1, origin: int = 0) -> int:
-        """Write a visit; its id."""
+    def write(self, url: object, title: object = "", at: datetime | None = None, kind: int = 1, origin: int = 0) -> int:
+        """Begin or go on with a transaction; the visit's id."""
         moment = round((at or datetime.now(UTC)).timestamp() * 1e6)
+        page = _insert(self.database, "moz_places", url=url, title=title)
+        visit = {"place_id": page, "visit_date": moment, "visit_type": kind, "from_visit": origin}
+        return _insert(self.database, "moz_historyvisits", **visit)
+
+    def visit(self, url: object, title: object = "", at: datetime | None = None, kind: int = 1, origin: int = 0) -> int:
+        """Write a visit whole; its id."""
         with self.database:
-            page = self.database.execute("INSERT INTO moz_places(url, title) VALUES (?, ?)", (url, title)).lastrowid
-            found = self.database.execute(
-                "INSERT INTO moz_historyvisits(place_id, visit_date, visit_type, from_visit) VALUES (?, ?, ?, ?)",
-                (page, moment, kind, origin),
-            ).lastrowid
-        assert found
-        return found
+            return self.write(url, title, at, kind, origin)
 
     def close(self) -> None:
         """As when the browser ends."""
         self.database.close()
+
+
+def _insert(database: sqlite3.Connection, table: str, **row: object) -> int:
+    places = ", ".join("?" * len(row))
+    found = database.execute(f"INSERT INTO {table}({', '.join(row)}) VALUES ({places})", tuple(row.values())).lastrowid
+    assert found
+    return found

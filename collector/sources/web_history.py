@@ -78,12 +78,12 @@ class History:
         """A time as the browser writes it."""
         return (moment - self._kind.epoch) // timedelta(microseconds=1)
 
-    def end(self) -> dict[str, int]:
-        """Where it ends: the last visit with its time, and the latest time."""
+    def end(self, latest: int) -> dict[str, int]:
+        """Where it ends: the last visit with its time, and the latest time of all, `latest` or later."""
         last = self._copy.execute(f"SELECT id, at FROM {self._times} ORDER BY id DESC LIMIT 1").fetchone()
-        visit, at = last or (0, self.at(datetime.now(UTC)))
-        (latest,) = self._copy.execute(f"SELECT max(at) FROM {self._times}").fetchone()
-        return {"visit": visit, "at": at, "latest": at if latest is None else latest}
+        visit, at = last or (0, 0)
+        (found,) = self._copy.execute(f"SELECT max(at) FROM {self._times}").fetchone()
+        return {"visit": visit, "at": at, "latest": max(latest, found or latest)}
 
     def after(self, end: dict[str, int]) -> Iterator[Event]:
         """What follows a former end. Where that visit is gone, deleted or with all of the history, by time alone."""

@@ -36,7 +36,7 @@ class Reader:
             self.past(profile, self._days)
             return
         with self._open(profile) as history:
-            if (end := history.end()) != last:
+            if (end := history.end(last["latest"])) != last:
                 events = history.after(last)
                 kept = Batch(list(events), profile.key, end) if live else Past(events, profile.key, end)
                 self._emit(kept)
@@ -46,7 +46,7 @@ class Reader:
         with self._open(profile) as history:
             begin = history.at(datetime.now(UTC) - timedelta(days=days))
             if self._cursor(profile.key) is None:
-                self._emit(Past(history.between(begin, NEVER), profile.key, history.end()))
+                self._emit(Past(history.between(begin, NEVER), profile.key, history.end(begin)))
                 self._emit(Past((), _past(profile), {"begin": begin}))
                 return
             told = self._cursor(_past(profile))

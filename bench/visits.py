@@ -1,0 +1,105 @@
+"""How soon a visit is stored after the browser has written it, and how long the first import takes."""
+
+import os
+import shutil
+import sqlite3
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from _stack import Report, memo, new_home, seconds, store, up, wait_for
+
+from collector.sources.web import PAUSE_S
+from memo.paths import Home
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
+from histories import Chromium, Firefox  # noqa: E402
+
+VISITS, DAYS = 100_000, 29
+OLD, TIMES = 20_000, 3
+"""Visits of a history before, and how often a new one is measured."""
+
+
+@contextmanager
+def person() -> Iterator[tuple[Home, Path]]:
+    """An empty MEMO_HOME, and an empty home of a person who uses browsers."""
+    own, folder = os.environ["HOME"], Path(tempfile.mkdtemp(prefix="mp", dir="/tmp"))
+    with new_home() as home:
+        os.environ |= {"HOME": str(folder), "MEMO_SOURCES__ON": '["web"]'}
+        try:
+            yield home, folder
+        finally:
+            os.environ["HOME"] = own
+            shutil.rmtree(folder)
+
+
+def fill(browser: Chromium | Firefox, visits: int) -> None:
+    """Visits of the last days, evenly."""
+    step = timedelta(days=DAYS) / visits
+    begin = datetime.now(UTC) - timedelta(days=DAYS)
+    for n in range(visits):
+        browser.write(f"https://site{n % 500}.org/{n}", f"Page {n % 5_000}", begin + n * step)
+    browser.database.commit()
+
+
+def live(report: Report) -> None:
+    """Visit, and look for the row; each time the last copy is older than the pause between two."""
+    with person() as (home, folder):
+        browsers: dict[str, Chromium | Firefox] = {
+            "Chromium": Chromium(folder / ".config/chromium/Default"),
+            "Firefox": Firefox(folder / ".mozilla/firefox/a.default"),
+        }
+        for browser in browsers.values():
+            fill(browser, OLD)
+        took = {name: list[float]() for name in browsers}
+        with up(), closing(sqlite3.connect(home.root / "memo.db")) as rows:
+            for nth in range(TIMES):
+                time.sleep(PAUSE_S + 2)
+                for name, browser in browsers.items():
+                    browser.visit("https://new.org", f"{name} {nth}")
+                    took[name].append(seconds(partial(_wait_for, rows, f"{name} {nth}")))
+        for browser in browsers.values():
+            browser.close()
+    for name, values in took.items():
+        report.add(f"visit that {name} has written → row, the slowest of {TIMES}", f"{max(values):.2f} s", "≤ 2 s")
+
+
+def _wait_for(rows: sqlite3.Connection, title: str) -> None:
+    while not rows.execute("SELECT 1 FROM events WHERE detail = ?", (title,)).fetchone():
+        time.sleep(0.005)
+
+
+def first(report: Report) -> None:
+    """Import a long history, by the daemon and by the command."""
+    goal, took = "≤ 20 s", list[float]()
+    for by_command in (False, True):
+        with person() as (home, folder):
+            browser = Chromium(folder / ".config/chromium/Default")
+            fill(browser, VISITS)
+            browser.close()
+            if by_command:
+                took.append(seconds(lambda: memo("import", "--browser")))
+            else:
+                began = time.perf_counter()
+                with up(), store(home) as opened:
+                    wait_for(VISITS, opened)
+                    took.append(time.perf_counter() - began)
+    report.add(f"first import of {VISITS:,} visits, from `memo up` to the last row", f"{took[0]:.1f} s", goal)
+    report.add(f"`memo import --browser` of {VISITS:,} visits", f"{took[1]:.1f} s", goal)
+
+
+def main() -> None:
+    """Print the table."""
+    report = Report("Web visits")
+    first(report)
+    live(report)
+    report.show()
+
+
+if __name__ == "__main__":
+    main()
