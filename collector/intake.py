@@ -121,4 +121,4 @@ class Intake:
 
 
 def _newest(counts: Counter[str]) -> dict[str, int]:
-    return dict(list(counts.items())[-KEPT:])
+    return dict(reversed(list(islice(reversed(counts.items()), KEPT))))
