@@ -61,10 +61,10 @@ def focus(report: Report) -> None:
         for nth in range(CHANGES):
             number = nth % WINDOWS
             wanted.append(f"Window {number}")
-            changed = time.monotonic()
+            before, changed = _count(store), time.monotonic()
             _activate(display, windows[number])
             slot_ends = began + (nth + 1) * OVER_S / CHANGES
-            while _count(store) < len(wanted) and time.monotonic() < slot_ends:
+            while _count(store) == before and time.monotonic() < slot_ends:
                 time.sleep(PAUSE_S)
             took.append(time.monotonic() - changed)
             time.sleep(max(0.0, slot_ends - time.monotonic()))

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -142,6 +144,7 @@ async def attend(
 ) -> None:
     """The same, in a loop that runs already."""
     focus, sleep, woken = Focus(), Sleep(), asyncio.Event()
+    loop, told = asyncio.get_running_loop(), deque[asyncio.Future[None]]()
 
     def mark(reason: str, away: bool) -> None:
         if away:
@@ -152,25 +155,30 @@ async def attend(
 
     def tell() -> None:
         if events := focus.take(time.monotonic(), _now()):
-            emit(Batch(events, source, {}))
+            told.append(loop.run_in_executor(store, emit, Batch(events, source, {})))
+            told[-1].add_done_callback(lambda _: woken.set())
+        while told and told[0].done():
+            told.popleft().result()
 
     for file in (screen, stop):
-        asyncio.get_running_loop().add_reader(file, woken.set)
-    async with logind(mark):
-        try:
-            while not stop.is_set():
-                woken.clear()
-                if slept := sleep.seconds():
-                    focus.away("asleep", _now() - timedelta(seconds=slept))
-                    focus.back("asleep")
-                screen.read(focus)
+        loop.add_reader(file, woken.set)
+    with ThreadPoolExecutor(1) as store:  # while it waits for the disk, the screen is still read
+        async with logind(mark):
+            try:
+                while not stop.is_set():
+                    woken.clear()
+                    if slept := sleep.seconds():
+                        focus.away("asleep", _now() - timedelta(seconds=slept))
+                        focus.back("asleep")
+                    screen.read(focus)
+                    tell()
+                    ready()
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(woken.wait(), focus.wait(time.monotonic()))
+            finally:
+                focus.away("ended", _now())
                 tell()
-                ready()
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(woken.wait(), focus.wait(time.monotonic()))
-        finally:
-            focus.away("ended", _now())
-            tell()
+                await asyncio.gather(*told)
 
 
 def _now() -> datetime:
