@@ -1,4 +1,4 @@
-"""One file that grows: the whole lines that are new in it, and how far it is read then."""
+"""One file that grows: the whole lines, or objects of a JSON array, that are new in it, and how far it is read then."""
 
 import hashlib
 import os
@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from data.importers.objects import BEFORE, split
 from memo.grammar import MAX_LINE
 
 CHUNK = 1 << 17
@@ -71,7 +72,10 @@ def identity(file: int) -> str:
 
 
 def read(file: int, place: Place) -> Iterator[tuple[list[Line], Place]]:
-    """The whole lines from a place on, chunk by chunk; a last one that has no end waits."""
+    """The whole lines from a place on, or objects of an array, chunk by chunk; a last one that has no end waits."""
+    if os.pread(file, MARK, 0).lstrip(BEFORE).startswith(b"["):
+        yield from _objects(file, place)
+        return
     offset, inside, rest = place.offset, place.inside, b""
     before = _before(file, offset)
     while chunk := os.pread(file, CHUNK, offset + len(rest)):
@@ -89,6 +93,20 @@ def read(file: int, place: Place) -> Iterator[tuple[list[Line], Place]]:
         rest = kept
         if lines or inside:
             yield lines, Place(offset, _mark(before), inside)
+
+
+def _objects(file: int, place: Place) -> Iterator[tuple[list[Line], Place]]:
+    offset, rest = place.offset, b""
+    before = _before(file, offset)
+    while chunk := os.pread(file, CHUNK, offset + len(rest)):
+        found, end = split(data := rest + chunk)
+        if len(data) - end > MAX_LINE:
+            found, end = [*found, (end, data[end:])], len(data)
+        lines = [Line(offset + at, raw) for at, raw in found]
+        before = (before + data[:end])[-MARK:]
+        offset, rest = offset + end, data[end:]
+        if lines:
+            yield lines, Place(offset, _mark(before))
 
 
 def _before(file: int, offset: int) -> bytes:

@@ -9,8 +9,9 @@ from memo.grammar import MAX_LINE
 CHUNK = 1 << 17
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|["{}]', re.S)
 """A text, a quote that opens one without an end, or a brace outside of texts."""
-_BETWEEN = b" \t\r\n,[]\xef\xbb\xbf"
-"""A byte order mark too."""
+BEFORE = b" \t\r\n\xef\xbb\xbf"
+"""What may stand before an array: space, and a byte order mark."""
+_BETWEEN = BEFORE + b",[]"
 
 
 def split(data: bytes) -> tuple[list[tuple[int, bytes]], int]:
@@ -25,12 +26,12 @@ def split(data: bytes) -> tuple[list[tuple[int, bytes]], int]:
         if token[0] == b"{":
             if not depth:
                 start = token.start()
-                if other := data[end:start].strip(_BETWEEN):
-                    found.append((end, other))
             depth += 1
         elif token[0] == b"}" and depth:
             depth -= 1
             if not depth:
+                if other := data[end:start].strip(_BETWEEN):
+                    found.append((end, other))
                 end = token.end()
                 found.append((start, data[start:end]))
     return found, end

@@ -165,3 +165,13 @@ def test_line_ends_and_byte_order_mark_of_windows(home: Home, kept: Kept) -> Non
     kept.reader.scan()
     assert kept.targets == "ab"
     assert list(home.rejects.iterdir()) == []
+
+
+def test_exports_are_read_as_lines_and_as_arrays(home: Home, kept: Kept) -> None:
+    one = {"timestamp": "2026-03-02T09:00:00", "type": "process_start"}
+    objects = [json.dumps(one | {"application": name}) for name in "ab"]
+    (home.inbox / "export.jsonl").write_text("\n".join(objects) + "\n")
+    (home.inbox / "export.json").write_text(f"[{', '.join(objects)}, {{}}]")
+    kept.reader.scan()
+    assert sorted(kept.targets) == ["a", "a", "b", "b"]
+    assert json.loads((home.rejects / "export.json.jsonl").read_text())["offset"] > 1

@@ -7,6 +7,7 @@ import pytest
 
 from collector.sources import tail
 from collector.sources.tail import Line, Place, identity, open_below, read
+from memo.grammar import MAX_LINE
 
 TEXT = b"first\n\nthird, longer\r\n\xff\xfe\nlast without an end"
 LINES = [Line(0, b"first"), Line(6, b""), Line(7, b"third, longer\r"), Line(22, b"\xff\xfe")]
@@ -138,3 +139,34 @@ def test_nothing_else_is_opened_and_no_descriptor_is_left(path: Path, monkeypatc
     for file in opened:
         with pytest.raises(OSError):
             os.fstat(file)
+
+
+ARRAY = b'\xef\xbb\xbf [\n {"a": 1},\n {"b": "}]"}, 7, {"c": {}}\n]\n'
+OBJECTS = [Line(7, b'{"a": 1}'), Line(18, b'{"b": "}]"}'), Line(29, b"7"), Line(34, b'{"c": {}}')]
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 7, 1000])
+def test_of_an_array_the_objects_are_read(path: Path, file: int, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tail, "CHUNK", chunk)
+    path.write_bytes(ARRAY)
+    found = lines(file, Place())
+    assert [(line.offset, line.raw) for line in found] == [(line.offset, line.raw) for line in OBJECTS]
+    for _, place in read(file, Place()):
+        assert Place(**place.as_cursor()).holds(file)
+        assert lines(file, place) == [line for line in found if line.offset >= place.offset]
+
+
+def test_an_array_that_is_written_anew_with_more_goes_on(path: Path, file: int) -> None:
+    path.write_bytes(b'[{"a": 1}, {"b": 2')
+    place = end(file)
+    for more in (b"}]", b'}, {"c": 3}]'):
+        path.write_bytes(b'[{"a": 1}, {"b": 2' + more)
+        assert place.holds(file)
+        found = lines(file, place)
+        place = end(file, place)
+    assert [line.raw for line in found] == [b'{"c": 3}']
+
+
+def test_an_object_without_an_end_is_given_up(path: Path, file: int) -> None:
+    path.write_bytes(b'[{"a": "' + b"x" * 2 * MAX_LINE + b'"}, {"b": 2}]')
+    assert [len(line.raw) > MAX_LINE for line in lines(file, Place())] == [True]
