@@ -8,7 +8,9 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+from collector.sources.reader import SOURCE as INBOX
 from collector.spelling import CACHED, app_names, host
+from db.events import IMPORT
 from memo.errors import MemoError
 from memo.events import Action, Event, Operation
 from memo.paths import private
@@ -18,12 +20,15 @@ DIGEST_BYTES = 10
 TITLED = frozenset({Operation.WINDOW_FOCUS, Operation.WEB_VISIT})
 CHROMIUM = frozenset({"brave", "chrome", "chromium", "opera", "vivaldi"})
 """Browsers whose private windows have the same title, class and name as the others (seen with Chromium under X11)."""
+GIVEN = frozenset({INBOX, IMPORT})
+"""What a person gives as lines is taken at its word."""
 
 
 def chromium_windows(event: Event) -> Event | None:
-    """A window of such a browser by its app alone."""
-    known = event.operation is Operation.WINDOW_FOCUS and not CHROMIUM.isdisjoint(app_names(event.app))
-    return untitled(event) if known else event
+    """A window of such a browser by its app alone, where a source has seen it."""
+    if event.operation is not Operation.WINDOW_FOCUS or event.source in GIVEN:
+        return event
+    return event if CHROMIUM.isdisjoint(app_names(event.app)) else untitled(event)
 
 
 def untitled(event: Event) -> Event | None:

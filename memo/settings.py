@@ -5,7 +5,9 @@ import os
 import re
 import tomllib
 from datetime import timedelta, tzinfo
-from typing import Annotated, Any, Literal
+from ipaddress import ip_address
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import tzlocal
@@ -18,6 +20,7 @@ from pydantic import (
     StringConstraints,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -36,6 +39,8 @@ Count = Annotated[int, Field(ge=1)]
 PREFIX = "MEMO_"
 NO_SETTINGS = {"MEMO_HOME", "MEMO_PARENT", "MEMO_TEST_STRICT", "MEMO_EVENT_FILES"}
 """Variables of ours that are read elsewhere: by memo.paths, by memo.parts, and by tests and benchmarks."""
+SECRET_LENGTH = 16
+"""Characters that a secret has at least."""
 SCOPE_PATTERN = r"^[^/\\\x00-\x1f.][^/\\\x00-\x1f]*$"
 """What a scope may be called: it is also the name of a folder."""
 
@@ -49,6 +54,25 @@ def _folder(text: str) -> str:
     if not re.match(r"[/~]|[A-Za-z]:", text):
         raise ValueError("is no whole path; write for example ~/private")
     return text
+
+
+def _is_safe(url: str) -> bool:
+    """Whether what is sent to an address can be read by nobody on the way."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port  # the port is looked at for its faults alone
+    except ValueError:
+        return False
+    if not host or "@" in parts.netloc or parts.fragment or not re.fullmatch(r"[!-~]+", url):
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _pattern(text: str) -> str:
@@ -65,6 +89,7 @@ Span = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta())]
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Folder = Annotated[Word, AfterValidator(_folder)]
 Pattern = Annotated[str, StringConstraints(min_length=1), AfterValidator(_pattern)]
+HoursOfDay = Annotated[str, Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$")]
 
 
 class Section(BaseModel):
@@ -115,7 +140,7 @@ class PrivacySettings(Section):
     builtin: bool = True
     """Nothing of password managers, key rings, banks, health, adult sites and private windows is kept either."""
     chromium_titles: bool = False
-    """Titles of Chromium's, Chrome's, Brave's, Opera's and Vivaldi's windows are kept, of private ones too."""
+    """Window titles of Chromium, Chrome, Brave, Opera and Vivaldi are kept; their private windows look the same."""
     titles_kept: Literal["full", "hashed", "none"] = "full"
     """Titles of windows and pages: as they are, as a digest that only this MEMO can make, or the app and site alone."""
 
@@ -184,18 +209,87 @@ class ScheduleSettings(Section):
 
 
 class DispatchSettings(Section):
-    """What predictions set off."""
+    """What predictions set off; docs/handlers.md says how."""
 
-    minimum_probability: Share = 0.5
-    """Candidates below this are not acted on."""
-    cooldown_s: Annotated[int, Field(ge=0)] = 60
-    """Seconds before the same action is acted on again."""
-    budget_per_hour: Annotated[int, Field(ge=0)] = 120
-    """Acts per hour, all handlers together."""
+    on: list[str] = ["log", "record"]
+    """Handlers that act; one that a route names and this does not is dry: counted, and nothing is done."""
     routes: dict[Operation, list[str]] = Field(
         default_factory=lambda: {operation: ["log", "record"] for operation in Operation}
     )
-    """Operation -> names of handlers, tried in order."""
+    """Operation of what comes next -> names of handlers."""
+    upcoming: dict[Operation, list[str]] = Field(
+        default_factory=lambda: {
+            Operation.PROCESS_START: ["preload_app"],
+            Operation.FILE_ACCESS: ["preload_file"],
+            Operation.WEB_VISIT: ["preconnect_site"],
+        }
+    )
+    """Operation of what is upcoming -> names of handlers."""
+    minimum_probability: Share = 0.5
+    """Candidates below this are not acted on."""
+    cooldown_s: Annotated[int, Field(ge=0)] = 60
+    """Seconds before a handler acts on the same action again."""
+    budget_per_hour: Annotated[int, Field(ge=0)] = 120
+    """Acts per hour, of each handler."""
+    budget_mb_per_hour: Annotated[int, Field(ge=0)] = 2000
+    """Megabytes read per hour, by each handler."""
+    battery_percent: Annotated[int, Field(ge=0, le=100)] = 50
+    """On battery and below this charge, nothing that costs is done."""
+    quiet_hours: HoursOfDay = ""
+    """Hours without anything that you would notice, such as 22:00-07:30."""
+
+
+class LaunchSettings(Section):
+    """The handler `launch_app`."""
+
+    apps: list[Word] = []
+    """Apps that MEMO may start by itself, by their names in `memo watch`; none: it starts nothing."""
+
+
+class WebhookSettings(Section):
+    """The handler `webhook`; docs/handlers-builtin.md says what it sends."""
+
+    url: str = ""
+    """Where predictions are sent: https, or http to this machine; empty: nowhere."""
+    secret: str = Field(default="", repr=False)
+    """Key of the signature of what is sent, at least 16 characters."""
+
+    @field_validator("url")
+    @classmethod
+    def _safe_url(cls, url: str) -> str:
+        if url and not _is_safe(url):
+            raise ValueError(
+                "is no address that predictions may be sent to; write https://HOST/PATH without a user, "
+                "or http://127.0.0.1:PORT/PATH"
+            )
+        return url
+
+    @model_validator(mode="after")
+    def _has_secret(self) -> Self:
+        if self.url and len(self.secret) < SECRET_LENGTH:
+            raise ValueError(f"its secret has less than {SECRET_LENGTH} characters; write a longer one")
+        return self
+
+
+class ExecSettings(Section):
+    """The handler `exec`."""
+
+    command: list[Word] = []
+    """Program, by its whole path, and arguments: each prediction is its standard input; none: nothing is run."""
+
+    @field_validator("command")
+    @classmethod
+    def _whole_path(cls, command: list[str]) -> list[str]:
+        if command and not os.path.isabs(command[0]):
+            raise ValueError("does not begin with the whole path of a program; write for example /usr/local/bin/lights")
+        return command
+
+
+class PreconnectSettings(Section):
+    """The handler `preconnect_site`."""
+
+    connect: bool = False
+    """Also open a connection to the site, and close it at once; else its name is looked up only."""
 
 
 class Settings(BaseSettings):
@@ -223,6 +317,10 @@ class Settings(BaseSettings):
     train: TrainSettings = Field(default_factory=TrainSettings)
     schedule: ScheduleSettings = Field(default_factory=ScheduleSettings)
     dispatch: DispatchSettings = Field(default_factory=DispatchSettings)
+    launch: LaunchSettings = Field(default_factory=LaunchSettings)
+    webhook: WebhookSettings = Field(default_factory=WebhookSettings)
+    exec: ExecSettings = Field(default_factory=ExecSettings)
+    preconnect: PreconnectSettings = Field(default_factory=PreconnectSettings)
 
     @field_validator("timezone")
     @classmethod

@@ -126,17 +126,16 @@ def _import_file(
     with open_file(path) as file:
         found = read(path, file, settings.zone)
         while batch := list(islice(found, BATCH)):
-            found_events = [one for one in batch if isinstance(one, Event)]
-            admitted, touched = redact(found_events, in_force)
-            given = [replace(one, source=events.IMPORT, source_key=name) for one in admitted]
+            told = [replace(one, source=events.IMPORT, source_key=name) for one in batch if isinstance(one, Event)]
+            given, touched = redact(told, in_force)
             bad = [one for one in batch if not isinstance(one, Event)]
             if bad:
                 written = rejects.write(home.rejects, hide(path.name), bad)
             with store.write() as session:
                 counts["new"] += events.append(session, settings.scope, given, [repeats.key(one) for one in given])
                 redactions.add(session, events.IMPORT, touched)
-            counts["read"] += len(found_events)
-            counts["private"] += len(found_events) - len(given)
+            counts["read"] += len(told)
+            counts["private"] += len(told) - len(given)
             counts["rejected"] += len(bad)
             progress(file.tell(), size)
     progress(size, size)

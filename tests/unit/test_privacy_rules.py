@@ -5,6 +5,7 @@ import re
 import stat
 import time
 import tomllib
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -432,6 +433,12 @@ def test_windows_of_chromium_are_kept_by_their_app(home: Home) -> None:
         assert stored(focus("Hello page", app), home, chromium_titles=False) == focus(app, app)
     for app in ("firefox-esr", "msedge.exe", ""):
         assert stored(focus("Hello page", app), home, chromium_titles=False) == focus("Hello page", app)
+
+
+def test_a_window_of_chromium_that_is_given_as_a_line_is_taken_at_its_word(home: Home) -> None:
+    for source in ("inbox", "import"):
+        event = replace(focus("Hello page", "chromium"), source=source)
+        assert stored(event, home, chromium_titles=False) == event
 
 
 def test_without_titles_a_site_and_an_app_stay(home: Home) -> None:
