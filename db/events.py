@@ -185,6 +185,17 @@ def as_event(row: EventRow) -> Event:
     )
 
 
+def holds(session: Session, scope: str, action: Action, executable: str = "", sources: Sequence[str] = ()) -> bool:
+    """Whether an action was stored; with an executable, by one of these sources and of that program."""
+    query = select(EventRow.id).where(EventRow.scope == scope, EventRow.operation == action.operation.value)
+    query = query.where(EventRow.target == action.target)
+    if action.operation is Operation.FILE_ACCESS:
+        query = query.where(EventRow.detail == action.place)
+    if executable:
+        query = query.where(EventRow.executable == executable, EventRow.source.in_(sources))
+    return session.scalar(query.limit(1)) is not None
+
+
 def last_active_scope(session: Session) -> str | None:
     """The scope whose event was stored last."""
     return session.scalar(select(EventRow.scope).order_by(EventRow.id.desc()).limit(1))

@@ -24,6 +24,7 @@ class Apps:
     def __init__(self, folders: Sequence[Path] | None = None) -> None:
         self.folders = list(default_folders() if folders is None else folders)
         self._seen, self._stamps = self.folders, list[int]()
+        self._ids: dict[str, Entry] = {}
         self._classes: dict[str, Entry] = {}
         self._paths, self._names, self._beside = _Index(), _Index(), _Index()
 
@@ -56,6 +57,11 @@ class Apps:
         beside = self._beside.get(os.path.dirname(executable), [])
         return _fittest(self._paths.get(executable) or self._names.get(name.lower()) or beside, given)
 
+    def entry(self, app: str) -> Entry | None:
+        """The entry of an app that stands in menus."""
+        self._refresh()
+        return self._ids.get(app)
+
     def _refresh(self) -> None:
         stamps = [_changed(folder) for folder in self._seen]
         if stamps != self._stamps:
@@ -64,6 +70,7 @@ class Apps:
             self._index(entries)
 
     def _index(self, entries: Sequence[Entry]) -> None:
+        self._ids = {entry.id: entry for entry in entries if entry.shown}
         self._classes = {entry.window_class.lower(): entry for entry in reversed(entries) if entry.window_class}
         for entry in entries:
             self._classes.setdefault(entry.id.lower(), entry)

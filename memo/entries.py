@@ -34,6 +34,12 @@ class Entry:
     """What it is always run with."""
     shown: bool
     """Whether it stands in menus; a helper of other programs does not."""
+    file: Path
+    """Where the entry stands."""
+    line: str
+    """The key Exec as it is written; `memo.exec_key` reads it."""
+    terminal: bool
+    """Whether it runs in a terminal."""
 
     @property
     def path(self) -> str:
@@ -80,8 +86,16 @@ def _read(path: Path, entry_id: str) -> Entry | None:
         return None
     if keys.get("type", "Application") != "Application" or keys.get("hidden") == "true":
         return None
-    window_class, shown = keys.get("startupwmclass", ""), keys.get("nodisplay") != "true"
-    return Entry(entry_id, window_class, words[0] if words else "", frozenset(words[1:]), shown)
+    return Entry(
+        entry_id,
+        keys.get("startupwmclass", ""),
+        words[0] if words else "",
+        frozenset(words[1:]),
+        keys.get("nodisplay") != "true",
+        path,
+        keys.get("exec", ""),
+        keys.get("terminal") == "true",
+    )
 
 
 def _words(command: list[str]) -> Iterator[str]:

@@ -1,0 +1,249 @@
+"""What may be started, and how: real programs, real desktop entries, and a store that remembers."""
+
+import functools
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from handling import HOSTILE, SCOPE, candidate, context, remember
+from watched import until
+
+from memo.errors import MemoError
+from memo.events import Operation
+from memo.paths import Home
+from memo.predictions import Candidate
+from memo.settings import LaunchSettings, Settings
+from worker.handlers.launch_app import LaunchAppHandler
+from worker.launching import Launcher, NotStarted
+from worker.seen import NotSeen
+
+START, VISIT, FILE = Operation.PROCESS_START, Operation.WEB_VISIT, Operation.FILE_ACCESS
+REPORT = """#!{python}
+import json, os, sys, time
+told = {{"argv": sys.argv[1:], "cwd": os.getcwd(), "session": os.getsid(0) == os.getpid(),
+        "files": os.listdir("/proc/self/fd"), "memo": [name for name in os.environ if name.startswith("MEMO_")]}}
+with open({out!r} + ".new", "w") as file:
+    json.dump(told, file)
+os.rename({out!r} + ".new", {out!r})
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where desktop entries are; programs are in `bin`, which is searched."""
+    for name in ("share/applications", "bin", "none"):
+        (tmp_path / name).mkdir(parents=True)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path / "none"))
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
+    return tmp_path
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings(scope=SCOPE, launch=LaunchSettings(apps=["notes"]))
+
+
+@pytest.fixture
+def launcher(settings: Settings, home: Home, folder: Path) -> Launcher:
+    return Launcher(settings, home)
+
+
+def program(folder: Path, name: str = "notes") -> Path:
+    """One that writes down how it was started."""
+    path = folder / "bin" / name
+    path.write_text(REPORT.format(python=sys.executable, out=str(folder / "report")))
+    path.chmod(0o755)
+    return path
+
+
+def entry(folder: Path, name: str = "notes", **keys: str) -> Path:
+    path = folder / "share/applications" / f"{name}.desktop"
+    given = {"Type": "Application", "Name": name} | keys
+    path.write_text("[Desktop Entry]\n" + "".join(f"{key}={value}\n" for key, value in given.items()))
+    return path
+
+
+@pytest.fixture
+def ended() -> Iterator[Callable[[int], None]]:
+    """Ends what a test has started."""
+    pids: list[int] = []
+    yield pids.append
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+        until("its end", functools.partial(_gone, pid))
+
+
+def _gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid)
+
+
+def test_an_app_is_started_as_its_entry_says_and_alone(
+    settings: Settings, home: Home, folder: Path, ended: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(folder)
+    entry(folder, Exec='notes --new "two words" %U')
+    seen = candidate(START, "notes")
+    remember(settings, home, seen)
+    monkeypatch.setenv("HOME", str(folder))
+    handler = LaunchAppHandler(settings, home)
+    assert handler.accepts(seen.action)
+    with open("/dev/null") as held:
+        os.set_inheritable(held.fileno(), True)
+        ended(handler.handle(seen, context())["pid"])
+    report = folder / "report"
+    until("its report", report.exists)
+    told = json.loads(report.read_text())
+    assert told["argv"] == ["--new", "two words"] and told["cwd"] == str(folder)
+    assert told["session"] and told["memo"] == [] and len(told["files"]) == 4, "and the one that lists them"
+    assert handler.handle(seen, context()) == {}, "it runs already"
+
+
+def test_nothing_is_started_that_its_owner_has_not_named(settings: Settings, home: Home, folder: Path) -> None:
+    program(folder, "other")
+    entry(folder, "other", Exec="other")
+    seen = candidate(START, "other")
+    remember(settings, home, seen)
+    handler = LaunchAppHandler(settings, home)
+    assert not handler.accepts(seen.action) and handler.handle(seen, context()) == {}
+    assert not LaunchAppHandler(Settings(scope=SCOPE), home).accepts(candidate(START, "notes").action), (
+        "none by default"
+    )
+    assert not (folder / "report").exists()
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({"Exec": "sh -c 'touch pwned'"}, "quoted"),
+        ({"Exec": 'sh -c "touch pwned"'}, "shell"),
+        ({"Exec": "env /bin/bash notes"}, "shell"),
+        ({"Exec": "notes; touch pwned"}, "quoted"),
+        ({"Exec": "notes $(touch pwned)"}, "quoted"),
+        ({"Exec": "notes %q"}, "%q"),
+        ({"Exec": "notes", "Terminal": "true"}, "terminal"),
+        ({"Exec": "absent"}, "not on this machine"),
+        ({"Exec": "../notes"}, "not on this machine"),
+        ({"Exec": ""}, "quoted"),
+    ],
+    ids=lambda given: given["Exec"] if isinstance(given, dict) else "",
+)
+def test_a_hostile_entry_starts_nothing(
+    launcher: Launcher, settings: Settings, home: Home, folder: Path, keys: dict[str, str], says: str
+) -> None:
+    program(folder)
+    entry(folder, **keys)
+    remember(settings, home, candidate(START, "notes"))
+    with pytest.raises(NotStarted, match=says):
+        launcher.command(candidate(START, "notes"), SCOPE)
+
+
+@pytest.mark.parametrize("open_to_others", ["program", "folder", "entry"])
+def test_what_others_can_change_is_not_started(
+    launcher: Launcher, settings: Settings, home: Home, folder: Path, open_to_others: str
+) -> None:
+    places = {"program": program(folder), "folder": folder / "bin", "entry": entry(folder, Exec="notes")}
+    remember(settings, home, candidate(START, "notes"))
+    assert launcher.command(candidate(START, "notes"), SCOPE) == [str(folder / "bin/notes")]
+    places[open_to_others].chmod(0o777)
+    with pytest.raises(NotStarted, match="others"):
+        launcher.command(candidate(START, "notes"), SCOPE)
+
+
+def test_a_program_that_was_seen_running_is_started_by_its_path(
+    launcher: Launcher, settings: Settings, home: Home, folder: Path
+) -> None:
+    path = str(program(folder, "own"))
+    seen, written = candidate(START, "own", executable=path), candidate(START, "other", executable=path)
+    remember(settings, home, seen)
+    remember(settings, home, written, source="inbox")
+    assert launcher.command(seen, SCOPE) == [path]
+    with pytest.raises(NotSeen, match="never seen"):
+        launcher.command(written, SCOPE)
+    with pytest.raises(NotSeen, match="never seen"):
+        launcher.command(candidate(START, "own", executable="/usr/bin/id"), SCOPE)
+
+
+def test_no_interpreter_no_link_and_no_bare_name_is_started(
+    launcher: Launcher, settings: Settings, home: Home, folder: Path
+) -> None:
+    path, link = program(folder, "own"), folder / "bin" / "link"
+    link.symlink_to(path)
+    plain = folder / "bin" / "plain"
+    plain.write_text("no program")
+    given = ("/bin/sh", "/usr/bin/python3.11", str(link), "own", "", str(plain), f"{folder}/bin/../bin/own")
+    for number, executable in enumerate(given):
+        one = candidate(START, f"app {number}", executable=executable)
+        remember(settings, home, one)
+        with pytest.raises(NotStarted):
+            launcher.command(one, SCOPE)
+
+
+def test_a_prediction_of_another_scope_starts_nothing(
+    launcher: Launcher, settings: Settings, home: Home, folder: Path
+) -> None:
+    program(folder)
+    entry(folder, Exec="notes")
+    remember(settings, home, candidate(START, "notes"))
+    with pytest.raises(NotSeen, match="another person"):
+        launcher.command(candidate(START, "notes"), "eve@elsewhere")
+
+
+def test_sites_and_documents_are_opened_by_the_desktop(
+    launcher: Launcher, settings: Settings, home: Home, folder: Path
+) -> None:
+    opener = program(folder, "xdg-open")
+    document, script, link = (folder / name for name in ("plan.md", "run.sh", "link.md"))
+    document.write_text("x")
+    script.write_text("x")
+    script.chmod(0o755)
+    link.symlink_to(document)
+    site = candidate(VISIT, "bücher.de")
+    files = [candidate(FILE, name, str(folder)) for name in ("plan.md", "run.sh", "link.md", "gone.md", "bin")]
+    remember(settings, home, site, *files)
+    assert launcher.command(site, SCOPE) == [str(opener), "https://xn--bcher-kva.de/"]
+    assert launcher.command(files[0], SCOPE) == [str(opener), str(document)]
+    for refused in files[1:]:
+        with pytest.raises(NotStarted, match="file"):
+            launcher.command(refused, SCOPE)
+    with pytest.raises(NotSeen):
+        launcher.command(candidate(FILE, "passwd", "/etc"), SCOPE)
+    with pytest.raises(NotSeen):
+        launcher.command(candidate(VISIT, "never.example.com"), SCOPE)
+
+
+def _everywhere(text: str) -> list[Candidate]:
+    return [
+        candidate(START, text),
+        candidate(START, "notes", executable=text),
+        candidate(START, text, executable=text),
+        candidate(VISIT, text),
+        candidate(FILE, text, text),
+        candidate(FILE, "x", text),
+        candidate(FILE, text, "/tmp"),
+        candidate(Operation.WINDOW_FOCUS, text, text),
+    ]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_start_nothing(
+    launcher: Launcher, settings: Settings, home: Home, folder: Path, name: str
+) -> None:
+    program(folder)
+    given = _everywhere(HOSTILE[name])
+    if name not in ("surrogate", "zero"):  # no store takes these
+        remember(settings, home, *given)
+    else:
+        remember(settings, home)
+    for one in given:
+        with pytest.raises(MemoError):
+            launcher.command(one, SCOPE)
+    handler = LaunchAppHandler(Settings(scope=SCOPE, launch=LaunchSettings(apps=["notes"])), home)
+    for one in given:
+        assert not handler.accepts(one.action) or one.action.target == "notes"

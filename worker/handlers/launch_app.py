@@ -1,0 +1,40 @@
+"""The handler that starts an app before it is asked for; off until its owner has named the app."""
+
+from typing import Any
+
+from memo.events import Action, Operation
+from memo.paths import Home
+from memo.predictions import Candidate
+from memo.protocols import Cost, DispatchContext, Handler
+from memo.settings import Settings
+from worker.launching import Launcher
+
+
+COST = Cost(ms=1_000.0)
+"""About what the start of a desktop app takes."""
+
+
+class LaunchAppHandler(Handler):
+    """Starts apps named in `[launch] apps` that do not run yet."""
+
+    name = "launch_app"
+    noticed = True
+
+    def __init__(self, settings: Settings, home: Home) -> None:
+        self._allowed = frozenset(settings.launch.apps)
+        self._launcher = Launcher(settings, home)
+
+    def accepts(self, action: Action) -> bool:
+        """The start of an app that is named in the settings."""
+        return action.operation is Operation.PROCESS_START and action.target in self._allowed
+
+    def cost(self, candidate: Candidate, context: DispatchContext) -> Cost:
+        """That of a start."""
+        return COST
+
+    def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
+        """Start it. Raises NotStarted where nothing may be started."""
+        if not self.accepts(candidate.action):
+            return {}
+        command = self._launcher.command(candidate, context.scope)
+        return {} if self._launcher.runs(candidate) else {"pid": self._launcher.start(command)}

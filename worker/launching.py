@@ -1,0 +1,127 @@
+"""What of a prediction may be started on this machine, and how: an argument list, never a shell, never a title."""
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+import threading
+from pathlib import Path
+
+import psutil
+
+from memo.apps import RUNS_OTHERS, Apps
+from memo.errors import MemoError
+from memo.events import Action, Operation
+from memo.exec_key import arguments
+from memo.paths import Home
+from memo.predictions import Candidate
+from memo.settings import PREFIX, Settings
+from worker.hosts import host_of
+from worker.seen import Seen
+
+OPENER = "xdg-open"
+_SHELL = re.compile(r"(ba|da|z|k|fi|t?c|r|a)?sh|busybox")
+_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+
+
+class NotStarted(MemoError):
+    """It is nothing that MEMO may start."""
+
+
+class Launcher:
+    """Starts what was predicted of this machine's own scope, and was seen there before."""
+
+    def __init__(self, settings: Settings, home: Home) -> None:
+        self._seen, self._apps = Seen(settings, home), Apps()
+
+    def command(self, candidate: Candidate, scope: str) -> list[str]:
+        """What would be run. Raises MemoError, which says why, where nothing may be."""
+        action = candidate.action
+        self._seen.check(action, scope)
+        if action.operation is Operation.PROCESS_START:
+            return self._installed(action.target) or self._seen_running(candidate, scope)
+        if action.operation is Operation.WEB_VISIT:
+            return [_opener(), f"https://{host_of(action.target)}/"]
+        if action.operation is Operation.FILE_ACCESS:
+            return [_opener(), _document(action)]
+        raise NotStarted("it is nothing that can be started")
+
+    def _installed(self, app: str) -> list[str]:
+        """The command of a desktop entry; empty where the app has none."""
+        entry = self._apps.entry(app)
+        if entry is None:
+            return []
+        try:
+            program, *given = arguments(entry.line)
+        except ValueError as error:
+            raise NotStarted(f"its desktop entry can't be used: {error}") from error
+        if entry.terminal or any(_SHELL.fullmatch(os.path.basename(word)) for word in (program, *given)):
+            raise NotStarted("its desktop entry asks for a terminal or a shell")
+        _check(entry.file)
+        return [_program(program), *given]
+
+    def _seen_running(self, candidate: Candidate, scope: str) -> list[str]:
+        path = candidate.executable
+        if not os.path.isabs(path) or RUNS_OTHERS.fullmatch(os.path.basename(path)):
+            raise NotStarted("no program is known that is this app alone")
+        self._seen.check(candidate.action, scope, path)
+        if os.path.realpath(path) != path:
+            raise NotStarted("its program is no longer where it was")
+        return [_program(path)]
+
+    def runs(self, candidate: Candidate) -> bool:
+        """Whether an app runs already under this user."""
+        for process in psutil.process_iter(["uids", "exe", "cmdline"]):
+            uids, path = process.info["uids"], process.info["exe"]
+            if path and uids and uids.real == os.getuid():
+                app = self._apps.of_process(path, process.info["cmdline"] or ())
+                if candidate.action.target == app or candidate.executable == path:
+                    return True
+        return False
+
+    def start(self, command: list[str]) -> int:
+        """Start it in a session of its own, in the person's home; its process id."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+        none, home = subprocess.DEVNULL, Path.home()
+        process = subprocess.Popen(
+            command, env=environment, cwd=home, stdin=none, stdout=none, stderr=none, start_new_session=True
+        )
+        threading.Thread(target=process.wait, daemon=True).start()  # else it would stay as a zombie
+        return process.pid
+
+
+def _opener() -> str:
+    try:
+        return _program(OPENER)
+    except NotStarted as error:
+        raise NotStarted(f"{OPENER} can't be used ({error}); install the package xdg-utils") from error
+
+
+def _document(action: Action) -> str:
+    """The path of a document: as it was seen, no link, and nothing that could be run."""
+    path = os.path.join(action.place, action.target)
+    if not os.path.isabs(path) or os.path.realpath(path) != path or not os.path.isfile(path):
+        raise NotStarted("the file is not where it was seen")
+    if os.access(path, os.X_OK) or path.endswith(".desktop"):
+        raise NotStarted("the file is a program")
+    return path
+
+
+def _program(name: str) -> str:
+    """The path of a program, searched where it is only a name, which nobody but its owner could have changed."""
+    path = shutil.which(name)
+    if not path or not os.path.isfile(path):
+        raise NotStarted("its program is not on this machine")
+    _check(Path(path).absolute())
+    return path
+
+
+def _check(path: Path) -> None:
+    """Raises NotStarted where others can write to a file, or put another in its place."""
+    real = path.resolve()
+    for place in {path, *path.parents, real, *real.parents}:
+        found = place.stat()
+        open_to_others = found.st_mode & _OTHERS and not found.st_mode & stat.S_ISVTX
+        if open_to_others or found.st_uid not in (0, os.getuid()):
+            raise NotStarted("others than you can change its program")

@@ -1,0 +1,38 @@
+"""What was truly seen of this machine's own scope: nothing else of a prediction is reached or started."""
+
+from db import events
+from db.engine import open_store
+from memo.errors import MemoError
+from memo.events import Action
+from memo.grammar import clean
+from memo.paths import Home
+from memo.settings import Settings
+
+WITNESSES = ("processes", "x11", "sway", "wlroots", "desktop")
+"""Sources that have a program's file from the system, not from what somebody wrote."""
+
+
+class NotSeen(MemoError):
+    """The prediction names what this machine's owner never did."""
+
+
+class Seen:
+    """Looks into the store."""
+
+    def __init__(self, settings: Settings, home: Home) -> None:
+        self._settings, self._home = settings, home
+
+    def check(self, action: Action, scope: str, executable: str = "") -> None:
+        """Raises NotSeen unless the action is stored; with an executable, told by a source that saw that run."""
+        if scope != self._settings.scope:
+            raise NotSeen("it was predicted of another person or machine")
+        if any(clean(text) != text for text in (action.target, action.place, executable)) or not action.target:
+            raise NotSeen("its name is none that MEMO stores")
+        store = open_store(self._settings, self._home)
+        try:
+            with store.read() as session:
+                known = events.holds(session, scope, action, executable, WITNESSES if executable else ())
+        finally:
+            store.close()
+        if not known:
+            raise NotSeen("it was never seen here")
