@@ -10,13 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from compositor import USER, sway
 from watched import until, watched
 
 from collector import collector
+from collector.privacy import Rules
 from collector.sources.sway import SwaySource
 from collector.sources.wlroots import WlrootsSource
 from collector.states import States
@@ -115,6 +116,8 @@ def test_a_compositor_that_crashed_and_is_back(
 ) -> None:
     class Kept:
         """Instead of a store."""
+
+        rules: ClassVar[Rules] = ()
 
         def take(self, source: str, batch: Batch) -> None:
             events.extend(batch.events)
