@@ -46,6 +46,7 @@ _REASONS: dict[str, tuple[str, str]] = {
     "after_human_within_operation": ("what followed your last own action", "你上一个动作之后发生过什么"),
     "within_coarse": ("its share of late in its app, site or folder", "近来它在其应用、网站或文件夹中的份额"),
     "recency_within_operation": ("how recently it came", "它最近出现的时间"),
+    "recency_of_coarse": ("how recently its app, site or folder came", "它的应用、网站或文件夹最近出现的时间"),
     "repeats": ("that the last action repeats", "上一个动作在重复"),
     "repeats_coarse": ("that the last app or site repeats", "上一个应用或网站在重复"),
     "open": ("how many of the app are open", "该应用打开的数量"),

@@ -18,7 +18,7 @@ from memo.bounded import remember
 from memo.events import CONTEXT, Action, Event, Operation
 from memo.predictions import HORIZON_S, KINDS, QUIET_S, Ranking
 from worker.predictors.gaps import Gaps
-from worker.predictors.history import FEATURES, MAX_CANDIDATES, History
+from worker.predictors.history import FEATURES, HUMAN_FEATURES, MAX_CANDIDATES, History
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.mixer import Mixer
 from worker.predictors.ranker import LM_FEATURES, LM_FLOOR, Ranker
@@ -631,3 +631,17 @@ def test_upcoming_keeps_a_visits_title_and_no_files_folder_twice() -> None:
         ("a.example", "", "title"),
         ("a.txt", "/home", ""),
     }
+
+
+def test_the_app_that_was_in_front_before_is_the_second_most_recent() -> None:
+    history = History(HUMAN_FEATURES)
+    shown = [("mail", "x"), ("web", "y"), ("web", "z"), ("mail", "x")]
+    for n, (app, title) in enumerate(shown):
+        history.learn(Event(START + timedelta(minutes=n), Operation.WINDOW_FOCUS, title, app=app))
+    candidates = history.candidates()
+    ranks = -history.features(candidates)[:, HUMAN_FEATURES.index("recency_of_coarse")]
+    by_name = dict(zip([history.symbols.names[symbol] for symbol in candidates], np.expm1(ranks), strict=True))
+    assert [
+        round(by_name[Action(Operation.WINDOW_FOCUS, title, app)]) for app, title in (("mail", "x"), ("web", "y"))
+    ] == [0, 1]
+    assert by_name[Action(Operation.WINDOW_FOCUS, "z", "web")] == by_name[Action(Operation.WINDOW_FOCUS, "y", "web")]

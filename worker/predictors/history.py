@@ -7,6 +7,7 @@ predictor; the mixer weighs them.
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -57,12 +58,15 @@ FEATURES = (
     "new_elsewhere",
 )
 """Columns of the feature matrix."""
+HUMAN_FEATURES = (*FEATURES, "recency_of_coarse")
+"""The same of a stream of human actions alone: a person goes back to the app that was in front before."""
 
 
 class History:
-    """The tables of one stream."""
+    """The tables of one stream; `columns` are those of its feature matrix."""
 
-    def __init__(self) -> None:
+    def __init__(self, columns: Sequence[str] = FEATURES) -> None:
+        self.columns = tuple(columns)
         self.symbols = Symbols()
         self.steps = 0
         self._moment = Moment(self.symbols)
@@ -133,9 +137,9 @@ class History:
         return np.union1d(newest, frequent)
 
     def features(self, chosen: Ids) -> Array:
-        """The feature matrix, (candidates, len(FEATURES)); something must have been learned."""
+        """The feature matrix, (candidates, columns); something must have been learned."""
         columns = self._frequency_columns(chosen) | self._recency_columns(chosen) | self._state_columns(chosen)
-        return np.stack([columns[name] for name in FEATURES], axis=1)
+        return np.stack([columns[name] for name in self.columns], axis=1)
 
     def _frequency_columns(self, chosen: Ids) -> dict[str, Array]:
         """log p of each level, plain and after each chain of contexts."""
@@ -161,7 +165,9 @@ class History:
         after_human = (faded + 0.01) / (faded.sum() + 0.01 * known)
         if self._moment.human is not None:
             after_human = self._tables["human"].interpolate(self._moment.human, after_human)
+        coarse, last = self.symbols.coarse, self._last[:known]
         return {
+            "recency_of_coarse": -np.log1p(_rank_of_groups(coarse, self.symbols.operation, last)[coarse[chosen]]),
             "within_coarse": _log_share(faded + 0.05, self.symbols.coarse)[chosen],
             "after_human_within_operation": _log_share(after_human, self.symbols.operation)[chosen],
             "recency_within_operation": -np.log1p(_rank_within(self.symbols.operation[chosen], -self._last[chosen])),
@@ -209,3 +215,11 @@ def _rank_within(groups: Ids, order: Array) -> Ids:
     ranks = np.empty(len(groups), dtype=np.int64)
     ranks[by_group] = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     return ranks
+
+
+def _rank_of_groups(groups: Ids, kinds: Ids, last: Array) -> Ids:
+    """Of each group, its rank by when one of it came last, among the groups of its kind, from 0."""
+    latest, kind = np.zeros(groups.max() + 1), np.zeros(groups.max() + 1, dtype=np.int64)
+    np.maximum.at(latest, groups, last)
+    kind[groups] = kinds
+    return _rank_within(kind, -latest)

@@ -12,6 +12,7 @@ from memo.events import CONTEXT, HUMAN, Action, Event
 from memo.predictions import Candidate, Ranking
 from worker.predictors.feedback import Feedback
 from worker.predictors.gaps import Gaps
+from worker.predictors.history import HUMAN_FEATURES
 from worker.predictors.ranker import Ranked, Ranker, Reader
 from worker.predictors.symbols import Ids
 from worker.predictors.tables import Array
@@ -40,7 +41,7 @@ class MixedPredictor:
 
     def __init__(self, reader: Reader | None = None, weights: dict[str, Any] | None = None) -> None:
         weights = weights or {}
-        self._all, self._human = Ranker(reader, weights.get("all")), Ranker(None, weights.get("human"))
+        self._all, self._human = Ranker(reader, weights.get("all")), Ranker(None, weights.get("human"), HUMAN_FEATURES)
         self._gaps, self._hazard, self.feedback = Gaps(), Hazard(), Feedback()
         self._trust = float(weights.get("trust", 0.0))
         """In the human stream's ranker: log-odds."""

@@ -23,6 +23,7 @@ START = {
     "after_operations": 0.2,
     "after_coarse_and_gap": 0.3,
     "after_human_within_operation": 0.3,
+    "recency_of_coarse": 0.5,
     "language_model": 0.2,
 }
 

@@ -53,10 +53,12 @@ class Ranked:
 class Ranker:
     """History, mixer and, where there is one, a language model that reads the same stream."""
 
-    def __init__(self, reader: Reader | None = None, weights: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, reader: Reader | None = None, weights: dict[str, Any] | None = None, columns: Sequence[str] = FEATURES
+    ) -> None:
         self._reader = reader
-        self.mixer = Mixer((*FEATURES, *LM_FEATURES)).restore(weights)
-        self.history = History()
+        self.mixer = Mixer((*columns, *LM_FEATURES)).restore(weights)
+        self.history = History(columns)
         self._ranked: Ranked | None = None
         self.with_model = False
         """Whether the language model had its say in the latest ranking."""
