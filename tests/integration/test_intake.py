@@ -65,7 +65,7 @@ def test_one_source_may_tell_of_the_same_act_again(intake: Intake) -> None:
 
 
 def test_of_an_import_the_number_of_equal_lines_decides(intake: Intake, store: Store) -> None:
-    assert intake.take_past("web", Past([focus(0)], "past", {})) == 1
+    assert intake.take_past("web", Past([focus(0)], "past", {})) == (1, 1)
     assert take(intake, "inbox", focus(0), focus(0)) == 1
     assert len(stored(store)) == 2
 
@@ -78,7 +78,7 @@ def test_an_act_of_another_scope_is_another(intake: Intake) -> None:
 def test_rules_apply_to_each_way_in_and_are_counted_by_source(intake: Intake, store: Store) -> None:
     given = [focus(0, "plans", "vault"), focus(1, "ada@example.com"), focus(2)]
     assert take(intake, "x11", *given) == 2
-    assert intake.take_past("web", Past(given[:1], "past", {})) == 0
+    assert intake.take_past("web", Past(given[:1], "past", {})) == (0, 0)
     assert [event.target for event in stored(store)] == ["[redacted]", "a"]
     with store.read() as session:
         assert redactions.by_source(session) == {"web": {"apps": 1}, "x11": {"apps": 1, "secrets": 1}}
@@ -93,5 +93,5 @@ def test_what_was_done_in_a_pause_is_not_stored_afterwards_either(intake: Intake
         Event(now - timedelta(hours=hour), Operation.WINDOW_FOCUS, str(hour), "editor") for hour in (3.0, 1.5, 0.5)
     ]
     assert take(intake, "web", *hours) == 2
-    assert intake.take_past("web", Past(hours, "past", {})) == 0
+    assert intake.take_past("web", Past(hours, "past", {})) == (2, 0)
     assert [event.target for event in stored(store)] == ["3.0", "0.5"]
