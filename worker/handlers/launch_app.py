@@ -9,7 +9,6 @@ from memo.protocols import Cost, DispatchContext, Handler
 from memo.settings import Settings
 from worker.launching import Launcher
 
-
 COST = Cost(ms=1_000.0)
 """About what the start of a desktop app takes."""
 

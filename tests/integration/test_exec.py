@@ -1,0 +1,90 @@
+"""Candidates given to a program of its owner's."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from handling import HOSTILE, SCOPE, candidate, context
+from test_webhook import VALIDATOR
+from watched import until
+
+from memo.errors import UsageError
+from memo.events import Operation
+from memo.paths import Home
+from memo.settings import ExecSettings, Settings
+from worker.handlers import exec as module
+from worker.handlers.exec import ENVIRONMENT, ExecHandler, ProgramFailed
+
+START = Operation.PROCESS_START
+KEEPS = """
+import json, os, sys
+told = {"argv": sys.argv[2:], "body": sys.stdin.read(), "names": list(os.environ), "cwd": os.getcwd()}
+print(json.dumps(told) * 100_000)
+print("x" * 1_000_000, file=sys.stderr)
+with open(sys.argv[1], "w") as file:
+    json.dump(told, file)
+"""
+
+
+def handler(home: Home, *command: str) -> ExecHandler:
+    return ExecHandler(Settings(scope=SCOPE, exec=ExecSettings(command=list(command))), home)
+
+
+@pytest.mark.parametrize("name", ["plain", *HOSTILE])
+def test_a_program_gets_json_on_its_input_and_nothing_on_its_command_line(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MEMO_WEBHOOK__SECRET", "not for others")
+    text, kept = HOSTILE.get(name, "Firefox"), tmp_path / "kept.json"
+    made = handler(home, sys.executable, "-c", KEEPS, str(kept), "fixed")
+    assert made.accepts(candidate(START, text).action)
+    assert made.handle(candidate(START, text, text, text), context()) == {"status": 0}
+    told = json.loads(kept.read_text())
+    VALIDATOR.validate(json.loads(told["body"]))
+    assert told["argv"] == ["fixed"] and told["cwd"] == str(tmp_path)
+    assert set(told["names"]) <= {*ENVIRONMENT, "LC_CTYPE"}  # which Python sets itself
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept.json"], "nothing was run"
+
+
+def test_a_program_that_takes_too_long_is_ended_with_all_it_started(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LIMIT_S", 1.0)
+    pid = tmp_path / "pid"
+    with pytest.raises(ProgramFailed, match="ran for 1 s"):
+        handler(home, "/bin/sh", "-c", f"sleep 1000 & echo $! > {pid}; wait").handle(candidate(START, "x"), context())
+    until("its child has ended", lambda: not _lives(int(pid.read_text())))
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_a_program_that_reads_nothing_is_no_failure(home: Home) -> None:
+    assert handler(home, "/bin/true").handle(candidate(START, "x" * 4_000), context()) == {"status": 0}
+
+
+def test_failures_are_said_in_a_sentence(home: Home, tmp_path: Path) -> None:
+    with pytest.raises(ProgramFailed, match="status 3"):
+        handler(home, "/bin/sh", "-c", "exit 3").handle(candidate(START, "x"), context())
+    with pytest.raises(ProgramFailed, match="No such file"):
+        handler(home, str(tmp_path / "absent")).handle(candidate(START, "x"), context())
+    (tmp_path / "text").write_text("no program")
+    with pytest.raises(ProgramFailed, match="Permission"):
+        handler(home, str(tmp_path / "text")).handle(candidate(START, "x"), context())
+
+
+def test_it_is_off_until_a_program_is_named_by_its_whole_path(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not ExecHandler(Settings(), home).accepts(candidate(START, "Firefox").action)
+    monkeypatch.setenv("MEMO_EXEC__COMMAND", '["lights"]')
+    with pytest.raises(UsageError, match=r"exec\.command is wrong: .*whole path"):
+        Settings.load()
+    monkeypatch.setenv("MEMO_EXEC__COMMAND", json.dumps([os.path.realpath(sys.executable), "-V"]))
+    assert Settings.load().exec.command[1] == "-V"

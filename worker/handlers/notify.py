@@ -1,0 +1,32 @@
+"""The handler that tells what probably comes next."""
+
+from typing import Any
+
+from memo.grammar import write_action
+from memo.paths import Home
+from memo.predictions import Candidate
+from memo.protocols import DispatchContext, Handler
+from memo.settings import Settings
+from worker.notifications import plain, show
+from worker.seen import Seen
+
+SUMMARY = {"en": "MEMO: probably next", "zh": "MEMO：接下来可能是"}
+SHOWN_S = 10.0
+
+
+class NotifyHandler(Handler):
+    """Shows a notification that asks nothing."""
+
+    name = "notify"
+    noticed = True
+    limit_s = 20.0
+
+    def __init__(self, settings: Settings, home: Home) -> None:
+        self._language, self._seen = settings.language, Seen(settings, home)
+
+    def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
+        """Show it. Raises NotShown where the desktop does not."""
+        self._seen.check(candidate.action, context.scope)
+        words = write_action(candidate.action, self._language, candidate.detail)
+        show(SUMMARY[self._language], plain(words), {}, SHOWN_S)
+        return {"shown": True}

@@ -1,0 +1,32 @@
+"""What other programs are given of a candidate: JSON by docs/schemas/candidate.v1.json."""
+
+from dataclasses import replace
+
+from memo.events import Action
+from memo.grammar import Language, clean
+from memo.messages import encode
+from memo.predictions import Candidate
+from memo.protocols import DispatchContext
+
+SCHEMA = "candidate.v1"
+
+
+def payload(candidate: Candidate, context: DispatchContext, language: Language) -> bytes:
+    """The candidate as it is sent; its texts are cleaned and bounded once more."""
+    action = candidate.action
+    safe = replace(
+        candidate,
+        action=Action(action.operation, clean(action.target), clean(action.place)),
+        detail=clean(candidate.detail),
+        executable=clean(candidate.executable),
+    )
+    return encode(
+        {
+            "schema": SCHEMA,
+            "prediction": context.prediction_id,
+            "scope": context.scope,
+            "made_at": context.made_at.isoformat(),
+            "until": context.until.isoformat(),
+            **safe.as_dict(language),
+        }
+    )

@@ -1,0 +1,72 @@
+"""The handler that looks a site's name up before it is visited, and, where its owner allows it, connects to it."""
+
+import socket
+import ssl
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
+from urllib.request import getproxies
+
+from memo.errors import MemoError
+from memo.events import Action, Operation
+from memo.paths import Home
+from memo.predictions import Candidate
+from memo.protocols import DispatchContext, Handler
+from memo.settings import Settings
+from worker.hosts import host_of
+from worker.seen import Seen
+
+PORT = 443
+CONNECT_S = 5.0
+CARRIERS = [ip_network(text) for text in ("64:ff9b::/96", "2002::/16", "2001::/32")]
+"""IPv6 addresses that stand for an IPv4 one, which may be private. Source: RFC 6052, RFC 3056, RFC 4380."""
+
+Address = IPv4Address | IPv6Address
+
+
+class NotPublic(MemoError):
+    """The site is none that may be reached."""
+
+
+class PreconnectSiteHandler(Handler):
+    """Resolves a predicted site's name; with `[preconnect] connect` also opens TLS to it. It sends no request."""
+
+    name = "preconnect_site"
+
+    def __init__(self, settings: Settings, home: Home) -> None:
+        self._connect, self._seen = settings.preconnect.connect, Seen(settings, home)
+
+    def accepts(self, action: Action) -> bool:
+        """A visit."""
+        return action.operation is Operation.WEB_VISIT
+
+    def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
+        """Prepare it. Raises MemoError, or OSError of the network, where that can't or may not be."""
+        host = host_of(candidate.action.target)
+        self._seen.check(candidate.action, context.scope)
+        if getproxies():
+            raise NotPublic("a proxy is set, which sees the name instead")
+        addresses = resolved(host)
+        if not all(is_public(address) for address in addresses):
+            raise NotPublic("its name leads to an address that is not public")
+        if self._connect:
+            _shake_hands(host, addresses[0])
+        return {"addresses": len(addresses), "connected": self._connect}
+
+
+def resolved(host: str) -> list[Address]:
+    """The addresses of a name, in the order in which they are to be tried."""
+    found = socket.getaddrinfo(f"{host}.", PORT, type=socket.SOCK_STREAM)  # with the dot no other domain is tried
+    return [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+
+
+def is_public(address: Address) -> bool:
+    """Whether it is anybody's on the internet: not private, loopback, link-local, multicast or reserved."""
+    if isinstance(address, IPv6Address) and (address.ipv4_mapped or any(address in net for net in CARRIERS)):
+        return False
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+def _shake_hands(host: str, address: Address) -> None:
+    """Connect to the very address that was checked, for the name would be resolved anew; closed at once."""
+    with socket.create_connection((str(address), PORT), CONNECT_S) as connection:
+        ssl.create_default_context().wrap_socket(connection, server_hostname=host).close()
