@@ -9,7 +9,7 @@ PYTHON := $(or $(PYTHON),$(shell for python in python3 python3.14 python3.13 pyt
 BIN := .venv/bin
 READY := .venv/.ready
 # Debian's packages that tests of the desktop sources need, in `make test`.
-DESKTOP_PACKAGES := dbus foot openbox sway tk vim-tiny xdotool xterm xvfb
+DESKTOP_PACKAGES := dbus dunst foot openbox openssl redis-tools sway tk vim-tiny xdotool xterm xvfb
 # The big ones, in `make test-desktop`.
 BROWSER_PACKAGES := chromium firefox-esr
 MEASURED := start idle commands latency ingest collect visits beside watch predict train accuracy

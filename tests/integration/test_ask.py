@@ -1,0 +1,312 @@
+"""Questions on the desktop: a stand-in for its notifications on a real bus, and a real dunst."""
+
+import asyncio
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import needs_program
+from dbus_fast import Message, MessageType
+from dbus_fast.aio import MessageBus
+from handling import HOSTILE, SCOPE, candidate, context, remember
+from test_desktop import Bus
+from test_launching import entry, program
+from test_launching import folder as folder
+from watched import until
+from xserver import new_desktop
+
+from memo.errors import MemoError
+from memo.events import Operation
+from memo.grammar import Language
+from memo.paths import Home
+from memo.settings import Settings
+from worker import notifications
+from worker.handlers import ask as module
+from worker.handlers.ask import AskHandler
+from worker.handlers.notify import NotifyHandler
+from worker.launching import Launcher
+from worker.notifications import MAX_SHOWN, NAME, PATH, NotShown, plain, show
+
+START = Operation.PROCESS_START
+YES, NO, NEVER = "yes", "no", "never"
+ACTIONS = {YES: "Yes", NO: "No"}
+WAIT_S = 20.0
+
+
+@pytest.fixture
+def bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bus]:
+    made = Bus()
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", made.address)
+    yield made
+    made.end()
+
+
+class Server:
+    """Shows notifications to nobody, and presses what it was told to press."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.able = ["body", "body-markup", "actions"]
+        self.presses = ""
+        """`close` closes it, `ignore` does nothing, `silent` answers no call, `error` refuses each."""
+        self.shown: list[list[Any]] = []
+        self.closed: list[int] = []
+        self._connection: MessageBus
+
+    async def serve(self, ready: Callable[[], None], end: asyncio.Event) -> None:
+        self._connection = await MessageBus(self.address).connect()
+        self._connection.add_message_handler(self._answer)
+        await self._connection.request_name(NAME)
+        ready()
+        await end.wait()
+        self._connection.disconnect()
+
+    def _answer(self, asked: Message) -> Message | bool | None:
+        if asked.message_type is not MessageType.METHOD_CALL or asked.interface != NAME:
+            return None
+        if self.presses == "silent":
+            return True
+        if self.presses == "error":
+            return Message.new_error(asked, "org.example.Error", "no")
+        if asked.member == "GetCapabilities":
+            return Message.new_method_return(asked, "as", [self.able])
+        if asked.member == "CloseNotification":
+            self.closed.append(asked.body[0])
+            return Message.new_method_return(asked)
+        self.shown.append(asked.body)
+        number = len(self.shown)
+        self._tell(number + 1, NEVER)  # of somebody else's notification
+        asyncio.get_running_loop().call_soon(self._press, number)
+        return Message.new_method_return(asked, "u", [number])
+
+    def _press(self, number: int) -> None:
+        if self.presses == "close":
+            self._signal("NotificationClosed", "uu", [number, 2])
+        elif self.presses != "ignore":
+            self._tell(number, self.presses)
+            self._signal("NotificationClosed", "uu", [number, 2])
+
+    def _tell(self, number: int, key: str) -> None:
+        self._signal("ActionInvoked", "us", [number, key])
+
+    def _signal(self, member: str, kinds: str, given: list[Any]) -> None:
+        self._connection.send(Message.new_signal(PATH, NAME, member, kinds, given))
+
+
+@contextmanager
+def serving(server: Server) -> Iterator[None]:
+    """In a thread of its own."""
+    ready, loop, end = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
+    thread = threading.Thread(target=loop.run_until_complete, args=(server.serve(ready.set, end),))
+    thread.start()
+    try:
+        assert ready.wait(WAIT_S)
+        yield
+    finally:
+        loop.call_soon_threadsafe(end.set)
+        thread.join(WAIT_S)
+        loop.close()
+
+
+@pytest.fixture
+def server(bus: Bus) -> Iterator[Server]:
+    made = Server(bus.address)
+    with serving(made):
+        yield made
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Commands that were started."""
+    commands: list[list[str]] = []
+    monkeypatch.setattr(Launcher, "start", lambda self, command: commands.append(command))
+    return commands
+
+
+def ask(home: Home, folder: Path, language: Language = "en") -> AskHandler:
+    program(folder)
+    entry(folder, Exec="notes --new")
+    settings = Settings(scope=SCOPE, language=language)
+    remember(settings, home, candidate(START, "notes"))
+    return AskHandler(settings, home)
+
+
+@pytest.mark.parametrize("answer", [YES, NO, NEVER])
+def test_the_answer_is_told_and_only_yes_opens_it(
+    server: Server, home: Home, folder: Path, started: list[list[str]], answer: str
+) -> None:
+    server.presses = answer
+    assert ask(home, folder).handle(candidate(START, "notes"), context()) == {"shown": True, "answer": answer}
+    assert started == ([[str(folder / "bin/notes"), "--new"]] if answer == YES else [])
+    [[name, replaces, icon, summary, body, actions, hints, expires]] = server.shown
+    assert (name, replaces, icon, summary, body) == ("MEMO", 0, "", "MEMO: open it now?", "notes")
+    assert actions == ["yes", "Yes", "no", "Not now", "never", "Never"]
+    assert hints["urgency"].value == 0 and expires == module.WAIT_S * 1e3
+
+
+def test_it_speaks_chinese(server: Server, home: Home, folder: Path, started: list[list[str]]) -> None:
+    server.presses = NO
+    ask(home, folder, "zh").handle(candidate(START, "notes"), context())
+    assert server.shown[0][3] == "MEMO：现在打开吗？" and server.shown[0][5][1::2] == ["是", "现在不", "永不"]
+
+
+@pytest.mark.parametrize("presses", ["close", "other"])
+def test_no_answer_is_none(server: Server, home: Home, folder: Path, started: list[list[str]], presses: str) -> None:
+    server.presses = presses
+    assert ask(home, folder).handle(candidate(START, "notes"), context()) == {"shown": True}
+    assert started == []
+
+
+def test_a_question_that_nobody_answers_is_taken_back(
+    server: Server, home: Home, folder: Path, started: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "WAIT_S", 0.2)
+    server.presses = "ignore"
+    assert ask(home, folder).handle(candidate(START, "notes"), context()) == {"shown": True}
+    assert server.closed == [1] and started == []
+
+
+def test_another_program_can_not_answer(server: Server, bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.presses = "ignore"
+
+    def forge() -> None:
+        async def connected() -> None:
+            forger = await MessageBus(bus.address).connect()
+            for _ in range(20):
+                await forger.send(Message.new_signal(PATH, NAME, "ActionInvoked", "us", [1, YES]))
+                await asyncio.sleep(0.02)
+            forger.disconnect()
+
+        asyncio.run(connected())
+
+    forger = threading.Thread(target=forge)
+    forger.start()
+    assert show("a", "b", ACTIONS, 0.6) is None
+    forger.join()
+
+
+@pytest.mark.parametrize("presses", ["error", "silent"])
+def test_a_server_that_fails_is_said_in_a_sentence(
+    server: Server, presses: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notifications, "CALL_S", 0.3)
+    server.presses = presses
+    with pytest.raises(NotShown, match="no program shows notifications"):
+        show("a", "b", ACTIONS, WAIT_S)
+
+
+def test_a_server_that_has_no_buttons_is_not_asked(server: Server) -> None:
+    server.able = ["body"]
+    with pytest.raises(NotShown, match="can't ask"):
+        show("a", "b", ACTIONS, WAIT_S)
+    assert server.shown == []
+    assert show("a", "b", {}, WAIT_S) is None and len(server.shown) == 1
+
+
+def test_without_a_server_or_a_bus_it_is_said_at_once(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.raises(NotShown, match="no program shows notifications"):
+        show("a", "b", ACTIONS, WAIT_S)
+    for address in (f"unix:path={tmp_path}/none", "nonsense"):
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+        with pytest.raises(NotShown, match="session bus"):
+            show("a", "b", ACTIONS, WAIT_S)
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with pytest.raises(NotShown, match="session bus"):
+        show("a", "b", ACTIONS, WAIT_S)
+
+
+def test_a_bus_that_goes_is_no_answer(bus: Bus, server: Server) -> None:
+    server.presses = "ignore"
+
+    def kill() -> None:
+        until("the question", lambda: server.shown)
+        bus.daemon.kill()
+
+    threading.Thread(target=kill).start()
+    with pytest.raises(NotShown):
+        show("a", "b", ACTIONS, 2.0)
+
+
+def test_what_can_not_be_opened_is_not_asked(
+    server: Server, home: Home, folder: Path, started: list[list[str]]
+) -> None:
+    server.presses = YES
+    handler = ask(home, folder)
+    with pytest.raises(MemoError):
+        handler.handle(candidate(START, "other"), context())
+    entry(folder, Exec="sh -c x")
+    with pytest.raises(MemoError):
+        handler.handle(candidate(START, "notes"), context())
+    assert server.shown == [] and started == []
+
+
+def test_it_is_not_asked_about_an_app_that_runs(
+    server: Server, home: Home, folder: Path, started: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Launcher, "runs", lambda self, candidate: True)
+    assert ask(home, folder).handle(candidate(START, "notes"), context()) == {}
+    assert server.shown == []
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_shown_as_text_or_not_at_all(server: Server, home: Home, name: str) -> None:
+    text = HOSTILE[name]
+    shown = plain(text)
+    assert len(shown) <= MAX_SHOWN * 5 + 1 and shown.isprintable() and not set(shown) & set("<>")
+    settings = Settings(scope=SCOPE)
+    given = candidate(Operation.WINDOW_FOCUS, text, "app")
+    if name in ("surrogate", "zero", "empty", "newline", "escape", "long"):  # no event has these
+        remember(settings, home)
+        with pytest.raises(MemoError):
+            NotifyHandler(settings, home).handle(given, context())
+        return
+    remember(settings, home, given)
+    assert NotifyHandler(settings, home).handle(given, context()) == {"shown": True}
+    assert server.shown[0][4].startswith("Switched to window: ") and not set(server.shown[0][4]) & set("<>\n")
+    assert server.shown[0][5] == []
+
+
+def test_markup_in_a_name_is_shown_as_it_is_written() -> None:
+    assert plain("<a href='x'>b</a> & c") == "&lt;a href='x'&gt;b&lt;/a&gt; &amp; c"
+    assert plain("a\u2028b\tc") == "a b c"
+
+
+def _said(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False).stdout
+
+
+def test_a_real_server_shows_it_and_its_answer_comes_back(
+    bus: Bus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dunst, control = needs_program("dunst"), needs_program("dunstctl")
+    menu = tmp_path / "menu"
+    menu.write_text(f"#!/bin/sh\ntee {tmp_path}/choices | grep Yes | head -n 1\n")
+    menu.chmod(0o755)
+    (tmp_path / "dunstrc").write_text(f'[global]\n  dmenu = "{menu}"\n')
+    with new_desktop() as desktop:
+        monkeypatch.setenv("DISPLAY", desktop.display)
+        desktop.start(dunst, "-config", str(tmp_path / "dunstrc"))
+        answers: list[str | None] = []
+
+        def asks() -> None:
+            deadline = time.monotonic() + WAIT_S
+            while not answers and time.monotonic() < deadline:
+                try:
+                    answers.append(show("MEMO", plain("<b>notes</b>"), ACTIONS, WAIT_S))
+                except NotShown:
+                    time.sleep(0.1)  # dunst is not there yet
+
+        thread = threading.Thread(target=asks)
+        thread.start()
+        until("it is shown", lambda: "1" in _said(control, "count", "displayed"))
+        _said(control, "context")
+        thread.join(WAIT_S)
+    assert answers == [YES], "of Yes and No"
