@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from db import events
 from db.models import FeedbackRow, PredictionRow
-from memo.predictions import Answer, action_as_dict
+from memo.events import Action
+from memo.predictions import Answer, action_as_dict, action_from_dict
 
 
 def add(session: Session, prediction: PredictionRow, action: dict[str, Any], answer: Answer) -> FeedbackRow:
@@ -31,6 +32,16 @@ def after(session: Session, scope: str, feedback_id: int) -> Sequence[FeedbackRo
     """What was answered since."""
     query = select(FeedbackRow).where(FeedbackRow.scope == scope, FeedbackRow.id > feedback_id)
     return session.scalars(query.order_by(FeedbackRow.id)).all()
+
+
+def refused(session: Session, scope: str, action: Action) -> datetime | None:
+    """When a person said "never" to an action; None where nobody did, or said "yes" since."""
+    lasting = FeedbackRow.answer.in_((Answer.NEVER, Answer.YES))
+    rows = session.scalars(
+        select(FeedbackRow).where(FeedbackRow.scope == scope, lasting).order_by(FeedbackRow.id.desc())
+    )
+    last = next((row for row in rows if action_from_dict(row.action).identity == action.identity), None)
+    return last.at if last and last.answer == Answer.NEVER else None
 
 
 def forget(session: Session, scopes: Sequence[str], is_named: Callable[[str, dict[str, Any]], bool]) -> int:

@@ -3,7 +3,19 @@
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, Index, MetaData, TypeDecorator, UniqueConstraint, text, true
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    MetaData,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+    true,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 NAMING = {
@@ -151,7 +163,18 @@ class DispatchRow(Base):
     """One handler's go at one prediction; the row is the claim, so that an effect happens at most once."""
 
     __tablename__ = "dispatches"
-    __table_args__ = (UniqueConstraint("prediction_id", "handler"), Index(None, "scope", "at"))
+    __table_args__ = (
+        UniqueConstraint("prediction_id", "handler"),
+        Index(None, "scope", "at"),
+        Index(None, "scope", "handler", "at"),
+        Index(None, "scope", "handler", "action_key", "at"),
+        Index(
+            "ix_dispatches_open",
+            "scope",
+            sqlite_where=text("outcome IS NULL AND status IN ('done', 'dry')"),
+            postgresql_where=text("outcome IS NULL AND status IN ('done', 'dry')"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     prediction_id: Mapped[int] = mapped_column(ForeignKey("predictions.id", ondelete="CASCADE"))
@@ -159,11 +182,40 @@ class DispatchRow(Base):
     handler: Mapped[str]
     at: Mapped[datetime]
     action: Mapped[dict[str, Any]]
+    action_key: Mapped[str] = mapped_column(default="", server_default="")
+    """Digest of the action's identity."""
     probability: Mapped[float]
+    until: Mapped[datetime | None]
+    """The end of its life: by then the action should have come."""
     status: Mapped[str]
-    """claimed, done, failed, or stopped (by the gate that `detail` names)."""
+    """claimed, done, dry (counted, not done), failed, overrun (its handler was behind), or stopped by a gate."""
     detail: Mapped[str] = mapped_column(default="")
+    """Why it was stopped or failed; a gate's words begin with its name."""
     duration_ms: Mapped[float | None]
+    cost_ms: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    read_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    result: Mapped[dict[str, Any] | None]
+    """What the handler returned."""
+    outcome: Mapped[str | None]
+    """hit or waste; null while its life lasts, and of what was not done."""
+    gain_s: Mapped[float | None]
+    """What a hit saved; null where that is not known."""
+
+
+class HandlerRow(Base):
+    """That a handler turned itself off, in one scope."""
+
+    __tablename__ = "handlers"
+
+    scope: Mapped[str] = mapped_column(primary_key=True)
+    handler: Mapped[str] = mapped_column(primary_key=True)
+    times: Mapped[int]
+    """How often in a row; each pause is longer than the one before."""
+    since: Mapped[datetime]
+    """Only goes after that are judged the next time."""
+    until: Mapped[datetime]
+    """Then it tries again."""
+    reason: Mapped[str]
 
 
 class VersionRow(Base):

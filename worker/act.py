@@ -1,16 +1,27 @@
 """The task of the dispatcher. What it needs is imported in the child alone, so that the parent stays small."""
 
+from functools import cache
+from typing import TYPE_CHECKING
+
 from celery import shared_task
 
 from memo.queue import ACT
 
+if TYPE_CHECKING:
+    from worker.dispatch import Dispatcher
+
 TIME_LIMIT_S = 30
+
+
+@cache
+def _dispatcher() -> "Dispatcher":
+    from worker.context import context
+    from worker.dispatch import Dispatcher
+
+    return Dispatcher(context())
 
 
 @shared_task(name=ACT, time_limit=TIME_LIMIT_S)  # type: ignore[untyped-decorator]
 def act(prediction_id: int) -> None:
     """Act on a prediction."""
-    from worker.context import context
-    from worker.dispatch import dispatch
-
-    dispatch(context(), prediction_id)
+    _dispatcher().dispatch(prediction_id)

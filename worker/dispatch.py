@@ -1,94 +1,84 @@
-"""Routes a prediction: gates, then the handlers that its operation names, each go a row.
+"""Routes a prediction to its handlers: gates, then the act, each go a row.
 
-A handler that raises is logged with the prediction's id, and the next one runs.
+Quick handlers act here, one after the other; each other one has a lane of its own. What fails is written down, and
+stops nobody else.
 """
 
-import time
-from datetime import UTC, datetime, timedelta
-from importlib.metadata import entry_points
 from typing import Any
 
 from db import dispatches, predictions
 from db.models import PredictionRow
-from memo.grammar import clean
-from memo.logs import get
-from memo.paths import Home
-from memo.predictions import HORIZON_S, Candidate, action_from_dict
-from memo.protocols import DispatchContext, Handler
+from memo.protocols import Handler
+from worker.choice import Choice, carry_out, choose, failed
 from worker.context import Context
-from worker.gates import gates
-
-STOPPED = "none"
-"""In place of a handler's name, where a gate stopped all of them."""
-
-log = get(__name__)
-_MADE: dict[tuple[str, Home], Handler] = {}
-
-
-def dispatch(opened: Context, prediction_id: int) -> None:
-    """Let each routed handler act once on the first candidate, if every gate lets it pass."""
-    with opened.store.read() as session:
-        prediction = predictions.find(session, prediction_id)
-    if prediction is None or not prediction.candidates:
-        return
-    candidate = prediction.candidates[0]
-    if _passes(opened, prediction, candidate):
-        for name in opened.settings.dispatch.routes.get(action_from_dict(candidate["action"]).operation, []):
-            _go(opened, prediction, candidate, name)
+from worker.gates import gates, objection
+from worker.gates.candidate import Confidence
+from worker.go import Go, Wanted, routed
+from worker.handlers import as_result, installed, make
+from worker.lanes import LENGTH, Lane
+from worker.machine import Machine
 
 
-def _passes(opened: Context, prediction: PredictionRow, candidate: dict[str, Any]) -> bool:
-    with opened.store.write() as session:
-        if taken := dispatches.handlers(session, prediction.id):  # asked before: its own acts are no objection
-            return STOPPED not in taken
-        for gate in gates(opened.settings.dispatch):
-            if objection := gate.objection(session, prediction, candidate):
-                action, probability = candidate["action"], candidate["probability"]
-                row = dispatches.claim(session, prediction, STOPPED, action, probability)
-                if row is not None:
-                    row.status, row.detail = "stopped", f"{gate.name}: {objection}"
-                return False
-    return True
+class Dispatcher:
+    """Holds the handlers of a process, each made once."""
 
+    def __init__(self, opened: Context, machine: Machine | None = None) -> None:
+        self._opened, self._settings = opened, opened.settings.dispatch
+        self._gates = gates(opened.settings, opened.home, machine or Machine())
+        self._unlikely = (Confidence(self._settings.minimum_probability),)
+        self._installed = set(installed())
+        self._handlers: dict[str, Handler] = {}
+        self.lanes: dict[str, Lane] = {}
 
-def _go(opened: Context, prediction: PredictionRow, candidate: dict[str, Any], name: str) -> None:
-    with opened.store.write() as session:
-        claimed = dispatches.claim(session, prediction, name, candidate["action"], candidate["probability"])
-    if claimed is None:
-        return
-    began = time.perf_counter()
-    try:
-        result = handler(name, opened).handle(as_candidate(candidate), _context_of(prediction))
-        status, detail = "done", str(result or "")
-    except Exception as error:  # whatever a plug-in raises must not reach the next handler
-        log.exception("a handler failed", handler=name, prediction=prediction.id)
-        status, detail = "failed", f"{type(error).__name__}: {error}"
-    with opened.store.write() as session:
-        dispatches.finish(session, claimed.id, status, clean(detail), (time.perf_counter() - began) * 1e3)
+    def dispatch(self, prediction_id: int) -> None:
+        """Let each handler to which the prediction is routed have at most one go at it."""
+        with self._opened.store.read() as session:
+            prediction = predictions.find(session, prediction_id)
+            taken = dispatches.handlers(session, prediction_id)
+        if prediction is None:
+            return
+        choices = [
+            choice
+            for name, wanted in routed(prediction, self._settings).items()
+            if name not in taken and (choice := self._choose(prediction, name, wanted))
+        ]
+        carry_out(self._opened.store, prediction, choices, self._act)
 
+    def join(self) -> None:
+        """Wait until the lanes have nothing to do."""
+        for lane in self.lanes.values():
+            lane.join()
 
-def handler(name: str, opened: Context) -> Handler:
-    """The handler of the entry point `name`, made once. Raises LookupError where there is none."""
-    found = _MADE.get((name, opened.home))
-    if found is None:
-        entry = next(iter(entry_points(group="memo.handlers", name=name)), None)
-        if entry is None:
-            raise LookupError(f"no handler is installed under the name {name}")
-        found = _MADE[name, opened.home] = entry.load()(opened.settings, opened.home)
-    return found
+    def close(self) -> None:
+        """End the processes of the handlers."""
+        for lane in self.lanes.values():
+            lane.close()
 
+    def _choose(self, prediction: PredictionRow, name: str, wanted: list[Wanted]) -> Choice | None:
+        """What is to be written down or done here; None where that is a lane's, or nobody's."""
+        is_on = name in self._settings.on
+        if not is_on and name not in self._installed:
+            return None
+        first = Go(name, *wanted[0])
+        with self._opened.store.read() as session:
+            if words := objection(self._unlikely, session, first):
+                return Choice(first, dispatches.STOPPED, words)
+        try:
+            handler = self._handler(name)
+        except Exception as error:  # whatever a plug-in raises when it is loaded
+            return Choice(first, dispatches.FAILED, failed(name, prediction.id, error))
+        if handler.quick:
+            return choose(self._opened.store, name, handler, wanted, self._gates, is_on=is_on)
+        if name not in self.lanes:
+            self.lanes[name] = Lane(name, handler, self._opened.store, self._gates, is_on=is_on)
+        if self.lanes[name].offer(prediction, wanted):
+            return None
+        return Choice(first, dispatches.OVERRUN, f"{LENGTH} predictions wait for it")
 
-def as_candidate(given: dict[str, Any]) -> Candidate:
-    """The candidate of a prediction's row."""
-    return Candidate(
-        action_from_dict(given["action"]),
-        given["probability"],
-        datetime.fromisoformat(given["expected_at"]),
-        executable=given["executable"],
-        spread_s=given.get("spread_s", 0),
-    )
+    def _handler(self, name: str) -> Handler:
+        if name not in self._handlers:
+            self._handlers[name] = make(name, self._opened.settings, self._opened.home)
+        return self._handlers[name]
 
-
-def _context_of(prediction: PredictionRow) -> DispatchContext:
-    made_at = prediction.made_at.astimezone(UTC)
-    return DispatchContext(prediction.id, prediction.scope, made_at, made_at + timedelta(seconds=HORIZON_S))
+    def _act(self, go: Go) -> dict[str, Any]:
+        return as_result(self._handlers[go.handler].handle(go.candidate, go.context))

@@ -1,37 +1,42 @@
-"""The dispatcher, on both databases: gates in their order, handlers in theirs, each effect at most once."""
+"""The dispatcher, on both databases: routes, gates in their order, each effect at most once."""
 
 import json
 import stat
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from dispatching import (
+    EXPECTED_S,
+    SCOPE,
+    Still,
+    action,
+    dispatch,
+    opened_store,
+    predict,
+    rows,
+    stopped_by,
+    under,
+    went,
+)
+from sqlalchemy import update
 from structlog.testing import capture_logs
 
-from db import events, migrate
-from db.engine import open_store
-from db.models import DispatchRow, EventRow, PredictionRow
-from memo.events import Event, Operation
-from memo.messages import Publisher
+from db import feedback, handlers, predictions
+from db.models import DispatchRow, PredictionRow
+from memo import pauses
+from memo.events import Action, Operation
 from memo.paths import Home
-from memo.predictions import HORIZON_S, Candidate
-from memo.protocols import DispatchContext
-from memo.queue import make_app
-from memo.settings import DispatchSettings, Settings
-from worker import dispatch as dispatching
+from memo.predictions import HORIZON_S, Answer, Candidate
+from memo.protocols import Cost, DispatchContext, Handler
+from memo.settings import Settings
+from worker import handlers as installing
 from worker.context import Context
-from worker.dispatch import STOPPED, dispatch
 from worker.handlers import record
 
-SCOPE = "ada@host"
-NOBODY = "redis://127.0.0.1:1/0"
-START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
-MADE = datetime(2026, 3, 2, 1, 0, 0, 123456, tzinfo=UTC)
 RECORDED = "dispatched.jsonl"
 Given = list[tuple[str, Candidate, DispatchContext]]
 """What each handler was given, in order."""
@@ -39,64 +44,8 @@ Given = list[tuple[str, Candidate, DispatchContext]]
 
 @pytest.fixture
 def opened(database_url: str, home: Home) -> Iterator[Context]:
-    settings = Settings(database_url=database_url, broker_url=NOBODY, scope=SCOPE)
-    migrate.upgrade(settings, home)
-    context = Context(home, settings, open_store(settings, home), Publisher(NOBODY), make_app(NOBODY, settings))
-    yield context
-    context.queue.close()
-    context.store.close()
-
-
-def under(opened: Context, *route: str, **given: Any) -> Context:
-    """With these handlers for each operation, and these settings of the gates."""
-    routes = {operation: list(route) for operation in Operation}
-    changed = DispatchSettings(routes=routes, **{"minimum_probability": 0.5, **given})
-    return replace(opened, settings=opened.settings.model_copy(update={"dispatch": changed}))
-
-
-def predict(opened: Context, target: str = "a", probability: float = 0.9, scope: str = SCOPE, **given: Any) -> int:
-    """Store a prediction; its id."""
-    action = {"operation": "process_start", "target": target, "place": ""} | given
-    candidate = {
-        "text": "2026-03-02 09:00:07 - Started app",
-        "probability": probability,
-        "action": action,
-        "expected_at": (START + timedelta(seconds=7)).isoformat(),
-        "executable": "/usr/bin/a",
-    }
-    with opened.store.write() as session:
-        seq = events.last_seq(session, scope) + 1
-        event = Event(START + timedelta(seconds=seq), Operation.PROCESS_START, "before")
-        events.append(session, scope, [event], [f"key {seq}"])
-        row = PredictionRow(
-            scope=scope,
-            made_at=MADE,
-            last_event_id=session.scalars(select(EventRow.id).order_by(EventRow.id.desc())).first(),
-            model_version="builtin",
-            candidates=[candidate, candidate | {"probability": 0.01}],
-            upcoming=[],
-            new_probability=0.05,
-            latency_ms=1.0,
-        )
-        session.add(row)
-        session.flush()
-        return row.id
-
-
-def rows(opened: Context, prediction: int | None = None) -> list[DispatchRow]:
-    with opened.store.read() as session:
-        found = list(session.scalars(select(DispatchRow).order_by(DispatchRow.id)))
-    return [row for row in found if prediction is None or row.prediction_id == prediction]
-
-
-def went(opened: Context, prediction: int | None = None) -> list[tuple[str, str]]:
-    return [(row.handler, row.status) for row in rows(opened, prediction)]
-
-
-def stopped_by(opened: Context, prediction: int) -> str:
-    [row] = rows(opened, prediction)
-    assert (row.handler, row.status) == (STOPPED, "stopped")
-    return row.detail
+    with opened_store(database_url, home) as context:
+        yield context
 
 
 def lines(home: Home) -> list[dict[str, Any]]:
@@ -104,37 +53,50 @@ def lines(home: Home) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text("utf-8").split("\n")[:-1]] if file.exists() else []
 
 
-class Noted:
-    """A handler that notes what it is given."""
+class Noted(Handler):
+    """A quick handler that notes what it is given; its name says what else it does."""
+
+    quick = True
 
     def __init__(self, given: Given, name: str, settings: Settings, home: Home) -> None:
         self.given, self.name = given, name
+        self.noticed = name == "noticed"
+
+    def accepts(self, action: Action) -> bool:
+        if self.name == "choosy":
+            raise ValueError("can't say")
+        return self.name != "picky" or action.target == "picked"
+
+    def cost(self, candidate: Candidate, context: DispatchContext) -> Cost:
+        return Cost(200.0, 30_000_000) if self.name == "costly" else Cost()
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
         self.given.append((self.name, candidate, context))
         if self.name.startswith("failing"):
             raise ValueError("a\x00b \ud800 went wrong")
-        return {"by": self.name}
+        return {"answer": "never"} if self.name == "asking" else {"by": self.name}
+
+
+NAMES = ("one", "two", "failing", "picky", "choosy", "costly", "noticed", "asking")
 
 
 @pytest.fixture
-def given(monkeypatch: pytest.MonkeyPatch) -> Iterator[Given]:
-    """What was given to the handlers `one`, `two`, `failing`, which are installed for the test."""
+def given(monkeypatch: pytest.MonkeyPatch) -> Given:
+    """What was given to the handlers `NAMES`, which are installed for the test."""
     noted: Given = []
 
     class Installed:
         def __init__(self, name: str) -> None:
-            self.load = partial(lambda called: partial(Noted, noted, called), name)
+            self.name, self.load = name, partial(lambda called: partial(Noted, noted, called), name)
 
-    def found(*, group: str, name: str) -> Any:
+    def found(*, group: str, name: str = "") -> Any:
         if name == "damaged":
             return [EntryPoint(name, "no.such.module:Handler", group)]
-        return [Installed(name)] if name in {"one", "two", "failing"} else entry_points(group=group, name=name)
+        ours = [Installed(one) for one in NAMES if name in ("", one)]
+        return ours or entry_points(group=group, name=name)
 
-    monkeypatch.setattr(dispatching, "entry_points", found)
-    dispatching._MADE.clear()
-    yield noted
-    dispatching._MADE.clear()
+    monkeypatch.setattr(installing, "entry_points", found)
+    return noted
 
 
 def test_handlers_run_in_the_order_of_the_route(opened: Context, given: Given) -> None:
@@ -146,26 +108,74 @@ def test_handlers_run_in_the_order_of_the_route(opened: Context, given: Given) -
 
 
 def test_only_the_route_of_the_operation_is_taken(opened: Context, given: Given) -> None:
-    settings = DispatchSettings(routes={Operation.WEB_VISIT: ["one"], Operation.PROCESS_START: ["two"]})
-    routed = replace(opened, settings=opened.settings.model_copy(update={"dispatch": settings}))
-    dispatch(routed, predict(opened, operation="web_visit"))
-    dispatch(routed, predict(opened, operation="process_start"))
-    dispatch(routed, predict(opened, operation="file_access"))
+    routes = {Operation.WEB_VISIT: ["one"], Operation.PROCESS_START: ["two"]}
+    routed = under(opened, "one", "two", routes=routes)
+    for operation in ("web_visit", "process_start", "file_access"):
+        dispatch(routed, predict(opened, operation=operation))
     assert [name for name, _, _ in given] == ["one", "two"]
 
 
 def test_a_handler_is_given_the_first_candidate_and_its_prediction(opened: Context, given: Given) -> None:
-    prediction = predict(opened, "Firefox", 0.75)
+    now = datetime.now(UTC)
+    prediction = predict(opened, "Firefox", 0.75, made_at=now)
     dispatch(under(opened, "one"), prediction)
     [(_, candidate, context)] = given
     assert (candidate.action.target, candidate.probability) == ("Firefox", 0.75)
-    assert candidate.expected_at == START + timedelta(seconds=7)
+    assert candidate.expected_at == now + timedelta(seconds=EXPECTED_S)
     assert candidate.executable == "/usr/bin/a"
-    assert context == DispatchContext(prediction, SCOPE, MADE, MADE + timedelta(seconds=HORIZON_S))
+    assert context == DispatchContext(prediction, SCOPE, now, now + timedelta(seconds=60)), (
+        "a life of a minute at least"
+    )
     [row] = rows(opened)
     assert (row.scope, row.probability, row.action["target"]) == (SCOPE, 0.75, "Firefox")
-    assert "'by': 'one'" in row.detail
+    assert (row.result, row.until, row.outcome) == ({"by": "one"}, context.until, None)
     assert row.duration_ms is not None and row.duration_ms >= 0
+
+
+def test_what_is_upcoming_is_given_with_the_whole_horizon(opened: Context, given: Given) -> None:
+    now = datetime.now(UTC)
+    prediction = predict(opened, "a", 0.1, upcoming=[("soon", 0.9), ("later", 0.6)], made_at=now)
+    dispatch(under(opened, "one", routes={}, upcoming={Operation.PROCESS_START: ["one"]}), prediction)
+    [(_, candidate, context)] = given
+    assert (candidate.action, candidate.probability) == (Action(Operation.PROCESS_START, "soon"), 0.9)
+    assert context.until == now + timedelta(seconds=HORIZON_S)
+    assert now < candidate.expected_at < context.until
+    assert went(opened) == [("one", "done")], "one go at each prediction"
+
+
+def test_a_handler_takes_the_best_candidate_that_it_accepts(opened: Context, given: Given) -> None:
+    soon = under(opened, "picky", upcoming={Operation.PROCESS_START: ["picky"]})
+    dispatch(soon, predict(opened, "a", 0.9, upcoming=[("b", 0.8), ("picked", 0.7)]))
+    assert [(candidate.action.target, candidate.probability) for _, candidate, _ in given] == [("picked", 0.7)]
+    dispatch(soon, predict(opened, "a", 0.9, upcoming=[("b", 0.8)]))
+    assert len(rows(opened)) == 1, "where it accepts none there is nothing to say"
+
+
+def test_a_handler_takes_the_best_candidate_that_no_gate_stops(opened: Context, given: Given) -> None:
+    soon = under(opened, "one", routes={}, upcoming={Operation.PROCESS_START: ["one"]})
+    for _ in range(3):
+        dispatch(soon, predict(opened, upcoming=[("a", 0.9), ("b", 0.7), ("c", 0.4)]))
+    assert [candidate.action.target for _, candidate, _ in given] == ["a", "b"]
+    *_, last = rows(opened)
+    assert (last.status, last.action["target"]) == ("stopped", "a"), "where all are stopped, the best one"
+    assert last.detail.startswith("cooldown: ")
+
+
+def test_a_handler_that_is_not_on_is_counted_and_does_nothing(opened: Context, given: Given) -> None:
+    prediction = predict(opened)
+    dispatch(under(opened, "one", "costly", on=["one"], budget_per_hour=1), prediction)
+    assert went(opened) == [("one", "done"), ("costly", "dry")]
+    assert [name for name, _, _ in given] == ["one"]
+    dry = rows(opened)[1]
+    assert (dry.cost_ms, dry.read_bytes) == (200, 30_000_000)
+    other = predict(opened, "b")
+    dispatch(under(opened, "costly", on=[], budget_per_hour=1), other)
+    assert stopped_by(opened, other) == "budget: 1 of 1 an hour are spent", "the gates are those of a real go"
+
+
+def test_a_handler_that_is_neither_on_nor_installed_is_passed_over(opened: Context, given: Given) -> None:
+    dispatch(under(opened, "unknown", "one", on=["one"]), predict(opened))
+    assert went(opened) == [("one", "done")]
 
 
 def test_the_default_route_logs_and_records(opened: Context, home: Home) -> None:
@@ -184,16 +194,21 @@ def test_a_handler_that_fails_is_a_failed_row_and_the_next_one_runs(
 ) -> None:
     prediction = predict(opened)
     with capture_logs() as logs:
-        dispatch(under(opened, "failing", missing, "one"), prediction)
-    assert went(opened) == [("failing", "failed"), (missing, "failed"), ("one", "done")]
-    assert [(entry["log_level"], entry["handler"], entry["prediction"]) for entry in logs] == [
-        ("error", "failing", prediction),
-        ("error", missing, prediction),
-    ]
-    failed, absent, _ = rows(opened)
-    assert failed.detail.startswith("ValueError: a b") and failed.detail.endswith("went wrong")
-    assert failed.duration_ms is not None
-    assert ("no handler is installed under the name unknown" in absent.detail) == (missing == "unknown")
+        dispatch(under(opened, "failing", missing, "choosy", "one"), prediction)
+    found = {row.handler: row for row in rows(opened)}
+    assert {name: row.status for name, row in found.items()} == {
+        "failing": "failed",
+        missing: "failed",
+        "choosy": "failed",
+        "one": "done",
+    }
+    assert {(entry["log_level"], entry["handler"], entry["prediction"]) for entry in logs} == {
+        ("error", name, prediction) for name in ("failing", missing, "choosy")
+    }
+    detail = found["failing"].detail
+    assert detail.startswith("ValueError: a b") and detail.endswith("went wrong")
+    assert found["failing"].duration_ms is not None
+    assert ("no handler is installed under the name unknown" in found[missing].detail) == (missing == "unknown")
 
 
 def test_a_failed_go_is_not_repeated_and_costs_no_budget(opened: Context, given: Given) -> None:
@@ -202,9 +217,8 @@ def test_a_failed_go_is_not_repeated_and_costs_no_budget(opened: Context, given:
     dispatch(failing, prediction)
     dispatch(failing, prediction)
     assert len(given) == 1
-    other = predict(opened)
-    dispatch(under(opened, "one", budget_per_hour=1), other)
-    assert went(opened, other) == [("one", "done")], "nor does it start the cooldown"
+    dispatch(failing, predict(opened))
+    assert len(given) == 2, "nor does it start the cooldown"
 
 
 @pytest.mark.parametrize("cooldown_s", [0, 60])
@@ -229,7 +243,7 @@ def test_what_a_gate_stopped_stays_stopped(opened: Context, given: Given) -> Non
     prediction = predict(opened, probability=0.4)
     dispatch(under(opened, "one"), prediction)
     dispatch(under(opened, "one", minimum_probability=0.1), prediction)
-    assert went(opened) == [(STOPPED, "stopped")]
+    assert went(opened) == [("one", "stopped")]
     assert given == []
 
 
@@ -241,7 +255,64 @@ def test_the_confidence_gate_names_itself(opened: Context, given: Given) -> None
     assert went(opened, enough) == [("one", "done")]
 
 
-def test_the_cooldown_gate_names_itself_and_holds_for_one_action_of_one_scope(opened: Context, given: Given) -> None:
+def test_what_comes_too_late_is_not_done(opened: Context, given: Given) -> None:
+    stale = predict(opened, made_at=datetime.now(UTC) - timedelta(seconds=70))
+    dispatch(under(opened, "one"), stale)
+    assert stopped_by(opened, stale).startswith("late: its time ended 1")
+    assert given == []
+
+
+def test_a_pause_stops_each_handler(opened: Context, home: Home, given: Given) -> None:
+    pauses.begin(home, None)
+    paused = predict(opened)
+    dispatch(under(opened, "one"), paused)
+    assert stopped_by(opened, paused) == "pause: until `memo resume`"
+    pauses.end(home)
+    dispatch(under(opened, "one"), predict(opened))
+    assert len(given) == 1
+
+
+def test_what_was_refused_for_ever_is_done_after_a_yes_alone(opened: Context, given: Given) -> None:
+    def answer(about: int, answer: Answer) -> None:
+        with opened.store.write() as session:
+            row = predictions.find(session, about)
+            assert row
+            feedback.add(session, row, action("a"), answer)
+
+    answer(predict(opened), Answer.NEVER)
+    answer(predict(opened), Answer.NO)
+    refused, other, elsewhere = predict(opened), predict(opened, "b"), predict(opened, scope="bob@host")
+    for prediction in (refused, other, elsewhere):
+        dispatch(under(opened, "one"), prediction)
+    assert stopped_by(opened, refused).startswith('refused: answered "never" on 20')
+    assert [context.prediction_id for _, _, context in given] == [other, elsewhere]
+    answer(refused, Answer.YES)
+    dispatch(under(opened, "one"), predict(opened))
+    assert len(given) == 3
+
+
+def test_an_answer_in_a_result_is_feedback(opened: Context, given: Given) -> None:
+    dispatch(under(opened, "asking"), predict(opened))
+    with opened.store.read() as session:
+        [answered] = feedback.after(session, SCOPE, 0)
+    assert (answered.answer, answered.action) == ("never", action("a"))
+    again = predict(opened)
+    dispatch(under(opened, "asking", cooldown_s=0), again)
+    assert stopped_by(opened, again).startswith("refused: ")
+
+
+def test_a_handler_that_turned_itself_off_rests(opened: Context, given: Given) -> None:
+    with opened.store.write() as session:
+        handlers.turn_off(session, SCOPE, "one", "its last 20 goes cost 5.0 s and saved 1.0 s")
+    stopped = predict(opened)
+    dispatch(under(opened, "one", "two"), stopped)
+    assert went(opened, stopped) == [("one", "stopped"), ("two", "done")]
+    assert rows(opened)[0].detail.startswith("off: its last 20 goes cost 5.0 s and saved 1.0 s; again from 20")
+    dispatch(under(opened, "one"), predict(opened, scope="bob@host"))
+    assert [name for name, _, _ in given] == ["two", "one"], "another person's may pay"
+
+
+def test_the_cooldown_gate_holds_for_one_action_of_one_handler_and_scope(opened: Context, given: Given) -> None:
     first, again, another, elsewhere = (
         predict(opened),
         predict(opened),
@@ -249,20 +320,31 @@ def test_the_cooldown_gate_names_itself_and_holds_for_one_action_of_one_scope(op
         predict(opened, scope="bob@host"),
     )
     for prediction in (first, again, another, elsewhere):
-        dispatch(under(opened, "one", cooldown_s=60), prediction)
+        dispatch(under(opened, "one", cooldown_s=90), prediction)
     assert stopped_by(opened, again).startswith("cooldown: acted on ")
-    assert stopped_by(opened, again).endswith(" s ago, again after 60 s")
+    assert " s ago, again in " in stopped_by(opened, again)
     assert [context.prediction_id for _, _, context in given] == [first, another, elsewhere]
+    dispatch(under(opened, "two", cooldown_s=90), predict(opened))
+    long_ago = datetime.now(UTC) - timedelta(seconds=91)
     with opened.store.write() as session:
-        session.execute(update(DispatchRow).values(at=datetime.now(UTC) - timedelta(seconds=61)))
-    later = predict(opened)
-    dispatch(under(opened, "one", cooldown_s=60), later)
-    assert went(opened, later) == [("one", "done")]
+        session.execute(update(DispatchRow).values(at=long_ago, until=long_ago))
+    dispatch(under(opened, "one", cooldown_s=90), predict(opened))
+    assert [name for name, _, _ in given] == ["one", "one", "one", "two", "one"]
 
 
-def test_the_budget_gate_names_itself_and_counts_predictions_of_a_scope_in_an_hour(
-    opened: Context, given: Given
-) -> None:
+def test_what_was_prepared_is_not_prepared_again_while_it_may_come(opened: Context, given: Given) -> None:
+    patient = under(opened, "one", cooldown_s=0)
+    dispatch(patient, predict(opened))
+    again = predict(opened)
+    dispatch(patient, again)
+    assert stopped_by(opened, again).startswith("cooldown: acted on 0 s ago, again in ")
+    with opened.store.write() as session:
+        session.execute(update(DispatchRow).values(outcome="hit"))
+    dispatch(patient, predict(opened))
+    assert len(given) == 2, "once it came, it may be prepared again"
+
+
+def test_the_budget_gate_counts_the_goes_of_a_handler_in_an_hour(opened: Context, given: Given) -> None:
     limited = under(opened, "one", "two", budget_per_hour=2)
     first, second, third, elsewhere = (
         predict(opened, "a"),
@@ -272,13 +354,64 @@ def test_the_budget_gate_names_itself_and_counts_predictions_of_a_scope_in_an_ho
     )
     for prediction in (first, second, third, elsewhere):
         dispatch(limited, prediction)
-    assert stopped_by(opened, third) == "budget: 2 of 2 an hour are spent"
+    assert {row.detail for row in rows(opened, third)} == {"budget: 2 of 2 an hour are spent"}
     assert {context.prediction_id for _, _, context in given} == {first, second, elsewhere}
     with opened.store.write() as session:
         session.execute(update(DispatchRow).values(at=datetime.now(UTC) - timedelta(minutes=61)))
     later = predict(opened, "d")
     dispatch(limited, later)
     assert went(opened, later) == [("one", "done"), ("two", "done")]
+
+
+def test_the_budget_gate_counts_what_is_read(opened: Context, given: Given) -> None:
+    limited = under(opened, "costly", "one", budget_mb_per_hour=50)
+    first, second = predict(opened, "a"), predict(opened, "b")
+    for prediction in (first, second):
+        dispatch(limited, prediction)
+    assert went(opened, second) == [("costly", "stopped"), ("one", "done")]
+    assert rows(opened, second)[0].detail == "budget: 30 MB and 30 MB more are above 50 MB an hour"
+
+
+def hits(opened: Context, number: int, gain_s: float | None) -> None:
+    """So many past goes of the handler `costly` that came true."""
+    for nth in range(number):
+        dispatch(under(opened, "costly"), predict(opened, f"past {nth}"))
+    values = {"outcome": "hit", "gain_s": gain_s, "at": datetime.now(UTC) - timedelta(hours=2)}
+    with opened.store.write() as session:
+        session.execute(update(DispatchRow).values(**values))
+
+
+def test_the_value_gate_lets_only_the_likely_pass_until_hits_are_known(opened: Context, given: Given) -> None:
+    hits(opened, 2, gain_s=9.0)
+    unlikely = predict(opened, probability=0.79)
+    dispatch(under(opened, "costly", "noticed", "one"), unlikely)
+    assert went(opened, unlikely) == [("costly", "stopped"), ("noticed", "stopped"), ("one", "done")]
+    assert [row.detail for row in rows(opened, unlikely)[:2]] == [
+        f"value: 0.79 is below 0.80, {known} hits so far" for known in (2, 0)
+    ]
+    likely = predict(opened, "b", probability=0.8)
+    dispatch(under(opened, "costly", "noticed"), likely)
+    assert went(opened, likely) == [("costly", "done"), ("noticed", "done")]
+
+
+@pytest.mark.parametrize(("gain_s", "passes"), [(0.3, False), (0.5, True), (None, True)])
+def test_the_value_gate_weighs_what_a_hit_saves_with_the_cost(
+    opened: Context, given: Given, gain_s: float | None, passes: bool
+) -> None:
+    hits(opened, 3, gain_s)
+    prediction = predict(opened, probability=0.6)
+    dispatch(under(opened, "costly"), prediction)
+    if passes:
+        assert went(opened, prediction) == [("costly", "done")]
+    else:
+        assert stopped_by(opened, prediction) == "value: 0.60 x 0.30 s is not above the cost of 0.20 s"
+
+
+def test_gates_of_the_machine_are_asked(opened: Context, given: Given) -> None:
+    prediction = predict(opened)
+    dispatch(under(opened, "costly", "noticed", "one"), prediction, Still(charge=49, full=True))
+    assert went(opened, prediction) == [("costly", "stopped"), ("noticed", "stopped"), ("one", "done")]
+    assert [row.detail.partition(":")[0] for row in rows(opened)[:2]] == ["battery", "full screen"]
 
 
 def test_gates_are_asked_in_their_order_and_the_first_objection_counts(opened: Context, given: Given) -> None:
@@ -315,7 +448,8 @@ HOSTILE = ["a\nb\r\nc", 'quote " and \\ back', "\x1b[31m\x00\x85\u2028", "half \
 
 @pytest.mark.parametrize("title", HOSTILE, ids=range(len(HOSTILE)))
 def test_record_keeps_a_hostile_title_on_one_json_line(opened: Context, home: Home, title: str) -> None:
-    prediction = predict(opened, title, operation="window_focus", place="Code")
+    now = datetime.now(UTC)
+    prediction = predict(opened, title, operation="window_focus", place="Code", made_at=now)
     with capture_logs():
         dispatch(under(opened, "record", "log"), prediction)
     assert went(opened) == [("record", "done"), ("log", "done")]
@@ -323,8 +457,8 @@ def test_record_keeps_a_hostile_title_on_one_json_line(opened: Context, home: Ho
     assert line == {
         "prediction": prediction,
         "scope": SCOPE,
-        "made_at": MADE.isoformat(),
-        "expected_at": (START + timedelta(seconds=7)).isoformat(),
+        "made_at": now.isoformat(),
+        "expected_at": (now + timedelta(seconds=EXPECTED_S)).isoformat(),
         "probability": 0.9,
         "action": {"operation": "window_focus", "target": title.replace("\ud800", "?"), "place": "Code"},
     }

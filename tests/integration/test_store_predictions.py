@@ -13,8 +13,9 @@ from db.engine import Store, StoreError, open_store
 from db.history import COLUMNS, history
 from db.models import DispatchRow, EventRow, PredictionRow
 from memo.errors import MemoError
-from memo.events import Event, Operation
+from memo.events import Action, Event, Operation
 from memo.paths import Home
+from memo.predictions import action_from_dict
 from memo.settings import Settings
 
 SCOPE = "ada@host"
@@ -353,20 +354,25 @@ def ended(store: Store, rows: Sequence[tuple[int | None, str]]) -> None:
 
 def test_cooldown_and_budget_count_what_was_done(store: Store) -> None:
     first, second, third = (predict(store, event) for event in happen(store, "abc"))
-    other = {**ACTION, "target": "other"}
-    done, twice, failed = claim(store, first), claim(store, first, "record"), claim(store, second)
-    ended(store, [(done, "done"), (twice, "done"), (failed, "failed"), (claim(store, third, "none"), "stopped")])
-    now = datetime.now(UTC)
+    known, other = action_from_dict(ACTION), Action(Operation.PROCESS_START, "other")
+    done, elsewhere, failed = claim(store, first), claim(store, first, "record"), claim(store, second)
+    ended(store, [(done, "done"), (elsewhere, "done"), (failed, "failed")])
+    assert claim(store, third) is not None
     with store.read() as session:
-        row = session.get_one(DispatchRow, twice)
+        row = session.get_one(DispatchRow, done)
         assert (row.status, row.detail, row.duration_ms) == ("done", "detail", 1.5)
-        assert dispatches.last_done(session, SCOPE, ACTION, now - timedelta(minutes=1)) == row.at
-        assert dispatches.last_done(session, SCOPE, ACTION, now + timedelta(minutes=1)) is None
-        assert dispatches.last_done(session, SCOPE, other, now - timedelta(minutes=1)) is None
-        assert dispatches.last_done(session, "nobody", ACTION, now - timedelta(minutes=1)) is None
-        assert dispatches.count_last_hour(session, SCOPE) == 1, "predictions, not handlers"
+        last = dispatches.last(session, SCOPE, "log", known)
+        assert last and (last.prediction_id, last.status) == (third, "claimed")
+        for scope, handler, action in (
+            (SCOPE, "log", other),
+            (SCOPE, "none", known),
+            ("nobody", "log", known),
+        ):
+            assert dispatches.last(session, scope, handler, action) is None
+        assert dispatches.last_hour(session, SCOPE, "log") == (2, 0), "what failed costs nothing"
+        assert dispatches.last_hour(session, SCOPE, "record") == (1, 0)
     with store.write() as session:
         for row in session.scalars(select(DispatchRow)):
-            row.at = now - timedelta(hours=2)
+            row.at = datetime.now(UTC) - timedelta(hours=2)
     with store.read() as session:
-        assert dispatches.count_last_hour(session, SCOPE) == 0
+        assert dispatches.last_hour(session, SCOPE, "log") == (0, 0)

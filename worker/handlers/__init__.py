@@ -1,1 +1,37 @@
 """Handlers: what a prediction sets off; entry-point group `memo.handlers`."""
+
+import json
+from importlib.metadata import entry_points
+from typing import Any
+
+from memo.paths import Home
+from memo.protocols import Handler
+from memo.settings import Settings
+
+MAX_RESULT = 65_536
+"""Characters of a result as JSON."""
+
+
+def installed() -> list[str]:
+    """The names of all handlers."""
+    return sorted(entry.name for entry in entry_points(group="memo.handlers"))
+
+
+def make(name: str, settings: Settings, home: Home) -> Handler:
+    """The handler of an entry point. Raises LookupError where there is none, and whatever the plug-in raises."""
+    entry = next(iter(entry_points(group="memo.handlers", name=name)), None)
+    if entry is None:
+        raise LookupError(f"no handler is installed under the name {name}")
+    handler: Handler = entry.load()(settings, home)
+    return handler
+
+
+def as_result(returned: Any) -> dict[str, Any]:
+    """What `handle` returned, as it can be kept. Raises TypeError or ValueError where it is no small JSON object."""
+    if not isinstance(returned, dict):
+        raise TypeError(f"handle returned {type(returned).__name__}, not a dict")
+    text = json.dumps(returned, allow_nan=False)
+    if len(text) > MAX_RESULT:
+        raise ValueError(f"handle returned {len(text)} characters of JSON, at most {MAX_RESULT} are kept")
+    result: dict[str, Any] = json.loads(text)
+    return result

@@ -1,0 +1,44 @@
+"""Handlers that turned themselves off, and for how long."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.models import HandlerRow
+
+FIRST, LONGEST = timedelta(hours=1), timedelta(days=7)
+"""Pauses; each is twice the one before."""
+
+
+def resting(session: Session, scope: str, handler: str) -> HandlerRow | None:
+    """The row of a handler that rests now."""
+    row = session.get(HandlerRow, (scope, handler))
+    return row if row and row.until > datetime.now(UTC) else None
+
+
+def all_resting(session: Session, scope: str) -> Sequence[HandlerRow]:
+    """The rows of those that rest now."""
+    query = select(HandlerRow).where(HandlerRow.scope == scope, HandlerRow.until > datetime.now(UTC))
+    return session.scalars(query.order_by(HandlerRow.handler)).all()
+
+
+def since(session: Session, scope: str, handler: str) -> datetime | None:
+    """From when on a handler's goes are judged; None where all are."""
+    row = session.get(HandlerRow, (scope, handler))
+    return row.since if row else None
+
+
+def turn_off(session: Session, scope: str, handler: str, reason: str) -> HandlerRow:
+    """Let it rest, each time twice as long."""
+    now, before = datetime.now(UTC), session.get(HandlerRow, (scope, handler))
+    times = before.times + 1 if before else 1
+    until = now + min(LONGEST, FIRST * 2 ** min(times - 1, 20))
+    return session.merge(HandlerRow(scope=scope, handler=handler, times=times, since=now, until=until, reason=reason))
+
+
+def paid(session: Session, scope: str, handler: str) -> None:
+    """What it did since it last rested was worth it: the next pause is the first one again."""
+    if row := session.get(HandlerRow, (scope, handler)):
+        row.times, row.since = 0, datetime.now(UTC)

@@ -1,0 +1,170 @@
+"""A store with predictions to act on, and handlers that are truly installed: here and in their own processes."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from db import events, migrate
+from db.engine import open_store
+from db.models import DispatchRow, EventRow, PredictionRow
+from memo.events import Event, Operation
+from memo.messages import Publisher
+from memo.paths import Home
+from memo.queue import make_app
+from memo.settings import DispatchSettings, Settings
+from worker.context import Context
+from worker.dispatch import Dispatcher
+from worker.machine import Machine
+
+SCOPE = "ada@host"
+NOBODY = "redis://127.0.0.1:1/0"
+EXPECTED_S = 7
+
+
+class Still(Machine):
+    """A machine on mains, with nothing to do and nothing on its screen, unless a test says so."""
+
+    def __init__(self, charge: float | None = None, load: float = 0.0, full: bool = False, **stalls: float) -> None:
+        self.charge, self.loaded, self.full, self.stalls = charge, load, full, stalls
+
+    def battery(self) -> float | None:
+        return self.charge
+
+    def stalled(self, what: str) -> float | None:
+        return self.stalls.get(what)
+
+    def load(self) -> float:
+        return self.loaded
+
+    def full_screen(self) -> bool:
+        return self.full
+
+
+@contextmanager
+def opened_store(database_url: str, home: Home, **settings: Any) -> Iterator[Context]:
+    """A context on a fresh store; its broker is away."""
+    given = Settings(database_url=database_url, broker_url=NOBODY, scope=SCOPE, **settings)
+    migrate.upgrade(given, home)
+    context = Context(home, given, open_store(given, home), Publisher(NOBODY), make_app(NOBODY, given))
+    yield context
+    context.queue.close()
+    context.store.close()
+
+
+def under(opened: Context, *route: str, **given: Any) -> Context:
+    """With these handlers on, for each operation that comes next, and these settings of the gates."""
+    routes = {operation: list(route) for operation in Operation}
+    changed: dict[str, Any] = {"routes": routes, "upcoming": {}, "on": list(route), "minimum_probability": 0.5} | given
+    settings = opened.settings.model_copy(update={"dispatch": DispatchSettings(**changed)})
+    return replace(opened, settings=settings)
+
+
+@contextmanager
+def dispatching(opened: Context, machine: Machine | None = None) -> Iterator[Dispatcher]:
+    """A dispatcher whose processes end with the test."""
+    dispatcher = Dispatcher(opened, machine or Still())
+    try:
+        yield dispatcher
+    finally:
+        dispatcher.close()
+
+
+def dispatch(opened: Context, prediction: int, machine: Machine | None = None) -> None:
+    """Dispatch one, and wait until all is done."""
+    with dispatching(opened, machine) as dispatcher:
+        dispatcher.dispatch(prediction)
+
+
+def happen(opened: Context, *targets: str, scope: str = SCOPE, operation: Operation = Operation.PROCESS_START) -> None:
+    """Let events happen now."""
+    with opened.store.write() as session:
+        for target in targets:
+            seq = events.last_seq(session, scope) + 1
+            events.append(session, scope, [Event(datetime.now(UTC), operation, target)], [f"key {seq}"])
+
+
+def action(target: str, **given: Any) -> dict[str, Any]:
+    """That an app starts, unless another operation is given."""
+    return {"operation": "process_start", "target": target, "place": ""} | given
+
+
+def predict(
+    opened: Context,
+    target: str = "a",
+    probability: float = 0.9,
+    scope: str = SCOPE,
+    upcoming: Sequence[tuple[str, float]] = (),
+    made_at: datetime | None = None,
+    **given: Any,
+) -> int:
+    """Store a prediction, made now after an event now; its id. `upcoming` are apps and their probabilities."""
+    happen(opened, "before", scope=scope)
+    now = made_at or datetime.now(UTC)
+    candidate = {
+        "text": "2026-03-02 09:00:07 - Started app",
+        "probability": probability,
+        "action": action(target, **given),
+        "expected_at": (now + timedelta(seconds=EXPECTED_S)).isoformat(),
+        "executable": "/usr/bin/a",
+    }
+    soon = [{"text": "", "probability": likely, "action": action(app), "within_s": 600} for app, likely in upcoming]
+    with opened.store.write() as session:
+        row = PredictionRow(
+            scope=scope,
+            made_at=now,
+            last_event_id=session.scalars(select(EventRow.id).order_by(EventRow.id.desc())).first(),
+            model_version="builtin",
+            candidates=[candidate, candidate | {"probability": 0.01}],
+            upcoming=soon,
+            new_probability=0.05,
+            latency_ms=1.0,
+        )
+        session.add(row)
+        session.flush()
+        return row.id
+
+
+def rows(opened: Context, prediction: int | None = None) -> list[DispatchRow]:
+    """All dispatches, or those of one prediction, in order."""
+    with opened.store.read() as session:
+        found = list(session.scalars(select(DispatchRow).order_by(DispatchRow.id)))
+    return [row for row in found if prediction is None or row.prediction_id == prediction]
+
+
+def went(opened: Context, prediction: int | None = None) -> list[tuple[str, str]]:
+    """Handler and status of each."""
+    return [(row.handler, row.status) for row in rows(opened, prediction)]
+
+
+def stopped_by(opened: Context, prediction: int) -> str:
+    """What stopped its one handler."""
+    [row] = rows(opened, prediction)
+    assert row.status == "stopped"
+    return row.detail
+
+
+def install(folder: Path, monkeypatch: pytest.MonkeyPatch, module: str, code: str, **classes: str) -> None:
+    """Install handlers, by their names: a module and its entry points, for this process and those that it starts."""
+    (folder / f"{module}.py").write_text(code, encoding="utf-8")
+    info = folder / f"{module}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
+    points = "".join(f"{name} = {module}:{made}\n" for name, made in classes.items())
+    (info / "entry_points.txt").write_text(f"[memo.handlers]\n{points}")
+    reach(folder, monkeypatch)
+
+
+def reach(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this process and those that it starts import from a folder."""
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]))
+    for name in [name for name in sys.modules if (folder / f"{name}.py").exists()]:
+        del sys.modules[name]

@@ -1,0 +1,114 @@
+"""Which of its candidates a handler acts on, and how that goes: claimed before, written down after."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from db import dispatches, feedback, predictions
+from db.engine import Store
+from db.models import DispatchRow, PredictionRow
+from memo.errors import MemoError
+from memo.grammar import clean
+from memo.logs import get
+from memo.predictions import Answer, action_as_dict
+from memo.protocols import Handler
+from worker.gates import Gate, objection
+from worker.go import Go, Wanted
+
+log = get(__name__)
+
+Act = Callable[[Go], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What shall become of a go: `dispatches.CLAIMED` to carry it out, or what is written down instead."""
+
+    go: Go
+    status: str
+    detail: str = ""
+
+
+def choose(
+    store: Store, name: str, handler: Handler, wanted: Sequence[Wanted], gates: Sequence[Gate], *, is_on: bool
+) -> Choice | None:
+    """The best candidate that it accepts and no gate stops; where all are stopped, the best one and what stopped it."""
+    stopped = None
+    for candidate, context in wanted:
+        try:
+            if not handler.accepts(candidate.action):
+                continue
+            go = Go(name, candidate, context, handler.cost(candidate, context), handler.noticed)
+        except Exception as error:  # whatever a plug-in raises must not reach the next handler
+            return Choice(Go(name, candidate, context), dispatches.FAILED, failed(name, context.prediction_id, error))
+        with store.read() as session:
+            words = objection(gates, session, go)
+        if words is None:
+            return Choice(go, dispatches.CLAIMED if is_on else dispatches.DRY)
+        stopped = stopped or Choice(go, dispatches.STOPPED, words)
+    return stopped
+
+
+def carry_out(store: Store, prediction: PredictionRow, choices: Sequence[Choice], act: Act) -> None:
+    """Claim what was chosen; act on what is to be acted on; write down how it went."""
+    if not choices:
+        return
+    with store.write() as session:
+        rows = [(choice, _claim(session, prediction, choice)) for choice in choices]
+    claimed = [(choice.go, row.id) for choice, row in rows if row and choice.status == dispatches.CLAIMED]
+    ended = [(go, row_id, _ended(go, act)) for go, row_id in claimed]
+    if ended:
+        with store.write() as session:
+            for go, row_id, values in ended:
+                dispatches.finish(session, row_id, **values)
+                _take_answer(session, go, values["result"] or {})
+
+
+def failed(name: str, prediction_id: int, error: Exception) -> str:
+    """Log it; what stands in the row."""
+    told = isinstance(error, MemoError)
+    reason = clean(str(error) if told else f"{type(error).__name__}: {error}")
+    log.error("a handler failed", handler=name, prediction=prediction_id, reason=reason, exc_info=not told and error)
+    return reason
+
+
+def _claim(session: Session, prediction: PredictionRow, choice: Choice) -> DispatchRow | None:
+    go = choice.go
+    action, probability = action_as_dict(go.candidate.action), go.candidate.probability
+    return dispatches.claim(
+        session, prediction, go.handler, action, probability, choice.status, choice.detail, go.context.until, go.cost
+    )
+
+
+def _ended(go: Go, act: Act) -> dict[str, Any]:
+    """How it went, as columns."""
+    began = time.perf_counter()
+    status, detail, result = dispatches.DONE, "", None
+    try:
+        result = act(go)
+    except Exception as error:
+        status, detail = dispatches.FAILED, failed(go.handler, go.context.prediction_id, error)
+    return {
+        "status": status,
+        "detail": detail,
+        "duration_ms": (time.perf_counter() - began) * 1e3,
+        "result": result,
+        "cost_ms": _number(result, "ms", go.cost.ms),
+        "read_bytes": int(_number(result, "read_bytes", go.cost.read_bytes)),
+    }
+
+
+def _number(result: Mapping[str, Any] | None, key: str, otherwise: float) -> float:
+    given = (result or {}).get(key)
+    return given if isinstance(given, int | float) else otherwise
+
+
+def _take_answer(session: Session, go: Go, result: Mapping[str, Any]) -> None:
+    """What a person answered is feedback, unless the prediction was forgotten meanwhile."""
+    answer = result.get("answer")
+    given = answer in list(Answer)
+    if given and (prediction := predictions.find(session, go.context.prediction_id)):
+        feedback.add(session, prediction, action_as_dict(go.candidate.action), Answer(str(answer)))

@@ -1,0 +1,87 @@
+"""Gates that look at what the handler did before: how lately, how often, and whether it paid."""
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from db import dispatches, handlers
+from memo.settings import Settings
+from worker.go import Go
+
+MEGABYTE = 1_000_000
+KNOWN = 3
+"""Hits before what a hit saves is believed."""
+FLOOR = 0.8
+"""Until then only what is as likely as this; both as Chromium's guesses of addresses have it
+(chrome/browser/predictors/autocomplete_action_predictor.cc)."""
+
+
+class TurnedOff:
+    """A handler that cost more than it saved rests."""
+
+    name = "off"
+
+    def __init__(self, settings: Settings) -> None:
+        self._zone = settings.zone
+
+    def objection(self, session: Session, go: Go) -> str | None:
+        """Resting."""
+        row = handlers.resting(session, go.context.scope, go.handler)
+        return f"{row.reason}; again from {row.until.astimezone(self._zone):%Y-%m-%d %H:%M}" if row else None
+
+
+class Cooldown:
+    """The same action was not acted on just now, nor is what was done about it still of use."""
+
+    name = "cooldown"
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def objection(self, session: Session, go: Go) -> str | None:
+        """Too soon."""
+        last = dispatches.last(session, go.context.scope, go.handler, go.candidate.action)
+        if last is None:
+            return None
+        now, again = datetime.now(UTC), last.at + timedelta(seconds=self._seconds)
+        if last.until and last.outcome is None:
+            again = max(again, last.until)
+        wait = (again - now).total_seconds()
+        return f"acted on {(now - last.at).total_seconds():.0f} s ago, again in {wait:.0f} s" if wait > 0 else None
+
+
+class Budget:
+    """Not too many acts an hour, and not too much read."""
+
+    name = "budget"
+
+    def __init__(self, per_hour: int, mb_per_hour: int) -> None:
+        self._per_hour, self._mb_per_hour = per_hour, mb_per_hour
+
+    def objection(self, session: Session, go: Go) -> str | None:
+        """Spent."""
+        goes, read = dispatches.last_hour(session, go.context.scope, go.handler)
+        if goes >= self._per_hour:
+            return f"{goes} of {self._per_hour} an hour are spent"
+        read_mb, more_mb = read / MEGABYTE, go.cost.read_bytes / MEGABYTE
+        if more_mb and read_mb + more_mb > self._mb_per_hour:
+            return f"{read_mb:.0f} MB and {more_mb:.0f} MB more are above {self._mb_per_hour} MB an hour"
+        return None
+
+
+class Value:
+    """What a go saves on average is more than it costs."""
+
+    name = "value"
+
+    def objection(self, session: Session, go: Go) -> str | None:
+        """Not worth it, or not known to be."""
+        if go.is_free:
+            return None
+        probability = go.candidate.probability
+        known, saves_s = dispatches.hits(session, go.context.scope, go.handler)
+        if known < KNOWN:
+            return f"{probability:.2f} is below {FLOOR:.2f}, {known} hits so far" if probability < FLOOR else None
+        if saves_s is None or probability * saves_s > go.cost.ms / 1e3:
+            return None
+        return f"{probability:.2f} x {saves_s:.2f} s is not above the cost of {go.cost.ms / 1e3:.2f} s"

@@ -1,0 +1,103 @@
+"""A lane for each slow handler: a thread with a bounded queue, so that one that is stuck delays no other."""
+
+import queue
+from collections.abc import Callable, Sequence
+from functools import partial
+from threading import Thread
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from db.engine import Store
+from db.models import PredictionRow
+from memo.logs import get
+from memo.protocols import Handler
+from worker.choice import carry_out, choose
+from worker.gates import Gate
+from worker.go import Go, Wanted
+from worker.hands import Hand, HandlerFailed
+
+LENGTH = 16
+"""Predictions that wait for a handler; what comes then is written down as overrun."""
+IDLE_S = 60.0
+"""After so long without a go a handler's process ends."""
+
+log = get(__name__)
+
+
+class BackOff:
+    """A gate: a handler whose process died rests before the next one."""
+
+    name = "back-off"
+
+    def __init__(self, hand: Hand) -> None:
+        self._hand = hand
+
+    def objection(self, session: Session, go: Go) -> str | None:
+        """It rests."""
+        wait = self._hand.rest_s
+        return f"its process died, another one is started in {wait:.0f} s" if wait else None
+
+
+class Lane:
+    """Chooses and carries out the goes of one handler, one after the other."""
+
+    def __init__(self, name: str, handler: Handler, store: Store, gates: Sequence[Gate], *, is_on: bool) -> None:
+        self._name, self._handler, self._store, self._is_on = name, handler, store, is_on
+        self.hand = Hand(name)
+        self._gates = (*gates, BackOff(self.hand))
+        self._asks: queue.Queue[Callable[[], None] | None] = queue.Queue(LENGTH)
+        self._thread = Thread(target=self._run, name=f"lane {name}", daemon=True)
+        self._thread.start()
+
+    def offer(self, prediction: PredictionRow, wanted: Sequence[Wanted]) -> bool:
+        """Let the handler have its go when its turn comes; false where too many wait already."""
+        return self._put(partial(self._go, prediction, wanted))
+
+    def expire(self, result: dict[str, Any]) -> bool:
+        """Let the handler take back what it did; false where too many wait already."""
+        return self._put(partial(self._expire, result))
+
+    def join(self) -> None:
+        """Wait until nothing waits."""
+        self._asks.join()
+
+    def close(self) -> None:
+        """End the handler's process, once what waits is done."""
+        self._asks.put(None)
+        self._thread.join()
+
+    def _put(self, ask: Callable[[], None]) -> bool:
+        try:
+            self._asks.put_nowait(ask)
+        except queue.Full:
+            return False
+        return True
+
+    def _run(self) -> None:
+        while True:
+            try:
+                ask = self._asks.get(timeout=IDLE_S if self.hand.pid else None)
+            except queue.Empty:
+                self.hand.end()
+                continue
+            if ask is None:
+                self.hand.end()
+                return
+            try:
+                ask()
+            except Exception:  # the store may be away for a while; the lane is needed after that
+                log.exception("a go was lost", handler=self._name)
+            finally:
+                self._asks.task_done()
+
+    def _go(self, prediction: PredictionRow, wanted: Sequence[Wanted]) -> None:
+        choice = choose(self._store, self._name, self._handler, wanted, self._gates, is_on=self._is_on)
+        if choice:
+            carry_out(self._store, prediction, [choice], lambda go: self.hand.handle(go, self._handler.limit_s))
+
+    def _expire(self, result: dict[str, Any]) -> None:
+        try:
+            self.hand.expire(result, self._handler.limit_s)
+        except HandlerFailed as error:
+            log.error("a handler could not take back what it did", handler=self._name, reason=str(error))
