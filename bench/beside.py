@@ -1,4 +1,4 @@
-"""Beside the real ActivityWatch server, in one run: the same events taken in by each one's usual door, one day read."""
+"""Beside the real ActivityWatch server, in one run: the same events taken in by each one's doors, one day read."""
 
 import sys
 import tempfile
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from _stack import Report, invented, median, new_home, seconds, store, up, wait_for, write_lines
+from _stack import Report, invented, median, memo, new_home, seconds, store, up, wait_for, write_lines
 from sqlalchemy import select
 
 from db import events
@@ -22,8 +22,9 @@ from activitywatch import Served, event, free_port, serving  # noqa: E402
 
 EVENTS, POST = 100_000, 1_000
 """Events, and how many of them one request brings to ActivityWatch: the fastest way that it has."""
-READS = 5
-BUCKET = "bench"
+BEATS, READS = 1_000, 5
+"""Heartbeats, the way of its watchers, one event each; and reads of a day."""
+BUCKET, BEATEN = "bench", "beaten"
 
 
 def ours(given: list[Event], day: datetime) -> tuple[float, list[float], int]:
@@ -40,24 +41,38 @@ def ours(given: list[Event], day: datetime) -> tuple[float, list[float], int]:
         return taken, [seconds(partial(_day, opened, day)) for _ in range(READS)], len(_day(opened, day))
 
 
+def imported(given: list[Event]) -> float:
+    """Seconds of `memo import`, its start included."""
+    with new_home() as home:
+        file = home.root / "lines.txt"
+        write_lines(file, given)
+        return seconds(lambda: memo("import", str(file)))
+
+
 def _day(opened: Store, day: datetime) -> list[Event]:
     within = (EventRow.scope == Settings.load().scope, EventRow.at >= day, EventRow.at < day + timedelta(days=1))
     with opened.read() as session:
         return [events.as_event(row) for row in session.scalars(select(EventRow).where(*within))]
 
 
-def theirs(given: list[Event], day: datetime) -> tuple[float, list[float], int]:
-    """The same of the server: POST, and GET."""
+def theirs(given: list[Event], day: datetime) -> tuple[float, float, list[float], int]:
+    """The same of the server: POST of many, heartbeats of some, GET."""
     as_theirs = [event(one.at, 1, app=one.app, title=one.target) for one in given]
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder), free_port()) as server:
-        server.make(BUCKET, "currentwindow")
+        for bucket in (BUCKET, BEATEN):
+            server.make(bucket, "currentwindow")
 
         def take_in() -> None:
             for start in range(0, len(as_theirs), POST):
                 server.post(f"buckets/{BUCKET}/events", as_theirs[start : start + POST])
 
-        taken = seconds(take_in)
-        return taken, [seconds(partial(_their_day, server, day)) for _ in range(READS)], len(_their_day(server, day))
+        def beat() -> None:
+            for one in given[:BEATS]:
+                server.beat(BEATEN, one.at, app=one.app, title=one.target)
+
+        taken, beaten = seconds(take_in), seconds(beat)
+        reads = [seconds(partial(_their_day, server, day)) for _ in range(READS)]
+        return taken, beaten, reads, len(_their_day(server, day))
 
 
 def _their_day(server: Served, day: datetime) -> list[Any]:
@@ -73,14 +88,20 @@ def main() -> None:
     report = Report("Beside ActivityWatch")
     given = invented(EVENTS)
     day = given[EVENTS // 2].at.replace(hour=0, minute=0, second=0, microsecond=0)
-    (our_taken, our_reads, our_count), (their_taken, their_reads, their_count) = ours(given, day), theirs(given, day)
-    our_read, their_read = median(our_reads), median(their_reads)
-    report.add(f"{EVENTS:,} lines in the inbox → rows", f"{our_taken:.1f} s", "≤ 20 s")
-    report.add(f"the same {EVENTS:,} events by POST, {POST:,} at a time, into aw-server", f"{their_taken:.1f} s")
-    report.add("taking in, times as fast as aw-server", f"{their_taken / our_taken:.2f}", "> 1")
-    report.add(f"one day read from the store ({our_count:,} events)", f"{our_read * 1e3:.0f} ms")
-    report.add(f"the same day by GET from aw-server ({their_count:,} events)", f"{their_read * 1e3:.0f} ms")
-    report.add("reading a day, times as fast as aw-server", f"{their_read / our_read:.1f}", "> 1")
+    taken, reads, count = ours(given, day)
+    by_command = imported(given)
+    their_taken, their_beats, their_reads, their_count = theirs(given, day)
+    read, their_read, beats_each = median(reads), median(their_reads), BEATS / their_beats
+    report.add(f"{EVENTS:,} lines in the inbox → rows", f"{taken:.1f} s", "≤ 20 s")
+    report.add("`memo import` of them", f"{by_command:.1f} s")
+    report.add(f"aw-server: the same by POST, {POST:,} at a time", f"{their_taken:.1f} s")
+    report.add(f"aw-server: {BEATS:,} heartbeats, as watchers send them", f"{beats_each:,.0f} a second")
+    report.add("inbox, times as fast as aw-server by POST", f"{their_taken / taken:.2f}", "> 1")
+    report.add("`memo import`, times as fast as aw-server by POST", f"{their_taken / by_command:.2f}", "> 1")
+    report.add("inbox, times as fast as heartbeats", f"{EVENTS / taken / beats_each:.0f}")
+    report.add(f"one day read from the store ({count:,} events)", f"{read * 1e3:.0f} ms")
+    report.add(f"aw-server: the same day by GET ({their_count:,} events)", f"{their_read * 1e3:.0f} ms")
+    report.add("reading a day, times as fast as aw-server", f"{their_read / read:.1f}", "> 1")
     report.show()
 
 
