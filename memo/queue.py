@@ -15,6 +15,8 @@ LOOK = "memo.look"
 """look(scope): predict what follows the newest event of a scope."""
 ACT = "memo.act"
 """act(prediction_id): route a prediction to its handlers."""
+SETTLE = "memo.settle"
+"""settle(): see what came of the dispatcher's acts."""
 TICK = "memo.tick"
 """tick(): start what is due."""
 TRAIN = "memo.train"
@@ -22,7 +24,7 @@ TRAIN = "memo.train"
 EVALUATE = "memo.evaluate"
 """evaluate(scope): ask for an evaluation run."""
 
-ROUTES = {LOOK: PREDICT, ACT: DISPATCH, TICK: DISPATCH, TRAIN: TRAINING, EVALUATE: TRAINING}
+ROUTES = {LOOK: PREDICT, ACT: DISPATCH, SETTLE: DISPATCH, TICK: DISPATCH, TRAIN: TRAINING, EVALUATE: TRAINING}
 
 VISIBILITY_TIMEOUT_S = 300
 """Longer than the longest task; training runs are processes of their own."""
@@ -71,7 +73,10 @@ def make_app(url: str, settings: "Settings", include: list[str] | None = None) -
         beat_max_loop_interval=TICK_S,
         task_queues=_queues(url),
         task_routes={task: {"queue": queue} for task, queue in ROUTES.items()},
-        beat_schedule={"tick": {"task": TICK, "schedule": TICK_S, "options": {"expires": TICK_S}}},
+        beat_schedule={
+            name: {"task": task, "schedule": TICK_S, "options": {"expires": TICK_S}}
+            for name, task in (("tick", TICK), ("settle", SETTLE))
+        },
         broker_transport_options=_transport_options(url),
     )
     return app

@@ -1,11 +1,11 @@
-"""The task of the dispatcher. What it needs is imported in the child alone, so that the parent stays small."""
+"""The tasks of the dispatcher. What it needs is imported in the child alone, so that the parent stays small."""
 
 from functools import cache
 from typing import TYPE_CHECKING
 
 from celery import shared_task
 
-from memo.queue import ACT
+from memo.queue import ACT, SETTLE
 
 if TYPE_CHECKING:
     from worker.dispatch import Dispatcher
@@ -25,3 +25,9 @@ def _dispatcher() -> "Dispatcher":
 def act(prediction_id: int) -> None:
     """Act on a prediction."""
     _dispatcher().dispatch(prediction_id)
+
+
+@shared_task(name=SETTLE, time_limit=TIME_LIMIT_S)  # type: ignore[untyped-decorator]
+def settle() -> None:
+    """See what came of earlier acts."""
+    _dispatcher().settle()

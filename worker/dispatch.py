@@ -6,8 +6,8 @@ stops nobody else.
 
 from typing import Any
 
-from db import dispatches, predictions
-from db.models import PredictionRow
+from db import dispatches, ledger, predictions
+from db.models import DispatchRow, PredictionRow
 from memo.protocols import Handler
 from worker.choice import Choice, carry_out, choose, failed
 from worker.context import Context
@@ -15,6 +15,7 @@ from worker.gates import gates, objection
 from worker.gates.candidate import Confidence
 from worker.go import Go, Wanted, routed
 from worker.handlers import as_result, installed, make
+from worker.judge import judge
 from worker.lanes import LENGTH, Lane
 from worker.machine import Machine
 
@@ -44,6 +45,19 @@ class Dispatcher:
         ]
         carry_out(self._opened.store, prediction, choices, self._act)
 
+    def settle(self) -> None:
+        """Write down what came true and what did not; let handlers take back what they did in vain, and judge them."""
+        with self._opened.store.read() as session:
+            found = ledger.settled(session)
+        if not found:
+            return
+        with self._opened.store.write() as session:
+            ledger.settle(session, found)
+            judge(session, {(one.row.scope, one.row.handler) for one in found if one.row.status == dispatches.DONE})
+        for one in found:
+            if one.row.status == dispatches.DONE and one.came_at is None:
+                self._expire(one.row)
+
     def join(self) -> None:
         """Wait until the lanes have nothing to do."""
         for lane in self.lanes.values():
@@ -69,9 +83,7 @@ class Dispatcher:
             return Choice(first, dispatches.FAILED, failed(name, prediction.id, error))
         if handler.quick:
             return choose(self._opened.store, name, handler, wanted, self._gates, is_on=is_on)
-        if name not in self.lanes:
-            self.lanes[name] = Lane(name, handler, self._opened.store, self._gates, is_on=is_on)
-        if self.lanes[name].offer(prediction, wanted):
+        if self._lane(name).offer(prediction, wanted):
             return None
         return Choice(first, dispatches.OVERRUN, f"{LENGTH} predictions wait for it")
 
@@ -80,5 +92,29 @@ class Dispatcher:
             self._handlers[name] = make(name, self._opened.settings, self._opened.home)
         return self._handlers[name]
 
+    def _lane(self, name: str) -> Lane:
+        if name not in self.lanes:
+            is_on = name in self._settings.on
+            self.lanes[name] = Lane(name, self._handler(name), self._opened.store, self._gates, is_on=is_on)
+        return self.lanes[name]
+
+    def _expire(self, row: DispatchRow) -> None:
+        """Where its handler is still on, and has something to take back; else it is too late."""
+        if row.handler not in self._settings.on:
+            return
+        try:
+            handler = self._handler(row.handler)
+            if handler.quick and _takes_back(handler):
+                handler.expire(row.result or {})
+            elif _takes_back(handler):
+                self._lane(row.handler).expire(row.result or {})
+        except Exception as error:  # whatever a plug-in raises
+            failed(row.handler, row.prediction_id, error)
+
     def _act(self, go: Go) -> dict[str, Any]:
         return as_result(self._handlers[go.handler].handle(go.candidate, go.context))
+
+
+def _takes_back(handler: Handler) -> bool:
+    """Whether it has an `expire` of its own: else no process is started for nothing."""
+    return type(handler).expire is not Handler.expire

@@ -1,0 +1,229 @@
+"""What came of each go, on both databases; and that a handler which does not pay turns itself off."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from dispatching import (
+    SCOPE,
+    dispatch,
+    dispatching,
+    happen,
+    install,
+    opened_store,
+    predict,
+    rows,
+    stopped_by,
+    under,
+)
+from sqlalchemy import update
+from structlog.testing import capture_logs
+
+from db import events, handlers, ledger
+from db.models import DispatchRow, HandlerRow
+from memo.events import Event, Operation
+from memo.paths import Home
+from worker import judge
+from worker.context import Context
+
+CODE = """
+import json
+from memo.protocols import Cost, Handler
+
+class Paying(Handler):
+    name = "paying"
+    quick = True
+    gain = {"gain_s": 2.0}
+
+    def __init__(self, settings, home):
+        self.file = home.root / "expired"
+
+    def cost(self, candidate, context):
+        return Cost(500.0, 1_000_000)
+
+    def handle(self, candidate, context):
+        return self.gain | {"app": candidate.action.target}
+
+    def expire(self, result):
+        with self.file.open("a") as file:
+            file.write(result["app"] + "\\n")
+
+class Unproven(Paying):
+    name = "unproven"
+    gain = {}
+
+class Distant(Paying):
+    name = "distant"
+    quick = False
+"""
+
+
+@pytest.fixture
+def opened(database_url: str, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Context]:
+    names = {name: name.capitalize() for name in ("paying", "unproven", "distant")}
+    install(tmp_path, monkeypatch, "ledgered", CODE, **names)
+    with opened_store(database_url, home) as context:
+        yield context
+
+
+def settle(opened: Context) -> None:
+    with dispatching(opened) as dispatcher:
+        dispatcher.settle()
+
+
+def over(opened: Context) -> None:
+    """Let the life of all goes be over."""
+    with opened.store.write() as session:
+        session.execute(update(DispatchRow).values(until=datetime.now(UTC)))
+
+
+def outcomes(opened: Context) -> list[tuple[str, str | None, float | None]]:
+    return [(row.handler, row.outcome, row.gain_s) for row in rows(opened)]
+
+
+def expired(home: Home) -> list[str]:
+    file = home.root / "expired"
+    return file.read_text().split() if file.exists() else []
+
+
+def test_a_go_is_open_until_it_came_true_or_its_life_is_over(opened: Context, home: Home) -> None:
+    on = under(opened, "paying", "unproven")
+    for app in ("a", "b"):
+        dispatch(on, predict(opened, app))
+    settle(on)
+    assert {row.outcome for row in rows(opened)} == {None}
+    happen(opened, "b")
+    settle(on)
+    assert outcomes(opened)[2:] == [("paying", "hit", 2.0), ("unproven", "hit", None)]
+    assert {row.outcome for row in rows(opened)[:2]} == {None}
+    over(opened)
+    settle(on)
+    assert outcomes(opened)[:2] == [("paying", "waste", None), ("unproven", "waste", None)]
+    assert expired(home) == ["a", "a"], "what was prepared in vain is taken back"
+    happen(opened, "a")
+    settle(on)
+    assert outcomes(opened)[:2] == [("paying", "waste", None), ("unproven", "waste", None)], "once and for all"
+
+
+def test_what_came_before_the_prediction_or_elsewhere_is_no_hit(opened: Context) -> None:
+    on = under(opened, "paying")
+    happen(opened, "a")
+    dispatch(on, predict(opened, "a"))
+    happen(opened, "a", scope="bob@host")
+    happen(opened, "a", operation=Operation.PROCESS_END)
+    over(opened)
+    settle(on)
+    assert outcomes(opened) == [("paying", "waste", None)]
+
+
+def test_what_came_after_its_life_is_no_hit(opened: Context) -> None:
+    on = under(opened, "paying")
+    prediction = predict(opened, "a")
+    dispatch(on, prediction)
+    late = Event(datetime.now(UTC) + timedelta(seconds=90), Operation.PROCESS_START, "a")
+    with opened.store.write() as session:
+        events.append(session, SCOPE, [late], ["late"])
+    settle(on)
+    assert outcomes(opened) == [("paying", None, None)]
+
+
+def test_a_dry_go_has_an_outcome_and_no_gain(opened: Context, home: Home) -> None:
+    dry = under(opened, "paying", on=[])
+    for app in ("a", "b"):
+        dispatch(dry, predict(opened, app))
+    happen(opened, "a")
+    settle(dry)
+    over(opened)
+    settle(dry)
+    assert outcomes(opened) == [("paying", "hit", None), ("paying", "waste", None)]
+    assert expired(home) == [], "nothing was done"
+
+
+def test_a_handler_in_a_process_takes_back_too(opened: Context, home: Home) -> None:
+    on = under(opened, "distant")
+    dispatch(on, predict(opened, "a"))
+    over(opened)
+    settle(on)
+    assert expired(home) == ["a"]
+
+
+def test_totals_count_what_is_known(opened: Context) -> None:
+    on = under(opened, "paying", "unproven", cooldown_s=0)
+    for app in ("a", "b", "c"):
+        dispatch(on, predict(opened, app))
+    dispatch(on, predict(opened, "c", 0.1))
+    happen(opened, "a")
+    settle(on)
+    over(opened)
+    settle(on)
+    with opened.store.read() as session:
+        found = ledger.totals(session, SCOPE)
+        assert ledger.totals(session, "bob@host") == {}
+    common = {"goes": 3, "dry": 0, "failed": 0, "overrun": 0, "stopped": 1, "hits": 1, "waste": 2}
+    assert found["paying"] == common | {"read_bytes": 3_000_000, "saved_s": 2.0, "cost_s": 1.5}
+    assert found["unproven"] == common | {"read_bytes": 3_000_000, "saved_s": 0.0, "cost_s": 1.0}, (
+        "a hit of which nobody knows what it saved is not counted"
+    )
+
+
+def test_a_handler_that_does_not_pay_turns_itself_off_and_says_so_once(
+    opened: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judge, "GOES", 4)
+    on = under(opened, "paying", "unproven")
+
+    def four_goes(names: str) -> None:
+        for app in names:
+            dispatch(on, predict(opened, app))
+        happen(opened, names[0])
+        settle(on)
+        over(opened)
+        settle(on)
+
+    with capture_logs() as logs:
+        four_goes("abcd")  # of the one, 2.0 s saved and as much spent; of the other, only three count
+        assert logs == []
+        four_goes("efgh")
+        settle(on)
+    [said] = [entry for entry in logs if entry["log_level"] == "warning"]
+    assert (said["handler"], said["reason"]) == ("unproven", "its last 4 goes cost 2.0 s and saved 0.0 s")
+    stopped = predict(opened, "z")
+    dispatch(under(opened, "unproven"), stopped)
+    assert stopped_by(opened, stopped).startswith("off: its last 4 goes cost 2.0 s and saved 0.0 s; again from 20")
+    with opened.store.read() as session:
+        assert [row.handler for row in handlers.all_resting(session, SCOPE)] == ["unproven"]
+
+
+def test_each_rest_is_longer_until_it_paid(opened: Context) -> None:
+    def rest() -> timedelta:
+        with opened.store.write() as session:
+            row = handlers.turn_off(session, SCOPE, "paying", "it cost more")
+            return row.until - row.since
+
+    assert [rest() / timedelta(hours=1) for _ in range(10)] == [1, 2, 4, 8, 16, 32, 64, 128, 168, 168]
+    with opened.store.write() as session:
+        handlers.paid(session, SCOPE, "paying")
+    assert rest() == timedelta(hours=1)
+
+
+def test_after_its_rest_it_is_judged_by_new_goes_alone(opened: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge, "GOES", 2)
+    on = under(opened, "unproven")
+    for app in "ab":
+        dispatch(on, predict(opened, app))
+    over(opened)
+    settle(on)
+    with opened.store.write() as session:
+        session.execute(update(HandlerRow).values(until=datetime.now(UTC)))
+    dispatch(on, predict(opened, "c"))
+    over(opened)
+    settle(on)
+    with opened.store.read() as session:
+        assert not handlers.all_resting(session, SCOPE)
+    dispatch(on, predict(opened, "d"))
+    over(opened)
+    settle(on)
+    with opened.store.read() as session:
+        [row] = handlers.all_resting(session, SCOPE)
+    assert (row.times, row.until - row.since) == (2, timedelta(hours=2))
