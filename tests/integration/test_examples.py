@@ -1,0 +1,135 @@
+"""The example subscribers of the documentation: late, killed in the midst of their work, and behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, needs_program
+from redis import Redis
+from test_client import _forget_group, message
+from watched import until
+
+from memo.events import Action, Operation
+from memo.messages import EXCHANGE, STREAM, Publisher, amqp_connection
+from memo.paths import Home
+from memo.predictions import Candidate
+
+EXAMPLES = ROOT / "docs" / "examples"
+WAIT_S = 20.0
+GROUP = f"example-{os.getpid()}"
+HOSTILE = "evil\x7f$(touch pwned)`touch pwned`; ../../x '\"\\n"
+
+Command = list[str]
+
+
+def publish(url: str, *numbers: int) -> None:
+    one = Candidate(Action(Operation.PROCESS_START, HOSTILE), 0.5, datetime(2026, 3, 2, 9, 15, tzinfo=UTC))
+    publisher = Publisher(url)
+    publisher.publish([message(number) | {"candidates": [one.as_dict("en")]} for number in numbers])
+    publisher.close()
+
+
+class Example:
+    """A program of the documentation, whose output goes to a file."""
+
+    def __init__(self, command: Command, folder: Path, **settings: str) -> None:
+        self._command, self._folder, self._settings = command, folder, settings
+        self._output = folder / "received.jsonl"
+        self._output.touch()
+        self._process: subprocess.Popen[bytes]
+
+    def ended(self) -> int:
+        """Its status, once it has ended by itself."""
+        return self._process.wait(WAIT_S)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Killed at the end, whatever it does."""
+        with self._output.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command, stdout=output, cwd=self._folder, env=os.environ | self._settings, start_new_session=True
+            )
+        try:
+            yield
+        finally:
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.wait()
+
+    def received(self) -> list[int]:
+        """Ids, in the order in which they came."""
+        return [json.loads(line)["id"] for line in self._output.read_text().split("\n")[:-1]]
+
+
+def _groups(url: str) -> list[str]:
+    with Redis.from_url(url) as client:
+        return [os.fsdecode(group["name"]) for group in client.xinfo_groups(STREAM)] if client.exists(STREAM) else []
+
+
+def _has_queue(url: str) -> bool:
+    with amqp_connection(url) as connection, connection.channel() as channel:
+        try:
+            channel.queue_declare(f"{EXCHANGE}.{GROUP}", passive=True)
+        except connection.channel_errors:
+            return False
+    return True
+
+
+def _is_there(url: str) -> Callable[[], bool]:
+    return lambda: _has_queue(url) if url.startswith("amqp") else GROUP in _groups(url)
+
+
+@pytest.fixture(params=["subscriber.py", "subscriber.py by AMQP", "subscriber_amqp.py", "subscriber.sh"])
+def example(request: pytest.FixtureRequest, home: Home, tmp_path: Path) -> Iterator[tuple[Example, str]]:
+    """A program, and the broker that it reads from."""
+    name: str = request.param
+    url: str = request.getfixturevalue("amqp_url" if "amqp" in name.lower() else "redis_url")
+    file = str(EXAMPLES / name.partition(" ")[0])
+    command = [sys.executable, file, GROUP, url]
+    settings = {}
+    if name.endswith(".sh"):
+        settings = {"REDIS": f"{needs_program('redis-cli')} -u {url}"}
+        command = ["sh", file, GROUP, "cat"]
+    yield Example(command, tmp_path, **settings), url
+    _forget_group(url, GROUP)
+
+
+def _came(program: Example, least: int) -> bool:
+    return len(set(program.received())) >= least
+
+
+def test_it_gets_everything_again_however_often_it_is_killed(example: tuple[Example, str], tmp_path: Path) -> None:
+    program, url = example
+    with program.running():
+        until("its group", _is_there(url))
+    publish(url, *range(1, 41))  # it comes late
+    for least in (3, 10, 40):
+        with program.running():
+            until("its messages", partial(_came, program, least))
+    with program.running():
+        publish(url, 41)
+        until("the last", lambda: 41 in program.received())
+    received = program.received()
+    assert set(received) == {*range(1, 42)}
+    assert len(received) <= 41 + 3 * 10, "at most what it held when it was killed comes twice"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["received.jsonl"], "nothing of a title was run"
+
+
+def test_the_shell_ends_where_its_command_fails_and_begins_with_that_message(redis_url: str, tmp_path: Path) -> None:
+    redis = f"{needs_program('redis-cli')} -u {redis_url}"
+    fails_once = "cat >>received.jsonl; test -e failed || { touch failed; exit 7; }"
+    program = Example(["sh", str(EXAMPLES / "subscriber.sh"), GROUP, "sh", "-c", fails_once], tmp_path, REDIS=redis)
+    with program.running():
+        until("its group", _is_there(redis_url))
+        publish(redis_url, 1, 2)
+        assert program.ended() == 7
+    with program.running():
+        until("both", lambda: program.received() == [1, 1, 2])
