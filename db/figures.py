@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from db import redactions
+from db import handlers, redactions
 from db.models import EventRow, JobRow, PredictionRow, RunRow, ScopeRow
 from db.versions import BUILTIN
 from memo.events import Operation
@@ -25,6 +25,7 @@ def figures(session: Session, scope: str) -> dict[str, Any]:
         **{name: scopes[scope][name] for name in NOTHING},
         "predictions": sum(one["predictions"] for one in scopes.values()),
         "scopes": scopes,
+        "resting": handlers.resting_as_json(session, scope),
         "private": {one["rule"]: one["events"] for one in redactions.by_rule(session)},
         "last_training": _last_training(session),
         "jobs": [

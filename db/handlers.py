@@ -1,7 +1,7 @@
 """Handlers that turned themselves off, and for how long."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -18,10 +18,13 @@ def resting(session: Session, scope: str, handler: str) -> HandlerRow | None:
     return row if row and row.until > datetime.now(UTC) else None
 
 
-def all_resting(session: Session, scope: str) -> Sequence[HandlerRow]:
-    """The rows of those that rest now."""
+def resting_as_json(session: Session, scope: str) -> list[dict[str, Any]]:
+    """Those that rest now: name, until when, and why."""
     query = select(HandlerRow).where(HandlerRow.scope == scope, HandlerRow.until > datetime.now(UTC))
-    return session.scalars(query.order_by(HandlerRow.handler)).all()
+    return [
+        {"handler": row.handler, "until": row.until.isoformat(), "reason": row.reason}
+        for row in session.scalars(query.order_by(HandlerRow.handler))
+    ]
 
 
 def since(session: Session, scope: str, handler: str) -> datetime | None:

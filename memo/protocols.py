@@ -118,6 +118,8 @@ class Handler(Protocol):
     """A person sees or hears it: it waits for the end of quiet hours and of what fills the screen."""
     limit_s: float = 10.0
     """Of a go; its process is killed after that."""
+    per_hour: int | None = None
+    """Goes an hour, where the settings would let it have more."""
 
     def accepts(self, action: Action) -> bool:
         """Whether this is an action that the handler can do something about."""

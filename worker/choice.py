@@ -41,7 +41,7 @@ def choose(
         try:
             if not handler.accepts(candidate.action):
                 continue
-            go = Go(name, candidate, context, handler.cost(candidate, context), handler.noticed)
+            go = Go(name, candidate, context, handler.cost(candidate, context), handler.noticed, handler.per_hour)
         except Exception as error:  # whatever a plug-in raises must not reach the next handler
             return Choice(Go(name, candidate, context), dispatches.FAILED, failed(name, context.prediction_id, error))
         with store.read() as session:

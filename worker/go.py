@@ -27,6 +27,8 @@ class Go:
     cost: Cost = Cost()
     noticed: bool = False
     """Whether a person notices it."""
+    per_hour: int | None = None
+    """Goes an hour that are enough for its handler."""
 
     @property
     def is_free(self) -> bool:

@@ -29,6 +29,7 @@ COMMANDS = {
     "forget": "forget:forget",
     "export": "export:export",
     "sources": "sources:sources",
+    "handlers": "handlers:handlers",
     "doctor": "doctor:doctor",
 }
 """Name -> where it stands, in the order of `memo --help`."""

@@ -152,6 +152,7 @@ def _said(found: dict[str, Any]) -> list[tuple[str, str]]:
     training, scopes = found.get("last_training"), found.get("scopes", {})
     rows = [
         *((f"source {name}", _source(one)) for name, one in found["sources"].items()),
+        *((f"handler {one['handler']}", _resting(one)) for one in found.get("resting", [])),
         ("events", str(found["events"])),
         ("predictions", str(found["predictions"])),
         *((name, _scope(one, (1, 3, 5) if name == found["scope"] else (1,))) for name, one in scopes.items()),
@@ -177,6 +178,10 @@ def _kept_out(counts: dict[str, int]) -> str:
 def _source(one: dict[str, Any]) -> str:
     failures = f" ({one['failures']} failures)" if one["failures"] else ""
     return f"{one['state']}{failures}{': ' if one['says'] else ''}{one['says']}"
+
+
+def _resting(one: dict[str, Any]) -> str:
+    return f"turned itself off until {one['until'][:19].replace('T', ' ')} UTC: {one['reason']}"
 
 
 def _scope(one: dict[str, Any], cuts: tuple[int, ...]) -> str:

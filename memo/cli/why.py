@@ -9,7 +9,7 @@ import typer
 
 from memo.cli.look import look
 from memo.cli.progress import bar
-from memo.cli.text import reason, short
+from memo.cli.text import reason, safe, short
 from memo.errors import UsageError
 from memo.events import Action, Event
 from memo.paths import Home
@@ -17,7 +17,7 @@ from memo.predictions import Answer, Ranking, action_as_dict, action_from_dict, 
 from memo.settings import Settings
 
 if TYPE_CHECKING:
-    from db.models import PredictionRow
+    from db.models import DispatchRow, PredictionRow
     from worker.predictors.why import Past
 
 REASONS = 4
@@ -34,7 +34,8 @@ def why(
     redacted: Annotated[bool, typer.Option("--redacted", help="Instead: which privacy rules acted.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of words.")] = False,
 ) -> None:
-    """Say why a prediction put its first candidate first, and what it would have been without the language model.
+    """Say why a prediction put its first candidate first, what it would have been without the language model, and
+    what each handler did about it, or which gate stopped that and by how much.
 
     The past is read anew up to that prediction and weighed by today's weights, which have learned since.
     With --redacted: which privacy rules acted, how often, and when last; what they kept out MEMO does not know either.
@@ -71,7 +72,7 @@ def _show_redacted(settings: Settings, home: Home, as_json: bool) -> None:
 
 
 def _explain(settings: Settings, home: Home, prediction: int) -> dict[str, Any]:
-    from db import checkpoints, events, feedback, predictions, scopes, versions
+    from db import checkpoints, dispatches, events, feedback, predictions, scopes, versions
     from worker.predictors.mixed import MixedPredictor
     from worker.predictors.serving import BUILTIN, Serving
     from worker.predictors.why import past
@@ -84,6 +85,7 @@ def _explain(settings: Settings, home: Home, prediction: int) -> dict[str, Any]:
         scope = scopes.get(session, row.scope)
         checkpoint = checkpoints.get(session, row.scope, row.model_version, scope.generation) if scope else None
         answered = feedback.after(session, row.scope, 0)
+        acts = dispatches.of(session, row.id)
         folder = None if row.model_version == BUILTIN else Path(versions.get(session, row.model_version).path)
     weights = checkpoint.weights if checkpoint else None
     serving = Serving(settings.model)
@@ -95,7 +97,7 @@ def _explain(settings: Settings, home: Home, prediction: int) -> dict[str, Any]:
     rankings = {"now": predictor.predict(log[-1:], TOP), "without_language_model": alone.predict(log[-1:], TOP)}
     first, *others = [action_from_dict(candidate["action"]) for candidate in row.candidates]
     reasons = predictor.reasons(first, others[0]) if others else {}
-    return _as_json(row, log[-1], reasons, past(log, first), rankings)
+    return _as_json(row, log[-1], reasons, past(log, first), rankings) | {"handlers": [_act(one) for one in acts]}
 
 
 def _learn(log: list[Event], *predictors: Any) -> None:
@@ -134,6 +136,12 @@ def _as_json(
     }
 
 
+def _act(row: "DispatchRow") -> dict[str, Any]:
+    """What a handler did about it; where it was stopped, the detail begins with the gate's name."""
+    names = ("handler", "status", "detail", "action", "probability", "outcome")
+    return {name: getattr(row, name) for name in names}
+
+
 def _show(found: dict[str, Any], settings: Settings) -> None:
     chinese = settings.language == "zh"
     zone = settings.zone
@@ -159,6 +167,9 @@ def _show(found: dict[str, Any], settings: Settings) -> None:
         print(f"  {at.astimezone(zone):%Y-%m-%d %H:%M:%S}")
     without = ", ".join(said(candidate) for candidate in found["without_language_model"])
     print(f"没有语言模型时：{without}" if chinese else f"Without the language model: {without}")
+    for act in found["handlers"]:
+        detail = f" ({act['detail']})" if act["detail"] else ""
+        print(safe(f"{act['handler']}: {said(act)}, {act['outcome'] or act['status']}{detail}"))
 
 
 def _named(action: dict[str, str], settings: Settings) -> str:

@@ -61,6 +61,7 @@ class Noted(Handler):
     def __init__(self, given: Given, name: str, settings: Settings, home: Home) -> None:
         self.given, self.name = given, name
         self.noticed = name == "noticed"
+        self.per_hour = 1 if name == "rare" else None
 
     def accepts(self, action: Action) -> bool:
         if self.name == "choosy":
@@ -77,7 +78,7 @@ class Noted(Handler):
         return {"answer": "never"} if self.name == "asking" else {"by": self.name}
 
 
-NAMES = ("one", "two", "failing", "picky", "choosy", "costly", "noticed", "asking")
+NAMES = ("one", "two", "failing", "picky", "choosy", "costly", "noticed", "asking", "rare")
 
 
 @pytest.fixture
@@ -361,6 +362,13 @@ def test_the_budget_gate_counts_the_goes_of_a_handler_in_an_hour(opened: Context
     later = predict(opened, "d")
     dispatch(limited, later)
     assert went(opened, later) == [("one", "done"), ("two", "done")]
+
+
+def test_a_handler_may_want_fewer_goes_an_hour(opened: Context, given: Given) -> None:
+    first, second = predict(opened, "a"), predict(opened, "b")
+    for prediction in (first, second):
+        dispatch(under(opened, "rare"), prediction)
+    assert stopped_by(opened, second) == "budget: 1 of 1 an hour are spent"
 
 
 def test_the_budget_gate_counts_what_is_read(opened: Context, given: Given) -> None:

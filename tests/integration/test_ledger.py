@@ -192,7 +192,7 @@ def test_a_handler_that_does_not_pay_turns_itself_off_and_says_so_once(
     dispatch(under(opened, "unproven"), stopped)
     assert stopped_by(opened, stopped).startswith("off: its last 4 goes cost 2.0 s and saved 0.0 s; again from 20")
     with opened.store.read() as session:
-        assert [row.handler for row in handlers.all_resting(session, SCOPE)] == ["unproven"]
+        assert [one["handler"] for one in handlers.resting_as_json(session, SCOPE)] == ["unproven"]
 
 
 def test_each_rest_is_longer_until_it_paid(opened: Context) -> None:
@@ -220,10 +220,10 @@ def test_after_its_rest_it_is_judged_by_new_goes_alone(opened: Context, monkeypa
     over(opened)
     settle(on)
     with opened.store.read() as session:
-        assert not handlers.all_resting(session, SCOPE)
+        assert not handlers.resting_as_json(session, SCOPE)
     dispatch(on, predict(opened, "d"))
     over(opened)
     settle(on)
     with opened.store.read() as session:
-        [row] = handlers.all_resting(session, SCOPE)
-    assert (row.times, row.until - row.since) == (2, timedelta(hours=2))
+        row = handlers.resting(session, SCOPE, "unproven")
+    assert row and (row.times, row.until - row.since) == (2, timedelta(hours=2))

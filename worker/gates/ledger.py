@@ -61,8 +61,9 @@ class Budget:
     def objection(self, session: Session, go: Go) -> str | None:
         """Spent."""
         goes, read = dispatches.last_hour(session, go.context.scope, go.handler)
-        if goes >= self._per_hour:
-            return f"{goes} of {self._per_hour} an hour are spent"
+        most = self._per_hour if go.per_hour is None else min(self._per_hour, go.per_hour)
+        if goes >= most:
+            return f"{goes} of {most} an hour are spent"
         read_mb, more_mb = read / MEGABYTE, go.cost.read_bytes / MEGABYTE
         if more_mb and read_mb + more_mb > self._mb_per_hour:
             return f"{read_mb:.0f} MB and {more_mb:.0f} MB more are above {self._mb_per_hour} MB an hour"

@@ -25,6 +25,7 @@ class AskHandler(Handler):
     name = "ask"
     noticed = True
     limit_s = 60.0
+    per_hour = 1
 
     def __init__(self, settings: Settings, home: Home) -> None:
         self._language, self._launcher = settings.language, Launcher(settings, home)

@@ -1,0 +1,86 @@
+"""`memo handlers`, and what `memo why` and `memo status` say of handlers, on a store with a ledger."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dispatching import SCOPE, dispatch, opened_store, predict, under
+from sqlalchemy import update
+
+from db import handlers as resting
+from db.models import DispatchRow
+from memo.cli import handlers, status
+from memo.paths import Home
+from memo.settings import Settings
+from worker.context import Context
+
+MEMO = Path(sys.executable).parent / "memo"
+TOML = f"""
+scope = "{SCOPE}"
+[dispatch]
+on = ["log", "webhook", "gone"]
+[dispatch.routes]
+process_start = ["log", "record", "webhook"]
+"""
+
+
+@pytest.fixture
+def opened(home: Home) -> Iterator[Context]:
+    home.config.write_text(TOML)
+    with opened_store(home.database_url, home) as context:
+        yield context
+
+
+def found(home: Home) -> dict[str, dict[str, Any]]:
+    return {one["name"]: one for one in handlers.collect(home, Settings.load())}
+
+
+def test_each_handler_is_on_dry_off_or_missing(home: Home) -> None:
+    home.config.write_text(TOML)
+    states = {name: one["state"] for name, one in found(home).items()}
+    known = {"log": "on", "record": "dry", "webhook": "on", "gone": "missing", "notify": "off", "preload_app": "dry"}
+    assert states.items() >= known.items()
+    assert found(home)["log"] | {"says": ""} == handlers.NOTHING | {
+        "name": "log",
+        "state": "on",
+        "says": "",
+        "balance_s": 0.0,
+    }, "without a store too"
+
+
+def test_the_ledger_of_each_handler_is_shown(opened: Context, home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    dispatch(under(opened, "log"), predict(opened, "a"))
+    dispatch(under(opened, "log"), predict(opened, "b"))
+    with opened.store.write() as session:
+        session.execute(update(DispatchRow).values(outcome="hit", gain_s=2.5, cost_ms=1_500.0, read_bytes=3_000_000))
+        resting.turn_off(session, SCOPE, "log", "its last 20 goes cost 5.0 s and saved 1.0 s")
+    one = found(home)["log"]
+    assert (one["goes"], one["hits"], one["waste"], one["read_bytes"]) == (2, 2, 0, 6_000_000)
+    assert (one["saved_s"], one["cost_s"], one["balance_s"]) == (5.0, 3.0, 2.0)
+    assert one["state"] == "resting"
+    assert datetime.fromisoformat(one["until"]) > datetime.now(UTC) + timedelta(minutes=59)
+        minutes=59
+    )
+    handlers.handlers()
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("log "))
+    assert line.split()[:10] == ["log", "resting", "2", "0", "2", "0", "6", "5.0", "s", "+2.0"]
+    assert line.endswith("its last 20 goes cost 5.0 s and saved 1.0 s")
+    said = dict(status._said(status.collect(home, Settings.load())))
+    assert said["handler log"].startswith("turned itself off until 20")
+
+
+def test_why_names_the_gate_that_stopped_each_handler(opened: Context) -> None:
+    stopped = predict(opened, "a\x1b[31m", 0.31)
+    dispatch(under(opened, "log", "record"), stopped)
+    done = subprocess.run([MEMO, "why", str(stopped), "--json"], capture_output=True, text=True, check=True)
+    acts = json.loads(done.stdout)["handlers"]
+    assert [(act["handler"], act["status"], act["detail"]) for act in acts] == [
+        (name, "stopped", "confidence: 0.31 is below 0.50") for name in ("log", "record")
+    ]
+    done = subprocess.run([MEMO, "why", str(stopped)], capture_output=True, text=True, check=True)
+    assert "log: start a [31m 31%, stopped (confidence: 0.31 is below 0.50)" in done.stdout.splitlines()
