@@ -64,8 +64,6 @@ def test_the_ledger_of_each_handler_is_shown(opened: Context, home: Home, capsys
     assert (one["saved_s"], one["cost_s"], one["balance_s"]) == (5.0, 3.0, 2.0)
     assert one["state"] == "resting"
     assert datetime.fromisoformat(one["until"]) > datetime.now(UTC) + timedelta(minutes=59)
-        minutes=59
-    )
     handlers.handlers()
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("log "))
     assert line.split()[:10] == ["log", "resting", "2", "0", "2", "0", "6", "5.0", "s", "+2.0"]
