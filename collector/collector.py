@@ -5,10 +5,10 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from importlib.metadata import entry_points
 from traceback import format_tb
 
 from collector.announce import Announcer
+from collector.installed import make
 from collector.intake import Intake
 from collector.privacy import sayable
 from collector.states import State, States
@@ -24,15 +24,9 @@ from memo.settings import Settings
 BACK_OFF_S = (1.0, 60.0)
 """First and longest pause before a source is run again; the first one too after a run longer than the longest."""
 READY_S = 5.0
-"""A source that watches later than this holds the others up no longer."""
+"""Sources that watch later than this hold the others up no longer."""
 
 log = logs.get(__name__)
-
-
-def sources(settings: Settings, home: Home) -> list[Source]:
-    """The sources of the entry-point group `memo.sources` that are on."""
-    on = settings.sources.on
-    return [entry.load()(settings, home) for entry in entry_points(group="memo.sources") if entry.name in on]
 
 
 def keep_running(source: Source, intake: Intake, states: States, stop: Stop) -> None:
@@ -64,7 +58,7 @@ def _run(source: Source, intake: Intake, states: States, stop: Stop) -> tuple[St
             return State.MISSING, lacks
         states.put(source.name, State.WATCHING)
         source.run(emit, partial(intake.cursor, source.name), stop)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a library may want to end the program
         says = sayable(f"{type(error).__name__}: {error}", intake.rules)
         log.error("a source failed", source=source.name, says=says, at=format_tb(error.__traceback__))
         return State.FAILED, says
@@ -77,12 +71,14 @@ def collect(settings: Settings, home: Home, stop: Stop, ready: Callable[[], None
     store = open_store(settings, home)
     url = broker_url(home, settings)
     intake = Intake(store, settings, home, Announcer(make_app(url, settings), settings).look)
-    found, states = sources(settings, home), States(home)
+    states = States(home)
+    found = [make(name, settings, home) for name in dict.fromkeys(settings.sources.on)]
     threads = [threading.Thread(target=keep_running, args=(source, intake, states, stop)) for source in found]
     for thread in threads:
         thread.start()
+    deadline = time.monotonic() + READY_S
     for source in found:
-        source.watching.wait(READY_S)
+        source.watching.wait(max(0.0, deadline - time.monotonic()))
     ready()
     for thread in threads:
         thread.join()

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from contextlib import suppress
 from enum import StrEnum
 
 from memo.paths import Home
@@ -24,6 +25,7 @@ class States:
         self._file = home.sources
         self._lock = threading.Lock()
         self._sources: dict[str, dict[str, str | int]] = {}
+        self.close()  # what a collector that was killed has left
 
     def put(self, name: str, state: State, says: str = "") -> None:
         """What a source does now; each failure is counted."""
@@ -31,8 +33,9 @@ class States:
             failures = int(self._sources.get(name, {}).get("failures", 0)) + (state is State.FAILED)
             self._sources[name] = {"state": state, "says": says, "failures": failures}
             fresh = self._file.with_suffix(".new")
-            fresh.write_text(json.dumps(self._sources))
-            fresh.replace(self._file)  # whole or not at all
+            with suppress(OSError):  # a full disk must not end a source
+                fresh.write_text(json.dumps(self._sources))
+                fresh.replace(self._file)  # whole or not at all
 
     def close(self) -> None:
         """Nothing runs any more."""

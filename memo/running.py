@@ -61,7 +61,8 @@ def holder(home: Home) -> int | None:
 def sources(home: Home) -> dict[str, dict[str, Any]]:
     """What the collector says of its sources, by name; empty where none runs."""
     with suppress(OSError, ValueError):
-        if holder(home) is not None:
+        states = {part["name"]: part["state"] for part in state(home).get("parts", [])}
+        if states.get("collector") == "running":  # one that was killed has left what it said
             found: dict[str, dict[str, Any]] = json.loads(home.sources.read_text())
             return found
     return {}

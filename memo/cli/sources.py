@@ -2,7 +2,6 @@
 
 import json
 from contextlib import suppress
-from importlib.metadata import entry_points
 from typing import Annotated, Any
 
 import typer
@@ -26,28 +25,35 @@ def sources(as_json: Annotated[bool, typer.Option("--json", help="JSON instead o
         return
     for source in found:
         private = f"({sum(source['private'].values())} events kept out or changed)" if source["private"] else ""
-        print(f"{source['name']:14}{source['state']:10}{safe(source['says'])} {private}".rstrip())
+        print(f"{safe(source['name']):14}{source['state']:10}{safe(source['says'])} {private}".rstrip())
 
 
 def collect(home: Home, settings: Settings) -> list[dict[str, Any]]:
     """Name, state, words and failures of each source, and on how many of its events each rule acted, as JSON."""
+    from collector import installed
+
     now, private = running.sources(home), _private(home, settings)
     return [
         {
-            "name": entry.name,
+            "name": name,
             "failures": 0,
-            "private": private.get(entry.name, {}),
-            **(now.get(entry.name) or _resting(entry, settings, home)),
+            "private": private.get(name, {}),
+            **(now.get(name) or _resting(name, settings, home)),
         }
-        for entry in sorted(entry_points(group="memo.sources"), key=lambda entry: entry.name)
+        for name in sorted(installed.names() | set(settings.sources.on))
     ]
 
 
-def _resting(entry: Any, settings: Settings, home: Home) -> dict[str, str]:
+def _resting(name: str, settings: Settings, home: Home) -> dict[str, str]:
     """Of a source that does not run."""
-    if entry.name not in settings.sources.on:
+    from collector import installed
+
+    if name not in settings.sources.on:
         return {"state": "off", "says": "add it to sources.on in memo.toml"}
-    lacks = entry.load()(settings, home).missing()
+    try:
+        lacks = installed.make(name, settings, home).missing()
+    except Exception as error:  # of another's package
+        return {"state": "failed", "says": f"{type(error).__name__}: {error}"}
     return {"state": "missing" if lacks else "on", "says": lacks}
 
 

@@ -150,8 +150,10 @@ def _said(found: dict[str, Any]) -> list[tuple[str, str]]:
     jobs = found.get("jobs", [])
     waiting = [job["name"] for job in jobs if job["last_result"] == NOT_YET]
     training, scopes = found.get("last_training"), found.get("scopes", {})
+    absent = sorted(name for name, one in found["sources"].items() if one["state"] == "missing")
     rows = [
-        *((f"source {name}", _source(one)) for name, one in found["sources"].items()),
+        *((f"source {name}", _source(one)) for name, one in found["sources"].items() if name not in absent),
+        ("sources missing", f"{', '.join(absent)}; `memo sources` says what they need" if absent else ""),
         *((f"handler {one['handler']}", _resting(one)) for one in found.get("resting", [])),
         ("events", str(found["events"])),
         ("predictions", str(found["predictions"])),

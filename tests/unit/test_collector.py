@@ -1,18 +1,23 @@
 """A source that fails or ends is run again, after a pause that grows only while it gets nowhere."""
 
 import json
+import os
 import select
 import threading
 import time
 from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import pytest
 
+from collector import installed
 from collector.collector import BACK_OFF_S, keep_running
 from collector.intake import Intake
-from collector.states import States
+from collector.states import State, States
 from db.engine import open_store
+from memo import running
+from memo.cli.sources import collect as listed
 from memo.paths import Home
 from memo.protocols import Batch, Stop
 from memo.settings import Settings
@@ -41,10 +46,11 @@ class Source:
 
     name = "scripted"
 
-    def __init__(self, clock: Clock, runs: list[float], fails: bool) -> None:
+    def __init__(self, clock: Clock, runs: list[float], fails: bool, error: BaseException | None = None) -> None:
         self.watching = threading.Event()
         self.lacks: list[str] = []
         self._clock, self._runs, self._fails = clock, runs, fails
+        self._error = error or ConnectionError("away")
 
     def missing(self) -> str:
         return self.lacks.pop(0) if self.lacks else ""
@@ -59,7 +65,7 @@ class Source:
         if not self._runs:
             stop.set()
         if self._fails:
-            raise ConnectionError("away")
+            raise self._error
 
 
 @pytest.mark.parametrize("fails", [True, False], ids=["fails", "ends"])
@@ -118,3 +124,51 @@ def test_whoever_waits_for_a_descriptor_is_woken_by_stop() -> None:
     stop.set()
     stop.set()
     assert select.select([stop], [], [], 0) == ([stop], [], [])
+
+
+def test_a_source_that_wants_to_end_the_program_is_run_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, store, states = Clock(), open_store(Settings(), home), States(home)
+    told: list[Any] = []
+    monkeypatch.setattr(states, "put", lambda *given: told.append(given))
+    source = Source(clock, [0.0, 0.0], fails=True, error=SystemExit("bye"))
+    keep_running(source, Intake(store, Settings(), home, lambda scope: None), states, clock)
+    store.close()
+    assert told[1] == ("scripted", State.FAILED, "SystemExit: bye")
+
+
+def test_one_that_can_not_be_used_says_so_and_stops_no_other(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    points = {
+        name: EntryPoint(name, value, installed.GROUP) for name, value in (("gone", "no_such:A"), ("raw", "os:stat"))
+    }
+    monkeypatch.setattr(installed, "entry_points", lambda group, name=None: [points[name]] if name in points else [])
+    monkeypatch.setenv("MEMO_SOURCES__ON", json.dumps(["gone", "raw", "inbix"]))
+    says = {one["name"]: (one["state"], one["says"]) for one in listed(home, Settings.load())}
+    assert {state for state, _ in says.values()} == {"missing"}
+    assert says["gone"][1] == (
+        "Its package no_such can't be used (ModuleNotFoundError: No module named 'no_such'); mend or remove it."
+    )
+    assert "TypeError" in says["raw"][1]
+    assert says["inbix"][1] == "No source of this name is installed; correct it in sources.on of memo.toml."
+
+
+def test_a_full_disk_ends_no_source(home: Home) -> None:
+    states = States(home)
+    home.run.rmdir()
+    states.put("scripted", State.FAILED, "no room")
+    home.run.mkdir()
+    states.put("scripted", State.WATCHING)
+    assert json.loads(home.sources.read_text())["scripted"]["failures"] == 1
+
+
+def test_what_a_dead_collector_said_counts_no_more(home: Home) -> None:
+    def state(collector: str) -> None:
+        home.state.write_text(json.dumps({"pid": os.getpid(), "parts": [{"name": "collector", "state": collector}]}))
+
+    States(home).put("scripted", State.WATCHING)
+    with running.hold(home):
+        state("running")
+        assert running.sources(home)["scripted"]["state"] == "watching"
+        state("failed")
+        assert running.sources(home) == {}
+    States(home)
+    assert not home.sources.exists()

@@ -47,10 +47,14 @@ def test_each_source_has_its_row() -> None:
     sources = {
         "inbox": {"state": "watching", "says": "", "failures": 0},
         "x11": {"state": "failed", "says": "the screen is gone", "failures": 2},
+        "web": {"state": "missing", "says": "no history", "failures": 0},
+        "sway": {"state": "missing", "says": "no sway", "failures": 0},
     }
     said = dict(_said(FOUND | {"sources": sources}))
     assert said["source inbox"] == "watching"
     assert said["source x11"] == "failed (2 failures): the screen is gone"
+    assert said["sources missing"] == "sway, web; `memo sources` says what they need"
+    assert "source web" not in said
 
 
 def test_jobs_that_wait_are_one_row() -> None:
