@@ -1,6 +1,8 @@
-"""For tests of handlers: candidates, what the store holds, and names that nobody should have."""
+"""For tests of handlers: candidates, installed apps, what the store holds, and names that nobody should have."""
 
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from db import events, migrate
 from db.engine import open_store
@@ -24,6 +26,15 @@ HOSTILE = {
 }
 AT = datetime(2026, 3, 2, 9, 15, 4, tzinfo=UTC)
 SCOPE = "ada@host"
+REPORT = """#!{python}
+import json, os, sys, time
+told = {{"argv": sys.argv[1:], "cwd": os.getcwd(), "pid": os.getpid(), "session": os.getsid(0) == os.getpid(),
+        "files": os.listdir("/proc/self/fd"), "memo": [name for name in os.environ if name.startswith("MEMO_")]}}
+with open({out!r} + ".new", "w") as file:
+    json.dump(told, file)
+os.rename({out!r} + ".new", {out!r})
+time.sleep(60)
+"""
 
 
 def candidate(operation: Operation, target: str, place: str = "", executable: str = "") -> Candidate:
@@ -53,3 +64,18 @@ def remember(settings: Settings, home: Home, *seen: Candidate, source: str = "pr
     with store.write() as session:
         events.append(session, settings.scope, given, [repeats.key(event) for event in given])
     store.close()
+
+
+def program(folder: Path, name: str = "notes") -> Path:
+    """One that writes down how it was started."""
+    path = folder / "bin" / name
+    path.write_text(REPORT.format(python=sys.executable, out=str(folder / "report")))
+    path.chmod(0o755)
+    return path
+
+
+def entry(folder: Path, name: str = "notes", **keys: str) -> Path:
+    path = folder / "share/applications" / f"{name}.desktop"
+    given = {"Type": "Application", "Name": name} | keys
+    path.write_text("[Desktop Entry]\n" + "".join(f"{key}={value}\n" for key, value in given.items()))
+    return path

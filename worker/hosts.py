@@ -2,8 +2,6 @@
 
 import re
 
-import idna
-
 from memo.errors import MemoError
 from memo.sites import MAX_HOST, domain
 
@@ -20,6 +18,8 @@ class NoHost(MemoError):
 
 def host_of(site: str) -> str:
     """The ASCII name of a site of an event. Raises NoHost for an address, a port, a user or a local name."""
+    import idna  # its tables are large
+
     try:
         name = idna.encode(site, uts46=True).decode("ascii").lower() if domain(site) == site else ""
     except (idna.IDNAError, UnicodeError):

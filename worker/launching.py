@@ -20,7 +20,7 @@ from memo.settings import PREFIX, Settings
 from worker.hosts import host_of
 from worker.seen import Seen
 
-OPENER = "xdg-open"
+OPENER, DETACHER = "xdg-open", "setsid"
 _SHELL = re.compile(r"(ba|da|z|k|fi|t?c|r|a)?sh|busybox")
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
@@ -81,7 +81,10 @@ class Launcher:
         return False
 
     def start(self, command: list[str]) -> int:
-        """Start it in a session of its own, in the person's home; its process id."""
+        """Start it in a session of its own, in the person's home; its process id.
+
+        As long as it is a child of MEMO's, its start is not told: nothing is learned from what MEMO did by itself.
+        """
         environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         none, home = subprocess.DEVNULL, Path.home()
         process = subprocess.Popen(
@@ -89,6 +92,10 @@ class Launcher:
         )
         threading.Thread(target=process.wait, daemon=True).start()  # else it would stay as a zombie
         return process.pid
+
+    def start_as_asked(self, command: list[str]) -> None:
+        """Start it as no child of MEMO's, for it is the person who did it."""
+        self.start([_program(DETACHER), "--fork", *command])
 
 
 def _opener() -> str:

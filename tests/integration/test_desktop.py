@@ -1,21 +1,16 @@
 """Calls by D-Bus, as GNOME's extension and KDE's script make them, on a real session bus."""
 
-import asyncio
 import os
-import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import needs_program
-from dbus_fast import Message, MessageType
-from dbus_fast.aio import MessageBus
+from session_bus import Bus, Call
 from watched import until, watched
 from xserver import Desktop
 
 from collector.sources.desktop import DesktopSource
-from collector.sources.desktop_bus import NAME, PATH
 from memo.events import Event, Operation
 from memo.grammar import MAX_TEXT
 from memo.paths import Home
@@ -23,43 +18,6 @@ from memo.protocols import Stop
 from memo.settings import Settings, SourceSettings
 
 HOSTILE = ["evil\x1b]2;x\x07", "a\nb\r\u0085c", "'; DROP TABLE events; --", "%s%n{}", "新" * 1_000_000]
-
-Call = tuple[str, str, list[str | int]]
-"""Method, signature and what is given."""
-
-
-class Bus:
-    """A session bus, and callers on it."""
-
-    def __init__(self) -> None:
-        command = [needs_program("dbus-daemon"), "--session", "--nofork", "--nosyslog", "--print-address=1"]
-        self.daemon = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        assert self.daemon.stdout is not None
-        with self.daemon.stdout as said:
-            self.address = said.readline().decode().strip()
-
-    def send(self, member: str, *words: str) -> bool:
-        """Call as any program may; whether the call was taken."""
-        command = [needs_program("dbus-send"), f"--bus={self.address}", f"--dest={NAME}", "--print-reply"]
-        asked = subprocess.run([*command, PATH, f"{NAME}.{member}", *words], capture_output=True, check=False)
-        return asked.returncode == 0
-
-    def call(self, *calls: Call) -> None:
-        """Make calls, one right after the other."""
-
-        async def connected() -> None:
-            bus = await MessageBus(self.address).connect()
-            for member, kinds, given in calls:
-                answer = await bus.call(Message(NAME, PATH, NAME, member, signature=kinds, body=given))
-                assert answer and answer.message_type is MessageType.METHOD_RETURN
-            bus.disconnect()
-
-        asyncio.run(connected())
-
-    def end(self) -> None:
-        """The bus goes."""
-        self.daemon.kill()
-        self.daemon.wait()
 
 
 def window(key: str, app_id: str, title: str, pid: str = "0") -> Call:

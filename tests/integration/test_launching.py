@@ -4,13 +4,12 @@ import functools
 import json
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from handling import HOSTILE, SCOPE, candidate, context, remember
+from handling import HOSTILE, SCOPE, candidate, context, entry, program, remember
 from watched import until
 
 from memo.errors import MemoError
@@ -23,15 +22,6 @@ from worker.launching import Launcher, NotStarted
 from worker.seen import NotSeen
 
 START, VISIT, FILE = Operation.PROCESS_START, Operation.WEB_VISIT, Operation.FILE_ACCESS
-REPORT = """#!{python}
-import json, os, sys, time
-told = {{"argv": sys.argv[1:], "cwd": os.getcwd(), "session": os.getsid(0) == os.getpid(),
-        "files": os.listdir("/proc/self/fd"), "memo": [name for name in os.environ if name.startswith("MEMO_")]}}
-with open({out!r} + ".new", "w") as file:
-    json.dump(told, file)
-os.rename({out!r} + ".new", {out!r})
-time.sleep(60)
-"""
 
 
 @pytest.fixture
@@ -53,21 +43,6 @@ def settings() -> Settings:
 @pytest.fixture
 def launcher(settings: Settings, home: Home, folder: Path) -> Launcher:
     return Launcher(settings, home)
-
-
-def program(folder: Path, name: str = "notes") -> Path:
-    """One that writes down how it was started."""
-    path = folder / "bin" / name
-    path.write_text(REPORT.format(python=sys.executable, out=str(folder / "report")))
-    path.chmod(0o755)
-    return path
-
-
-def entry(folder: Path, name: str = "notes", **keys: str) -> Path:
-    path = folder / "share/applications" / f"{name}.desktop"
-    given = {"Type": "Application", "Name": name} | keys
-    path.write_text("[Desktop Entry]\n" + "".join(f"{key}={value}\n" for key, value in given.items()))
-    return path
 
 
 @pytest.fixture
@@ -103,6 +78,23 @@ def test_an_app_is_started_as_its_entry_says_and_alone(
     assert told["argv"] == ["--new", "two words"] and told["cwd"] == str(folder)
     assert told["session"] and told["memo"] == [] and len(told["files"]) == 4, "and the one that lists them"
     assert handler.handle(seen, context()) == {}, "it runs already"
+
+
+def test_what_was_asked_for_is_no_child_of_ours(
+    launcher: Launcher, settings: Settings, home: Home, folder: Path, ended: Callable[[int], None]
+) -> None:
+    program(folder)
+    entry(folder, Exec="notes --new")
+    remember(settings, home, candidate(START, "notes"))
+    launcher.start_as_asked(launcher.command(candidate(START, "notes"), SCOPE))
+    report = folder / "report"
+    until("its report", report.exists)
+    told = json.loads(report.read_text())
+    ended(told["pid"])
+    assert told["argv"] == ["--new"] and told["session"]
+    until(
+        "it has another parent", lambda: os.getpid() not in {one.pid for one in psutil.Process(told["pid"]).parents()}
+    )
 
 
 def test_nothing_is_started_that_its_owner_has_not_named(settings: Settings, home: Home, folder: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from dbus_fast import Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
-from test_desktop import Bus
+from session_bus import Bus
 
 from collector import presence
 from collector.presence import LOGIND, MANAGER, PROPERTIES, SESSION, Sleep, logind

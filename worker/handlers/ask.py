@@ -43,5 +43,5 @@ class AskHandler(Handler):
         if given not in ANSWERS[self._language]:
             return {"shown": True}
         if given == Answer.YES.value:
-            self._launcher.start(command)
+            self._launcher.start_as_asked(command)
         return {"shown": True, "answer": given}

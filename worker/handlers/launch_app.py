@@ -5,12 +5,9 @@ from typing import Any
 from memo.events import Action, Operation
 from memo.paths import Home
 from memo.predictions import Candidate
-from memo.protocols import Cost, DispatchContext, Handler
+from memo.protocols import DispatchContext, Handler
 from memo.settings import Settings
 from worker.launching import Launcher
-
-COST = Cost(ms=1_000.0)
-"""About what the start of a desktop app takes."""
 
 
 class LaunchAppHandler(Handler):
@@ -26,10 +23,6 @@ class LaunchAppHandler(Handler):
     def accepts(self, action: Action) -> bool:
         """The start of an app that is named in the settings."""
         return action.operation is Operation.PROCESS_START and action.target in self._allowed
-
-    def cost(self, candidate: Candidate, context: DispatchContext) -> Cost:
-        """That of a start."""
-        return COST
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
         """Start it. Raises NotStarted where nothing may be started."""

@@ -20,6 +20,7 @@ class NotifyHandler(Handler):
     name = "notify"
     noticed = True
     limit_s = 20.0
+    per_hour = 1
 
     def __init__(self, settings: Settings, home: Home) -> None:
         self._language, self._seen = settings.language, Seen(settings, home)

@@ -1,10 +1,8 @@
 """The handler that looks a site's name up before it is visited, and, where its owner allows it, connects to it."""
 
 import socket
-import ssl
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
-from urllib.request import getproxies
 
 from memo.errors import MemoError
 from memo.events import Action, Operation
@@ -41,6 +39,8 @@ class PreconnectSiteHandler(Handler):
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
         """Prepare it. Raises MemoError, or OSError of the network, where that can't or may not be."""
+        from urllib.request import getproxies
+
         host = host_of(candidate.action.target)
         self._seen.check(candidate.action, context.scope)
         if getproxies():
@@ -68,5 +68,7 @@ def is_public(address: Address) -> bool:
 
 def _shake_hands(host: str, address: Address) -> None:
     """Connect to the very address that was checked, for the name would be resolved anew; closed at once."""
+    import ssl
+
     with socket.create_connection((str(address), PORT), CONNECT_S) as connection:
         ssl.create_default_context().wrap_socket(connection, server_hostname=host).close()
