@@ -39,9 +39,9 @@ class Pages:
         """The address of a page, on a loopback host."""
         return f"http://{host}:{self.port}/{path}"
 
-    def until_asked(self, name: str) -> None:
-        """Wait for a browser that comes for a page."""
-        until(f"the page {name}", lambda: name in self.asked)
+    def until_shown(self, name: str) -> None:
+        """Wait for a browser that has shown a page."""
+        until(f"the page {name}", lambda: f"shown/{name}" in self.asked)
 
 
 @contextmanager
@@ -59,7 +59,8 @@ def pages() -> Iterator[Pages]:
             self.send_header("Content-Type", "text/html")
             self.end_headers()
             frame = f"<iframe src=/{name}-inside></iframe>" if kind == "frame" else ""
-            self.wfile.write(f"<title>{name}</title>{frame}".encode())
+            script = f"<script>fetch('/shown/{name}')</script>"
+            self.wfile.write(f"<title>{name}</title>{frame}{script}".encode())
 
         def log_message(self, *_: object) -> None:
             pass

@@ -82,10 +82,10 @@ def test_visits_are_told_while_the_browser_runs(
         for path, host, page in (
             ("first?token=secret#secret", "localhost", "first"),
             ("to/reached", "127.0.0.1", "reached"),
-            ("frame/outside", "localhost", "outside-inside"),
+            ("frame/outside", "localhost", "outside"),
         ):
             visit(served(path, host))
-            served.until_asked(page)
+            served.until_shown(page)
         until("a history", lambda: WebSource(Settings.load(), home).missing() == "")
         with Running(home) as running:
             until("the visits", lambda: len(running.titles) >= 3)
@@ -106,7 +106,7 @@ def test_what_is_visited_in_private_is_never_told(
         with Running(home) as running:
             until("the visit", lambda: running.titles == ["before"])
     with browser(person, private, served("hidden")), Running(home) as running:
-        served.until_asked("hidden")
+        served.until_shown("hidden")
         until("the past", lambda: "before" in running.titles)
     with browser(person) as visit, Running(home) as running:
         visit(served("after"))
