@@ -274,7 +274,7 @@ class WebhookSettings(Section):
 class ExecSettings(Section):
     """The handler `exec`."""
 
-    command: list[Word] = []
+    command: list[str] = []
     """Program, by its whole path, and arguments: each prediction is its standard input; none: nothing is run."""
 
     @field_validator("command")

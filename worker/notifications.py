@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -30,7 +29,8 @@ class NotShown(MemoError):
 
 def plain(text: str) -> str:
     """A text from elsewhere as it may stand in a notification: one line, bounded, its markup shown as such."""
-    line = re.sub(r"\s+", " ", clean(text)).strip()
+    seen = "".join(letter if letter.isprintable() else " " for letter in clean(text))  # none turns the line around
+    line = " ".join(seen.split())
     return escape(line if len(line) <= MAX_SHOWN else f"{line[:MAX_SHOWN]}…", quote=False)
 
 

@@ -205,9 +205,39 @@ def test_hostile_names_are_shown_as_text_or_not_at_all(server: Server, home: Hom
     assert server.shown[0][5] == []
 
 
+@pytest.mark.parametrize(
+    "name", ["<b>$(touch pwned)</b>; `id` & 'x'.md", "-rf.md", "--help", "..md", "a b\u202egnp.md"]
+)
+def test_a_document_with_a_hostile_name_is_opened_by_its_whole_path(
+    server: Server, home: Home, folder: Path, started: list[list[str]], name: str
+) -> None:
+    server.presses = YES
+    path = folder / name.replace("/", "\u2215")
+    path.write_text("x")
+    settings = Settings(scope=SCOPE)
+    one = candidate(Operation.FILE_ACCESS, path.name, str(folder))
+    remember(settings, home, one)
+    opener = program(folder, "xdg-open")
+    assert AskHandler(settings, home).handle(one, context())["answer"] == YES
+    assert started == [[str(opener), str(path)]]
+    assert not set(server.shown[0][4]) & set("<>\n")
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_nobody_has_is_not_asked_about(
+    server: Server, home: Home, folder: Path, started: list[list[str]], name: str
+) -> None:
+    server.presses, text = YES, HOSTILE[name]
+    handler = ask(home, folder)
+    for operation in (START, Operation.WEB_VISIT, Operation.FILE_ACCESS):
+        with pytest.raises(MemoError):
+            handler.handle(candidate(operation, text, text, text), context())
+    assert server.shown == [] and started == []
+
+
 def test_markup_in_a_name_is_shown_as_it_is_written() -> None:
     assert plain("<a href='x'>b</a> & c") == "&lt;a href='x'&gt;b&lt;/a&gt; &amp; c"
-    assert plain("a\u2028b\tc") == "a b c"
+    assert plain("a\u2028b\tc\u202egnp.exe") == "a b c gnp.exe"
 
 
 def _said(*command: str) -> str:

@@ -22,7 +22,7 @@ START = Operation.PROCESS_START
 KEEPS = """
 import json, os, sys
 told = {"argv": sys.argv[2:], "body": sys.stdin.read(), "names": list(os.environ), "cwd": os.getcwd()}
-print(json.dumps(told) * 100_000)
+print("x" * 10_000_000)
 print("x" * 1_000_000, file=sys.stderr)
 with open(sys.argv[1], "w") as file:
     json.dump(told, file)
