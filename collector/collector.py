@@ -10,6 +10,7 @@ from traceback import format_tb
 from collector.announce import Announcer
 from collector.installed import make
 from collector.intake import Intake
+from collector.launches import Launches
 from collector.privacy import sayable
 from collector.states import State, States
 from db.engine import open_store
@@ -70,10 +71,12 @@ def collect(settings: Settings, home: Home, stop: Stop, ready: Callable[[], None
     """Collect until `stop` is set; `ready` is called when all sources watch."""
     store = open_store(settings, home)
     url = broker_url(home, settings)
-    intake = Intake(store, settings, home, Announcer(make_app(url, settings), settings).look)
+    launches = Launches(store, settings)
+    intake = Intake(store, settings, home, Announcer(make_app(url, settings), settings).look, launches.saw)
     states = States(home)
     found = [make(name, settings, home) for name in dict.fromkeys(settings.sources.on)]
     threads = [threading.Thread(target=keep_running, args=(source, intake, states, stop)) for source in found]
+    threads.append(threading.Thread(target=launches.run, args=(stop,)))
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + READY_S

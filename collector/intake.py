@@ -31,13 +31,23 @@ log = get(__name__)
 
 
 class Intake:
-    """Takes the batches of all sources; `announce` is told a scope that has something new, after the commit."""
+    """Takes the batches of all sources; after the commit `announce` is told a scope that has something new, and `saw`
+    what of a batch may be stored.
+    """
 
-    def __init__(self, store: Store, settings: Settings, home: Home, announce: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        home: Home,
+        announce: Callable[[str], None],
+        saw: Callable[[Sequence[Event]], None] = lambda events: None,
+    ) -> None:
         self._store = store
         self._settings = settings
         self._home = home
         self._announce = announce
+        self._saw = saw
         self.rules = rules(settings.privacy, home)
         self._counts: dict[tuple[str, str], Counter[str]] = {}
 
@@ -68,6 +78,7 @@ class Intake:
         remember(self._counts, (source, batch.cursor_key), repeats.counts, COUNTED)  # now that they are committed
         for scope in asked:
             self._announce(scope)
+        self._saw([event for given in by_scope.values() for event in given])
         return new
 
     def take_past(self, source: str, past: Past) -> tuple[int, int]:

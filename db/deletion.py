@@ -111,7 +111,7 @@ def give_back(store: Store) -> bool:
     if store.writer.dialect.name == "sqlite":
         return _give_back_pages(store)
     with store.writer.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM events, predictions, dispatches, checkpoints, cursors, versions"))
+        connection.execute(text("VACUUM events, predictions, dispatches, checkpoints, cursors, versions, launches"))
     return True
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from db import deletion, events, feedback, found, jobs, scopes, versions
+from db import deletion, events, feedback, found, jobs, launches, scopes, versions
 from db.deletion import BATCH
 from db.engine import Store
 from db.found import Found, Progress
@@ -28,6 +28,7 @@ def forget(store: Store, what: Found, progress: Progress) -> tuple[Counter[str],
         taught = _unlearn(session, what)
         _forget_lines(session, what.digests)
         meant = [what.wanted.scope] if what.wanted.scope is not None else events.names(session)
+        launches.forget(session, what.wanted)
         removed["feedback"] = feedback.forget(session, meant, what.names)
         jobs.ran(session, jobs.FORGET, f"{removed['events']} events")
     with store.read() as session:

@@ -194,7 +194,7 @@ class DispatchRow(Base):
     duration_ms: Mapped[float | None]
     cost_ms: Mapped[float] = mapped_column(default=0.0, server_default="0")
     read_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
-    result: Mapped[dict[str, Any] | None]
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     """What the handler returned."""
     outcome: Mapped[str | None]
     """hit or waste; null while its life lasts, and of what was not done."""
@@ -298,3 +298,23 @@ class FeedbackRow(Base):
     action: Mapped[dict[str, Any]]
     answer: Mapped[str]
     """yes, no, or never."""
+
+
+class LaunchRow(Base):
+    """One start of an app, by the processes that it consists of."""
+
+    __tablename__ = "launches"
+    __table_args__ = (Index(None, "scope", "app", "at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    scope: Mapped[str]
+    app: Mapped[str]
+    executable: Mapped[str]
+    at: Mapped[datetime]
+    ms: Mapped[float | None]
+    """Until its first window had the focus; null where nobody told of that."""
+    major_faults: Mapped[int] = mapped_column(BigInteger)
+    read_bytes: Mapped[int] = mapped_column(BigInteger)
+    """From disks."""
+    known_bytes: Mapped[int] = mapped_column(BigInteger)
+    """What such a start reads, as far as that is known."""

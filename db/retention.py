@@ -6,7 +6,7 @@ Learned state stays as it is, for it looks no further back than what is kept, an
 from collections import Counter
 from datetime import datetime
 
-from db import deletion, events
+from db import deletion, events, launches
 from db.engine import Store
 
 MEGABYTE = 1_000_000
@@ -19,6 +19,7 @@ def prune(store: Store, predictions_before: datetime, events_before: datetime, m
     """
     with store.write() as session:
         removed = deletion.predictions_before(session, predictions_before)
+        launches.older(session, events_before)
     removed += _older(store, events_before)
     if most_mb:
         removed += _down_to(store, most_mb * MEGABYTE)

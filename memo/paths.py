@@ -81,6 +81,11 @@ class Home:
         return self.root / "learned"
 
     @property
+    def apps(self) -> Path:
+        """What is known of how apps start; see `memo.launch_sets`."""
+        return self.root / "apps"
+
+    @property
     def inbox(self) -> Path:
         """The watched folder; a file in its sub-folder NAME belongs to the scope NAME."""
         return self.root / "inbox"

@@ -292,6 +292,19 @@ class PreconnectSettings(Section):
     """Also open a connection to the site, and close it at once; else its name is looked up only."""
 
 
+class PreloadSettings(Section):
+    """The handlers `preload_app` and `preload_file`."""
+
+    app_mb: Count = 300
+    """Megabytes read for the start of one app."""
+    file_mb: Count = 100
+    """A document larger than this is not read."""
+    seconds: Annotated[float, Field(gt=0)] = 5.0
+    """Longest time of one go."""
+    memory_pressure: Annotated[float, Field(ge=0, le=100)] = 10.0
+    """Reading ends where programs waited for memory for more than this percent of the last 10 s."""
+
+
 class Settings(BaseSettings):
     """All settings of MEMO."""
 
@@ -321,6 +334,7 @@ class Settings(BaseSettings):
     webhook: WebhookSettings = Field(default_factory=WebhookSettings)
     exec: ExecSettings = Field(default_factory=ExecSettings)
     preconnect: PreconnectSettings = Field(default_factory=PreconnectSettings)
+    preload: PreloadSettings = Field(default_factory=PreloadSettings)
 
     @field_validator("timezone")
     @classmethod

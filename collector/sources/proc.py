@@ -51,15 +51,15 @@ def descends(pid: int, ancestor: int) -> bool:
         while pid > 1:
             if pid == ancestor:
                 return True
-            pid = int(_stat(pid)[1])
+            pid = int(stat(pid)[1])
     return False
 
 
 def _began(pid: int) -> float:
-    return float(_stat(pid)[19]) / TICKS
+    return float(stat(pid)[19]) / TICKS
 
 
-def _stat(pid: int) -> list[bytes]:
+def stat(pid: int) -> list[bytes]:
     """Fields of /proc/PID/stat from the third on: the name before them may hold anything. Source: proc(5)."""
     return _bytes(pid, "stat").rpartition(b")")[2].split()
 

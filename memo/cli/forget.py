@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from memo import running, traces
+from memo import launch_sets, running, traces
 from memo.broker import broker_url, check
 from memo.cli.look import change
 from memo.cli.progress import bar
@@ -132,6 +132,8 @@ class _Task:
             self.home, lambda line: line["prediction"] in there and not self.what.names(line["scope"], line)
         )
         wanted = self.what.wanted
+        if wanted.scope in (None, self.settings.scope):
+            launch_sets.remove(self.home, lambda known: wanted.means_launch(known.app, known.at, known.files))
         if wanted.everything or wanted.text:
             traces.clear_rejects(self.home, lambda name: plain(wanted.text) in plain(name))
 

@@ -1,0 +1,125 @@
+"""A screen without a screen for programs that measure apps: X server, session bus, and the moment of a first window."""
+
+import os
+import select
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from Xlib import X
+from Xlib.display import Display
+from Xlib.error import XError
+
+LONGEST_S, NARROW = 90.0, 100
+"""For a window to come; windows narrower than this, in pixels, are helpers that nobody sees."""
+SETTLED_S = 1.5
+"""After its window a launch has read what it needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """What is started, and a part of the class of its window, in lower case."""
+
+    name: str
+    command: tuple[str, ...]
+    window: str
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """An app whose first window is there."""
+
+    process: "subprocess.Popen[bytes]"
+    began_at: float
+    """Seconds since the epoch."""
+    ms: float
+
+    def end(self) -> None:
+        """End it, with all that it has started."""
+        found = self.tree()
+        for one in reversed(found):
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+        self.process.wait()
+        psutil.wait_procs(found, LONGEST_S)
+
+    def tree(self) -> list[psutil.Process]:
+        """Its processes."""
+        with suppress(psutil.NoSuchProcess):
+            first = psutil.Process(self.process.pid)
+            return [first, *first.children(recursive=True)]
+        return []
+
+
+class Desktop:
+    """One X server without a window manager."""
+
+    def __init__(self, display: str, environment: dict[str, str]) -> None:
+        self._environment = environment
+        self._display = Display(display)
+        self._display.screen().root.change_attributes(event_mask=X.SubstructureNotifyMask)
+        self._display.sync()
+
+    def launch(self, app: App) -> Running:
+        """Start an app and wait for its first window."""
+        while self._display.pending_events():
+            self._display.next_event()
+        at, began = time.time(), time.monotonic()
+        quiet = subprocess.DEVNULL
+        process = subprocess.Popen(
+            app.command, env=self._environment, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
+        )
+        while not self._shows(app):
+            left = began + LONGEST_S - time.monotonic()
+            if left <= 0:
+                raise SystemExit(f"{app.name} shows no window within {LONGEST_S:.0f} s")
+            select.select([self._display], [], [], left)
+        return Running(process, at, (time.monotonic() - began) * 1e3)
+
+    def _shows(self, app: App) -> bool:
+        while self._display.pending_events():
+            event = self._display.next_event()
+            if event.type == X.MapNotify and not event.override:
+                with suppress(XError):
+                    names = event.window.get_wm_class() or ()
+                    if any(app.window in name.lower() for name in names) and event.window.get_geometry().width > NARROW:
+                        return True
+        return False
+
+
+@contextmanager
+def new_desktop(home: Path) -> Iterator[Desktop]:
+    """A server and a bus of its own; `home` is the home folder of what is started there."""
+    with tempfile.TemporaryDirectory() as runtime:
+        reads, writes = os.pipe()
+        server = subprocess.Popen(
+            ["Xvfb", "-screen", "0", "1280x800x24", "-nolisten", "tcp", "-noreset", "-displayfd", str(writes)],
+            pass_fds=[writes],
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(writes)
+        with open(reads, encoding="ascii") as said:
+            display = f":{said.readline().strip()}"
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
+        environment |= {"DISPLAY": display, "HOME": str(home), "XDG_RUNTIME_DIR": runtime}
+        bus = subprocess.Popen(
+            ["dbus-daemon", "--session", "--nofork", "--print-address=1"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert bus.stdout is not None
+        environment["DBUS_SESSION_BUS_ADDRESS"] = bus.stdout.readline().strip()
+        try:
+            yield Desktop(display, environment)
+        finally:
+            for process in (bus, server):
+                process.terminate()
+                process.wait()
+            bus.stdout.close()

@@ -1,0 +1,219 @@
+"""What preloading saves: launches of real apps cold, preloaded from cold by MEMO's own handler, and warm.
+
+Needs root, for /proc/sys/vm/drop_caches, and Debian's packages, by `apt-get install --no-install-recommends`: xvfb dbus
+gedit gimp inkscape chromium libreoffice-writer libreoffice-gtk3 adwaita-icon-theme.
+
+MEMO learns from one launch, after the times of last access were set back, as they are at an app's first launch of a
+day; each run is then a cold launch, a preloaded and a warm one. Caches are the machine's: what else runs on it shows in
+the figures.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from _desktop import SETTLED_S, App, Desktop, Running, new_desktop
+from _stack import machine, median, new_home
+
+from collector import reads, tree
+from collector.learn import Launch
+from collector.sources import proc
+from memo import launch_sets
+from memo.events import Action, Operation
+from memo.paths import Home
+from memo.predictions import Candidate
+from memo.protocols import DispatchContext
+from memo.settings import Settings
+from worker.handlers.preload_app import PreloadAppHandler
+
+DAY_S = 86_400
+QUIET_S = 0.5
+"""After caches were dropped, for others to read back what they need."""
+Figures = dict[str, float]
+
+
+def apps(home: Path) -> list[App]:
+    """Those that are measured."""
+    profile = f"--user-data-dir={home}/.config/chromium"
+    return [
+        App("gedit", ("gedit", "--standalone"), "gedit"),
+        App("inkscape", ("inkscape",), "inkscape"),
+        App("gimp", ("gimp", "--no-splash"), "gimp"),
+        App("libreoffice-writer", ("soffice", "--writer", "--nologo", "--norestore"), "soffice"),
+        App("chromium", ("chromium", "--no-sandbox", "--no-first-run", profile, "about:blank"), "chromium"),
+    ]
+
+
+def drop() -> None:
+    """Make everything cold that no process holds."""
+    os.sync()
+    Path("/proc/sys/vm/drop_caches").write_text("3")
+    time.sleep(QUIET_S)
+
+
+def set_back(folders: list[str]) -> None:
+    """Make the last access to each file at least a day old, as it is in the morning."""
+    recent = reads.accessed(folders, time.time() - DAY_S, time.time())
+    for path in recent:
+        with suppress(OSError):
+            found = os.stat(path)
+            os.utime(path, ns=(found.st_atime_ns - 2 * DAY_S * 10**9, found.st_mtime_ns))
+
+
+def learn(desktop: Desktop, app: App) -> launch_sets.LaunchSet:
+    """What MEMO knows after one cold launch, looked at in a process as the collector starts it."""
+    drop()
+    running = desktop.launch(app)
+    time.sleep(SETTLED_S)
+    executable, began = program(running)
+    launch = Launch(app.name, executable, began, running.began_at, time.time())
+    subprocess.run(
+        [sys.executable, "-m", "collector.learn"],
+        input=json.dumps(asdict(launch)),
+        text=True,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    running.end()
+    known = launch_sets.read(Home.find(), app.name)
+    assert known is not None, f"nothing was learned of {app.name}"
+    return known
+
+
+def program(running: Running) -> tuple[str, float]:
+    """The app's executable and when that began, as the source of processes would tell them."""
+    found = proc.read(running.process.pid)
+    assert found is not None
+    return found.executable, found.began
+
+
+def preload(name: str) -> dict[str, Any]:
+    """In a process of its own, as a handler's are: what the handler returns."""
+    settings, now = Settings.load(), datetime.now(UTC)
+    candidate = Candidate(Action(Operation.PROCESS_START, name), 1.0, now)
+    context = DispatchContext(1, settings.scope, now, now + timedelta(minutes=10))
+    return PreloadAppHandler(settings, Home.find()).handle(candidate, context)
+
+
+def measured(desktop: Desktop, app: App) -> Figures:
+    """A launch: ms to its window; major faults and MB read until it has settled."""
+    running = desktop.launch(app)
+    time.sleep(SETTLED_S)
+    faults, read = tree.counters(one.pid for one in running.tree())
+    running.end()
+    return {"ms": running.ms, "major_faults": faults, "read_mb": read / 1e6}
+
+
+class Bench:
+    """One desktop, and a process that preloads."""
+
+    def __init__(self, desktop: Desktop, pool: ProcessPoolExecutor, runs: int) -> None:
+        self._desktop, self._pool, self._runs = desktop, pool, runs
+
+    def gap(self, app: App) -> dict[str, Any]:
+        """Cold, preloaded and warm."""
+        known = learn(self._desktop, app)
+        found: dict[str, list[Figures]] = {"cold": [], "preloaded": [], "warm": []}
+        costs = []
+        for _ in range(self._runs):
+            drop()
+            found["cold"].append(measured(self._desktop, app))
+            drop()
+            costs.append(self._preload(app).result())
+            found["preloaded"].append(measured(self._desktop, app))
+            found["warm"].append(measured(self._desktop, app))
+        row: dict[str, Any] = {"app": app.name, "files": len(known.files), "runs": self._runs}
+        for state, launches in found.items():
+            row |= {f"{state}_{key}": round(median([one[key] for one in launches]), 1) for key in launches[0]}
+        saved, possible = row["cold_ms"] - row["preloaded_ms"], row["cold_ms"] - row["warm_ms"]
+        row["closed"] = round(saved / possible, 3) if possible > 0 else None
+        row["mb"] = round(median([one["read_bytes"] / 1e6 for one in costs]), 1)
+        row["preload_ms"] = round(median([one["ms"] for one in costs]), 1)
+        return row
+
+    def slow_down(self, app: App, other: App) -> dict[str, Any]:
+        """How much longer the launch of another app takes, warm and cold, while this one is preloaded from cold."""
+        row: dict[str, Any] = {"beside": other.name}
+        for state, prepare in (("warm", self._warm), ("cold", lambda _: drop())):
+            pairs = [(self._beside(other, prepare, None), self._beside(other, prepare, app)) for _ in range(self._runs)]
+            alone, beside = (median(times) for times in zip(*pairs, strict=True))
+            row |= {f"beside_{state}_ms": [round(alone, 1), round(beside, 1)]}
+            row |= {f"slower_{state}": round(beside / alone - 1, 3)}
+        return row
+
+    def _warm(self, app: App) -> None:
+        drop()
+        self._desktop.launch(app).end()
+
+    def _beside(self, other: App, prepare: Callable[[App], None], app: App | None) -> float:
+        prepare(other)
+        going = self._preload(app) if app else None
+        running = self._desktop.launch(other)
+        running.end()
+        if going:
+            going.result()
+        return running.ms
+
+    def _preload(self, app: App) -> "Future[dict[str, Any]]":
+        return self._pool.submit(preload, app.name)
+
+
+def table(rows: list[dict[str, Any]]) -> None:
+    """Print them for docs/benchmarks.md."""
+    print("## Launches\n")
+    load = os.getloadavg()[0]
+    print(f"`.venv/bin/python {' '.join(sys.argv)}` on {machine()}; load average at the end {load:.1f}.\n")
+    heads = ("app", "cold", "preloaded", "warm", "gap closed", "preload", "major faults", "MB read by the app")
+    print(f"| {' | '.join((*heads, 'launch of another app beside it, warm / cold'))} |")
+    print("| --- | --: | --: | --: | --: | --: | --: | --: | --: |")
+    for row in rows:
+        times = " | ".join(f"{row[f'{state}_ms'] / 1e3:.2f} s" for state in ("cold", "preloaded", "warm"))
+        faults = " → ".join(f"{row[f'{state}_major_faults']:.0f}" for state in ("cold", "preloaded", "warm"))
+        read = " → ".join(f"{row[f'{state}_read_mb']:.0f}" for state in ("cold", "preloaded", "warm"))
+        closed = "–" if row["closed"] is None else f"{row['closed']:.0%}"
+        slower = f"{row['slower_warm']:+.0%} / {row['slower_cold']:+.0%} ({row['beside']})"
+        cost = f"{row['mb']:.0f} MB, {row['preload_ms']:.0f} ms"
+        print(f"| {row['app']} | {times} | {closed} | {cost} | {faults} | {read} | {slower} |")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="JSON instead of a table")
+    parser.add_argument("--runs", type=int, default=10, help="launches of each kind")
+    parser.add_argument("--only", nargs="*", default=[], help="these apps alone")
+    given = parser.parse_args()
+    with new_home() as home:
+        person = home.root / "person"
+        person.mkdir()
+        os.environ["HOME"] = str(person)
+        with new_desktop(person) as desktop, ProcessPoolExecutor(1, get_context("spawn")) as pool:
+            known = apps(person)
+            for app in known:
+                desktop.launch(app).end()  # the first one makes its configuration
+                time.sleep(SETTLED_S)
+            bench, rows = Bench(desktop, pool, given.runs), []
+            pool.submit(preload, "").result()  # its process is there from now on
+            for app in [app for app in known if not given.only or app.name in given.only]:
+                set_back(reads.roots(person, "/usr/bin/none"))
+                other = known[0] if app.name != known[0].name else known[1]
+                rows.append(bench.gap(app) | bench.slow_down(app, other))
+    if given.json:
+        print(json.dumps({"machine": machine(), "apps": rows}, indent=1))
+    else:
+        table(rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""Launch sets: the files that an app reads when it starts, one JSON file for each app under MEMO_HOME."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from memo.paths import Home, private
+
+UNIT = 64 * 1024
+"""Bytes; a span counts in these. So much is mapped at a fault, as far as it is in memory."""
+MOST_SETS, MOST_FILES, MOST_BYTES = 200, 4_000, 4_000_000
+"""Apps that are kept, files of one of them, and bytes of what is kept of it."""
+
+Span = tuple[int, int]
+"""First unit, and how many."""
+Version = tuple[int, int, int]
+"""Inode, time of change in ns, and size of an executable."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchSet:
+    """What one version of an app reads, what matters most first. A file without spans is read whole."""
+
+    app: str
+    executable: str
+    version: Version
+    at: datetime
+    """Of the launch that was looked at last."""
+    days: tuple[str, ...] = ()
+    """On which launches were looked at."""
+    files: Mapping[str, tuple[Span, ...]] = field(default_factory=dict)
+    bytes: int = 0
+
+
+def version_of(executable: str) -> Version | None:
+    """None where the file is gone."""
+    with suppress(OSError, ValueError):
+        found = os.stat(executable)
+        return found.st_ino, found.st_mtime_ns, found.st_size
+    return None
+
+
+def read(home: Home, app: str) -> LaunchSet | None:
+    """What is known of an app; None for nothing, or nothing that can be read."""
+    return _read(_path(home, app))
+
+
+def write(home: Home, known: LaunchSet) -> None:
+    """Keep it, in place of what was known of the app; of too many apps, the one that was looked at longest ago goes."""
+    home.apps.mkdir(mode=0o700, exist_ok=True)
+    path = _path(home, known.app)
+    fresh = path.with_suffix(".new")
+    with open(fresh, "w", encoding="ascii", opener=private) as file:
+        json.dump(asdict(known) | {"at": known.at.isoformat()}, file)
+    fresh.replace(path)
+    for old in sorted(_paths(home), key=_changed, reverse=True)[MOST_SETS:]:
+        old.unlink(missing_ok=True)
+
+
+def remove(home: Home, is_meant: Callable[[LaunchSet], bool]) -> int:
+    """Remove what is known of the apps that are meant, and what can't be read; how many went."""
+    gone = [path for path in _paths(home) if (known := _read(path)) is None or is_meant(known)]
+    for path in gone:
+        path.unlink(missing_ok=True)
+    return len(gone)
+
+
+def _path(home: Home, app: str) -> Path:
+    """An app's name may hold anything."""
+    return home.apps / f"{hashlib.sha256(app.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.json"
+
+
+def _paths(home: Home) -> Iterator[Path]:
+    return home.apps.glob("*.*")
+
+
+def _changed(path: Path) -> float:
+    with suppress(OSError):
+        return path.stat().st_mtime
+    return 0.0
+
+
+def _read(path: Path) -> LaunchSet | None:
+    with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+        if path.stat().st_size <= MOST_BYTES:
+            return _parsed(json.loads(path.read_text(encoding="ascii")))
+    return None
+
+
+def _parsed(given: dict[str, Any]) -> LaunchSet:
+    inode, changed, size = map(int, given["version"])
+    return LaunchSet(
+        str(given["app"]),
+        str(given["executable"]),
+        (inode, changed, size),
+        datetime.fromisoformat(given["at"]),
+        tuple(map(str, given["days"])),
+        {name: tuple((int(a), int(b)) for a, b in spans) for name, spans in list(given["files"].items())[:MOST_FILES]},
+        int(given["bytes"]),
+    )

@@ -1,0 +1,65 @@
+"""The handler that reads what an app reads when it starts, so that it starts as if it had run just before."""
+
+import os
+from typing import Any
+
+from memo import launch_sets
+from memo.events import Action, Operation
+from memo.launch_sets import LaunchSet
+from memo.paths import Home
+from memo.predictions import Candidate
+from memo.protocols import Cost, DispatchContext, Handler
+from memo.settings import Settings
+from worker.limits import Limits
+from worker.warming import be_idle, warm
+
+MS_PER_MB = 2.0
+"""About what a disk that isn't fast takes."""
+MEGABYTE = 1_000_000
+
+
+class PreloadAppHandler(Handler):
+    """Warms the files of an app of which launches were seen here; reads nothing that a prediction names."""
+
+    name = "preload_app"
+
+    def __init__(self, settings: Settings, home: Home) -> None:
+        self._settings, self._home = settings, home
+
+    def accepts(self, action: Action) -> bool:
+        """The start of an app."""
+        return action.operation is Operation.PROCESS_START and bool(action.target)
+
+    def cost(self, candidate: Candidate, context: DispatchContext) -> Cost:
+        """That of reading all of it."""
+        known = self._known(candidate, context)
+        read = min(known.bytes, self._settings.preload.app_mb * MEGABYTE) if known else 0
+        return Cost(read / MEGABYTE * MS_PER_MB, read)
+
+    def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
+        """Read what is not in memory; what was done, as JSON."""
+        known = self._known(candidate, context)
+        if known is None:
+            return {"stopped": "no launch of it was seen"}
+        be_idle()
+        list_folders(known)
+        limits = Limits(self._settings.preload, context.until)
+        return warm(known.files.items(), limits.bytes(self._settings.preload.app_mb), limits.objection).as_result
+
+    def _known(self, candidate: Candidate, context: DispatchContext) -> LaunchSet | None:
+        """None where it is of another machine, or the app is another version now."""
+        if context.scope != self._settings.scope or not self.accepts(candidate.action):
+            return None
+        known = launch_sets.read(self._home, candidate.action.target)
+        return known if known and launch_sets.version_of(known.executable) == known.version else None
+
+
+def list_folders(known: LaunchSet) -> None:
+    """Look through the folders of the files: to find a file, or that there is none, is half of what opening takes."""
+    for folder in {os.path.dirname(path) for path in known.files}:
+        try:
+            with os.scandir(folder) as entries:
+                for _ in entries:
+                    pass
+        except OSError:
+            continue

@@ -1,0 +1,66 @@
+"""The handler that reads a document before it is opened."""
+
+import os
+from typing import Any
+
+from memo.events import Action, Operation
+from memo.paths import Home
+from memo.predictions import Candidate
+from memo.protocols import Cost, DispatchContext, Handler
+from memo.settings import Settings
+from worker.handlers.preload_app import MEGABYTE, MS_PER_MB
+from worker.limits import Limits
+from worker.seen import NotSeen, Seen
+from worker.warming import be_idle, opened, warm
+
+
+class PreloadFileHandler(Handler):
+    """Warms a file that was really opened here before. A folder that is reached by a link is left alone."""
+
+    name = "preload_file"
+
+    def __init__(self, settings: Settings, home: Home) -> None:
+        self._settings, self._seen = settings, Seen(settings, home)
+
+    def accepts(self, action: Action) -> bool:
+        """The access to a file whose whole path is known."""
+        return action.operation is Operation.FILE_ACCESS and bool(_path(action))
+
+    def cost(self, candidate: Candidate, context: DispatchContext) -> Cost:
+        """That of reading all of it."""
+        try:
+            size = self._size(candidate.action, context.scope)
+        except NotSeen:
+            size = 0
+        return Cost(size / MEGABYTE * MS_PER_MB, size)
+
+    def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
+        """Read what is not in memory; what was done, as JSON. Raises NotSeen for a file that was never opened here."""
+        if not self._size(candidate.action, context.scope):
+            return {"stopped": "no file that may be read"}
+        be_idle()
+        limits = Limits(self._settings.preload, context.until)
+        most = limits.bytes(self._settings.preload.file_mb)
+        return warm([(_path(candidate.action), ())], most, limits.objection).as_result
+
+    def _size(self, action: Action, scope: str) -> int:
+        """Bytes of a file that may be read, else 0. Raises NotSeen; nothing is opened before that is certain."""
+        path = _path(action)
+        if not path:
+            return 0
+        self._seen.check(action, scope)
+        with opened(path) as file:
+            size = os.fstat(file).st_size if file is not None else 0
+        return size if size <= self._settings.preload.file_mb * MEGABYTE else 0
+
+
+def _path(action: Action) -> str:
+    """The path of a file in a folder that no link leads to, else empty."""
+    name, folder = action.target, action.place
+    if "\0" in name + folder or name in ("", ".", "..") or "/" in name or not os.path.isabs(folder):
+        return ""
+    try:
+        real = os.path.realpath(folder) == os.path.normpath(folder) == folder.rstrip("/")
+    except (OSError, ValueError):  # too long, or no name that a file could have
+        return ""
+    return os.path.join(folder, name) if real else ""
