@@ -76,8 +76,9 @@ def new_home() -> Iterator[Home]:
     root = tempfile.mkdtemp(prefix="mb", dir="/tmp")
     os.environ |= {"MEMO_HOME": root, "MEMO_SOURCES__ON": '["inbox"]'}  # what is done here meanwhile is not measured
     try:
-        yield Home.find()
+        yield (home := Home.find())
     finally:
+        shutil.rmtree(home.in_memory, ignore_errors=True)
         shutil.rmtree(root)
 
 

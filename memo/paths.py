@@ -1,6 +1,9 @@
 """Where everything of MEMO's stands: one folder that only its owner can read."""
 
+import hashlib
 import os
+import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -49,6 +52,21 @@ class Home:
     def run(self) -> Path:
         """Locks, sockets and the state of the running parts."""
         return self.root / "run"
+
+    @cached_property
+    def in_memory(self) -> Path:
+        """A private folder that no disk sees, for copies that the privacy rules have not seen; else one in `run`."""
+        name = f"memo-{hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]}"
+        for place in filter(None, (os.environ.get("XDG_RUNTIME_DIR"), "/dev/shm")):
+            with suppress(OSError):
+                folder = Path(place) / name
+                folder.mkdir(mode=0o700, exist_ok=True)
+                found = folder.lstat()  # in a place for all, somebody else may have made it
+                if stat.S_ISDIR(found.st_mode) and (found.st_uid, found.st_mode & 0o077) == (os.getuid(), 0):
+                    return folder
+        folder = self.run / "memory"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
 
     @property
     def state(self) -> Path:

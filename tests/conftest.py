@@ -72,7 +72,9 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
         monkeypatch.delenv(name)
     root = tempfile.mkdtemp(prefix="memo", dir="/tmp")
     monkeypatch.setenv("MEMO_HOME", root)
-    yield Home.find()
+    found = Home.find()
+    yield found
+    shutil.rmtree(found.in_memory, ignore_errors=True)
     shutil.rmtree(root)
 
 

@@ -85,7 +85,7 @@ class WebSource:
 
     def run(self, emit: Emit, cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
         """Watch until `stop` is set."""
-        shutil.rmtree(self._home.run / SOURCE, ignore_errors=True)  # what a crash has left
+        shutil.rmtree(self._home.in_memory / SOURCE, ignore_errors=True)  # what a crash has left
         reader = Reader(self._settings, self._home, emit, cursor)
         while not stop.is_set():
             self._follow(reader, profiles(), stop)

@@ -26,7 +26,7 @@ class Reader:
         self._zone, self._days = settings.zone, settings.sources.web_days
         self._emit, self._cursor = emit, cursor
         self._apps = Apps()
-        self._copies = home.run / SOURCE
+        self._copies = home.in_memory / SOURCE
         self._copies.mkdir(mode=0o700, exist_ok=True)
 
     def new(self, profile: Profile, live: bool) -> None:

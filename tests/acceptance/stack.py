@@ -204,6 +204,7 @@ def new_stack(**settings: str) -> Iterator[Stack]:
         yield stack
     finally:
         stack.end()
+        shutil.rmtree(stack.home.in_memory, ignore_errors=True)
         shutil.rmtree(root)
 
 

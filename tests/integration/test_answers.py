@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from conftest import logging_restored
 from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
@@ -17,7 +18,6 @@ from memo.paths import Home
 from memo.predictions import Answer
 from memo.queue import make_app
 from memo.settings import Settings
-from tests.conftest import logging_restored
 from worker.context import Context
 from worker.look import Looker
 from worker.predictors.ranker import Reader

@@ -318,7 +318,7 @@ def test_a_browser_that_holds_its_history_locked_is_read_all_the_same(
 
 
 def test_a_copy_is_private_and_goes(firefox: Firefox, home: Home) -> None:
-    folder = home.run / "web"
+    folder = home.in_memory / "web"
     folder.mkdir(mode=0o700)
     with copied(firefox.path, folder) as copy:
         [private] = folder.iterdir()
@@ -336,10 +336,10 @@ def test_a_history_that_changes_all_the_time_is_read_later(firefox: Firefox, hom
         firefox.visit("https://a.org")
 
     monkeypatch.setattr(shutil, "copyfileobj", disturbed)
-    (home.run / "web").mkdir()
-    with pytest.raises(BlockingIOError), copied(firefox.path, home.run / "web"):
+    (home.in_memory / "web").mkdir()
+    with pytest.raises(BlockingIOError), copied(firefox.path, home.in_memory / "web"):
         pass
-    assert list((home.run / "web").iterdir()) == []
+    assert list((home.in_memory / "web").iterdir()) == []
 
 
 # The source
@@ -392,7 +392,7 @@ def test_visits_are_told_as_they_are_written(chromium: Chromium, firefox: Firefo
             until_told(store, name)
         assert not running.stop.is_set()
     assert sorted(event.detail for event in store.live) == ["c", "d", "f", "g"]
-    assert list((home.run / "web").iterdir()) == []
+    assert list((home.in_memory / "web").iterdir()) == []
 
 
 def test_our_own_reading_wakes_nobody(
@@ -464,7 +464,7 @@ def test_what_can_not_be_read_is_passed_over_with_a_count_and_the_others_go_on(
         firefox.visit("https://a.org", "after")
         until(lambda: store.told == ["before", "after"])
     assert len(running.source._skipped) == 4
-    assert list((home.run / "web").iterdir()) == []
+    assert list((home.in_memory / "web").iterdir()) == []
 
 
 @pytest.mark.usefixtures("quick")
@@ -484,7 +484,7 @@ def test_profiles_come_and_go(person: Path, firefox: Firefox, home: Home, store:
 
 
 def test_what_a_crash_left_is_removed_at_the_start(firefox: Firefox, home: Home, store: Store) -> None:
-    left = home.run / "web" / "left"
+    left = home.in_memory / "web" / "left"
     left.mkdir(parents=True)
     (left / "copy").write_text("secret")
     with Running(home, store):
