@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from collector.presence import Sleep, logind
+from collector.presence import clock_set, logind, slept
 from collector.usage import Usage
 from memo.events import Action, Event, Operation
 from memo.grammar import clean
@@ -70,6 +70,10 @@ class Focus:
     def back(self, reason: str) -> None:
         """This reason is over."""
         self._away.discard(reason)
+
+    def clock_set(self, by: timedelta) -> None:
+        """The clock that gives events their times was set."""
+        self._usage.clock_set(by)
 
     def wait(self, now: float) -> float | None:
         """Seconds until `take` has something to give; None where it has nothing before the next change."""
@@ -143,10 +147,18 @@ async def attend(
     source: str, screen: Screen, emit: Callable[[Batch], None], stop: Stop, ready: Callable[[], None]
 ) -> None:
     """The same, in a loop that runs already."""
-    focus, sleep, woken = Focus(), Sleep(), asyncio.Event()
+    focus, sleep, clock, woken = Focus(), slept(), clock_set(), asyncio.Event()
     loop, told = asyncio.get_running_loop(), deque[asyncio.Future[None]]()
 
+    def look_at_clocks() -> None:
+        if by := clock.seconds():
+            focus.clock_set(timedelta(seconds=by))
+        if slept_s := sleep.seconds():
+            focus.away("asleep", _now() - timedelta(seconds=slept_s))
+            focus.back("asleep")
+
     def mark(reason: str, away: bool) -> None:
+        look_at_clocks()
         if away:
             focus.away(reason, _now())
         else:
@@ -167,9 +179,7 @@ async def attend(
             try:
                 while not stop.is_set():
                     woken.clear()
-                    if slept := sleep.seconds():
-                        focus.away("asleep", _now() - timedelta(seconds=slept))
-                        focus.back("asleep")
+                    look_at_clocks()
                     screen.read(focus)
                     tell()
                     ready()

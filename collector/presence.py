@@ -1,4 +1,4 @@
-"""Whether somebody is there, by what the system says: logind's marks of the session, and times of suspend."""
+"""Whether somebody is there, by what the system says: logind's marks of the session, and what its clocks tell."""
 
 import asyncio
 import os
@@ -25,21 +25,31 @@ Mark = Callable[[str, bool], None]
 """Is told a reason, and whether it keeps the person away now."""
 
 
-class Sleep:
-    """Notices that the machine was suspended: of its clocks, one goes on meanwhile. Source: clock_gettime(2)."""
+class Drift:
+    """How far one of the machine's clocks goes ahead of another. Source: clock_gettime(2)."""
 
-    def __init__(self) -> None:
-        self._slept = _slept()
+    def __init__(self, ahead: int, behind: int) -> None:
+        self._ahead, self._behind = ahead, behind
+        self._between = self._read()
 
     def seconds(self) -> float:
-        """How long it was suspended since the last call; 0 where it was not."""
-        slept = _slept()
-        since, self._slept = slept - self._slept, slept
-        return since if since >= SHORTEST_S else 0.0
+        """Since the last call; below 0 where it was set back, 0 for no more than the time between reading the two."""
+        between = self._read()
+        since, self._between = between - self._between, between
+        return since if abs(since) >= SHORTEST_S else 0.0
+
+    def _read(self) -> float:
+        return time.clock_gettime(self._ahead) - time.clock_gettime(self._behind)
 
 
-def _slept() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
+def slept() -> Drift:
+    """How long the machine was suspended: one of its clocks goes on meanwhile."""
+    return Drift(time.CLOCK_BOOTTIME, time.CLOCK_MONOTONIC)
+
+
+def clock_set() -> Drift:
+    """How far the clock on the wall was set."""
+    return Drift(time.CLOCK_REALTIME, time.CLOCK_BOOTTIME)
 
 
 @asynccontextmanager

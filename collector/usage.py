@@ -1,6 +1,6 @@
 """How long an app was used: from the time it got the focus until it lost it, or nobody was there any more."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from memo.events import Event, Operation
 
@@ -29,3 +29,8 @@ class Usage:
         if seconds < SHORTEST_S:
             return None
         return Event(at, Operation.APP_USAGE, app, detail=f"{seconds:.0f}")
+
+    def clock_set(self, by: timedelta) -> None:
+        """The clock was set; no more time has gone by than before."""
+        if self._app:
+            self._since += by

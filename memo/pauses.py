@@ -43,9 +43,9 @@ def read(home: Home) -> list[Pause]:
 
 
 def current(home: Home) -> Pause | None:
-    """The pause that goes on now."""
+    """The pause that goes on now. One without an end does so at any time: the clock may have been set back since."""
     now = datetime.now(UTC)
-    return max((one for one in read(home) if one.covers(now)), key=lambda one: one.until, default=None)
+    return max((one for one in read(home) if one.covers(now) or not one.ends), key=lambda one: one.until, default=None)
 
 
 def begin(home: Home, span: timedelta | None) -> Pause:

@@ -60,6 +60,7 @@ class RecentSource:
             while not stop.is_set():
                 notices.wait(stop, SCAN_S)
                 listed = self._read()
+                newest = _newest(newest, ())
                 since = newest.replace(microsecond=0)  # some programs write whole seconds
                 if fresh := [one for one in listed - seen if one.at >= since]:
                     newest = _newest(newest, fresh)
@@ -71,7 +72,7 @@ class RecentSource:
     ) -> datetime:
         """Tell what was used since the cursor; the time of the last use."""
         stored = cursor(self.name)
-        newest = datetime.fromisoformat(stored["newest"]) if stored else datetime.now(UTC)
+        newest = _newest(datetime.fromisoformat(stored["newest"]), ()) if stored else datetime.now(UTC)
         fresh = [one for one in seen if newest < one.at <= datetime.now(UTC)]
         newest = _newest(newest, fresh)
         if fresh or not stored:
@@ -106,9 +107,8 @@ class RecentSource:
 
 
 def _newest(before: datetime, fresh: Iterable[Bookmark]) -> datetime:
-    """The time of the last use; never later than now, as a program with a wrong clock must hide nothing from us."""
-    now = datetime.now(UTC)
-    return max([before, *(min(one.at, now) for one in fresh)])
+    """The time of the last use; never later than now, for a clock that was wrong must hide nothing from us."""
+    return min(max([before, *(one.at for one in fresh)]), datetime.now(UTC))
 
 
 def _is_list(notice: Notice) -> bool:

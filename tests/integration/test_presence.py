@@ -12,7 +12,7 @@ from dbus_fast.aio import MessageBus
 from session_bus import Bus
 
 from collector import presence
-from collector.presence import LOGIND, MANAGER, PROPERTIES, SESSION, Sleep, logind
+from collector.presence import LOGIND, MANAGER, PROPERTIES, SESSION, clock_set, logind, slept
 
 ROOT, USER, OURS, OTHER = (f"/org/freedesktop/login1{path}" for path in ("", "/user/_7", "/session/_3", "/session/_4"))
 WAIT_S = 20.0
@@ -136,10 +136,23 @@ def test_a_bus_that_goes_is_survived(bus: Bus) -> None:
 def test_a_suspend_is_seen_by_the_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
     clocks = {time.CLOCK_BOOTTIME: 100.0, time.CLOCK_MONOTONIC: 100.0}
     monkeypatch.setattr(time, "clock_gettime", clocks.__getitem__)
-    sleep = Sleep()
+    sleep = slept()
     clocks[time.CLOCK_BOOTTIME] += 3.0
     clocks[time.CLOCK_MONOTONIC] += 3.0
     assert sleep.seconds() == 0.0
     clocks[time.CLOCK_BOOTTIME] += 600.0
     assert sleep.seconds() == 600.0
     assert sleep.seconds() == 0.0
+
+
+@pytest.mark.parametrize("by", [3600.0, -86_400.0])
+def test_a_clock_that_is_set_is_seen(monkeypatch: pytest.MonkeyPatch, by: float) -> None:
+    clocks = {time.CLOCK_REALTIME: 1e9, time.CLOCK_BOOTTIME: 100.0}
+    monkeypatch.setattr(time, "clock_gettime", clocks.__getitem__)
+    clock = clock_set()
+    for name in clocks:
+        clocks[name] += 600.0
+    assert clock.seconds() == 0.0
+    clocks[time.CLOCK_REALTIME] += by
+    assert clock.seconds() == by
+    assert clock.seconds() == 0.0

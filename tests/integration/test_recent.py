@@ -105,6 +105,13 @@ def test_a_clock_that_is_wrong_hides_nothing(home: Home, recent: List) -> None:
         assert events == []
 
 
+def test_a_clock_that_was_set_back_hides_nothing(home: Home, recent: List) -> None:
+    cursors: dict[str, dict[str, Any]] = {"recent": {"newest": "2990-01-01T00:00:00+00:00"}}
+    with watched(source(home), cursors) as events:
+        recent.open("/home/me/now.txt", "viewer")
+        until("it", lambda: [event.target for event in list(events)] == ["now.txt"])
+
+
 def test_bad_lists_are_passed_over(home: Home, recent: List) -> None:
     with watched(source(home)) as events:
         for text in (b"", b"<xbel", b'<!DOCTYPE x [<!ENTITY a "b">]><xbel/>', b"\xff" * 1000):

@@ -174,3 +174,14 @@ def test_one_of_two_reasons_keeps_the_person_away(script: Script) -> None:
     script.see(PAGE)
     assert script.used() == [("thunderbird", f"{LONG_S:.0f}")]
     assert script.focused() == ["Inbox", "Home"], "a window that comes up meanwhile is still told"
+
+
+@pytest.mark.parametrize("by", [timedelta(days=365), timedelta(days=-365)], ids=["on", "back"])
+def test_a_clock_that_is_set_is_no_usage(by: timedelta) -> None:
+    focus = Focus()
+    focus.see(MAIL, 0.0)
+    focus.take(1.0, START)
+    focus.clock_set(by)
+    focus.see(PAGE, 60.0)
+    told = focus.take(61.0, START + by + timedelta(seconds=60))
+    assert [event.detail for event in told if event.operation is Operation.APP_USAGE] == ["60"]

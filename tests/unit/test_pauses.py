@@ -110,3 +110,13 @@ def test_the_file_is_its_owners_alone(home: Home) -> None:
     pauses.begin(home, None)
     assert stat.S_IMODE(os.stat(home.paused).st_mode) == 0o600
     assert sorted(path.name for path in home.root.iterdir() if "paused" in path.name) == ["paused"]
+
+
+def test_a_pause_without_an_end_goes_on_though_the_clock_is_set_back(home: Home, clock: type[Clock]) -> None:
+    made = pauses.begin(home, None)
+    clock.at = NOW - timedelta(days=1)
+    assert pauses.current(home) == made
+    pauses.end(home)
+    assert pauses.current(home) is None
+    clock.at = NOW + SECOND
+    assert pauses.current(home) is None
