@@ -17,13 +17,15 @@ from typing import Any
 
 from collector.learn import Launch
 from collector.sources import proc
-from db import launches
+from db import events, launches
 from db.engine import Store
 from db.models import LaunchRow
+from memo import launch_sets
 from memo.bounded import remember
 from memo.events import Event, Operation
 from memo.logs import get
 from memo.parts import PARENT
+from memo.paths import Home
 from memo.protocols import Stop
 from memo.settings import Settings
 
@@ -42,16 +44,16 @@ log = get(__name__)
 class Launches:
     """Told of events in any thread, by `saw`; looks in the thread that runs it, at one launch after the other."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
-        self._store, self._settings = store, settings
+    def __init__(self, store: Store, settings: Settings, home: Home) -> None:
+        self._store, self._settings, self._home = store, settings, home
         self._told: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._woken = os.eventfd(0, os.EFD_NONBLOCK)
         self._begun: dict[str, Event] = {}
         self._focused: dict[str, deque[datetime]] = {}
 
-    def saw(self, events: Iterable[Event]) -> None:
+    def saw(self, found: Iterable[Event]) -> None:
         """These were stored just now."""
-        for event in events:
+        for event in found:
             if event.scope == self._settings.scope and self._app(event):
                 self._told.put(event)
                 os.eventfd_write(self._woken, 1)
@@ -63,9 +65,32 @@ class Launches:
             self._take()
             for app in [app for app, event in self._begun.items() if self._over(event) <= time.time()]:
                 try:
-                    self._look(self._begun.pop(app), stop)
+                    self.look(self._begun.pop(app), stop)
                 except Exception as error:  # the next launch is another one; its words could tell of this one
                     log.warning("a launch was not looked at", reason=type(error).__name__)
+
+    def look(self, started: Event, stop: Stop) -> None:
+        """Look at the launch that an event tells of, and keep what was seen."""
+        at = started.at.timestamp()
+        launch = Launch(started.target, started.executable, at - (time.time() - proc.now()), at, time.time())
+        found = _learn(launch, stop)
+        if found is None:
+            return
+        shown = self._shown(started)
+        ms = (shown - started.at).total_seconds() * 1e3 if shown else None
+        row = LaunchRow(
+            scope=started.scope,
+            app=started.target,
+            executable=started.executable,
+            at=started.at.astimezone(UTC),
+            ms=ms,
+            **found,
+        )
+        with self._store.write() as session:
+            if events.holds(session, started.scope, started.action):
+                launches.add(session, row)
+            else:  # it was forgotten meanwhile
+                launch_sets.remove(self._home, started.target)
 
     def _app(self, event: Event) -> str:
         """The app that an event starts, or shows; else empty."""
@@ -97,25 +122,6 @@ class Launches:
     def _shown(self, started: Event) -> datetime | None:
         """When its first window had the focus."""
         return next((at for at in self._focused.get(started.target, ()) if at >= started.at), None)
-
-    def _look(self, started: Event, stop: Stop) -> None:
-        at = started.at.timestamp()
-        launch = Launch(started.target, started.executable, at - (time.time() - proc.now()), at, time.time())
-        found = _learn(launch, stop)
-        if found is None:
-            return
-        shown = self._shown(started)
-        ms = (shown - started.at).total_seconds() * 1e3 if shown else None
-        row = LaunchRow(
-            scope=started.scope,
-            app=started.target,
-            executable=started.executable,
-            at=started.at.astimezone(UTC),
-            ms=ms,
-            **found,
-        )
-        with self._store.write() as session:
-            launches.add(session, row)
 
 
 def _learn(launch: Launch, stop: Stop) -> dict[str, Any] | None:

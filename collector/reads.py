@@ -19,11 +19,14 @@ MOST, LONGEST_S = 400_000, 60.0
 
 
 def roots(home: Path, executable: str) -> list[str]:
-    """Where programs keep what they read at their start, and the executable's own folder."""
+    """Where programs keep what they read at their start, and the executable's own folder.
+
+    That is left out where it can be one of a person's: the home folder, or one of those in it, such as Downloads.
+    """
     own = [str(home / name) for name in OWN]
     beside = os.path.dirname(executable)
-    others = [] if beside in ("/bin", "/usr/bin", str(home)) or _is_below(beside, SYSTEM) else [beside]
-    return [*SYSTEM, *own, *others]
+    is_program_folder = str(home) not in (beside, os.path.dirname(beside)) and not _is_below(beside, ("/bin", "/usr"))
+    return [*SYSTEM, *own, *([beside] if is_program_folder else [])]
 
 
 def accessed(folders: Iterable[str], since: float, until: float) -> set[str]:

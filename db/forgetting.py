@@ -28,7 +28,7 @@ def forget(store: Store, what: Found, progress: Progress) -> tuple[Counter[str],
         taught = _unlearn(session, what)
         _forget_lines(session, what.digests)
         meant = [what.wanted.scope] if what.wanted.scope is not None else events.names(session)
-        launches.forget(session, what.wanted)
+        removed["launches"] = launches.forget(session, what.wanted)
         removed["feedback"] = feedback.forget(session, meant, what.names)
         jobs.ran(session, jobs.FORGET, f"{removed['events']} events")
     with store.read() as session:

@@ -55,11 +55,16 @@ def kind(row: LaunchRow) -> str:
     return "cold" if share >= COLD else "warm" if share <= WARM else ""
 
 
-def forget(session: Session, wanted: Wanted) -> int:
-    """Remove the launches that are meant; how many went."""
+def meant(session: Session, wanted: Wanted) -> list[LaunchRow]:
+    """The launches that are wanted."""
     rows = session.scalars(select(LaunchRow)).all()
-    meant = [row for row in rows if wanted.scope in (None, row.scope)]
-    gone = [row for row in meant if wanted.means_launch(row.app, row.at, (row.executable,))]
+    of_scope = [row for row in rows if wanted.scope in (None, row.scope)]
+    return [row for row in of_scope if wanted.means_launch(row.app, row.at, (row.executable,))]
+
+
+def forget(session: Session, wanted: Wanted) -> int:
+    """Remove them; how many went."""
+    gone = meant(session, wanted)
     for row in gone:
         session.delete(row)
     return len(gone)

@@ -63,12 +63,14 @@ def write(home: Home, known: LaunchSet) -> None:
         old.unlink(missing_ok=True)
 
 
-def remove(home: Home, is_meant: Callable[[LaunchSet], bool]) -> int:
-    """Remove what is known of the apps that are meant, and what can't be read; how many went."""
-    gone = [path for path in _paths(home) if (known := _read(path)) is None or is_meant(known)]
-    for path in gone:
-        path.unlink(missing_ok=True)
-    return len(gone)
+def remove(home: Home, app: str) -> None:
+    """Keep nothing of an app."""
+    _path(home, app).unlink(missing_ok=True)
+
+
+def meant(home: Home, is_meant: Callable[[LaunchSet], bool]) -> list[Path]:
+    """The files of the apps that are meant, and those that can't be read."""
+    return [path for path in _paths(home) if (known := _read(path)) is None or is_meant(known)]
 
 
 def _path(home: Home, app: str) -> Path:

@@ -89,17 +89,19 @@ class _Task:
 
     def look(self, wanted: "Wanted") -> dict[str, Any]:
         """What would go, as JSON."""
-        from db import deletion, found
+        from db import deletion, found, launches
 
         with self.store.read() as session:
             with bar("looking") as progress:
                 self.what = found.find(session, wanted, progress)
             ids = found.predictions(session, self.what)
+            begun = launches.meant(session, wanted)
             return _as_json(self.what, self.settings) | {
                 "predictions": len(ids),
                 "dispatches": deletion.dispatches_of(session, ids),
                 "versions": [version.id for version in found.taught(session, self.what)],
-                "found": bool(self.what.ids or ids or wanted.everything),
+                "launches": len(begun),
+                "found": bool(self.what.ids or ids or begun or self._sets(wanted) or wanted.everything),
                 "forgotten": False,
             }
 
@@ -132,10 +134,16 @@ class _Task:
             self.home, lambda line: line["prediction"] in there and not self.what.names(line["scope"], line)
         )
         wanted = self.what.wanted
-        if wanted.scope in (None, self.settings.scope):
-            launch_sets.remove(self.home, lambda known: wanted.means_launch(known.app, known.at, known.files))
+        for path in self._sets(wanted):
+            path.unlink(missing_ok=True)
         if wanted.everything or wanted.text:
             traces.clear_rejects(self.home, lambda name: plain(wanted.text) in plain(name))
+
+    def _sets(self, wanted: "Wanted") -> list[Path]:
+        """The files that say what an app that is meant reads when it starts."""
+        if wanted.scope not in (None, self.settings.scope):
+            return []
+        return launch_sets.meant(self.home, lambda known: wanted.means_launch(known.app, known.at, known.files))
 
 
 def _as_json(what: "Found", settings: Settings) -> dict[str, Any]:

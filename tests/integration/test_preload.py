@@ -1,0 +1,369 @@
+"""A real program is started, what it read is learned, made cold, and read again by the handlers."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from conftest import logging_restored
+from handling import HOSTILE, candidate, context, remember
+from sqlalchemy.orm import Session
+from typer.testing import CliRunner
+
+from collector import learn, reads
+from collector.launches import Launches
+from collector.learn import Launch, look
+from collector.sources import proc
+from db import launches, migrate
+from db.engine import Store, open_store
+from db.models import LaunchRow
+from db.wanted import Wanted
+from memo import launch_sets
+from memo.cli import make
+from memo.events import Event, Operation
+from memo.launch_sets import UNIT, LaunchSet, version_of
+from memo.paths import Home
+from memo.protocols import DispatchContext, Stop
+from memo.settings import PreloadSettings, PrivacySettings, Settings
+from worker.handlers import preload_app, preload_file
+from worker.handlers.preload_app import PreloadAppHandler
+from worker.handlers.preload_file import PreloadFileHandler
+from worker.seen import NotSeen
+from worker.warming import is_there
+
+SCOPE, APP = "ada@host", "demo"
+LARGE, SMALL = 6 << 20, 300_000
+WAIT_S, TOUCHED = 60.0, 3 << 20
+PROGRAM = """
+import mmap, sys, time
+library, setting, touched = sys.argv[1:]
+file = open(library, "rb")
+mapped = mmap.mmap(file.fileno(), 0, mmap.MAP_SHARED, mmap.PROT_READ)
+open(setting, "rb").read()
+assert mapped[0] == mapped[int(touched)] == 0
+print("ready", flush=True)
+time.sleep(1000)
+"""
+FUTURE = timedelta(minutes=10)
+
+
+class Person:
+    """Files of a program, below a home folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.library = root / ".local/share/demo/large.so"
+        self.setting = root / ".config/demo/rc"
+        self.other = root / ".config/other/rc"
+        for path, size in ((self.library, LARGE), (self.setting, SMALL), (self.other, SMALL)):
+            path.parent.mkdir(parents=True)
+            path.write_bytes(b"\0" * size)
+            os.utime(path, (time.time() - 3 * 86_400, time.time() - 4 * 86_400))
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        """The program; it has read its files."""
+        words = (str(self.library), str(self.setting), str(TOUCHED))
+        command = [os.path.realpath(sys.executable), "-c", PROGRAM, *words]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        return process
+
+
+@pytest.fixture
+def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Person:
+    """Whose home folder is the only place that is looked through; this process waits for nobody."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(reads, "SYSTEM", ())
+    for module in (learn, preload_app, preload_file):
+        monkeypatch.setattr(module, "be_idle", lambda: None)
+    return Person(tmp_path)
+
+
+@pytest.fixture
+def running(person: Person) -> Iterator[Launch]:
+    """A launch of the program, which goes on meanwhile."""
+    at = time.time()
+    process = person.start()
+    found = proc.read(process.pid)
+    assert found is not None
+    yield Launch(APP, found.executable, found.began, at, time.time())
+    process.kill()
+    process.communicate()
+
+
+def _make_cold(*paths: Path) -> None:
+    for path in paths:
+        file = os.open(path, os.O_RDONLY)
+        os.fsync(file)
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(file)
+
+
+def _is_there(path: Path, start: int = 0, length: int = UNIT) -> bool:
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_RANDOM)
+        return is_there(file, start, min(length, path.stat().st_size - start))
+    finally:
+        os.close(file)
+
+
+def _settings(**more: object) -> Settings:
+    return Settings.load(scope=SCOPE, **more)
+
+
+def test_what_a_launch_maps_and_what_it_reads_and_closes_is_learned(
+    home: Home, person: Person, running: Launch
+) -> None:
+    counts = look(running, _settings(), home)
+
+    known = launch_sets.read(home, APP)
+    assert known is not None and counts is not None
+    assert known.version == version_of(running.executable)
+    units = {unit for first, count in known.files[str(person.library)] for unit in range(first, first + count)}
+    assert {0, TOUCHED // UNIT} <= units and len(units) < LARGE // UNIT  # what was touched, and no more
+    assert known.files[str(person.setting)] == ()
+    assert str(person.other) not in known.files
+    assert counts["known_bytes"] == known.bytes > SMALL
+    assert set(counts) == {"major_faults", "read_bytes", "known_bytes"}
+
+
+def test_a_version_is_looked_at_once_a_day_and_a_new_one_anew(home: Home, person: Person, running: Launch) -> None:
+    look(running, _settings(), home)
+    first = launch_sets.read(home, APP)
+    look(running, _settings(), home)
+    assert launch_sets.read(home, APP) == first
+    assert first is not None
+    launch_sets.write(home, LaunchSet(APP, running.executable, (0, 0, 0), first.at, ("a", "b", "c"), {"/old": ()}))
+    look(running, _settings(), home)
+    assert launch_sets.read(home, APP) == first
+
+
+def test_files_that_a_privacy_rule_keeps_out_are_not_learned(home: Home, person: Person, running: Launch) -> None:
+    look(running, _settings(privacy=PrivacySettings(folders=[str(person.setting.parent)])), home)
+    known = launch_sets.read(home, APP)
+    assert known is not None
+    assert str(person.library) in known.files and str(person.setting) not in known.files
+
+
+def test_of_an_app_that_is_gone_nothing_is_learned(home: Home, person: Person) -> None:
+    assert look(Launch(APP, "/absent", 0, 0, 0), _settings(), home) is None
+    assert launch_sets.read(home, APP) is None
+
+
+def test_a_preloaded_app_is_in_memory(home: Home, person: Person, running: Launch) -> None:
+    settings = _settings()
+    look(running, settings, home)
+    known = launch_sets.read(home, APP)
+    assert known is not None
+    ours = {path: spans for path, spans in known.files.items() if path.startswith(str(person.root))}
+    fresh = LaunchSet(APP, known.executable, known.version, known.at, known.days, ours, known.bytes)
+    launch_sets.write(home, fresh)
+    person.library.with_name("gone").touch()
+    handler = PreloadAppHandler(settings, home)
+    asked = candidate(Operation.PROCESS_START, APP)
+    _make_cold(person.setting)
+    assert not _is_there(person.setting)
+
+    assert handler.cost(asked, _soon()).read_bytes == known.bytes
+    result = handler.handle(asked, _soon())
+
+    assert _is_there(person.setting, 0, SMALL)
+    assert _is_there(person.library, TOUCHED)
+    assert result["read_bytes"] >= SMALL and result["stopped"] == "" and result["files"] == 2
+    assert json.dumps(result)
+    again = handler.handle(asked, _soon())
+    assert again["read_bytes"] == 0 and not again["cold"]
+
+
+def _soon(scope: str = SCOPE) -> DispatchContext:
+    return replace(context(scope), until=datetime.now(UTC) + FUTURE)
+
+
+def test_another_version_and_another_machine_are_not_preloaded(home: Home, person: Person) -> None:
+    settings = _settings()
+    handler, asked = PreloadAppHandler(settings, home), candidate(Operation.PROCESS_START, APP)
+    version = version_of(sys.executable)
+    assert version is not None
+    for known, scope in ((version, "eve@host"), ((0, 0, 0), SCOPE)):
+        at = datetime.now(UTC)
+        launch_sets.write(home, LaunchSet(APP, sys.executable, known, at, (), {str(person.setting): ()}, SMALL))
+        assert handler.cost(asked, _soon(scope)).read_bytes == 0
+        assert "read_bytes" not in handler.handle(asked, _soon(scope))
+
+
+def test_a_document_that_was_opened_before_is_in_memory(home: Home, person: Person) -> None:
+    settings = _settings()
+    document = person.root / "plan.txt"
+    document.write_bytes(b"x" * SMALL)
+    asked = candidate(Operation.FILE_ACCESS, document.name, str(person.root))
+    remember(settings, home, asked)
+    _make_cold(document)
+
+    handler = PreloadFileHandler(settings, home)
+    assert handler.accepts(asked.action)
+    assert handler.cost(asked, _soon()).read_bytes == SMALL
+    result = handler.handle(asked, _soon())
+
+    assert _is_there(document, 0, SMALL)
+    assert result["cold"] and result["read_bytes"] == SMALL
+
+
+def test_no_other_document_is_touched(home: Home, person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = _settings(preload=PreloadSettings(file_mb=1))
+    folder = person.root / "documents"
+    folder.mkdir()
+    for name, size in (("never", SMALL), ("large", 2_000_000), ("real", SMALL)):
+        (folder / name).write_bytes(b"x" * size)
+    (folder / "link").symlink_to(folder / "real")
+    (person.root / "linked").symlink_to(folder)
+    os.mkfifo(folder / "pipe")
+    seen = [(name, str(folder)) for name in ("large", "link", "pipe", "absent")]
+    linked = candidate(Operation.FILE_ACCESS, "real", str(person.root / "linked"))
+    remember(settings, home, linked, *(candidate(Operation.FILE_ACCESS, *one) for one in seen))
+    handler = PreloadFileHandler(settings, home)
+
+    assert not handler.accepts(linked.action)
+    with pytest.raises(NotSeen):
+        handler.handle(candidate(Operation.FILE_ACCESS, "never", str(folder)), _soon())
+    assert handler.cost(candidate(Operation.FILE_ACCESS, "never", str(folder)), _soon()).read_bytes == 0
+    for name, place in seen:
+        assert "read_bytes" not in handler.handle(candidate(Operation.FILE_ACCESS, name, place), _soon()), name
+
+
+@pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_names_open_nothing(home: Home, person: Person, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    settings = _settings()
+    remember(settings, home, candidate(Operation.FILE_ACCESS, "plan.txt", str(person.root)))
+
+    def refuse(*words: object, **more: object) -> None:
+        raise AssertionError("something was opened")
+
+    monkeypatch.setattr(preload_file, "opened", refuse)
+    for target, place in ((name, str(person.root)), ("plan.txt", name), (name, name), (f"/{name}", "/")):
+        asked = candidate(Operation.FILE_ACCESS, target, place)
+        if PreloadFileHandler(settings, home).accepts(asked.action):
+            with pytest.raises(NotSeen):
+                PreloadFileHandler(settings, home).handle(asked, _soon())
+    app = candidate(Operation.PROCESS_START, name)
+    assert "read_bytes" not in PreloadAppHandler(settings, home).handle(app, _soon())
+    assert PreloadAppHandler(settings, home).cost(app, _soon()).read_bytes == 0
+
+
+def _row(at: datetime, ms: float | None, read: int, app: str = APP) -> LaunchRow:
+    return LaunchRow(
+        scope=SCOPE, app=app, executable="/usr/bin/demo", at=at, ms=ms, major_faults=0, read_bytes=read, known_bytes=100
+    )
+
+
+@pytest.fixture
+def store(home: Home, database_url: str) -> Iterator[Store]:
+    settings = Settings.load(database_url=database_url)
+    migrate.upgrade(settings, home)
+    opened = open_store(settings, home)
+    yield opened
+    opened.close()
+
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+def _add(session: Session, *rows: tuple[float | None, int]) -> None:
+    for number, (ms, read) in enumerate(rows):
+        launches.add(session, _row(NOON + timedelta(hours=number), ms, read))
+
+
+def test_the_gain_is_that_against_a_cold_launch(store: Store) -> None:
+    with store.write() as session:
+        _add(session, (900, 80), (1000, 90), (5000, 100), (300, 0), (310, 5), (320, 10), (700, 30), (None, 0))
+        assert launches.gain(session, SCOPE, APP, NOON + timedelta(hours=5.5), NOON + timedelta(hours=9)) == 0.3
+        assert launches.gain(session, SCOPE, APP, NOON + timedelta(hours=6.5), NOON + timedelta(hours=9)) is None
+        assert launches.gain(session, SCOPE, APP, NOON, NOON + timedelta(minutes=1)) is None  # two cold ones are left
+        assert launches.gain(session, "eve@host", APP, NOON, NOON + timedelta(days=1)) is None
+
+
+def test_launches_are_bounded_and_forgotten(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launches, "KEPT", 2)
+    with store.write() as session:
+        _add(session, (1, 0), (2, 0), (3, 0))
+        launches.add(session, _row(NOON, 4, 0, app="other"))
+        assert [row.ms for row in launches.measured(session, SCOPE, APP)] == [2, 3]
+        assert launches.forget(session, Wanted(app="other", scope="eve@host")) == 0
+        assert launches.forget(session, Wanted(app=APP, since=NOON + timedelta(hours=2))) == 1
+        assert launches.forget(session, Wanted(app="DEMO")) == 1
+        assert launches.forget(session, Wanted()) == 1
+
+
+def test_how_an_app_starts_is_forgotten_with_it(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMO_DATABASE_URL", store.writer.url.render_as_string(hide_password=False))
+    with store.write() as session:
+        launches.add(session, _row(NOON, 1, 0))
+        launches.add(session, _row(NOON, 1, 0, app="other"))
+    for app in (APP, "other", "known only"):
+        launch_sets.write(home, LaunchSet(app, "/usr/bin/demo", (1, 2, 3), NOON))
+    for app, there in ((APP, {"other", "known only"}), ("known only", {"other"})):
+        with logging_restored():
+            done = CliRunner().invoke(make(["forget"]), ["forget", "--app", app, "--yes", "--json"])
+        assert json.loads(done.stdout)["forgotten"] is True
+        assert {name for name in (APP, "other", "known only") if launch_sets.read(home, name)} == there
+    with store.read() as session:
+        assert [row.app for row in launches.meant(session, Wanted())] == ["other"]
+
+
+def test_what_was_forgotten_during_a_look_is_not_kept(home: Home, person: Person, running: Launch) -> None:
+    settings = _settings()
+    start = datetime.fromtimestamp(time.time() - proc.now() + running.began, UTC)
+    event = Event(start, Operation.PROCESS_START, APP, scope=SCOPE, source="processes", executable=running.executable)
+    migrate.upgrade(settings, home)
+    opened, stop = open_store(settings, home), Stop()
+    Launches(opened, settings, home).look(event, stop)
+    with opened.read() as session:
+        assert launches.meant(session, Wanted()) == []
+    opened.close()
+    assert launch_sets.read(home, APP) is None
+
+
+def _look_on(events: list[Event], settings: Settings, home: Home) -> list[LaunchRow]:
+    """What is stored of launches that these events tell of."""
+    remember(settings, home, candidate(Operation.PROCESS_START, APP))
+    opened, stop = open_store(settings, home), Stop()
+    watch = Launches(opened, settings, home)
+    thread = threading.Thread(target=watch.run, args=(stop,))
+    thread.start()
+    watch.saw(events)
+    found: list[LaunchRow] = []
+    deadline = time.monotonic() + WAIT_S
+    while not found and time.monotonic() < deadline:
+        with opened.read() as session:
+            found = list(launches.measured(session, SCOPE, APP))
+        time.sleep(0.05)
+    stop.set()
+    thread.join()
+    opened.close()
+    return found
+
+
+def test_a_launch_that_events_tell_of_is_stored(home: Home, person: Person, running: Launch) -> None:
+    """By a process of its own, which looks through the whole system."""
+    settings = _settings()
+    start = datetime.fromtimestamp(time.time() - proc.now() + running.began, UTC)
+    focus = start + timedelta(milliseconds=250)
+    events = [
+        Event(focus, Operation.WINDOW_FOCUS, "A title", APP, scope=SCOPE, source="x11"),
+        Event(start, Operation.PROCESS_START, "other", scope=SCOPE, source="inbox", executable=running.executable),
+        Event(start, Operation.PROCESS_START, APP, scope=SCOPE, source="processes", executable=running.executable),
+    ]
+    [row] = _look_on(events, settings, home)
+    assert (row.app, row.executable) == (APP, running.executable)
+    assert row.ms == pytest.approx(250)
+    assert row.known_bytes > 0
+    known = launch_sets.read(home, APP)
+    assert known is not None and str(person.library) in known.files and str(person.setting) in known.files

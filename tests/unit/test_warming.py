@@ -1,0 +1,133 @@
+"""Reading ahead: what is read, in which order, how far, and what never is."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from memo.launch_sets import UNIT
+from memo.settings import PreloadSettings
+from worker import warming
+from worker.limits import ASKED_EVERY_S, Limits
+from worker.machine import Machine
+from worker.warming import CHUNK, opened, warm
+
+PLENTY = 10**9
+
+
+@pytest.fixture(autouse=True)
+def cold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is in memory, and nobody rests."""
+    monkeypatch.setattr(warming, "is_there", lambda file, start, length: False)
+    monkeypatch.setattr(warming, "REST", 0)
+
+
+class Waiting(Machine):
+    """A machine whose programs wait for memory."""
+
+    def __init__(self, percent: float | None) -> None:
+        self.percent, self.asked = percent, 0
+
+    def stalled(self, what: str) -> float | None:
+        assert what == "memory"
+        self.asked += 1
+        return self.percent
+
+
+def _files(folder: Path, *sizes: int) -> list[tuple[str, tuple[()]]]:
+    for number, size in enumerate(sizes):
+        (folder / f"{number}").write_bytes(b"x" * size)
+    return [(str(folder / f"{number}"), ()) for number in range(len(sizes))]
+
+
+def _nothing() -> str:
+    return ""
+
+
+def test_files_are_read_whole_and_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[str]()
+    real = os.open
+
+    def note(path: str, flags: int) -> int:
+        asked.append(path)
+        return real(path, flags)
+
+    monkeypatch.setattr(os, "open", note)
+    files = _files(tmp_path, 10, 3 * CHUNK + 5, 0, 20)
+
+    done = warm(files, PLENTY, _nothing)
+
+    assert asked == [path for path, _ in files]
+    assert (done.files, done.read_bytes, done.stopped) == (4, 3 * CHUNK + 35, "")
+    assert done.as_result["cold"] is True
+
+
+def test_of_a_file_with_spans_only_these_are_read(tmp_path: Path) -> None:
+    [(path, _)] = _files(tmp_path, 40 * UNIT + 7)
+    assert warm([(path, ((2, 3), (40, 5)))], PLENTY, _nothing).read_bytes == 3 * UNIT + 7
+    assert warm([(path, ((100, 1),))], PLENTY, _nothing).read_bytes == 0  # it has become shorter
+
+
+def test_what_is_in_memory_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warming, "is_there", lambda file, start, length: start > 0)
+    done = warm(_files(tmp_path, 3 * CHUNK), PLENTY, _nothing)
+    assert (done.read_bytes, done.there_bytes) == (CHUNK, 2 * CHUNK)
+    assert done.as_result["cold"] is False
+
+
+def test_a_file_that_the_budget_does_not_hold_is_passed_over(tmp_path: Path) -> None:
+    done = warm(_files(tmp_path, 100, 5 * CHUNK, 200), 2 * CHUNK, _nothing)
+    assert (done.read_bytes, done.stopped) == (300, "budget")
+
+
+def test_reading_ends_between_two_chunks(tmp_path: Path) -> None:
+    said: Iterator[str] = iter(["", "", "memory pressure"])
+    done = warm(_files(tmp_path, CHUNK, 4 * CHUNK, CHUNK), PLENTY, lambda: next(said))
+    assert (done.read_bytes, done.stopped) == (2 * CHUNK, "memory pressure")
+
+
+def test_only_regular_files_are_opened(tmp_path: Path) -> None:
+    regular, link, pipe = tmp_path / "regular", tmp_path / "link", tmp_path / "pipe"
+    regular.write_text("x")
+    link.symlink_to(regular)
+    os.mkfifo(pipe)
+    with opened(str(regular)) as file:
+        assert file is not None
+    for path in (link, pipe, tmp_path, Path("/dev/zero"), tmp_path / "absent"):
+        with opened(str(path)) as file:
+            assert file is None, path
+    for name in ("a\x00b", "half\ud800", "n" * 100_000):
+        with opened(name) as file:
+            assert file is None
+
+
+def test_a_go_ends_at_its_deadline() -> None:
+    settings, now = PreloadSettings(), datetime.now(UTC)
+    machine = Waiting(0.0)
+    assert Limits(settings, now - timedelta(seconds=1), machine).objection() == "deadline"
+    assert Limits(settings, now + timedelta(minutes=10), machine).objection() == ""
+    short = PreloadSettings(seconds=1e-9)
+    assert Limits(short, now + timedelta(minutes=10), machine).objection() == "deadline"
+
+
+@pytest.mark.parametrize(("percent", "words"), [(None, ""), (9.0, ""), (11.0, "memory pressure")])
+def test_a_go_ends_where_programs_wait_for_memory(percent: float | None, words: str) -> None:
+    later = datetime.now(UTC) + timedelta(minutes=10)
+    assert Limits(PreloadSettings(), later, Waiting(percent)).objection() == words
+
+
+def test_pressure_is_asked_for_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, machine = [0.0], Waiting(0.0)
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    limits = Limits(PreloadSettings(), datetime.now(UTC) + timedelta(minutes=10), machine)
+    for clock[0] in (0.0, 0.01, 0.02, ASKED_EVERY_S + 0.01):
+        limits.objection()
+    assert machine.asked == 2
+
+
+def test_no_more_is_read_than_a_share_of_the_memory_that_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = Limits(PreloadSettings(), datetime.now(UTC), Waiting(0.0))
+    assert limits.bytes(1) == 1_000_000
+    assert limits.bytes(10**9) < 10**12
