@@ -104,7 +104,7 @@ def predict(store: Store, after: int, of: Sequence[Event], scope: str = SCOPE, c
     with store.write() as session:
         session.add(row)
         session.flush()
-        dispatches.claim(session, row, "log", {}, 0.5)
+        dispatches.claim(session, row, [dispatches.Claim("log", FOCUS.action, 0.5)])
         return row.id
 
 
@@ -166,6 +166,21 @@ def test_what_is_given_holds_together(store: Store, wanted: Wanted, gone: list[E
 def test_text_is_found_in_any_case_of_any_script(store: Store, stored: str, asked: str) -> None:
     happen(store, [event(Operation.PROCESS_START, stored)])
     assert forget(store, Wanted(text=asked))["events"] == 1
+
+
+@pytest.mark.parametrize("written", ["localhost:8080", "LOCALHOST", "localhost.", "www.localhost"])
+@pytest.mark.parametrize("asked", ["localhost", "http://localhost:8080/path?q=1"])
+def test_a_site_is_found_however_it_is_written(store: Store, written: str, asked: str) -> None:
+    happen(store, [event(Operation.WEB_VISIT, written), event(Operation.WEB_VISIT, "mylocalhost")])
+    assert forget(store, Wanted(site=asked))["events"] == 1
+
+
+def test_a_site_of_other_letters_is_found_by_both_its_names(store: Store) -> None:
+    for asked in ("bücher.example", "XN--bcher-kva.example"):
+        happen(
+            store, [event(Operation.WEB_VISIT, "bücher.example"), event(Operation.WEB_VISIT, "xn--bcher-kva.example")]
+        )
+        assert forget(store, Wanted(site=asked))["events"] == 2
 
 
 def test_a_prediction_goes_with_its_events_and_where_it_names_what_is_gone(store: Store) -> None:
@@ -492,8 +507,8 @@ def test_its_files_name_it_no_more(store: Store, home: Home, filled: list[int]) 
     ids = happen(store, [secret, FOCUS])
     kept, gone = predict(store, ids[1], [FOCUS]), predict(store, ids[0], [FOCUS])
     for number, action in ((kept, FOCUS.action), (gone, FOCUS.action), (kept, secret.action), (10**6, FOCUS.action)):
-        context = DispatchContext(number, SCOPE, START)
-        RecordHandler(home).handle(Candidate(action, 0.5, START), context)
+        context = DispatchContext(number, SCOPE, START, START)
+        RecordHandler(Settings(), home).handle(Candidate(action, 0.5, START), context)
     shutil.copy(home.root / "dispatched.jsonl", home.root / "dispatched.jsonl.1")
     for name in ("worker.log", "worker.out", "worker.log.1"):
         (home.logs / name).write_text(f"failed at {SECRET}")
