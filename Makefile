@@ -12,9 +12,9 @@ READY := .venv/.ready
 DESKTOP_PACKAGES := dbus dunst foot openbox openssl redis-tools sway tk vim-tiny xdotool xterm xvfb
 # The big ones, in `make test-desktop`.
 BROWSER_PACKAGES := chromium firefox-esr
-MEASURED := start idle commands latency ingest collect visits beside watch predict train accuracy
+MEASURED := start idle commands latency dispatch ingest collect visits beside watch predict train accuracy
 
-.PHONY: help env run test test-desktop test-desktop-deps lint bench base-model clean
+.PHONY: help env run test test-desktop test-desktop-deps lint bench bench-launch base-model clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 19
@@ -56,6 +56,9 @@ lint: env ## check style and types
 
 bench: env ## measure what docs/benchmarks.md shows
 	@for program in $(MEASURED); do $(BIN)/python "bench/$$program.py"; done
+
+bench-launch: env ## measure what preloading saves; as root, with the apps that bench/launch.py names
+	$(BIN)/python bench/launch.py
 
 base-model: env ## train the built-in base model anew (up to 20 minutes)
 	$(BIN)/python -m training.base

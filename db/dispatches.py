@@ -1,24 +1,35 @@
 """Dispatches: the claim of an effect, and how it went."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import func, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Table, bindparam, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from db.models import DispatchRow, PredictionRow
 from memo.events import Action
-from memo.predictions import action_from_dict
+from memo.predictions import action_as_dict
 from memo.protocols import Cost
 
 CLAIMED, DONE, DRY, FAILED, STOPPED, OVERRUN = "claimed", "done", "dry", "failed", "stopped", "overrun"
 GONE = (CLAIMED, DONE, DRY)
 """What counts as a go; what failed costs no budget."""
+ENDED = ("status", "detail", "duration_ms", "result", "cost_ms", "read_bytes")
+"""What is known of a go once it has ended."""
 LAST_HITS = 100
 """What a hit saves is learned from so many."""
+
+
+class Last(NamedTuple):
+    """When a handler last acted on an action, the end of that go's life, and what came of it."""
+
+    at: datetime
+    until: datetime | None
+    outcome: str | None
 
 
 def key(action: Action) -> str:
@@ -28,38 +39,45 @@ def key(action: Action) -> str:
     return hashlib.blake2b(parts.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
-def claim(
-    session: Session,
-    prediction: PredictionRow,
-    handler: str,
-    action: dict[str, Any],
-    probability: float,
-    status: str = CLAIMED,
-    detail: str = "",
-    until: datetime | None = None,
-    cost: Cost = Cost(),  # noqa: B008 - it can't be changed
-) -> DispatchRow | None:
-    """Take a handler's one go at a prediction; None where it was taken before."""
-    row = DispatchRow(
-        prediction_id=prediction.id,
-        scope=prediction.scope,
-        handler=handler,
-        at=datetime.now(UTC),
-        action=action,
-        action_key=key(action_from_dict(action)),
-        probability=probability,
-        status=status,
-        detail=detail,
-        until=until,
-        cost_ms=cost.ms,
-        read_bytes=cost.read_bytes,
-    )
-    try:
-        with session.begin_nested():
-            session.add(row)
-    except IntegrityError:
-        return None
-    return row
+_TABLE = cast(Table, DispatchRow.__table__)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A handler's go at a prediction, or why it has none."""
+
+    handler: str
+    action: Action
+    probability: float
+    status: str = CLAIMED
+    detail: str = ""
+    until: datetime | None = None
+    cost: Cost = Cost()
+
+
+def claim(session: Session, prediction: PredictionRow, claims: Sequence[Claim]) -> dict[str, int]:
+    """Take each handler's one go; the ids of the rows, by handler, of those that were not taken before."""
+    now = datetime.now(UTC)
+    rows = [
+        {
+            "prediction_id": prediction.id,
+            "scope": prediction.scope,
+            "handler": one.handler,
+            "at": now,
+            "action": action_as_dict(one.action),
+            "action_key": key(one.action),
+            "probability": one.probability,
+            "status": one.status,
+            "detail": one.detail,
+            "until": one.until,
+            "cost_ms": one.cost.ms,
+            "read_bytes": one.cost.read_bytes,
+        }
+        for one in claims
+    ]
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    fresh = insert(_TABLE).on_conflict_do_nothing().returning(_TABLE.c.handler, _TABLE.c.id)
+    return {handler: number for handler, number in session.connection().execute(fresh, rows)}
 
 
 def of(session: Session, prediction_id: int) -> Sequence[DispatchRow]:
@@ -73,44 +91,54 @@ def handlers(session: Session, prediction_id: int) -> set[str]:
     return set(session.scalars(select(DispatchRow.handler).where(DispatchRow.prediction_id == prediction_id)))
 
 
-def finish(session: Session, dispatch_id: int, status: str, detail: str, duration_ms: float, **values: Any) -> None:
-    """Write down how it went, unless it was forgotten meanwhile; `values` are more columns."""
-    values |= {"status": status, "detail": detail, "duration_ms": duration_ms}
-    session.execute(update(DispatchRow).where(DispatchRow.id == dispatch_id).values(**values))
+def finish(session: Session, ended: Sequence[Mapping[str, Any]]) -> None:
+    """Write down how goes went, but for those that were forgotten meanwhile: `id`, and the columns `ENDED`."""
+    session.connection().execute(_FINISH, [{f"new_{name}": value for name, value in one.items()} for one in ended])
 
 
-def last(session: Session, scope: str, handler: str, action: Action) -> DispatchRow | None:
+_FINISH = (
+    update(_TABLE).where(_TABLE.c.id == bindparam("new_id")).values({name: bindparam(f"new_{name}") for name in ENDED})
+)
+
+
+def last(session: Session, scope: str, handler: str, action: Action) -> Last | None:
     """A handler's last go at this action."""
-    query = select(DispatchRow).where(
-        DispatchRow.scope == scope,
-        DispatchRow.handler == handler,
-        DispatchRow.action_key == key(action),
-        DispatchRow.status.in_(GONE),
-    )
-    return session.scalar(query.order_by(DispatchRow.at.desc()).limit(1))
+    found = session.execute(_LAST, {"scope": scope, "handler": handler, "key": key(action)}).one_or_none()
+    return found and Last(*found)
+
+
+_OF = (DispatchRow.scope == bindparam("scope"), DispatchRow.handler == bindparam("handler"))
+_LAST = (
+    select(DispatchRow.at, DispatchRow.until, DispatchRow.outcome)
+    .where(*_OF, DispatchRow.action_key == bindparam("key"), DispatchRow.status.in_(GONE))
+    .order_by(DispatchRow.at.desc())
+    .limit(1)
+)
 
 
 def last_hour(session: Session, scope: str, handler: str) -> tuple[int, int]:
     """A handler's goes in the last hour, and the bytes that they read."""
     since = datetime.now(UTC) - timedelta(hours=1)
-    query = select(func.count(), func.coalesce(func.sum(DispatchRow.read_bytes), 0)).where(
-        DispatchRow.scope == scope,
-        DispatchRow.handler == handler,
-        DispatchRow.at >= since,
-        DispatchRow.status.in_(GONE),
-    )
-    goes, read = session.execute(query).one()
+    goes, read = session.execute(_LAST_HOUR, {"scope": scope, "handler": handler, "since": since}).one()
     return goes, int(read)
+
+
+_LAST_HOUR = select(func.count(), func.coalesce(func.sum(DispatchRow.read_bytes), 0)).where(
+    *_OF, DispatchRow.at >= bindparam("since"), DispatchRow.status.in_(GONE)
+)
 
 
 def hits(session: Session, scope: str, handler: str) -> tuple[int, float | None]:
     """How many of a handler's goes came true, up to `LAST_HITS`, and what one saved on average where that is known."""
-    latest = (
-        select(DispatchRow.gain_s)
-        .where(DispatchRow.scope == scope, DispatchRow.handler == handler, DispatchRow.outcome == "hit")
-        .order_by(DispatchRow.at.desc())
-        .limit(LAST_HITS)
-        .subquery()
-    )
-    count, saved = session.execute(select(func.count(), func.avg(latest.c.gain_s)).select_from(latest)).one()
+    count, saved = session.execute(_HITS, {"scope": scope, "handler": handler}).one()
     return count, saved
+
+
+_LATEST = (
+    select(DispatchRow.gain_s)
+    .where(*_OF, DispatchRow.outcome == "hit")
+    .order_by(DispatchRow.at.desc())
+    .limit(LAST_HITS)
+    .subquery()
+)
+_HITS = select(func.count(), func.avg(_LATEST.c.gain_s)).select_from(_LATEST)

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
@@ -26,11 +27,18 @@ class Store:
 
     writer: Engine
     reader: Engine
+    turn: AbstractContextManager[object] = field(default_factory=nullcontext)
+    """Here writers of this process wait for each other, no longer than it takes: SQLite only looks now and then."""
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A short transaction, committed at the end; never hold one across a model call."""
-        with _explained(self.writer), Session(self.writer, expire_on_commit=False) as session, session.begin():
+        with (
+            self.turn,
+            _explained(self.writer),
+            Session(self.writer, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
 
     @contextmanager
@@ -54,7 +62,7 @@ def open_store(settings: Settings, home: Home) -> Store:
     """The store; nothing is connected yet. Raises UsageError for a URL that MEMO can't use."""
     url = _parsed(store_url(settings, home))
     if url.get_backend_name() == "sqlite":
-        return Store(_sqlite(url, "IMMEDIATE"), _sqlite(url, "DEFERRED"))
+        return Store(_sqlite(url, "IMMEDIATE"), _sqlite(url, "DEFERRED"), Lock())
     try:
         engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args={"connect_timeout": 5})
     except (ArgumentError, ImportError) as error:  # an option such as `port=x`; no library of Postgres

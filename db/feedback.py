@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from db import events
@@ -36,12 +36,17 @@ def after(session: Session, scope: str, feedback_id: int) -> Sequence[FeedbackRo
 
 def refused(session: Session, scope: str, action: Action) -> datetime | None:
     """When a person said "never" to an action; None where nobody did, or said "yes" since."""
-    lasting = FeedbackRow.answer.in_((Answer.NEVER, Answer.YES))
-    rows = session.scalars(
-        select(FeedbackRow).where(FeedbackRow.scope == scope, lasting).order_by(FeedbackRow.id.desc())
-    )
-    last = next((row for row in rows if action_from_dict(row.action).identity == action.identity), None)
-    return last.at if last and last.answer == Answer.NEVER else None
+    rows = session.execute(_LASTING, {"scope": scope})
+    same = (row for row in rows if action_from_dict(row[0]).identity == action.identity)
+    _, at, answer = next(same, (None, None, None))
+    return at if answer == Answer.NEVER else None
+
+
+_LASTING = (
+    select(FeedbackRow.action, FeedbackRow.at, FeedbackRow.answer)
+    .where(FeedbackRow.scope == bindparam("scope"), FeedbackRow.answer.in_((Answer.NEVER, Answer.YES)))
+    .order_by(FeedbackRow.id.desc())
+)
 
 
 def forget(session: Session, scopes: Sequence[str], is_named: Callable[[str, dict[str, Any]], bool]) -> int:

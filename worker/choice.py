@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from db import dispatches, feedback, predictions
 from db.engine import Store
-from db.models import DispatchRow, PredictionRow
+from db.models import PredictionRow
 from memo.errors import MemoError
 from memo.grammar import clean
 from memo.logs import get
@@ -33,7 +33,7 @@ class Choice:
 
 
 def choose(
-    store: Store, name: str, handler: Handler, wanted: Sequence[Wanted], gates: Sequence[Gate], *, is_on: bool
+    session: Session, name: str, handler: Handler, wanted: Sequence[Wanted], gates: Sequence[Gate], *, is_on: bool
 ) -> Choice | None:
     """The best candidate that it accepts and no gate stops; where all are stopped, the best one and what stopped it."""
     stopped = None
@@ -44,8 +44,7 @@ def choose(
             go = Go(name, candidate, context, handler.cost(candidate, context), handler.noticed, handler.per_hour)
         except Exception as error:  # whatever a plug-in raises must not reach the next handler
             return Choice(Go(name, candidate, context), dispatches.FAILED, failed(name, context.prediction_id, error))
-        with store.read() as session:
-            words = objection(gates, session, go)
+        words = objection(gates, session, go)
         if words is None:
             return Choice(go, dispatches.CLAIMED if is_on else dispatches.DRY)
         stopped = stopped or Choice(go, dispatches.STOPPED, words)
@@ -57,13 +56,13 @@ def carry_out(store: Store, prediction: PredictionRow, choices: Sequence[Choice]
     if not choices:
         return
     with store.write() as session:
-        rows = [(choice, _claim(session, prediction, choice)) for choice in choices]
-    claimed = [(choice.go, row.id) for choice, row in rows if row and choice.status == dispatches.CLAIMED]
-    ended = [(go, row_id, _ended(go, act)) for go, row_id in claimed]
+        ids = dispatches.claim(session, prediction, [_claim(choice) for choice in choices])
+    goes = [choice.go for choice in choices if choice.status == dispatches.CLAIMED and choice.go.handler in ids]
+    ended = [{"id": ids[go.handler]} | _ended(go, act) for go in goes]
     if ended:
         with store.write() as session:
-            for go, row_id, values in ended:
-                dispatches.finish(session, row_id, **values)
+            dispatches.finish(session, ended)
+            for go, values in zip(goes, ended, strict=True):
                 _take_answer(session, go, values["result"] or {})
 
 
@@ -75,11 +74,10 @@ def failed(name: str, prediction_id: int, error: Exception) -> str:
     return reason
 
 
-def _claim(session: Session, prediction: PredictionRow, choice: Choice) -> DispatchRow | None:
-    go = choice.go
-    action, probability = action_as_dict(go.candidate.action), go.candidate.probability
-    return dispatches.claim(
-        session, prediction, go.handler, action, probability, choice.status, choice.detail, go.context.until, go.cost
+def _claim(choice: Choice) -> dispatches.Claim:
+    go, candidate = choice.go, choice.go.candidate
+    return dispatches.Claim(
+        go.handler, candidate.action, candidate.probability, choice.status, choice.detail, go.context.until, go.cost
     )
 
 

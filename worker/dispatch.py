@@ -6,6 +6,8 @@ stops nobody else.
 
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from db import dispatches, ledger, predictions
 from db.models import DispatchRow, PredictionRow
 from memo.protocols import Handler
@@ -35,14 +37,14 @@ class Dispatcher:
         """Let each handler to which the prediction is routed have at most one go at it."""
         with self._opened.store.read() as session:
             prediction = predictions.find(session, prediction_id)
+            if prediction is None:
+                return
             taken = dispatches.handlers(session, prediction_id)
-        if prediction is None:
-            return
-        choices = [
-            choice
-            for name, wanted in routed(prediction, self._settings).items()
-            if name not in taken and (choice := self._choose(prediction, name, wanted))
-        ]
+            choices = [
+                choice
+                for name, wanted in routed(prediction, self._settings).items()
+                if name not in taken and (choice := self._choose(session, prediction, name, wanted))
+            ]
         carry_out(self._opened.store, prediction, choices, self._act)
 
     def settle(self) -> None:
@@ -68,21 +70,20 @@ class Dispatcher:
         for lane in self.lanes.values():
             lane.close()
 
-    def _choose(self, prediction: PredictionRow, name: str, wanted: list[Wanted]) -> Choice | None:
+    def _choose(self, session: Session, prediction: PredictionRow, name: str, wanted: list[Wanted]) -> Choice | None:
         """What is to be written down or done here; None where that is a lane's, or nobody's."""
         is_on = name in self._settings.on
         if not is_on and name not in self._installed:
             return None
         first = Go(name, *wanted[0])
-        with self._opened.store.read() as session:
-            if words := objection(self._unlikely, session, first):
-                return Choice(first, dispatches.STOPPED, words)
+        if words := objection(self._unlikely, session, first):
+            return Choice(first, dispatches.STOPPED, words)
         try:
             handler = self._handler(name)
         except Exception as error:  # whatever a plug-in raises when it is loaded
             return Choice(first, dispatches.FAILED, failed(name, prediction.id, error))
         if handler.quick:
-            return choose(self._opened.store, name, handler, wanted, self._gates, is_on=is_on)
+            return choose(session, name, handler, wanted, self._gates, is_on=is_on)
         if self._lane(name).offer(prediction, wanted):
             return None
         return Choice(first, dispatches.OVERRUN, f"{LENGTH} predictions wait for it")

@@ -92,7 +92,8 @@ class Lane:
                 self._asks.task_done()
 
     def _go(self, prediction: PredictionRow, wanted: Sequence[Wanted]) -> None:
-        choice = choose(self._store, self._name, self._handler, wanted, self._gates, is_on=self._is_on)
+        with self._store.read() as session:
+            choice = choose(session, self._name, self._handler, wanted, self._gates, is_on=self._is_on)
         if choice:
             carry_out(self._store, prediction, [choice], lambda go: self.hand.handle(go, self._handler.limit_s))
 

@@ -304,13 +304,13 @@ def test_an_answer_in_a_result_is_feedback(opened: Context, given: Given) -> Non
 
 def test_a_handler_that_turned_itself_off_rests(opened: Context, given: Given) -> None:
     with opened.store.write() as session:
-        handlers.turn_off(session, SCOPE, "one", "its last 20 goes cost 5.0 s and saved 1.0 s")
+        handlers.turn_off(session, SCOPE, "costly", "its last 20 goes cost 5.0 s and saved 1.0 s")
     stopped = predict(opened)
-    dispatch(under(opened, "one", "two"), stopped)
-    assert went(opened, stopped) == [("one", "stopped"), ("two", "done")]
+    dispatch(under(opened, "costly", "two"), stopped)
+    assert went(opened, stopped) == [("costly", "stopped"), ("two", "done")]
     assert rows(opened)[0].detail.startswith("off: its last 20 goes cost 5.0 s and saved 1.0 s; again from 20")
-    dispatch(under(opened, "one"), predict(opened, scope="bob@host"))
-    assert [name for name, _, _ in given] == ["two", "one"], "another person's may pay"
+    dispatch(under(opened, "costly"), predict(opened, scope="bob@host"))
+    assert [name for name, _, _ in given] == ["two", "costly"], "another person's may pay"
 
 
 def test_the_cooldown_gate_holds_for_one_action_of_one_handler_and_scope(opened: Context, given: Given) -> None:

@@ -1,6 +1,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from threading import Barrier
 from typing import Any
@@ -15,13 +16,14 @@ from db.models import DispatchRow, EventRow, PredictionRow
 from memo.errors import MemoError
 from memo.events import Action, Event, Operation
 from memo.paths import Home
-from memo.predictions import action_from_dict
 from memo.settings import Settings
 
 SCOPE = "ada@host"
 START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
 MADE = datetime(2026, 3, 2, 12, 0, 0, 123456, tzinfo=UTC)
 ACTION = {"operation": "process_start", "target": "b", "place": ""}
+LOG = dispatches.Claim("log", Action(Operation.PROCESS_START, "b"), 0.5)
+ENDED = {"status": "done", "detail": "", "duration_ms": 1.5, "result": {}, "cost_ms": 2.5, "read_bytes": 7}
 
 
 @pytest.fixture
@@ -138,7 +140,7 @@ def test_pruning_takes_the_dispatches_along(store: Store) -> None:
     old, new = predict(store, first), predict(store, second, made_at=MADE + timedelta(seconds=1))
     with store.write() as session:
         for number in (old, new):
-            dispatches.claim(session, session.get_one(PredictionRow, number), "log", ACTION, 0.5)
+            dispatches.claim(session, session.get_one(PredictionRow, number), [LOG])
     with store.write() as session:
         before = MADE.astimezone(START.tzinfo) + timedelta(microseconds=1)
         assert deletion.predictions_before(session, before) == {"predictions": 1, "dispatches": 1}
@@ -157,9 +159,8 @@ def test_the_history_is_the_same_on_each_database(store: Store, database_url: st
     ]
     settle(store, ids[0], second, 1)
     with store.write() as session:
-        claimed = dispatches.claim(session, session.get_one(PredictionRow, ids[0]), "log", ACTION, 0.5)
-        assert claimed is not None
-        dispatches.finish(session, claimed.id, "done", "", 1.0)
+        claimed = dispatches.claim(session, session.get_one(PredictionRow, ids[0]), [LOG])
+        dispatches.finish(session, [ENDED | {"id": claimed["log"]}])
 
     found = history(database_url, None, None, None)
     assert found[0] == {
@@ -312,10 +313,10 @@ def test_known_actions_are_those_before_what_is_shown(store: Store) -> None:
     assert [known(0), known(one), known(two), known(None)] == [["a"], ["a", "b"], ["a", "b", "c"], ["a", "b", "c"]]
 
 
-def claim(store: Store, prediction_id: int, handler: str = "log", action: dict[str, Any] = ACTION) -> int | None:
+def claim(store: Store, prediction_id: int, handler: str = "log") -> int | None:
     with store.write() as session:
-        row = dispatches.claim(session, session.get_one(PredictionRow, prediction_id), handler, action, 0.5)
-        return row.id if row else None
+        row = session.get_one(PredictionRow, prediction_id)
+        return dispatches.claim(session, row, [replace(LOG, handler=handler)]).get(handler)
 
 
 def test_a_handler_gets_one_go_at_a_prediction(store: Store) -> None:
@@ -339,8 +340,7 @@ def test_a_lost_claim_leaves_the_transaction_whole(store: Store) -> None:
     claim(store, prediction)
     with store.write() as session:
         row = session.get_one(PredictionRow, prediction)
-        assert dispatches.claim(session, row, "log", ACTION, 0.5) is None
-        assert dispatches.claim(session, row, "record", ACTION, 0.5) is not None
+        assert dispatches.claim(session, row, [LOG, replace(LOG, handler="record")]).keys() == {"record"}
     with store.read() as session:
         assert session.scalar(select(func.count()).select_from(DispatchRow)) == 2
 
@@ -349,28 +349,29 @@ def ended(store: Store, rows: Sequence[tuple[int | None, str]]) -> None:
     with store.write() as session:
         for row, status in rows:
             assert row is not None
-            dispatches.finish(session, row, status, "detail", 1.5)
+            dispatches.finish(session, [ENDED | {"id": row, "status": status, "detail": "detail"}])
 
 
 def test_cooldown_and_budget_count_what_was_done(store: Store) -> None:
     first, second, third = (predict(store, event) for event in happen(store, "abc"))
-    known, other = action_from_dict(ACTION), Action(Operation.PROCESS_START, "other")
+    known, other = LOG.action, Action(Operation.PROCESS_START, "other")
     done, elsewhere, failed = claim(store, first), claim(store, first, "record"), claim(store, second)
     ended(store, [(done, "done"), (elsewhere, "done"), (failed, "failed")])
     assert claim(store, third) is not None
     with store.read() as session:
         row = session.get_one(DispatchRow, done)
         assert (row.status, row.detail, row.duration_ms) == ("done", "detail", 1.5)
+        assert (row.result, row.cost_ms, row.read_bytes) == ({}, 2.5, 7)
         last = dispatches.last(session, SCOPE, "log", known)
-        assert last and (last.prediction_id, last.status) == (third, "claimed")
+        assert last and last.at == session.scalar(select(func.max(DispatchRow.at)))
         for scope, handler, action in (
             (SCOPE, "log", other),
             (SCOPE, "none", known),
             ("nobody", "log", known),
         ):
             assert dispatches.last(session, scope, handler, action) is None
-        assert dispatches.last_hour(session, SCOPE, "log") == (2, 0), "what failed costs nothing"
-        assert dispatches.last_hour(session, SCOPE, "record") == (1, 0)
+        assert dispatches.last_hour(session, SCOPE, "log") == (2, 7), "what failed costs nothing"
+        assert dispatches.last_hour(session, SCOPE, "record") == (1, 7)
     with store.write() as session:
         for row in session.scalars(select(DispatchRow)):
             row.at = datetime.now(UTC) - timedelta(hours=2)

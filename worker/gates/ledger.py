@@ -17,7 +17,7 @@ FLOOR = 0.8
 
 
 class TurnedOff:
-    """A handler that cost more than it saved rests."""
+    """A handler that cost more than it saved rests; one that costs nothing never did."""
 
     name = "off"
 
@@ -26,7 +26,7 @@ class TurnedOff:
 
     def objection(self, session: Session, go: Go) -> str | None:
         """Resting."""
-        row = handlers.resting(session, go.context.scope, go.handler)
+        row = None if go.is_free else handlers.resting(session, go.context.scope, go.handler)
         return f"{row.reason}; again from {row.until.astimezone(self._zone):%Y-%m-%d %H:%M}" if row else None
 
 

@@ -14,11 +14,11 @@ def upgrade() -> None:
     for column in (
         sa.Column("action_key", sa.String(), server_default="", nullable=False),
         sa.Column("until", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("cost_ms", sa.Float(), server_default="0", nullable=False),
+        sa.Column("cost_ms", sa.Double(), server_default="0", nullable=False),
         sa.Column("read_bytes", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("result", sa.JSON(), nullable=True),
         sa.Column("outcome", sa.String(), nullable=True),
-        sa.Column("gain_s", sa.Float(), nullable=True),
+        sa.Column("gain_s", sa.Double(), nullable=True),
     ):
         op.add_column("dispatches", column)
     op.create_index(op.f("ix_dispatches_scope_handler_at"), "dispatches", ["scope", "handler", "at"])

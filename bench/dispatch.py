@@ -1,0 +1,151 @@
+"""What dispatching costs beside the handlers' own work, and that a stuck handler delays no other.
+
+    python bench/dispatch.py [NUMBER]
+
+A dispatcher works on a store of its own, without a broker. Each prediction has 10 candidates and 200 upcoming actions,
+one of which is likely. `log` and `record` act; then also `webhook`, which sends to a server that does not answer.
+"""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from _stack import Report, new_home, p50_p99, seconds, store
+from sqlalchemy import select
+
+from db import events, migrate
+from db.dispatches import DONE
+from db.engine import Store
+from db.models import DispatchRow, EventRow, PredictionRow
+from memo import logs
+from memo.events import Event, Operation
+from memo.messages import Publisher
+from memo.paths import Home
+from memo.queue import make_app
+from memo.settings import DispatchSettings, Settings
+from worker.context import Context
+from worker.dispatch import Dispatcher
+
+NUMBER = 1_000
+CANDIDATES, UPCOMING = 10, 200
+NOBODY = "redis://127.0.0.1:1/0"
+
+
+def fill(opened: Store, scope: str, number: int) -> list[int]:
+    """So many predictions, made now; their ids."""
+    now = datetime.now(UTC)
+    with opened.write() as session:
+        events.append(session, scope, [Event(now, Operation.PROCESS_START, "before")], ["key"])
+        last = session.scalars(select(EventRow.id).order_by(EventRow.id.desc())).first()
+        rows = [_prediction(scope, last, nth, now) for nth in range(number)]
+        session.add_all(rows)
+        session.flush()
+        return [row.id for row in rows]
+
+
+def _prediction(scope: str, event: int | None, nth: int, now: datetime) -> PredictionRow:
+    def entry(name: str, probability: float) -> dict[str, object]:
+        action = {"operation": "process_start", "target": name, "place": ""}
+        at = (now + timedelta(seconds=5)).isoformat()
+        return {"text": name, "probability": probability, "action": action, "expected_at": at, "executable": ""}
+
+    return PredictionRow(
+        scope=scope,
+        made_at=now,
+        last_event_id=event,
+        model_version=f"bench {nth}",
+        candidates=[entry(f"app {nth}.{place}", 0.9 if place == 0 else 0.01) for place in range(CANDIDATES)],
+        upcoming=[entry(f"soon {nth}.{place}", 0.9 if place == 0 else 0.1) for place in range(UPCOMING)],
+        new_probability=0.0,
+        latency_ms=1.0,
+    )
+
+
+class Stuck(BaseHTTPRequestHandler):
+    """Answers once it is told to."""
+
+    go_on = threading.Event()
+
+    def do_POST(self) -> None:
+        """Wait, and take it."""
+        self.go_on.wait()
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def stuck_server() -> Iterator[str]:
+    """The address of a server that does not answer."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Stuck) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def burst(home: Home, number: int, webhook: str) -> tuple[list[float], list[float], float]:
+    """Seconds beside the handlers' own work, and seconds until `log` and `record` had acted, of each; and of all."""
+    route = ["log", "record", *["webhook"] * bool(webhook)]
+    given: dict[str, Any] = {
+        "on": route,
+        "routes": {Operation.PROCESS_START: route},
+        "upcoming": {Operation.PROCESS_START: ["preload_app"]},
+        "budget_per_hour": 10**6,
+    }
+    if webhook:  # the handler's process reads its settings there
+        os.environ |= {"MEMO_WEBHOOK__URL": webhook, "MEMO_WEBHOOK__SECRET": "measured, not meant"}
+    settings = Settings(dispatch=DispatchSettings(**given), broker_url=NOBODY)
+    migrate.upgrade(settings, home)
+    with store(home) as opened:
+        dispatcher = Dispatcher(Context(home, settings, opened, Publisher(NOBODY), make_app(NOBODY, settings)))
+        ids = fill(opened, settings.scope, number)
+        began = time.perf_counter()
+        times = {one: seconds(partial(dispatcher.dispatch, one)) for one in ids}
+        whole = time.perf_counter() - began
+        own = own_work(opened, ids)
+        Stuck.go_on.set()
+        dispatcher.close()
+    return [times[one] - own[one] for one in ids], list(times.values()), whole
+
+
+def own_work(opened: Store, ids: Sequence[int]) -> dict[int, float]:
+    """Seconds that the quick handlers themselves took, of each prediction."""
+    spent = dict.fromkeys(ids, 0.0)
+    query = select(DispatchRow).where(DispatchRow.handler.in_(("log", "record")))
+    with opened.read() as session:
+        for row in session.scalars(query):
+            assert row.status == DONE, f"{row.handler} {row.status}: {row.detail}"
+            spent[row.prediction_id] += (row.duration_ms or 0.0) / 1e3
+    return spent
+
+
+def main() -> None:
+    """Print the table."""
+    number = int(sys.argv[1]) if len(sys.argv) > 1 else NUMBER
+    report = Report(f"Dispatch: {number:,} predictions in a burst")
+    with new_home() as home:
+        logs.setup(home.logs, "bench")
+        beside, until_log, whole = burst(home, number, "")
+        Stuck.go_on.clear()
+    with new_home() as home, stuck_server() as url:
+        logs.setup(home.logs, "bench")
+        beside_stuck, until_log_stuck, whole_stuck = burst(home, number, url)
+    report.add("beside the handlers' own work, p50 / p99", p50_p99(beside), "p99 ≤ 10 ms")
+    report.add("the same beside a stuck webhook", p50_p99(beside_stuck), "p99 ≤ 10 ms")
+    report.add("whole, p50 / p99", p50_p99(until_log))
+    report.add("the same beside a stuck webhook", p50_p99(until_log_stuck), "no later")
+    report.add("all of them", f"{whole:.2f} s; beside a stuck webhook {whole_stuck:.2f} s")
+    report.show()
+
+
+if __name__ == "__main__":
+    main()
