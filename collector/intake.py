@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from collector.privacy import NOW_PAUSED, awake, redact, rules
+from collector.privacy import NOW_PAUSED, Rules, awake, redact, rules
 from data.importers.line import implausible
 from db import cursors, events, redactions, scopes
 from db.engine import Store
@@ -62,7 +62,8 @@ class Intake:
 
         While MEMO is paused the cursor alone moves on, so that what is done meanwhile is never recorded.
         """
-        by_scope, touched = self._admitted(source, batch.events)
+        paused = pauses.current(self._home) is not None
+        by_scope, touched = self._admitted(source, batch.events, [NOW_PAUSED] if paused else self._in_force)
         with self._store.write() as session:
             repeats = self._repeats(session, source, batch)
             asked, new = [], 0
@@ -82,12 +83,15 @@ class Intake:
         return new
 
     def take_past(self, source: str, past: Past) -> tuple[int, int]:
-        """Store what a source found of the time before it watched; how many events are kept, how many of them new."""
+        """Store what a source found of the time before it watched; how many events are kept, how many of them new.
+
+        Also while MEMO is paused: what was done before is told only this once.
+        """
         found, repeats, new = iter(past.events), events.Repeats(), 0
         first = self.cursor(source, past.cursor_key) is None  # or one that was broken off: all is looked at
         begun: dict[str, int] = {}
         while chunk := list(islice(found, CHUNK)):
-            by_scope, touched = self._admitted(source, chunk)
+            by_scope, touched = self._admitted(source, chunk, self._in_force)
             with self._store.write() as session:
                 for scope, given in sorted(by_scope.items()):
                     begun.setdefault(scope, 0 if first else events.last_seq(session, scope))
@@ -108,10 +112,15 @@ class Intake:
         log.info("what was before is stored", source=source, events=kept, new=new)
         return kept, new
 
-    def _admitted(self, source: str, found: Sequence[Event]) -> tuple[dict[str, list[Event]], Counter[str]]:
+    @property
+    def _in_force(self) -> Rules:
+        return [awake(self._home), *self.rules]
+
+    def _admitted(
+        self, source: str, found: Sequence[Event], in_force: Rules
+    ) -> tuple[dict[str, list[Event]], Counter[str]]:
         """The events that may be stored, by scope, and how many each rule changed or left out."""
-        paused = pauses.current(self._home) is not None
-        admitted, touched = redact(found, [NOW_PAUSED] if paused else [awake(self._home), *self.rules])
+        admitted, touched = redact(found, in_force)
         by_scope: dict[str, list[Event]] = defaultdict(list)
         for event in admitted:
             if reason := implausible(event.at):

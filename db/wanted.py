@@ -4,12 +4,14 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, true
 
 from db.models import EventRow
 from memo.events import Operation
+from memo.sites import domain
 
 OF_APPS = {Operation.PROCESS_START, Operation.PROCESS_END, Operation.APP_USAGE}
 """Operations whose target is an app."""
@@ -18,6 +20,12 @@ OF_APPS = {Operation.PROCESS_START, Operation.PROCESS_END, Operation.APP_USAGE}
 def plain(text: str) -> str:
     """A text as it is compared: without regard to case, in any script."""
     return unicodedata.normalize("NFC", text).casefold()
+
+
+@lru_cache(4_096)
+def _site(text: str) -> str:
+    """A site as it is compared: its name alone, of a name or an address."""
+    return plain(domain(text) or text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,7 @@ class Wanted:
         apps = {plain(app), plain(target) if operation in OF_APPS else ""}
         return (
             (not self.app or plain(self.app) in apps)
-            and (not self.site or (operation == Operation.WEB_VISIT and self._is_below(plain(target))))
+            and (not self.site or (operation == Operation.WEB_VISIT and self._is_below(target)))
             and (not self.text or any(plain(self.text) in plain(one) for one in (target, app, *texts)))
         )
 
@@ -69,8 +77,7 @@ class Wanted:
         return in_time and self.names(Operation.PROCESS_START, app, "", texts)
 
     def _is_below(self, target: str) -> bool:
-        host, site = target.partition("://")[2].partition("/")[0] or target.partition("/")[0], plain(self.site)
-        return host == site or host.endswith(f".{site}")
+        return f".{_site(target)}".endswith(f".{_site(self.site)}")
 
     def names_entry(self, entry: dict[str, Any]) -> bool:
         """The same of a candidate or of what is upcoming, as it stands in rows, messages and files."""

@@ -13,6 +13,7 @@ from db.engine import Store, open_store
 from db.models import EventRow, ScopeRow
 from memo.events import Event, Operation
 from memo.paths import Home
+from memo.pauses import NEVER
 from memo.protocols import Batch, Past
 from memo.settings import Settings
 
@@ -92,7 +93,17 @@ def test_a_past_that_is_broken_off_is_told_again_from_the_start(intake: Intake, 
     assert names(store) == "abcx"
 
 
-def test_paused_only_the_cursor_moves(intake: Intake, store: Store, home: Home) -> None:
+def test_in_a_pause_what_was_done_before_it_is_stored_and_nothing_of_it(
+    intake: Intake, store: Store, home: Home
+) -> None:
+    home.paused.write_text(f"{(START + timedelta(minutes=1)).isoformat()} {NEVER.isoformat()}\n")
+    assert intake.take_past("web", Past(visits("abc"), "profile", CURSOR)) == (1, 1)
+    assert (names(store), intake.cursor("web", "profile")) == ("a", CURSOR)
+
+
+def test_with_a_file_of_pauses_that_can_not_be_read_only_the_cursor_moves(
+    intake: Intake, store: Store, home: Home
+) -> None:
     home.paused.touch()
     assert intake.take_past("web", Past(visits("abc"), "profile", CURSOR)) == (0, 0)
     assert (names(store), intake.cursor("web", "profile")) == ("", CURSOR)
