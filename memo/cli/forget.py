@@ -1,6 +1,7 @@
 """`memo forget`: remove what is stored, and all that was made of it, after a look at it."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from db.engine import Store
     from db.found import Found
     from db.wanted import Wanted
+
+SCOPES = 10
+"""That are named."""
 
 
 def forget(
@@ -160,7 +164,7 @@ def _as_json(what: "Found", settings: Settings) -> dict[str, Any]:
 
 def _show(seen: dict[str, Any], settings: Settings) -> None:
     if not seen["found"]:
-        print("Nothing that is stored is meant by that.")
+        print("Nothing that is stored is meant by that; apps and sites are called as `memo watch` shows them.")
         return
     print(f"{seen['events']} events{_between(seen, settings)}")
     for name, count in (*sorted(seen["kinds"].items()), *_scopes(seen)):
@@ -180,8 +184,10 @@ def _between(seen: dict[str, Any], settings: Settings) -> str:
 
 
 def _scopes(seen: dict[str, Any]) -> list[tuple[str, int]]:
-    """Where there is more than one."""
-    return list(seen["scopes"].items()) if len(seen["scopes"]) > 1 else []
+    """Where there is more than one: those with most events, then what all others have."""
+    counts = Counter(seen["scopes"]).most_common()
+    shown, rest = counts[:SCOPES] if len(counts) > 1 else [], sum(count for _, count in counts[SCOPES:])
+    return [*shown, ("in other scopes", rest)] if rest else shown
 
 
 def _agreed() -> bool:
