@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from subprocess import PIPE
 from typing import Any
 
@@ -35,6 +35,8 @@ LONGEST_S = 120.0
 """Of a look."""
 APPS, TIMES = 100, 8
 """Of so many apps the last times of focus are remembered: the focus can be told of before the start."""
+BESIDE_S = 5.0
+"""An app that started so shortly before may be reading still."""
 TELLS = "processes"
 """The source whose starts are those of real processes."""
 
@@ -49,6 +51,7 @@ class Launches:
         self._told: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._woken = os.eventfd(0, os.EFD_NONBLOCK)
         self._begun: dict[str, Event] = {}
+        self._starts: dict[str, datetime] = {}
         self._focused: dict[str, deque[datetime]] = {}
 
     def saw(self, found: Iterable[Event]) -> None:
@@ -72,7 +75,8 @@ class Launches:
     def look(self, started: Event, stop: Stop) -> None:
         """Look at the launch that an event tells of, and keep what was seen."""
         at = started.at.timestamp()
-        launch = Launch(started.target, started.executable, at - (time.time() - proc.now()), at, time.time())
+        began = at - (time.time() - proc.now())
+        launch = Launch(started.target, started.executable, began, at, time.time(), self._was_alone(started))
         found = _learn(launch, stop)
         if found is None:
             return
@@ -92,6 +96,11 @@ class Launches:
             else:  # it was forgotten meanwhile
                 launch_sets.remove(self._home, started.target)
 
+    def _was_alone(self, started: Event) -> bool:
+        """Whether no other app started since shortly before."""
+        since = started.at - timedelta(seconds=BESIDE_S)
+        return all(app == started.target or at < since for app, at in self._starts.items())
+
     def _app(self, event: Event) -> str:
         """The app that an event starts, or shows; else empty."""
         if event.operation is Operation.PROCESS_START and event.source == TELLS and event.executable:
@@ -106,6 +115,7 @@ class Launches:
             event = self._told.get()
             if event.operation is Operation.PROCESS_START:
                 self._begun[event.target] = event
+                remember(self._starts, event.target, event.at, APPS)
             else:
                 times = self._focused.get(event.app) or deque[datetime](maxlen=TIMES)
                 times.append(event.at)

@@ -38,6 +38,8 @@ class Launch:
     began: float
     at: float
     until: float
+    alone: bool = True
+    """No other app started meanwhile: what was read is this one's."""
 
 
 def look(launch: Launch, settings: Settings, home: Home) -> dict[str, int] | None:
@@ -64,7 +66,8 @@ def learned(
     """What is known with what this launch read: the executable first, then what is mapped, each the smaller before."""
     touched, opened = tree.mapped(pids), tree.opened(pids)
     be_idle()
-    read = reads.accessed(reads.roots(Path.home(), launch.executable), launch.at - BEFORE_S, launch.until)
+    folders = reads.roots(Path.home(), launch.executable) if launch.alone else []
+    read = reads.accessed(folders, launch.at - BEFORE_S, launch.until)
     found = dict(known.files)
     for path in {*touched, *opened, *read}:
         spans = wanted_spans(path, touched.get(path, set()), found.get(path, ()))
@@ -76,7 +79,7 @@ def learned(
     return replace(
         known,
         at=datetime.fromtimestamp(launch.at).astimezone(),
-        days=(*known.days, today),
+        days=(*known.days, today) if launch.alone else known.days,
         files=files,
         bytes=sum(sizes[path] for path in files),
     )

@@ -154,6 +154,18 @@ def test_files_that_a_privacy_rule_keeps_out_are_not_learned(home: Home, person:
     assert str(person.library) in known.files and str(person.setting) not in known.files
 
 
+def test_what_was_read_while_another_app_started_is_not_taken_for_its_own(
+    home: Home, person: Person, running: Launch
+) -> None:
+    look(replace(running, alone=False), _settings(), home)
+    known = launch_sets.read(home, APP)
+    assert known is not None and known.days == ()
+    assert str(person.library) in known.files and str(person.setting) not in known.files
+    look(running, _settings(), home)  # the same day
+    again = launch_sets.read(home, APP)
+    assert again is not None and str(person.setting) in again.files
+
+
 def test_of_an_app_that_is_gone_nothing_is_learned(home: Home, person: Person) -> None:
     assert look(Launch(APP, "/absent", 0, 0, 0), _settings(), home) is None
     assert launch_sets.read(home, APP) is None
@@ -343,7 +355,7 @@ def _look_on(events: list[Event], settings: Settings, home: Home) -> list[Launch
     deadline = time.monotonic() + WAIT_S
     while not found and time.monotonic() < deadline:
         with opened.read() as session:
-            found = list(launches.measured(session, SCOPE, APP))
+            found = launches.meant(session, Wanted(app=APP))
         time.sleep(0.05)
     stop.set()
     thread.join()
@@ -367,3 +379,15 @@ def test_a_launch_that_events_tell_of_is_stored(home: Home, person: Person, runn
     assert row.known_bytes > 0
     known = launch_sets.read(home, APP)
     assert known is not None and str(person.library) in known.files and str(person.setting) in known.files
+
+
+def test_an_app_that_starts_beside_another_one_is_looked_at_for_what_it_maps(
+    home: Home, person: Person, running: Launch
+) -> None:
+    start = datetime.fromtimestamp(time.time() - proc.now() + running.began, UTC)
+    event = Event(start, Operation.PROCESS_START, APP, scope=SCOPE, source="processes", executable=running.executable)
+    other = replace(event, target="other", at=start - timedelta(seconds=1))
+    focus = Event(start, Operation.WINDOW_FOCUS, "A title", APP, scope=SCOPE, source="x11")
+    assert _look_on([other, event, focus], _settings(), home)
+    known = launch_sets.read(home, APP)
+    assert known is not None and str(person.setting) not in known.files
