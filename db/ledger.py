@@ -1,9 +1,9 @@
 """The ledger: whether what was done came true, what it cost, and what it saved."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import BigInteger, case, cast, func, or_, select, update
@@ -11,11 +11,14 @@ from sqlalchemy.orm import Session
 
 from db import events
 from db.dispatches import DONE, DRY, key
-from db.models import DispatchRow, EventRow, PredictionRow
+from db.models import OPEN, DispatchRow, EventRow, PredictionRow, ScopeRow
+from memo.predictions import HORIZON_S
 
 HIT, WASTE = "hit", "waste"
 COUNTS = or_(DispatchRow.outcome == WASTE, DispatchRow.gain_s.is_not(None))
 """Goes that count in a balance: a hit of which nobody knows what it saved does not."""
+LATE = timedelta(minutes=1)
+"""After its life, in which it may still become known what a hit saved."""
 Open = tuple[DispatchRow, int, datetime, datetime]
 """A go, `seq` and time of the event that its prediction follows, and when that was made."""
 
@@ -53,7 +56,7 @@ _OPEN = (
     select(DispatchRow, EventRow.seq, EventRow.at, PredictionRow.made_at)
     .join(PredictionRow, DispatchRow.prediction_id == PredictionRow.id)
     .join(EventRow, PredictionRow.last_event_id == EventRow.id)
-    .where(DispatchRow.outcome.is_(None), DispatchRow.status.in_((DONE, DRY)), DispatchRow.until.is_not(None))
+    .where(OPEN)
 )
 
 
@@ -84,8 +87,29 @@ def settle(session: Session, found: Sequence[Settled]) -> None:
         session.execute(update(DispatchRow).where(DispatchRow.id == one.row.id).values(**values))
 
 
+def unmeasured(session: Session, handlers: Iterable[str]) -> Sequence[DispatchRow]:
+    """Late hits of these handlers of which nobody knows what they saved."""
+    now = datetime.now(UTC)
+    query = select(DispatchRow).where(
+        DispatchRow.scope.in_(select(ScopeRow.name)),
+        DispatchRow.handler.in_(handlers),
+        DispatchRow.at >= now - timedelta(seconds=HORIZON_S) - LATE,
+        DispatchRow.until >= now - LATE,
+        DispatchRow.outcome == HIT,
+        DispatchRow.status == DONE,
+        DispatchRow.gain_s.is_(None),
+    )
+    return session.scalars(query).all()
+
+
+def measured(session: Session, gains: Iterable[tuple[DispatchRow, float]]) -> None:
+    """Write what hits saved."""
+    for row, gain in gains:
+        session.execute(update(DispatchRow).where(DispatchRow.id == row.id).values(gain_s=gain))
+
+
 def _number(given: Any) -> float | None:
-    return given if isinstance(given, int | float) else None
+    return float(given) if isinstance(given, int | float) else None
 
 
 @dataclass(frozen=True, slots=True)

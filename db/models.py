@@ -159,6 +159,10 @@ class CheckpointRow(Base):
     weights: Mapped[dict[str, Any]]
 
 
+OPEN = text("outcome IS NULL AND until IS NOT NULL AND status IN ('done', 'dry')")
+"""Of dispatches: what was done and has no outcome yet. Written out, for SQLite takes a partial index only then."""
+
+
 class DispatchRow(Base):
     """One handler's go at one prediction; the row is the claim, so that an effect happens at most once."""
 
@@ -168,12 +172,7 @@ class DispatchRow(Base):
         Index(None, "scope", "at"),
         Index(None, "scope", "handler", "at"),
         Index(None, "scope", "handler", "action_key", "at"),
-        Index(
-            "ix_dispatches_open",
-            "scope",
-            sqlite_where=text("outcome IS NULL AND status IN ('done', 'dry')"),
-            postgresql_where=text("outcome IS NULL AND status IN ('done', 'dry')"),
-        ),
+        Index("ix_dispatches_open", "scope", sqlite_where=OPEN, postgresql_where=OPEN),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

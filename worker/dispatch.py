@@ -13,6 +13,7 @@ from db.models import DispatchRow, PredictionRow
 from memo.protocols import Handler
 from worker.choice import Choice, carry_out, choose, failed
 from worker.context import Context
+from worker.gains import measure
 from worker.gates import gates, objection
 from worker.gates.candidate import Confidence
 from worker.go import Go, Wanted, routed
@@ -50,14 +51,16 @@ class Dispatcher:
     def settle(self) -> None:
         """Write down what came true and what did not; let handlers take back what they did in vain, and judge them."""
         with self._opened.store.read() as session:
-            found = ledger.settled(session)
-        if not found:
-            return
-        with self._opened.store.write() as session:
-            ledger.settle(session, found)
-            judge(session, {(one.row.scope, one.row.handler) for one in found if one.row.status == dispatches.DONE})
-        for one in found:
-            if one.row.status == dispatches.DONE and one.came_at is None:
+            found, gains = ledger.settled(session), measure(session)
+        done = [one for one in found if one.row.status == dispatches.DONE]
+        if found or gains:
+            with self._opened.store.write() as session:
+                ledger.settle(session, found)
+                ledger.measured(session, gains)
+                rows = [*(one.row for one in done), *(row for row, _ in gains)]
+                judge(session, {(row.scope, row.handler) for row in rows})
+        for one in done:
+            if one.came_at is None:
                 self._expire(one.row)
 
     def join(self) -> None:

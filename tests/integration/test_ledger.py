@@ -20,8 +20,8 @@ from dispatching import (
 from sqlalchemy import update
 from structlog.testing import capture_logs
 
-from db import events, handlers, ledger
-from db.models import DispatchRow, HandlerRow
+from db import events, handlers, launches, ledger
+from db.models import DispatchRow, HandlerRow, LaunchRow
 from memo.events import Event, Operation
 from memo.paths import Home
 from worker import judge
@@ -146,6 +146,35 @@ def test_a_handler_in_a_process_takes_back_too(opened: Context, home: Home) -> N
     over(opened)
     settle(on)
     assert expired(home) == ["a"]
+
+
+@pytest.mark.parametrize(("ms", "cold", "gain"), [(400.0, True, 0.6), (400.0, False, 0.0), (None, True, None)])
+def test_what_a_preloaded_launch_saved_is_measured_once_it_is_known(
+    opened: Context, ms: float | None, cold: bool, gain: float | None
+) -> None:
+    on = under(opened, "paying")
+    dispatch(on, predict(opened, "a"))
+    result = {"cold": cold}
+    with opened.store.write() as session:
+        session.execute(update(DispatchRow).values(handler="preload_app", result=result))
+    happen(opened, "a")
+    settle(on)
+    assert outcomes(opened) == [("preload_app", "hit", None)], "not measured yet"
+    past = datetime.now(UTC) - timedelta(days=1)
+    with opened.store.write() as session:
+        for took, read in ((1_000.0, 100), (300.0, 0)):
+            for _ in range(launches.LEAST):
+                launches.add(session, launch(past, took, read))
+        launches.add(session, launch(datetime.now(UTC), ms, 0))
+    settle(on)
+    [(_, _, measured)] = outcomes(opened)
+    assert measured == (None if gain is None else pytest.approx(gain))
+
+
+def launch(at: datetime, ms: float | None, read_bytes: int) -> LaunchRow:
+    return LaunchRow(
+        scope=SCOPE, app="a", executable="/a", at=at, ms=ms, major_faults=0, read_bytes=read_bytes, known_bytes=100
+    )
 
 
 def test_totals_count_what_is_known(opened: Context) -> None:

@@ -6,7 +6,7 @@ from alembic import op
 revision = "0006"
 down_revision = "0005"
 
-OPEN = sa.text("outcome IS NULL AND status IN ('done', 'dry')")
+OPEN = sa.text("outcome IS NULL AND until IS NOT NULL AND status IN ('done', 'dry')")
 
 
 def upgrade() -> None:

@@ -16,7 +16,7 @@ def upgrade() -> None:
         sa.Column("app", sa.String(), nullable=False),
         sa.Column("executable", sa.String(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("ms", sa.Float(), nullable=True),
+        sa.Column("ms", sa.Double(), nullable=True),
         sa.Column("major_faults", sa.BigInteger(), nullable=False),
         sa.Column("read_bytes", sa.BigInteger(), nullable=False),
         sa.Column("known_bytes", sa.BigInteger(), nullable=False),
