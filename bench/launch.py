@@ -139,7 +139,7 @@ class Bench:
         saved, possible = row["cold_ms"] - row["preloaded_ms"], row["cold_ms"] - row["warm_ms"]
         row["closed"] = round(saved / possible, 3) if possible > 0 else None
         row["mb"] = round(median([one["read_bytes"] / 1e6 for one in costs]), 1)
-        row["preload_ms"] = round(median([one["ms"] for one in costs]), 1)
+        row["preload_ms"] = round(median([one["reading_ms"] for one in costs]), 1)
         return row
 
     def slow_down(self, app: App, other: App) -> dict[str, Any]:

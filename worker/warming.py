@@ -30,18 +30,23 @@ Objection = Callable[[], str]
 
 @dataclass(slots=True)
 class Warmed:
-    """What was done. `read_bytes` were not in memory before, `there_bytes` were; `ms` is what reading took."""
+    """What was done. `read_bytes` were not in memory before, `there_bytes` were.
+
+    `ms` is the processor's time, what it took from others; `reading_ms` is how long it read, for the most part waiting.
+    """
 
     files: int = 0
     read_bytes: int = 0
     there_bytes: int = 0
     ms: float = 0.0
+    reading_ms: float = 0.0
     stopped: str = ""
 
     @property
     def as_result(self) -> dict[str, Any]:
         """As a handler returns it; what was mostly not in memory was cold."""
-        return asdict(self) | {"ms": round(self.ms, 1), "cold": self.read_bytes > self.there_bytes}
+        times = {"ms": round(self.ms, 1), "reading_ms": round(self.reading_ms, 1)}
+        return asdict(self) | times | {"cold": self.read_bytes > self.there_bytes}
 
     def is_there(self, file: int, start: int, length: int) -> bool:
         """Whether this part of a file is in memory; counted where it is."""
@@ -55,7 +60,7 @@ class Warmed:
         with suppress(OSError):  # a disk may fail; the app will see that too
             self.read_bytes += os.preadv(file, [buffer], start)
         took = time.perf_counter() - began
-        self.ms += took * 1e3
+        self.reading_ms += took * 1e3
         time.sleep(REST * took)
 
 
@@ -71,7 +76,14 @@ def warm(files: Iterable[File], most: int, objection: Objection) -> Warmed:
 
     At most `most` bytes are read: a file of which more is missing than is left of them is passed over.
     """
-    done, buffer = Warmed(), bytearray(CHUNK)
+    done, began = Warmed(), time.process_time()
+    _warm(done, files, most, objection)
+    done.ms = (time.process_time() - began) * 1e3
+    return done
+
+
+def _warm(done: Warmed, files: Iterable[File], most: int, objection: Objection) -> None:
+    buffer = bytearray(CHUNK)
     for path, spans in files:
         with opened(path) as file:
             if file is None:
@@ -84,9 +96,8 @@ def warm(files: Iterable[File], most: int, objection: Objection) -> Warmed:
             for start, length in missing:
                 if words := objection():
                     done.stopped = words
-                    return done
+                    return
                 done.read(file, memoryview(buffer)[:length], start)
-    return done
 
 
 @contextmanager
