@@ -381,7 +381,8 @@ class Settings(BaseSettings):
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
             name = _variable(re.sub(r"(\.\d+)+$", "", key))  # a list is one variable
-            reason = first["msg"].removeprefix("Value error, ")
+            unknown = first["type"] == "extra_forbidden"
+            reason = "there is none of this name" if unknown else first["msg"].removeprefix("Value error, ")
             raise UsageError(f"Setting {key} is wrong: {reason}. Mend it in {config} or in {name}.") from error
 
 

@@ -127,7 +127,7 @@ def _exported(operation: Operation, given: Mapping[str, Any], at: datetime) -> d
     if operation is Operation.WINDOW_FOCUS:
         return {"target": target or app, "app": app}
     if operation is Operation.WEB_VISIT:
-        return {"target": domain(target), "detail": _text(given, "title")}
+        return {"target": domain(target), "app": app, "detail": _text(given, "title")}
     if operation is Operation.FILE_ACCESS:
         path = _path(target)
         return {"target": path.name, "app": app, "detail": str(path.parent) if path.parent.name else path.anchor}

@@ -37,6 +37,10 @@ GIVEN: list[tuple[dict[str, Any], Event]] = [
     ),
     ({"type": "web_visit", "url": "github.com/a", "title": None}, Event(AT, Operation.WEB_VISIT, "github.com")),
     (
+        {"type": "browser_history", "url": "github.com", "application": "chrome.exe"},
+        Event(AT, Operation.WEB_VISIT, "github.com", "chrome.exe"),
+    ),
+    (
         {"type": "file_access", "file_path": r"C:\Users\Ada\notes\plan.md", "application": "Code.exe"},
         Event(AT, Operation.FILE_ACCESS, "plan.md", "Code.exe", r"C:\Users\Ada\notes"),
     ),

@@ -130,6 +130,11 @@ def test_variables_of_ours_that_are_no_settings_are_left_alone(home: Home, monke
     assert Settings.load().dispatch.routes == {"web_visit": ["log"]}
 
 
+def test_a_key_that_is_unknown_is_said_to_be(home: Home) -> None:
+    home.config.write_text("[privacy]\napp = ['signal']\n")
+    wrong("Setting privacy.app is wrong: there is none of this name")
+
+
 def test_a_wrong_flag_is_named(home: Home) -> None:
     wrong("Setting scope is wrong", scope="a/b")
 
