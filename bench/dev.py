@@ -1,18 +1,22 @@
 """The predictor on the windows 20-80 % of recorded streams, those that may be looked at while it is made.
 
-    python bench/dev.py FILE.json… [--without COLUMN…] [--model]
+    python bench/dev.py FILE.json… [--without COLUMN…] [--model] [--parts]
 
 Each window is asked before its answer is known. `--without` blanks columns of the mixer, to see what they earn;
 `--model` adds the built-in language model. The log-loss is that of the truth, in nats; of something new, that of
-`new_probability`.
+`new_probability`. `--parts` adds a table of where counts say little: the windows 0-20 %, answers never seen before, and
+windows whose last action was rare. A program or a site never seen has no coarse form but itself, so no coarse hit.
 """
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from pathlib import Path
+from typing import Any
 
+from memo.events import Action
 from memo.settings import Settings
 from training import evaluate, questions, upcoming
 from training.evaluate import MODEL, Judged
@@ -27,13 +31,31 @@ from worker.predictors.tables import Array
 BEGIN, END = 0.2, 0.8
 FLOOR = 1e-6
 VIEWS: tuple[View, ...] = ("human", "human coarse")
+EARLY, NEW, RARE = "windows 0-20 %", "never seen before", "after an action seen once or twice"
+RARE_COUNT = 2
 
 
-def judge(file: Path, predictor: MixedPredictor) -> list[Judged]:
-    """Ask the windows of a file."""
+def judge(file: Path, predictor: MixedPredictor) -> tuple[list[Judged], list[Judged]]:
+    """Ask the windows of a file: those before `BEGIN`, and those from there to `END`."""
     asked = questions.from_file(file, UTC, 5, "zh")
     begin, end = (int(len(asked) * share) for share in (BEGIN, END))
-    return evaluate.chrono(predictor, asked[:end], begin, lambda _done, _total: None)
+    judged = evaluate.chrono(predictor, asked[:end], 0, lambda _done, _total: None)
+    return judged[:begin], judged[begin:]
+
+
+def in_parts(early: Sequence[Judged], late: Sequence[Judged]) -> dict[str, list[Judged]]:
+    """The early windows, and those of the late ones whose answer is new or whose last action is rare."""
+    parts: dict[str, list[Judged]] = {EARLY: list(early), NEW: [], RARE: []}
+    seen: Counter[Action] = Counter()
+    for number, entry in enumerate([*early, *late]):
+        asked = entry.question
+        seen.update(event.action.identity for event in asked.new)
+        if number >= len(early) and asked.output.action.identity not in seen:
+            parts[NEW].append(entry)
+        if number >= len(early) and seen[asked.window[-1].action.identity] <= RARE_COUNT:
+            parts[RARE].append(entry)
+        seen[asked.output.action.identity] += 1
+    return parts
 
 
 def log_loss(judged: Sequence[Judged]) -> float:
@@ -45,13 +67,24 @@ def log_loss(judged: Sequence[Judged]) -> float:
     return sum(losses) / len(losses)
 
 
+def hits(found: Mapping[str, Any], *cuts: int) -> str:
+    """hit@k for each cut."""
+    return "/".join(f"{found[f'hit@{cut}']:.3f}" for cut in cuts)
+
+
+def part_row(name: str, judged: Sequence[Judged]) -> str:
+    """A row of the table of parts."""
+    scores = evaluate.scores(judged)
+    cells = [hits(scores["next"][MODEL], 1, 3, 5), f"{log_loss(judged):.3f}", hits(scores["coarse"][MODEL], 1, 5)]
+    return f"| {name} | {len(judged)} | " + " | ".join(cells) + " |"
+
+
 def row(name: str, judged: Sequence[Judged]) -> str:
     """A row of the table."""
     scores = evaluate.scores(judged)
     found = scores["next"][MODEL]
-    cells = ["/".join(f"{found[f'hit@{cut}']:.3f}" for cut in (1, 3, 5)), f"{log_loss(judged):.3f}"]
-    cells += [f"{found['ece']:.3f}"]
-    cells += ["/".join(f"{scores[view][MODEL][f'hit@{cut}']:.3f}" for cut in (1, 5)) for view in VIEWS]
+    cells = [hits(found, 1, 3, 5), f"{log_loss(judged):.3f}", f"{found['ece']:.3f}"]
+    cells += [hits(scores[view][MODEL], 1, 5) for view in VIEWS]
     precision = upcoming.scored(entry.upcoming for entry in judged)
     best = max(value["ap"] for other, value in precision.items() if other != MODEL)
     cells.append(f"{precision[MODEL]['ap']:.3f} ({best:.3f})")
@@ -77,18 +110,25 @@ def main() -> None:
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--without", nargs="+", default=[], choices=FEATURES)
     parser.add_argument("--model", action="store_true")
+    parser.add_argument("--parts", action="store_true")
     options = parser.parse_args()
     blank(options.without)
     print("| | n | hit@1/3/5 | log-loss | ECE | human @1/5 | human coarse @1/5 | upcoming AP (best baseline) |")
     print("| --- | --: | --: | --: | --: | --: | --: | --: |")
     everything: list[Judged] = []
+    parts: dict[str, list[Judged]] = {}
     for number, file in enumerate(options.files, 1):
         model = Settings.load().model
         predictor = open_predictor(model, "builtin", None) if options.model else MixedPredictor()
-        judged = judge(file, predictor)
+        early, judged = judge(file, predictor)
         print(row(f"person {number}", judged), flush=True)
         everything += judged
+        for name, part in in_parts(early, judged).items():
+            parts.setdefault(name, []).extend(part)
     print(row("all", everything))
+    if options.parts:
+        print("\n| part | n | hit@1/3/5 | log-loss | coarse @1/5 |\n| --- | --: | --: | --: | --: |")
+        print("\n".join(part_row(name, part) for name, part in parts.items() if part))
 
 
 if __name__ == "__main__":
