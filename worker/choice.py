@@ -11,12 +11,12 @@ from db import dispatches, feedback, predictions
 from db.engine import Store
 from db.models import PredictionRow
 from memo.errors import MemoError
-from memo.grammar import clean
 from memo.logs import get
 from memo.predictions import Answer, action_as_dict
 from memo.protocols import Handler
 from worker.gates import Gate, objection
 from worker.go import Go, Wanted
+from worker.handlers import reason
 
 log = get(__name__)
 
@@ -68,10 +68,10 @@ def carry_out(store: Store, prediction: PredictionRow, choices: Sequence[Choice]
 
 def failed(name: str, prediction_id: int, error: Exception) -> str:
     """Log it; what stands in the row."""
-    told = isinstance(error, MemoError)
-    reason = clean(str(error) if told else f"{type(error).__name__}: {error}")
-    log.error("a handler failed", handler=name, prediction=prediction_id, reason=reason, exc_info=not told and error)
-    return reason
+    words = reason(error)
+    trace = None if isinstance(error, MemoError) else error
+    log.error("a handler failed", handler=name, prediction=prediction_id, reason=words, exc_info=trace)
+    return words
 
 
 def _claim(choice: Choice) -> dispatches.Claim:

@@ -18,7 +18,7 @@ from memo.paths import Home
 from memo.predictions import Candidate, action_as_dict, action_from_dict
 from memo.protocols import DispatchContext, Handler
 from memo.settings import Settings
-from worker.handlers import as_result, make
+from worker.handlers import as_result, make, reason
 
 log = logs.get(__name__)
 
@@ -66,9 +66,11 @@ def _do(handler: Handler, ask: dict[str, Any]) -> dict[str, Any]:
 def _answer(handler: Handler, line: bytes) -> dict[str, Any]:
     try:
         return {"result": _do(handler, json.loads(line))}
+    except MemoError as error:
+        return {"error": reason(error)}
     except Exception as error:  # whatever a plug-in raises
         log.exception("a handler failed")
-        return {"error": f"{type(error).__name__}: {error}"}
+        return {"error": reason(error)}
 
 
 def _take_input() -> socket.socket:
@@ -94,7 +96,7 @@ def main(name: str) -> None:
         logs.setup(home.logs, f"handler-{name}")
         handler = make(name, settings, home)
     except Exception as error:
-        _say(connection, {"error": f"{type(error).__name__}: {error}"})
+        _say(connection, {"error": reason(error)})
         raise
     _say(connection, {"result": {}})
     with connection.makefile("rb") as asks:

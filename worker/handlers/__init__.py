@@ -4,6 +4,8 @@ import json
 from importlib.metadata import entry_points
 from typing import Any
 
+from memo.errors import MemoError
+from memo.grammar import clean
 from memo.paths import Home
 from memo.protocols import Handler
 from memo.settings import Settings
@@ -24,6 +26,11 @@ def make(name: str, settings: Settings, home: Home) -> Handler:
         raise LookupError(f"no handler is installed under the name {name}")
     handler: Handler = entry.load()(settings, home)
     return handler
+
+
+def reason(error: Exception) -> str:
+    """What is written down of a failure: our own errors are sentences."""
+    return clean(str(error) if isinstance(error, MemoError) else f"{type(error).__name__}: {error}")
 
 
 def as_result(returned: Any) -> dict[str, Any]:
