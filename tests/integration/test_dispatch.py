@@ -334,15 +334,16 @@ def test_the_cooldown_gate_holds_for_one_action_of_one_handler_and_scope(opened:
 
 
 def test_what_was_prepared_is_not_prepared_again_while_it_may_come(opened: Context, given: Given) -> None:
-    patient = under(opened, "one", cooldown_s=0)
+    patient = under(opened, "costly", "one", cooldown_s=0)
     dispatch(patient, predict(opened))
     again = predict(opened)
     dispatch(patient, again)
-    assert stopped_by(opened, again).startswith("cooldown: acted on 0 s ago, again in ")
+    assert went(opened, again) == [("costly", "stopped"), ("one", "done")], "what costs nothing may be done again"
+    assert rows(opened, again)[0].detail.startswith("cooldown: acted on ")
     with opened.store.write() as session:
         session.execute(update(DispatchRow).values(outcome="hit"))
     dispatch(patient, predict(opened))
-    assert len(given) == 2, "once it came, it may be prepared again"
+    assert [name for name, _, _ in given].count("costly") == 2, "once it came, it may be prepared again"
 
 
 def test_the_budget_gate_counts_the_goes_of_a_handler_in_an_hour(opened: Context, given: Given) -> None:

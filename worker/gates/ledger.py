@@ -31,7 +31,7 @@ class TurnedOff:
 
 
 class Cooldown:
-    """The same action was not acted on just now, nor is what was done about it still of use."""
+    """The same action was not acted on just now; nor, where that costs, is what was done about it still of use."""
 
     name = "cooldown"
 
@@ -44,7 +44,7 @@ class Cooldown:
         if last is None:
             return None
         now, again = datetime.now(UTC), last.at + timedelta(seconds=self._seconds)
-        if last.until and last.outcome is None:
+        if not go.is_free and last.until and last.outcome is None:
             again = max(again, last.until)
         wait = (again - now).total_seconds()
         return f"acted on {(now - last.at).total_seconds():.0f} s ago, again in {wait:.0f} s" if wait > 0 else None
