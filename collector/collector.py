@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from functools import partial
 from traceback import format_tb
@@ -89,11 +90,22 @@ def collect(settings: Settings, home: Home, stop: Stop, ready: Callable[[], None
     store.close()
 
 
+def hush_libraries() -> None:
+    """Let no words of a library's own thread or warning come out: they may name a file or a title."""
+    warnings.simplefilter("ignore")
+    threading.excepthook = _thread_failed
+
+
+def _thread_failed(failed: threading.ExceptHookArgs) -> None:
+    log.error("a thread failed", kind=failed.exc_type.__name__, at=format_tb(failed.exc_traceback))
+
+
 def main(part: str) -> None:
     """The process: ends at SIGTERM or SIGINT."""
     end_with_parent()
     settings, home = Settings.load(), Home.find()
     logs.setup(home.logs, part)
+    hush_libraries()
     stop = Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

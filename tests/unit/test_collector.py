@@ -5,18 +5,20 @@ import os
 import select
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from typing import Any
 
 import pytest
+from conftest import logging_restored
 
 from collector import installed
-from collector.collector import BACK_OFF_S, keep_running
+from collector.collector import BACK_OFF_S, hush_libraries, keep_running
 from collector.intake import Intake
 from collector.states import State, States
 from db.engine import open_store
-from memo import running
+from memo import logs, running
 from memo.cli.sources import collect as listed
 from memo.paths import Home
 from memo.protocols import Batch, Stop
@@ -172,3 +174,23 @@ def test_what_a_dead_collector_said_counts_no_more(home: Home) -> None:
         assert running.sources(home) == {}
     States(home)
     assert not home.sources.exists()
+
+
+def test_what_libraries_say_by_themselves_goes_nowhere(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = "/home/ada/divorce.txt"
+
+    def fail() -> None:
+        warnings.warn(words, RuntimeWarning, stacklevel=1)
+        raise PermissionError(words)
+
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)  # put back afterwards
+    with warnings.catch_warnings(), logging_restored():
+        logs.setup(home.logs, "collector")
+        hush_libraries()
+        thread = threading.Thread(target=fail)
+        thread.start()
+        thread.join()
+    said = (home.logs / "collector.log").read_text() + "".join(capfd.readouterr())
+    assert "PermissionError" in said and words not in said
