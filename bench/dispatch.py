@@ -62,7 +62,7 @@ def _prediction(scope: str, event: int | None, nth: int, now: datetime) -> Predi
         last_event_id=event,
         model_version=f"bench {nth}",
         candidates=[entry(f"app {nth}.{place}", 0.9 if place == 0 else 0.01) for place in range(CANDIDATES)],
-        upcoming=[entry(f"soon {nth}.{place}", 0.9 if place == 0 else 0.1) for place in range(UPCOMING)],
+        upcoming=[entry(f"soon {place}", 0.9 if place == 0 else 0.1) for place in range(UPCOMING)],
         new_probability=0.0,
         latency_ms=1.0,
     )

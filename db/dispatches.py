@@ -10,7 +10,8 @@ from sqlalchemy import Table, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from db.models import DispatchRow, PredictionRow
+from db import predictions
+from db.models import DispatchRow
 from memo.events import Action
 from memo.predictions import action_as_dict
 from memo.protocols import Cost
@@ -46,6 +47,8 @@ _TABLE = cast(Table, DispatchRow.__table__)
 class Claim:
     """A handler's go at a prediction, or why it has none."""
 
+    prediction_id: int
+    scope: str
     handler: str
     action: Action
     probability: float
@@ -55,13 +58,16 @@ class Claim:
     cost: Cost = Cost()
 
 
-def claim(session: Session, prediction: PredictionRow, claims: Sequence[Claim]) -> dict[str, int]:
-    """Take each handler's one go; the ids of the rows, by handler, of those that were not taken before."""
-    now = datetime.now(UTC)
+def claim(session: Session, claims: Sequence[Claim]) -> dict[tuple[int, str], int]:
+    """Take each handler's one go at a prediction; the ids of the rows, by prediction and handler.
+
+    What was taken before is not among them, nor what goes with a prediction that was forgotten meanwhile.
+    """
+    now, known = datetime.now(UTC), predictions.there(session, [one.prediction_id for one in claims])
     rows = [
         {
-            "prediction_id": prediction.id,
-            "scope": prediction.scope,
+            "prediction_id": one.prediction_id,
+            "scope": one.scope,
             "handler": one.handler,
             "at": now,
             "action": action_as_dict(one.action),
@@ -74,10 +80,13 @@ def claim(session: Session, prediction: PredictionRow, claims: Sequence[Claim]) 
             "read_bytes": one.cost.read_bytes,
         }
         for one in claims
+        if one.prediction_id in known
     ]
+    if not rows:
+        return {}
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    fresh = insert(_TABLE).on_conflict_do_nothing().returning(_TABLE.c.handler, _TABLE.c.id)
-    return {handler: number for handler, number in session.connection().execute(fresh, rows)}
+    fresh = insert(_TABLE).on_conflict_do_nothing().returning(_TABLE.c.prediction_id, _TABLE.c.handler, _TABLE.c.id)
+    return {(prediction, handler): number for prediction, handler, number in session.connection().execute(fresh, rows)}
 
 
 def of(session: Session, prediction_id: int) -> Sequence[DispatchRow]:

@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 
 from db import dispatches, feedback, predictions
 from db.engine import Store
-from db.models import PredictionRow
 from memo.errors import MemoError
 from memo.logs import get
 from memo.predictions import Answer, action_as_dict
@@ -51,19 +50,25 @@ def choose(
     return stopped
 
 
-def carry_out(store: Store, prediction: PredictionRow, choices: Sequence[Choice], act: Act) -> None:
+def carry_out(store: Store, choices: Sequence[Choice], act: Act) -> None:
     """Claim what was chosen; act on what is to be acted on; write down how it went."""
-    if not choices:
-        return
-    with store.write() as session:
-        ids = dispatches.claim(session, prediction, [_claim(choice) for choice in choices])
-    goes = [choice.go for choice in choices if choice.status == dispatches.CLAIMED and choice.go.handler in ids]
-    ended = [{"id": ids[go.handler]} | _ended(go, act) for go in goes]
+    ids = note(store, choices)
+    wanted = [choice.go for choice in choices if choice.status == dispatches.CLAIMED]
+    goes = [go for go in wanted if go.key in ids]
+    ended = [{"id": ids[go.key]} | _ended(go, act) for go in goes]
     if ended:
         with store.write() as session:
             dispatches.finish(session, ended)
             for go, values in zip(goes, ended, strict=True):
                 _take_answer(session, go, values["result"] or {})
+
+
+def note(store: Store, choices: Sequence[Choice]) -> dict[tuple[int, str], int]:
+    """Write down what was chosen; the ids of the rows, by prediction and handler."""
+    if not choices:
+        return {}
+    with store.write() as session:
+        return dispatches.claim(session, [_claim(choice) for choice in choices])
 
 
 def failed(name: str, prediction_id: int, error: Exception) -> str:
@@ -77,7 +82,15 @@ def failed(name: str, prediction_id: int, error: Exception) -> str:
 def _claim(choice: Choice) -> dispatches.Claim:
     go, candidate = choice.go, choice.go.candidate
     return dispatches.Claim(
-        go.handler, candidate.action, candidate.probability, choice.status, choice.detail, go.context.until, go.cost
+        go.context.prediction_id,
+        go.context.scope,
+        go.handler,
+        candidate.action,
+        candidate.probability,
+        choice.status,
+        choice.detail,
+        go.context.until,
+        go.cost,
     )
 
 

@@ -46,7 +46,7 @@ class Dispatcher:
                 for name, wanted in routed(prediction, self._settings).items()
                 if name not in taken and (choice := self._choose(session, prediction, name, wanted))
             ]
-        carry_out(self._opened.store, prediction, choices, self._act)
+        carry_out(self._opened.store, choices, self._act)
 
     def settle(self) -> None:
         """Write down what came true and what did not; let handlers take back what they did in vain, and judge them."""
@@ -87,7 +87,7 @@ class Dispatcher:
             return Choice(first, dispatches.FAILED, failed(name, prediction.id, error))
         if handler.quick:
             return choose(session, name, handler, wanted, self._gates, is_on=is_on)
-        if self._lane(name).offer(prediction, wanted):
+        if self._lane(name).offer(wanted):
             return None
         return Choice(first, dispatches.OVERRUN, f"{LENGTH} predictions wait for it")
 

@@ -31,6 +31,11 @@ class Go:
     """Goes an hour that are enough for its handler."""
 
     @property
+    def key(self) -> tuple[int, str]:
+        """Each handler has one go at a prediction."""
+        return self.context.prediction_id, self.handler
+
+    @property
     def is_free(self) -> bool:
         """Whether it costs neither the machine nor a person's attention."""
         return self.cost == Cost() and not self.noticed

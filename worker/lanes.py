@@ -3,22 +3,24 @@
 import queue
 from collections.abc import Callable, Sequence
 from functools import partial
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from db.dispatches import STOPPED
 from db.engine import Store
-from db.models import PredictionRow
 from memo.logs import get
 from memo.protocols import Handler
-from worker.choice import carry_out, choose
+from worker.choice import Choice, carry_out, choose, note
 from worker.gates import Gate
 from worker.go import Go, Wanted
 from worker.hands import Hand, HandlerFailed
 
 LENGTH = 16
 """Predictions that wait for a handler; what comes then is written down as overrun."""
+NOTED_S = 0.5
+"""So long what gates stopped may wait to be written down, all together: a burst is mostly that."""
 IDLE_S = 60.0
 """After so long without a go a handler's process ends."""
 
@@ -46,28 +48,33 @@ class Lane:
         self._name, self._handler, self._store, self._is_on = name, handler, store, is_on
         self.hand = Hand(name)
         self._gates = (*gates, BackOff(self.hand))
-        self._asks: queue.Queue[Callable[[], None] | None] = queue.Queue(LENGTH)
+        self._asks: queue.Queue[Callable[[], object] | None] = queue.Queue(LENGTH)
+        self._stopped: list[Choice] = []
         self._thread = Thread(target=self._run, name=f"lane {name}", daemon=True)
         self._thread.start()
 
-    def offer(self, prediction: PredictionRow, wanted: Sequence[Wanted]) -> bool:
+    def offer(self, wanted: Sequence[Wanted]) -> bool:
         """Let the handler have its go when its turn comes; false where too many wait already."""
-        return self._put(partial(self._go, prediction, wanted))
+        return self._put(partial(self._go, wanted))
 
     def expire(self, result: dict[str, Any]) -> bool:
         """Let the handler take back what it did; false where too many wait already."""
         return self._put(partial(self._expire, result))
 
     def join(self) -> None:
-        """Wait until nothing waits."""
-        self._asks.join()
+        """Wait until nothing waits, and all is written down."""
+        done = Event()
+        for ask in (self._write_down, done.set):
+            self._asks.put(ask)
+        done.wait()
 
     def close(self) -> None:
         """End the handler's process, once what waits is done."""
-        self._asks.put(None)
+        for ask in (self._write_down, self.hand.end, None):
+            self._asks.put(ask)
         self._thread.join()
 
-    def _put(self, ask: Callable[[], None]) -> bool:
+    def _put(self, ask: Callable[[], object]) -> bool:
         try:
             self._asks.put_nowait(ask)
         except queue.Full:
@@ -75,27 +82,33 @@ class Lane:
         return True
 
     def _run(self) -> None:
-        while True:
-            try:
-                ask = self._asks.get(timeout=IDLE_S if self.hand.pid else None)
-            except queue.Empty:
-                self.hand.end()
-                continue
-            if ask is None:
-                self.hand.end()
-                return
+        while (ask := self._next()) is not None:
             try:
                 ask()
             except Exception:  # the store may be away for a while; the lane is needed after that
                 log.exception("a go was lost", handler=self._name)
-            finally:
-                self._asks.task_done()
 
-    def _go(self, prediction: PredictionRow, wanted: Sequence[Wanted]) -> None:
+    def _next(self) -> Callable[[], object] | None:
+        """What is to be done now; None to end."""
+        idle_s = IDLE_S if self.hand.pid else None
+        try:
+            return self._asks.get(timeout=NOTED_S if self._stopped else idle_s)
+        except queue.Empty:
+            return self._write_down if self._stopped else self.hand.end
+
+    def _go(self, wanted: Sequence[Wanted]) -> None:
         with self._store.read() as session:
             choice = choose(session, self._name, self._handler, wanted, self._gates, is_on=self._is_on)
-        if choice:
-            carry_out(self._store, prediction, [choice], lambda go: self.hand.handle(go, self._handler.limit_s))
+        if choice and choice.status == STOPPED:
+            self._stopped.append(choice)
+        elif choice:
+            carry_out(self._store, [choice], lambda go: self.hand.handle(go, self._handler.limit_s))
+        if len(self._stopped) >= LENGTH:
+            self._write_down()
+
+    def _write_down(self) -> None:
+        stopped, self._stopped = self._stopped, []
+        note(self._store, stopped)
 
     def _expire(self, result: dict[str, Any]) -> None:
         try:

@@ -104,7 +104,7 @@ def predict(store: Store, after: int, of: Sequence[Event], scope: str = SCOPE, c
     with store.write() as session:
         session.add(row)
         session.flush()
-        dispatches.claim(session, row, [dispatches.Claim("log", FOCUS.action, 0.5)])
+        dispatches.claim(session, [dispatches.Claim(row.id, row.scope, "log", FOCUS.action, 0.5)])
         return row.id
 
 

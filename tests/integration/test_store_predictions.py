@@ -22,7 +22,7 @@ SCOPE = "ada@host"
 START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
 MADE = datetime(2026, 3, 2, 12, 0, 0, 123456, tzinfo=UTC)
 ACTION = {"operation": "process_start", "target": "b", "place": ""}
-LOG = dispatches.Claim("log", Action(Operation.PROCESS_START, "b"), 0.5)
+LOG = dispatches.Claim(0, SCOPE, "log", Action(Operation.PROCESS_START, "b"), 0.5)
 ENDED = {"status": "done", "detail": "", "duration_ms": 1.5, "result": {}, "cost_ms": 2.5, "read_bytes": 7}
 
 
@@ -140,7 +140,7 @@ def test_pruning_takes_the_dispatches_along(store: Store) -> None:
     old, new = predict(store, first), predict(store, second, made_at=MADE + timedelta(seconds=1))
     with store.write() as session:
         for number in (old, new):
-            dispatches.claim(session, session.get_one(PredictionRow, number), [LOG])
+            dispatches.claim(session, [replace(LOG, prediction_id=number)])
     with store.write() as session:
         before = MADE.astimezone(START.tzinfo) + timedelta(microseconds=1)
         assert deletion.predictions_before(session, before) == {"predictions": 1, "dispatches": 1}
@@ -159,8 +159,8 @@ def test_the_history_is_the_same_on_each_database(store: Store, database_url: st
     ]
     settle(store, ids[0], second, 1)
     with store.write() as session:
-        claimed = dispatches.claim(session, session.get_one(PredictionRow, ids[0]), [LOG])
-        dispatches.finish(session, [ENDED | {"id": claimed["log"]}])
+        [claimed] = dispatches.claim(session, [replace(LOG, prediction_id=ids[0])]).values()
+        dispatches.finish(session, [ENDED | {"id": claimed}])
 
     found = history(database_url, None, None, None)
     assert found[0] == {
@@ -315,8 +315,8 @@ def test_known_actions_are_those_before_what_is_shown(store: Store) -> None:
 
 def claim(store: Store, prediction_id: int, handler: str = "log") -> int | None:
     with store.write() as session:
-        row = session.get_one(PredictionRow, prediction_id)
-        return dispatches.claim(session, row, [replace(LOG, handler=handler)]).get(handler)
+        one = replace(LOG, prediction_id=prediction_id, handler=handler)
+        return dispatches.claim(session, [one]).get((prediction_id, handler))
 
 
 def test_a_handler_gets_one_go_at_a_prediction(store: Store) -> None:
@@ -339,8 +339,9 @@ def test_a_lost_claim_leaves_the_transaction_whole(store: Store) -> None:
     prediction = predict(store, event)
     claim(store, prediction)
     with store.write() as session:
-        row = session.get_one(PredictionRow, prediction)
-        assert dispatches.claim(session, row, [LOG, replace(LOG, handler="record")]).keys() == {"record"}
+        log = replace(LOG, prediction_id=prediction)
+        record, forgotten = replace(log, handler="record"), replace(log, prediction_id=prediction + 1)
+        assert dispatches.claim(session, [log, record, forgotten]).keys() == {(prediction, "record")}
     with store.read() as session:
         assert session.scalar(select(func.count()).select_from(DispatchRow)) == 2
 
