@@ -17,6 +17,8 @@ def wanted_spans(path: str, touched: set[int], before: tuple[Span, ...]) -> tupl
     if size <= WHOLE:
         return () if size else None
     units = touched | {unit for first, count in before for unit in range(first, first + count)}
+    if units:
+        units.add(0)  # the loader reads a library's head before it maps it
     return _joined(units) or (() if size <= LARGEST else None)
 
 

@@ -3,8 +3,6 @@
 import time
 from datetime import UTC, datetime
 
-import psutil
-
 from memo.settings import PreloadSettings
 from worker.machine import Machine
 
@@ -26,6 +24,8 @@ class Limits:
 
     def bytes(self, most_mb: int) -> int:
         """How much may be read."""
+        import psutil
+
         return min(most_mb * MEGABYTE, psutil.virtual_memory().available // SHARE)
 
     def objection(self) -> str:

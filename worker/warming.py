@@ -3,12 +3,11 @@
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
-
-import psutil
 
 from memo.launch_sets import UNIT, Span
 
@@ -18,21 +17,25 @@ PAGE, SAMPLE = os.sysconf("SC_PAGE_SIZE"), 64
 """One page in so many, and the last one, is asked for without waiting: a chunk whose pages are all there is not read.
 mincore(2) says that all pages of another user's files are there."""
 LOWEST = 19
-REST = 2
-"""After each read, so many times as long is rested: not each disk's queue knows idle classes."""
+REST = 3
+"""So many times as long as it works it rests: not each disk's queue knows idle classes, and processors share caches."""
+STINT_S = 0.001
+"""It works at least so long before it rests."""
+MANY = 1_000
+"""Entries of a folder above which these are not looked at one by one."""
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
-File = tuple[str, tuple[Span, ...]]
-"""Path, and the parts to read; none: all of it."""
+BUDGET = "budget"
 Objection = Callable[[], str]
 """Why not to go on; empty where nothing speaks against it."""
 
 
 @dataclass(slots=True)
 class Warmed:
-    """What was done. `read_bytes` were not in memory before, `there_bytes` were.
+    """What was done. `read_bytes` of files were not in memory before, `there_bytes` were.
 
-    `ms` is the processor's time, what it took from others; `reading_ms` is how long it read, for the most part waiting.
+    `ms` is the processor's time, what it took from others; `reading_ms` is how long it worked, waiting for the disk
+    included, resting not.
     """
 
     files: int = 0
@@ -48,56 +51,82 @@ class Warmed:
         times = {"ms": round(self.ms, 1), "reading_ms": round(self.reading_ms, 1)}
         return asdict(self) | times | {"cold": self.read_bytes > self.there_bytes}
 
-    def is_there(self, file: int, start: int, length: int) -> bool:
-        """Whether this part of a file is in memory; counted where it is."""
-        there = is_there(file, start, length)
-        self.there_bytes += length if there else 0
-        return there
-
-    def read(self, file: int, buffer: memoryview, start: int) -> None:
-        """Read so much as fits into the buffer, then rest."""
-        began = time.perf_counter()
-        with suppress(OSError):  # a disk may fail; the app will see that too
-            self.read_bytes += os.preadv(file, [buffer], start)
-        took = time.perf_counter() - began
-        self.reading_ms += took * 1e3
-        time.sleep(REST * took)
-
 
 def be_idle() -> None:
     """Let this process wait for all others, at the processor and at the disk."""
+    import psutil
+
     os.setpriority(os.PRIO_PROCESS, 0, LOWEST)
     with suppress(OSError, AttributeError):  # not each system has classes
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # its processor counts as free for all others
         psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
 
 
-def warm(files: Iterable[File], most: int, objection: Objection) -> Warmed:
-    """Read what is not in memory yet of these files; `objection` is asked before each chunk.
+def warm(files: Mapping[str, tuple[Span, ...]], most: int, objection: Objection) -> Warmed:
+    """Read what is not in memory yet of these files, or of parts of them; `objection` is asked before each chunk.
 
     At most `most` bytes are read: a file of which more is missing than is left of them is passed over.
     """
-    done, began = Warmed(), time.process_time()
-    _warm(done, files, most, objection)
-    done.ms = (time.process_time() - began) * 1e3
-    return done
+    return _Warming(most, objection).warm(files)
 
 
-def _warm(done: Warmed, files: Iterable[File], most: int, objection: Objection) -> None:
-    buffer = bytearray(CHUNK)
-    for path, spans in files:
+class _Warming:
+    def __init__(self, most: int, objection: Objection) -> None:
+        self._most, self._objection = most, objection
+        self._done, self._buffer = Warmed(), bytearray(CHUNK)
+        self._since = time.perf_counter()
+
+    def warm(self, files: Mapping[str, tuple[Span, ...]]) -> Warmed:
+        began = time.process_time()
+        acts = (
+            *(partial(_list, folder) for folder in dict.fromkeys(map(os.path.dirname, files))),
+            *(partial(self._file, path, spans) for path, spans in files.items()),
+        )
+        for act in acts:
+            act()
+            self._rest()
+            if self._done.stopped not in ("", BUDGET):
+                break
+        self._done.ms = (time.process_time() - began) * 1e3
+        return self._done
+
+    def _file(self, path: str, spans: tuple[Span, ...]) -> None:
         with opened(path) as file:
             if file is None:
-                continue
-            done.files += 1
-            missing = [chunk for chunk in _chunks(os.fstat(file).st_size, spans) if not done.is_there(file, *chunk)]
-            if done.read_bytes + sum(length for _, length in missing) > most:
-                done.stopped = "budget"
-                continue
+                return
+            self._done.files += 1
+            missing = [chunk for chunk in _chunks(os.fstat(file).st_size, spans) if not self._is_there(file, *chunk)]
+            if self._done.read_bytes + sum(length for _, length in missing) > self._most:
+                self._done.stopped = BUDGET
+                return
             for start, length in missing:
-                if words := objection():
-                    done.stopped = words
+                if words := self._objection():
+                    self._done.stopped = words
                     return
-                done.read(file, memoryview(buffer)[:length], start)
+                with suppress(OSError):  # a disk may fail; the app will see that too
+                    self._done.read_bytes += os.preadv(file, [memoryview(self._buffer)[:length]], start)
+                self._rest()
+
+    def _is_there(self, file: int, start: int, length: int) -> bool:
+        there = is_there(file, start, length)
+        self._done.there_bytes += length if there else 0
+        return there
+
+    def _rest(self) -> None:
+        worked = time.perf_counter() - self._since
+        if worked >= STINT_S:
+            self._done.reading_ms += worked * 1e3
+            time.sleep(REST * worked)
+            self._since = time.perf_counter()
+
+
+def _list(folder: str) -> None:
+    """Find all that is in a folder: programs also look for what they don't read, or what isn't there."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        found = list(entries)
+        for entry in found if len(found) <= MANY else ():
+            with suppress(OSError):
+                entry.stat()
 
 
 @contextmanager

@@ -32,6 +32,7 @@ from memo.launch_sets import UNIT, LaunchSet, version_of
 from memo.paths import Home
 from memo.protocols import DispatchContext, Stop
 from memo.settings import PreloadSettings, PrivacySettings, Settings
+from worker import warming
 from worker.handlers import preload_app, preload_file
 from worker.handlers.preload_app import PreloadAppHandler
 from worker.handlers.preload_file import PreloadFileHandler
@@ -222,7 +223,6 @@ def test_a_document_that_was_opened_before_is_in_memory(home: Home, person: Pers
 
     handler = PreloadFileHandler(settings, home)
     assert handler.accepts(asked.action)
-    assert handler.cost(asked, _soon()).read_bytes == SMALL
     result = handler.handle(asked, _soon())
 
     assert _is_there(document, 0, SMALL)
@@ -246,7 +246,6 @@ def test_no_other_document_is_touched(home: Home, person: Person, monkeypatch: p
     assert not handler.accepts(linked.action)
     with pytest.raises(NotSeen):
         handler.handle(candidate(Operation.FILE_ACCESS, "never", str(folder)), _soon())
-    assert handler.cost(candidate(Operation.FILE_ACCESS, "never", str(folder)), _soon()).read_bytes == 0
     for name, place in seen:
         assert "read_bytes" not in handler.handle(candidate(Operation.FILE_ACCESS, name, place), _soon()), name
 
@@ -260,6 +259,7 @@ def test_hostile_names_open_nothing(home: Home, person: Person, monkeypatch: pyt
         raise AssertionError("something was opened")
 
     monkeypatch.setattr(preload_file, "opened", refuse)
+    monkeypatch.setattr(warming, "opened", refuse)
     for target, place in ((name, str(person.root)), ("plan.txt", name), (name, name), (f"/{name}", "/")):
         asked = candidate(Operation.FILE_ACCESS, target, place)
         if PreloadFileHandler(settings, home).accepts(asked.action):

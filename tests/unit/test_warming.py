@@ -36,10 +36,10 @@ class Waiting(Machine):
         return self.percent
 
 
-def _files(folder: Path, *sizes: int) -> list[tuple[str, tuple[()]]]:
+def _files(folder: Path, *sizes: int) -> dict[str, tuple[()]]:
     for number, size in enumerate(sizes):
         (folder / f"{number}").write_bytes(b"x" * size)
-    return [(str(folder / f"{number}"), ()) for number in range(len(sizes))]
+    return {str(folder / f"{number}"): () for number in range(len(sizes))}
 
 
 def _nothing() -> str:
@@ -59,15 +59,15 @@ def test_files_are_read_whole_and_in_their_order(tmp_path: Path, monkeypatch: py
 
     done = warm(files, PLENTY, _nothing)
 
-    assert asked == [path for path, _ in files]
+    assert asked == list(files)
     assert (done.files, done.read_bytes, done.stopped) == (4, 3 * CHUNK + 35, "")
     assert done.as_result["cold"] is True
 
 
 def test_of_a_file_with_spans_only_these_are_read(tmp_path: Path) -> None:
-    [(path, _)] = _files(tmp_path, 40 * UNIT + 7)
-    assert warm([(path, ((2, 3), (40, 5)))], PLENTY, _nothing).read_bytes == 3 * UNIT + 7
-    assert warm([(path, ((100, 1),))], PLENTY, _nothing).read_bytes == 0  # it has become shorter
+    [path] = _files(tmp_path, 40 * UNIT + 7)
+    assert warm({path: ((2, 3), (40, 5))}, PLENTY, _nothing).read_bytes == 3 * UNIT + 7
+    assert warm({path: ((100, 1),)}, PLENTY, _nothing).read_bytes == 0  # it has become shorter
 
 
 def test_what_is_in_memory_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

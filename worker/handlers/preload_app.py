@@ -1,6 +1,5 @@
 """The handler that reads what an app reads when it starts, so that it starts as if it had run just before."""
 
-import os
 from typing import Any
 
 from memo import launch_sets
@@ -16,6 +15,8 @@ from worker.warming import be_idle, warm
 MS_PER_MB = 0.5
 """About the processor's time; the disk is waited for, and everybody else comes first there."""
 MEGABYTE = 1_000_000
+GRACE_S = 5.0
+"""A single read may take that long where the disk is asleep."""
 
 
 class PreloadAppHandler(Handler):
@@ -25,6 +26,7 @@ class PreloadAppHandler(Handler):
 
     def __init__(self, settings: Settings, home: Home) -> None:
         self._settings, self._home = settings, home
+        self.limit_s = settings.preload.seconds + GRACE_S
 
     def accepts(self, action: Action) -> bool:
         """The start of an app."""
@@ -42,9 +44,8 @@ class PreloadAppHandler(Handler):
         if known is None:
             return {"stopped": "no launch of it was seen"}
         be_idle()
-        list_folders(known)
         limits = Limits(self._settings.preload, context.until)
-        return warm(known.files.items(), limits.bytes(self._settings.preload.app_mb), limits.objection).as_result
+        return warm(known.files, limits.bytes(self._settings.preload.app_mb), limits.objection).as_result
 
     def _known(self, candidate: Candidate, context: DispatchContext) -> LaunchSet | None:
         """None where it is of another machine, or the app is another version now."""
@@ -52,14 +53,3 @@ class PreloadAppHandler(Handler):
             return None
         known = launch_sets.read(self._home, candidate.action.target)
         return known if known and launch_sets.version_of(known.executable) == known.version else None
-
-
-def list_folders(known: LaunchSet) -> None:
-    """Look through the folders of the files: to find a file, or that there is none, is half of what opening takes."""
-    for folder in {os.path.dirname(path) for path in known.files}:
-        try:
-            with os.scandir(folder) as entries:
-                for _ in entries:
-                    pass
-        except OSError:
-            continue

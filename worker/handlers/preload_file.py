@@ -8,10 +8,12 @@ from memo.paths import Home
 from memo.predictions import Candidate
 from memo.protocols import Cost, DispatchContext, Handler
 from memo.settings import Settings
-from worker.handlers.preload_app import MEGABYTE, MS_PER_MB
+from worker.handlers.preload_app import GRACE_S, MEGABYTE, MS_PER_MB
 from worker.limits import Limits
-from worker.seen import NotSeen, Seen
+from worker.seen import Seen
 from worker.warming import be_idle, opened, warm
+
+USUAL = Cost(MS_PER_MB, MEGABYTE)
 
 
 class PreloadFileHandler(Handler):
@@ -21,18 +23,15 @@ class PreloadFileHandler(Handler):
 
     def __init__(self, settings: Settings, home: Home) -> None:
         self._settings, self._seen = settings, Seen(settings, home)
+        self.limit_s = settings.preload.seconds + GRACE_S
 
     def accepts(self, action: Action) -> bool:
         """The access to a file whose whole path is known."""
         return action.operation is Operation.FILE_ACCESS and bool(_path(action))
 
     def cost(self, candidate: Candidate, context: DispatchContext) -> Cost:
-        """That of reading all of it."""
-        try:
-            size = self._size(candidate.action, context.scope)
-        except NotSeen:
-            size = 0
-        return Cost(size / MEGABYTE * MS_PER_MB, size)
+        """That of a usual one: nothing is looked at before it is certain that it may be."""
+        return USUAL
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
         """Read what is not in memory; what was done, as JSON. Raises NotSeen for a file that was never opened here."""
@@ -41,7 +40,7 @@ class PreloadFileHandler(Handler):
         be_idle()
         limits = Limits(self._settings.preload, context.until)
         most = limits.bytes(self._settings.preload.file_mb)
-        return warm([(_path(candidate.action), ())], most, limits.objection).as_result
+        return warm({_path(candidate.action): ()}, most, limits.objection).as_result
 
     def _size(self, action: Action, scope: str) -> int:
         """Bytes of a file that may be read, else 0. Raises NotSeen; nothing is opened before that is certain."""
