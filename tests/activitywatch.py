@@ -14,7 +14,7 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from conftest import ROOT, unmet
+from conftest import ROOT, turn, unmet
 
 ENVIRONMENT = ROOT / ".venv-aw"
 PROGRAM = ENVIRONMENT / "bin" / "aw-server"
@@ -26,6 +26,12 @@ START_S = 60.0
 
 def needs_server() -> Path:
     """The program, installed where it is not there yet."""
+    with turn("activitywatch"):
+        _install()
+    return PROGRAM
+
+
+def _install() -> None:
     if not PROGRAM.exists():
         pip = [str(ENVIRONMENT / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         try:
@@ -34,7 +40,6 @@ def needs_server() -> Path:
         except (OSError, subprocess.CalledProcessError):
             PROGRAM.unlink(missing_ok=True)
             unmet("the ActivityWatch server can't be installed; the package index is needed once")
-    return PROGRAM
 
 
 class Served:

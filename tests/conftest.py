@@ -1,5 +1,6 @@
 """Fixtures that all tests share: a home of their own, real services, real data, and what is installed."""
 
+import fcntl
 import logging
 import os
 import shutil
@@ -36,6 +37,14 @@ AMQP_URL = "amqp://guest:guest@127.0.0.1:5672//"
 def pytest_report_header() -> list[str]:
     """The versions that a report should be read with."""
     return ["with " + ", ".join(f"{name} {version(name)}" for name in SHOWN), f"strict about services: {STRICT}"]
+
+
+@contextmanager
+def turn(name: str) -> Iterator[None]:
+    """Wait until no other process of tests is in here."""
+    with open(Path(tempfile.gettempdir()) / f"memo-test-{name}.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _missing(service: str) -> NoReturn:
@@ -145,8 +154,8 @@ def amqp_url() -> Iterator[str]:
 
 @contextmanager
 def fresh_amqp() -> Iterator[str]:
-    """The same, for fixtures of a wider scope."""
-    with Connection(AMQP_URL, connect_timeout=5) as connection:
+    """The same, for fixtures of a wider scope; one at a time, for the queues have one name."""
+    with turn("amqp"), Connection(AMQP_URL, connect_timeout=5) as connection:
         try:
             connection.ensure_connection(max_retries=1)
         except OSError:
