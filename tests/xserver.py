@@ -77,8 +77,11 @@ class Desktop:
         return self.start(needs_program("wish"), given=f"wm title . {{{title}}}; wm geometry . 200x100\n")
 
     def window(self, title: str) -> str:
-        """The number of a window, once it is there."""
-        return self.person("search", "--sync", "--onlyvisible", "--name", f"^{title}$").split()[0]
+        """The number of a window, once it is there; asked again where xdotool met another one that was just going."""
+        deadline = time.monotonic() + COMMAND_S
+        while (found := self._ask("search", "--sync", "--onlyvisible", "--name", f"^{title}$")).returncode:
+            assert time.monotonic() < deadline, found.stderr
+        return found.stdout.decode().split()[0]
 
     def focus(self, window: str) -> None:
         """Switch to a window; asked again where the window manager is not yet there."""
