@@ -1,5 +1,6 @@
 """ActivityWatch's events as ours: windows are focus and use, tabs are visits, an absence ends the use of an app."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -14,6 +15,8 @@ from memo.sites import domain
 
 GAP = timedelta(seconds=30)
 """A watcher of windows that says nothing for longer was asleep, and nobody used anything."""
+_BROWSER = re.compile(r"aw-watcher-web-([^_]+)")
+"""In the name of a bucket of tabs; the extension writes it there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,9 @@ def _event(bucket: Bucket, data: dict[str, Any], at: datetime) -> Event | None:
     elif data.get("incognito") or not domain(str(data.get("url") or "")):
         return None
     else:
-        fields = {"operation": "web_visit", "url": data["url"], "title": data.get("title")}
+        browser = _BROWSER.match(bucket.id)
+        app = browser[1] if browser else ""
+        fields = {"operation": "web_visit", "url": data["url"], "title": data.get("title"), "application": app}
     return replace(from_fields({"at": at.isoformat(), **fields}, UTC), at=at)
 
 

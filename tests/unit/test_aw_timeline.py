@@ -192,3 +192,11 @@ def test_an_address_that_is_none_is_one_sentence(url: str) -> None:
 @pytest.mark.parametrize("url", ["http://127.0.0.1:5600", "https://box.lan/aw", "http://[::1]:5600"])
 def test_the_owner_may_name_any_server(url: str) -> None:
     assert fault(url) == ""
+
+
+@pytest.mark.parametrize(
+    ("bucket", "app"), [("aw-watcher-web-firefox_pc", "firefox"), ("aw-watcher-web-chrome", "chrome"), ("tabs", "")]
+)
+def test_a_visit_keeps_its_browser_by_which_it_may_be_excluded(bucket: str, app: str) -> None:
+    found = seen(Bucket(bucket, "web.tab.current", "pc"), raw(0, 1, url="https://a.org/x", title="t"), UTC)
+    assert found.event is not None and (found.event.app, found.event.target) == (app, "a.org")
