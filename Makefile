@@ -39,7 +39,7 @@ test: env test-desktop-deps ## run all tests
 	$(BIN)/python -m pytest -n 3 --dist loadfile tests/acceptance tests/integration tests/unit -q
 
 test-desktop: env ## run the tests that need real browsers
-	@$(MAKE) --no-print-directory test-desktop-deps DESKTOP_PACKAGES="$(BROWSER_PACKAGES)"
+	@$(MAKE) --no-print-directory test-desktop-deps DESKTOP_PACKAGES="$(DESKTOP_PACKAGES) $(BROWSER_PACKAGES)"
 	$(BIN)/python -m pytest tests/desktop -q
 
 test-desktop-deps: ## install Debian's packages that tests need, or say which are absent

@@ -1,4 +1,4 @@
-"""Real browsers without a screen, in the home of a test, and pages on loopback that know who came."""
+"""Real browsers in the home of a test, and pages on loopback that know who came."""
 
 import json
 import os
@@ -92,12 +92,12 @@ def _running(command: list[str], home: Path) -> Iterator[None]:
 
 
 @contextmanager
-def chromium(home: Path, *words: str) -> Iterator[Callable[[str], None]]:
-    """A Chromium; gives what visits an address in a new tab."""
+def chromium(home: Path, *words: str, screen: bool = False) -> Iterator[Callable[[str], None]]:
+    """A Chromium, on the screen of DISPLAY where it shall be seen; gives what visits an address in a new tab."""
     data = home / ".config/chromium"
     port_file = data / "DevToolsActivePort"
     port_file.unlink(missing_ok=True)
-    command = [needs_program("chromium"), "--headless=new", "--no-sandbox", "--no-first-run"]
+    command = [needs_program("chromium"), "--no-sandbox", "--no-first-run", *["--headless=new"] * (not screen)]
     with _running([*command, f"--user-data-dir={data}", "--remote-debugging-port=0", *words], home):
         port = until("Chromium's port", lambda: port_file.exists() and port_file.read_text().split("\n")[0])
 
