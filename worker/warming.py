@@ -17,7 +17,7 @@ PAGE, SAMPLE = os.sysconf("SC_PAGE_SIZE"), 64
 """One page in so many, and the last one, is asked for without waiting: a chunk whose pages are all there is not read.
 mincore(2) says that all pages of another user's files are there."""
 LOWEST = 19
-REST = 3
+REST = 5
 """So many times as long as it works it rests: not each disk's queue knows idle classes, and processors share caches."""
 STINT_S = 0.001
 """It works at least so long before it rests."""
