@@ -7,13 +7,14 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.models import Base, DispatchRow, EventRow, FeedbackRow, PredictionRow, VersionRow
+from db.models import Base, DispatchRow, EventRow, FeedbackRow, LaunchRow, PredictionRow, VersionRow
 
 KINDS: dict[str, type[Base]] = {
     "events": EventRow,
     "predictions": PredictionRow,
     "dispatches": DispatchRow,
     "feedback": FeedbackRow,
+    "launches": LaunchRow,
     "versions": VersionRow,
 }
 """Name -> table; each has a scope."""

@@ -59,7 +59,7 @@ def meant(session: Session, wanted: Wanted) -> list[LaunchRow]:
     """The launches that are wanted."""
     rows = session.scalars(select(LaunchRow)).all()
     of_scope = [row for row in rows if wanted.scope in (None, row.scope)]
-    return [row for row in of_scope if wanted.means_launch(row.app, row.at, (row.executable,))]
+    return [row for row in of_scope if wanted.means_launch(row.app, row.at, row.at, (row.executable,))]
 
 
 def forget(session: Session, wanted: Wanted) -> int:

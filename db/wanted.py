@@ -71,9 +71,9 @@ class Wanted:
             and (not self.text or any(plain(self.text) in plain(one) for one in (target, app, *texts)))
         )
 
-    def means_launch(self, app: str, at: datetime, texts: Iterable[str]) -> bool:
-        """The same of a launch of an app, at its time."""
-        in_time = (self.since is None or at >= self.since) and (self.until is None or at < self.until)
+    def means_launch(self, app: str, first: datetime, last: datetime, texts: Iterable[str]) -> bool:
+        """The same of a launch of an app, some time between two."""
+        in_time = (self.since is None or last >= self.since) and (self.until is None or first < self.until)
         return in_time and self.names(Operation.PROCESS_START, app, "", texts)
 
     def _is_below(self, target: str) -> bool:

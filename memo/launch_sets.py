@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ UNIT = 64 * 1024
 """Bytes; a span counts in these. So much is mapped at a fault, as far as it is in memory."""
 MOST_SETS, MOST_FILES, MOST_BYTES = 200, 4_000, 4_000_000
 """Apps that are kept, files of one of them, and bytes of what is kept of it."""
+DAY = timedelta(days=1)
 
 Span = tuple[int, int]
 """First unit, and how many."""
@@ -36,6 +37,11 @@ class LaunchSet:
     """On which launches were looked at."""
     files: Mapping[str, tuple[Span, ...]] = field(default_factory=dict)
     bytes: int = 0
+
+    def spans(self, zone: tzinfo) -> list[tuple[datetime, datetime]]:
+        """When the launches were that it is made of: the last one, and the others as far as the days tell."""
+        days = [datetime.fromisoformat(day).replace(tzinfo=zone) for day in self.days]
+        return [(self.at, self.at), *((day, day + DAY) for day in days)]
 
 
 def version_of(executable: str) -> Version | None:
@@ -102,7 +108,7 @@ def _parsed(given: dict[str, Any]) -> LaunchSet:
         str(given["executable"]),
         (inode, changed, size),
         datetime.fromisoformat(given["at"]),
-        tuple(map(str, given["days"])),
+        tuple(date.fromisoformat(day).isoformat() for day in given["days"]),
         {name: tuple((int(a), int(b)) for a, b in spans) for name, spans in list(given["files"].items())[:MOST_FILES]},
         int(given["bytes"]),
     )

@@ -147,7 +147,11 @@ class _Task:
         """The files that say what an app that is meant reads when it starts."""
         if wanted.scope not in (None, self.settings.scope):
             return []
-        return launch_sets.meant(self.home, lambda known: wanted.means_launch(known.app, known.at, known.files))
+        zone = self.settings.zone
+        return launch_sets.meant(
+            self.home,
+            lambda known: any(wanted.means_launch(known.app, *span, known.files) for span in known.spans(zone)),
+        )
 
 
 def _as_json(what: "Found", settings: Settings) -> dict[str, Any]:

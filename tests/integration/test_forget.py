@@ -13,23 +13,38 @@ from typing import Any
 import pytest
 from conftest import logging_restored
 from redis import Redis
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from typer.testing import CliRunner, Result
 
 from collector.intake import Intake
-from db import cursors, deletion, dispatches, events, forgetting, jobs, migrate, predictions, retention, versions
+from db import (
+    cursors,
+    deletion,
+    dispatches,
+    events,
+    feedback,
+    forgetting,
+    jobs,
+    launches,
+    migrate,
+    predictions,
+    retention,
+    versions,
+)
 from db import found as finding
 from db.deletion import give_back
 from db.engine import Store, open_store
-from db.models import Base, CheckpointRow, DispatchRow, EventRow, PredictionRow, ScopeRow, VersionRow
+from db.models import Base, CheckpointRow, DispatchRow, EventRow, LaunchRow, PredictionRow, ScopeRow, VersionRow
 from db.wanted import Wanted
+from memo import launch_sets
 from memo.cli import make
 from memo.errors import MemoError
 from memo.events import Event, Operation
+from memo.launch_sets import LaunchSet
 from memo.messages import STREAM, Publisher
 from memo.paths import Home
-from memo.predictions import Candidate, Upcoming
-from memo.protocols import Batch, DispatchContext
+from memo.predictions import Answer, Candidate, Upcoming, action_as_dict
+from memo.protocols import Batch, Cost, DispatchContext
 from memo.queue import make_app
 from memo.settings import Settings
 from training.make import last_forgotten
@@ -84,7 +99,14 @@ def happen(store: Store, given: Sequence[Event], scope: str = SCOPE) -> list[int
         return list(session.scalars(query))
 
 
-def predict(store: Store, after: int, of: Sequence[Event], scope: str = SCOPE, coming: Sequence[Event] = ()) -> int:
+def predict(
+    store: Store,
+    after: int,
+    of: Sequence[Event],
+    scope: str = SCOPE,
+    coming: Sequence[Event] = (),
+    version: str = "builtin",
+) -> int:
     """Store a prediction after an event; its id."""
     said = [Candidate(one.action, 0.5, START, one.detail, one.executable).as_dict("en") for one in of]
     soon = [Upcoming(one.action, 0.5, one.detail).as_dict("en", START) for one in coming]
@@ -92,7 +114,7 @@ def predict(store: Store, after: int, of: Sequence[Event], scope: str = SCOPE, c
         scope=scope,
         made_at=START,
         last_event_id=after,
-        model_version="builtin",
+        model_version=version,
         operation=of[0].operation if of else None,
         target=of[0].target if of else None,
         app=of[0].action.place if of else None,
@@ -528,6 +550,35 @@ def test_its_files_name_it_no_more(store: Store, home: Home, filled: list[int]) 
         assert [json.loads(line)["prediction"] for line in text.splitlines()] == [kept]
         assert stat.S_IMODE((home.root / name).stat().st_mode) == 0o600
     assert (home.rejects / "other.jsonl").exists()
+
+
+def test_an_app_is_named_nowhere_any_more(store: Store, home: Home) -> None:
+    """Neither its launches, nor what a handler did about it, nor the answer to that, nor what it reads."""
+    app = event(Operation.PROCESS_START, SECRET, executable=f"/opt/{SECRET}")
+    of_app, other = happen(store, [app, FOCUS])
+    soon, kept = predict(store, other, [FOCUS], coming=[app]), predict(store, other, [FOCUS], version="v1")
+    result = {"files": 2, "cold": True}
+    with store.write() as session:
+        claim = dispatches.Claim(soon, SCOPE, "preload_app", app.action, 0.5, dispatches.DONE, cost=Cost(1.0, 9))
+        [number] = dispatches.claim(session, [claim]).values()
+        session.execute(update(DispatchRow).where(DispatchRow.id == number).values(result=result, outcome="hit"))
+        feedback.add(session, session.get_one(PredictionRow, soon), action_as_dict(app.action), Answer.YES)
+        for name in (SECRET, "thunderbird"):
+            values = {"major_faults": 1, "read_bytes": 1, "known_bytes": 1}
+            launches.add(session, LaunchRow(scope=SCOPE, app=name, executable=f"/opt/{name}", at=START, **values))
+            launch_sets.write(home, LaunchSet(name, f"/opt/{name}", (1, 2, 3), START, ("2026-03-02",), {"/opt/x": ()}))
+    assert of_app and invoke("forget", "--app", SECRET.upper(), "--yes").exit_code == 0
+    with store.read() as session:
+        whole = {
+            table.name: [str(row) for row in session.execute(select(table))] for table in Base.metadata.sorted_tables
+        }
+    assert not [name for name, rows in whole.items() if any(SECRET in row for row in rows)]
+    assert [len(whole[name]) for name in ("events", "launches", "dispatches", "feedback")] == [1, 1, 1, 0]
+    assert left(store, PredictionRow) == [kept]
+    for path in home.root.rglob("*"):
+        assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
+    assert [path for path in home.apps.iterdir()] and launch_sets.read(home, "thunderbird")
+    assert launch_sets.read(home, SECRET) is None
 
 
 def test_all_leaves_no_event(store: Store, home: Home, filled: list[int]) -> None:

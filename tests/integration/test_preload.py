@@ -143,7 +143,12 @@ def test_a_version_is_looked_at_once_a_day_and_a_new_one_anew(home: Home, person
     look(running, _settings(), home)
     assert launch_sets.read(home, APP) == first
     assert first is not None
-    launch_sets.write(home, LaunchSet(APP, running.executable, (0, 0, 0), first.at, ("a", "b", "c"), {"/old": ()}))
+    launch_sets.write(
+        home,
+        LaunchSet(
+            APP, running.executable, (0, 0, 0), first.at, ("2026-03-02", "2026-03-03", "2026-03-04"), {"/old": ()}
+        ),
+    )
     look(running, _settings(), home)
     assert launch_sets.read(home, APP) == first
 
@@ -328,6 +333,19 @@ def test_how_an_app_starts_is_forgotten_with_it(store: Store, home: Home, monkey
         assert {name for name in (APP, "other", "known only") if launch_sets.read(home, name)} == there
     with store.read() as session:
         assert [row.app for row in launches.meant(session, Wanted())] == ["other"]
+
+
+def test_how_an_app_starts_is_forgotten_with_a_day_of_its_launches(
+    store: Store, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMO_DATABASE_URL", store.writer.url.render_as_string(hide_password=False))
+    monkeypatch.setenv("MEMO_TIMEZONE", "Asia/Shanghai")
+    for app, day in ((APP, "2026-03-01"), ("other", "2026-02-28")):
+        launch_sets.write(home, LaunchSet(app, "/usr/bin/demo", (1, 2, 3), NOON, (day, "2026-03-02")))
+    with logging_restored():
+        words = ("--since", "2026-03-01T23:00+08:00", "--until", "2026-03-01T23:30+08:00", "--yes")
+        assert CliRunner().invoke(make(["forget"]), ["forget", *words]).exit_code == 0
+    assert [name for name in (APP, "other") if launch_sets.read(home, name)] == ["other"]
 
 
 def test_what_was_forgotten_during_a_look_is_not_kept(home: Home, person: Person, running: Launch) -> None:
