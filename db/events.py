@@ -185,15 +185,25 @@ def as_event(row: EventRow) -> Event:
     )
 
 
-def holds(session: Session, scope: str, action: Action, executable: str = "", sources: Sequence[str] = ()) -> bool:
-    """Whether an action was stored; with an executable, by one of these sources and of that program."""
+def holds(session: Session, scope: str, action: Action) -> bool:
+    """Whether an action was stored."""
     query = select(EventRow.id).where(EventRow.scope == scope, EventRow.operation == action.operation.value)
     query = query.where(EventRow.target == action.target)
     if action.operation is Operation.FILE_ACCESS:
         query = query.where(EventRow.detail == action.place)
-    if executable:
-        query = query.where(EventRow.executable == executable, EventRow.source.in_(sources))
     return session.scalar(query.limit(1)) is not None
+
+
+def executable(session: Session, scope: str, app: str, sources: Sequence[str]) -> str:
+    """The program that an app was when it started last, as one of these sources saw it; empty where none did."""
+    query = select(EventRow.executable).where(
+        EventRow.scope == scope,
+        EventRow.operation == Operation.PROCESS_START.value,
+        EventRow.target == app,
+        EventRow.executable != "",
+        EventRow.source.in_(sources),
+    )
+    return session.scalar(query.order_by(EventRow.at.desc()).limit(1)) or ""
 
 
 def last_active_scope(session: Session) -> str | None:

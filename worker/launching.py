@@ -40,7 +40,7 @@ class Launcher:
         action = candidate.action
         self._seen.check(action, scope)
         if action.operation is Operation.PROCESS_START:
-            return self._installed(action.target) or self._seen_running(candidate, scope)
+            return self._installed(action.target) or self._seen_running(action.target)
         if action.operation is Operation.WEB_VISIT:
             return [_opener(), f"https://{host_of(action.target)}/"]
         if action.operation is Operation.FILE_ACCESS:
@@ -61,23 +61,22 @@ class Launcher:
         _check(entry.file)
         return [_program(program), *given]
 
-    def _seen_running(self, candidate: Candidate, scope: str) -> list[str]:
-        path = candidate.executable
+    def _seen_running(self, app: str) -> list[str]:
+        """By what was seen, not by what the prediction says: of what is upcoming it says nothing."""
+        path = self._seen.executable(app)
         if not os.path.isabs(path) or RUNS_OTHERS.fullmatch(os.path.basename(path)):
             raise NotStarted("no program is known that is this app alone")
-        self._seen.check(candidate.action, scope, path)
         if os.path.realpath(path) != path:
             raise NotStarted("its program is no longer where it was")
         return [_program(path)]
 
-    def runs(self, candidate: Candidate) -> bool:
-        """Whether an app runs already under this user."""
+    def runs(self, app: str, command: list[str]) -> bool:
+        """Whether an app with this command runs already under this user."""
         for process in psutil.process_iter(["uids", "exe", "cmdline"]):
             uids, path = process.info["uids"], process.info["exe"]
-            if path and uids and uids.real == os.getuid():
-                app = self._apps.of_process(path, process.info["cmdline"] or ())
-                if candidate.action.target == app or candidate.executable == path:
-                    return True
+            own = path and uids and uids.real == os.getuid()
+            if own and ([path] == command or app == self._apps.of_process(path, process.info["cmdline"] or ())):
+                return True
         return False
 
     def start(self, command: list[str]) -> int:

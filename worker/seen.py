@@ -1,5 +1,10 @@
 """What was truly seen of this machine's own scope: nothing else of a prediction is reached or started."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.orm import Session
+
 from db import events
 from db.engine import open_store
 from memo.errors import MemoError
@@ -22,17 +27,26 @@ class Seen:
     def __init__(self, settings: Settings, home: Home) -> None:
         self._settings, self._home = settings, home
 
-    def check(self, action: Action, scope: str, executable: str = "") -> None:
-        """Raises NotSeen unless the action is stored; with an executable, told by a source that saw that run."""
+    def check(self, action: Action, scope: str) -> None:
+        """Raises NotSeen unless the action is stored."""
         if scope != self._settings.scope:
             raise NotSeen("it was predicted of another person or machine")
-        if any(clean(text) != text for text in (action.target, action.place, executable)) or not action.target:
+        if any(clean(text) != text for text in (action.target, action.place)) or not action.target:
             raise NotSeen("its name is none that MEMO stores")
+        with self._reading() as session:
+            if not events.holds(session, scope, action):
+                raise NotSeen("it was never seen here")
+
+    def executable(self, app: str) -> str:
+        """The program that an app was when it was last seen to start here; empty where that was never seen."""
+        with self._reading() as session:
+            return events.executable(session, self._settings.scope, app, WITNESSES)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Session]:
         store = open_store(self._settings, self._home)
         try:
             with store.read() as session:
-                known = events.holds(session, scope, action, executable, WITNESSES if executable else ())
+                yield session
         finally:
             store.close()
-        if not known:
-            raise NotSeen("it was never seen here")

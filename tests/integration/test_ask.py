@@ -182,7 +182,7 @@ def test_what_can_not_be_opened_is_not_asked(
 def test_it_is_not_asked_about_an_app_that_runs(
     server: Server, home: Home, folder: Path, started: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Launcher, "runs", lambda self, candidate: True)
+    monkeypatch.setattr(Launcher, "runs", lambda self, app, command: True)
     assert ask(home, folder).handle(candidate(START, "notes"), context()) == {}
     assert server.shown == []
 

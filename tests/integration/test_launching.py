@@ -3,8 +3,11 @@
 import functools
 import json
 import os
+import shutil
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -156,10 +159,31 @@ def test_a_program_that_was_seen_running_is_started_by_its_path(
     remember(settings, home, seen)
     remember(settings, home, written, source="inbox")
     assert launcher.command(seen, SCOPE) == [path]
-    with pytest.raises(NotSeen, match="never seen"):
+    with pytest.raises(NotStarted, match="no program is known"):
         launcher.command(written, SCOPE)
-    with pytest.raises(NotSeen, match="never seen"):
-        launcher.command(candidate(START, "own", executable="/usr/bin/id"), SCOPE)
+
+
+@pytest.mark.parametrize("said", ["", "/usr/bin/id"], ids=["upcoming, which says nothing of it", "another one"])
+def test_the_program_is_the_one_that_was_seen_whatever_the_prediction_says(
+    launcher: Launcher, settings: Settings, home: Home, folder: Path, said: str
+) -> None:
+    path = str(program(folder, "own"))
+    remember(settings, home, candidate(START, "own", executable=path))
+    assert launcher.command(candidate(START, "own", executable=said), SCOPE) == [path]
+
+
+def test_an_app_without_a_desktop_entry_is_known_to_run(
+    launcher: Launcher, settings: Settings, home: Home, folder: Path
+) -> None:
+    path, asked = folder / "bin" / "own", candidate(START, "an app of mine")
+    shutil.copy("/usr/bin/sleep", path)
+    remember(settings, home, replace(asked, executable=str(path)))
+    command = launcher.command(asked, SCOPE)
+    assert not launcher.runs(asked.action.target, command)
+    running = subprocess.Popen([*command, "1000"])
+    assert launcher.runs(asked.action.target, command)
+    running.kill()
+    running.wait()
 
 
 def test_no_interpreter_no_link_and_no_bare_name_is_started(

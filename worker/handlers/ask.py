@@ -36,10 +36,10 @@ class AskHandler(Handler):
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
         """Ask, and do it. Raises MemoError where it can't be opened, or not be asked; {} where an app runs already."""
-        command = self._launcher.command(candidate, context.scope)
-        if candidate.action.operation is Operation.PROCESS_START and self._launcher.runs(candidate):
+        command, action = self._launcher.command(candidate, context.scope), candidate.action
+        if action.operation is Operation.PROCESS_START and self._launcher.runs(action.target, command):
             return {}
-        given = show(SUMMARY[self._language], plain(candidate.action.target), ANSWERS[self._language], WAIT_S)
+        given = show(SUMMARY[self._language], plain(action.target), ANSWERS[self._language], WAIT_S)
         if given not in ANSWERS[self._language]:
             return {"shown": True}
         if given == Answer.YES.value:

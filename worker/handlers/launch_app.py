@@ -29,4 +29,6 @@ class LaunchAppHandler(Handler):
         if not self.accepts(candidate.action):
             return {}
         command = self._launcher.command(candidate, context.scope)
-        return {} if self._launcher.runs(candidate) else {"pid": self._launcher.start(command)}
+        if self._launcher.runs(candidate.action.target, command):
+            return {}
+        return {"pid": self._launcher.start(command)}
