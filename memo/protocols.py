@@ -7,6 +7,7 @@ from datetime import datetime
 from threading import Event as Flag
 from typing import Any, Protocol
 
+from memo.errors import MemoError
 from memo.events import Action, Event
 from memo.predictions import Candidate, Ranking
 
@@ -103,6 +104,10 @@ class Cost:
     read_bytes: int = 0
 
 
+class NothingToDo(MemoError):
+    """A go would do nothing; the words say why."""
+
+
 class Handler(Protocol):
     """Acts on a candidate that passed the gates; made with `(settings, home)`.
 
@@ -126,7 +131,7 @@ class Handler(Protocol):
         return True
 
     def cost(self, candidate: Candidate, context: DispatchContext) -> Cost:
-        """What a go would cost."""
+        """What a go would cost. Raises NothingToDo where it would do nothing: it is stopped then, with these words."""
         return Cost()
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:

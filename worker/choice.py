@@ -12,12 +12,14 @@ from db.engine import Store
 from memo.errors import MemoError
 from memo.logs import get
 from memo.predictions import Answer, action_as_dict
-from memo.protocols import Handler
+from memo.protocols import Handler, NothingToDo
 from worker.gates import Gate, objection
 from worker.go import Go, Wanted
 from worker.handlers import reason
 
 log = get(__name__)
+NOTHING = "nothing to do"
+"""Stands where a gate's name would."""
 
 Act = Callable[[Go], dict[str, Any]]
 
@@ -34,13 +36,16 @@ class Choice:
 def choose(
     session: Session, name: str, handler: Handler, wanted: Sequence[Wanted], gates: Sequence[Gate], *, is_on: bool
 ) -> Choice | None:
-    """The best candidate that it accepts and no gate stops; where all are stopped, the best one and what stopped it."""
+    """The best candidate on which it can act and no gate stops; with none, the best one and what stopped it."""
     stopped = None
     for candidate, context in wanted:
         try:
             if not handler.accepts(candidate.action):
                 continue
             go = Go(name, candidate, context, handler.cost(candidate, context), handler.noticed, handler.per_hour)
+        except NothingToDo as none:
+            stopped = stopped or Choice(Go(name, candidate, context), dispatches.STOPPED, f"{NOTHING}: {reason(none)}")
+            continue
         except Exception as error:  # whatever a plug-in raises must not reach the next handler
             return Choice(Go(name, candidate, context), dispatches.FAILED, failed(name, context.prediction_id, error))
         words = objection(gates, session, go)

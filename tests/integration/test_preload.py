@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import logging_restored
+from dispatching import dispatch, opened_store, predict, rows, stopped_by, under
 from handling import HOSTILE, candidate, context, remember
 from sqlalchemy.orm import Session
 from typer.testing import CliRunner
@@ -30,7 +31,7 @@ from memo.cli import make
 from memo.events import Event, Operation
 from memo.launch_sets import UNIT, LaunchSet, version_of
 from memo.paths import Home
-from memo.protocols import DispatchContext, Stop
+from memo.protocols import DispatchContext, NothingToDo, Stop
 from memo.settings import PreloadSettings, PrivacySettings, Settings
 from worker import warming
 from worker.handlers import preload_app, preload_file
@@ -214,8 +215,29 @@ def test_another_version_and_another_machine_are_not_preloaded(home: Home, perso
     for known, scope in ((version, "eve@host"), ((0, 0, 0), SCOPE)):
         at = datetime.now(UTC)
         launch_sets.write(home, LaunchSet(APP, sys.executable, known, at, (), {str(person.setting): ()}, SMALL))
-        assert handler.cost(asked, _soon(scope)).read_bytes == 0
-        assert "read_bytes" not in handler.handle(asked, _soon(scope))
+        for ask in (handler.cost, handler.handle):
+            with pytest.raises(NothingToDo, match="another"):
+                ask(asked, _soon(scope))
+
+
+def test_an_app_of_which_nothing_is_known_takes_no_go_from_one_that_is_known(database_url: str, home: Home) -> None:
+    version = version_of(sys.executable)
+    assert version is not None
+    learned = LaunchSet(APP, sys.executable, version, datetime.now(UTC), (), {sys.executable: ()}, SMALL)
+    with opened_store(database_url, home) as opened:
+        dry = under(opened, "preload_app", on=[], upcoming={Operation.PROCESS_START: ["preload_app"]})
+        unknown = predict(opened, "unknown")
+        dispatch(dry, unknown)
+        assert stopped_by(opened, unknown) == "nothing to do: no launch of it was looked at yet"
+        launch_sets.write(home, learned)
+        both = predict(opened, "unknown", 0.95, upcoming=[(APP, 0.85)])
+        dispatch(dry, both)
+        [row] = rows(opened, both)
+        assert (row.status, row.action["target"], row.read_bytes) == ("dry", APP, SMALL)
+        launch_sets.write(home, replace(learned, version=(0, 0, 0)))
+        other = predict(opened, APP)
+        dispatch(dry, other)
+        assert stopped_by(opened, other).startswith("nothing to do: it is another version now")
 
 
 def test_a_document_that_was_opened_before_is_in_memory(home: Home, person: Person) -> None:
@@ -271,8 +293,8 @@ def test_hostile_names_open_nothing(home: Home, person: Person, monkeypatch: pyt
             with pytest.raises(NotSeen):
                 PreloadFileHandler(settings, home).handle(asked, _soon())
     app = candidate(Operation.PROCESS_START, name)
-    assert "read_bytes" not in PreloadAppHandler(settings, home).handle(app, _soon())
-    assert PreloadAppHandler(settings, home).cost(app, _soon()).read_bytes == 0
+    with pytest.raises(NothingToDo):
+        PreloadAppHandler(settings, home).handle(app, _soon())
 
 
 def _row(at: datetime, ms: float | None, read: int, app: str = APP) -> LaunchRow:

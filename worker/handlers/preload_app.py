@@ -7,7 +7,7 @@ from memo.events import Action, Operation
 from memo.launch_sets import LaunchSet
 from memo.paths import Home
 from memo.predictions import Candidate
-from memo.protocols import Cost, DispatchContext, Handler
+from memo.protocols import Cost, DispatchContext, Handler, NothingToDo
 from memo.settings import Settings
 from worker.limits import Limits
 from worker.warming import be_idle, warm
@@ -33,23 +33,23 @@ class PreloadAppHandler(Handler):
         return action.operation is Operation.PROCESS_START and bool(action.target)
 
     def cost(self, candidate: Candidate, context: DispatchContext) -> Cost:
-        """That of reading all of it."""
-        known = self._known(candidate, context)
-        read = min(known.bytes, self._settings.preload.app_mb * MEGABYTE) if known else 0
+        """That of reading all of it. Raises NothingToDo where nothing was learned of how it starts."""
+        read = min(self._known(candidate, context).bytes, self._settings.preload.app_mb * MEGABYTE)
         return Cost(read / MEGABYTE * MS_PER_MB, read)
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
-        """Read what is not in memory; what was done, as JSON."""
+        """Read what is not in memory; what was done, as JSON. Raises NothingToDo."""
         known = self._known(candidate, context)
-        if known is None:
-            return {"stopped": "no launch of it was seen"}
         be_idle()
         limits = Limits(self._settings.preload, context.until)
         return warm(known.files, limits.bytes(self._settings.preload.app_mb), limits.objection).as_result
 
-    def _known(self, candidate: Candidate, context: DispatchContext) -> LaunchSet | None:
-        """None where it is of another machine, or the app is another version now."""
-        if context.scope != self._settings.scope or not self.accepts(candidate.action):
-            return None
+    def _known(self, candidate: Candidate, context: DispatchContext) -> LaunchSet:
+        if context.scope != self._settings.scope:
+            raise NothingToDo("it was predicted of another person or machine")
         known = launch_sets.read(self._home, candidate.action.target)
-        return known if known and launch_sets.version_of(known.executable) == known.version else None
+        if not known or not known.files:
+            raise NothingToDo("no launch of it was looked at yet")
+        if launch_sets.version_of(known.executable) != known.version:
+            raise NothingToDo("it is another version now, of which no launch was looked at yet")
+        return known
