@@ -33,6 +33,16 @@ class Last(NamedTuple):
     outcome: str | None
 
 
+class Hits(NamedTuple):
+    """Of a handler's goes that came true, up to `LAST_HITS`."""
+
+    number: int
+    known: int
+    """Of so many it is known what they saved."""
+    saves_s: float | None
+    """One of these, on average."""
+
+
 def key(action: Action) -> str:
     """What an action is found by: a digest of its identity."""
     one = action.identity
@@ -137,10 +147,9 @@ _LAST_HOUR = select(func.count(), func.coalesce(func.sum(DispatchRow.read_bytes)
 )
 
 
-def hits(session: Session, scope: str, handler: str) -> tuple[int, float | None]:
-    """How many of a handler's goes came true, up to `LAST_HITS`, and what one saved on average where that is known."""
-    count, saved = session.execute(_HITS, {"scope": scope, "handler": handler}).one()
-    return count, saved
+def hits(session: Session, scope: str, handler: str) -> Hits:
+    """Of a handler's last hits."""
+    return Hits(*session.execute(_HITS, {"scope": scope, "handler": handler}).one())
 
 
 _LATEST = (
@@ -150,4 +159,4 @@ _LATEST = (
     .limit(LAST_HITS)
     .subquery()
 )
-_HITS = select(func.count(), func.avg(_LATEST.c.gain_s)).select_from(_LATEST)
+_HITS = select(func.count(), func.count(_LATEST.c.gain_s), func.avg(_LATEST.c.gain_s)).select_from(_LATEST)

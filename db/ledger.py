@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, case, cast, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import BigInteger, ColumnElement, case, cast, func, select, update
+from sqlalchemy.orm import Session, aliased
 
 from db import events
 from db.dispatches import DONE, DRY, key
@@ -15,8 +15,6 @@ from db.models import OPEN, DispatchRow, EventRow, PredictionRow, ScopeRow
 from memo.predictions import HORIZON_S
 
 HIT, WASTE = "hit", "waste"
-COUNTS = or_(DispatchRow.outcome == WASTE, DispatchRow.gain_s.is_not(None))
-"""Goes that count in a balance: a hit of which nobody knows what it saved does not."""
 LATE = timedelta(minutes=1)
 """After its life, in which it may still become known what a hit saved."""
 Open = tuple[DispatchRow, int, datetime, datetime]
@@ -83,7 +81,7 @@ def settle(session: Session, found: Sequence[Settled]) -> None:
     for one in found:
         values: dict[str, Any] = {"outcome": one.outcome}
         if one.came_at and one.row.status == DONE:
-            values["gain_s"] = _number((one.row.result or {}).get("gain_s"))
+            values["gain_s"] = _seconds((one.row.result or {}).get("gain_s"))
         session.execute(update(DispatchRow).where(DispatchRow.id == one.row.id).values(**values))
 
 
@@ -108,53 +106,88 @@ def measured(session: Session, gains: Iterable[tuple[DispatchRow, float]]) -> No
         session.execute(update(DispatchRow).where(DispatchRow.id == row.id).values(gain_s=gain))
 
 
-def _number(given: Any) -> float | None:
+def _seconds(given: Any) -> float | None:
     return float(given) if isinstance(given, int | float) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """Of some goes: their number, and seconds."""
+    """Of some goes that are over: their number, and seconds. Of `known` hits it is known what they saved.
+
+    Other hits do not count, and of the waste only as large a share does as of the hits is known: if all of it counted,
+    a handler would seem not to pay where only nobody measured it.
+    """
 
     goes: int
+    hits: int
+    known: int
     saved_s: float
-    cost_s: float
+    known_cost_s: float
+    waste_cost_s: float
+
+    @property
+    def cost_s(self) -> float:
+        """Of what counts."""
+        return self.known_cost_s + self.waste_cost_s * (self.known / self.hits if self.hits else 1.0)
 
 
 def last_balance(session: Session, scope: str, handler: str, since: datetime | None, number: int) -> Balance:
-    """What a handler's last so many goes saved and cost, of those that count, after `since`."""
-    last = select(DispatchRow.gain_s, DispatchRow.cost_ms).where(
-        DispatchRow.scope == scope, DispatchRow.handler == handler, DispatchRow.status == DONE, COUNTS
+    """Of a handler's last so many goes that are over, after `since`."""
+    last = select(DispatchRow).where(
+        DispatchRow.scope == scope, DispatchRow.handler == handler, DispatchRow.status == DONE, _IS_OVER
     )
     if since:
         last = last.where(DispatchRow.at > since)
-    goes = last.order_by(DispatchRow.at.desc()).limit(number).subquery()
-    count, saved, cost = session.execute(
-        select(func.count(), func.sum(goes.c.gain_s), func.sum(goes.c.cost_ms)).select_from(goes)
-    ).one()
-    return Balance(count, saved or 0.0, (cost or 0.0) / 1e3)
+    goes = aliased(DispatchRow, last.order_by(DispatchRow.at.desc()).limit(number).subquery())
+    return Balance(*session.execute(select(*_balance(goes))).one())
+
+
+_IS_OVER = DispatchRow.outcome.is_not(None)
+
+
+def _balance(row: type[DispatchRow]) -> list[ColumnElement[Any]]:
+    """The columns of a `Balance`."""
+    hit, waste = ((row.status == DONE) & (row.outcome == outcome) for outcome in (HIT, WASTE))
+    known, cost_s = hit & row.gain_s.is_not(None), row.cost_ms / 1e3
+    return [
+        _number(hit | waste),
+        _number(hit),
+        _number(known),
+        _sum(known, row.gain_s),
+        _sum(known, cost_s),
+        _sum(waste, cost_s),
+    ]
+
+
+def _number(condition: ColumnElement[bool]) -> ColumnElement[Any]:
+    return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
+
+
+def _sum(condition: ColumnElement[bool], what: Any) -> ColumnElement[Any]:
+    return func.coalesce(func.sum(case((condition, what), else_=0.0)), 0.0)
 
 
 def totals(session: Session, scope: str) -> dict[str, dict[str, Any]]:
     """Of each handler in a scope: goes, hits, waste, what it read, what it saved and cost, as JSON."""
-
-    def number(condition: Any) -> Any:
-        return func.sum(case((condition, 1), else_=0))
-
     done = DispatchRow.status == DONE
     columns = {
-        "goes": number(done),
-        "dry": number(DispatchRow.status == DRY),
-        "failed": number(DispatchRow.status == "failed"),
-        "overrun": number(DispatchRow.status == "overrun"),
-        "stopped": number(DispatchRow.status == "stopped"),
-        "hits": number(DispatchRow.outcome == HIT),
-        "waste": number(DispatchRow.outcome == WASTE),
+        "goes": _number(done),
+        "dry": _number(DispatchRow.status == DRY),
+        "failed": _number(DispatchRow.status == "failed"),
+        "overrun": _number(DispatchRow.status == "overrun"),
+        "stopped": _number(DispatchRow.status == "stopped"),
+        "hits": _number(DispatchRow.outcome == HIT),
+        "waste": _number(DispatchRow.outcome == WASTE),
         "read_bytes": cast(func.sum(case((done, DispatchRow.read_bytes), else_=0)), BigInteger),
-        "saved_s": func.coalesce(func.sum(DispatchRow.gain_s), 0.0),
-        "cost_s": func.sum(case((done & COUNTS, DispatchRow.cost_ms), else_=0.0)) / 1e3,
     }
     query = (
-        select(DispatchRow.handler, *columns.values()).where(DispatchRow.scope == scope).group_by(DispatchRow.handler)
+        select(DispatchRow.handler, *columns.values(), *_balance(DispatchRow))
+        .where(DispatchRow.scope == scope)
+        .group_by(DispatchRow.handler)
     )
-    return {name: dict(zip(columns, figures, strict=True)) for name, *figures in session.execute(query)}
+    found = {}
+    for name, *figures in session.execute(query):
+        balance = Balance(*figures[len(columns) :])
+        seconds = {"known": balance.known, "saved_s": balance.saved_s, "cost_s": balance.cost_s}
+        found[name] = dict(zip(columns, figures, strict=False)) | seconds
+    return found

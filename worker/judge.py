@@ -1,4 +1,7 @@
-"""Does a handler pay? One whose last goes cost more than they saved turns itself off for a while."""
+"""Does a handler pay? One whose last goes cost more than they saved turns itself off for a while.
+
+Nobody knows that before it is known of a few hits what they saved, or that there were none.
+"""
 
 from collections.abc import Iterable
 
@@ -6,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from db import handlers, ledger
 from memo.logs import get
+from worker.gates.ledger import KNOWN
 
 GOES = 20
 """That are judged together; after a rest, as many new ones."""
@@ -19,7 +23,7 @@ def judge(session: Session, names: Iterable[tuple[str, str]]) -> None:
         if handlers.resting(session, scope, name):
             continue
         balance = ledger.last_balance(session, scope, name, handlers.since(session, scope, name), GOES)
-        if balance.goes < GOES:
+        if balance.goes < GOES or (balance.known < min(KNOWN, balance.hits)):
             continue
         if balance.saved_s >= balance.cost_s:
             handlers.paid(session, scope, name)

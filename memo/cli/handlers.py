@@ -14,7 +14,7 @@ from memo.errors import MemoError
 from memo.paths import Home
 from memo.settings import Settings
 
-COUNTS = ("goes", "dry", "failed", "overrun", "stopped", "hits", "waste", "read_bytes")
+COUNTS = ("goes", "dry", "failed", "overrun", "stopped", "hits", "known", "waste", "read_bytes")
 NOTHING: dict[str, Any] = dict.fromkeys(COUNTS, 0) | {"saved_s": 0.0, "cost_s": 0.0}
 COLUMNS = ("goes", "dry", "hits", "waste")
 HEAD = f"{'handler':17}{'state':9}{''.join(f'{name:>7}' for name in COLUMNS)}{'MB':>8}{'saved':>11}{'balance':>11}"
@@ -23,8 +23,8 @@ HEAD = f"{'handler':17}{'state':9}{''.join(f'{name:>7}' for name in COLUMNS)}{'M
 def handlers(as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False) -> None:
     """List each handler: on, dry (counted, and nothing is done), off, or resting since it did not pay; and its ledger.
 
-    A go that came true in time is a hit, else waste. Seconds are counted where they were measured; the balance is
-    what was saved less what it cost.
+    A go that came true in time is a hit, else waste. The balance is what was saved less what that cost; hits of which
+    nobody knows what they saved do not count, nor does as large a share of the waste.
     """
     settings, home = Settings.load(), Home.find()
     found = collect(home, settings)

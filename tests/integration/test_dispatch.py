@@ -396,16 +396,29 @@ def test_the_value_gate_lets_only_the_likely_pass_until_hits_are_known(opened: C
     dispatch(under(opened, "costly", "noticed", "one"), unlikely)
     assert went(opened, unlikely) == [("costly", "stopped"), ("noticed", "stopped"), ("one", "done")]
     assert [row.detail for row in rows(opened, unlikely)[:2]] == [
-        f"value: 0.79 is below 0.80, {known} hits so far" for known in (2, 0)
+        f"value: 0.79 is below 0.80, {known} known hits so far" for known in (2, 0)
     ]
     likely = predict(opened, "b", probability=0.8)
     dispatch(under(opened, "costly", "noticed"), likely)
     assert went(opened, likely) == [("costly", "done"), ("noticed", "done")]
 
 
-@pytest.mark.parametrize(("gain_s", "passes"), [(0.3, False), (0.5, True), (None, True)])
+def test_a_hit_of_which_nobody_knows_what_it_saved_is_known_only_where_attention_is_all_it_costs(
+    opened: Context, given: Given
+) -> None:
+    hits(opened, 3, None)
+    with opened.store.write() as session:
+        session.execute(update(DispatchRow).values(handler="noticed"))
+    hits(opened, 3, None)
+    prediction = predict(opened, probability=0.55)
+    dispatch(under(opened, "costly", "noticed"), prediction)
+    assert went(opened, prediction) == [("costly", "stopped"), ("noticed", "done")]
+    assert rows(opened, prediction)[0].detail.endswith(", 0 known hits so far")
+
+
+@pytest.mark.parametrize(("gain_s", "passes"), [(0.3, False), (0.5, True)])
 def test_the_value_gate_weighs_what_a_hit_saves_with_the_cost(
-    opened: Context, given: Given, gain_s: float | None, passes: bool
+    opened: Context, given: Given, gain_s: float, passes: bool
 ) -> None:
     hits(opened, 3, gain_s)
     prediction = predict(opened, probability=0.6)

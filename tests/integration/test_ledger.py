@@ -190,30 +190,50 @@ def test_totals_count_what_is_known(opened: Context) -> None:
         found = ledger.totals(session, SCOPE)
         assert ledger.totals(session, "bob@host") == {}
     common = {"goes": 3, "dry": 0, "failed": 0, "overrun": 0, "stopped": 1, "hits": 1, "waste": 2}
-    assert found["paying"] == common | {"read_bytes": 3_000_000, "saved_s": 2.0, "cost_s": 1.5}
-    assert found["unproven"] == common | {"read_bytes": 3_000_000, "saved_s": 0.0, "cost_s": 1.0}, (
-        "a hit of which nobody knows what it saved is not counted"
+    assert found["paying"] == common | {"read_bytes": 3_000_000, "known": 1, "saved_s": 2.0, "cost_s": 1.5}
+    assert found["unproven"] == common | {"read_bytes": 3_000_000, "known": 0, "saved_s": 0.0, "cost_s": 0.0}, (
+        "a hit of which nobody knows what it saved is not counted, and waste is not counted alone"
     )
+
+
+def test_as_much_of_the_waste_counts_as_of_the_hits_is_known(opened: Context) -> None:
+    on = under(opened, "unproven")
+    for app in "abcdefgh":
+        dispatch(on, predict(opened, app))
+    happen(opened, *"abcd")
+    settle(on)
+    over(opened)
+    settle(on)
+    with opened.store.write() as session:
+        for row in rows(opened)[:3]:
+            session.execute(update(DispatchRow).where(DispatchRow.id == row.id).values(gain_s=0.5))
+    with opened.store.read() as session:
+        last = ledger.last_balance(session, SCOPE, "unproven", None, 8)
+        assert (last.goes, last.hits, last.known) == (8, 4, 3)
+        assert (last.saved_s, last.cost_s) == (1.5, 3 * 0.5 + 3 / 4 * 4 * 0.5)
+        assert ledger.totals(session, SCOPE)["unproven"]["cost_s"] == last.cost_s
+        assert ledger.last_balance(session, SCOPE, "unproven", None, 4).cost_s == 4 * 0.5, "all of them waste"
 
 
 def test_a_handler_that_does_not_pay_turns_itself_off_and_says_so_once(
     opened: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(judge, "GOES", 4)
-    on = under(opened, "paying", "unproven")
+    on, alone = under(opened, "paying", "unproven"), under(opened, "unproven")
 
-    def four_goes(names: str) -> None:
+    def four_goes(on: Context, names: str, came: str) -> None:
         for app in names:
             dispatch(on, predict(opened, app))
-        happen(opened, names[0])
+        happen(opened, *came)
         settle(on)
         over(opened)
         settle(on)
 
     with capture_logs() as logs:
-        four_goes("abcd")  # of the one, 2.0 s saved and as much spent; of the other, only three count
+        four_goes(on, "abcd", "a")  # of the one, 2.0 s saved and as much spent; of the other, nobody knows
+        four_goes(alone, "efgh", "e")
         assert logs == []
-        four_goes("efgh")
+        four_goes(alone, "ijkl", "")
         settle(on)
     [said] = [entry for entry in logs if entry["log_level"] == "warning"]
     assert (said["handler"], said["reason"]) == ("unproven", "its last 4 goes cost 2.0 s and saved 0.0 s")

@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.orm import Session
 
 from db import dispatches, handlers
+from memo.protocols import Cost
 from memo.settings import Settings
 from worker.go import Go
 
 MEGABYTE = 1_000_000
 KNOWN = 3
-"""Hits before what a hit saves is believed."""
+"""Hits of which it is known what they saved, before that is believed."""
 FLOOR = 0.8
 """Until then only what is as likely as this; both as Chromium's guesses of addresses have it
 (chrome/browser/predictors/autocomplete_action_predictor.cc)."""
@@ -80,9 +81,10 @@ class Value:
         if go.is_free:
             return None
         probability = go.candidate.probability
-        known, saves_s = dispatches.hits(session, go.context.scope, go.handler)
+        hits = dispatches.hits(session, go.context.scope, go.handler)
+        known = hits.number if go.cost == Cost() else hits.known  # nobody measures what attention costs, or saves
         if known < KNOWN:
-            return f"{probability:.2f} is below {FLOOR:.2f}, {known} hits so far" if probability < FLOOR else None
-        if saves_s is None or probability * saves_s > go.cost.ms / 1e3:
+            return f"{probability:.2f} is below {FLOOR:.2f}, {known} known hits so far" if probability < FLOOR else None
+        if hits.saves_s is None or probability * hits.saves_s > go.cost.ms / 1e3:
             return None
-        return f"{probability:.2f} x {saves_s:.2f} s is not above the cost of {go.cost.ms / 1e3:.2f} s"
+        return f"{probability:.2f} x {hits.saves_s:.2f} s is not above the cost of {go.cost.ms / 1e3:.2f} s"
