@@ -51,6 +51,8 @@ def key(action: Action) -> str:
 
 
 _TABLE = cast(Table, DispatchRow.__table__)
+_C = _TABLE.c
+"""What gates ask of each go goes without the mapper: it takes most of the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,10 @@ def of(session: Session, prediction_id: int) -> Sequence[DispatchRow]:
 
 def handlers(session: Session, prediction_id: int) -> set[str]:
     """Which handlers have taken their go at a prediction."""
-    return set(session.scalars(select(DispatchRow.handler).where(DispatchRow.prediction_id == prediction_id)))
+    return set(session.connection().scalars(_HANDLERS, {"prediction": prediction_id}))
+
+
+_HANDLERS = select(_C.handler).where(_C.prediction_id == bindparam("prediction"))
 
 
 def finish(session: Session, ended: Sequence[Mapping[str, Any]]) -> None:
@@ -122,15 +127,15 @@ _FINISH = (
 
 def last(session: Session, scope: str, handler: str, action: Action) -> Last | None:
     """A handler's last go at this action."""
-    found = session.execute(_LAST, {"scope": scope, "handler": handler, "key": key(action)}).one_or_none()
+    found = session.connection().execute(_LAST, {"scope": scope, "handler": handler, "key": key(action)}).one_or_none()
     return found and Last(*found)
 
 
-_OF = (DispatchRow.scope == bindparam("scope"), DispatchRow.handler == bindparam("handler"))
+_OF = (_C.scope == bindparam("scope"), _C.handler == bindparam("handler"))
 _LAST = (
-    select(DispatchRow.at, DispatchRow.until, DispatchRow.outcome)
-    .where(*_OF, DispatchRow.action_key == bindparam("key"), DispatchRow.status.in_(GONE))
-    .order_by(DispatchRow.at.desc())
+    select(_C.at, _C.until, _C.outcome)
+    .where(*_OF, _C.action_key == bindparam("key"), _C.status.in_(GONE))
+    .order_by(_C.at.desc())
     .limit(1)
 )
 
@@ -138,25 +143,19 @@ _LAST = (
 def last_hour(session: Session, scope: str, handler: str) -> tuple[int, int]:
     """A handler's goes in the last hour, and the bytes that they read."""
     since = datetime.now(UTC) - timedelta(hours=1)
-    goes, read = session.execute(_LAST_HOUR, {"scope": scope, "handler": handler, "since": since}).one()
+    goes, read = session.connection().execute(_LAST_HOUR, {"scope": scope, "handler": handler, "since": since}).one()
     return goes, int(read)
 
 
-_LAST_HOUR = select(func.count(), func.coalesce(func.sum(DispatchRow.read_bytes), 0)).where(
-    *_OF, DispatchRow.at >= bindparam("since"), DispatchRow.status.in_(GONE)
+_LAST_HOUR = select(func.count(), func.coalesce(func.sum(_C.read_bytes), 0)).where(
+    *_OF, _C.at >= bindparam("since"), _C.status.in_(GONE)
 )
 
 
 def hits(session: Session, scope: str, handler: str) -> Hits:
     """Of a handler's last hits."""
-    return Hits(*session.execute(_HITS, {"scope": scope, "handler": handler}).one())
+    return Hits(*session.connection().execute(_HITS, {"scope": scope, "handler": handler}).one())
 
 
-_LATEST = (
-    select(DispatchRow.gain_s)
-    .where(*_OF, DispatchRow.outcome == "hit")
-    .order_by(DispatchRow.at.desc())
-    .limit(LAST_HITS)
-    .subquery()
-)
+_LATEST = select(_C.gain_s).where(*_OF, _C.outcome == "hit").order_by(_C.at.desc()).limit(LAST_HITS).subquery()
 _HITS = select(func.count(), func.count(_LATEST.c.gain_s), func.avg(_LATEST.c.gain_s)).select_from(_LATEST)

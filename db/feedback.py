@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Table, bindparam, select
 from sqlalchemy.orm import Session
 
 from db import events
@@ -36,16 +36,17 @@ def after(session: Session, scope: str, feedback_id: int) -> Sequence[FeedbackRo
 
 def refused(session: Session, scope: str, action: Action) -> datetime | None:
     """When a person said "never" to an action; None where nobody did, or said "yes" since."""
-    rows = session.execute(_LASTING, {"scope": scope})
+    rows = session.connection().execute(_LASTING, {"scope": scope})
     same = (row for row in rows if action_from_dict(row[0]).identity == action.identity)
     _, at, answer = next(same, (None, None, None))
     return at if answer == Answer.NEVER else None
 
 
+_C = cast(Table, FeedbackRow.__table__).c
 _LASTING = (
-    select(FeedbackRow.action, FeedbackRow.at, FeedbackRow.answer)
-    .where(FeedbackRow.scope == bindparam("scope"), FeedbackRow.answer.in_((Answer.NEVER, Answer.YES)))
-    .order_by(FeedbackRow.id.desc())
+    select(_C.action, _C.at, _C.answer)
+    .where(_C.scope == bindparam("scope"), _C.answer.in_((Answer.NEVER, Answer.YES)))
+    .order_by(_C.id.desc())
 )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, and_, func, select, update
+from sqlalchemy import CursorResult, Table, and_, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from db.events import CHUNK, IMPORT
@@ -66,10 +66,12 @@ def there(session: Session, ids: Iterable[int]) -> set[int]:
     """Those of these that are there."""
     given, found = sorted(set(ids)), set[int]()
     for start in range(0, len(given), CHUNK):
-        found |= set(
-            session.scalars(select(PredictionRow.id).where(PredictionRow.id.in_(given[start : start + CHUNK])))
-        )
+        found |= set(session.connection().scalars(_THERE, {"ids": given[start : start + CHUNK]}))
     return found
+
+
+_ID = cast(Table, PredictionRow.__table__).c.id
+_THERE = select(_ID).where(_ID.in_(bindparam("ids", expanding=True)))
 
 
 def last_predicted_seq(session: Session, scope: str) -> int:

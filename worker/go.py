@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from db.models import PredictionRow
-from memo.events import Operation
 from memo.predictions import HORIZON_S, Candidate, action_from_dict
 from memo.protocols import Cost, DispatchContext
 from memo.settings import DispatchSettings
@@ -50,7 +49,7 @@ def routed(prediction: PredictionRow, settings: DispatchSettings) -> dict[str, l
     ways = ((prediction.candidates, settings.routes, _next), (prediction.upcoming, settings.upcoming, _upcoming))
     for entries, routes, wanted in ways:
         for entry in entries:
-            for name in routes.get(Operation(entry["action"]["operation"]), ()):
+            for name in routes.get(entry["action"]["operation"], ()):  # most go nowhere
                 known = found.setdefault(name, [])
                 if not known or entry["probability"] >= settings.minimum_probability:
                     known.append(wanted(prediction, entry))
