@@ -12,7 +12,7 @@ READY := .venv/.ready
 DESKTOP_PACKAGES := dbus dunst foot openbox openssl redis-tools sway tk vim-tiny xdotool xterm xvfb
 # The big ones, in `make test-desktop`.
 BROWSER_PACKAGES := chromium firefox-esr
-MEASURED := start idle commands latency dispatch ingest collect visits beside watch predict train accuracy
+MEASURED := start idle commands latency dispatch ingest collect visits beside watch predict train accuracy upcoming
 
 .PHONY: help env run test test-desktop test-desktop-deps lint bench bench-launch base-model clean
 

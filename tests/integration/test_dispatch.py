@@ -392,15 +392,18 @@ def hits(opened: Context, number: int, gain_s: float | None) -> None:
 
 def test_the_value_gate_lets_only_the_likely_pass_until_hits_are_known(opened: Context, given: Given) -> None:
     hits(opened, 2, gain_s=9.0)
-    unlikely = predict(opened, probability=0.79)
+    unlikely = predict(opened, probability=0.59)
     dispatch(under(opened, "costly", "noticed", "one"), unlikely)
     assert went(opened, unlikely) == [("costly", "stopped"), ("noticed", "stopped"), ("one", "done")]
     assert [row.detail for row in rows(opened, unlikely)[:2]] == [
-        f"value: 0.79 is below 0.80, {known} known hits so far" for known in (2, 0)
+        "value: 0.59 is below 0.60, 2 known hits so far",
+        "value: 0.59 is below 0.80, 0 known hits so far",
     ]
-    likely = predict(opened, "b", probability=0.8)
+    likely = predict(opened, "b", probability=0.6)
     dispatch(under(opened, "costly", "noticed"), likely)
-    assert went(opened, likely) == [("costly", "done"), ("noticed", "done")]
+    assert went(opened, likely) == [("costly", "done"), ("noticed", "stopped")]
+    dispatch(under(opened, "noticed"), predict(opened, "c", probability=0.8))
+    assert rows(opened)[-1].status == "done"
 
 
 def test_a_hit_of_which_nobody_knows_what_it_saved_is_known_only_where_attention_is_all_it_costs(

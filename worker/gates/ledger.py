@@ -12,9 +12,9 @@ from worker.go import Go
 MEGABYTE = 1_000_000
 KNOWN = 3
 """Hits of which it is known what they saved, before that is believed."""
-FLOOR = 0.8
-"""Until then only what is as likely as this; both as Chromium's guesses of addresses have it
-(chrome/browser/predictors/autocomplete_action_predictor.cc)."""
+FLOOR, NOTICED_FLOOR = 0.6, 0.8
+"""Until then only what is as likely as this. Chromium has two floors too, 0.5 for what is cheap, 0.8 for what is not, and
+as many hits (chrome/browser/predictors/autocomplete_action_predictor.cc); 0.6 is by bench/upcoming.py."""
 
 
 class TurnedOff:
@@ -84,7 +84,8 @@ class Value:
         hits = dispatches.hits(session, go.context.scope, go.handler)
         known = hits.number if go.cost == Cost() else hits.known  # nobody measures what attention costs, or saves
         if known < KNOWN:
-            return f"{probability:.2f} is below {FLOOR:.2f}, {known} known hits so far" if probability < FLOOR else None
+            floor = NOTICED_FLOOR if go.noticed else FLOOR
+            return f"{probability:.2f} is below {floor:.2f}, {known} known hits so far" if probability < floor else None
         if hits.saves_s is None or probability * hits.saves_s > go.cost.ms / 1e3:
             return None
         return f"{probability:.2f} x {hits.saves_s:.2f} s is not above the cost of {go.cost.ms / 1e3:.2f} s"
