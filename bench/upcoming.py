@@ -1,0 +1,94 @@
+"""How often a handler would act on what is upcoming, by how likely that has to be, and how often it would be right.
+
+    python bench/upcoming.py [FILE.json…]
+
+Asked of the starts of apps of invented people in their first working week, from the first event on, or of recorded
+streams. As in the dispatcher, an action of which a go lives has no other one. The floor of the gate `value` is the
+highest of these at which most people's handler has enough hits within a day: one that never acts proves nothing.
+"""
+
+import statistics
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from _stack import Report
+
+from data.synthetic import person, stream
+from memo.events import Action, Event, Operation
+from memo.predictions import HORIZON_S
+from training import questions
+from worker.gates.ledger import KNOWN
+from worker.predictors.upcoming import Hazard
+
+FLOORS = (0.5, 0.6, 0.7, 0.8, 0.9)
+PEOPLE, DAYS = 24, 5
+MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
+LIFE = timedelta(seconds=HORIZON_S)
+
+
+@dataclass
+class Goes:
+    """What one person's handler did above one floor."""
+
+    hits: list[datetime] = field(default_factory=list)
+    waste: int = 0
+    until: dict[Action, datetime] = field(default_factory=dict)
+
+    def act(self, action: Action, now: datetime, came: datetime | None) -> None:
+        """Unless a go of this action lives."""
+        if now >= self.until.get(action, now):
+            self.until[action] = came or now + LIFE
+            self.hits += [came] if came else []
+            self.waste += not came
+
+
+def play(events: Sequence[Event]) -> list[Goes]:
+    """The goes above each floor."""
+    times = defaultdict[Action, list[datetime]](list)
+    for event in events:
+        times[event.action.identity].append(event.at)
+    hazard, found = Hazard(), [Goes() for _ in FLOORS]
+    for event in events:
+        hazard.learn(event)
+        for upcoming in hazard.upcoming(event.at):
+            if upcoming.probability < FLOORS[0]:
+                break
+            if upcoming.action.operation is Operation.PROCESS_START:
+                came = next((at for at in times[upcoming.action] if event.at < at <= event.at + LIFE), None)
+                for floor, goes in zip(FLOORS, found, strict=True):
+                    if upcoming.probability >= floor:
+                        goes.act(upcoming.action, event.at, came)
+    return found
+
+
+def row(given: Sequence[Goes], days: Sequence[int], begun: Sequence[datetime]) -> str:
+    """Goes a day, the share that came true, and who had enough hits within a day."""
+    a_day = sorted((len(one.hits) + one.waste) / many for one, many in zip(given, days, strict=True))
+    hits, waste = sum(len(one.hits) for one in given), sum(one.waste for one in given)
+    soon = (
+        len(one.hits) >= KNOWN and one.hits[KNOWN - 1] - at < timedelta(days=1)
+        for one, at in zip(given, begun, strict=True)
+    )
+    right = f"{hits / (hits + waste):.2f}" if hits + waste else "none"
+    return f"{statistics.median(a_day):.1f} ({a_day[0]:.1f} to {a_day[-1]:.1f}) / {right} / {sum(soon)} of {len(given)}"
+
+
+def main(files: Sequence[Path]) -> None:
+    """Print the table."""
+    report = Report(f"Starts of apps that are upcoming, of {len(files) or PEOPLE} people")
+    recorded = [[event for one in questions.from_file(file, UTC, 5, "zh") for event in one.new] for file in files]
+    streams = recorded or [stream(person(seed), DAYS, MONDAY) for seed in range(PEOPLE)]
+    days, begun = [len({event.at.date() for event in one}) for one in streams], [one[0].at for one in streams]
+    played = [play(one) for one in streams]
+    for number, floor in enumerate(FLOORS):
+        figure = f"probability ≥ {floor}: goes a day, median (least to most) / came true / {KNOWN} hits within a day"
+        report.add(figure, row([one[number] for one in played], days, begun))
+    report.show()
+
+
+if __name__ == "__main__":
+    main([Path(name) for name in sys.argv[1:]])
