@@ -114,6 +114,7 @@ class PredictionRow(Base):
         Index(None, "scope", "outcome_event_id"),
         Index(
             "ix_predictions_unsent",
+            "scope",
             "id",
             sqlite_where=text("published_at IS NULL"),
             postgresql_where=text("published_at IS NULL"),

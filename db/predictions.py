@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Table, and_, bindparam, func, select, update
+from sqlalchemy import CursorResult, Table, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from db.events import CHUNK, IMPORT
@@ -82,15 +82,17 @@ def last_predicted_seq(session: Session, scope: str) -> int:
 
 def unasked(session: Session) -> Sequence[str]:
     """Scopes that need a look: their newest event has no prediction, or one was not sent."""
-    unpredicted = (
-        select(EventRow.scope)
-        .join(ScopeRow, and_(ScopeRow.name == EventRow.scope, ScopeRow.last_seq == EventRow.seq))
-        .outerjoin(
-            PredictionRow, and_(PredictionRow.scope == EventRow.scope, PredictionRow.last_event_id == EventRow.id)
-        )
-        .where(PredictionRow.id.is_(None), EventRow.source != IMPORT)
+    answers = select(PredictionRow.id).where(
+        PredictionRow.scope == EventRow.scope, PredictionRow.last_event_id == EventRow.id
     )
-    return session.scalars(unpredicted.union(select(PredictionRow.scope).where(UNSENT))).all()
+    unpredicted = select(EventRow.id).where(
+        EventRow.scope == ScopeRow.name,
+        EventRow.seq == ScopeRow.last_seq,
+        EventRow.source != IMPORT,
+        ~answers.exists(),
+    )
+    waiting = select(PredictionRow.id).where(PredictionRow.scope == ScopeRow.name, UNSENT)
+    return session.scalars(select(ScopeRow.name).where(unpredicted.exists() | waiting.exists())).all()
 
 
 def unsent(session: Session, scope: str, limit: int) -> list[tuple[PredictionRow, EventRow]]:

@@ -7,6 +7,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from sqlalchemy import event as listening
 from sqlalchemy import func, select
 
 from db import deletion, dispatches, events, figures, messages, migrate, predictions, versions
@@ -133,6 +134,32 @@ def test_a_scope_asks_until_its_newest_event_is_predicted_and_sent(store: Store)
         predictions.mark_dispatched(session, newest)
     assert asking() == set()
     assert read(store, newest).dispatched_at is not None and read(store, older).dispatched_at is None
+
+
+def test_what_is_asked_at_each_look_and_tick_looks_through_no_table(store: Store) -> None:
+    """By the plan of a database without statistics, as ours has none."""
+    if store.reader.dialect.name != "sqlite":
+        pytest.skip("Postgres keeps statistics, and looks through a table as small as this")
+    happen(store, "a")
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, values: Any, *_: object) -> None:
+        asked.append((statement, values))
+
+    listening.listen(store.reader, "before_cursor_execute", note)
+    with store.read() as session:
+        predictions.unasked(session)
+        predictions.unsent(session, SCOPE, 10)
+        listening.remove(store.reader, "before_cursor_execute", note)
+        plans = [
+            [row[3] for row in session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+            for statement, values in asked
+            if statement.startswith("SELECT")
+        ]
+    [unasked, unsent] = plans
+    assert [step for step in unasked if "SCAN" in step] == ["SCAN scopes"]
+    assert unsent[0] == "SEARCH predictions USING INDEX ix_predictions_unsent (scope=?)"
+    assert not [step for plan in plans for step in plan if "TEMP B-TREE" in step]
 
 
 def test_pruning_takes_the_dispatches_along(store: Store) -> None:

@@ -13,8 +13,8 @@ MEGABYTE = 1_000_000
 KNOWN = 3
 """Hits of which it is known what they saved, before that is believed."""
 FLOOR, NOTICED_FLOOR = 0.6, 0.8
-"""Until then only what is as likely as this. Chromium has two floors too, 0.5 for what is cheap, 0.8 for what is not, and
-as many hits (chrome/browser/predictors/autocomplete_action_predictor.cc); 0.6 is by bench/upcoming.py."""
+"""Until then only what is as likely as this. Chromium has as many hits and two floors, 0.5 for what is cheap and 0.8
+(chrome/browser/predictors/autocomplete_action_predictor.cc); 0.6 is by bench/upcoming.py."""
 
 
 class TurnedOff:
