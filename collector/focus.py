@@ -3,14 +3,14 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from collector.presence import clock_set, logind, slept
+from collector.presence import Sign, clock_set, logind, slept
 from collector.usage import Usage
 from memo.events import Action, Event, Operation
 from memo.grammar import clean
@@ -135,16 +135,29 @@ class Screen(Protocol):
         """Tell `focus` what has changed, without waiting. Raises where the connection is lost."""
 
 
-def follow(source: str, screen: Screen, emit: Callable[[Batch], None], stop: Stop, ready: Callable[[], None]) -> None:
+def follow(
+    source: str,
+    screen: Screen,
+    emit: Callable[[Batch], None],
+    stop: Stop,
+    ready: Callable[[], None],
+    signs: Sequence[Sign] = (logind,),
+) -> None:
     """Emit what happens on a screen until `stop` is set or the screen is lost; `ready` is called once it is watched.
 
-    It sleeps until something changes: the screen, logind's word of the session, or a time after which a change counts.
+    It sleeps until something changes: the screen, a sign whether somebody is there, or a time after which a change
+    counts.
     """
-    asyncio.run(attend(source, screen, emit, stop, ready))
+    asyncio.run(attend(source, screen, emit, stop, ready, signs))
 
 
 async def attend(
-    source: str, screen: Screen, emit: Callable[[Batch], None], stop: Stop, ready: Callable[[], None]
+    source: str,
+    screen: Screen,
+    emit: Callable[[Batch], None],
+    stop: Stop,
+    ready: Callable[[], None],
+    signs: Sequence[Sign],
 ) -> None:
     """The same, in a loop that runs already."""
     focus, sleep, clock, woken = Focus(), slept(), clock_set(), asyncio.Event()
@@ -157,10 +170,10 @@ async def attend(
             focus.away("asleep", _now() - timedelta(seconds=slept_s))
             focus.back("asleep")
 
-    def mark(reason: str, away: bool) -> None:
+    def mark(reason: str, away: bool, for_s: float = 0.0) -> None:
         look_at_clocks()
         if away:
-            focus.away(reason, _now())
+            focus.away(reason, _now() - timedelta(seconds=for_s))
         else:
             focus.back(reason)
         woken.set()
@@ -175,7 +188,9 @@ async def attend(
     for file in (screen, stop):
         loop.add_reader(file, woken.set)
     with ThreadPoolExecutor(1) as store:  # while it waits for the disk, the screen is still read
-        async with logind(mark):
+        async with AsyncExitStack() as stack:
+            for sign in signs:
+                await stack.enter_async_context(sign(mark))
             try:
                 while not stop.is_set():
                     woken.clear()

@@ -4,13 +4,15 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from dbus_fast import Message
     from dbus_fast.aio import MessageBus
 
+IDLE_S = 180.0
+"""Without a touch of keyboard or mouse for so long, nobody is there."""
 SHORTEST_S = 1.0
 """Less than this between the two clocks is the time between reading them."""
 ANSWER_S = 2.0
@@ -21,8 +23,16 @@ PROPERTIES = "org.freedesktop.DBus.Properties"
 MARKS = {"IdleHint": "idle hint", "LockedHint": "locked"}
 """Of a session: while one of them stands, nobody is there."""
 
-Mark = Callable[[str, bool], None]
-"""Is told a reason, and whether it keeps the person away now."""
+
+class Mark(Protocol):
+    """Is told a reason, whether it keeps the person away now, and for how many seconds it has done so already."""
+
+    def __call__(self, reason: str, away: bool, for_s: float = 0.0) -> None:
+        """Take it in."""
+
+
+Sign = Callable[[Mark], AbstractAsyncContextManager[None]]
+"""Tells a mark whether somebody is there, while the context lasts; nothing where it can't."""
 
 
 class Drift:

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from collector.focus import Focus, attend
+from collector.presence import logind
 from collector.sources.sockets import answering
+from collector.sources.wayland import idle
 from collector.sources.windows import window_of
 from collector.sources.x11 import X11Source
 from memo.apps import Apps
@@ -45,7 +47,7 @@ class DesktopSource:
         screen = DesktopScreen(Apps())
         try:
             async with serving(_address(), screen.told, screen.lost):
-                await attend(self.name, screen, emit, stop, self.watching.set)
+                await attend(self.name, screen, emit, stop, self.watching.set, (logind, idle))
         finally:
             screen.close()
 

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from collector.focus import Focus, Window, follow
+from collector.presence import logind
 from collector.sources.i3_ipc import GET_TREE, SUBSCRIBE, WINDOW, WORKSPACE, Frames, message
 from collector.sources.sockets import answering
+from collector.sources.wayland import idle
 from collector.sources.windows import window_of
 from memo.apps import Apps
 from memo.paths import Home
@@ -48,7 +50,7 @@ class SwaySource:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(ANSWER_S)
             connection.connect(str(path))
-            follow(self.name, SwayScreen(connection, Apps()), emit, stop, self.watching.set)
+            follow(self.name, SwayScreen(connection, Apps()), emit, stop, self.watching.set, (logind, idle))
 
 
 class SwayScreen:

@@ -56,7 +56,7 @@ class ManagerProxy(Proxy[Manager]):
     interface = Manager
 
 
-def _named(name: str) -> Callable[[], None]:
+def named(name: str) -> Callable[[], None]:
     """pywayland takes a message's name from a function."""
 
     def message() -> None: ...
@@ -65,20 +65,20 @@ def _named(name: str) -> Callable[[], None]:
     return message
 
 
-Handle.event(_TEXT)(_named("title"))
-Handle.event(_TEXT)(_named("app_id"))
-Handle.event(_OUTPUT)(_named("output_enter"))
-Handle.event(_OUTPUT)(_named("output_leave"))
-Handle.event(_ARRAY)(_named("state"))
-Handle.event()(_named("done"))
-Handle.event()(_named("closed"))
+Handle.event(_TEXT)(named("title"))
+Handle.event(_TEXT)(named("app_id"))
+Handle.event(_OUTPUT)(named("output_enter"))
+Handle.event(_OUTPUT)(named("output_leave"))
+Handle.event(_ARRAY)(named("state"))
+Handle.event()(named("done"))
+Handle.event()(named("closed"))
 for _request in (*_UNUSED, "destroy"):
-    Handle.request()(_named(_request))
+    Handle.request()(named(_request))
 Handle.proxy_class = HandleProxy
 Handle._gen_c()
 
-Manager.event(Argument(ArgumentType.NewId, interface=Handle))(_named("toplevel"))
-Manager.event()(_named("finished"))
-Manager.request()(_named("stop"))
+Manager.event(Argument(ArgumentType.NewId, interface=Handle))(named("toplevel"))
+Manager.event()(named("finished"))
+Manager.request()(named("stop"))
 Manager.proxy_class = ManagerProxy
 Manager._gen_c()

@@ -2,22 +2,18 @@
 
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from importlib.util import find_spec
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
 from collector.focus import Focus, Window, follow
-from collector.sources.sockets import answering
+from collector.presence import logind
 from collector.sources.sway import SwaySource, sway_socket
+from collector.sources.wayland import can_speak, compositor, idle, speaking
 from collector.sources.windows import window_of
 from memo.apps import Apps
-from memo.parts import PARENT
 from memo.paths import Home
 from memo.protocols import Batch, Stop
 from memo.settings import Settings
@@ -40,10 +36,10 @@ class WlrootsSource:
         """It needs a compositor that tells of its windows, and pywayland; sway's own socket tells more."""
         if self._sway and sway_socket():
             return "It isn't needed: sway runs here, and the source sway notices the focus."
-        display = _display()
+        display = compositor()
         if display is None:
             return "No Wayland compositor of yours runs here; where one does, it is found by its socket."
-        if find_spec("pywayland") is None:
+        if not can_speak():
             return "pywayland is not installed; get it with: pip install 'memo-daemon[wayland]'."
         if self._unfit == _identity(display):
             return (
@@ -53,13 +49,13 @@ class WlrootsSource:
 
     def run(self, emit: Callable[[Batch], None], cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
         """Follow the focus until `stop` is set. Raises ConnectionError where the compositor has gone."""
-        display = _display()
+        display = compositor()
         if display is None:
             raise ConnectionError("the compositor has gone")
-        with _child(display) as child:
+        with speaking("collector.sources.toplevels", str(display)) as child:
             assert child.stdout is not None
             try:
-                follow(self.name, ToplevelScreen(child.stdout, Apps()), emit, stop, self.watching.set)
+                follow(self.name, ToplevelScreen(child.stdout, Apps()), emit, stop, self.watching.set, (logind, idle))
             except ConnectionError:
                 if child.wait() == os.EX_UNAVAILABLE:
                     self._unfit = _identity(display)
@@ -100,26 +96,6 @@ class ToplevelScreen:
         return window_of(self._apps, str(number), [app_id], title)
 
 
-def _display() -> Path | None:
-    return answering(os.environ.get("WAYLAND_DISPLAY", ""), r"wayland-\d+")
-
-
 def _identity(display: Path) -> tuple[Path, int]:
     """A compositor that starts anew makes its socket anew."""
     return display, display.stat().st_ctime_ns
-
-
-@contextmanager
-def _child(display: Path) -> Iterator[subprocess.Popen[bytes]]:
-    child = subprocess.Popen(
-        [sys.executable, "-m", "collector.sources.toplevels", str(display)],
-        env=os.environ | {PARENT: str(os.getpid())},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    with child:
-        try:
-            yield child
-        finally:
-            child.kill()

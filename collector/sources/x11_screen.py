@@ -13,13 +13,12 @@ from Xlib.protocol import rq
 from Xlib.xobject.drawable import Window as XWindow
 
 from collector.focus import Focus, Window
+from collector.presence import IDLE_S
 from collector.sources import proc
 from collector.sources.x11_idle import Idle
 from memo.apps import Apps
 from memo.grammar import MAX_TEXT
 
-IDLE_S = 180.0
-"""Without a touch of keyboard or mouse for so long, nobody is there."""
 LONGEST = MAX_TEXT
 """Of a text that is read, in units of 4 bytes: the most that a character takes."""
 

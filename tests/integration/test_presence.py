@@ -1,6 +1,9 @@
-"""Whether somebody is there, by logind's word: a stand-in for it on a real bus."""
+"""Whether somebody is there: stand-ins for logind on a real bus, and for a compositor on a socket."""
 
 import asyncio
+import socket
+import struct
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -12,7 +15,8 @@ from dbus_fast.aio import MessageBus
 from session_bus import Bus
 
 from collector import presence
-from collector.presence import LOGIND, MANAGER, PROPERTIES, SESSION, clock_set, logind, slept
+from collector.presence import IDLE_S, LOGIND, MANAGER, PROPERTIES, SESSION, clock_set, logind, slept
+from collector.sources import wayland
 
 ROOT, USER, OURS, OTHER = (f"/org/freedesktop/login1{path}" for path in ("", "/user/_7", "/session/_3", "/session/_4"))
 WAIT_S = 20.0
@@ -78,7 +82,7 @@ class Marks:
         self.told: list[tuple[str, bool]] = []
         self._new = asyncio.Event()
 
-    def __call__(self, reason: str, away: bool) -> None:
+    def __call__(self, reason: str, away: bool, for_s: float = 0.0) -> None:
         self.told.append((reason, away))
         self._new.set()
 
@@ -131,6 +135,72 @@ def test_a_bus_that_goes_is_survived(bus: Bus) -> None:
             await asyncio.sleep(0.1)
 
     asyncio.run(script())
+
+
+REGISTRY, CALLBACK = 2, 3
+"""Numbers that the library gives what it asks for first."""
+
+
+def _event(number: int, which: int, *values: int | str) -> bytes:
+    """As Wayland writes it; source: The Wayland Protocol, chapter 4."""
+    body = b""
+    for value in values:
+        text = value.encode() + b"\0" if isinstance(value, str) else b""
+        body += struct.pack(f"=I{(len(text) + 3) // 4 * 4}s", len(text), text) if text else struct.pack("=I", value)
+    return struct.pack("=II", number, (8 + len(body)) << 16 | which) + body
+
+
+def _compositor(server: socket.socket, asked: list[int]) -> None:
+    """Tells by ext-idle-notify-v1 that nobody is there, somebody, and nobody again; then it goes."""
+    while True:
+        connection, _ = server.accept()
+        with connection:
+            if not connection.recv(1024):
+                continue  # it only looked whether somebody answers
+            for name, interface in enumerate(("wl_seat", "org_kde_kwin_idle", "ext_idle_notifier_v1"), 1):
+                connection.sendall(_event(REGISTRY, 0, name, interface, 1))
+            connection.sendall(_event(CALLBACK, 0, 0))
+            notice, after_ms, _ = struct.unpack("=III", connection.recv(1024)[-12:])
+            asked.append(after_ms)
+            connection.sendall(_event(notice, 0) + _event(notice, 1) + _event(notice, 0))
+            return
+
+
+def test_a_compositor_tells_who_is_idle_until_it_goes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async def script() -> list[tuple[str, bool]]:
+        marks = Marks()
+        async with wayland.idle(marks):
+            await marks.until(("idle", True), ("idle", False), ("idle", True), ("idle", False))
+            return marks.told
+
+    asked: list[int] = []
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-7")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "wayland-7"))
+        server.listen()
+        serving = threading.Thread(target=_compositor, args=(server, asked))
+        serving.start()
+        assert len(asyncio.run(script())) == 4
+        serving.join()
+    assert asked == [IDLE_S * 1000]
+
+
+@pytest.mark.parametrize("lacks", ["compositor", "library"])
+def test_without_a_compositor_or_its_library_nothing_is_told(
+    lacks: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def script() -> list[tuple[str, bool]]:
+        marks = Marks()
+        async with wayland.idle(marks):
+            return marks.told
+
+    if lacks == "library":
+        monkeypatch.setattr(wayland, "compositor", lambda: tmp_path)
+        monkeypatch.setattr(wayland, "can_speak", lambda: False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert asyncio.run(script()) == []
 
 
 def test_a_suspend_is_seen_by_the_clocks(monkeypatch: pytest.MonkeyPatch) -> None:

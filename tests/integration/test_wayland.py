@@ -18,6 +18,7 @@ from watched import until, watched
 
 from collector import collector
 from collector.privacy import Rules
+from collector.sources import wayland
 from collector.sources.sway import SwaySource
 from collector.sources.wlroots import WlrootsSource
 from collector.states import States
@@ -28,6 +29,8 @@ from memo.protocols import Batch, Source, Stop
 from memo.settings import Settings, SourceSettings
 
 FOOT = "/usr/bin/foot"
+IDLE_S = 2 * SHORTEST_S
+"""Without a touch for so long nobody is there, in these tests."""
 Make = Callable[[], Source]
 
 
@@ -100,6 +103,24 @@ def test_a_window_out_of_sight_is_used_no_longer(make: Make, folder: Path, act: 
             running.say(act)
             until("the usage", used)
     assert used() == ["org.example.one"]
+
+
+def test_an_app_is_used_until_nobody_touches_anything(
+    make: Make, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def used() -> list[str]:
+        return [event.target for event in events if event.operation is Operation.APP_USAGE]
+
+    monkeypatch.setattr(wayland, "IDLE_S", IDLE_S)
+    with sway(folder) as running:
+        running.open("one", "First")
+        with watched(make()) as events:
+            until("the window", lambda: _focus(events))
+            for wanted in (["org.example.one"], ["org.example.one"] * 2):
+                for _ in range(3):
+                    running.say("seat seat0 cursor move 1 1")
+                    time.sleep(SHORTEST_S / 2)
+                until("that nobody is there", lambda: used() == wanted)  # noqa: B023
 
 
 def test_sway_tells_the_process_of_a_window(folder: Path, home: Home) -> None:
