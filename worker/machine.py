@@ -3,11 +3,8 @@
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from Xlib.display import Display
-
+from worker.full_screen import fills_screen
 
 PRESSURE = Path("/proc/pressure")
 
@@ -39,31 +36,5 @@ class Machine:
         return os.getloadavg()[0] / (os.cpu_count() or 1)
 
     def full_screen(self) -> bool:
-        """Whether the active window fills the screen. Only X11 tells; without its display nothing is known to."""
-        if not os.environ.get("DISPLAY"):
-            return False
-        from Xlib.display import Display
-        from Xlib.error import DisplayError, XError
-
-        try:
-            display = Display()
-        except (DisplayError, OSError):
-            return False
-        try:
-            return _fills_screen(display)
-        except XError:  # the window has just gone
-            return False
-        finally:
-            display.close()
-
-
-def _fills_screen(display: "Display") -> bool:
-    from Xlib import X
-
-    atom = display.intern_atom
-    active = display.screen().root.get_full_property(atom("_NET_ACTIVE_WINDOW"), X.AnyPropertyType)
-    if active is None or not active.value or not active.value[0]:
-        return False
-    window = display.create_resource_object("window", active.value[0])
-    states = window.get_full_property(atom("_NET_WM_STATE"), X.AnyPropertyType)
-    return states is not None and atom("_NET_WM_STATE_FULLSCREEN") in states.value
+        """Whether a window is known to fill the screen."""
+        return fills_screen()

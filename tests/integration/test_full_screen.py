@@ -1,6 +1,12 @@
-"""Whether a window fills the screen, asked of a real X server with a real window manager."""
+"""Whether a window fills the screen, asked of a real X server with a real window manager, and of a real sway."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
+from compositor import USER, sway
 from conftest import needs_program
 from watched import until
 from xserver import new_desktop
@@ -21,3 +27,34 @@ def test_a_window_that_fills_the_screen_is_seen_while_it_is_in_front(monkeypatch
         until("a window fills the screen", Machine().full_screen)
         desktop.focus(board)
         until("none does", lambda: not Machine().full_screen())
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["named", "found"])
+def test_a_window_that_can_be_seen_under_sway_fills_a_screen(monkeypatch: pytest.MonkeyPatch, named: bool) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="memo", dir="/tmp"))
+    monkeypatch.setattr(os, "getuid", lambda: USER)
+    for name in ("DISPLAY", "SWAYSOCK"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder / "absent" if named else folder))
+    assert Machine().full_screen() is False, "there is no sway"
+    with sway(folder) as running:
+        if named:
+            monkeypatch.setenv("SWAYSOCK", str(running.socket))
+        assert Machine().full_screen() is False, "no window"
+        running.open("film", "Film")
+        running.open("notes", "Notes")
+        assert Machine().full_screen() is False
+        running.say("[app_id=film] fullscreen enable")
+        assert Machine().full_screen() is True
+        running.say("workspace other")
+        assert Machine().full_screen() is False, "out of sight"
+        running.say("create_output")
+        running.say("workspace", "back_and_forth")
+        running.say("focus output HEADLESS-2")
+        assert Machine().full_screen() is True, "it is shown on another screen than the one in use"
+        running.say("[app_id=film] fullscreen disable, focus, layout tabbed, focus parent, fullscreen enable")
+        assert Machine().full_screen() is True, "what holds it fills the screen"
+        running.say("fullscreen disable")
+        assert Machine().full_screen() is False
+    assert Machine().full_screen() is False, "it has gone"
+    shutil.rmtree(folder)
