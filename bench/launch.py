@@ -204,7 +204,7 @@ def main() -> None:
                 desktop.launch(app).end()  # the first one makes its configuration
                 time.sleep(SETTLED_S)
             bench, rows = Bench(desktop, pool, given.runs), []
-            pool.submit(preload, "").result()  # its process is there from now on
+            pool.submit(preload, "").exception()  # its process is there from now on
             for app in [app for app in known if not given.only or app.name in given.only]:
                 set_back(reads.roots(person, "/usr/bin/none"))
                 other = known[0] if app.name != known[0].name else known[1]
