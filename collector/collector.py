@@ -5,6 +5,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from traceback import format_tb
 
@@ -50,7 +51,7 @@ def _run(source: Source, intake: Intake, states: States, stop: Stop) -> tuple[St
 
     def emit(given: Batch | Past) -> None:
         if isinstance(given, Past):
-            intake.take_past(source.name, given)
+            intake.take_past(source.name, replace(given, events=states.counted(source.name, given.events)))
         else:
             intake.take(source.name, given)
 

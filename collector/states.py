@@ -2,10 +2,17 @@
 
 import json
 import threading
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from enum import StrEnum
+from operator import length_hint
+from typing import Any
 
+from memo.events import Event
 from memo.paths import Home
+
+EVERY = 1_000
+"""Events of a past between two words of how far it is read."""
 
 
 class State(StrEnum):
@@ -24,18 +31,37 @@ class States:
     def __init__(self, home: Home) -> None:
         self._file = home.sources
         self._lock = threading.Lock()
-        self._sources: dict[str, dict[str, str | int]] = {}
+        self._sources: dict[str, dict[str, Any]] = {}
         self.close()  # what a collector that was killed has left
 
     def put(self, name: str, state: State, says: str = "") -> None:
         """What a source does now; each failure is counted."""
         with self._lock:
-            failures = int(self._sources.get(name, {}).get("failures", 0)) + (state is State.FAILED)
+            failures = self._sources.get(name, {}).get("failures", 0) + (state is State.FAILED)
             self._sources[name] = {"state": state, "says": says, "failures": failures}
-            fresh = self._file.with_suffix(".new")
-            with suppress(OSError):  # a full disk must not end a source
-                fresh.write_text(json.dumps(self._sources))
-                fresh.replace(self._file)  # whole or not at all
+            self._write()
+
+    def counted(self, name: str, past: Iterable[Event]) -> Iterator[Event]:
+        """The events of a past that is read now; meanwhile it is said how far that is, where it takes a while."""
+        total = length_hint(past)
+        for number, event in enumerate(past):
+            if number % EVERY == 0 and total > EVERY:
+                self._read(name, {"done": number, "total": total})
+            yield event
+        if total > EVERY:
+            self._read(name, None)
+
+    def _read(self, name: str, reading: dict[str, int] | None) -> None:
+        with self._lock:
+            rest = {key: value for key, value in self._sources[name].items() if key != "reading"}
+            self._sources[name] = rest | ({"reading": reading} if reading else {})
+            self._write()
+
+    def _write(self) -> None:
+        fresh = self._file.with_suffix(".new")
+        with suppress(OSError):  # a full disk must not end a source
+            fresh.write_text(json.dumps(self._sources))
+            fresh.replace(self._file)  # whole or not at all
 
     def close(self) -> None:
         """Nothing runs any more."""

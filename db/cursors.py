@@ -16,6 +16,11 @@ def get(session: Session, source: str, key: str) -> dict[str, Any] | None:
     return row.cursor if row else None
 
 
+def known(session: Session, source: str) -> bool:
+    """Whether a source has committed anything yet."""
+    return session.scalar(select(CursorRow.key).where(CursorRow.source == source).limit(1)) is not None
+
+
 def put(session: Session, source: str, key: str, cursor: dict[str, Any]) -> None:
     """Set the cursor, in the transaction of the rows that it stands for."""
     session.merge(CursorRow(source=source, key=key, cursor=cursor, moved_at=datetime.now(UTC)))

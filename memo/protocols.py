@@ -41,6 +41,7 @@ class Past:
     """What a source finds of the time before it watched: put in its place by time, and no predictions follow it.
 
     Events that are stored already are passed over, so a past may be told again. The cursor is committed after the last.
+    Where `operator.length_hint` has a word about their number, `memo sources` shows how far they are read.
     """
 
     events: Iterable[Event]

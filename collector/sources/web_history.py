@@ -85,24 +85,45 @@ class History:
         (found,) = self._copy.execute(f"SELECT max(at) FROM {self._times}").fetchone()
         return {"visit": visit, "at": at, "latest": max(latest, found or latest)}
 
-    def after(self, end: dict[str, int]) -> Iterator[Event]:
+    def after(self, end: dict[str, int]) -> "Visits":
         """What follows a former end. Where that visit is gone, deleted or with all of the history, by time alone."""
         known = f"SELECT 1 FROM {self._times} WHERE id = ? AND at = ?"
         if self._copy.execute(known, (end["visit"], end["at"])).fetchone():
-            return self._events("id > ?", end["visit"])
-        return self._events("at > ?", end["latest"])
+            return Visits(self, "id > ?", (end["visit"],))
+        return Visits(self, "at > ?", (end["latest"],))
 
-    def between(self, begin: int, end: int) -> Iterator[Event]:
+    def between(self, begin: int, end: int) -> "Visits":
         """The visits from a time on, before another one."""
-        return self._events("at >= ? AND at < ?", begin, end)
+        return Visits(self, "at >= ? AND at < ?", (begin, end))
 
-    def _events(self, where: str, *values: int) -> Iterator[Event]:
-        query = f"SELECT at, url, title FROM ({self._visits}) WHERE {where} ORDER BY id"
-        for at, url, title in self._copy.execute(query, values):
+    def rows(self, columns: str, where: str, values: tuple[int, ...]) -> sqlite3.Cursor:
+        """Of visits that a person saw, in order."""
+        return self._copy.execute(f"SELECT {columns} FROM ({self._visits}) WHERE {where} ORDER BY id", values)
+
+    def event(self, at: int, url: str, title: str | None) -> Event | None:
+        """A visit; None for one of no site. Raises TypeError, ValueError, OverflowError for one that can't be."""
+        moment = (self._kind.epoch + timedelta(microseconds=at)).astimezone(self._zone)
+        site = domain(url)
+        return Event(moment, Operation.WEB_VISIT, site, self._app, clean(title or "")) if site else None
+
+
+@dataclass(frozen=True, slots=True)
+class Visits:
+    """Visits of a history that is open, as events, in order; some of those that are counted are none."""
+
+    _history: History
+    _where: str
+    _values: tuple[int, ...]
+
+    def __iter__(self) -> Iterator[Event]:
+        for row in self._history.rows("at, url, title", self._where, self._values):
             with suppress(TypeError, ValueError, OverflowError):  # what a column should not hold
-                moment = (self._kind.epoch + timedelta(microseconds=at)).astimezone(self._zone)
-                if site := domain(url):
-                    yield Event(moment, Operation.WEB_VISIT, site, self._app, clean(title or ""))
+                if event := self._history.event(*row):
+                    yield event
+
+    def __length_hint__(self) -> int:
+        (count,) = self._history.rows("count(*)", self._where, self._values).fetchone()
+        return int(count)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """`memo sources`: what notices what you do."""
 
 import json
+import sys
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -25,7 +26,24 @@ def sources(as_json: Annotated[bool, typer.Option("--json", help="JSON instead o
         return
     for source in found:
         private = f"({sum(source['private'].values())} events kept out or changed)" if source["private"] else ""
-        print(f"{safe(source['name']):14}{source['state']:10}{safe(source['says'])} {private}".rstrip())
+        print(f"{safe(source['name']):14}{source['state']:10}{safe(doing(source))} {private}".rstrip())
+        if "reading" in source and sys.stdout.isatty():
+            _show_bar(**source["reading"])
+
+
+def doing(source: dict[str, Any]) -> str:
+    """What a source says, and how far it has read what was before."""
+    past = source.get("reading")
+    read = f"reading the past, {past['done']:,} of {past['total']:,}" if past else ""
+    return "; ".join(filter(None, (read, source["says"])))
+
+
+def _show_bar(done: int, total: int) -> None:
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.progress_bar import ProgressBar
+
+    Console().print(Padding(ProgressBar(total, done, width=40), (0, 0, 0, 24)))
 
 
 def collect(home: Home, settings: Settings) -> list[dict[str, Any]]:

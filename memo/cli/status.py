@@ -13,6 +13,7 @@ import typer
 from memo import pauses, running
 from memo.broker import broker_url, shown
 from memo.cli.look import look
+from memo.cli.sources import doing
 from memo.cli.text import safe
 from memo.errors import MemoError
 from memo.paths import Home
@@ -179,7 +180,7 @@ def _kept_out(counts: dict[str, int]) -> str:
 
 def _source(one: dict[str, Any]) -> str:
     failures = f" ({one['failures']} failures)" if one["failures"] else ""
-    return f"{one['state']}{failures}{': ' if one['says'] else ''}{one['says']}"
+    return f"{one['state']}{failures}{': ' if doing(one) else ''}{doing(one)}"
 
 
 def _resting(one: dict[str, Any]) -> str:

@@ -90,6 +90,8 @@ def up(
     is_new = _prepare(home, settings, names)
     if PartName.WORKER in names and (missing := _missing(settings.model.base)):
         print(safe(missing), flush=True)
+    if PartName.COLLECTOR in names and (past := _past(home, settings)):
+        print(past, flush=True)
     if is_new and foreground and replay is None and part is None:
         replay, speed = SAMPLE, speed or SAMPLE_SPEED
         print("Nothing is stored yet: for a start, a day of an invented person is played.", flush=True)
@@ -167,6 +169,23 @@ def _missing(base: str) -> str:
     return (
         f"The base model {base} is not on this machine, so history answers alone; "
         f"run `memo model pull {base}`, or set model.base to builtin or to a model's folder."
+    )
+
+
+def _past(home: Home, settings: Settings) -> str:
+    """What a person should know where histories are read for the first time; empty where they are not."""
+    from collector.sources.web_profiles import profiles
+    from collector.sources.web_reader import SOURCE
+    from db import cursors
+    from memo.cli.look import look
+
+    with look(settings, home) as session:
+        known = session is not None and cursors.known(session, SOURCE)
+    if known or SOURCE not in settings.sources.on or not settings.sources.web_days or not profiles():
+        return ""
+    return (
+        f"The last {settings.sources.web_days} days of your browsers' histories are read first; "
+        "`memo sources` shows how far that is."
     )
 
 

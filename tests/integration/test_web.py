@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from operator import length_hint
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,10 @@ class Store:
         self.past: list[Event] = []
         self.cursors: dict[str, dict[str, Any]] = {}
 
+        self.hints: list[int] = []
+
     def emit(self, given: Batch | Past) -> None:
+        self.hints.append(length_hint(given.events))
         (self.past if isinstance(given, Past) else self.live).extend(given.events)
         self.cursors[given.cursor_key] = given.cursor
 
@@ -49,7 +53,11 @@ class Store:
 @pytest.fixture
 def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    entries = tmp_path / ".local/share/applications"
+    entries.mkdir(parents=True)
+    (entries / "firefox-esr.desktop").write_text("[Desktop Entry]\nType=Application\nName=F\nExec=firefox-esr %u\n")
     return tmp_path
 
 
@@ -113,6 +121,15 @@ def test_a_visit_is_its_time_domain_title_and_browser(
     assert (second.target, second.app, second.detail) == ("github.com", "chromium", "Pulls [1m")
     assert (first.at, first.target, first.app, first.detail) == (NOW - HOUR, "münchen.de", "firefox-esr", "")
     assert first.at.tzinfo is not None and "secret" not in str(store.past)
+
+
+def test_it_says_how_much_there_is_to_read(chromium: Chromium, firefox: Firefox, store: Store, reader: Reader) -> None:
+    for number in range(5):
+        chromium.visit("https://a.org", str(number), NOW - number * DAY)
+    firefox.visit("https://a.org", "only one", NOW)
+    for profile in profiles():
+        reader.past(profile, 3)
+    assert store.hints == [3, 0, 1, 0]
 
 
 @pytest.mark.parametrize("core", [0, 1, 2, 5, 6, 7, 9])

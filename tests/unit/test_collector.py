@@ -6,7 +6,8 @@ import select
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -16,10 +17,12 @@ from conftest import logging_restored
 from collector import installed
 from collector.collector import BACK_OFF_S, hush_libraries, keep_running
 from collector.intake import Intake
-from collector.states import State, States
+from collector.states import EVERY, State, States
 from db.engine import open_store
 from memo import logs, running
 from memo.cli.sources import collect as listed
+from memo.cli.sources import doing
+from memo.events import Event, Operation
 from memo.paths import Home
 from memo.protocols import Batch, Stop
 from memo.settings import Settings
@@ -151,6 +154,36 @@ def test_one_that_can_not_be_used_says_so_and_stops_no_other(home: Home, monkeyp
     )
     assert "TypeError" in says["raw"][1]
     assert says["inbix"][1] == "No source of this name is installed; correct it in sources.on of memo.toml."
+
+
+def test_how_far_a_past_is_read_is_said_where_it_takes_a_while(home: Home) -> None:
+    def told() -> Any:
+        return json.loads(home.sources.read_text())["scripted"]
+
+    states, event = States(home), Event(datetime.now(UTC), Operation.PROCESS_START, "vim")
+    states.put("scripted", State.WATCHING)
+    before = told()
+    assert list(states.counted("scripted", [event] * EVERY)) == [event] * EVERY
+    assert told() == before, "a moment needs no words"
+    reads = [told() for _ in states.counted("scripted", [event] * (2 * EVERY + 1))]
+    places = [one["reading"] for one in reads]
+    assert places == [{"done": number // EVERY * EVERY, "total": 2 * EVERY + 1} for number in range(2 * EVERY + 1)]
+    assert doing(reads[-1]) == "reading the past, 2,000 of 2,001"
+    assert doing(reads[0] | {"says": "a folder is full"}) == "reading the past, 0 of 2,001; a folder is full"
+    assert told() == before
+    with pytest.raises(OSError, match="torn"):
+        for _ in states.counted("scripted", Torn([event] * (2 * EVERY))):
+            pass
+    states.put("scripted", State.FAILED, "torn")
+    assert "reading" not in told()
+
+
+class Torn(list[Event]):
+    """A past that can't be read to its end."""
+
+    def __iter__(self) -> Iterator[Event]:
+        yield self[0]
+        raise OSError("torn")
 
 
 def test_a_full_disk_ends_no_source(home: Home) -> None:

@@ -8,12 +8,16 @@ from types import ModuleType
 
 import pytest
 from conftest import logging_restored
+from histories import Chromium
 
+from db import cursors
+from db.engine import open_store
 from memo import __version__, cli, pauses, running
 from memo.cli import COMMANDS, main
 from memo.cli.up import _missing, _wait_until_ready
 from memo.errors import MemoError, UsageError
 from memo.paths import Home
+from memo.settings import Settings
 
 
 @dataclass
@@ -213,9 +217,29 @@ def test_a_base_model_that_is_not_there_is_named(tmp_path: Path, monkeypatch: py
         assert _missing(name).startswith(f"The base model {name} is not on this machine, so history answers alone; ")
 
 
-def test_up_says_that_the_base_model_is_not_there(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, made in (("_prepare", lambda *_: False), ("_background", lambda *_: sys.exit(0))):
-        monkeypatch.setattr(f"memo.cli.up.{name}", made)
+@pytest.fixture
+def nothing_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`memo up` of a person whose home is `tmp_path` ends before anything is started."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("memo.cli.up._background", lambda *_: sys.exit(0))
+
+
+def test_up_says_once_that_histories_are_read(run: Run, tmp_path: Path, nothing_starts: None, home: Home) -> None:
+    assert run("up").out == ""
+    Chromium(tmp_path / ".config/chromium/Default").close()
+    said = "The last 30 days of your browsers' histories are read first; `memo sources` shows how far that is.\n"
+    assert run("up").out == said
+    assert run("up", "--part", "beat").out == "", "which reads none"
+    store = open_store(Settings(), home)
+    with store.write() as session:
+        cursors.put(session, "web", "chromium Default", {})
+    store.close()
+    assert run("up").out == ""
+
+
+def test_up_says_that_the_base_model_is_not_there(
+    run: Run, monkeypatch: pytest.MonkeyPatch, nothing_starts: None
+) -> None:
     monkeypatch.setenv("MEMO_MODEL__BASE", "/no/such/model")
     assert "history answers alone" in run("up").out
     assert run("up", "--part", "collector").out == "", "which has no model"
