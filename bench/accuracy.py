@@ -85,6 +85,17 @@ def ahead(found: dict[str, Any]) -> str:
     return "Ahead at hit@1, with the 95 % interval of a block bootstrap: " + ", ".join(said) + "."
 
 
+def pooled(judged: Sequence[evaluate.Judged]) -> str:
+    """How the windows of all people together are answered: a calibration error needs their number."""
+    found = evaluate.scores(judged)["next"]
+    columns = [name for name in COLUMNS if name in found["memo"]]
+    cells = {OURS["fresh"]: found.pop("memo")} | found
+    differences = {name: evaluate.ahead_of_baseline(judged, name) for name in NAMES}
+    rows = {name: [scores.get(column) for column in columns] for name, scores in cells.items()}
+    shown = table(f"next action, n = {len(judged)}", columns, rows)
+    return f"{shown}\n\n{ahead({'ahead': differences})}"
+
+
 def from_the_first(asked: Sequence[questions.Question]) -> str:
     """How it answers from the first window on, with nothing trained and no language model."""
     judged = evaluate.chrono(MixedPredictor(), asked, 1, lambda _done, _total: None)
@@ -97,7 +108,8 @@ def from_the_first(asked: Sequence[questions.Question]) -> str:
 
 
 def main() -> None:
-    """Print three tables for each file."""
+    """Print three tables for each file, and one for all."""
+    everything: list[evaluate.Judged] = []
     settings = Settings.load()
     print(f"## Accuracy\n\n`.venv/bin/python bench/accuracy.py FILE…` on {machine()}.\n")
     if not files():
@@ -105,11 +117,13 @@ def main() -> None:
     for number, file in enumerate(files(), 1):
         asked = questions.from_file(file, settings.zone, settings.window.size, settings.language)
         fits = {"fresh": fresh(settings), "builtin": existing(settings, "builtin", None)}
-        reports = {
-            version: report(asked, Protocol.CHRONO, fit, settings.zone, silent)[0] for version, fit in fits.items()
-        }
+        made = {version: report(asked, Protocol.CHRONO, fit, settings.zone, silent) for version, fit in fits.items()}
+        reports = {version: found for version, (found, _) in made.items()}
+        everything += made["fresh"][1]
         print(f"Person {number}:\n\n{next_action(reports)}\n\n{ahead(reports['fresh'])}\n\n{views(reports)}\n")
         print(f"{from_the_first(asked)}\n")
+    if everything:
+        print(f"All people:\n\n{pooled(everything)}\n")
 
 
 if __name__ == "__main__":
