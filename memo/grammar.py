@@ -5,6 +5,7 @@ writing the event again gives the same text; only an empty page title and contro
 """
 
 import re
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Literal
@@ -80,7 +81,12 @@ FORMS: dict[Language, list[Form]] = {
         _form(Operation.TIME_CONTEXT, "Time context: {target} {detail}h", target="[MTWFS][a-z]{2}", detail=_HOUR),
     ],
 }
-_ALL = [(language, form) for language, forms in FORMS.items() for form in forms]
+_START = 4
+"""So many characters, the same in each line of a form, tell most forms apart."""
+_BY_START: defaultdict[str, list[tuple[Language, Form]]] = defaultdict(list)
+for _language, _forms in FORMS.items():
+    for _one in _forms:
+        _BY_START[_one.template[:_START]].append((_language, _one))
 
 
 def clean(text: str) -> str:
@@ -107,7 +113,7 @@ def parse(line: str, zone: tzinfo) -> Event:
 
 
 def _read_action(text: str, at: datetime) -> Event:
-    for language, form in _ALL:
+    for language, form in _BY_START.get(text[:_START], ()):
         if found := form.pattern.fullmatch(text):
             fields = {name: value[:MAX_TEXT] for name, value in found.groupdict().items()}
             if form.operation is Operation.TIME_CONTEXT:
@@ -126,7 +132,8 @@ def language_of(line: str) -> Language | None:
     """The language in which a line is written, or None where it has no known form."""
     split = _LINE.fullmatch(line)
     action = _printable(split[2]) if split else ""
-    return next((language for language, form in _ALL if form.pattern.fullmatch(action)), None)
+    forms = _BY_START.get(action[:_START], ())
+    return next((language for language, form in forms if form.pattern.fullmatch(action)), None)
 
 
 def write_action(action: Action, language: Language, detail: str = "") -> str:
