@@ -20,7 +20,7 @@ from memo import logs
 from memo.broker import broker_url
 from memo.parts import end_with_parent, say_ready
 from memo.paths import Home
-from memo.protocols import Batch, Past, Source, Stop
+from memo.protocols import Batch, Note, Past, Source, Stop
 from memo.queue import make_app
 from memo.settings import Settings
 
@@ -49,8 +49,11 @@ def keep_running(source: Source, intake: Intake, states: States, stop: Stop) -> 
 def _run(source: Source, intake: Intake, states: States, stop: Stop) -> tuple[State, str]:
     """Run a source once; how it ended."""
 
-    def emit(given: Batch | Past) -> None:
-        if isinstance(given, Past):
+    def emit(given: Batch | Past | Note) -> None:
+        if isinstance(given, Note):
+            states.put(source.name, State.WATCHING, given.says)
+            log.warning(given.says or "what was wrong is over", source=source.name)
+        elif isinstance(given, Past):
             intake.take_past(source.name, replace(given, events=states.counted(source.name, given.events)))
         else:
             intake.take(source.name, given)

@@ -49,7 +49,17 @@ class Past:
     cursor: dict[str, Any]
 
 
-Emit = Callable[[Batch | Past], None]
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a person should know of a source that goes on, and what to do about it; empty where that is over.
+
+    It is logged, and stands in `memo sources`, so it names no file and no title.
+    """
+
+    says: str
+
+
+Emit = Callable[[Batch | Past | Note], None]
 """How a source hands over what it has read; returns once that is stored."""
 
 

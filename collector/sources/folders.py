@@ -22,11 +22,11 @@ from watchdog.observers.api import BaseObserver, ObservedWatch
 
 from collector.sources.changes import Changes, ignored
 from collector.sources.files import accessed, ours
-from collector.sources.notices import WATCHES, Notice, Notices, observing
+from collector.sources.notices import WATCHES, Notice, Notices, observing, watch
 from memo.events import Event
 from memo.logs import get
 from memo.paths import Home
-from memo.protocols import Batch, Emit, Stop
+from memo.protocols import Batch, Emit, Note, Stop
 from memo.settings import Settings
 
 WATCHED: list[type[FileSystemEvent]] = [FileCreatedEvent, FileClosedEvent, FileMovedEvent, FileDeletedEvent]
@@ -62,7 +62,7 @@ class FoldersSource:
         changes = {folder: Changes(self._settings.sources.noise_per_minute) for folder in self._folders}
         with closing(Notices(self._is_wanted)) as notices, observing() as observer:
             watches = _Watches(observer, notices, self._folders)
-            watches.renew()
+            watches.renew(emit)
             self.watching.set()
             renew = time.monotonic() + RENEW_S
             while not stop.is_set():
@@ -72,7 +72,7 @@ class FoldersSource:
                 if events := self._events(changes):
                     emit(Batch(events, self.name, {}))
                 if time.monotonic() >= renew:
-                    watches.renew()
+                    watches.renew(emit)
                     _count(changes.values())
                     renew = time.monotonic() + RENEW_S
 
@@ -115,8 +115,9 @@ class _Watches:
         self._watches: dict[str, ObservedWatch] = {}
         self._full = False
 
-    def renew(self) -> None:
-        """Watch what has come, let go of what is gone; say once that the system's limit is reached."""
+    def renew(self, emit: Emit) -> None:
+        """Watch what has come, let go of what is gone; say once that the system's limit is reached, or no more."""
+        was_full = self._full
         if self._full and not self._is_full():  # it was raised: what had no room has it now
             self._found, self._full = dict.fromkeys(self._found), False
         alive = {emitter.watch for emitter in self._observer.emitters if emitter.is_alive()}
@@ -125,17 +126,16 @@ class _Watches:
             if identity != before or (identity and self._watches.get(folder) not in alive):  # a number is used again
                 self._found[folder] = identity
                 self._watch(folder, anew=identity is not None)
-        if not self._full and self._is_full():
-            self._full = True
-            log.warning(WATCHES)
+        self._full = self._full or self._is_full()
+        if self._full != was_full:
+            emit(Note(WATCHES if self._full else ""))
 
     def _watch(self, folder: str, anew: bool) -> None:
         if old := self._watches.pop(folder, None):
             self._observer.unschedule(old)
         if anew:
             with suppress(OSError):  # it went this moment, or the limit is reached
-                watch = self._observer.schedule(self._handler, folder, recursive=True, event_filter=WATCHED)
-                self._watches[folder] = watch
+                self._watches[folder] = watch(self._observer, self._handler, folder, WATCHED, recursive=True)
 
     def _is_full(self) -> bool:
         """Watchdog passes over the folders for which there is no watch left; so one more is tried."""

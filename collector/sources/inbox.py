@@ -19,7 +19,7 @@ from watchdog.events import (
     FileSystemEvent,
 )
 
-from collector.sources.notices import Notice, Notices, observing
+from collector.sources.notices import Notice, Notices, observing, watch
 from collector.sources.reader import SOURCE, Reader
 from memo.paths import Home
 from memo.protocols import Batch, Stop
@@ -66,7 +66,7 @@ class InboxSource:
             closing(Notices(lambda notice: True)) as notices,
             observing() as observer,
         ):
-            observer.schedule(notices, str(self._home.inbox), recursive=True, event_filter=WATCHED)
+            watch(observer, notices, self._home.inbox, WATCHED, recursive=True)
             self.watching.set()
             self._follow(reader, notices, stop)
 

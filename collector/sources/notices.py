@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
-from watchdog.observers.api import BaseObserver
+from watchdog.observers.api import BaseObserver, ObservedWatch
 
 from memo.protocols import Stop
 
@@ -74,9 +75,23 @@ class Notices(FileSystemEventHandler):
         os.close(self._bell)
 
 
+def watch(
+    observer: BaseObserver,
+    handler: FileSystemEventHandler,
+    folder: str | Path,
+    changes: list[type[FileSystemEvent]],
+    recursive: bool = False,
+) -> ObservedWatch:
+    """Have these changes in a folder brought. Raises OSError; at the system's limit, with the remedy."""
+    try:
+        return observer.schedule(handler, str(folder), recursive=recursive, event_filter=changes)
+    except OSError as error:
+        raise OSError(error.errno, WATCHES if error.errno == errno.ENOSPC else error.strerror) from error
+
+
 @contextmanager
 def observing() -> Iterator[BaseObserver]:
-    """An observer that runs: what can't be watched is then said by `schedule`. Raises OSError at the system's limit."""
+    """An observer that runs: what can't be watched is then said by `watch`. Raises OSError at the system's limit."""
     try:
         observer = Observer()
     except OSError as error:

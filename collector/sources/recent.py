@@ -13,7 +13,7 @@ from watchdog.events import FileClosedEvent, FileCreatedEvent, FileMovedEvent, F
 
 from collector.sources import xbel
 from collector.sources.files import accessed, ours
-from collector.sources.notices import Notice, Notices, observing
+from collector.sources.notices import Notice, Notices, observing, watch
 from collector.sources.tail import open_below
 from collector.sources.xbel import Bookmark
 from memo.apps import Apps
@@ -53,7 +53,7 @@ class RecentSource:
     def run(self, emit: Emit, cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
         """Watch until `stop` is set. At the first time nothing that is listed already is told."""
         with closing(Notices(_is_list)) as notices, observing() as observer:
-            observer.schedule(notices, str(self._folder), event_filter=WATCHED)
+            watch(observer, notices, self._folder, WATCHED)
             seen = self._read()
             newest = self._catch_up(seen, emit, cursor)
             self.watching.set()

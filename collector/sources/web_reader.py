@@ -9,7 +9,7 @@ from collector.sources.web_history import History, copied
 from collector.sources.web_profiles import Profile
 from memo.apps import Apps
 from memo.paths import Home
-from memo.protocols import Batch, Emit, Past
+from memo.protocols import Batch, Past
 from memo.settings import Settings
 
 SOURCE = "web"
@@ -21,7 +21,11 @@ class Reader:
     """Reads profiles by way of copies. Raises OSError and sqlite3.Error for one that can't be read."""
 
     def __init__(
-        self, settings: Settings, home: Home, emit: Emit, cursor: Callable[[str], dict[str, Any] | None]
+        self,
+        settings: Settings,
+        home: Home,
+        emit: Callable[[Batch | Past], None],
+        cursor: Callable[[str], dict[str, Any] | None],
     ) -> None:
         self._zone, self._days = settings.zone, settings.sources.web_days
         self._emit, self._cursor = emit, cursor

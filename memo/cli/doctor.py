@@ -100,6 +100,14 @@ def _parts(home: Home, settings: Settings) -> str:
     return ", ".join(f"{part['name']} {part['state']}" for part in state["parts"])
 
 
+def _sources(home: Home, settings: Settings) -> str:
+    found = running.sources(home)
+    there = {name: one for name, one in found.items() if one["state"] != "missing"}
+    if said := [f"{name}: {one['says']}" for name, one in there.items() if one["says"]]:
+        raise MemoError("; ".join(said))
+    return f"{', '.join(there)} watching" if there else "none runs; `memo sources` says what each needs"
+
+
 CHECKS: dict[str, Callable[[Home, Settings], str]] = {
     "home": _home,
     "settings": lambda home, settings: f"{home.config}, scope {settings.scope}",
@@ -107,5 +115,6 @@ CHECKS: dict[str, Callable[[Home, Settings], str]] = {
     "broker": _broker,
     "model": _model,
     "parts": _parts,
+    "sources": _sources,
 }
 """Each says what it found, or raises what is wrong; in this order."""

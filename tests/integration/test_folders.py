@@ -1,6 +1,5 @@
 """A real folder, in which files are written, saved, moved, searched and thrown away."""
 
-import itertools
 import json
 import os
 import shutil
@@ -10,10 +9,10 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from select import select
 
 import pytest
 from conftest import ROOT, needs_program
+from watchdog.events import FileSystemEventHandler
 from watched import until, watched
 
 from collector.sources import folders, notices
@@ -27,17 +26,16 @@ import json, sys, threading, time
 from pathlib import Path
 from collector.sources import folders
 from memo.paths import Home
-from memo.protocols import Stop
+from memo.protocols import Note, Stop
 from memo.settings import Settings, SourceSettings
 
-class Log:
-    def warning(self, says, **_):
-        print(json.dumps(says), flush=True)
+def emit(given):
+    for said in [given.says] if isinstance(given, Note) else [event.target for event in given.events]:
+        print(json.dumps(said), flush=True)
 
-folders.RENEW_S, folders.log = 0.1, Log()
+folders.RENEW_S = 0.1
 home, stop = Home.find(), Stop()
 source = folders.FoldersSource(Settings(sources=SourceSettings(folders=[sys.argv[1]])), home)
-emit = lambda batch: [print(json.dumps(event.target), flush=True) for event in batch.events]
 thread = threading.Thread(target=source.run, args=(emit, lambda key: None, stop))
 thread.start()
 source.watching.wait()
@@ -236,12 +234,23 @@ def test_the_limit_of_watches_is_said_once_and_its_rise_is_noticed(home: Home, f
         assert next(said) == "top.txt", "what is watched is told, and the limit is said once"
         program.stdin.write("1000\n")
         program.stdin.flush()
-        stdout = program.stdout
-        late = (folder / f"099/late{number}.txt" for number in itertools.count())
-        until("the last folder is watched", lambda: next(late).write_text("x") and select([stdout], [], [], 1.0)[0])
-        assert next(said).startswith("late")
+        assert next(said) == "", "the limit is no longer reached, and what had no room is watched"
+        (folder / "099/late.txt").write_text("x")
+        assert next(said) == "late.txt"
         program.stdin.close()
     assert program.returncode == 0
+
+
+def test_where_one_folder_alone_is_watched_the_limit_is_said_with_its_remedy(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(28, "inotify watch limit reached")
+
+    with notices.observing() as observer:
+        monkeypatch.setattr(observer, "schedule", refuse)
+        with pytest.raises(OSError, match="max_user_watches"):
+            notices.watch(observer, FileSystemEventHandler(), folder, [])
 
 
 def test_the_limit_of_instances_is_said_with_its_remedy(

@@ -20,11 +20,13 @@ from collector.intake import Intake
 from collector.states import EVERY, State, States
 from db.engine import open_store
 from memo import logs, running
+from memo.cli import doctor
 from memo.cli.sources import collect as listed
 from memo.cli.sources import doing
+from memo.errors import MemoError
 from memo.events import Event, Operation
 from memo.paths import Home
-from memo.protocols import Batch, Stop
+from memo.protocols import Batch, Note, Stop
 from memo.settings import Settings
 
 FIRST, LONGEST = BACK_OFF_S
@@ -154,6 +156,39 @@ def test_one_that_can_not_be_used_says_so_and_stops_no_other(home: Home, monkeyp
     )
     assert "TypeError" in says["raw"][1]
     assert says["inbix"][1] == "No source of this name is installed; correct it in sources.on of memo.toml."
+
+
+def test_a_note_of_a_source_is_shown_until_it_is_over(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Noting(Source):
+        def run(self, emit: Callable[[Any], None], cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
+            for says in ("the limit is reached; raise it", ""):
+                emit(Note(says))
+                seen.append(json.loads(home.sources.read_text())["scripted"])
+                monkeypatch.setattr(running, "sources", lambda home: {"scripted": seen[-1], "x": {"state": "missing"}})
+                wrong.append(_examined(home))
+            stop.set()
+
+    seen: list[dict[str, Any]] = []
+    wrong: list[str] = []
+    clock, store, states = Clock(), open_store(Settings(), home), States(home)
+    keep_running(Noting(clock, [], False), Intake(store, Settings(), home, lambda scope: None), states, clock)
+    store.close()
+    assert [(one["state"], one["says"]) for one in seen] == [
+        ("watching", "the limit is reached; raise it"),
+        ("watching", ""),
+    ]
+    assert wrong == ["scripted: the limit is reached; raise it", "scripted watching"]
+    assert capsys.readouterr().out.count("the limit is reached; raise it") == 1
+
+
+def _examined(home: Home) -> str:
+    """What `memo doctor` says of the sources."""
+    try:
+        return doctor.CHECKS["sources"](home, Settings())
+    except MemoError as error:
+        return str(error)
 
 
 def test_how_far_a_past_is_read_is_said_where_it_takes_a_while(home: Home) -> None:
