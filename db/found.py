@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from db import deletion, versions
 from db.events import as_event
 from db.models import EventRow, PredictionRow, VersionRow
-from db.wanted import Wanted
+from db.wanted import OF_APPS, Wanted, plain
 from memo.events import Event, Operation
 
 EXAMPLES = 5
@@ -35,6 +35,8 @@ class Found:
     kinds: Counter[str] = field(default_factory=Counter)
     times: dict[str, list[datetime]] = field(default_factory=lambda: defaultdict(list))
     """By scope, in order."""
+    apps: set[str] = field(default_factory=set)
+    """What the app that is wanted is called in them."""
     examples: list[Event] = field(default_factory=list)
     """The newest of them."""
     digests: set[str] = field(default_factory=set)
@@ -48,6 +50,7 @@ class Found:
         self.ids.append(row.id)
         self.kinds[row.operation] += 1
         self.times[row.scope].append(row.at)
+        self.apps |= self.wanted.apps(row.operation, row.target, row.app)
         self.examples = [*self.examples, as_event(row)][-EXAMPLES:]
         self.digests.add(row.line_key.partition(".")[0])
         self.said.update(_sayings(row.scope, row.operation, row.target, row.app, row.detail))
@@ -82,6 +85,17 @@ def find(session: Session, wanted: Wanted, progress: Progress) -> Found:
             found.note(row)
     found.gone = _gone(session, found)
     return found
+
+
+def run_by(session: Session, program: str) -> set[str]:
+    """What the apps are called whose executable has this name."""
+    columns = (EventRow.operation, EventRow.target, EventRow.app, EventRow.executable)
+    rows = session.execute(select(*columns).where(EventRow.executable != "").distinct())
+    return {
+        target if operation in OF_APPS else app
+        for operation, target, app, executable in rows
+        if plain(executable.rpartition("/")[2]) == plain(program)
+    }
 
 
 def _events(session: Session, wanted: Wanted, progress: Progress) -> Iterator[EventRow]:

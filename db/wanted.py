@@ -32,8 +32,8 @@ def _site(text: str) -> str:
 class Wanted:
     """Empty strings and None ask for nothing; with none of them, everything is wanted.
 
-    `app` and `site` are whole names, a site with all below it; `text` is a part of any text. `until` is the first
-    moment that stays.
+    `app` and `site` are whole names, an app also under the names `known_as`, a site with all below it; `text` is a part
+    of any text. `until` is the first moment that stays.
     """
 
     app: str = ""
@@ -42,6 +42,8 @@ class Wanted:
     since: datetime | None = None
     until: datetime | None = None
     scope: str | None = None
+    known_as: frozenset[str] = frozenset()
+    """By `plain`."""
 
     @property
     def timed(self) -> bool:
@@ -64,12 +66,16 @@ class Wanted:
 
     def names(self, operation: str, target: str, app: str, texts: Iterable[str]) -> bool:
         """Whether an act, with the texts that go with it, is of the app and the site and has the text."""
-        apps = {plain(app), plain(target) if operation in OF_APPS else ""}
         return (
-            (not self.app or plain(self.app) in apps)
+            (not self.app or bool(self.apps(operation, target, app)))
             and (not self.site or (operation == Operation.WEB_VISIT and self._is_below(target)))
             and (not self.text or any(plain(self.text) in plain(one) for one in (target, app, *texts)))
         )
+
+    def apps(self, operation: str, target: str, app: str) -> set[str]:
+        """What the app is called in an act; empty where it is of another one."""
+        named = {app, target if operation in OF_APPS else ""} - {""}
+        return {name for name in named if plain(name) == plain(self.app) or plain(name) in self.known_as}
 
     def means_launch(self, app: str, first: datetime, last: datetime, texts: Iterable[str]) -> bool:
         """The same of a launch of an app, some time between two."""

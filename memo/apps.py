@@ -62,6 +62,15 @@ class Apps:
         self._refresh()
         return self._ids.get(app)
 
+    def called(self, name: str) -> set[str]:
+        """The apps that a person calls so: by the id, the name in menus, the program, or the class of the windows."""
+        self._refresh()
+        return {
+            entry.id
+            for entry in {*self._ids.values(), *self._classes.values()}
+            if name.strip().casefold() in {called.casefold() for called in _called(entry)}
+        }
+
     def _refresh(self) -> None:
         stamps = [_changed(folder) for folder in self._seen]
         if stamps != self._stamps:
@@ -86,6 +95,17 @@ class Apps:
                 if (folder := os.path.dirname(path)) not in searched and _is_script(path):
                     beside[folder].append(entry)  # it runs the program that lies beside it
         self._paths, self._names, self._beside = paths, names, beside
+
+
+def _called(entry: Entry) -> set[str]:
+    program = os.path.basename(entry.program)
+    own = {entry.id, entry.id.rsplit(".", 1)[-1], entry.window_class, "" if is_interpreter(program) else program}
+    return (own | entry.names) - {""}
+
+
+def is_interpreter(program: str) -> bool:
+    """Whether a program of this name runs others, so that it names no app."""
+    return RUNS_OTHERS.fullmatch(program.lower()) is not None
 
 
 def _empty() -> defaultdict[str, list[Entry]]:

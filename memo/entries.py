@@ -47,6 +47,12 @@ class Entry:
         found = shutil.which(self.program)
         return os.path.realpath(found) if found else ""
 
+    @property
+    def names(self) -> set[str]:
+        """What it is called in menus, in all languages; read anew each time, for that is seldom asked."""
+        keys = _keys(self.file)
+        return {value for key, value in keys.items() if key.partition("[")[0] == "name"}
+
 
 def default_folders() -> list[Path]:
     """Where entries are installed, first come first: the person's own, the system's, flatpak's and snap's."""
@@ -71,20 +77,28 @@ def read_all(folders: Sequence[Path]) -> tuple[list[Entry], list[Path]]:
     return sorted((entry for entry in found.values() if entry), key=lambda entry: not entry.shown), seen
 
 
-def _read(path: Path, entry_id: str) -> Entry | None:
-    """None for what is no app, was removed by its user, or can't be read."""
+def _keys(path: Path) -> dict[str, str]:
+    """Of an entry's own group; empty where it can't be read."""
     parser = ConfigParser(
         interpolation=None, strict=False, delimiters="=", comment_prefixes="#", allow_no_value=True, default_section=""
     )
     try:
         if not path.is_file() or path.stat().st_size > MAX_BYTES:  # nor wait for a pipe
-            return None
+            return {}
         parser.read_string(path.read_text("utf-8-sig", errors="replace"))
-        keys = {key: value or "" for key, value in parser[_GROUP].items()}
-        words = list(_words(shlex.split(keys.get("exec", ""))))
+        return {key: value or "" for key, value in parser[_GROUP].items()}
     except (OSError, Error, KeyError, ValueError):
+        return {}
+
+
+def _read(path: Path, entry_id: str) -> Entry | None:
+    """None for what is no app, was removed by its user, or can't be read."""
+    keys = _keys(path)
+    try:
+        words = list(_words(shlex.split(keys.get("exec", ""))))
+    except ValueError:
         return None
-    if keys.get("type", "Application") != "Application" or keys.get("hidden") == "true":
+    if not keys or keys.get("type", "Application") != "Application" or keys.get("hidden") == "true":
         return None
     return Entry(
         entry_id,

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,7 +32,14 @@ SCOPES = 10
 
 
 def forget(
-    app: Annotated[str, typer.Option(metavar="NAME", help="Of this app.", show_default=False)] = "",
+    app: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Of this app, by any of its names.",
+            show_default=False,
+        ),
+    ] = "",
     site: Annotated[str, typer.Option(metavar="DOMAIN", help="Of this site and those below.", show_default=False)] = "",
     text: Annotated[str, typer.Option(metavar="TEXT", help="With this in any text of it.", show_default=False)] = "",
     since: Annotated[str, typer.Option(metavar="1d|TIME", help="From then on.", show_default=False)] = "",
@@ -45,6 +52,8 @@ def forget(
     """Show what is meant, then remove it and all that was made of it: for good, also from a running MEMO.
 
     What is given holds together: `memo forget --app firefox-esr --since 2h`
+
+    Any whole name of an app will do: in `memo watch`, in menus, of its program, of its windows' class.
     """
     settings, home = Settings.load(), Home.find()
     given = (app, site, text, since, until)
@@ -52,7 +61,8 @@ def forget(
         raise UsageError("Say what to forget: --app, --site, --text, --since, --until, or --all alone.")
     with _opened(settings, home) as store:
         task = _Task(settings, home, store)
-        seen = task.look(_wanted(settings, app, site, text, since, until, scope))
+        wanted = _wanted(settings, app, site, text, since, until, scope)
+        seen = task.look(replace(wanted, known_as=_known_as(store, app)))
         if not as_json:
             _show(seen, settings)
         if seen["found"] and (yes or (not as_json and _agreed())):
@@ -72,6 +82,19 @@ def _wanted(settings: Settings, app: str, site: str, text: str, since: str, unti
         for time, option in ((since, "--since"), (until, "--until"))
     )
     return Wanted(app, site, text, begin, end, scope)
+
+
+def _known_as(store: "Store", app: str) -> frozenset[str]:
+    """What an app that a person names is called in the store."""
+    from db import found
+    from db.wanted import plain
+    from memo.apps import Apps, is_interpreter
+
+    if not app:
+        return frozenset()
+    with store.read() as session:
+        run = set() if is_interpreter(app) else found.run_by(session, app)
+    return frozenset(map(plain, (Apps().called(app) | run) - {""}))
 
 
 @contextmanager
@@ -158,6 +181,7 @@ def _as_json(what: "Found", settings: Settings) -> dict[str, Any]:
     span = what.span
     return {
         "events": len(what.ids),
+        "apps": sorted(what.apps),
         "kinds": what.kinds,
         "scopes": {scope: len(times) for scope, times in what.times.items()},
         "from": span and span[0].isoformat(),
@@ -173,6 +197,8 @@ def _show(seen: dict[str, Any], settings: Settings) -> None:
     print(f"{seen['events']} events{_between(seen, settings)}")
     for name, count in (*sorted(seen["kinds"].items()), *_scopes(seen)):
         print(safe(f"  {count:>8} {name}"))
+    if seen["apps"]:
+        print(safe(f"  Apps that are meant: {', '.join(seen['apps'])}"))
     for line in seen["examples"]:
         print(safe(f"  {line}"))
     print(f"{seen['predictions']} predictions and {seen['dispatches']} dispatches hang on them or name them.")

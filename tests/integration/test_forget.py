@@ -518,6 +518,28 @@ def test_json_alone_changes_nothing(store: Store) -> None:
     assert json.loads(invoke("forget", "--app", "thunderbird", "--json", "--yes").stdout)["forgotten"] is False
 
 
+def test_an_app_is_meant_by_any_of_its_names(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "applications").mkdir()
+    entry = "[Desktop Entry]\nType=Application\nName=Terminal\nExec=/usr/bin/xterm\nStartupWMClass=XTerm\n"
+    (tmp_path / "applications/debian-xterm.desktop").write_text(entry)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    run, used = event(Operation.PROCESS_START, "gone", executable="/opt/Gone"), event(Operation.APP_USAGE, "gone")
+    script = event(Operation.PROCESS_START, "notes", executable="/usr/bin/python3.11")
+    happen(store, [event(Operation.APP_USAGE, "debian-xterm"), event(Operation.WINDOW_FOCUS, "~", "XTerm"), run, used])
+    happen(store, [script])
+    for name, apps in (
+        ("xterm", ["XTerm", "debian-xterm"]),
+        ("TERMINAL", ["debian-xterm"]),
+        ("gone", ["gone"]),
+        ("python3.11", []),
+    ):
+        seen = json.loads(invoke("forget", "--app", name, "--json").stdout)
+        assert (seen["apps"], seen["events"]) == (apps, 2 if name != "TERMINAL" and apps else len(apps)), name
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "removed"))
+    assert "Apps that are meant: gone\n" in invoke("forget", "--app", "Gone", "--yes").stdout
+    assert targets(store) == ["debian-xterm", "~", "notes"]
+
+
 def test_nothing_meant_is_no_failure(store: Store, filled: list[int]) -> None:
     nothing = invoke("forget", "--text", "nowhere")
     assert nothing.exit_code == 0 and "Nothing" in nothing.stdout

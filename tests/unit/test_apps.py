@@ -50,6 +50,26 @@ def test_a_window_is_known_by_its_class_then_by_the_id_then_by_its_program(folde
     assert apps.of_window(["gnome-terminal-server", "Gnome-terminal"]) == "org.gnome.Terminal"
 
 
+def test_a_person_calls_an_app_by_any_of_its_names(folder: Path) -> None:
+    write(
+        folder,
+        "debian-xterm",
+        Exec="/usr/bin/xterm",
+        StartupWMClass="XTerm",
+        Name="Terminal",
+        **{"Name[zh_CN]": "终端"},
+    )
+    write(folder, "org.gnome.gedit", Exec="gedit %U", Name="Text Editor")
+    write(folder, "notes", Exec="python3 /opt/notes.py", Name="Notes", NoDisplay="true")
+    write(folder, "torn", Exec="'", Name="Notes")
+    apps = Apps([folder])
+    for name in ("debian-xterm", "XTERM", "terminal", "终端", " xterm "):
+        assert apps.called(name) == {"debian-xterm"}, name
+    assert apps.called("text editor") == apps.called("GEdit") == {"org.gnome.gedit"}
+    assert apps.called("notes") == {"notes"}
+    assert apps.called("python3") == apps.called("term") == apps.called("") == set(), "an interpreter names no app"
+
+
 def test_a_window_of_no_app_is_called_by_its_class_else_by_its_program(folder: Path) -> None:
     apps = Apps([folder])
     assert apps.of_window(["xterm", "XTerm"], "/usr/bin/xterm") == "XTerm"
