@@ -1,44 +1,55 @@
-"""All that the store keeps of a person, row by row, for `memo export`."""
+"""All that the store keeps, row by row, for `memo export`."""
 
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.orm import Session
 
-from db.models import Base, DispatchRow, EventRow, FeedbackRow, LaunchRow, PredictionRow, VersionRow
+from db.models import Base, EventRow
 
-KINDS: dict[str, type[Base]] = {
-    "events": EventRow,
-    "predictions": PredictionRow,
-    "dispatches": DispatchRow,
-    "feedback": FeedbackRow,
-    "launches": LaunchRow,
-    "versions": VersionRow,
+TABLES: dict[str, type[Base]] = {
+    name: next(mapper.class_ for mapper in Base.registry.mappers if mapper.local_table is table)
+    for name, table in Base.metadata.tables.items()
 }
-"""Name -> table; each has a scope."""
+"""Every one, so that a new one is not left out."""
 HIDDEN = {"line_key"}
 """Of no meaning outside of the store."""
 
 
+def kind(table: str) -> str:
+    """What one of its rows is called."""
+    return TABLES[table].__name__.removesuffix("Row").lower()
+
+
 def counts(session: Session, scope: str | None) -> dict[str, int]:
-    """How many rows there are of each kind."""
-    tables = {kind: select(func.count()).select_from(table) for kind, table in KINDS.items()}
+    """How many rows there are in each table; of one scope, only in those that keep scopes apart."""
+    found = {name: _of(name, scope) for name in TABLES}
     return {
-        kind: session.scalar(query if scope is None else query.where(KINDS[kind].__table__.c.scope == scope)) or 0
-        for kind, query in tables.items()
+        name: session.scalar(select(func.count()).select_from(TABLES[name]).where(which)) or 0
+        for name, which in found.items()
+        if which is not None
     }
 
 
-def rows(session: Session, kind: str, scope: str | None) -> Iterator[dict[str, Any]]:
-    """The rows of a kind, oldest first, as JSON; an event's time is on its own clock."""
-    table = KINDS[kind].__table__
-    query = select(KINDS[kind]).order_by(table.c.id)
-    if scope is not None:
-        query = query.where(table.c.scope == scope)
+def rows(session: Session, table: str, scope: str | None) -> Iterator[dict[str, Any]]:
+    """The rows of a table, oldest first, as JSON; an event's time is on its own clock."""
+    columns, which = TABLES[table].__table__.c, _of(table, scope)
+    if which is None:
+        return
+    query = select(TABLES[table]).where(which).order_by(*TABLES[table].__table__.primary_key)
     for row in session.scalars(query.execution_options(yield_per=1_000)):
-        cells = {name: getattr(row, name) for name in table.c.keys() if name not in HIDDEN}  # noqa: SIM118
+        cells = {name: getattr(row, name) for name in columns.keys() if name not in HIDDEN}  # noqa: SIM118
         if isinstance(row, EventRow):
             cells["at"] = row.local_at
         yield {name: cell.isoformat() if isinstance(cell, datetime) else cell for name, cell in cells.items()}
+
+
+def _of(table: str, scope: str | None) -> ColumnElement[bool] | None:
+    """Which rows are of the scope; None where the table knows no scopes."""
+    columns = TABLES[table].__table__.c
+    if scope is None:
+        return true()
+    column = columns.get("name" if table == "scopes" else "scope")
+    return None if column is None else column == scope

@@ -63,10 +63,20 @@ def write(home: Home, known: LaunchSet) -> None:
     path = _path(home, known.app)
     fresh = path.with_suffix(".new")
     with open(fresh, "w", encoding="ascii", opener=private) as file:
-        json.dump(asdict(known) | {"at": known.at.isoformat()}, file)
+        json.dump(as_dict(known), file)
     fresh.replace(path)
     for old in sorted(_paths(home), key=_changed, reverse=True)[MOST_SETS:]:
         old.unlink(missing_ok=True)
+
+
+def as_dict(known: LaunchSet) -> dict[str, Any]:
+    """As JSON."""
+    return asdict(known) | {"at": known.at.isoformat()}
+
+
+def every(home: Home) -> Iterator[LaunchSet]:
+    """All that are known."""
+    return (known for path in sorted(_paths(home)) if (known := _read(path)))
 
 
 def remove(home: Home, app: str) -> None:

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +93,11 @@ def empty_logs(home: Home) -> None:
 def recorded(home: Home) -> list[dict[str, Any]]:
     """What the handler `record` wrote."""
     return [json.loads(line) for path in _records(home) for line in _lines(path)]
+
+
+def rejected(home: Home) -> Iterator[dict[str, Any]]:
+    """Which lines could not be read, and why."""
+    return (json.loads(line) for path in sorted(home.rejects.iterdir()) for line in _lines(path))
 
 
 def clear_record(home: Home, keep: Callable[[dict[str, Any]], bool]) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, Annotated
 
 import typer
 
-from memo.broker import broker_url, shown
+from memo.cli.export_parts import Rows, parts
 from memo.cli.look import look
 from memo.cli.progress import bar
 from memo.cli.text import safe, say_no_more
@@ -19,8 +19,8 @@ from memo.errors import MemoError, UsageError
 from memo.paths import Home, private
 from memo.settings import Settings
 
-EVERY = 500
-"""Rows between two steps of the progress bar."""
+Part = tuple[str, str, Rows]
+"""Its name, what one of its rows is called, and these."""
 
 
 class Format(StrEnum):
@@ -36,7 +36,7 @@ def export(
     scope: Annotated[str | None, typer.Option(help="Only this one's; else all.", show_default=False)] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
 ) -> None:
-    """Write everything that is stored: settings, events, predictions, dispatches, versions.
+    """Write everything that is stored: settings, every table, what files hold, and the names of all others.
 
     Example: `memo export --out memo.jsonl`
     """
@@ -45,8 +45,8 @@ def export(
         if session is None:
             raise MemoError("Nothing is stored yet, so there is nothing to export.")
         with _file(out, force) as file, bar("exporting") as progress:
-            parts = _parts(session, scope, _settings(settings, home), progress)
-            for text in _as_lines(parts) if form is Format.JSONL else _as_object(parts):
+            found = parts(session, settings, home, scope, progress)
+            for text in _as_lines(found) if form is Format.JSONL else _as_object(found):
                 file.write(text)
 
 
@@ -74,48 +74,19 @@ def _file(out: Path, force: bool) -> Iterator[IO[str]]:
         raise MemoError(f"{out} can't be written ({error.strerror}); name another file with --out.") from error
 
 
-def _settings(settings: Settings, home: Home) -> dict[str, Any]:
-    """The settings in force, without the passwords of store and broker."""
-    from db.engine import shown_url
-
-    urls = {"database_url": shown_url(settings, home), "broker_url": shown(broker_url(home, settings))}
-    return settings.model_dump(mode="json") | urls
-
-
-def _parts(
-    session: Any, scope: str | None, settings: dict[str, Any], progress: Any
-) -> Iterator[tuple[str, Iterator[dict[str, Any]]]]:
-    """Each kind with its rows."""
-    from db import copy
-
-    counts, done = copy.counts(session, scope), 0
-
-    def counted(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        nonlocal done
-        for row in rows:
-            yield row
-            done += 1
-            if done % EVERY == 0:
-                progress(done, sum(counts.values()))
-
-    yield "settings", iter([settings])
-    for kind in counts:
-        yield kind, counted(copy.rows(session, kind, scope))
-    progress(done, done)
-
-
-def _as_lines(parts: Iterator[tuple[str, Iterator[dict[str, Any]]]]) -> Iterator[str]:
+def _as_lines(parts: Iterator[Part]) -> Iterator[str]:
     """JSON objects, one a line, each with its kind; ASCII, so that a terminal obeys none of it."""
-    for kind, rows in parts:
+    for _, kind, rows in parts:
         for row in rows:
-            yield json.dumps({"kind": kind.removesuffix("s") if kind != "dispatches" else "dispatch", **row}) + "\n"
+            cells = {f"{kind}_kind" if name == "kind" else name: cell for name, cell in row.items()}
+            yield json.dumps({"kind": kind} | cells) + "\n"
 
 
-def _as_object(parts: Iterator[tuple[str, Iterator[dict[str, Any]]]]) -> Iterator[str]:
-    """One JSON object with a list for each kind."""
+def _as_object(parts: Iterator[Part]) -> Iterator[str]:
+    """One JSON object with a list for each part."""
     before = "{"
-    for kind, rows in parts:
-        yield f'{before}"{kind}": ['
+    for name, _, rows in parts:
+        yield f'{before}"{name}": ['
         for number, row in enumerate(rows):
             yield f"{',' if number else ''}\n {json.dumps(row)}"
         yield "]"

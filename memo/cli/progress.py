@@ -8,8 +8,12 @@ if TYPE_CHECKING:
     from rich.status import Status
 
 
+Progress = Callable[[int, int], None]
+"""Is called with what is done and what there is to do."""
+
+
 @contextmanager
-def bar(words: str) -> Iterator[Callable[[int, int], None]]:
+def bar(words: str) -> Iterator[Progress]:
     """Gives what is to be called with what is done and what there is to do."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

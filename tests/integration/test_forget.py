@@ -4,6 +4,7 @@ import json
 import random
 import shutil
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -17,6 +18,8 @@ from sqlalchemy import func, select, update
 from typer.testing import CliRunner, Result
 
 from collector.intake import Intake
+from data.importers import rejects
+from data.importers.line import Reject
 from db import (
     cursors,
     deletion,
@@ -28,15 +31,28 @@ from db import (
     launches,
     migrate,
     predictions,
+    redactions,
     retention,
     versions,
 )
 from db import found as finding
+from db.copy import HIDDEN
 from db.deletion import give_back
 from db.engine import Store, open_store
-from db.models import Base, CheckpointRow, DispatchRow, EventRow, LaunchRow, PredictionRow, ScopeRow, VersionRow
+from db.models import (
+    Base,
+    CheckpointRow,
+    DispatchRow,
+    EventRow,
+    FeedbackRow,
+    LaunchRow,
+    PredictionRow,
+    RunRow,
+    ScopeRow,
+    VersionRow,
+)
 from db.wanted import Wanted
-from memo import launch_sets
+from memo import launch_sets, pauses
 from memo.cli import make
 from memo.errors import MemoError
 from memo.events import Event, Operation
@@ -623,17 +639,60 @@ def test_an_export_holds_everything(store: Store, home: Home, filled: list[int])
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     kinds = [row["kind"] for row in rows]
-    assert kinds == ["setting", *["event"] * 5, "prediction", "dispatch", "version"]
+    assert kinds == [
+        "setting",
+        "scope",
+        *["event"] * 5,
+        "prediction",
+        "dispatch",
+        "version",
+        *["file"] * len(kinds[10:]),
+    ]
     assert rows[0]["scope"] == SCOPE and "window" in rows[0]
-    assert [row["target"] for row in rows[1:6]] == [one.target for one in ALL]
-    assert rows[1]["at"] == START.isoformat() and "line_key" not in rows[1]
-    assert rows[6]["candidates"][0]["action"]["target"] == "Inbox"
+    assert [row["target"] for row in rows[2:7]] == [one.target for one in ALL]
+    assert rows[2]["at"] == START.isoformat() and "line_key" not in rows[2]
+    assert rows[7]["candidates"][0]["action"]["target"] == "Inbox"
     whole = json.loads(invoke("export", "--format", "json").stdout)
-    counts = {kind: len(found) for kind, found in whole.items()}
-    expected = {"settings": 1, "events": 5, "predictions": 1, "dispatches": 1, "versions": 1}
+    counts = {kind: len(found) for kind, found in whole.items() if kind != "files"}
+    expected = {"settings": 1, "scopes": 1, "events": 5, "predictions": 1, "dispatches": 1, "versions": 1}
     assert counts == dict.fromkeys(counts, 0) | expected
-    assert whole["events"][0] | {"kind": "event"} == rows[1]
-    assert json.loads(invoke("export", "--format", "json", "--scope", "bob").stdout)["events"] == []
+    assert whole["events"][0] | {"kind": "event"} == rows[2]
+    bobs = json.loads(invoke("export", "--format", "json", "--scope", "bob").stdout)
+    assert {name for name, found in bobs.items() if found} == {"settings"}
+
+
+@pytest.mark.usefixtures("filled")
+def test_an_export_leaves_out_no_table_no_column_and_no_file(store: Store, home: Home) -> None:
+    """A new table, or a new file of MEMO's, has to be in it."""
+    with store.write() as session:
+        session.add(FeedbackRow(scope=SCOPE, at=NOW, prediction_id=1, after={}, action={}, answer="never"))
+        session.add(CheckpointRow(scope=SCOPE, version="builtin", generation=0, seq=1, weights={"a": [0.5]}))
+        cursors.put(session, "web", "firefox", {"cursor": {"visit": 1}})
+        redactions.add(session, "web", Counter(sites=3))
+        jobs.ran(session, "prune", "nothing")
+        session.add(RunRow(kind="train", scope=SCOPE, state="queued", created_at=NOW))
+    pauses.begin(home, None)
+    launch_sets.write(home, LaunchSet("gimp", "/usr/bin/gimp", (1, 2, 3), NOW, files={"/usr/lib/gimp.so": ()}))
+    rejects.write(home.rejects, "a.txt", [Reject.of("line", 7, "no event", b"x")])
+    (home.root / "dispatched.jsonl").write_text(json.dumps({"scope": SCOPE, "prediction": 1}) + "\n")
+    (home.learned / "a.pickle").write_bytes(b"1234")
+    home.title_key.write_text("a key that nobody else may have")
+    lines = [json.loads(line) for line in invoke("export").stdout.splitlines()]
+    assert [line["run_kind"] for line in lines if line["kind"] == "run"] == ["train"]
+    text = invoke("export", "--format", "json").stdout
+    assert "a key that nobody" not in text
+    whole = json.loads(text)
+    assert Base.metadata.tables.keys() <= whole.keys()
+    for name, table in Base.metadata.tables.items():
+        for row in whole[name]:
+            assert row.keys() == set(table.c.keys()) - HIDDEN
+    assert whole["checkpoints"][0]["weights"] == {"a": [0.5]} and whole["feedback"][0]["answer"] == "never"
+    assert whole["redactions"][0]["events"] == 3 and len(whole["cursors"]) == len(whole["jobs"]) == 1
+    assert whole["pauses"][0]["until"] is None and whole["launch_sets"][0]["app"] == "gimp"
+    assert whole["rejects"][0]["line"] == 7 and whole["records"] == [{"scope": SCOPE, "prediction": 1}]
+    files = {Path(one["path"]): one["bytes"] for one in whole["files"]}
+    assert files[home.learned / "a.pickle"] == 4
+    assert {path for path in home.root.rglob("*") if path.is_file()} - files.keys() == set()
 
 
 def test_an_export_writes_over_nothing_unless_told(store: Store, home: Home, filled: list[int]) -> None:
@@ -643,7 +702,7 @@ def test_an_export_writes_over_nothing_unless_told(store: Store, home: Home, fil
     assert getattr(refused.exception, "exit_code", None) == 2 and "--force" in str(refused.exception)
     assert out.read_text() == "mine"
     assert invoke("export", "--out", str(out), "--force").exit_code == 0
-    assert len(out.read_text().splitlines()) == 6
+    assert sum('"kind": "event"' in line for line in out.read_text().splitlines()) == len(ALL)
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
 
 

@@ -1,0 +1,71 @@
+"""What `memo export` writes: settings, every table, and what stands in files of MEMO's folder."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from memo import launch_sets, pauses, traces
+from memo.broker import broker_url, shown
+from memo.cli.progress import Progress
+from memo.paths import Home
+from memo.settings import Settings
+
+EVERY = 500
+"""Rows between two steps of the progress bar."""
+
+Rows = Iterator[dict[str, Any]]
+
+
+def parts(
+    session: Any, settings: Settings, home: Home, scope: str | None, progress: Progress
+) -> Iterator[tuple[str, str, Rows]]:
+    """Each part's name, what one of its rows is called, and the rows; what is of no scope only where none is named."""
+    from db import copy
+
+    counts, done = copy.counts(session, scope), 0
+
+    def counted(rows: Rows) -> Rows:
+        nonlocal done
+        for row in rows:
+            yield row
+            done += 1
+            if done % EVERY == 0:
+                progress(done, sum(counts.values()))
+
+    yield "settings", "setting", iter([_settings(settings, home)])
+    for table in copy.TABLES:
+        yield table, copy.kind(table), counted(copy.rows(session, table, scope))
+    progress(done, done)
+    yield "records", "record", (line for line in traces.recorded(home) if scope in (None, line["scope"]))
+    machine = scope in (None, settings.scope)
+    for name, kind, rows in (
+        ("pauses", "pause", _pauses(home)),
+        ("launch_sets", "launch_set", map(launch_sets.as_dict, launch_sets.every(home))),
+        ("rejects", "reject", traces.rejected(home)),
+        ("files", "file", _files(home)),
+    ):
+        yield name, kind, iter(rows if machine else ())
+
+
+def _settings(settings: Settings, home: Home) -> dict[str, Any]:
+    """The settings in force, without the passwords of store and broker."""
+    from db.engine import shown_url
+
+    urls = {"database_url": shown_url(settings, home), "broker_url": shown(broker_url(home, settings))}
+    return settings.model_dump(mode="json") | urls
+
+
+def _pauses(home: Home) -> Iterable[dict[str, Any]]:
+    for pause in pauses.read(home):
+        yield {"since": pause.since.isoformat(), "until": pause.until.isoformat() if pause.ends else None}
+
+
+def _files(home: Home) -> Iterable[dict[str, Any]]:
+    """All in MEMO's folder by name and size: trained versions, what was learned, logs, and your own in the inbox."""
+    for path in sorted(home.root.rglob("*")):
+        with suppress(OSError):  # it went meanwhile
+            found = path.lstat()
+            if path.is_file() and not path.is_symlink():
+                changed = datetime.fromtimestamp(found.st_mtime, UTC).isoformat()
+                yield {"path": str(path), "bytes": found.st_size, "changed_at": changed}
