@@ -1,20 +1,11 @@
 """What has the focus, told as often as it changes, becomes the events of one person at one screen."""
 
-import asyncio
-import time
-from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
-from collector.presence import Sign, clock_set, logind, slept
 from collector.usage import Usage
 from memo.events import Action, Event, Operation
 from memo.grammar import clean
-from memo.protocols import Batch, Stop
 
 SETTLE_S = 0.015
 """A window that has the focus for less was passed on the way to another one."""
@@ -123,88 +114,3 @@ class Focus:
 
 def _letters(title: str) -> str:
     return "".join(filter(str.isalpha, title))
-
-
-class Screen(Protocol):
-    """A window system that says what has the focus; its descriptor is readable when that may have changed."""
-
-    def fileno(self) -> int:
-        """The descriptor to wait for."""
-
-    def read(self, focus: Focus) -> None:
-        """Tell `focus` what has changed, without waiting. Raises where the connection is lost."""
-
-
-def follow(
-    source: str,
-    screen: Screen,
-    emit: Callable[[Batch], None],
-    stop: Stop,
-    ready: Callable[[], None],
-    signs: Sequence[Sign] = (logind,),
-) -> None:
-    """Emit what happens on a screen until `stop` is set or the screen is lost; `ready` is called once it is watched.
-
-    It sleeps until something changes: the screen, a sign whether somebody is there, or a time after which a change
-    counts.
-    """
-    asyncio.run(attend(source, screen, emit, stop, ready, signs))
-
-
-async def attend(
-    source: str,
-    screen: Screen,
-    emit: Callable[[Batch], None],
-    stop: Stop,
-    ready: Callable[[], None],
-    signs: Sequence[Sign],
-) -> None:
-    """The same, in a loop that runs already."""
-    focus, sleep, clock, woken = Focus(), slept(), clock_set(), asyncio.Event()
-    loop, told = asyncio.get_running_loop(), deque[asyncio.Future[None]]()
-
-    def look_at_clocks() -> None:
-        if by := clock.seconds():
-            focus.clock_set(timedelta(seconds=by))
-        if slept_s := sleep.seconds():
-            focus.away("asleep", _now() - timedelta(seconds=slept_s))
-            focus.back("asleep")
-
-    def mark(reason: str, away: bool, for_s: float = 0.0) -> None:
-        look_at_clocks()
-        if away:
-            focus.away(reason, _now() - timedelta(seconds=for_s))
-        else:
-            focus.back(reason)
-        woken.set()
-
-    def tell() -> None:
-        if events := focus.take(time.monotonic(), _now()):
-            told.append(loop.run_in_executor(store, emit, Batch(events, source, {})))
-            told[-1].add_done_callback(lambda _: woken.set())
-        while told and told[0].done():
-            told.popleft().result()
-
-    for file in (screen, stop):
-        loop.add_reader(file, woken.set)
-    with ThreadPoolExecutor(1) as store:  # while it waits for the disk, the screen is still read
-        async with AsyncExitStack() as stack:
-            for sign in signs:
-                await stack.enter_async_context(sign(mark))
-            try:
-                while not stop.is_set():
-                    woken.clear()
-                    look_at_clocks()
-                    screen.read(focus)
-                    tell()
-                    ready()
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(woken.wait(), focus.wait(time.monotonic()))
-            finally:
-                focus.away("ended", _now())
-                tell()
-                await asyncio.gather(*told)
-
-
-def _now() -> datetime:
-    return datetime.now().astimezone()

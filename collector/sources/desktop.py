@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from collector.focus import Focus, attend
+from collector.focus import Focus
+from collector.follow import attend
 from collector.presence import logind
 from collector.sources.sockets import answering
 from collector.sources.wayland import idle
@@ -53,7 +54,7 @@ class DesktopSource:
 
 
 class DesktopScreen:
-    """Implements `collector.focus.Screen` on what is told by calls. Close it at the end."""
+    """Implements `collector.follow.Screen` on what is told by calls. Close it at the end."""
 
     def __init__(self, apps: Apps) -> None:
         self._apps = apps

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from collector.focus import Focus, Window, follow
+from collector.focus import Focus, Window
+from collector.follow import follow
 from collector.presence import logind
 from collector.sources.i3_ipc import GET_TREE, SUBSCRIBE, WINDOW, WORKSPACE, Frames, message
 from collector.sources.sockets import answering
@@ -54,7 +55,7 @@ class SwaySource:
 
 
 class SwayScreen:
-    """Implements `collector.focus.Screen` on a connection to sway."""
+    """Implements `collector.follow.Screen` on a connection to sway."""
 
     def __init__(self, connection: socket.socket, apps: Apps) -> None:
         self._connection, self._apps = connection, apps

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from collector.focus import Focus, Window, follow
+from collector.focus import Focus, Window
+from collector.follow import follow
 from collector.presence import logind
 from collector.sources.sway import SwaySource, sway_socket
 from collector.sources.wayland import can_speak, compositor, idle, speaking
@@ -63,7 +64,7 @@ class WlrootsSource:
 
 
 class ToplevelScreen:
-    """Implements `collector.focus.Screen` on what the child writes."""
+    """Implements `collector.follow.Screen` on what the child writes."""
 
     def __init__(self, lines: IO[bytes], apps: Apps) -> None:
         self._file, self._apps = lines.fileno(), apps

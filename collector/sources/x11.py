@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from collector.focus import follow
+from collector.follow import follow
 from collector.sources.sockets import answers
 from memo.apps import Apps
 from memo.grammar import clean

@@ -24,7 +24,7 @@ LONGEST = MAX_TEXT
 
 
 class X11Screen:
-    """Implements `collector.focus.Screen` on a display. Source: Extended Window Manager Hints 1.5, ICCCM 2.0."""
+    """Implements `collector.follow.Screen` on a display. Source: Extended Window Manager Hints 1.5, ICCCM 2.0."""
 
     def __init__(self, display: Display, apps: Apps) -> None:
         display.set_error_handler(lambda *_: None)  # of requests without an answer: it would print them

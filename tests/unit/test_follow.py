@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from collector import focus
-from collector.focus import Focus, Window, follow
+from collector.focus import Focus, Window
+from collector.follow import follow
 from memo.events import Operation
 from memo.protocols import Batch, Stop
 
