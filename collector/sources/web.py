@@ -1,15 +1,12 @@
 """Web visits: browsers' histories, read soon after a browser has written to one."""
 
-import os
-import select
 import shutil
 import sqlite3
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
-from functools import partial
+from contextlib import closing
 from typing import Any
 
 from watchdog.events import (
@@ -18,10 +15,9 @@ from watchdog.events import (
     FileModifiedEvent,
     FileMovedEvent,
     FileSystemEvent,
-    FileSystemEventHandler,
 )
-from watchdog.observers import Observer
 
+from collector.sources.notices import Notice, Notices, observing, watch
 from collector.sources.web_history import JOURNAL, WAL
 from collector.sources.web_profiles import Profile, profiles
 from collector.sources.web_reader import SOURCE, Reader
@@ -42,31 +38,29 @@ SCAN_S = 600.0
 log = get(__name__)
 
 
-class Watched(FileSystemEventHandler):
+class Watched:
     """A profile whose folder is watched."""
 
-    def __init__(self, profile: Profile, wake: Callable[[], object]) -> None:
+    def __init__(self, profile: Profile) -> None:
         self.profile = profile
         self.live = False
         """Whether what was before is told."""
         self.touched: float | None = time.monotonic() - QUIET_S  # it is read at once
         """When its history first changed since it was copied."""
         self.copied = -PAUSE_S
-        self._written = {profile.kind.database, profile.kind.database + WAL}
-        self._wake = wake
+        history = str(profile.database)
+        self._written, self._journal = {history, history + WAL}, history + JOURNAL
 
     @property
     def due(self) -> float | None:
         """When it is to be read; None while nothing has changed."""
         return None if self.touched is None else max(self.touched + QUIET_S, self.copied + PAUSE_S)
 
-    def on_any_event(self, event: FileSystemEvent) -> None:
-        """Take notice of a change, in the observer's thread: what a journal belongs to is written once it goes."""
-        names = {os.path.basename(os.fsdecode(path)) for path in (event.src_path, event.dest_path)}
-        ended = isinstance(event, FileDeletedEvent) and self.profile.kind.database + JOURNAL in names
-        if self.touched is None and (ended or not self._written.isdisjoint(names)):
-            self.touched = time.monotonic()
-            self._wake()
+    def is_new(self, notice: Notice) -> bool:
+        """Whether this is its first change: what a journal belongs to is written once that goes."""
+        paths = {notice.source, notice.destination}
+        ended = isinstance(notice.change, FileDeletedEvent) and self._journal in paths
+        return self.touched is None and (ended or not self._written.isdisjoint(paths))
 
 
 class WebSource:
@@ -92,30 +86,26 @@ class WebSource:
 
     def _follow(self, reader: Reader, found: list[Profile], stop: Stop) -> None:
         """Follow these profiles until there are others."""
-        woken, observer = os.eventfd(0, os.EFD_NONBLOCK), Observer()
-        watched = [Watched(profile, partial(os.eventfd_write, woken, 1)) for profile in found]
-        try:
+        watched = list(map(Watched, found))
+        with (
+            closing(Notices(lambda notice: any(one.is_new(notice) for one in watched))) as notices,
+            observing() as observer,
+        ):
             for one in watched:
-                observer.schedule(one, str(one.profile.folder), event_filter=WATCHED)
-            observer.start()
+                watch(observer, notices, one.profile.folder, WATCHED)
             self.watching.set()
-            self._read_on(reader, watched, woken, stop)
-        finally:
-            if observer.is_alive():
-                observer.stop()
-                observer.join()
-            os.close(woken)
+            self._read_on(reader, watched, notices, stop)
 
-    def _read_on(self, reader: Reader, watched: list[Watched], woken: int, stop: Stop) -> None:
+    def _read_on(self, reader: Reader, watched: list[Watched], notices: Notices, stop: Stop) -> None:
         scan = time.monotonic() + SCAN_S
         while not stop.is_set():
             for one in watched:
                 if one.due is not None and one.due <= time.monotonic() and not stop.is_set():
                     self._read(reader, one)
             dues = [due for one in watched if (due := one.due) is not None]
-            select.select([stop.fileno(), woken], [], [], max(0.0, min(scan, *dues, scan) - time.monotonic()))
-            with suppress(BlockingIOError):
-                os.eventfd_read(woken)
+            for notice in notices.wait(stop, min([scan, *dues]) - time.monotonic()):
+                for one in watched:
+                    one.touched = notice.at if one.is_new(notice) else one.touched
             if time.monotonic() >= scan:
                 if set(profiles()) != {one.profile for one in watched}:
                     return
