@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from memo.cli.look import change
 from memo.cli.progress import bar
 from memo.cli.text import safe
 from memo.errors import MemoError, UsageError
@@ -50,12 +51,8 @@ def import_(
 
     Of other programs: `memo import --browser --days 90`, `memo import --activitywatch http://127.0.0.1:5600`
     """
-    from collector.intake import Intake
     from data.importers import form
-    from db import migrate
-    from db.engine import open_store
     from memo import logs
-    from memo.cli import imports_known
 
     if not (files or browser or activitywatch):
         raise UsageError("Nothing is named to import; name files, or say --browser, or --activitywatch URL.")
@@ -63,29 +60,23 @@ def import_(
     logs.setup(home.logs, "cli")
     for file in files or []:
         form(file)  # all are looked at before the first is stored
-    migrate.upgrade(settings, home)
-    store = open_store(settings, home)
-    try:
+    with change(settings, home) as store:
         counts, rejected = _import(store, settings, home, files or [])
         if counts["new"]:
             _announce(store, settings, home)
-        intake = Intake(store, settings, home, partial(_tell, settings, home))
-        if browser:
-            imports_known.browsers(intake, settings, home, days, counts)
-        if activitywatch:
-            rejected += imports_known.activitywatch(intake, settings, home, activitywatch, counts)
-    finally:
-        store.close()
+        rejected += _import_known(store, settings, home, browser, days, activitywatch, counts)
     if as_json:
         print(json.dumps({**counts, "scope": settings.scope, "rejects": [str(file) for file in rejected]}))
     else:
         _say(counts, rejected)
     if files and not counts["read"]:
-        raise MemoError(
-            f"No event could be read; {rejected[0]} says why for each line."
-            if rejected
-            else f"No event stands in {', '.join(map(str, files))}; name files of windows or of events."
-        )
+        raise _none_read(files, rejected)
+
+
+def _none_read(files: list[Path], rejected: list[Path]) -> MemoError:
+    if rejected:
+        return MemoError(f"No event could be read; {rejected[0]} says why for each line.")
+    return MemoError(f"No event stands in {', '.join(map(str, files))}; name files of windows or of events.")
 
 
 def _say(counts: Counter[str], rejected: list[Path]) -> None:
@@ -111,6 +102,27 @@ def _import(store: "Store", settings: Settings, home: Home, files: list[Path]) -
             if not events.in_order(session, settings.scope, before):
                 events.resequence(session, settings.scope)
     return counts, rejected
+
+
+def _import_known(
+    store: "Store",
+    settings: Settings,
+    home: Home,
+    browser: bool,
+    days: int | None,
+    activitywatch: str,
+    counts: Counter[str],
+) -> list[Path]:
+    """What other programs know, added to the counts; the rejects files."""
+    from collector.intake import Intake
+    from memo.cli import imports_known
+
+    intake = Intake(store, settings, home, partial(_tell, settings, home))
+    if browser:
+        imports_known.browsers(intake, settings, home, days, counts)
+    if activitywatch:
+        return imports_known.activitywatch(intake, settings, home, activitywatch, counts)
+    return []
 
 
 def _import_file(

@@ -3,13 +3,13 @@
 import sqlite3
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memo.cli.progress import bar
+from memo.cli.progress import Progress, bar
 from memo.cli.text import safe
 from memo.errors import MemoError
 from memo.events import Event
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 EVERY = 500
 """Events between two steps of the progress bar."""
-
-Progress = Callable[[int, int], None]
 
 
 def browsers(intake: "Intake", settings: Settings, home: Home, days: int | None, counts: Counter[str]) -> None:
