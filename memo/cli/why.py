@@ -61,14 +61,16 @@ def _show_redacted(settings: Settings, home: Home, as_json: bool) -> None:
 
     with look(settings, home) as session:
         found = redactions.by_rule(session) if session else []
+    chinese = settings.language == "zh"
     if as_json:
         print(json.dumps(found))
         return
     for one in found:
         last = datetime.fromisoformat(one["last_at"]).astimezone(settings.zone)
-        print(f"{one['rule']:16}{one['events']:>8} events, last at {last:%Y-%m-%d %H:%M:%S}")
+        words = "个事件，最近一次在" if chinese else " events, last at"
+        print(f"{one['rule']:16}{one['events']:>8}{words} {last:%Y-%m-%d %H:%M:%S}")
     if not found:
-        print("No privacy rule has acted yet.")
+        print("还没有隐私规则起过作用。" if chinese else "No privacy rule has acted yet.")
 
 
 def _explain(settings: Settings, home: Home, prediction: int) -> dict[str, Any]:

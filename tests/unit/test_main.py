@@ -10,7 +10,7 @@ import pytest
 from conftest import logging_restored
 from histories import Chromium
 
-from db import cursors
+from db import cursors, migrate, redactions
 from db.engine import open_store
 from memo import __version__, cli, pauses, running
 from memo.cli import COMMANDS, main
@@ -205,9 +205,26 @@ def test_why_takes_a_prediction_or_redacted(run: Run, words: list[str]) -> None:
     assert (done.status, done.out) == (2, "") and "--redacted" in done.err
 
 
-def test_without_a_store_no_rule_has_acted(run: Run) -> None:
+def test_without_a_store_no_rule_has_acted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("why", "--redacted").out == "No privacy rule has acted yet.\n"
     assert run("why", "--redacted", "--json").out == "[]\n"
+    monkeypatch.setenv("MEMO_LANGUAGE", "zh")
+    assert run("why", "--redacted").out == "还没有隐私规则起过作用。\n"
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "       3 events, last at 2"), ("zh", "       3个事件，最近一次在 2")]
+)
+def test_what_a_rule_did_is_said_in_the_language(
+    run: Run, home: Home, monkeypatch: pytest.MonkeyPatch, language: str, words: str
+) -> None:
+    monkeypatch.setenv("MEMO_LANGUAGE", language)
+    migrate.upgrade(Settings(), home)
+    store = open_store(Settings(), home)
+    with store.write() as session:
+        redactions.add(session, "web", {"sites": 3})
+    store.close()
+    assert f"sites           {words}" in run("why", "--redacted").out
 
 
 def test_a_base_model_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
