@@ -35,7 +35,7 @@ $(READY): requirements.lock pyproject.toml
 run: env ## start MEMO in the foreground; Ctrl-C stops it
 	@exec $(BIN)/memo up --foreground
 
-test: env test-desktop-deps ## run all tests
+test: env test-desktop-deps ## run the tests, those with real browsers apart
 	$(BIN)/python -m pytest -n 3 --dist loadfile tests/acceptance tests/integration tests/unit -q
 
 test-desktop: env ## run the tests that need real browsers
