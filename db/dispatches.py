@@ -96,9 +96,14 @@ def claim(session: Session, claims: Sequence[Claim]) -> dict[tuple[int, str], in
     ]
     if not rows:
         return {}
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    fresh = insert(_TABLE).on_conflict_do_nothing().returning(_TABLE.c.prediction_id, _TABLE.c.handler, _TABLE.c.id)
-    return {(prediction, handler): number for prediction, handler, number in session.connection().execute(fresh, rows)}
+    fresh = session.connection().execute(_CLAIM[session.get_bind().dialect.name], rows)
+    return {(prediction, handler): number for prediction, handler, number in fresh}
+
+
+_CLAIM = {
+    name: insert(_TABLE).on_conflict_do_nothing().returning(_C.prediction_id, _C.handler, _C.id)
+    for name, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
+}
 
 
 def of(session: Session, prediction_id: int) -> Sequence[DispatchRow]:

@@ -171,7 +171,7 @@ class DispatchRow(Base):
     __table_args__ = (
         UniqueConstraint("prediction_id", "handler"),
         Index(None, "scope", "at"),
-        Index(None, "scope", "handler", "at"),
+        Index(None, "scope", "handler", "at", "status", "read_bytes"),  # the budget of an hour is in it
         Index(None, "scope", "handler", "action_key", "at"),
         Index("ix_dispatches_open", "scope", sqlite_where=OPEN, postgresql_where=OPEN),
     )

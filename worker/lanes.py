@@ -19,8 +19,9 @@ from worker.hands import Hand, HandlerFailed
 
 LENGTH = 16
 """Predictions that wait for a handler; what comes then is written down as overrun."""
-NOTED_S = 0.5
-"""So long what gates stopped may wait to be written down, all together: a burst is mostly that."""
+NOTED_S, NOTED = 0.5, 128
+"""So long, or so many of them, what gates stopped may wait to be written down, all together: a burst is mostly that,
+and who writes keeps the others waiting."""
 IDLE_S = 60.0
 """After so long without a go a handler's process ends."""
 
@@ -103,7 +104,7 @@ class Lane:
             self._stopped.append(choice)
         elif choice:
             carry_out(self._store, [choice], lambda go: self.hand.handle(go, self._handler.limit_s))
-        if len(self._stopped) >= LENGTH:
+        if len(self._stopped) >= NOTED:
             self._write_down()
 
     def _write_down(self) -> None:
