@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from db.models import EventRow, ScopeRow
@@ -64,11 +64,14 @@ def append(session: Session, scope: str, events: Sequence[Event], keys: Sequence
 def _known(session: Session, scope: str, keys: Sequence[str]) -> set[str]:
     known: set[str] = set()
     for start in range(0, len(keys), CHUNK):
-        chunk = keys[start : start + CHUNK]
-        known |= set(
-            session.scalars(select(EventRow.line_key).where(EventRow.scope == scope, EventRow.line_key.in_(chunk)))
-        )
+        given = {"scope": scope, "keys": keys[start : start + CHUNK]}
+        known |= set(session.connection().scalars(_KNOWN, given))
     return known
+
+
+_OF = TABLE.c.scope == bindparam("scope")
+_KNOWN = select(TABLE.c.line_key).where(_OF, TABLE.c.line_key.in_(bindparam("keys", expanding=True)))
+"""Statements that each batch needs are made once."""
 
 
 def without_doubles(session: Session, scope: str, source: str, given: Sequence[Event]) -> list[Event]:
@@ -77,13 +80,19 @@ def without_doubles(session: Session, scope: str, source: str, given: Sequence[E
     known: dict[Action, list[datetime]] = {}
     for start in range(0, len(given), CHUNK):
         chunk = given[start : start + CHUNK]
-        times, targets = [event.at for event in chunk], {event.target for event in chunk}
-        near = EventRow.at.between(min(times) - DOUBLE, max(times) + DOUBLE)
-        others = EventRow.source.not_in((source, IMPORT))  # of imports the count of equal lines decides
-        query = select(EventRow).where(EventRow.scope == scope, near, others, EventRow.target.in_(targets))
-        for row in session.scalars(query):
+        times, targets = [event.at for event in chunk], list({event.target for event in chunk})
+        near = {"begin": min(times) - DOUBLE, "end": max(times) + DOUBLE}
+        for row in session.scalars(_OTHERS, {"scope": scope, "own": [source, IMPORT], "targets": targets} | near):
             known.setdefault(as_event(row).action, []).append(row.at)
     return [one for one in given if all(abs(one.at - at) > DOUBLE for at in known.get(one.action, ()))]
+
+
+_OTHERS = select(EventRow).where(
+    EventRow.scope == bindparam("scope"),
+    EventRow.at.between(bindparam("begin"), bindparam("end")),
+    EventRow.source.not_in(bindparam("own", expanding=True)),  # of imports the count of equal lines decides
+    EventRow.target.in_(bindparam("targets", expanding=True)),
+)
 
 
 def _as_row(event: Event, scope: str, seq: int, key: str, now: datetime) -> dict[str, Any]:

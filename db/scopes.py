@@ -11,7 +11,14 @@ from db.models import ScopeRow
 
 
 def locked(session: Session, scope: str) -> ScopeRow:
-    """The scope's row, made where it is missing, locked until the transaction ends."""
+    """The scope's row, made where it is missing, locked until the transaction ends, which is its session's only one."""
+    held: dict[str, ScopeRow] = session.info.setdefault("locked", {})
+    if scope not in held:
+        held[scope] = _lock(session, scope)
+    return held[scope]
+
+
+def _lock(session: Session, scope: str) -> ScopeRow:
     query = select(ScopeRow).where(ScopeRow.name == scope).with_for_update()
     query = query.execution_options(populate_existing=True)  # as it is now, not as this session read it before
     row = session.scalars(query).one_or_none()
