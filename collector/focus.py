@@ -7,7 +7,7 @@ from collector.usage import Usage
 from memo.events import Action, Event, Operation
 from memo.grammar import clean
 
-SETTLE_S = 0.015
+SETTLE_S = 0.010
 """A window that has the focus for less was passed on the way to another one."""
 STANDS_S = 1.0
 """A new title, or no window at all, counts once it has stood so long; what spins in a title never does."""

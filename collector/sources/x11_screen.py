@@ -50,8 +50,8 @@ class X11Screen:
                 self._take(self._display.next_event(), focus)
             if not self._changed:
                 return
-            self._changed = False
-            focus.see(self._look(), time.monotonic())
+            self._changed, now = False, time.monotonic()  # the looks at a window take some time
+            focus.see(self._look(), now)
 
     def _take(self, event: rq.Event, focus: Focus) -> None:
         idle = self._idle.begins(event)
