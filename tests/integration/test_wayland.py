@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -182,16 +183,16 @@ def test_only_one_of_the_two_runs_under_sway(folder: Path, home: Home) -> None:
 
 def test_a_compositor_that_tells_nobody_is_asked_once(folder: Path, home: Home) -> None:
     def serve() -> None:
-        """Offer nothing: answer the request that asks whether all has been offered."""
-        while True:
-            connection, _ = server.accept()
-            with connection:
-                if not (asked := connection.recv(1024)):
-                    continue  # it only looked whether somebody answers
-                callback = struct.unpack_from("=I", asked, len(asked) - 4)[0]
-                connection.sendall(struct.pack("=III", callback, 12 << 16, 0))
-                connection.recv(1024)
-                return
+        """Offer nothing to anybody, until it is shut down: answer what asks whether all has been offered."""
+        with suppress(OSError):
+            while True:
+                connection, _ = server.accept()
+                with connection:
+                    if not (asked := connection.recv(1024)):
+                        continue  # it only looked whether somebody answers
+                    callback = struct.unpack_from("=I", asked, len(asked) - 4)[0]
+                    connection.sendall(struct.pack("=III", callback, 12 << 16, 0))
+                    connection.recv(1024)
 
     source = WlrootsSource(Settings(sources=SourceSettings(on=["wlroots"])), home)
     with socket.socket(socket.AF_UNIX) as server:
@@ -203,5 +204,6 @@ def test_a_compositor_that_tells_nobody_is_asked_once(folder: Path, home: Home) 
         assert source.missing() == ""
         with pytest.raises(ConnectionError):
             source.run(lambda batch: None, lambda key: None, Stop())
-        serving.join()
         assert "tells nobody of its windows" in source.missing()
+        server.shutdown(socket.SHUT_RDWR)
+        serving.join()
