@@ -12,9 +12,11 @@ from importlib.metadata import EntryPoint
 from typing import Any
 
 import pytest
+import structlog
 from conftest import logging_restored
+from structlog.testing import capture_logs
 
-from collector import installed
+from collector import collector, installed
 from collector.collector import BACK_OFF_S, hush_libraries, keep_running
 from collector.intake import Intake
 from collector.states import EVERY, State, States
@@ -158,9 +160,7 @@ def test_one_that_can_not_be_used_says_so_and_stops_no_other(home: Home, monkeyp
     assert says["inbix"][1] == "No source of this name is installed; correct it in sources.on of memo.toml."
 
 
-def test_a_note_of_a_source_is_shown_until_it_is_over(
-    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_note_of_a_source_is_shown_until_it_is_over(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     class Noting(Source):
         def run(self, emit: Callable[[Any], None], cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
             for says in ("the limit is reached; raise it", ""):
@@ -173,14 +173,16 @@ def test_a_note_of_a_source_is_shown_until_it_is_over(
     seen: list[dict[str, Any]] = []
     wrong: list[str] = []
     clock, store, states = Clock(), open_store(Settings(), home), States(home)
-    keep_running(Noting(clock, [], False), Intake(store, Settings(), home, lambda scope: None), states, clock)
+    monkeypatch.setattr(collector, "log", structlog.get_logger())  # ours may be bound to another test's settings
+    with capture_logs() as logged:
+        keep_running(Noting(clock, [], False), Intake(store, Settings(), home, lambda scope: None), states, clock)
     store.close()
     assert [(one["state"], one["says"]) for one in seen] == [
         ("watching", "the limit is reached; raise it"),
         ("watching", ""),
     ]
     assert wrong == ["scripted: the limit is reached; raise it", "scripted watching"]
-    assert capsys.readouterr().out.count("the limit is reached; raise it") == 1
+    assert [one["event"] for one in logged].count("the limit is reached; raise it") == 1
 
 
 def _examined(home: Home) -> str:
