@@ -156,7 +156,7 @@ def test_a_server_that_goes_is_waited_for(
     tmp_path: Path, port: int, home: Home, taking: Taking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("collector.collector.BACK_OFF_S", (0.1, 0.2))
-    begin, url = datetime.now(UTC), Settings.load().sources.activitywatch_url
+    url = Settings.load().sources.activitywatch_url
     with Following(home, taking):
         until(lambda: '"failed"' in home.sources.read_text())
         assert f"The ActivityWatch server at http://127.0.0.1:{port} does not answer" in home.sources.read_text()
@@ -164,7 +164,7 @@ def test_a_server_that_goes_is_waited_for(
             with serving(tmp_path, port) as server:
                 server.make("w", "currentwindow")
                 until(lambda: '"watching"' in home.sources.read_text() and taking.cursor("activitywatch", url))
-                server.beat("w", begin + second * SECOND, app="a", title=f"{second}")
+                server.beat("w", datetime.now(UTC), app="a", title=f"{second}")  # it is followed from now on
                 until_told(taking, f"window_focus {second}")
     assert sorted(words(taking.live + taking.past)) == ["window_focus 1", "window_focus 2"]
 
