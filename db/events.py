@@ -69,9 +69,9 @@ def _known(session: Session, scope: str, keys: Sequence[str]) -> set[str]:
     return known
 
 
-_OF = TABLE.c.scope == bindparam("scope")
-_KNOWN = select(TABLE.c.line_key).where(_OF, TABLE.c.line_key.in_(bindparam("keys", expanding=True)))
-"""Statements that each batch needs are made once."""
+_KNOWN = select(EventRow.line_key).where(
+    EventRow.scope == bindparam("scope"), EventRow.line_key.in_(bindparam("keys", expanding=True))
+)
 
 
 def without_doubles(session: Session, scope: str, source: str, given: Sequence[Event]) -> list[Event]:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Table, bindparam, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from db import events
@@ -42,11 +42,10 @@ def refused(session: Session, scope: str, action: Action) -> datetime | None:
     return at if answer == Answer.NEVER else None
 
 
-_C = cast(Table, FeedbackRow.__table__).c
 _LASTING = (
-    select(_C.action, _C.at, _C.answer)
-    .where(_C.scope == bindparam("scope"), _C.answer.in_((Answer.NEVER, Answer.YES)))
-    .order_by(_C.id.desc())
+    select(FeedbackRow.action, FeedbackRow.at, FeedbackRow.answer)
+    .where(FeedbackRow.scope == bindparam("scope"), FeedbackRow.answer.in_((Answer.NEVER, Answer.YES)))
+    .order_by(FeedbackRow.id.desc())
 )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Table, bindparam, func, select, update
+from sqlalchemy import CursorResult, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from db.events import CHUNK, IMPORT
@@ -70,8 +70,7 @@ def there(session: Session, ids: Iterable[int]) -> set[int]:
     return found
 
 
-_ID = cast(Table, PredictionRow.__table__).c.id
-_THERE = select(_ID).where(_ID.in_(bindparam("ids", expanding=True)))
+_THERE = select(PredictionRow.id).where(PredictionRow.id.in_(bindparam("ids", expanding=True)))
 
 
 def last_predicted_seq(session: Session, scope: str) -> int:
