@@ -1,6 +1,7 @@
 """A lane for each slow handler: a thread with a bounded queue, so that one that is stuck delays no other."""
 
 import queue
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from threading import Event, Thread
@@ -19,9 +20,9 @@ from worker.hands import Hand, HandlerFailed
 
 LENGTH = 16
 """Predictions that wait for a handler; what comes then is written down as overrun."""
-NOTED_S, NOTED = 0.5, 128
-"""So long, or so many of them, what gates stopped may wait to be written down, all together: a burst is mostly that,
-and who writes keeps the others waiting."""
+NOTED_S = 0.5
+"""So long what gates stopped may wait to be written down, all together: a burst is mostly that, and who writes keeps
+the others waiting."""
 IDLE_S = 60.0
 """After so long without a go a handler's process ends."""
 
@@ -51,6 +52,8 @@ class Lane:
         self._gates = (*gates, BackOff(self.hand))
         self._asks: queue.Queue[Callable[[], object] | None] = queue.Queue(LENGTH)
         self._stopped: list[Choice] = []
+        self._due = 0.0
+        """When they are to be written down."""
         self._thread = Thread(target=self._run, name=f"lane {name}", daemon=True)
         self._thread.start()
 
@@ -91,9 +94,11 @@ class Lane:
 
     def _next(self) -> Callable[[], object] | None:
         """What is to be done now; None to end."""
-        idle_s = IDLE_S if self.hand.pid else None
+        wait_s = IDLE_S if self.hand.pid else None
+        if self._stopped and (wait_s := self._due - time.monotonic()) <= 0:
+            return self._write_down
         try:
-            return self._asks.get(timeout=NOTED_S if self._stopped else idle_s)
+            return self._asks.get(timeout=wait_s)
         except queue.Empty:
             return self._write_down if self._stopped else self.hand.end
 
@@ -101,11 +106,10 @@ class Lane:
         with self._store.read() as session:
             choice = choose(session, self._name, self._handler, wanted, self._gates, is_on=self._is_on)
         if choice and choice.status == STOPPED:
+            self._due = self._due if self._stopped else time.monotonic() + NOTED_S
             self._stopped.append(choice)
         elif choice:
             carry_out(self._store, [choice], lambda go: self.hand.handle(go, self._handler.limit_s))
-        if len(self._stopped) >= NOTED:
-            self._write_down()
 
     def _write_down(self) -> None:
         stopped, self._stopped = self._stopped, []
