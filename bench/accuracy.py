@@ -19,7 +19,7 @@ from memo.settings import Settings
 from training import evaluate, questions
 from training.baselines import NAMES
 from training.make import Progress
-from training.report import Protocol, existing, fresh, report
+from training.report import Protocol, existing, fresh, report, scored
 from worker.predictors.mixed import MixedPredictor
 
 COLUMNS = ("hit@1", "hit@3", "hit@5", "mrr", "exact", "overall", "ece", "malformed")
@@ -87,13 +87,8 @@ def ahead(found: dict[str, Any]) -> str:
 
 def pooled(judged: Sequence[evaluate.Judged]) -> str:
     """How the windows of all people together are answered: a calibration error needs their number."""
-    found = evaluate.scores(judged)["next"]
-    columns = [name for name in COLUMNS if name in found["memo"]]
-    cells = {OURS["fresh"]: found.pop("memo")} | found
-    differences = {name: evaluate.ahead_of_baseline(judged, name) for name in NAMES}
-    rows = {name: [scores.get(column) for column in columns] for name, scores in cells.items()}
-    shown = table(f"next action, n = {len(judged)}", columns, rows)
-    return f"{shown}\n\n{ahead({'ahead': differences})}"
+    found = scored(judged)
+    return f"{next_action({'fresh': found})}\n\n{ahead(found)}"
 
 
 def from_the_first(asked: Sequence[questions.Question]) -> str:

@@ -68,7 +68,7 @@ def report(
     split = _chrono(asked, bar) if protocol is Protocol.CHRONO else _random(asked, zone, bar)
     name, readers = fit(questions.stream(split.train), bar)
     judged = split.ask(MixedPredictor(readers()), "asking")
-    found = _scored(judged) | {"version": name}
+    found = scored(judged) | {"version": name}
     found["scores"][evaluate.LOOK_UP] = evaluate.look_up(split.train, split.test)
     if ablate:
         found["ablation"] = {
@@ -107,7 +107,8 @@ def _random(asked: Sequence[Question], zone: tzinfo, bar: Bar) -> Split:
     return Split(seen, test, ask)
 
 
-def _scored(judged: Sequence[Judged]) -> dict[str, Any]:
+def scored(judged: Sequence[Judged]) -> dict[str, Any]:
+    """What a report says of answers, as JSON."""
     views: dict[str, Any] = {str(view): found for view, found in evaluate.scores(judged).items()}
     scores = views.pop("next")
     return {

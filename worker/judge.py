@@ -23,7 +23,7 @@ def judge(session: Session, names: Iterable[tuple[str, str]]) -> None:
         if handlers.resting(session, scope, name):
             continue
         balance = ledger.last_balance(session, scope, name, handlers.since(session, scope, name), GOES)
-        if balance.goes < GOES or (balance.known < min(KNOWN, balance.hits)):
+        if balance.goes < GOES or balance.known < min(KNOWN, balance.hits):
             continue
         if balance.saved_s >= balance.cost_s:
             handlers.paid(session, scope, name)

@@ -180,7 +180,8 @@ def _kept_out(counts: dict[str, int]) -> str:
 
 def _source(one: dict[str, Any]) -> str:
     failures = f" ({one['failures']} failures)" if one["failures"] else ""
-    return f"{one['state']}{failures}{': ' if doing(one) else ''}{doing(one)}"
+    says = doing(one)
+    return f"{one['state']}{failures}{': ' if says else ''}{says}"
 
 
 def _resting(one: dict[str, Any]) -> str:

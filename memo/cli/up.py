@@ -179,10 +179,11 @@ def _past(home: Home, settings: Settings) -> str:
     from db import cursors
     from memo.cli.look import look
 
-    with look(settings, home) as session:
-        known = session is not None and cursors.known(session, SOURCE)
-    if known or SOURCE not in settings.sources.on or not settings.sources.web_days or not profiles():
+    if SOURCE not in settings.sources.on or not settings.sources.web_days or not profiles():
         return ""
+    with look(settings, home) as session:
+        if session is not None and cursors.known(session, SOURCE):
+            return ""
     return (
         f"The last {settings.sources.web_days} days of your browsers' histories are read first; "
         "`memo sources` shows how far that is."
