@@ -14,6 +14,7 @@ from typing import NoReturn
 from uuid import uuid4
 
 import pytest
+import structlog
 from kombu import Connection
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -190,9 +191,12 @@ def _json_files(place: Path) -> list[Path]:
 @contextmanager
 def logging_restored() -> Iterator[None]:
     """Around a command, which sends the process's logs to its own file."""
-    root = logging.getLogger()
+    root, known, configure = logging.getLogger(), structlog.get_config(), structlog.configure
     before, level = root.handlers[:], root.level
-    yield
+    with pytest.MonkeyPatch.context() as patch:  # a logger that was kept would write to this command's file for ever
+        patch.setattr(structlog, "configure", lambda **given: configure(**given | {"cache_logger_on_first_use": False}))
+        yield
+    configure(**known)
     for handler in set(root.handlers) - set(before):
         handler.close()
     root.handlers[:] = before

@@ -12,11 +12,10 @@ from importlib.metadata import EntryPoint
 from typing import Any
 
 import pytest
-import structlog
 from conftest import logging_restored
 from structlog.testing import capture_logs
 
-from collector import collector, installed
+from collector import installed
 from collector.collector import BACK_OFF_S, hush_libraries, keep_running
 from collector.intake import Intake
 from collector.states import EVERY, State, States
@@ -173,7 +172,6 @@ def test_a_note_of_a_source_is_shown_until_it_is_over(home: Home, monkeypatch: p
     seen: list[dict[str, Any]] = []
     wrong: list[str] = []
     clock, store, states = Clock(), open_store(Settings(), home), States(home)
-    monkeypatch.setattr(collector, "log", structlog.get_logger())  # ours may be bound to another test's settings
     with capture_logs() as logged:
         keep_running(Noting(clock, [], False), Intake(store, Settings(), home, lambda scope: None), states, clock)
     store.close()
