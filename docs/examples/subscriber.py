@@ -11,5 +11,7 @@ from memo.client import subscribe
 group, *url = sys.argv[1:]
 for prediction in subscribe(group=group, url=url[0] if url else None):
     best = prediction["candidates"][:1]
-    print(json.dumps({"id": prediction["id"], "next": [one["text"] for one in best]}), flush=True)
+    line = json.dumps({"id": prediction["id"], "next": [one["text"] for one in best]})
+    sys.stdout.write(line + "\n")  # in one piece, also where Python does not buffer
+    sys.stdout.flush()
     # Asking for the next one tells the broker that this one is done. It may come twice: its id is its key.

@@ -27,7 +27,9 @@ class Subscriber(ConsumerMixin):
         """Print it, and only then say that it is done. It may come twice: its id is its key."""
         prediction = json.loads(message.body)
         best = prediction["candidates"][:1]
-        print(json.dumps({"id": prediction["id"], "next": [one["text"] for one in best]}), flush=True)
+        line = json.dumps({"id": prediction["id"], "next": [one["text"] for one in best]})
+        sys.stdout.write(line + "\n")  # in one piece, also where Python does not buffer
+        sys.stdout.flush()
         message.ack()
 
 
