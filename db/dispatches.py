@@ -110,14 +110,6 @@ def of(session: Session, prediction_id: int) -> Sequence[DispatchRow]:
     return session.scalars(query.order_by(DispatchRow.id)).all()
 
 
-def handlers(session: Session, prediction_id: int) -> set[str]:
-    """Which handlers have taken their go at a prediction."""
-    return set(session.connection().scalars(_HANDLERS, {"prediction": prediction_id}))
-
-
-_HANDLERS = select(DispatchRow.handler).where(DispatchRow.prediction_id == bindparam("prediction"))
-
-
 def finish(session: Session, ended: Sequence[Mapping[str, Any]]) -> None:
     """Write down how goes went, but for those that were forgotten meanwhile: `id`, and the columns `ENDED`."""
     session.connection().execute(_FINISH, [{f"new_{name}": value for name, value in one.items()} for one in ended])

@@ -4,6 +4,7 @@ Quick handlers act here, one after the other; each other one has a lane of its o
 stops nobody else.
 """
 
+import sys
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -22,6 +23,10 @@ from worker.judge import judge
 from worker.lanes import LENGTH, Lane
 from worker.machine import Machine
 
+SWITCH_S = 0.0005
+"""Seconds for which a thread holds the interpreter while another waits. With Python's own 5 ms a lane at work delays
+what is quick at each of its looks into the store."""
+
 
 class Dispatcher:
     """Holds the handlers of a process, each made once."""
@@ -33,6 +38,7 @@ class Dispatcher:
         self._installed = set(installed())
         self._handlers: dict[str, Handler] = {}
         self.lanes: dict[str, Lane] = {}
+        sys.setswitchinterval(SWITCH_S)
 
     def dispatch(self, prediction_id: int) -> None:
         """Let each handler to which the prediction is routed have at most one go at it."""
@@ -40,13 +46,9 @@ class Dispatcher:
             prediction = predictions.find(session, prediction_id)
             if prediction is None:
                 return
-            taken = dispatches.handlers(session, prediction_id)
-            choices = [
-                choice
-                for name, wanted in routed(prediction, self._settings).items()
-                if name not in taken and (choice := self._choose(session, prediction, name, wanted))
-            ]
-        carry_out(self._opened.store, choices, self._act)
+            routes = routed(prediction, self._settings).items()
+            chosen = [self._choose(session, prediction, name, wanted) for name, wanted in routes]
+        carry_out(self._opened.store, [choice for choice in chosen if choice], self._act)
 
     def settle(self) -> None:
         """Write down what came true and what did not; let handlers take back what they did in vain, and judge them."""
