@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from memo.launch_sets import UNIT, Span
@@ -21,6 +22,10 @@ REST = 5
 """So many times as long as it works it rests: not each disk's queue knows idle classes, and processors share caches."""
 STINT_S = 0.001
 """It works at least so long before it rests."""
+WAIT_S, LOOK_S = 0.05, 0.005
+"""Then it waits at most so long, looking so often, while another program runs: idle is for its own processor alone, and
+a neighbour at work slows what runs on the same core."""
+RUNNING = Path("/proc/loadavg")
 MANY = 1_000
 """Entries of a folder above which these are not looked at one by one."""
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -117,7 +122,23 @@ class _Warming:
         if worked >= STINT_S:
             self._done.reading_ms += worked * 1e3
             time.sleep(REST * worked)
+            _wait_for_others()
             self._since = time.perf_counter()
+
+
+def _wait_for_others() -> None:
+    until = time.monotonic() + WAIT_S
+    while _others_run() and time.monotonic() < until:
+        time.sleep(LOOK_S)
+
+
+def _others_run() -> bool:
+    """Whether the kernel counts more than this program as running or ready to."""
+    try:
+        running = RUNNING.read_text(encoding="ascii").split()[3]
+    except (OSError, IndexError):  # not Linux
+        return False
+    return int(running.partition("/")[0]) > 1
 
 
 def _list(folder: str) -> None:

@@ -1,6 +1,7 @@
 """Reading ahead: what is read, in which order, how far, and what never is."""
 
 import os
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,10 +19,11 @@ PLENTY = 10**9
 
 
 @pytest.fixture(autouse=True)
-def cold(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is in memory, and nobody rests."""
+def cold(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing is in memory, nobody rests, and nothing else runs."""
     monkeypatch.setattr(warming, "is_there", lambda file, start, length: False)
     monkeypatch.setattr(warming, "REST", 0)
+    monkeypatch.setattr(warming, "RUNNING", tmp_path / "not Linux")
 
 
 class Waiting(Machine):
@@ -86,6 +88,33 @@ def test_reading_ends_between_two_chunks(tmp_path: Path) -> None:
     said: Iterator[str] = iter(["", "", "memory pressure"])
     done = warm(_files(tmp_path, CHUNK, 4 * CHUNK, CHUNK), PLENTY, lambda: next(said))
     assert (done.read_bytes, done.stopped) == (2 * CHUNK, "memory pressure")
+
+
+@pytest.mark.parametrize(("runs_for", "looks"), [(0, 0), (3, 3), (10**6, 10)])
+def test_it_waits_for_others_that_run_but_not_for_ever(
+    runs_for: int, looks: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, now = tmp_path / "loadavg", 0.0
+
+    def tell(others: bool) -> None:
+        running.write_text(f"0.50 0.40 0.30 {1 + others}/200 4711\n")
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        if seconds:  # else it is the rest
+            now += seconds
+            tell(now < (runs_for - 0.5) * warming.LOOK_S)
+
+    tell(runs_for > 0)
+    monkeypatch.setattr(warming, "RUNNING", running)
+    monkeypatch.setattr(warming, "WAIT_S", 9.5 * warming.LOOK_S)
+    monkeypatch.setattr(warming, "STINT_S", 0.0)
+    monkeypatch.setattr(time, "sleep", sleep)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    [path] = _files(tmp_path, 10)
+    assert warm({path: ()}, 0, _nothing).stopped == "budget"  # the list of its folder, and the file: two stints
+    waits = round(now / warming.LOOK_S)
+    assert waits == (looks if runs_for < 10 else 2 * looks)
 
 
 def test_only_regular_files_are_opened(tmp_path: Path) -> None:
