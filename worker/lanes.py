@@ -20,9 +20,9 @@ from worker.hands import Hand, HandlerFailed
 
 LENGTH = 16
 """Predictions that wait for a handler; what comes then is written down as overrun."""
-NOTED_S = 0.5
+NOTED_S = 0.2
 """So long what gates stopped may wait to be written down, all together: a burst is mostly that, and who writes keeps
-the others waiting."""
+the others waiting, the longer the more there is to write."""
 IDLE_S = 60.0
 """After so long without a go a handler's process ends."""
 
