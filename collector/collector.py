@@ -5,6 +5,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from traceback import format_tb
@@ -54,7 +55,8 @@ def _run(source: Source, intake: Intake, states: States, stop: Stop) -> tuple[St
             states.put(source.name, State.WATCHING, given.says)
             log.warning(given.says or "what was wrong is over", source=source.name)
         elif isinstance(given, Past):
-            intake.take_past(source.name, replace(given, events=states.counted(source.name, given.events)))
+            with closing(states.counted(source.name, given.events)) as counted:
+                intake.take_past(source.name, replace(given, events=counted))
         else:
             intake.take(source.name, given)
 

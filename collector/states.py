@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import suppress
 from enum import StrEnum
 from operator import length_hint
@@ -41,15 +41,20 @@ class States:
             self._sources[name] = {"state": state, "says": says, "failures": failures}
             self._write()
 
-    def counted(self, name: str, past: Iterable[Event]) -> Iterator[Event]:
-        """The events of a past that is read now; meanwhile it is said how far that is, where it takes a while."""
+    def counted(self, name: str, past: Iterable[Event]) -> Generator[Event, None, None]:
+        """The events of a past that is read now; meanwhile it is said how far that is, where it takes a while.
+
+        Close it where it may not have been read to its end.
+        """
         total = length_hint(past)
-        for number, event in enumerate(past):
-            if number % EVERY == 0 and total > EVERY:
-                self._read(name, {"done": number, "total": total})
-            yield event
-        if total > EVERY:
-            self._read(name, None)
+        try:
+            for number, event in enumerate(past):
+                if number % EVERY == 0 and total > EVERY:
+                    self._read(name, {"done": number, "total": total})
+                yield event
+        finally:
+            if total > EVERY:
+                self._read(name, None)
 
     def _read(self, name: str, reading: dict[str, int] | None) -> None:
         with self._lock:
