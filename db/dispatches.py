@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Table, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Table, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -16,13 +16,14 @@ from memo.events import Action
 from memo.predictions import action_as_dict
 from memo.protocols import Cost
 
+HIT, WASTE = "hit", "waste"
 CLAIMED, DONE, DRY, FAILED, STOPPED, OVERRUN = "claimed", "done", "dry", "failed", "stopped", "overrun"
 GONE = (CLAIMED, DONE, DRY)
 """What counts as a go; what failed costs no budget."""
 ENDED = ("status", "detail", "duration_ms", "result", "cost_ms", "read_bytes")
 """What is known of a go once it has ended."""
-LAST_HITS = 100
-"""What a hit saves is learned from so many."""
+LAST_HITS, LEARNED = 100, timedelta(days=7)
+"""What a hit saves is learned from so many, of so long: what never seems worth it is tried again after that."""
 
 
 class Last(NamedTuple):
@@ -34,7 +35,7 @@ class Last(NamedTuple):
 
 
 class Hits(NamedTuple):
-    """Of a handler's goes that came true, up to `LAST_HITS`."""
+    """Of a handler's goes that came true and had something to do, up to `LAST_HITS`."""
 
     number: int
     known: int
@@ -136,6 +137,11 @@ _LAST = (
 )
 
 
+def useful(row: type[DispatchRow]) -> ColumnElement[bool]:
+    """Whether a go is a hit that had something to do; one that saved nothing had not: what it would read was there."""
+    return (row.outcome == HIT) & row.gain_s.is_distinct_from(0.0)
+
+
 def last_hour(session: Session, scope: str, handler: str) -> tuple[int, int]:
     """A handler's goes in the last hour, and the bytes that they read."""
     since = datetime.now(UTC) - timedelta(hours=1)
@@ -149,13 +155,14 @@ _LAST_HOUR = select(func.count(), func.coalesce(func.sum(DispatchRow.read_bytes)
 
 
 def hits(session: Session, scope: str, handler: str) -> Hits:
-    """Of a handler's last hits."""
-    return Hits(*session.connection().execute(_HITS, {"scope": scope, "handler": handler}).one())
+    """Of a handler's last hits that had something to do."""
+    since = datetime.now(UTC) - LEARNED
+    return Hits(*session.connection().execute(_HITS, {"scope": scope, "handler": handler, "since": since}).one())
 
 
 _LATEST = (
     select(DispatchRow.gain_s)
-    .where(*_OF, DispatchRow.outcome == "hit")
+    .where(*_OF, DispatchRow.at >= bindparam("since"), useful(DispatchRow))
     .order_by(DispatchRow.at.desc())
     .limit(LAST_HITS)
     .subquery()

@@ -10,11 +10,10 @@ from sqlalchemy import BigInteger, ColumnElement, case, cast, func, select, upda
 from sqlalchemy.orm import Session, aliased
 
 from db import events
-from db.dispatches import DONE, DRY, key
+from db.dispatches import DONE, DRY, HIT, WASTE, key, useful
 from db.models import OPEN, DispatchRow, EventRow, PredictionRow, ScopeRow
 from memo.predictions import HORIZON_S
 
-HIT, WASTE = "hit", "waste"
 LATE = timedelta(minutes=1)
 """After its life, in which it may still become known what a hit saved."""
 Open = tuple[DispatchRow, int, datetime, datetime]
@@ -115,7 +114,7 @@ class Balance:
     """Of some goes that are over: their number, and seconds. Of `known` hits it is known what they saved.
 
     Other hits do not count, and of the waste only as large a share does as of the hits is known: if all of it counted,
-    a handler would seem not to pay where only nobody measured it.
+    a handler would seem not to pay where only nobody measured it. A hit that had nothing to do is waste here.
     """
 
     goes: int
@@ -147,10 +146,10 @@ _IS_OVER = DispatchRow.outcome.is_not(None)
 
 def _balance(row: type[DispatchRow]) -> list[ColumnElement[Any]]:
     """The columns of a `Balance`."""
-    hit, waste = ((row.status == DONE) & (row.outcome == outcome) for outcome in (HIT, WASTE))
-    known, cost_s = hit & row.gain_s.is_not(None), row.cost_ms / 1e3
+    over, hit = (row.status == DONE) & row.outcome.is_not(None), (row.status == DONE) & useful(row)
+    known, waste, cost_s = hit & row.gain_s.is_not(None), over & ~useful(row), row.cost_ms / 1e3
     return [
-        _number(hit | waste),
+        _number(over),
         _number(hit),
         _number(known),
         _sum(known, row.gain_s),

@@ -22,7 +22,7 @@ from dispatching import (
     under,
     went,
 )
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 from structlog.testing import capture_logs
 
 from db import feedback, handlers, predictions
@@ -381,13 +381,15 @@ def test_the_budget_gate_counts_what_is_read(opened: Context, given: Given) -> N
     assert rows(opened, second)[0].detail == "budget: 30 MB and 30 MB more are above 50 MB an hour"
 
 
-def hits(opened: Context, number: int, gain_s: float | None) -> None:
+def hits(opened: Context, number: int, gain_s: float | None, ago: timedelta = timedelta(hours=2)) -> None:
     """So many past goes of the handler `costly` that came true."""
+    with opened.store.read() as session:
+        before = session.scalar(select(func.max(DispatchRow.id))) or 0
     for nth in range(number):
-        dispatch(under(opened, "costly"), predict(opened, f"past {nth}"))
-    values = {"outcome": "hit", "gain_s": gain_s, "at": datetime.now(UTC) - timedelta(hours=2)}
+        dispatch(under(opened, "costly"), predict(opened, f"past {before} {nth}"))
+    values = {"outcome": "hit", "gain_s": gain_s, "at": datetime.now(UTC) - ago}
     with opened.store.write() as session:
-        session.execute(update(DispatchRow).values(**values))
+        session.execute(update(DispatchRow).where(DispatchRow.id > before).values(**values))
 
 
 def test_the_value_gate_lets_only_the_likely_pass_until_hits_are_known(opened: Context, given: Given) -> None:
@@ -430,6 +432,27 @@ def test_the_value_gate_weighs_what_a_hit_saves_with_the_cost(
         assert went(opened, prediction) == [("costly", "done")]
     else:
         assert stopped_by(opened, prediction) == "value: 0.60 x 0.30 s is not above the cost of 0.20 s"
+
+
+def test_what_was_in_memory_says_nothing_of_what_was_not(opened: Context, given: Given) -> None:
+    hits(opened, 3, 0.0)
+    first = predict(opened, probability=0.55)
+    dispatch(under(opened, "costly"), first)
+    assert stopped_by(opened, first) == "value: 0.55 is below 0.60, 0 known hits so far"
+    hits(opened, 3, 0.5)
+    dispatch(under(opened, "costly"), predict(opened, "b", probability=0.55))
+    assert rows(opened)[-1].status == "done"
+
+
+def test_what_never_seemed_worth_it_is_tried_again_after_a_week(opened: Context, given: Given) -> None:
+    hits(opened, 3, 0.1, ago=timedelta(days=6.9))
+    early = predict(opened, probability=0.9)
+    dispatch(under(opened, "costly"), early)
+    assert stopped_by(opened, early) == "value: 0.90 x 0.10 s is not above the cost of 0.20 s"
+    with opened.store.write() as session:
+        session.execute(update(DispatchRow).values(at=datetime.now(UTC) - timedelta(days=7.1)))
+    dispatch(under(opened, "costly"), predict(opened, "b", probability=0.9))
+    assert rows(opened)[-1].status == "done"
 
 
 def test_gates_of_the_machine_are_asked(opened: Context, given: Given) -> None:

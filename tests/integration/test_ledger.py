@@ -215,6 +215,28 @@ def test_as_much_of_the_waste_counts_as_of_the_hits_is_known(opened: Context) ->
         assert ledger.last_balance(session, SCOPE, "unproven", None, 4).cost_s == 4 * 0.5, "all of them waste"
 
 
+def test_a_hit_that_had_nothing_to_do_is_no_hit_of_which_something_is_known(
+    opened: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judge, "GOES", 8)
+    on = under(opened, "unproven")
+    for app in "abcdefgh":
+        dispatch(on, predict(opened, app))
+    gains = [0.0, 0.0, 0.0, None, None, None]  # three were in memory, three saved nobody knows what
+    with opened.store.write() as session:
+        for row, gain in zip(rows(opened), [*gains, None, None], strict=True):
+            outcome = "hit" if row.id <= rows(opened)[5].id else "waste"
+            session.execute(update(DispatchRow).where(DispatchRow.id == row.id).values(outcome=outcome, gain_s=gain))
+        judge.judge(session, {(SCOPE, "unproven")})
+        assert not handlers.resting_as_json(session, SCOPE), "nobody knows yet whether it pays"
+        session.execute(
+            update(DispatchRow).where(DispatchRow.gain_s.is_(None), DispatchRow.outcome == "hit").values(gain_s=0.0)
+        )
+        judge.judge(session, {(SCOPE, "unproven")})
+        [resting] = handlers.resting_as_json(session, SCOPE)
+    assert resting["reason"] == "its last 8 goes cost 4.0 s and saved 0.0 s", "all was there anyway, or never came"
+
+
 def test_a_handler_that_does_not_pay_turns_itself_off_and_says_so_once(
     opened: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:

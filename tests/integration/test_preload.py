@@ -254,6 +254,8 @@ def test_a_document_that_was_opened_before_is_in_memory(home: Home, person: Pers
 
     assert _is_there(document, 0, SMALL)
     assert result["cold"] and result["read_bytes"] == SMALL
+    assert 0 < result["gain_s"] < 5, "what reading took is what opening it need not wait for"
+    assert handler.handle(asked, _soon())["gain_s"] == 0
 
 
 def test_no_other_document_is_touched(home: Home, person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
