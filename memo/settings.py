@@ -300,7 +300,7 @@ class PreloadSettings(Section):
     file_mb: Count = 100
     """A document larger than this is not read."""
     seconds: Annotated[float, Field(gt=0)] = 20.0
-    """Longest time of one go; five sixths of it are rest."""
+    """Longest time of one go, most of which is rest."""
     memory_pressure: Annotated[float, Field(ge=0, le=100)] = 10.0
     """Reading ends where programs waited for memory for more than this percent of the last 10 s."""
 

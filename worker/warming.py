@@ -22,9 +22,9 @@ REST = 5
 """So many times as long as it works it rests: not each disk's queue knows idle classes, and processors share caches."""
 STINT_S = 0.001
 """It works at least so long before it rests."""
-WAIT_S, LOOK_S = 0.05, 0.005
-"""Then it waits at most so long, looking so often, while another program runs: idle is for its own processor alone, and
-a neighbour at work slows what runs on the same core."""
+WAIT_S, LOOK_S = 2.0, 0.005
+"""Then it waits, at most so long in all and looking so often, while another program runs: idle is for its own processor
+alone, and a neighbour at work slows what runs on the same core."""
 RUNNING = Path("/proc/loadavg")
 MANY = 1_000
 """Entries of a folder above which these are not looked at one by one."""
@@ -79,12 +79,12 @@ class _Warming:
     def __init__(self, most: int, objection: Objection) -> None:
         self._most, self._objection = most, objection
         self._done, self._buffer = Warmed(), bytearray(CHUNK)
-        self._since = time.perf_counter()
+        self._since, self._waited = time.perf_counter(), 0.0
 
     def warm(self, files: Mapping[str, tuple[Span, ...]]) -> Warmed:
         began = time.process_time()
         acts = (
-            *(partial(_list, folder) for folder in dict.fromkeys(map(os.path.dirname, files))),
+            *(partial(self._folder, folder) for folder in dict.fromkeys(map(os.path.dirname, files))),
             *(partial(self._file, path, spans) for path, spans in files.items()),
         )
         for act in acts:
@@ -92,8 +92,14 @@ class _Warming:
             self._rest()
             if self._done.stopped not in ("", BUDGET):
                 break
+        self._done.reading_ms += (time.perf_counter() - self._since) * 1e3
         self._done.ms = (time.process_time() - began) * 1e3
         return self._done
+
+    def _folder(self, path: str) -> None:
+        self._done.stopped = self._objection()
+        if not self._done.stopped:
+            _list(path)
 
     def _file(self, path: str, spans: tuple[Span, ...]) -> None:
         with opened(path) as file:
@@ -117,19 +123,18 @@ class _Warming:
         self._done.there_bytes += length if there else 0
         return there
 
+    def _wait_for_others(self) -> None:
+        while self._waited < WAIT_S and _others_run():
+            time.sleep(LOOK_S)
+            self._waited += LOOK_S
+
     def _rest(self) -> None:
         worked = time.perf_counter() - self._since
         if worked >= STINT_S:
             self._done.reading_ms += worked * 1e3
             time.sleep(REST * worked)
-            _wait_for_others()
+            self._wait_for_others()
             self._since = time.perf_counter()
-
-
-def _wait_for_others() -> None:
-    until = time.monotonic() + WAIT_S
-    while _others_run() and time.monotonic() < until:
-        time.sleep(LOOK_S)
 
 
 def _others_run() -> bool:

@@ -85,36 +85,33 @@ def test_a_file_that_the_budget_does_not_hold_is_passed_over(tmp_path: Path) -> 
 
 
 def test_reading_ends_between_two_chunks(tmp_path: Path) -> None:
-    said: Iterator[str] = iter(["", "", "memory pressure"])
+    said: Iterator[str] = iter(["", "", "", "memory pressure"])  # asked before the folder is listed, too
     done = warm(_files(tmp_path, CHUNK, 4 * CHUNK, CHUNK), PLENTY, lambda: next(said))
     assert (done.read_bytes, done.stopped) == (2 * CHUNK, "memory pressure")
+    assert warm(_files(tmp_path, CHUNK), PLENTY, lambda: "deadline").files == 0
 
 
 @pytest.mark.parametrize(("runs_for", "looks"), [(0, 0), (3, 3), (10**6, 10)])
 def test_it_waits_for_others_that_run_but_not_for_ever(
     runs_for: int, looks: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    running, now = tmp_path / "loadavg", 0.0
+    running, waits = tmp_path / "loadavg", 0
 
-    def tell(others: bool) -> None:
-        running.write_text(f"0.50 0.40 0.30 {1 + others}/200 4711\n")
+    def tell() -> None:
+        running.write_text(f"0.50 0.40 0.30 {2 if waits < runs_for else 1}/200 4711\n")
 
     def sleep(seconds: float) -> None:
-        nonlocal now
-        if seconds:  # else it is the rest
-            now += seconds
-            tell(now < (runs_for - 0.5) * warming.LOOK_S)
+        nonlocal waits
+        waits += seconds > 0  # else it is the rest
+        tell()
 
-    tell(runs_for > 0)
+    tell()
     monkeypatch.setattr(warming, "RUNNING", running)
     monkeypatch.setattr(warming, "WAIT_S", 9.5 * warming.LOOK_S)
     monkeypatch.setattr(warming, "STINT_S", 0.0)
     monkeypatch.setattr(time, "sleep", sleep)
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    [path] = _files(tmp_path, 10)
-    assert warm({path: ()}, 0, _nothing).stopped == "budget"  # the list of its folder, and the file: two stints
-    waits = round(now / warming.LOOK_S)
-    assert waits == (looks if runs_for < 10 else 2 * looks)
+    assert warm(_files(tmp_path, 10, 20), PLENTY, _nothing).read_bytes == 30
+    assert waits == looks
 
 
 def test_only_regular_files_are_opened(tmp_path: Path) -> None:
