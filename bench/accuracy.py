@@ -20,10 +20,11 @@ from training import evaluate, questions
 from training.baselines import NAMES
 from training.make import Progress
 from training.report import Protocol, existing, fresh, report, scored
+from training.views import View
 from worker.predictors.mixed import MixedPredictor
 
 COLUMNS = ("hit@1", "hit@3", "hit@5", "mrr", "exact", "overall", "ece", "malformed")
-VIEWS = ("coarse", "human", "human coarse")
+VIEWS: tuple[View, ...] = ("coarse", "human", "human coarse")
 CUTS = (1, 5)
 OURS = {"fresh": "memo, fine-tuned", "builtin": "memo, as it ships"}
 
@@ -85,6 +86,17 @@ def ahead(found: dict[str, Any]) -> str:
     return "Ahead at hit@1, with the 95 % interval of a block bootstrap: " + ", ".join(said) + "."
 
 
+def ahead_in_views(judged: Sequence[evaluate.Judged]) -> str:
+    """How far the model is ahead of the best baseline of each other view."""
+    found, said = evaluate.scores(judged), []
+    for view, cut in ((view, cut) for view in VIEWS for cut in CUTS):
+        best = max(NAMES, key=lambda name: found[view][name][f"hit@{cut}"])
+        differences = evaluate.ahead_of_baseline(judged, best, view)[f"hit@{cut}"]
+        low, high = differences["95"]
+        said.append(f"{view} @{cut} {best} {differences['difference']:+.3f} [{low:+.3f}, {high:+.3f}]")
+    return "Ahead of the best baseline of each other view, by the same: " + ", ".join(said) + "."
+
+
 def pooled(judged: Sequence[evaluate.Judged]) -> str:
     """How the windows of all people together are answered: a calibration error needs their number."""
     found = scored(judged)
@@ -116,6 +128,7 @@ def main() -> None:
         reports = {version: found for version, (found, _) in made.items()}
         everything += made["fresh"][1]
         print(f"Person {number}:\n\n{next_action(reports)}\n\n{ahead(reports['fresh'])}\n\n{views(reports)}\n")
+        print(f"{ahead_in_views(made['fresh'][1])}\n")
         print(f"{from_the_first(asked)}\n")
     if everything:
         print(f"All people:\n\n{pooled(everything)}\n")

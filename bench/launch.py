@@ -10,6 +10,7 @@ the figures.
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -35,11 +36,14 @@ from memo.paths import Home
 from memo.predictions import Candidate
 from memo.protocols import DispatchContext
 from memo.settings import Settings
+from training import metrics
 from worker.handlers.preload_app import PreloadAppHandler
 
 DAY_S = 86_400
 QUIET_S = 0.5
 """After caches were dropped, for others to read back what they need."""
+STATES = ("warm", "cold")
+"""Of an app that is launched beside preloading."""
 Figures = dict[str, float]
 
 
@@ -145,11 +149,12 @@ class Bench:
     def slow_down(self, app: App, other: App) -> dict[str, Any]:
         """How much longer the launch of another app takes, warm and cold, while this one is preloaded from cold."""
         row: dict[str, Any] = {"beside": other.name}
-        for state, prepare in (("warm", self._warm), ("cold", lambda _: drop())):
+        for state, prepare in zip(STATES, (self._warm, lambda _: drop()), strict=True):
             pairs = [(self._beside(other, prepare, None), self._beside(other, prepare, app)) for _ in range(self._runs)]
             alone, beside = (median(times) for times in zip(*pairs, strict=True))
             row |= {f"beside_{state}_ms": [round(alone, 1), round(beside, 1)]}
             row |= {f"slower_{state}": round(beside / alone - 1, 3)}
+            row |= {f"pairs_{state}": [round(beside / alone, 3) for alone, beside in pairs]}
         return row
 
     def _warm(self, app: App) -> None:
@@ -185,6 +190,15 @@ def table(rows: list[dict[str, Any]]) -> None:
         slower = f"{row['slower_warm']:+.0%} / {row['slower_cold']:+.0%} ({row['beside']})"
         cost = f"{row['mb']:.0f} MB, {row['preload_ms']:.0f} ms"
         print(f"| {row['app']} | {times} | {closed} | {cost} | {faults} | {read} | {slower} |")
+    said = ", ".join(f"{state} {slowed([pair for row in rows for pair in row[f'pairs_{state}']])}" for state in STATES)
+    print(f"\nA launch beside one, all pairs together, mean and 95 % interval: {said}.")
+
+
+def slowed(ratios: list[float]) -> str:
+    """How much longer a launch took beside preloading than alone: the geometric mean of pairs, and its interval."""
+    logs = [math.log(ratio) for ratio in ratios]
+    mean, low, high = (math.expm1(value) for value in (sum(logs) / len(logs), *metrics.interval(logs)))
+    return f"{mean:+.1%} [{low:+.1%}, {high:+.1%}]"
 
 
 def main() -> None:

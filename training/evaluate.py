@@ -155,9 +155,10 @@ def ahead(whole: Sequence[Judged], part: Sequence[Judged], view: View) -> dict[s
     return _differences([(_rank(one, view), _rank(other, view)) for one, other in pairs])
 
 
-def ahead_of_baseline(judged: Sequence[Judged], name: str) -> dict[str, Any]:
-    """The same, of a baseline on the next action."""
-    return _differences([(_rank(one, "next"), place(one.truth["next"], one.baselines["next"][name])) for one in judged])
+def ahead_of_baseline(judged: Sequence[Judged], name: str, view: View = "next") -> dict[str, Any]:
+    """The same, of a baseline."""
+    asked = [one for one in judged if view in one.truth]
+    return _differences([(_rank(one, view), place(one.truth[view], one.baselines[view][name])) for one in asked])
 
 
 def _rank(judged: Judged, view: View) -> int | None:
