@@ -209,6 +209,19 @@ def test_a_dry_handler_has_no_process(opened: Context) -> None:
     assert went(opened) == [("double", "dry")]
 
 
+def test_what_gates_stop_is_written_down_while_predictions_keep_coming(opened: Context) -> None:
+    with dispatching(under(opened, "double", cooldown_s=3600)) as dispatcher:
+        dispatcher.dispatch(predict(opened, "again"))
+        dispatcher.join()
+
+        def come_again() -> bool:
+            dispatcher.dispatch(predict(opened, "again"))
+            return len(rows(opened)) > 1
+
+        until("the row of one that was stopped", come_again)
+    assert {row.status for row in rows(opened)[1:]} == {"stopped"}
+
+
 def test_expire_is_given_the_result(opened: Context, home: Home) -> None:
     with dispatching(under(opened, "double")) as dispatcher:
         dispatcher.dispatch(predict(opened, "one"))
