@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,18 +93,18 @@ def empty_logs(home: Home) -> None:
 
 def recorded(home: Home) -> list[dict[str, Any]]:
     """What the handler `record` wrote."""
-    return [json.loads(line) for path in _records(home) for line in _lines(path)]
+    return [said for path in _records(home) for _, said in _lines(path)]
 
 
 def rejected(home: Home) -> Iterator[dict[str, Any]]:
     """Which lines could not be read, and why."""
-    return (json.loads(line) for path in sorted(home.rejects.iterdir()) for line in _lines(path))
+    return (said for path in sorted(home.rejects.iterdir()) for _, said in _lines(path))
 
 
 def clear_record(home: Home, keep: Callable[[dict[str, Any]], bool]) -> None:
     """Leave only the lines to keep in what the handler `record` wrote."""
     for path in _records(home):
-        kept = "".join(f"{line}\n" for line in _lines(path) if keep(json.loads(line)))
+        kept = "".join(f"{line}\n" for line, said in _lines(path) if keep(said))
         fresh = path.with_suffix(".new")
         with open(fresh, "w", encoding="utf-8", opener=private) as file:
             file.write(kept)
@@ -114,8 +115,12 @@ def _records(home: Home) -> list[Path]:
     return [path for path in home.root.glob("dispatched.jsonl*") if path.suffix != ".new"]
 
 
-def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").split("\n")[:-1]  # other line breaks may stand in a title
+def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The lines and what they say, but for those that were broken off."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    for line in text.split("\n"):  # other line breaks may stand in a title
+        with suppress(ValueError):
+            yield line, json.loads(line)
 
 
 def clear_learned(home: Home) -> None:
@@ -125,9 +130,10 @@ def clear_learned(home: Home) -> None:
 
 
 def clear_rejects(home: Home, is_named: Callable[[str], bool]) -> None:
-    """Remove the rejects of files whose name says it."""
+    """Remove the rejects of files whose name says it, and those of which nothing can be read."""
     for path in home.rejects.iterdir():
-        if any(is_named(json.loads(line)["file"]) for line in _lines(path)):
+        names = [said["file"] for _, said in _lines(path)]
+        if not names or any(map(is_named, names)):
             path.unlink()
 
 

@@ -590,6 +590,24 @@ def test_its_files_name_it_no_more(store: Store, home: Home, filled: list[int]) 
     assert (home.rejects / "other.jsonl").exists()
 
 
+def test_a_line_that_was_broken_off_hinders_nothing(store: Store, home: Home, filled: list[int]) -> None:
+    """Neither what is written after it, nor an export, nor what is forgotten, with which it goes."""
+    file, reject = home.root / "dispatched.jsonl", home.rejects / "some.jsonl"
+    torn = f'{{"prediction": 1, "action": "{SECRET} é'.encode()[:-1]
+    file.write_bytes(torn)
+    reject.write_bytes(torn)
+    kept = predict(store, filled[0], [FOCUS])
+    for _ in range(2):
+        RecordHandler(Settings(), home).handle(
+            Candidate(FOCUS.action, 0.5, START), DispatchContext(kept, SCOPE, START, START)
+        )
+    whole = json.loads(invoke("export", "--format", "json").stdout)
+    assert [line["prediction"] for line in whole["records"]] == [kept, kept] and whole["rejects"] == []
+    assert invoke("forget", "--text", "balance", "--yes").exit_code == 0
+    assert [json.loads(line)["prediction"] for line in file.read_text().splitlines()] == [kept, kept]
+    assert not reject.exists()
+
+
 def test_an_app_is_named_nowhere_any_more(store: Store, home: Home) -> None:
     """Neither its launches, nor what a handler did about it, nor the answer to that, nor what it reads."""
     app = event(Operation.PROCESS_START, SECRET, executable=f"/opt/{SECRET}")

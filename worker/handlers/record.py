@@ -1,9 +1,10 @@
 """The handler that appends to a file, for programs that would rather read a file than a queue."""
 
 import json
+import os
 from typing import Any
 
-from memo.paths import Home
+from memo.paths import Home, private
 from memo.predictions import Candidate, action_as_dict
 from memo.protocols import DispatchContext, Handler
 from memo.settings import Settings
@@ -33,7 +34,9 @@ class RecordHandler(Handler):
             "probability": candidate.probability,
             "action": action_as_dict(candidate.action),
         }
-        self._file.touch(mode=0o600)
-        with self._file.open("a", encoding="utf-8", errors="replace") as file:  # a title may hold half a character
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        text = json.dumps(line, ensure_ascii=False).encode(errors="replace")  # a title may hold half a character
+        with open(self._file, "ab+", opener=private) as file:
+            end = file.tell()
+            broken_off = end > 0 and os.pread(file.fileno(), 1, end - 1) != b"\n"
+            file.write(b"\n" * broken_off + text + b"\n")
         return {"file": self._file.name}
