@@ -17,6 +17,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SecretStr,
     StringConstraints,
     ValidationError,
     field_validator,
@@ -251,7 +252,7 @@ class WebhookSettings(Section):
 
     url: str = ""
     """Where predictions are sent: https, or http to this machine; empty: nowhere."""
-    secret: str = Field(default="", repr=False)
+    secret: SecretStr = SecretStr("")
     """Key of the signature of what is sent, at least 16 characters."""
 
     @field_validator("url")
@@ -440,4 +441,4 @@ def _keys(model: type[BaseModel]) -> list[str]:
 def _toml(value: Any) -> str:
     if isinstance(value, dict):
         return f"{{{', '.join(f'{key} = {json.dumps(inner)}' for key, inner in value.items())}}}"
-    return json.dumps(value.total_seconds() if isinstance(value, timedelta) else value)
+    return json.dumps(value.total_seconds() if isinstance(value, timedelta) else value, default=str)

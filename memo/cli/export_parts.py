@@ -49,7 +49,7 @@ def parts(
 
 
 def _settings(settings: Settings, home: Home) -> dict[str, Any]:
-    """The settings in force, without the passwords of store and broker."""
+    """The settings in force, without secrets and the passwords of store and broker."""
     from db.engine import shown_url
 
     urls = {"database_url": shown_url(settings, home), "broker_url": shown(broker_url(home, settings))}

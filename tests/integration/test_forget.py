@@ -726,4 +726,6 @@ def test_an_export_writes_over_nothing_unless_told(store: Store, home: Home, fil
 
 def test_an_export_shows_no_password(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMO_BROKER_URL", "redis://me:hunter2@127.0.0.1:1/0")
-    assert "hunter2" not in invoke("export").stdout
+    monkeypatch.setenv("MEMO_WEBHOOK__SECRET", SECRET)
+    text = invoke("export").stdout
+    assert "hunter2" not in text and SECRET not in text

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from handling import HOSTILE, SCOPE, candidate, context
 from jsonschema import Draft202012Validator
+from pydantic import SecretStr
 from servers import Web, self_signed, serving
 
 from memo.errors import UsageError
@@ -41,7 +42,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def handler(url: str, home: Home) -> WebhookHandler:
-    return WebhookHandler(Settings(scope=SCOPE, webhook=WebhookSettings(url=url, secret=SECRET)), home)
+    return WebhookHandler(Settings(scope=SCOPE, webhook=WebhookSettings(url=url, secret=SecretStr(SECRET))), home)
 
 
 def test_a_candidate_is_posted_and_its_signature_can_be_checked(web: Web, home: Home) -> None:

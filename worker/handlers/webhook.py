@@ -44,7 +44,7 @@ class WebhookHandler(Handler):
             "Content-Type": "application/json",
             "User-Agent": "memo",
             "Memo-Timestamp": stamp,
-            "Memo-Signature": f"sha256={signature(self._to.secret, stamp, body)}",
+            "Memo-Signature": f"sha256={signature(self._to.secret.get_secret_value(), stamp, body)}",
         }
         status = _post(self._to.url, body, headers)
         if not 200 <= status < 300:
