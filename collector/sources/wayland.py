@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from importlib.util import find_spec
@@ -11,10 +12,15 @@ from pathlib import Path
 
 from collector.presence import IDLE_S, Mark
 from collector.sources.sockets import answering
+from memo.logs import get
 from memo.parts import PARENT
 
 READ = 65_536
 """Bytes at once."""
+BACK_OFF_S = (1.0, 60.0)
+"""First and longest pause before a child that ended is started again; the first one too after it ran for longer."""
+
+log = get(__name__)
 
 
 def compositor() -> Path | None:
@@ -51,11 +57,36 @@ async def idle(mark: Mark) -> AsyncIterator[None]:
     Nothing is told where no compositor runs, or one that tells nobody. What keeps the screen on, as a film does, counts
     as a touch.
     """
-    display = compositor()
-    if display is None or not can_speak():
+    if compositor() is None or not can_speak():
         yield
         return
-    loop = asyncio.get_running_loop()
+    asking = asyncio.create_task(_keep_asking(mark))
+    try:
+        yield
+    finally:
+        asking.cancel()
+        await asyncio.wait([asking])
+
+
+async def _keep_asking(mark: Mark) -> None:
+    """Ask, and after a pause anew, where the child or the compositor has gone; the focus is followed meanwhile."""
+    pause, longest = BACK_OFF_S
+    while True:
+        began = time.monotonic()
+        try:
+            if display := compositor():
+                return await _ask(display, mark)
+        except OSError as error:
+            log.warning("whether somebody is there is asked again after a pause", reason=str(error))
+        if time.monotonic() - began > longest:  # it had recovered
+            pause = BACK_OFF_S[0]
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, longest)
+
+
+async def _ask(display: Path, mark: Mark) -> None:
+    """Ask until a compositor tells nobody, else for ever. Raises OSError where the child ends or can't be started."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
     with speaking("collector.sources.seat", str(display), str(int(IDLE_S * 1000))) as child:
         assert child.stdout is not None
         file = child.stdout.fileno()
@@ -67,9 +98,12 @@ async def idle(mark: Mark) -> AsyncIterator[None]:
             if not told:  # it has ended: nobody would say any more that somebody is back
                 loop.remove_reader(file)
                 mark("idle", False)
+                ended.set()
 
         loop.add_reader(file, read)
         try:
-            yield
+            await ended.wait()
         finally:
             loop.remove_reader(file)
+        if (status := child.wait()) != os.EX_UNAVAILABLE:
+            raise ChildProcessError(f"the process that asks has ended with status {status}")

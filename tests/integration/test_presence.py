@@ -5,14 +5,15 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 from dbus_fast import Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 from session_bus import Bus
+from structlog.testing import capture_logs
 
 from collector import presence
 from collector.presence import IDLE_S, LOGIND, MANAGER, PROPERTIES, SESSION, clock_set, logind, slept
@@ -150,40 +151,88 @@ def _event(number: int, which: int, *values: int | str) -> bytes:
     return struct.pack("=II", number, (8 + len(body)) << 16 | which) + body
 
 
-def _compositor(server: socket.socket, asked: list[int]) -> None:
-    """Tells by ext-idle-notify-v1 that nobody is there, somebody, and nobody again; then it goes."""
-    while True:
-        connection, _ = server.accept()
-        with connection:
-            if not connection.recv(1024):
-                continue  # it only looked whether somebody answers
-            for name, interface in enumerate(("wl_seat", "org_kde_kwin_idle", "ext_idle_notifier_v1"), 1):
-                connection.sendall(_event(REGISTRY, 0, name, interface, 1))
-            connection.sendall(_event(CALLBACK, 0, 0))
-            notice, after_ms, _ = struct.unpack("=III", connection.recv(1024)[-12:])
-            asked.append(after_ms)
-            connection.sendall(_event(notice, 0) + _event(notice, 1) + _event(notice, 0))
-            return
+ALL = ("wl_seat", "org_kde_kwin_idle", "ext_idle_notifier_v1")
 
 
-def test_a_compositor_tells_who_is_idle_until_it_goes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    async def script() -> list[tuple[str, bool]]:
-        marks = Marks()
-        async with wayland.idle(marks):
-            await marks.until(("idle", True), ("idle", False), ("idle", True), ("idle", False))
-            return marks.told
+def _compositor(server: socket.socket, offered: Sequence[str], asked: list[int]) -> None:
+    """Tells each who asks, by ext-idle-notify-v1, that nobody is there, somebody, and nobody again; then closes."""
+    with suppress(OSError):  # until it is shut down
+        while True:
+            connection, _ = server.accept()
+            with connection:
+                if not connection.recv(1024):
+                    continue  # it only looked whether somebody answers
+                for name, interface in enumerate(offered, 1):
+                    connection.sendall(_event(REGISTRY, 0, name, interface, 1))
+                connection.sendall(_event(CALLBACK, 0, 0))
+                if not (bound := connection.recv(1024)):
+                    asked.append(0)
+                    continue
+                notice, after_ms, _ = struct.unpack("=III", bound[-12:])
+                asked.append(after_ms)
+                connection.sendall(_event(notice, 0) + _event(notice, 1) + _event(notice, 0))
 
-    asked: list[int] = []
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[Sequence[str]], list[int]]]:
+    """Starts a compositor that offers so much; what it is asked."""
+
+    def start(offered: Sequence[str]) -> list[int]:
+        asked: list[int] = []
+        threads.append(threading.Thread(target=_compositor, args=(server, offered, asked)))
+        threads[0].start()
+        return asked
+
+    threads: list[threading.Thread] = []
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-7")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "wayland-7"))
         server.listen()
-        serving = threading.Thread(target=_compositor, args=(server, asked))
-        serving.start()
-        assert len(asyncio.run(script())) == 4
-        serving.join()
-    assert asked == [IDLE_S * 1000]
+        yield start
+        server.shutdown(socket.SHUT_RDWR)
+        threads[0].join()
+
+
+GONE = (("idle", True), ("idle", False), ("idle", True), ("idle", False))
+"""What is told by a compositor that closes; that somebody is there is the last word, for nobody would say it later."""
+
+
+def test_a_compositor_is_asked_again_where_who_asks_has_ended(
+    serve: Callable[[Sequence[str]], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def script() -> list[tuple[str, bool]]:
+        marks = Marks()
+        async with wayland.idle(marks):
+            await marks.until(*GONE, *GONE, *GONE)
+        told = len(marks.told)
+        await asyncio.sleep(0.2)
+        assert len(marks.told) == told, "nobody asks after the end"
+        return marks.told
+
+    monkeypatch.setattr(wayland, "BACK_OFF_S", (0.05, 0.1))
+    asked = serve(ALL)
+    with capture_logs() as logged:
+        assert len(asyncio.run(script())) == 3 * len(GONE)
+    assert asked[:3] == [IDLE_S * 1000] * 3
+    again = [one["reason"] for one in logged if one["event"].startswith("whether somebody is there is asked again")]
+    assert len(again) >= 2 and "has ended with status" in again[0]
+
+
+def test_one_that_tells_nobody_is_asked_once(
+    serve: Callable[[Sequence[str]], list[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def script() -> None:
+        marks = Marks()
+        async with wayland.idle(marks):
+            await marks.until(("idle", False))
+            await asyncio.sleep(0.5)
+
+    monkeypatch.setattr(wayland, "BACK_OFF_S", (0.0, 0.0))
+    asked = serve(["wl_seat"])
+    with capture_logs() as logged:
+        asyncio.run(script())
+    assert (asked, logged) == ([0], [])
 
 
 @pytest.mark.parametrize("lacks", ["compositor", "library"])

@@ -5,11 +5,12 @@ import os
 import shutil
 import socket
 import struct
+import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -122,6 +123,36 @@ def test_an_app_is_used_until_nobody_touches_anything(
                     running.say("seat seat0 cursor move 1 1")
                     time.sleep(SHORTEST_S / 2)
                 until("that nobody is there", lambda: used() == wanted)  # noqa: B023
+
+
+def test_whether_somebody_is_there_is_asked_again_where_who_asks_was_killed(
+    make: Make, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def used() -> list[str]:
+        return [event.target for event in events if event.operation is Operation.APP_USAGE]
+
+    @contextmanager
+    def speaking(module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        with real(module, *arguments) as child:
+            asking.append(child)
+            yield child
+
+    asking, real = list[subprocess.Popen[bytes]](), wayland.speaking
+    monkeypatch.setattr(wayland, "speaking", speaking)
+    monkeypatch.setattr(wayland, "IDLE_S", IDLE_S)
+    monkeypatch.setattr(wayland, "BACK_OFF_S", (0.1, 0.1))
+    with sway(folder) as running:
+        running.open("one", "First")
+        with watched(make()) as events:
+            until("the window", lambda: _focus(events))
+            until("who asks", lambda: asking)
+            asking[0].kill()
+            until("another one", lambda: len(asking) == 2)
+            for _ in range(3):
+                running.say("seat seat0 cursor move 1 1")
+                time.sleep(SHORTEST_S / 2)
+            until("that nobody is there", used)
+    assert _focus(events) == [("org.example.one", "First")], "the focus was followed meanwhile"
 
 
 def test_sway_tells_the_process_of_a_window(folder: Path, home: Home) -> None:
