@@ -17,7 +17,8 @@ def forget(store: Store, what: Found, progress: Progress) -> tuple[Counter[str],
     """Remove it; how many rows of each kind went, and the folders of the versions that went, by their names.
 
     The events go first; then learned state is made void, so that a worker writes nothing from it any more; then the
-    predictions that name what is gone. Called again after it was broken off, it does the rest.
+    predictions that name what is gone; last the launches, which say how an app is called whose events are gone. Called
+    again after it was broken off, it does the rest.
     """
     removed = Counter[str]()
     for start in range(0, len(what.ids), BATCH):
@@ -28,7 +29,6 @@ def forget(store: Store, what: Found, progress: Progress) -> tuple[Counter[str],
         taught = _unlearn(session, what)
         _forget_lines(session, what.digests)
         meant = [what.wanted.scope] if what.wanted.scope is not None else events.names(session)
-        removed["launches"] = launches.forget(session, what.wanted)
         removed["feedback"] = feedback.forget(session, meant, what.names)
         jobs.ran(session, jobs.FORGET, f"{removed['events']} events")
     with store.read() as session:
@@ -36,6 +36,8 @@ def forget(store: Store, what: Found, progress: Progress) -> tuple[Counter[str],
     for start in range(0, len(ids), BATCH):
         with store.write() as session:
             removed += deletion.predictions_of(session, ids[start : start + BATCH])
+    with store.write() as session:
+        removed += Counter(launches=launches.forget(session, what.wanted))
     return removed, taught
 
 

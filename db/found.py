@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from db import deletion, versions
 from db.events import as_event
-from db.models import EventRow, PredictionRow, VersionRow
-from db.wanted import OF_APPS, Wanted, plain
+from db.models import EventRow, LaunchRow, PredictionRow, VersionRow
+from db.wanted import OF_APPS, Wanted
 from memo.events import Event, Operation
 
 EXAMPLES = 5
@@ -87,15 +87,12 @@ def find(session: Session, wanted: Wanted, progress: Progress) -> Found:
     return found
 
 
-def run_by(session: Session, program: str) -> set[str]:
-    """What the apps are called whose executable has this name."""
+def executables(session: Session) -> set[tuple[str, str]]:
+    """Apps, each with an executable of its own, as far as events and launches tell."""
     columns = (EventRow.operation, EventRow.target, EventRow.app, EventRow.executable)
     rows = session.execute(select(*columns).where(EventRow.executable != "").distinct())
-    return {
-        target if operation in OF_APPS else app
-        for operation, target, app, executable in rows
-        if plain(executable.rpartition("/")[2]) == plain(program)
-    }
+    of_events = {(target if operation in OF_APPS else app, executable) for operation, target, app, executable in rows}
+    return of_events | {(app, path) for app, path in session.execute(select(LaunchRow.app, LaunchRow.executable))}
 
 
 def _events(session: Session, wanted: Wanted, progress: Progress) -> Iterator[EventRow]:

@@ -62,7 +62,7 @@ def forget(
     with _opened(settings, home) as store:
         task = _Task(settings, home, store)
         wanted = _wanted(settings, app, site, text, since, until, scope)
-        seen = task.look(replace(wanted, known_as=_known_as(store, app)))
+        seen = task.look(replace(wanted, known_as=_known_as(store, home, app)))
         if not as_json:
             _show(seen, settings)
         if seen["found"] and (yes or (not as_json and _agreed())):
@@ -84,7 +84,7 @@ def _wanted(settings: Settings, app: str, site: str, text: str, since: str, unti
     return Wanted(app, site, text, begin, end, scope)
 
 
-def _known_as(store: "Store", app: str) -> frozenset[str]:
+def _known_as(store: "Store", home: Home, app: str) -> frozenset[str]:
     """What an app that a person names is called in the store."""
     from db import found
     from db.wanted import plain
@@ -92,9 +92,12 @@ def _known_as(store: "Store", app: str) -> frozenset[str]:
 
     if not app:
         return frozenset()
-    with store.read() as session:
-        run = set() if is_interpreter(app) else found.run_by(session, app)
-    return frozenset(map(plain, (Apps().called(app) | run) - {""}))
+    names = Apps().called(app)
+    if not is_interpreter(app):
+        with store.read() as session:
+            told = found.executables(session) | {(known.app, known.executable) for known in launch_sets.every(home)}
+        names |= {name for name, executable in told if plain(executable.rpartition("/")[2]) == plain(app)}
+    return frozenset(map(plain, names - {""}))
 
 
 @contextmanager

@@ -637,6 +637,32 @@ def test_an_app_is_named_nowhere_any_more(store: Store, home: Home) -> None:
     assert launch_sets.read(home, SECRET) is None
 
 
+@pytest.mark.parametrize("known_by", ["launch", "launch set"])
+def test_an_app_by_its_program_is_forgotten_also_where_that_was_broken_off(
+    store: Store, home: Home, monkeypatch: pytest.MonkeyPatch, known_by: str
+) -> None:
+    """What the app is called is then told by its launches, or by what it reads, alone."""
+
+    def broken_off(*_: object) -> Counter[str]:
+        raise KeyboardInterrupt
+
+    app = event(Operation.PROCESS_START, "gone", executable="/opt/Program")
+    _, other = happen(store, [app, FOCUS])
+    predict(store, other, [app])
+    if known_by == "launch":
+        with store.write() as session:
+            values = {"major_faults": 1, "read_bytes": 1, "known_bytes": 1}
+            launches.add(session, LaunchRow(scope=SCOPE, app="gone", executable="/opt/Program", at=START, **values))
+    else:
+        launch_sets.write(home, LaunchSet("gone", "/opt/Program", (1, 2, 3), START))
+    with monkeypatch.context() as patched:
+        patched.setattr(deletion, "predictions_of", broken_off)
+        assert invoke("forget", "--app", "program", "--yes").exit_code
+    assert targets(store) == ["Inbox"] and len(left(store, PredictionRow)) == 1
+    assert invoke("forget", "--app", "program", "--yes").exit_code == 0
+    assert left(store, PredictionRow) == left(store, LaunchRow) == list(launch_sets.every(home)) == []
+
+
 def test_all_leaves_no_event(store: Store, home: Home, filled: list[int]) -> None:
     predict(store, filled[0], [FOCUS])
     register(store, home, "v1", None)
