@@ -15,6 +15,7 @@ from typing import Any
 
 from _stack import machine
 
+from memo.events import HUMAN
 from memo.settings import Settings
 from training import evaluate, questions
 from training.baselines import NAMES
@@ -86,6 +87,16 @@ def ahead(found: dict[str, Any]) -> str:
     return "Ahead at hit@1, with the 95 % interval of a block bootstrap: " + ", ".join(said) + "."
 
 
+def acts(judged: Sequence[evaluate.Judged]) -> int:
+    """How many human actions the windows wait for: through process noise many wait for the same one."""
+    found, waiting = 0, False
+    for one in judged:
+        waiting |= "human" in one.truth
+        if one.question.output.operation in HUMAN:
+            found, waiting = found + waiting, False
+    return found + waiting
+
+
 def ahead_in_views(judged: Sequence[evaluate.Judged]) -> str:
     """How far the model is ahead of the best baseline of each other view."""
     found, said = evaluate.scores(judged), []
@@ -94,7 +105,10 @@ def ahead_in_views(judged: Sequence[evaluate.Judged]) -> str:
         differences = evaluate.ahead_of_baseline(judged, best, view)[f"hit@{cut}"]
         low, high = differences["95"]
         said.append(f"{view} @{cut} {best} {differences['difference']:+.3f} [{low:+.3f}, {high:+.3f}]")
-    return "Ahead of the best baseline of each other view, by the same: " + ", ".join(said) + "."
+    words = ", ".join(said)
+    return (
+        f"The human windows wait for {acts(judged)} actions. Ahead of each view's best baseline, by the same: {words}."
+    )
 
 
 def pooled(judged: Sequence[evaluate.Judged]) -> str:
