@@ -20,7 +20,10 @@ Rows = Iterator[dict[str, Any]]
 def parts(
     session: Any, settings: Settings, home: Home, scope: str | None, progress: Progress
 ) -> Iterator[tuple[str, str, Rows]]:
-    """Each part's name, what one of its rows is called, and the rows; what is of no scope only where none is named."""
+    """Each part's name, what one of its rows is called, and the rows.
+
+    Where a scope is named, a table that knows none is left out; files that know none are of this machine's own.
+    """
     from db import copy
 
     counts, done = copy.counts(session, scope), 0
@@ -38,14 +41,14 @@ def parts(
         yield table, copy.kind(table), counted(copy.rows(session, table, scope))
     progress(done, done)
     yield "records", "record", (line for line in traces.recorded(home) if scope in (None, line["scope"]))
-    machine = scope in (None, settings.scope)
+    own = scope in (None, settings.scope)
     for name, kind, rows in (
         ("pauses", "pause", _pauses(home)),
         ("launch_sets", "launch_set", map(launch_sets.as_dict, launch_sets.every(home))),
         ("rejects", "reject", traces.rejected(home)),
         ("files", "file", _files(home)),
     ):
-        yield name, kind, iter(rows if machine else ())
+        yield name, kind, iter(rows if own else ())
 
 
 def _settings(settings: Settings, home: Home) -> dict[str, Any]:

@@ -734,6 +734,8 @@ def test_an_export_leaves_out_no_table_no_column_and_no_file(store: Store, home:
     assert whole["redactions"][0]["events"] == 3 and len(whole["cursors"]) == len(whole["jobs"]) == 1
     assert whole["pauses"][0]["until"] is None and whole["launch_sets"][0]["app"] == "gimp"
     assert whole["rejects"][0]["line"] == 7 and whole["records"] == [{"scope": SCOPE, "prediction": 1}]
+    own = json.loads(invoke("export", "--format", "json", "--scope", SCOPE).stdout)
+    assert {name for name, rows in whole.items() if rows and not own[name]} == {"cursors", "redactions", "jobs"}
     files = {Path(one["path"]): one["bytes"] for one in whole["files"]}
     assert files[home.learned / "a.pickle"] == 4
     assert {path for path in home.root.rglob("*") if path.is_file()} - files.keys() == set()
