@@ -4,9 +4,9 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from memo.sockets import sway_socket
 
 if TYPE_CHECKING:
     from Xlib.display import Display
@@ -22,22 +22,15 @@ def fills_screen() -> bool:
 
 def _under_sway() -> bool | None:
     """Of a window on any screen, with the focus or not; None where no sway answers."""
-    program = shutil.which(ASKER) or ""
-    for path in _sockets() if program else ():
-        command = [program, "--raw", "--type", "get_tree", "--socket", path]
-        try:
-            told = subprocess.run(command, check=True, capture_output=True, timeout=ANSWER_S)
-            return _is_shown(json.loads(told.stdout), full=False)
-        except (OSError, subprocess.SubprocessError, ValueError, AttributeError):  # this one has gone
-            continue
-    return None
-
-
-def _sockets() -> Iterator[str]:
-    """The named one may be of a sway that has gone."""
-    folder = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
-    yield from filter(None, [os.environ.get("SWAYSOCK")])
-    yield from map(str, sorted(folder.glob(f"sway-ipc.{os.getuid()}.*.sock")))
+    program, path = shutil.which(ASKER), sway_socket()
+    if program is None or path is None:
+        return None
+    command = [program, "--raw", "--type", "get_tree", "--socket", str(path)]
+    try:
+        told = subprocess.run(command, check=True, capture_output=True, timeout=ANSWER_S)
+        return _is_shown(json.loads(told.stdout), full=False)
+    except (OSError, subprocess.SubprocessError, ValueError, AttributeError):  # it has just gone
+        return None
 
 
 def _is_shown(node: dict[str, Any], full: bool) -> bool:

@@ -10,7 +10,6 @@ from typing import Any
 from collector.focus import Focus
 from collector.follow import attend
 from collector.presence import logind
-from collector.sources.sockets import answering
 from collector.sources.wayland import idle
 from collector.sources.windows import window_of
 from collector.sources.x11 import X11Source
@@ -18,6 +17,7 @@ from memo.apps import Apps
 from memo.paths import Home
 from memo.protocols import Batch, Stop
 from memo.settings import Settings
+from memo.sockets import answering
 
 APART_S = 0.05
 """Between two calls that count; of those that come closer, the last one does."""

@@ -1,34 +1,27 @@
 """The focus under sway, by its own socket: app id, title and process of the window that has it."""
 
 import json
-import os
 import socket
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from collector.focus import Focus, Window
 from collector.follow import follow
 from collector.presence import logind
 from collector.sources.i3_ipc import GET_TREE, SUBSCRIBE, WINDOW, WORKSPACE, Frames, message
-from collector.sources.sockets import answering
 from collector.sources.wayland import idle
 from collector.sources.windows import window_of
 from memo.apps import Apps
 from memo.paths import Home
 from memo.protocols import Batch, Stop
 from memo.settings import Settings
+from memo.sockets import sway_socket
 
 ANSWER_S = 5.0
 READ = 65_536
 """Bytes at once."""
-
-
-def sway_socket() -> Path | None:
-    """The socket of this user's sway, where one runs."""
-    return answering(os.environ.get("SWAYSOCK", ""), rf"sway-ipc\.{os.getuid()}\.\d+\.sock")
 
 
 class SwaySource:

@@ -11,9 +11,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from collector.presence import IDLE_S, Mark
-from collector.sources.sockets import answering
 from memo.logs import get
 from memo.parts import PARENT
+from memo.sockets import answering
 
 READ = 65_536
 """Bytes at once."""

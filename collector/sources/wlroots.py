@@ -11,13 +11,14 @@ from typing import IO, Any
 from collector.focus import Focus, Window
 from collector.follow import follow
 from collector.presence import logind
-from collector.sources.sway import SwaySource, sway_socket
+from collector.sources.sway import SwaySource
 from collector.sources.wayland import can_speak, compositor, idle, speaking
 from collector.sources.windows import window_of
 from memo.apps import Apps
 from memo.paths import Home
 from memo.protocols import Batch, Stop
 from memo.settings import Settings
+from memo.sockets import sway_socket
 
 READ, LONGEST = 65_536, 1_000_000
 """Bytes at once, and of a line."""

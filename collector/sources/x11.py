@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from collector.follow import follow
-from collector.sources.sockets import answers
 from memo.apps import Apps
 from memo.grammar import clean
 from memo.paths import Home
 from memo.protocols import Batch, Stop
 from memo.settings import Settings
+from memo.sockets import answers
 
 if TYPE_CHECKING:
     from Xlib.display import Display

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import tempfile
 from pathlib import Path
 
@@ -58,3 +59,24 @@ def test_a_window_that_can_be_seen_under_sway_fills_a_screen(monkeypatch: pytest
         assert Machine().full_screen() is False
     assert Machine().full_screen() is False, "it has gone"
     shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["named", "found"])
+@pytest.mark.parametrize("ours", [True, False], ids=["ours", "another's"])
+def test_only_a_sway_of_this_user_is_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ours: bool, named: bool
+) -> None:
+    user = os.getuid() + (not ours)
+    path = tmp_path / f"sway-ipc.{user}.1.sock"
+    asker = tmp_path / "swaymsg"
+    asker.write_text("""#!/bin/sh\necho '{"type": "con", "fullscreen_mode": 1, "visible": true}'\n""")
+    asker.chmod(0o700)
+    monkeypatch.setattr(os, "getuid", lambda: user)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.setenv("SWAYSOCK", str(path) if named else "")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        assert Machine().full_screen() is ours

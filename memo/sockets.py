@@ -41,3 +41,8 @@ def answers(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(1.0)
         return client.connect_ex(str(path)) == 0
+
+
+def sway_socket() -> Path | None:
+    """Of this user's sway, where one runs."""
+    return answering(os.environ.get("SWAYSOCK", ""), rf"sway-ipc\.{os.getuid()}\.\d+\.sock")
