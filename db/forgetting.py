@@ -13,35 +13,50 @@ from db.found import Found, Progress
 from db.models import CheckpointRow, CursorRow
 
 
-def forget(store: Store, what: Found, progress: Progress) -> tuple[Counter[str], dict[str, str]]:
-    """Remove it; how many rows of each kind went, and the folders of the versions that went, by their names.
+def unlearn(store: Store, what: Found) -> tuple[Counter[str], dict[str, str]]:
+    """Remove what hangs on the events, while they tell what that is: so all can be called again where it is broken off.
 
-    The events go first; then learned state is made void, so that a worker writes nothing from it any more; then the
-    predictions that name what is gone; last the launches, which say how an app is called whose events are gone. Called
-    again after it was broken off, it does the rest.
+    Gives how many rows of each kind went, and the folders of the versions that went, by their names.
     """
-    removed = Counter[str]()
-    for start in range(0, len(what.ids), BATCH):
-        with store.write() as session:
-            removed += deletion.events(session, what.ids[start : start + BATCH])
-        progress(min(start + BATCH, len(what.ids)), len(what.ids))
+    removed = _predictions(store, what)
     with store.write() as session:
-        taught = _unlearn(session, what)
+        taught = _void(session, what)
         _forget_lines(session, what.digests)
         meant = [what.wanted.scope] if what.wanted.scope is not None else events.names(session)
         removed["feedback"] = feedback.forget(session, meant, what.names)
-        jobs.ran(session, jobs.FORGET, f"{removed['events']} events")
-    with store.read() as session:
-        ids = found.predictions(session, what)
-    for start in range(0, len(ids), BATCH):
+    return removed, taught
+
+
+def forget(store: Store, what: Found, progress: Progress) -> tuple[Counter[str], dict[str, str]]:
+    """Remove the events, and last the launches, which say how an app is called; what went, as above.
+
+    With the last event learned state is made void again, and then goes what a worker has predicted meanwhile.
+    """
+    removed, taught = Counter[str](), dict[str, str]()
+    for start in range(0, len(what.ids), BATCH):
         with store.write() as session:
-            removed += deletion.predictions_of(session, ids[start : start + BATCH])
+            removed += deletion.events(session, what.ids[start : start + BATCH])
+            if start + BATCH >= len(what.ids):
+                taught = _void(session, what)
+        progress(min(start + BATCH, len(what.ids)), len(what.ids))
+    removed += _predictions(store, what)
     with store.write() as session:
         removed += Counter(launches=launches.forget(session, what.wanted))
     return removed, taught
 
 
-def _unlearn(session: Session, what: Found) -> dict[str, str]:
+def _predictions(store: Store, what: Found) -> Counter[str]:
+    """Remove those that follow or name what is meant; how many rows of each kind went."""
+    removed = Counter[str]()
+    with store.read() as session:
+        ids = found.predictions(session, what)
+    for start in range(0, len(ids), BATCH):
+        with store.write() as session:
+            removed += deletion.predictions_of(session, ids[start : start + BATCH])
+    return removed
+
+
+def _void(session: Session, what: Found) -> dict[str, str]:
     """Streams are read anew, weights begin by hand, and versions that have learned from the events serve no more."""
     names = (
         sorted(events.names(session)) if what.wanted.everything and what.wanted.scope is None else sorted(what.times)
@@ -51,6 +66,7 @@ def _unlearn(session: Session, what: Found) -> dict[str, str]:
     session.execute(delete(CheckpointRow).where(CheckpointRow.scope.in_(names)))
     taught = {version.id: version.path for version in found.taught(session, what)}
     versions.remove(session, list(taught))
+    jobs.ran(session, jobs.FORGET, f"{len(what.ids)} events")  # a training that began before registers nothing
     return taught
 
 

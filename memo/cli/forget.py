@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -142,8 +143,12 @@ class _Task:
         if self.settings.broker_url or running.holder(self.home):
             check(broker_url(self.home, self.settings))  # before anything is gone
         with bar("forgetting") as progress:
-            removed, versions = forgetting.forget(self.store, self.what, progress)
-        traces.remove_versions(self.home, map(Path, versions.values()))
+            steps = (forgetting.unlearn, partial(forgetting.forget, progress=progress))
+            removed, versions = Counter[str](), dict[str, str]()
+            for step in steps:
+                rows, taught = step(self.store, self.what)
+                traces.remove_versions(self.home, map(Path, taught.values()))
+                removed, versions = removed + rows, versions | taught
         traces.empty_logs(self.home)
         traces.clear_learned(self.home)
         self._clear_files()

@@ -15,6 +15,7 @@ import pytest
 from conftest import logging_restored
 from redis import Redis
 from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 from typer.testing import CliRunner, Result
 
 from collector.intake import Intake
@@ -149,8 +150,9 @@ def predict(
 def forget(store: Store, wanted: Wanted) -> dict[str, int]:
     with store.read() as session:
         what = finding.find(session, wanted, lambda _done, _total: None)
+    hanging, _ = forgetting.unlearn(store, what)
     removed, _ = forgetting.forget(store, what, lambda _done, _total: None)
-    return dict(removed)
+    return dict(hanging + removed)
 
 
 def left(store: Store, table: type[Base], column: str = "id") -> list[Any]:
@@ -268,7 +270,7 @@ def test_another_scope_keeps_its_own(store: Store) -> None:
     assert left(store, EventRow) == [theirs] and left(store, PredictionRow) == [kept]
     assert left(store, CheckpointRow, "scope") == ["bob@host"]
     with store.read() as session:
-        assert {row.name: row.generation for row in session.scalars(select(ScopeRow))} == {SCOPE: 1, "bob@host": 0}
+        assert {row.name: row.generation for row in session.scalars(select(ScopeRow))} == {SCOPE: 2, "bob@host": 0}
 
 
 def register(store: Store, home: Home, name: str, span: tuple[int, int] | None, scope: str = SCOPE) -> Path:
@@ -656,11 +658,34 @@ def test_an_app_by_its_program_is_forgotten_also_where_that_was_broken_off(
     else:
         launch_sets.write(home, LaunchSet("gone", "/opt/Program", (1, 2, 3), START))
     with monkeypatch.context() as patched:
-        patched.setattr(deletion, "predictions_of", broken_off)
+        patched.setattr(launches, "forget", broken_off)
         assert invoke("forget", "--app", "program", "--yes").exit_code
-    assert targets(store) == ["Inbox"] and len(left(store, PredictionRow)) == 1
+    assert targets(store) == ["Inbox"]
     assert invoke("forget", "--app", "program", "--yes").exit_code == 0
     assert left(store, PredictionRow) == left(store, LaunchRow) == list(launch_sets.every(home)) == []
+
+
+def test_what_hangs_on_events_is_gone_however_it_was_broken_off(
+    store: Store, home: Home, filled: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *_, last = happen(store, [event(Operation.WINDOW_FOCUS, f"{SECRET} {n}", app="a") for n in range(4)], "bob")
+    named = predict(store, first, [FOCUS], scope="bob")
+    register(store, home, "v1", (0, 1), scope="bob")
+    remove, calls = deletion.events, list[Sequence[int]]()
+
+    def broken_off(session: Session, ids: Sequence[int]) -> Counter[str]:
+        calls.append(ids)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return remove(session, ids)
+
+    monkeypatch.setattr(deletion, "events", broken_off)
+    monkeypatch.setattr(forgetting, "BATCH", 1)
+    assert invoke("forget", "--text", SECRET, "--yes").exit_code
+    assert first not in left(store, EventRow) and last in left(store, EventRow)
+    assert named not in left(store, PredictionRow) and left(store, VersionRow) == []
+    assert invoke("forget", "--text", SECRET, "--yes").exit_code == 0
+    assert left(store, EventRow) == filled
 
 
 def test_all_leaves_no_event(store: Store, home: Home, filled: list[int]) -> None:
