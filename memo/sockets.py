@@ -46,3 +46,11 @@ def answers(path: Path) -> bool:
 def sway_socket() -> Path | None:
     """Of this user's sway, where one runs."""
     return answering(os.environ.get("SWAYSOCK", ""), rf"sway-ipc\.{os.getuid()}\.\d+\.sock")
+
+
+def session_bus() -> str:
+    """The address of this user's session bus; empty where there is none."""
+    if named := os.environ.get("DBUS_SESSION_BUS_ADDRESS", ""):
+        return named
+    path = answering("", "bus")
+    return f"unix:path={path}" if path else ""

@@ -1,13 +1,13 @@
 """Notifications of the desktop, by D-Bus. Source: Desktop Notifications Specification 1.2 of freedesktop.org."""
 
 import asyncio
-import os
 from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from memo.errors import MemoError
 from memo.grammar import clean
+from memo.sockets import session_bus
 
 if TYPE_CHECKING:
     from dbus_fast import Message
@@ -54,10 +54,8 @@ async def _session_bus() -> "MessageBus":
     from dbus_fast.aio import MessageBus
     from dbus_fast.errors import AuthError, InvalidAddressError
 
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    address = os.environ.get("DBUS_SESSION_BUS_ADDRESS") or f"unix:path={runtime}/bus"
     try:
-        return await asyncio.wait_for(MessageBus(address).connect(), CALL_S)
+        return await asyncio.wait_for(MessageBus(session_bus()).connect(), CALL_S)
     except (OSError, EOFError, TimeoutError, AuthError, InvalidAddressError) as error:
         raise NotShown("there is no session bus; start MEMO inside of your desktop") from error
 

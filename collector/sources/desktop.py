@@ -17,7 +17,7 @@ from memo.apps import Apps
 from memo.paths import Home
 from memo.protocols import Batch, Stop
 from memo.settings import Settings
-from memo.sockets import answering
+from memo.sockets import session_bus
 
 APART_S = 0.05
 """Between two calls that count; of those that come closer, the last one does."""
@@ -36,7 +36,7 @@ class DesktopSource:
         """It needs a session bus; under X11 the focus is seen without it."""
         if self._x11 and not self._x11.missing():
             return "It isn't needed: this is an X11 session, and the source x11 notices the focus."
-        return "" if _address() else "No session bus was found; start MEMO inside your desktop session."
+        return "" if session_bus() else "No session bus was found; start MEMO inside your desktop session."
 
     def run(self, emit: Callable[[Batch], None], cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
         """Take calls until `stop` is set. Raises ConnectionError where the bus has gone."""
@@ -47,7 +47,7 @@ class DesktopSource:
 
         screen = DesktopScreen(Apps())
         try:
-            async with serving(_address(), screen.told, screen.lost):
+            async with serving(session_bus(), screen.told, screen.lost):
                 await attend(self.name, screen, emit, stop, self.watching.set, (logind, idle))
         finally:
             screen.close()
@@ -102,11 +102,3 @@ class DesktopScreen:
         if self._timer is not None:
             self._timer.cancel()
         os.close(self._file)
-
-
-def _address() -> str:
-    """The session bus; empty where there is none."""
-    if named := os.environ.get("DBUS_SESSION_BUS_ADDRESS", ""):
-        return named
-    path = answering("", "bus")
-    return f"unix:path={path}" if path else ""
