@@ -14,7 +14,7 @@ from Xlib.xobject.drawable import Window as XWindow
 
 from collector.focus import Focus, Window
 from collector.presence import IDLE_S
-from collector.sources import proc
+from collector.sources import compound_text, proc
 from collector.sources.x11_idle import Idle
 from memo.apps import Apps
 from memo.grammar import MAX_TEXT
@@ -110,7 +110,9 @@ class X11Screen:
 
     def _title(self, window: XWindow) -> str:
         name, old_name = (self._text(window, atom) for atom in self._title_atoms)
-        return name.decode(errors="replace") if name else _decoded(old_name)
+        if name:
+            return name.decode(errors="replace")
+        return compound_text.decode(old_name) if b"\x1b" in old_name else _decoded(old_name)
 
     def _text(self, window: XWindow, atom: int) -> bytes:
         found = window.get_property(atom, X.AnyPropertyType, 0, LONGEST)

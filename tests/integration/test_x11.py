@@ -104,6 +104,15 @@ def test_a_window_that_appears_and_its_new_title_are_told(desktop: Desktop, sour
     assert focuses(events) == [("Notes", "XTerm"), ("Letters", "XTerm")]
 
 
+def test_a_title_in_the_encoding_of_before_utf_8_is_read(
+    desktop: Desktop, source: X11Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")  # xterm takes its arguments for UTF-8 then, and writes compound text
+    with watched(source) as events:
+        desktop.terminal("备注 café")
+        until_focus(events, "备注 café")
+
+
 def test_a_title_of_a_window_in_the_background_is_not_told(desktop: Desktop, source: X11Source) -> None:
     notes, board = two_windows(desktop)
     with watched(source) as events:
