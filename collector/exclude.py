@@ -40,7 +40,7 @@ def _apps_of(event: Event) -> tuple[str, ...]:
 
 def sites(named: Sequence[str]) -> Test:
     """Visits of these sites and of those below them, and texts in which one of them is written out."""
-    excluded = frozenset(_site(name) for name in named)
+    excluded = frozenset(map(host, named))
 
     @lru_cache(CACHED)
     def shows(text: str) -> bool:
@@ -53,13 +53,9 @@ def sites(named: Sequence[str]) -> Test:
     return test
 
 
-def _site(name: str) -> str:
-    return host(name.strip().removeprefix("*."))
-
-
 def windows_of_sites(named: Sequence[str]) -> Test:
     """Windows whose title names one of these sites without its ending: 'Reddit - Mozilla Firefox'."""
-    names = frozenset(name for site in named if (name := _own_name(_site(site))))
+    names = frozenset(name for site in named if (name := _own_name(host(site))))
 
     def test(event: Event) -> bool:
         if not names or event.operation is not Operation.WINDOW_FOCUS:

@@ -51,6 +51,13 @@ def _seconds(value: Any) -> Any:
     return float(value) if isinstance(value, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", value) else value
 
 
+def _literal(text: str) -> str:
+    """A name of which what is below it, or has it among its words, is meant too; as a pattern it would mean nothing."""
+    if "*" in text:
+        raise ValueError("has a *; leave it out: names with this word in them, and all below it, are meant too")
+    return text
+
+
 def _folder(text: str) -> str:
     if not re.match(r"[/~]|[A-Za-z]:", text):
         raise ValueError("is no whole path; write for example ~/private")
@@ -88,7 +95,9 @@ def _pattern(text: str) -> str:
 
 Span = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta())]
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Folder = Annotated[Word, AfterValidator(_folder)]
+Name = Annotated[Word, AfterValidator(_literal)]
+Site = Annotated[Word, AfterValidator(lambda text: _literal(text.removeprefix("*.")))]
+Folder = Annotated[Name, AfterValidator(_folder)]
 Pattern = Annotated[str, StringConstraints(min_length=1), AfterValidator(_pattern)]
 HoursOfDay = Annotated[str, Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$")]
 
@@ -130,9 +139,9 @@ class SourceSettings(Section):
 class PrivacySettings(Section):
     """What is kept out before anything is stored; docs/privacy.md says how."""
 
-    apps: list[Word] = []
+    apps: list[Name] = []
     """Apps of which nothing is kept: no focus, visit, file, start, end or use."""
-    sites: list[Word] = []
+    sites: list[Site] = []
     """Sites of which nothing is kept, with those below them: example.com is also www.example.com."""
     folders: list[Folder] = []
     """Folders of whose files nothing is kept, with all below them."""
@@ -238,6 +247,12 @@ class DispatchSettings(Section):
     """On battery and below this charge, nothing that costs is done."""
     quiet_hours: HoursOfDay = ""
     """Hours without anything that you would notice, such as 22:00-07:30."""
+
+    @property
+    def named(self) -> set[str]:
+        """All handlers that are named."""
+        routed = (names for routes in (self.routes, self.upcoming) for names in routes.values())
+        return set(self.on).union(*routed)
 
 
 class LaunchSettings(Section):

@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
 
@@ -100,6 +101,21 @@ def _parts(home: Home, settings: Settings) -> str:
     return ", ".join(f"{part['name']} {part['state']}" for part in state["parts"])
 
 
+def _settings(home: Home, settings: Settings) -> str:
+    named = {"memo.handlers": settings.dispatch.named, "memo.sources": set(settings.sources.on)}
+    unknown = [
+        name
+        for group, names in named.items()
+        for name in sorted(names - {one.name for one in entry_points(group=group)})
+    ]
+    if unknown:
+        raise MemoError(
+            f"nothing that is installed is called {', '.join(unknown)}; mend the name in {home.config}, "
+            "or install the package that brings it"
+        )
+    return f"{home.config}, scope {settings.scope}"
+
+
 def _sources(home: Home, settings: Settings) -> str:
     found = running.sources(home)
     there = {name: one for name, one in found.items() if one["state"] != "missing"}
@@ -110,7 +126,7 @@ def _sources(home: Home, settings: Settings) -> str:
 
 CHECKS: dict[str, Callable[[Home, Settings], str]] = {
     "home": _home,
-    "settings": lambda home, settings: f"{home.config}, scope {settings.scope}",
+    "settings": _settings,
     "store": _store,
     "broker": _broker,
     "model": _model,

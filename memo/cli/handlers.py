@@ -41,7 +41,7 @@ def handlers(as_json: Annotated[bool, typer.Option("--json", help="JSON instead 
 
 
 def collect(home: Home, settings: Settings) -> list[dict[str, Any]]:
-    """Name, state, words and ledger of each handler that is installed or on, as JSON."""
+    """Name, state, words and ledger of each handler that is installed or named, as JSON."""
     ledgers, resting = _figures(home, settings)
     installed = {entry.name for entry in entry_points(group="memo.handlers")}
     return [
@@ -49,7 +49,7 @@ def collect(home: Home, settings: Settings) -> list[dict[str, Any]]:
         | _state(name, settings, installed, resting.get(name))
         | (figures := NOTHING | ledgers.get(name, {}))
         | {"balance_s": figures["saved_s"] - figures["cost_s"]}
-        for name in sorted(installed | set(settings.dispatch.on))
+        for name in sorted(installed | settings.dispatch.named)
     ]
 
 
@@ -57,7 +57,10 @@ def _state(name: str, settings: Settings, installed: set[str], resting: dict[str
     given = settings.dispatch
     routed = any(name in names for routes in (given.routes, given.upcoming) for names in routes.values())
     if name not in installed:
-        return {"state": "missing", "says": "install the package that brings it, or take it out of dispatch.on"}
+        return {
+            "state": "missing",
+            "says": "install the package that brings it, or take it out of [dispatch] in memo.toml",
+        }
     if not routed:
         return {"state": "off", "says": "name it in dispatch.routes or dispatch.upcoming in memo.toml"}
     if name not in given.on:

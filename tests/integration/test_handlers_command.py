@@ -14,7 +14,8 @@ from sqlalchemy import update
 
 from db import handlers as resting
 from db.models import DispatchRow
-from memo.cli import handlers, status
+from memo.cli import doctor, handlers, status
+from memo.errors import MemoError
 from memo.paths import Home
 from memo.settings import Settings
 from worker.context import Context
@@ -25,7 +26,7 @@ scope = "{SCOPE}"
 [dispatch]
 on = ["log", "webhook", "gone"]
 [dispatch.routes]
-process_start = ["log", "record", "webhook"]
+process_start = ["log", "record", "webhook", "mistyped"]
 """
 
 
@@ -44,6 +45,7 @@ def test_each_handler_is_on_dry_off_or_missing(home: Home) -> None:
     home.config.write_text(TOML)
     states = {name: one["state"] for name, one in found(home).items()}
     known = {"log": "on", "record": "dry", "webhook": "on", "gone": "missing", "notify": "off", "preload_app": "dry"}
+    known["mistyped"] = "missing"
     assert states.items() >= known.items()
     assert found(home)["log"] | {"says": ""} == handlers.NOTHING | {
         "name": "log",
@@ -51,6 +53,12 @@ def test_each_handler_is_on_dry_off_or_missing(home: Home) -> None:
         "says": "",
         "balance_s": 0.0,
     }, "without a store too"
+
+
+def test_the_doctor_knows_a_name_that_nothing_has(home: Home) -> None:
+    home.config.write_text(TOML + '[sources]\non = ["inbox", "x12"]\n')
+    with pytest.raises(MemoError, match="is called gone, mistyped, x12; mend the name in"):
+        doctor.CHECKS["settings"](home, Settings.load())
 
 
 def test_the_ledger_of_each_handler_is_shown(opened: Context, home: Home, capsys: pytest.CaptureFixture[str]) -> None:

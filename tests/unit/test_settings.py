@@ -71,6 +71,9 @@ def test_the_environment_names_keys_and_tables(home: Home, monkeypatch: pytest.M
         ("[schedule]\nkeep_predictions = -1", "schedule.keep_predictions"),
         ("[dispatch]\nminimum_probability = 1.1", "dispatch.minimum_probability"),
         ("[dispatch.routes]\nthink = []", "dispatch.routes.think"),
+        ('[privacy]\napps = ["*signal*"]', "privacy.apps.0"),
+        ('[privacy]\nsites = ["*.a.example", "b*.example"]', "privacy.sites.1"),
+        ('[privacy]\nfolders = ["~/private/*"]', "privacy.folders.0"),
     ],
 )
 def test_a_wrong_key_or_value_in_the_file_is_named_with_its_place(toml: str, key: str, home: Home) -> None:
