@@ -209,7 +209,10 @@ def _show(seen: dict[str, Any], settings: Settings) -> None:
         print(safe(f"  Apps that are meant: {', '.join(seen['apps'])}"))
     for line in seen["examples"]:
         print(safe(f"  {line}"))
-    print(f"{seen['predictions']} predictions and {seen['dispatches']} dispatches hang on them or name them.")
+    print(
+        f"{seen['predictions']} predictions, {seen['dispatches']} dispatches and {seen['launches']} launches hang on "
+        "them or name them; what was learned from them goes too, and so do MEMO's logs."
+    )
     if seen["versions"]:
         print(safe(f"Trained on them, and removed too: {', '.join(seen['versions'])}."))
 
@@ -239,6 +242,6 @@ def _agreed() -> bool:
 
 
 def _said(seen: dict[str, Any]) -> str:
-    went = ", ".join(f"{seen.get(kind, 0)} {kind}" for kind in ("events", "predictions", "dispatches"))
+    went = ", ".join(f"{seen.get(kind, 0)} {kind}" for kind in ("events", "predictions", "dispatches", "launches"))
     versions = f" The built-in version serves instead of {', '.join(seen['versions'])}; `memo train` makes a new one."
     return f"Forgotten: {went}.{versions if seen['versions'] else ''}"

@@ -159,7 +159,7 @@ def _said(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("events", str(found["events"])),
         ("predictions", str(found["predictions"])),
         *((name, _scope(one, (1, 3, 5) if name == found["scope"] else (1,))) for name, one in scopes.items()),
-        ("kept out", _kept_out(found.get("private", {}))),
+        ("kept out or changed", _kept_out(found.get("private", {}))),
         ("queues", queues),
         ("training", f"{training['state']} for {training['scope']}" if training else ""),
         *((job["name"], f"{job['last_run'][:19]}: {job['last_result']}") for job in jobs if job["name"] not in waiting),

@@ -349,7 +349,7 @@ def test_how_an_app_starts_is_forgotten_with_it(store: Store, home: Home, monkey
         launches.add(session, _row(NOON, 1, 0))
         launches.add(session, _row(NOON, 1, 0, app="other"))
     for app in (APP, "other", "known only"):
-        launch_sets.write(home, LaunchSet(app, "/usr/bin/demo", (1, 2, 3), NOON))
+        launch_sets.write(home, LaunchSet(app, f"/usr/bin/{app}", (1, 2, 3), NOON))
     for app, there in ((APP, {"other", "known only"}), ("known only", {"other"})):
         with logging_restored():
             done = CliRunner().invoke(make(["forget"]), ["forget", "--app", app, "--yes", "--json"])

@@ -67,9 +67,9 @@ def test_jobs_that_wait_are_one_row() -> None:
 
 
 def test_what_privacy_rules_did_is_counted() -> None:
-    assert "kept out" not in dict(_said(FOUND | {"private": {}}))
+    assert "kept out or changed" not in dict(_said(FOUND | {"private": {}}))
     said = dict(_said(FOUND | {"private": {"apps": 3, "secrets": 1}}))
-    assert said["kept out"] == "apps 3, secrets 1 (events; `memo why --redacted`)"
+    assert said["kept out or changed"] == "apps 3, secrets 1 (events; `memo why --redacted`)"
 
 
 def test_a_pause_is_said_with_its_end(home: Home) -> None:
