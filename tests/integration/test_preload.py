@@ -301,7 +301,14 @@ def test_hostile_names_open_nothing(home: Home, person: Person, monkeypatch: pyt
 
 def _row(at: datetime, ms: float | None, read: int, app: str = APP) -> LaunchRow:
     return LaunchRow(
-        scope=SCOPE, app=app, executable=f"/usr/bin/{app}", at=at, ms=ms, major_faults=0, read_bytes=read, known_bytes=100
+        scope=SCOPE,
+        app=app,
+        executable=f"/usr/bin/{app}",
+        at=at,
+        ms=ms,
+        major_faults=0,
+        read_bytes=read,
+        known_bytes=100,
     )
 
 
