@@ -11,6 +11,7 @@ from functools import partial
 from traceback import format_tb
 
 from collector.announce import Announcer
+from collector.back_off import BACK_OFF_S, BackOff
 from collector.installed import make
 from collector.intake import Intake
 from collector.launches import Launches
@@ -25,8 +26,6 @@ from memo.protocols import Batch, Note, Past, Source, Stop
 from memo.queue import make_app
 from memo.settings import Settings
 
-BACK_OFF_S = (1.0, 60.0)
-"""First and longest pause before a source is run again; the first one too after a run longer than the longest."""
 READY_S = 5.0
 """Sources that watch later than this hold the others up no longer."""
 
@@ -35,16 +34,13 @@ log = logs.get(__name__)
 
 def keep_running(source: Source, intake: Intake, states: States, stop: Stop) -> None:
     """Run a source until `stop` is set; where it fails, ends before or lacks something, again after a pause."""
-    pause = BACK_OFF_S[0]
+    back_off = BackOff(*BACK_OFF_S)
     while not stop.is_set():
         began = time.monotonic()
         state, says = _run(source, intake, states, stop)
         if not stop.is_set():
             states.put(source.name, state, says)
-        if time.monotonic() - began > BACK_OFF_S[1]:  # it had recovered
-            pause = BACK_OFF_S[0]
-        stop.wait(pause)
-        pause = min(2 * pause, BACK_OFF_S[1])
+        stop.wait(back_off.after(time.monotonic() - began))
 
 
 def _run(source: Source, intake: Intake, states: States, stop: Stop) -> tuple[State, str]:

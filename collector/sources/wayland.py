@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+from collector.back_off import BACK_OFF_S, BackOff
 from collector.presence import IDLE_S, Mark
 from memo.logs import get
 from memo.parts import PARENT
@@ -17,8 +18,6 @@ from memo.sockets import answering
 
 READ = 65_536
 """Bytes at once."""
-BACK_OFF_S = (1.0, 60.0)
-"""First and longest pause before a child that ended is started again; the first one too after it ran for longer."""
 
 log = get(__name__)
 
@@ -70,7 +69,7 @@ async def idle(mark: Mark) -> AsyncIterator[None]:
 
 async def _keep_asking(mark: Mark) -> None:
     """Ask, and after a pause anew, where the child or the compositor has gone; the focus is followed meanwhile."""
-    pause, longest = BACK_OFF_S
+    back_off = BackOff(*BACK_OFF_S)
     while True:
         began = time.monotonic()
         try:
@@ -78,10 +77,7 @@ async def _keep_asking(mark: Mark) -> None:
                 return await _ask(display, mark)
         except OSError as error:
             log.warning("whether somebody is there is asked again after a pause", reason=str(error))
-        if time.monotonic() - began > longest:  # it had recovered
-            pause = BACK_OFF_S[0]
-        await asyncio.sleep(pause)
-        pause = min(2 * pause, longest)
+        await asyncio.sleep(back_off.after(time.monotonic() - began))
 
 
 async def _ask(display: Path, mark: Mark) -> None:

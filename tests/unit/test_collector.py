@@ -16,7 +16,8 @@ from conftest import logging_restored
 from structlog.testing import capture_logs
 
 from collector import installed
-from collector.collector import BACK_OFF_S, hush_libraries, keep_running
+from collector.back_off import BACK_OFF_S
+from collector.collector import hush_libraries, keep_running
 from collector.intake import Intake
 from collector.states import EVERY, State, States
 from db.engine import open_store
