@@ -249,10 +249,9 @@ class DispatchSettings(Section):
     """Hours without anything that you would notice, such as 22:00-07:30."""
 
     @property
-    def named(self) -> set[str]:
-        """All handlers that are named."""
-        routed = (names for routes in (self.routes, self.upcoming) for names in routes.values())
-        return set(self.on).union(*routed)
+    def routed(self) -> set[str]:
+        """The handlers to which something is routed."""
+        return set().union(*self.routes.values(), *self.upcoming.values())
 
 
 class LaunchSettings(Section):

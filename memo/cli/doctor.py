@@ -102,7 +102,8 @@ def _parts(home: Home, settings: Settings) -> str:
 
 
 def _settings(home: Home, settings: Settings) -> str:
-    named = {"memo.handlers": settings.dispatch.named, "memo.sources": set(settings.sources.on)}
+    given = settings.dispatch
+    named = {"memo.handlers": given.routed | set(given.on), "memo.sources": set(settings.sources.on)}
     unknown = [
         name
         for group, names in named.items()

@@ -49,19 +49,18 @@ def collect(home: Home, settings: Settings) -> list[dict[str, Any]]:
         | _state(name, settings, installed, resting.get(name))
         | (figures := NOTHING | ledgers.get(name, {}))
         | {"balance_s": figures["saved_s"] - figures["cost_s"]}
-        for name in sorted(installed | settings.dispatch.named)
+        for name in sorted(installed | set(settings.dispatch.on) | settings.dispatch.routed)
     ]
 
 
 def _state(name: str, settings: Settings, installed: set[str], resting: dict[str, Any] | None) -> dict[str, Any]:
     given = settings.dispatch
-    routed = any(name in names for routes in (given.routes, given.upcoming) for names in routes.values())
     if name not in installed:
         return {
             "state": "missing",
             "says": "install the package that brings it, or take it out of [dispatch] in memo.toml",
         }
-    if not routed:
+    if name not in given.routed:
         return {"state": "off", "says": "name it in dispatch.routes or dispatch.upcoming in memo.toml"}
     if name not in given.on:
         return {"state": "dry", "says": "add it to dispatch.on in memo.toml"}
