@@ -1,6 +1,7 @@
 """Forget what was found: the events, what was predicted from them or names them, and what was learned from them."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -13,12 +14,13 @@ from db.found import Found, Progress
 from db.models import CheckpointRow, CursorRow
 
 
-def unlearn(store: Store, what: Found) -> tuple[Counter[str], dict[str, str]]:
+def unlearn(store: Store, what: Found, predictions: Sequence[int]) -> tuple[Counter[str], dict[str, str]]:
     """Remove what hangs on the events, while they tell what that is: so all can be called again where it is broken off.
 
-    Gives how many rows of each kind went, and the folders of the versions that went, by their names.
+    `predictions` are those of `found.predictions`. Gives how many rows of each kind went, and the folders of the
+    versions that went, by their names.
     """
-    removed = _predictions(store, what)
+    removed = _predictions(store, predictions)
     with store.write() as session:
         taught = _void(session, what)
         _forget_lines(session, what.digests)
@@ -39,17 +41,17 @@ def forget(store: Store, what: Found, progress: Progress) -> tuple[Counter[str],
             if start + BATCH >= len(what.ids):
                 taught = _void(session, what)
         progress(min(start + BATCH, len(what.ids)), len(what.ids))
-    removed += _predictions(store, what)
+    with store.read() as session:
+        ids = found.predictions(session, what)
+    removed += _predictions(store, ids)
     with store.write() as session:
         removed += Counter(launches=launches.forget(session, what.wanted))
     return removed, taught
 
 
-def _predictions(store: Store, what: Found) -> Counter[str]:
-    """Remove those that follow or name what is meant; how many rows of each kind went."""
+def _predictions(store: Store, ids: Sequence[int]) -> Counter[str]:
+    """Remove these; how many rows of each kind went."""
     removed = Counter[str]()
-    with store.read() as session:
-        ids = found.predictions(session, what)
     for start in range(0, len(ids), BATCH):
         with store.write() as session:
             removed += deletion.predictions_of(session, ids[start : start + BATCH])

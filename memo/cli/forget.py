@@ -125,7 +125,7 @@ class _Task:
         with self.store.read() as session:
             with bar("looking") as progress:
                 self.what = found.find(session, wanted, progress)
-            ids = found.predictions(session, self.what)
+            ids = self.predictions = found.predictions(session, self.what)
             begun = launches.meant(session, wanted)
             return _as_json(self.what, self.settings) | {
                 "predictions": len(ids),
@@ -143,7 +143,10 @@ class _Task:
         if self.settings.broker_url or running.holder(self.home):
             check(broker_url(self.home, self.settings))  # before anything is gone
         with bar("forgetting") as progress:
-            steps = (forgetting.unlearn, partial(forgetting.forget, progress=progress))
+            steps = (
+                partial(forgetting.unlearn, predictions=self.predictions),
+                partial(forgetting.forget, progress=progress),
+            )
             removed, versions = Counter[str](), dict[str, str]()
             for step in steps:
                 rows, taught = step(self.store, self.what)

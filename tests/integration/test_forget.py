@@ -150,7 +150,8 @@ def predict(
 def forget(store: Store, wanted: Wanted) -> dict[str, int]:
     with store.read() as session:
         what = finding.find(session, wanted, lambda _done, _total: None)
-    hanging, _ = forgetting.unlearn(store, what)
+        ids = finding.predictions(session, what)
+    hanging, _ = forgetting.unlearn(store, what, ids)
     removed, _ = forgetting.forget(store, what, lambda _done, _total: None)
     return dict(hanging + removed)
 
