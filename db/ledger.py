@@ -146,8 +146,9 @@ _IS_OVER = DispatchRow.outcome.is_not(None)
 
 def _balance(row: type[DispatchRow]) -> list[ColumnElement[Any]]:
     """The columns of a `Balance`."""
-    over, hit = (row.status == DONE) & row.outcome.is_not(None), (row.status == DONE) & useful(row)
-    known, waste, cost_s = hit & row.gain_s.is_not(None), over & ~useful(row), row.cost_ms / 1e3
+    over, cost_s = (row.status == DONE) & row.outcome.is_not(None), row.cost_ms / 1e3
+    hit, waste = over & useful(row), over & ~useful(row)
+    known = hit & row.gain_s.is_not(None)
     return [
         _number(over),
         _number(hit),

@@ -222,10 +222,9 @@ def test_a_hit_that_had_nothing_to_do_is_no_hit_of_which_something_is_known(
     on = under(opened, "unproven")
     for app in "abcdefgh":
         dispatch(on, predict(opened, app))
-    gains = [0.0, 0.0, 0.0, None, None, None]  # three were in memory, three saved nobody knows what
+    came = [("hit", 0.0)] * 3 + [("hit", None)] * 3 + [("waste", None)] * 2  # in memory, nobody knows, in vain
     with opened.store.write() as session:
-        for row, gain in zip(rows(opened), [*gains, None, None], strict=True):
-            outcome = "hit" if row.id <= rows(opened)[5].id else "waste"
+        for row, (outcome, gain) in zip(rows(opened), came, strict=True):
             session.execute(update(DispatchRow).where(DispatchRow.id == row.id).values(outcome=outcome, gain_s=gain))
         judge.judge(session, {(SCOPE, "unproven")})
         assert not handlers.resting_as_json(session, SCOPE), "nobody knows yet whether it pays"
