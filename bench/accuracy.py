@@ -78,12 +78,15 @@ def views(reports: dict[str, dict[str, Any]]) -> str:
     return table(f"other views, n = {first['views']['human']['memo']['n']} human", columns, rows)
 
 
+def difference(name: str, found: dict[str, Any]) -> str:
+    """How far the model is ahead of a baseline, with the interval."""
+    low, high = found["95"]
+    return f"{name} {found['difference']:+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
 def ahead(found: dict[str, Any]) -> str:
     """How far the model is ahead of each baseline, by blocks of windows."""
-    said = []
-    for name, differences in found["ahead"].items():
-        low, high = differences["hit@1"]["95"]
-        said.append(f"{name} {differences['hit@1']['difference']:+.3f} [{low:+.3f}, {high:+.3f}]")
+    said = [difference(name, differences["hit@1"]) for name, differences in found["ahead"].items()]
     return "Ahead at hit@1, with the 95 % interval of a block bootstrap: " + ", ".join(said) + "."
 
 
@@ -102,9 +105,8 @@ def ahead_in_views(judged: Sequence[evaluate.Judged]) -> str:
     found, said = evaluate.scores(judged), []
     for view, cut in ((view, cut) for view in VIEWS for cut in CUTS):
         best = max(NAMES, key=lambda name: found[view][name][f"hit@{cut}"])
-        differences = evaluate.ahead_of_baseline(judged, best, view)[f"hit@{cut}"]
-        low, high = differences["95"]
-        said.append(f"{view} @{cut} {best} {differences['difference']:+.3f} [{low:+.3f}, {high:+.3f}]")
+        differences = evaluate.ahead_of_baseline(judged, best, view)
+        said.append(difference(f"{view} @{cut} {best}", differences[f"hit@{cut}"]))
     words = ", ".join(said)
     return (
         f"The human windows wait for {acts(judged)} actions. Ahead of each view's best baseline, by the same: {words}."
