@@ -61,7 +61,7 @@ bench-launch: env ## measure what preloading saves; as root, with the apps that 
 	$(BIN)/python bench/launch.py
 
 base-model: env ## train the built-in base model anew (up to 20 minutes)
-	$(BIN)/python -m training.base
+	$(BIN)/python -m training.base_model
 
 clean: ## remove the environment and all caches; nothing of yours
 	rm -rf .venv .venv-aw dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import psutil
 
-from data.synthetic import SAMPLE_SEED, person, stream
-from db import events
+from data.synthetic.people import SAMPLE_SEED, person, stream
 from db.engine import Store, open_store
-from memo import running
-from memo.events import Event
-from memo.grammar import write
-from memo.paths import Home
-from memo.settings import Settings
+from db.intake import events
+from memo.core.events import Event
+from memo.core.grammar import write
+from memo.core.paths import Home
+from memo.core.settings import Settings
+from memo.stack import running
 
 MEMO = Path(sys.executable).parent / "memo"
 BUSY, SETTLE_S = 1.0, 60.0

@@ -15,13 +15,13 @@ from typing import Any
 
 from _stack import machine
 
-from memo.events import HUMAN
-from memo.settings import Settings
-from training import evaluate, questions
-from training.baselines import NAMES
-from training.make import Progress
-from training.report import Protocol, existing, fresh, report, scored
-from training.views import View
+from memo.core.events import HUMAN
+from memo.core.settings import Settings
+from training.build_version import Progress
+from training.evaluation import evaluate, questions
+from training.evaluation.baselines import NAMES
+from training.evaluation.report import Protocol, existing, fresh, report, scored
+from training.evaluation.views import View
 from worker.predictors.mixed import MixedPredictor
 
 COLUMNS = ("hit@1", "hit@3", "hit@5", "mrr", "exact", "overall", "ece", "malformed")

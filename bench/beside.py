@@ -11,11 +11,11 @@ from urllib.parse import quote
 from _stack import Report, invented, median, memo, new_home, seconds, store, up, wait_for, write_lines
 from sqlalchemy import select
 
-from db import events
 from db.engine import Store
+from db.intake import events
 from db.models import EventRow
-from memo.events import Event
-from memo.settings import Settings
+from memo.core.events import Event
+from memo.core.settings import Settings
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from activitywatch import Served, event, free_port, serving  # noqa: E402

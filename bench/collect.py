@@ -18,7 +18,7 @@ from Xlib import X
 from Xlib.display import Display
 from Xlib.protocol.event import ClientMessage
 
-from memo.paths import Home
+from memo.core.paths import Home
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from xserver import Desktop, new_desktop  # noqa: E402

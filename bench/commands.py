@@ -6,13 +6,13 @@ from itertools import pairwise
 
 from _stack import Report, invented, median, memo, new_home, seconds, store, up, write_lines
 
-from db import events
+from db.intake import events
 from db.models import EventRow, PredictionRow
-from memo.paths import Home
-from memo.predictions import action_as_dict
-from memo.settings import Settings
+from memo.core.paths import Home
+from memo.core.predictions import action_as_dict
+from memo.core.settings import Settings
+from worker.prediction.scope_model import Stream
 from worker.predictors.mixed import MixedPredictor
-from worker.stream import Stream
 
 NUMBER, ROUNDS = 10_000, 10
 COMMANDS = ("status", "history", "--help")

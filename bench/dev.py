@@ -16,17 +16,17 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 
-from memo.events import Action
-from memo.settings import Settings
-from training import evaluate, questions, upcoming
-from training.evaluate import MODEL, Judged
-from training.metrics import key_of
-from training.views import View
-from worker.predictors.history import FEATURES, History
+from memo.core.events import Action
+from memo.core.settings import Settings
+from training.evaluation import evaluate, questions, upcoming_truth
+from training.evaluation.evaluate import MODEL, Judged
+from training.evaluation.metrics import key_of
+from training.evaluation.views import View
+from worker.predictors.history.candidate_ids import Ids
+from worker.predictors.history.history_features import FEATURES, History
+from worker.predictors.history.tables import Array
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.serving import open_predictor
-from worker.predictors.symbols import Ids
-from worker.predictors.tables import Array
 
 BEGIN, END = 0.2, 0.8
 FLOOR = 1e-6
@@ -85,7 +85,7 @@ def row(name: str, judged: Sequence[Judged]) -> str:
     found = scores["next"][MODEL]
     cells = [hits(found, 1, 3, 5), f"{log_loss(judged):.3f}", f"{found['ece']:.3f}"]
     cells += [hits(scores[view][MODEL], 1, 5) for view in VIEWS]
-    precision = upcoming.scored(entry.upcoming for entry in judged)
+    precision = upcoming_truth.scored(entry.upcoming for entry in judged)
     best = max(value["ap"] for other, value in precision.items() if other != MODEL)
     cells.append(f"{precision[MODEL]['ap']:.3f} ({best:.3f})")
     return f"| {name} | {len(judged)} | " + " | ".join(cells) + " |"

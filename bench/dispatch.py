@@ -20,18 +20,19 @@ from typing import Any
 from _stack import Report, new_home, p50_p99, seconds, store
 from sqlalchemy import select
 
-from db import events, migrate
-from db.dispatches import DONE
+from db import migrate
+from db.dispatch.dispatches import DONE
 from db.engine import Store
+from db.intake import events
 from db.models import DispatchRow, EventRow, PredictionRow
-from memo import logs
-from memo.events import Event, Operation
-from memo.messages import Publisher
-from memo.paths import Home
-from memo.queue import make_app
-from memo.settings import DispatchSettings, Settings
-from worker.context import Context
-from worker.dispatch import Dispatcher
+from memo.core import logs
+from memo.core.events import Event, Operation
+from memo.core.paths import Home
+from memo.core.settings import DispatchSettings, Settings
+from memo.messaging.message import Publisher
+from memo.stack.task_queue import make_app
+from worker.dispatch.dispatcher import Dispatcher
+from worker.resources import Context
 
 NUMBER = 1_000
 CANDIDATES, UPCOMING = 10, 200

@@ -7,8 +7,8 @@ from contextlib import suppress
 import psutil
 from _stack import Report, invented, new_home, processes, store, up, wait_for
 
-from memo.grammar import write
-from memo.paths import Home
+from memo.core.grammar import write
+from memo.core.paths import Home
 
 IDLE_S, SETTLE_S = 60.0, 10.0
 EVENTS, PAUSE_S = 400, 0.1

@@ -21,9 +21,9 @@ from sqlalchemy import select
 
 from db.models import EventRow, PredictionRow
 from memo.client import subscribe
-from memo.events import Event
-from memo.grammar import write
-from memo.paths import Home
+from memo.core.events import Event
+from memo.core.grammar import write
+from memo.core.paths import Home
 
 NUMBER, HISTORY, WARM_UP = 120, 10_000, 10
 LAST_S = 3.0

@@ -27,16 +27,15 @@ from typing import Any
 from _desktop import SETTLED_S, App, Desktop, Running, new_desktop
 from _stack import machine, median, new_home
 
-from collector import reads, tree
-from collector.learn import Launch
-from collector.sources import proc
-from memo import launch_sets
-from memo.events import Action, Operation
-from memo.paths import Home
-from memo.predictions import Candidate
+from collector.launch import access_times, proc, process_tree
+from collector.launch.inspection import Launch
+from memo.core import launch_sets
+from memo.core.events import Action, Operation
+from memo.core.paths import Home
+from memo.core.predictions import Candidate
+from memo.core.settings import Settings
 from memo.protocols import DispatchContext
-from memo.settings import Settings
-from training import metrics
+from training.evaluation import metrics
 from worker.handlers.preload_app import PreloadAppHandler
 
 DAY_S = 86_400
@@ -68,7 +67,7 @@ def drop() -> None:
 
 def set_back(folders: list[str]) -> None:
     """Make the last access to each file at least a day old, as it is in the morning."""
-    recent = reads.accessed(folders, time.time() - DAY_S, time.time())
+    recent = access_times.accessed(folders, time.time() - DAY_S, time.time())
     for path in recent:
         with suppress(OSError):
             found = os.stat(path)
@@ -83,7 +82,7 @@ def learn(desktop: Desktop, app: App) -> launch_sets.LaunchSet:
     executable, began = program(running)
     launch = Launch(app.name, executable, began, running.began_at, time.time())
     subprocess.run(
-        [sys.executable, "-m", "collector.learn"],
+        [sys.executable, "-m", "collector.launch.inspection"],
         input=json.dumps(asdict(launch)),
         text=True,
         check=True,
@@ -114,7 +113,7 @@ def measured(desktop: Desktop, app: App) -> Figures:
     """A launch: ms to its window; major faults and MB read until it has settled."""
     running = desktop.launch(app)
     time.sleep(SETTLED_S)
-    faults, read = tree.counters(one.pid for one in running.tree())
+    faults, read = process_tree.counters(one.pid for one in running.tree())
     running.end()
     return {"ms": running.ms, "major_faults": faults, "read_mb": read / 1e6}
 
@@ -220,7 +219,7 @@ def main() -> None:
             bench, rows = Bench(desktop, pool, given.runs), []
             pool.submit(preload, "").exception()  # its process is there from now on
             for app in [app for app in known if not given.only or app.name in given.only]:
-                set_back(reads.roots(person, "/usr/bin/none"))
+                set_back(access_times.roots(person, "/usr/bin/none"))
                 other = known[0] if app.name != known[0].name else known[1]
                 rows.append(bench.gap(app) | bench.slow_down(app, other))
     if given.json:

@@ -13,12 +13,12 @@ import time
 from datetime import UTC
 from pathlib import Path
 
-from memo.events import CONTEXT, Event
-from memo.grammar import parse
-from memo.settings import TrainSettings
-from memo.windows import feed
-from training.train import train
-from worker.predictors.language import LanguageModel, Reader
+from memo.core.events import CONTEXT, Event
+from memo.core.grammar import parse
+from memo.core.settings import TrainSettings
+from memo.core.windows import feed
+from training.fitting.fine_tune import train
+from worker.predictors.language_model.language import LanguageModel, Reader
 
 BEGIN, END = 0.64, 0.80
 

@@ -9,20 +9,20 @@ from random import Random
 import psutil
 from _stack import Report, invented, memo, new_home, p50_p99, seconds, store, write_lines
 
-from db import events, scopes
 from db.engine import Store
+from db.intake import events, scopes
 from db.models import ScopeRow
-from memo.broker import broker_url
-from memo.events import Event, Operation
-from memo.messages import Publisher
-from memo.queue import make_app
-from memo.settings import Settings
-from worker.context import Context
-from worker.predictors.language import Reader, Scores
+from memo.core.events import Event, Operation
+from memo.core.settings import Settings
+from memo.messaging.message import Publisher
+from memo.stack.broker import broker_url
+from memo.stack.task_queue import make_app
+from worker.prediction.scope_model import CHUNK, LEARNED, Stream
+from worker.prediction.scope_models import Streams
+from worker.predictors.language_model.language import Reader, Scores
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.serving import BUILTIN, BUILTIN_ADAPTER, Serving
-from worker.stream import CHUNK, LEARNED, Stream
-from worker.streams import Streams
+from worker.resources import Context
 
 LOG, ASKED = 20_000, 500
 TOP, WINDOW = 10, 5

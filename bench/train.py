@@ -6,9 +6,9 @@ from pathlib import Path
 
 from _stack import Report, invented, median, memo, new_home, seconds, write_lines
 
-from memo.events import Event
-from memo.settings import Settings
-from training.train import train
+from memo.core.events import Event
+from memo.core.settings import Settings
+from training.fitting.fine_tune import train
 
 EVENTS = 1_700
 """So many stand in 600 windows of five lines whose overlaps are put together."""

@@ -17,12 +17,12 @@ from pathlib import Path
 
 from _stack import Report
 
-from data.synthetic import person, stream
-from memo.events import Action, Event, Operation
-from memo.predictions import HORIZON_S
-from training import questions
-from worker.gates.ledger import KNOWN
-from worker.predictors.upcoming import Hazard
+from data.synthetic.people import person, stream
+from memo.core.events import Action, Event, Operation
+from memo.core.predictions import HORIZON_S
+from training.evaluation import questions
+from worker.gates.track_record import KNOWN
+from worker.predictors.history.hazard import Hazard
 
 FLOORS = (0.5, 0.6, 0.7, 0.8, 0.9)
 PEOPLE, DAYS = 24, 5

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from _stack import Report, memo, new_home, seconds, store, up, wait_for
 
-from collector.sources.web import PAUSE_S
-from memo.paths import Home
+from collector.sources.web.web import PAUSE_S
+from memo.core.paths import Home
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from histories import Chromium, Firefox  # noqa: E402

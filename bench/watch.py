@@ -11,12 +11,12 @@ from pathlib import Path
 import psutil
 from _stack import Report, new_home, seconds
 
-from collector.sources.folders import FoldersSource
-from collector.sources.processes import ProcessesSource
-from memo.events import Event
-from memo.paths import Home
+from collector.sources.files.folders import FoldersSource
+from collector.sources.processes.processes import ProcessesSource
+from memo.core.events import Event
+from memo.core.paths import Home
+from memo.core.settings import Settings, SourceSettings
 from memo.protocols import Source, Stop
-from memo.settings import Settings, SourceSettings
 
 PROCESSES, FOLDERS, FILES = 400, 5_000, 10
 WATCH_S = 60.0

@@ -3,7 +3,7 @@
 import sys
 
 from collector.collector import main
-from memo.errors import MemoError
+from memo.core.errors import MemoError
 
 try:
     main(sys.argv[-1])

@@ -4,9 +4,9 @@ import time
 
 from celery import Celery
 
-from memo.logs import get
-from memo.queue import LOOK, is_redis
-from memo.settings import Settings
+from memo.core.logs import get
+from memo.core.settings import Settings
+from memo.stack.task_queue import LOOK, is_redis
 
 TIMEOUT_S = 2
 PAUSE_S = 5.0

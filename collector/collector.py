@@ -11,20 +11,20 @@ from functools import partial
 from traceback import format_tb
 
 from collector.announce import Announcer
-from collector.back_off import BACK_OFF_S, BackOff
-from collector.installed import make
 from collector.intake import Intake
-from collector.launches import Launches
-from collector.privacy import sayable
-from collector.states import State, States
+from collector.launch.watcher import Launches
+from collector.plugins import make
+from collector.privacy.rules import sayable
+from collector.source_status import State, States
 from db.engine import open_store
-from memo import logs
-from memo.broker import broker_url
-from memo.parts import end_with_parent, say_ready
-from memo.paths import Home
+from memo.core import logs
+from memo.core.paths import Home
+from memo.core.settings import Settings
 from memo.protocols import Batch, Note, Past, Source, Stop
-from memo.queue import make_app
-from memo.settings import Settings
+from memo.stack.backoff import BACK_OFF_S, BackOff
+from memo.stack.broker import broker_url
+from memo.stack.process_specs import end_with_parent, say_ready
+from memo.stack.task_queue import make_app
 
 READY_S = 5.0
 """Sources that watch later than this hold the others up no longer."""

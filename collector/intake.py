@@ -8,17 +8,17 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from collector.privacy import NOW_PAUSED, Rules, awake, redact, rules
+from collector.privacy.rules import NOW_PAUSED, Rules, awake, redact, rules
 from data.importers.line import implausible
-from db import cursors, events, redactions, scopes
 from db.engine import Store
-from memo import pauses
-from memo.bounded import remember
-from memo.events import Event
-from memo.logs import get
-from memo.paths import Home
+from db.intake import cursors, events, redactions, scopes
+from memo.core import pauses
+from memo.core.bounded import remember
+from memo.core.events import Event
+from memo.core.logs import get
+from memo.core.paths import Home
+from memo.core.settings import Settings
 from memo.protocols import Batch, Past
-from memo.settings import Settings
 
 REMEMBERED, KEPT = 10_000, 256
 """Lines of which a source's repeats are counted, here and across a restart: equal ones mostly come close together."""

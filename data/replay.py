@@ -19,10 +19,10 @@ from typing import IO
 
 from data.importers import lines
 from data.importers.line import read_line
-from memo.errors import GrammarError, MemoError, UsageError
-from memo.parts import end_with_parent
-from memo.paths import Home
-from memo.settings import SCOPE_PATTERN, Settings
+from memo.core.errors import GrammarError, MemoError, UsageError
+from memo.core.paths import Home
+from memo.core.settings import SCOPE_PATTERN, Settings
+from memo.stack.process_specs import end_with_parent
 
 PAUSE_S = 1.0
 """No pause is longer than this."""
@@ -92,8 +92,8 @@ def _paced(found: list[str], settings: Settings, speed: float) -> Iterator[tuple
 
 def _wait_until_read(file: IO[str], settings: Settings, home: Home) -> None:
     """Wait for the collector's cursor: what is removed earlier may be lost."""
-    from db import cursors
     from db.engine import open_store
+    from db.intake import cursors
 
     store, found = open_store(settings, home), os.fstat(file.fileno())
     try:
@@ -108,8 +108,9 @@ def _wait_until_read(file: IO[str], settings: Settings, home: Home) -> None:
 
 
 def _stored(settings: Settings, home: Home, scope: str) -> int:
-    from db import events, migrate
+    from db import migrate
     from db.engine import open_store
+    from db.intake import events
 
     migrate.upgrade(settings, home)
     store = open_store(settings, home)

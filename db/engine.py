@@ -12,9 +12,9 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, m
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
-from memo.errors import MemoError, UsageError
-from memo.paths import Home
-from memo.settings import Settings
+from memo.core.errors import MemoError, UsageError
+from memo.core.paths import Home
+from memo.core.settings import Settings
 
 BUSY_TIMEOUT_MS = 10_000
 """How long a writer waits for another."""

@@ -8,8 +8,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, select
 
 from db.engine import StoreError, open_store, revision, shown
-from memo.paths import Home
-from memo.settings import Settings
+from memo.core.paths import Home
+from memo.core.settings import Settings
 
 UPGRADE_LOCK = 0x4D454D4F
 """Postgres advisory lock: one upgrade at a time."""

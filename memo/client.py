@@ -7,10 +7,11 @@ from collections.abc import Generator, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from memo.feeds import Away, Feed, make_feed
-from memo.messages import SCHEMA
-from memo.paths import Home
-from memo.settings import Settings
+from memo.core.paths import Home
+from memo.core.settings import Settings
+from memo.messaging.feed import Away, Feed
+from memo.messaging.message import SCHEMA
+from memo.messaging.open_feed import make_feed
 
 Messages = Generator[dict[str, Any], None, None]
 
@@ -50,7 +51,7 @@ def subscribe(
 
 
 def _broker_url() -> str:
-    from memo.broker import broker_url
+    from memo.stack.broker import broker_url
 
     return broker_url(Home.find(), Settings.load())
 
@@ -145,8 +146,8 @@ def _decode(body: str | bytes) -> dict[str, Any] | None:
 
 def _stored(after: int, since: datetime | None) -> Iterator[dict[str, Any]]:
     """The predictions in the store with an id greater than this one, and published since then."""
-    from db import messages
     from db.engine import open_store, sqlite_path, store_url
+    from db.prediction import messages
 
     settings, home = Settings.load(), Home.find()
     file = sqlite_path(store_url(settings, home))

@@ -7,9 +7,9 @@ from datetime import datetime
 from threading import Event as Flag
 from typing import Any, Protocol
 
-from memo.errors import MemoError
-from memo.events import Action, Event
-from memo.predictions import Candidate, Ranking
+from memo.core.errors import MemoError
+from memo.core.events import Action, Event
+from memo.core.predictions import Candidate, Ranking
 
 
 class Predictor(Protocol):

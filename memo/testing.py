@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from memo.events import CONTEXT, Action, Event
-from memo.predictions import Candidate, Ranking
+from memo.core.events import CONTEXT, Action, Event
+from memo.core.predictions import Candidate, Ranking
 
 
 class ScriptedPredictor:

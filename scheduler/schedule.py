@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from memo.settings import ScheduleSettings
+from memo.core.settings import ScheduleSettings
 
 RETRAIN, EVALUATE, PRUNE = "retrain", "evaluate", "prune"
 JOBS = (RETRAIN, EVALUATE, PRUNE)

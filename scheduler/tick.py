@@ -5,14 +5,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from db import cursors, events, jobs, predictions, retention, scopes
 from db.engine import Store
-from memo import traces
-from memo.logs import get
-from memo.paths import Home
-from memo.queue import EVALUATE, LOOK, TRAIN
-from memo.settings import Settings
-from memo.traces import clear_learned
+from db.intake import cursors, events, scopes
+from db.prediction import predictions
+from db.upkeep import jobs, retention
+from forget import erase_files
+from forget.erase_files import clear_learned
+from memo.core.logs import get
+from memo.core.paths import Home
+from memo.core.settings import Settings
+from memo.stack.task_queue import EVALUATE, LOOK, TRAIN
 from scheduler import schedule
 
 TASKS = {schedule.RETRAIN: TRAIN, schedule.EVALUATE: EVALUATE}
@@ -66,7 +68,7 @@ def _prune(settings: Settings, store: Store, now: datetime) -> str:
     if removed["events"]:
         clear_learned(home)  # a snapshot may have learned from them
     if removed["events"]:
-        traces.clear_learned(home)
+        erase_files.clear_learned(home)
     return f"{removed['events']} events and {removed['predictions']} predictions removed"
 
 

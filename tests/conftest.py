@@ -21,8 +21,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from memo.paths import Home
-from memo.queue import DISPATCH, PREDICT, TRAINING
+from memo.core.paths import Home
+from memo.stack.task_queue import DISPATCH, PREDICT, TRAINING
 
 ROOT = Path(__file__).resolve().parents[1]
 STRICT = os.environ.get("MEMO_TEST_STRICT") == "1" or os.environ.get("CI") == "true"

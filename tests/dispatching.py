@@ -12,17 +12,18 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from db import events, migrate
+from db import migrate
 from db.engine import open_store
+from db.intake import events
 from db.models import DispatchRow, EventRow, PredictionRow
-from memo.events import Event, Operation
-from memo.messages import Publisher
-from memo.paths import Home
-from memo.queue import make_app
-from memo.settings import DispatchSettings, Settings
-from worker.context import Context
-from worker.dispatch import Dispatcher
-from worker.machine import Machine
+from memo.core.events import Event, Operation
+from memo.core.paths import Home
+from memo.core.settings import DispatchSettings, Settings
+from memo.messaging.message import Publisher
+from memo.stack.task_queue import make_app
+from worker.dispatch.dispatcher import Dispatcher
+from worker.effects.machine import Machine
+from worker.resources import Context
 
 SCOPE = "ada@host"
 NOBODY = "redis://127.0.0.1:1/0"

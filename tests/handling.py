@@ -4,13 +4,14 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from db import events, migrate
+from db import migrate
 from db.engine import open_store
-from memo.events import Action, Event, Operation
-from memo.paths import Home
-from memo.predictions import Candidate
+from db.intake import events
+from memo.core.events import Action, Event, Operation
+from memo.core.paths import Home
+from memo.core.predictions import Candidate
+from memo.core.settings import Settings
 from memo.protocols import DispatchContext
-from memo.settings import Settings
 
 HOSTILE = {
     "newline": "plan\nFirefox",

@@ -9,7 +9,7 @@ from typing import Any
 from dbus_fast import Message, MessageType
 from dbus_fast.aio import MessageBus
 
-from worker.notifications import NAME, PATH
+from worker.effects.notifications import NAME, PATH
 
 NEVER = "never"
 WAIT_S = 20.0

@@ -7,7 +7,7 @@ from conftest import needs_program
 from dbus_fast import Message, MessageType
 from dbus_fast.aio import MessageBus
 
-from collector.sources.desktop_bus import NAME, PATH
+from collector.sources.wayland.desktop_bus import NAME, PATH
 
 Call = tuple[str, str, list[str | int]]
 """Method, signature and what is given."""

@@ -19,7 +19,7 @@ from typing import IO, Any, TypeVar
 import psutil
 import psycopg
 
-from memo.paths import Home
+from memo.core.paths import Home
 
 MEMO = Path(sys.executable).parent / "memo"
 WAIT_S = 90.0

@@ -4,15 +4,15 @@ import os
 import sys
 from typing import Any
 
-from db import jobs, runs
 from db.engine import Store, open_store
 from db.models import RunRow
-from memo import logs
-from memo.errors import MemoError
-from memo.parts import end_with_parent
-from memo.paths import Home
-from memo.settings import Settings
-from training.make import TooFew
+from db.upkeep import jobs, runs
+from memo.core import logs
+from memo.core.errors import MemoError
+from memo.core.paths import Home
+from memo.core.settings import Settings
+from memo.stack.process_specs import end_with_parent
+from training.build_version import TooFew
 
 NICENESS = 10
 JOBS = {"train": "retrain", "evaluate": "evaluate"}

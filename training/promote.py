@@ -7,17 +7,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from db import events as stored
-from db import versions
 from db.engine import Store
+from db.intake import events as stored
 from db.models import VersionRow
-from memo.paths import Home
-from memo.settings import Settings
-from training import evaluate, questions
-from training.evaluate import MODEL, Judged, best_baseline
-from training.make import Progress, TooFew, activate, digest, enough, last_forgotten, make
-from training.metrics import key_of
-from training.questions import Question
+from db.prediction import versions
+from memo.core.paths import Home
+from memo.core.settings import Settings
+from training.build_version import Progress, TooFew, activate, digest, enough, last_forgotten, make
+from training.evaluation import evaluate, questions
+from training.evaluation.evaluate import MODEL, Judged, best_baseline
+from training.evaluation.metrics import key_of
+from training.evaluation.questions import Question
 
 JUDGED_SHARE = 0.2
 """The last part of the stream, which the candidate does not see."""

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from memo.errors import MemoError, UsageError
-from memo.paths import Home
+from memo.core.errors import MemoError, UsageError
+from memo.core.paths import Home
 
 NO_MODEL = "holds no causal language model that transformers can load; give a folder with config.json and weights"
 TIMEOUT_S = 10

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 from celery import shared_task
 
-from memo.paths import Home
-from memo.queue import EVALUATE, TRAIN
-from memo.settings import Settings
+from memo.core.paths import Home
+from memo.core.settings import Settings
+from memo.stack.task_queue import EVALUATE, TRAIN
 
 if TYPE_CHECKING:
     from db.engine import Store
@@ -22,7 +22,7 @@ def _store() -> "Store":
 
 
 def _ask(kind: str, scope: str) -> None:
-    from db import runs
+    from db.upkeep import runs
 
     with _store().write() as session:
         runs.ask(session, kind, scope)

@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
 from typing import Any, Literal
 
-from memo.errors import GrammarError
-from memo.events import CONTEXT, Event, Operation
-from memo.grammar import MAX_LINE, clean, parse
-from memo.sites import domain
+from memo.core.errors import GrammarError
+from memo.core.events import CONTEXT, Event, Operation
+from memo.core.grammar import MAX_LINE, clean, parse
+from memo.core.sites import domain
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(days=1)

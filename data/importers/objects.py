@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from memo.grammar import MAX_LINE
+from memo.core.grammar import MAX_LINE
 
 CHUNK = 1 << 17
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|["{}]', re.S)

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 import pytest
 from stack import SCOPE, Stack, new_stack, until
 
-from memo import broker
-from memo.messages import STREAM
-from memo.settings import Settings
+from memo.core.settings import Settings
+from memo.messaging.message import STREAM
+from memo.stack import broker
 
 pytestmark = pytest.mark.timeout(240)
 

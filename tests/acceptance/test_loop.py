@@ -16,8 +16,8 @@ from redis import Redis
 from stack import SCOPE, Stack, new_stack, until
 
 from data.importers import lines as lines_of
-from memo import broker
-from memo.grammar import language_of, parse, write
+from memo.core.grammar import language_of, parse, write
+from memo.stack import broker
 
 pytestmark = pytest.mark.timeout(240)
 

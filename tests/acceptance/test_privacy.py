@@ -17,9 +17,9 @@ from stack import Stack, lines, new_stack, until
 from collector.intake import Intake
 from data.importers.line import read_line
 from db.engine import open_store
-from memo.events import Event, Operation
+from memo.core.events import Event, Operation
+from memo.core.settings import Settings
 from memo.protocols import Batch, Past
-from memo.settings import Settings
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -20,14 +20,14 @@ import pytest
 from conftest import ROOT
 from stack import MEMO, SCOPE, WAIT_S, Stack, interrupt, lines, new_stack, until
 
-from memo import broker, running
-from memo.grammar import parse
-from memo.paths import Home
+from memo.core.grammar import parse
+from memo.core.paths import Home
+from memo.stack import broker, running
 
 pytestmark = pytest.mark.timeout(240)
 
 PARTS = ["broker", "collector", "worker", "dispatcher", "beat"]
-SUPERVISOR = [sys.executable, "-m", "memo.supervisor"]
+SUPERVISOR = [sys.executable, "-m", "memo.stack.supervisor"]
 SAMPLE = ROOT / "data" / "sample" / "day.txt"
 SECRET = "hunter2"
 RUNNING = {"kind": "train", "scope": "a@b", "state": "running", "created_at": "2026-03-02", "result": "{}"}
@@ -327,7 +327,7 @@ def test_a_log_on_a_full_disk_is_no_traceback() -> None:
     code = """
 import logging, sys
 from pathlib import Path
-from memo import logs
+from memo.core import logs
 logs.setup(Path(sys.argv[1]), "part")
 logs.get("x").error("said")
 """

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from browsers import Pages, chromium, firefox, pages, until
 
-from collector.sources import web
-from collector.sources.web import WebSource
-from memo.events import Event
-from memo.paths import Home
+from collector.sources.web import web
+from collector.sources.web.web import WebSource
+from memo.core.events import Event
+from memo.core.paths import Home
+from memo.core.settings import Settings
 from memo.protocols import Batch, Past, Stop
-from memo.settings import Settings
 
 Browser = Callable[..., AbstractContextManager[Callable[[str], None]]]
 BROWSERS = pytest.mark.parametrize(

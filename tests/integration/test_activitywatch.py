@@ -13,16 +13,16 @@ from activitywatch import Served, event, free_port, serving
 
 from collector.collector import keep_running
 from collector.intake import Intake
-from collector.sources import activitywatch, aw_past, aw_server
-from collector.sources.activitywatch import ActivityWatchSource
-from collector.states import States
+from collector.source_status import States
+from collector.sources.activitywatch import activitywatch, aw_server, backfill
+from collector.sources.activitywatch.activitywatch import ActivityWatchSource
 from db import migrate
 from db.engine import open_store
-from memo.errors import MemoError
-from memo.events import Event
-from memo.paths import Home
+from memo.core.errors import MemoError
+from memo.core.events import Event
+from memo.core.paths import Home
+from memo.core.settings import Settings
 from memo.protocols import Batch, Past, Stop
-from memo.settings import Settings
 
 DEADLINE_S = 60.0
 SECOND = timedelta(seconds=1)
@@ -180,8 +180,8 @@ def test_all_of_a_server_is_read_page_by_page(server: Served, monkeypatch: pytes
     given = [event(begin + second * SECOND, 1, app="a", title=f"{second}") for second in range(50)]
     server.post("buckets/w/events", given)
     server.insert("x", begin, 1, other="secret")
-    found, rejects = aw_past.everything(
-        aw_past.of_server(server.url, lambda done, total: steps.append((done, total))), UTC
+    found, rejects = backfill.everything(
+        backfill.of_server(server.url, lambda done, total: steps.append((done, total))), UTC
     )
     assert words(found) == [*(f"window_focus {second}" for second in range(50)), "app_usage a 50"]
     assert (rejects, steps[-1]) == ([], (50, 50))
@@ -198,11 +198,11 @@ def test_an_export_of_the_server_is_the_same(server: Served, tmp_path: Path) -> 
     def quiet(done: int, total: int) -> None:
         pass
 
-    assert words(aw_past.everything(aw_past.of_file(exported, quiet), UTC)[0]) == [
+    assert words(backfill.everything(backfill.of_file(exported, quiet), UTC)[0]) == [
         "window_focus 1",
         "web_visit a.org A",
         "app_usage a 10",
     ]
-    assert aw_past.everything(aw_past.of_file(exported, quiet), UTC) == aw_past.everything(
-        aw_past.of_server(server.url, quiet), UTC
+    assert backfill.everything(backfill.of_file(exported, quiet), UTC) == backfill.everything(
+        backfill.of_server(server.url, quiet), UTC
     )

@@ -13,9 +13,9 @@ from structlog.testing import capture_logs
 
 from collector import announce
 from collector.announce import Announcer
-from memo import logs
-from memo.queue import LOOK, PREDICT, make_app
-from memo.settings import Settings
+from memo.core import logs
+from memo.core.settings import Settings
+from memo.stack.task_queue import LOOK, PREDICT, make_app
 
 SCOPE = "ada@host"
 DEADLINE_S = 20.0

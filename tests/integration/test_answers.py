@@ -8,20 +8,22 @@ from conftest import logging_restored
 from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
-from db import events, feedback, migrate, predictions
+from cli import make
+from db import migrate
 from db.engine import open_store
+from db.intake import events
 from db.models import FeedbackRow, PredictionRow
-from memo.cli import make
-from memo.events import Event, Operation
-from memo.messages import Publisher
-from memo.paths import Home
-from memo.predictions import Answer
-from memo.queue import make_app
-from memo.settings import Settings
-from worker.context import Context
-from worker.look import Looker
+from db.prediction import feedback, predictions
+from memo.core.events import Event, Operation
+from memo.core.paths import Home
+from memo.core.predictions import Answer
+from memo.core.settings import Settings
+from memo.messaging.message import Publisher
+from memo.stack.task_queue import make_app
+from worker.prediction.update import Looker
 from worker.predictors.ranker import Reader
 from worker.predictors.serving import Serving
+from worker.resources import Context
 
 SCOPE = "ada@host"
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)

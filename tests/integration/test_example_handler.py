@@ -12,11 +12,11 @@ from conftest import ROOT
 from dispatching import dispatching, opened_store, predict, reach, rows, under
 from sqlalchemy import update
 
+from cli.stack import handlers
 from db.models import DispatchRow
-from memo.cli import handlers
-from memo.events import Operation
-from memo.paths import Home
-from memo.settings import Settings
+from memo.core.events import Operation
+from memo.core.paths import Home
+from memo.core.settings import Settings
 
 EXAMPLE = ROOT / "docs" / "examples" / "handler"
 

@@ -17,10 +17,10 @@ from redis import Redis
 from test_client import _forget_group, message
 from watched import until
 
-from memo.events import Action, Operation
-from memo.messages import EXCHANGE, STREAM, Publisher, amqp_connection
-from memo.paths import Home
-from memo.predictions import Candidate
+from memo.core.events import Action, Operation
+from memo.core.paths import Home
+from memo.core.predictions import Candidate
+from memo.messaging.message import EXCHANGE, STREAM, Publisher, amqp_connection
 
 EXAMPLES = ROOT / "docs" / "examples"
 WAIT_S = 20.0

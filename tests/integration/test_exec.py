@@ -11,10 +11,10 @@ from handling import HOSTILE, SCOPE, candidate, context
 from test_webhook import VALIDATOR
 from watched import until
 
-from memo.errors import UsageError
-from memo.events import Operation
-from memo.paths import Home
-from memo.settings import ExecSettings, Settings
+from memo.core.errors import UsageError
+from memo.core.events import Operation
+from memo.core.paths import Home
+from memo.core.settings import ExecSettings, Settings
 from worker.handlers import exec as module
 from worker.handlers.exec import ENVIRONMENT, ExecHandler, ProgramFailed
 

@@ -15,19 +15,19 @@ from conftest import ROOT, needs_program
 from watchdog.events import FileSystemEventHandler
 from watched import until, watched
 
-from collector.sources import folders, notices
-from collector.sources.folders import FoldersSource
-from memo.events import Event, Operation
-from memo.paths import Home
-from memo.settings import Settings, SourceSettings
+from collector.sources.files import folders, inotify
+from collector.sources.files.folders import FoldersSource
+from memo.core.events import Event, Operation
+from memo.core.paths import Home
+from memo.core.settings import Settings, SourceSettings
 
 LIMITED = """
 import json, sys, threading, time
 from pathlib import Path
 from collector.sources import folders
-from memo.paths import Home
+from memo.core.paths import Home
 from memo.protocols import Note, Stop
-from memo.settings import Settings, SourceSettings
+from memo.core.settings import Settings, SourceSettings
 
 def emit(given):
     for said in [given.says] if isinstance(given, Note) else [event.target for event in given.events]:
@@ -229,7 +229,7 @@ def test_the_limit_of_watches_is_said_once_and_its_rise_is_noticed(home: Home, f
     ) as program:
         assert program.stdin and program.stdout
         said = (json.loads(line) for line in program.stdout)
-        assert [next(said), next(said)] == [notices.WATCHES, "watching"]
+        assert [next(said), next(said)] == [inotify.WATCHES, "watching"]
         (folder / "top.txt").write_text("x")
         assert next(said) == "top.txt", "what is watched is told, and the limit is said once"
         program.stdin.write("1000\n")
@@ -247,10 +247,10 @@ def test_where_one_folder_alone_is_watched_the_limit_is_said_with_its_remedy(
     def refuse(*_: object, **__: object) -> None:
         raise OSError(28, "inotify watch limit reached")
 
-    with notices.observing() as observer:
+    with inotify.observing() as observer:
         monkeypatch.setattr(observer, "schedule", refuse)
         with pytest.raises(OSError, match="max_user_watches"):
-            notices.watch(observer, FileSystemEventHandler(), folder, [])
+            inotify.watch(observer, FileSystemEventHandler(), folder, [])
 
 
 def test_the_limit_of_instances_is_said_with_its_remedy(
@@ -259,6 +259,6 @@ def test_the_limit_of_instances_is_said_with_its_remedy(
     def refuse() -> Callable[[], object]:
         raise OSError(24, "inotify instance limit reached")
 
-    monkeypatch.setattr(notices, "Observer", refuse)
-    with pytest.raises(OSError, match="max_user_instances"), notices.observing():
+    monkeypatch.setattr(inotify, "Observer", refuse)
+    with pytest.raises(OSError, match="max_user_instances"), inotify.observing():
         pass

@@ -18,28 +18,14 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 from typer.testing import CliRunner, Result
 
+from cli import make
 from collector.intake import Intake
 from data.importers import rejects
 from data.importers.line import Reject
-from db import (
-    cursors,
-    deletion,
-    dispatches,
-    events,
-    feedback,
-    forgetting,
-    jobs,
-    launches,
-    migrate,
-    predictions,
-    redactions,
-    retention,
-    versions,
-)
-from db import found as finding
-from db.copy import HIDDEN
-from db.deletion import give_back
+from db import migrate
+from db.dispatch import dispatches
 from db.engine import Store, open_store
+from db.intake import cursors, events, launches, redactions
 from db.models import (
     Base,
     CheckpointRow,
@@ -52,26 +38,31 @@ from db.models import (
     ScopeRow,
     VersionRow,
 )
-from db.wanted import Wanted
-from memo import launch_sets, pauses
-from memo.cli import make
-from memo.errors import MemoError
-from memo.events import Event, Operation
-from memo.launch_sets import LaunchSet
-from memo.messages import STREAM, Publisher
-from memo.paths import Home
-from memo.predictions import Answer, Candidate, Upcoming, action_as_dict
+from db.prediction import feedback, predictions, versions
+from db.upkeep import deletion, jobs, retention
+from db.upkeep.copy import HIDDEN
+from db.upkeep.deletion import give_back
+from forget import erase_rows
+from forget import match as finding
+from forget.query import Wanted
+from memo.core import launch_sets, pauses
+from memo.core.errors import MemoError
+from memo.core.events import Event, Operation
+from memo.core.launch_sets import LaunchSet
+from memo.core.paths import Home
+from memo.core.predictions import Answer, Candidate, Upcoming, action_as_dict
+from memo.core.settings import Settings
+from memo.messaging.message import STREAM, Publisher
 from memo.protocols import Batch, Cost, DispatchContext
-from memo.queue import make_app
-from memo.settings import Settings
-from training.make import last_forgotten
-from training.make import make as make_version
-from worker import outbox
-from worker.context import Context
+from memo.stack.task_queue import make_app
+from training.build_version import last_forgotten
+from training.build_version import make as make_version
 from worker.handlers.record import RecordHandler
-from worker.look import Looker
+from worker.prediction import outbox
+from worker.prediction.update import Looker
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.serving import Serving
+from worker.resources import Context
 
 SCOPE = "ada@host"
 START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
@@ -151,8 +142,8 @@ def forget(store: Store, wanted: Wanted) -> dict[str, int]:
     with store.read() as session:
         what = finding.find(session, wanted, lambda _done, _total: None)
         ids = finding.predictions(session, what)
-    hanging, _ = forgetting.unlearn(store, what, ids)
-    removed, _ = forgetting.forget(store, what, lambda _done, _total: None)
+    hanging, _ = erase_rows.unlearn(store, what, ids)
+    removed, _ = erase_rows.forget(store, what, lambda _done, _total: None)
     return dict(hanging + removed)
 
 
@@ -307,7 +298,7 @@ def test_a_version_made_meanwhile_is_not_registered(
         forget(store, Wanted(site="shop.example"))
         return {}
 
-    monkeypatch.setattr("training.make.train_into", train)
+    monkeypatch.setattr("training.build_version.train_into", train)
     happen(store, [VISIT])
     with store.read() as session:
         seen = list(events.everything(session, SCOPE))
@@ -659,7 +650,7 @@ def test_an_app_by_its_program_is_forgotten_also_where_that_was_broken_off(
     else:
         launch_sets.write(home, LaunchSet("gone", "/opt/Program", (1, 2, 3), START))
     with monkeypatch.context() as patched:
-        patched.setattr(launches, "forget", broken_off)
+        patched.setattr(erase_rows, "delete_launches", broken_off)
         assert invoke("forget", "--app", "program", "--yes").exit_code
     assert targets(store) == ["Inbox"]
     assert invoke("forget", "--app", "program", "--yes").exit_code == 0
@@ -681,7 +672,7 @@ def test_what_hangs_on_events_is_gone_however_it_was_broken_off(
         return remove(session, ids)
 
     monkeypatch.setattr(deletion, "events", broken_off)
-    monkeypatch.setattr(forgetting, "BATCH", 1)
+    monkeypatch.setattr(erase_rows, "BATCH", 1)
     assert invoke("forget", "--text", SECRET, "--yes").exit_code
     assert first not in left(store, EventRow) and last in left(store, EventRow)
     assert named not in left(store, PredictionRow) and left(store, VersionRow) == []

@@ -12,7 +12,7 @@ from conftest import needs_program
 from watched import until
 from xserver import new_desktop
 
-from worker.machine import Machine
+from worker.effects.machine import Machine
 
 
 def test_a_window_that_fills_the_screen_is_seen_while_it_is_in_front(monkeypatch: pytest.MonkeyPatch) -> None:

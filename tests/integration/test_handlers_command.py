@@ -12,13 +12,13 @@ import pytest
 from dispatching import SCOPE, dispatch, opened_store, predict, under
 from sqlalchemy import update
 
-from db import handlers as resting
+from cli.stack import doctor, handlers, status
+from db.dispatch import handlers as resting
 from db.models import DispatchRow
-from memo.cli import doctor, handlers, status
-from memo.errors import MemoError
-from memo.paths import Home
-from memo.settings import Settings
-from worker.context import Context
+from memo.core.errors import MemoError
+from memo.core.paths import Home
+from memo.core.settings import Settings
+from worker.resources import Context
 
 MEMO = Path(sys.executable).parent / "memo"
 TOML = f"""

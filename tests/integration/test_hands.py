@@ -14,11 +14,11 @@ from dispatching import dispatching, install, opened_store, predict, rows, under
 from structlog.testing import capture_logs
 from watched import until
 
-from db import dispatches
-from memo.events import Operation
-from memo.paths import Home
-from worker import hands, lanes
-from worker.context import Context
+from db.dispatch import dispatches
+from memo.core.events import Operation
+from memo.core.paths import Home
+from worker.dispatch import handler_process, handler_queue
+from worker.resources import Context
 
 CODE = '''
 import json, os, sys, time
@@ -68,7 +68,7 @@ class Hasty(Double):
 class Broken(Double):
     name = "broken"
     def __init__(self, settings, home):
-        if "worker.hand" in " ".join(sys.orig_argv):
+        if "worker.dispatch.handler_main" in " ".join(sys.orig_argv):
             raise RuntimeError("no library")
 
 class Slow(Double):
@@ -82,7 +82,7 @@ class Slow(Double):
 def opened(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Context]:
     names = {name: name.capitalize() for name in ("double", "hasty", "broken", "slow")}
     install(tmp_path, monkeypatch, "doubles", CODE, **names)
-    monkeypatch.setattr(hands, "BACK_OFF_S", 0.0)
+    monkeypatch.setattr(handler_process, "BACK_OFF_S", 0.0)
     with opened_store(home.database_url, home) as context:
         yield context
 
@@ -166,8 +166,8 @@ def test_a_go_that_takes_too_long_is_killed(opened: Context) -> None:
 
 
 def test_after_a_death_it_rests_longer_each_time(opened: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hands, "BACK_OFF_S", 100.0)
-    monkeypatch.setattr(hands, "LONGEST_S", 1_000.0)
+    monkeypatch.setattr(handler_process, "BACK_OFF_S", 100.0)
+    monkeypatch.setattr(handler_process, "LONGEST_S", 1_000.0)
     with dispatching(under(opened, "double")) as dispatcher:
         for word in ("crash", "fine"):
             dispatcher.dispatch(predict(opened, word))
@@ -191,7 +191,7 @@ def test_a_handler_that_can_not_begin_says_why(opened: Context) -> None:
 
 
 def test_a_process_ends_after_a_time_without_a_go(opened: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes, "IDLE_S", 0.2)
+    monkeypatch.setattr(handler_queue, "IDLE_S", 0.2)
     with dispatching(under(opened, "double")) as dispatcher:
         dispatcher.dispatch(predict(opened, "one"))
         dispatcher.join()
@@ -233,15 +233,15 @@ def test_expire_is_given_the_result(opened: Context, home: Home) -> None:
 
 def test_a_handler_that_is_stuck_delays_no_other(opened: Context) -> None:
     """Not in its go and not in its answers either; what comes while too many wait is written down."""
-    number = lanes.LENGTH + 5
+    number = handler_queue.LENGTH + 5
     with dispatching(under(opened, "record", "hasty", "slow", cooldown_s=0)) as dispatcher:
         for nth in range(number):
             dispatcher.dispatch(predict(opened, f"app {nth}" if nth else "sleep"))
         recorded = [row for row in rows(opened) if row.handler == "record"]
         assert [row.status for row in recorded] == ["done"] * number, "all of them, while the others are stuck"
         overrun = [row for row in rows(opened) if row.handler == "slow"]
-        assert {row.status for row in overrun} == {"overrun"} and len(overrun) == number - lanes.LENGTH - 1
-        assert overrun[0].detail == f"{lanes.LENGTH} predictions wait for it"
+        assert {row.status for row in overrun} == {"overrun"} and len(overrun) == number - handler_queue.LENGTH - 1
+        assert overrun[0].detail == f"{handler_queue.LENGTH} predictions wait for it"
         dispatcher.lanes["hasty"].join()
         assert all(row.status in ("done", "failed", "overrun") for row in rows(opened) if row.handler == "hasty")
         del dispatcher.lanes["slow"]  # its thread sleeps on, and ends with the process
@@ -250,7 +250,7 @@ def test_a_handler_that_is_stuck_delays_no_other(opened: Context) -> None:
 def test_the_process_ends_with_its_dispatcher_however_that_dies(home: Home, opened: Context) -> None:
     code = (
         "import os, signal, sys, threading\n"
-        "from worker.hands import Hand\n"
+        "from worker.dispatch.handler_process import Hand\n"
         "hand = Hand('double')\n"
         "hand._start()\n"
         "print(hand.pid, flush=True)\n"

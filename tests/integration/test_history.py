@@ -10,16 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db import events, migrate
+from cli.predictions.history import Format, as_csv, as_json_list, history
+from cli.terminal.text import safe
+from db import migrate
 from db.engine import open_store
+from db.intake import events
 from db.models import PredictionRow
-from memo.cli.history import Format, as_csv, as_json_list, history
-from memo.cli.text import safe
-from memo.errors import MemoError, UsageError
-from memo.events import Event, Operation
+from memo.core.errors import MemoError, UsageError
+from memo.core.events import Event, Operation
+from memo.core.paths import Home
+from memo.core.settings import Settings
 from memo.history import frame, parse_since, rows
-from memo.paths import Home
-from memo.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -92,7 +93,7 @@ def test_json_and_csv_hold_the_same(predicted: list[str], capsysbinary: pytest.C
 @pytest.mark.parametrize("form", ["table", "json", "csv"])
 def test_it_starts_without_heavy_libraries(predicted: list[str], form: str) -> None:
     code = (
-        f"import sys; from memo.cli.history import Format, history; history(form=Format('{form}'));"
+        f"import sys; from cli.predictions.history import Format, history; history(form=Format('{form}'));"
         "assert not {'pandas', 'sqlalchemy', 'celery', 'redis'} & sys.modules.keys()"
     )
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

@@ -17,12 +17,13 @@ from handling import HOSTILE
 from session_bus import Bus
 from structlog.testing import capture_logs
 
-from db import dispatches, events
-from memo.events import Event, Operation
-from memo.grammar import clean
-from memo.paths import Home
-from worker.context import Context
+from db.dispatch import dispatches
+from db.intake import events
+from memo.core.events import Event, Operation
+from memo.core.grammar import clean
+from memo.core.paths import Home
 from worker.handlers import installed
+from worker.resources import Context
 
 SCOPE = "ada@host"
 HARMFUL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")

@@ -13,7 +13,7 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-from memo.paths import Home
+from memo.core.paths import Home
 
 NAME, COMMIT = "nobody/tiny", "0" * 40
 MEMO = str(Path(sys.executable).with_name("memo"))

@@ -14,15 +14,16 @@ from conftest import logging_restored
 from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
-from collector.privacy import redact, rules
+from cli.records.import_files import import_
+from collector.privacy.rules import redact, rules
 from data.importers import events as events_of
-from db import events, migrate
+from db import migrate
 from db.engine import Store, open_store
+from db.intake import events
 from db.models import EventRow
-from memo.cli.imports import import_
-from memo.errors import MemoError, UsageError
-from memo.paths import Home
-from memo.settings import Settings
+from memo.core.errors import MemoError, UsageError
+from memo.core.paths import Home
+from memo.core.settings import Settings
 
 START = datetime(2026, 3, 2, 9)
 SECRET = "2026-03-02 09:00:09 - told app: secret"
@@ -140,7 +141,7 @@ def test_an_older_past_comes_before_and_is_learned_anew(store: Store) -> None:
 
 
 def test_more_than_one_batch_is_one_import(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("memo.cli.imports.BATCH", 2)
+    monkeypatch.setattr("cli.records.import_files.BATCH", 2)
     repeated = [*lines("甲"), SECRET, *lines("甲"), *lines("甲乙"), SECRET]
     told = memo_import(write("a.txt", repeated))
     assert (told["read"], told["new"], told["rejected"], len(told["rejects"])) == (4, 4, 2, 1)

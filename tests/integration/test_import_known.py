@@ -14,17 +14,17 @@ from histories import Chromium, Firefox
 from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
+from cli.records.import_files import import_
 from collector.intake import Intake
-from collector.sources.web_profiles import profiles
-from collector.sources.web_reader import Reader
-from db import events
+from collector.sources.web.web_profiles import profiles
+from collector.sources.web.web_reader import Reader
 from db.engine import Store, open_store
+from db.intake import events
 from db.models import EventRow
-from memo.cli.imports import import_
-from memo.errors import MemoError, UsageError
-from memo.paths import Home
+from memo.core.errors import MemoError, UsageError
+from memo.core.paths import Home
+from memo.core.settings import Settings
 from memo.protocols import Batch, Past
-from memo.settings import Settings
 
 DAY = timedelta(days=1)
 NOW = datetime.now(UTC)

@@ -14,16 +14,17 @@ from structlog.testing import capture_logs
 from collector import collector, intake
 from collector.collector import keep_running
 from collector.intake import KEPT, Intake
-from collector.sources.inbox import InboxSource
-from collector.states import States
-from db import events, migrate, redactions
+from collector.source_status import States
+from collector.sources.inbox.inbox import InboxSource
+from db import migrate
 from db.engine import Store, open_store
-from memo import logs
-from memo.events import Event, Operation
-from memo.grammar import MAX_LINE
-from memo.paths import Home
+from db.intake import events, redactions
+from memo.core import logs
+from memo.core.events import Event, Operation
+from memo.core.grammar import MAX_LINE
+from memo.core.paths import Home
+from memo.core.settings import Settings
 from memo.protocols import Batch, Stop
-from memo.settings import Settings
 
 SCOPE = "ada@host"
 DEADLINE_S = 20.0

@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from collector.intake import Intake
-from db import events, migrate, redactions
+from db import migrate
 from db.engine import Store, open_store
-from memo import pauses
-from memo.events import Event, Operation
-from memo.paths import Home
+from db.intake import events, redactions
+from memo.core import pauses
+from memo.core.events import Event, Operation
+from memo.core.paths import Home
+from memo.core.settings import Settings
 from memo.protocols import Batch, Past
-from memo.settings import Settings
 
 SCOPE = "ada@host"
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from transformers import AutoTokenizer
 
-from memo.events import Event, Operation
-from worker.predictors.labels import GAPS, RESERVED_TOKENS, Coder, Vocabulary, bucket, vocabulary
-from worker.predictors.language import BUILTIN
+from memo.core.events import Event, Operation
+from worker.predictors.language_model.label_coding import GAPS, RESERVED_TOKENS, Coder, Vocabulary, bucket, vocabulary
+from worker.predictors.language_model.language import BUILTIN
 
 AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from data.synthetic import SAMPLE_START, person, stream
-from memo.errors import MemoError
-from memo.events import CONTEXT, Event
-from worker.predictors.labels import Coder
-from worker.predictors.language import BUILTIN, CONTEXT_TOKENS, LanguageModel, Reader, Scores
+from data.synthetic.people import SAMPLE_START, person, stream
+from memo.core.errors import MemoError
+from memo.core.events import CONTEXT, Event
+from worker.predictors.language_model.label_coding import Coder
+from worker.predictors.language_model.language import BUILTIN, CONTEXT_TOKENS, LanguageModel, Reader, Scores
 from worker.predictors.serving import BUILTIN_ADAPTER
 
 EVENTS = stream(person(1), 2, SAMPLE_START)[:450]

@@ -15,14 +15,14 @@ import pytest
 from handling import HOSTILE, SCOPE, candidate, context, entry, program, remember
 from watched import until
 
-from memo.errors import MemoError
-from memo.events import Operation
-from memo.paths import Home
-from memo.predictions import Candidate
-from memo.settings import LaunchSettings, Settings
+from memo.core.errors import MemoError
+from memo.core.events import Operation
+from memo.core.paths import Home
+from memo.core.predictions import Candidate
+from memo.core.settings import LaunchSettings, Settings
+from worker.effects.launcher import Launcher, NotStarted
+from worker.effects.seen_before import NotSeen
 from worker.handlers.launch_app import LaunchAppHandler
-from worker.launching import Launcher, NotStarted
-from worker.seen import NotSeen
 
 START, VISIT, FILE = Operation.PROCESS_START, Operation.WEB_VISIT, Operation.FILE_ACCESS
 

@@ -20,12 +20,13 @@ from dispatching import (
 from sqlalchemy import update
 from structlog.testing import capture_logs
 
-from db import events, handlers, launches, ledger
+from db.dispatch import handlers, ledger
+from db.intake import events, launches
 from db.models import DispatchRow, HandlerRow, LaunchRow
-from memo.events import Event, Operation
-from memo.paths import Home
-from worker import judge
-from worker.context import Context
+from memo.core.events import Event, Operation
+from memo.core.paths import Home
+from worker.dispatch import payoff
+from worker.resources import Context
 
 CODE = """
 import json
@@ -218,7 +219,7 @@ def test_as_much_of_the_waste_counts_as_of_the_hits_is_known(opened: Context) ->
 def test_a_hit_that_had_nothing_to_do_is_no_hit_of_which_something_is_known(
     opened: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(judge, "GOES", 8)
+    monkeypatch.setattr(payoff, "GOES", 8)
     on = under(opened, "unproven")
     for app in "abcdefgh":
         dispatch(on, predict(opened, app))
@@ -226,12 +227,12 @@ def test_a_hit_that_had_nothing_to_do_is_no_hit_of_which_something_is_known(
     with opened.store.write() as session:
         for row, (outcome, gain) in zip(rows(opened), came, strict=True):
             session.execute(update(DispatchRow).where(DispatchRow.id == row.id).values(outcome=outcome, gain_s=gain))
-        judge.judge(session, {(SCOPE, "unproven")})
+        payoff.judge(session, {(SCOPE, "unproven")})
         assert not handlers.resting_as_json(session, SCOPE), "nobody knows yet whether it pays"
         session.execute(
             update(DispatchRow).where(DispatchRow.gain_s.is_(None), DispatchRow.outcome == "hit").values(gain_s=0.0)
         )
-        judge.judge(session, {(SCOPE, "unproven")})
+        payoff.judge(session, {(SCOPE, "unproven")})
         [resting] = handlers.resting_as_json(session, SCOPE)
     assert resting["reason"] == "its last 8 goes cost 4.0 s and saved 0.0 s", "all was there anyway, or never came"
 
@@ -239,7 +240,7 @@ def test_a_hit_that_had_nothing_to_do_is_no_hit_of_which_something_is_known(
 def test_a_handler_that_does_not_pay_turns_itself_off_and_says_so_once(
     opened: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(judge, "GOES", 4)
+    monkeypatch.setattr(payoff, "GOES", 4)
     on, alone = under(opened, "paying", "unproven"), under(opened, "unproven")
 
     def four_goes(on: Context, names: str, came: str) -> None:
@@ -278,7 +279,7 @@ def test_each_rest_is_longer_until_it_paid(opened: Context) -> None:
 
 
 def test_after_its_rest_it_is_judged_by_new_goes_alone(opened: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judge, "GOES", 2)
+    monkeypatch.setattr(payoff, "GOES", 2)
     on = under(opened, "unproven")
     for app in "ab":
         dispatch(on, predict(opened, app))

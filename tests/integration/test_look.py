@@ -13,20 +13,22 @@ from jsonschema import Draft202012Validator
 from redis import Redis
 from sqlalchemy import delete, func, select
 
-from db import events, migrate, predictions, scopes, versions
+from db import migrate
 from db.engine import open_store
+from db.intake import events, scopes
 from db.models import Base, CheckpointRow, EventRow, PredictionRow, ScopeRow, VersionRow
-from memo.events import Event, Operation
-from memo.messages import FIELD, STREAM, Publisher
-from memo.paths import Home
-from memo.predictions import Ranking
-from memo.queue import ACT, ACT_EXPIRES_S, DISPATCH, make_app
-from memo.settings import PredictSettings, Settings
-from worker import look, outbox, snapshots, stream, streams
-from worker.context import Context
-from worker.look import BATCH, MAX_ATTEMPTS, Looker
+from db.prediction import predictions, versions
+from memo.core.events import Event, Operation
+from memo.core.paths import Home
+from memo.core.predictions import Ranking
+from memo.core.settings import PredictSettings, Settings
+from memo.messaging.message import FIELD, STREAM, Publisher
+from memo.stack.task_queue import ACT, ACT_EXPIRES_S, DISPATCH, make_app
+from worker.prediction import outbox, scope_model, scope_models, snapshots, update
+from worker.prediction.update import BATCH, MAX_ATTEMPTS, Looker
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.serving import BUILTIN, Serving
+from worker.resources import Context
 
 SCOPE = "ada@host"
 START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
@@ -259,7 +261,7 @@ def test_a_burst_gets_one_prediction_for_its_newest(opened: Context, redis: Redi
 
 def test_the_log_is_read_in_pieces(opened: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     happen(opened, "ab" * 20 + "a")
-    monkeypatch.setattr(look, "CHUNK", 7)
+    monkeypatch.setattr(update, "CHUNK", 7)
     looker(opened).look(SCOPE)
     assert [(target(row, 1), row.last_event_id) for row in made(opened)] == [("b", 41)]
 
@@ -591,7 +593,7 @@ def test_without_a_language_model_history_answers(opened: Context, monkeypatch: 
 def test_a_long_past_is_learned_in_part_and_nothing_is_answered_twice(
     opened: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (streams, stream):
+    for module in (scope_models, scope_model):
         monkeypatch.setattr(module, "LEARNED", 4)
     happen(opened, "abcdefgh")
     serving = Alone(opened)
@@ -610,7 +612,7 @@ def test_a_long_past_is_learned_in_part_and_nothing_is_answered_twice(
 
 
 def test_a_lossless_replay_answers_all_of_a_long_backlog(opened: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (streams, stream):
+    for module in (scope_models, scope_model):
         monkeypatch.setattr(module, "LEARNED", 4)
     happen(opened, "abcdefghijklmnopqrst")
     looker(every(opened)).look(SCOPE)
@@ -723,7 +725,7 @@ def test_one_of_another_code_is_passed_over(opened: Context, monkeypatch: pytest
 
 
 def test_only_so_many_streams_are_held_and_the_others_kept(opened: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "HELD", 2)
+    monkeypatch.setattr(scope_models, "HELD", 2)
     serving = Alone(opened)
     one = looker(opened, serving)
     for scope in ("a", "b", "c"):

@@ -12,9 +12,10 @@ import typer
 from conftest import logging_restored
 from typer.testing import CliRunner, Result
 
-from memo.cli import evaluate, model, predict, train
-from memo.errors import MemoError, UsageError
-from memo.paths import Home
+from cli.models import evaluate, model, train
+from cli.predictions import predict
+from memo.core.errors import MemoError, UsageError
+from memo.core.paths import Home
 
 START = datetime(2026, 3, 2, 9)
 pytestmark = pytest.mark.timeout(300)

@@ -5,8 +5,8 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from memo.errors import MemoError, UsageError
-from memo.paths import Home
+from memo.core.errors import MemoError, UsageError
+from memo.core.paths import Home
 from training.pull import pull
 
 

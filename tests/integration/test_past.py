@@ -8,14 +8,15 @@ from sqlalchemy import select
 
 from collector import intake as module
 from collector.intake import Intake
-from db import events, migrate
+from db import migrate
 from db.engine import Store, open_store
+from db.intake import events
 from db.models import EventRow, ScopeRow
-from memo.events import Event, Operation
-from memo.paths import Home
-from memo.pauses import NEVER
+from memo.core.events import Event, Operation
+from memo.core.paths import Home
+from memo.core.pauses import NEVER
+from memo.core.settings import Settings
 from memo.protocols import Batch, Past
-from memo.settings import Settings
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 CURSOR = {"visit": 7}

@@ -2,10 +2,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Event as Flag
 
-from memo.events import Action, Event, Operation
-from worker.predictors.language import Scores
+from memo.core.events import Action, Event, Operation
+from worker.predictors.language_model.language import Scores
+from worker.predictors.language_model.time_limited_reader import Patient
 from worker.predictors.mixed import MixedPredictor
-from worker.predictors.patience import Patient
 
 A = Action(Operation.PROCESS_START, "a")
 EVENT = Event(datetime(2026, 3, 2, 9, tzinfo=UTC), A.operation, A.target)

@@ -11,14 +11,14 @@ from handling import HOSTILE, SCOPE, candidate, context, remember
 from servers import Web, self_signed, serving
 from watched import until
 
-from memo.errors import MemoError
-from memo.events import Operation
-from memo.paths import Home
-from memo.settings import PreconnectSettings, Settings
+from memo.core.errors import MemoError
+from memo.core.events import Operation
+from memo.core.paths import Home
+from memo.core.settings import PreconnectSettings, Settings
+from worker.effects.public_host import NoHost
+from worker.effects.seen_before import NotSeen
 from worker.handlers import preconnect_site
 from worker.handlers.preconnect_site import NotPublic, PreconnectSiteHandler, is_public
-from worker.hosts import NoHost
-from worker.seen import NotSeen
 
 SITE = "site.example.com"
 VISIT = Operation.WEB_VISIT

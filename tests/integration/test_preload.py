@@ -18,27 +18,28 @@ from handling import HOSTILE, candidate, context, remember
 from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
-from collector import learn, reads
-from collector.launches import Launches
-from collector.learn import Launch, look
-from collector.sources import proc
-from db import launches, migrate
+from cli import make
+from collector.launch import access_times, inspection, proc
+from collector.launch.inspection import Launch, look
+from collector.launch.watcher import Launches
+from db import migrate
 from db.engine import Store, open_store
+from db.intake import launches
 from db.models import LaunchRow
-from db.wanted import Wanted
-from memo import launch_sets
-from memo.cli import make
-from memo.events import Event, Operation
-from memo.launch_sets import UNIT, LaunchSet, version_of
-from memo.paths import Home
+from forget import erase_rows, match
+from forget.query import Wanted
+from memo.core import launch_sets
+from memo.core.events import Event, Operation
+from memo.core.launch_sets import UNIT, LaunchSet, version_of
+from memo.core.paths import Home
+from memo.core.settings import PreloadSettings, PrivacySettings, Settings
 from memo.protocols import DispatchContext, NothingToDo, Stop
-from memo.settings import PreloadSettings, PrivacySettings, Settings
-from worker import warming
+from worker.effects import page_cache
+from worker.effects.page_cache import is_there
+from worker.effects.seen_before import NotSeen
 from worker.handlers import preload_app, preload_file
 from worker.handlers.preload_app import PreloadAppHandler
 from worker.handlers.preload_file import PreloadFileHandler
-from worker.seen import NotSeen
-from worker.warming import is_there
 
 SCOPE, APP = "ada@host", "demo"
 LARGE, SMALL = 6 << 20, 300_000
@@ -83,8 +84,8 @@ class Person:
 def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Person:
     """Whose home folder is the only place that is looked through; this process waits for nobody."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(reads, "SYSTEM", ())
-    for module in (learn, preload_app, preload_file):
+    monkeypatch.setattr(access_times, "SYSTEM", ())
+    for module in (inspection, preload_app, preload_file):
         monkeypatch.setattr(module, "be_idle", lambda: None)
     return Person(tmp_path)
 
@@ -288,7 +289,7 @@ def test_hostile_names_open_nothing(home: Home, person: Person, monkeypatch: pyt
         raise AssertionError("something was opened")
 
     monkeypatch.setattr(preload_file, "opened", refuse)
-    monkeypatch.setattr(warming, "opened", refuse)
+    monkeypatch.setattr(page_cache, "opened", refuse)
     for target, place in ((name, str(person.root)), ("plan.txt", name), (name, name), (f"/{name}", "/")):
         asked = candidate(Operation.FILE_ACCESS, target, place)
         if PreloadFileHandler(settings, home).accepts(asked.action):
@@ -344,10 +345,10 @@ def test_launches_are_bounded_and_forgotten(store: Store, monkeypatch: pytest.Mo
         _add(session, (1, 0), (2, 0), (3, 0))
         launches.add(session, _row(NOON, 4, 0, app="other"))
         assert [row.ms for row in launches.measured(session, SCOPE, APP)] == [2, 3]
-        assert launches.forget(session, Wanted(app="other", scope="eve@host")) == 0
-        assert launches.forget(session, Wanted(app=APP, since=NOON + timedelta(hours=2))) == 1
-        assert launches.forget(session, Wanted(app="DEMO")) == 1
-        assert launches.forget(session, Wanted()) == 1
+        assert erase_rows.delete_launches(session, Wanted(app="other", scope="eve@host")) == 0
+        assert erase_rows.delete_launches(session, Wanted(app=APP, since=NOON + timedelta(hours=2))) == 1
+        assert erase_rows.delete_launches(session, Wanted(app="DEMO")) == 1
+        assert erase_rows.delete_launches(session, Wanted()) == 1
 
 
 def test_how_an_app_starts_is_forgotten_with_it(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -363,7 +364,7 @@ def test_how_an_app_starts_is_forgotten_with_it(store: Store, home: Home, monkey
         assert json.loads(done.stdout)["forgotten"] is True
         assert {name for name in (APP, "other", "known only") if launch_sets.read(home, name)} == there
     with store.read() as session:
-        assert [row.app for row in launches.meant(session, Wanted())] == ["other"]
+        assert [row.app for row in match.launches_of(session, Wanted())] == ["other"]
 
 
 def test_how_an_app_starts_is_forgotten_with_a_day_of_its_launches(
@@ -387,7 +388,7 @@ def test_what_was_forgotten_during_a_look_is_not_kept(home: Home, person: Person
     opened, stop = open_store(settings, home), Stop()
     Launches(opened, settings, home).look(event, stop)
     with opened.read() as session:
-        assert launches.meant(session, Wanted()) == []
+        assert match.launches_of(session, Wanted()) == []
     opened.close()
     assert launch_sets.read(home, APP) is None
 
@@ -404,7 +405,7 @@ def _look_on(events: list[Event], settings: Settings, home: Home) -> list[Launch
     deadline = time.monotonic() + WAIT_S
     while not found and time.monotonic() < deadline:
         with opened.read() as session:
-            found = launches.meant(session, Wanted(app=APP))
+            found = match.launches_of(session, Wanted(app=APP))
         time.sleep(0.05)
     stop.set()
     thread.join()

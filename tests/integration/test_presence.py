@@ -15,9 +15,9 @@ from dbus_fast.aio import MessageBus
 from session_bus import Bus
 from structlog.testing import capture_logs
 
-from collector import presence
-from collector.presence import IDLE_S, LOGIND, MANAGER, PROPERTIES, SESSION, clock_set, logind, slept
-from collector.sources import wayland
+from collector.focus import presence
+from collector.focus.presence import IDLE_S, LOGIND, MANAGER, PROPERTIES, SESSION, clock_set, logind, slept
+from collector.sources.wayland import wayland
 
 ROOT, USER, OURS, OTHER = (f"/org/freedesktop/login1{path}" for path in ("", "/user/_7", "/session/_3", "/session/_4"))
 WAIT_S = 20.0

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from watched import until, watched
 
-from collector.sources.proc import TICKS
-from collector.sources.processes import ProcessesSource
-from memo.events import Event, Operation
-from memo.parts import PARENT
-from memo.paths import Home
-from memo.settings import Settings, SourceSettings
+from collector.launch.proc import TICKS
+from collector.sources.processes.processes import ProcessesSource
+from memo.core.events import Event, Operation
+from memo.core.paths import Home
+from memo.core.settings import Settings, SourceSettings
+from memo.stack.process_specs import PARENT
 
 START, END = Operation.PROCESS_START, Operation.PROCESS_END
 LAST_PID = Path("/proc/sys/kernel/ns_last_pid")

@@ -10,10 +10,10 @@ import pytest
 from conftest import needs_library
 from watched import until, watched
 
-from collector.sources.recent import LIST, RecentSource
-from memo.events import Event, Operation
-from memo.paths import Home
-from memo.settings import Settings
+from collector.sources.files.recent import LIST, RecentSource
+from memo.core.events import Event, Operation
+from memo.core.paths import Home
+from memo.core.settings import Settings
 
 
 class List:

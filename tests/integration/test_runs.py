@@ -11,16 +11,19 @@ import pytest
 from kombu import Connection
 from sqlalchemy import update
 
-from db import cursors, events, jobs, migrate, predictions, runs, scopes, versions
+from db import migrate
 from db.engine import Store, open_store
+from db.intake import cursors, events, scopes
 from db.models import CursorRow, EventRow, JobRow, PredictionRow, RunRow
-from memo.errors import MemoError
-from memo.events import Event, Operation
-from memo.paths import Home
-from memo.queue import EVALUATE, LOOK, PREDICT, TRAIN, TRAINING, make_app
-from memo.settings import Settings
+from db.prediction import predictions, versions
+from db.upkeep import jobs, runs
+from memo.core.errors import MemoError
+from memo.core.events import Event, Operation
+from memo.core.paths import Home
+from memo.core.settings import Settings
+from memo.stack.task_queue import EVALUATE, LOOK, PREDICT, TRAIN, TRAINING, make_app
 from scheduler import schedule, tick
-from training import make, promote
+from training import build_version, promote
 
 SCOPE = "a@b"
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -267,13 +270,13 @@ def test_rollback_goes_back_step_by_step(store: Store, home: Home) -> None:
     for version in ("v0001", "v0002"):
         register(store, home, version)
         with store.write() as session:
-            make.activate(session, SCOPE, version)
+            build_version.activate(session, SCOPE, version)
     for expected in ("v0001", versions.BUILTIN):
         with store.write() as session:
-            versions.activate(session, SCOPE, make.before(session, SCOPE))
+            versions.activate(session, SCOPE, build_version.before(session, SCOPE))
         assert active(store) == expected
     with store.read() as session, pytest.raises(MemoError, match="nothing to go back to"):
-        make.before(session, SCOPE)
+        build_version.before(session, SCOPE)
 
 
 def test_old_files_are_removed_and_those_in_use_stay(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,9 +284,9 @@ def test_old_files_are_removed_and_those_in_use_stay(store: Store, home: Home, m
     for version in ("v0001", "v0002", "v0003", "v0004", "v0005"):
         register(store, home, version)
     with store.write() as session:
-        make.activate(session, SCOPE, "v0001")
-        make.activate(session, SCOPE, "v0002")
+        build_version.activate(session, SCOPE, "v0001")
+        build_version.activate(session, SCOPE, "v0002")
     assert sorted(promote.prune(store, Settings.load(), SCOPE)) == ["v0003", "v0004"]
     assert {folder.name for folder in home.models.iterdir()} == {"v0001", "v0002", "v0005"}
     with store.write() as session, pytest.raises(MemoError, match="files of v0003 are gone"):
-        make.activate(session, SCOPE, "v0003")
+        build_version.activate(session, SCOPE, "v0003")

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from memo.paths import Home
+from memo.core.paths import Home
 from memo.testing import ScriptedPredictor
-from training import baselines, evaluate, questions, upcoming
+from training.evaluation import baselines, evaluate, questions, upcoming_truth
 
 LIMIT = 20
 
@@ -40,7 +40,7 @@ def test_baselines_agree_to_the_digit_in_every_view(scorer: Path, event_files: l
         for view, names in evaluate.scores(judged).items():
             for name in baselines.NAMES:
                 assert names[name] == theirs[name if view == "next" else f"{name} {view}"]
-        for name, found in upcoming.scored(entry.upcoming for entry in judged).items():
+        for name, found in upcoming_truth.scored(entry.upcoming for entry in judged).items():
             if name != evaluate.MODEL:
                 assert found["ap"] == theirs[f"up-{name}"]["upcoming_ap"]
                 assert found["n"] == theirs[f"up-{name}"]["n"]

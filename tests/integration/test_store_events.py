@@ -15,15 +15,16 @@ from alembic.migration import MigrationContext
 from sqlalchemy import func, select, text
 
 from collector.intake import Intake
-from db import cursors, events, migrate, scopes
+from db import migrate
 from db.engine import BUSY_TIMEOUT_MS, Store, StoreError, open_store, shown_url, sqlite_path, store_url
-from db.events import Repeats
+from db.intake import cursors, events, scopes
+from db.intake.events import Repeats
 from db.models import Base, EventRow, ScopeRow
-from memo.errors import MemoError, UsageError
-from memo.events import Event, Operation
-from memo.paths import Home
+from memo.core.errors import MemoError, UsageError
+from memo.core.events import Event, Operation
+from memo.core.paths import Home
+from memo.core.settings import Settings
 from memo.protocols import Batch
-from memo.settings import Settings
 
 SCOPE = "ada@host"
 DEADLINE_S = 20.0

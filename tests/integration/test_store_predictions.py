@@ -10,14 +10,18 @@ import pytest
 from sqlalchemy import event as listening
 from sqlalchemy import func, select
 
-from db import deletion, dispatches, events, figures, messages, migrate, predictions, versions
+from db import migrate
+from db.dispatch import dispatches
 from db.engine import Store, StoreError, open_store
-from db.history import COLUMNS, history
+from db.intake import events
 from db.models import DispatchRow, EventRow, PredictionRow
-from memo.errors import MemoError
-from memo.events import Action, Event, Operation
-from memo.paths import Home
-from memo.settings import Settings
+from db.prediction import messages, predictions, versions
+from db.upkeep import deletion, figures
+from memo.core.errors import MemoError
+from memo.core.events import Action, Event, Operation
+from memo.core.paths import Home
+from memo.core.settings import Settings
+from memo.history import COLUMNS, read_view
 
 SCOPE = "ada@host"
 START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
@@ -188,7 +192,7 @@ def test_the_history_is_the_same_on_each_database(store: Store, database_url: st
         [claimed] = dispatches.claim(session, [replace(LOG, prediction_id=ids[0])]).values()
         dispatches.finish(session, [ENDED | {"id": claimed}])
 
-    found = history(database_url, None, None, None)
+    found = read_view(database_url, None, None, None)
     assert found[0] == {
         "id": ids[0],
         "scope": SCOPE,
@@ -212,7 +216,7 @@ def test_the_history_is_the_same_on_each_database(store: Store, database_url: st
     assert found[1]["expected_at"] is None and found[1]["outcome_rank"] is None
 
     def chosen(since: datetime | None = None, scope: str | None = None, limit: int | None = None) -> list[int]:
-        return [row["id"] for row in history(database_url, since, scope, limit)]
+        return [row["id"] for row in read_view(database_url, since, scope, limit)]
 
     since = (MADE + timedelta(seconds=1)).astimezone(START.tzinfo)
     assert chosen(since=since) == ids[1:]
@@ -223,12 +227,12 @@ def test_the_history_is_the_same_on_each_database(store: Store, database_url: st
 
 def test_a_history_without_tables_is_said_in_a_sentence(postgres_url: str, home: Home) -> None:
     with pytest.raises(MemoError, match="memo doctor"):
-        history(postgres_url, None, None, None)
+        read_view(postgres_url, None, None, None)
     open(home.database_url.removeprefix("sqlite:///"), "w").close()
     with pytest.raises(MemoError, match="memo doctor"):
-        history(home.database_url, None, None, None)
+        read_view(home.database_url, None, None, None)
     with pytest.raises(MemoError, match="127.0.0.1:1/") as raised:
-        history("postgresql+psycopg://ada:secret@127.0.0.1:1/memo", None, None, None)
+        read_view("postgresql+psycopg://ada:secret@127.0.0.1:1/memo", None, None, None)
     assert "secret" not in str(raised.value)
 
 

@@ -12,12 +12,12 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-from data.synthetic import SAMPLE_START, person, stream
-from memo.errors import MemoError
-from memo.events import Event, Operation
-from memo.settings import TrainSettings
-from training.train import train
-from worker.predictors.language import LanguageModel
+from data.synthetic.people import SAMPLE_START, person, stream
+from memo.core.errors import MemoError
+from memo.core.events import Event, Operation
+from memo.core.settings import TrainSettings
+from training.fitting.fine_tune import train
+from worker.predictors.language_model.language import LanguageModel
 
 EVENTS = stream(person(2), 2, SAMPLE_START)[:400]
 START = Operation.PROCESS_START
@@ -37,7 +37,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def test_a_killed_run_goes_on_and_ends_in_the_same_adapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.train.CHECKPOINT_STEPS", 2)
+    monkeypatch.setattr("training.fitting.fine_tune.CHECKPOINT_STEPS", 2)
 
     def kill(done: int, total: int, loss: float) -> None:
         if done == total - 1:

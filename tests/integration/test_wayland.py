@@ -19,16 +19,16 @@ from compositor import USER, sway
 from watched import until, watched
 
 from collector import collector
-from collector.privacy import Rules
-from collector.sources import wayland
-from collector.sources.sway import SwaySource
-from collector.sources.wlroots import WlrootsSource
-from collector.states import States
-from collector.usage import SHORTEST_S
-from memo.events import Event, Operation
-from memo.paths import Home
+from collector.focus.usage import SHORTEST_S
+from collector.privacy.rules import Rules
+from collector.source_status import States
+from collector.sources.wayland import wayland
+from collector.sources.wayland.sway import SwaySource
+from collector.sources.wayland.wlroots import WlrootsSource
+from memo.core.events import Event, Operation
+from memo.core.paths import Home
+from memo.core.settings import Settings, SourceSettings
 from memo.protocols import Batch, Source, Stop
-from memo.settings import Settings, SourceSettings
 
 FOOT = "/usr/bin/foot"
 IDLE_S = 2 * SHORTEST_S

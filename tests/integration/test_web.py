@@ -15,15 +15,15 @@ from typing import Any
 import pytest
 from histories import SEEN, Chromium, Firefox
 
-from collector.sources import web
-from collector.sources.web import WebSource
-from collector.sources.web_history import copied
-from collector.sources.web_profiles import Profile, profiles
-from collector.sources.web_reader import Reader
-from memo.events import Event, Operation
-from memo.paths import Home
+from collector.sources.web import web
+from collector.sources.web.web import WebSource
+from collector.sources.web.web_history import copied
+from collector.sources.web.web_profiles import Profile, profiles
+from collector.sources.web.web_reader import Reader
+from memo.core.events import Event, Operation
+from memo.core.paths import Home
+from memo.core.settings import Settings
 from memo.protocols import Batch, Past, Stop
-from memo.settings import Settings
 
 DEADLINE_S = 20.0
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -345,7 +345,7 @@ def test_a_copy_is_private_and_goes(firefox: Firefox, home: Home) -> None:
 
 
 def test_a_history_that_changes_all_the_time_is_read_later(firefox: Firefox, home: Home, monkeypatch: Any) -> None:
-    monkeypatch.setattr("collector.sources.web_history.AGAIN_S", 0)
+    monkeypatch.setattr("collector.sources.web.web_history.AGAIN_S", 0)
     real = shutil.copyfileobj
 
     def disturbed(*arguments: Any) -> None:

@@ -14,11 +14,11 @@ from jsonschema import Draft202012Validator
 from pydantic import SecretStr
 from servers import Web, self_signed, serving
 
-from memo.errors import UsageError
-from memo.events import Operation
-from memo.grammar import MAX_TEXT
-from memo.paths import Home
-from memo.settings import Settings, WebhookSettings
+from memo.core.errors import UsageError
+from memo.core.events import Operation
+from memo.core.grammar import MAX_TEXT
+from memo.core.paths import Home
+from memo.core.settings import Settings, WebhookSettings
 from worker.handlers import webhook
 from worker.handlers.payload import SCHEMA
 from worker.handlers.webhook import NotSent, WebhookHandler

@@ -18,21 +18,21 @@ from Xlib.display import Display
 from Xlib.xobject.drawable import Window as XWindow
 from xserver import Desktop, new_desktop
 
-from collector import focus
 from collector.collector import keep_running
+from collector.focus import tracker
 from collector.intake import Intake
-from collector.sources import x11, x11_screen
-from collector.sources.x11 import SOCKETS, X11Source
-from collector.states import State, States
+from collector.source_status import State, States
+from collector.sources.x11 import x11, x11_screen
+from collector.sources.x11.x11 import SOCKETS, X11Source
 from db import migrate
 from db.engine import open_store
-from db.events import everything
-from memo.apps import Apps
-from memo.events import Event, Operation
-from memo.grammar import MAX_TEXT
-from memo.paths import Home
+from db.intake.events import everything
+from memo.core.events import Event, Operation
+from memo.core.grammar import MAX_TEXT
+from memo.core.paths import Home
+from memo.core.settings import Settings
+from memo.desktop.apps import Apps
 from memo.protocols import Stop
-from memo.settings import Settings
 
 XTERM, WISH = "xterm", "wish"
 ODD = b"odd\0Odd\0"
@@ -46,7 +46,7 @@ UNCLOSED = pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pyte
 def desktop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desktop]:
     with new_desktop() as made:
         monkeypatch.setenv("DISPLAY", made.display)
-        monkeypatch.setattr(focus, "APART_S", 0.0)
+        monkeypatch.setattr(tracker, "APART_S", 0.0)
         monkeypatch.setenv("XDG_DATA_HOME", "/nonexistent")
         monkeypatch.setenv("XDG_DATA_DIRS", "/nonexistent")  # no app is installed: windows are called by their class
         yield made

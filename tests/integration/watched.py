@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from memo.events import Event
+from memo.core.events import Event
 from memo.protocols import Batch, Past, Source, Stop
 
 WAIT_S = 30.0

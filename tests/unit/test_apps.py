@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from memo.apps import Apps
-from memo.entries import default_folders
+from memo.desktop.apps import Apps
+from memo.desktop.desktop_entries import default_folders
 
 
 @pytest.fixture

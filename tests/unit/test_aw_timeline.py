@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.sources import aw_past
-from collector.sources.aw_server import Bucket, buckets_of, fault
-from collector.sources.aw_timeline import seen
+from collector.sources.activitywatch import backfill
+from collector.sources.activitywatch.aw_server import Bucket, buckets_of, fault
+from collector.sources.activitywatch.aw_timeline import seen
 from data.importers import Reject
-from memo.errors import GrammarError, MemoError
-from memo.events import Event, Operation
+from memo.core.errors import GrammarError, MemoError
+from memo.core.events import Event, Operation
 
 ZONE = timezone(timedelta(hours=8))
 START = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
@@ -37,7 +37,7 @@ def afk(second: float, status: str) -> Raw:
 
 
 def told(*given: Raw) -> list[tuple[float, str, str, str]]:
-    events, rejects = aw_past.everything(given, ZONE)
+    events, rejects = backfill.everything(given, ZONE)
     assert not rejects
     return [((one.at - START).total_seconds(), one.operation.value, one.target, one.detail) for one in events]
 
@@ -131,7 +131,7 @@ def test_the_order_of_what_is_given_does_not_matter() -> None:
 )
 def test_a_wrong_event_is_rejected_and_the_others_are_told(wrong: Any) -> None:
     good = window(0, 5, "a", "1")
-    events, rejects = aw_past.everything([(WINDOW, wrong), good], ZONE)
+    events, rejects = backfill.everything([(WINDOW, wrong), good], ZONE)
     assert [one.target for one in events] == ["1", "a"]
     [reject] = rejects
     assert isinstance(reject, Reject)
@@ -166,10 +166,10 @@ def test_what_is_no_export_is_one_sentence(content: bytes, tmp_path: Path) -> No
     file = tmp_path / "export.json"
     file.write_bytes(content or b" ")
     if content == b'{"buckets": 1}':
-        assert list(aw_past.of_file(file, lambda *_: None)) == []
+        assert list(backfill.of_file(file, lambda *_: None)) == []
         return
     with pytest.raises(MemoError, match="is no export of ActivityWatch; export"):
-        list(aw_past.of_file(file, lambda *_: None))
+        list(backfill.of_file(file, lambda *_: None))
 
 
 def test_an_export_is_read_with_its_progress(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_an_export_is_read_with_its_progress(tmp_path: Path) -> None:
     events = [raw(second, 1, app="a", title="1") for second in range(250)]
     table = {"w": {"id": "w", "type": "currentwindow", "hostname": "pc", "events": events}, "other": {"type": "x"}}
     file.write_text(json.dumps({"buckets": table}))
-    found = list(aw_past.of_file(file, lambda done, total: steps.append((done, total))))
+    found = list(backfill.of_file(file, lambda done, total: steps.append((done, total))))
     assert [one for _, one in found] == events
     assert steps == [(100, 250), (200, 250), (250, 250)]
 

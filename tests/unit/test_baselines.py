@@ -1,6 +1,6 @@
-from memo.events import Action, Operation
-from training.baselines import NAMES, Baselines
-from training.metrics import Key
+from memo.core.events import Action, Operation
+from training.evaluation.baselines import NAMES, Baselines
+from training.evaluation.metrics import Key
 
 
 def keys(text: str) -> list[Key]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from collector.sources.changes import MINUTE_S, SETTLED_S, Changes, ignored
+from collector.sources.files.debounce import MINUTE_S, SETTLED_S, Changes, ignored
 
 MOST = 3
 

@@ -15,21 +15,22 @@ import pytest
 from conftest import logging_restored
 from structlog.testing import capture_logs
 
-from collector import installed
-from collector.back_off import BACK_OFF_S
+from cli.stack import doctor
+from cli.stack.sources import collect as listed
+from cli.stack.sources import doing
+from collector import plugins
 from collector.collector import hush_libraries, keep_running
 from collector.intake import Intake
-from collector.states import EVERY, State, States
+from collector.source_status import EVERY, State, States
 from db.engine import open_store
-from memo import logs, running
-from memo.cli import doctor
-from memo.cli.sources import collect as listed
-from memo.cli.sources import doing
-from memo.errors import MemoError
-from memo.events import Event, Operation
-from memo.paths import Home
+from memo.core import logs
+from memo.core.errors import MemoError
+from memo.core.events import Event, Operation
+from memo.core.paths import Home
+from memo.core.settings import Settings
 from memo.protocols import Batch, Note, Past, Stop
-from memo.settings import Settings
+from memo.stack import running
+from memo.stack.backoff import BACK_OFF_S
 
 FIRST, LONGEST = BACK_OFF_S
 LASTS = 1000.0
@@ -147,9 +148,9 @@ def test_a_source_that_wants_to_end_the_program_is_run_again(home: Home, monkeyp
 
 def test_one_that_can_not_be_used_says_so_and_stops_no_other(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     points = {
-        name: EntryPoint(name, value, installed.GROUP) for name, value in (("gone", "no_such:A"), ("raw", "os:stat"))
+        name: EntryPoint(name, value, plugins.GROUP) for name, value in (("gone", "no_such:A"), ("raw", "os:stat"))
     }
-    monkeypatch.setattr(installed, "entry_points", lambda group, name=None: [points[name]] if name in points else [])
+    monkeypatch.setattr(plugins, "entry_points", lambda group, name=None: [points[name]] if name in points else [])
     monkeypatch.setenv("MEMO_SOURCES__ON", json.dumps(["gone", "raw", "inbix"]))
     says = {one["name"]: (one["state"], one["says"]) for one in listed(home, Settings.load())}
     assert {state for state, _ in says.values()} == {"missing"}

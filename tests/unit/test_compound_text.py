@@ -2,7 +2,7 @@
 
 import pytest
 
-from collector.sources.compound_text import decode
+from collector.sources.x11.compound_text import decode
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import collector
-from collector.sources.desktop_bus import NAME, PATH, FocusInterface
+from collector.sources.wayland.desktop_bus import NAME, PATH, FocusInterface
 
 SHIPPED = Path(collector.__path__[0]) / "desktop"
 KWIN, GNOME = SHIPPED / "kwin", SHIPPED / "gnome" / "memo@memo-daemon"

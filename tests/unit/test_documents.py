@@ -9,8 +9,8 @@ import pytest
 
 from data.importers import events
 from data.importers.line import from_fields, read_line
-from memo.events import CONTEXT, Event, Operation
-from memo.grammar import FORMS, Language, language_of, parse
+from memo.core.events import CONTEXT, Event, Operation
+from memo.core.grammar import FORMS, Language, language_of, parse
 
 ROOT = Path(__file__).resolve().parents[2]
 ZONE = timezone(timedelta(hours=1))

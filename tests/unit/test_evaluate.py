@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from memo.errors import MemoError, UsageError
-from memo.events import Event, Operation
-from memo.grammar import parse
+from memo.core.errors import MemoError, UsageError
+from memo.core.events import Event, Operation
+from memo.core.grammar import parse
 from memo.testing import ScriptedPredictor
-from training import evaluate, questions, results, upcoming, views
-from training.lookup import LookUp
+from training.evaluation import evaluate, questions, results, upcoming_truth, views
+from training.evaluation.leak_table import LookUp
 from training.promote import log_loss
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -126,7 +126,7 @@ def test_what_is_upcoming_is_quiet_and_comes_within_ten_minutes() -> None:
         Event(START + timedelta(seconds=second), Operation.PROCESS_START, name.strip())
         for name, second in seconds.items()
     ]
-    due = upcoming.Due(events)
+    due = upcoming_truth.Due(events)
     for event in events[:3]:
         due.learn(event)
     (first, second) = due.rows(events[2], "memo", [])["mru"]
@@ -135,5 +135,5 @@ def test_what_is_upcoming_is_quiet_and_comes_within_ten_minutes() -> None:
 
 
 def test_average_precision_counts_the_order() -> None:
-    assert upcoming.average_precision([(0.9, True), (0.5, False), (0.1, True)]) == pytest.approx((1 + 2 / 3) / 2)
-    assert upcoming.average_precision([(0.9, False)]) == 0
+    assert upcoming_truth.average_precision([(0.9, True), (0.5, False), (0.1, True)]) == pytest.approx((1 + 2 / 3) / 2)
+    assert upcoming_truth.average_precision([(0.9, False)]) == 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from memo.exec_key import arguments
+from memo.desktop.exec_line import arguments
 
 GOOD = {
     "firefox-esr %u": ["firefox-esr"],

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from data.importers import Reject, events, form, lines, open_file, read
 from data.importers.line import EXPORTED, read_line
 from data.importers.objects import raw_objects, split
-from memo.errors import GrammarError
-from memo.events import CONTEXT, Event, Operation
-from memo.grammar import MAX_LINE
+from memo.core.errors import GrammarError
+from memo.core.events import CONTEXT, Event, Operation
+from memo.core.grammar import MAX_LINE
 
 ZONE = timezone(timedelta(hours=8))
 AT = datetime(2026, 3, 2, 9, 15, 4, tzinfo=ZONE)

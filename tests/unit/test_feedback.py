@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from memo.events import Action, Event, Operation
-from memo.predictions import Answer, Ranking
+from memo.core.events import Action, Event, Operation
+from memo.core.predictions import Answer, Ranking
 from worker.predictors.feedback import MOST
 from worker.predictors.mixed import MixedPredictor
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from collector.focus import ALIKE_APART_S, APART_S, SETTLE_S, STANDS_S, Focus, Window
-from memo.events import Operation
-from memo.grammar import MAX_TEXT
+from collector.focus.tracker import ALIKE_APART_S, APART_S, SETTLE_S, STANDS_S, Focus, Window
+from memo.core.events import Operation
+from memo.core.grammar import MAX_TEXT
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 FLICKER_S = 0.001

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from collector import focus
-from collector.focus import Focus, Window
-from collector.follow import follow
-from memo.events import Operation
+from collector.focus import tracker
+from collector.focus.follow import follow
+from collector.focus.tracker import Focus, Window
+from memo.core.events import Operation
 from memo.protocols import Batch, Stop
 
 WAIT_S = 20.0
@@ -70,7 +70,7 @@ class Run:
 
 @pytest.fixture
 def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
-    monkeypatch.setattr(focus, "SETTLE_S", 0.0)
+    monkeypatch.setattr(tracker, "SETTLE_S", 0.0)
     yield Script()
 
 
@@ -101,7 +101,7 @@ def test_a_store_that_fails_ends_it(screen: Script) -> None:
 
 
 def test_a_screen_that_is_lost_ends_it_and_the_usage(screen: Script, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collector.usage.SHORTEST_S", 1e-9)
+    monkeypatch.setattr("collector.focus.usage.SHORTEST_S", 1e-9)
     told = list[Operation]()
     run = Run(screen, lambda batch: told.extend(event.operation for event in batch.events))
     screen.show("a")

@@ -1,6 +1,6 @@
 """What `memo forget` shows before it asks stays short."""
 
-from memo.cli.forget import SCOPES, _scopes
+from cli.records.forget import SCOPES, _scopes
 
 
 def test_scopes_are_named_where_there_is_more_than_one() -> None:

@@ -10,16 +10,16 @@ import psutil
 import pytest
 from dispatching import Still
 
-from memo.events import Action, Operation
-from memo.predictions import Candidate
+from memo.core.events import Action, Operation
+from memo.core.predictions import Candidate
+from memo.core.settings import DispatchSettings, Settings
 from memo.protocols import Cost, DispatchContext
-from memo.settings import DispatchSettings, Settings
-from worker import machine
+from worker.effects import machine
+from worker.effects.machine import Machine
 from worker.gates import Gate
-from worker.gates.machine import Battery, Load, Memory
+from worker.gates.attempt import Go
+from worker.gates.capacity import Battery, Load, Memory
 from worker.gates.person import FullScreen, QuietHours
-from worker.go import Go
-from worker.machine import Machine
 
 NOW = datetime.now(UTC)
 NO_SESSION: Any = None

@@ -3,7 +3,7 @@
 import pytest
 from handling import HOSTILE
 
-from worker.hosts import NoHost, host_of
+from worker.effects.public_host import NoHost, host_of
 
 REFUSED = [
     *HOSTILE.values(),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from memo.events import Action, Operation
+from memo.core.events import Action, Operation
 
 
 def identity(title: str) -> str:

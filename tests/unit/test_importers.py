@@ -15,16 +15,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.sources.reader import Reader
+from collector.sources.inbox.inbox_reader import Reader
 from data import replay
 from data.importers import Reject, events, form, lines, open_file, read, rejects, windows
 from data.importers.files import BOM, raw_lines
 from data.importers.line import AHEAD, implausible, read_line
-from memo.errors import GrammarError, MemoError, UsageError
-from memo.events import Event, Operation
-from memo.grammar import MAX_LINE, parse
-from memo.paths import Home
-from memo.settings import Settings
+from memo.core.errors import GrammarError, MemoError, UsageError
+from memo.core.events import Event, Operation
+from memo.core.grammar import MAX_LINE, parse
+from memo.core.paths import Home
+from memo.core.settings import Settings
 
 ZONE = timezone(timedelta(hours=8))
 LINES = [f"2026-03-02 09:00:0{second} - 启动应用: {name}" for second, name in enumerate("甲乙丙丁戊己庚")]

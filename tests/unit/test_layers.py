@@ -1,31 +1,84 @@
-"""The arrows between rooms, and what importing a part may not load or make."""
+"""The arrows between rooms and between the folders inside a room, and what importing a part may not load or make."""
 
 import ast
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("memo", "collector", "db", "worker", "scheduler", "training", "data")
-MAY_IMPORT = {
-    "memo": (),
-    "db": ("memo",),
-    "data": ("memo",),
-    "worker": ("db", "data", "memo"),
-    "collector": ("db", "data", "memo"),
-    "scheduler": ("db", "data", "memo"),
-    "training": ("db", "data", "memo", "worker.predictors"),
+FLOORS = (
+    ("cli",),
+    ("training",),
+    ("collector", "worker", "scheduler"),
+    ("forget",),
+    ("data",),
+    ("db",),
+    ("memo",),
+)
+"""Rooms from the top floor down: a room imports rooms of lower floors only."""
+INSIDE = {
+    "cli": (
+        "cli.stack",
+        "cli.predictions cli.records cli.models",
+        "cli.terminal",
+    ),
+    "memo": (
+        "memo.client memo.history memo.testing memo.__main__",
+        "memo.protocols memo.messaging",
+        "memo.stack memo.desktop",
+        "memo.core",
+    ),
+    "db": (
+        "db.upkeep",
+        "db.dispatch",
+        "db.prediction",
+        "db.intake",
+        "db.migrate",
+        "db.engine db.migrations",
+        "db.models",
+    ),
+    "collector": (
+        "collector.__main__",
+        "collector.collector",
+        "collector.announce collector.intake collector.plugins collector.source_status",
+        "collector.sources",
+        "collector.focus",
+        "collector.launch",
+        "collector.privacy",
+    ),
+    "worker": (
+        "worker.dispatch worker.prediction",
+        "worker.handlers worker.gates",
+        "worker.effects worker.predictors worker.resources",
+    ),
+    "training": (
+        "training.__main__ training.tasks training.base_model",
+        "training.promote",
+        "training.evaluation",
+        "training.build_version training.pull",
+        "training.fitting",
+    ),
 }
-MAY_IMPORT_LATE = {"memo.cli": ROOMS, "memo.history": ("db",), "memo.client": ("db",), "data.replay": ("db",)}
-"""The doors to the rooms: inside functions only."""
+"""Folders and modules of a room from the top floor down; those of one floor do not import each other."""
+ONLY = {"training": ("worker.predictors",)}
+"""Rooms that see of a sibling only this."""
+MOST_MODULES = 12
 MADE_LATE = {"create_engine", "Celery", "make_app", "open_store", "Redis", "from_url", "Connection", "from_pretrained"}
 """Engines, clients and models: never at import time."""
-DAEMONS = ("memo.cli", "memo.celery_part", "collector", "worker.tasks", "worker.dispatch", "scheduler.tick")
-
+DAEMONS = (
+    "cli",
+    "memo.stack.celery_main",
+    "collector.collector",
+    "worker.prediction.predict_task",
+    "worker.dispatch.dispatcher",
+    "scheduler.tick",
+)
+ROOMS = tuple(room for floor in FLOORS for room in floor)
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for room in ROOMS
@@ -34,9 +87,7 @@ MODULES = {
 
 
 def _walk(node: ast.AST, late: bool = False) -> Iterator[tuple[ast.AST, bool]]:
-    """Each node below, and whether it is reached only when a function runs; what is for type checkers is left out."""
-    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-        return
+    """Each node below, and whether it is reached only when a function runs."""
     for child in ast.iter_child_nodes(node):
         yield child, late
         yield from _walk(child, late or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda))
@@ -46,28 +97,87 @@ def _nodes(module: str) -> list[tuple[ast.AST, bool]]:
     return list(_walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))))
 
 
-def _imported(node: ast.AST) -> list[str]:
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom):
-        assert node.level == 0 and node.module, "relative imports hide arrows"
-        return [f"{node.module}.{alias.name}" for alias in node.names]
-    return []
+def _imported(module: str) -> set[str]:
+    """The modules of ours that a module imports, at any time and for type checkers too."""
+    names = set()
+    for node, _ in _nodes(module):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0 and node.module, "relative imports hide arrows"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    ours = {name if name in MODULES else name.rpartition(".")[0] for name in names}
+    return {name for name in ours if name in MODULES} - {module}
 
 
-def _below(name: str, package: str) -> bool:
-    return name == package or name.startswith(f"{package}.")
+ARROWS = {module: _imported(module) for module in MODULES}
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_imports_follow_the_arrows(module: str) -> None:
-    room = module.split(".")[0]
-    late_too = [name for door, names in MAY_IMPORT_LATE.items() if _below(module, door) for name in names]
-    for node, late in _nodes(module):
-        allowed = (room, *MAY_IMPORT[room], *(late_too if late else ()))
-        for name in _imported(node):
-            if name.split(".")[0] in ROOMS:
-                assert any(_below(name, package) for package in allowed), f"{module} imports {name}"
+def _floor(module: str, floors: tuple[tuple[str, ...], ...]) -> tuple[int, str] | None:
+    """The floor of a module and the place on it; None for one that stands on no floor."""
+    return next(
+        (
+            (number, place)
+            for number, floor in enumerate(floors)
+            for place in floor
+            if module == place or module.startswith(f"{place}.")
+        ),
+        None,
+    )
+
+
+def _points_down(module: str, other: str, floors: tuple[tuple[str, ...], ...]) -> bool:
+    start, end = _floor(module, floors), _floor(other, floors)
+    return start is None or end is None or start == end or start[0] < end[0]
+
+
+def test_rooms_import_only_rooms_below() -> None:
+    wrong = [
+        f"{module} imports {other}"
+        for module, others in ARROWS.items()
+        for other in others
+        if not _points_down(module, other, FLOORS) and module != "memo.client"
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("room", INSIDE)
+def test_folders_of_a_room_import_only_folders_below(room: str) -> None:
+    floors = tuple(tuple(floor.split()) for floor in INSIDE[room])
+    inside = [module for module in MODULES if module.startswith(f"{room}.")]
+    assert [module for module in inside if _floor(module, floors) is None] == [], "stand on no floor"
+    wrong = [
+        f"{module} imports {other}"
+        for module in inside
+        for other in ARROWS[module]
+        if not _points_down(module, other, floors)
+    ]
+    assert wrong == []
+
+
+def test_folders_import_in_no_circle() -> None:
+    graph = {name: {other for other in others if not _is_around(other, name)} for name, others in ARROWS.items()}
+    tuple(TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
+
+
+def _is_around(package: str, module: str) -> bool:
+    """Whether a package's own `__init__` holds the module: a child may import its parent."""
+    return module.startswith(f"{package}.")
+
+
+def test_no_folder_holds_too_many_modules() -> None:
+    folders: dict[Path, int] = {}
+    for module, path in MODULES.items():
+        if path.name != "__init__.py" and "versions" not in module:
+            folders[path.parent] = folders.get(path.parent, 0) + 1
+    assert {str(folder): count for folder, count in folders.items() if count > MOST_MODULES} == {}
+
+
+@pytest.mark.parametrize("room", ONLY)
+def test_a_room_sees_of_a_sibling_only_what_is_named(room: str) -> None:
+    others = {other for module in MODULES if module.split(".")[0] == room for other in ARROWS[module]}
+    strangers = {other for other in others if other.split(".")[0] in ("collector", "worker", "scheduler", "cli")}
+    assert {name for name in strangers if not name.startswith(ONLY[room])} == set()
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -80,7 +190,7 @@ def test_nothing_is_made_at_import_time(module: str) -> None:
 
 @pytest.mark.parametrize("module", DAEMONS)
 def test_a_part_starts_without_heavy_libraries(module: str, tmp_path: Path) -> None:
-    heavy = {"pandas", "torch", "transformers"} | ({"rich"} if module != "memo.cli" else set())
+    heavy = {"pandas", "torch", "transformers"} | ({"rich"} if module != "cli" else set())
     code = f"import sys, {module}; print(*{heavy} & sys.modules.keys())"
     environment = os.environ | {"MEMO_HOME": str(tmp_path)}
     loaded = subprocess.run(

@@ -9,18 +9,19 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from db import events, migrate
+from cli.predictions.predict import _show
+from cli.predictions.watch import Screen, watch
+from cli.predictions.watch_view import WIDE, Seen, Tally, lines, status
+from cli.terminal.text import safe, short
+from db import migrate
 from db.engine import open_store
+from db.intake import events
 from db.models import PredictionRow
-from memo.cli.live import WIDE, Seen, Tally, lines, status
-from memo.cli.predict import _show
-from memo.cli.text import safe, short
-from memo.cli.watch import Screen, watch
-from memo.events import Action, Event, Operation
-from memo.messages import Settled, prediction_message
-from memo.paths import Home
-from memo.predictions import Candidate
-from memo.settings import Settings
+from memo.core.events import Action, Event, Operation
+from memo.core.paths import Home
+from memo.core.predictions import Candidate
+from memo.core.settings import Settings
+from memo.messaging.message import Settled, prediction_message
 
 AT = datetime(2026, 3, 2, 9, 15, 4, tzinfo=UTC)
 FIREFOX = Event(AT, Operation.PROCESS_START, "Firefox")
@@ -103,7 +104,7 @@ def test_watch_calls_new_what_the_live_view_calls_new(
     store.close()
     vim = Event(AT, Operation.PROCESS_START, "vim")
     given = [message(last=None), message(vim, last=None), message(vim, last=None)]
-    monkeypatch.setattr("memo.cli.watch.subscribe", lambda after: iter(given))
+    monkeypatch.setattr("cli.predictions.watch.subscribe", lambda after: iter(given))
     watch()
     assert [line.split()[1] for line in capsys.readouterr().out.splitlines()[1:]] == ["✗", "new", "✗"]
 

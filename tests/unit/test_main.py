@@ -10,14 +10,18 @@ import pytest
 from conftest import logging_restored
 from histories import Chromium
 
-from db import cursors, migrate, redactions
+import cli
+from cli import COMMANDS, main
+from cli.stack.up import _missing, _wait_until_ready
+from db import migrate
 from db.engine import open_store
-from memo import __version__, cli, pauses, running
-from memo.cli import COMMANDS, main
-from memo.cli.up import _missing, _wait_until_ready
-from memo.errors import MemoError, UsageError
-from memo.paths import Home
-from memo.settings import Settings
+from db.intake import cursors, redactions
+from memo import __version__
+from memo.core import pauses
+from memo.core.errors import MemoError, UsageError
+from memo.core.paths import Home
+from memo.core.settings import Settings
+from memo.stack import running
 
 
 @dataclass
@@ -57,9 +61,9 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
         def pause() -> None:
             raise error
 
-        module = ModuleType("memo.cli.pause")
+        module = ModuleType("cli.stack.pause")
         module.pause = pause  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, "memo.cli.pause", module)
+        monkeypatch.setitem(sys.modules, "cli.stack.pause", module)
 
     return let
 
@@ -238,7 +242,7 @@ def test_a_base_model_that_is_not_there_is_named(tmp_path: Path, monkeypatch: py
 def nothing_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`memo up` of a person whose home is `tmp_path` ends before anything is started."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr("memo.cli.up._background", lambda *_: sys.exit(0))
+    monkeypatch.setattr("cli.stack.up._background", lambda *_: sys.exit(0))
 
 
 def test_up_says_once_that_histories_are_read(run: Run, tmp_path: Path, nothing_starts: None, home: Home) -> None:

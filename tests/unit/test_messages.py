@@ -10,10 +10,10 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from db.models import PredictionRow
-from memo.events import Action, Event, Operation
-from memo.grammar import Language
-from memo.messages import MAX_LIST, SCHEMA, Settled, encode, prediction_message, routing_key
-from memo.predictions import Candidate, Upcoming
+from memo.core.events import Action, Event, Operation
+from memo.core.grammar import Language
+from memo.core.predictions import Candidate, Upcoming
+from memo.messaging.message import MAX_LIST, SCHEMA, Settled, encode, prediction_message, routing_key
 
 SCHEMA_FILE = Path(__file__).parents[2] / "docs" / "schemas" / f"{SCHEMA}.json"
 VALIDATOR = Draft202012Validator(json.loads(SCHEMA_FILE.read_text()))

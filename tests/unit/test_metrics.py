@@ -2,10 +2,10 @@ from datetime import UTC
 
 import pytest
 
-from memo.events import Action, Operation
-from memo.grammar import parse
-from training import metrics
-from training.metrics import Key
+from memo.core.events import Action, Operation
+from memo.core.grammar import parse
+from training.evaluation import metrics
+from training.evaluation.metrics import Key
 
 
 def key(line: str) -> Key:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from memo.paths import Home
+from memo.core.paths import Home
 
 
 def test_it_stands_in_the_runtime_folder_and_only_its_owner_can_read_it(

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from memo import pauses
-from memo.paths import Home
+from memo.core import pauses
+from memo.core.paths import Home
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

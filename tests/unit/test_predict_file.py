@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from memo.cli.answer import answer_file
-from memo.cli.stream import Asked
-from memo.errors import UsageError
+from cli.predictions.predict_file import answer_file
+from cli.predictions.predict_stream import Asked
+from memo.core.errors import UsageError
 from memo.testing import ScriptedPredictor
 
 LINES = [f"2026-03-02 09:00:0{second} - Started app: {name}" for second, name in enumerate("ABAB=")]

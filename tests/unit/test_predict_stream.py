@@ -3,8 +3,8 @@ from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
 
-from memo.cli.stream import Asked, answers
-from memo.grammar import language_of
+from cli.predictions.predict_stream import Asked, answers
+from memo.core.grammar import language_of
 from memo.testing import ScriptedPredictor
 
 LINES = [f"2026-03-02 09:00:0{second} - 启动应用: {name}" for second, name in enumerate("甲乙甲乙")]

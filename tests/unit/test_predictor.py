@@ -13,18 +13,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.synthetic import SAMPLE_START, person, stream
-from memo.bounded import remember
-from memo.events import CONTEXT, Action, Event, Operation
-from memo.predictions import HORIZON_S, KINDS, QUIET_S, Ranking
-from worker.predictors.gaps import Gaps
-from worker.predictors.history import FEATURES, HUMAN_FEATURES, MAX_CANDIDATES, History
+from data.synthetic.people import SAMPLE_START, person, stream
+from memo.core.bounded import remember
+from memo.core.events import CONTEXT, Action, Event, Operation
+from memo.core.predictions import HORIZON_S, KINDS, QUIET_S, Ranking
+from worker.predictors.history.arrival_times import Gaps
+from worker.predictors.history.candidate_ids import Symbols, Unseen
+from worker.predictors.history.hazard import MAX_UPCOMING, Hazard
+from worker.predictors.history.history_features import FEATURES, HUMAN_FEATURES, MAX_CANDIDATES, History
+from worker.predictors.history.tables import Table
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.mixer import Mixer
 from worker.predictors.ranker import LM_FEATURES, LM_FLOOR, Ranker
-from worker.predictors.symbols import Symbols, Unseen
-from worker.predictors.tables import Table
-from worker.predictors.upcoming import MAX_UPCOMING, Hazard
 
 COLUMNS = (*FEATURES, *LM_FEATURES)
 START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from collector.privacy import BUILTIN, redact, rules, sayable
-from collector.secret import MARK, hide
-from memo.errors import MemoError
-from memo.events import Event, Operation
-from memo.grammar import MAX_TEXT
-from memo.paths import Home
-from memo.settings import PrivacySettings
+from collector.privacy.rules import BUILTIN, redact, rules, sayable
+from collector.privacy.secrets import MARK, hide
+from memo.core.errors import MemoError
+from memo.core.events import Event, Operation
+from memo.core.grammar import MAX_TEXT
+from memo.core.paths import Home
+from memo.core.settings import PrivacySettings
 
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 FOCUS, VISIT, FILE = Operation.WINDOW_FOCUS, Operation.WEB_VISIT, Operation.FILE_ACCESS

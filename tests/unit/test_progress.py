@@ -3,9 +3,10 @@ from contextlib import redirect_stderr
 
 import pytest
 
-from memo.cli import doctor, predict
-from memo.cli.progress import turning
-from memo.paths import Home
+from cli.predictions import predict
+from cli.stack import doctor
+from cli.terminal.progress import turning
+from memo.core.paths import Home
 
 pytestmark = pytest.mark.parametrize("terminal", [True, False])
 
@@ -45,7 +46,7 @@ def test_doctor_says_what_it_looks_at(
 def test_predict_says_what_it_waits_for(
     terminal: bool, home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("memo.logs.setup", lambda *_: None)
+    monkeypatch.setattr("memo.core.logs.setup", lambda *_: None)
     monkeypatch.setattr(predict, "_newest", lambda *_: {"candidates": []})
     with redirect_stderr(Errors(terminal, monkeypatch)) as errors:
         predict.predict(as_json=True)

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from collector.sources import reader
-from collector.sources.reader import Reader
-from memo.events import Event
-from memo.paths import Home
+from collector.sources.inbox import inbox_reader
+from collector.sources.inbox.inbox_reader import Reader
+from memo.core.events import Event
+from memo.core.paths import Home
+from memo.core.settings import Settings
 from memo.protocols import Batch
-from memo.settings import Settings
 
 
 class Kept:
@@ -104,7 +104,7 @@ def test_a_file_with_two_names_is_read_once(home: Home, kept: Kept) -> None:
 
 
 def test_more_files_than_are_held_open_are_read_once(home: Home, kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader, "HELD", 2)
+    monkeypatch.setattr(inbox_reader, "HELD", 2)
     paths = [home.inbox / str(number) for number in range(5)]
     for names in ("ab", "cd"):
         for path in paths:

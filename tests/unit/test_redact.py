@@ -1,8 +1,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from collector.privacy import Rule, redact
-from memo.events import Event, Operation
+from collector.privacy.rules import Rule, redact
+from memo.core.events import Event, Operation
 
 
 def event(target: str, operation: Operation = Operation.PROCESS_START) -> Event:

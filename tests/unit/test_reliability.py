@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from memo.errors import MemoError
-from memo.events import Event, Operation
+from memo.core.errors import MemoError
+from memo.core.events import Event, Operation
 from memo.testing import ScriptedPredictor
-from training import evaluate, metrics, questions, reliability
-from training.evaluate import Judged
+from training.evaluation import evaluate, metrics, questions, reliability
+from training.evaluation.evaluate import Judged
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from collector.sources.proc import Process
-from collector.sources.running import Act, Running
+from collector.launch.proc import Process
+from collector.sources.processes.app_lifetimes import Act, Running
 
 
 def process(pid: int, began: float, executable: str = "/usr/bin/app") -> Process:

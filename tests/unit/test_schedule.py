@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from memo.settings import ScheduleSettings
+from memo.core.settings import ScheduleSettings
 from scheduler.schedule import EVALUATE, JOBS, PRUNE, RETRAIN, due, unknown
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -11,12 +11,12 @@ import platformdirs
 import pytest
 from pydantic import BaseModel
 
-from memo.cli.up import _write_settings
-from memo.errors import UsageError
-from memo.events import default_scope
-from memo.parts import PARENT
-from memo.paths import Home
-from memo.settings import SCOPE_PATTERN, Settings, default_toml
+from cli.stack.up import _write_settings
+from memo.core.errors import UsageError
+from memo.core.events import default_scope
+from memo.core.paths import Home
+from memo.core.settings import SCOPE_PATTERN, Settings, default_toml
+from memo.stack.process_specs import PARENT
 
 
 def wrong(*words: str, **flags: Any) -> str:
@@ -162,7 +162,7 @@ def test_a_file_that_may_not_be_read_is_one_sentence(home: Home, monkeypatch: py
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("memo.settings.TomlConfigSettingsSource", refuse)
+    monkeypatch.setattr("memo.core.settings.TomlConfigSettingsSource", refuse)
     wrong(f"{home.config} can't be read (", "Permission denied")
 
 

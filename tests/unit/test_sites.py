@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memo.grammar import clean
-from memo.sites import domain
+from memo.core.grammar import clean
+from memo.core.sites import domain
 
 
 @pytest.mark.parametrize(

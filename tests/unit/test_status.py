@@ -1,10 +1,10 @@
 from typing import Any
 
+from cli.stack.status import _paused, _said, collect
 from data.importers import Reject, rejects
-from db.jobs import NOT_YET
-from memo.cli.status import _paused, _said, collect
-from memo.paths import Home
-from memo.settings import Settings
+from db.upkeep.jobs import NOT_YET
+from memo.core.paths import Home
+from memo.core.settings import Settings
 
 FOUND: dict[str, Any] = {
     "events": 14,

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.focus import Focus
-from collector.sources.i3_ipc import GET_TREE, LONGEST, SUBSCRIBE, WINDOW, WORKSPACE, Frames, message
-from collector.sources.sway import READ, SwayScreen, focused
-from memo.apps import Apps
+from collector.focus.tracker import Focus
+from collector.sources.wayland.i3_ipc import GET_TREE, LONGEST, SUBSCRIBE, WINDOW, WORKSPACE, Frames, message
+from collector.sources.wayland.sway import READ, SwayScreen, focused
+from memo.desktop.apps import Apps
 
 ONE = {"id": 5, "type": "con", "name": "First", "app_id": "one", "pid": 0, "focused": True, "nodes": []}
 JSON = st.recursive(

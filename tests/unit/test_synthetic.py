@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import data
-from data.synthetic import SAMPLE_LANGUAGE, SAMPLE_START, person, sample, stream
-from memo.events import Operation
-from memo.grammar import Language, language_of, parse, write
+from data.synthetic.people import SAMPLE_LANGUAGE, SAMPLE_START, person, sample, stream
+from memo.core.events import Operation
+from memo.core.grammar import Language, language_of, parse, write
 
 
 @pytest.mark.parametrize("seed", range(4))

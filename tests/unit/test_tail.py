@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from collector.sources import tail
-from collector.sources.tail import Line, Place, identity, open_below, read
-from memo.grammar import MAX_LINE
+from collector.sources.inbox import tail
+from collector.sources.inbox.tail import Line, Place, identity, open_below, read
+from memo.core.grammar import MAX_LINE
 
 TEXT = b"first\n\nthird, longer\r\n\xff\xfe\nlast without an end"
 LINES = [Line(0, b"first"), Line(6, b""), Line(7, b"third, longer\r"), Line(22, b"\xff\xfe")]

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from memo.launch_sets import UNIT
-from memo.settings import PreloadSettings
-from worker import warming
-from worker.limits import ASKED_EVERY_S, Limits
-from worker.machine import Machine
-from worker.warming import CHUNK, opened, warm
+from memo.core.launch_sets import UNIT
+from memo.core.settings import PreloadSettings
+from worker.effects import page_cache
+from worker.effects.machine import Machine
+from worker.effects.page_cache import CHUNK, opened, warm
+from worker.effects.read_limits import ASKED_EVERY_S, Limits
 
 PLENTY = 10**9
 
@@ -21,9 +21,9 @@ PLENTY = 10**9
 @pytest.fixture(autouse=True)
 def cold(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nothing is in memory, nobody rests, and nothing else runs."""
-    monkeypatch.setattr(warming, "is_there", lambda file, start, length: False)
-    monkeypatch.setattr(warming, "REST", 0)
-    monkeypatch.setattr(warming, "RUNNING", tmp_path / "not Linux")
+    monkeypatch.setattr(page_cache, "is_there", lambda file, start, length: False)
+    monkeypatch.setattr(page_cache, "REST", 0)
+    monkeypatch.setattr(page_cache, "RUNNING", tmp_path / "not Linux")
 
 
 class Waiting(Machine):
@@ -73,7 +73,7 @@ def test_of_a_file_with_spans_only_these_are_read(tmp_path: Path) -> None:
 
 
 def test_what_is_in_memory_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(warming, "is_there", lambda file, start, length: start > 0)
+    monkeypatch.setattr(page_cache, "is_there", lambda file, start, length: start > 0)
     done = warm(_files(tmp_path, 3 * CHUNK), PLENTY, _nothing)
     assert (done.read_bytes, done.there_bytes) == (CHUNK, 2 * CHUNK)
     assert done.as_result["cold"] is False
@@ -106,9 +106,9 @@ def test_it_waits_for_others_that_run_but_not_for_ever(
         tell()
 
     tell()
-    monkeypatch.setattr(warming, "RUNNING", running)
-    monkeypatch.setattr(warming, "WAIT_S", 9.5 * warming.LOOK_S)
-    monkeypatch.setattr(warming, "STINT_S", 0.0)
+    monkeypatch.setattr(page_cache, "RUNNING", running)
+    monkeypatch.setattr(page_cache, "WAIT_S", 9.5 * page_cache.LOOK_S)
+    monkeypatch.setattr(page_cache, "STINT_S", 0.0)
     monkeypatch.setattr(time, "sleep", sleep)
     assert warm(_files(tmp_path, 10, 20), PLENTY, _nothing).read_bytes == 30
     assert waits == looks

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.sources.web_profiles import profiles
+from collector.sources.web.web_profiles import profiles
 
 FOUND = {
     ".config/chromium/Default": "chromium",

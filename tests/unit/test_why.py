@@ -3,12 +3,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from memo.cli.text import reason
-from memo.events import Action, Event, Operation
+from cli.terminal.text import reason
+from memo.core.events import Action, Event, Operation
+from worker.predictors.evidence import past
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.mixer import Mixer
 from worker.predictors.ranker import Ranker
-from worker.predictors.why import past
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 

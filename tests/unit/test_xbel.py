@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from collector.sources.xbel import Bookmark, read
+from collector.sources.files.xbel import Bookmark, read
 
 HEAD = (
     '<?xml version="1.0" encoding="UTF-8"?>\n{doctype}<xbel version="1.0"'

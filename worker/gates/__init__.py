@@ -5,14 +5,14 @@ from typing import Protocol
 
 from sqlalchemy.orm import Session
 
-from memo.paths import Home
-from memo.settings import Settings
+from memo.core.paths import Home
+from memo.core.settings import Settings
+from worker.effects.machine import Machine
+from worker.gates.attempt import Go
 from worker.gates.candidate import Confidence, Late, Refused
-from worker.gates.ledger import Budget, Cooldown, TurnedOff, Value
-from worker.gates.machine import Battery, Load, Memory
+from worker.gates.capacity import Battery, Load, Memory
 from worker.gates.person import FullScreen, Paused, QuietHours
-from worker.go import Go
-from worker.machine import Machine
+from worker.gates.track_record import Budget, Cooldown, TurnedOff, Value
 
 
 class Gate(Protocol):

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
-from db import feedback
-from worker.go import Go
+from db.prediction import feedback
+from worker.gates.attempt import Go
 
 
 class Confidence:

@@ -4,11 +4,11 @@ from datetime import datetime, time
 
 from sqlalchemy.orm import Session
 
-from memo import pauses
-from memo.paths import Home
-from memo.settings import Settings
-from worker.go import Go
-from worker.machine import Machine
+from memo.core import pauses
+from memo.core.paths import Home
+from memo.core.settings import Settings
+from worker.effects.machine import Machine
+from worker.gates.attempt import Go
 
 
 class Paused:

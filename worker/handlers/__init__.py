@@ -4,11 +4,11 @@ import json
 from importlib.metadata import entry_points
 from typing import Any
 
-from memo.errors import MemoError
-from memo.grammar import clean
-from memo.paths import Home
+from memo.core.errors import MemoError
+from memo.core.grammar import clean
+from memo.core.paths import Home
+from memo.core.settings import Settings
 from memo.protocols import Handler
-from memo.settings import Settings
 
 MAX_RESULT = 65_536
 """Characters of a result as JSON."""

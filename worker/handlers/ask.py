@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from memo.events import Action, Operation
-from memo.paths import Home
-from memo.predictions import KINDS, Answer, Candidate
+from memo.core.events import Action, Operation
+from memo.core.paths import Home
+from memo.core.predictions import KINDS, Answer, Candidate
+from memo.core.settings import Settings
 from memo.protocols import DispatchContext, Handler
-from memo.settings import Settings
-from worker.launching import Launcher
-from worker.notifications import plain, show
+from worker.effects.launcher import Launcher
+from worker.effects.notifications import plain, show
 
 WAIT_S = 40.0
 """An answer later than that is none."""

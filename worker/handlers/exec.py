@@ -6,12 +6,12 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from memo.errors import MemoError
-from memo.events import Action
-from memo.paths import Home
-from memo.predictions import Candidate
+from memo.core.errors import MemoError
+from memo.core.events import Action
+from memo.core.paths import Home
+from memo.core.predictions import Candidate
+from memo.core.settings import Settings
 from memo.protocols import DispatchContext, Handler
-from memo.settings import Settings
 from worker.handlers.payload import payload
 
 LIMIT_S = 10.0

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from memo.events import Action, Operation
-from memo.paths import Home
-from memo.predictions import Candidate
+from memo.core.events import Action, Operation
+from memo.core.paths import Home
+from memo.core.predictions import Candidate
+from memo.core.settings import Settings
 from memo.protocols import DispatchContext, Handler
-from memo.settings import Settings
-from worker.launching import Launcher
+from worker.effects.launcher import Launcher
 
 
 class LaunchAppHandler(Handler):

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from memo.logs import get
-from memo.paths import Home
-from memo.predictions import Candidate, action_as_dict
+from memo.core.logs import get
+from memo.core.paths import Home
+from memo.core.predictions import Candidate, action_as_dict
+from memo.core.settings import Settings
 from memo.protocols import DispatchContext, Handler
-from memo.settings import Settings
 
 log = get(__name__)
 

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from memo.grammar import write_action
-from memo.paths import Home
-from memo.predictions import Candidate
+from memo.core.grammar import write_action
+from memo.core.paths import Home
+from memo.core.predictions import Candidate
+from memo.core.settings import Settings
 from memo.protocols import DispatchContext, Handler
-from memo.settings import Settings
-from worker.notifications import plain, show
-from worker.seen import Seen
+from worker.effects.notifications import plain, show
+from worker.effects.seen_before import Seen
 
 SUMMARY = {"en": "MEMO: probably next", "zh": "MEMO：接下来可能是"}
 SHOWN_S = 10.0

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from memo.events import Action
-from memo.grammar import Language, clean
-from memo.messages import encode
-from memo.predictions import Candidate
+from memo.core.events import Action
+from memo.core.grammar import Language, clean
+from memo.core.predictions import Candidate
+from memo.messaging.message import encode
 from memo.protocols import DispatchContext
 
 SCHEMA = "candidate.v1"

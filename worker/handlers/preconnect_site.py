@@ -4,14 +4,14 @@ import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
-from memo.errors import MemoError
-from memo.events import Action, Operation
-from memo.paths import Home
-from memo.predictions import Candidate
+from memo.core.errors import MemoError
+from memo.core.events import Action, Operation
+from memo.core.paths import Home
+from memo.core.predictions import Candidate
+from memo.core.settings import Settings
 from memo.protocols import DispatchContext, Handler
-from memo.settings import Settings
-from worker.hosts import host_of
-from worker.seen import Seen
+from worker.effects.public_host import host_of
+from worker.effects.seen_before import Seen
 
 PORT = 443
 CONNECT_S = 5.0

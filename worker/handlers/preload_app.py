@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from memo import launch_sets
-from memo.events import Action, Operation
-from memo.launch_sets import LaunchSet
-from memo.paths import Home
-from memo.predictions import Candidate
+from memo.core import launch_sets
+from memo.core.events import Action, Operation
+from memo.core.launch_sets import LaunchSet
+from memo.core.paths import Home
+from memo.core.predictions import Candidate
+from memo.core.settings import Settings
 from memo.protocols import Cost, DispatchContext, Handler, NothingToDo
-from memo.settings import Settings
-from worker.limits import Limits
-from worker.warming import be_idle, warm
+from worker.effects.page_cache import be_idle, warm
+from worker.effects.read_limits import Limits
 
 MS_PER_MB = 0.5
 """About the processor's time; the disk is waited for, and everybody else comes first there."""

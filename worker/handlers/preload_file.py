@@ -3,15 +3,15 @@
 import os
 from typing import Any
 
-from memo.events import Action, Operation
-from memo.paths import Home
-from memo.predictions import Candidate
+from memo.core.events import Action, Operation
+from memo.core.paths import Home
+from memo.core.predictions import Candidate
+from memo.core.settings import Settings
 from memo.protocols import Cost, DispatchContext, Handler
-from memo.settings import Settings
+from worker.effects.page_cache import be_idle, opened, warm
+from worker.effects.read_limits import Limits
+from worker.effects.seen_before import Seen
 from worker.handlers.preload_app import GRACE_S, MEGABYTE, MS_PER_MB
-from worker.limits import Limits
-from worker.seen import Seen
-from worker.warming import be_idle, opened, warm
 
 USUAL = Cost(MS_PER_MB, MEGABYTE)
 

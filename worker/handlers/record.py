@@ -4,10 +4,10 @@ import json
 import os
 from typing import Any
 
-from memo.paths import Home, private
-from memo.predictions import Candidate, action_as_dict
+from memo.core.paths import Home, private
+from memo.core.predictions import Candidate, action_as_dict
+from memo.core.settings import Settings
 from memo.protocols import DispatchContext, Handler
-from memo.settings import Settings
 
 MAX_BYTES = 5_000_000
 """Above this the file is set aside once, as `dispatched.jsonl.1`."""

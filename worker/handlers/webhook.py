@@ -5,12 +5,12 @@ import hmac
 import time
 from typing import Any
 
-from memo.errors import MemoError
-from memo.events import Action
-from memo.paths import Home
-from memo.predictions import Candidate
+from memo.core.errors import MemoError
+from memo.core.events import Action
+from memo.core.paths import Home
+from memo.core.predictions import Candidate
+from memo.core.settings import Settings
 from memo.protocols import DispatchContext, Handler
-from memo.settings import Settings
 from worker.handlers.payload import payload
 
 CONNECT_S, ANSWER_S = 2.0, 4.0

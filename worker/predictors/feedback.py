@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from memo.events import Action
-from memo.predictions import Answer, Upcoming
-from worker.predictors.symbols import Unseen
-from worker.predictors.tables import Array
+from memo.core.events import Action
+from memo.core.predictions import Answer, Upcoming
+from worker.predictors.history.candidate_ids import Unseen
+from worker.predictors.history.tables import Array
 
 MOST = 7
 """Answers of a kind that count."""

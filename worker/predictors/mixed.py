@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from memo.events import CONTEXT, HUMAN, Action, Event
-from memo.predictions import Candidate, Ranking
+from memo.core.events import CONTEXT, HUMAN, Action, Event
+from memo.core.predictions import Candidate, Ranking
 from worker.predictors.feedback import Feedback
-from worker.predictors.gaps import Gaps
-from worker.predictors.history import HUMAN_FEATURES
+from worker.predictors.history.arrival_times import Gaps
+from worker.predictors.history.candidate_ids import Ids
+from worker.predictors.history.hazard import Hazard
+from worker.predictors.history.history_features import HUMAN_FEATURES
+from worker.predictors.history.tables import Array
 from worker.predictors.ranker import Ranked, Ranker, Reader
-from worker.predictors.symbols import Ids
-from worker.predictors.tables import Array
-from worker.predictors.upcoming import Hazard
 
 TRUST_KEPT = 0.95
 """What of the trust in the human stream's ranker is left at each human action."""

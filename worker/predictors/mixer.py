@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from worker.predictors.tables import Array
+from worker.predictors.history.tables import Array
 
 LEARNING_RATE = 0.04
 GATE_SHARE = 0.3

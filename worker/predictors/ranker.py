@@ -7,11 +7,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from memo.events import CONTEXT, Action, Event
-from worker.predictors.history import FEATURES, History
+from memo.core.events import CONTEXT, Action, Event
+from worker.predictors.history.candidate_ids import Ids, Unseen
+from worker.predictors.history.history_features import FEATURES, History
+from worker.predictors.history.tables import Array
 from worker.predictors.mixer import Mixer
-from worker.predictors.symbols import Ids, Unseen
-from worker.predictors.tables import Array
 
 LM_FEATURES = ("language_model", "not_in_language_model")
 LM_FLOOR = -12.0

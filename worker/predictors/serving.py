@@ -4,12 +4,12 @@ from collections.abc import Callable, Set
 from pathlib import Path
 from typing import Any
 
-from memo.errors import MemoError
-from memo.logs import get
-from memo.settings import ModelSettings
-from worker.predictors.language import LanguageModel
+from memo.core.errors import MemoError
+from memo.core.logs import get
+from memo.core.settings import ModelSettings
+from worker.predictors.language_model.language import LanguageModel
+from worker.predictors.language_model.time_limited_reader import Patient
 from worker.predictors.mixed import MixedPredictor
-from worker.predictors.patience import Patient
 from worker.predictors.ranker import Reader
 
 BUILTIN = "builtin"

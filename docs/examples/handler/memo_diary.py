@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from memo.events import Action, Operation
-from memo.paths import Home
-from memo.predictions import Candidate
+from memo.core.events import Action, Operation
+from memo.core.paths import Home
+from memo.core.predictions import Candidate
+from memo.core.settings import Settings
 from memo.protocols import Cost, DispatchContext, Handler
-from memo.settings import Settings
 
 
 class DiaryHandler(Handler):

@@ -1,0 +1,1 @@
+"""Commands for models: train, evaluate, and manage versions."""

@@ -1,0 +1,1 @@
+"""Commands that show predictions or answer them."""

@@ -1,0 +1,36 @@
+"""`memo feedback`: say what a suggestion was worth."""
+
+from typing import Annotated
+
+import typer
+
+from cli.terminal.store_access import change
+from cli.terminal.text import safe, short
+from memo.core.errors import UsageError
+from memo.core.paths import Home
+from memo.core.predictions import Answer, action_from_dict
+from memo.core.settings import Settings
+
+
+def feedback(
+    prediction: Annotated[int, typer.Argument(metavar="ID", help="Its id, as in `memo history`.", show_default=False)],
+    answer: Annotated[Answer, typer.Argument(help="never: not in any place, until a yes.", show_default=False)],
+    rank: Annotated[int, typer.Option(min=1, help="Which of its candidates, from 1.")] = 1,
+) -> None:
+    """Answer a prediction: what you refuse loses rank where it was suggested, what you accept gains.
+
+    Example: `memo feedback 1203 never`
+    """
+    from db.prediction import feedback as answers
+    from db.prediction import predictions
+
+    settings, home = Settings.load(), Home.find()
+    with change(settings, home) as store, store.write() as session:
+        row = predictions.find(session, prediction)
+        if row is None or len(row.candidates) < rank:
+            raise UsageError(
+                f"There is no prediction {prediction} with {rank} candidates; `memo history` lists their ids."
+            )
+        action = row.candidates[rank - 1]["action"]
+        answers.add(session, row, action, answer)
+    print(safe(f"Noted: {answer} to {short(action_from_dict(action), settings.language)}."))

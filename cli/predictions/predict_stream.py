@@ -1,0 +1,110 @@
+"""`memo predict --stream`: a filter, one JSON object a line, in memory."""
+
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, tzinfo
+from typing import Any
+
+from memo.core.errors import MemoError, UsageError
+from memo.core.events import Event, Operation
+from memo.core.grammar import Language, clean, language_of, parse, write
+from memo.core.predictions import Ranking
+from memo.protocols import Predictor
+
+MAX_UPCOMING = 50
+MAX_WINDOW = 1_000
+"""Events that are kept to tell whether a window ends the stream."""
+
+
+class Asked:
+    """A stream that is taught and asked.
+
+    Each event is ranked before it is learned, so that what learns from outcomes learns from every event.
+    """
+
+    def __init__(
+        self, make: Callable[[], Predictor], model: str, zone: tzinfo, language: Language, top: int, size: int
+    ) -> None:
+        self._make, self._model, self._zone, self._language, self._top = make, model, zone, language, top
+        self._predictor = make()
+        self._size = size
+        self._past: deque[Event] = deque(maxlen=MAX_WINDOW)
+        self._ranked = False
+
+    def teach(self, given: str | Mapping[str, Any]) -> None:
+        """Learn what happened. Raises MemoError for what is no event."""
+        event = self._read(given)
+        if self._past and not self._ranked:
+            self._predictor.predict(list(self._past)[-self._size :], 1)
+        self._predictor.learn(event)
+        self._past.append(event)
+        self._ranked = False
+
+    def ask(self, window: Sequence[str | Mapping[str, Any]]) -> dict[str, Any]:
+        """The answer to a window; from its own lines where it does not end the stream. Raises MemoError."""
+        if isinstance(window, str) or not isinstance(window, Sequence) or not window:
+            raise UsageError("a window is a list of event lines, at least one")
+        began = time.perf_counter()
+        events = [self._read(given) for given in window]
+        ranking = self._rank(events)
+        language = next((found for line in window if isinstance(line, str) and (found := language_of(line))), None)
+        answer = as_answer(ranking, events[-1].at, language or self._language)
+        return answer | {"model": self._model, "latency_ms": round((time.perf_counter() - began) * 1e3, 3)}
+
+    def _rank(self, events: Sequence[Event]) -> Ranking:
+        if len(events) <= len(self._past) and events == list(self._past)[-len(events) :]:
+            self._ranked = True
+            return self._predictor.predict(events, self._top)
+        fresh = self._make()
+        for event in events:
+            fresh.learn(event)
+        return fresh.predict(events, self._top)
+
+    def _read(self, given: str | Mapping[str, Any]) -> Event:
+        if isinstance(given, str):
+            return parse(given, self._zone)
+        if not isinstance(given, Mapping):
+            raise UsageError("an event is a line or an object")
+        try:
+            at = datetime.fromisoformat(given["at"])
+            fields = {name: clean(given.get(name, "")) for name in ("target", "app", "detail", "executable")}
+            event = Event(at if at.tzinfo else at.replace(tzinfo=self._zone), Operation(given["operation"]), **fields)
+            parse(write(event, "en"), self._zone)  # what has no line can't be a candidate
+        except (KeyError, TypeError, ValueError, StopIteration) as error:
+            raise UsageError("an event object needs `at` (ISO 8601), `operation` and a fitting `target`") from error
+        return event
+
+
+def as_answer(ranking: Ranking, at: datetime, language: Language) -> dict[str, Any]:
+    """A ranking as JSON; `at` is the time of the window's newest event."""
+    return {
+        "candidates": [candidate.as_dict(language) for candidate in ranking.candidates],
+        "upcoming": [entry.as_dict(language, at) for entry in ranking.upcoming[:MAX_UPCOMING]],
+        "new_probability": round(ranking.new_probability, 6),
+    }
+
+
+def answers(asked: Asked, lines: Iterable[bytes]) -> Iterator[str]:
+    """One line of JSON for each window, and for each line that can't be read."""
+    for line in lines:
+        try:
+            answer = _answer(asked, json.loads(line))
+        except MemoError as error:
+            answer = {"error": str(error)}
+        except OverflowError:
+            answer = {"error": "the line's time is too far from ours"}
+        except (ValueError, RecursionError):
+            answer = {"error": "the line is not JSON"}
+        if answer is not None:
+            yield json.dumps(answer, ensure_ascii=False)
+
+
+def _answer(asked: Asked, given: Any) -> dict[str, Any] | None:
+    if isinstance(given, dict) and "event" in given:
+        asked.teach(given["event"])
+        return None
+    if isinstance(given, dict) and "window" in given:
+        return asked.ask(given["window"])
+    raise UsageError('the line is neither {"event": …} nor {"window": […]}')

@@ -1,0 +1,120 @@
+"""How a prediction looks on a terminal: pure functions from messages to lines."""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from rich.text import Text
+
+from cli.terminal.text import safe, said, short
+from memo.core.grammar import Language
+from memo.core.predictions import action_from_dict
+
+SHOWN = 3
+"""Candidates."""
+WIDE = 120
+"""From so many columns on, the candidates stand beside the event instead of below it."""
+TIME, MARK = 10, 5
+"""Columns, with the space behind them."""
+EVENT_SHARE = 0.36
+RANKS = (1, 3, 5)
+
+
+class Seen(NamedTuple):
+    """An action of a scope."""
+
+    scope: str
+    operation: str
+    target: str
+    place: str
+
+
+@dataclass
+class Tally:
+    """What was shown so far. `known` are the actions that came before, where that is known at all."""
+
+    known: set[Seen] | None = None
+    language: Language = "en"
+    events: int = 0
+    rejected: int = 0
+    predictions: int = 0
+    settled: int = 0
+    hits: dict[int, int] = field(default_factory=lambda: dict.fromkeys(RANKS, 0))
+    model: str = ""
+
+    def take(self, message: dict[str, Any]) -> Text:
+        """Count a message; whether its event had been predicted, as a mark."""
+        self.predictions += 1
+        self.model = message["model"]
+        for one in message["settled"]:
+            self.settled += 1
+            for rank in RANKS:
+                self.hits[rank] += one["rank"] is not None and one["rank"] <= rank
+        action = Seen(message["scope"], **message["event"]["action"])
+        is_new = self.known is not None and action not in self.known
+        if self.known is not None:
+            self.known.add(action)
+        return _mark(message, is_new, self.language)
+
+
+def _mark(message: dict[str, Any], is_new: bool, language: Language) -> Text:
+    """Of the newest prediction whose outcome this event is; empty where it is nobody's."""
+    ranks = [one["rank"] for one in message["settled"] if one["text"] == message["event"]["text"]]
+    if not ranks:
+        return Text()
+    if ranks[-1] is not None:
+        return Text(f"✓ {ranks[-1]}", "green")
+    return Text(said("new", language), "yellow") if is_new else Text("✗", "red")
+
+
+def header(width: int, language: Language) -> Text:
+    """What the columns are."""
+    rest = width - TIME - MARK
+    event = int(rest * EVENT_SHARE) if width >= WIDE else rest
+    columns = {"time": TIME, "rank": MARK, "what happened": event, "what comes next, the likeliest first": rest - event}
+    return Text.assemble(*(_cell(said(name, language), cells, "dim") for name, cells in columns.items() if cells))
+
+
+def lines(message: dict[str, Any], mark: Text, width: int, language: Language) -> list[Text]:
+    """A message as one line of `width` cells, or as two where that is narrow."""
+    happened = message["event"]["text"].partition(" - ")[2]
+    head = Text.assemble(_cell(message["event"]["at"][11:19], TIME, "dim"), _cell(mark, MARK))
+    rest = width - TIME - MARK
+    if width >= WIDE:
+        event = int(rest * EVENT_SHARE)
+        return [Text.assemble(head, _cell(happened, event), _candidates(message, rest - event, language))]
+    below = Text.assemble(" " * (TIME + MARK), _candidates(message, rest, language))
+    return [Text.assemble(head, _cell(happened, rest)), below]
+
+
+def _candidates(message: dict[str, Any], width: int, language: Language) -> Text:
+    shown = message["candidates"][:SHOWN]
+    if not shown:
+        return _cell(said("nothing to say yet", language), width, "dim")
+    cells = []
+    for place, one in enumerate(shown):
+        text = f"{one['probability']:3.0%} {short(action_from_dict(one['action']), language)}"
+        cells.append(_cell(text, width // SHOWN, "cyan" if place == 0 else "dim"))
+    return Text.assemble(*cells)
+
+
+def _cell(text: str | Text, width: int, style: str = "") -> Text:
+    """Exactly `width` cells, the last one empty."""
+    cell = text.copy() if isinstance(text, Text) else Text(safe(text), style)
+    cell.truncate(width - 1, overflow="ellipsis", pad=True)
+    return cell.append(" ")
+
+
+def status(tally: Tally, width: int) -> Text:
+    """The line that is kept up to date."""
+    language = tally.language
+    rates = [f"hit@{rank} {hits / tally.settled:.0%}" if tally.settled else "" for rank, hits in tally.hits.items()]
+    parts = [
+        f"{said('events', language)} {tally.events}",
+        f"{said('rejected lines', language)} {tally.rejected}" if tally.rejected else "",
+        f"{said('predictions', language)} {tally.predictions}",
+        *rates,
+        tally.model and f"{said('model', language)} {tally.model}",
+    ]
+    line = Text(safe("  ".join(part for part in parts if part)), "bold")
+    line.truncate(width - 1, overflow="ellipsis")
+    return line

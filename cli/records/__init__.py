@@ -1,0 +1,1 @@
+"""Commands for the stored records: import, export, forget."""

@@ -1,0 +1,1 @@
+"""App launches: which files a launch reads and how long it takes."""

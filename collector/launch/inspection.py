@@ -1,0 +1,115 @@
+"""Inspect a launch that has just ended: JSON on standard input, its cost on standard output.
+
+A process of its own, of the lowest class, for it looks through many folders.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from collector.launch import access_times, process_tree
+from collector.launch.file_spans import bytes_of, wanted_spans
+from collector.privacy.rules import Rules, redact, rules
+from memo.core import launch_sets
+from memo.core.events import Event, Operation
+from memo.core.launch_sets import LaunchSet, version_of
+from memo.core.paths import Home
+from memo.core.settings import Settings
+from memo.stack.process_specs import end_with_parent
+
+DAYS = 3
+"""On so many days launches of a version are looked at: what was read shortly before is seen on another day."""
+BEFORE_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What is to be looked at; times are seconds since the epoch, `began` is on the clock of `Process.began`."""
+
+    app: str
+    executable: str
+    began: float
+    at: float
+    until: float
+    alone: bool = True
+    """No other app started meanwhile: what was read is this one's."""
+
+
+def look(launch: Launch, settings: Settings, home: Home) -> dict[str, int] | None:
+    """Learn from the launch, unless enough is known; its major faults, bytes read and bytes known. None: it is gone."""
+    pids = process_tree.tree(launch.executable, launch.began)
+    version = version_of(launch.executable)
+    if not pids or version is None:
+        return None
+    faults, read = process_tree.counters(pids)
+    known = launch_sets.read(home, launch.app)
+    if known is None or known.version != version:
+        known = LaunchSet(launch.app, launch.executable, version, datetime.now().astimezone())
+    today = datetime.fromtimestamp(launch.at, settings.zone).date().isoformat()
+    if len(known.days) < DAYS and today not in known.days:
+        kept = rules(settings.privacy, home)
+        known = learned(known, today, pids, launch, lambda path: _may_keep(path, launch.executable, home, kept))
+        launch_sets.write(home, known)
+    return {"major_faults": faults, "read_bytes": read, "known_bytes": known.bytes}
+
+
+def learned(
+    known: LaunchSet, today: str, pids: Sequence[int], launch: Launch, is_kept: Callable[[str], bool]
+) -> LaunchSet:
+    """What is known with what this launch read: the executable first, then what is mapped, each the smaller before."""
+    touched, opened = process_tree.mapped(pids), process_tree.opened(pids)
+    be_idle()
+    folders = access_times.roots(Path.home(), launch.executable) if launch.alone else []
+    read = access_times.accessed(folders, launch.at - BEFORE_S, launch.until)
+    found = dict(known.files)
+    for path in {*touched, *opened, *read}:
+        spans = wanted_spans(path, touched.get(path, set()), found.get(path, ()))
+        if spans is not None and is_kept(path):
+            found[path] = spans
+    sizes = {path: bytes_of(path, spans) for path, spans in found.items()}
+    order = sorted(found, key=lambda path: (path != launch.executable, path not in touched, sizes[path], path))
+    files = {path: found[path] for path in order[: launch_sets.MOST_FILES]}
+    return replace(
+        known,
+        at=datetime.fromtimestamp(launch.at).astimezone(),
+        days=(*known.days, today) if launch.alone else known.days,
+        files=files,
+        bytes=sum(sizes[path] for path in files),
+    )
+
+
+def be_idle() -> None:
+    """Let this process wait for all others."""
+    os.setpriority(os.PRIO_PROCESS, 0, 19)
+    psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
+
+
+def _may_keep(path: str, executable: str, home: Home, kept: Rules) -> bool:
+    """Whether a file is a program's; one below the home folder must also be one that every privacy rule would keep."""
+    person = Path.home()
+    if Path(path).is_relative_to(home.root) or not access_times.is_installed(path, person, executable):
+        return False
+    if not Path(path).is_relative_to(person):
+        return True
+    folder, name = os.path.split(path)
+    event = Event(datetime.now().astimezone(), Operation.FILE_ACCESS, name, detail=folder)
+    left, _ = redact([event], kept)
+    return left == [event]
+
+
+def main() -> None:
+    """Answer the one line of standard input."""
+    end_with_parent()
+    given: Mapping[str, Any] = json.loads(sys.stdin.readline())
+    print(json.dumps(look(Launch(**given), Settings.load(), Home.find())))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Privacy rules, applied to every event before it is stored."""

@@ -1,0 +1,1 @@
+"""The source `activitywatch`: events of an ActivityWatch server."""

@@ -1,0 +1,1 @@
+"""The sources `folders` and `recent`: files that a person saves or opens."""

@@ -1,0 +1,1 @@
+"""The source `processes`: apps that start and end."""

@@ -1,0 +1,1 @@
+"""Window focus under Wayland: sway, wlroots compositors, GNOME and KDE."""

@@ -1,0 +1,1 @@
+"""The source `web`: visits from the browsers' histories."""

@@ -1,0 +1,1 @@
+"""The source `x11`: window focus under X11."""

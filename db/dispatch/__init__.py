@@ -1,0 +1,1 @@
+"""Repositories of what the dispatcher did: attempts, their outcomes, and resting handlers."""

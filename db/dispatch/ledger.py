@@ -1,0 +1,193 @@
+"""The ledger: whether what was done came true, what it cost, and what it saved."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, case, cast, func, select, update
+from sqlalchemy.orm import Session, aliased
+
+from db.dispatch.dispatches import DONE, DRY, HIT, WASTE, key, useful
+from db.intake import events
+from db.models import OPEN, DispatchRow, EventRow, PredictionRow, ScopeRow
+from memo.core.predictions import HORIZON_S
+
+LATE = timedelta(minutes=1)
+"""After its life, in which it may still become known what a hit saved."""
+Open = tuple[DispatchRow, int, datetime, datetime]
+"""A go, `seq` and time of the event that its prediction follows, and when that was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A go whose outcome is known now; `came_at` is when its action came, None where it did not."""
+
+    row: DispatchRow
+    came_at: datetime | None
+
+    @property
+    def outcome(self) -> str:
+        """As it is written."""
+        return HIT if self.came_at else WASTE
+
+
+def settled(session: Session) -> list[Settled]:
+    """Goes that came true, and those whose life is over; what stands in the store is not changed.
+
+    A go's life begins with the event that its prediction follows, by the clock of events: so a replay is judged as if
+    it happened now.
+    """
+    by_scope = defaultdict[str, list[Open]](list)
+    for row, seq, began, made_at in session.execute(_OPEN):
+        by_scope[row.scope].append((row, seq, began, made_at))
+    found = []
+    for scope, ones in by_scope.items():
+        came = _came(session, scope, min(seq for _, seq, _, _ in ones))
+        found += [settled for one in ones if (settled := _settled(one, came))]
+    return found
+
+
+_OPEN = (
+    select(DispatchRow, EventRow.seq, EventRow.at, PredictionRow.made_at)
+    .join(PredictionRow, DispatchRow.prediction_id == PredictionRow.id)
+    .join(EventRow, PredictionRow.last_event_id == EventRow.id)
+    .where(OPEN)
+)
+
+
+def _came(session: Session, scope: str, after: int) -> dict[str, list[tuple[int, datetime]]]:
+    """What happened after an event: `seq` and time of each, by the keys of actions."""
+    came = defaultdict[str, list[tuple[int, datetime]]](list)
+    for row in session.scalars(select(EventRow).where(EventRow.scope == scope, EventRow.seq > after)):
+        came[key(events.as_event(row).action)].append((row.seq, row.at))
+    return came
+
+
+def _settled(one: Open, came: dict[str, list[tuple[int, datetime]]]) -> Settled | None:
+    row, seq, began, made_at = one
+    assert row.until is not None
+    end = began + (row.until - made_at)
+    times = [at for number, at in came.get(row.action_key, ()) if number > seq and at <= end]
+    if times:
+        return Settled(row, min(times))
+    return Settled(row, None) if row.until <= datetime.now(UTC) else None
+
+
+def settle(session: Session, found: Sequence[Settled]) -> None:
+    """Write the outcomes, and what a hit saved where the handler said so."""
+    for one in found:
+        values: dict[str, Any] = {"outcome": one.outcome}
+        if one.came_at and one.row.status == DONE:
+            values["gain_s"] = _seconds((one.row.result or {}).get("gain_s"))
+        session.execute(update(DispatchRow).where(DispatchRow.id == one.row.id).values(**values))
+
+
+def unmeasured(session: Session, handlers: Iterable[str]) -> Sequence[DispatchRow]:
+    """Late hits of these handlers of which nobody knows what they saved."""
+    now = datetime.now(UTC)
+    query = select(DispatchRow).where(
+        DispatchRow.scope.in_(select(ScopeRow.name)),
+        DispatchRow.handler.in_(handlers),
+        DispatchRow.at >= now - timedelta(seconds=HORIZON_S) - LATE,
+        DispatchRow.until >= now - LATE,
+        DispatchRow.outcome == HIT,
+        DispatchRow.status == DONE,
+        DispatchRow.gain_s.is_(None),
+    )
+    return session.scalars(query).all()
+
+
+def measured(session: Session, gains: Iterable[tuple[DispatchRow, float]]) -> None:
+    """Write what hits saved."""
+    for row, gain in gains:
+        session.execute(update(DispatchRow).where(DispatchRow.id == row.id).values(gain_s=gain))
+
+
+def _seconds(given: Any) -> float | None:
+    return float(given) if isinstance(given, int | float) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Of some goes that are over: their number, and seconds. Of `known` hits it is known what they saved.
+
+    Other hits do not count, and of the waste only as large a share does as of the hits is known: if all of it counted,
+    a handler would seem not to pay where only nobody measured it. A hit that had nothing to do is waste here.
+    """
+
+    goes: int
+    hits: int
+    known: int
+    saved_s: float
+    known_cost_s: float
+    waste_cost_s: float
+
+    @property
+    def cost_s(self) -> float:
+        """Of what counts."""
+        return self.known_cost_s + self.waste_cost_s * (self.known / self.hits if self.hits else 1.0)
+
+
+def last_balance(session: Session, scope: str, handler: str, since: datetime | None, number: int) -> Balance:
+    """Of a handler's last so many goes that are over, after `since`."""
+    last = select(DispatchRow).where(
+        DispatchRow.scope == scope, DispatchRow.handler == handler, DispatchRow.status == DONE, _IS_OVER
+    )
+    if since:
+        last = last.where(DispatchRow.at > since)
+    goes = aliased(DispatchRow, last.order_by(DispatchRow.at.desc()).limit(number).subquery())
+    return Balance(*session.execute(select(*_balance(goes))).one())
+
+
+_IS_OVER = DispatchRow.outcome.is_not(None)
+
+
+def _balance(row: type[DispatchRow]) -> list[ColumnElement[Any]]:
+    """The columns of a `Balance`."""
+    over, cost_s = (row.status == DONE) & row.outcome.is_not(None), row.cost_ms / 1e3
+    hit, waste = over & useful(row), over & ~useful(row)
+    known = hit & row.gain_s.is_not(None)
+    return [
+        _number(over),
+        _number(hit),
+        _number(known),
+        _sum(known, row.gain_s),
+        _sum(known, cost_s),
+        _sum(waste, cost_s),
+    ]
+
+
+def _number(condition: ColumnElement[bool]) -> ColumnElement[Any]:
+    return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
+
+
+def _sum(condition: ColumnElement[bool], what: Any) -> ColumnElement[Any]:
+    return func.coalesce(func.sum(case((condition, what), else_=0.0)), 0.0)
+
+
+def totals(session: Session, scope: str) -> dict[str, dict[str, Any]]:
+    """Of each handler in a scope: goes, hits, waste, what it read, what it saved and cost, as JSON."""
+    done = DispatchRow.status == DONE
+    columns = {
+        "goes": _number(done),
+        "dry": _number(DispatchRow.status == DRY),
+        "failed": _number(DispatchRow.status == "failed"),
+        "overrun": _number(DispatchRow.status == "overrun"),
+        "stopped": _number(DispatchRow.status == "stopped"),
+        "hits": _number(DispatchRow.outcome == HIT),
+        "waste": _number(DispatchRow.outcome == WASTE),
+        "read_bytes": cast(func.sum(case((done, DispatchRow.read_bytes), else_=0)), BigInteger),
+    }
+    query = (
+        select(DispatchRow.handler, *columns.values(), *_balance(DispatchRow))
+        .where(DispatchRow.scope == scope)
+        .group_by(DispatchRow.handler)
+    )
+    found = {}
+    for name, *figures in session.execute(query):
+        balance = Balance(*figures[len(columns) :])
+        seconds = {"known": balance.known, "saved_s": balance.saved_s, "cost_s": balance.cost_s}
+        found[name] = dict(zip(columns, figures, strict=False)) | seconds
+    return found

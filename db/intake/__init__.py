@@ -1,0 +1,1 @@
+"""Repositories of what the collector stores: events, scopes, cursors, redactions and launches."""

@@ -1,0 +1,225 @@
+"""Events: appended under the scope's lock, each line once, read by `seq` or by time."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from db.intake.scopes import locked
+from db.models import EventRow, ScopeRow
+from memo.core.bounded import remember
+from memo.core.events import CONTEXT, Action, Event, Operation
+
+IMPORT = "import"
+"""Source of imported events: they are the past, and get no predictions."""
+CHUNK = 500
+"""Rows of one statement; SQLite takes a bounded number of parameters."""
+TABLE = EventRow.metadata.tables[EventRow.__tablename__]
+"""Rows go straight into it: as objects they would take a fifth longer."""
+
+DOUBLE = timedelta(seconds=1)
+"""Two sources that tell of the same action within this time saw it once."""
+
+
+class Repeats:
+    """How often each line came in one file or source so far: a second equal line is another event.
+
+    A line's key holds that count, so reading a file again, or another file with the same lines, adds nothing,
+    and of several files the one with most repeats counts. With `limit` only the last so many lines are remembered.
+    """
+
+    def __init__(self, counts: dict[str, int] | None = None, limit: int | None = None) -> None:
+        self.counts: Counter[str] = Counter(counts or {})
+        self.limit = limit
+
+    def key(self, event: Event) -> str:
+        """The key of this event, which is taken to be the next one."""
+        parts = (event.second.isoformat(), event.operation.value, event.target, event.app, event.detail)
+        digest = hashlib.blake2b("\x1f".join(parts).encode(), digest_size=12).hexdigest()
+        count = self.counts[digest] + 1
+        remember(self.counts, digest, count, self.limit)
+        return f"{digest}.{count}"
+
+
+def append(session: Session, scope: str, events: Sequence[Event], keys: Sequence[str]) -> int:
+    """Store the events whose key is new, in order, and return how many were."""
+    scope_row = locked(session, scope)
+    known = _known(session, scope, keys)
+    rows, seq, now = [], scope_row.last_seq, datetime.now(UTC)
+    for event, key in zip(events, keys, strict=True):
+        if key not in known:
+            known.add(key)
+            seq += 1
+            rows.append(_as_row(event, scope, seq, key, now))
+    scope_row.last_seq = seq
+    for start in range(0, len(rows), CHUNK):
+        session.execute(insert(TABLE), rows[start : start + CHUNK])
+    return len(rows)
+
+
+def _known(session: Session, scope: str, keys: Sequence[str]) -> set[str]:
+    known: set[str] = set()
+    for start in range(0, len(keys), CHUNK):
+        given = {"scope": scope, "keys": keys[start : start + CHUNK]}
+        known |= set(session.connection().scalars(_KNOWN, given))
+    return known
+
+
+_KNOWN = select(EventRow.line_key).where(
+    EventRow.scope == bindparam("scope"), EventRow.line_key.in_(bindparam("keys", expanding=True))
+)
+
+
+def without_doubles(session: Session, scope: str, source: str, given: Sequence[Event]) -> list[Event]:
+    """The events but those of which another live source has told: the same action within a second."""
+    locked(session, scope)  # the other source may be storing it just now
+    known: dict[Action, list[datetime]] = {}
+    for start in range(0, len(given), CHUNK):
+        chunk = given[start : start + CHUNK]
+        times, targets = [event.at for event in chunk], list({event.target for event in chunk})
+        near = {"begin": min(times) - DOUBLE, "end": max(times) + DOUBLE}
+        for row in session.scalars(_OTHERS, {"scope": scope, "own": [source, IMPORT], "targets": targets} | near):
+            known.setdefault(as_event(row).action, []).append(row.at)
+    return [one for one in given if all(abs(one.at - at) > DOUBLE for at in known.get(one.action, ()))]
+
+
+_OTHERS = select(EventRow).where(
+    EventRow.scope == bindparam("scope"),
+    EventRow.at.between(bindparam("begin"), bindparam("end")),
+    EventRow.source.not_in(bindparam("own", expanding=True)),  # of imports the count of equal lines decides
+    EventRow.target.in_(bindparam("targets", expanding=True)),
+)
+
+
+def _as_row(event: Event, scope: str, seq: int, key: str, now: datetime) -> dict[str, Any]:
+    offset = event.at.utcoffset() or timedelta()
+    return {
+        "scope": scope,
+        "seq": seq,
+        "line_key": key,
+        "at": event.at,
+        "utc_offset_s": int(offset.total_seconds()),
+        "operation": event.operation.value,
+        "target": event.target,
+        "app": event.app,
+        "detail": event.detail,
+        "source": event.source,
+        "source_key": event.source_key,
+        "executable": event.executable,
+        "stored_at": now,
+    }
+
+
+def resequence(session: Session, scope: str) -> None:
+    """Give all events of a scope their `seq` by time anew: its past has grown, and learned state is rebuilt."""
+    scope_row = locked(session, scope)
+    order = func.row_number().over(order_by=(EventRow.at, EventRow.seq))
+    ranked = select(EventRow.id, order.label("place")).where(EventRow.scope == scope).subquery()
+    moved = update(EventRow).where(EventRow.scope == scope).execution_options(synchronize_session=False)
+    placed = moved.where(EventRow.id == ranked.c.id).values(seq=-ranked.c.place)
+    session.execute(placed)  # by way of negative numbers: each (scope, seq) is unique at all times
+    session.execute(moved.values(seq=-EventRow.seq))
+    scope_row.last_seq = session.scalar(select(func.count()).where(EventRow.scope == scope)) or 0
+    scope_row.generation += 1
+
+
+def first_seq(session: Session, scope: str) -> int:
+    """`seq` of the first event that is still there, or 0."""
+    return session.scalar(select(func.min(EventRow.seq)).where(EventRow.scope == scope)) or 0
+
+
+def last_seq(session: Session, scope: str) -> int:
+    """`seq` of the event that was stored last, or 0."""
+    return session.scalar(select(ScopeRow.last_seq).where(ScopeRow.name == scope)) or 0
+
+
+def in_order(session: Session, scope: str, seq: int) -> bool:
+    """Whether each event after `seq` is no older than any that was stored before it."""
+    before = func.max(EventRow.at).over(order_by=EventRow.seq, rows=(None, -1))
+    seen = select(EventRow.seq, EventRow.at, before.label("before")).where(EventRow.scope == scope).subquery()
+    return session.scalar(select(seen.c.seq).where(seen.c.seq > seq, seen.c.at < seen.c.before).limit(1)) is None
+
+
+def after(session: Session, scope: str, seq: int, limit: int) -> Sequence[EventRow]:
+    """The next events in the order of learning."""
+    query = select(EventRow).where(EventRow.scope == scope, EventRow.seq > seq).order_by(EventRow.seq).limit(limit)
+    return session.scalars(query).all()
+
+
+def window(session: Session, scope: str, size: int) -> list[EventRow]:
+    """The last `size` events by time, oldest first."""
+    query = (
+        select(EventRow).where(EventRow.scope == scope).order_by(EventRow.at.desc(), EventRow.seq.desc()).limit(size)
+    )
+    return list(reversed(session.scalars(query).all()))
+
+
+def everything(session: Session, scope: str) -> Iterable[Event]:
+    """All events of a scope, by time."""
+    query = select(EventRow).where(EventRow.scope == scope).order_by(EventRow.at, EventRow.seq)
+    return (as_event(row) for row in session.scalars(query.execution_options(yield_per=1_000)))
+
+
+def up_to(session: Session, scope: str, event_id: int) -> list[Event]:
+    """All events of a scope in the order of learning, up to one of them."""
+    last = select(EventRow.seq).where(EventRow.id == event_id).scalar_subquery()
+    query = select(EventRow).where(EventRow.scope == scope, EventRow.seq <= last).order_by(EventRow.seq)
+    return [as_event(row) for row in session.scalars(query.execution_options(yield_per=1_000))]
+
+
+def action_before(session: Session, event_id: int) -> Action:
+    """The last action up to an event, marks of context passed over where there is one before them."""
+    last = session.get_one(EventRow, event_id)
+    before = select(EventRow).where(EventRow.scope == last.scope, EventRow.seq <= last.seq)
+    query = before.where(EventRow.operation.not_in(CONTEXT)).order_by(EventRow.seq.desc()).limit(1)
+    return as_event(session.scalar(query) or last).action
+
+
+def as_event(row: EventRow) -> Event:
+    """The event of a row, on its own clock."""
+    return Event(
+        at=row.local_at,
+        operation=Operation(row.operation),
+        target=row.target,
+        app=row.app,
+        detail=row.detail,
+        scope=row.scope,
+        source=row.source,
+        source_key=row.source_key,
+        executable=row.executable,
+    )
+
+
+def holds(session: Session, scope: str, action: Action) -> bool:
+    """Whether an action was stored."""
+    query = select(EventRow.id).where(EventRow.scope == scope, EventRow.operation == action.operation.value)
+    query = query.where(EventRow.target == action.target)
+    if action.operation is Operation.FILE_ACCESS:
+        query = query.where(EventRow.detail == action.place)
+    return session.scalar(query.limit(1)) is not None
+
+
+def executable(session: Session, scope: str, app: str, sources: Sequence[str]) -> str:
+    """The program that an app was when it started last, as one of these sources saw it; empty where none did."""
+    query = select(EventRow.executable).where(
+        EventRow.scope == scope,
+        EventRow.operation == Operation.PROCESS_START.value,
+        EventRow.target == app,
+        EventRow.executable != "",
+        EventRow.source.in_(sources),
+    )
+    return session.scalar(query.order_by(EventRow.at.desc()).limit(1)) or ""
+
+
+def last_active_scope(session: Session) -> str | None:
+    """The scope whose event was stored last."""
+    return session.scalar(select(EventRow.scope).order_by(EventRow.id.desc()).limit(1))
+
+
+def names(session: Session) -> Sequence[str]:
+    """All scopes."""
+    return session.scalars(select(ScopeRow.name)).all()

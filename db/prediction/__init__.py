@@ -1,0 +1,1 @@
+"""Repositories of predictions and of what serves them: versions, checkpoints and feedback."""

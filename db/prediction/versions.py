@@ -1,0 +1,87 @@
+"""The registry of trained versions; the built-in one has no row."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from db.intake import scopes
+from db.models import ScopeRow, VersionRow
+from memo.core.errors import UsageError
+
+BUILTIN = "builtin"
+
+
+def register(
+    session: Session, version: str, scope: str, *, base: str, path: str, parent: str | None, metrics: dict[str, Any]
+) -> VersionRow:
+    """Add a trained version as a candidate."""
+    row = VersionRow(
+        id=version,
+        scope=scope,
+        created_at=datetime.now(UTC),
+        base=base,
+        path=path,
+        parent=parent,
+        state="candidate",
+        metrics=metrics,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def get(session: Session, version: str) -> VersionRow:
+    """A version. Raises UsageError where there is none of that name."""
+    row = session.get(VersionRow, version)
+    if row is None:
+        raise UsageError(f"There is no version {version}; `memo model list` shows those there are.")
+    return row
+
+
+def all_of(session: Session, scope: str | None = None) -> Sequence[VersionRow]:
+    """Versions, newest first."""
+    query = select(VersionRow).order_by(VersionRow.created_at.desc())
+    return session.scalars(query if scope is None else query.where(VersionRow.scope == scope)).all()
+
+
+def serving(session: Session, scope: str, default_scope: str) -> VersionRow | None:
+    """The version that serves a scope: its own, else the default scope's; None means the built-in one."""
+    for name in (scope, default_scope):
+        row = session.get(ScopeRow, name)
+        if row is not None and row.active_version is not None:
+            return session.get(VersionRow, row.active_version)
+    return None
+
+
+def in_service(session: Session) -> set[str]:
+    """The versions that serve a scope."""
+    return set(session.scalars(select(ScopeRow.active_version).where(ScopeRow.active_version.is_not(None))))
+
+
+def activate(session: Session, scope: str, version: str) -> None:
+    """Let a version serve a scope from its next prediction on; the one before is retired."""
+    scope_row = scopes.locked(session, scope)
+    if scope_row.active_version is not None and scope_row.active_version != version:
+        before, scope_row.active_version = scope_row.active_version, None
+        session.flush()
+        if before not in in_service(session):  # it may serve another scope
+            get(session, before).state = "retired"
+    if version == BUILTIN:
+        scope_row.active_version = None
+        return
+    get(session, version).state = "active"
+    scope_row.active_version = version
+
+
+def remove(session: Session, names: Sequence[str]) -> None:
+    """Take versions out of the registry; the built-in one serves where one of them did, or would after a roll-back."""
+    session.execute(update(ScopeRow).where(ScopeRow.active_version.in_(names)).values(active_version=None))
+    session.execute(delete(VersionRow).where(VersionRow.id.in_(names)))
+    for row in all_of(session):
+        replaces = row.metrics.get("replaces", {})
+        if any(version in names for version in replaces.values()):
+            left = {scope: BUILTIN if version in names else version for scope, version in replaces.items()}
+            row.metrics = row.metrics | {"replaces": left}

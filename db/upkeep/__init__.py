@@ -1,0 +1,1 @@
+"""Repositories and routines of maintenance: deletion, retention, export, jobs and runs."""

@@ -1,0 +1,98 @@
+"""Figures of the running stack, for `memo status`."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session
+
+from db.dispatch import handlers
+from db.intake import redactions
+from db.models import EventRow, JobRow, PredictionRow, RunRow, ScopeRow
+from db.prediction.versions import BUILTIN
+from memo.core.events import Operation
+
+CUTS = (1, 3, 5)
+COUNTS = ("predictions", "without_model", "settled")
+NOTHING: dict[str, Any] = dict.fromkeys(COUNTS, 0) | dict.fromkeys(f"hit@{k}" for k in CUTS)
+"""The figures of a scope without a prediction."""
+
+
+def figures(session: Session, scope: str) -> dict[str, Any]:
+    """Counts of all scopes together, hit rates of `scope` alone, each scope by itself, and the last runs, as JSON."""
+    scopes = _scopes(session, scope)
+    return {
+        "events": sum(one["events"] for one in scopes.values()),
+        **{name: scopes[scope][name] for name in NOTHING},
+        "predictions": sum(one["predictions"] for one in scopes.values()),
+        "scopes": scopes,
+        "resting": handlers.resting_as_json(session, scope),
+        "private": {one["rule"]: one["events"] for one in redactions.by_rule(session)},
+        "last_training": _last_training(session),
+        "jobs": [
+            {"name": job.name, "last_run": job.last_run.isoformat(), "last_result": job.last_result}
+            for job in session.scalars(select(JobRow).order_by(JobRow.name))
+        ],
+    }
+
+
+def newest(session: Session) -> tuple[int, int]:
+    """Ids of the newest event and of the newest prediction, or 0."""
+    return session.scalar(select(func.max(EventRow.id))) or 0, session.scalar(select(func.max(PredictionRow.id))) or 0
+
+
+def events_after(session: Session, event_id: int) -> int:
+    """How many events have a greater id."""
+    return session.scalar(select(func.count()).where(EventRow.id > event_id)) or 0
+
+
+def known_actions(session: Session, after: int | None = None) -> Iterable[Sequence[str]]:
+    """Each action, once: scope, operation, target, place. Of those before the first prediction after that one."""
+    place = case(
+        (EventRow.operation == Operation.WINDOW_FOCUS, EventRow.app),
+        (EventRow.operation == Operation.FILE_ACCESS, EventRow.detail),
+        else_="",
+    )
+    query = select(EventRow.scope, EventRow.operation, EventRow.target, place).distinct()
+    if after is not None:
+        begun = select(func.min(PredictionRow.last_event_id)).where(PredictionRow.id > after).scalar_subquery()
+        query = query.where(EventRow.id < func.coalesce(begun, EventRow.id + 1))
+    return session.execute(query).all()
+
+
+def _scopes(session: Session, own: str) -> dict[str, dict[str, Any]]:
+    """Each scope by its name, `own` first; one without a version of its own is served by that of `own`."""
+    active = {own: None} | {row.name: row.active_version for row in session.scalars(select(ScopeRow))}
+    counts = select(EventRow.scope, func.count()).group_by(EventRow.scope)
+    events = {scope: count for scope, count in session.execute(counts)}
+    hits = _hits(session)
+    return {
+        name: {"version": version or active[own] or BUILTIN, "events": events.get(name, 0), **hits.get(name, NOTHING)}
+        for name, version in active.items()
+    }
+
+
+def _hits(session: Session) -> dict[str, dict[str, Any]]:
+    rank = PredictionRow.outcome_rank
+    within = [func.sum(case((rank <= k, 1), else_=0)) for k in CUTS]
+    without = func.sum(case((PredictionRow.with_model, 0), else_=1))
+    counts = select(PredictionRow.scope, func.count(), without, func.count(PredictionRow.outcome_event_id), *within)
+    return {
+        scope: {"predictions": made, "without_model": alone, "settled": settled}
+        | {f"hit@{k}": hit / settled if settled else None for k, hit in zip(CUTS, hits, strict=True)}
+        for scope, made, alone, settled, *hits in session.execute(counts.group_by(PredictionRow.scope))
+    }
+
+
+def _last_training(session: Session) -> dict[str, Any] | None:
+    run = session.scalar(select(RunRow).where(RunRow.kind == "train").order_by(RunRow.id.desc()).limit(1))
+    if run is None:
+        return None
+    times = {"created_at": run.created_at, "started_at": run.started_at, "ended_at": run.ended_at}
+    return {
+        "state": run.state,
+        "scope": run.scope,
+        "version": run.version,
+        "result": run.result,
+        **{name: time and time.isoformat() for name, time in times.items()},
+    }

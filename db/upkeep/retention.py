@@ -1,0 +1,56 @@
+"""What is old goes: by age, and where the store is too large, the oldest events first.
+
+Learned state stays as it is, for it looks no further back than what is kept, and what was pruned was learned rightly.
+"""
+
+from collections import Counter
+from datetime import datetime
+
+from db.engine import Store
+from db.intake import events, launches
+from db.upkeep import deletion
+
+MEGABYTE = 1_000_000
+
+
+def prune(store: Store, predictions_before: datetime, events_before: datetime, most_mb: int) -> Counter[str]:
+    """Remove what is older, then the oldest events down to `most_mb` megabytes (0: no bound); how many rows of each.
+
+    The space is given back.
+    """
+    with store.write() as session:
+        removed = deletion.predictions_before(session, predictions_before)
+        launches.older(session, events_before)
+    removed += _older(store, events_before)
+    if most_mb:
+        removed += _down_to(store, most_mb * MEGABYTE)
+    if removed.total():
+        deletion.give_back(store)
+    return removed
+
+
+def _older(store: Store, before: datetime) -> Counter[str]:
+    removed = Counter[str]()
+    with store.read() as session:
+        scopes = events.names(session)
+    for scope in scopes:
+        found = True
+        while found:
+            with store.write() as session:
+                ids = deletion.older(session, scope, before)
+                removed += deletion.events(session, ids)
+            found = bool(ids)
+    return removed
+
+
+def _down_to(store: Store, most: int) -> Counter[str]:
+    removed = Counter[str]()
+    while True:
+        with store.read() as session:
+            size, count = deletion.size(session), deletion.count(session)
+            if size <= most or not count:
+                return removed
+            ids = deletion.oldest(session, max(1, int(count * (1 - most / size))))
+        for start in range(0, len(ids), deletion.BATCH):
+            with store.write() as session:
+                removed += deletion.events(session, ids[start : start + deletion.BATCH])

@@ -1,0 +1,1 @@
+"""Forget: find what a person wants erased, and erase it everywhere."""

@@ -1,0 +1,1 @@
+"""Types, grammar, settings and paths that every room shares."""

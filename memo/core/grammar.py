@@ -1,0 +1,163 @@
+"""Event lines, Chinese and English: one grammar, read and written.
+
+A line is `YYYY-MM-DD HH:MM:SS - ACTION`; the forms of an action are the rows of `FORMS`. Reading a line and
+writing the event again gives the same text; only an empty page title and control characters are not kept.
+"""
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Literal
+
+from memo.core.errors import GrammarError
+from memo.core.events import Action, Event, Operation
+
+Language = Literal["zh", "en"]
+
+MAX_LINE = 1_000_000
+"""Characters; a longer line is refused."""
+MAX_TEXT = 4_096
+"""Characters of a title, name or path that are kept."""
+
+_LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) - (.+)", re.S)
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_WEEKDAYS: dict[Language, list[str]] = {
+    "zh": list("一二三四五六日"),
+    "en": ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How one kind of action is written in one language; `pattern` reads what `template` writes."""
+
+    operation: Operation
+    template: str
+    pattern: re.Pattern[str]
+    needs: tuple[str, ...]
+
+
+def _form(operation: Operation, template: str, **groups: str) -> Form:
+    parts = {"target": ".+", "app": "[^()]+", "detail": ".+"} | groups
+    pattern = re.escape(template)
+    for name, part in parts.items():
+        pattern = pattern.replace(rf"\{{{name}\}}", f"(?P<{name}>{part})")
+    needs = tuple(name for name in ("app", "detail") if f"{{{name}}}" in template)
+    return Form(operation, template, re.compile(pattern, re.S), needs)
+
+
+_SECONDS, _HOUR = r"\d+(?:\.\d+)?", r"\d{1,2}"
+_CLOSED = r"(?=.*\)\Z).+"
+"""Looks for the bracket at the end first: a line of many ' (in ' and no end would take hours."""
+
+FORMS: dict[Language, list[Form]] = {
+    "zh": [
+        _form(Operation.WINDOW_FOCUS, "切换到窗口: {target} (应用: {app})"),
+        _form(Operation.WINDOW_FOCUS, "切换到窗口: {target}"),
+        _form(Operation.PROCESS_START, "启动应用: {target}"),
+        _form(Operation.PROCESS_END, "关闭应用: {target}"),
+        _form(Operation.WEB_VISIT, "访问网站 {target} 的页面 '{detail}'", target=r"\S+", detail=".*"),
+        _form(Operation.WEB_VISIT, "访问网站 {target}", target=r"\S+"),
+        _form(Operation.FILE_ACCESS, "访问文件: {target} (位于 {detail})", target=_CLOSED),
+        _form(Operation.FILE_ACCESS, "访问文件: {target}"),
+        _form(Operation.APP_USAGE, "使用应用: {target} (时长: {detail}秒)", detail=_SECONDS),
+        _form(Operation.APP_USAGE, "使用应用: {target}"),
+        _form(Operation.SESSION_START, "会话开始"),
+        _form(Operation.TIME_CONTEXT, "时间上下文: 周{target} {detail}时", target="[一二三四五六日]", detail=_HOUR),
+    ],
+    "en": [
+        _form(Operation.WINDOW_FOCUS, "Switched to window: {target} (app: {app})"),
+        _form(Operation.WINDOW_FOCUS, "Switched to window: {target}"),
+        _form(Operation.PROCESS_START, "Started app: {target}"),
+        _form(Operation.PROCESS_END, "Closed app: {target}"),
+        _form(Operation.WEB_VISIT, "Visited site {target}, page '{detail}'", target=r"\S+?", detail=".*"),
+        _form(Operation.WEB_VISIT, "Visited site {target}", target=r"\S+"),
+        _form(Operation.FILE_ACCESS, "Opened file: {target} (in {detail})", target=_CLOSED),
+        _form(Operation.FILE_ACCESS, "Opened file: {target}"),
+        _form(Operation.APP_USAGE, "Used app: {target} (for {detail} s)", detail=_SECONDS),
+        _form(Operation.APP_USAGE, "Used app: {target}"),
+        _form(Operation.SESSION_START, "Session started"),
+        _form(Operation.TIME_CONTEXT, "Time context: {target} {detail}h", target="[MTWFS][a-z]{2}", detail=_HOUR),
+    ],
+}
+_START = 4
+"""So many characters, the same in each line of a form, tell most forms apart."""
+_BY_START: defaultdict[str, list[tuple[Language, Form]]] = defaultdict(list)
+for _language, _forms in FORMS.items():
+    for _one in _forms:
+        _BY_START[_one.template[:_START]].append((_language, _one))
+
+
+def clean(text: str) -> str:
+    """The text without control characters and unpaired surrogates, at most `MAX_TEXT` characters."""
+    return _printable(text[:MAX_TEXT])
+
+
+def _printable(text: str) -> str:
+    return _UNPRINTABLE.sub(" ", text)
+
+
+def parse(line: str, zone: tzinfo) -> Event:
+    """The event of a line whose clock is in `zone`. Raises GrammarError for a line of no known form."""
+    if len(line) > MAX_LINE:
+        raise GrammarError(f"the line is longer than {MAX_LINE} characters")
+    split = _LINE.fullmatch(line)
+    if not split:
+        raise GrammarError("the line does not begin with 'YYYY-MM-DD HH:MM:SS - '")
+    try:
+        at = datetime.fromisoformat(split[1]).replace(tzinfo=zone)
+    except ValueError as error:
+        raise GrammarError(f"the line's time is not a date and time: {error}") from error
+    return _read_action(_printable(split[2]), at)
+
+
+def _read_action(text: str, at: datetime) -> Event:
+    for language, form in _BY_START.get(text[:_START], ()):
+        if found := form.pattern.fullmatch(text):
+            fields = {name: value[:MAX_TEXT] for name, value in found.groupdict().items()}
+            if form.operation is Operation.TIME_CONTEXT:
+                fields["target"] = str(_weekday(fields["target"], language))
+            return Event(at, form.operation, **fields)
+    raise GrammarError("the line's action is none that MEMO knows")
+
+
+def _weekday(name: str, language: Language) -> int:
+    if name not in _WEEKDAYS[language]:
+        raise GrammarError("the line's weekday is none that MEMO knows")
+    return _WEEKDAYS[language].index(name) + 1
+
+
+def language_of(line: str) -> Language | None:
+    """The language in which a line is written, or None where it has no known form."""
+    split = _LINE.fullmatch(line)
+    action = _printable(split[2]) if split else ""
+    forms = _BY_START.get(action[:_START], ())
+    return next((language for language, form in forms if form.pattern.fullmatch(action)), None)
+
+
+def write_action(action: Action, language: Language, detail: str = "") -> str:
+    """An action's words; `detail` is a visit's page title or an app usage's seconds."""
+    app = action.place if action.operation is Operation.WINDOW_FOCUS else ""
+    detail = action.place if action.operation is Operation.FILE_ACCESS else detail
+    target = action.target
+    if action.operation is Operation.TIME_CONTEXT:
+        target = _WEEKDAYS[language][int(target) - 1]
+    given = {"app": app, "detail": detail}
+    form = next(
+        form
+        for form in FORMS[language]
+        if form.operation is action.operation and all(given[need] for need in form.needs)
+    )
+    return form.template.format(target=target, app=app, detail=detail)
+
+
+def write_line(at: datetime, action: Action, language: Language, detail: str = "") -> str:
+    """A whole event line; the clock is the one of `at`."""
+    clock = at.replace(tzinfo=None).isoformat(" ", "seconds")
+    return f"{clock} - {write_action(action, language, detail)}"
+
+
+def write(event: Event, language: Language) -> str:
+    """The line of an event."""
+    return write_line(event.at, event.action, language, event.detail)

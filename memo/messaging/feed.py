@@ -1,0 +1,47 @@
+"""A feed of prediction messages: what the Redis stream and the AMQP queue have in common."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, Protocol
+
+from memo.core.errors import MemoError
+
+SHARE = 10
+"""Messages fetched at once by a reader that shares them with others."""
+
+
+class Away(MemoError):
+    """The broker does not answer; it may come back."""
+
+
+@contextmanager
+def away() -> Iterator[None]:
+    """What a client library raises, as one kind of error."""
+    try:
+        yield
+    except MemoError:
+        raise
+    except Exception as error:
+        raise Away(
+            f"The broker sends no predictions ({type(error).__name__}: {error}); is MEMO up? See `memo status`."
+        ) from error
+
+
+class Feed(Protocol):
+    """A place in the flow of messages; after Away it can be opened again."""
+
+    def open(self) -> None:
+        """Connect. What is published from now on will be read. Raises Away."""
+
+    def read(self, wait_s: float) -> list[tuple[Any, str | bytes]]:
+        """What came, each with what `done` takes; waits at most so long. Raises Away."""
+
+    def done(self, token: Any) -> None:
+        """The consumer has finished with it. Raises Away."""
+
+    def missed(self) -> datetime | None:
+        """Since when the broker may have dropped what was not read; None where it has not. Told once. Raises Away."""
+
+    def close(self) -> None:
+        """Give the connection back."""

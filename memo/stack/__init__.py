@@ -1,0 +1,1 @@
+"""The processes of the running stack: supervisor, broker, task queue and Celery parts."""

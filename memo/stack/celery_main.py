@@ -1,0 +1,80 @@
+"""`python -m memo.stack.celery_main NAME`: a part that is a Celery worker, or beat.
+
+Prefork with one child: it alone opens the store and the model, so that nothing is open across the fork; solo answers
+no ping, threads know no time limit.
+"""
+
+import gc
+import socket
+import sys
+from importlib import import_module
+
+from celery import Celery, signals
+
+from memo.core import logs
+from memo.core.errors import MemoError
+from memo.core.paths import Home
+from memo.core.settings import Settings
+from memo.stack.broker import broker_url
+from memo.stack.process_specs import PARTS, Part, end_with_parent, give_back_memory, say_ready
+from memo.stack.task_queue import make_app
+
+
+def serve(app: Celery, part: Part, home: Home) -> None:
+    """Work on the part's queues until SIGTERM; ready once the child has made itself so."""
+    for module in part.include:
+        import_module(module)  # their own handlers of `worker_process_init` come before ours
+
+    @signals.worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
+    def _ready(**_: object) -> None:
+        say_ready(home, part.name)
+
+    worker = app.Worker(
+        hostname=f"{part.name}@{socket.gethostname()}",
+        queues=part.queues,
+        pool="prefork",
+        concurrency=1,
+        loglevel="WARNING",
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    )
+    gc.collect()
+    gc.freeze()  # a collection in the child would write to, and so copy, each page that it shares with this process
+    worker.start()
+    sys.exit(worker.exitcode)
+
+
+def beat(app: Celery, part: Part, home: Home) -> None:
+    """Send the tick until SIGTERM."""
+
+    @signals.beat_init.connect(weak=False)  # type: ignore[untyped-decorator]
+    def _ready(**_: object) -> None:
+        say_ready(home, part.name)
+
+    # What is due stands in the store; beat itself needs to remember nothing.
+    app.Beat(scheduler_cls="celery.beat:Scheduler", loglevel="WARNING", quiet=True).run()
+
+
+def _logs_are_set_up(**_: object) -> None:
+    """Celery sets up none where somebody else has; else it would silence ours."""
+
+
+def main(name: str) -> None:
+    """The process of a part."""
+    end_with_parent()
+    give_back_memory()
+    home, settings = Home.find(), Settings.load()
+    logs.setup(home.logs, name)
+    signals.setup_logging.connect(_logs_are_set_up)
+    part = next(part for part in PARTS if part.name == name)
+    app = make_app(broker_url(home, settings), settings, list(part.include))
+    (serve if part.queues else beat)(app, part, home)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[-1])
+    except MemoError as error:
+        sys.exit(str(error))

@@ -1,0 +1,104 @@
+"""The task queue: one Celery app, and the names by which the rooms reach each other."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from celery import Celery
+    from kombu import Queue
+
+    from memo.core.settings import Settings
+
+PREDICT, DISPATCH, TRAINING = "predict", "dispatch", "training"
+"""Queues."""
+
+LOOK = "memo.look"
+"""look(scope): predict what follows the newest event of a scope."""
+ACT = "memo.act"
+"""act(prediction_id): route a prediction to its handlers."""
+SETTLE = "memo.settle"
+"""settle(): see what came of the dispatcher's acts."""
+TICK = "memo.tick"
+"""tick(): start what is due."""
+TRAIN = "memo.train"
+"""train(scope): ask for a training run."""
+EVALUATE = "memo.evaluate"
+"""evaluate(scope): ask for an evaluation run."""
+
+ROUTES = {LOOK: PREDICT, ACT: DISPATCH, SETTLE: DISPATCH, TICK: DISPATCH, TRAIN: TRAINING, EVALUATE: TRAINING}
+
+VISIBILITY_TIMEOUT_S = 300
+"""Longer than the longest task; training runs are processes of their own."""
+TICK_S = 5
+ACT_EXPIRES_S = 60
+
+
+def lengths(url: str) -> dict[str, int]:
+    """How many messages wait in each queue; one that is not there yet has none."""
+    from kombu import Connection
+
+    found = {}
+    with Connection(url, connect_timeout=2, transport_options=_transport_options(url)) as connection:
+        for queue in _queues(url):
+            with connection.channel() as channel:
+                try:
+                    found[queue.name] = queue(channel).queue_declare(passive=True).message_count
+                except connection.channel_errors:
+                    found[queue.name] = 0
+    return found
+
+
+def is_redis(url: str) -> bool:
+    """Whether a broker URL means Redis or Valkey, else AMQP."""
+    return url.startswith("redis")
+
+
+def make_app(url: str, settings: "Settings", include: list[str] | None = None) -> "Celery":
+    """The Celery app on a broker; nothing is connected yet."""
+    from celery import Celery
+
+    app = Celery("memo", broker=url, include=include or [])
+    app.conf.update(
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_send_task_events=False,
+        worker_proc_alive_timeout=60,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        beat_max_loop_interval=TICK_S,
+        task_queues=_queues(url),
+        task_routes={task: {"queue": queue} for task, queue in ROUTES.items()},
+        beat_schedule={
+            name: {"task": task, "schedule": TICK_S, "options": {"expires": TICK_S}}
+            for name, task in (("tick", TICK), ("settle", SETTLE))
+        },
+        broker_transport_options=_transport_options(url),
+    )
+    return app
+
+
+def _queues(url: str) -> "list[Queue]":
+    from kombu import Exchange, Queue
+
+    arguments: dict[str, Any] = {} if is_redis(url) else {"x-max-priority": 9}
+    exchange = Exchange("memo")
+    return [
+        Queue(name, exchange, routing_key=name, queue_arguments=arguments) for name in (PREDICT, DISPATCH, TRAINING)
+    ]
+
+
+def _transport_options(url: str) -> dict[str, Any]:
+    if not is_redis(url):
+        return {}
+    return {
+        "visibility_timeout": VISIBILITY_TIMEOUT_S,
+        "priority_steps": [0, 3, 6, 9],
+        "unacked_restore_interval": 1,
+        "unacked_restore_throttle": 1,
+        "global_keyprefix": "memo:",
+    }

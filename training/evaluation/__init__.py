@@ -1,0 +1,1 @@
+"""Evaluation: questions, metrics, baselines and reports."""

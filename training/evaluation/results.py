@@ -1,0 +1,67 @@
+"""prediction_results.csv: every question of an evaluation with its answer, in the words of the data's language."""
+
+import csv
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from memo.core.errors import UsageError
+from memo.core.grammar import Language
+from memo.core.paths import private
+
+NAME = "prediction_results.csv"
+COLUMNS = ("prompt", "prediction", "reference", "status", "best_baseline", "baseline_prediction", "baseline_status")
+STATUS: dict[Language, tuple[str, str, str]] = {
+    "zh": ("完全正确", "部分正确", "错误"),
+    "en": ("exact", "partial", "wrong"),
+}
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Result(NamedTuple):
+    """A row of the file."""
+
+    prompt: str
+    prediction: str
+    reference: str
+    status: str
+    best_baseline: str
+    baseline_prediction: str
+    baseline_status: str
+
+
+def status(language: Language, exact: bool, right: bool) -> str:
+    """exact, partial (the time is wrong) or wrong, in the words of a language."""
+    whole, partial, wrong = STATUS[language]
+    return whole if exact else partial if right else wrong
+
+
+def harmless(cell: object) -> str:
+    """The cell as text that no spreadsheet takes for a formula."""
+    text = str(cell)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def destination(out: Path | None, force: bool) -> Path:
+    """Where the file goes. Raises UsageError where one stands already, or none can be written."""
+    file = out or Path(NAME)
+    if file.is_dir():
+        file = file / NAME
+    if file.suffix != ".csv":
+        raise UsageError(f"--out {file} is neither a folder that is there nor a name that ends with .csv; mend it.")
+    if file.exists() and not force:
+        raise UsageError(f"{file} is there already; choose another name with --out, or add --force.")
+    if not file.absolute().parent.is_dir():
+        raise UsageError(f"The folder of {file} is not there; make it first, or choose another with --out.")
+    if not os.access(file if file.exists() else file.absolute().parent, os.W_OK):
+        raise UsageError(f"{file} can't be written; choose another with --out.")
+    return file
+
+
+def write(results: Iterable[Result], file: Path) -> None:
+    """Write the file."""
+    with open(file, "w", encoding="utf-8", errors="backslashreplace", newline="", opener=private) as written:
+        writer = csv.writer(written)
+        writer.writerow(COLUMNS)
+        writer.writerows([harmless(cell) for cell in result] for result in results)

@@ -1,0 +1,72 @@
+"""What starts, is visited or opened within the horizon: the truth, three baselines that rank it, and the score."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+
+from memo.core.events import Event
+from memo.core.predictions import HORIZON_S, KINDS, QUIET_S, Upcoming
+from training.evaluation.metrics import Key, key, key_of
+
+TIME_CONSTANT_S = 3_600
+
+Rows = dict[str, list[tuple[float, bool]]]
+"""Name -> (score, whether it came) of each action that was seen before and is quiet."""
+
+
+class Due:
+    """Knows the future of a stream; learns its past as it goes."""
+
+    def __init__(self, events: Sequence[Event]) -> None:
+        self._future = [(event.at, key(event)) for event in events if event.operation in KINDS]
+        self._last: dict[Key, float] = {}
+        self._count: Counter[Key] = Counter()
+        self._decayed: defaultdict[Key, float] = defaultdict(float)
+
+    def learn(self, event: Event) -> None:
+        """Take in what happened."""
+        if event.operation in KINDS:
+            happened, now = key(event), event.at.timestamp()
+            age = max(0, now - self._last.get(happened, now))
+            self._decayed[happened] = 1 + self._decayed[happened] * math.exp(-age / TIME_CONSTANT_S)
+            self._last[happened] = now
+            self._count[happened] += 1
+
+    def rows(self, newest: Event, model: str, said: Sequence[Upcoming]) -> Rows:
+        """What the model and the baselines give each quiet action after the `newest` event, and whether it came."""
+        horizon = newest.at + timedelta(seconds=HORIZON_S)
+        due = {happened for at, happened in self._future if newest.at < at <= horizon}
+        given = {key_of(entry.action, entry.detail): entry.probability for entry in said}
+        now = newest.at.timestamp()
+        quiet = [known for known, last in self._last.items() if now - last > QUIET_S]
+        scores: dict[str, Mapping[Key, float]] = {
+            model: given,
+            "mfu": self._count,
+            "mru": {known: last - now for known, last in self._last.items()},
+            "decay": self._decayed_to(now),
+        }
+        return {name: [(score.get(known, 0.0), known in due) for known in quiet] for name, score in scores.items()}
+
+    def _decayed_to(self, now: float) -> Mapping[Key, float]:
+        ages = {known: max(0, now - last) for known, last in self._last.items()}
+        return {known: self._decayed[known] * math.exp(-age / TIME_CONSTANT_S) for known, age in ages.items()}
+
+
+def scored(judged: Iterable[Rows]) -> dict[str, dict[str, float]]:
+    """Name -> n and average precision, over the rows of all questions."""
+    pooled: defaultdict[str, list[tuple[float, bool]]] = defaultdict(list)
+    for rows in judged:
+        for name, values in rows.items():
+            pooled[name] += values
+    return {name: {"n": len(values), "ap": average_precision(values)} for name, values in pooled.items()}
+
+
+def average_precision(rows: Iterable[tuple[float, bool]]) -> float:
+    """Mean of the precision at each action that came, best score first; 0 where none came."""
+    found, total = 0, 0.0
+    for rank, (_, came) in enumerate(sorted(rows, key=lambda row: -row[0]), 1):
+        if came:
+            found += 1
+            total += found / rank
+    return total / found if found else 0.0

@@ -1,0 +1,1 @@
+"""Fine-tuning: training examples, initial weights and the training loop."""

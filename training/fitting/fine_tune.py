@@ -1,0 +1,173 @@
+"""Fine-tuning: a LoRA adapter that learns a stream's habits, in label-coded form."""
+
+import json
+import math
+import random
+import shutil
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+
+from memo.core.errors import MemoError
+from memo.core.events import Event
+from memo.core.settings import TrainSettings
+from training.fitting.examples import Example, chunks, loss
+from worker.predictors.language_model.label_coding import Vocabulary
+from worker.predictors.language_model.language import CONTEXT_TOKENS, choose_device, fingerprint, load_base, quiet_peft
+
+HELD_OUT = 0.1
+"""The last part of the stream, on which the adapter is measured and not trained."""
+CHUNK_TOKENS, STEP_CHUNKS = CONTEXT_TOKENS // 2, 2
+"""Shorter chunks than the reader's context give more steps, each after a different beginning."""
+WARM_UP = 0.1
+CHECKPOINT_STEPS = 10
+
+OnProgress = Callable[[int, int, float], None]
+"""on_progress(steps done, steps in all, loss of the last step)."""
+
+
+def train(
+    events: Sequence[Event],
+    base: str,
+    out: Path,
+    settings: TrainSettings,
+    on_progress: OnProgress,
+    device: str = "auto",
+    parent: str | None = None,
+) -> dict[str, Any]:
+    """Train an adapter into `out` and return its metrics; losses are in nats per action.
+
+    `parent` names the version that served when this one was made; each begins at the base, not at its parent.
+    An interrupted run with the same arguments goes on from `out/checkpoint` and ends in the same adapter. Raises
+    MemoError for too few events or a base that can't be loaded.
+    """
+    if len(events) < settings.minimum_events:
+        raise MemoError(
+            f"Training needs at least {settings.minimum_events} events and there are {len(events)}; "
+            "let MEMO run for longer, or lower train.minimum_events."
+        )
+    torch.manual_seed(settings.seed)
+    model, words = load_base(base, choose_device(device))
+    split = len(events) - max(1, int(len(events) * HELD_OUT))
+    held_out = list(chunks(events[split:], words, CHUNK_TOKENS, random.Random(settings.seed)))
+    before = _mean_loss(model, held_out)
+    with quiet_peft():
+        config = LoraConfig(r=settings.rank, lora_alpha=2 * settings.rank, target_modules="all-linear")
+        tuned = get_peft_model(model, config)
+    plan = _plan(events[:split], words, settings)
+    last = _Run(tuned, plan, settings, out / "checkpoint").go(on_progress)
+    metrics = {
+        "train_loss": round(last, 4),
+        "held_out_loss": round(_mean_loss(model, held_out), 4),
+        "held_out_loss_of_base": round(before, 4),
+        "steps": len(plan),
+    }
+    _write(tuned, out, _story(events, base, settings, metrics, parent))
+    return metrics
+
+
+def _plan(events: Sequence[Event], words: Vocabulary, settings: TrainSettings) -> list[list[Example]]:
+    """All steps: each epoch deals new labels and cuts the stream at other places."""
+    plan: list[list[Example]] = []
+    for epoch in range(settings.epochs):
+        rng = random.Random(f"{settings.seed} {epoch}")
+        begin = rng.randrange(min(50, len(events) // 4)) if epoch else 0
+        examples = list(chunks(events[begin:], words, CHUNK_TOKENS, rng))
+        rng.shuffle(examples)
+        plan += [examples[start : start + STEP_CHUNKS] for start in range(0, len(examples), STEP_CHUNKS)]
+    return plan
+
+
+class _Run:
+    """The steps of a plan, from the last checkpoint on."""
+
+    def __init__(self, model: PeftModel, plan: list[list[Example]], settings: TrainSettings, folder: Path) -> None:
+        self.model, self.plan, self.settings, self.file = model, plan, settings, folder / "state.pt"
+        weights = [weight for weight in model.parameters() if weight.requires_grad]
+        self.optimizer = torch.optim.AdamW(weights, lr=settings.learning_rate, weight_decay=0.0)
+        self.losses: list[float] = []
+
+    def go(self, on_progress: OnProgress) -> float:
+        """Run the remaining steps; the mean loss of the last tenth."""
+        self._resume()
+        self.model.train()
+        for step in range(len(self.losses), len(self.plan)):
+            self.losses.append(self._step(step))
+            if (step + 1) % CHECKPOINT_STEPS == 0:
+                self._save()
+            on_progress(step + 1, len(self.plan), self.losses[-1])
+        self.model.eval()
+        tail = self.losses[-max(1, len(self.losses) // 10) :]
+        return sum(tail) / len(tail)
+
+    def _step(self, step: int) -> float:
+        done, warm = step / len(self.plan), min(1.0, (step + 1) / max(1, WARM_UP * len(self.plan)))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.learning_rate * warm * (0.1 + 0.9 * (1 + math.cos(math.pi * done)) / 2)
+        found = loss(self.model.get_base_model(), self.plan[step])
+        found.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return found.item()
+
+    def _key(self) -> dict[str, Any]:
+        """What must be the same for a checkpoint to fit."""
+        tokens = sum(len(example.tokens) for batch in self.plan for example in batch)
+        return {"settings": self.settings.model_dump(), "steps": len(self.plan), "tokens": tokens}
+
+    def _save(self) -> None:
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        state = {
+            "key": self._key(),
+            "losses": self.losses,
+            "adapter": get_peft_model_state_dict(self.model, save_embedding_layers=False),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        fresh = self.file.with_suffix(".new")
+        torch.save(state, fresh)
+        fresh.replace(self.file)
+
+    def _resume(self) -> None:
+        if not self.file.exists():
+            return
+        state = torch.load(self.file, weights_only=True, map_location=self.model.device)
+        if state["key"] != self._key():
+            return
+        set_peft_model_state_dict(self.model, state["adapter"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.losses = state["losses"]
+
+
+@torch.inference_mode()
+def _mean_loss(model: Any, examples: Sequence[Example]) -> float:
+    weighed = [(loss(model, [example]).item(), len(example.positions)) for example in examples if example.positions]
+    return sum(found * count for found, count in weighed) / max(1, sum(count for _, count in weighed))
+
+
+def _story(
+    events: Sequence[Event], base: str, settings: TrainSettings, metrics: dict[str, Any], parent: str | None
+) -> dict[str, Any]:
+    return {
+        "base": base,
+        "base_fingerprint": fingerprint(base),
+        "parent": parent,
+        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "settings": settings.model_dump(),
+        "data": {"from": events[0].at.isoformat(), "to": events[-1].at.isoformat(), "events": len(events)},
+        "metrics": metrics,
+    }
+
+
+def _write(model: PeftModel, out: Path, story: dict[str, Any]) -> None:
+    model.peft_config["default"].base_model_name_or_path = story["base"]
+    # Told to look for embedding layers itself, peft asks the hub; nothing may leave the machine.
+    model.save_pretrained(str(out), save_embedding_layers=False)
+    (out / "README.md").unlink(missing_ok=True)
+    # version.json comes last: a folder that has it is whole.
+    (out / "version.json").write_text(json.dumps(story, indent=2) + "\n", "utf-8")
+    shutil.rmtree(out / "checkpoint", ignore_errors=True)

@@ -1,0 +1,33 @@
+"""The tasks of the dispatcher. What it needs is imported in the child alone, so that the parent stays small."""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from celery import shared_task
+
+from memo.stack.task_queue import ACT, SETTLE
+
+if TYPE_CHECKING:
+    from worker.dispatch.dispatcher import Dispatcher
+
+TIME_LIMIT_S = 30
+
+
+@cache
+def _dispatcher() -> "Dispatcher":
+    from worker.dispatch.dispatcher import Dispatcher
+    from worker.resources import context
+
+    return Dispatcher(context())
+
+
+@shared_task(name=ACT, time_limit=TIME_LIMIT_S)  # type: ignore[untyped-decorator]
+def act(prediction_id: int) -> None:
+    """Act on a prediction."""
+    _dispatcher().dispatch(prediction_id)
+
+
+@shared_task(name=SETTLE, time_limit=TIME_LIMIT_S)  # type: ignore[untyped-decorator]
+def settle() -> None:
+    """See what came of earlier acts."""
+    _dispatcher().settle()

@@ -1,0 +1,1 @@
+"""What handlers act with: launching, page cache, notifications, and readings of the machine."""

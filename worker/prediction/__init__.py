@@ -1,0 +1,1 @@
+"""From new events to a stored prediction: learned state per scope, snapshots and outbox."""

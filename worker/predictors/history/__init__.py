@@ -1,0 +1,1 @@
+"""The history model: counts and features of a person's own event stream."""

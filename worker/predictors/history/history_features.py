@@ -1,0 +1,225 @@
+"""A person's own stream, counted: what came after what, how often, how long ago.
+
+A function of the events learned, in their order. It numbers the candidates, which are the actions seen before and
+"something new" of each kind, and describes each by a row of features, most of them log-probabilities of a simple
+predictor; the mixer weighs them.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from memo.core.events import CONTEXT, Action, Event, Operation
+from worker.predictors.history.candidate_ids import Ids, Symbols, Unseen
+from worker.predictors.history.context import Moment
+from worker.predictors.history.tables import Array, Table
+
+MAX_CANDIDATES = 512
+"""Above this many symbols, half are the most recent ones and half the most frequent."""
+HALF_LIFE = 40
+"""Of the faded count, in events."""
+LATELY = 0.85
+"""What a count of late keeps each time its context comes again."""
+
+ACTION, COARSE, OPERATION = range(3)
+"""What a table counts."""
+TABLES = {
+    **dict.fromkeys(("actions1", "actions2", "actions3", "human"), ACTION),
+    **dict.fromkeys(("coarse1", "lately1", "lately2", "gap1", "gap2", "age", "run"), COARSE),
+    **dict.fromkeys(("operations1", "operations3", "operations5", "operations7", "operations_gap"), OPERATION),
+}
+CHAINS = {
+    "after_actions": ("actions1", "actions2", "actions3"),
+    "after_coarse_lately": ("lately1", "lately2"),
+    "after_coarse_and_gap": ("coarse1", "gap1", "gap2"),
+    "after_coarse_and_age": ("coarse1", "age"),
+    "after_coarse_and_run": ("coarse1", "run"),
+    "after_operations": ("operations1", "operations3", "operations5", "operations7"),
+    "after_operations_and_gap": ("operations1", "operations_gap"),
+}
+"""Features that are a table's, backing off to the tables named before it and at last to the plain frequency."""
+PROCESSES = frozenset({Operation.PROCESS_START, Operation.PROCESS_END})
+FEATURES = (
+    "frequency",
+    "coarse_frequency",
+    *CHAINS,
+    "after_human_within_operation",
+    "within_coarse",
+    "recency_within_operation",
+    "repeats",
+    "repeats_coarse",
+    "open",
+    "focus",
+    "process_of_focus",
+    "same_app",
+    "new",
+    "new_elsewhere",
+)
+"""Columns of the feature matrix."""
+HUMAN_FEATURES = (*FEATURES, "recency_of_coarse")
+"""The same of a stream of human actions alone: a person goes back to the app that was in front before."""
+
+
+class History:
+    """The tables of one stream; `columns` are those of its feature matrix."""
+
+    def __init__(self, columns: Sequence[str] = FEATURES) -> None:
+        self.columns = tuple(columns)
+        self.symbols = Symbols()
+        self.steps = 0
+        self._moment = Moment(self.symbols)
+        self._tables = {name: Table(LATELY if name.startswith("lately") else 1.0) for name in TABLES}
+        self._count, self._faded, self._last = np.zeros((3, 64))
+        """By symbol; the faded count is as of the step in `_last`."""
+        self._frequencies = {COARSE: Counter[int](), OPERATION: Counter[int]()}
+        self._shown: dict[int, tuple[Action, str, str]] = {}
+        """Latest action, detail and executable of each symbol that was seen."""
+
+    def learn(self, event: Event) -> None:
+        """Count the event; marks of context are passed over."""
+        if event.operation in CONTEXT:
+            return
+        symbol, unseen = self.symbols.add(event.action)
+        self._grow()
+        self._count_after(symbol, unseen)
+        self.steps += 1
+        for known in (symbol,) if unseen is None else (symbol, unseen):
+            fading = 0.5 ** ((self.steps - 1 - self._last[known]) / HALF_LIFE)
+            self._faded[known] = self._faded[known] * fading + 1
+            self._count[known] += 1
+            self._last[known] = self.steps
+        self._moment.move_on(symbol, event)
+        detail = "" if event.operation is Operation.FILE_ACCESS else event.detail
+        self._shown[symbol] = (event.action, detail, event.executable)
+
+    def _grow(self) -> None:
+        while len(self._count) < len(self.symbols):
+            self._count, self._faded, self._last = (
+                np.concatenate([column, np.zeros(len(column))]) for column in (self._count, self._faded, self._last)
+            )
+
+    def _count_after(self, symbol: int, unseen: int | None) -> None:
+        """Something new counts twice: as that, and as what it is from now on."""
+        came = [symbol] if unseen is None else [symbol, unseen]
+        counted = {
+            ACTION: came,
+            COARSE: {int(self.symbols.coarse[one]) for one in came},
+            OPERATION: [int(self.symbols.operation[symbol])],
+        }
+        for name, context in self._moment.contexts().items():
+            for one in counted[TABLES[name]]:
+                self._tables[name].add(context, one)
+        for level, frequency in self._frequencies.items():
+            frequency.update(counted[level])
+
+    def as_shown(self, symbol: int) -> tuple[Action, str, str]:
+        """Action, detail and executable as they were seen last, the browser's tabs as they are now."""
+        action, detail, executable = self._shown[symbol]
+        return self._moment.with_tabs(action), detail, executable
+
+    @property
+    def gate(self) -> str:
+        """Which of the mixer's weights are in force: operation of the last event and its run length, up to 3."""
+        if not self._moment.recent:
+            return ""
+        return f"{self.symbols.names[self._moment.recent[-1]].operation}:{min(self._moment.run, 3)}"
+
+    def candidates(self) -> Ids:
+        """Symbols worth ranking."""
+        known = len(self.symbols)
+        if known <= MAX_CANDIDATES:
+            return np.arange(known)
+        half = MAX_CANDIDATES // 2
+        newest = np.argpartition(-self._last[:known], half)[:half]
+        frequent = np.argpartition(-self._count[:known], half)[:half]
+        return np.union1d(newest, frequent)
+
+    def features(self, chosen: Ids) -> Array:
+        """The feature matrix, (candidates, columns); something must have been learned."""
+        columns = self._frequency_columns(chosen) | self._recency_columns(chosen) | self._state_columns(chosen)
+        return np.stack([columns[name] for name in self.columns], axis=1)
+
+    def _frequency_columns(self, chosen: Ids) -> dict[str, Array]:
+        """log p of each level, plain and after each chain of contexts."""
+        sizes = {COARSE: self.symbols.kinds[0], OPERATION: self.symbols.kinds[1]}
+        counts = {ACTION: self._count[: len(self.symbols)]}
+        counts |= {level: _as_array(self._frequencies[level], size) for level, size in sizes.items()}
+        plain = {level: (count + 0.5) / (count.sum() + 0.5 * len(count)) for level, count in counts.items()}
+        at = {ACTION: chosen, COARSE: self.symbols.coarse[chosen], OPERATION: self.symbols.operation[chosen]}
+        contexts = self._moment.contexts()
+        columns = {"frequency": plain[ACTION][chosen], "coarse_frequency": plain[COARSE][at[COARSE]]}
+        for feature, chain in CHAINS.items():
+            level = TABLES[chain[0]]
+            p = plain[level]
+            for name in chain:
+                p = self._tables[name].interpolate(contexts[name], p)
+            columns[feature] = p[at[level]]
+        return {feature: np.log(p) for feature, p in columns.items()}
+
+    def _recency_columns(self, chosen: Ids) -> dict[str, Array]:
+        """log-shares of counts that fade with the events, and the rank among those of the same operation."""
+        known = len(self.symbols)
+        faded = self._faded[:known] * 0.5 ** ((self.steps - self._last[:known]) / HALF_LIFE)
+        after_human = (faded + 0.01) / (faded.sum() + 0.01 * known)
+        if self._moment.human is not None:
+            after_human = self._tables["human"].interpolate(self._moment.human, after_human)
+        coarse, last = self.symbols.coarse, self._last[:known]
+        return {
+            "recency_of_coarse": -np.log1p(_rank_of_groups(coarse, self.symbols.operation, last)[coarse[chosen]]),
+            "within_coarse": _log_share(faded + 0.05, self.symbols.coarse)[chosen],
+            "after_human_within_operation": _log_share(after_human, self.symbols.operation)[chosen],
+            "recency_within_operation": -np.log1p(_rank_within(self.symbols.operation[chosen], -self._last[chosen])),
+        }
+
+    def _state_columns(self, chosen: Ids) -> dict[str, Array]:
+        """What goes on: repeats, open apps, the app in front; and whether it is something new."""
+        symbols, moment = self.symbols, self._moment
+        last = moment.recent[-1]
+        names = [symbols.names[symbol] for symbol in chosen]
+        same_coarse = symbols.coarse[chosen] == symbols.coarse[last]
+        in_front = symbols.app[chosen] == symbols.app_number(moment.focus)
+        unseen = symbols.unseen[chosen]
+        return {
+            "repeats": (chosen == last) * math.log1p(moment.run),
+            "repeats_coarse": same_coarse * math.log1p(moment.coarse_run),
+            "open": np.array([self._open_of(name) for name in names]),
+            "focus": in_front * 1.0,
+            "process_of_focus": in_front * np.array([name.operation in PROCESSES for name in names], float),
+            "same_app": (symbols.app[chosen] == symbols.app[last]) * 1.0,
+            "new": unseen * 1.0,
+            "new_elsewhere": unseen * np.array([not name.place for name in names], float),
+        }
+
+    def _open_of(self, name: Action | Unseen) -> float:
+        """How many of the app are open, where the action would end one; log1p."""
+        if isinstance(name, Action) and name.operation is Operation.PROCESS_END:
+            return math.log1p(self._moment.open[name.target])
+        return 0.0
+
+
+def _as_array(counts: Counter[int], size: int) -> Array:
+    return np.fromiter((counts[number] for number in range(size)), float, size)
+
+
+def _log_share(weights: Array, groups: Ids) -> Array:
+    """log of each weight's share in its group."""
+    return np.asarray(np.log(weights / np.bincount(groups, weights=weights)[groups]))
+
+
+def _rank_within(groups: Ids, order: Array) -> Ids:
+    """Rank by `order` among those of the same group, from 0."""
+    by_group = np.lexsort((order, groups))
+    sizes = np.bincount(groups)
+    ranks = np.empty(len(groups), dtype=np.int64)
+    ranks[by_group] = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return ranks
+
+
+def _rank_of_groups(groups: Ids, kinds: Ids, last: Array) -> Ids:
+    """Of each group, its rank by when one of it came last, among the groups of its kind, from 0."""
+    latest, kind = np.zeros(groups.max() + 1), np.zeros(groups.max() + 1, dtype=np.int64)
+    np.maximum.at(latest, groups, last)
+    kind[groups] = kinds
+    return _rank_within(kind, -latest)

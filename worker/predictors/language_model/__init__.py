@@ -1,0 +1,1 @@
+"""The language model: label coding, serving, and a time limit on its answers."""
