@@ -122,7 +122,7 @@ def wait_for(seq: int, opened: Store) -> None:
     scope = Settings.load().scope
     while True:
         with opened.read() as session:
-            if events.last_seq(session, scope) >= seq:
+            if events.find_last_seq(session, scope) >= seq:
                 return
         time.sleep(0.02)
 

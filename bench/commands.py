@@ -11,7 +11,7 @@ from db.models import EventRow, PredictionRow
 from memo.core.paths import Home
 from memo.core.predictions import action_as_dict
 from memo.core.settings import Settings
-from worker.prediction.scope_model import Stream
+from worker.prediction.scope_model import ScopeModel
 from worker.predictors.mixed import MixedPredictor
 
 NUMBER, ROUNDS = 10_000, 10
@@ -24,9 +24,9 @@ def fill(home: Home) -> None:
     write_lines(file, invented(NUMBER))
     memo("import", str(file))
     scope = Settings.load().scope
-    stream = Stream(scope, "builtin", 0, MixedPredictor(), 5)
+    stream = ScopeModel(scope, "builtin", 0, MixedPredictor(), 5)
     with store(home) as opened, opened.write() as session:
-        rows = events.after(session, scope, 0, NUMBER)
+        rows = events.find_after(session, scope, 0, NUMBER)
         stream.learn(rows[0])
         for row, truth in pairwise(rows):
             session.add(settled(stream.predict(row, 10, "en"), truth))

@@ -23,7 +23,7 @@ from training.evaluation.evaluate import MODEL, Judged
 from training.evaluation.metrics import key_of
 from training.evaluation.views import View
 from worker.predictors.history.candidate_ids import Ids
-from worker.predictors.history.history_features import FEATURES, History
+from worker.predictors.history.history_features import FEATURES, HistoryFeatures
 from worker.predictors.history.tables import Array
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.serving import open_predictor
@@ -93,15 +93,15 @@ def row(name: str, judged: Sequence[Judged]) -> str:
 
 def blank(columns: Sequence[str]) -> None:
     """Make columns say nothing."""
-    features = History.features
+    features = HistoryFeatures.features
     places = [FEATURES.index(column) for column in columns]
 
-    def without(self: History, chosen: Ids) -> Array:
+    def without(self: HistoryFeatures, chosen: Ids) -> Array:
         matrix = features(self, chosen)
         matrix[:, places] = 0.0
         return matrix
 
-    History.features = without  # type: ignore[method-assign]
+    HistoryFeatures.features = without  # type: ignore[method-assign]
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ from memo.core.settings import DispatchSettings, Settings
 from memo.messaging.message import Publisher
 from memo.stack.task_queue import make_app
 from worker.dispatch.dispatcher import Dispatcher
-from worker.resources import Context
+from worker.resources import Resources
 
 NUMBER = 1_000
 CANDIDATES, UPCOMING = 10, 200
@@ -43,7 +43,7 @@ def fill(opened: Store, scope: str, number: int) -> list[int]:
     """So many predictions, made now; their ids."""
     now = datetime.now(UTC)
     with opened.write() as session:
-        events.append(session, scope, [Event(now, Operation.PROCESS_START, "before")], ["key"])
+        events.add_events(session, scope, [Event(now, Operation.PROCESS_START, "before")], ["key"])
         last = session.scalars(select(EventRow.id).order_by(EventRow.id.desc())).first()
         rows = [_prediction(scope, last, nth, now) for nth in range(number)]
         session.add_all(rows)
@@ -107,7 +107,7 @@ def burst(home: Home, number: int, webhook: str) -> tuple[list[float], list[floa
     settings = Settings(dispatch=DispatchSettings(**given), broker_url=NOBODY)
     migrate.upgrade(settings, home)
     with store(home) as opened:
-        dispatcher = Dispatcher(Context(home, settings, opened, Publisher(NOBODY), make_app(NOBODY, settings)))
+        dispatcher = Dispatcher(Resources(home, settings, opened, Publisher(NOBODY), make_app(NOBODY, settings)))
         ids = fill(opened, settings.scope, number)
         began = time.perf_counter()
         times = {one: seconds(partial(dispatcher.dispatch, one)) for one in ids}

@@ -18,7 +18,7 @@ from memo.core.grammar import parse
 from memo.core.settings import TrainSettings
 from memo.core.windows import feed
 from training.fitting.fine_tune import train
-from worker.predictors.language_model.language import LanguageModel, Reader
+from worker.predictors.language_model.language import LanguageModel, ModelReader
 
 BEGIN, END = 0.64, 0.80
 
@@ -39,7 +39,9 @@ def read(path: Path) -> tuple[list[Event], list[tuple[list[Event], Event]]]:
     return before, steps
 
 
-def ranks(reader: Reader, before: list[Event], steps: list[tuple[list[Event], Event]]) -> tuple[list[int], list[float]]:
+def ranks(
+    reader: ModelReader, before: list[Event], steps: list[tuple[list[Event], Event]]
+) -> tuple[list[int], list[float]]:
     """The rank of each asked event (0: not ranked), and the milliseconds of each ask."""
     for event in before:
         reader.read(event)

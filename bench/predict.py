@@ -17,12 +17,12 @@ from memo.core.settings import Settings
 from memo.messaging.message import Publisher
 from memo.stack.broker import broker_url
 from memo.stack.task_queue import make_app
-from worker.prediction.scope_model import CHUNK, LEARNED, Stream
-from worker.prediction.scope_models import Streams
-from worker.predictors.language_model.language import Reader, Scores
+from worker.prediction.scope_model import CHUNK, LEARNED, ScopeModel
+from worker.prediction.scope_models import ScopeModels
+from worker.predictors.language_model.language import ModelReader, ModelScores
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.serving import BUILTIN, BUILTIN_ADAPTER, Serving
-from worker.resources import Context
+from worker.resources import Resources
 
 LOG, ASKED = 20_000, 500
 TOP, WINDOW = 10, 5
@@ -33,14 +33,14 @@ KNOWN, TITLES = 5_000, 100_000
 class Timed:
     """A reader whose answers are timed."""
 
-    reader: Reader
+    reader: ModelReader
     times: list[float] = field(default_factory=list)
 
     def read(self, event: Event) -> None:
         """Take in the next event."""
         self.reader.read(event)
 
-    def scores(self) -> Scores:
+    def scores(self) -> ModelScores:
         """What comes next."""
         began = time.perf_counter()
         scores = self.reader.scores()
@@ -51,10 +51,10 @@ class Timed:
 def rebuild(opened: Store, predictor: MixedPredictor) -> None:
     """Learn the log, as the worker does where it holds no stream."""
     scope = Settings.load().scope
-    stream = Stream(scope, BUILTIN, 0, predictor, WINDOW)
+    stream = ScopeModel(scope, BUILTIN, 0, predictor, WINDOW)
     while stream.seq < LOG:
         with opened.read() as session:
-            rows = events.after(session, scope, stream.seq, CHUNK)
+            rows = events.find_after(session, scope, stream.seq, CHUNK)
         for row in rows:
             stream.learn(row)
 
@@ -106,10 +106,10 @@ def restart() -> None:
         settings = Settings.load()
         url = broker_url(home, settings)
         with store(home) as opened:
-            context = Context(home, settings, opened, Publisher(url), make_app(url, settings))
+            context = Resources(home, settings, opened, Publisher(url), make_app(url, settings))
             with opened.write() as session:
-                row = scopes.locked(session, settings.scope)
-            first, second = (Streams(context, Serving(settings.model)) for _ in range(2))
+                row = scopes.lock_scope(session, settings.scope)
+            first, second = (ScopeModels(context, Serving(settings.model)) for _ in range(2))
             for streams in (first, second):
                 streams.serving.load()
             anew = seconds(lambda: _catch_up(first, row, opened))
@@ -122,11 +122,11 @@ def restart() -> None:
     report.show()
 
 
-def _catch_up(streams: Streams, row: ScopeRow, opened: Store) -> None:
+def _catch_up(streams: ScopeModels, row: ScopeRow, opened: Store) -> None:
     stream = streams.of(row, None)
     while stream.seq < row.last_seq:
         with opened.read() as session:
-            rows = events.after(session, stream.scope, stream.seq, CHUNK)
+            rows = events.find_after(session, stream.scope, stream.seq, CHUNK)
         for one in rows:
             stream.learn(one)
 

@@ -108,6 +108,6 @@ def _noted(named: str) -> str:
 
         home = Home.find()
         logs.setup(home.logs, "cli")
-        logs.get(__name__).exception("a command failed", command=named)
+        logs.get_logger(__name__).exception("a command failed", command=named)
         return f"details stand in {home.logs / 'cli.log'}"
     return "and its details could not be kept"

@@ -4,7 +4,7 @@ import time
 
 from celery import Celery
 
-from memo.core.logs import get
+from memo.core.logs import get_logger
 from memo.core.settings import Settings
 from memo.stack.task_queue import LOOK, is_redis
 
@@ -12,7 +12,7 @@ TIMEOUT_S = 2
 PAUSE_S = 5.0
 """After a failure nobody is told for so long; the tick asks again meanwhile."""
 
-log = get(__name__)
+log = get_logger(__name__)
 
 
 class Announcer:

@@ -15,13 +15,13 @@ from collector.intake import Intake
 from collector.launch.watcher import Launches
 from collector.plugins import make
 from collector.privacy.rules import sayable
-from collector.source_status import State, States
+from collector.source_status import SourceState, SourceStates
 from db.engine import open_store
 from memo.core import logs
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.protocols import Batch, Note, Past, Source, Stop
-from memo.stack.backoff import BACK_OFF_S, BackOff
+from memo.stack.backoff import BACK_OFF_S, Backoff
 from memo.stack.broker import broker_url
 from memo.stack.process_specs import end_with_parent, say_ready
 from memo.stack.task_queue import make_app
@@ -29,12 +29,12 @@ from memo.stack.task_queue import make_app
 READY_S = 5.0
 """Sources that watch later than this hold the others up no longer."""
 
-log = logs.get(__name__)
+log = logs.get_logger(__name__)
 
 
-def keep_running(source: Source, intake: Intake, states: States, stop: Stop) -> None:
+def keep_running(source: Source, intake: Intake, states: SourceStates, stop: Stop) -> None:
     """Run a source until `stop` is set; where it fails, ends before or lacks something, again after a pause."""
-    back_off = BackOff(*BACK_OFF_S)
+    back_off = Backoff(*BACK_OFF_S)
     while not stop.is_set():
         began = time.monotonic()
         state, says = _run(source, intake, states, stop)
@@ -43,12 +43,12 @@ def keep_running(source: Source, intake: Intake, states: States, stop: Stop) -> 
         stop.wait(back_off.after(time.monotonic() - began))
 
 
-def _run(source: Source, intake: Intake, states: States, stop: Stop) -> tuple[State, str]:
+def _run(source: Source, intake: Intake, states: SourceStates, stop: Stop) -> tuple[SourceState, str]:
     """Run a source once; how it ended."""
 
     def emit(given: Batch | Past | Note) -> None:
         if isinstance(given, Note):
-            states.put(source.name, State.WATCHING, given.says)
+            states.put(source.name, SourceState.WATCHING, given.says)
             log.warning(given.says or "what was wrong is over", source=source.name)
         elif isinstance(given, Past):
             with closing(states.counted(source.name, given.events)) as counted:
@@ -59,15 +59,15 @@ def _run(source: Source, intake: Intake, states: States, stop: Stop) -> tuple[St
     try:
         if lacks := source.missing():
             source.watching.set()  # nobody waits for it
-            return State.MISSING, lacks
-        states.put(source.name, State.WATCHING)
+            return SourceState.MISSING, lacks
+        states.put(source.name, SourceState.WATCHING)
         source.run(emit, partial(intake.cursor, source.name), stop)
     except (Exception, SystemExit) as error:  # a library may want to end the program
         says = sayable(f"{type(error).__name__}: {error}", intake.rules)
         log.error("a source failed", source=source.name, says=says, at=format_tb(error.__traceback__))
-        return State.FAILED, says
+        return SourceState.FAILED, says
     log.info("a source ended", source=source.name)
-    return State.FAILED, "it ended by itself"
+    return SourceState.FAILED, "it ended by itself"
 
 
 def collect(settings: Settings, home: Home, stop: Stop, ready: Callable[[], None]) -> None:
@@ -76,7 +76,7 @@ def collect(settings: Settings, home: Home, stop: Stop, ready: Callable[[], None
     url = broker_url(home, settings)
     launches = Launches(store, settings, home)
     intake = Intake(store, settings, home, Announcer(make_app(url, settings), settings).look, launches.saw)
-    states = States(home)
+    states = SourceStates(home)
     found = [make(name, settings, home) for name in dict.fromkeys(settings.sources.on)]
     threads = [threading.Thread(target=keep_running, args=(source, intake, states, stop)) for source in found]
     threads.append(threading.Thread(target=launches.run, args=(stop,)))

@@ -15,7 +15,7 @@ from db.intake import cursors, events, redactions, scopes
 from memo.core import pauses
 from memo.core.bounded import remember
 from memo.core.events import Event
-from memo.core.logs import get
+from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.protocols import Batch, Past
@@ -27,7 +27,7 @@ COUNTED = 8
 CHUNK = 2_000
 """Events of a past that are stored in one transaction."""
 
-log = get(__name__)
+log = get_logger(__name__)
 
 
 class Intake:
@@ -54,7 +54,7 @@ class Intake:
     def cursor(self, source: str, key: str) -> dict[str, Any] | None:
         """What a source last committed under a key."""
         with self._store.read() as session:
-            stored = cursors.get(session, source, key)
+            stored = cursors.find_cursor(session, source, key)
         return stored["cursor"] if stored else None
 
     def take(self, source: str, batch: Batch) -> int:
@@ -68,14 +68,14 @@ class Intake:
             repeats = self._repeats(session, source, batch)
             asked, new = [], 0
             for scope, given in sorted(by_scope.items()):  # one order of locks for all
-                found = events.without_doubles(session, scope, source, given)
-                added = events.append(session, scope, found, [repeats.key(event) for event in found])
+                found = events.drop_duplicates(session, scope, source, given)
+                added = events.add_events(session, scope, found, [repeats.key(event) for event in found])
                 new += added
-                if added and scopes.ask(session, scope, self._settings.predict.stale_s):
+                if added and scopes.record_request(session, scope, self._settings.predict.stale_s):
                     asked.append(scope)
             kept = {"cursor": batch.cursor, "repeats": _newest(repeats.counts)}
-            cursors.put(session, source, batch.cursor_key, kept)
-            redactions.add(session, source, touched)
+            cursors.record_cursor(session, source, batch.cursor_key, kept)
+            redactions.add_redactions(session, source, touched)
         remember(self._counts, (source, batch.cursor_key), repeats.counts, COUNTED)  # now that they are committed
         for scope in asked:
             self._announce(scope)
@@ -94,18 +94,18 @@ class Intake:
             by_scope, touched = self._admitted(source, chunk, self._in_force)
             with self._store.write() as session:
                 for scope, given in sorted(by_scope.items()):
-                    begun.setdefault(scope, 0 if first else events.last_seq(session, scope))
+                    begun.setdefault(scope, 0 if first else events.find_last_seq(session, scope))
                     imported = [replace(event, source=events.IMPORT, source_key=source) for event in given]
-                    new += events.append(session, scope, imported, [repeats.key(event) for event in imported])
-                redactions.add(session, source, touched)
+                    new += events.add_events(session, scope, imported, [repeats.key(event) for event in imported])
+                redactions.add_redactions(session, source, touched)
         asked = []
         with self._store.write() as session:
             for scope, before in sorted(begun.items()):
-                if not events.in_order(session, scope, before):
-                    events.resequence(session, scope)
-                if new and scopes.ask(session, scope, self._settings.predict.stale_s):
+                if not events.is_in_order(session, scope, before):
+                    events.record_time_order(session, scope)
+                if new and scopes.record_request(session, scope, self._settings.predict.stale_s):
                     asked.append(scope)
-            cursors.put(session, source, past.cursor_key, {"cursor": past.cursor, "repeats": {}})
+            cursors.record_cursor(session, source, past.cursor_key, {"cursor": past.cursor, "repeats": {}})
         for scope in asked:
             self._announce(scope)
         kept = repeats.counts.total()
@@ -134,7 +134,7 @@ class Intake:
         if batch.anew:
             return events.Repeats(limit=REMEMBERED)
         counts = self._counts.get((source, batch.cursor_key), Counter())
-        stored = cursors.get(session, source, batch.cursor_key)
+        stored = cursors.find_cursor(session, source, batch.cursor_key)
         if stored and stored["repeats"] != _newest(counts):  # of a process before, or some were forgotten meanwhile
             counts = Counter(stored["repeats"])
         return events.Repeats(counts, limit=REMEMBERED)

@@ -15,7 +15,7 @@ EVERY = 1_000
 """Events of a past between two words of how far it is read."""
 
 
-class State(StrEnum):
+class SourceState(StrEnum):
     """Of a source."""
 
     WATCHING = "watching"
@@ -25,7 +25,7 @@ class State(StrEnum):
     """It is run again after a pause."""
 
 
-class States:
+class SourceStates:
     """Of all sources; each of them is told by its own thread."""
 
     def __init__(self, home: Home) -> None:
@@ -34,10 +34,10 @@ class States:
         self._sources: dict[str, dict[str, Any]] = {}
         self.close()  # what a collector that was killed has left
 
-    def put(self, name: str, state: State, says: str = "") -> None:
+    def put(self, name: str, state: SourceState, says: str = "") -> None:
         """What a source does now; each failure is counted."""
         with self._lock:
-            failures = self._sources.get(name, {}).get("failures", 0) + (state is State.FAILED)
+            failures = self._sources.get(name, {}).get("failures", 0) + (state is SourceState.FAILED)
             self._sources[name] = {"state": state, "says": says, "failures": failures}
             self._write()
 

@@ -99,7 +99,7 @@ def _wait_until_read(file: IO[str], settings: Settings, home: Home) -> None:
     try:
         while True:
             with store.read() as session:
-                stored = cursors.get(session, "inbox", f"{found.st_dev}:{found.st_ino}")
+                stored = cursors.find_cursor(session, "inbox", f"{found.st_dev}:{found.st_ino}")
             if stored and stored["cursor"]["offset"] >= found.st_size:
                 return
             time.sleep(POLL_S)
@@ -116,7 +116,7 @@ def _stored(settings: Settings, home: Home, scope: str) -> int:
     store = open_store(settings, home)
     try:
         with store.read() as session:
-            return events.last_seq(session, scope)
+            return events.find_last_seq(session, scope)
     finally:
         store.close()
 

@@ -127,7 +127,7 @@ def _explained(engine: Engine) -> Iterator[None]:
     except DBAPIError as error:
         reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
         raise StoreError(
-            f"The store {shown(engine.url)} did not do as asked ({reason}); "
+            f"The store {redact_url(engine.url)} did not do as asked ({reason}); "
             "is it there and up to date? See `memo doctor`."
         ) from error
 
@@ -136,12 +136,12 @@ class StoreError(MemoError):
     """The database refused or could not be reached."""
 
 
-def shown_url(settings: Settings, home: Home) -> str:
+def redacted_store_url(settings: Settings, home: Home) -> str:
     """The URL of the store in force, without user, password and options."""
-    return shown(_parsed(store_url(settings, home)))
+    return redact_url(_parsed(store_url(settings, home)))
 
 
-def shown(url: URL) -> str:
+def redact_url(url: URL) -> str:
     """A URL without user, password and options, of which one may be a password too."""
     return URL.create(url.drivername, host=url.host, port=url.port, database=url.database).render_as_string()
 

@@ -7,7 +7,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, select
 
-from db.engine import StoreError, open_store, revision, shown
+from db.engine import StoreError, open_store, redact_url, revision
 from memo.core.paths import Home
 from memo.core.settings import Settings
 
@@ -48,6 +48,6 @@ def _refuse_newer(connection: Connection) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
     if found is not None and found not in known:
         raise StoreError(
-            f"The store {shown(connection.engine.url)} was written by a newer MEMO (schema {found}); "
+            f"The store {redact_url(connection.engine.url)} was written by a newer MEMO (schema {found}); "
             "update MEMO, nothing was changed."
         )

@@ -14,11 +14,11 @@ from db.prediction import feedback, versions
 from db.upkeep import deletion, jobs
 from db.upkeep.deletion import BATCH
 from forget import match
-from forget.match import Found, Progress
-from forget.query import Wanted
+from forget.match import Matches, Progress
+from forget.query import ForgetQuery
 
 
-def unlearn(store: Store, what: Found, predictions: Sequence[int]) -> tuple[Counter[str], dict[str, str]]:
+def unlearn(store: Store, what: Matches, predictions: Sequence[int]) -> tuple[Counter[str], dict[str, str]]:
     """Remove what hangs on the events, while they tell what that is: so all can be called again where it is broken off.
 
     `predictions` are those of `found.predictions`. Gives how many rows of each kind went, and the folders of the
@@ -28,12 +28,12 @@ def unlearn(store: Store, what: Found, predictions: Sequence[int]) -> tuple[Coun
     with store.write() as session:
         taught = _void(session, what)
         _forget_lines(session, what.digests)
-        meant = [what.wanted.scope] if what.wanted.scope is not None else events.names(session)
-        removed["feedback"] = feedback.forget(session, meant, what.names)
+        meant = [what.wanted.scope] if what.wanted.scope is not None else events.all_names(session)
+        removed["feedback"] = feedback.delete_answers(session, meant, what.names)
     return removed, taught
 
 
-def forget(store: Store, what: Found, progress: Progress) -> tuple[Counter[str], dict[str, str]]:
+def forget(store: Store, what: Matches, progress: Progress) -> tuple[Counter[str], dict[str, str]]:
     """Remove the events, and last the launches, which say how an app is called; what went, as above.
 
     With the last event learned state is made void again, and then goes what a worker has predicted meanwhile.
@@ -41,21 +41,21 @@ def forget(store: Store, what: Found, progress: Progress) -> tuple[Counter[str],
     removed, taught = Counter[str](), dict[str, str]()
     for start in range(0, len(what.ids), BATCH):
         with store.write() as session:
-            removed += deletion.events(session, what.ids[start : start + BATCH])
+            removed += deletion.delete_events(session, what.ids[start : start + BATCH])
             if start + BATCH >= len(what.ids):
                 taught = _void(session, what)
         progress(min(start + BATCH, len(what.ids)), len(what.ids))
     with store.read() as session:
-        ids = match.predictions(session, what)
+        ids = match.matching_predictions(session, what)
     removed += _predictions(store, ids)
     with store.write() as session:
         removed += Counter(launches=delete_launches(session, what.wanted))
     return removed, taught
 
 
-def delete_launches(session: Session, wanted: Wanted) -> int:
+def delete_launches(session: Session, wanted: ForgetQuery) -> int:
     """Delete the launches that are wanted; return their number."""
-    rows = match.launches_of(session, wanted)
+    rows = match.matching_launches(session, wanted)
     for row in rows:
         session.delete(row)
     return len(rows)
@@ -66,21 +66,23 @@ def _predictions(store: Store, ids: Sequence[int]) -> Counter[str]:
     removed = Counter[str]()
     for start in range(0, len(ids), BATCH):
         with store.write() as session:
-            removed += deletion.predictions_of(session, ids[start : start + BATCH])
+            removed += deletion.delete_predictions_by_id(session, ids[start : start + BATCH])
     return removed
 
 
-def _void(session: Session, what: Found) -> dict[str, str]:
+def _void(session: Session, what: Matches) -> dict[str, str]:
     """Streams are read anew, weights begin by hand, and versions that have learned from the events serve no more."""
     names = (
-        sorted(events.names(session)) if what.wanted.everything and what.wanted.scope is None else sorted(what.times)
+        sorted(events.all_names(session))
+        if what.wanted.everything and what.wanted.scope is None
+        else sorted(what.times)
     )
     for name in names:
-        scopes.locked(session, name).generation += 1
+        scopes.lock_scope(session, name).generation += 1
     session.execute(delete(CheckpointRow).where(CheckpointRow.scope.in_(names)))
-    taught = {version.id: version.path for version in match.taught(session, what)}
-    versions.remove(session, list(taught))
-    jobs.ran(session, jobs.FORGET, f"{len(what.ids)} events")  # a training that began before registers nothing
+    taught = {version.id: version.path for version in match.trained_versions(session, what)}
+    versions.delete_versions(session, list(taught))
+    jobs.record_run(session, jobs.FORGET, f"{len(what.ids)} events")  # a training that began before registers nothing
     return taught
 
 

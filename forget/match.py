@@ -15,7 +15,7 @@ from db.intake.events import as_event
 from db.models import EventRow, LaunchRow, PredictionRow, VersionRow
 from db.prediction import versions
 from db.upkeep import deletion
-from forget.query import OF_APPS, Wanted
+from forget.query import APP_OPERATIONS, ForgetQuery
 from memo.core.events import Event, Operation
 
 EXAMPLES = 5
@@ -29,10 +29,10 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass
-class Found:
+class Matches:
     """The events that are wanted. `said` counts what they say: their actions, and these with each page's title."""
 
-    wanted: Wanted
+    wanted: ForgetQuery
     ids: list[int] = field(default_factory=list)
     kinds: Counter[str] = field(default_factory=Counter)
     times: dict[str, list[datetime]] = field(default_factory=lambda: defaultdict(list))
@@ -79,9 +79,9 @@ class Found:
         return any(time <= last for time in times[bisect_left(times, first) :][:1])
 
 
-def find(session: Session, wanted: Wanted, progress: Progress) -> Found:
+def find_matches(session: Session, wanted: ForgetQuery, progress: Progress) -> Matches:
     """The events that are wanted; nothing is changed."""
-    found = Found(wanted)
+    found = Matches(wanted)
     for row in _events(session, wanted, progress):
         if wanted.names(row.operation, row.target, row.app, (row.detail, row.executable, row.source_key)):
             found.note(row)
@@ -89,15 +89,17 @@ def find(session: Session, wanted: Wanted, progress: Progress) -> Found:
     return found
 
 
-def executables(session: Session) -> set[tuple[str, str]]:
+def app_executables(session: Session) -> set[tuple[str, str]]:
     """Apps, each with an executable of its own, as far as events and launches tell."""
     columns = (EventRow.operation, EventRow.target, EventRow.app, EventRow.executable)
     rows = session.execute(select(*columns).where(EventRow.executable != "").distinct())
-    of_events = {(target if operation in OF_APPS else app, executable) for operation, target, app, executable in rows}
+    of_events = {
+        (target if operation in APP_OPERATIONS else app, executable) for operation, target, app, executable in rows
+    }
     return of_events | {(app, path) for app, path in session.execute(select(LaunchRow.app, LaunchRow.executable))}
 
 
-def _events(session: Session, wanted: Wanted, progress: Progress) -> Iterator[EventRow]:
+def _events(session: Session, wanted: ForgetQuery, progress: Progress) -> Iterator[EventRow]:
     total = session.scalar(select(func.count()).select_from(EventRow).where(*wanted.conditions)) or 0
     query = select(EventRow).where(*wanted.conditions).order_by(EventRow.at, EventRow.seq)
     for number, row in enumerate(session.scalars(query.execution_options(yield_per=EVERY)), 1):
@@ -114,7 +116,7 @@ def _sayings(scope: str, operation: str, target: str, app: str, detail: str) -> 
         yield action, detail
 
 
-def _gone(session: Session, found: Found) -> dict[Said, set[str]]:
+def _gone(session: Session, found: Matches) -> dict[Said, set[str]]:
     columns = (EventRow.scope, EventRow.operation, EventRow.target, EventRow.app, EventRow.detail)
     query = select(*columns, func.count()).where(EventRow.scope.in_(found.times)).group_by(*columns)
     others = found.said.copy()
@@ -129,9 +131,9 @@ def _gone(session: Session, found: Found) -> dict[Said, set[str]]:
     return gone
 
 
-def predictions(session: Session, found: Found) -> list[int]:
+def matching_predictions(session: Session, found: Matches) -> list[int]:
     """Ids of the predictions that follow one of the events, have it as their outcome, or name what is gone."""
-    linked = deletion.predictions_on(session, found.ids)
+    linked = deletion.find_predictions_on(session, found.ids)
     query = select(PredictionRow.id, PredictionRow.scope, PredictionRow.candidates, PredictionRow.upcoming)
     if found.wanted.scope is not None:
         query = query.where(PredictionRow.scope == found.wanted.scope)
@@ -144,12 +146,12 @@ def predictions(session: Session, found: Found) -> list[int]:
     return sorted(linked | named)
 
 
-def taught(session: Session, found: Found) -> list[VersionRow]:
+def trained_versions(session: Session, found: Matches) -> list[VersionRow]:
     """The versions that have learned from the events."""
-    return [version for version in versions.all_of(session, found.wanted.scope) if found.taught(version)]
+    return [version for version in versions.find_versions(session, found.wanted.scope) if found.taught(version)]
 
 
-def launches_of(session: Session, wanted: Wanted) -> list[LaunchRow]:
+def matching_launches(session: Session, wanted: ForgetQuery) -> list[LaunchRow]:
     """Return the launches that are wanted."""
     rows = launches.find_launches(session, wanted.scope)
     return [row for row in rows if wanted.means_launch(row.app, row.at, row.at, (row.executable,))]

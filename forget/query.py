@@ -13,7 +13,7 @@ from db.models import EventRow
 from memo.core.events import Operation
 from memo.core.sites import domain
 
-OF_APPS = {Operation.PROCESS_START, Operation.PROCESS_END, Operation.APP_USAGE}
+APP_OPERATIONS = {Operation.PROCESS_START, Operation.PROCESS_END, Operation.APP_USAGE}
 """Operations whose target is an app."""
 
 
@@ -29,7 +29,7 @@ def _site(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ForgetQuery:
     """Empty strings and None ask for nothing; with none of them, everything is wanted.
 
     `app` and `site` are whole names, an app also under the names `known_as`, a site with all below it; `text` is a part
@@ -74,7 +74,7 @@ class Wanted:
 
     def apps(self, operation: str, target: str, app: str) -> set[str]:
         """What the app is called in an act; empty where it is of another one."""
-        named = {app, target if operation in OF_APPS else ""} - {""}
+        named = {app, target if operation in APP_OPERATIONS else ""} - {""}
         return {name for name in named if plain(name) == plain(self.app) or plain(name) in self.known_as}
 
     def means_launch(self, app: str, first: datetime, last: datetime, texts: Iterable[str]) -> bool:

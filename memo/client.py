@@ -9,7 +9,7 @@ from typing import Any
 
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.messaging.feed import Away, Feed
+from memo.messaging.feed import BrokerUnavailable, Feed
 from memo.messaging.message import SCHEMA
 from memo.messaging.open_feed import make_feed
 
@@ -77,7 +77,7 @@ class _Subscription:
                     yield from self._stored()
                 try:
                     yield from self._live()
-                except Away:
+                except BrokerUnavailable:
                     self._reopen()
         finally:
             self._feed.close()
@@ -129,7 +129,7 @@ class _Subscription:
             self._stop.wait(min(pause, self._left_s))
             try:
                 return self._feed.open()
-            except Away:
+            except BrokerUnavailable:
                 pause = min(2 * pause, longest)
 
 
@@ -157,7 +157,7 @@ def _stored(after: int, since: datetime | None) -> Iterator[dict[str, Any]]:
     try:
         while True:
             with store.read() as session:
-                page = messages.after(session, after, FILL, settings.language, since)
+                page = messages.find_messages_after(session, after, FILL, settings.language, since)
             if not page:
                 return
             yield from page

@@ -11,7 +11,7 @@ from db.prediction import predictions
 from db.upkeep import jobs, retention
 from forget import erase_files
 from forget.erase_files import clear_learned
-from memo.core.logs import get
+from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.stack.task_queue import EVALUATE, LOOK, TRAIN
@@ -21,15 +21,15 @@ TASKS = {schedule.RETRAIN: TRAIN, schedule.EVALUATE: EVALUATE}
 KEEP_CURSORS = timedelta(days=30)
 """How long the place in a file of the inbox is kept at least; a file that went may come back."""
 
-log = get(__name__)
+log = get_logger(__name__)
 
 
 def run(queue: Any, settings: Settings, store: Store) -> None:
     """One tick: one short read, and writes only where something is due."""
     now = datetime.now(UTC)
     with store.read() as session:
-        seen = {name: jobs.last_run(session, name) for name in schedule.JOBS}
-        unasked = predictions.unasked(session)
+        seen = {name: jobs.find_last_run(session, name) for name in schedule.JOBS}
+        unasked = predictions.find_unasked_scopes(session)
     for scope in unasked:
         _look(queue, settings, store, scope)
     for name in schedule.unknown(seen):
@@ -42,7 +42,7 @@ def run(queue: Any, settings: Settings, store: Store) -> None:
 def _look(queue: Any, settings: Settings, store: Store, scope: str) -> None:
     """Ask again for a scope whose newest event has no prediction, unless an ask is under way."""
     with store.write() as session:
-        asked = scopes.ask(session, scope, settings.predict.stale_s)
+        asked = scopes.record_request(session, scope, settings.predict.stale_s)
     if asked:
         queue.send_task(LOOK, [scope], expires=settings.predict.stale_s)
 
@@ -52,7 +52,7 @@ def _start(queue: Any, settings: Settings, store: Store, name: str, now: datetim
     if name == schedule.PRUNE:
         return _prune(settings, store, now)
     with store.read() as session:
-        names = events.names(session)
+        names = events.all_names(session)
     for scope in names:
         queue.send_task(TASKS[name], [scope])
     return f"asked for {len(names)} scopes"
@@ -63,7 +63,7 @@ def _prune(settings: Settings, store: Store, now: datetime) -> str:
     files = _inbox(home.inbox)
     if files:  # without one, it may be that the inbox is the collector's alone, on another machine
         with store.write() as session:
-            cursors.prune(session, "inbox", files, now - KEEP_CURSORS)
+            cursors.delete_stale_cursors(session, "inbox", files, now - KEEP_CURSORS)
     removed = retention.prune(store, now - kept.keep_predictions, now - kept.keep_events, kept.keep_mb)
     if removed["events"]:
         clear_learned(home)  # a snapshot may have learned from them
@@ -84,4 +84,4 @@ def _inbox(folder: Path) -> set[str]:
 
 def _note(store: Store, name: str, result: str) -> None:
     with store.write() as session:
-        jobs.ran(session, name, result)
+        jobs.record_run(session, name, result)

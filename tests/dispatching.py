@@ -23,7 +23,7 @@ from memo.messaging.message import Publisher
 from memo.stack.task_queue import make_app
 from worker.dispatch.dispatcher import Dispatcher
 from worker.effects.machine import Machine
-from worker.resources import Context
+from worker.resources import Resources
 
 SCOPE = "ada@host"
 NOBODY = "redis://127.0.0.1:1/0"
@@ -50,17 +50,17 @@ class Still(Machine):
 
 
 @contextmanager
-def opened_store(database_url: str, home: Home, **settings: Any) -> Iterator[Context]:
+def opened_store(database_url: str, home: Home, **settings: Any) -> Iterator[Resources]:
     """A context on a fresh store; its broker is away."""
     given = Settings(database_url=database_url, broker_url=NOBODY, scope=SCOPE, **settings)
     migrate.upgrade(given, home)
-    context = Context(home, given, open_store(given, home), Publisher(NOBODY), make_app(NOBODY, given))
+    context = Resources(home, given, open_store(given, home), Publisher(NOBODY), make_app(NOBODY, given))
     yield context
     context.queue.close()
     context.store.close()
 
 
-def under(opened: Context, *route: str, **given: Any) -> Context:
+def under(opened: Resources, *route: str, **given: Any) -> Resources:
     """With these handlers on, for each operation that comes next, and these settings of the gates."""
     routes = {operation: list(route) for operation in Operation}
     changed: dict[str, Any] = {"routes": routes, "upcoming": {}, "on": list(route), "minimum_probability": 0.5} | given
@@ -69,7 +69,7 @@ def under(opened: Context, *route: str, **given: Any) -> Context:
 
 
 @contextmanager
-def dispatching(opened: Context, machine: Machine | None = None) -> Iterator[Dispatcher]:
+def dispatching(opened: Resources, machine: Machine | None = None) -> Iterator[Dispatcher]:
     """A dispatcher whose processes end with the test."""
     dispatcher = Dispatcher(opened, machine or Still())
     try:
@@ -78,18 +78,20 @@ def dispatching(opened: Context, machine: Machine | None = None) -> Iterator[Dis
         dispatcher.close()
 
 
-def dispatch(opened: Context, prediction: int, machine: Machine | None = None) -> None:
+def dispatch(opened: Resources, prediction: int, machine: Machine | None = None) -> None:
     """Dispatch one, and wait until all is done."""
     with dispatching(opened, machine) as dispatcher:
         dispatcher.dispatch(prediction)
 
 
-def happen(opened: Context, *targets: str, scope: str = SCOPE, operation: Operation = Operation.PROCESS_START) -> None:
+def happen(
+    opened: Resources, *targets: str, scope: str = SCOPE, operation: Operation = Operation.PROCESS_START
+) -> None:
     """Let events happen now."""
     with opened.store.write() as session:
         for target in targets:
-            seq = events.last_seq(session, scope) + 1
-            events.append(session, scope, [Event(datetime.now(UTC), operation, target)], [f"key {seq}"])
+            seq = events.find_last_seq(session, scope) + 1
+            events.add_events(session, scope, [Event(datetime.now(UTC), operation, target)], [f"key {seq}"])
 
 
 def action(target: str, **given: Any) -> dict[str, Any]:
@@ -98,7 +100,7 @@ def action(target: str, **given: Any) -> dict[str, Any]:
 
 
 def predict(
-    opened: Context,
+    opened: Resources,
     target: str = "a",
     probability: float = 0.9,
     scope: str = SCOPE,
@@ -133,19 +135,19 @@ def predict(
         return row.id
 
 
-def rows(opened: Context, prediction: int | None = None) -> list[DispatchRow]:
+def rows(opened: Resources, prediction: int | None = None) -> list[DispatchRow]:
     """All dispatches, or those of one prediction, in order."""
     with opened.store.read() as session:
         found = list(session.scalars(select(DispatchRow).order_by(DispatchRow.id)))
     return [row for row in found if prediction is None or row.prediction_id == prediction]
 
 
-def went(opened: Context, prediction: int | None = None) -> list[tuple[str, str]]:
+def went(opened: Resources, prediction: int | None = None) -> list[tuple[str, str]]:
     """Handler and status of each."""
     return [(row.handler, row.status) for row in rows(opened, prediction)]
 
 
-def stopped_by(opened: Context, prediction: int) -> str:
+def stopped_by(opened: Resources, prediction: int) -> str:
     """What stopped its one handler."""
     [row] = rows(opened, prediction)
     assert row.status == "stopped"

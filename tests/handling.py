@@ -63,7 +63,7 @@ def remember(settings: Settings, home: Home, *seen: Candidate, source: str = "pr
         for one in seen
     ]
     with store.write() as session:
-        events.append(session, settings.scope, given, [repeats.key(event) for event in given])
+        events.add_events(session, settings.scope, given, [repeats.key(event) for event in given])
     store.close()
 
 

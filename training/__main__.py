@@ -18,7 +18,7 @@ NICENESS = 10
 JOBS = {"train": "retrain", "evaluate": "evaluate"}
 """Kind of a run -> the job that `memo status` shows."""
 
-log = logs.get("training")
+log = logs.get_logger("training")
 
 
 def main() -> int:
@@ -32,7 +32,7 @@ def main() -> int:
     failed = 0
     try:
         with store.write() as session:  # one process trains at a time, so none of them has one any more
-            runs.fail_interrupted(session, "its process was killed")
+            runs.record_interrupted_failed(session, "its process was killed")
         while (run := _next(store)) is not None:
             failed += not _carry_out(store, home, settings, run)
     finally:
@@ -42,14 +42,14 @@ def main() -> int:
 
 def _next(store: Store) -> RunRow | None:
     with store.write() as session:
-        return runs.start_next(session)
+        return runs.record_next_start(session)
 
 
 def _carry_out(store: Store, home: Home, settings: Settings, run: RunRow) -> bool:
     state, result = _outcome(store, home, settings, run.kind, run.scope)
     with store.write() as session:
-        runs.finish(session, run.id, state, result, result.get("version"))
-        jobs.ran(session, JOBS[run.kind], f"{run.scope}: {_sentence(result)}")
+        runs.record_result(session, run.id, state, result, result.get("version"))
+        jobs.record_run(session, JOBS[run.kind], f"{run.scope}: {_sentence(result)}")
     log.info("the run ended", run=run.id, kind=run.kind, scope=run.scope, state=state)
     return state == "done"
 

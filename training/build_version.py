@@ -66,10 +66,10 @@ def train_into(
 def last_forgotten(store: Store) -> datetime | None:
     """When something was forgotten last; ask before the events are read."""
     with store.read() as session:
-        return jobs.last_run(session, jobs.FORGET)
+        return jobs.find_last_run(session, jobs.FORGET)
 
 
-def make(
+def build_version(
     store: Store,
     home: Home,
     settings: Settings,
@@ -84,19 +84,19 @@ def make(
     `forgotten` is `last_forgotten` of before: raises MemoError where something was forgotten since.
     """
     with store.read() as session:
-        serving = versions.serving(session, scope, settings.scope)
+        serving = versions.find_serving(session, scope, settings.scope)
     parent, mark = serving.id if serving else None, digest(events, settings)
     unfinished = home.models / f"{UNFINISHED}{mark}"
     metrics = train_into(events, settings, unfinished, progress, parent)
     metrics = metrics | {"digest": mark, "events": len(events), "span": _span(events)}
     with store.write() as session:
-        scopes.locked(session, scope)
-        if jobs.last_run(session, jobs.FORGET) != forgotten:
+        scopes.lock_scope(session, scope)
+        if jobs.find_last_run(session, jobs.FORGET) != forgotten:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise MemoError("Something was forgotten while this version was trained; run `memo train` again.")
         version = _next_id(session, home.models)
         folder = home.models / version
-        versions.register(
+        versions.add_version(
             session, version, scope, base=settings.model.base, path=str(folder), parent=parent, metrics=metrics
         )
         unfinished.rename(folder)
@@ -110,7 +110,7 @@ def _span(events: Sequence[Event]) -> list[str]:
 
 def _next_id(session: Session, models: Path) -> str:
     """One more than all in the store, and than all folders: another store may have used this home."""
-    names = [row.id for row in versions.all_of(session)] + [folder.name for folder in models.iterdir()]
+    names = [row.id for row in versions.find_versions(session)] + [folder.name for folder in models.iterdir()]
     numbers = [int(name[1:]) for name in names if name.startswith("v") and name[1:].isdecimal()]
     return f"v{max(numbers, default=0) + 1:04d}"
 
@@ -118,23 +118,23 @@ def _next_id(session: Session, models: Path) -> str:
 def activate(session: Session, scope: str, version: str) -> None:
     """Let a version serve a scope, and note on it which one it replaces, for `memo model rollback`."""
     check(session, version)
-    now = versions.serving(session, scope, scope)
+    now = versions.find_serving(session, scope, scope)
     if version != versions.BUILTIN and (now is None or now.id != version):
-        row = versions.get(session, version)
+        row = versions.find_version(session, version)
         replaces = row.metrics.get("replaces", {}) | {scope: now.id if now else versions.BUILTIN}
         row.metrics = row.metrics | {"replaces": replaces, "activated_at": datetime.now(UTC).isoformat()}
-    versions.activate(session, scope, version)
+    versions.record_active(session, scope, version)
 
 
 def check(session: Session, version: str) -> None:
     """Raises UsageError for a version that is not there, MemoError where its files are gone."""
-    if version != versions.BUILTIN and not Path(path := versions.get(session, version).path).is_dir():
+    if version != versions.BUILTIN and not Path(path := versions.find_version(session, version).path).is_dir():
         raise MemoError(f"The files of {version} are gone ({path}); activate another version.")
 
 
 def before(session: Session, scope: str) -> str:
     """The version that was active before the present one. Raises MemoError where there was none."""
-    now = versions.serving(session, scope, scope)
+    now = versions.find_serving(session, scope, scope)
     if now is None:
         raise MemoError(f"{scope} is served by the built-in version; there is nothing to go back to.")
     return str(now.metrics.get("replaces", {}).get(scope, versions.BUILTIN))

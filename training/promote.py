@@ -13,7 +13,7 @@ from db.models import VersionRow
 from db.prediction import versions
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from training.build_version import Progress, TooFew, activate, digest, enough, last_forgotten, make
+from training.build_version import Progress, TooFew, activate, build_version, digest, enough, last_forgotten
 from training.evaluation import evaluate, questions
 from training.evaluation.evaluate import MODEL, Judged, best_baseline
 from training.evaluation.metrics import key_of
@@ -48,9 +48,9 @@ def train_and_promote(store: Store, home: Home, settings: Settings, scope: str, 
     known = _trained(store, scope, digest(seen, settings))
     if known is not None:
         return {"version": None, "note": f"nothing new since {known}"}
-    candidate = make(store, home, settings, seen, scope, progress, forgotten)
+    candidate = build_version(store, home, settings, seen, scope, progress, forgotten)
     with store.read() as session:
-        row = versions.get(session, candidate)
+        row = versions.find_version(session, candidate)
     new, old = judge(settings, row, asked, cut), judge(settings, active, asked, cut)
     verdict = {"rule": RULE, "promoted": new["log_loss"] < old["log_loss"], "candidate": new, "active": old}
     _decide(store, scope, candidate, verdict)
@@ -60,7 +60,7 @@ def train_and_promote(store: Store, home: Home, settings: Settings, scope: str, 
 
 def _decide(store: Store, scope: str, candidate: str, verdict: dict[str, Any]) -> None:
     with store.write() as session:
-        row = versions.get(session, candidate)
+        row = versions.find_version(session, candidate)
         row.metrics = row.metrics | {"judged": verdict}
         if verdict["promoted"]:
             activate(session, scope, candidate)
@@ -76,7 +76,7 @@ def evaluate_active(store: Store, settings: Settings, scope: str) -> dict[str, A
 
 def _active(store: Store, settings: Settings, scope: str) -> VersionRow | None:
     with store.read() as session:
-        return versions.serving(session, scope, settings.scope)
+        return versions.find_serving(session, scope, settings.scope)
 
 
 def judge(settings: Settings, version: VersionRow | None, asked: Sequence[Question], cut: int) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def _questions(store: Store, settings: Settings, scope: str, active: VersionRow 
     Raises TooFew where that leaves too little to train on, or to judge by.
     """
     with store.read() as session:
-        events = list(stored.everything(session, scope))
+        events = list(stored.find_all_events(session, scope))
     enough(events, settings)
     asked = questions.from_events(events, settings.window.size, settings.language)
     cut = len(asked) - min(MAX_JUDGED, int(len(asked) * JUDGED_SHARE))
@@ -116,7 +116,9 @@ def _questions(store: Store, settings: Settings, scope: str, active: VersionRow 
 
 def _trained(store: Store, scope: str, mark: str) -> str | None:
     with store.read() as session:
-        return next((row.id for row in versions.all_of(session, scope) if row.metrics.get("digest") == mark), None)
+        return next(
+            (row.id for row in versions.find_versions(session, scope) if row.metrics.get("digest") == mark), None
+        )
 
 
 def prune(store: Store, settings: Settings, scope: str) -> list[str]:
@@ -125,8 +127,8 @@ def prune(store: Store, settings: Settings, scope: str) -> list[str]:
     The active version and the one that it replaced keep their files.
     """
     with store.read() as session:
-        rows = versions.all_of(session, scope)
-        active = {row.id for row in rows} & versions.in_service(session)
+        rows = versions.find_versions(session, scope)
+        active = {row.id for row in rows} & versions.find_in_service(session)
         replaced = {before for row in rows if row.id in active for before in row.metrics.get("replaces", {}).values()}
     spare = [row for row in rows if row.id not in active | replaced and Path(row.path).is_dir()]
     old = spare[settings.schedule.keep_versions :]

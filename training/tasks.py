@@ -25,7 +25,7 @@ def _ask(kind: str, scope: str) -> None:
     from db.upkeep import runs
 
     with _store().write() as session:
-        runs.ask(session, kind, scope)
+        runs.add_run(session, kind, scope)
     Home.find().training_due.touch()
 
 

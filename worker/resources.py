@@ -14,7 +14,7 @@ from memo.stack.task_queue import make_app
 
 
 @dataclass(frozen=True)
-class Context:
+class Resources:
     """The open things of one process."""
 
     home: Home
@@ -25,8 +25,8 @@ class Context:
 
 
 @cache
-def context() -> Context:
+def open_resources() -> Resources:
     """This process's context; never call it before a fork."""
     home, settings = Home.find(), Settings.load()
     url = broker_url(home, settings)
-    return Context(home, settings, open_store(settings, home), Publisher(url), make_app(url, settings))
+    return Resources(home, settings, open_store(settings, home), Publisher(url), make_app(url, settings))

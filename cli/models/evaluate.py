@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.terminal.progress import bar
-from cli.terminal.store_access import look
+from cli.terminal.progress import progress_bar
+from cli.terminal.store_access import read_session
 from memo.core.errors import UsageError
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -79,7 +79,7 @@ def evaluate(
     everything: list[evaluation.Judged] = []
     for file in files:
         asked = questions.from_file(file, settings.zone, settings.window.size, settings.language)
-        found, judged = report.report(asked, report.Protocol(protocol), fit, settings.zone, bar, ablate)
+        found, judged = report.report(asked, report.Protocol(protocol), fit, settings.zone, progress_bar, ablate)
         reports.append({"file": file.name, **found})
         everything += judged
         rows += evaluation.results(judged, found["best_baseline"])
@@ -98,10 +98,10 @@ def _folder(version: str, settings: Settings, home: Home) -> Path | None:
 
     if version == versions.BUILTIN:
         return None
-    with look(settings, home) as session:
+    with read_session(settings, home) as session:
         if session is None:
             raise UsageError(f"There is no version {version}, for there is no store yet; see `memo train`.")
-        return Path(versions.get(session, version).path)
+        return Path(versions.find_version(session, version).path)
 
 
 def _show(reports: list[dict[str, Any]], protocol: Division) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.terminal.store_access import change
+from cli.terminal.store_access import writable_store
 from memo.core.paths import Home
 from memo.core.settings import Settings
 
@@ -23,7 +23,7 @@ Version = Annotated[str, typer.Argument(metavar="VERSION", show_default=False)]
 def _store(scope: str | None = None) -> Iterator[tuple[Settings, Any]]:
     """The settings and one transaction."""
     settings = Settings.load(**({"scope": scope} if scope else {}))
-    with change(settings, Home.find()) as store, store.write() as session:
+    with writable_store(settings, Home.find()) as store, store.write() as session:
         yield settings, session
 
 
@@ -33,7 +33,7 @@ def list_(as_json: Json = False) -> None:
     from db.prediction import versions
 
     with _store() as (_, session):
-        rows = [_row(row) for row in versions.all_of(session)]
+        rows = [_row(row) for row in versions.find_versions(session)]
     if as_json:
         print(json.dumps(rows))
         return
@@ -55,9 +55,9 @@ def show(version: Version, as_json: Json = False) -> None:
 
     with _store() as (settings, session):
         if version == versions.BUILTIN:
-            row = _builtin(active=versions.serving(session, settings.scope, settings.scope) is None)
+            row = _builtin(active=versions.find_serving(session, settings.scope, settings.scope) is None)
         else:
-            row = _row(versions.get(session, version))
+            row = _row(versions.find_version(session, version))
     if as_json:
         print(json.dumps(row))
         return
@@ -85,7 +85,7 @@ def rollback(scope: Scope = None) -> None:
     with _store(scope) as (settings, session):
         version = build_version.before(session, settings.scope)
         build_version.check(session, version)
-        versions.activate(session, settings.scope, version)
+        versions.record_active(session, settings.scope, version)
     print(f"{version} serves {settings.scope} again.")
 
 

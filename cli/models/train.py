@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from cli.terminal.progress import bar
-from cli.terminal.store_access import change
+from cli.terminal.progress import progress_bar
+from cli.terminal.store_access import writable_store
 from memo.core.events import Event
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -28,16 +28,16 @@ def train(
     settings, home = Settings.load(**({"scope": scope} if scope else {})), Home.find()
     logs.setup(home.logs, "cli")
     given = _from_files(files, settings) if files else None
-    with change(settings, home) as store:
+    with writable_store(settings, home) as store:
         forgotten = build_version.last_forgotten(store)
         with store.read() as session:
-            seen = list(events.everything(session, settings.scope)) if given is None else given
-        with bar("training") as progress:
-            version = build_version.make(store, home, settings, seen, settings.scope, progress, forgotten)
+            seen = list(events.find_all_events(session, settings.scope)) if given is None else given
+        with progress_bar("training") as progress:
+            version = build_version.build_version(store, home, settings, seen, settings.scope, progress, forgotten)
         with store.write() as session:
             if activate:
                 build_version.activate(session, settings.scope, version)
-            row = versions.get(session, version)
+            row = versions.find_version(session, version)
     if as_json:
         print(json.dumps({"version": version, "scope": row.scope, "state": row.state, "metrics": row.metrics}))
     else:

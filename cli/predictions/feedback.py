@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cli.terminal.store_access import change
+from cli.terminal.store_access import writable_store
 from cli.terminal.text import safe, short
 from memo.core.errors import UsageError
 from memo.core.paths import Home
@@ -25,12 +25,12 @@ def feedback(
     from db.prediction import predictions
 
     settings, home = Settings.load(), Home.find()
-    with change(settings, home) as store, store.write() as session:
-        row = predictions.find(session, prediction)
+    with writable_store(settings, home) as store, store.write() as session:
+        row = predictions.find_prediction(session, prediction)
         if row is None or len(row.candidates) < rank:
             raise UsageError(
                 f"There is no prediction {prediction} with {rank} candidates; `memo history` lists their ids."
             )
         action = row.candidates[rank - 1]["action"]
-        answers.add(session, row, action, answer)
+        answers.add_answer(session, row, action, answer)
     print(safe(f"Noted: {answer} to {short(action_from_dict(action), settings.language)}."))

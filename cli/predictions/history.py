@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.terminal.text import safe, said, short
+from cli.terminal.text import describe, safe, short
 from memo.core.errors import MemoError, UsageError
 from memo.core.events import Action, Operation
 from memo.core.paths import private
@@ -25,7 +25,7 @@ TABLE_ROWS = 20
 """Of a table, where no other number is given; the other formats give all rows."""
 
 
-class Format(StrEnum):
+class HistoryFormat(StrEnum):
     """How rows are written."""
 
     TABLE = "table"
@@ -41,7 +41,7 @@ def history(
         int | None,
         typer.Option(min=1, help="The newest so many; else 20 in a table, all in other forms.", show_default=False),
     ] = None,
-    form: Annotated[Format, typer.Option("--format", help="How they are written.")] = Format.TABLE,
+    form: Annotated[HistoryFormat, typer.Option("--format", help="How they are written.")] = HistoryFormat.TABLE,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     out: Annotated[Path | None, typer.Option(help="To a file.", show_default=False)] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
@@ -50,23 +50,23 @@ def history(
 
     Example: `memo history --since 1d --format csv --out history.csv`
     """
-    form = Format.JSON if as_json else form
+    form = HistoryFormat.JSON if as_json else form
     _check(form, out, force)
     settings = Settings.load()
     start = parse_since(since, settings.zone, datetime.now(UTC)) if since else None
-    if form is Format.PARQUET:
+    if form is HistoryFormat.PARQUET:
         _write(out, lambda: _parquet(start, scope, limit))
-    elif form is Format.TABLE:
+    elif form is HistoryFormat.TABLE:
         _show(rows(start, scope, limit or TABLE_ROWS), settings)
     else:
-        written = as_json_list if form is Format.JSON else as_csv
+        written = as_json_list if form is HistoryFormat.JSON else as_csv
         _write(out, lambda: written(rows(start, scope, limit)).encode())
 
 
-def _check(form: Format, out: Path | None, force: bool) -> None:
-    if form is Format.PARQUET and out is None:
+def _check(form: HistoryFormat, out: Path | None, force: bool) -> None:
+    if form is HistoryFormat.PARQUET and out is None:
         raise UsageError("--format parquet writes a file; name one with --out FILE.")
-    if form is Format.TABLE and out is not None:
+    if form is HistoryFormat.TABLE and out is not None:
         raise UsageError("--out takes no table; choose --format json, csv or parquet.")
     if out is not None and out.exists() and not force:
         raise UsageError(f"{out} is there already; name another file, or add --force.")
@@ -119,7 +119,7 @@ def _show(found: Rows, settings: Settings) -> None:
     if not found:
         print("No predictions yet; is MEMO up? See `memo status`.")
         return
-    headings = [said(name, settings.language) for name in ("time", "predicted", "came true", "rank", "version")]
+    headings = [describe(name, settings.language) for name in ("time", "predicted", "came true", "rank", "version")]
     table = Table("id", headings[0], "", *headings[1:], box=None, header_style="bold")
     for column, share in ((3, 3), (4, 2)):
         table.columns[column].ratio = share
@@ -139,7 +139,7 @@ def _cells(row: dict[str, Any], settings: Settings) -> list[str]:
         f"{row['made_at'].astimezone(settings.zone):%m-%d %H:%M:%S}",
         "" if probability is None else f"{probability:.0%}",
         words(row["action"], row["target"], row["app"]),
-        words(row["outcome_action"], row["outcome_target"], None) or said("not known yet", settings.language),
+        words(row["outcome_action"], row["outcome_target"], None) or describe("not known yet", settings.language),
         str(row["outcome_rank"] or ("-" if row["outcome_action"] else "")),
         safe(row["model_version"]),
     ]

@@ -10,9 +10,9 @@ import typer
 
 from cli.predictions.predict_file import answer_file
 from cli.predictions.predict_stream import Asked, answers, as_answer
-from cli.terminal.progress import turning
-from cli.terminal.store_access import look
-from cli.terminal.text import said, say_no_more
+from cli.terminal.progress import spinner
+from cli.terminal.store_access import read_session
+from cli.terminal.text import describe, say_no_more
 from memo.core.errors import GrammarError, MemoError, UsageError
 from memo.core.grammar import Language
 from memo.core.paths import Home
@@ -54,14 +54,14 @@ def predict(
     elif given:
         _show(_given(_asked(settings, home, top), given), settings.language, as_json)
     else:
-        with turning(WAIT):
+        with spinner(WAIT):
             answer = _newest(settings, home, top)
         _show(answer, settings.language, as_json)
 
 
 def _asked(settings: Settings, home: Home, top: int) -> Asked:
     """A stream under what serves the scope of the settings."""
-    with turning(WAIT):
+    with spinner(WAIT):
         from worker.predictors.serving import Serving
 
         serving = Serving(settings.model)
@@ -75,8 +75,8 @@ def _active(settings: Settings, home: Home) -> tuple[str, Path | None]:
     """Name and folder of the active version; the built-in one where there is no store yet."""
     from db.prediction import versions
 
-    with look(settings, home) as session:
-        row = versions.serving(session, settings.scope, settings.scope) if session else None
+    with read_session(settings, home) as session:
+        row = versions.find_serving(session, settings.scope, settings.scope) if session else None
     return (row.id, Path(row.path)) if row else (BUILTIN, None)
 
 
@@ -108,14 +108,14 @@ def _newest(settings: Settings, home: Home, top: int) -> dict[str, Any]:
     from db.prediction import checkpoints, versions
     from worker.predictors.serving import Serving
 
-    with look(settings, home) as session:
-        scope = events.last_active_scope(session) if session else None
+    with read_session(settings, home) as session:
+        scope = events.find_last_active_scope(session) if session else None
         if scope is None:
             raise MemoError("There are no events yet; add some with `memo import FILE`, or name event lines.")
-        row, state = versions.serving(session, scope, settings.scope), scopes.get(session, scope)
+        row, state = versions.find_serving(session, scope, settings.scope), scopes.find_scope(session, scope)
         version, folder = (row.id, Path(row.path)) if row else (BUILTIN, None)
-        learned = checkpoints.get(session, scope, version, state.generation if state else 0)
-        seen = list(events.everything(session, scope))
+        learned = checkpoints.find_weights(session, scope, version, state.generation if state else 0)
+        seen = list(events.find_all_events(session, scope))
     predictor = Serving(settings.model).predictor(version, folder, learned.weights if learned else None)
     for event in seen:
         predictor.learn(event)
@@ -132,9 +132,9 @@ def _show(answer: dict[str, Any], language: Language, as_json: bool) -> None:
     if as_json:
         print(json.dumps(answer))
         return
-    table = Table("", *(said(name, language) for name in ("probability", "next", "time")), box=None)
+    table = Table("", *(describe(name, language) for name in ("probability", "next", "time")), box=None)
     for number, candidate in enumerate(answer["candidates"], 1):
         time, _, action = candidate["text"].partition(" - ")
         table.add_row(str(number), f"{candidate['probability']:.3f}", Text(action), time)
-    table.add_row("", f"{answer['new_probability']:.3f}", said("something new", language), "")
+    table.add_row("", f"{answer['new_probability']:.3f}", describe("something new", language), "")
     Console().print(table)

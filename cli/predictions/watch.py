@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from cli.predictions.watch_view import Seen, Tally, header, lines, status
-from cli.terminal.store_access import look
+from cli.predictions.watch_view import ShownPrediction, Tally, header, lines, status
+from cli.terminal.store_access import read_session
 from cli.terminal.text import say_no_more
 from data.importers import rejects
 from memo.client import subscribe
@@ -39,7 +39,7 @@ def watch(
 ) -> None:
     """Show each prediction as it is made, until Ctrl-C."""
     settings = Settings.load()
-    screen = Screen(settings.language, None if as_json else _known(settings, after))
+    screen = LiveScreen(settings.language, None if as_json else _known(settings, after))
     try:
         for message in subscribe(after=after):
             if scope is None or message["scope"] == scope:
@@ -53,12 +53,12 @@ def watch(
         say_no_more()
 
 
-def _known(settings: Settings, after: int | None) -> set[Seen] | None:
+def _known(settings: Settings, after: int | None) -> set[ShownPrediction] | None:
     """The actions that are no news to who sees what comes after that prediction; None where no store says."""
     from db.upkeep import figures
 
-    with suppress(MemoError), look(settings, Home.find()) as session:
-        return {Seen(*action) for action in figures.known_actions(session, after)} if session else None
+    with suppress(MemoError), read_session(settings, Home.find()) as session:
+        return {ShownPrediction(*action) for action in figures.find_known_actions(session, after)} if session else None
     return None
 
 
@@ -70,13 +70,13 @@ def live(home: Home, settings: Settings, stop: threading.Event) -> None:
     store = open_store(settings, home)
     try:
         with store.read() as session:
-            newest_event, newest = figures.newest(session)
-            known = {Seen(*action) for action in figures.known_actions(session)}
-        screen, rejected_before = Screen(settings.language, known), rejects.count(home.rejects)
+            newest_event, newest = figures.find_newest_ids(session)
+            known = {ShownPrediction(*action) for action in figures.find_known_actions(session)}
+        screen, rejected_before = LiveScreen(settings.language, known), rejects.count(home.rejects)
 
         def count() -> tuple[int, int]:
             with store.read() as session:
-                return figures.events_after(session, newest_event), rejects.count(home.rejects) - rejected_before
+                return figures.count_events_after(session, newest_event), rejects.count(home.rejects) - rejected_before
 
         with screen.status_line(count):
             for message in _outliving(home, settings, newest, stop):
@@ -98,10 +98,10 @@ def _outliving(home: Home, settings: Settings, after: int, stop: threading.Event
             stop.wait(RETRY_S)
 
 
-class Screen:
+class LiveScreen:
     """Lines that scroll, on a terminal in colour with a status line below, else plain."""
 
-    def __init__(self, language: Language, known: set[Seen] | None = None) -> None:
+    def __init__(self, language: Language, known: set[ShownPrediction] | None = None) -> None:
         self._language = language
         self._tally = Tally(known, language)
         self._begun = False

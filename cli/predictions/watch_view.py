@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from rich.text import Text
 
-from cli.terminal.text import safe, said, short
+from cli.terminal.text import describe, safe, short
 from memo.core.grammar import Language
 from memo.core.predictions import action_from_dict
 
@@ -19,7 +19,7 @@ EVENT_SHARE = 0.36
 RANKS = (1, 3, 5)
 
 
-class Seen(NamedTuple):
+class ShownPrediction(NamedTuple):
     """An action of a scope."""
 
     scope: str
@@ -32,7 +32,7 @@ class Seen(NamedTuple):
 class Tally:
     """What was shown so far. `known` are the actions that came before, where that is known at all."""
 
-    known: set[Seen] | None = None
+    known: set[ShownPrediction] | None = None
     language: Language = "en"
     events: int = 0
     rejected: int = 0
@@ -49,7 +49,7 @@ class Tally:
             self.settled += 1
             for rank in RANKS:
                 self.hits[rank] += one["rank"] is not None and one["rank"] <= rank
-        action = Seen(message["scope"], **message["event"]["action"])
+        action = ShownPrediction(message["scope"], **message["event"]["action"])
         is_new = self.known is not None and action not in self.known
         if self.known is not None:
             self.known.add(action)
@@ -63,7 +63,7 @@ def _mark(message: dict[str, Any], is_new: bool, language: Language) -> Text:
         return Text()
     if ranks[-1] is not None:
         return Text(f"✓ {ranks[-1]}", "green")
-    return Text(said("new", language), "yellow") if is_new else Text("✗", "red")
+    return Text(describe("new", language), "yellow") if is_new else Text("✗", "red")
 
 
 def header(width: int, language: Language) -> Text:
@@ -71,7 +71,7 @@ def header(width: int, language: Language) -> Text:
     rest = width - TIME - MARK
     event = int(rest * EVENT_SHARE) if width >= WIDE else rest
     columns = {"time": TIME, "rank": MARK, "what happened": event, "what comes next, the likeliest first": rest - event}
-    return Text.assemble(*(_cell(said(name, language), cells, "dim") for name, cells in columns.items() if cells))
+    return Text.assemble(*(_cell(describe(name, language), cells, "dim") for name, cells in columns.items() if cells))
 
 
 def lines(message: dict[str, Any], mark: Text, width: int, language: Language) -> list[Text]:
@@ -89,7 +89,7 @@ def lines(message: dict[str, Any], mark: Text, width: int, language: Language) -
 def _candidates(message: dict[str, Any], width: int, language: Language) -> Text:
     shown = message["candidates"][:SHOWN]
     if not shown:
-        return _cell(said("nothing to say yet", language), width, "dim")
+        return _cell(describe("nothing to say yet", language), width, "dim")
     cells = []
     for place, one in enumerate(shown):
         text = f"{one['probability']:3.0%} {short(action_from_dict(one['action']), language)}"
@@ -109,11 +109,11 @@ def status(tally: Tally, width: int) -> Text:
     language = tally.language
     rates = [f"hit@{rank} {hits / tally.settled:.0%}" if tally.settled else "" for rank, hits in tally.hits.items()]
     parts = [
-        f"{said('events', language)} {tally.events}",
-        f"{said('rejected lines', language)} {tally.rejected}" if tally.rejected else "",
-        f"{said('predictions', language)} {tally.predictions}",
+        f"{describe('events', language)} {tally.events}",
+        f"{describe('rejected lines', language)} {tally.rejected}" if tally.rejected else "",
+        f"{describe('predictions', language)} {tally.predictions}",
         *rates,
-        tally.model and f"{said('model', language)} {tally.model}",
+        tally.model and f"{describe('model', language)} {tally.model}",
     ]
     line = Text(safe("  ".join(part for part in parts if part)), "bold")
     line.truncate(width - 1, overflow="ellipsis")

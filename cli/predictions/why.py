@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.terminal.progress import bar
-from cli.terminal.store_access import look
+from cli.terminal.progress import progress_bar
+from cli.terminal.store_access import read_session
 from cli.terminal.text import reason, safe, short
 from memo.core.errors import UsageError
 from memo.core.events import Action, Event
 from memo.core.paths import Home
-from memo.core.predictions import Answer, Ranking, action_as_dict, action_from_dict, rounded
+from memo.core.predictions import Answer, Ranking, action_as_dict, action_from_dict, round_down
 from memo.core.settings import Settings
 
 if TYPE_CHECKING:
     from db.models import DispatchRow, PredictionRow
-    from worker.predictors.evidence import Past
+    from worker.predictors.evidence import PastEvidence
 
 REASONS = 4
 """The strongest that are shown."""
@@ -59,8 +59,8 @@ def why(
 def _show_redacted(settings: Settings, home: Home, as_json: bool) -> None:
     from db.intake import redactions
 
-    with look(settings, home) as session:
-        found = redactions.by_rule(session) if session else []
+    with read_session(settings, home) as session:
+        found = redactions.count_by_rule(session) if session else []
     chinese = settings.language == "zh"
     if as_json:
         print(json.dumps(found))
@@ -77,20 +77,22 @@ def _explain(settings: Settings, home: Home, prediction: int) -> dict[str, Any]:
     from db.dispatch import dispatches
     from db.intake import events, scopes
     from db.prediction import checkpoints, feedback, predictions, versions
-    from worker.predictors.evidence import past
+    from worker.predictors.evidence import find_evidence
     from worker.predictors.mixed import MixedPredictor
     from worker.predictors.serving import BUILTIN, Serving
 
-    with look(settings, home) as session:
-        row = predictions.find(session, prediction) if session else None
+    with read_session(settings, home) as session:
+        row = predictions.find_prediction(session, prediction) if session else None
         if row is None or not row.candidates:
             raise UsageError(f"There is no prediction {prediction} with a candidate; `memo history` lists their ids.")
-        log = events.up_to(session, row.scope, row.last_event_id)
-        scope = scopes.get(session, row.scope)
-        checkpoint = checkpoints.get(session, row.scope, row.model_version, scope.generation) if scope else None
-        answered = feedback.after(session, row.scope, 0)
-        acts = dispatches.of(session, row.id)
-        folder = None if row.model_version == BUILTIN else Path(versions.get(session, row.model_version).path)
+        log = events.find_up_to(session, row.scope, row.last_event_id)
+        scope = scopes.find_scope(session, row.scope)
+        checkpoint = (
+            checkpoints.find_weights(session, row.scope, row.model_version, scope.generation) if scope else None
+        )
+        answered = feedback.find_answers_after(session, row.scope, 0)
+        acts = dispatches.find_dispatches(session, row.id)
+        folder = None if row.model_version == BUILTIN else Path(versions.find_version(session, row.model_version).path)
     weights = checkpoint.weights if checkpoint else None
     serving = Serving(settings.model)
     predictor, alone = serving.predictor(row.model_version, folder, weights), MixedPredictor(None, weights)
@@ -101,11 +103,13 @@ def _explain(settings: Settings, home: Home, prediction: int) -> dict[str, Any]:
     rankings = {"now": predictor.predict(log[-1:], TOP), "without_language_model": alone.predict(log[-1:], TOP)}
     first, *others = [action_from_dict(candidate["action"]) for candidate in row.candidates]
     reasons = predictor.reasons(first, others[0]) if others else {}
-    return _as_json(row, log[-1], reasons, past(log, first), rankings) | {"handlers": [_act(one) for one in acts]}
+    return _as_json(row, log[-1], reasons, find_evidence(log, first), rankings) | {
+        "handlers": [_act(one) for one in acts]
+    }
 
 
 def _learn(log: list[Event], *predictors: Any) -> None:
-    with bar("reading the past") as progress:
+    with progress_bar("reading the past") as progress:
         for number, event in enumerate(log, 1):
             for predictor in predictors:
                 predictor.learn(event)
@@ -114,7 +118,7 @@ def _learn(log: list[Event], *predictors: Any) -> None:
 
 
 def _as_json(
-    row: "PredictionRow", last: Event, reasons: dict[str, float], before: "Past", rankings: dict[str, Ranking]
+    row: "PredictionRow", last: Event, reasons: dict[str, float], before: "PastEvidence", rankings: dict[str, Ranking]
 ) -> dict[str, Any]:
     strongest = sorted(reasons.items(), key=lambda reason: -reason[1])[:REASONS]
     return {
@@ -132,7 +136,7 @@ def _as_json(
         },
         **{
             name: [
-                {"action": action_as_dict(one.action), "probability": rounded(one.probability)}
+                {"action": action_as_dict(one.action), "probability": round_down(one.probability)}
                 for one in ranking.candidates
             ]
             for name, ranking in rankings.items()

@@ -12,8 +12,8 @@ from typing import IO, Annotated
 import typer
 
 from cli.records.export_parts import Rows, parts
-from cli.terminal.progress import bar
-from cli.terminal.store_access import look
+from cli.terminal.progress import progress_bar
+from cli.terminal.store_access import read_session
 from cli.terminal.text import safe, say_no_more
 from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home, private
@@ -23,7 +23,7 @@ Part = tuple[str, str, Rows]
 """Its name, what one of its rows is called, and these."""
 
 
-class Format(StrEnum):
+class ExportFormat(StrEnum):
     """How it is written."""
 
     JSONL = "jsonl"
@@ -32,7 +32,9 @@ class Format(StrEnum):
 
 def export(
     out: Annotated[Path, typer.Option(metavar="FILE|-", help="Where to.")] = Path("-"),
-    form: Annotated[Format, typer.Option("--format", help="One object a line, or one whole.")] = Format.JSONL,
+    form: Annotated[
+        ExportFormat, typer.Option("--format", help="One object a line, or one whole.")
+    ] = ExportFormat.JSONL,
     scope: Annotated[str | None, typer.Option(help="Only this one's; else all.", show_default=False)] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
 ) -> None:
@@ -41,12 +43,12 @@ def export(
     Example: `memo export --out memo.jsonl`
     """
     settings, home = Settings.load(), Home.find()
-    with look(settings, home) as session:
+    with read_session(settings, home) as session:
         if session is None:
             raise MemoError("Nothing is stored yet, so there is nothing to export.")
-        with _file(out, force) as file, bar("exporting") as progress:
+        with _file(out, force) as file, progress_bar("exporting") as progress:
             found = parts(session, settings, home, scope, progress)
-            for text in _as_lines(found) if form is Format.JSONL else _as_object(found):
+            for text in _as_lines(found) if form is ExportFormat.JSONL else _as_object(found):
                 file.write(text)
 
 

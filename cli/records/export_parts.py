@@ -10,7 +10,7 @@ from forget import erase_files
 from memo.core import launch_sets, pauses
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.stack.broker import broker_url, shown
+from memo.stack.broker import broker_url, redact_url
 
 EVERY = 500
 """Rows between two steps of the progress bar."""
@@ -27,7 +27,7 @@ def parts(
     """
     from db.upkeep import copy
 
-    counts, done = copy.counts(session, scope), 0
+    counts, done = copy.count_rows(session, scope), 0
 
     def counted(rows: Rows) -> Rows:
         nonlocal done
@@ -39,7 +39,7 @@ def parts(
 
     yield "settings", "setting", iter([_settings(settings, home)])
     for table in copy.TABLES:
-        yield table, copy.kind(table), counted(copy.rows(session, table, scope))
+        yield table, copy.row_kind(table), counted(copy.find_rows(session, table, scope))
     progress(done, done)
     yield "records", "record", (line for line in erase_files.recorded(home) if scope in (None, line["scope"]))
     own = scope in (None, settings.scope)
@@ -54,9 +54,9 @@ def parts(
 
 def _settings(settings: Settings, home: Home) -> dict[str, Any]:
     """The settings in force, without secrets and the passwords of store and broker."""
-    from db.engine import shown_url
+    from db.engine import redacted_store_url
 
-    urls = {"database_url": shown_url(settings, home), "broker_url": shown(broker_url(home, settings))}
+    urls = {"database_url": redacted_store_url(settings, home), "broker_url": redact_url(broker_url(home, settings))}
     return settings.model_dump(mode="json") | urls
 
 

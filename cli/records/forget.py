@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.terminal.progress import bar
-from cli.terminal.store_access import change
+from cli.terminal.progress import progress_bar
+from cli.terminal.store_access import writable_store
 from cli.terminal.text import safe
 from forget import erase_files
 from memo.core import launch_sets
@@ -23,12 +23,12 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.history import parse_since
 from memo.stack import running
-from memo.stack.broker import broker_url, check
+from memo.stack.broker import broker_url, check_broker
 
 if TYPE_CHECKING:
     from db.engine import Store
-    from forget.match import Found
-    from forget.query import Wanted
+    from forget.match import Matches
+    from forget.query import ForgetQuery
 
 SCOPES = 10
 """That are named."""
@@ -76,15 +76,17 @@ def forget(
         print(json.dumps(seen))
 
 
-def _wanted(settings: Settings, app: str, site: str, text: str, since: str, until: str, scope: str | None) -> "Wanted":
-    from forget.query import Wanted
+def _wanted(
+    settings: Settings, app: str, site: str, text: str, since: str, until: str, scope: str | None
+) -> "ForgetQuery":
+    from forget.query import ForgetQuery
 
     now = datetime.now(UTC)
     begin, end = (
         parse_since(time, settings.zone, now, option) if time else None
         for time, option in ((since, "--since"), (until, "--until"))
     )
-    return Wanted(app, site, text, begin, end, scope)
+    return ForgetQuery(app, site, text, begin, end, scope)
 
 
 def _known_as(store: "Store", home: Home, app: str) -> frozenset[str]:
@@ -98,7 +100,7 @@ def _known_as(store: "Store", home: Home, app: str) -> frozenset[str]:
     names = Apps().called(app)
     if not is_interpreter(app):
         with store.read() as session:
-            told = match.executables(session) | {(known.app, known.executable) for known in launch_sets.every(home)}
+            told = match.app_executables(session) | {(known.app, known.executable) for known in launch_sets.every(home)}
         names |= {name for name, executable in told if plain(executable.rpartition("/")[2]) == plain(app)}
     return frozenset(map(plain, names - {""}))
 
@@ -110,7 +112,7 @@ def _opened(settings: Settings, home: Home) -> Iterator["Store"]:
     file = sqlite_path(store_url(settings, home))
     if file is not None and not file.exists():
         raise MemoError(f"There is no store at {file}, so there is nothing to forget.")
-    with change(settings, home) as store:
+    with writable_store(settings, home) as store:
         yield store
 
 
@@ -120,20 +122,20 @@ class _Task:
     home: Home
     store: "Store"
 
-    def look(self, wanted: "Wanted") -> dict[str, Any]:
+    def look(self, wanted: "ForgetQuery") -> dict[str, Any]:
         """What would go, as JSON."""
         from db.upkeep import deletion
         from forget import match
 
         with self.store.read() as session:
-            with bar("looking") as progress:
-                self.what = match.find(session, wanted, progress)
-            ids = self.predictions = match.predictions(session, self.what)
-            begun = match.launches_of(session, wanted)
+            with progress_bar("looking") as progress:
+                self.what = match.find_matches(session, wanted, progress)
+            ids = self.predictions = match.matching_predictions(session, self.what)
+            begun = match.matching_launches(session, wanted)
             return _as_json(self.what, self.settings) | {
                 "predictions": len(ids),
-                "dispatches": deletion.dispatches_of(session, ids),
-                "versions": [version.id for version in match.taught(session, self.what)],
+                "dispatches": deletion.count_dispatches(session, ids),
+                "versions": [version.id for version in match.trained_versions(session, self.what)],
                 "launches": len(begun),
                 "found": bool(self.what.ids or ids or begun or self._sets(wanted) or wanted.everything),
                 "forgotten": False,
@@ -145,8 +147,8 @@ class _Task:
         from forget import erase_rows
 
         if self.settings.broker_url or running.holder(self.home):
-            check(broker_url(self.home, self.settings))  # before anything is gone
-        with bar("forgetting") as progress:
+            check_broker(broker_url(self.home, self.settings))  # before anything is gone
+        with progress_bar("forgetting") as progress:
             steps = (
                 partial(erase_rows.unlearn, predictions=self.predictions),
                 partial(erase_rows.forget, progress=progress),
@@ -159,7 +161,7 @@ class _Task:
         erase_files.empty_logs(self.home)
         erase_files.clear_learned(self.home)
         self._clear_files()
-        emptied = deletion.give_back(self.store)
+        emptied = deletion.release_space(self.store)
         erase_files.clear_messages(self.home, self.settings)
         if not emptied:
             raise MemoError("A program that reads memo.db keeps memo.db-wal from being emptied; close it, try again.")
@@ -171,7 +173,7 @@ class _Task:
 
         recorded = erase_files.recorded(self.home)
         with self.store.read() as session:
-            there = predictions.there(session, [line["prediction"] for line in recorded])
+            there = predictions.find_existing(session, [line["prediction"] for line in recorded])
         erase_files.clear_record(
             self.home, lambda line: line["prediction"] in there and not self.what.names(line["scope"], line)
         )
@@ -181,7 +183,7 @@ class _Task:
         if wanted.everything or wanted.text:
             erase_files.clear_rejects(self.home, lambda name: plain(wanted.text) in plain(name))
 
-    def _sets(self, wanted: "Wanted") -> list[Path]:
+    def _sets(self, wanted: "ForgetQuery") -> list[Path]:
         """The files that say what an app that is meant reads when it starts."""
         if wanted.scope not in (None, self.settings.scope):
             return []
@@ -192,7 +194,7 @@ class _Task:
         )
 
 
-def _as_json(what: "Found", settings: Settings) -> dict[str, Any]:
+def _as_json(what: "Matches", settings: Settings) -> dict[str, Any]:
     span = what.span
     return {
         "events": len(what.ids),

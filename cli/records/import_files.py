@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.terminal.progress import bar
-from cli.terminal.store_access import change
+from cli.terminal.progress import progress_bar
+from cli.terminal.store_access import writable_store
 from cli.terminal.text import safe
 from memo.core.errors import MemoError, UsageError
 from memo.core.events import Event
@@ -60,7 +60,7 @@ def import_(
     logs.setup(home.logs, "cli")
     for file in files or []:
         form(file)  # all are looked at before the first is stored
-    with change(settings, home) as store:
+    with writable_store(settings, home) as store:
         counts, rejected = _import(store, settings, home, files or [])
         if counts["new"]:
             _announce(store, settings, home)
@@ -89,18 +89,18 @@ def _import(store: "Store", settings: Settings, home: Home, files: list[Path]) -
     from db.intake import events
 
     with store.write() as session:
-        before = events.last_seq(session, settings.scope)
+        before = events.find_last_seq(session, settings.scope)
     counts, rejected = Counter[str](read=0, new=0, private=0, rejected=0), []
     try:
         for file in files:
-            with bar(safe(file.name)) as progress:
+            with progress_bar(safe(file.name)) as progress:
                 found, written = _import_file(store, settings, home, file, progress)
             counts.update(found)
             rejected += [written] if written else []
     finally:
         with store.write() as session:
-            if not events.in_order(session, settings.scope, before):
-                events.resequence(session, settings.scope)
+            if not events.is_in_order(session, settings.scope, before):
+                events.record_time_order(session, settings.scope)
     return counts, rejected
 
 
@@ -144,8 +144,8 @@ def _import_file(
             if bad:
                 written = rejects.write(home.rejects, hide(path.name), bad)
             with store.write() as session:
-                counts["new"] += events.append(session, settings.scope, given, [repeats.key(one) for one in given])
-                redactions.add(session, events.IMPORT, touched)
+                counts["new"] += events.add_events(session, settings.scope, given, [repeats.key(one) for one in given])
+                redactions.add_redactions(session, events.IMPORT, touched)
             counts["read"] += len(told)
             counts["private"] += len(told) - len(given)
             counts["rejected"] += len(bad)
@@ -159,7 +159,7 @@ def _announce(store: "Store", settings: Settings, home: Home) -> None:
     from db.intake import scopes
 
     with store.write() as session:
-        asked = scopes.ask(session, settings.scope, settings.predict.stale_s)
+        asked = scopes.record_request(session, settings.scope, settings.predict.stale_s)
     if asked:
         _tell(settings, home, settings.scope)
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.terminal.progress import Progress, bar
+from cli.terminal.progress import Progress, progress_bar
 from cli.terminal.text import safe
 from memo.core.errors import MemoError
 from memo.core.events import Event
@@ -28,15 +28,15 @@ def browsers(intake: "Intake", settings: Settings, home: Home, days: int | None,
     """The visits of all browsers of this user. Raises MemoError where there is no history that can be read."""
     from collector.sources.web.web import WebSource
     from collector.sources.web.web_profiles import profiles
-    from collector.sources.web.web_reader import SOURCE, Reader
+    from collector.sources.web.web_reader import SOURCE, VisitReader
 
     if lacks := WebSource(settings, home).missing():
         raise MemoError(lacks)
     found, read = profiles(), 0
     for profile in found:
-        with bar(safe(profile.name)) as progress:
+        with progress_bar(safe(profile.name)) as progress:
             emit = partial(_take, intake, SOURCE, counts, progress)
-            reader = Reader(settings, home, emit, partial(intake.cursor, SOURCE))
+            reader = VisitReader(settings, home, emit, partial(intake.cursor, SOURCE))
             try:
                 reader.past(profile, settings.sources.web_days if days is None else days)
                 read += 1
@@ -52,11 +52,11 @@ def activitywatch(intake: "Intake", settings: Settings, home: Home, named: str, 
     from collector.sources.activitywatch.activitywatch import SOURCE
     from data.importers import rejects
 
-    with bar("ActivityWatch") as progress:
+    with progress_bar("ActivityWatch") as progress:
         is_address = named.startswith(("http://", "https://"))
         given = backfill.of_server(named, progress) if is_address else backfill.of_file(Path(named), progress)
         events, bad = backfill.everything(given, settings.zone)
-    with bar("storing") as progress:
+    with progress_bar("storing") as progress:
         _take(intake, SOURCE, counts, progress, Past(events, "import", {}))
     counts["rejected"] += len(bad)
     return [rejects.write(home.rejects, SOURCE, bad)] if bad else []

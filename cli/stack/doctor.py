@@ -10,14 +10,14 @@ from typing import Annotated
 
 import typer
 
-from cli.terminal.progress import turning
+from cli.terminal.progress import spinner
 from cli.terminal.text import safe
 from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.stack import running
-from memo.stack.broker import broker_url, check, shown
-from memo.stack.child import State
+from memo.stack.broker import broker_url, check_broker, redact_url
+from memo.stack.child import ChildState
 
 LEAST_FREE = 500_000_000
 """Bytes on the disk of the home."""
@@ -29,7 +29,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="JSON instead of
     results = []
     for name, examine in CHECKS.items():
         try:
-            with turning(f"looking at the {name}"):
+            with spinner(f"looking at the {name}"):
                 says = examine(home, settings)
             results.append({"check": name, "ok": True, "says": says})
         except MemoError as error:
@@ -52,11 +52,11 @@ def _home(home: Home, settings: Settings) -> str:
 
 def _store(home: Home, settings: Settings) -> str:
     from db import migrate
-    from db.engine import open_store, revision, shown_url, sqlite_path, store_url
+    from db.engine import open_store, redacted_store_url, revision, sqlite_path, store_url
 
-    shown, file = shown_url(settings, home), sqlite_path(store_url(settings, home))
+    place, file = redacted_store_url(settings, home), sqlite_path(store_url(settings, home))
     if file is not None and not file.exists():
-        return f"{shown} will be made by `memo up`"
+        return f"{place} will be made by `memo up`"
     store = open_store(settings, home)
     try:
         with store.read() as session:
@@ -65,9 +65,9 @@ def _store(home: Home, settings: Settings) -> str:
         store.close()
     if found != migrate.head():
         raise MemoError(
-            f"{shown} has schema {found}, this MEMO {migrate.head()}; `memo up` brings an older one up to date."
+            f"{place} has schema {found}, this MEMO {migrate.head()}; `memo up` brings an older one up to date."
         )
-    return f"{shown}, schema {found}"
+    return f"{place}, schema {found}"
 
 
 def _broker(home: Home, settings: Settings) -> str:
@@ -75,18 +75,18 @@ def _broker(home: Home, settings: Settings) -> str:
 
     url = broker_url(home, settings)
     if settings.broker_url or running.holder(home):
-        check(url)
-        return f"{shown(url)} answers"
+        check_broker(url)
+        return f"{redact_url(url)} answers"
     return f"embedded, {Path(server(home)[0]).name}"
 
 
 def _model(home: Home, settings: Settings) -> str:
-    from cli.terminal.store_access import look
+    from cli.terminal.store_access import read_session
     from db.prediction import versions
     from worker.predictors.serving import open_predictor
 
-    with look(settings, home) as session:
-        row = versions.serving(session, settings.scope, settings.scope) if session else None
+    with read_session(settings, home) as session:
+        row = versions.find_serving(session, settings.scope, settings.scope) if session else None
     name, folder = (row.id, Path(row.path)) if row else (versions.BUILTIN, None)
     open_predictor(settings.model, name, folder)
     return f"base {settings.model.base}, version {name}"
@@ -95,7 +95,7 @@ def _model(home: Home, settings: Settings) -> str:
 def _parts(home: Home, settings: Settings) -> str:
     if not (state := running.state(home)):
         return "none runs; `memo up` starts them"
-    failed = [part["name"] for part in state["parts"] if part["state"] == State.FAILED]
+    failed = [part["name"] for part in state["parts"] if part["state"] == ChildState.FAILED]
     if failed:
         raise MemoError(f"{', '.join(failed)} died too often; see {home.logs}, then `memo down` and `memo up`.")
     return ", ".join(f"{part['name']} {part['state']}" for part in state["parts"])

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.terminal.store_access import look
+from cli.terminal.store_access import read_session
 from cli.terminal.text import safe
 from memo.core.errors import MemoError
 from memo.core.paths import Home
@@ -76,8 +76,8 @@ def _figures(home: Home, settings: Settings) -> tuple[dict[str, dict[str, Any]],
     from db.dispatch import handlers as rows
     from db.dispatch import ledger
 
-    with suppress(MemoError), look(settings, home) as session:
+    with suppress(MemoError), read_session(settings, home) as session:
         if session:
-            resting = {one["handler"]: one for one in rows.resting_as_json(session, settings.scope)}
-            return ledger.totals(session, settings.scope), resting
+            resting = {one["handler"]: one for one in rows.find_all_resting(session, settings.scope)}
+            return ledger.find_totals(session, settings.scope), resting
     return {}, {}

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.terminal.store_access import look
+from cli.terminal.store_access import read_session
 from cli.terminal.text import safe
 from memo.core.errors import MemoError
 from memo.core.paths import Home
@@ -78,6 +78,6 @@ def _resting(name: str, settings: Settings, home: Home) -> dict[str, str]:
 def _private(home: Home, settings: Settings) -> dict[str, dict[str, int]]:
     from db.intake import redactions
 
-    with suppress(MemoError), look(settings, home) as session:  # where the store fails, `memo status` says so
-        return redactions.by_source(session) if session else {}
+    with suppress(MemoError), read_session(settings, home) as session:  # where the store fails, `memo status` says so
+        return redactions.count_by_source(session) if session else {}
     return {}

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.stack.sources import doing
-from cli.terminal.store_access import look
+from cli.terminal.store_access import read_session
 from cli.terminal.text import safe
 from data.importers import rejects
 from memo.core import pauses
@@ -17,7 +17,7 @@ from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.stack import running
-from memo.stack.broker import broker_url, shown
+from memo.stack.broker import broker_url, redact_url
 
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False) -> None:
@@ -43,7 +43,7 @@ def _unswept() -> Iterator[None]:
 
 def collect(home: Home, settings: Settings) -> dict[str, Any]:
     """All there is to say, as JSON. What is stored is null where there is no store yet or none that can be read."""
-    from db.engine import shown_url
+    from db.engine import redacted_store_url
 
     state, url, pause = running.state(home), broker_url(home, settings), pauses.current(home)
     return {
@@ -59,8 +59,8 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
         "inbox": str(home.inbox),
         "rejects": str(home.rejects),
         "rejected": rejects.count(home.rejects),
-        "store": shown_url(settings, home),
-        "broker": shown(url),
+        "store": redacted_store_url(settings, home),
+        "broker": redact_url(url),
         "scope": settings.scope,
         **_figures(home, settings),
     }
@@ -70,8 +70,8 @@ def _figures(home: Home, settings: Settings) -> dict[str, Any]:
     from db.upkeep import figures
 
     try:
-        with look(settings, home) as session:
-            return figures.figures(session, settings.scope) if session else {"events": 0, "predictions": 0}
+        with read_session(settings, home) as session:
+            return figures.find_figures(session, settings.scope) if session else {"events": 0, "predictions": 0}
     except MemoError as error:
         return {"events": None, "predictions": None, "problem": str(error)}
 

@@ -15,14 +15,14 @@ from typing import Annotated
 
 import typer
 
-from cli.terminal.progress import turning
+from cli.terminal.progress import spinner
 from cli.terminal.text import safe, say_no_more
 from memo.core import logs
 from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home, private
 from memo.core.settings import Settings, default_toml
 from memo.stack import child, running
-from memo.stack.broker import broker_url, check
+from memo.stack.broker import broker_url, check_broker
 from memo.stack.process_specs import BROKER, PARTS
 from memo.stack.supervisor import Supervisor
 
@@ -146,16 +146,16 @@ def _prepare(home: Home, settings: Settings, names: list[str]) -> bool:
 
     url = broker_url(home, settings)
     if settings.broker_url:
-        check(url)
+        check_broker(url)
     migrate.upgrade(settings, home)
     store = open_store(settings, home)
     try:
         with store.write() as session:
             if PartName.DISPATCHER in names:  # only its supervisor trains; the others may start beside a run
-                runs.requeue_interrupted(session)
-                if runs.queued(session):
+                runs.record_interrupted_queued(session)
+                if runs.find_queued(session):
                     home.training_due.touch()
-            return events.last_active_scope(session) is None and not any(home.inbox.iterdir())
+            return events.find_last_active_scope(session) is None and not any(home.inbox.iterdir())
     finally:
         store.close()
 
@@ -177,15 +177,15 @@ def _missing(base: str) -> str:
 
 def _past(home: Home, settings: Settings) -> str:
     """What a person should know where histories are read for the first time; empty where they are not."""
-    from cli.terminal.store_access import look
+    from cli.terminal.store_access import read_session
     from collector.sources.web.web_profiles import profiles
     from collector.sources.web.web_reader import SOURCE
     from db.intake import cursors
 
     if SOURCE not in settings.sources.on or not settings.sources.web_days or not profiles():
         return ""
-    with look(settings, home) as session:
-        if session is not None and cursors.known(session, SOURCE):
+    with read_session(settings, home) as session:
+        if session is not None and cursors.has_cursors(session, SOURCE):
             return ""
     return (
         f"The last {settings.sources.web_days} days of your browsers' histories are read first; "
@@ -240,7 +240,7 @@ def _background(home: Home, names: list[str], options: list[str]) -> None:
     output = home.logs / "supervisor.out"
     output.unlink(missing_ok=True)
     supervisor = child.start([sys.executable, "-m", "memo.stack.supervisor", *names, *options], output)
-    with turning("starting; the language model takes some seconds"):
+    with spinner("starting; the language model takes some seconds"):
         _wait_until_ready(supervisor, home, output)
     print(f"MEMO runs (process {supervisor.pid}). `memo watch` shows predictions; event lines go into {home.inbox}.")
 
@@ -249,11 +249,11 @@ def _wait_until_ready(supervisor: "subprocess.Popen[bytes]", home: Home, output:
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline:
         states = {part["state"] for part in running.state(home).get("parts", [])}
-        if states == {child.State.RUNNING}:
+        if states == {child.ChildState.RUNNING}:
             return
         if supervisor.poll() is not None and (pid := running.holder(home)) is not None:
             raise running.taken(pid)  # who was faster may have removed the output of ours
-        if child.State.FAILED in states or supervisor.poll() is not None:
+        if child.ChildState.FAILED in states or supervisor.poll() is not None:
             raise MemoError(child.last_line(output) or f"MEMO ended before it was ready; see {home.logs}.")
         time.sleep(POLL_S)
     raise MemoError(f"MEMO is not ready after {READY_S:.0f} s; see `memo status` and {home.logs}.")

@@ -13,7 +13,7 @@ Progress = Callable[[int, int], None]
 
 
 @contextmanager
-def bar(words: str) -> Iterator[Progress]:
+def progress_bar(words: str) -> Iterator[Progress]:
     """Gives what is to be called with what is done and what there is to do."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -24,7 +24,7 @@ def bar(words: str) -> Iterator[Progress]:
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
-def turning(words: str) -> "Status":
+def spinner(words: str) -> "Status":
     """Shows the words beside something that turns; nothing where there is no terminal."""
     from rich.console import Console
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def look(settings: Settings, home: Home) -> Iterator[Any]:
+def read_session(settings: Settings, home: Home) -> Iterator[Any]:
     """A session that reads the store, or None where there is none yet; nothing is made or changed."""
     from db.engine import open_store, revision, sqlite_path, store_url
 
@@ -29,7 +29,7 @@ def look(settings: Settings, home: Home) -> Iterator[Any]:
 
 
 @contextmanager
-def change(settings: Settings, home: Home) -> Iterator["Store"]:
+def writable_store(settings: Settings, home: Home) -> Iterator["Store"]:
     """The store, made where there is none, its schema brought up to date."""
     from db import migrate
     from db.engine import open_store

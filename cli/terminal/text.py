@@ -82,7 +82,7 @@ _CHINESE = {
 """Headings and other short words, by their English."""
 
 
-def said(english: str, language: Language) -> str:
+def describe(english: str, language: Language) -> str:
     """A heading or another short word in that language."""
     return _CHINESE[english] if language == "zh" else english
 

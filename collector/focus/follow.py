@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from collector.focus.presence import Sign, clock_set, logind, slept
-from collector.focus.tracker import Focus
+from collector.focus.tracker import FocusTracker
 from memo.core.events import Event
 from memo.protocols import Batch, Stop
 
@@ -21,7 +21,7 @@ class Screen(Protocol):
     def fileno(self) -> int:
         """The descriptor to wait for."""
 
-    def read(self, focus: Focus) -> None:
+    def read(self, focus: FocusTracker) -> None:
         """Tell `focus` what has changed, without waiting. Raises where the connection is lost."""
 
 
@@ -73,7 +73,7 @@ class _Followed:
     """What is known of a screen, and what of it is handed over and not stored yet."""
 
     def __init__(self, store: Callable[[list[Event]], Future[None]]) -> None:
-        self.focus, self.woken = Focus(), asyncio.Event()
+        self.focus, self.woken = FocusTracker(), asyncio.Event()
         self._sleep, self._clock = slept(), clock_set()
         self._store, self._told = store, deque[asyncio.Future[None]]()
 

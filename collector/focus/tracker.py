@@ -31,7 +31,7 @@ class Window:
         return Action(Operation.WINDOW_FOCUS, clean(self.title).strip() or self.app, self.app)
 
 
-class Focus:
+class FocusTracker:
     """Takes what has the focus, gives events. Times named `now` are of the monotonic clock, in seconds."""
 
     def __init__(self) -> None:

@@ -23,7 +23,7 @@ from db.models import LaunchRow
 from memo.core import launch_sets
 from memo.core.bounded import remember
 from memo.core.events import Event, Operation
-from memo.core.logs import get
+from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.protocols import Stop
@@ -40,7 +40,7 @@ BESIDE_S = 5.0
 TELLS = "processes"
 """The source whose starts are those of real processes."""
 
-log = get(__name__)
+log = get_logger(__name__)
 
 
 class Launches:
@@ -91,8 +91,8 @@ class Launches:
             **found,
         )
         with self._store.write() as session:
-            if events.holds(session, started.scope, started.action):
-                launches.add(session, row)
+            if events.has_action(session, started.scope, started.action):
+                launches.add_launch(session, row)
             else:  # it was forgotten meanwhile
                 launch_sets.remove(self._home, started.target)
 

@@ -26,7 +26,7 @@ LAST_HITS, LEARNED = 100, timedelta(days=7)
 """What a hit saves is learned from so many, of so long: what never seems worth it is tried again after that."""
 
 
-class Last(NamedTuple):
+class LastAttempt(NamedTuple):
     """When a handler last acted on an action, the end of that go's life, and what came of it."""
 
     at: datetime
@@ -34,7 +34,7 @@ class Last(NamedTuple):
     outcome: str | None
 
 
-class Hits(NamedTuple):
+class HitCount(NamedTuple):
     """Of a handler's goes that came true and had something to do, up to `LAST_HITS`."""
 
     number: int
@@ -44,7 +44,7 @@ class Hits(NamedTuple):
     """One of these, on average."""
 
 
-def key(action: Action) -> str:
+def action_key(action: Action) -> str:
     """What an action is found by: a digest of its identity."""
     one = action.identity
     parts = "\x1f".join((one.operation.value, one.target, one.place))
@@ -69,12 +69,12 @@ class Claim:
     cost: Cost = Cost()
 
 
-def claim(session: Session, claims: Sequence[Claim]) -> dict[tuple[int, str], int]:
+def add_claims(session: Session, claims: Sequence[Claim]) -> dict[tuple[int, str], int]:
     """Take each handler's one go at a prediction; the ids of the rows, by prediction and handler.
 
     What was taken before is not among them, nor what goes with a prediction that was forgotten meanwhile.
     """
-    now, known = datetime.now(UTC), predictions.there(session, [one.prediction_id for one in claims])
+    now, known = datetime.now(UTC), predictions.find_existing(session, [one.prediction_id for one in claims])
     rows = [
         {
             "prediction_id": one.prediction_id,
@@ -82,7 +82,7 @@ def claim(session: Session, claims: Sequence[Claim]) -> dict[tuple[int, str], in
             "handler": one.handler,
             "at": now,
             "action": action_as_dict(one.action),
-            "action_key": key(one.action),
+            "action_key": action_key(one.action),
             "probability": one.probability,
             "status": one.status,
             "detail": one.detail,
@@ -105,13 +105,13 @@ _CLAIM = {
 }
 
 
-def of(session: Session, prediction_id: int) -> Sequence[DispatchRow]:
+def find_dispatches(session: Session, prediction_id: int) -> Sequence[DispatchRow]:
     """What the handlers did about a prediction, or why not."""
     query = select(DispatchRow).where(DispatchRow.prediction_id == prediction_id)
     return session.scalars(query.order_by(DispatchRow.id)).all()
 
 
-def finish(session: Session, ended: Sequence[Mapping[str, Any]]) -> None:
+def record_results(session: Session, ended: Sequence[Mapping[str, Any]]) -> None:
     """Write down how goes went, but for those that were forgotten meanwhile: `id`, and the columns `ENDED`."""
     session.connection().execute(_FINISH, [{f"new_{name}": value for name, value in one.items()} for one in ended])
 
@@ -121,10 +121,14 @@ _FINISH = (
 )
 
 
-def last(session: Session, scope: str, handler: str, action: Action) -> Last | None:
+def find_last_attempt(session: Session, scope: str, handler: str, action: Action) -> LastAttempt | None:
     """A handler's last go at this action."""
-    found = session.connection().execute(_LAST, {"scope": scope, "handler": handler, "key": key(action)}).one_or_none()
-    return found and Last(*found)
+    found = (
+        session.connection()
+        .execute(_LAST, {"scope": scope, "handler": handler, "key": action_key(action)})
+        .one_or_none()
+    )
+    return found and LastAttempt(*found)
 
 
 # What is asked for each go is asked of the connection: the way through the session costs more than the answer.
@@ -137,12 +141,12 @@ _LAST = (
 )
 
 
-def useful(row: type[DispatchRow]) -> ColumnElement[bool]:
+def was_useful(row: type[DispatchRow]) -> ColumnElement[bool]:
     """Whether a go is a hit that had something to do; one that saved nothing had not: what it would read was there."""
     return (row.outcome == HIT) & row.gain_s.is_distinct_from(0.0)
 
 
-def last_hour(session: Session, scope: str, handler: str) -> tuple[int, int]:
+def count_last_hour(session: Session, scope: str, handler: str) -> tuple[int, int]:
     """A handler's goes in the last hour, and the bytes that they read."""
     since = datetime.now(UTC) - timedelta(hours=1)
     goes, read = session.connection().execute(_LAST_HOUR, {"scope": scope, "handler": handler, "since": since}).one()
@@ -154,15 +158,15 @@ _LAST_HOUR = select(func.count(), func.coalesce(func.sum(DispatchRow.read_bytes)
 )
 
 
-def hits(session: Session, scope: str, handler: str) -> Hits:
+def find_hits(session: Session, scope: str, handler: str) -> HitCount:
     """Of a handler's last hits that had something to do."""
     since = datetime.now(UTC) - LEARNED
-    return Hits(*session.connection().execute(_HITS, {"scope": scope, "handler": handler, "since": since}).one())
+    return HitCount(*session.connection().execute(_HITS, {"scope": scope, "handler": handler, "since": since}).one())
 
 
 _LATEST = (
     select(DispatchRow.gain_s)
-    .where(*_OF, DispatchRow.at >= bindparam("since"), useful(DispatchRow))
+    .where(*_OF, DispatchRow.at >= bindparam("since"), was_useful(DispatchRow))
     .order_by(DispatchRow.at.desc())
     .limit(LAST_HITS)
     .subquery()

@@ -12,13 +12,13 @@ FIRST, LONGEST = timedelta(hours=1), timedelta(days=7)
 """Pauses; each is twice the one before."""
 
 
-def resting(session: Session, scope: str, handler: str) -> HandlerRow | None:
+def find_resting(session: Session, scope: str, handler: str) -> HandlerRow | None:
     """The row of a handler that rests now."""
     row = session.get(HandlerRow, (scope, handler))
     return row if row and row.until > datetime.now(UTC) else None
 
 
-def resting_as_json(session: Session, scope: str) -> list[dict[str, Any]]:
+def find_all_resting(session: Session, scope: str) -> list[dict[str, Any]]:
     """Those that rest now: name, until when, and why."""
     query = select(HandlerRow).where(HandlerRow.scope == scope, HandlerRow.until > datetime.now(UTC))
     return [
@@ -27,13 +27,13 @@ def resting_as_json(session: Session, scope: str) -> list[dict[str, Any]]:
     ]
 
 
-def since(session: Session, scope: str, handler: str) -> datetime | None:
+def find_judged_since(session: Session, scope: str, handler: str) -> datetime | None:
     """From when on a handler's goes are judged; None where all are."""
     row = session.get(HandlerRow, (scope, handler))
     return row.since if row else None
 
 
-def turn_off(session: Session, scope: str, handler: str, reason: str) -> HandlerRow:
+def record_rest(session: Session, scope: str, handler: str, reason: str) -> HandlerRow:
     """Let it rest, each time twice as long."""
     now, before = datetime.now(UTC), session.get(HandlerRow, (scope, handler))
     times = before.times + 1 if before else 1
@@ -41,7 +41,7 @@ def turn_off(session: Session, scope: str, handler: str, reason: str) -> Handler
     return session.merge(HandlerRow(scope=scope, handler=handler, times=times, since=now, until=until, reason=reason))
 
 
-def paid(session: Session, scope: str, handler: str) -> None:
+def reset_backoff(session: Session, scope: str, handler: str) -> None:
     """What it did since it last rested was worth it: the next pause is the first one again."""
     if row := session.get(HandlerRow, (scope, handler)):
         row.times, row.since = 0, datetime.now(UTC)

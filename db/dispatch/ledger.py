@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, case, cast, func, select, update
 from sqlalchemy.orm import Session, aliased
 
-from db.dispatch.dispatches import DONE, DRY, HIT, WASTE, key, useful
+from db.dispatch.dispatches import DONE, DRY, HIT, WASTE, action_key, was_useful
 from db.intake import events
 from db.models import OPEN, DispatchRow, EventRow, PredictionRow, ScopeRow
 from memo.core.predictions import HORIZON_S
@@ -21,7 +21,7 @@ Open = tuple[DispatchRow, int, datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class SettledAttempt:
     """A go whose outcome is known now; `came_at` is when its action came, None where it did not."""
 
     row: DispatchRow
@@ -33,7 +33,7 @@ class Settled:
         return HIT if self.came_at else WASTE
 
 
-def settled(session: Session) -> list[Settled]:
+def find_settled(session: Session) -> list[SettledAttempt]:
     """Goes that came true, and those whose life is over; what stands in the store is not changed.
 
     A go's life begins with the event that its prediction follows, by the clock of events: so a replay is judged as if
@@ -61,21 +61,21 @@ def _came(session: Session, scope: str, after: int) -> dict[str, list[tuple[int,
     """What happened after an event: `seq` and time of each, by the keys of actions."""
     came = defaultdict[str, list[tuple[int, datetime]]](list)
     for row in session.scalars(select(EventRow).where(EventRow.scope == scope, EventRow.seq > after)):
-        came[key(events.as_event(row).action)].append((row.seq, row.at))
+        came[action_key(events.as_event(row).action)].append((row.seq, row.at))
     return came
 
 
-def _settled(one: Open, came: dict[str, list[tuple[int, datetime]]]) -> Settled | None:
+def _settled(one: Open, came: dict[str, list[tuple[int, datetime]]]) -> SettledAttempt | None:
     row, seq, began, made_at = one
     assert row.until is not None
     end = began + (row.until - made_at)
     times = [at for number, at in came.get(row.action_key, ()) if number > seq and at <= end]
     if times:
-        return Settled(row, min(times))
-    return Settled(row, None) if row.until <= datetime.now(UTC) else None
+        return SettledAttempt(row, min(times))
+    return SettledAttempt(row, None) if row.until <= datetime.now(UTC) else None
 
 
-def settle(session: Session, found: Sequence[Settled]) -> None:
+def record_outcomes(session: Session, found: Sequence[SettledAttempt]) -> None:
     """Write the outcomes, and what a hit saved where the handler said so."""
     for one in found:
         values: dict[str, Any] = {"outcome": one.outcome}
@@ -84,7 +84,7 @@ def settle(session: Session, found: Sequence[Settled]) -> None:
         session.execute(update(DispatchRow).where(DispatchRow.id == one.row.id).values(**values))
 
 
-def unmeasured(session: Session, handlers: Iterable[str]) -> Sequence[DispatchRow]:
+def find_unmeasured(session: Session, handlers: Iterable[str]) -> Sequence[DispatchRow]:
     """Late hits of these handlers of which nobody knows what they saved."""
     now = datetime.now(UTC)
     query = select(DispatchRow).where(
@@ -99,7 +99,7 @@ def unmeasured(session: Session, handlers: Iterable[str]) -> Sequence[DispatchRo
     return session.scalars(query).all()
 
 
-def measured(session: Session, gains: Iterable[tuple[DispatchRow, float]]) -> None:
+def record_gains(session: Session, gains: Iterable[tuple[DispatchRow, float]]) -> None:
     """Write what hits saved."""
     for row, gain in gains:
         session.execute(update(DispatchRow).where(DispatchRow.id == row.id).values(gain_s=gain))
@@ -130,7 +130,7 @@ class Balance:
         return self.known_cost_s + self.waste_cost_s * (self.known / self.hits if self.hits else 1.0)
 
 
-def last_balance(session: Session, scope: str, handler: str, since: datetime | None, number: int) -> Balance:
+def find_last_balance(session: Session, scope: str, handler: str, since: datetime | None, number: int) -> Balance:
     """Of a handler's last so many goes that are over, after `since`."""
     last = select(DispatchRow).where(
         DispatchRow.scope == scope, DispatchRow.handler == handler, DispatchRow.status == DONE, _IS_OVER
@@ -147,7 +147,7 @@ _IS_OVER = DispatchRow.outcome.is_not(None)
 def _balance(row: type[DispatchRow]) -> list[ColumnElement[Any]]:
     """The columns of a `Balance`."""
     over, cost_s = (row.status == DONE) & row.outcome.is_not(None), row.cost_ms / 1e3
-    hit, waste = over & useful(row), over & ~useful(row)
+    hit, waste = over & was_useful(row), over & ~was_useful(row)
     known = hit & row.gain_s.is_not(None)
     return [
         _number(over),
@@ -167,7 +167,7 @@ def _sum(condition: ColumnElement[bool], what: Any) -> ColumnElement[Any]:
     return func.coalesce(func.sum(case((condition, what), else_=0.0)), 0.0)
 
 
-def totals(session: Session, scope: str) -> dict[str, dict[str, Any]]:
+def find_totals(session: Session, scope: str) -> dict[str, dict[str, Any]]:
     """Of each handler in a scope: goes, hits, waste, what it read, what it saved and cost, as JSON."""
     done = DispatchRow.status == DONE
     columns = {

@@ -10,23 +10,23 @@ from sqlalchemy.orm import Session
 from db.models import CursorRow
 
 
-def get(session: Session, source: str, key: str) -> dict[str, Any] | None:
+def find_cursor(session: Session, source: str, key: str) -> dict[str, Any] | None:
     """What was last committed under a key."""
     row = session.get(CursorRow, (source, key))
     return row.cursor if row else None
 
 
-def known(session: Session, source: str) -> bool:
+def has_cursors(session: Session, source: str) -> bool:
     """Whether a source has committed anything yet."""
     return session.scalar(select(CursorRow.key).where(CursorRow.source == source).limit(1)) is not None
 
 
-def put(session: Session, source: str, key: str, cursor: dict[str, Any]) -> None:
+def record_cursor(session: Session, source: str, key: str, cursor: dict[str, Any]) -> None:
     """Set the cursor, in the transaction of the rows that it stands for."""
     session.merge(CursorRow(source=source, key=key, cursor=cursor, moved_at=datetime.now(UTC)))
 
 
-def prune(session: Session, source: str, kept: Set[str], before: datetime) -> int:
+def delete_stale_cursors(session: Session, source: str, kept: Set[str], before: datetime) -> int:
     """Forget a source's cursors that last moved before a time, but for the keys `kept`; how many."""
     old = session.scalars(select(CursorRow.key).where(CursorRow.source == source, CursorRow.moved_at < before))
     gone = [key for key in old if key not in kept]

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from db.intake.scopes import locked
+from db.intake.scopes import lock_scope
 from db.models import EventRow, ScopeRow
 from memo.core.bounded import remember
 from memo.core.events import CONTEXT, Action, Event, Operation
@@ -45,9 +45,9 @@ class Repeats:
         return f"{digest}.{count}"
 
 
-def append(session: Session, scope: str, events: Sequence[Event], keys: Sequence[str]) -> int:
+def add_events(session: Session, scope: str, events: Sequence[Event], keys: Sequence[str]) -> int:
     """Store the events whose key is new, in order, and return how many were."""
-    scope_row = locked(session, scope)
+    scope_row = lock_scope(session, scope)
     known = _known(session, scope, keys)
     rows, seq, now = [], scope_row.last_seq, datetime.now(UTC)
     for event, key in zip(events, keys, strict=True):
@@ -74,9 +74,9 @@ _KNOWN = select(EventRow.line_key).where(
 )
 
 
-def without_doubles(session: Session, scope: str, source: str, given: Sequence[Event]) -> list[Event]:
+def drop_duplicates(session: Session, scope: str, source: str, given: Sequence[Event]) -> list[Event]:
     """The events but those of which another live source has told: the same action within a second."""
-    locked(session, scope)  # the other source may be storing it just now
+    lock_scope(session, scope)  # the other source may be storing it just now
     known: dict[Action, list[datetime]] = {}
     for start in range(0, len(given), CHUNK):
         chunk = given[start : start + CHUNK]
@@ -114,9 +114,9 @@ def _as_row(event: Event, scope: str, seq: int, key: str, now: datetime) -> dict
     }
 
 
-def resequence(session: Session, scope: str) -> None:
+def record_time_order(session: Session, scope: str) -> None:
     """Give all events of a scope their `seq` by time anew: its past has grown, and learned state is rebuilt."""
-    scope_row = locked(session, scope)
+    scope_row = lock_scope(session, scope)
     order = func.row_number().over(order_by=(EventRow.at, EventRow.seq))
     ranked = select(EventRow.id, order.label("place")).where(EventRow.scope == scope).subquery()
     moved = update(EventRow).where(EventRow.scope == scope).execution_options(synchronize_session=False)
@@ -127,30 +127,30 @@ def resequence(session: Session, scope: str) -> None:
     scope_row.generation += 1
 
 
-def first_seq(session: Session, scope: str) -> int:
+def find_first_seq(session: Session, scope: str) -> int:
     """`seq` of the first event that is still there, or 0."""
     return session.scalar(select(func.min(EventRow.seq)).where(EventRow.scope == scope)) or 0
 
 
-def last_seq(session: Session, scope: str) -> int:
+def find_last_seq(session: Session, scope: str) -> int:
     """`seq` of the event that was stored last, or 0."""
     return session.scalar(select(ScopeRow.last_seq).where(ScopeRow.name == scope)) or 0
 
 
-def in_order(session: Session, scope: str, seq: int) -> bool:
+def is_in_order(session: Session, scope: str, seq: int) -> bool:
     """Whether each event after `seq` is no older than any that was stored before it."""
     before = func.max(EventRow.at).over(order_by=EventRow.seq, rows=(None, -1))
     seen = select(EventRow.seq, EventRow.at, before.label("before")).where(EventRow.scope == scope).subquery()
     return session.scalar(select(seen.c.seq).where(seen.c.seq > seq, seen.c.at < seen.c.before).limit(1)) is None
 
 
-def after(session: Session, scope: str, seq: int, limit: int) -> Sequence[EventRow]:
+def find_after(session: Session, scope: str, seq: int, limit: int) -> Sequence[EventRow]:
     """The next events in the order of learning."""
     query = select(EventRow).where(EventRow.scope == scope, EventRow.seq > seq).order_by(EventRow.seq).limit(limit)
     return session.scalars(query).all()
 
 
-def window(session: Session, scope: str, size: int) -> list[EventRow]:
+def find_window(session: Session, scope: str, size: int) -> list[EventRow]:
     """The last `size` events by time, oldest first."""
     query = (
         select(EventRow).where(EventRow.scope == scope).order_by(EventRow.at.desc(), EventRow.seq.desc()).limit(size)
@@ -158,20 +158,20 @@ def window(session: Session, scope: str, size: int) -> list[EventRow]:
     return list(reversed(session.scalars(query).all()))
 
 
-def everything(session: Session, scope: str) -> Iterable[Event]:
+def find_all_events(session: Session, scope: str) -> Iterable[Event]:
     """All events of a scope, by time."""
     query = select(EventRow).where(EventRow.scope == scope).order_by(EventRow.at, EventRow.seq)
     return (as_event(row) for row in session.scalars(query.execution_options(yield_per=1_000)))
 
 
-def up_to(session: Session, scope: str, event_id: int) -> list[Event]:
+def find_up_to(session: Session, scope: str, event_id: int) -> list[Event]:
     """All events of a scope in the order of learning, up to one of them."""
     last = select(EventRow.seq).where(EventRow.id == event_id).scalar_subquery()
     query = select(EventRow).where(EventRow.scope == scope, EventRow.seq <= last).order_by(EventRow.seq)
     return [as_event(row) for row in session.scalars(query.execution_options(yield_per=1_000))]
 
 
-def action_before(session: Session, event_id: int) -> Action:
+def find_action_before(session: Session, event_id: int) -> Action:
     """The last action up to an event, marks of context passed over where there is one before them."""
     last = session.get_one(EventRow, event_id)
     before = select(EventRow).where(EventRow.scope == last.scope, EventRow.seq <= last.seq)
@@ -194,7 +194,7 @@ def as_event(row: EventRow) -> Event:
     )
 
 
-def holds(session: Session, scope: str, action: Action) -> bool:
+def has_action(session: Session, scope: str, action: Action) -> bool:
     """Whether an action was stored."""
     query = select(EventRow.id).where(EventRow.scope == scope, EventRow.operation == action.operation.value)
     query = query.where(EventRow.target == action.target)
@@ -203,7 +203,7 @@ def holds(session: Session, scope: str, action: Action) -> bool:
     return session.scalar(query.limit(1)) is not None
 
 
-def executable(session: Session, scope: str, app: str, sources: Sequence[str]) -> str:
+def find_executable(session: Session, scope: str, app: str, sources: Sequence[str]) -> str:
     """The program that an app was when it started last, as one of these sources saw it; empty where none did."""
     query = select(EventRow.executable).where(
         EventRow.scope == scope,
@@ -215,11 +215,11 @@ def executable(session: Session, scope: str, app: str, sources: Sequence[str]) -
     return session.scalar(query.order_by(EventRow.at.desc()).limit(1)) or ""
 
 
-def last_active_scope(session: Session) -> str | None:
+def find_last_active_scope(session: Session) -> str | None:
     """The scope whose event was stored last."""
     return session.scalar(select(EventRow.scope).order_by(EventRow.id.desc()).limit(1))
 
 
-def names(session: Session) -> Sequence[str]:
+def all_names(session: Session) -> Sequence[str]:
     """All scopes."""
     return session.scalars(select(ScopeRow.name)).all()

@@ -17,7 +17,7 @@ LEAST = 3
 """Launches of a kind before their median counts."""
 
 
-def add(session: Session, row: LaunchRow) -> None:
+def add_launch(session: Session, row: LaunchRow) -> None:
     """Keep a launch; above `KEPT` of its app, the oldest goes."""
     session.add(row)
     session.flush()
@@ -26,27 +26,29 @@ def add(session: Session, row: LaunchRow) -> None:
     session.execute(delete(LaunchRow).where(*of_app, LaunchRow.id.not_in(newest.scalar_subquery())))
 
 
-def gain(session: Session, scope: str, app: str, since: datetime, until: datetime) -> float | None:
+def find_gain(session: Session, scope: str, app: str, since: datetime, until: datetime) -> float | None:
     """Seconds by which the first launch in a span of time was shorter than a cold one of that app at the median.
 
     None without such a launch, or where too few cold or warm ones were measured to know what there was to gain.
     """
-    rows = measured(session, scope, app)
+    rows = find_measured(session, scope, app)
     launch = next((row for row in rows if since <= row.at <= until), None)
     others = [row for row in rows if row is not launch]
-    cold, warm = ([row.ms for row in others if kind(row) == name and row.ms is not None] for name in ("cold", "warm"))
+    cold, warm = (
+        [row.ms for row in others if launch_kind(row) == name and row.ms is not None] for name in ("cold", "warm")
+    )
     if launch is None or launch.ms is None or min(len(cold), len(warm)) < LEAST:
         return None
     return (median(cold) - launch.ms) / 1e3
 
 
-def measured(session: Session, scope: str, app: str) -> Sequence[LaunchRow]:
+def find_measured(session: Session, scope: str, app: str) -> Sequence[LaunchRow]:
     """An app's launches of which the time is known, in order."""
     query = select(LaunchRow).where(LaunchRow.scope == scope, LaunchRow.app == app, LaunchRow.ms.is_not(None))
     return session.scalars(query.order_by(LaunchRow.at)).all()
 
 
-def kind(row: LaunchRow) -> str:
+def launch_kind(row: LaunchRow) -> str:
     """Cold, warm, or empty for what lies between, or can't be known."""
     if not row.known_bytes:
         return ""
@@ -60,6 +62,6 @@ def find_launches(session: Session, scope: str | None) -> Sequence[LaunchRow]:
     return session.scalars(query if scope is None else query.where(LaunchRow.scope == scope)).all()
 
 
-def older(session: Session, before: datetime) -> None:
+def delete_launches_before(session: Session, before: datetime) -> None:
     """Remove the launches before a time."""
     session.execute(delete(LaunchRow).where(LaunchRow.at < before))

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from db.models import RedactionRow
 
 
-def add(session: Session, source: str, counts: Mapping[str, int]) -> None:
+def add_redactions(session: Session, source: str, counts: Mapping[str, int]) -> None:
     """Count events on which rules acted, in the transaction of those that were stored."""
     now = datetime.now(UTC)
     for rule, count in sorted(counts.items()):  # one order of locks for all
@@ -30,14 +30,14 @@ def _locked(session: Session, source: str, rule: str, now: datetime) -> Redactio
     return row
 
 
-def by_rule(session: Session) -> list[dict[str, Any]]:
+def count_by_rule(session: Session) -> list[dict[str, Any]]:
     """Each rule, how many events it acted on, and when it last did, as JSON."""
     query = select(RedactionRow.rule, func.sum(RedactionRow.events), func.max(RedactionRow.last_at))
     found = session.execute(query.group_by(RedactionRow.rule).order_by(RedactionRow.rule))
     return [{"rule": rule, "events": events, "last_at": last_at.isoformat()} for rule, events, last_at in found]
 
 
-def by_source(session: Session) -> dict[str, dict[str, int]]:
+def count_by_source(session: Session) -> dict[str, dict[str, int]]:
     """Of each source, how many events each rule acted on."""
     found: dict[str, dict[str, int]] = {}
     for row in session.scalars(select(RedactionRow).order_by(RedactionRow.rule)):

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from db.models import ScopeRow
 
 
-def locked(session: Session, scope: str) -> ScopeRow:
+def lock_scope(session: Session, scope: str) -> ScopeRow:
     """The scope's row, made where it is missing, locked until the transaction ends, which is its session's only one."""
     held: dict[str, ScopeRow] = session.info.setdefault("locked", {})
     if scope not in held:
@@ -29,29 +29,29 @@ def _lock(session: Session, scope: str) -> ScopeRow:
     return row
 
 
-def ask(session: Session, scope: str, life_s: float) -> bool:
+def record_request(session: Session, scope: str, life_s: float) -> bool:
     """Raise the scope's flag; false where an ask is under way already, so that a burst asks once."""
-    row, now = locked(session, scope), datetime.now(UTC)
+    row, now = lock_scope(session, scope), datetime.now(UTC)
     if row.pending_until is not None and row.pending_until > now:
         return False
     row.pending_until = now + timedelta(seconds=life_s)
     return True
 
 
-def take(session: Session, scope: str) -> ScopeRow:
+def record_start(session: Session, scope: str) -> ScopeRow:
     """Lower the flag *before* the window is read, so that what comes later raises it again; count the attempt."""
-    row = locked(session, scope)
+    row = lock_scope(session, scope)
     row.pending_until = None
     row.attempts = row.attempts + 1 if row.attempt_seq == row.last_seq else 1
     row.attempt_seq = row.last_seq
     return row
 
 
-def done(session: Session, scope: str) -> None:
+def record_end(session: Session, scope: str) -> None:
     """The attempt ended well."""
-    locked(session, scope).attempts = 0
+    lock_scope(session, scope).attempts = 0
 
 
-def get(session: Session, scope: str) -> ScopeRow | None:
+def find_scope(session: Session, scope: str) -> ScopeRow | None:
     """The scope's row."""
     return session.get(ScopeRow, scope)

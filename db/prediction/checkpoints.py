@@ -7,17 +7,19 @@ from sqlalchemy.orm import Session
 from db.models import CheckpointRow
 
 
-def get(session: Session, scope: str, version: str, generation: int) -> CheckpointRow | None:
+def find_weights(session: Session, scope: str, version: str, generation: int) -> CheckpointRow | None:
     """The weights of a scope under a version, of the present generation."""
     row = session.get(CheckpointRow, (scope, version))
     return row if row is not None and row.generation == generation else None
 
 
-def exists(session: Session, scope: str, version: str) -> bool:
+def has_weights(session: Session, scope: str, version: str) -> bool:
     """Whether there are weights of any generation: where they were forgotten, nobody goes on from them."""
     return session.get(CheckpointRow, (scope, version)) is not None
 
 
-def put(session: Session, scope: str, version: str, generation: int, seq: int, weights: dict[str, Any]) -> None:
+def record_weights(
+    session: Session, scope: str, version: str, generation: int, seq: int, weights: dict[str, Any]
+) -> None:
     """Write the weights as of an event."""
     session.merge(CheckpointRow(scope=scope, version=version, generation=generation, seq=seq, weights=weights))

@@ -13,13 +13,13 @@ from memo.core.events import Action
 from memo.core.predictions import Answer, action_as_dict, action_from_dict
 
 
-def add(session: Session, prediction: PredictionRow, action: dict[str, Any], answer: Answer) -> FeedbackRow:
+def add_answer(session: Session, prediction: PredictionRow, action: dict[str, Any], answer: Answer) -> FeedbackRow:
     """Note the answer to a suggestion of a prediction's; a second one is another answer."""
     row = FeedbackRow(
         scope=prediction.scope,
         at=datetime.now(UTC),
         prediction_id=prediction.id,
-        after=action_as_dict(events.action_before(session, prediction.last_event_id)),
+        after=action_as_dict(events.find_action_before(session, prediction.last_event_id)),
         action=action,
         answer=answer.value,
     )
@@ -28,13 +28,13 @@ def add(session: Session, prediction: PredictionRow, action: dict[str, Any], ans
     return row
 
 
-def after(session: Session, scope: str, feedback_id: int) -> Sequence[FeedbackRow]:
+def find_answers_after(session: Session, scope: str, feedback_id: int) -> Sequence[FeedbackRow]:
     """What was answered since."""
     query = select(FeedbackRow).where(FeedbackRow.scope == scope, FeedbackRow.id > feedback_id)
     return session.scalars(query.order_by(FeedbackRow.id)).all()
 
 
-def refused(session: Session, scope: str, action: Action) -> datetime | None:
+def find_refusal(session: Session, scope: str, action: Action) -> datetime | None:
     """When a person said "never" to an action; None where nobody did, or said "yes" since."""
     rows = session.connection().execute(_LASTING, {"scope": scope})
     same = (row for row in rows if action_from_dict(row[0]).identity == action.identity)
@@ -49,7 +49,7 @@ _LASTING = (
 )
 
 
-def forget(session: Session, scopes: Sequence[str], is_named: Callable[[str, dict[str, Any]], bool]) -> int:
+def delete_answers(session: Session, scopes: Sequence[str], is_named: Callable[[str, dict[str, Any]], bool]) -> int:
     """Remove the answers that name what is forgotten; how many went."""
     rows = session.scalars(select(FeedbackRow).where(FeedbackRow.scope.in_(scopes))).all()
     gone = [row for row in rows if any(is_named(row.scope, {"action": one}) for one in (row.action, row.after))]

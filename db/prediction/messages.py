@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 from db.intake.events import as_event
 from db.models import EventRow, PredictionRow
 from memo.core.grammar import Language
-from memo.messaging.message import Settled, prediction_message
+from memo.messaging.message import SettledPrediction, prediction_message
 
 
-def messages(
+def build_messages(
     session: Session, rows: Iterable[tuple[PredictionRow, EventRow]], language: Language
 ) -> list[dict[str, Any]]:
     """The message of each prediction, given with the event that it follows."""
@@ -23,7 +23,7 @@ def messages(
     ]
 
 
-def after(
+def find_messages_after(
     session: Session, prediction_id: int, limit: int, language: Language, since: datetime | None = None
 ) -> list[dict[str, Any]]:
     """The messages of the next predictions, of all scopes, by their ids; with `since` of what was published since."""
@@ -31,10 +31,10 @@ def after(
     if since is not None:
         query = query.where(PredictionRow.published_at >= since)
     rows = session.execute(query.where(PredictionRow.id > prediction_id).order_by(PredictionRow.id).limit(limit))
-    return messages(session, [(prediction, event) for prediction, event in rows], language)
+    return build_messages(session, [(prediction, event) for prediction, event in rows], language)
 
 
-def _settled(session: Session, prediction: PredictionRow, event: EventRow) -> Sequence[Settled]:
+def _settled(session: Session, prediction: PredictionRow, event: EventRow) -> Sequence[SettledPrediction]:
     """The earlier predictions whose outcome is among the events learned since the prediction before this one."""
     asked_before = exists().where(
         PredictionRow.scope == prediction.scope,
@@ -56,5 +56,5 @@ def _settled(session: Session, prediction: PredictionRow, event: EventRow) -> Se
         .where(PredictionRow.scope == prediction.scope)
         .where(EventRow.scope == prediction.scope, EventRow.seq > known, EventRow.seq <= event.seq)
     )
-    found = [Settled(number, rank, as_event(truth)) for number, rank, truth in session.execute(query)]
+    found = [SettledPrediction(number, rank, as_event(truth)) for number, rank, truth in session.execute(query)]
     return sorted((one for one in found if one.id < prediction.id), key=lambda one: one.id)

@@ -14,12 +14,12 @@ UNSENT = PredictionRow.published_at.is_(None)
 """Written, and not yet on the stream."""
 
 
-def find(session: Session, prediction_id: int) -> PredictionRow | None:
+def find_prediction(session: Session, prediction_id: int) -> PredictionRow | None:
     """One prediction."""
     return session.get(PredictionRow, prediction_id)
 
 
-def exists(session: Session, scope: str, last_event_id: int, version: str) -> bool:
+def has_prediction(session: Session, scope: str, last_event_id: int, version: str) -> bool:
     """Whether this version has answered for this event."""
     query = select(PredictionRow.id).where(
         PredictionRow.scope == scope,
@@ -29,15 +29,15 @@ def exists(session: Session, scope: str, last_event_id: int, version: str) -> bo
     return session.scalar(query) is not None
 
 
-def add(session: Session, made: Sequence[PredictionRow]) -> None:
+def add_predictions(session: Session, made: Sequence[PredictionRow]) -> None:
     """Write predictions, in order; where another worker answered for the same event first, that answer stands."""
     for row in made:
-        if not exists(session, row.scope, row.last_event_id, row.model_version):
+        if not has_prediction(session, row.scope, row.last_event_id, row.model_version):
             session.add(row)
             session.flush()
 
 
-def unsettled(session: Session, scope: str) -> list[tuple[PredictionRow, int]]:
+def find_unsettled(session: Session, scope: str) -> list[tuple[PredictionRow, int]]:
     """Predictions whose outcome is not known yet, each with the `seq` of the event it follows."""
     query = (
         select(PredictionRow, EventRow.seq)
@@ -47,7 +47,7 @@ def unsettled(session: Session, scope: str) -> list[tuple[PredictionRow, int]]:
     return [(row, seq) for row, seq in session.execute(query.order_by(PredictionRow.id))]
 
 
-def settle(session: Session, settled: Sequence[PredictionRow]) -> None:
+def record_outcomes(session: Session, settled: Sequence[PredictionRow]) -> None:
     """Write the outcomes that stand in these rows, where none was written before."""
     for row in settled:
         session.execute(
@@ -62,7 +62,7 @@ def settle(session: Session, settled: Sequence[PredictionRow]) -> None:
         )
 
 
-def there(session: Session, ids: Iterable[int]) -> set[int]:
+def find_existing(session: Session, ids: Iterable[int]) -> set[int]:
     """Those of these that are there."""
     given, found = sorted(set(ids)), set[int]()
     for start in range(0, len(given), CHUNK):
@@ -73,13 +73,13 @@ def there(session: Session, ids: Iterable[int]) -> set[int]:
 _THERE = select(PredictionRow.id).where(PredictionRow.id.in_(bindparam("ids", expanding=True)))
 
 
-def last_predicted_seq(session: Session, scope: str) -> int:
+def find_last_predicted_seq(session: Session, scope: str) -> int:
     """`seq` of the newest event that has a prediction, or 0."""
     query = select(func.max(EventRow.seq)).join(PredictionRow, PredictionRow.last_event_id == EventRow.id)
     return session.scalar(query.where(PredictionRow.scope == scope)) or 0
 
 
-def unasked(session: Session) -> Sequence[str]:
+def find_unasked_scopes(session: Session) -> Sequence[str]:
     """Scopes that need a look: their newest event has no prediction, or one was not sent."""
     answers = select(PredictionRow.id).where(
         PredictionRow.scope == EventRow.scope, PredictionRow.last_event_id == EventRow.id
@@ -94,20 +94,20 @@ def unasked(session: Session) -> Sequence[str]:
     return session.scalars(select(ScopeRow.name).where(unpredicted.exists() | waiting.exists())).all()
 
 
-def unsent(session: Session, scope: str, limit: int) -> list[tuple[PredictionRow, EventRow]]:
+def find_unsent(session: Session, scope: str, limit: int) -> list[tuple[PredictionRow, EventRow]]:
     """Predictions of a scope that were not sent, with the event that each follows."""
     query = select(PredictionRow, EventRow).join(EventRow, PredictionRow.last_event_id == EventRow.id)
     rows = session.execute(query.where(PredictionRow.scope == scope, UNSENT).order_by(PredictionRow.id).limit(limit))
     return [(prediction, event) for prediction, event in rows]
 
 
-def mark_published(session: Session, ids: Sequence[int]) -> bool:
+def record_published(session: Session, ids: Sequence[int]) -> bool:
     """Note that these went out as messages, now; false where one of them was forgotten meanwhile."""
     published = update(PredictionRow).where(PredictionRow.id.in_(ids)).values(published_at=datetime.now(UTC))
     return cast(CursorResult[Any], session.execute(published)).rowcount == len(ids)
 
 
-def mark_dispatched(session: Session, prediction_id: int) -> None:
+def record_dispatched(session: Session, prediction_id: int) -> None:
     """Note that this one was handed to the dispatcher, now."""
     marked = update(PredictionRow).where(PredictionRow.id == prediction_id).values(dispatched_at=datetime.now(UTC))
     session.execute(marked)

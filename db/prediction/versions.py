@@ -14,7 +14,7 @@ from memo.core.errors import UsageError
 BUILTIN = "builtin"
 
 
-def register(
+def add_version(
     session: Session, version: str, scope: str, *, base: str, path: str, parent: str | None, metrics: dict[str, Any]
 ) -> VersionRow:
     """Add a trained version as a candidate."""
@@ -33,7 +33,7 @@ def register(
     return row
 
 
-def get(session: Session, version: str) -> VersionRow:
+def find_version(session: Session, version: str) -> VersionRow:
     """A version. Raises UsageError where there is none of that name."""
     row = session.get(VersionRow, version)
     if row is None:
@@ -41,13 +41,13 @@ def get(session: Session, version: str) -> VersionRow:
     return row
 
 
-def all_of(session: Session, scope: str | None = None) -> Sequence[VersionRow]:
+def find_versions(session: Session, scope: str | None = None) -> Sequence[VersionRow]:
     """Versions, newest first."""
     query = select(VersionRow).order_by(VersionRow.created_at.desc())
     return session.scalars(query if scope is None else query.where(VersionRow.scope == scope)).all()
 
 
-def serving(session: Session, scope: str, default_scope: str) -> VersionRow | None:
+def find_serving(session: Session, scope: str, default_scope: str) -> VersionRow | None:
     """The version that serves a scope: its own, else the default scope's; None means the built-in one."""
     for name in (scope, default_scope):
         row = session.get(ScopeRow, name)
@@ -56,31 +56,31 @@ def serving(session: Session, scope: str, default_scope: str) -> VersionRow | No
     return None
 
 
-def in_service(session: Session) -> set[str]:
+def find_in_service(session: Session) -> set[str]:
     """The versions that serve a scope."""
     return set(session.scalars(select(ScopeRow.active_version).where(ScopeRow.active_version.is_not(None))))
 
 
-def activate(session: Session, scope: str, version: str) -> None:
+def record_active(session: Session, scope: str, version: str) -> None:
     """Let a version serve a scope from its next prediction on; the one before is retired."""
-    scope_row = scopes.locked(session, scope)
+    scope_row = scopes.lock_scope(session, scope)
     if scope_row.active_version is not None and scope_row.active_version != version:
         before, scope_row.active_version = scope_row.active_version, None
         session.flush()
-        if before not in in_service(session):  # it may serve another scope
-            get(session, before).state = "retired"
+        if before not in find_in_service(session):  # it may serve another scope
+            find_version(session, before).state = "retired"
     if version == BUILTIN:
         scope_row.active_version = None
         return
-    get(session, version).state = "active"
+    find_version(session, version).state = "active"
     scope_row.active_version = version
 
 
-def remove(session: Session, names: Sequence[str]) -> None:
+def delete_versions(session: Session, names: Sequence[str]) -> None:
     """Take versions out of the registry; the built-in one serves where one of them did, or would after a roll-back."""
     session.execute(update(ScopeRow).where(ScopeRow.active_version.in_(names)).values(active_version=None))
     session.execute(delete(VersionRow).where(VersionRow.id.in_(names)))
-    for row in all_of(session):
+    for row in find_versions(session):
         replaces = row.metrics.get("replaces", {})
         if any(version in names for version in replaces.values()):
             left = {scope: BUILTIN if version in names else version for scope, version in replaces.items()}

@@ -18,12 +18,12 @@ HIDDEN = {"line_key"}
 """Of no meaning outside of the store."""
 
 
-def kind(table: str) -> str:
+def row_kind(table: str) -> str:
     """What one of its rows is called."""
     return TABLES[table].__name__.removesuffix("Row").lower()
 
 
-def counts(session: Session, scope: str | None) -> dict[str, int]:
+def count_rows(session: Session, scope: str | None) -> dict[str, int]:
     """How many rows there are in each table; of one scope, only in those that keep scopes apart."""
     found = {name: _of(name, scope) for name in TABLES}
     return {
@@ -33,7 +33,7 @@ def counts(session: Session, scope: str | None) -> dict[str, int]:
     }
 
 
-def rows(session: Session, table: str, scope: str | None) -> Iterator[dict[str, Any]]:
+def find_rows(session: Session, table: str, scope: str | None) -> Iterator[dict[str, Any]]:
     """The rows of a table, oldest first, as JSON; an event's time is on its own clock."""
     columns, which = TABLES[table].__table__.c, _of(table, scope)
     if which is None:

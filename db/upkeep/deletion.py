@@ -24,30 +24,30 @@ TRIES = 3
 """To empty the log that is written ahead; each waits for its readers, as long as for a writer."""
 
 
-def events(session: Session, ids: Sequence[int]) -> Counter[str]:
+def delete_events(session: Session, ids: Sequence[int]) -> Counter[str]:
     """Remove events; how many rows of each kind went."""
     removed = Counter[str]()
     for chunk in _chunks(ids):
-        removed += predictions(session, _on(chunk))
+        removed += delete_predictions(session, _on(chunk))
         removed["events"] += _delete(session, EventRow, EventRow.id.in_(chunk))
     return removed
 
 
-def predictions(session: Session, which: ColumnElement[bool]) -> Counter[str]:
+def delete_predictions(session: Session, which: ColumnElement[bool]) -> Counter[str]:
     """Remove predictions; how many rows of each kind went."""
     ids = select(PredictionRow.id).where(which).scalar_subquery()
     dispatches = _delete(session, DispatchRow, DispatchRow.prediction_id.in_(ids))
     return Counter(dispatches=dispatches, predictions=_delete(session, PredictionRow, which))
 
 
-def predictions_on(session: Session, event_ids: Sequence[int]) -> set[int]:
+def find_predictions_on(session: Session, event_ids: Sequence[int]) -> set[int]:
     """Ids of the predictions that go with these events."""
     return {
         number for chunk in _chunks(event_ids) for number in session.scalars(select(PredictionRow.id).where(_on(chunk)))
     }
 
 
-def dispatches_of(session: Session, ids: Sequence[int]) -> int:
+def count_dispatches(session: Session, ids: Sequence[int]) -> int:
     """How many dispatches go with these predictions."""
     counts = (select(func.count()).where(DispatchRow.prediction_id.in_(chunk)) for chunk in _chunks(ids))
     return sum(session.scalar(query) or 0 for query in counts)
@@ -57,14 +57,14 @@ def _on(event_ids: Sequence[int]) -> ColumnElement[bool]:
     return or_(PredictionRow.last_event_id.in_(event_ids), PredictionRow.outcome_event_id.in_(event_ids))
 
 
-def predictions_of(session: Session, ids: Sequence[int]) -> Counter[str]:
+def delete_predictions_by_id(session: Session, ids: Sequence[int]) -> Counter[str]:
     """The same by their ids."""
-    return sum((predictions(session, PredictionRow.id.in_(chunk)) for chunk in _chunks(ids)), Counter())
+    return sum((delete_predictions(session, PredictionRow.id.in_(chunk)) for chunk in _chunks(ids)), Counter())
 
 
-def predictions_before(session: Session, before: datetime) -> Counter[str]:
+def delete_predictions_before(session: Session, before: datetime) -> Counter[str]:
     """The same of those made before a time."""
-    return predictions(session, PredictionRow.made_at < before)
+    return delete_predictions(session, PredictionRow.made_at < before)
 
 
 def _chunks(ids: Sequence[int]) -> list[Sequence[int]]:
@@ -76,7 +76,7 @@ def _delete(session: Session, table: type[Any], which: ColumnElement[bool]) -> i
     return cast(CursorResult[Any], session.execute(statement)).rowcount
 
 
-def size(session: Session) -> int:
+def measure_size(session: Session) -> int:
     """Bytes that are in use in the store; on Postgres those of the rows alone, for it gives no file back."""
     if session.get_bind().dialect.name == "sqlite":
         pages = "pragma_page_count() a, pragma_freelist_count() b, pragma_page_size() c"
@@ -87,23 +87,23 @@ def size(session: Session) -> int:
     )
 
 
-def oldest(session: Session, count: int) -> Sequence[int]:
+def find_oldest_events(session: Session, count: int) -> Sequence[int]:
     """Ids of the oldest events."""
     return session.scalars(select(EventRow.id).order_by(EventRow.at, EventRow.seq).limit(count)).all()
 
 
-def older(session: Session, scope: str, before: datetime) -> Sequence[int]:
+def find_events_before(session: Session, scope: str, before: datetime) -> Sequence[int]:
     """Ids of a scope's events before a time, of one transaction."""
     query = select(EventRow.id).where(EventRow.scope == scope, EventRow.at < before)
     return session.scalars(query.order_by(EventRow.at).limit(BATCH)).all()
 
 
-def count(session: Session) -> int:
+def count_events(session: Session) -> int:
     """How many events there are."""
     return session.scalar(select(func.count()).select_from(EventRow)) or 0
 
 
-def give_back(store: Store) -> bool:
+def release_space(store: Store) -> bool:
     """Give the space of what was removed back; false where a reader kept SQLite's log from being emptied.
 
     Else none of what was removed is left in its files.

@@ -18,7 +18,7 @@ NOTHING: dict[str, Any] = dict.fromkeys(COUNTS, 0) | dict.fromkeys(f"hit@{k}" fo
 """The figures of a scope without a prediction."""
 
 
-def figures(session: Session, scope: str) -> dict[str, Any]:
+def find_figures(session: Session, scope: str) -> dict[str, Any]:
     """Counts of all scopes together, hit rates of `scope` alone, each scope by itself, and the last runs, as JSON."""
     scopes = _scopes(session, scope)
     return {
@@ -26,8 +26,8 @@ def figures(session: Session, scope: str) -> dict[str, Any]:
         **{name: scopes[scope][name] for name in NOTHING},
         "predictions": sum(one["predictions"] for one in scopes.values()),
         "scopes": scopes,
-        "resting": handlers.resting_as_json(session, scope),
-        "private": {one["rule"]: one["events"] for one in redactions.by_rule(session)},
+        "resting": handlers.find_all_resting(session, scope),
+        "private": {one["rule"]: one["events"] for one in redactions.count_by_rule(session)},
         "last_training": _last_training(session),
         "jobs": [
             {"name": job.name, "last_run": job.last_run.isoformat(), "last_result": job.last_result}
@@ -36,17 +36,17 @@ def figures(session: Session, scope: str) -> dict[str, Any]:
     }
 
 
-def newest(session: Session) -> tuple[int, int]:
+def find_newest_ids(session: Session) -> tuple[int, int]:
     """Ids of the newest event and of the newest prediction, or 0."""
     return session.scalar(select(func.max(EventRow.id))) or 0, session.scalar(select(func.max(PredictionRow.id))) or 0
 
 
-def events_after(session: Session, event_id: int) -> int:
+def count_events_after(session: Session, event_id: int) -> int:
     """How many events have a greater id."""
     return session.scalar(select(func.count()).where(EventRow.id > event_id)) or 0
 
 
-def known_actions(session: Session, after: int | None = None) -> Iterable[Sequence[str]]:
+def find_known_actions(session: Session, after: int | None = None) -> Iterable[Sequence[str]]:
     """Each action, once: scope, operation, target, place. Of those before the first prediction after that one."""
     place = case(
         (EventRow.operation == Operation.WINDOW_FOCUS, EventRow.app),

@@ -12,12 +12,12 @@ NOT_YET = "waits for its first time"
 """The result of a job that was only noted, so that it is due one period later."""
 
 
-def last_run(session: Session, name: str) -> datetime | None:
+def find_last_run(session: Session, name: str) -> datetime | None:
     """When a job last ran."""
     row = session.get(JobRow, name)
     return row.last_run if row else None
 
 
-def ran(session: Session, name: str, result: str) -> None:
+def record_run(session: Session, name: str, result: str) -> None:
     """Note that a job ran now."""
     session.merge(JobRow(name=name, last_run=datetime.now(UTC), last_result=result))

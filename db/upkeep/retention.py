@@ -19,26 +19,26 @@ def prune(store: Store, predictions_before: datetime, events_before: datetime, m
     The space is given back.
     """
     with store.write() as session:
-        removed = deletion.predictions_before(session, predictions_before)
-        launches.older(session, events_before)
+        removed = deletion.delete_predictions_before(session, predictions_before)
+        launches.delete_launches_before(session, events_before)
     removed += _older(store, events_before)
     if most_mb:
         removed += _down_to(store, most_mb * MEGABYTE)
     if removed.total():
-        deletion.give_back(store)
+        deletion.release_space(store)
     return removed
 
 
 def _older(store: Store, before: datetime) -> Counter[str]:
     removed = Counter[str]()
     with store.read() as session:
-        scopes = events.names(session)
+        scopes = events.all_names(session)
     for scope in scopes:
         found = True
         while found:
             with store.write() as session:
-                ids = deletion.older(session, scope, before)
-                removed += deletion.events(session, ids)
+                ids = deletion.find_events_before(session, scope, before)
+                removed += deletion.delete_events(session, ids)
             found = bool(ids)
     return removed
 
@@ -47,10 +47,10 @@ def _down_to(store: Store, most: int) -> Counter[str]:
     removed = Counter[str]()
     while True:
         with store.read() as session:
-            size, count = deletion.size(session), deletion.count(session)
+            size, count = deletion.measure_size(session), deletion.count_events(session)
             if size <= most or not count:
                 return removed
-            ids = deletion.oldest(session, max(1, int(count * (1 - most / size))))
+            ids = deletion.find_oldest_events(session, max(1, int(count * (1 - most / size))))
         for start in range(0, len(ids), deletion.BATCH):
             with store.write() as session:
-                removed += deletion.events(session, ids[start : start + deletion.BATCH])
+                removed += deletion.delete_events(session, ids[start : start + deletion.BATCH])

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from db.models import RunRow
 
 
-def ask(session: Session, kind: str, scope: str) -> RunRow | None:
+def add_run(session: Session, kind: str, scope: str) -> RunRow | None:
     """Queue a run; None where one of that kind and scope waits or runs already."""
     under_way = select(RunRow.id).where(
         RunRow.kind == kind, RunRow.scope == scope, RunRow.state.in_(("queued", "running"))
@@ -23,12 +23,12 @@ def ask(session: Session, kind: str, scope: str) -> RunRow | None:
     return row
 
 
-def queued(session: Session) -> Sequence[RunRow]:
+def find_queued(session: Session) -> Sequence[RunRow]:
     """Runs that wait for a process, oldest first."""
     return session.scalars(select(RunRow).where(RunRow.state == "queued").order_by(RunRow.id)).all()
 
 
-def start_next(session: Session) -> RunRow | None:
+def record_next_start(session: Session) -> RunRow | None:
     """Mark the oldest waiting run as running; None where none waits. Two processes never get the same one."""
     waiting = select(RunRow).where(RunRow.state == "queued").order_by(RunRow.id).limit(1)
     row = session.scalar(waiting.with_for_update(skip_locked=True))
@@ -37,21 +37,23 @@ def start_next(session: Session) -> RunRow | None:
     return row
 
 
-def finish(session: Session, run_id: int, state: str, result: dict[str, Any], version: str | None = None) -> None:
+def record_result(
+    session: Session, run_id: int, state: str, result: dict[str, Any], version: str | None = None
+) -> None:
     """Mark a run as done or failed."""
     row = session.get_one(RunRow, run_id)
     row.state, row.result, row.version, row.ended_at = state, result, version, datetime.now(UTC)
 
 
-def fail_interrupted(session: Session, reason: str) -> int:
+def record_interrupted_failed(session: Session, reason: str) -> int:
     """Runs whose process was killed have failed, or no other could ever be asked for; how many."""
     rows = session.scalars(select(RunRow).where(RunRow.state == "running")).all()
     for row in rows:
-        finish(session, row.id, "failed", {"reason": reason})
+        record_result(session, row.id, "failed", {"reason": reason})
     return len(rows)
 
 
-def requeue_interrupted(session: Session) -> int:
+def record_interrupted_queued(session: Session) -> int:
     """Runs whose process ended with the stack wait again; how many. Training resumes from its checkpoint."""
     rows = session.scalars(select(RunRow).where(RunRow.state == "running")).all()
     for row in rows:

@@ -13,7 +13,7 @@ HORIZON_S = 600
 """How far `upcoming` looks ahead, in seconds."""
 QUIET_S = 60
 """What came this recently is in use, not upcoming."""
-KINDS = frozenset({Operation.PROCESS_START, Operation.WEB_VISIT, Operation.FILE_ACCESS})
+UPCOMING_OPERATIONS = frozenset({Operation.PROCESS_START, Operation.WEB_VISIT, Operation.FILE_ACCESS})
 """Operations that can be upcoming."""
 
 
@@ -43,7 +43,7 @@ class Candidate:
         """The candidate as it stands in messages and rows."""
         return {
             "text": write_line(self.expected_at, self.action, language, self.detail),
-            "probability": rounded(self.probability),
+            "probability": round_down(self.probability),
             "action": action_as_dict(self.action),
             "expected_at": self.expected_at.isoformat(),
             "spread_s": self.spread_s,
@@ -63,7 +63,7 @@ class Upcoming:
         """The entry as it stands in messages and rows; `at` is when it was asked."""
         return {
             "text": write_line(at, self.action, language, self.detail),
-            "probability": rounded(self.probability),
+            "probability": round_down(self.probability),
             "action": action_as_dict(self.action),
             "within_s": HORIZON_S,
         }
@@ -80,7 +80,7 @@ class Ranking:
     """Whether a language model had its say."""
 
 
-def rounded(probability: float) -> float:
+def round_down(probability: float) -> float:
     """A probability in few digits; rounded down, so that a sum does not come above 1."""
     return math.floor(probability * 1e6) / 1e6
 

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from memo.messaging.feed import SHARE, away
+from memo.messaging.feed import SHARE, translate_errors
 from memo.messaging.message import EXCHANGE, amqp_connection, topic_exchange
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class TopicFeed:
             exclusive=not shared,
             auto_delete=not shared,
         )
-        with away():
+        with translate_errors():
             self._connection = amqp_connection(self._url)
             self._consumer = self._connection.Consumer(
                 [queue], on_message=self._take, no_ack=not shared, prefetch_count=SHARE, accept=["json"]
@@ -46,7 +46,7 @@ class TopicFeed:
     def read(self, wait_s: float) -> list[tuple[Any, str | bytes]]:
         """What the broker has sent."""
         assert self._connection is not None, "open first"
-        with away(), suppress(TimeoutError):
+        with translate_errors(), suppress(TimeoutError):
             self._connection.drain_events(timeout=wait_s)
         came, self._came = self._came, []
         return came
@@ -57,7 +57,7 @@ class TopicFeed:
     def done(self, token: Any) -> None:
         """Acknowledge it."""
         if self._group is not None:
-            with away():
+            with translate_errors():
                 token.ack()
 
     def close(self) -> None:

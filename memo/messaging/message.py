@@ -46,7 +46,7 @@ class Predicted(Protocol):
     latency_ms: float
 
 
-class Settled(NamedTuple):
+class SettledPrediction(NamedTuple):
     """An earlier prediction that this one's news settles: `event` is what truly came, `rank` its place or None."""
 
     id: int
@@ -55,7 +55,7 @@ class Settled(NamedTuple):
 
 
 def prediction_message(
-    prediction: Predicted, event: Event, settled: Sequence[Settled], language: Language
+    prediction: Predicted, event: Event, settled: Sequence[SettledPrediction], language: Language
 ) -> dict[str, Any]:
     """The message of a prediction made after `event`, the newest of its window."""
     return {

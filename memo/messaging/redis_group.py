@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from memo.messaging.feed import SHARE, away
+from memo.messaging.feed import SHARE, translate_errors
 from memo.messaging.message import STREAM
 from memo.messaging.redis_stream import BATCH, EntryId, StreamFeed, end_of, entries_of, entry_id, milliseconds
 
@@ -35,7 +35,7 @@ class GroupFeed(StreamFeed):
         """Make the group where it is new, and take over what is pending."""
         from redis.exceptions import ResponseError
 
-        with away():
+        with translate_errors():
             client = self._connect()
             try:
                 client.xgroup_create(STREAM, self._group, id=end_of(client), mkstream=True)
@@ -66,7 +66,7 @@ class GroupFeed(StreamFeed):
 
     def missed(self) -> datetime | None:
         """What was trimmed before the group read it, or while a reader held it."""
-        with away():
+        with translate_errors():
             if self._claimed is not None:
                 claimed, self._claimed = self._claimed, None
                 return self._since(claimed)
@@ -82,7 +82,7 @@ class GroupFeed(StreamFeed):
 
     def read(self, wait_s: float) -> list[tuple[Any, str | bytes]]:
         """First what was pending, then what is new."""
-        with away():
+        with translate_errors():
             if time.monotonic() - self._looked > TAKE_OVER_S:
                 self._take_over(self._connected)
             reply = self._connected.xreadgroup(
@@ -95,5 +95,5 @@ class GroupFeed(StreamFeed):
 
     def done(self, token: Any) -> None:
         """Acknowledge it."""
-        with away():
+        with translate_errors():
             self._connected.xack(STREAM, self._group, token)

@@ -4,7 +4,7 @@ import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from memo.messaging.feed import away
+from memo.messaging.feed import translate_errors
 from memo.messaging.message import STREAM, redis_client
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class StreamFeed:
 
     def open(self) -> None:
         """Connect; at the first time, stand behind the newest message."""
-        with away():
+        with translate_errors():
             client = self._connect()
             if self._position is None:
                 self._position = end_of(client)
@@ -45,7 +45,7 @@ class StreamFeed:
 
     def read(self, wait_s: float) -> list[tuple[Any, str | bytes]]:
         """The next messages of the stream."""
-        with away():
+        with translate_errors():
             reply = self._connected.xread({STREAM: self._position}, count=BATCH, block=milliseconds(wait_s))
         entries = entries_of(reply)
         if entries:
@@ -57,7 +57,7 @@ class StreamFeed:
 
     def missed(self) -> datetime | None:
         """The stream keeps a bounded number of messages."""
-        with away():
+        with translate_errors():
             return self._since(entry_id(self._position))
 
     def _since(self, read: EntryId) -> datetime | None:

@@ -4,7 +4,7 @@ BACK_OFF_S = (1.0, 60.0)
 """First and longest pause."""
 
 
-class BackOff:
+class Backoff:
     """Each pause is twice the one before, up to the longest; after a run longer than that it is the first one again."""
 
     def __init__(self, first: float, longest: float) -> None:

@@ -51,7 +51,7 @@ def broker_url(home: Home, settings: "Settings") -> str:
     return url
 
 
-def shown(url: str) -> str:
+def redact_url(url: str) -> str:
     """A broker's URL without user, password and options, of which one may be a password too; of a socket its path."""
     parts = urlsplit(url)
     if parts.scheme == SOCKET:
@@ -79,13 +79,13 @@ def connect(url: str) -> "Redis":
     return Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
 
 
-def check(url: str) -> None:
+def check_broker(url: str) -> None:
     """Raises MemoError where no broker answers at the URL; waits some seconds at most."""
     try:
         _ping(url)
     except Exception as error:  # each client library has many of its own
         raise MemoError(
-            f"No broker answers at {shown(url)} ({type(error).__name__}: {error}); start it, or mend broker_url."
+            f"No broker answers at {redact_url(url)} ({type(error).__name__}: {error}); start it, or mend broker_url."
         ) from error
 
 

@@ -21,7 +21,7 @@ MAX_OUTPUT = 1_000_000
 """Bytes of a child's own output, which begins anew above this; its log is another file."""
 
 
-class State(StrEnum):
+class ChildState(StrEnum):
     """Of a child."""
 
     STOPPED = "stopped"
@@ -39,7 +39,7 @@ class Child:
     command: Sequence[str]
     ready: Callable[[], bool]
     output: Path
-    state: State = State.STOPPED
+    state: ChildState = ChildState.STOPPED
     restarts: int = 0
     process: "subprocess.Popen[bytes] | None" = None
     _deaths: deque[float] = field(default_factory=lambda: deque(maxlen=DEATHS))
@@ -49,17 +49,17 @@ class Child:
         """Start it, in a session of its own: a Ctrl-C at the terminal is the supervisor's to handle."""
         try:
             self.process = start(self.command, self.output)
-            self.state = State.STARTING
+            self.state = ChildState.STARTING
         except OSError:  # no memory or no process to be had just now: as if it had died at once
             self._died()
 
     def watch(self) -> None:
         """Note what has become of it, and start it again when that is due."""
-        if self.state in (State.STARTING, State.RUNNING) and self.process and self.process.poll() is not None:
+        if self.state in (ChildState.STARTING, ChildState.RUNNING) and self.process and self.process.poll() is not None:
             self._died()
-        elif self.state is State.STARTING and self.ready():
-            self.state = State.RUNNING
-        elif self.state is State.RESTARTING and time.monotonic() >= self._again_at:
+        elif self.state is ChildState.STARTING and self.ready():
+            self.state = ChildState.RUNNING
+        elif self.state is ChildState.RESTARTING and time.monotonic() >= self._again_at:
             self.restarts += 1
             self.start()
 
@@ -67,7 +67,7 @@ class Child:
         now = time.monotonic()
         self._deaths.append(now)
         recent = sum(now - death < WITHIN_S for death in self._deaths)
-        self.state = State.FAILED if recent >= DEATHS else State.RESTARTING
+        self.state = ChildState.FAILED if recent >= DEATHS else ChildState.RESTARTING
         self._again_at = now + BACK_OFF_S * 2 ** (recent - 1)
 
     @property

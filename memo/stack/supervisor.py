@@ -19,7 +19,7 @@ from memo.core import logs
 from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.stack import broker, child, running
-from memo.stack.child import Child, State
+from memo.stack.child import Child, ChildState
 from memo.stack.process_specs import BROKER, PARTS
 
 SOON_S, LATER_S = 0.1, 5.0
@@ -29,7 +29,7 @@ GRACE_S, BROKER_GRACE_S = 6.0, 2.0
 TRAINING, REPLAY = "training", "replay"
 """Processes that end by themselves."""
 
-log = logs.get(__name__)
+log = logs.get_logger(__name__)
 
 
 class Supervisor:
@@ -59,7 +59,7 @@ class Supervisor:
     @property
     def ready(self) -> bool:
         """Whether all of them serve."""
-        return all(one.state is State.RUNNING for one in self._children)
+        return all(one.state is ChildState.RUNNING for one in self._children)
 
     def handle_signals(self, seconds: float | None) -> None:
         """End at the signals that ask for it, or after so long; look at once when a child ends."""
@@ -84,19 +84,19 @@ class Supervisor:
                 if replay and self.ready:
                     self._launch(REPLAY, [sys.executable, "-m", "data.replay", *replay])
                     replay = ()
-                settled = all(one.state in (State.RUNNING, State.FAILED) for one in self._children)
+                settled = all(one.state in (ChildState.RUNNING, ChildState.FAILED) for one in self._children)
                 with suppress(Empty):
                     self._wake.get(timeout=LATER_S if settled else SOON_S)
             if ending:
                 self._say(ending)
         finally:
             self._end()
-        return all(one.state is not State.FAILED for one in self._children)
+        return all(one.state is not ChildState.FAILED for one in self._children)
 
     def _look(self) -> None:
         for one in self._children:
             before = one.state
-            if before is State.STOPPED and (one is self._broker or self._broker_serves):
+            if before is ChildState.STOPPED and (one is self._broker or self._broker_serves):
                 self._ready_file(one.name).unlink(missing_ok=True)
                 one.start()
             one.watch()
@@ -107,13 +107,13 @@ class Supervisor:
 
     @property
     def _broker_serves(self) -> bool:
-        return self._broker is None or self._broker.state is State.RUNNING
+        return self._broker is None or self._broker.state is ChildState.RUNNING
 
     def _changed(self, one: Child) -> None:
         log.info("a part changed", part=one.name, state=one.state, restarts=one.restarts)
-        if one.state is State.RESTARTING:
+        if one.state is ChildState.RESTARTING:
             self._ready_file(one.name).unlink(missing_ok=True)
-        if one.state is State.FAILED:
+        if one.state is ChildState.FAILED:
             sentence = (
                 f"The {one.name} died {child.DEATHS} times in a minute and is given up: "
                 f"{child.last_line(one.output) or 'it said nothing'}; "
@@ -122,7 +122,7 @@ class Supervisor:
             log.error(sentence)
             self._say(sentence)
             # A broker that never came up leaves nothing to run; else the others go on: events are still stored.
-            self._stopping |= all(other.state is State.STOPPED for other in self._children if other is not one)
+            self._stopping |= all(other.state is ChildState.STOPPED for other in self._children if other is not one)
 
     def _look_after_passing(self) -> None:
         for name, process in list(self._passing.items()):

@@ -13,7 +13,7 @@ from activitywatch import Served, event, free_port, serving
 
 from collector.collector import keep_running
 from collector.intake import Intake
-from collector.source_status import States
+from collector.source_status import SourceStates
 from collector.sources.activitywatch import activitywatch, aw_server, backfill
 from collector.sources.activitywatch.activitywatch import ActivityWatchSource
 from db import migrate
@@ -76,7 +76,7 @@ class Following:
     """The source as the collector runs it."""
 
     def __init__(self, home: Home, taking: Taking) -> None:
-        self.states, self.stop = States(home), Stop()
+        self.states, self.stop = SourceStates(home), Stop()
         source = ActivityWatchSource(Settings.load(), home)
         self._watching = source.watching
         self._thread = threading.Thread(target=keep_running, args=(source, taking, self.states, self.stop))

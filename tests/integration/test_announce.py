@@ -136,7 +136,7 @@ def test_a_broker_that_is_away_holds_nobody_up_and_is_told_when_it_is_back(
 ) -> None:
     look = announcer(broker.url).look
     with capture_logs() as logged:
-        monkeypatch.setattr(announce, "log", logs.get("test"))
+        monkeypatch.setattr(announce, "log", logs.get_logger("test"))
         look(SCOPE)
         clock.now += announce.PAUSE_S
         look(SCOPE)

@@ -20,10 +20,10 @@ from memo.core.predictions import Answer
 from memo.core.settings import Settings
 from memo.messaging.message import Publisher
 from memo.stack.task_queue import make_app
-from worker.prediction.update import Looker
+from worker.prediction.update import ScopeUpdater
 from worker.predictors.ranker import Reader
 from worker.predictors.serving import Serving
-from worker.resources import Context
+from worker.resources import Resources
 
 SCOPE = "ada@host"
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -37,36 +37,36 @@ class Alone(Serving):
 
 
 @pytest.fixture
-def opened(database_url: str, redis_url: str, home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Context]:
+def opened(database_url: str, redis_url: str, home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Resources]:
     settings = {"DATABASE_URL": database_url, "BROKER_URL": redis_url, "SCOPE": SCOPE}
     for name, value in settings.items():
         monkeypatch.setenv(f"MEMO_{name}", value)
     loaded = Settings.load()
     migrate.upgrade(loaded, home)
-    context = Context(home, loaded, open_store(loaded, home), Publisher(redis_url), make_app(redis_url, loaded))
+    context = Resources(home, loaded, open_store(loaded, home), Publisher(redis_url), make_app(redis_url, loaded))
     yield context
     context.publisher.close()
     context.queue.close()
     context.store.close()
 
 
-def looker(opened: Context) -> Looker:
-    made = Looker(opened)
+def looker(opened: Resources) -> ScopeUpdater:
+    made = ScopeUpdater(opened)
     made.streams.serving = Alone(opened.settings.model)
     return made
 
 
-def happen(opened: Context, names: str) -> None:
+def happen(opened: Resources, names: str) -> None:
     with opened.store.write() as session:
-        first = events.last_seq(session, SCOPE)
+        first = events.find_last_seq(session, SCOPE)
         happened = [
             Event(START + timedelta(seconds=first + n), Operation.WEB_VISIT, f"{name}.example")
             for n, name in enumerate(names)
         ]
-        events.append(session, SCOPE, happened, [f"key {first + n}" for n in range(len(names))])
+        events.add_events(session, SCOPE, happened, [f"key {first + n}" for n in range(len(names))])
 
 
-def newest(opened: Context) -> PredictionRow:
+def newest(opened: Resources) -> PredictionRow:
     with opened.store.read() as session:
         row = session.scalar(select(PredictionRow).order_by(PredictionRow.id.desc()).limit(1))
     assert row is not None
@@ -82,7 +82,7 @@ def memo(*words: str) -> Result:
         return CliRunner().invoke(make([words[0]]), words)
 
 
-def test_a_refused_suggestion_is_said_less_where_it_was_refused(opened: Context) -> None:
+def test_a_refused_suggestion_is_said_less_where_it_was_refused(opened: Resources) -> None:
     one = looker(opened)
     happen(opened, "abacabacaba")
     one.look(SCOPE)
@@ -99,7 +99,7 @@ def test_a_refused_suggestion_is_said_less_where_it_was_refused(opened: Context)
     assert said(newest(opened), name) < 0.1 * said(first, name), "another worker knows it too"
 
 
-def test_an_answer_is_kept_over_a_restart_once(opened: Context) -> None:
+def test_an_answer_is_kept_over_a_restart_once(opened: Resources) -> None:
     one = looker(opened)
     happen(opened, "abacabacaba")
     one.look(SCOPE)
@@ -115,20 +115,20 @@ def test_an_answer_is_kept_over_a_restart_once(opened: Context) -> None:
     assert told[0] == told[1] and [sum(counts.values()) for counts in told[0].values()] == [1]
 
 
-def test_a_context_mark_is_passed_over(opened: Context) -> None:
+def test_a_context_mark_is_passed_over(opened: Resources) -> None:
     happen(opened, "ab")
     mark = Event(START + timedelta(minutes=1), Operation.SESSION_START)
     with opened.store.write() as session:
-        events.append(session, SCOPE, [mark], ["a mark"])
+        events.add_events(session, SCOPE, [mark], ["a mark"])
     looker(opened).look(SCOPE)
     row = newest(opened)
     with opened.store.write() as session:
-        noted = feedback.add(session, row, row.candidates[0]["action"], Answer.NO)
+        noted = feedback.add_answer(session, row, row.candidates[0]["action"], Answer.NO)
         assert noted.after["target"] == "b.example"
 
 
 @pytest.mark.parametrize("words", [["7", "no"], ["1", "no", "--rank", "99"]])
-def test_what_is_not_there_can_not_be_answered(opened: Context, words: list[str]) -> None:
+def test_what_is_not_there_can_not_be_answered(opened: Resources, words: list[str]) -> None:
     happen(opened, "ab")
     looker(opened).look(SCOPE)
     done = memo("feedback", *words)
@@ -138,14 +138,14 @@ def test_what_is_not_there_can_not_be_answered(opened: Context, words: list[str]
 
 
 @pytest.mark.parametrize(("text", "left"), [("a.example", 0), ("b.example", 0), ("z.example", 1)])
-def test_what_names_what_is_forgotten_goes(opened: Context, text: str, left: int) -> None:
+def test_what_names_what_is_forgotten_goes(opened: Resources, text: str, left: int) -> None:
     happen(opened, "ababab" + "z" + "ab")
     looker(opened).look(SCOPE)
     row = newest(opened)
     first = next(one["action"] for one in row.candidates if one["action"]["target"] == "a.example")
     with opened.store.write() as session:
-        feedback.add(session, row, first, Answer.NO)
+        feedback.add_answer(session, row, first, Answer.NO)
     assert memo("forget", "--text", text, "--yes").exit_code == 0
     with opened.store.read() as session:
         assert len(session.scalars(select(FeedbackRow)).all()) == left
-        assert predictions.find(session, row.id) is None
+        assert predictions.find_prediction(session, row.id) is None

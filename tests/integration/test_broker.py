@@ -13,7 +13,7 @@ from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.stack import broker
-from memo.stack.broker import LONGEST_SOCKET_PATH, broker_url, check, connect, server, serves, shown
+from memo.stack.broker import LONGEST_SOCKET_PATH, broker_url, check_broker, connect, redact_url, server, serves
 
 SECRET = "hunter2"
 
@@ -100,18 +100,18 @@ def test_a_url_that_can_not_be_read_is_not_repeated(home: Home, url: str) -> Non
 
 def test_a_url_is_shown_without_credentials(home: Home) -> None:
     for url in (f"redis://ada:a@{SECRET}@h:1/2", f"redis://h:1/2?username=ada&password={SECRET}"):
-        assert shown(broker_url(home, Settings(broker_url=url))) == "redis://h:1/2"
+        assert redact_url(broker_url(home, Settings(broker_url=url))) == "redis://h:1/2"
 
 
 def test_the_embedded_broker_is_shown_by_its_path(home: Home) -> None:
     elsewhere = Home(Path("/tmp/my home"))
-    assert shown(broker_url(elsewhere, Settings())) == "/tmp/my home/broker/socket"
+    assert redact_url(broker_url(elsewhere, Settings())) == "/tmp/my home/broker/socket"
 
 
 @pytest.mark.parametrize("scheme", ["redis", "rediss", "amqp"])
 def test_a_broker_that_does_not_answer(port: int, scheme: str) -> None:
     with pytest.raises(MemoError) as raised:
-        check(f"{scheme}://user:{SECRET}@127.0.0.1:{port}/0")
+        check_broker(f"{scheme}://user:{SECRET}@127.0.0.1:{port}/0")
     said = str(raised.value)
     assert said.startswith(f"No broker answers at {scheme}://127.0.0.1:{port}/0 (")
     assert said.endswith("start it, or mend broker_url.")
@@ -120,7 +120,7 @@ def test_a_broker_that_does_not_answer(port: int, scheme: str) -> None:
 
 def test_an_embedded_broker_that_is_away(home: Home) -> None:
     with pytest.raises(MemoError, match=f"No broker answers at {home.broker / 'socket'} "):
-        check(broker_url(home, Settings()))
+        check_broker(broker_url(home, Settings()))
     assert not serves(home)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from memo.core.paths import Home
 from memo.stack import child, supervisor
-from memo.stack.child import BACK_OFF_S, DEATHS, WITHIN_S, Child, State, end, last_line, start
+from memo.stack.child import BACK_OFF_S, DEATHS, WITHIN_S, Child, ChildState, end, last_line, start
 from memo.stack.process_specs import PARENT, Part
 from memo.stack.supervisor import Supervisor
 
@@ -59,13 +59,13 @@ def until_gone(pid: int) -> None:
 def test_a_child_runs_once_it_is_ready(tmp_path: Path) -> None:
     found = SimpleNamespace(ready=False)
     one = Child("part", SLEEP, lambda: found.ready, tmp_path / "part.out")
-    assert (one.state, one.pid) == (State.STOPPED, None)
+    assert (one.state, one.pid) == (ChildState.STOPPED, None)
     one.start()
     states = []
     for found.ready in (False, True):
         one.watch()
         states.append(one.state)
-    assert states == [State.STARTING, State.RUNNING] and one.pid is not None
+    assert states == [ChildState.STARTING, ChildState.RUNNING] and one.pid is not None
     end([one.process], SHORT_S)
     assert one.pid is None
 
@@ -84,7 +84,7 @@ def test_each_pause_before_a_restart_is_twice_the_one_before(tmp_path: Path, clo
     one.start()
     for n in range(DEATHS - 1):
         wait_for_death(one)
-        assert one.state is State.RESTARTING
+        assert one.state is ChildState.RESTARTING
         clock.now += BACK_OFF_S * 2**n - 0.01
         one.watch()
         assert one.restarts == n, "too early"
@@ -92,7 +92,7 @@ def test_each_pause_before_a_restart_is_twice_the_one_before(tmp_path: Path, clo
         one.watch()
         assert one.restarts == n + 1
     wait_for_death(one)
-    assert one.state is State.FAILED
+    assert one.state is ChildState.FAILED
 
 
 def test_one_that_is_given_up_stays_so(tmp_path: Path, clock: Clock) -> None:
@@ -101,7 +101,7 @@ def test_one_that_is_given_up_stays_so(tmp_path: Path, clock: Clock) -> None:
     for _ in range(3 * DEATHS):
         clock.now += 10.0
         one.watch()
-    assert (one.state, one.restarts, one.pid) == (State.FAILED, DEATHS - 1, None)
+    assert (one.state, one.restarts, one.pid) == (ChildState.FAILED, DEATHS - 1, None)
 
 
 def test_deaths_long_apart_are_never_given_up(tmp_path: Path, clock: Clock) -> None:
@@ -109,7 +109,7 @@ def test_deaths_long_apart_are_never_given_up(tmp_path: Path, clock: Clock) -> N
     one.start()
     for n in range(2 * DEATHS):
         wait_for_death(one)
-        assert one.state is State.RESTARTING
+        assert one.state is ChildState.RESTARTING
         clock.now += WITHIN_S / (DEATHS - 1) + 0.1
         one.watch()
         assert one.restarts == n + 1
@@ -120,7 +120,7 @@ def test_one_that_dies_before_it_is_ready_is_started_again(tmp_path: Path, clock
     one = watched(tmp_path, DIE, ready=False)
     one.start()
     wait_for_death(one)
-    assert one.state is State.RESTARTING
+    assert one.state is ChildState.RESTARTING
 
 
 def test_output_is_appended_and_begins_anew_when_it_is_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,18 +245,18 @@ def test_a_part_that_dies_too_often_is_given_up_aloud(home: Home, fake_parts: No
 def test_the_others_go_on_beside_it(home: Home, fake_parts: None, monkeypatch: pytest.MonkeyPatch) -> None:
     listener = Listener()
     one = Supervisor(home, ["healthy", "sickly"], listener.hear)
-    looks: list[dict[str, State]] = []
+    looks: list[dict[str, ChildState]] = []
 
     def look() -> None:
         Supervisor._look(one)
         states = {found.name: found.state for found in one._children}
         looks.append(states)
-        if states == {"healthy": State.RUNNING, "sickly": State.FAILED}:
+        if states == {"healthy": ChildState.RUNNING, "sickly": ChildState.FAILED}:
             one.stop()
 
     monkeypatch.setattr(one, "_look", look)
     assert one.run() is False
-    assert looks[-1]["healthy"] is State.RUNNING
+    assert looks[-1]["healthy"] is ChildState.RUNNING
 
 
 def test_without_a_broker_nothing_begins_and_all_ends(home: Home, fake_parts: None) -> None:

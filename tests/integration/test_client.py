@@ -295,7 +295,7 @@ def stored(database_url: str, monkeypatch: pytest.MonkeyPatch, home: Home) -> Ca
         with store.write() as session:
             repeats = events.Repeats()
             batch = [Event(datetime.now(UTC), Operation.WEB_VISIT, f"{uuid4()}.example") for _ in range(count)]
-            events.append(session, "ada@host.example", batch, [repeats.key(event) for event in batch])
+            events.add_events(session, "ada@host.example", batch, [repeats.key(event) for event in batch])
             newest = session.scalars(select(EventRow.id).order_by(EventRow.id.desc()).limit(count)).all()
             session.add_all(prediction(None, event_id) for event_id in reversed(newest))
             session.flush()

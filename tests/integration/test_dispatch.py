@@ -36,7 +36,7 @@ from memo.core.settings import Settings
 from memo.protocols import Cost, DispatchContext, Handler
 from worker import handlers as installing
 from worker.handlers import record
-from worker.resources import Context
+from worker.resources import Resources
 
 RECORDED = "dispatched.jsonl"
 Given = list[tuple[str, Candidate, DispatchContext]]
@@ -44,7 +44,7 @@ Given = list[tuple[str, Candidate, DispatchContext]]
 
 
 @pytest.fixture
-def opened(database_url: str, home: Home) -> Iterator[Context]:
+def opened(database_url: str, home: Home) -> Iterator[Resources]:
     with opened_store(database_url, home) as context:
         yield context
 
@@ -101,7 +101,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Given:
     return noted
 
 
-def test_handlers_run_in_the_order_of_the_route(opened: Context, given: Given) -> None:
+def test_handlers_run_in_the_order_of_the_route(opened: Resources, given: Given) -> None:
     for route in (("two", "one"), ("one", "two")):
         prediction = predict(opened, target=route[0])
         dispatch(under(opened, *route), prediction)
@@ -109,7 +109,7 @@ def test_handlers_run_in_the_order_of_the_route(opened: Context, given: Given) -
         assert went(opened, prediction) == [(name, "done") for name in route]
 
 
-def test_only_the_route_of_the_operation_is_taken(opened: Context, given: Given) -> None:
+def test_only_the_route_of_the_operation_is_taken(opened: Resources, given: Given) -> None:
     routes = {Operation.WEB_VISIT: ["one"], Operation.PROCESS_START: ["two"]}
     routed = under(opened, "one", "two", routes=routes)
     for operation in ("web_visit", "process_start", "file_access"):
@@ -117,7 +117,7 @@ def test_only_the_route_of_the_operation_is_taken(opened: Context, given: Given)
     assert [name for name, _, _ in given] == ["one", "two"]
 
 
-def test_a_handler_is_given_the_first_candidate_and_its_prediction(opened: Context, given: Given) -> None:
+def test_a_handler_is_given_the_first_candidate_and_its_prediction(opened: Resources, given: Given) -> None:
     now = datetime.now(UTC)
     prediction = predict(opened, "Firefox", 0.75, made_at=now)
     dispatch(under(opened, "one"), prediction)
@@ -134,7 +134,7 @@ def test_a_handler_is_given_the_first_candidate_and_its_prediction(opened: Conte
     assert row.duration_ms is not None and row.duration_ms >= 0
 
 
-def test_what_is_upcoming_is_given_with_the_whole_horizon(opened: Context, given: Given) -> None:
+def test_what_is_upcoming_is_given_with_the_whole_horizon(opened: Resources, given: Given) -> None:
     now = datetime.now(UTC)
     prediction = predict(opened, "a", 0.1, upcoming=[("soon", 0.9), ("later", 0.6)], made_at=now)
     dispatch(under(opened, "one", routes={}, upcoming={Operation.PROCESS_START: ["one"]}), prediction)
@@ -145,7 +145,7 @@ def test_what_is_upcoming_is_given_with_the_whole_horizon(opened: Context, given
     assert went(opened) == [("one", "done")], "one go at each prediction"
 
 
-def test_a_handler_takes_the_best_candidate_that_it_accepts(opened: Context, given: Given) -> None:
+def test_a_handler_takes_the_best_candidate_that_it_accepts(opened: Resources, given: Given) -> None:
     soon = under(opened, "picky", upcoming={Operation.PROCESS_START: ["picky"]})
     dispatch(soon, predict(opened, "a", 0.9, upcoming=[("b", 0.8), ("picked", 0.7)]))
     assert [(candidate.action.target, candidate.probability) for _, candidate, _ in given] == [("picked", 0.7)]
@@ -153,7 +153,7 @@ def test_a_handler_takes_the_best_candidate_that_it_accepts(opened: Context, giv
     assert len(rows(opened)) == 1, "where it accepts none there is nothing to say"
 
 
-def test_a_handler_takes_the_best_candidate_that_no_gate_stops(opened: Context, given: Given) -> None:
+def test_a_handler_takes_the_best_candidate_that_no_gate_stops(opened: Resources, given: Given) -> None:
     soon = under(opened, "one", routes={}, upcoming={Operation.PROCESS_START: ["one"]})
     for _ in range(3):
         dispatch(soon, predict(opened, upcoming=[("a", 0.9), ("b", 0.7), ("c", 0.4)]))
@@ -163,7 +163,7 @@ def test_a_handler_takes_the_best_candidate_that_no_gate_stops(opened: Context, 
     assert last.detail.startswith("cooldown: ")
 
 
-def test_a_handler_that_is_not_on_is_counted_and_does_nothing(opened: Context, given: Given) -> None:
+def test_a_handler_that_is_not_on_is_counted_and_does_nothing(opened: Resources, given: Given) -> None:
     prediction = predict(opened)
     dispatch(under(opened, "one", "costly", on=["one"], budget_per_hour=1), prediction)
     assert went(opened) == [("one", "done"), ("costly", "dry")]
@@ -175,12 +175,12 @@ def test_a_handler_that_is_not_on_is_counted_and_does_nothing(opened: Context, g
     assert stopped_by(opened, other) == "budget: 1 of 1 an hour are spent", "the gates are those of a real go"
 
 
-def test_a_handler_that_is_neither_on_nor_installed_is_passed_over(opened: Context, given: Given) -> None:
+def test_a_handler_that_is_neither_on_nor_installed_is_passed_over(opened: Resources, given: Given) -> None:
     dispatch(under(opened, "unknown", "one", on=["one"]), predict(opened))
     assert went(opened) == [("one", "done")]
 
 
-def test_the_default_route_logs_and_records(opened: Context, home: Home) -> None:
+def test_the_default_route_logs_and_records(opened: Resources, home: Home) -> None:
     prediction = predict(opened)
     with capture_logs() as logs:
         dispatch(opened, prediction)
@@ -192,7 +192,7 @@ def test_the_default_route_logs_and_records(opened: Context, home: Home) -> None
 
 @pytest.mark.parametrize("missing", ["unknown", "damaged"])
 def test_a_handler_that_fails_is_a_failed_row_and_the_next_one_runs(
-    opened: Context, given: Given, missing: str
+    opened: Resources, given: Given, missing: str
 ) -> None:
     prediction = predict(opened)
     with capture_logs() as logs:
@@ -213,7 +213,7 @@ def test_a_handler_that_fails_is_a_failed_row_and_the_next_one_runs(
     assert ("no handler is installed under the name unknown" in found[missing].detail) == (missing == "unknown")
 
 
-def test_a_failed_go_is_not_repeated_and_costs_no_budget(opened: Context, given: Given) -> None:
+def test_a_failed_go_is_not_repeated_and_costs_no_budget(opened: Resources, given: Given) -> None:
     failing = under(opened, "failing", budget_per_hour=1)
     prediction = predict(opened)
     dispatch(failing, prediction)
@@ -224,7 +224,7 @@ def test_a_failed_go_is_not_repeated_and_costs_no_budget(opened: Context, given:
 
 
 @pytest.mark.parametrize("cooldown_s", [0, 60])
-def test_a_prediction_dispatched_twice_acts_once(opened: Context, given: Given, cooldown_s: int) -> None:
+def test_a_prediction_dispatched_twice_acts_once(opened: Resources, given: Given, cooldown_s: int) -> None:
     prediction = predict(opened)
     for _ in range(2):
         dispatch(under(opened, "one", "two", cooldown_s=cooldown_s), prediction)
@@ -232,7 +232,7 @@ def test_a_prediction_dispatched_twice_acts_once(opened: Context, given: Given, 
     assert went(opened) == [("one", "done"), ("two", "done")]
 
 
-def test_what_was_cut_off_goes_on_with_the_next_handler(opened: Context, given: Given) -> None:
+def test_what_was_cut_off_goes_on_with_the_next_handler(opened: Resources, given: Given) -> None:
     prediction = predict(opened)
     dispatch(under(opened, "one"), prediction)
     with opened.store.write() as session:
@@ -241,7 +241,7 @@ def test_what_was_cut_off_goes_on_with_the_next_handler(opened: Context, given: 
     assert went(opened) == [("one", "claimed"), ("two", "done")]
 
 
-def test_what_a_gate_stopped_stays_stopped(opened: Context, given: Given) -> None:
+def test_what_a_gate_stopped_stays_stopped(opened: Resources, given: Given) -> None:
     prediction = predict(opened, probability=0.4)
     dispatch(under(opened, "one"), prediction)
     dispatch(under(opened, "one", minimum_probability=0.1), prediction)
@@ -249,7 +249,7 @@ def test_what_a_gate_stopped_stays_stopped(opened: Context, given: Given) -> Non
     assert given == []
 
 
-def test_the_confidence_gate_names_itself(opened: Context, given: Given) -> None:
+def test_the_confidence_gate_names_itself(opened: Resources, given: Given) -> None:
     unlikely, enough = predict(opened, "a", 0.49), predict(opened, "b", 0.5)
     dispatch(under(opened, "one"), unlikely)
     assert stopped_by(opened, unlikely) == "confidence: 0.49 is below 0.50"
@@ -257,14 +257,14 @@ def test_the_confidence_gate_names_itself(opened: Context, given: Given) -> None
     assert went(opened, enough) == [("one", "done")]
 
 
-def test_what_comes_too_late_is_not_done(opened: Context, given: Given) -> None:
+def test_what_comes_too_late_is_not_done(opened: Resources, given: Given) -> None:
     stale = predict(opened, made_at=datetime.now(UTC) - timedelta(seconds=70))
     dispatch(under(opened, "one"), stale)
     assert stopped_by(opened, stale).startswith("late: its time ended 1")
     assert given == []
 
 
-def test_a_pause_stops_each_handler(opened: Context, home: Home, given: Given) -> None:
+def test_a_pause_stops_each_handler(opened: Resources, home: Home, given: Given) -> None:
     pauses.begin(home, None)
     paused = predict(opened)
     dispatch(under(opened, "one"), paused)
@@ -274,12 +274,12 @@ def test_a_pause_stops_each_handler(opened: Context, home: Home, given: Given) -
     assert len(given) == 1
 
 
-def test_what_was_refused_for_ever_is_done_after_a_yes_alone(opened: Context, given: Given) -> None:
+def test_what_was_refused_for_ever_is_done_after_a_yes_alone(opened: Resources, given: Given) -> None:
     def answer(about: int, answer: Answer) -> None:
         with opened.store.write() as session:
-            row = predictions.find(session, about)
+            row = predictions.find_prediction(session, about)
             assert row
-            feedback.add(session, row, action("a"), answer)
+            feedback.add_answer(session, row, action("a"), answer)
 
     answer(predict(opened), Answer.NEVER)
     answer(predict(opened), Answer.NO)
@@ -293,19 +293,19 @@ def test_what_was_refused_for_ever_is_done_after_a_yes_alone(opened: Context, gi
     assert len(given) == 3
 
 
-def test_an_answer_in_a_result_is_feedback(opened: Context, given: Given) -> None:
+def test_an_answer_in_a_result_is_feedback(opened: Resources, given: Given) -> None:
     dispatch(under(opened, "asking"), predict(opened))
     with opened.store.read() as session:
-        [answered] = feedback.after(session, SCOPE, 0)
+        [answered] = feedback.find_answers_after(session, SCOPE, 0)
     assert (answered.answer, answered.action) == ("never", action("a"))
     again = predict(opened)
     dispatch(under(opened, "asking", cooldown_s=0), again)
     assert stopped_by(opened, again).startswith("refused: ")
 
 
-def test_a_handler_that_turned_itself_off_rests(opened: Context, given: Given) -> None:
+def test_a_handler_that_turned_itself_off_rests(opened: Resources, given: Given) -> None:
     with opened.store.write() as session:
-        handlers.turn_off(session, SCOPE, "costly", "its last 20 goes cost 5.0 s and saved 1.0 s")
+        handlers.record_rest(session, SCOPE, "costly", "its last 20 goes cost 5.0 s and saved 1.0 s")
     stopped = predict(opened)
     dispatch(under(opened, "costly", "two"), stopped)
     assert went(opened, stopped) == [("costly", "stopped"), ("two", "done")]
@@ -314,7 +314,7 @@ def test_a_handler_that_turned_itself_off_rests(opened: Context, given: Given) -
     assert [name for name, _, _ in given] == ["two", "costly"], "another person's may pay"
 
 
-def test_the_cooldown_gate_holds_for_one_action_of_one_handler_and_scope(opened: Context, given: Given) -> None:
+def test_the_cooldown_gate_holds_for_one_action_of_one_handler_and_scope(opened: Resources, given: Given) -> None:
     first, again, another, elsewhere = (
         predict(opened),
         predict(opened),
@@ -334,7 +334,7 @@ def test_the_cooldown_gate_holds_for_one_action_of_one_handler_and_scope(opened:
     assert [name for name, _, _ in given] == ["one", "one", "one", "two", "one"]
 
 
-def test_what_was_prepared_is_not_prepared_again_while_it_may_come(opened: Context, given: Given) -> None:
+def test_what_was_prepared_is_not_prepared_again_while_it_may_come(opened: Resources, given: Given) -> None:
     patient = under(opened, "costly", "one", cooldown_s=0)
     dispatch(patient, predict(opened))
     again = predict(opened)
@@ -347,7 +347,7 @@ def test_what_was_prepared_is_not_prepared_again_while_it_may_come(opened: Conte
     assert [name for name, _, _ in given].count("costly") == 2, "once it came, it may be prepared again"
 
 
-def test_the_budget_gate_counts_the_goes_of_a_handler_in_an_hour(opened: Context, given: Given) -> None:
+def test_the_budget_gate_counts_the_goes_of_a_handler_in_an_hour(opened: Resources, given: Given) -> None:
     limited = under(opened, "one", "two", budget_per_hour=2)
     first, second, third, elsewhere = (
         predict(opened, "a"),
@@ -366,14 +366,14 @@ def test_the_budget_gate_counts_the_goes_of_a_handler_in_an_hour(opened: Context
     assert went(opened, later) == [("one", "done"), ("two", "done")]
 
 
-def test_a_handler_may_want_fewer_goes_an_hour(opened: Context, given: Given) -> None:
+def test_a_handler_may_want_fewer_goes_an_hour(opened: Resources, given: Given) -> None:
     first, second = predict(opened, "a"), predict(opened, "b")
     for prediction in (first, second):
         dispatch(under(opened, "rare"), prediction)
     assert stopped_by(opened, second) == "budget: 1 of 1 an hour are spent"
 
 
-def test_the_budget_gate_counts_what_is_read(opened: Context, given: Given) -> None:
+def test_the_budget_gate_counts_what_is_read(opened: Resources, given: Given) -> None:
     limited = under(opened, "costly", "one", budget_mb_per_hour=50)
     first, second = predict(opened, "a"), predict(opened, "b")
     for prediction in (first, second):
@@ -382,7 +382,7 @@ def test_the_budget_gate_counts_what_is_read(opened: Context, given: Given) -> N
     assert rows(opened, second)[0].detail == "budget: 30 MB and 30 MB more are above 50 MB an hour"
 
 
-def hits(opened: Context, number: int, gain_s: float | None, ago: timedelta = timedelta(hours=2)) -> None:
+def hits(opened: Resources, number: int, gain_s: float | None, ago: timedelta = timedelta(hours=2)) -> None:
     """So many past goes of the handler `costly` that came true."""
     with opened.store.read() as session:
         before = session.scalar(select(func.max(DispatchRow.id))) or 0
@@ -393,7 +393,7 @@ def hits(opened: Context, number: int, gain_s: float | None, ago: timedelta = ti
         session.execute(update(DispatchRow).where(DispatchRow.id > before).values(**values))
 
 
-def test_the_value_gate_lets_only_the_likely_pass_until_hits_are_known(opened: Context, given: Given) -> None:
+def test_the_value_gate_lets_only_the_likely_pass_until_hits_are_known(opened: Resources, given: Given) -> None:
     hits(opened, 2, gain_s=9.0)
     unlikely = predict(opened, probability=0.59)
     dispatch(under(opened, "costly", "noticed", "one"), unlikely)
@@ -410,7 +410,7 @@ def test_the_value_gate_lets_only_the_likely_pass_until_hits_are_known(opened: C
 
 
 def test_a_hit_of_which_nobody_knows_what_it_saved_is_known_only_where_attention_is_all_it_costs(
-    opened: Context, given: Given
+    opened: Resources, given: Given
 ) -> None:
     hits(opened, 3, None)
     with opened.store.write() as session:
@@ -424,7 +424,7 @@ def test_a_hit_of_which_nobody_knows_what_it_saved_is_known_only_where_attention
 
 @pytest.mark.parametrize(("gain_s", "passes"), [(0.3, False), (0.5, True)])
 def test_the_value_gate_weighs_what_a_hit_saves_with_the_cost(
-    opened: Context, given: Given, gain_s: float, passes: bool
+    opened: Resources, given: Given, gain_s: float, passes: bool
 ) -> None:
     hits(opened, 3, gain_s)
     prediction = predict(opened, probability=0.6)
@@ -435,7 +435,7 @@ def test_the_value_gate_weighs_what_a_hit_saves_with_the_cost(
         assert stopped_by(opened, prediction) == "value: 0.60 x 0.30 s is not above the cost of 0.20 s"
 
 
-def test_what_was_in_memory_says_nothing_of_what_was_not(opened: Context, given: Given) -> None:
+def test_what_was_in_memory_says_nothing_of_what_was_not(opened: Resources, given: Given) -> None:
     hits(opened, 3, 0.0)
     first = predict(opened, probability=0.55)
     dispatch(under(opened, "costly"), first)
@@ -445,7 +445,7 @@ def test_what_was_in_memory_says_nothing_of_what_was_not(opened: Context, given:
     assert rows(opened)[-1].status == "done"
 
 
-def test_what_never_seemed_worth_it_is_tried_again_after_a_week(opened: Context, given: Given) -> None:
+def test_what_never_seemed_worth_it_is_tried_again_after_a_week(opened: Resources, given: Given) -> None:
     hits(opened, 3, 0.1, ago=timedelta(days=6.9))
     early = predict(opened, probability=0.9)
     dispatch(under(opened, "costly"), early)
@@ -456,14 +456,14 @@ def test_what_never_seemed_worth_it_is_tried_again_after_a_week(opened: Context,
     assert rows(opened)[-1].status == "done"
 
 
-def test_gates_of_the_machine_are_asked(opened: Context, given: Given) -> None:
+def test_gates_of_the_machine_are_asked(opened: Resources, given: Given) -> None:
     prediction = predict(opened)
     dispatch(under(opened, "costly", "noticed", "one"), prediction, Still(charge=49, full=True))
     assert went(opened, prediction) == [("costly", "stopped"), ("noticed", "stopped"), ("one", "done")]
     assert [row.detail.partition(":")[0] for row in rows(opened)[:2]] == ["battery", "full screen"]
 
 
-def test_gates_are_asked_in_their_order_and_the_first_objection_counts(opened: Context, given: Given) -> None:
+def test_gates_are_asked_in_their_order_and_the_first_objection_counts(opened: Resources, given: Given) -> None:
     dispatch(under(opened, "one"), predict(opened))
     all_object = under(opened, "one", cooldown_s=60, budget_per_hour=0)
     by = []
@@ -475,7 +475,7 @@ def test_gates_are_asked_in_their_order_and_the_first_objection_counts(opened: C
     assert len(given) == 1
 
 
-def test_what_a_gate_stopped_spends_nothing(opened: Context, given: Given) -> None:
+def test_what_a_gate_stopped_spends_nothing(opened: Resources, given: Given) -> None:
     limited = under(opened, "one", budget_per_hour=1)
     dispatch(limited, predict(opened, probability=0.1))
     certain = predict(opened)
@@ -483,7 +483,7 @@ def test_what_a_gate_stopped_spends_nothing(opened: Context, given: Given) -> No
     assert went(opened, certain) == [("one", "done")]
 
 
-def test_without_a_prediction_or_a_candidate_nothing_happens(opened: Context, given: Given) -> None:
+def test_without_a_prediction_or_a_candidate_nothing_happens(opened: Resources, given: Given) -> None:
     prediction = predict(opened)
     with opened.store.write() as session:
         session.execute(update(PredictionRow).values(candidates=[]))
@@ -496,7 +496,7 @@ HOSTILE = ["a\nb\r\nc", 'quote " and \\ back', "\x1b[31m\x00\x85\u2028", "half \
 
 
 @pytest.mark.parametrize("title", HOSTILE, ids=range(len(HOSTILE)))
-def test_record_keeps_a_hostile_title_on_one_json_line(opened: Context, home: Home, title: str) -> None:
+def test_record_keeps_a_hostile_title_on_one_json_line(opened: Resources, home: Home, title: str) -> None:
     now = datetime.now(UTC)
     prediction = predict(opened, title, operation="window_focus", place="Code", made_at=now)
     with capture_logs():
@@ -513,7 +513,7 @@ def test_record_keeps_a_hostile_title_on_one_json_line(opened: Context, home: Ho
     }
 
 
-def test_record_appends_to_a_file_that_only_its_owner_can_read(opened: Context, home: Home) -> None:
+def test_record_appends_to_a_file_that_only_its_owner_can_read(opened: Resources, home: Home) -> None:
     predictions = [predict(opened, target) for target in "abc"]
     for prediction in predictions:
         dispatch(under(opened, "record"), prediction)
@@ -521,7 +521,7 @@ def test_record_appends_to_a_file_that_only_its_owner_can_read(opened: Context, 
     assert stat.S_IMODE((home.root / RECORDED).stat().st_mode) == 0o600
 
 
-def test_record_sets_a_full_file_aside(opened: Context, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_record_sets_a_full_file_aside(opened: Resources, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record, "MAX_BYTES", 10)
     predictions = [predict(opened, target) for target in "abc"]
     for prediction in predictions:

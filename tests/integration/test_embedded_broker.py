@@ -19,7 +19,7 @@ import pytest
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.stack import broker
-from memo.stack.broker import broker_url, check, connect, server, serves
+from memo.stack.broker import broker_url, check_broker, connect, server, serves
 
 WAIT_S = 30.0
 
@@ -71,7 +71,7 @@ def command(request: pytest.FixtureRequest, home: Home, monkeypatch: pytest.Monk
 
 def test_it_answers_on_its_socket_and_on_no_port(home: Home, command: list[str]) -> None:
     with running(home, command) as process:
-        check(broker_url(home, Settings()))
+        check_broker(broker_url(home, Settings()))
         assert psutil.Process(process.pid).net_connections("inet") == []
         with connect(broker_url(home, Settings())) as client:
             assert client.info("persistence")["aof_enabled"] == 1
@@ -109,7 +109,7 @@ def test_a_home_with_an_odd_name() -> None:
         home = Home(root)
         home.logs.mkdir()
         with running(home, OURS):
-            check(broker_url(home, Settings()))
+            check_broker(broker_url(home, Settings()))
     finally:
         shutil.rmtree(root)
 
@@ -142,8 +142,8 @@ def test_one_that_cannot_run_says_so_in_a_sentence(home: Home) -> None:
 
 
 def test_a_redis_by_url_answers(redis_url: str) -> None:
-    check(redis_url)
+    check_broker(redis_url)
 
 
 def test_a_rabbitmq_by_url_answers(amqp_url: str) -> None:
-    check(amqp_url)
+    check_broker(amqp_url)

@@ -41,10 +41,10 @@ from db.models import (
 from db.prediction import feedback, predictions, versions
 from db.upkeep import deletion, jobs, retention
 from db.upkeep.copy import HIDDEN
-from db.upkeep.deletion import give_back
+from db.upkeep.deletion import release_space
 from forget import erase_rows
 from forget import match as finding
-from forget.query import Wanted
+from forget.query import ForgetQuery
 from memo.core import launch_sets, pauses
 from memo.core.errors import MemoError
 from memo.core.events import Event, Operation
@@ -55,14 +55,14 @@ from memo.core.settings import Settings
 from memo.messaging.message import STREAM, Publisher
 from memo.protocols import Batch, Cost, DispatchContext
 from memo.stack.task_queue import make_app
+from training.build_version import build_version as make_version
 from training.build_version import last_forgotten
-from training.build_version import make as make_version
 from worker.handlers.record import RecordHandler
 from worker.prediction import outbox
-from worker.prediction.update import Looker
+from worker.prediction.update import ScopeUpdater
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.serving import Serving
-from worker.resources import Context
+from worker.resources import Resources
 
 SCOPE = "ada@host"
 START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
@@ -100,9 +100,9 @@ def happen(store: Store, given: Sequence[Event], scope: str = SCOPE) -> list[int
     """Store events, a minute apart; their ids."""
     repeats = events.Repeats()
     with store.write() as session:
-        first = events.last_seq(session, scope)
+        first = events.find_last_seq(session, scope)
         timed = [replace(one, at=one.at + timedelta(minutes=first + n)) for n, one in enumerate(given)]
-        events.append(session, scope, timed, [repeats.key(one) for one in timed])
+        events.add_events(session, scope, timed, [repeats.key(one) for one in timed])
         query = select(EventRow.id).where(EventRow.scope == scope, EventRow.seq > first).order_by(EventRow.seq)
         return list(session.scalars(query))
 
@@ -134,14 +134,14 @@ def predict(
     with store.write() as session:
         session.add(row)
         session.flush()
-        dispatches.claim(session, [dispatches.Claim(row.id, row.scope, "log", FOCUS.action, 0.5)])
+        dispatches.add_claims(session, [dispatches.Claim(row.id, row.scope, "log", FOCUS.action, 0.5)])
         return row.id
 
 
-def forget(store: Store, wanted: Wanted) -> dict[str, int]:
+def forget(store: Store, wanted: ForgetQuery) -> dict[str, int]:
     with store.read() as session:
-        what = finding.find(session, wanted, lambda _done, _total: None)
-        ids = finding.predictions(session, what)
+        what = finding.find_matches(session, wanted, lambda _done, _total: None)
+        ids = finding.matching_predictions(session, what)
     hanging, _ = erase_rows.unlearn(store, what, ids)
     removed, _ = erase_rows.forget(store, what, lambda _done, _total: None)
     return dict(hanging + removed)
@@ -163,32 +163,32 @@ ALL = (FOCUS, START_OF, VISIT, FILE, CHINESE)
 @pytest.mark.parametrize(
     ("wanted", "gone"),
     [
-        (Wanted(app="Thunderbird"), [FOCUS, START_OF]),
-        (Wanted(app="thunder"), []),
-        (Wanted(app="writer"), [FILE]),
-        (Wanted(site="shop.example"), [VISIT]),
-        (Wanted(site="SHOP.example"), [VISIT]),
-        (Wanted(site="hop.example"), []),
-        (Wanted(text="balance"), [VISIT]),
-        (Wanted(text="100%"), [VISIT]),
-        (Wanted(text="1_0%"), []),
-        (Wanted(text="%"), [VISIT]),
-        (Wanted(text="_"), []),
-        (Wanted(text="工资"), [CHINESE]),
-        (Wanted(text="PAPERS"), [FILE]),
-        (Wanted(text="/usr/bin"), [START_OF]),
-        (Wanted(app="thunderbird", text="inbox"), [FOCUS]),
-        (Wanted(app="thunderbird", site="shop.example"), []),
-        (Wanted(since=START + timedelta(minutes=3)), [FILE, CHINESE]),
-        (Wanted(until=START + timedelta(minutes=3)), [FOCUS, START_OF, VISIT]),
-        (Wanted(app="thunderbird", since=START + timedelta(minutes=1)), [START_OF]),
-        (Wanted(scope="somebody else"), []),
-        (Wanted(scope=SCOPE), list(ALL)),
-        (Wanted(), list(ALL)),
+        (ForgetQuery(app="Thunderbird"), [FOCUS, START_OF]),
+        (ForgetQuery(app="thunder"), []),
+        (ForgetQuery(app="writer"), [FILE]),
+        (ForgetQuery(site="shop.example"), [VISIT]),
+        (ForgetQuery(site="SHOP.example"), [VISIT]),
+        (ForgetQuery(site="hop.example"), []),
+        (ForgetQuery(text="balance"), [VISIT]),
+        (ForgetQuery(text="100%"), [VISIT]),
+        (ForgetQuery(text="1_0%"), []),
+        (ForgetQuery(text="%"), [VISIT]),
+        (ForgetQuery(text="_"), []),
+        (ForgetQuery(text="工资"), [CHINESE]),
+        (ForgetQuery(text="PAPERS"), [FILE]),
+        (ForgetQuery(text="/usr/bin"), [START_OF]),
+        (ForgetQuery(app="thunderbird", text="inbox"), [FOCUS]),
+        (ForgetQuery(app="thunderbird", site="shop.example"), []),
+        (ForgetQuery(since=START + timedelta(minutes=3)), [FILE, CHINESE]),
+        (ForgetQuery(until=START + timedelta(minutes=3)), [FOCUS, START_OF, VISIT]),
+        (ForgetQuery(app="thunderbird", since=START + timedelta(minutes=1)), [START_OF]),
+        (ForgetQuery(scope="somebody else"), []),
+        (ForgetQuery(scope=SCOPE), list(ALL)),
+        (ForgetQuery(), list(ALL)),
     ],
     ids=repr,
 )
-def test_what_is_given_holds_together(store: Store, wanted: Wanted, gone: list[Event]) -> None:
+def test_what_is_given_holds_together(store: Store, wanted: ForgetQuery, gone: list[Event]) -> None:
     happen(store, ALL)
     assert forget(store, wanted).get("events", 0) == len(gone)
     assert targets(store) == [one.target for one in ALL if one not in gone]
@@ -197,14 +197,14 @@ def test_what_is_given_holds_together(store: Store, wanted: Wanted, gone: list[E
 @pytest.mark.parametrize(("stored", "asked"), [("MÜLLER", "müller"), ("Müller", "MÜLLER"), ("Отчёт", "отчёт")])
 def test_text_is_found_in_any_case_of_any_script(store: Store, stored: str, asked: str) -> None:
     happen(store, [event(Operation.PROCESS_START, stored)])
-    assert forget(store, Wanted(text=asked))["events"] == 1
+    assert forget(store, ForgetQuery(text=asked))["events"] == 1
 
 
 @pytest.mark.parametrize("written", ["localhost:8080", "LOCALHOST", "localhost.", "www.localhost"])
 @pytest.mark.parametrize("asked", ["localhost", "http://localhost:8080/path?q=1"])
 def test_a_site_is_found_however_it_is_written(store: Store, written: str, asked: str) -> None:
     happen(store, [event(Operation.WEB_VISIT, written), event(Operation.WEB_VISIT, "mylocalhost")])
-    assert forget(store, Wanted(site=asked))["events"] == 1
+    assert forget(store, ForgetQuery(site=asked))["events"] == 1
 
 
 def test_a_site_of_other_letters_is_found_by_both_its_names(store: Store) -> None:
@@ -212,7 +212,7 @@ def test_a_site_of_other_letters_is_found_by_both_its_names(store: Store) -> Non
         happen(
             store, [event(Operation.WEB_VISIT, "bücher.example"), event(Operation.WEB_VISIT, "xn--bcher-kva.example")]
         )
-        assert forget(store, Wanted(site=asked))["events"] == 2
+        assert forget(store, ForgetQuery(site=asked))["events"] == 2
 
 
 def test_a_prediction_goes_with_its_events_and_where_it_names_what_is_gone(store: Store) -> None:
@@ -228,7 +228,7 @@ def test_a_prediction_goes_with_its_events_and_where_it_names_what_is_gone(store
     with store.write() as session:
         row = session.get_one(PredictionRow, came_true)
         row.outcome_event_id, row.outcome_operation, row.outcome_target = second, shop.operation, shop.target
-    assert forget(store, Wanted(site="shop.example")) == {"events": 1, "predictions": 4, "dispatches": 4}
+    assert forget(store, ForgetQuery(site="shop.example")) == {"events": 1, "predictions": 4, "dispatches": 4}
     assert left(store, PredictionRow) == [other]
     assert left(store, DispatchRow, "prediction_id") == [other]
     assert {follows, names, soon}.isdisjoint(left(store, PredictionRow))
@@ -238,14 +238,14 @@ def test_a_title_goes_where_the_site_stays(store: Store) -> None:
     plain, titled = replace(VISIT, detail=""), replace(VISIT, detail=SECRET)
     ids = happen(store, [plain, titled, plain, plain])
     named, other = predict(store, ids[2], [titled]), predict(store, ids[3], [plain])
-    assert forget(store, Wanted(text=SECRET))["predictions"] == 1
+    assert forget(store, ForgetQuery(text=SECRET))["predictions"] == 1
     assert left(store, PredictionRow) == [other] and named != other
 
 
 def test_of_a_span_of_time_only_what_was_nowhere_else_may_not_be_named(store: Store) -> None:
     ids = happen(store, [START_OF, START_OF, VISIT, FOCUS, FOCUS])
     both, once = predict(store, ids[3], [START_OF]), predict(store, ids[4], [VISIT])
-    span = Wanted(since=START + timedelta(minutes=1), until=START + timedelta(minutes=3))
+    span = ForgetQuery(since=START + timedelta(minutes=1), until=START + timedelta(minutes=3))
     assert forget(store, span) == {"events": 2, "predictions": 1, "dispatches": 1}
     assert left(store, PredictionRow) == [both] and once != both
 
@@ -258,7 +258,7 @@ def test_another_scope_keeps_its_own(store: Store) -> None:
     with store.write() as session:
         for scope in (SCOPE, "bob@host"):
             session.add(CheckpointRow(scope=scope, version="builtin", generation=0, seq=1, weights={}))
-    forget(store, Wanted(site="shop.example", scope=SCOPE))
+    forget(store, ForgetQuery(site="shop.example", scope=SCOPE))
     assert left(store, EventRow) == [theirs] and left(store, PredictionRow) == [kept]
     assert left(store, CheckpointRow, "scope") == ["bob@host"]
     with store.read() as session:
@@ -271,7 +271,7 @@ def register(store: Store, home: Home, name: str, span: tuple[int, int] | None, 
     folder.mkdir()
     ends = {"span": [(START + timedelta(minutes=end)).isoformat() for end in span]} if span else {}
     with store.write() as session:
-        versions.register(session, name, scope, base="builtin", path=str(folder), parent=None, metrics=ends)
+        versions.add_version(session, name, scope, base="builtin", path=str(folder), parent=None, metrics=ends)
     return folder
 
 
@@ -281,13 +281,13 @@ def test_a_version_that_has_learned_from_it_serves_no_more(store: Store, home: H
         register(store, home, name, span)
     register(store, home, "theirs", (0, 2), "bob@host")
     with store.write() as session:
-        versions.activate(session, SCOPE, "with")
-        versions.get(session, "after").metrics = {"span": [START.isoformat()] * 2, "replaces": {SCOPE: "with"}}
-    forget(store, Wanted(site="shop.example"))
+        versions.record_active(session, SCOPE, "with")
+        versions.find_version(session, "after").metrics = {"span": [START.isoformat()] * 2, "replaces": {SCOPE: "with"}}
+    forget(store, ForgetQuery(site="shop.example"))
     assert left(store, VersionRow) == ["after", "before", "theirs"]
     with store.read() as session:
-        assert versions.serving(session, SCOPE, SCOPE) is None
-        assert versions.get(session, "after").metrics["replaces"] == {SCOPE: "builtin"}
+        assert versions.find_serving(session, SCOPE, SCOPE) is None
+        assert versions.find_version(session, "after").metrics["replaces"] == {SCOPE: "builtin"}
 
 
 def test_a_version_made_meanwhile_is_not_registered(
@@ -295,13 +295,13 @@ def test_a_version_made_meanwhile_is_not_registered(
 ) -> None:
     def train(_events: object, _settings: object, out: Path, *_: object) -> dict[str, Any]:
         out.mkdir()
-        forget(store, Wanted(site="shop.example"))
+        forget(store, ForgetQuery(site="shop.example"))
         return {}
 
     monkeypatch.setattr("training.build_version.train_into", train)
     happen(store, [VISIT])
     with store.read() as session:
-        seen = list(events.everything(session, SCOPE))
+        seen = list(events.find_all_events(session, SCOPE))
     before = last_forgotten(store)
     with pytest.raises(MemoError, match="forgotten while"):
         make_version(store, home, settings, seen, SCOPE, lambda _done, _total: None, before)
@@ -313,11 +313,11 @@ def test_the_cursor_stays_so_that_no_source_reads_it_again_and_its_line_is_not_r
 ) -> None:
     intake = Intake(store, settings, home, lambda _scope: None)
     intake.take("inbox", Batch([replace(VISIT, scope=SCOPE), replace(FOCUS, scope=SCOPE)], "1:1", {"offset": 9}))
-    forget(store, Wanted(site="shop.example"))
+    forget(store, ForgetQuery(site="shop.example"))
     intake.take("inbox", Batch([replace(FILE, scope=SCOPE)], "1:1", {"offset": 20}))
     keys = {key.partition(".")[0] for key in left(store, EventRow, "line_key")}
     with store.read() as session:
-        stored = cursors.get(session, "inbox", "1:1")
+        stored = cursors.find_cursor(session, "inbox", "1:1")
     assert stored is not None and stored["cursor"] == {"offset": 20}
     assert stored["repeats"].keys() == keys and len(keys) == 2
 
@@ -325,7 +325,7 @@ def test_the_cursor_stays_so_that_no_source_reads_it_again_and_its_line_is_not_r
 class Alone(Serving):
     """Serves predictors without a language model, and notes their first weights."""
 
-    def __init__(self, opened: Context, before: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, opened: Resources, before: Callable[[], None] = lambda: None) -> None:
         super().__init__(opened.settings.model)
         self.weights: list[dict[str, Any] | None] = []
         self._before = before
@@ -343,53 +343,53 @@ class Alone(Serving):
 
 
 @pytest.fixture
-def opened(store: Store, settings: Settings, redis_url: str, home: Home) -> Iterator[Context]:
+def opened(store: Store, settings: Settings, redis_url: str, home: Home) -> Iterator[Resources]:
     given = settings.model_copy(update={"broker_url": redis_url})
-    context = Context(home, given, store, Publisher(redis_url), make_app(redis_url, given))
+    context = Resources(home, given, store, Publisher(redis_url), make_app(redis_url, given))
     yield context
     context.publisher.close()
     context.queue.close()
 
 
-def names(opened: Context) -> set[str]:
+def names(opened: Resources) -> set[str]:
     with opened.store.read() as session:
         rows = session.scalars(select(PredictionRow).order_by(PredictionRow.id)).all()
         return {one["action"]["target"] for row in rows for one in (*row.candidates, *row.upcoming)}
 
 
-def test_a_running_worker_predicts_on_without_it(opened: Context) -> None:
-    looker, serving = Looker(opened), Alone(opened)
+def test_a_running_worker_predicts_on_without_it(opened: Resources) -> None:
+    looker, serving = ScopeUpdater(opened), Alone(opened)
     looker.streams.serving = serving
     for one in (VISIT, FOCUS, VISIT, FOCUS):
         happen(opened.store, [one])
         looker.look(SCOPE)
     assert VISIT.target in names(opened)
-    forget(opened.store, Wanted(site="shop.example"))
+    forget(opened.store, ForgetQuery(site="shop.example"))
     happen(opened.store, [FOCUS])
     looker.look(SCOPE)
     assert names(opened) == {"Inbox"}
     assert serving.weights == [None, None], "weights that learned from it begin by hand"
 
 
-def test_what_a_worker_had_in_hand_is_not_written(opened: Context) -> None:
+def test_what_a_worker_had_in_hand_is_not_written(opened: Resources) -> None:
     def once() -> None:
         if forgets:
             forget(opened.store, forgets.pop())
 
-    looker, forgets = Looker(opened), list[Wanted]()
+    looker, forgets = ScopeUpdater(opened), list[ForgetQuery]()
     looker.streams.serving = Alone(opened, once)
     happen(opened.store, [VISIT, FOCUS, VISIT, FOCUS])
-    forgets.append(Wanted(site="shop.example"))
+    forgets.append(ForgetQuery(site="shop.example"))
     looker.look(SCOPE)
     assert left(opened.store, PredictionRow) == [] and left(opened.store, CheckpointRow, "scope") == []
     looker.look(SCOPE)
     assert names(opened) == {"Inbox"}
 
 
-def test_what_goes_out_after_it_was_forgotten_is_taken_back(opened: Context, redis_url: str) -> None:
+def test_what_goes_out_after_it_was_forgotten_is_taken_back(opened: Resources, redis_url: str) -> None:
     class Late(Publisher):
         def publish(self, messages: Sequence[dict[str, Any]]) -> None:
-            forget(opened.store, Wanted(site="shop.example"))
+            forget(opened.store, ForgetQuery(site="shop.example"))
             super().publish(messages)
 
     ids = happen(opened.store, [FOCUS])
@@ -419,9 +419,9 @@ def test_no_byte_of_it_is_left_in_the_files_of_sqlite(home: Home) -> None:
         with reader.read() as session:
             assert session.scalar(select(func.count()).select_from(EventRow)) == 2_000
         before = (home.root / "memo.db").stat().st_size
-        removed = forget(store, Wanted(text=SECRET.lower()))
+        removed = forget(store, ForgetQuery(text=SECRET.lower()))
         assert 500 < removed["events"] < 1_500 and removed["predictions"] > 300
-        assert give_back(store)
+        assert release_space(store)
         for path in home.root.glob("memo.db*"):
             assert SECRET.encode() not in path.read_bytes(), path
         assert (home.root / "memo.db").stat().st_size < before / 2
@@ -438,7 +438,7 @@ def test_retention_takes_the_oldest_first(store: Store, pruned: str) -> None:
     with store.write() as session:
         session.add(CheckpointRow(scope=SCOPE, version="builtin", generation=0, seq=6_000, weights={}))
     with store.read() as session:
-        size = deletion.size(session)
+        size = deletion.measure_size(session)
     long_ago, middle = datetime(2000, 1, 1, tzinfo=UTC), START + timedelta(minutes=4_000)
     most = 2
     assert size > most * 1_000_000
@@ -449,7 +449,7 @@ def test_retention_takes_the_oldest_first(store: Store, pruned: str) -> None:
         removed = retention.prune(store, long_ago, long_ago, most)
         assert 0 < removed["events"] < 6_000
         with store.read() as session:
-            assert most * 500_000 < deletion.size(session) <= most * 1_000_000
+            assert most * 500_000 < deletion.measure_size(session) <= most * 1_000_000
     assert removed["predictions"] == 1 and left(store, PredictionRow) == [kept_prediction] and gone != kept_prediction
     assert left(store, EventRow) == ids[removed["events"] :]
     with store.read() as session:
@@ -459,8 +459,8 @@ def test_retention_takes_the_oldest_first(store: Store, pruned: str) -> None:
     assert retention.prune(store, long_ago, long_ago, 0).total() == 0
 
 
-def test_what_waits_for_its_outcome_gets_it_after_a_pruning(opened: Context) -> None:
-    looker = Looker(opened)
+def test_what_waits_for_its_outcome_gets_it_after_a_pruning(opened: Resources) -> None:
+    looker = ScopeUpdater(opened)
     looker.streams.serving = Alone(opened)
     for one in (FOCUS, VISIT, START_OF):
         happen(opened.store, [one])
@@ -471,7 +471,7 @@ def test_what_waits_for_its_outcome_gets_it_after_a_pruning(opened: Context) -> 
     with opened.store.read() as session:
         rows = session.scalars(select(PredictionRow).order_by(PredictionRow.id)).all()
         assert [row.outcome_target for row in rows] == ["Inbox", None]
-        assert predictions.last_predicted_seq(session, SCOPE) == 4
+        assert predictions.find_last_predicted_seq(session, SCOPE) == 4
 
 
 # the commands
@@ -610,12 +610,14 @@ def test_an_app_is_named_nowhere_any_more(store: Store, home: Home) -> None:
     result = {"files": 2, "cold": True}
     with store.write() as session:
         claim = dispatches.Claim(soon, SCOPE, "preload_app", app.action, 0.5, dispatches.DONE, cost=Cost(1.0, 9))
-        [number] = dispatches.claim(session, [claim]).values()
+        [number] = dispatches.add_claims(session, [claim]).values()
         session.execute(update(DispatchRow).where(DispatchRow.id == number).values(result=result, outcome="hit"))
-        feedback.add(session, session.get_one(PredictionRow, soon), action_as_dict(app.action), Answer.YES)
+        feedback.add_answer(session, session.get_one(PredictionRow, soon), action_as_dict(app.action), Answer.YES)
         for name in (SECRET, "thunderbird"):
             values = {"major_faults": 1, "read_bytes": 1, "known_bytes": 1}
-            launches.add(session, LaunchRow(scope=SCOPE, app=name, executable=f"/opt/{name}", at=START, **values))
+            launches.add_launch(
+                session, LaunchRow(scope=SCOPE, app=name, executable=f"/opt/{name}", at=START, **values)
+            )
             launch_sets.write(home, LaunchSet(name, f"/opt/{name}", (1, 2, 3), START, ("2026-03-02",), {"/opt/x": ()}))
     assert of_app and invoke("forget", "--app", SECRET.upper(), "--yes").exit_code == 0
     with store.read() as session:
@@ -646,7 +648,9 @@ def test_an_app_by_its_program_is_forgotten_also_where_that_was_broken_off(
     if known_by == "launch":
         with store.write() as session:
             values = {"major_faults": 1, "read_bytes": 1, "known_bytes": 1}
-            launches.add(session, LaunchRow(scope=SCOPE, app="gone", executable="/opt/Program", at=START, **values))
+            launches.add_launch(
+                session, LaunchRow(scope=SCOPE, app="gone", executable="/opt/Program", at=START, **values)
+            )
     else:
         launch_sets.write(home, LaunchSet("gone", "/opt/Program", (1, 2, 3), START))
     with monkeypatch.context() as patched:
@@ -663,7 +667,7 @@ def test_what_hangs_on_events_is_gone_however_it_was_broken_off(
     first, *_, last = happen(store, [event(Operation.WINDOW_FOCUS, f"{SECRET} {n}", app="a") for n in range(4)], "bob")
     named = predict(store, first, [FOCUS], scope="bob")
     register(store, home, "v1", (0, 1), scope="bob")
-    remove, calls = deletion.events, list[Sequence[int]]()
+    remove, calls = deletion.delete_events, list[Sequence[int]]()
 
     def broken_off(session: Session, ids: Sequence[int]) -> Counter[str]:
         calls.append(ids)
@@ -671,7 +675,7 @@ def test_what_hangs_on_events_is_gone_however_it_was_broken_off(
             raise KeyboardInterrupt
         return remove(session, ids)
 
-    monkeypatch.setattr(deletion, "events", broken_off)
+    monkeypatch.setattr(deletion, "delete_events", broken_off)
     monkeypatch.setattr(erase_rows, "BATCH", 1)
     assert invoke("forget", "--text", SECRET, "--yes").exit_code
     assert first not in left(store, EventRow) and last in left(store, EventRow)
@@ -689,7 +693,7 @@ def test_all_leaves_no_event(store: Store, home: Home, filled: list[int]) -> Non
         assert left(store, table) == []
     assert list(home.rejects.iterdir()) == []
     with store.read() as session:
-        assert jobs.last_run(session, jobs.FORGET) is not None
+        assert jobs.find_last_run(session, jobs.FORGET) is not None
 
 
 def test_an_export_holds_everything(store: Store, home: Home, filled: list[int]) -> None:
@@ -728,9 +732,9 @@ def test_an_export_leaves_out_no_table_no_column_and_no_file(store: Store, home:
     with store.write() as session:
         session.add(FeedbackRow(scope=SCOPE, at=NOW, prediction_id=1, after={}, action={}, answer="never"))
         session.add(CheckpointRow(scope=SCOPE, version="builtin", generation=0, seq=1, weights={"a": [0.5]}))
-        cursors.put(session, "web", "firefox", {"cursor": {"visit": 1}})
-        redactions.add(session, "web", Counter(sites=3))
-        jobs.ran(session, "prune", "nothing")
+        cursors.record_cursor(session, "web", "firefox", {"cursor": {"visit": 1}})
+        redactions.add_redactions(session, "web", Counter(sites=3))
+        jobs.record_run(session, "prune", "nothing")
         session.add(RunRow(kind="train", scope=SCOPE, state="queued", created_at=NOW))
     pauses.begin(home, None)
     launch_sets.write(home, LaunchSet("gimp", "/usr/bin/gimp", (1, 2, 3), NOW, files={"/usr/lib/gimp.so": ()}))

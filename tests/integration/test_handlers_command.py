@@ -18,7 +18,7 @@ from db.models import DispatchRow
 from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from worker.resources import Context
+from worker.resources import Resources
 
 MEMO = Path(sys.executable).parent / "memo"
 TOML = f"""
@@ -31,7 +31,7 @@ process_start = ["log", "record", "webhook", "mistyped"]
 
 
 @pytest.fixture
-def opened(home: Home) -> Iterator[Context]:
+def opened(home: Home) -> Iterator[Resources]:
     home.config.write_text(TOML)
     with opened_store(home.database_url, home) as context:
         yield context
@@ -61,12 +61,12 @@ def test_the_doctor_knows_a_name_that_nothing_has(home: Home) -> None:
         doctor.CHECKS["settings"](home, Settings.load())
 
 
-def test_the_ledger_of_each_handler_is_shown(opened: Context, home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_ledger_of_each_handler_is_shown(opened: Resources, home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     dispatch(under(opened, "log"), predict(opened, "a"))
     dispatch(under(opened, "log"), predict(opened, "b"))
     with opened.store.write() as session:
         session.execute(update(DispatchRow).values(outcome="hit", gain_s=2.5, cost_ms=1_500.0, read_bytes=3_000_000))
-        resting.turn_off(session, SCOPE, "log", "its last 20 goes cost 5.0 s and saved 1.0 s")
+        resting.record_rest(session, SCOPE, "log", "its last 20 goes cost 5.0 s and saved 1.0 s")
     one = found(home)["log"]
     assert (one["goes"], one["hits"], one["waste"], one["read_bytes"]) == (2, 2, 0, 6_000_000)
     assert (one["saved_s"], one["cost_s"], one["balance_s"]) == (5.0, 3.0, 2.0)
@@ -80,7 +80,7 @@ def test_the_ledger_of_each_handler_is_shown(opened: Context, home: Home, capsys
     assert said["handler log"].startswith("turned itself off until 20")
 
 
-def test_why_names_the_gate_that_stopped_each_handler(opened: Context) -> None:
+def test_why_names_the_gate_that_stopped_each_handler(opened: Resources) -> None:
     stopped = predict(opened, "a\x1b[31m", 0.31)
     dispatch(under(opened, "log", "record"), stopped)
     done = subprocess.run([MEMO, "why", str(stopped), "--json"], capture_output=True, text=True, check=True)

@@ -18,7 +18,7 @@ from db.dispatch import dispatches
 from memo.core.events import Operation
 from memo.core.paths import Home
 from worker.dispatch import handler_process, handler_queue
-from worker.resources import Context
+from worker.resources import Resources
 
 CODE = '''
 import json, os, sys, time
@@ -79,7 +79,7 @@ class Slow(Double):
 
 
 @pytest.fixture
-def opened(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Context]:
+def opened(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Resources]:
     names = {name: name.capitalize() for name in ("double", "hasty", "broken", "slow")}
     install(tmp_path, monkeypatch, "doubles", CODE, **names)
     monkeypatch.setattr(handler_process, "BACK_OFF_S", 0.0)
@@ -87,7 +87,7 @@ def opened(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
         yield context
 
 
-def test_a_slow_handler_acts_in_a_process_of_its_own_which_lives_on(opened: Context) -> None:
+def test_a_slow_handler_acts_in_a_process_of_its_own_which_lives_on(opened: Resources) -> None:
     with dispatching(under(opened, "double")) as dispatcher:
         for word in ("one", "two"):
             dispatcher.dispatch(predict(opened, word))
@@ -112,7 +112,7 @@ def test_a_slow_handler_acts_in_a_process_of_its_own_which_lives_on(opened: Cont
     ],
 )
 def test_what_fails_in_a_process_is_written_down_and_the_next_go_is_made(
-    opened: Context, word: str, detail: str
+    opened: Resources, word: str, detail: str
 ) -> None:
     with dispatching(under(opened, "double", "record")) as dispatcher, capture_logs() as logs:
         bad, good = predict(opened, word), predict(opened, "fine")
@@ -129,7 +129,7 @@ def test_what_fails_in_a_process_is_written_down_and_the_next_go_is_made(
     ]
 
 
-def test_what_a_handler_prints_reaches_nobody_and_it_reads_nothing(opened: Context) -> None:
+def test_what_a_handler_prints_reaches_nobody_and_it_reads_nothing(opened: Resources) -> None:
     with dispatching(under(opened, "double")) as dispatcher:
         for word in ("print", "read"):
             dispatcher.dispatch(predict(opened, word))
@@ -139,7 +139,7 @@ def test_what_a_handler_prints_reaches_nobody_and_it_reads_nothing(opened: Conte
     assert read.result == {"read": ""}
 
 
-def test_a_result_says_what_the_go_did_cost(opened: Context) -> None:
+def test_a_result_says_what_the_go_did_cost(opened: Resources) -> None:
     with dispatching(under(opened, "double")) as dispatcher:
         dispatcher.dispatch(predict(opened, "costly"))
         dispatcher.join()
@@ -148,7 +148,7 @@ def test_a_result_says_what_the_go_did_cost(opened: Context) -> None:
     assert row.result and row.result["x"] == "\ud800"
 
 
-def test_a_go_that_takes_too_long_is_killed(opened: Context) -> None:
+def test_a_go_that_takes_too_long_is_killed(opened: Resources) -> None:
     with dispatching(under(opened, "hasty")) as dispatcher:
         dispatcher.dispatch(predict(opened, "fine"))
         dispatcher.join()
@@ -165,7 +165,7 @@ def test_a_go_that_takes_too_long_is_killed(opened: Context) -> None:
     ]
 
 
-def test_after_a_death_it_rests_longer_each_time(opened: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_death_it_rests_longer_each_time(opened: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handler_process, "BACK_OFF_S", 100.0)
     monkeypatch.setattr(handler_process, "LONGEST_S", 1_000.0)
     with dispatching(under(opened, "double")) as dispatcher:
@@ -183,14 +183,14 @@ def test_after_a_death_it_rests_longer_each_time(opened: Context, monkeypatch: p
     assert second.detail.startswith("back-off: its process died, another one is started in ")
 
 
-def test_a_handler_that_can_not_begin_says_why(opened: Context) -> None:
+def test_a_handler_that_can_not_begin_says_why(opened: Resources) -> None:
     with dispatching(under(opened, "broken")) as dispatcher:
         dispatcher.dispatch(predict(opened))
     [row] = rows(opened)
     assert (row.status, row.detail) == ("failed", "RuntimeError: no library")
 
 
-def test_a_process_ends_after_a_time_without_a_go(opened: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_ends_after_a_time_without_a_go(opened: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handler_queue, "IDLE_S", 0.2)
     with dispatching(under(opened, "double")) as dispatcher:
         dispatcher.dispatch(predict(opened, "one"))
@@ -201,7 +201,7 @@ def test_a_process_ends_after_a_time_without_a_go(opened: Context, monkeypatch: 
     assert one.result and two.result and one.result["pid"] != two.result["pid"]
 
 
-def test_a_dry_handler_has_no_process(opened: Context) -> None:
+def test_a_dry_handler_has_no_process(opened: Resources) -> None:
     with dispatching(under(opened, "double", on=[])) as dispatcher:
         dispatcher.dispatch(predict(opened, "crash"))
         dispatcher.join()
@@ -209,7 +209,7 @@ def test_a_dry_handler_has_no_process(opened: Context) -> None:
     assert went(opened) == [("double", "dry")]
 
 
-def test_what_gates_stop_is_written_down_while_predictions_keep_coming(opened: Context) -> None:
+def test_what_gates_stop_is_written_down_while_predictions_keep_coming(opened: Resources) -> None:
     with dispatching(under(opened, "double", cooldown_s=3600)) as dispatcher:
         dispatcher.dispatch(predict(opened, "again"))
         dispatcher.join()
@@ -222,7 +222,7 @@ def test_what_gates_stop_is_written_down_while_predictions_keep_coming(opened: C
     assert {row.status for row in rows(opened)[1:]} == {"stopped"}
 
 
-def test_expire_is_given_the_result(opened: Context, home: Home) -> None:
+def test_expire_is_given_the_result(opened: Resources, home: Home) -> None:
     with dispatching(under(opened, "double")) as dispatcher:
         dispatcher.dispatch(predict(opened, "one"))
         dispatcher.join()
@@ -231,7 +231,7 @@ def test_expire_is_given_the_result(opened: Context, home: Home) -> None:
     assert json.loads((home.root / "expired.jsonl").read_text()) == row.result
 
 
-def test_a_handler_that_is_stuck_delays_no_other(opened: Context) -> None:
+def test_a_handler_that_is_stuck_delays_no_other(opened: Resources) -> None:
     """Not in its go and not in its answers either; what comes while too many wait is written down."""
     number = handler_queue.LENGTH + 5
     with dispatching(under(opened, "record", "hasty", "slow", cooldown_s=0)) as dispatcher:
@@ -247,7 +247,7 @@ def test_a_handler_that_is_stuck_delays_no_other(opened: Context) -> None:
         del dispatcher.lanes["slow"]  # its thread sleeps on, and ends with the process
 
 
-def test_the_process_ends_with_its_dispatcher_however_that_dies(home: Home, opened: Context) -> None:
+def test_the_process_ends_with_its_dispatcher_however_that_dies(home: Home, opened: Resources) -> None:
     code = (
         "import os, signal, sys, threading\n"
         "from worker.dispatch.handler_process import Hand\n"
@@ -265,7 +265,7 @@ def test_the_process_ends_with_its_dispatcher_however_that_dies(home: Home, open
     until("the handler's process ends", lambda: not psutil.pid_exists(pid))
 
 
-def test_upcoming_routes_reach_a_process_too(opened: Context) -> None:
+def test_upcoming_routes_reach_a_process_too(opened: Resources) -> None:
     soon = under(opened, "double", routes={}, upcoming={Operation.PROCESS_START: ["double"]})
     with dispatching(soon) as dispatcher:
         dispatcher.dispatch(predict(opened, upcoming=[("soon", 0.8)]))

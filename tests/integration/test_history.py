@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.predictions.history import Format, as_csv, as_json_list, history
+from cli.predictions.history import HistoryFormat, as_csv, as_json_list, history
 from cli.terminal.text import safe
 from db import migrate
 from db.engine import open_store
@@ -36,7 +36,7 @@ def predicted(home: Home) -> list[str]:
     batch = [Event(NOW + timedelta(minutes=n), Operation.PROCESS_START, f"app {n}") for n in range(3)]
     with store.write() as session:
         repeats = events.Repeats()
-        events.append(session, "a@b", batch, [repeats.key(event) for event in batch])
+        events.add_events(session, "a@b", batch, [repeats.key(event) for event in batch])
         for number, target in enumerate(targets, 1):
             row = PredictionRow(
                 scope="a@b" if number < 3 else "c@d",
@@ -54,7 +54,7 @@ def predicted(home: Home) -> list[str]:
                 row.outcome_event_id, row.outcome_operation, row.outcome_target = number + 1, "process_start", "app"
                 row.outcome_rank = {1: 3}.get(number)
             if number == 3:
-                events.append(session, "c@d", [], [])
+                events.add_events(session, "c@d", [], [])
             session.add(row)
     store.close()
     return targets
@@ -81,7 +81,7 @@ def test_the_table_is_chinese_where_that_is_set(
 def test_json_and_csv_hold_the_same(predicted: list[str], capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     history(as_json=True)
     objects = json.loads(capsysbinary.readouterr().out)
-    history(form=Format.CSV)
+    history(form=HistoryFormat.CSV)
     lines = list(csv.DictReader(io.StringIO(capsysbinary.readouterr().out.decode())))
     assert [line["target"] for line in lines] == [safe(target) for target in predicted]
     assert [one["target"] for one in objects] == [target or None for target in predicted]
@@ -122,15 +122,15 @@ def test_a_frame_has_times_and_counts(predicted: list[str]) -> None:
 
 def test_a_file_is_written_but_never_over_another(predicted: list[str], tmp_path: Path) -> None:
     out = tmp_path / "history.csv"
-    history(form=Format.CSV, out=out)
+    history(form=HistoryFormat.CSV, out=out)
     assert len(out.read_text(encoding="utf-8").splitlines()) == 4
     assert out.stat().st_mode & 0o777 == 0o600, "it holds titles"
     with pytest.raises(UsageError, match="--force"):
-        history(form=Format.CSV, out=out)
-    history(form=Format.JSON, out=out, force=True)
+        history(form=HistoryFormat.CSV, out=out)
+    history(form=HistoryFormat.JSON, out=out, force=True)
     assert len(json.loads(out.read_text())) == 3
     with pytest.raises(MemoError, match="can't be written"):
-        history(form=Format.CSV, out=tmp_path / "missing" / "history.csv")
+        history(form=HistoryFormat.CSV, out=tmp_path / "missing" / "history.csv")
 
 
 def test_what_cannot_be_is_said_in_a_sentence(home: Home) -> None:
@@ -138,7 +138,7 @@ def test_what_cannot_be_is_said_in_a_sentence(home: Home) -> None:
         history()
     assert not Path(home.database_url.removeprefix("sqlite:///")).exists(), "looking makes no store"
     with pytest.raises(UsageError, match="--out"):
-        history(form=Format.PARQUET)
+        history(form=HistoryFormat.PARQUET)
     with pytest.raises(UsageError, match="table"):
         history(out=Path("x"))
     with pytest.raises(UsageError, match="--since"):
@@ -148,7 +148,7 @@ def test_what_cannot_be_is_said_in_a_sentence(home: Home) -> None:
 def test_parquet_needs_an_extra(predicted: list[str], tmp_path: Path) -> None:
     out = tmp_path / "history.parquet"
     try:
-        history(form=Format.PARQUET, out=out)
+        history(form=HistoryFormat.PARQUET, out=out)
     except MemoError as error:
         assert f"`{sys.executable} -m pip install pyarrow`" in str(error) and not out.exists()
     else:

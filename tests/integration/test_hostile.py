@@ -23,7 +23,7 @@ from memo.core.events import Event, Operation
 from memo.core.grammar import clean
 from memo.core.paths import Home
 from worker.handlers import installed
-from worker.resources import Context
+from worker.resources import Resources
 
 SCOPE = "ada@host"
 HARMFUL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -55,7 +55,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Iterator[notified.Server]:
 @pytest.fixture
 def opened(
     home: Home, tmp_path: Path, web: servers.Web, shown: notified.Server, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Context]:
+) -> Iterator[Resources]:
     """All handlers are on and get everything; the store has seen it all, so that they do not stop at that."""
     program = tmp_path / "program"
     program.write_text(PROGRAM.format(python=sys.executable, out=str(tmp_path / "given.jsonl")))
@@ -90,17 +90,17 @@ connect = true
 """
 
 
-def saw(opened: Context, text: str, place: str) -> None:
+def saw(opened: Resources, text: str, place: str) -> None:
     """Let the store hold it in each way, as clean as it ever is there."""
     kept, now = clean(text), datetime.now(UTC)
     with opened.store.write() as session:
         for operation in OPERATIONS:
             event = Event(now, operation, kept, app="Code", detail=place, source="processes")
-            events.append(session, SCOPE, [event], [f"seen {kept} {operation}"])
+            events.add_events(session, SCOPE, [event], [f"seen {kept} {operation}"])
 
 
 def test_no_hostile_name_reaches_a_shell_a_log_a_terminal_or_another_file(
-    opened: Context,
+    opened: Resources,
     home: Home,
     tmp_path: Path,
     web: servers.Web,

@@ -209,6 +209,6 @@ def test_real_files_are_imported_once(event_files: list[Path], store: Store, set
         assert (told["read"], told["new"], told["rejected"]) == (len(expected), len(expected), 0)
         assert memo_import(str(file), "--scope", file.stem)["new"] == 0
         with store.read() as session:
-            kept = list(events.everything(session, file.stem))
+            kept = list(events.find_all_events(session, file.stem))
         assert Counter(event.action for event in kept) == Counter(event.action for event in expected)
         assert [event.at for event in kept] == sorted(event.at for event in expected)

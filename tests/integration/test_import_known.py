@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from cli.records.import_files import import_
 from collector.intake import Intake
 from collector.sources.web.web_profiles import profiles
-from collector.sources.web.web_reader import Reader
+from collector.sources.web.web_reader import VisitReader
 from db.engine import Store, open_store
 from db.intake import events
 from db.models import EventRow
@@ -105,7 +105,7 @@ def test_the_daemon_goes_on_where_the_import_ended(person: Path, store: Store, h
             intake.take("web", given)
 
     [profile] = profiles()
-    Reader(Settings.load(), home, emit, lambda key: intake.cursor("web", key)).new(profile, True)
+    VisitReader(Settings.load(), home, emit, lambda key: intake.cursor("web", key)).new(profile, True)
     assert titles(store) == ["imported", "live"]
     browser.close()
 

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from collector import collector, intake
 from collector.collector import keep_running
 from collector.intake import KEPT, Intake
-from collector.source_status import States
+from collector.source_status import SourceStates
 from collector.sources.inbox.inbox import InboxSource
 from db import migrate
 from db.engine import Store, open_store
@@ -64,7 +64,9 @@ class Inbox:
         source = InboxSource(self._settings, self._home)
         self.intake = Taking(self._store, self._settings, self._home, self.asked.append)
         self._stop = Stop()
-        self._thread = threading.Thread(target=keep_running, args=(source, self.intake, States(self._home), self._stop))
+        self._thread = threading.Thread(
+            target=keep_running, args=(source, self.intake, SourceStates(self._home), self._stop)
+        )
         self._thread.start()
         assert source.watching.wait(DEADLINE_S)
 
@@ -86,7 +88,11 @@ class Inbox:
             read = self.intake.change.wait_for(lambda: name in self.intake.taken, DEADLINE_S)
         assert read, "the inbox reads no more"
         with self._store.read() as session:
-            rows = [row for scope in sorted(events.names(session)) for row in events.after(session, scope, 0, 10_000)]
+            rows = [
+                row
+                for scope in sorted(events.all_names(session))
+                for row in events.find_after(session, scope, 0, 10_000)
+            ]
             return [events.as_event(row) for row in rows if row.target[0] != "!"]
 
     def targets(self) -> str:
@@ -446,12 +452,12 @@ def test_what_a_pause_dropped_is_counted_and_nothing_else_is_known_of_it(
     secret = Event(datetime(2026, 3, 2, tzinfo=UTC), Operation.PROCESS_START, "secret")
     home.paused.touch()
     with capture_logs() as logged:
-        monkeypatch.setattr(intake, "log", logs.get("test"))
+        monkeypatch.setattr(intake, "log", logs.get_logger("test"))
         assert taking.take("inbox", Batch([secret, secret], "key", {"offset": 5})) == 0
         assert taking.take("inbox", Batch([], "key", {"offset": 6})) == 0
     assert logged == []
     with store.read() as session:
-        assert redactions.by_source(session) == {"inbox": {"paused": 2}}
+        assert redactions.count_by_source(session) == {"inbox": {"paused": 2}}
     assert asked == []
     assert taking.cursor("inbox", "key") == {"offset": 6}
     home.paused.unlink()

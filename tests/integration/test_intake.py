@@ -45,7 +45,7 @@ def take(intake: Intake, source: str, *given: Event) -> int:
 
 def stored(store: Store) -> list[Event]:
     with store.read() as session:
-        return list(events.everything(session, SCOPE))
+        return list(events.find_all_events(session, SCOPE))
 
 
 def test_what_two_sources_tell_within_a_second_is_one_event(intake: Intake, store: Store) -> None:
@@ -82,8 +82,11 @@ def test_rules_apply_to_each_way_in_and_are_counted_by_source(intake: Intake, st
     assert intake.take_past("web", Past(given[:1], "past", {})) == (0, 0)
     assert [event.target for event in stored(store)] == ["[redacted]", "a"]
     with store.read() as session:
-        assert redactions.by_source(session) == {"web": {"apps": 1}, "x11": {"apps": 1, "secrets": 1}}
-        assert [(one["rule"], one["events"]) for one in redactions.by_rule(session)] == [("apps", 2), ("secrets", 1)]
+        assert redactions.count_by_source(session) == {"web": {"apps": 1}, "x11": {"apps": 1, "secrets": 1}}
+        assert [(one["rule"], one["events"]) for one in redactions.count_by_rule(session)] == [
+            ("apps", 2),
+            ("secrets", 1),
+        ]
 
 
 def test_what_was_done_in_a_pause_is_not_stored_afterwards_either(intake: Intake, store: Store, home: Home) -> None:

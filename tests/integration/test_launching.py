@@ -21,7 +21,7 @@ from memo.core.paths import Home
 from memo.core.predictions import Candidate
 from memo.core.settings import LaunchSettings, Settings
 from worker.effects.launcher import Launcher, NotStarted
-from worker.effects.seen_before import NotSeen
+from worker.effects.seen_before import NotSeenBefore
 from worker.handlers.launch_app import LaunchAppHandler
 
 START, VISIT, FILE = Operation.PROCESS_START, Operation.WEB_VISIT, Operation.FILE_ACCESS
@@ -207,7 +207,7 @@ def test_a_prediction_of_another_scope_starts_nothing(
     program(folder)
     entry(folder, Exec="notes")
     remember(settings, home, candidate(START, "notes"))
-    with pytest.raises(NotSeen, match="another person"):
+    with pytest.raises(NotSeenBefore, match="another person"):
         launcher.command(candidate(START, "notes"), "eve@elsewhere")
 
 
@@ -228,9 +228,9 @@ def test_sites_and_documents_are_opened_by_the_desktop(
     for refused in files[1:]:
         with pytest.raises(NotStarted, match="file"):
             launcher.command(refused, SCOPE)
-    with pytest.raises(NotSeen):
+    with pytest.raises(NotSeenBefore):
         launcher.command(candidate(FILE, "passwd", "/etc"), SCOPE)
-    with pytest.raises(NotSeen):
+    with pytest.raises(NotSeenBefore):
         launcher.command(candidate(VISIT, "never.example.com"), SCOPE)
 
 

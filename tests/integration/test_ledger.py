@@ -26,7 +26,7 @@ from db.models import DispatchRow, HandlerRow, LaunchRow
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from worker.dispatch import payoff
-from worker.resources import Context
+from worker.resources import Resources
 
 CODE = """
 import json
@@ -61,25 +61,25 @@ class Distant(Paying):
 
 
 @pytest.fixture
-def opened(database_url: str, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Context]:
+def opened(database_url: str, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Resources]:
     names = {name: name.capitalize() for name in ("paying", "unproven", "distant")}
     install(tmp_path, monkeypatch, "ledgered", CODE, **names)
     with opened_store(database_url, home) as context:
         yield context
 
 
-def settle(opened: Context) -> None:
+def settle(opened: Resources) -> None:
     with dispatching(opened) as dispatcher:
         dispatcher.settle()
 
 
-def over(opened: Context) -> None:
+def over(opened: Resources) -> None:
     """Let the life of all goes be over."""
     with opened.store.write() as session:
         session.execute(update(DispatchRow).values(until=datetime.now(UTC)))
 
 
-def outcomes(opened: Context) -> list[tuple[str, str | None, float | None]]:
+def outcomes(opened: Resources) -> list[tuple[str, str | None, float | None]]:
     return [(row.handler, row.outcome, row.gain_s) for row in rows(opened)]
 
 
@@ -88,7 +88,7 @@ def expired(home: Home) -> list[str]:
     return file.read_text().split() if file.exists() else []
 
 
-def test_a_go_is_open_until_it_came_true_or_its_life_is_over(opened: Context, home: Home) -> None:
+def test_a_go_is_open_until_it_came_true_or_its_life_is_over(opened: Resources, home: Home) -> None:
     on = under(opened, "paying", "unproven")
     for app in ("a", "b"):
         dispatch(on, predict(opened, app))
@@ -107,7 +107,7 @@ def test_a_go_is_open_until_it_came_true_or_its_life_is_over(opened: Context, ho
     assert outcomes(opened)[:2] == [("paying", "waste", None), ("unproven", "waste", None)], "once and for all"
 
 
-def test_what_came_before_the_prediction_or_elsewhere_is_no_hit(opened: Context) -> None:
+def test_what_came_before_the_prediction_or_elsewhere_is_no_hit(opened: Resources) -> None:
     on = under(opened, "paying")
     happen(opened, "a")
     dispatch(on, predict(opened, "a"))
@@ -118,18 +118,18 @@ def test_what_came_before_the_prediction_or_elsewhere_is_no_hit(opened: Context)
     assert outcomes(opened) == [("paying", "waste", None)]
 
 
-def test_what_came_after_its_life_is_no_hit(opened: Context) -> None:
+def test_what_came_after_its_life_is_no_hit(opened: Resources) -> None:
     on = under(opened, "paying")
     prediction = predict(opened, "a")
     dispatch(on, prediction)
     late = Event(datetime.now(UTC) + timedelta(seconds=90), Operation.PROCESS_START, "a")
     with opened.store.write() as session:
-        events.append(session, SCOPE, [late], ["late"])
+        events.add_events(session, SCOPE, [late], ["late"])
     settle(on)
     assert outcomes(opened) == [("paying", None, None)]
 
 
-def test_a_dry_go_has_an_outcome_and_no_gain(opened: Context, home: Home) -> None:
+def test_a_dry_go_has_an_outcome_and_no_gain(opened: Resources, home: Home) -> None:
     dry = under(opened, "paying", on=[])
     for app in ("a", "b"):
         dispatch(dry, predict(opened, app))
@@ -141,7 +141,7 @@ def test_a_dry_go_has_an_outcome_and_no_gain(opened: Context, home: Home) -> Non
     assert expired(home) == [], "nothing was done"
 
 
-def test_a_handler_in_a_process_takes_back_too(opened: Context, home: Home) -> None:
+def test_a_handler_in_a_process_takes_back_too(opened: Resources, home: Home) -> None:
     on = under(opened, "distant")
     dispatch(on, predict(opened, "a"))
     over(opened)
@@ -151,7 +151,7 @@ def test_a_handler_in_a_process_takes_back_too(opened: Context, home: Home) -> N
 
 @pytest.mark.parametrize(("ms", "cold", "gain"), [(400.0, True, 0.6), (400.0, False, 0.0), (None, True, None)])
 def test_what_a_preloaded_launch_saved_is_measured_once_it_is_known(
-    opened: Context, ms: float | None, cold: bool, gain: float | None
+    opened: Resources, ms: float | None, cold: bool, gain: float | None
 ) -> None:
     on = under(opened, "paying")
     dispatch(on, predict(opened, "a"))
@@ -165,8 +165,8 @@ def test_what_a_preloaded_launch_saved_is_measured_once_it_is_known(
     with opened.store.write() as session:
         for took, read in ((1_000.0, 100), (300.0, 0)):
             for _ in range(launches.LEAST):
-                launches.add(session, launch(past, took, read))
-        launches.add(session, launch(datetime.now(UTC), ms, 0))
+                launches.add_launch(session, launch(past, took, read))
+        launches.add_launch(session, launch(datetime.now(UTC), ms, 0))
     settle(on)
     [(_, _, measured)] = outcomes(opened)
     assert measured == (None if gain is None else pytest.approx(gain))
@@ -178,7 +178,7 @@ def launch(at: datetime, ms: float | None, read_bytes: int) -> LaunchRow:
     )
 
 
-def test_totals_count_what_is_known(opened: Context) -> None:
+def test_totals_count_what_is_known(opened: Resources) -> None:
     on = under(opened, "paying", "unproven", cooldown_s=0)
     for app in ("a", "b", "c"):
         dispatch(on, predict(opened, app))
@@ -188,8 +188,8 @@ def test_totals_count_what_is_known(opened: Context) -> None:
     over(opened)
     settle(on)
     with opened.store.read() as session:
-        found = ledger.totals(session, SCOPE)
-        assert ledger.totals(session, "bob@host") == {}
+        found = ledger.find_totals(session, SCOPE)
+        assert ledger.find_totals(session, "bob@host") == {}
     common = {"goes": 3, "dry": 0, "failed": 0, "overrun": 0, "stopped": 1, "hits": 1, "waste": 2}
     assert found["paying"] == common | {"read_bytes": 3_000_000, "known": 1, "saved_s": 2.0, "cost_s": 1.5}
     assert found["unproven"] == common | {"read_bytes": 3_000_000, "known": 0, "saved_s": 0.0, "cost_s": 0.0}, (
@@ -197,7 +197,7 @@ def test_totals_count_what_is_known(opened: Context) -> None:
     )
 
 
-def test_as_much_of_the_waste_counts_as_of_the_hits_is_known(opened: Context) -> None:
+def test_as_much_of_the_waste_counts_as_of_the_hits_is_known(opened: Resources) -> None:
     on = under(opened, "unproven")
     for app in "abcdefgh":
         dispatch(on, predict(opened, app))
@@ -209,15 +209,15 @@ def test_as_much_of_the_waste_counts_as_of_the_hits_is_known(opened: Context) ->
         for row in rows(opened)[:3]:
             session.execute(update(DispatchRow).where(DispatchRow.id == row.id).values(gain_s=0.5))
     with opened.store.read() as session:
-        last = ledger.last_balance(session, SCOPE, "unproven", None, 8)
+        last = ledger.find_last_balance(session, SCOPE, "unproven", None, 8)
         assert (last.goes, last.hits, last.known) == (8, 4, 3)
         assert (last.saved_s, last.cost_s) == (1.5, 3 * 0.5 + 3 / 4 * 4 * 0.5)
-        assert ledger.totals(session, SCOPE)["unproven"]["cost_s"] == last.cost_s
-        assert ledger.last_balance(session, SCOPE, "unproven", None, 4).cost_s == 4 * 0.5, "all of them waste"
+        assert ledger.find_totals(session, SCOPE)["unproven"]["cost_s"] == last.cost_s
+        assert ledger.find_last_balance(session, SCOPE, "unproven", None, 4).cost_s == 4 * 0.5, "all of them waste"
 
 
 def test_a_hit_that_had_nothing_to_do_is_no_hit_of_which_something_is_known(
-    opened: Context, monkeypatch: pytest.MonkeyPatch
+    opened: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(payoff, "GOES", 8)
     on = under(opened, "unproven")
@@ -228,22 +228,22 @@ def test_a_hit_that_had_nothing_to_do_is_no_hit_of_which_something_is_known(
         for row, (outcome, gain) in zip(rows(opened), came, strict=True):
             session.execute(update(DispatchRow).where(DispatchRow.id == row.id).values(outcome=outcome, gain_s=gain))
         payoff.judge(session, {(SCOPE, "unproven")})
-        assert not handlers.resting_as_json(session, SCOPE), "nobody knows yet whether it pays"
+        assert not handlers.find_all_resting(session, SCOPE), "nobody knows yet whether it pays"
         session.execute(
             update(DispatchRow).where(DispatchRow.gain_s.is_(None), DispatchRow.outcome == "hit").values(gain_s=0.0)
         )
         payoff.judge(session, {(SCOPE, "unproven")})
-        [resting] = handlers.resting_as_json(session, SCOPE)
+        [resting] = handlers.find_all_resting(session, SCOPE)
     assert resting["reason"] == "its last 8 goes cost 4.0 s and saved 0.0 s", "all was there anyway, or never came"
 
 
 def test_a_handler_that_does_not_pay_turns_itself_off_and_says_so_once(
-    opened: Context, monkeypatch: pytest.MonkeyPatch
+    opened: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(payoff, "GOES", 4)
     on, alone = under(opened, "paying", "unproven"), under(opened, "unproven")
 
-    def four_goes(on: Context, names: str, came: str) -> None:
+    def four_goes(on: Resources, names: str, came: str) -> None:
         for app in names:
             dispatch(on, predict(opened, app))
         happen(opened, *came)
@@ -263,22 +263,22 @@ def test_a_handler_that_does_not_pay_turns_itself_off_and_says_so_once(
     dispatch(under(opened, "unproven"), stopped)
     assert stopped_by(opened, stopped).startswith("off: its last 4 goes cost 2.0 s and saved 0.0 s; again from 20")
     with opened.store.read() as session:
-        assert [one["handler"] for one in handlers.resting_as_json(session, SCOPE)] == ["unproven"]
+        assert [one["handler"] for one in handlers.find_all_resting(session, SCOPE)] == ["unproven"]
 
 
-def test_each_rest_is_longer_until_it_paid(opened: Context) -> None:
+def test_each_rest_is_longer_until_it_paid(opened: Resources) -> None:
     def rest() -> timedelta:
         with opened.store.write() as session:
-            row = handlers.turn_off(session, SCOPE, "paying", "it cost more")
+            row = handlers.record_rest(session, SCOPE, "paying", "it cost more")
             return row.until - row.since
 
     assert [rest() / timedelta(hours=1) for _ in range(10)] == [1, 2, 4, 8, 16, 32, 64, 128, 168, 168]
     with opened.store.write() as session:
-        handlers.paid(session, SCOPE, "paying")
+        handlers.reset_backoff(session, SCOPE, "paying")
     assert rest() == timedelta(hours=1)
 
 
-def test_after_its_rest_it_is_judged_by_new_goes_alone(opened: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_its_rest_it_is_judged_by_new_goes_alone(opened: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(payoff, "GOES", 2)
     on = under(opened, "unproven")
     for app in "ab":
@@ -291,10 +291,10 @@ def test_after_its_rest_it_is_judged_by_new_goes_alone(opened: Context, monkeypa
     over(opened)
     settle(on)
     with opened.store.read() as session:
-        assert not handlers.resting_as_json(session, SCOPE)
+        assert not handlers.find_all_resting(session, SCOPE)
     dispatch(on, predict(opened, "d"))
     over(opened)
     settle(on)
     with opened.store.read() as session:
-        row = handlers.resting(session, SCOPE, "unproven")
+        row = handlers.find_resting(session, SCOPE, "unproven")
     assert row and (row.times, row.until - row.since) == (2, timedelta(hours=2))

@@ -25,10 +25,10 @@ from memo.core.settings import PredictSettings, Settings
 from memo.messaging.message import FIELD, STREAM, Publisher
 from memo.stack.task_queue import ACT, ACT_EXPIRES_S, DISPATCH, make_app
 from worker.prediction import outbox, scope_model, scope_models, snapshots, update
-from worker.prediction.update import BATCH, MAX_ATTEMPTS, Looker
+from worker.prediction.update import BATCH, MAX_ATTEMPTS, ScopeUpdater
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.serving import BUILTIN, Serving
-from worker.resources import Context
+from worker.resources import Resources
 
 SCOPE = "ada@host"
 START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
@@ -38,10 +38,10 @@ VALIDATOR = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FOR
 
 
 @pytest.fixture
-def opened(database_url: str, redis_url: str, home: Home) -> Iterator[Context]:
+def opened(database_url: str, redis_url: str, home: Home) -> Iterator[Resources]:
     settings = Settings(database_url=database_url, broker_url=redis_url, scope=SCOPE)
     migrate.upgrade(settings, home)
-    context = Context(home, settings, open_store(settings, home), Publisher(redis_url), make_app(redis_url, settings))
+    context = Resources(home, settings, open_store(settings, home), Publisher(redis_url), make_app(redis_url, settings))
     yield context
     context.publisher.close()
     context.queue.close()
@@ -58,7 +58,7 @@ def redis(redis_url: str) -> Iterator[Redis]:
 class Alone(Serving):
     """Serves predictors of a kind without a language model, and notes for what."""
 
-    def __init__(self, opened: Context, kind: type[MixedPredictor] = MixedPredictor) -> None:
+    def __init__(self, opened: Resources, kind: type[MixedPredictor] = MixedPredictor) -> None:
         super().__init__(opened.settings.model)
         self.kind = kind
         self.asked: list[tuple[str, Path | None]] = []
@@ -74,30 +74,30 @@ class Alone(Serving):
         self.taken_over.append((version, folder))
 
 
-def looker(opened: Context, serving: Serving | None = None) -> Looker:
-    made = Looker(opened)
+def looker(opened: Resources, serving: Serving | None = None) -> ScopeUpdater:
+    made = ScopeUpdater(opened)
     made.streams.serving = serving or Alone(opened)
     return made
 
 
-def every(opened: Context) -> Context:
+def every(opened: Resources) -> Resources:
     return replace(opened, settings=opened.settings.model_copy(update={"predict": PredictSettings(every=SCOPE)}))
 
 
-def store(opened: Context, happened: Sequence[Event], scope: str = SCOPE) -> list[int]:
+def store(opened: Resources, happened: Sequence[Event], scope: str = SCOPE) -> list[int]:
     """Append the events; their ids."""
     with opened.store.write() as session:
-        first = events.last_seq(session, scope) + 1
+        first = events.find_last_seq(session, scope) + 1
         keys = [f"key {first + n}" for n in range(len(happened))]
-        events.append(session, scope, happened, keys)
+        events.add_events(session, scope, happened, keys)
         query = select(EventRow.id).where(EventRow.scope == scope, EventRow.seq >= first).order_by(EventRow.seq)
         return list(session.scalars(query))
 
 
-def happen(opened: Context, names: Sequence[str], scope: str = SCOPE, source: str = "inbox") -> list[int]:
+def happen(opened: Resources, names: Sequence[str], scope: str = SCOPE, source: str = "inbox") -> list[int]:
     """An app starts for each name, a second apart."""
     with opened.store.read() as session:
-        seq = events.last_seq(session, scope)
+        seq = events.find_last_seq(session, scope)
     return store(
         opened,
         [
@@ -108,13 +108,13 @@ def happen(opened: Context, names: Sequence[str], scope: str = SCOPE, source: st
     )
 
 
-def made(opened: Context, scope: str = SCOPE) -> list[PredictionRow]:
+def made(opened: Resources, scope: str = SCOPE) -> list[PredictionRow]:
     with opened.store.read() as session:
         query = select(PredictionRow).where(PredictionRow.scope == scope).order_by(PredictionRow.id)
         return list(session.scalars(query))
 
 
-def everything(opened: Context) -> dict[str, list[tuple[Any, ...]]]:
+def everything(opened: Resources) -> dict[str, list[tuple[Any, ...]]]:
     """All rows of all tables."""
     with opened.store.read() as session:
         return {
@@ -140,7 +140,7 @@ def target(prediction: PredictionRow, rank: int) -> str:
     return str(prediction.candidates[rank - 1]["action"]["target"])
 
 
-def test_a_look_makes_one_prediction_and_a_second_changes_nothing(opened: Context, redis: Redis) -> None:
+def test_a_look_makes_one_prediction_and_a_second_changes_nothing(opened: Resources, redis: Redis) -> None:
     *_, newest = happen(opened, "abab")
     one = looker(opened)
     one.look(SCOPE)
@@ -152,12 +152,12 @@ def test_a_look_makes_one_prediction_and_a_second_changes_nothing(opened: Contex
     assert everything(opened) == before
     assert len(sent(redis)) == len(handed_over(redis)) == 1
     with opened.store.read() as session:
-        row = scopes.get(session, SCOPE)
+        row = scopes.find_scope(session, SCOPE)
         assert row is not None and (row.attempts, row.pending_until) == (0, None)
-        assert predictions.unasked(session) == []
+        assert predictions.find_unasked_scopes(session) == []
 
 
-def test_the_flat_columns_are_those_of_the_first_candidate(opened: Context) -> None:
+def test_the_flat_columns_are_those_of_the_first_candidate(opened: Resources) -> None:
     visits = [
         Event(START + timedelta(seconds=n), Operation.WINDOW_FOCUS, name, app="Code") for n, name in enumerate("aba")
     ]
@@ -173,18 +173,18 @@ def test_the_flat_columns_are_those_of_the_first_candidate(opened: Context) -> N
     assert sum(one["probability"] for one in row.candidates) + row.new_probability <= 1 + 1e-5
 
 
-def test_at_most_top_candidates_are_kept(opened: Context) -> None:
+def test_at_most_top_candidates_are_kept(opened: Resources) -> None:
     happen(opened, [f"app {n}" for n in range(40)])
     looker(opened).look(SCOPE)
     assert len(made(opened)[0].candidates) == opened.settings.predict.top == 10
 
 
-def test_a_scope_without_events_gets_no_prediction(opened: Context, redis: Redis) -> None:
+def test_a_scope_without_events_gets_no_prediction(opened: Resources, redis: Redis) -> None:
     looker(opened).look("nobody")
     assert made(opened, "nobody") == [] == sent(redis)
 
 
-def test_each_scope_is_learned_for_itself(opened: Context) -> None:
+def test_each_scope_is_learned_for_itself(opened: Resources) -> None:
     happen(opened, "abab")
     happen(opened, "xyxy", scope="bob@host")
     one = looker(opened)
@@ -194,7 +194,7 @@ def test_each_scope_is_learned_for_itself(opened: Context) -> None:
         assert {candidate["action"]["target"] for candidate in row.candidates} == known
 
 
-def test_an_outcome_is_the_rank_of_the_truth_and_is_settled_once(opened: Context) -> None:
+def test_an_outcome_is_the_rank_of_the_truth_and_is_settled_once(opened: Resources) -> None:
     one = looker(opened)
     happen(opened, "abcab")
     one.look(SCOPE)
@@ -213,7 +213,7 @@ def test_an_outcome_is_the_rank_of_the_truth_and_is_settled_once(opened: Context
     assert third.outcome_event_id is None
 
 
-def test_what_was_no_candidate_has_no_rank(opened: Context) -> None:
+def test_what_was_no_candidate_has_no_rank(opened: Resources) -> None:
     one = looker(opened)
     happen(opened, "ab")
     one.look(SCOPE)
@@ -223,7 +223,7 @@ def test_what_was_no_candidate_has_no_rank(opened: Context) -> None:
     assert (row.outcome_event_id, row.outcome_target, row.outcome_rank) == (truth, "never seen", None)
 
 
-def test_another_worker_takes_over_and_settles(opened: Context) -> None:
+def test_another_worker_takes_over_and_settles(opened: Resources) -> None:
     happen(opened, "abab")
     looker(opened).look(SCOPE)
     happen(opened, "ab")
@@ -233,7 +233,7 @@ def test_another_worker_takes_over_and_settles(opened: Context) -> None:
     assert second.outcome_event_id is None
 
 
-def test_context_settles_nothing_and_gets_an_answer(opened: Context) -> None:
+def test_context_settles_nothing_and_gets_an_answer(opened: Resources) -> None:
     one = looker(opened)
     happen(opened, "abab")
     one.look(SCOPE)
@@ -247,7 +247,7 @@ def test_context_settles_nothing_and_gets_an_answer(opened: Context) -> None:
     assert [row.outcome_event_id for row in made(opened)] == [truth, truth, None]
 
 
-def test_a_burst_gets_one_prediction_for_its_newest(opened: Context, redis: Redis) -> None:
+def test_a_burst_gets_one_prediction_for_its_newest(opened: Resources, redis: Redis) -> None:
     one = looker(opened)
     happen(opened, "ab")
     one.look(SCOPE)
@@ -259,14 +259,14 @@ def test_a_burst_gets_one_prediction_for_its_newest(opened: Context, redis: Redi
     assert [message["id"] for message in sent(redis)] == [first.id, second.id]
 
 
-def test_the_log_is_read_in_pieces(opened: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_is_read_in_pieces(opened: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
     happen(opened, "ab" * 20 + "a")
     monkeypatch.setattr(update, "CHUNK", 7)
     looker(opened).look(SCOPE)
     assert [(target(row, 1), row.last_event_id) for row in made(opened)] == [("b", 41)]
 
 
-def test_a_late_event_is_learned_last_and_stands_in_the_window_by_its_time(opened: Context) -> None:
+def test_a_late_event_is_learned_last_and_stands_in_the_window_by_its_time(opened: Resources) -> None:
     class Watching(MixedPredictor):
         def predict(self, window: Sequence[Event], top: int) -> Ranking:
             windows.append([event.target for event in window])
@@ -283,7 +283,7 @@ def test_a_late_event_is_learned_last_and_stands_in_the_window_by_its_time(opene
     assert windows == [list("bcdef"), ["c", "d", "e", "late", "f"]]
 
 
-def test_every_event_that_was_not_imported_gets_a_prediction(opened: Context, redis: Redis) -> None:
+def test_every_event_that_was_not_imported_gets_a_prediction(opened: Resources, redis: Redis) -> None:
     happen(opened, "ab" * 10, source=events.IMPORT)
     replayed = happen(opened, "ab" * BATCH)
     one = looker(every(opened))
@@ -302,7 +302,7 @@ def test_every_event_that_was_not_imported_gets_a_prediction(opened: Context, re
     assert checkpoint.seq == 20 + len(replayed) + 2
 
 
-def test_a_rebuilt_stream_is_asked_only_what_is_new(opened: Context) -> None:
+def test_a_rebuilt_stream_is_asked_only_what_is_new(opened: Resources) -> None:
     class Counting(MixedPredictor):
         def predict(self, window: Sequence[Event], top: int) -> Ranking:
             asked.append(window[-1].target)
@@ -315,7 +315,7 @@ def test_a_rebuilt_stream_is_asked_only_what_is_new(opened: Context) -> None:
     assert asked == list("abcdefg")
 
 
-def test_a_replay_that_was_cut_off_goes_on_where_it_stopped(opened: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_replay_that_was_cut_off_goes_on_where_it_stopped(opened: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
     class Dying(MixedPredictor):
         asked = 0
 
@@ -335,11 +335,11 @@ def test_a_replay_that_was_cut_off_goes_on_where_it_stopped(opened: Context, mon
     assert [row.outcome_event_id for row in rows] == [*replayed[1:], None]
 
 
-def test_a_killed_attempt_is_given_up_after_three_goes(opened: Context) -> None:
+def test_a_killed_attempt_is_given_up_after_three_goes(opened: Resources) -> None:
     happen(opened, "ab")
     for _ in range(MAX_ATTEMPTS):
         with opened.store.write() as session:
-            scopes.take(session, SCOPE)  # and the worker dies
+            scopes.record_start(session, SCOPE)  # and the worker dies
     serving = Alone(opened)
     one = looker(opened, serving)
     one.look(SCOPE)
@@ -350,19 +350,19 @@ def test_a_killed_attempt_is_given_up_after_three_goes(opened: Context) -> None:
     assert [row.last_event_id for row in made(opened)] == [newest]
 
 
-def test_two_killed_attempts_and_a_good_one_leave_no_count(opened: Context) -> None:
+def test_two_killed_attempts_and_a_good_one_leave_no_count(opened: Resources) -> None:
     happen(opened, "ab")
     for _ in range(MAX_ATTEMPTS - 1):
         with opened.store.write() as session:
-            scopes.take(session, SCOPE)
+            scopes.record_start(session, SCOPE)
     looker(opened).look(SCOPE)
     assert len(made(opened)) == 1
     with opened.store.read() as session:
-        row = scopes.get(session, SCOPE)
+        row = scopes.find_scope(session, SCOPE)
         assert row is not None and row.attempts == 0
 
 
-def test_after_an_error_the_stream_is_read_anew(opened: Context) -> None:
+def test_after_an_error_the_stream_is_read_anew(opened: Resources) -> None:
     class Failing(MixedPredictor):
         def predict(self, window: Sequence[Event], top: int) -> Ranking:
             serving.kind = MixedPredictor
@@ -378,14 +378,14 @@ def test_after_an_error_the_stream_is_read_anew(opened: Context) -> None:
     assert len(serving.asked) == 2
     plain = MixedPredictor()
     with opened.store.read() as session:
-        learned = list(events.everything(session, SCOPE))
+        learned = list(events.find_all_events(session, SCOPE))
     for event in learned:
         plain.learn(event)
     expected = [candidate.as_dict("en") for candidate in plain.predict(learned, 10).candidates]
     assert made(opened)[0].candidates == expected, "no event was learned twice"
 
 
-def test_a_past_that_grew_is_learned_anew_and_the_weights_stay(opened: Context) -> None:
+def test_a_past_that_grew_is_learned_anew_and_the_weights_stay(opened: Resources) -> None:
     serving = Alone(opened)
     one = looker(opened, serving)
     for name in "ababab":
@@ -396,7 +396,7 @@ def test_a_past_that_grew_is_learned_anew_and_the_weights_stay(opened: Context) 
     past = Event(START - timedelta(days=1), Operation.PROCESS_START, "from the past", source=events.IMPORT)
     store(opened, [past])
     with opened.store.write() as session:
-        events.resequence(session, SCOPE)
+        events.record_time_order(session, SCOPE)
     one.look(SCOPE)
     assert serving.weights == [None, before]
     assert len(made(opened)) == 6, "the newest event was answered before"
@@ -409,25 +409,25 @@ def test_a_past_that_grew_is_learned_anew_and_the_weights_stay(opened: Context) 
         assert session.scalars(select(CheckpointRow.generation)).all() == [1]
 
 
-def test_weights_of_an_older_past_are_no_start_for_another_worker(opened: Context) -> None:
+def test_weights_of_an_older_past_are_no_start_for_another_worker(opened: Resources) -> None:
     happen(opened, "ab")
     looker(opened).look(SCOPE)
     with opened.store.write() as session:
-        events.resequence(session, SCOPE)
+        events.record_time_order(session, SCOPE)
     serving = Alone(opened)
     looker(opened, serving).look(SCOPE)
     assert serving.weights == [None]
 
 
-def activate(opened: Context, version: str) -> None:
+def activate(opened: Resources, version: str) -> None:
     with opened.store.write() as session:
         if version != BUILTIN and session.get(VersionRow, version) is None:
             path = str(opened.home.models / version)
-            versions.register(session, version, SCOPE, base=BUILTIN, path=path, parent=None, metrics={})
-        versions.activate(session, SCOPE, version)
+            versions.add_version(session, version, SCOPE, base=BUILTIN, path=path, parent=None, metrics={})
+        versions.record_active(session, SCOPE, version)
 
 
-def test_another_active_version_answers_with_its_own_weights(opened: Context) -> None:
+def test_another_active_version_answers_with_its_own_weights(opened: Resources) -> None:
     serving = Alone(opened)
     one = looker(opened, serving)
     for name in "abab":
@@ -453,7 +453,7 @@ def test_another_active_version_answers_with_its_own_weights(opened: Context) ->
     assert settled == ["a", "a"], "one truth settles both"
 
 
-def test_a_scope_without_a_version_is_served_by_the_owners(opened: Context) -> None:
+def test_a_scope_without_a_version_is_served_by_the_owners(opened: Resources) -> None:
     happen(opened, "a")
     happen(opened, "x", scope="replay")
     activate(opened, "v1")
@@ -461,7 +461,7 @@ def test_a_scope_without_a_version_is_served_by_the_owners(opened: Context) -> N
     assert [row.model_version for row in made(opened, "replay")] == ["v1"]
 
 
-def test_where_two_workers_answer_for_one_event_the_first_stands(opened: Context) -> None:
+def test_where_two_workers_answer_for_one_event_the_first_stands(opened: Resources) -> None:
     class Overtaken(MixedPredictor):
         def predict(self, window: Sequence[Event], top: int) -> Ranking:
             looker(opened).look(SCOPE)
@@ -475,7 +475,7 @@ def test_where_two_workers_answer_for_one_event_the_first_stands(opened: Context
     assert [row.id for row in made(opened)] == [first.id]
 
 
-def test_weights_are_a_checkpoint_from_which_another_worker_begins(opened: Context) -> None:
+def test_weights_are_a_checkpoint_from_which_another_worker_begins(opened: Resources) -> None:
     one, serving = looker(opened), Alone(opened)
     for name in "abab":
         happen(opened, name)
@@ -488,7 +488,7 @@ def test_weights_are_a_checkpoint_from_which_another_worker_begins(opened: Conte
     assert serving.weights == [checkpoint.weights]
 
 
-def test_a_broker_that_is_away_loses_nothing(opened: Context, redis: Redis) -> None:
+def test_a_broker_that_is_away_loses_nothing(opened: Resources, redis: Redis) -> None:
     cut_off = replace(opened, publisher=Publisher(NOBODY))
     one = looker(cut_off)
     for name in "aba":
@@ -497,7 +497,7 @@ def test_a_broker_that_is_away_loses_nothing(opened: Context, redis: Redis) -> N
     rows = made(opened)
     assert [(row.published_at, row.dispatched_at) for row in rows] == [(None, None)] * 3
     with opened.store.read() as session:
-        assert predictions.unasked(session) == [SCOPE], "the tick asks again"
+        assert predictions.find_unasked_scopes(session) == [SCOPE], "the tick asks again"
     looker(opened).look(SCOPE)
     rows = made(opened)
     assert all(row.published_at is not None for row in rows)
@@ -508,7 +508,7 @@ def test_a_broker_that_is_away_loses_nothing(opened: Context, redis: Redis) -> N
     assert len(sent(redis)) == 3
 
 
-def test_a_queue_that_is_away_is_asked_again(opened: Context, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_queue_that_is_away_is_asked_again(opened: Resources, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError("connection refused")
 
@@ -523,7 +523,7 @@ def test_a_queue_that_is_away_is_asked_again(opened: Context, redis: Redis, monk
 
 
 def test_after_a_long_outage_all_is_sent_and_nothing_stale_is_acted_on(
-    opened: Context, redis: Redis, monkeypatch: pytest.MonkeyPatch
+    opened: Resources, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox, "BATCH", 3)
     one = looker(every(replace(opened, publisher=Publisher(NOBODY))))
@@ -540,7 +540,7 @@ def test_after_a_long_outage_all_is_sent_and_nothing_stale_is_acted_on(
     assert handed_over(redis) == []
 
 
-def test_messages_keep_to_the_schema_and_tell_what_was_settled(opened: Context, redis: Redis) -> None:
+def test_messages_keep_to_the_schema_and_tell_what_was_settled(opened: Resources, redis: Redis) -> None:
     one = looker(opened)
     day = [
         Event(START, Operation.TIME_CONTEXT, "1", detail="9"),
@@ -572,7 +572,7 @@ def test_messages_keep_to_the_schema_and_tell_what_was_settled(opened: Context, 
     assert [(one["id"], one["rank"]) for one in last["settled"]] == [(before["id"], rank + 1)]
 
 
-def test_where_nothing_can_be_said_the_columns_are_null(opened: Context) -> None:
+def test_where_nothing_can_be_said_the_columns_are_null(opened: Resources) -> None:
     store(opened, [Event(START, Operation.SESSION_START)])
     looker(opened).look(SCOPE)
     [row] = made(opened)
@@ -580,18 +580,18 @@ def test_where_nothing_can_be_said_the_columns_are_null(opened: Context) -> None
     assert (row.operation, row.target, row.app, row.probability, row.expected_at) == (None,) * 5
 
 
-def test_without_a_language_model_history_answers(opened: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_language_model_history_answers(opened: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = opened.settings.model.model_copy(update={"base": "no/such-model"})
     settings = opened.settings.model_copy(update={"model": broken})
     happen(opened, "abab")
-    Looker(replace(opened, settings=settings)).look(SCOPE)
+    ScopeUpdater(replace(opened, settings=settings)).look(SCOPE)
     assert target(made(opened)[0], 1) == "a"
     with opened.store.read() as session:
         assert session.scalar(select(func.count()).select_from(PredictionRow)) == 1
 
 
 def test_a_long_past_is_learned_in_part_and_nothing_is_answered_twice(
-    opened: Context, monkeypatch: pytest.MonkeyPatch
+    opened: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (scope_models, scope_model):
         monkeypatch.setattr(module, "LEARNED", 4)
@@ -611,7 +611,7 @@ def test_a_long_past_is_learned_in_part_and_nothing_is_answered_twice(
     assert len(made(opened)) == 13
 
 
-def test_a_lossless_replay_answers_all_of_a_long_backlog(opened: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lossless_replay_answers_all_of_a_long_backlog(opened: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (scope_models, scope_model):
         monkeypatch.setattr(module, "LEARNED", 4)
     happen(opened, "abcdefghijklmnopqrst")
@@ -619,18 +619,18 @@ def test_a_lossless_replay_answers_all_of_a_long_backlog(opened: Context, monkey
     assert len(made(opened)) == 20
 
 
-def test_what_is_imported_is_past_and_gets_no_prediction(opened: Context, redis: Redis) -> None:
+def test_what_is_imported_is_past_and_gets_no_prediction(opened: Resources, redis: Redis) -> None:
     happen(opened, "ab", source=events.IMPORT)
     looker(opened).look(SCOPE)
     assert not made(opened) and not handed_over(redis)
     with opened.store.read() as session:
-        assert predictions.unasked(session) == []
+        assert predictions.find_unasked_scopes(session) == []
     happen(opened, "a")
     looker(opened).look(SCOPE)
     assert len(made(opened)) == 1
 
 
-def test_only_the_scope_of_a_replay_is_answered_for_each_event(opened: Context) -> None:
+def test_only_the_scope_of_a_replay_is_answered_for_each_event(opened: Resources) -> None:
     happen(opened, "abc")
     happen(opened, "abc", scope="replay@day")
     settings = opened.settings.model_copy(update={"predict": PredictSettings(every="replay@day")})
@@ -640,7 +640,7 @@ def test_only_the_scope_of_a_replay_is_answered_for_each_event(opened: Context) 
     assert (len(made(opened)), len(made(opened, "replay@day"))) == (1, 3)
 
 
-def test_what_was_learned_is_kept_over_a_restart(opened: Context) -> None:
+def test_what_was_learned_is_kept_over_a_restart(opened: Resources) -> None:
     one = looker(opened)
     for name in "abcabcab":
         happen(opened, name)
@@ -662,14 +662,14 @@ def test_what_was_learned_is_kept_over_a_restart(opened: Context) -> None:
     assert answers[0] == answers[1]
 
 
-def _row(opened: Context) -> tuple[ScopeRow, None]:
+def _row(opened: Resources) -> tuple[ScopeRow, None]:
     with opened.store.read() as session:
-        row = scopes.get(session, SCOPE)
+        row = scopes.find_scope(session, SCOPE)
     assert row is not None
     return row, None
 
 
-def test_a_snapshot_of_a_past_that_has_changed_is_not_used(opened: Context) -> None:
+def test_a_snapshot_of_a_past_that_has_changed_is_not_used(opened: Resources) -> None:
     happen(opened, "abab")
     one = looker(opened)
     one.look(SCOPE)
@@ -677,7 +677,7 @@ def test_a_snapshot_of_a_past_that_has_changed_is_not_used(opened: Context) -> N
     [kept] = opened.home.learned.iterdir()
     assert kept.stat().st_mode & 0o077 == 0
     with opened.store.write() as session:
-        events.resequence(session, SCOPE)
+        events.record_time_order(session, SCOPE)
     assert snapshots.load(opened, SCOPE) is None
     kept.unlink()
     one.streams.held[SCOPE].saved = 0
@@ -685,7 +685,7 @@ def test_a_snapshot_of_a_past_that_has_changed_is_not_used(opened: Context) -> N
     assert not kept.exists(), "nor is it written again"
 
 
-def test_a_snapshot_does_not_outlive_the_events_that_it_has_learned(opened: Context) -> None:
+def test_a_snapshot_does_not_outlive_the_events_that_it_has_learned(opened: Resources) -> None:
     happen(opened, "abab")
     one = looker(opened)
     one.look(SCOPE)
@@ -702,7 +702,7 @@ def test_a_snapshot_does_not_outlive_the_events_that_it_has_learned(opened: Cont
 
 
 @pytest.mark.parametrize("content", [b"", b"no pickle", b"\x80\x05."], ids=["empty", "text", "torn"])
-def test_a_damaged_snapshot_is_passed_over(opened: Context, content: bytes) -> None:
+def test_a_damaged_snapshot_is_passed_over(opened: Resources, content: bytes) -> None:
     happen(opened, "ab")
     one = looker(opened)
     one.look(SCOPE)
@@ -715,7 +715,7 @@ def test_a_damaged_snapshot_is_passed_over(opened: Context, content: bytes) -> N
     assert len(made(opened)) == 2
 
 
-def test_one_of_another_code_is_passed_over(opened: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_of_another_code_is_passed_over(opened: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
     happen(opened, "ab")
     one = looker(opened)
     one.look(SCOPE)
@@ -724,7 +724,7 @@ def test_one_of_another_code_is_passed_over(opened: Context, monkeypatch: pytest
     assert snapshots.load(opened, SCOPE) is None
 
 
-def test_only_so_many_streams_are_held_and_the_others_kept(opened: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_so_many_streams_are_held_and_the_others_kept(opened: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scope_models, "HELD", 2)
     serving = Alone(opened)
     one = looker(opened, serving)

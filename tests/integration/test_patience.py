@@ -3,8 +3,8 @@ from datetime import UTC, datetime
 from threading import Event as Flag
 
 from memo.core.events import Action, Event, Operation
-from worker.predictors.language_model.language import Scores
-from worker.predictors.language_model.time_limited_reader import Patient
+from worker.predictors.language_model.language import ModelScores
+from worker.predictors.language_model.time_limited_reader import TimeLimitedReader
 from worker.predictors.mixed import MixedPredictor
 
 A = Action(Operation.PROCESS_START, "a")
@@ -21,25 +21,25 @@ class Slow:
     def read(self, event: Event) -> None:
         self.read_so_far += 1
 
-    def scores(self) -> Scores:
+    def scores(self) -> ModelScores:
         self.may.wait(30)
-        return Scores({A: -0.1}, -2.0)
+        return ModelScores({A: -0.1}, -2.0)
 
 
 def test_one_in_time_is_heard() -> None:
     slow = Slow()
     slow.may.set()
-    patient = Patient(slow, limit_s=30)
+    patient = TimeLimitedReader(slow, limit_s=30)
     for reads in (1, 2):
         patient.read(EVENT)
-        assert patient.scores() == Scores({A: -0.1}, -2.0)
+        assert patient.scores() == ModelScores({A: -0.1}, -2.0)
         assert slow.read_so_far == reads
     assert patient.late == 0
 
 
 def test_one_that_is_late_is_counted_and_heard_again_later() -> None:
     slow = Slow()
-    patient = Patient(slow, limit_s=0.01)
+    patient = TimeLimitedReader(slow, limit_s=0.01)
     predictor = MixedPredictor(patient)
     for late in (1, 2):
         predictor.learn(EVENT)
@@ -54,11 +54,11 @@ def test_one_that_is_late_is_counted_and_heard_again_later() -> None:
 
 def test_one_that_fails_is_asked_no_more_and_history_answers() -> None:
     class Broken(Slow):
-        def scores(self) -> Scores:
+        def scores(self) -> ModelScores:
             raise RuntimeError("broken")
 
     broken = Broken()
-    predictor = MixedPredictor(Patient(broken, limit_s=30))
+    predictor = MixedPredictor(TimeLimitedReader(broken, limit_s=30))
     for _ in range(3):
         predictor.learn(EVENT)
         assert predictor.predict([EVENT], 5).candidates[0].action == A

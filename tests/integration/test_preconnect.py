@@ -16,7 +16,7 @@ from memo.core.events import Operation
 from memo.core.paths import Home
 from memo.core.settings import PreconnectSettings, Settings
 from worker.effects.public_host import NoHost
-from worker.effects.seen_before import NotSeen
+from worker.effects.seen_before import NotSeenBefore
 from worker.handlers import preconnect_site
 from worker.handlers.preconnect_site import NotPublic, PreconnectSiteHandler, is_public
 
@@ -150,9 +150,9 @@ def test_a_proxy_is_not_passed_by(home: Home, asked: list[str], monkeypatch: pyt
 def test_only_what_was_visited_here_is_looked_up(home: Home, asked: list[str]) -> None:
     made = handler(home)
     assert not made.accepts(candidate(Operation.PROCESS_START, SITE).action)
-    with pytest.raises(NotSeen):
+    with pytest.raises(NotSeenBefore):
         made.handle(candidate(VISIT, "never.example.com"), context())
-    with pytest.raises(NotSeen):
+    with pytest.raises(NotSeenBefore):
         made.handle(candidate(VISIT, SITE), context("eve@elsewhere"))
     assert asked == []
 
@@ -164,5 +164,5 @@ def test_hostile_names_are_not_looked_up(home: Home, asked: list[str], name: str
     for site in (text, f"{text}.com", f"example.com{text}x"):
         with pytest.raises(MemoError) as refused:
             made.handle(candidate(VISIT, site), context())
-        assert isinstance(refused.value, NoHost | NotSeen)
+        assert isinstance(refused.value, NoHost | NotSeenBefore)
     assert asked == []

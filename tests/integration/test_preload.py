@@ -27,7 +27,7 @@ from db.engine import Store, open_store
 from db.intake import launches
 from db.models import LaunchRow
 from forget import erase_rows, match
-from forget.query import Wanted
+from forget.query import ForgetQuery
 from memo.core import launch_sets
 from memo.core.events import Event, Operation
 from memo.core.launch_sets import UNIT, LaunchSet, version_of
@@ -36,7 +36,7 @@ from memo.core.settings import PreloadSettings, PrivacySettings, Settings
 from memo.protocols import DispatchContext, NothingToDo, Stop
 from worker.effects import page_cache
 from worker.effects.page_cache import is_there
-from worker.effects.seen_before import NotSeen
+from worker.effects.seen_before import NotSeenBefore
 from worker.handlers import preload_app, preload_file
 from worker.handlers.preload_app import PreloadAppHandler
 from worker.handlers.preload_file import PreloadFileHandler
@@ -274,7 +274,7 @@ def test_no_other_document_is_touched(home: Home, person: Person, monkeypatch: p
     handler = PreloadFileHandler(settings, home)
 
     assert not handler.accepts(linked.action)
-    with pytest.raises(NotSeen):
+    with pytest.raises(NotSeenBefore):
         handler.handle(candidate(Operation.FILE_ACCESS, "never", str(folder)), _soon())
     for name, place in seen:
         assert "read_bytes" not in handler.handle(candidate(Operation.FILE_ACCESS, name, place), _soon()), name
@@ -293,7 +293,7 @@ def test_hostile_names_open_nothing(home: Home, person: Person, monkeypatch: pyt
     for target, place in ((name, str(person.root)), ("plan.txt", name), (name, name), (f"/{name}", "/")):
         asked = candidate(Operation.FILE_ACCESS, target, place)
         if PreloadFileHandler(settings, home).accepts(asked.action):
-            with pytest.raises(NotSeen):
+            with pytest.raises(NotSeenBefore):
                 PreloadFileHandler(settings, home).handle(asked, _soon())
     app = candidate(Operation.PROCESS_START, name)
     with pytest.raises(NothingToDo):
@@ -327,35 +327,37 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 def _add(session: Session, *rows: tuple[float | None, int]) -> None:
     for number, (ms, read) in enumerate(rows):
-        launches.add(session, _row(NOON + timedelta(hours=number), ms, read))
+        launches.add_launch(session, _row(NOON + timedelta(hours=number), ms, read))
 
 
 def test_the_gain_is_that_against_a_cold_launch(store: Store) -> None:
     with store.write() as session:
         _add(session, (900, 80), (1000, 90), (5000, 100), (300, 0), (310, 5), (320, 10), (700, 30), (None, 0))
-        assert launches.gain(session, SCOPE, APP, NOON + timedelta(hours=5.5), NOON + timedelta(hours=9)) == 0.3
-        assert launches.gain(session, SCOPE, APP, NOON + timedelta(hours=6.5), NOON + timedelta(hours=9)) is None
-        assert launches.gain(session, SCOPE, APP, NOON, NOON + timedelta(minutes=1)) is None  # two cold ones are left
-        assert launches.gain(session, "eve@host", APP, NOON, NOON + timedelta(days=1)) is None
+        assert launches.find_gain(session, SCOPE, APP, NOON + timedelta(hours=5.5), NOON + timedelta(hours=9)) == 0.3
+        assert launches.find_gain(session, SCOPE, APP, NOON + timedelta(hours=6.5), NOON + timedelta(hours=9)) is None
+        assert (
+            launches.find_gain(session, SCOPE, APP, NOON, NOON + timedelta(minutes=1)) is None
+        )  # two cold ones are left
+        assert launches.find_gain(session, "eve@host", APP, NOON, NOON + timedelta(days=1)) is None
 
 
 def test_launches_are_bounded_and_forgotten(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launches, "KEPT", 2)
     with store.write() as session:
         _add(session, (1, 0), (2, 0), (3, 0))
-        launches.add(session, _row(NOON, 4, 0, app="other"))
-        assert [row.ms for row in launches.measured(session, SCOPE, APP)] == [2, 3]
-        assert erase_rows.delete_launches(session, Wanted(app="other", scope="eve@host")) == 0
-        assert erase_rows.delete_launches(session, Wanted(app=APP, since=NOON + timedelta(hours=2))) == 1
-        assert erase_rows.delete_launches(session, Wanted(app="DEMO")) == 1
-        assert erase_rows.delete_launches(session, Wanted()) == 1
+        launches.add_launch(session, _row(NOON, 4, 0, app="other"))
+        assert [row.ms for row in launches.find_measured(session, SCOPE, APP)] == [2, 3]
+        assert erase_rows.delete_launches(session, ForgetQuery(app="other", scope="eve@host")) == 0
+        assert erase_rows.delete_launches(session, ForgetQuery(app=APP, since=NOON + timedelta(hours=2))) == 1
+        assert erase_rows.delete_launches(session, ForgetQuery(app="DEMO")) == 1
+        assert erase_rows.delete_launches(session, ForgetQuery()) == 1
 
 
 def test_how_an_app_starts_is_forgotten_with_it(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMO_DATABASE_URL", store.writer.url.render_as_string(hide_password=False))
     with store.write() as session:
-        launches.add(session, _row(NOON, 1, 0))
-        launches.add(session, _row(NOON, 1, 0, app="other"))
+        launches.add_launch(session, _row(NOON, 1, 0))
+        launches.add_launch(session, _row(NOON, 1, 0, app="other"))
     for app in (APP, "other", "known only"):
         launch_sets.write(home, LaunchSet(app, f"/usr/bin/{app}", (1, 2, 3), NOON))
     for app, there in ((APP, {"other", "known only"}), ("known only", {"other"})):
@@ -364,7 +366,7 @@ def test_how_an_app_starts_is_forgotten_with_it(store: Store, home: Home, monkey
         assert json.loads(done.stdout)["forgotten"] is True
         assert {name for name in (APP, "other", "known only") if launch_sets.read(home, name)} == there
     with store.read() as session:
-        assert [row.app for row in match.launches_of(session, Wanted())] == ["other"]
+        assert [row.app for row in match.matching_launches(session, ForgetQuery())] == ["other"]
 
 
 def test_how_an_app_starts_is_forgotten_with_a_day_of_its_launches(
@@ -388,7 +390,7 @@ def test_what_was_forgotten_during_a_look_is_not_kept(home: Home, person: Person
     opened, stop = open_store(settings, home), Stop()
     Launches(opened, settings, home).look(event, stop)
     with opened.read() as session:
-        assert match.launches_of(session, Wanted()) == []
+        assert match.matching_launches(session, ForgetQuery()) == []
     opened.close()
     assert launch_sets.read(home, APP) is None
 
@@ -405,7 +407,7 @@ def _look_on(events: list[Event], settings: Settings, home: Home) -> list[Launch
     deadline = time.monotonic() + WAIT_S
     while not found and time.monotonic() < deadline:
         with opened.read() as session:
-            found = match.launches_of(session, Wanted(app=APP))
+            found = match.matching_launches(session, ForgetQuery(app=APP))
         time.sleep(0.05)
     stop.set()
     thread.join()

@@ -50,12 +50,12 @@ def add(store: Store, names: Sequence[str], scope: str = SCOPE) -> None:
         Event(START + timedelta(seconds=second), Operation.PROCESS_START, name) for second, name in enumerate(names)
     ]
     with store.write() as session:
-        events.append(session, scope, happened, [repeats.key(event) for event in happened])
+        events.add_events(session, scope, happened, [repeats.key(event) for event in happened])
 
 
 def ask(store: Store, kind: str) -> int:
     with store.write() as session:
-        row = runs.ask(session, kind, SCOPE)
+        row = runs.add_run(session, kind, SCOPE)
         assert row is not None
         return row.id
 
@@ -73,8 +73,8 @@ def run_row(store: Store, run_id: int) -> RunRow:
 def test_a_run_is_asked_once(store: Store) -> None:
     ask(store, "train")
     with store.write() as session:
-        assert runs.ask(session, "train", SCOPE) is None
-        assert runs.ask(session, "evaluate", SCOPE) is not None
+        assert runs.add_run(session, "train", SCOPE) is None
+        assert runs.add_run(session, "evaluate", SCOPE) is not None
 
 
 @pytest.mark.parametrize("kind", ["train", "evaluate"])
@@ -108,7 +108,7 @@ def test_a_run_trains_judges_and_keeps_or_rejects(store: Store, home: Home, monk
     row = run_row(store, run_id)
     assert (row.state, row.version) == ("done", "v0001")
     with store.read() as session:
-        version = versions.get(session, "v0001")
+        version = versions.find_version(session, "v0001")
     promoted = row.result["candidate"]["log_loss"] < row.result["active"]["log_loss"]
     assert row.result["promoted"] is promoted
     assert version.state == ("active" if promoted else "rejected")
@@ -147,7 +147,7 @@ def sent(settings: Settings) -> Iterator[Sent]:
 def test_the_first_tick_only_notes_the_time(store: Store, settings: Settings, sent: Sent) -> None:
     tick.run(sent.app, settings, store)
     with store.read() as session:
-        assert all(jobs.last_run(session, name) for name in schedule.JOBS)
+        assert all(jobs.find_last_run(session, name) for name in schedule.JOBS)
     tick.run(sent.app, settings, store)
     assert sent.take(TRAINING) == []
 
@@ -169,7 +169,7 @@ def test_a_tick_asks_again_for_what_has_no_prediction(store: Store, settings: Se
     tick.run(sent.app, settings, store)
     assert sent.take(PREDICT) == [(LOOK, [SCOPE])], "one ask is under way"
     with store.write() as session:
-        scopes.take(session, SCOPE)
+        scopes.record_start(session, SCOPE)
     tick.run(sent.app, settings, store)
     assert sent.take(PREDICT) == [(LOOK, [SCOPE])], "it was lost"
 
@@ -177,7 +177,7 @@ def test_a_tick_asks_again_for_what_has_no_prediction(store: Store, settings: Se
 def test_old_predictions_are_pruned(store: Store, settings: Settings, sent: Sent) -> None:
     add(store, "abc")
     with store.write() as session:
-        for row, age in zip(events.window(session, SCOPE, 2), (400, 1), strict=True):
+        for row, age in zip(events.find_window(session, SCOPE, 2), (400, 1), strict=True):
             made_at = datetime.now(UTC) - timedelta(days=age)
             session.add(
                 PredictionRow(
@@ -196,7 +196,7 @@ def test_old_predictions_are_pruned(store: Store, settings: Settings, sent: Sent
     with store.read() as session:
         assert session.query(PredictionRow).count() == 1
         assert session.get_one(JobRow, schedule.PRUNE).last_result == "0 events and 1 predictions removed"
-        assert predictions.unsent(session, SCOPE, 10)
+        assert predictions.find_unsent(session, SCOPE, 10)
 
 
 def test_what_was_learned_of_pruned_events_goes_too(store: Store, settings: Settings, home: Home, sent: Sent) -> None:
@@ -218,12 +218,12 @@ def test_old_events_are_pruned(store: Store, settings: Settings, home: Home, sen
     add(store, "abc")
     (home.learned / "some.pickle").touch()
     with store.write() as session:
-        for row, age in zip(events.window(session, SCOPE, 3), (731, 729, 1), strict=True):
+        for row, age in zip(events.find_window(session, SCOPE, 3), (731, 729, 1), strict=True):
             row.at = datetime.now(UTC) - timedelta(days=age)
         session.add(JobRow(name=schedule.PRUNE, last_run=START, last_result=""))
     tick.run(sent.app, settings, store)
     with store.read() as session:
-        assert [row.target for row in events.window(session, SCOPE, 3)] == ["b", "c"]
+        assert [row.target for row in events.find_window(session, SCOPE, 3)] == ["b", "c"]
         assert session.get_one(JobRow, schedule.PRUNE).last_result == "1 events and 0 predictions removed"
     assert list(home.learned.iterdir()) == []
 
@@ -241,15 +241,15 @@ def test_cursors_of_files_long_gone_are_pruned(
     long_ago = datetime.now(UTC) - timedelta(days=31)
     with store.write() as session:
         for name, key in keys.items():
-            cursors.put(session, "inbox", key, {})
-            cursors.put(session, "another", key, {})
+            cursors.record_cursor(session, "inbox", key, {})
+            cursors.record_cursor(session, "another", key, {})
             if name != "just gone":
                 session.get_one(CursorRow, ("inbox", key)).moved_at = long_ago
         session.add(JobRow(name=schedule.PRUNE, last_run=START, last_result=""))
     tick.run(sent.app, settings, store)
     with store.read() as session:
-        left = {name for name, key in keys.items() if cursors.get(session, "inbox", key) is not None}
-        assert all(cursors.get(session, "another", key) is not None for key in keys.values())
+        left = {name for name, key in keys.items() if cursors.find_cursor(session, "inbox", key) is not None}
+        assert all(cursors.find_cursor(session, "another", key) is not None for key in keys.values())
     assert left == ({"just gone", "there"} if there else set(keys))
 
 
@@ -257,12 +257,12 @@ def register(store: Store, home: Home, version: str) -> None:
     folder = home.models / version
     folder.mkdir()
     with store.write() as session:
-        versions.register(session, version, SCOPE, base="builtin", path=str(folder), parent=None, metrics={})
+        versions.add_version(session, version, SCOPE, base="builtin", path=str(folder), parent=None, metrics={})
 
 
 def active(store: Store) -> str:
     with store.read() as session:
-        row = versions.serving(session, SCOPE, SCOPE)
+        row = versions.find_serving(session, SCOPE, SCOPE)
         return row.id if row else versions.BUILTIN
 
 
@@ -273,7 +273,7 @@ def test_rollback_goes_back_step_by_step(store: Store, home: Home) -> None:
             build_version.activate(session, SCOPE, version)
     for expected in ("v0001", versions.BUILTIN):
         with store.write() as session:
-            versions.activate(session, SCOPE, build_version.before(session, SCOPE))
+            versions.record_active(session, SCOPE, build_version.before(session, SCOPE))
         assert active(store) == expected
     with store.read() as session, pytest.raises(MemoError, match="nothing to go back to"):
         build_version.before(session, SCOPE)

@@ -16,7 +16,7 @@ from sqlalchemy import func, select, text
 
 from collector.intake import Intake
 from db import migrate
-from db.engine import BUSY_TIMEOUT_MS, Store, StoreError, open_store, shown_url, sqlite_path, store_url
+from db.engine import BUSY_TIMEOUT_MS, Store, StoreError, open_store, redacted_store_url, sqlite_path, store_url
 from db.intake import cursors, events, scopes
 from db.intake.events import Repeats
 from db.models import Base, EventRow, ScopeRow
@@ -59,24 +59,24 @@ def started(name: str, second: float = 0) -> Event:
 def append(store: Store, happened: Sequence[Event], repeats: Repeats | None = None, scope: str = SCOPE) -> int:
     counted = repeats or Repeats()
     with store.write() as session:
-        return events.append(session, scope, happened, [counted.key(event) for event in happened])
+        return events.add_events(session, scope, happened, [counted.key(event) for event in happened])
 
 
 def stored(store: Store, scope: str = SCOPE) -> list[tuple[int, str]]:
     with store.read() as session:
-        return [(row.seq, row.target) for row in events.after(session, scope, 0, 10_000)]
+        return [(row.seq, row.target) for row in events.find_after(session, scope, 0, 10_000)]
 
 
 def row_of(store: Store, scope: str = SCOPE) -> ScopeRow:
     with store.read() as session:
-        found = scopes.get(session, scope)
+        found = scopes.find_scope(session, scope)
     assert found is not None
     return found
 
 
 def ask(store: Store, life_s: float = 60) -> bool:
     with store.write() as session:
-        return scopes.ask(session, SCOPE, life_s)
+        return scopes.record_request(session, SCOPE, life_s)
 
 
 # Events
@@ -138,9 +138,9 @@ def test_an_event_comes_back_as_it_went_in(store: Store) -> None:
     )
     append(store, [event])
     with store.read() as session:
-        [found] = events.everything(session, SCOPE)
-        assert events.last_active_scope(session) == SCOPE
-        assert list(events.names(session)) == [SCOPE]
+        [found] = events.find_all_events(session, SCOPE)
+        assert events.find_last_active_scope(session) == SCOPE
+        assert list(events.all_names(session)) == [SCOPE]
     assert found == event
     assert found.at.utcoffset() == timedelta(hours=8)
 
@@ -151,8 +151,10 @@ def test_thousands_of_events_in_one_go(store: Store) -> None:
     assert append(store, happened) == 0
     assert stored(store) == [(number + 1, str(number)) for number in range(1_201)]
     with store.read() as session:
-        assert [event.target for event in events.everything(session, SCOPE)] == [event.target for event in happened]
-        assert [row.seq for row in events.after(session, SCOPE, 1_190, 3)] == [1_191, 1_192, 1_193]
+        assert [event.target for event in events.find_all_events(session, SCOPE)] == [
+            event.target for event in happened
+        ]
+        assert [row.seq for row in events.find_after(session, SCOPE, 1_190, 3)] == [1_191, 1_192, 1_193]
 
 
 def test_writers_at_once_leave_no_gap_and_no_double(store: Store) -> None:
@@ -193,7 +195,7 @@ def test_a_lock_shows_the_row_as_it_is_now(postgres_url: str, home: Home) -> Non
         known = session.get_one(ScopeRow, SCOPE)
         assert known.last_seq == 1
         append(store, [started("b")])
-        assert scopes.locked(session, SCOPE) is known
+        assert scopes.lock_scope(session, SCOPE) is known
         assert known.last_seq == 2
     store.close()
 
@@ -205,29 +207,29 @@ def test_the_past_takes_its_place_when_it_is_imported(store: Store) -> None:
     append(store, [started("c", 20), started("d", 30)])
     append(store, [started("x")], scope="bob@host")
     with store.read() as session:
-        assert events.in_order(session, SCOPE, 0)
+        assert events.is_in_order(session, SCOPE, 0)
     append(store, [started("a"), started("b", 20)])
     with store.read() as session:
-        assert not events.in_order(session, SCOPE, 2)
-        assert [row.target for row in events.window(session, SCOPE, 3)] == ["c", "b", "d"]
+        assert not events.is_in_order(session, SCOPE, 2)
+        assert [row.target for row in events.find_window(session, SCOPE, 3)] == ["c", "b", "d"]
     with store.write() as session:
-        events.resequence(session, SCOPE)
+        events.record_time_order(session, SCOPE)
     assert stored(store) == [(1, "a"), (2, "c"), (3, "b"), (4, "d")]
     assert (row_of(store).last_seq, row_of(store).generation) == (4, 1)
     assert (row_of(store, "bob@host").generation, stored(store, "bob@host")) == (0, [(1, "x")])
     assert append(store, [started("a"), started("e", 40)]) == 1
     assert stored(store)[-1] == (5, "e")
     with store.read() as session:
-        assert events.in_order(session, SCOPE, 0)
+        assert events.is_in_order(session, SCOPE, 0)
 
 
 def test_only_events_after_the_given_one_are_judged(store: Store) -> None:
     append(store, [started("a", 10), started("b"), started("c", 10)])
     with store.read() as session:
-        assert not events.in_order(session, SCOPE, 1)
-        assert events.in_order(session, SCOPE, 2)
-        assert events.in_order(session, "nobody", 0)
-        assert events.last_seq(session, "nobody") == 0
+        assert not events.is_in_order(session, SCOPE, 1)
+        assert events.is_in_order(session, SCOPE, 2)
+        assert events.is_in_order(session, "nobody", 0)
+        assert events.find_last_seq(session, "nobody") == 0
 
 
 # Asking
@@ -254,7 +256,7 @@ def test_an_ask_expires(store: Store) -> None:
 def test_taking_lowers_the_flag_and_counts_the_attempts_at_one_event(store: Store) -> None:
     def take() -> int:
         with store.write() as session:
-            return scopes.take(session, SCOPE).attempts
+            return scopes.record_start(session, SCOPE).attempts
 
     append(store, [started("a")])
     assert ask(store)
@@ -263,7 +265,7 @@ def test_taking_lowers_the_flag_and_counts_the_attempts_at_one_event(store: Stor
     append(store, [started("b")])
     assert [take(), take()] == [1, 2]
     with store.write() as session:
-        scopes.done(session, SCOPE)
+        scopes.record_end(session, SCOPE)
     assert take() == 1
 
 
@@ -273,11 +275,11 @@ def test_taking_lowers_the_flag_and_counts_the_attempts_at_one_event(store: Stor
 def test_a_cursor_is_replaced(store: Store) -> None:
     for cursor in ({"offset": 1, "mark": "é"}, {"offset": 2}):
         with store.write() as session:
-            cursors.put(session, "inbox", "key", cursor)
+            cursors.record_cursor(session, "inbox", "key", cursor)
     with store.read() as session:
-        assert cursors.get(session, "inbox", "key") == {"offset": 2}
-        assert cursors.get(session, "other", "key") is None
-        assert cursors.get(session, "inbox", "other") is None
+        assert cursors.find_cursor(session, "inbox", "key") == {"offset": 2}
+        assert cursors.find_cursor(session, "other", "key") is None
+        assert cursors.find_cursor(session, "inbox", "other") is None
 
 
 def test_rows_and_cursor_are_committed_together(
@@ -288,14 +290,14 @@ def test_rows_and_cursor_are_committed_together(
     assert taking.take("inbox", Batch([started("a")], "key", {"offset": 1})) == 1
     assert ask(store) is False
     with store.write() as session:
-        scopes.take(session, SCOPE)
+        scopes.record_start(session, SCOPE)
 
     def fail(*_: Any) -> None:
         raise ConnectionError
 
     following = Batch([started("b")], "key", {"offset": 2})
     with monkeypatch.context() as patch:
-        patch.setattr(cursors, "put", fail)
+        patch.setattr(cursors, "record_cursor", fail)
         with pytest.raises(ConnectionError):
             taking.take("inbox", following)
     assert (stored(store), taking.cursor("inbox", "key")) == ([(1, "a")], {"offset": 1})
@@ -327,7 +329,7 @@ def test_a_time_that_can_not_be_right_is_left_out(store: Store, settings: Settin
     taking = Intake(store, settings, home, lambda _: None)
     assert taking.take("plug-in", Batch([wrong, started("a")], "key", {})) == 1
     with store.read() as session:
-        [found] = events.everything(session, SCOPE)
+        [found] = events.find_all_events(session, SCOPE)
     assert (found.target, found.source) == ("a", "plug-in")
 
 
@@ -357,9 +359,9 @@ def test_a_cursor_of_the_first_schema_is_taken_for_a_new_one(
         session.execute(text("INSERT INTO cursors (source, key, cursor) VALUES ('inbox', 'key', '{}')"))
     migrate.upgrade(settings, home)
     with store.write() as session:
-        assert cursors.prune(session, "inbox", set(), datetime.now(UTC) - timedelta(days=1)) == 0
-        assert cursors.prune(session, "inbox", {"key"}, datetime.now(UTC) + timedelta(days=1)) == 0
-        assert cursors.prune(session, "inbox", set(), datetime.now(UTC) + timedelta(days=1)) == 1
+        assert cursors.delete_stale_cursors(session, "inbox", set(), datetime.now(UTC) - timedelta(days=1)) == 0
+        assert cursors.delete_stale_cursors(session, "inbox", {"key"}, datetime.now(UTC) + timedelta(days=1)) == 0
+        assert cursors.delete_stale_cursors(session, "inbox", set(), datetime.now(UTC) + timedelta(days=1)) == 1
     store.close()
 
 
@@ -430,7 +432,7 @@ def test_foreign_keys_hold(store: Store) -> None:
 def test_reads_do_not_wait_for_a_writer(store: Store) -> None:
     append(store, [started("a")])
     with store.write() as session:
-        events.append(session, SCOPE, [started("b")], ["key"])
+        events.add_events(session, SCOPE, [started("b")], ["key"])
         assert stored(store) == [(1, "a")]
     assert stored(store) == [(1, "a"), (2, "b")]
 
@@ -466,7 +468,7 @@ def test_a_url_that_is_none_is_one_sentence(home: Home, url: str) -> None:
     settings = Settings(database_url=url)
     doors: list[Callable[[Settings, Home], object]] = [
         migrate.upgrade,
-        shown_url,
+        redacted_store_url,
         lambda *given: sqlite_path(store_url(*given)),
     ]
     for door in doors:
@@ -484,7 +486,7 @@ def test_a_url_that_is_none_is_one_sentence(home: Home, url: str) -> None:
     ],
 )
 def test_a_url_is_shown_without_credentials(home: Home, url: str) -> None:
-    assert shown_url(Settings(database_url=url), home) == "postgresql+psycopg://host:5432/memo"
+    assert redacted_store_url(Settings(database_url=url), home) == "postgresql+psycopg://host:5432/memo"
 
 
 def test_a_home_may_have_any_name(tmp_path: Path) -> None:
@@ -515,7 +517,7 @@ def test_a_store_that_can_not_be_reached_is_one_sentence(home: Home, url: str) -
     assert "\n" not in str(failure.value)
     store = open_store(settings, home)
     with pytest.raises(StoreError), store.read() as session:
-        scopes.get(session, SCOPE)
+        scopes.find_scope(session, SCOPE)
     store.close()
 
 
@@ -541,7 +543,7 @@ def test_a_store_that_was_not_upgraded_is_one_sentence(store: Store) -> None:
     with store.writer.begin() as connection:
         connection.execute(text("DROP TABLE cursors"))
     with pytest.raises(StoreError, match="up to date") as failure, store.read() as session:
-        cursors.get(session, "inbox", "key")
+        cursors.find_cursor(session, "inbox", "key")
     assert "\n" not in str(failure.value)
 
 

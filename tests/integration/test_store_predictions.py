@@ -45,7 +45,7 @@ def happen(store: Store, names: str, scope: str = SCOPE, at: datetime = START) -
     repeats = events.Repeats()
     happened = [Event(at + timedelta(seconds=n), Operation.PROCESS_START, name) for n, name in enumerate(names)]
     with store.write() as session:
-        events.append(session, scope, happened, [repeats.key(event) for event in happened])
+        events.add_events(session, scope, happened, [repeats.key(event) for event in happened])
         newest = session.scalars(select(EventRow.id).order_by(EventRow.id.desc()).limit(len(names))).all()
     return sorted(newest)
 
@@ -79,12 +79,12 @@ def settle(store: Store, prediction_id: int, event_id: int, rank: int | None) ->
         session.expunge(row)
         row.outcome_event_id, row.outcome_operation, row.outcome_target = event_id, "process_start", "b"
         row.outcome_rank = rank
-        predictions.settle(session, [row])
+        predictions.record_outcomes(session, [row])
 
 
 def read(store: Store, prediction_id: int) -> PredictionRow:
     with store.read() as session:
-        found = predictions.find(session, prediction_id)
+        found = predictions.find_prediction(session, prediction_id)
     assert found is not None
     return found
 
@@ -93,10 +93,10 @@ def test_one_answer_for_an_event_and_a_version(store: Store) -> None:
     [event] = happen(store, "a")
     predict(store, event)
     with store.read() as session:
-        assert predictions.exists(session, SCOPE, event, "v1")
-        assert not predictions.exists(session, SCOPE, event, "v2")
-        assert predictions.last_predicted_seq(session, SCOPE) == 1
-        assert predictions.last_predicted_seq(session, "nobody") == 0
+        assert predictions.has_prediction(session, SCOPE, event, "v1")
+        assert not predictions.has_prediction(session, SCOPE, event, "v2")
+        assert predictions.find_last_predicted_seq(session, SCOPE) == 1
+        assert predictions.find_last_predicted_seq(session, "nobody") == 0
     with pytest.raises(StoreError):
         predict(store, event)
     predict(store, event, model_version="v2")
@@ -106,12 +106,12 @@ def test_an_outcome_is_written_once(store: Store) -> None:
     first, second, third = happen(store, "abc")
     earlier, later = predict(store, first), predict(store, second)
     with store.read() as session:
-        assert [(row.id, seq) for row, seq in predictions.unsettled(session, SCOPE)] == [(earlier, 1), (later, 2)]
+        assert [(row.id, seq) for row, seq in predictions.find_unsettled(session, SCOPE)] == [(earlier, 1), (later, 2)]
     settle(store, earlier, second, 1)
     settle(store, earlier, third, None)
     assert (read(store, earlier).outcome_event_id, read(store, earlier).outcome_rank) == (second, 1)
     with store.read() as session:
-        assert [row.id for row, _ in predictions.unsettled(session, SCOPE)] == [later]
+        assert [row.id for row, _ in predictions.find_unsettled(session, SCOPE)] == [later]
 
 
 def test_a_scope_asks_until_its_newest_event_is_predicted_and_sent(store: Store) -> None:
@@ -120,22 +120,22 @@ def test_a_scope_asks_until_its_newest_event_is_predicted_and_sent(store: Store)
 
     def asking() -> set[str]:
         with store.read() as session:
-            return set(predictions.unasked(session))
+            return set(predictions.find_unasked_scopes(session))
 
     with store.read() as session:
         [done] = session.scalars(select(EventRow.id).where(EventRow.scope == "done@host"))
     other = predict(store, done, scope="done@host")
     older = predict(store, first)
     with store.write() as session:
-        predictions.mark_published(session, [other, older])
+        predictions.record_published(session, [other, older])
     assert asking() == {SCOPE}, "its newest event has no prediction"
     newest = predict(store, second)
     assert asking() == {SCOPE}, "it was not sent"
     with store.read() as session:
-        assert [(row.id, event.id) for row, event in predictions.unsent(session, SCOPE, 10)] == [(newest, second)]
+        assert [(row.id, event.id) for row, event in predictions.find_unsent(session, SCOPE, 10)] == [(newest, second)]
     with store.write() as session:
-        predictions.mark_published(session, [newest])
-        predictions.mark_dispatched(session, newest)
+        predictions.record_published(session, [newest])
+        predictions.record_dispatched(session, newest)
     assert asking() == set()
     assert read(store, newest).dispatched_at is not None and read(store, older).dispatched_at is None
 
@@ -151,8 +151,8 @@ def test_what_is_asked_at_each_look_and_tick_looks_through_no_table(store: Store
 
     listening.listen(store.reader, "before_cursor_execute", note)
     with store.read() as session:
-        predictions.unasked(session)
-        predictions.unsent(session, SCOPE, 10)
+        predictions.find_unasked_scopes(session)
+        predictions.find_unsent(session, SCOPE, 10)
         listening.remove(store.reader, "before_cursor_execute", note)
         plans = [
             [row[3] for row in session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
@@ -170,10 +170,10 @@ def test_pruning_takes_the_dispatches_along(store: Store) -> None:
     old, new = predict(store, first), predict(store, second, made_at=MADE + timedelta(seconds=1))
     with store.write() as session:
         for number in (old, new):
-            dispatches.claim(session, [replace(LOG, prediction_id=number)])
+            dispatches.add_claims(session, [replace(LOG, prediction_id=number)])
     with store.write() as session:
         before = MADE.astimezone(START.tzinfo) + timedelta(microseconds=1)
-        assert deletion.predictions_before(session, before) == {"predictions": 1, "dispatches": 1}
+        assert deletion.delete_predictions_before(session, before) == {"predictions": 1, "dispatches": 1}
     with store.read() as session:
         assert session.scalars(select(PredictionRow.id)).all() == [new]
         assert session.scalars(select(DispatchRow.prediction_id)).all() == [new]
@@ -189,8 +189,8 @@ def test_the_history_is_the_same_on_each_database(store: Store, database_url: st
     ]
     settle(store, ids[0], second, 1)
     with store.write() as session:
-        [claimed] = dispatches.claim(session, [replace(LOG, prediction_id=ids[0])]).values()
-        dispatches.finish(session, [ENDED | {"id": claimed}])
+        [claimed] = dispatches.add_claims(session, [replace(LOG, prediction_id=ids[0])]).values()
+        dispatches.record_results(session, [ENDED | {"id": claimed}])
 
     found = read_view(database_url, None, None, None)
     assert found[0] == {
@@ -238,7 +238,7 @@ def test_a_history_without_tables_is_said_in_a_sentence(postgres_url: str, home:
 
 def sent(store: Store, after: int = 0, limit: int = 100) -> list[dict[str, Any]]:
     with store.read() as session:
-        return messages.after(session, after, limit, "en")
+        return messages.find_messages_after(session, after, limit, "en")
 
 
 def test_a_message_tells_each_outcome_once(store: Store) -> None:
@@ -274,8 +274,8 @@ def test_scopes_and_versions_keep_their_outcomes_apart(store: Store) -> None:
 
 def test_figures_count_what_is_stored(store: Store) -> None:
     with store.read() as session:
-        empty = figures.figures(session, SCOPE)
-        assert figures.newest(session) == (0, 0)
+        empty = figures.find_figures(session, SCOPE)
+        assert figures.find_newest_ids(session) == (0, 0)
     assert (empty["events"], empty["predictions"], empty["settled"], empty["hit@1"]) == (0, 0, 0, None)
 
     ids = happen(store, "abcde")
@@ -285,9 +285,9 @@ def test_figures_count_what_is_stored(store: Store) -> None:
     for prediction, event, rank in zip(made, ids[1:], (1, 3, 5, None), strict=False):
         settle(store, prediction, event, rank)
     with store.read() as session:
-        full = figures.figures(session, SCOPE)
-        assert figures.newest(session) == (ids[-1], made[-1])
-        assert figures.events_after(session, ids[1]) == 3
+        full = figures.find_figures(session, SCOPE)
+        assert figures.find_newest_ids(session) == (ids[-1], made[-1])
+        assert figures.count_events_after(session, ids[1]) == 3
     assert (full["events"], full["predictions"], full["without_model"], full["settled"]) == (5, 5, 1, 4)
     assert (full["hit@1"], full["hit@3"], full["hit@5"]) == (0.25, 0.5, 0.75)
     assert full["scopes"][SCOPE] == {
@@ -301,16 +301,16 @@ def test_hit_rates_are_those_of_a_scope(store: Store) -> None:
     [a, b], [x, y] = happen(store, "ab"), happen(store, "xy", scope="sample@memo")
     settle(store, predict(store, x, scope="sample@memo"), y, 1)
     with store.write() as session:
-        versions.register(session, "v1", SCOPE, base="", path="", parent=None, metrics={})
-        versions.activate(session, SCOPE, "v1")
+        versions.add_version(session, "v1", SCOPE, base="", path="", parent=None, metrics={})
+        versions.record_active(session, SCOPE, "v1")
     with store.read() as session:
-        found = figures.figures(session, SCOPE)
+        found = figures.find_figures(session, SCOPE)
     assert (found["events"], found["predictions"], found["settled"], found["hit@1"]) == (4, 1, 0, None)
     assert [(name, one["hit@1"]) for name, one in found["scopes"].items()] == [(SCOPE, None), ("sample@memo", 1)]
     assert {one["version"] for one in found["scopes"].values()} == {"v1"}, "what serves it"
     settle(store, predict(store, a), b, None)
     with store.read() as session:
-        found = figures.figures(session, SCOPE)
+        found = figures.find_figures(session, SCOPE)
     assert (found["predictions"], found["settled"], found["hit@1"]) == (2, 1, 0)
 
 
@@ -323,8 +323,8 @@ def test_known_actions_have_their_place(store: Store) -> None:
     ]
     with store.write() as session:
         repeats = events.Repeats()
-        events.append(session, SCOPE, batch, [repeats.key(event) for event in batch])
-        known = sorted(tuple(action) for action in figures.known_actions(session))
+        events.add_events(session, SCOPE, batch, [repeats.key(event) for event in batch])
+        known = sorted(tuple(action) for action in figures.find_known_actions(session))
     assert known == [
         (SCOPE, "file_access", "a.txt", "/home"),
         (SCOPE, "web_visit", "a.example", ""),
@@ -338,7 +338,7 @@ def test_known_actions_are_those_before_what_is_shown(store: Store) -> None:
 
     def known(after: int | None) -> list[str]:
         with store.read() as session:
-            return sorted(action[2] for action in figures.known_actions(session, after))
+            return sorted(action[2] for action in figures.find_known_actions(session, after))
 
     assert [known(0), known(one), known(two), known(None)] == [["a"], ["a", "b"], ["a", "b", "c"], ["a", "b", "c"]]
 
@@ -346,7 +346,7 @@ def test_known_actions_are_those_before_what_is_shown(store: Store) -> None:
 def claim(store: Store, prediction_id: int, handler: str = "log") -> int | None:
     with store.write() as session:
         one = replace(LOG, prediction_id=prediction_id, handler=handler)
-        return dispatches.claim(session, [one]).get((prediction_id, handler))
+        return dispatches.add_claims(session, [one]).get((prediction_id, handler))
 
 
 def test_a_handler_gets_one_go_at_a_prediction(store: Store) -> None:
@@ -371,7 +371,7 @@ def test_a_lost_claim_leaves_the_transaction_whole(store: Store) -> None:
     with store.write() as session:
         log = replace(LOG, prediction_id=prediction)
         record, forgotten = replace(log, handler="record"), replace(log, prediction_id=prediction + 1)
-        assert dispatches.claim(session, [log, record, forgotten]).keys() == {(prediction, "record")}
+        assert dispatches.add_claims(session, [log, record, forgotten]).keys() == {(prediction, "record")}
     with store.read() as session:
         assert session.scalar(select(func.count()).select_from(DispatchRow)) == 2
 
@@ -380,7 +380,7 @@ def ended(store: Store, rows: Sequence[tuple[int | None, str]]) -> None:
     with store.write() as session:
         for row, status in rows:
             assert row is not None
-            dispatches.finish(session, [ENDED | {"id": row, "status": status, "detail": "detail"}])
+            dispatches.record_results(session, [ENDED | {"id": row, "status": status, "detail": "detail"}])
 
 
 def test_cooldown_and_budget_count_what_was_done(store: Store) -> None:
@@ -393,18 +393,18 @@ def test_cooldown_and_budget_count_what_was_done(store: Store) -> None:
         row = session.get_one(DispatchRow, done)
         assert (row.status, row.detail, row.duration_ms) == ("done", "detail", 1.5)
         assert (row.result, row.cost_ms, row.read_bytes) == ({}, 2.5, 7)
-        last = dispatches.last(session, SCOPE, "log", known)
+        last = dispatches.find_last_attempt(session, SCOPE, "log", known)
         assert last and last.at == session.scalar(select(func.max(DispatchRow.at)))
         for scope, handler, action in (
             (SCOPE, "log", other),
             (SCOPE, "none", known),
             ("nobody", "log", known),
         ):
-            assert dispatches.last(session, scope, handler, action) is None
-        assert dispatches.last_hour(session, SCOPE, "log") == (2, 7), "what failed costs nothing"
-        assert dispatches.last_hour(session, SCOPE, "record") == (1, 7)
+            assert dispatches.find_last_attempt(session, scope, handler, action) is None
+        assert dispatches.count_last_hour(session, SCOPE, "log") == (2, 7), "what failed costs nothing"
+        assert dispatches.count_last_hour(session, SCOPE, "record") == (1, 7)
     with store.write() as session:
         for row in session.scalars(select(DispatchRow)):
             row.at = datetime.now(UTC) - timedelta(hours=2)
     with store.read() as session:
-        assert dispatches.last_hour(session, SCOPE, "log") == (0, 0)
+        assert dispatches.count_last_hour(session, SCOPE, "log") == (0, 0)

@@ -21,7 +21,7 @@ from watched import until, watched
 from collector import collector
 from collector.focus.usage import SHORTEST_S
 from collector.privacy.rules import Rules
-from collector.source_status import States
+from collector.source_status import SourceStates
 from collector.sources.wayland import wayland
 from collector.sources.wayland.sway import SwaySource
 from collector.sources.wayland.wlroots import WlrootsSource
@@ -184,7 +184,7 @@ def test_a_compositor_that_crashed_and_is_back(
 
     monkeypatch.setattr(collector, "BACK_OFF_S", (0.1, 0.5))
     events: list[Event] = []
-    stop, source, states = Stop(), make(), States(home)
+    stop, source, states = Stop(), make(), SourceStates(home)
     watching = threading.Thread(target=collector.keep_running, args=(source, Kept(), states, stop))
     watching.start()
     try:

@@ -19,7 +19,7 @@ from collector.sources.web import web
 from collector.sources.web.web import WebSource
 from collector.sources.web.web_history import copied
 from collector.sources.web.web_profiles import Profile, profiles
-from collector.sources.web.web_reader import Reader
+from collector.sources.web.web_reader import VisitReader
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -82,7 +82,7 @@ def store() -> Store:
 
 @pytest.fixture
 def read(home: Home, store: Store) -> Callable[..., None]:
-    reader = Reader(Settings.load(), home, store.emit, store.cursors.get)
+    reader = VisitReader(Settings.load(), home, store.emit, store.cursors.get)
 
     def once(live: bool = True) -> None:
         for profile in profiles():
@@ -92,8 +92,8 @@ def read(home: Home, store: Store) -> Callable[..., None]:
 
 
 @pytest.fixture
-def reader(home: Home, store: Store) -> Reader:
-    return Reader(Settings.load(), home, store.emit, store.cursors.get)
+def reader(home: Home, store: Store) -> VisitReader:
+    return VisitReader(Settings.load(), home, store.emit, store.cursors.get)
 
 
 def until(what: Callable[[], object]) -> None:
@@ -123,7 +123,9 @@ def test_a_visit_is_its_time_domain_title_and_browser(
     assert first.at.tzinfo is not None and "secret" not in str(store.past)
 
 
-def test_it_says_how_much_there_is_to_read(chromium: Chromium, firefox: Firefox, store: Store, reader: Reader) -> None:
+def test_it_says_how_much_there_is_to_read(
+    chromium: Chromium, firefox: Firefox, store: Store, reader: VisitReader
+) -> None:
     for number in range(5):
         chromium.visit("https://a.org", str(number), NOW - number * DAY)
     firefox.visit("https://a.org", "only one", NOW)
@@ -226,7 +228,7 @@ def test_the_first_time_so_many_days_are_told(
     for days in (40, 3, 1):
         chromium.visit("https://a.org", f"{days}", NOW - days * DAY)
     monkeypatch.setenv("MEMO_SOURCES__WEB_DAYS", "2")
-    reader = Reader(Settings.load(), home, store.emit, store.cursors.get)
+    reader = VisitReader(Settings.load(), home, store.emit, store.cursors.get)
     [profile] = profiles()
     reader.new(profile, True)
     assert store.told == ["1"]
@@ -241,7 +243,7 @@ def test_the_first_time_so_many_days_are_told(
 
 
 def test_an_import_of_the_past_is_not_told_again_when_the_source_first_runs(
-    chromium: Chromium, store: Store, reader: Reader
+    chromium: Chromium, store: Store, reader: VisitReader
 ) -> None:
     chromium.visit("https://a.org", "old", NOW - 50 * DAY)
     [profile] = profiles()
@@ -254,7 +256,7 @@ def test_an_import_of_the_past_is_not_told_again_when_the_source_first_runs(
 
 
 def test_an_import_reaches_the_visits_of_a_source_that_was_broken_off(
-    chromium: Chromium, store: Store, reader: Reader
+    chromium: Chromium, store: Store, reader: VisitReader
 ) -> None:
     chromium.visit("https://a.org", "a")
     [profile] = profiles()
@@ -383,13 +385,13 @@ class Running:
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Of which profile each copy was."""
-    found, real = list[str](), Reader.new
+    found, real = list[str](), VisitReader.new
 
-    def counted(reader: Reader, profile: Profile, live: bool) -> None:
+    def counted(reader: VisitReader, profile: Profile, live: bool) -> None:
         found.append(profile.key)
         real(reader, profile, live)
 
-    monkeypatch.setattr(Reader, "new", counted)
+    monkeypatch.setattr(VisitReader, "new", counted)
     return found
 
 

@@ -21,12 +21,12 @@ from xserver import Desktop, new_desktop
 from collector.collector import keep_running
 from collector.focus import tracker
 from collector.intake import Intake
-from collector.source_status import State, States
+from collector.source_status import SourceState, SourceStates
 from collector.sources.x11 import x11, x11_screen
 from collector.sources.x11.x11 import SOCKETS, X11Source
 from db import migrate
 from db.engine import open_store
-from db.intake.events import everything
+from db.intake.events import find_all_events
 from memo.core.events import Event, Operation
 from memo.core.grammar import MAX_TEXT
 from memo.core.paths import Home
@@ -179,11 +179,11 @@ def kept_running(source: X11Source, home: Home) -> Iterator[Callable[[], list[Ev
     store, stop = open_store(settings, home), Stop()
     migrate.upgrade(settings, home)
     intake = Intake(store, settings, home, lambda scope: None)
-    thread = threading.Thread(target=keep_running, args=(source, intake, States(home), stop))
+    thread = threading.Thread(target=keep_running, args=(source, intake, SourceStates(home), stop))
 
     def stored() -> list[Event]:
         with store.read() as session:
-            return list(everything(session, settings.scope))
+            return list(find_all_events(session, settings.scope))
 
     thread.start()
     try:
@@ -209,13 +209,13 @@ def test_a_server_that_is_lost_is_reported_and_followed_again_when_it_is_back(
         desktop.server.kill()
         desktop.server.wait()
         until("a failure", lambda: said()["failures"] == 1)
-        until("what is missing", lambda: said()["state"] == State.MISSING)
+        until("what is missing", lambda: said()["state"] == SourceState.MISSING)
         assert f"The X server {desktop.display} can't be used" in said()["says"]
         desktop.serve_again()
         desktop.manage()
         desktop.terminal("Again")
         until("a focus", lambda: focuses(stored())[-1] == ("Again", "XTerm"))
-        assert said()["state"] == State.WATCHING
+        assert said()["state"] == SourceState.WATCHING
 
 
 @contextmanager

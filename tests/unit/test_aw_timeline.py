@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from collector.sources.activitywatch import backfill
 from collector.sources.activitywatch.aw_server import Bucket, buckets_of, fault
-from collector.sources.activitywatch.aw_timeline import seen
+from collector.sources.activitywatch.aw_timeline import read_observation
 from data.importers import Reject
 from memo.core.errors import GrammarError, MemoError
 from memo.core.events import Event, Operation
@@ -43,7 +43,7 @@ def told(*given: Raw) -> list[tuple[float, str, str, str]]:
 
 
 def test_a_window_is_focus_with_app_and_title() -> None:
-    one = seen(WINDOW, raw(0, 5, app="chrome.exe", title="Inbox\x1b"), ZONE)
+    one = read_observation(WINDOW, raw(0, 5, app="chrome.exe", title="Inbox\x1b"), ZONE)
     assert one.event == Event(START, Operation.WINDOW_FOCUS, "Inbox ", "chrome.exe")
     assert one.event.at.utcoffset() == timedelta(hours=8)
     assert (one.at, one.end) == (START, START + timedelta(seconds=5))
@@ -56,11 +56,11 @@ def test_a_tab_is_a_visit_of_its_domain_and_a_private_one_is_nothing() -> None:
         "audible": False,
         "tabCount": 3,
     }
-    assert seen(TAB, raw(0, **page, incognito=False), ZONE).event == Event(
+    assert read_observation(TAB, raw(0, **page, incognito=False), ZONE).event == Event(
         START, Operation.WEB_VISIT, "github.com", detail="Pulls"
     )
     for other in ({"incognito": True}, {"url": "chrome://newtab"}, {"url": "about:home"}, {"url": None}, {"url": [1]}):
-        one = seen(TAB, raw(0, **page | other), ZONE)
+        one = read_observation(TAB, raw(0, **page | other), ZONE)
         assert (one.event, one.fault) == (None, "")
 
 
@@ -149,7 +149,7 @@ JSON = st.recursive(
 )
 def test_any_event_is_read_or_a_grammar_error(bucket: Bucket, given_one: Any) -> None:
     try:
-        seen(bucket, given_one, ZONE)
+        read_observation(bucket, given_one, ZONE)
     except GrammarError as error:
         assert "\n" not in str(error)
 
@@ -198,5 +198,5 @@ def test_the_owner_may_name_any_server(url: str) -> None:
     ("bucket", "app"), [("aw-watcher-web-firefox_pc", "firefox"), ("aw-watcher-web-chrome", "chrome"), ("tabs", "")]
 )
 def test_a_visit_keeps_its_browser_by_which_it_may_be_excluded(bucket: str, app: str) -> None:
-    found = seen(Bucket(bucket, "web.tab.current", "pc"), raw(0, 1, url="https://a.org/x", title="t"), UTC)
+    found = read_observation(Bucket(bucket, "web.tab.current", "pc"), raw(0, 1, url="https://a.org/x", title="t"), UTC)
     assert found.event is not None and (found.event.app, found.event.target) == (app, "a.org")

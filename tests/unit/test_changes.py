@@ -2,14 +2,14 @@
 
 import pytest
 
-from collector.sources.files.debounce import MINUTE_S, SETTLED_S, Changes, ignored
+from collector.sources.files.debounce import MINUTE_S, SETTLED_S, Debouncer, ignored
 
 MOST = 3
 
 
 @pytest.fixture
-def changes() -> Changes:
-    return Changes(MOST)
+def changes() -> Debouncer:
+    return Debouncer(MOST)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_what_a_person_may_change_is_not(path: str) -> None:
     assert not ignored(path)
 
 
-def test_a_file_is_told_once_it_has_settled(changes: Changes) -> None:
+def test_a_file_is_told_once_it_has_settled(changes: Debouncer) -> None:
     assert changes.due is None
     changes.put("a", 10.0)
     changes.put("a", 10.5)
@@ -61,14 +61,14 @@ def test_a_file_is_told_once_it_has_settled(changes: Changes) -> None:
     assert (changes.settled(100.0), changes.due) == ([], None)
 
 
-def test_a_file_that_goes_before_it_has_settled_is_not_told(changes: Changes) -> None:
+def test_a_file_that_goes_before_it_has_settled_is_not_told(changes: Debouncer) -> None:
     changes.put("a", 10.0)
     changes.drop("a")
     changes.drop("never seen")
     assert changes.settled(20.0) == []
 
 
-def test_a_file_that_is_saved_again_and_again_is_told_once_until_it_rests(changes: Changes) -> None:
+def test_a_file_that_is_saved_again_and_again_is_told_once_until_it_rests(changes: Debouncer) -> None:
     told = []
     for second in range(0, 300, 50):
         changes.put("a", float(second))
@@ -78,7 +78,7 @@ def test_a_file_that_is_saved_again_and_again_is_told_once_until_it_rests(change
     assert changes.settled(400.0) == [("a", 250.0 + MINUTE_S)]
 
 
-def test_more_than_so_many_files_in_a_minute_are_a_programs(changes: Changes) -> None:
+def test_more_than_so_many_files_in_a_minute_are_a_programs(changes: Debouncer) -> None:
     for number in range(MOST):
         changes.put(f"few{number}", 1.0)
     assert len(changes.settled(3.0)) == MOST
@@ -91,7 +91,7 @@ def test_more_than_so_many_files_in_a_minute_are_a_programs(changes: Changes) ->
     assert changes.settled(quiet + SETTLED_S) == [("later", quiet)]
 
 
-def test_of_a_burst_none_is_told(changes: Changes) -> None:
+def test_of_a_burst_none_is_told(changes: Debouncer) -> None:
     for number in range(10_000):
         changes.put(f"{number}", 1.0)
     assert changes.settled(5.0) == []

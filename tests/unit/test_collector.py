@@ -21,7 +21,7 @@ from cli.stack.sources import doing
 from collector import plugins
 from collector.collector import hush_libraries, keep_running
 from collector.intake import Intake
-from collector.source_status import EVERY, State, States
+from collector.source_status import EVERY, SourceState, SourceStates
 from db.engine import open_store
 from memo.core import logs
 from memo.core.errors import MemoError
@@ -86,7 +86,7 @@ def test_the_pause_grows_and_begins_anew_after_a_long_run(
     monkeypatch.setattr(time, "monotonic", lambda: clock.now)
     store = open_store(Settings(), home)
     intake = Intake(store, Settings(), home, lambda scope: None)
-    keep_running(Source(clock, [0.0] * 8 + [LASTS, 0.0, 0.0], fails), intake, States(home), clock)
+    keep_running(Source(clock, [0.0] * 8 + [LASTS, 0.0, 0.0], fails), intake, SourceStates(home), clock)
     growing = [min(FIRST * 2**times, LONGEST) for times in range(8)]
     assert clock.pauses[:-1] == [*growing, FIRST, 2 * FIRST]
     store.close()
@@ -112,7 +112,7 @@ def test_each_state_of_a_source_is_told(home: Home, monkeypatch: pytest.MonkeyPa
     clock, store = Clock(), open_store(Settings(), home)
     source = Waiting(clock, [0.0, 0.0], fails=True)
     source.home, source.said, source.lacks = home, [], ["no screen; start one"]
-    states = States(home)
+    states = SourceStates(home)
     heard: list[Any] = []
     put = states.put
 
@@ -137,13 +137,13 @@ def test_whoever_waits_for_a_descriptor_is_woken_by_stop() -> None:
 
 
 def test_a_source_that_wants_to_end_the_program_is_run_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, store, states = Clock(), open_store(Settings(), home), States(home)
+    clock, store, states = Clock(), open_store(Settings(), home), SourceStates(home)
     told: list[Any] = []
     monkeypatch.setattr(states, "put", lambda *given: told.append(given))
     source = Source(clock, [0.0, 0.0], fails=True, error=SystemExit("bye"))
     keep_running(source, Intake(store, Settings(), home, lambda scope: None), states, clock)
     store.close()
-    assert told[1] == ("scripted", State.FAILED, "SystemExit: bye")
+    assert told[1] == ("scripted", SourceState.FAILED, "SystemExit: bye")
 
 
 def test_one_that_can_not_be_used_says_so_and_stops_no_other(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,7 +173,7 @@ def test_a_note_of_a_source_is_shown_until_it_is_over(home: Home, monkeypatch: p
 
     seen: list[dict[str, Any]] = []
     wrong: list[str] = []
-    clock, store, states = Clock(), open_store(Settings(), home), States(home)
+    clock, store, states = Clock(), open_store(Settings(), home), SourceStates(home)
     with capture_logs() as logged:
         keep_running(Noting(clock, [], False), Intake(store, Settings(), home, lambda scope: None), states, clock)
     store.close()
@@ -197,8 +197,8 @@ def test_how_far_a_past_is_read_is_said_where_it_takes_a_while(home: Home) -> No
     def told() -> Any:
         return json.loads(home.sources.read_text())["scripted"]
 
-    states, event = States(home), Event(datetime.now(UTC), Operation.PROCESS_START, "vim")
-    states.put("scripted", State.WATCHING)
+    states, event = SourceStates(home), Event(datetime.now(UTC), Operation.PROCESS_START, "vim")
+    states.put("scripted", SourceState.WATCHING)
     before = told()
     assert list(states.counted("scripted", [event] * EVERY)) == [event] * EVERY
     assert told() == before, "a moment needs no words"
@@ -241,7 +241,7 @@ def test_a_past_that_is_broken_off_is_read_no_longer(
     seen: list[Any] = []
     reading: list[Any] = []
     event = Event(datetime.now(UTC), Operation.PROCESS_START, "vim")
-    clock, store, states = Clock(), open_store(Settings(), home), States(home)
+    clock, store, states = Clock(), open_store(Settings(), home), SourceStates(home)
     intake = Intake(store, Settings(), home, lambda scope: None)
     monkeypatch.setattr(intake, "take_past", take_past)
     keep_running(PassesOver(clock, [], False), intake, states, clock)
@@ -251,11 +251,11 @@ def test_a_past_that_is_broken_off_is_read_no_longer(
 
 
 def test_a_full_disk_ends_no_source(home: Home) -> None:
-    states = States(home)
+    states = SourceStates(home)
     home.run.rmdir()
-    states.put("scripted", State.FAILED, "no room")
+    states.put("scripted", SourceState.FAILED, "no room")
     home.run.mkdir()
-    states.put("scripted", State.WATCHING)
+    states.put("scripted", SourceState.WATCHING)
     assert json.loads(home.sources.read_text())["scripted"]["failures"] == 1
 
 
@@ -263,13 +263,13 @@ def test_what_a_dead_collector_said_counts_no_more(home: Home) -> None:
     def state(collector: str) -> None:
         home.state.write_text(json.dumps({"pid": os.getpid(), "parts": [{"name": "collector", "state": collector}]}))
 
-    States(home).put("scripted", State.WATCHING)
+    SourceStates(home).put("scripted", SourceState.WATCHING)
     with running.hold(home):
         state("running")
         assert running.sources(home)["scripted"]["state"] == "watching"
         state("failed")
         assert running.sources(home) == {}
-    States(home)
+    SourceStates(home)
     assert not home.sources.exists()
 
 

@@ -10,7 +10,7 @@ from memo.core.events import Event, Operation
 from memo.core.grammar import parse
 from memo.testing import ScriptedPredictor
 from training.evaluation import evaluate, questions, results, upcoming_truth, views
-from training.evaluation.leak_table import LookUp
+from training.evaluation.leak_table import LeakTable
 from training.promote import log_loss
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -75,8 +75,8 @@ def test_log_loss_is_that_of_the_truth() -> None:
 def test_the_look_up_table_copies_what_stands_in_another_window() -> None:
     train = questions.from_events(stream("abcdefg"), 3, "en")
     (unseen,) = questions.from_events(stream("xyzw"), 3, "en")
-    assert LookUp(train).answer(train[1].prompt) == train[1].reference
-    assert LookUp(train).answer(unseen.prompt) in {question.reference for question in train}
+    assert LeakTable(train).answer(train[1].prompt) == train[1].reference
+    assert LeakTable(train).answer(unseen.prompt) in {question.reference for question in train}
 
 
 def test_a_random_split_is_the_same_each_time_and_loses_nothing() -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from collector.focus.tracker import ALIKE_APART_S, APART_S, SETTLE_S, STANDS_S, Focus, Window
+from collector.focus.tracker import ALIKE_APART_S, APART_S, SETTLE_S, STANDS_S, FocusTracker, Window
 from memo.core.events import Operation
 from memo.core.grammar import MAX_TEXT
 
@@ -20,7 +20,7 @@ class Script:
     """A focus with a clock of its own, which goes on as a source's does: to each time at which something is due."""
 
     def __init__(self) -> None:
-        self.focus = Focus()
+        self.focus = FocusTracker()
         self.now = 0.0
         self.told: list[tuple[str, str, str]] = []
 
@@ -178,7 +178,7 @@ def test_one_of_two_reasons_keeps_the_person_away(script: Script) -> None:
 
 @pytest.mark.parametrize("by", [timedelta(days=365), timedelta(days=-365)], ids=["on", "back"])
 def test_a_clock_that_is_set_is_no_usage(by: timedelta) -> None:
-    focus = Focus()
+    focus = FocusTracker()
     focus.see(MAIL, 0.0)
     focus.take(1.0, START)
     focus.clock_set(by)

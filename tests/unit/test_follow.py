@@ -9,7 +9,7 @@ import pytest
 
 from collector.focus import tracker
 from collector.focus.follow import follow
-from collector.focus.tracker import Focus, Window
+from collector.focus.tracker import FocusTracker, Window
 from memo.core.events import Operation
 from memo.protocols import Batch, Stop
 
@@ -36,7 +36,7 @@ class Script:
         """Break the connection."""
         os.close(self._writes)
 
-    def read(self, focus: Focus) -> None:
+    def read(self, focus: FocusTracker) -> None:
         try:
             name = os.read(self._reads, 1).decode()
         except BlockingIOError:

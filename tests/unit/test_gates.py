@@ -17,7 +17,7 @@ from memo.protocols import Cost, DispatchContext
 from worker.effects import machine
 from worker.effects.machine import Machine
 from worker.gates import Gate
-from worker.gates.attempt import Go
+from worker.gates.attempt import Attempt
 from worker.gates.capacity import Battery, Load, Memory
 from worker.gates.person import FullScreen, QuietHours
 
@@ -25,7 +25,7 @@ NOW = datetime.now(UTC)
 NO_SESSION: Any = None
 
 
-FREE = Go("one", Candidate(Action(Operation.PROCESS_START, "a"), 0.9, NOW), DispatchContext(1, "a@b", NOW, NOW))
+FREE = Attempt("one", Candidate(Action(Operation.PROCESS_START, "a"), 0.9, NOW), DispatchContext(1, "a@b", NOW, NOW))
 COSTLY, READS = replace(FREE, cost=Cost(ms=1)), replace(FREE, cost=Cost(read_bytes=1))
 NOTICED = replace(FREE, noticed=True)
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.sources.inbox.inbox_reader import Reader
+from collector.sources.inbox.inbox_reader import InboxReader
 from data import replay
 from data.importers import Reject, events, form, lines, open_file, read, rejects, windows
 from data.importers.files import BOM, raw_lines
@@ -412,7 +412,7 @@ def test_a_replay_has_a_scope_that_the_inbox_reads_whatever_the_name(
 
     def wait(*_: object) -> None:
         [path] = home.inbox.rglob("*.txt")
-        assert Reader(Settings.load(), home, print, lambda _: None)._scope(path.relative_to(home.inbox)) == scope
+        assert InboxReader(Settings.load(), home, print, lambda _: None)._scope(path.relative_to(home.inbox)) == scope
 
     monkeypatch.setattr(replay, "_wait_until_read", wait)
     assert replay.replay(file, 0, scope).startswith("1 lines of ")

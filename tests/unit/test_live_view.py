@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from cli.predictions.predict import _show
-from cli.predictions.watch import Screen, watch
-from cli.predictions.watch_view import WIDE, Seen, Tally, lines, status
+from cli.predictions.watch import LiveScreen, watch
+from cli.predictions.watch_view import WIDE, ShownPrediction, Tally, lines, status
 from cli.terminal.text import safe, short
 from db import migrate
 from db.engine import open_store
@@ -21,7 +21,7 @@ from memo.core.events import Action, Event, Operation
 from memo.core.paths import Home
 from memo.core.predictions import Candidate
 from memo.core.settings import Settings
-from memo.messaging.message import Settled, prediction_message
+from memo.messaging.message import SettledPrediction, prediction_message
 
 AT = datetime(2026, 3, 2, 9, 15, 4, tzinfo=UTC)
 FIREFOX = Event(AT, Operation.PROCESS_START, "Firefox")
@@ -39,7 +39,7 @@ def message(event: Event = FIREFOX, targets: tuple[str, ...] = ("a.example",), *
         new_probability=0.0,
         latency_ms=1.0,
     )
-    settled = [Settled(number, rank, event) for number, rank in enumerate(ranks.values(), 1)]
+    settled = [SettledPrediction(number, rank, event) for number, rank in enumerate(ranks.values(), 1)]
     return prediction_message(row, event, settled, "en")
 
 
@@ -84,7 +84,7 @@ def test_markup_in_a_title_is_shown_as_it_is() -> None:
 
 
 def test_marks_tell_hit_miss_and_new() -> None:
-    tally = Tally(known={Seen("ada@host", "process_start", "Firefox", "")})
+    tally = Tally(known={ShownPrediction("ada@host", "process_start", "Firefox", "")})
     vim = Event(AT, Operation.PROCESS_START, "vim")
     given = [message(last=2), message(last=None), message(vim, last=None), message(vim, last=None), message()]
     assert [tally.take(one).plain for one in given] == ["✓ 2", "✗", "new", "✗", ""]
@@ -100,7 +100,7 @@ def test_watch_calls_new_what_the_live_view_calls_new(
     migrate.upgrade(settings := Settings.load(), home)
     store = open_store(settings, home)
     with store.write() as session:
-        events.append(session, "ada@host", [FIREFOX], ["key"])
+        events.add_events(session, "ada@host", [FIREFOX], ["key"])
     store.close()
     vim = Event(AT, Operation.PROCESS_START, "vim")
     given = [message(last=None), message(vim, last=None), message(vim, last=None)]
@@ -128,7 +128,7 @@ def test_the_status_counts_hits_of_this_run() -> None:
 
 
 def test_the_view_is_chinese_where_that_is_set(capsys: pytest.CaptureFixture[str]) -> None:
-    screen = Screen("zh", known=set())
+    screen = LiveScreen("zh", known=set())
     with screen.status_line(lambda: (1, 2)):
         screen.show(message(targets=(), last=None))
     head, line, last = capsys.readouterr().out.splitlines()
@@ -147,7 +147,7 @@ def test_nothing_to_say_is_said() -> None:
 
 
 def test_without_a_terminal_lines_are_plain(capsys: pytest.CaptureFixture[str]) -> None:
-    screen = Screen("en")
+    screen = LiveScreen("en")
     with screen.status_line(lambda: (1, 0)):
         screen.show(message(Event(AT, Operation.PROCESS_START, HOSTILE), last=1))
     shown = capsys.readouterr().out

@@ -226,7 +226,7 @@ def test_what_a_rule_did_is_said_in_the_language(
     migrate.upgrade(Settings(), home)
     store = open_store(Settings(), home)
     with store.write() as session:
-        redactions.add(session, "web", {"sites": 3})
+        redactions.add_redactions(session, "web", {"sites": 3})
     store.close()
     assert f"sites           {words}" in run("why", "--redacted").out
 
@@ -253,7 +253,7 @@ def test_up_says_once_that_histories_are_read(run: Run, tmp_path: Path, nothing_
     assert run("up", "--part", "beat").out == "", "which reads none"
     store = open_store(Settings(), home)
     with store.write() as session:
-        cursors.put(session, "web", "chromium Default", {})
+        cursors.record_cursor(session, "web", "chromium Default", {})
     store.close()
     assert run("up").out == ""
 

@@ -13,7 +13,7 @@ from db.models import PredictionRow
 from memo.core.events import Action, Event, Operation
 from memo.core.grammar import Language
 from memo.core.predictions import Candidate, Upcoming
-from memo.messaging.message import MAX_LIST, SCHEMA, Settled, encode, prediction_message, routing_key
+from memo.messaging.message import MAX_LIST, SCHEMA, SettledPrediction, encode, prediction_message, routing_key
 
 SCHEMA_FILE = Path(__file__).parents[2] / "docs" / "schemas" / f"{SCHEMA}.json"
 VALIDATOR = Draft202012Validator(json.loads(SCHEMA_FILE.read_text()))
@@ -47,7 +47,9 @@ def prediction(candidates: int = 3, upcoming: int = 2) -> PredictionRow:
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.operation.value)
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_message_of_any_event_keeps_to_the_schema(event: Event, language: Language) -> None:
-    message = prediction_message(prediction(), event, [Settled(5, None, event), Settled(6, 2, event)], language)
+    message = prediction_message(
+        prediction(), event, [SettledPrediction(5, None, event), SettledPrediction(6, 2, event)], language
+    )
     VALIDATOR.validate(message)
     assert message["event"]["at"] == "2026-03-02T09:15:04+08:00", "its own clock"
     assert [(one["id"], one["rank"]) for one in message["settled"]] == [(5, None), (6, 2)]
@@ -69,7 +71,7 @@ def test_the_schema_refuses_what_is_no_prediction(change: dict[str, Any]) -> Non
 
 
 def test_a_message_is_bounded() -> None:
-    many = [Settled(number, None, EVENTS[0]) for number in range(1, 1_000)]
+    many = [SettledPrediction(number, None, EVENTS[0]) for number in range(1, 1_000)]
     message = prediction_message(prediction(1_000, 1_000), EVENTS[0], many, "en")
     VALIDATOR.validate(message)
     assert len(message["candidates"]) == len(message["upcoming"]) == MAX_LIST

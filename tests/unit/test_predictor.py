@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from data.synthetic.people import SAMPLE_START, person, stream
 from memo.core.bounded import remember
 from memo.core.events import CONTEXT, Action, Event, Operation
-from memo.core.predictions import HORIZON_S, KINDS, QUIET_S, Ranking
-from worker.predictors.history.arrival_times import Gaps
-from worker.predictors.history.candidate_ids import Symbols, Unseen
+from memo.core.predictions import HORIZON_S, QUIET_S, UPCOMING_OPERATIONS, Ranking
+from worker.predictors.history.arrival_times import ArrivalTimes
+from worker.predictors.history.candidate_ids import CandidateIds, Unseen
 from worker.predictors.history.hazard import MAX_UPCOMING, Hazard
-from worker.predictors.history.history_features import FEATURES, HUMAN_FEATURES, MAX_CANDIDATES, History
+from worker.predictors.history.history_features import FEATURES, HUMAN_FEATURES, MAX_CANDIDATES, HistoryFeatures
 from worker.predictors.history.tables import Table
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.mixer import Mixer
@@ -143,7 +143,7 @@ def test_a_title_of_a_million_characters_is_one_candidate_like_another() -> None
 
 
 def test_of_many_actions_the_newest_and_the_most_frequent_are_ranked() -> None:
-    history = History()
+    history = HistoryFeatures()
     for event in starts(["often"] * 3 + [f"once {n}" for n in range(2 * MAX_CANDIDATES)]):
         history.learn(event)
     chosen = history.candidates()
@@ -155,7 +155,7 @@ def test_of_many_actions_the_newest_and_the_most_frequent_are_ranked() -> None:
 
 
 def test_features_are_finite_and_named() -> None:
-    history = History()
+    history = HistoryFeatures()
     for event in SAMPLE:
         history.learn(event)
         if history.steps:
@@ -165,7 +165,7 @@ def test_features_are_finite_and_named() -> None:
 
 
 def test_each_level_is_a_distribution() -> None:
-    history = History()
+    history = HistoryFeatures()
     for event in SAMPLE:
         history.learn(event)
     columns = dict(zip(FEATURES, np.exp(history.features(history.candidates())).T, strict=True))
@@ -183,7 +183,7 @@ def test_each_level_is_a_distribution() -> None:
 
 
 def test_context_events_change_no_table() -> None:
-    plain, marked = History(), History()
+    plain, marked = HistoryFeatures(), HistoryFeatures()
     for event in starts("abcab"):
         plain.learn(event)
         marked.learn(Event(event.at, Operation.TIME_CONTEXT, "1", detail="9"))
@@ -193,7 +193,7 @@ def test_context_events_change_no_table() -> None:
 
 
 def test_an_end_is_likelier_while_its_app_is_open() -> None:
-    history = History()
+    history = HistoryFeatures()
     firefox = Action(Operation.PROCESS_END, "firefox")
     for n, operation in enumerate([Operation.PROCESS_START, Operation.PROCESS_END, Operation.PROCESS_START]):
         history.learn(Event(START + timedelta(seconds=n), operation, "firefox"))
@@ -237,7 +237,7 @@ def test_one_wrong_clock_does_not_move_what_comes_after() -> None:
 
 
 def test_a_gap_of_a_pair_never_seen_is_that_of_its_operations() -> None:
-    gaps = Gaps()
+    gaps = ArrivalTimes()
     assert gaps.expected(Action(Operation.PROCESS_START, "a")) == (0, 0)
     for event in starts("abcabc", apart_s=11):
         gaps.learn(event)
@@ -246,7 +246,7 @@ def test_a_gap_of_a_pair_never_seen_is_that_of_its_operations() -> None:
 
 
 def test_the_time_is_the_most_frequent_gap_and_its_spread_the_middle_half() -> None:
-    gaps, at = Gaps(), START
+    gaps, at = ArrivalTimes(), START
     for wait in (2, 2, 2, 5, 6, 7, 60, 61):
         gaps.learn(Event(at, Operation.PROCESS_START, "a"))
         gaps.learn(Event(at + timedelta(seconds=wait), Operation.PROCESS_END, "a"))
@@ -277,7 +277,7 @@ def test_something_new_is_as_likely_as_it_was() -> None:
 
 
 def test_something_new_of_a_known_app_is_another_thing_than_something_new_elsewhere() -> None:
-    symbols = Symbols()
+    symbols = CandidateIds()
     first, second = (Action(Operation.WINDOW_FOCUS, title, "a.exe") for title in ("one", "other"))
     elsewhere = Action(Operation.WINDOW_FOCUS, "one", "b.exe")
     visit = Action(Operation.WEB_VISIT, "a.example")
@@ -571,7 +571,7 @@ def test_upcoming_names_what_is_quiet_and_was_seen_before() -> None:
 def test_upcoming_is_what_starts_is_visited_or_opened(operation: Operation) -> None:
     hazard = Hazard()
     hazard.learn(Event(START, operation, "x"))
-    assert bool(quiet(hazard, 100)) == (operation in KINDS)
+    assert bool(quiet(hazard, 100)) == (operation in UPCOMING_OPERATIONS)
 
 
 def test_upcoming_probabilities_are_independent_of_one_another() -> None:
@@ -634,7 +634,7 @@ def test_upcoming_keeps_a_visits_title_and_no_files_folder_twice() -> None:
 
 
 def test_the_app_that_was_in_front_before_is_the_second_most_recent() -> None:
-    history = History(HUMAN_FEATURES)
+    history = HistoryFeatures(HUMAN_FEATURES)
     shown = [("mail", "x"), ("web", "y"), ("web", "z"), ("mail", "x")]
     for n, (app, title) in enumerate(shown):
         history.learn(Event(START + timedelta(minutes=n), Operation.WINDOW_FOCUS, title, app=app))

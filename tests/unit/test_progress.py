@@ -5,7 +5,7 @@ import pytest
 
 from cli.predictions import predict
 from cli.stack import doctor
-from cli.terminal.progress import turning
+from cli.terminal.progress import spinner
 from memo.core.paths import Home
 
 pytestmark = pytest.mark.parametrize("terminal", [True, False])
@@ -28,7 +28,7 @@ class Errors(io.StringIO):
 
 
 def test_words_turn_on_a_terminal_alone(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    with redirect_stderr(Errors(terminal, monkeypatch)) as errors, turning("waiting"):
+    with redirect_stderr(Errors(terminal, monkeypatch)) as errors, spinner("waiting"):
         pass
     assert errors.said("waiting")
 

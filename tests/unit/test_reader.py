@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from collector.sources.inbox import inbox_reader
-from collector.sources.inbox.inbox_reader import Reader
+from collector.sources.inbox.inbox_reader import InboxReader
 from memo.core.events import Event
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -20,7 +20,7 @@ class Kept:
     def __init__(self, home: Home) -> None:
         self.batches: list[Batch] = []
         self._cursors: dict[str, dict[str, Any]] = {}
-        self.reader = Reader(Settings(scope="ada@host", timezone="UTC"), home, self._emit, self._cursors.get)
+        self.reader = InboxReader(Settings(scope="ada@host", timezone="UTC"), home, self._emit, self._cursors.get)
 
     def _emit(self, batch: Batch) -> None:
         self.batches.append(batch)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.focus.tracker import Focus
+from collector.focus.tracker import FocusTracker
 from collector.sources.wayland.i3_ipc import GET_TREE, LONGEST, SUBSCRIBE, WINDOW, WORKSPACE, Frames, message
 from collector.sources.wayland.sway import READ, SwayScreen, focused
 from memo.desktop.apps import Apps
@@ -29,7 +29,7 @@ class Sent:
 
     def __init__(self) -> None:
         ours, self.end = socket.socketpair()
-        self.screen, self.focus, self._now = SwayScreen(ours, Apps([])), Focus(), 0.0
+        self.screen, self.focus, self._now = SwayScreen(ours, Apps([])), FocusTracker(), 0.0
         self.ours = ours
 
     def send(self, kind: int, said: Any) -> None:

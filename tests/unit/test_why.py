@@ -5,7 +5,7 @@ import pytest
 
 from cli.terminal.text import reason
 from memo.core.events import Action, Event, Operation
-from worker.predictors.evidence import past
+from worker.predictors.evidence import find_evidence
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.mixer import Mixer
 from worker.predictors.ranker import Ranker
@@ -22,16 +22,16 @@ def started(name: str) -> Action:
 
 
 def test_the_longest_context_that_it_followed_is_named() -> None:
-    found = past(starts("abcd-abcx-abc"), started("d"))
+    found = find_evidence(starts("abcd-abcx-abc"), started("d"))
     assert (found.context, found.met) == (tuple(started(name) for name in "abc"), 2)
     assert found.followed == (START + timedelta(seconds=3),)
-    found = past(starts("bcd-xbc"), started("d"))
+    found = find_evidence(starts("bcd-xbc"), started("d"))
     assert (len(found.context), found.met) == (2, 1)
 
 
 def test_what_never_followed_has_no_moments() -> None:
-    assert past([], started("a")).context == ()
-    found = past(starts("aba"), started("z"))
+    assert find_evidence([], started("a")).context == ()
+    found = find_evidence(starts("aba"), started("z"))
     assert (found.context, found.met, found.followed) == ((started("a"),), 1, ())
 
 

@@ -12,12 +12,12 @@ from memo.core.predictions import Ranking
 from memo.protocols import Predictor
 from training.evaluation import metrics
 from training.evaluation.baselines import NAMES
-from training.evaluation.leak_table import LookUp
+from training.evaluation.leak_table import LeakTable
 from training.evaluation.metrics import Key, key, place
 from training.evaluation.questions import Question, stream
 from training.evaluation.results import Result, status
 from training.evaluation.upcoming_truth import Due, Rows
-from training.evaluation.views import VIEWS, Rankings, View, Watched, answers, truths
+from training.evaluation.views import VIEWS, Rankings, View, ViewWatcher, answers, truths
 
 MODEL, LOOK_UP = "memo", "look-up"
 TRAIN_SHARE = 0.8
@@ -66,7 +66,7 @@ class Learner:
     predictor: Predictor
     size: int
     due: Due | None = None
-    watched: Watched = field(default_factory=Watched)
+    watched: ViewWatcher = field(default_factory=ViewWatcher)
     past: list[Event] = field(default_factory=list)
 
     def learn(self, event: Event, asked: bool = False) -> None:
@@ -182,7 +182,7 @@ def _within(rank: int | None, cut: int) -> bool:
 
 def look_up(train: Sequence[Question], test: Sequence[Question]) -> dict[str, Any]:
     """Scores of the table that copies what stands literally in a training window."""
-    table = LookUp(train)
+    table = LeakTable(train)
     said = [table.answer(question.prompt) for question in test]
     right = [
         key(parse(text, question.output.at.tzinfo or UTC)) == key(question.output)

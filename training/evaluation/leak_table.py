@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from training.evaluation.questions import Question
 
 
-class LookUp:
+class LeakTable:
     """For each run of lines seen in training windows, the line that came after it."""
 
     def __init__(self, questions: Sequence[Question]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from memo.core.events import Event
-from memo.core.predictions import HORIZON_S, KINDS, QUIET_S, Upcoming
+from memo.core.predictions import HORIZON_S, QUIET_S, UPCOMING_OPERATIONS, Upcoming
 from training.evaluation.metrics import Key, key, key_of
 
 TIME_CONSTANT_S = 3_600
@@ -19,14 +19,14 @@ class Due:
     """Knows the future of a stream; learns its past as it goes."""
 
     def __init__(self, events: Sequence[Event]) -> None:
-        self._future = [(event.at, key(event)) for event in events if event.operation in KINDS]
+        self._future = [(event.at, key(event)) for event in events if event.operation in UPCOMING_OPERATIONS]
         self._last: dict[Key, float] = {}
         self._count: Counter[Key] = Counter()
         self._decayed: defaultdict[Key, float] = defaultdict(float)
 
     def learn(self, event: Event) -> None:
         """Take in what happened."""
-        if event.operation in KINDS:
+        if event.operation in UPCOMING_OPERATIONS:
             happened, now = key(event), event.at.timestamp()
             age = max(0, now - self._last.get(happened, now))
             self._decayed[happened] = 1 + self._decayed[happened] * math.exp(-age / TIME_CONSTANT_S)

@@ -18,7 +18,7 @@ Rankings = dict[View, dict[str, list[Key]]]
 """View -> name of a baseline -> its candidates."""
 
 
-class Watched:
+class ViewWatcher:
     """The baselines, of each view its own."""
 
     def __init__(self) -> None:

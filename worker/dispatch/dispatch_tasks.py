@@ -16,9 +16,9 @@ TIME_LIMIT_S = 30
 @cache
 def _dispatcher() -> "Dispatcher":
     from worker.dispatch.dispatcher import Dispatcher
-    from worker.resources import context
+    from worker.resources import open_resources
 
-    return Dispatcher(context())
+    return Dispatcher(open_resources())
 
 
 @shared_task(name=ACT, time_limit=TIME_LIMIT_S)  # type: ignore[untyped-decorator]

@@ -22,7 +22,7 @@ from memo.protocols import DispatchContext, Handler
 from memo.stack.process_specs import end_with_parent, give_back_memory
 from worker.handlers import as_result, make, reason
 
-log = logs.get(__name__)
+log = logs.get_logger(__name__)
 
 HANDLE, EXPIRE = "handle", "expire"
 

@@ -14,7 +14,7 @@ from typing import Any
 from memo.core.errors import MemoError
 from memo.stack.process_specs import PARENT
 from worker.dispatch.handler_main import EXPIRE, asked
-from worker.gates.attempt import Go
+from worker.gates.attempt import Attempt
 
 START_S, GRACE_S = 30.0, 1.0
 """To be ready; to end by itself."""
@@ -28,7 +28,7 @@ class HandlerFailed(MemoError):
     """What its process says, or that it says nothing."""
 
 
-class Hand:
+class HandlerProcess:
     """The process of one handler; none until it is needed. One thread uses it, and the process ends with that one."""
 
     def __init__(self, name: str) -> None:
@@ -46,7 +46,7 @@ class Hand:
         """How long it is not started again, having died."""
         return max(0.0, self._again_at - time.monotonic())
 
-    def handle(self, go: Go, limit_s: float) -> dict[str, Any]:
+    def handle(self, go: Attempt, limit_s: float) -> dict[str, Any]:
         """Act; what the handler returned. Raises HandlerFailed."""
         return self._call(asked(go.candidate, go.context), limit_s)
 

@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 
 from db.dispatch.dispatches import STOPPED
 from db.engine import Store
-from memo.core.logs import get
+from memo.core.logs import get_logger
 from memo.protocols import Handler
-from worker.dispatch.handler_process import Hand, HandlerFailed
-from worker.dispatch.select import Choice, carry_out, choose, note
+from worker.dispatch.handler_process import HandlerFailed, HandlerProcess
+from worker.dispatch.select import Decision, carry_out, decide, note
 from worker.gates import Gate
-from worker.gates.attempt import Go, Wanted
+from worker.gates.attempt import Attempt, RoutedCandidate
 
 LENGTH = 16
 """Predictions that wait for a handler; what comes then is written down as overrun."""
@@ -26,7 +26,7 @@ the others waiting, the longer the more there is to write."""
 IDLE_S = 60.0
 """After so long without a go a handler's process ends."""
 
-log = get(__name__)
+log = get_logger(__name__)
 
 
 class BackOff:
@@ -34,30 +34,30 @@ class BackOff:
 
     name = "back-off"
 
-    def __init__(self, hand: Hand) -> None:
+    def __init__(self, hand: HandlerProcess) -> None:
         self._hand = hand
 
-    def objection(self, session: Session, go: Go) -> str | None:
+    def objection(self, session: Session, go: Attempt) -> str | None:
         """It rests."""
         wait = self._hand.rest_s
         return f"its process died, another one is started in {wait:.0f} s" if wait else None
 
 
-class Lane:
+class HandlerQueue:
     """Chooses and carries out the goes of one handler, one after the other."""
 
     def __init__(self, name: str, handler: Handler, store: Store, gates: Sequence[Gate], *, is_on: bool) -> None:
         self._name, self._handler, self._store, self._is_on = name, handler, store, is_on
-        self.hand = Hand(name)
+        self.hand = HandlerProcess(name)
         self._gates = (*gates, BackOff(self.hand))
         self._asks: queue.Queue[Callable[[], object] | None] = queue.Queue(LENGTH)
-        self._stopped: list[Choice] = []
+        self._stopped: list[Decision] = []
         self._due = 0.0
         """When they are to be written down."""
         self._thread = Thread(target=self._run, name=f"lane {name}", daemon=True)
         self._thread.start()
 
-    def offer(self, wanted: Sequence[Wanted]) -> bool:
+    def offer(self, wanted: Sequence[RoutedCandidate]) -> bool:
         """Let the handler have its go when its turn comes; false where too many wait already."""
         return self._put(partial(self._go, wanted))
 
@@ -102,9 +102,9 @@ class Lane:
         except queue.Empty:
             return self._write_down if self._stopped else self.hand.end
 
-    def _go(self, wanted: Sequence[Wanted]) -> None:
+    def _go(self, wanted: Sequence[RoutedCandidate]) -> None:
         with self._store.read() as session:
-            choice = choose(session, self._name, self._handler, wanted, self._gates, is_on=self._is_on)
+            choice = decide(session, self._name, self._handler, wanted, self._gates, is_on=self._is_on)
         if choice and choice.status == STOPPED:
             self._due = self._due if self._stopped else time.monotonic() + NOTED_S
             self._stopped.append(choice)

@@ -14,7 +14,7 @@ def of_launch(session: Session, row: DispatchRow) -> float | None:
     if row.result and not row.result.get("cold"):
         return 0.0
     assert row.until is not None
-    return launches.gain(session, row.scope, row.action["target"], row.at, row.until)
+    return launches.find_gain(session, row.scope, row.action["target"], row.at, row.until)
 
 
 MEASURED: dict[str, Callable[[Session, DispatchRow], float | None]] = {"preload_app": of_launch}
@@ -23,5 +23,5 @@ MEASURED: dict[str, Callable[[Session, DispatchRow], float | None]] = {"preload_
 
 def measure(session: Session) -> list[tuple[DispatchRow, float]]:
     """Hits of which it has become known what they saved; nothing is written."""
-    rows = ledger.unmeasured(session, MEASURED)
+    rows = ledger.find_unmeasured(session, MEASURED)
     return [(row, gain) for row in rows if (gain := MEASURED[row.handler](session, row)) is not None]

@@ -11,52 +11,62 @@ from db.dispatch import dispatches
 from db.engine import Store
 from db.prediction import feedback, predictions
 from memo.core.errors import MemoError
-from memo.core.logs import get
+from memo.core.logs import get_logger
 from memo.core.predictions import Answer, action_as_dict
 from memo.protocols import Handler, NothingToDo
 from worker.gates import Gate, objection
-from worker.gates.attempt import Go, Wanted
+from worker.gates.attempt import Attempt, RoutedCandidate
 from worker.handlers import reason
 
-log = get(__name__)
+log = get_logger(__name__)
 NOTHING = "nothing to do"
 """Stands where a gate's name would."""
 
-Act = Callable[[Go], dict[str, Any]]
+Act = Callable[[Attempt], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Decision:
     """What shall become of a go: `dispatches.CLAIMED` to carry it out, or what is written down instead."""
 
-    go: Go
+    go: Attempt
     status: str
     detail: str = ""
 
 
-def choose(
-    session: Session, name: str, handler: Handler, wanted: Sequence[Wanted], gates: Sequence[Gate], *, is_on: bool
-) -> Choice | None:
+def decide(
+    session: Session,
+    name: str,
+    handler: Handler,
+    wanted: Sequence[RoutedCandidate],
+    gates: Sequence[Gate],
+    *,
+    is_on: bool,
+) -> Decision | None:
     """The best candidate on which it can act and no gate stops; with none, the best one and what stopped it."""
     stopped = None
     for candidate, context in wanted:
         try:
             if not handler.accepts(candidate.action):
                 continue
-            go = Go(name, candidate, context, handler.cost(candidate, context), handler.noticed, handler.per_hour)
+            go = Attempt(name, candidate, context, handler.cost(candidate, context), handler.noticed, handler.per_hour)
         except NothingToDo as none:
-            stopped = stopped or Choice(Go(name, candidate, context), dispatches.STOPPED, f"{NOTHING}: {reason(none)}")
+            stopped = stopped or Decision(
+                Attempt(name, candidate, context), dispatches.STOPPED, f"{NOTHING}: {reason(none)}"
+            )
             continue
         except Exception as error:  # whatever a plug-in raises must not reach the next handler
-            return Choice(Go(name, candidate, context), dispatches.FAILED, failed(name, context.prediction_id, error))
+            return Decision(
+                Attempt(name, candidate, context), dispatches.FAILED, failed(name, context.prediction_id, error)
+            )
         words = objection(gates, session, go)
         if words is None:
-            return Choice(go, dispatches.CLAIMED if is_on else dispatches.DRY)
-        stopped = stopped or Choice(go, dispatches.STOPPED, words)
+            return Decision(go, dispatches.CLAIMED if is_on else dispatches.DRY)
+        stopped = stopped or Decision(go, dispatches.STOPPED, words)
     return stopped
 
 
-def carry_out(store: Store, choices: Sequence[Choice], act: Act) -> None:
+def carry_out(store: Store, choices: Sequence[Decision], act: Act) -> None:
     """Claim what was chosen; act on what is to be acted on; write down how it went."""
     ids = note(store, choices)
     wanted = [choice.go for choice in choices if choice.status == dispatches.CLAIMED]
@@ -64,17 +74,17 @@ def carry_out(store: Store, choices: Sequence[Choice], act: Act) -> None:
     ended = [{"id": ids[go.key]} | _ended(go, act) for go in goes]
     if ended:
         with store.write() as session:
-            dispatches.finish(session, ended)
+            dispatches.record_results(session, ended)
             for go, values in zip(goes, ended, strict=True):
                 _take_answer(session, go, values["result"] or {})
 
 
-def note(store: Store, choices: Sequence[Choice]) -> dict[tuple[int, str], int]:
+def note(store: Store, choices: Sequence[Decision]) -> dict[tuple[int, str], int]:
     """Write down what was chosen; the ids of the rows, by prediction and handler."""
     if not choices:
         return {}
     with store.write() as session:
-        return dispatches.claim(session, [_claim(choice) for choice in choices])
+        return dispatches.add_claims(session, [_claim(choice) for choice in choices])
 
 
 def failed(name: str, prediction_id: int, error: Exception) -> str:
@@ -85,7 +95,7 @@ def failed(name: str, prediction_id: int, error: Exception) -> str:
     return words
 
 
-def _claim(choice: Choice) -> dispatches.Claim:
+def _claim(choice: Decision) -> dispatches.Claim:
     go, candidate = choice.go, choice.go.candidate
     return dispatches.Claim(
         go.context.prediction_id,
@@ -100,7 +110,7 @@ def _claim(choice: Choice) -> dispatches.Claim:
     )
 
 
-def _ended(go: Go, act: Act) -> dict[str, Any]:
+def _ended(go: Attempt, act: Act) -> dict[str, Any]:
     """How it went, as columns."""
     began = time.perf_counter()
     status, detail, result = dispatches.DONE, "", None
@@ -123,9 +133,9 @@ def _number(result: Mapping[str, Any] | None, key: str, otherwise: float) -> flo
     return given if isinstance(given, int | float) else otherwise
 
 
-def _take_answer(session: Session, go: Go, result: Mapping[str, Any]) -> None:
+def _take_answer(session: Session, go: Attempt, result: Mapping[str, Any]) -> None:
     """What a person answered is feedback, unless the prediction was forgotten meanwhile."""
     answer = result.get("answer")
     given = answer in list(Answer)
-    if given and (prediction := predictions.find(session, go.context.prediction_id)):
-        feedback.add(session, prediction, action_as_dict(go.candidate.action), Answer(str(answer)))
+    if given and (prediction := predictions.find_prediction(session, go.context.prediction_id)):
+        feedback.add_answer(session, prediction, action_as_dict(go.candidate.action), Answer(str(answer)))

@@ -18,7 +18,7 @@ from memo.core.settings import PREFIX, Settings
 from memo.desktop.apps import RUNS_OTHERS, Apps
 from memo.desktop.exec_line import arguments
 from worker.effects.public_host import host_of
-from worker.effects.seen_before import Seen
+from worker.effects.seen_before import SeenBefore
 
 OPENER, DETACHER = "xdg-open", "setsid"
 _SHELL = re.compile(r"(ba|da|z|k|fi|t?c|r|a)?sh|busybox")
@@ -33,7 +33,7 @@ class Launcher:
     """Starts what was predicted of this machine's own scope, and was seen there before."""
 
     def __init__(self, settings: Settings, home: Home) -> None:
-        self._seen, self._apps = Seen(settings, home), Apps()
+        self._seen, self._apps = SeenBefore(settings, home), Apps()
 
     def command(self, candidate: Candidate, scope: str) -> list[str]:
         """What would be run. Raises MemoError, which says why, where nothing may be."""

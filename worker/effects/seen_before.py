@@ -17,30 +17,30 @@ WITNESSES = ("processes", "x11", "sway", "wlroots", "desktop")
 """Sources that have a program's file from the system, not from what somebody wrote."""
 
 
-class NotSeen(MemoError):
+class NotSeenBefore(MemoError):
     """The prediction names what this machine's owner never did."""
 
 
-class Seen:
+class SeenBefore:
     """Looks into the store."""
 
     def __init__(self, settings: Settings, home: Home) -> None:
         self._settings, self._home = settings, home
 
     def check(self, action: Action, scope: str) -> None:
-        """Raises NotSeen unless the action is stored."""
+        """Raises NotSeenBefore unless the action is stored."""
         if scope != self._settings.scope:
-            raise NotSeen("it was predicted of another person or machine")
+            raise NotSeenBefore("it was predicted of another person or machine")
         if any(clean(text) != text for text in (action.target, action.place)) or not action.target:
-            raise NotSeen("its name is none that MEMO stores")
+            raise NotSeenBefore("its name is none that MEMO stores")
         with self._reading() as session:
-            if not events.holds(session, scope, action):
-                raise NotSeen("it was never seen here")
+            if not events.has_action(session, scope, action):
+                raise NotSeenBefore("it was never seen here")
 
     def executable(self, app: str) -> str:
         """The program that an app was when it was last seen to start here; empty where that was never seen."""
         with self._reading() as session:
-            return events.executable(session, self._settings.scope, app, WITNESSES)
+            return events.find_executable(session, self._settings.scope, app, WITNESSES)
 
     @contextmanager
     def _reading(self) -> Iterator[Session]:

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from worker.effects.machine import Machine
-from worker.gates.attempt import Go
-from worker.gates.candidate import Confidence, Late, Refused
+from worker.gates.attempt import Attempt
+from worker.gates.candidate import Confidence, Refused, TooLate
 from worker.gates.capacity import Battery, Load, Memory
 from worker.gates.person import FullScreen, Paused, QuietHours
 from worker.gates.track_record import Budget, Cooldown, TurnedOff, Value
@@ -20,7 +20,7 @@ class Gate(Protocol):
 
     name: str
 
-    def objection(self, session: Session, go: Go) -> str | None:
+    def objection(self, session: Session, go: Attempt) -> str | None:
         """Why not to act, and by how much; None lets it pass."""
 
 
@@ -29,7 +29,7 @@ def gates(settings: Settings, home: Home, machine: Machine) -> Sequence[Gate]:
     given = settings.dispatch
     return (
         Confidence(given.minimum_probability),
-        Late(),
+        TooLate(),
         Paused(settings, home),
         Refused(),
         TurnedOff(settings),
@@ -44,7 +44,7 @@ def gates(settings: Settings, home: Home, machine: Machine) -> Sequence[Gate]:
     )
 
 
-def objection(gates: Sequence[Gate], session: Session, go: Go) -> str | None:
+def objection(gates: Sequence[Gate], session: Session, go: Attempt) -> str | None:
     """The name and the words of the first gate that stops it."""
     for gate in gates:
         if words := gate.objection(session, go):

@@ -13,11 +13,11 @@ from memo.protocols import Cost, DispatchContext
 LATER, LEAST_S = 2, 60.0
 """Half of the times of an action lie after the expected one, few at more than twice the wait; seconds are too short."""
 
-Wanted = tuple[Candidate, DispatchContext]
+RoutedCandidate = tuple[Candidate, DispatchContext]
 
 
 @dataclass(frozen=True, slots=True)
-class Go:
+class Attempt:
     """What a handler is about to do."""
 
     handler: str
@@ -40,12 +40,12 @@ class Go:
         return self.cost == Cost() and not self.noticed
 
 
-def routed(prediction: PredictionRow, settings: DispatchSettings) -> dict[str, list[Wanted]]:
+def route_candidates(prediction: PredictionRow, settings: DispatchSettings) -> dict[str, list[RoutedCandidate]]:
     """Handler -> its candidates, best first, of what comes next and of what is upcoming.
 
     Of those that are too unlikely, only the best one is among them, and only where there is no other.
     """
-    found: dict[str, list[Wanted]] = {}
+    found: dict[str, list[RoutedCandidate]] = {}
     ways = ((prediction.candidates, settings.routes, _next), (prediction.upcoming, settings.upcoming, _upcoming))
     for entries, routes, wanted in ways:
         for entry in entries:
@@ -56,18 +56,18 @@ def routed(prediction: PredictionRow, settings: DispatchSettings) -> dict[str, l
     return {name: _likely(candidates, settings.minimum_probability) for name, candidates in found.items()}
 
 
-def _likely(candidates: Sequence[Wanted], minimum: float) -> list[Wanted]:
+def _likely(candidates: Sequence[RoutedCandidate], minimum: float) -> list[RoutedCandidate]:
     ordered = sorted(candidates, key=lambda wanted: -wanted[0].probability)
     return [wanted for wanted in ordered if wanted[0].probability >= minimum] or ordered[:1]
 
 
-def _next(prediction: PredictionRow, entry: dict[str, Any]) -> Wanted:
+def _next(prediction: PredictionRow, entry: dict[str, Any]) -> RoutedCandidate:
     candidate = as_candidate(entry)
     wait_s = (candidate.expected_at - prediction.made_at).total_seconds()
     return candidate, _context(prediction, min(HORIZON_S, max(LEAST_S, LATER * wait_s)))
 
 
-def _upcoming(prediction: PredictionRow, entry: dict[str, Any]) -> Wanted:
+def _upcoming(prediction: PredictionRow, entry: dict[str, Any]) -> RoutedCandidate:
     """Some time within the horizon, each as likely as the other."""
     middle = prediction.made_at.astimezone(UTC) + timedelta(seconds=HORIZON_S / 2)
     candidate = Candidate(

@@ -4,7 +4,7 @@ from sqlalchemy.orm import Session
 
 from memo.protocols import Cost
 from worker.effects.machine import Machine
-from worker.gates.attempt import Go
+from worker.gates.attempt import Attempt
 
 MEMORY_STALLED, CPU_STALLED = 5.0, 40.0
 """Percent of the last 10 s in which something waited for memory, for a CPU."""
@@ -20,7 +20,7 @@ class Battery:
     def __init__(self, machine: Machine, percent: int) -> None:
         self._machine, self._percent = machine, percent
 
-    def objection(self, session: Session, go: Go) -> str | None:
+    def objection(self, session: Session, go: Attempt) -> str | None:
         """Too little."""
         charge = None if go.cost == Cost() else self._machine.battery()
         if charge is None or charge >= self._percent:
@@ -36,7 +36,7 @@ class Memory:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
 
-    def objection(self, session: Session, go: Go) -> str | None:
+    def objection(self, session: Session, go: Attempt) -> str | None:
         """Something does."""
         stalled = None if go.cost == Cost() else self._machine.stalled("memory")
         if stalled is None or stalled <= MEMORY_STALLED:
@@ -52,7 +52,7 @@ class Load:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
 
-    def objection(self, session: Session, go: Go) -> str | None:
+    def objection(self, session: Session, go: Attempt) -> str | None:
         """They have none."""
         if go.cost == Cost():
             return None

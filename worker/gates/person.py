@@ -8,7 +8,7 @@ from memo.core import pauses
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from worker.effects.machine import Machine
-from worker.gates.attempt import Go
+from worker.gates.attempt import Attempt
 
 
 class Paused:
@@ -19,7 +19,7 @@ class Paused:
     def __init__(self, settings: Settings, home: Home) -> None:
         self._zone, self._home = settings.zone, home
 
-    def objection(self, session: Session, go: Go) -> str | None:
+    def objection(self, session: Session, go: Attempt) -> str | None:
         """It is."""
         pause = pauses.current(self._home)
         if pause is None:
@@ -35,7 +35,7 @@ class QuietHours:
     def __init__(self, settings: Settings) -> None:
         self._hours, self._zone = settings.dispatch.quiet_hours, settings.zone
 
-    def objection(self, session: Session, go: Go) -> str | None:
+    def objection(self, session: Session, go: Attempt) -> str | None:
         """It is quiet."""
         if not go.noticed or not self._hours:
             return None
@@ -53,6 +53,6 @@ class FullScreen:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
 
-    def objection(self, session: Session, go: Go) -> str | None:
+    def objection(self, session: Session, go: Attempt) -> str | None:
         """The window in front fills the screen."""
         return "a window fills the screen" if go.noticed and self._machine.full_screen() else None

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from db.dispatch import dispatches, handlers
 from memo.core.settings import Settings
 from memo.protocols import Cost
-from worker.gates.attempt import Go
+from worker.gates.attempt import Attempt
 
 MEGABYTE = 1_000_000
 KNOWN = 3
@@ -25,9 +25,9 @@ class TurnedOff:
     def __init__(self, settings: Settings) -> None:
         self._zone = settings.zone
 
-    def objection(self, session: Session, go: Go) -> str | None:
+    def objection(self, session: Session, go: Attempt) -> str | None:
         """Resting."""
-        row = None if go.is_free else handlers.resting(session, go.context.scope, go.handler)
+        row = None if go.is_free else handlers.find_resting(session, go.context.scope, go.handler)
         return f"{row.reason}; again from {row.until.astimezone(self._zone):%Y-%m-%d %H:%M}" if row else None
 
 
@@ -39,9 +39,9 @@ class Cooldown:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
 
-    def objection(self, session: Session, go: Go) -> str | None:
+    def objection(self, session: Session, go: Attempt) -> str | None:
         """Too soon."""
-        last = dispatches.last(session, go.context.scope, go.handler, go.candidate.action)
+        last = dispatches.find_last_attempt(session, go.context.scope, go.handler, go.candidate.action)
         if last is None:
             return None
         now, again = datetime.now(UTC), last.at + timedelta(seconds=self._seconds)
@@ -59,9 +59,9 @@ class Budget:
     def __init__(self, per_hour: int, mb_per_hour: int) -> None:
         self._per_hour, self._mb_per_hour = per_hour, mb_per_hour
 
-    def objection(self, session: Session, go: Go) -> str | None:
+    def objection(self, session: Session, go: Attempt) -> str | None:
         """Spent."""
-        goes, read = dispatches.last_hour(session, go.context.scope, go.handler)
+        goes, read = dispatches.count_last_hour(session, go.context.scope, go.handler)
         most = self._per_hour if go.per_hour is None else min(self._per_hour, go.per_hour)
         if goes >= most:
             return f"{goes} of {most} an hour are spent"
@@ -76,12 +76,12 @@ class Value:
 
     name = "value"
 
-    def objection(self, session: Session, go: Go) -> str | None:
+    def objection(self, session: Session, go: Attempt) -> str | None:
         """Not worth it, or not known to be."""
         if go.is_free:
             return None
         probability = go.candidate.probability
-        hits = dispatches.hits(session, go.context.scope, go.handler)
+        hits = dispatches.find_hits(session, go.context.scope, go.handler)
         known = hits.number if go.cost == Cost() else hits.known  # nobody measures what attention costs, or saves
         if known < KNOWN:
             floor = NOTICED_FLOOR if go.noticed else FLOOR

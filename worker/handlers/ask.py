@@ -4,7 +4,7 @@ from typing import Any
 
 from memo.core.events import Action, Operation
 from memo.core.paths import Home
-from memo.core.predictions import KINDS, Answer, Candidate
+from memo.core.predictions import UPCOMING_OPERATIONS, Answer, Candidate
 from memo.core.settings import Settings
 from memo.protocols import DispatchContext, Handler
 from worker.effects.launcher import Launcher
@@ -32,7 +32,7 @@ class AskHandler(Handler):
 
     def accepts(self, action: Action) -> bool:
         """What can be opened: an app, a site, a file."""
-        return action.operation in KINDS
+        return action.operation in UPCOMING_OPERATIONS
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
         """Ask, and do it. Raises MemoError where it can't be opened, or not be asked; {} where an app runs already."""

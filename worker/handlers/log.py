@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from memo.core.logs import get
+from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.predictions import Candidate, action_as_dict
 from memo.core.settings import Settings
 from memo.protocols import DispatchContext, Handler
 
-log = get(__name__)
+log = get_logger(__name__)
 
 
 class LogHandler(Handler):

@@ -8,7 +8,7 @@ from memo.core.predictions import Candidate
 from memo.core.settings import Settings
 from memo.protocols import DispatchContext, Handler
 from worker.effects.notifications import plain, show
-from worker.effects.seen_before import Seen
+from worker.effects.seen_before import SeenBefore
 
 SUMMARY = {"en": "MEMO: probably next", "zh": "MEMO：接下来可能是"}
 SHOWN_S = 10.0
@@ -23,7 +23,7 @@ class NotifyHandler(Handler):
     per_hour = 1
 
     def __init__(self, settings: Settings, home: Home) -> None:
-        self._language, self._seen = settings.language, Seen(settings, home)
+        self._language, self._seen = settings.language, SeenBefore(settings, home)
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
         """Show it. Raises NotShown where the desktop does not."""

@@ -11,7 +11,7 @@ from memo.core.predictions import Candidate
 from memo.core.settings import Settings
 from memo.protocols import DispatchContext, Handler
 from worker.effects.public_host import host_of
-from worker.effects.seen_before import Seen
+from worker.effects.seen_before import SeenBefore
 
 PORT = 443
 CONNECT_S = 5.0
@@ -31,7 +31,7 @@ class PreconnectSiteHandler(Handler):
     name = "preconnect_site"
 
     def __init__(self, settings: Settings, home: Home) -> None:
-        self._connect, self._seen = settings.preconnect.connect, Seen(settings, home)
+        self._connect, self._seen = settings.preconnect.connect, SeenBefore(settings, home)
 
     def accepts(self, action: Action) -> bool:
         """A visit."""

@@ -10,7 +10,7 @@ from memo.core.settings import Settings
 from memo.protocols import Cost, DispatchContext, Handler
 from worker.effects.page_cache import be_idle, opened, warm
 from worker.effects.read_limits import Limits
-from worker.effects.seen_before import Seen
+from worker.effects.seen_before import SeenBefore
 from worker.handlers.preload_app import GRACE_S, MEGABYTE, MS_PER_MB
 
 USUAL = Cost(MS_PER_MB, MEGABYTE)
@@ -22,7 +22,7 @@ class PreloadFileHandler(Handler):
     name = "preload_file"
 
     def __init__(self, settings: Settings, home: Home) -> None:
-        self._settings, self._seen = settings, Seen(settings, home)
+        self._settings, self._seen = settings, SeenBefore(settings, home)
         self.limit_s = settings.preload.seconds + GRACE_S
 
     def accepts(self, action: Action) -> bool:

@@ -9,18 +9,18 @@ from celery import shared_task, signals
 from memo.stack.task_queue import LOOK
 
 if TYPE_CHECKING:
-    from worker.prediction.update import Looker
+    from worker.prediction.update import ScopeUpdater
 
 TIME_LIMIT_S = 240
 """Below the queue's visibility timeout; what was written by then stands, and the next look goes on."""
 
 
 @cache
-def _looker() -> "Looker":
-    from worker.prediction.update import Looker
-    from worker.resources import context  # store and model load here, and only in the child
+def _looker() -> "ScopeUpdater":
+    from worker.prediction.update import ScopeUpdater
+    from worker.resources import open_resources  # store and model load here, and only in the child
 
-    return Looker(context())
+    return ScopeUpdater(open_resources())
 
 
 @signals.worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]

@@ -21,7 +21,7 @@ UPCOMING_KEPT = 20
 
 
 @dataclass
-class Stream:
+class ScopeModel:
     """One scope under one version. What came after the event `began` is learned, up to the event `seq`."""
 
     scope: str

@@ -16,19 +16,19 @@ from pathlib import Path
 import numpy as np
 
 from db.intake import events, scopes
-from memo.core.logs import get
+from memo.core.logs import get_logger
 from memo.core.paths import Home, private
-from worker.prediction.scope_model import Stream
+from worker.prediction.scope_model import ScopeModel
 from worker.predictors.history import history_features
-from worker.resources import Context
+from worker.resources import Resources
 
 EVERY = 10_000
 """Events after which a stream is kept anew; it is kept too when its worker ends."""
 
-log = get(__name__)
+log = get_logger(__name__)
 
 
-def save(opened: Context, stream: Stream) -> None:
+def save(opened: Resources, stream: ScopeModel) -> None:
     """Keep what a stream has learned, where that is still in the store: what was forgotten must not come back."""
     if not _is_true(opened, stream):
         return
@@ -42,7 +42,7 @@ def save(opened: Context, stream: Stream) -> None:
         path.unlink(missing_ok=True)
 
 
-def load(opened: Context, scope: str) -> Stream | None:
+def load(opened: Resources, scope: str) -> ScopeModel | None:
     """The stream of a scope as it was kept, without a language model; None where there is none that is true."""
     try:
         with open(_path(opened.home, scope), "rb") as file, _no_garbage():
@@ -52,15 +52,15 @@ def load(opened: Context, scope: str) -> Stream | None:
     except Exception as error:  # a damaged pickle raises anything
         log.warning("a snapshot can't be read; the log is learned anew", scope=scope, reason=type(error).__name__)
         return None
-    fits = code == _code() and isinstance(stream, Stream) and stream.scope == scope and _is_true(opened, stream)
+    fits = code == _code() and isinstance(stream, ScopeModel) and stream.scope == scope and _is_true(opened, stream)
     return stream if fits else None
 
 
-def _is_true(opened: Context, stream: Stream) -> bool:
+def _is_true(opened: Resources, stream: ScopeModel) -> bool:
     """Whether the store still holds all that the stream has learned, in the same order."""
     with opened.store.read() as session:
-        row = scopes.get(session, stream.scope)
-        first = events.first_seq(session, stream.scope)
+        row = scopes.find_scope(session, stream.scope)
+        first = events.find_first_seq(session, stream.scope)
     return row is not None and row.generation == stream.generation and 0 < first <= stream.began + 1
 
 

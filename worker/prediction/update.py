@@ -7,14 +7,14 @@ from db.intake import events, scopes
 from db.models import EventRow, PredictionRow
 from db.prediction import checkpoints, feedback, predictions, versions
 from memo.core.events import CONTEXT, Operation
-from memo.core.logs import get
+from memo.core.logs import get_logger
 from memo.core.predictions import action_as_dict
 from worker.prediction import snapshots
 from worker.prediction.outbox import send
-from worker.prediction.scope_model import CHUNK, Stream
-from worker.prediction.scope_models import Streams
+from worker.prediction.scope_model import CHUNK, ScopeModel
+from worker.prediction.scope_models import ScopeModels
 from worker.predictors.serving import BUILTIN, Serving
-from worker.resources import Context
+from worker.resources import Resources
 
 MAX_ATTEMPTS = 3
 """An event at which the worker died so often is given up."""
@@ -23,7 +23,7 @@ LIMIT_S = 0.25
 BATCH = 32
 """Predictions of one transaction, where each event gets one."""
 
-log = get(__name__)
+log = get_logger(__name__)
 
 
 @dataclass
@@ -34,12 +34,12 @@ class Answers:
     settled: list[PredictionRow] = field(default_factory=list)
 
 
-class Looker:
+class ScopeUpdater:
     """Holds the model, and the streams that this process has read."""
 
-    def __init__(self, opened: Context) -> None:
+    def __init__(self, opened: Resources) -> None:
         self._opened = opened
-        self.streams = Streams(opened, Serving(opened.settings.model, LIMIT_S))
+        self.streams = ScopeModels(opened, Serving(opened.settings.model, LIMIT_S))
 
     def warm_up(self) -> None:
         """Load the model; where that fails, history answers alone."""
@@ -48,8 +48,8 @@ class Looker:
     def look(self, scope: str) -> None:
         """Bring a scope up to date; a second look at the same events changes nothing."""
         with self._opened.store.write() as session:
-            row = scopes.take(session, scope)
-            version = versions.serving(session, scope, self._opened.settings.scope)
+            row = scopes.record_start(session, scope)
+            version = versions.find_serving(session, scope, self._opened.settings.scope)
         if row.attempts > MAX_ATTEMPTS:
             if row.attempts == MAX_ATTEMPTS + 1:  # the tick asks again and again
                 log.error("gave up on an event at which the worker died", scope=scope, seq=row.attempt_seq)
@@ -65,15 +65,15 @@ class Looker:
             self.streams.drop(scope)
             raise
         with self._opened.store.write() as session:
-            scopes.done(session, scope)
+            scopes.record_end(session, scope)
         self.streams.save(stream, snapshots.EVERY)
 
-    def _answers(self, stream: Stream, newest: int) -> Iterator[Answers]:
+    def _answers(self, stream: ScopeModel, newest: int) -> Iterator[Answers]:
         """Learn the log up to `newest`, and answer where it is due."""
         with self._opened.store.read() as session:
-            waiting = [entry for entry in predictions.unsettled(session, stream.scope) if entry[1] >= stream.began]
-            predicted = predictions.last_predicted_seq(session, stream.scope)
-            answered = feedback.after(session, stream.scope, stream.answered)
+            waiting = [entry for entry in predictions.find_unsettled(session, stream.scope) if entry[1] >= stream.began]
+            predicted = predictions.find_last_predicted_seq(session, stream.scope)
+            answered = feedback.find_answers_after(session, stream.scope, stream.answered)
         for answer in answered:
             stream.take_answer(answer)
         answers = Answers()
@@ -91,38 +91,40 @@ class Looker:
                 answers = Answers()
         yield answers
 
-    def _rows(self, stream: Stream, newest: int) -> Iterator[EventRow]:
+    def _rows(self, stream: ScopeModel, newest: int) -> Iterator[EventRow]:
         """What is new; where nothing is, the newest one again, for another version may not have answered it."""
         if stream.seq == newest > 0:
             with self._opened.store.read() as session:
-                yield from events.after(session, stream.scope, newest - 1, 1)
+                yield from events.find_after(session, stream.scope, newest - 1, 1)
         while stream.seq < newest:
             with self._opened.store.read() as session:
-                after = events.after(session, stream.scope, stream.seq, CHUNK)
+                after = events.find_after(session, stream.scope, stream.seq, CHUNK)
             rows = [row for row in after if row.seq <= newest]
             if not rows:
                 return
             yield from rows
 
-    def _is_due(self, stream: Stream, row: EventRow, newest: int, predicted: int) -> bool:
+    def _is_due(self, stream: ScopeModel, row: EventRow, newest: int, predicted: int) -> bool:
         """Live, the newest event is; in a lossless replay every event. What was imported is past."""
         if row.source == events.IMPORT:
             return False
         if row.seq == newest:
             with self._opened.store.read() as session:
-                return not predictions.exists(session, stream.scope, row.id, stream.version)
+                return not predictions.has_prediction(session, stream.scope, row.id, stream.version)
         return self._opened.settings.predict.every == row.scope and row.seq > predicted
 
-    def _write(self, stream: Stream, answers: Answers) -> bool:
+    def _write(self, stream: ScopeModel, answers: Answers) -> bool:
         """Write what is still true; false where it was learned from a past that has changed."""
         with self._opened.store.write() as session:
-            if scopes.locked(session, stream.scope).generation != stream.generation:
+            if scopes.lock_scope(session, stream.scope).generation != stream.generation:
                 return False
-            predictions.settle(session, answers.settled)
-            predictions.add(session, answers.made)
+            predictions.record_outcomes(session, answers.settled)
+            predictions.add_predictions(session, answers.made)
             if answers.made:
                 weights = stream.predictor.weights()
-                checkpoints.put(session, stream.scope, stream.version, stream.generation, stream.seq, weights)
+                checkpoints.record_weights(
+                    session, stream.scope, stream.version, stream.generation, stream.seq, weights
+                )
         return True
 
 

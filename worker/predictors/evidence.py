@@ -9,11 +9,11 @@ from memo.core.events import CONTEXT, Action, Event
 LONGEST = 3
 """Actions of the context that is searched for in the past."""
 SHOWN = 3
-"""Past moments that are named."""
+"""PastEvidence moments that are named."""
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class PastEvidence:
     """How often the latest actions came before in this order, and when the predicted one followed them."""
 
     context: tuple[Action, ...]
@@ -22,19 +22,19 @@ class Past:
     """Oldest first."""
 
 
-def past(events: Sequence[Event], predicted: Action) -> Past:
+def find_evidence(events: Sequence[Event], predicted: Action) -> PastEvidence:
     """The longest context, of at most `LONGEST` actions, that `predicted` has followed before; of one, if it never has.
 
     `events` end where the prediction was made. Actions are compared by identity.
     """
     happened = [event for event in events if event.operation not in CONTEXT]
     names = [event.action.identity for event in happened]
-    found = Past((), 0, ())
+    found = PastEvidence((), 0, ())
     for length in range(min(LONGEST, len(names)), 0, -1):
         context = tuple(names[-length:])
         ends = [end for end in range(length, len(names)) if tuple(names[end - length : end]) == context]
         followed = tuple(happened[end].at for end in ends if names[end] == predicted.identity)
-        found = Past(context, len(ends), followed)
+        found = PastEvidence(context, len(ends), followed)
         if followed:
             break
     return found

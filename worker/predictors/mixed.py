@@ -11,7 +11,7 @@ import numpy as np
 from memo.core.events import CONTEXT, HUMAN, Action, Event
 from memo.core.predictions import Candidate, Ranking
 from worker.predictors.feedback import Feedback
-from worker.predictors.history.arrival_times import Gaps
+from worker.predictors.history.arrival_times import ArrivalTimes
 from worker.predictors.history.candidate_ids import Ids
 from worker.predictors.history.hazard import Hazard
 from worker.predictors.history.history_features import HUMAN_FEATURES
@@ -42,7 +42,7 @@ class MixedPredictor:
     def __init__(self, reader: Reader | None = None, weights: dict[str, Any] | None = None) -> None:
         weights = weights or {}
         self._all, self._human = Ranker(reader, weights.get("all")), Ranker(None, weights.get("human"), HUMAN_FEATURES)
-        self._gaps, self._hazard, self.feedback = Gaps(), Hazard(), Feedback()
+        self._gaps, self._hazard, self.feedback = ArrivalTimes(), Hazard(), Feedback()
         self._trust = float(weights.get("trust", 0.0))
         """In the human stream's ranker: log-odds."""
         self._opinions: Opinions | None = None

@@ -9,7 +9,7 @@ import numpy as np
 
 from memo.core.events import CONTEXT, Action, Event
 from worker.predictors.history.candidate_ids import Ids, Unseen
-from worker.predictors.history.history_features import FEATURES, History
+from worker.predictors.history.history_features import FEATURES, HistoryFeatures
 from worker.predictors.history.tables import Array
 from worker.predictors.mixer import Mixer
 
@@ -51,14 +51,14 @@ class Ranked:
 
 
 class Ranker:
-    """History, mixer and, where there is one, a language model that reads the same stream."""
+    """HistoryFeatures, mixer and, where there is one, a language model that reads the same stream."""
 
     def __init__(
         self, reader: Reader | None = None, weights: dict[str, Any] | None = None, columns: Sequence[str] = FEATURES
     ) -> None:
         self._reader = reader
         self.mixer = Mixer((*columns, *LM_FEATURES)).restore(weights)
-        self.history = History(columns)
+        self.history = HistoryFeatures(columns)
         self._ranked: Ranked | None = None
         self.with_model = False
         """Whether the language model had its say in the latest ranking."""

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from memo.core.errors import MemoError
-from memo.core.logs import get
+from memo.core.logs import get_logger
 from memo.core.settings import ModelSettings
 from worker.predictors.language_model.language import LanguageModel
-from worker.predictors.language_model.time_limited_reader import Patient
+from worker.predictors.language_model.time_limited_reader import TimeLimitedReader
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.ranker import Reader
 
@@ -16,7 +16,7 @@ BUILTIN = "builtin"
 """The version of a fresh installation: the built-in base model with the adapter that ships with it."""
 BUILTIN_ADAPTER = Path(__file__).parents[2] / "data" / "base" / "adapter"
 
-log = get(__name__)
+log = get_logger(__name__)
 
 
 class Serving:
@@ -50,7 +50,7 @@ class Serving:
             return None
         if adapter is None:
             return None
-        return Patient(model.reader(adapter), self._limit_s) if self._limit_s else model.reader(adapter)
+        return TimeLimitedReader(model.reader(adapter), self._limit_s) if self._limit_s else model.reader(adapter)
 
     def keep_only(self, versions: Set[str]) -> None:
         """Take the adapters of other versions out of memory."""

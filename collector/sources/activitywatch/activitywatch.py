@@ -6,10 +6,10 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from collector.sources.activitywatch.aw_server import Bucket, Server, fault
-from collector.sources.activitywatch.aw_timeline import Seen, Timeline, seen
+from collector.sources.activitywatch.aw_timeline import Observation, Timeline, read_observation
 from memo.core.errors import GrammarError
 from memo.core.events import Event
-from memo.core.logs import get
+from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.protocols import Batch, Emit, Past, Stop
@@ -19,7 +19,7 @@ POLL_S = 2.0
 BUCKETS_EVERY = 30
 """Polls between two looks for new buckets."""
 
-log = get(__name__)
+log = get_logger(__name__)
 
 
 class ActivityWatchSource:
@@ -62,7 +62,7 @@ class Follower:
         if self._polls % BUCKETS_EVERY == 0:
             self._buckets = self._server.buckets()
         self._polls += 1
-        found, newest = list[Seen](), dict(self.cursor["buckets"])
+        found, newest = list[Observation](), dict(self.cursor["buckets"])
         for bucket in self._buckets:
             after = datetime.fromisoformat(newest.get(bucket.id, self.cursor["since"]))
             if new := self._after(bucket, after):
@@ -71,11 +71,11 @@ class Follower:
         self.cursor = self.cursor | {"buckets": newest}
         return list(self._timeline.take(sorted(found, key=lambda one: one.at)))
 
-    def _after(self, bucket: Bucket, after: datetime) -> list[Seen]:
+    def _after(self, bucket: Bucket, after: datetime) -> list[Observation]:
         found, faults = [], 0
         for raw in self._server.events(bucket, after):
             try:
-                one = seen(bucket, raw, self._zone)
+                one = read_observation(bucket, raw, self._zone)
             except GrammarError:
                 faults += 1
                 continue

@@ -20,7 +20,7 @@ _BROWSER = re.compile(r"aw-watcher-web-([^_]+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Observation:
     """One of ActivityWatch's events."""
 
     at: datetime
@@ -34,7 +34,7 @@ class Seen:
     """Why it could not be read."""
 
 
-def seen(bucket: Bucket, raw: Any, zone: tzinfo) -> Seen:
+def read_observation(bucket: Bucket, raw: Any, zone: tzinfo) -> Observation:
     """Read an event as it stands in an answer or an export. Raises GrammarError where not even its time is known."""
     try:
         at = datetime.fromisoformat(raw["timestamp"]).astimezone(zone)
@@ -43,11 +43,11 @@ def seen(bucket: Bucket, raw: Any, zone: tzinfo) -> Seen:
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise GrammarError("the event has no `timestamp`, `duration` and `data` of ActivityWatch's kind") from error
     if bucket.type == "afkstatus":
-        return Seen(at, end, bucket.host, away=data.get("status") == "afk")
+        return Observation(at, end, bucket.host, away=data.get("status") == "afk")
     try:
-        return Seen(at, end, bucket.host, _event(bucket, data, at))
+        return Observation(at, end, bucket.host, _event(bucket, data, at))
     except GrammarError as error:
-        return Seen(at, end, bucket.host, fault=str(error))
+        return Observation(at, end, bucket.host, fault=str(error))
 
 
 def _event(bucket: Bucket, data: dict[str, Any], at: datetime) -> Event | None:
@@ -70,7 +70,7 @@ class Timeline:
     def __init__(self) -> None:
         self._hosts: dict[str, _Host] = {}
 
-    def take(self, given: Iterable[Seen]) -> Iterator[Event]:
+    def take(self, given: Iterable[Observation]) -> Iterator[Event]:
         """The events that these are."""
         for one in given:
             host = self._hosts.setdefault(one.host, _Host())
@@ -81,7 +81,7 @@ class Timeline:
             elif one.event:
                 yield one.event
 
-    def goes_on(self, one: Seen) -> None:
+    def goes_on(self, one: Observation) -> None:
         """A window that was taken is there for longer than was known then."""
         if one.host in self._hosts and one.event and one.event.operation is Operation.WINDOW_FOCUS:
             self._hosts[one.host].until = one.end

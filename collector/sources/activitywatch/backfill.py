@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from collector.sources.activitywatch.aw_server import Bucket, Server, buckets_of
-from collector.sources.activitywatch.aw_timeline import Timeline, seen
+from collector.sources.activitywatch.aw_timeline import Timeline, read_observation
 from data.importers import Reject, open_file
 from memo.core.errors import GrammarError, MemoError
 from memo.core.events import Event
@@ -45,7 +45,7 @@ def everything(given: Iterable[Raw], zone: tzinfo) -> tuple[list[Event], list[Re
     found, rejects = [], []
     for number, (bucket, raw) in enumerate(given, 1):
         try:
-            one = seen(bucket, raw, zone)
+            one = read_observation(bucket, raw, zone)
             reason = one.fault
             found.append(one)
         except GrammarError as error:

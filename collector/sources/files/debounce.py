@@ -29,7 +29,7 @@ def ignored(relative: str) -> bool:
     return bool(_FILES.fullmatch(name)) or any(map(_FOLDERS.fullmatch, folders))
 
 
-class Changes:
+class Debouncer:
     """Changes below one folder; all times are seconds on one clock.
 
     A file is told once it has settled, and not again before it was left alone for a minute: saved every few seconds it
@@ -38,7 +38,7 @@ class Changes:
 
     def __init__(self, most: int) -> None:
         self.dropped = 0
-        """Changes that were too many."""
+        """Debouncer that were too many."""
         self._most = most
         self._waiting: dict[str, float] = {}
         self._last: dict[str, float] = {}  # of the newest files, oldest first: as many as need be counted

@@ -20,11 +20,11 @@ from watchdog.events import (
 )
 from watchdog.observers.api import BaseObserver, ObservedWatch
 
-from collector.sources.files.debounce import Changes, ignored
+from collector.sources.files.debounce import Debouncer, ignored
 from collector.sources.files.file_event import accessed, ours
-from collector.sources.files.inotify import WATCHES, Notice, Notices, observing, watch
+from collector.sources.files.inotify import WATCHES, FileNotice, FileNotices, observing, watch
 from memo.core.events import Event
-from memo.core.logs import get
+from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.protocols import Batch, Emit, Note, Stop
@@ -34,7 +34,7 @@ WATCHED: list[type[FileSystemEvent]] = [FileCreatedEvent, FileClosedEvent, FileM
 RENEW_S = 60.0
 """So often a folder that has come, gone or been replaced is noticed, and a limit that was raised."""
 
-log = get(__name__)
+log = get_logger(__name__)
 
 
 class FoldersSource:
@@ -59,8 +59,8 @@ class FoldersSource:
 
     def run(self, emit: Emit, cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
         """Watch until `stop` is set. There is no cursor: what is changed meanwhile is not told."""
-        changes = {folder: Changes(self._settings.sources.noise_per_minute) for folder in self._folders}
-        with closing(Notices(self._is_wanted)) as notices, observing() as observer:
+        changes = {folder: Debouncer(self._settings.sources.noise_per_minute) for folder in self._folders}
+        with closing(FileNotices(self._is_wanted)) as notices, observing() as observer:
             watches = _Watches(observer, notices, self._folders)
             watches.renew(emit)
             self.watching.set()
@@ -84,11 +84,11 @@ class FoldersSource:
         folder = self._folder_of(path)
         return folder is not None and not self._is_ours(path) and not ignored(path[len(folder) + 1 :])
 
-    def _is_wanted(self, notice: Notice) -> bool:
+    def _is_wanted(self, notice: FileNotice) -> bool:
         """Not what a folder holds that was moved: nobody looked at those files."""
         return not notice.change.is_synthetic and (self._is_file(notice.source) or self._is_file(notice.destination))
 
-    def _take(self, notice: Notice, changes: dict[str, Changes]) -> None:
+    def _take(self, notice: FileNotice, changes: dict[str, Debouncer]) -> None:
         gone = isinstance(notice.change, FileDeletedEvent)
         if (folder := self._folder_of(notice.source)) and (gone or notice.destination):
             changes[folder].drop(notice.source)
@@ -96,7 +96,7 @@ class FoldersSource:
         if not gone and self._is_file(path) and (folder := self._folder_of(path)):
             changes[folder].put(path, notice.at)
 
-    def _events(self, changes: dict[str, Changes]) -> list[Event]:
+    def _events(self, changes: dict[str, Debouncer]) -> list[Event]:
         now, zone, start = time.monotonic(), self._settings.zone, time.time() - time.monotonic()
         return [
             accessed(self._shown[folder] + path[len(folder) :], datetime.fromtimestamp(start + at, zone))
@@ -161,7 +161,7 @@ def _is_regular(path: str) -> bool:
     return False
 
 
-def _count(changes: Iterable[Changes]) -> None:
+def _count(changes: Iterable[Debouncer]) -> None:
     for one in changes:
         if one.dropped:
             log.info("changes were dropped: too many for a person", changes=one.dropped)

@@ -1,4 +1,4 @@
-"""Notices of changed files: watchdog's threads bring them, a source waits for them, and its stop ends the wait."""
+"""FileNotices of changed files: watchdog's threads bring them, a source waits for them, and its stop ends the wait."""
 
 import errno
 import os
@@ -27,7 +27,7 @@ WATCHES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class FileNotice:
     """One change, and when it came, on the clock of time.monotonic()."""
 
     at: float
@@ -44,22 +44,22 @@ class Notice:
         return os.fsdecode(self.change.dest_path)
 
 
-class Notices(FileSystemEventHandler):
+class FileNotices(FileSystemEventHandler):
     """Those that are wanted. Close it when no observer brings any more."""
 
-    def __init__(self, wanted: Callable[[Notice], bool]) -> None:
+    def __init__(self, wanted: Callable[[FileNotice], bool]) -> None:
         self._wanted = wanted
-        self._found: SimpleQueue[Notice] = SimpleQueue()
+        self._found: SimpleQueue[FileNotice] = SimpleQueue()
         self._bell = os.eventfd(0, os.EFD_NONBLOCK)
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Take in a change, in a thread of watchdog's."""
-        notice = Notice(time.monotonic(), event)
+        notice = FileNotice(time.monotonic(), event)
         if self._wanted(notice):
             self._found.put(notice)
             os.eventfd_write(self._bell, 1)
 
-    def wait(self, stop: Stop, timeout_s: float) -> list[Notice]:
+    def wait(self, stop: Stop, timeout_s: float) -> list[FileNotice]:
         """What has come, in order; empty after the time, or at the stop."""
         select.select([stop.fileno(), self._bell], [], [], max(0.0, timeout_s))
         with suppress(BlockingIOError):

@@ -13,11 +13,11 @@ from watchdog.events import FileClosedEvent, FileCreatedEvent, FileMovedEvent, F
 
 from collector.sources.files import xbel
 from collector.sources.files.file_event import accessed, ours
-from collector.sources.files.inotify import Notice, Notices, observing, watch
+from collector.sources.files.inotify import FileNotice, FileNotices, observing, watch
 from collector.sources.files.xbel import Bookmark
 from collector.sources.inbox.tail import open_below
 from memo.core.events import Event
-from memo.core.logs import get
+from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.apps import Apps
@@ -30,7 +30,7 @@ SCAN_S = 3600.0
 """The system may lose notices of changes, so the list is looked at once an hour."""
 WATCHED: list[type[FileSystemEvent]] = [FileCreatedEvent, FileClosedEvent, FileMovedEvent]
 
-log = get(__name__)
+log = get_logger(__name__)
 
 
 class RecentSource:
@@ -52,7 +52,7 @@ class RecentSource:
 
     def run(self, emit: Emit, cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
         """Watch until `stop` is set. At the first time nothing that is listed already is told."""
-        with closing(Notices(_is_list)) as notices, observing() as observer:
+        with closing(FileNotices(_is_list)) as notices, observing() as observer:
             watch(observer, notices, self._folder, WATCHED)
             seen = self._read()
             newest = self._catch_up(seen, emit, cursor)
@@ -111,5 +111,5 @@ def _newest(before: datetime, fresh: Iterable[Bookmark]) -> datetime:
     return min(max([before, *(one.at for one in fresh)]), datetime.now(UTC))
 
 
-def _is_list(notice: Notice) -> bool:
+def _is_list(notice: FileNotice) -> bool:
     return LIST in (os.path.basename(notice.source), os.path.basename(notice.destination))

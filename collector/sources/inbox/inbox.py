@@ -19,8 +19,8 @@ from watchdog.events import (
     FileSystemEvent,
 )
 
-from collector.sources.files.inotify import Notice, Notices, observing, watch
-from collector.sources.inbox.inbox_reader import SOURCE, Reader
+from collector.sources.files.inotify import FileNotice, FileNotices, observing, watch
+from collector.sources.inbox.inbox_reader import SOURCE, InboxReader
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.protocols import Batch, Stop
@@ -62,15 +62,15 @@ class InboxSource:
         """Watch until `stop` is set."""
         self._home.inbox.mkdir(mode=0o700, exist_ok=True)
         with (
-            closing(Reader(self._settings, self._home, emit, cursor)) as reader,
-            closing(Notices(lambda notice: True)) as notices,
+            closing(InboxReader(self._settings, self._home, emit, cursor)) as reader,
+            closing(FileNotices(lambda notice: True)) as notices,
             observing() as observer,
         ):
             watch(observer, notices, self._home.inbox, WATCHED, recursive=True)
             self.watching.set()
             self._follow(reader, notices, stop)
 
-    def _follow(self, reader: Reader, notices: Notices, stop: Stop) -> None:
+    def _follow(self, reader: InboxReader, notices: FileNotices, stop: Stop) -> None:
         due = time.monotonic()
         while not stop.is_set():
             if time.monotonic() >= due:
@@ -83,6 +83,6 @@ class InboxSource:
                 reader.visit(path)
 
 
-def _paths(notices: list[Notice]) -> list[Path]:
+def _paths(notices: list[FileNotice]) -> list[Path]:
     """Each once, in order; both of a move: the file that stood at the first one is read to its end."""
     return [Path(path) for path in dict.fromkeys(p for one in notices for p in (one.source, one.destination)) if path]

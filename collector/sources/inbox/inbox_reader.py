@@ -18,7 +18,7 @@ from data.importers.line import Reject, read_line
 from memo.core.errors import GrammarError
 from memo.core.events import Event
 from memo.core.grammar import clean
-from memo.core.logs import get
+from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import SCOPE_PATTERN, Settings
 from memo.protocols import Batch
@@ -27,7 +27,7 @@ HELD = 64
 """Files kept open, so that the rest of one that is renamed or deleted is still read."""
 SOURCE = INBOX
 
-log = get(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -39,7 +39,7 @@ class Held:
     scope: str
 
 
-class Reader:
+class InboxReader:
     """Reads what is new in files below `home.inbox` and emits it. Close it at the end."""
 
     def __init__(

@@ -26,7 +26,7 @@ class _App:
     """When the last of its processes went; not told yet, since one that it has started may take its place."""
 
 
-class Running:
+class AppLifetimes:
     """All apps. One that ran before `since` gives no start."""
 
     def __init__(self, since: float) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from collector.launch import proc
 from collector.launch.proc import Process
-from collector.sources.processes.app_lifetimes import Act, Running
+from collector.sources.processes.app_lifetimes import Act, AppLifetimes
 from memo.core.events import Event
 from memo.core.grammar import clean
 from memo.core.paths import Home
@@ -73,7 +73,7 @@ class _Watch:
     def __init__(self, poll: select.epoll, system: bool) -> None:
         self._poll, self._system = poll, system
         self._apps = Apps()
-        self._running = Running(since=proc.now() - 1 / proc.TICKS)
+        self._running = AppLifetimes(since=proc.now() - 1 / proc.TICKS)
         self._known: set[int] = set()
         self._waited: dict[int, int] = {}  # descriptor -> process
 

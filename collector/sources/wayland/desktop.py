@@ -9,7 +9,7 @@ from typing import Any
 
 from collector.focus.follow import attend
 from collector.focus.presence import logind
-from collector.focus.tracker import Focus
+from collector.focus.tracker import FocusTracker
 from collector.focus.window import window_of
 from collector.sources.wayland.wayland import idle
 from collector.sources.x11.x11 import X11Source
@@ -82,7 +82,7 @@ class DesktopScreen:
     def _wake(self) -> None:
         os.eventfd_write(self._file, 1)
 
-    def read(self, focus: Focus) -> None:
+    def read(self, focus: FocusTracker) -> None:
         """Tell what was told last. Raises ConnectionError where the bus has gone."""
         try:
             os.eventfd_read(self._file)

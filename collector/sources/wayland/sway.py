@@ -9,7 +9,7 @@ from typing import Any
 
 from collector.focus.follow import follow
 from collector.focus.presence import logind
-from collector.focus.tracker import Focus, Window
+from collector.focus.tracker import FocusTracker, Window
 from collector.focus.window import window_of
 from collector.sources.wayland.i3_ipc import GET_TREE, SUBSCRIBE, WINDOW, WORKSPACE, Frames, message
 from collector.sources.wayland.wayland import idle
@@ -61,7 +61,7 @@ class SwayScreen:
         """The descriptor to wait for."""
         return self._connection.fileno()
 
-    def read(self, focus: Focus) -> None:
+    def read(self, focus: FocusTracker) -> None:
         """Tell what sway has said. Raises ConnectionError where it has gone."""
         try:
             data = self._connection.recv(READ)
@@ -73,7 +73,7 @@ class SwayScreen:
             if isinstance(said, dict):
                 self._take(kind, said, focus)
 
-    def _take(self, kind: int, said: dict[str, Any], focus: Focus) -> None:
+    def _take(self, kind: int, said: dict[str, Any], focus: FocusTracker) -> None:
         if kind == GET_TREE:
             self._focus(focused(said), focus)
         elif kind == WORKSPACE and said.get("change") == "focus":
@@ -87,7 +87,7 @@ class SwayScreen:
             elif said.get("change") == "move" and ours:
                 self._connection.send(message(GET_TREE))  # it may be out of sight now
 
-    def _focus(self, container: dict[str, Any] | None, focus: Focus) -> None:
+    def _focus(self, container: dict[str, Any] | None, focus: FocusTracker) -> None:
         window = None if container is None else self._window(container)
         self._id = container["id"] if container and window else None
         focus.see(window, time.monotonic())

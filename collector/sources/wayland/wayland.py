@@ -11,15 +11,15 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from collector.focus.presence import IDLE_S, Mark
-from memo.core.logs import get
+from memo.core.logs import get_logger
 from memo.desktop.sockets import answering
-from memo.stack.backoff import BACK_OFF_S, BackOff
+from memo.stack.backoff import BACK_OFF_S, Backoff
 from memo.stack.process_specs import PARENT
 
 READ = 65_536
 """Bytes at once."""
 
-log = get(__name__)
+log = get_logger(__name__)
 
 
 def compositor() -> Path | None:
@@ -69,7 +69,7 @@ async def idle(mark: Mark) -> AsyncIterator[None]:
 
 async def _keep_asking(mark: Mark) -> None:
     """Ask, and after a pause anew, where the child or the compositor has gone; the focus is followed meanwhile."""
-    back_off = BackOff(*BACK_OFF_S)
+    back_off = Backoff(*BACK_OFF_S)
     while True:
         began = time.monotonic()
         try:

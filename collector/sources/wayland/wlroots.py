@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from collector.focus.follow import follow
 from collector.focus.presence import logind
-from collector.focus.tracker import Focus, Window
+from collector.focus.tracker import FocusTracker, Window
 from collector.focus.window import window_of
 from collector.sources.wayland.sway import SwaySource
 from collector.sources.wayland.wayland import can_speak, compositor, idle, speaking
@@ -76,7 +76,7 @@ class ToplevelScreen:
         """The descriptor to wait for."""
         return self._file
 
-    def read(self, focus: Focus) -> None:
+    def read(self, focus: FocusTracker) -> None:
         """Tell what the child has written. Raises ConnectionError where it has ended."""
         try:
             data = os.read(self._file, READ)

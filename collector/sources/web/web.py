@@ -17,11 +17,11 @@ from watchdog.events import (
     FileSystemEvent,
 )
 
-from collector.sources.files.inotify import Notice, Notices, observing, watch
+from collector.sources.files.inotify import FileNotice, FileNotices, observing, watch
 from collector.sources.web.web_history import JOURNAL, WAL
 from collector.sources.web.web_profiles import Profile, profiles
-from collector.sources.web.web_reader import SOURCE, Reader
-from memo.core.logs import get
+from collector.sources.web.web_reader import SOURCE, VisitReader
+from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.protocols import Emit, Stop
@@ -35,10 +35,10 @@ PAUSE_S = 30.0
 SCAN_S = 600.0
 """Profiles that come and go are noticed so often."""
 
-log = get(__name__)
+log = get_logger(__name__)
 
 
-class Watched:
+class WatchedProfile:
     """A profile whose folder is watched."""
 
     def __init__(self, profile: Profile) -> None:
@@ -56,7 +56,7 @@ class Watched:
         """When it is to be read; None while nothing has changed."""
         return None if self.touched is None else max(self.touched + QUIET_S, self.copied + PAUSE_S)
 
-    def is_new(self, notice: Notice) -> bool:
+    def is_new(self, notice: FileNotice) -> bool:
         """Whether this is its first change: what a journal belongs to is written once that goes."""
         paths = {notice.source, notice.destination}
         ended = isinstance(notice.change, FileDeletedEvent) and self._journal in paths
@@ -80,15 +80,15 @@ class WebSource:
     def run(self, emit: Emit, cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
         """Watch until `stop` is set."""
         shutil.rmtree(self._home.in_memory / SOURCE, ignore_errors=True)  # what a crash has left
-        reader = Reader(self._settings, self._home, emit, cursor)
+        reader = VisitReader(self._settings, self._home, emit, cursor)
         while not stop.is_set():
             self._follow(reader, profiles(), stop)
 
-    def _follow(self, reader: Reader, found: list[Profile], stop: Stop) -> None:
+    def _follow(self, reader: VisitReader, found: list[Profile], stop: Stop) -> None:
         """Follow these profiles until there are others."""
-        watched = list(map(Watched, found))
+        watched = list(map(WatchedProfile, found))
         with (
-            closing(Notices(lambda notice: any(one.is_new(notice) for one in watched))) as notices,
+            closing(FileNotices(lambda notice: any(one.is_new(notice) for one in watched))) as notices,
             observing() as observer,
         ):
             for one in watched:
@@ -96,7 +96,7 @@ class WebSource:
             self.watching.set()
             self._read_on(reader, watched, notices, stop)
 
-    def _read_on(self, reader: Reader, watched: list[Watched], notices: Notices, stop: Stop) -> None:
+    def _read_on(self, reader: VisitReader, watched: list[WatchedProfile], notices: FileNotices, stop: Stop) -> None:
         scan = time.monotonic() + SCAN_S
         while not stop.is_set():
             for one in watched:
@@ -111,7 +111,7 @@ class WebSource:
                     return
                 scan = time.monotonic() + SCAN_S
 
-    def _read(self, reader: Reader, one: Watched) -> None:
+    def _read(self, reader: VisitReader, one: WatchedProfile) -> None:
         one.touched, one.copied = None, time.monotonic()
         try:
             reader.new(one.profile, one.live)

@@ -37,7 +37,7 @@ class Kind:
 
 
 CHROMIUM = Kind(
-    "History",
+    "BrowserHistory",
     datetime(1601, 1, 1, tzinfo=UTC),
     "visits",
     "visit_time",
@@ -59,7 +59,7 @@ FIREFOX = Kind(
 )
 
 
-class History:
+class BrowserHistory:
     """An open copy. Raises sqlite3.Error where it is no history or not whole."""
 
     def __init__(self, kind: Kind, copy: sqlite3.Connection, app: str, zone: tzinfo) -> None:
@@ -111,7 +111,7 @@ class History:
 class Visits:
     """Visits of a history that is open, as events, in order; some of those that are counted are none."""
 
-    _history: History
+    _history: BrowserHistory
     _where: str
     _values: tuple[int, ...]
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from collector.sources.web.web_history import History, copied
+from collector.sources.web.web_history import BrowserHistory, copied
 from collector.sources.web.web_profiles import Profile
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -17,7 +17,7 @@ NEVER = 1 << 62
 """Later than any visit, in microseconds."""
 
 
-class Reader:
+class VisitReader:
     """Reads profiles by way of copies. Raises OSError and sqlite3.Error for one that can't be read."""
 
     def __init__(
@@ -59,9 +59,9 @@ class Reader:
                 self._emit(Past(history.between(begin, before), _past(profile), {"begin": begin}))
 
     @contextmanager
-    def _open(self, profile: Profile) -> Iterator[History]:
+    def _open(self, profile: Profile) -> Iterator[BrowserHistory]:
         with copied(profile.database, self._copies) as copy:
-            yield History(profile.kind, copy, self._apps.of_window(profile.windows), self._zone)
+            yield BrowserHistory(profile.kind, copy, self._apps.of_window(profile.windows), self._zone)
 
 
 def _past(profile: Profile) -> str:

@@ -78,7 +78,7 @@ class AlarmNotify(rq.Event):
     )
 
 
-class Idle:
+class IdleAlarm:
     """Has a server say when keyboard and mouse were not touched for `after_s`, and when they are again."""
 
     def __init__(self, display: Display, after_s: float) -> None:

@@ -13,10 +13,10 @@ from Xlib.protocol import rq
 from Xlib.xobject.drawable import Window as XWindow
 
 from collector.focus.presence import IDLE_S
-from collector.focus.tracker import Focus, Window
+from collector.focus.tracker import FocusTracker, Window
 from collector.launch import proc
 from collector.sources.x11 import compound_text
-from collector.sources.x11.x11_idle import Idle
+from collector.sources.x11.x11_idle import IdleAlarm
 from memo.core.grammar import MAX_TEXT
 from memo.desktop.apps import Apps
 
@@ -34,7 +34,7 @@ class X11Screen:
         self._active_atom = display.intern_atom("_NET_ACTIVE_WINDOW")
         self._title_atoms = (display.intern_atom("_NET_WM_NAME"), Xatom.WM_NAME)
         self._resources = display.has_extension("X-Resource")
-        self._idle = Idle(display, IDLE_S)
+        self._idle = IdleAlarm(display, IDLE_S)
         self._active: XWindow | None = None
         self._window: Window | None = None
         self._root.change_attributes(event_mask=X.PropertyChangeMask)
@@ -44,7 +44,7 @@ class X11Screen:
         """The descriptor of the connection."""
         return self._display.fileno()
 
-    def read(self, focus: Focus) -> None:
+    def read(self, focus: FocusTracker) -> None:
         """Take in all that the server has said. Raises ConnectionClosedError where it has gone."""
         while True:
             while self._display.pending_events():
@@ -54,7 +54,7 @@ class X11Screen:
             self._changed, now = False, time.monotonic()  # the looks at a window take some time
             focus.see(self._look(), now)
 
-    def _take(self, event: rq.Event, focus: Focus) -> None:
+    def _take(self, event: rq.Event, focus: FocusTracker) -> None:
         idle = self._idle.begins(event)
         if idle:
             focus.away("idle", datetime.now().astimezone() - timedelta(seconds=IDLE_S))

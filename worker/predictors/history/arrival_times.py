@@ -9,7 +9,7 @@ from memo.core.events import CONTEXT, Action, Event
 from worker.predictors.history.tables import MAX_CONTEXTS
 
 
-class Gaps:
+class ArrivalTimes:
     """When the next action comes: the most frequent gap of the pair, backing off to ever coarser pairs."""
 
     MAX_GAP_S = 86_400

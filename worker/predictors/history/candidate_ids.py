@@ -18,7 +18,7 @@ class Unseen:
     place: str = ""
 
 
-class Symbols:
+class CandidateIds:
     """An action's symbol is that of its identity. Beside it stand its operation, app and coarse form, numbered too."""
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping
 from datetime import datetime
 
 from memo.core.events import HUMAN, TABS, Action, Event, Operation
-from worker.predictors.history.candidate_ids import Symbols
+from worker.predictors.history.candidate_ids import CandidateIds
 
 GAPS_S = (0, 1, 3, 10, 30, 60, 120, 600, 3_600)
 """Bounds of the buckets of a time between events, in seconds."""
@@ -15,10 +15,10 @@ CHAIN = 7
 LONG_RUN = 6
 
 
-class Moment:
+class Context:
     """A function of the latest events; `contexts` are what the tables are asked by."""
 
-    def __init__(self, symbols: Symbols) -> None:
+    def __init__(self, symbols: CandidateIds) -> None:
         self._symbols = symbols
         self.recent: deque[int] = deque(maxlen=CHAIN)
         self.run, self.coarse_run = 0, 0

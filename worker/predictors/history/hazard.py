@@ -11,10 +11,10 @@ from datetime import datetime
 
 from memo.core.bounded import remember
 from memo.core.events import Action, Event, Operation
-from memo.core.predictions import HORIZON_S, KINDS, QUIET_S, Upcoming
+from memo.core.predictions import HORIZON_S, QUIET_S, UPCOMING_OPERATIONS, Upcoming
 from worker.predictors.history.tables import MAX_CONTEXTS
 
-TRIGGERS = KINDS | {Operation.PROCESS_END, Operation.WINDOW_FOCUS}
+TRIGGERS = UPCOMING_OPERATIONS | {Operation.PROCESS_END, Operation.WINDOW_FOCUS}
 """What may go before them."""
 SESSION_S = 1_800
 """A longer pause ends a session."""
@@ -35,7 +35,7 @@ FLOOR = 0.01
 
 
 @dataclass
-class Seen:
+class Occurrence:
     """What is known of an action; the counts of late are as of `at` and `step`."""
 
     at: datetime
@@ -52,7 +52,7 @@ class Hazard:
     """Evidence for each action that starts, is visited or is opened."""
 
     def __init__(self) -> None:
-        self._seen: dict[Action, Seen] = {}
+        self._seen: dict[Action, Occurrence] = {}
         self._after: dict[Action, Counter[Action]] = {}
         """Of each trigger, what came within the horizon; and how often it came itself, under its own name."""
         self._came: dict[Action, datetime] = {}
@@ -68,7 +68,7 @@ class Hazard:
         if self._recent and not 0 <= (now - self._recent[-1][0]).total_seconds() <= SESSION_S:
             self._session += 1
         self._note_triggers(action, now)
-        if event.operation in KINDS:
+        if event.operation in UPCOMING_OPERATIONS:
             self._note(event, action)
 
     def _note_triggers(self, action: Action, now: datetime) -> None:
@@ -80,14 +80,14 @@ class Hazard:
         remember(self._came, action, now, MAX_CONTEXTS)
         self._recent.append((now, action))
         if quiet:
-            triggers = {other for _, other in self._recent} if action.operation in KINDS else {action}
+            triggers = {other for _, other in self._recent} if action.operation in UPCOMING_OPERATIONS else {action}
             for trigger in triggers:
                 counts = self._after.get(trigger, Counter())
                 counts[action] += 1
                 remember(self._after, trigger, counts, MAX_CONTEXTS)
 
     def _note(self, event: Event, action: Action) -> None:
-        seen = self._seen.get(action) or Seen(event.at, self._step)
+        seen = self._seen.get(action) or Occurrence(event.at, self._step)
         age = max(0.0, (event.at - seen.at).total_seconds())
         if age > QUIET_S:
             seen.pauses.append(age)
@@ -119,7 +119,7 @@ class Hazard:
                 after[action] += count / (counts[trigger] + 1) / len(triggers)
         return after
 
-    def _probability(self, seen: Seen, age: float, after: float) -> float:
+    def _probability(self, seen: Occurrence, age: float, after: float) -> float:
         evidence = {
             "by_clock": seen.by_clock * math.exp(-age / LATELY_S) + FLOOR,
             "by_events": seen.by_events * math.exp((seen.step - self._step) / LATELY) + FLOOR,

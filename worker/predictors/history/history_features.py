@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from memo.core.events import CONTEXT, Action, Event, Operation
-from worker.predictors.history.candidate_ids import Ids, Symbols, Unseen
-from worker.predictors.history.context import Moment
+from worker.predictors.history.candidate_ids import CandidateIds, Ids, Unseen
+from worker.predictors.history.context import Context
 from worker.predictors.history.tables import Array, Table
 
 MAX_CANDIDATES = 512
@@ -62,14 +62,14 @@ HUMAN_FEATURES = (*FEATURES, "recency_of_coarse")
 """The same of a stream of human actions alone: a person goes back to the app that was in front before."""
 
 
-class History:
+class HistoryFeatures:
     """The tables of one stream; `columns` are those of its feature matrix."""
 
     def __init__(self, columns: Sequence[str] = FEATURES) -> None:
         self.columns = tuple(columns)
-        self.symbols = Symbols()
+        self.symbols = CandidateIds()
         self.steps = 0
-        self._moment = Moment(self.symbols)
+        self._moment = Context(self.symbols)
         self._tables = {name: Table(LATELY if name.startswith("lately") else 1.0) for name in TABLES}
         self._count, self._faded, self._last = np.zeros((3, 64))
         """By symbol; the faded count is as of the step in `_last`."""
@@ -127,7 +127,7 @@ class History:
         return f"{self.symbols.names[self._moment.recent[-1]].operation}:{min(self._moment.run, 3)}"
 
     def candidates(self) -> Ids:
-        """Symbols worth ranking."""
+        """CandidateIds worth ranking."""
         known = len(self.symbols)
         if known <= MAX_CANDIDATES:
             return np.arange(known)

@@ -31,7 +31,7 @@ RESTART_EVENTS, RESTART_TOKENS = 128, 640
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
+class ModelScores:
     """Natural log-probabilities of the actions in the context, and of one that is not in it."""
 
     actions: dict[Action, float] = field(default_factory=dict)
@@ -148,11 +148,11 @@ class LanguageModel:
             else:
                 self._model, self._peft = self._peft.unload(), None
 
-    def reader(self, version_id: str | None = None) -> "Reader":
+    def reader(self, version_id: str | None = None) -> "ModelReader":
         """A reader of one stream, with a version's adapter or with the base alone."""
         if version_id is not None and version_id not in self._names:
             raise KeyError(version_id)
-        return Reader(self, version_id)
+        return ModelReader(self, version_id)
 
     @torch.inference_mode()
     def next(self, tokens: list[int], cache: Any, columns: list[int], version_id: str | None) -> list[float]:
@@ -176,7 +176,7 @@ class LanguageModel:
         self._active = version_id or "none"
 
 
-class Reader:
+class ModelReader:
     """Reads along one stream; only tokens not seen yet are computed."""
 
     def __init__(self, language: LanguageModel, version_id: str | None) -> None:
@@ -208,13 +208,13 @@ class Reader:
             events = events[-(len(events) * 3 // 4) :]
             self._begin(events)
 
-    def scores(self) -> Scores:
+    def scores(self) -> ModelScores:
         """What comes next."""
         if not self._tokens:
-            return Scores()
+            return ModelScores()
         live = self._coder.actions
         if self._fed < len(self._tokens):
             columns = self._coder.columns[: len(live) + 1]
             self._said = self._language.next(self._tokens[self._fed :], self._cache, columns, self._version)
             self._fed = len(self._tokens)
-        return Scores(dict(zip(live, self._said[1:], strict=True)), self._said[0])
+        return ModelScores(dict(zip(live, self._said[1:], strict=True)), self._said[0])

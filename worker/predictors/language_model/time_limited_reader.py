@@ -4,19 +4,19 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from memo.core.events import Event
-from memo.core.logs import get
-from worker.predictors.language_model.language import Scores
+from memo.core.logs import get_logger
+from worker.predictors.language_model.language import ModelScores
 from worker.predictors.ranker import Reader
 from worker.predictors.ranker import Scores as Said
 
-log = get(__name__)
+log = get_logger(__name__)
 
 
-class Late(Exception):
+class TookTooLong(Exception):
     """It takes too long."""
 
 
-class Patient:
+class TimeLimitedReader:
     """Answers in a thread of its own, one job at a time; one that is late goes on, for the next ask."""
 
     def __init__(self, reader: Reader, limit_s: float) -> None:
@@ -38,21 +38,21 @@ class Patient:
     def scores(self) -> Said:
         """What comes next; nothing where that takes too long, nor ever again once it has failed."""
         if self._failed:
-            return Scores()
+            return ModelScores()
         until = time.monotonic() + self._limit_s
         try:
             self._wait(until)
             self._catch_up()
             self._job = self._thread.submit(self._reader.scores)
-            return self._wait(until) or Scores()
-        except Late:
+            return self._wait(until) or ModelScores()
+        except TookTooLong:
             self.late += 1
             log.warning("the language model was late; history answered alone", times=self.late)
         except Exception:  # of a library, such as no memory left on the device; what it had read is in doubt
             self._failed = True
             self._unread.clear()
             log.exception("the language model failed; history answers alone")
-        return Scores()
+        return ModelScores()
 
     def _wait(self, until: float) -> Said | None:
         """The result of the job under way, which then is none any more."""
@@ -60,7 +60,7 @@ class Patient:
             return None
         done, _ = wait([self._job], max(0.0, until - time.monotonic()))
         if not done:
-            raise Late
+            raise TookTooLong
         job, self._job = self._job, None
         return job.result()
 
