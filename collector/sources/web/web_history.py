@@ -37,7 +37,7 @@ class Kind:
 
 
 CHROMIUM = Kind(
-    "BrowserHistory",
+    "History",
     datetime(1601, 1, 1, tzinfo=UTC),
     "visits",
     "visit_time",
