@@ -29,11 +29,11 @@ from _stack import machine, median, new_home
 
 from collector.launch import access_times, proc, process_tree
 from collector.launch.inspection import Launch
-from memo.core import launch_sets
 from memo.core.events import Action, Operation
 from memo.core.paths import Home
 from memo.core.predictions import Candidate
 from memo.core.settings import Settings
+from memo.desktop import launch_sets
 from memo.protocols import DispatchContext
 from training.evaluation import metrics
 from worker.handlers.preload_app import PreloadAppHandler

@@ -13,10 +13,10 @@ import time
 from datetime import UTC
 from pathlib import Path
 
+from data.windows import feed
 from memo.core.events import CONTEXT, Event
 from memo.core.grammar import parse
 from memo.core.settings import TrainSettings
-from memo.core.windows import feed
 from training.fitting.fine_tune import train
 from worker.predictors.language_model.language import LanguageModel, ModelReader
 

@@ -40,7 +40,7 @@ def keep_running(source: Source, intake: Intake, states: SourceStates, stop: Sto
         state, says = _run(source, intake, states, stop)
         if not stop.is_set():
             states.put(source.name, state, says)
-        stop.wait(back_off.after(time.monotonic() - began))
+        stop.wait(back_off.delay_after(time.monotonic() - began))
 
 
 def _run(source: Source, intake: Intake, states: SourceStates, stop: Stop) -> tuple[SourceState, str]:

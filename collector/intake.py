@@ -13,7 +13,7 @@ from data.importers.line import implausible
 from db.engine import Store
 from db.intake import cursors, events, redactions, scopes
 from memo.core import pauses
-from memo.core.bounded import remember
+from memo.core.bounded import BoundedDict
 from memo.core.events import Event
 from memo.core.logs import get_logger
 from memo.core.paths import Home
@@ -49,7 +49,7 @@ class Intake:
         self._announce = announce
         self._saw = saw
         self.rules = rules(settings.privacy, home)
-        self._counts: dict[tuple[str, str], Counter[str]] = {}
+        self._counts: BoundedDict[tuple[str, str], dict[str, int]] = BoundedDict(COUNTED)
 
     def cursor(self, source: str, key: str) -> dict[str, Any] | None:
         """What a source last committed under a key."""
@@ -76,7 +76,7 @@ class Intake:
             kept = {"cursor": batch.cursor, "repeats": _newest(repeats.counts)}
             cursors.record_cursor(session, source, batch.cursor_key, kept)
             redactions.add_redactions(session, source, touched)
-        remember(self._counts, (source, batch.cursor_key), repeats.counts, COUNTED)  # now that they are committed
+        self._counts[source, batch.cursor_key] = repeats.counts  # now that they are committed
         for scope in asked:
             self._announce(scope)
         self._saw([event for given in by_scope.values() for event in given])
@@ -108,7 +108,7 @@ class Intake:
             cursors.record_cursor(session, source, past.cursor_key, {"cursor": past.cursor, "repeats": {}})
         for scope in asked:
             self._announce(scope)
-        kept = repeats.counts.total()
+        kept = sum(repeats.counts.values())
         log.info("what was before is stored", source=source, events=kept, new=new)
         return kept, new
 
@@ -133,12 +133,12 @@ class Intake:
     def _repeats(self, session: Session, source: str, batch: Batch) -> events.Repeats:
         if batch.anew:
             return events.Repeats(limit=REMEMBERED)
-        counts = self._counts.get((source, batch.cursor_key), Counter())
+        counts = self._counts.get((source, batch.cursor_key), {})
         stored = cursors.find_cursor(session, source, batch.cursor_key)
         if stored and stored["repeats"] != _newest(counts):  # of a process before, or some were forgotten meanwhile
-            counts = Counter(stored["repeats"])
+            counts = dict(stored["repeats"])
         return events.Repeats(counts, limit=REMEMBERED)
 
 
-def _newest(counts: Counter[str]) -> dict[str, int]:
+def _newest(counts: dict[str, int]) -> dict[str, int]:
     return dict(reversed(list(islice(reversed(counts.items()), KEPT))))

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memo.core.errors import MemoError
-from memo.core.paths import Home, private
+from memo.core.files import open_private
+from memo.core.paths import Home
 from memo.messaging.message import STREAM, redis_client
 from memo.stack import running
 from memo.stack.broker import broker_url
@@ -106,7 +107,7 @@ def clear_record(home: Home, keep: Callable[[dict[str, Any]], bool]) -> None:
     for path in _records(home):
         kept = "".join(f"{line}\n" for line, said in _lines(path) if keep(said))
         fresh = path.with_suffix(".new")
-        with open(fresh, "w", encoding="utf-8", opener=private) as file:
+        with open(fresh, "w", encoding="utf-8", opener=open_private) as file:
             file.write(kept)
         fresh.replace(path)
 

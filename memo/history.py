@@ -4,13 +4,12 @@ The view `prediction_history` is read by the database's own driver, for SQLAlche
 `memo history` may take.
 """
 
-import re
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from memo.core.errors import MemoError, UsageError
+from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
 
@@ -35,8 +34,6 @@ COLUMNS: dict[str, type] = {
     "dispatched": int,
 }
 CONNECT_TIMEOUT_S = 5
-_AGO = re.compile(r"(\d{1,6})([mhdw])")
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def frame(since: datetime | None = None, scope: str | None = None, limit: int | None = None) -> "pandas.DataFrame":
@@ -56,17 +53,6 @@ def rows(since: datetime | None = None, scope: str | None = None, limit: int | N
 def columns() -> dict[str, type]:
     """Names and types of the columns."""
     return COLUMNS
-
-
-def parse_since(text: str, zone: tzinfo, now: datetime, option: str = "--since") -> datetime:
-    """The time meant by `10m`, `3h`, `1d`, `2w` (before now) or by an ISO time, in `zone` where it has no offset."""
-    try:
-        if ago := _AGO.fullmatch(text):
-            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-        at = datetime.fromisoformat(text)
-        return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise UsageError(f"{option} takes 10m, 3h, 1d, 2w or a time such as 2026-03-02T09:00.") from error
 
 
 def read_view(url: str, since: datetime | None, scope: str | None, limit: int | None) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """A store with predictions to act on, and handlers that are truly installed: here and in their own processes."""
 
-import os
+import site
 import sys
+import venv
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import ROOT
 from sqlalchemy import select
 
 from db import migrate
@@ -166,8 +168,16 @@ def install(folder: Path, monkeypatch: pytest.MonkeyPatch, module: str, code: st
 
 
 def reach(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let this process and those that it starts import from a folder."""
+    """Let this process, and the isolated processes that it starts, import from a folder.
+
+    Such processes ignore PYTHONPATH, so they get an environment of their own, in which the folder is installed.
+    """
     monkeypatch.syspath_prepend(str(folder))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]))
+    environment = folder / "environment"
+    if not environment.exists():
+        venv.create(environment, symlinks=True)
+        packages = next(environment.glob("lib/*/site-packages"))
+        (packages / "installed.pth").write_text("\n".join([str(folder), *site.getsitepackages(), str(ROOT)]))
+    monkeypatch.setattr(sys, "executable", str(environment / "bin/python"))
     for name in [name for name in sys.modules if (folder / f"{name}.py").exists()]:
         del sys.modules[name]

@@ -13,11 +13,12 @@ from typing import Annotated, Any
 import typer
 
 from cli.terminal.text import describe, safe, short
+from memo.core.durations import parse_since
 from memo.core.errors import MemoError, UsageError
 from memo.core.events import Action, Operation
-from memo.core.paths import private
+from memo.core.files import open_private
 from memo.core.settings import Settings
-from memo.history import columns, frame, parse_since, rows
+from memo.history import columns, frame, rows
 
 Rows = list[dict[str, Any]]
 
@@ -78,7 +79,7 @@ def _write(out: Path | None, made: Callable[[], bytes]) -> None:
         sys.stdout.buffer.write(content)
         return
     try:
-        with open(out, "wb", opener=private) as file:
+        with open(out, "wb", opener=open_private) as file:
             file.write(content)
     except OSError as error:
         raise MemoError(f"{out} can't be written ({error.strerror}); name another file with --out.") from error

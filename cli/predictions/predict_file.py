@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from cli.predictions.predict_stream import Asked
+from data.windows import WindowedPair, feed
 from memo.core.errors import GrammarError, MemoError, UsageError
+from memo.core.files import open_private
 from memo.core.grammar import clean
-from memo.core.paths import private
-from memo.core.windows import WindowedPair, feed
 
 
 def answer_file(file: Path, asked: Asked, size: int, out: Path | None, force: bool, as_json: bool) -> None:
@@ -39,7 +39,7 @@ def answer_file(file: Path, asked: Asked, size: int, out: Path | None, force: bo
 
 def _opened(out: Path) -> IO[str]:
     try:
-        return open(out, "w", encoding="utf-8", errors="backslashreplace", newline="", opener=private)
+        return open(out, "w", encoding="utf-8", errors="backslashreplace", newline="", opener=open_private)
     except OSError as error:
         raise UsageError(f"{out} can't be written ({error.strerror}); name another file with --out.") from error
 

@@ -16,7 +16,8 @@ from cli.terminal.progress import progress_bar
 from cli.terminal.store_access import read_session
 from cli.terminal.text import safe, say_no_more
 from memo.core.errors import MemoError, UsageError
-from memo.core.paths import Home, private
+from memo.core.files import open_private
+from memo.core.paths import Home
 from memo.core.settings import Settings
 
 Part = tuple[str, str, Rows]
@@ -63,7 +64,7 @@ def _file(out: Path, force: bool) -> Iterator[IO[str]]:
             say_no_more()
         return
     try:
-        with open(out, "w" if force else "x", encoding="utf-8", opener=private) as file:
+        with open(out, "w" if force else "x", encoding="utf-8", opener=open_private) as file:
             os.fchmod(file.fileno(), 0o600)
             try:
                 yield file

@@ -7,9 +7,10 @@ from typing import Any
 
 from cli.terminal.progress import Progress
 from forget import erase_files
-from memo.core import launch_sets, pauses
+from memo.core import pauses
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from memo.desktop import launch_sets
 from memo.stack.broker import broker_url, redact_url
 
 EVERY = 500

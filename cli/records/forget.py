@@ -16,12 +16,12 @@ from cli.terminal.progress import progress_bar
 from cli.terminal.store_access import writable_store
 from cli.terminal.text import safe
 from forget import erase_files
-from memo.core import launch_sets
+from memo.core.durations import parse_since
 from memo.core.errors import MemoError, UsageError
 from memo.core.grammar import write
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.history import parse_since
+from memo.desktop import launch_sets
 from memo.stack import running
 from memo.stack.broker import broker_url, check_broker
 

@@ -1,16 +1,14 @@
 """`memo pause` and `memo resume`."""
 
-import re
 from datetime import timedelta
 from typing import Annotated
 
 import typer
 
 from memo.core import pauses
+from memo.core.durations import parse_duration
 from memo.core.errors import UsageError
 from memo.core.paths import Home
-
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def pause(
@@ -27,10 +25,9 @@ def pause(
 
 
 def _span(text: str) -> timedelta:
-    found = re.fullmatch(r"([1-9]\d{0,3})([smhd])", text)
-    if not found:
+    if not (span := parse_duration(text)):
         raise UsageError(f"{text!r} is no span of time; write for example 90s, 30m, 2h or 1d.")
-    return timedelta(**{UNITS[found[2]]: int(found[1])})
+    return span
 
 
 def resume() -> None:

@@ -19,11 +19,13 @@ from cli.terminal.progress import spinner
 from cli.terminal.text import safe, say_no_more
 from memo.core import logs
 from memo.core.errors import MemoError, UsageError
-from memo.core.paths import Home, private
+from memo.core.files import open_private
+from memo.core.paths import Home
 from memo.core.settings import Settings, default_toml
 from memo.stack import child, running
 from memo.stack.broker import broker_url, check_broker
 from memo.stack.process_specs import BROKER, PARTS
+from memo.stack.spawn import python_command
 from memo.stack.supervisor import Supervisor
 
 READY_S = 90.0
@@ -128,7 +130,7 @@ def _write_settings(home: Home) -> None:
     try:
         home.config.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = home.config.with_suffix(".new")
-        with open(fresh, "w", encoding="utf-8", opener=private) as file:  # a URL in it may hold a password
+        with open(fresh, "w", encoding="utf-8", opener=open_private) as file:  # a URL in it may hold a password
             file.write(default_toml())
         fresh.replace(home.config)  # whole or not at all
     except OSError as error:
@@ -239,7 +241,7 @@ def _background(home: Home, names: list[str], options: list[str]) -> None:
     """Leave a supervisor behind, and wait until all serve."""
     output = home.logs / "supervisor.out"
     output.unlink(missing_ok=True)
-    supervisor = child.start([sys.executable, "-m", "memo.stack.supervisor", *names, *options], output)
+    supervisor = child.start(python_command("memo.stack.supervisor", *names, *options), output)
     with spinner("starting; the language model takes some seconds"):
         _wait_until_ready(supervisor, home, output)
     print(f"MEMO runs (process {supervisor.pid}). `memo watch` shows predictions; event lines go into {home.inbox}.")

@@ -2,7 +2,7 @@
 
 import os
 
-from memo.core.launch_sets import UNIT, Span
+from memo.desktop.launch_sets import UNIT, Span
 
 WHOLE, LARGEST = 4 << 20, 20 << 20
 """Of a mapped file above the first only what was touched counts; one that was read is kept up to the second."""

@@ -17,11 +17,11 @@ import psutil
 from collector.launch import access_times, process_tree
 from collector.launch.file_spans import bytes_of, wanted_spans
 from collector.privacy.rules import Rules, redact, rules
-from memo.core import launch_sets
 from memo.core.events import Event, Operation
-from memo.core.launch_sets import LaunchSet, version_of
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from memo.desktop import launch_sets
+from memo.desktop.launch_sets import LaunchSet, version_of
 from memo.stack.process_specs import end_with_parent
 
 DAYS = 3

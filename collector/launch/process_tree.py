@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from collector.launch import proc
-from memo.core.launch_sets import UNIT
+from memo.desktop.launch_sets import UNIT
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 THERE = 1 << 63 | 1 << 62

@@ -5,7 +5,6 @@ import os
 import queue
 import select
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -20,14 +19,14 @@ from collector.launch.inspection import Launch
 from db.engine import Store
 from db.intake import events, launches
 from db.models import LaunchRow
-from memo.core import launch_sets
-from memo.core.bounded import remember
+from memo.core.bounded import BoundedDict
 from memo.core.events import Event, Operation
 from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from memo.desktop import launch_sets
 from memo.protocols import Stop
-from memo.stack.process_specs import PARENT
+from memo.stack.spawn import child_environment, python_command
 
 SETTLED_S, UNSEEN_S = 1.5, 8.0
 """A launch is over so long after its window had the focus; so long after its start, where no window is told of."""
@@ -51,8 +50,8 @@ class Launches:
         self._told: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._woken = os.eventfd(0, os.EFD_NONBLOCK)
         self._begun: dict[str, Event] = {}
-        self._starts: dict[str, datetime] = {}
-        self._focused: dict[str, deque[datetime]] = {}
+        self._starts: BoundedDict[str, datetime] = BoundedDict(APPS)
+        self._focused: BoundedDict[str, deque[datetime]] = BoundedDict(APPS)
 
     def saw(self, found: Iterable[Event]) -> None:
         """These were stored just now."""
@@ -115,11 +114,11 @@ class Launches:
             event = self._told.get()
             if event.operation is Operation.PROCESS_START:
                 self._begun[event.target] = event
-                remember(self._starts, event.target, event.at, APPS)
+                self._starts[event.target] = event.at
             else:
                 times = self._focused.get(event.app) or deque[datetime](maxlen=TIMES)
                 times.append(event.at)
-                remember(self._focused, event.app, times, APPS)
+                self._focused[event.app] = times
 
     def _wait(self) -> float | None:
         """Seconds until the next launch is over; None where none is under way."""
@@ -136,9 +135,10 @@ class Launches:
 
 def _learn(launch: Launch, stop: Stop) -> dict[str, Any] | None:
     """Return what `inspection` says of a launch; None if the app is gone, it failed, or `stop` was set meanwhile."""
-    command = [sys.executable, "-m", "collector.launch.inspection"]
-    own = os.environ | {PARENT: str(os.getpid())}
-    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=subprocess.DEVNULL, env=own) as process:
+    command = python_command("collector.launch.inspection")
+    with subprocess.Popen(
+        command, stdin=PIPE, stdout=PIPE, stderr=subprocess.DEVNULL, env=child_environment()
+    ) as process:
         assert process.stdin and process.stdout
         with suppress(BrokenPipeError), process.stdin:
             process.stdin.write(json.dumps(asdict(launch)).encode() + b"\n")

@@ -12,7 +12,7 @@ from collector.privacy.normalize import CACHED, app_names, host
 from db.intake.events import IMPORT
 from memo.core.errors import MemoError
 from memo.core.events import Action, Event, Operation
-from memo.core.paths import private
+from memo.core.files import open_private
 
 KEY_BYTES = 32
 DIGEST_BYTES = 10
@@ -73,7 +73,7 @@ def _key(file: Path) -> bytes:
     fresh = file.with_suffix(f".{os.getpid()}")
     try:
         if not file.exists():
-            with open(fresh, "wb", opener=private) as out:
+            with open(fresh, "wb", opener=open_private) as out:
                 out.write(os.urandom(KEY_BYTES))
             with suppress(FileExistsError):
                 os.link(fresh, file)

@@ -6,10 +6,10 @@ from pathlib import Path
 from data.importers import rejects
 from data.importers.files import form, open_file, raw_lines, read, read_windows
 from data.importers.line import Reject
+from data.windows import WindowedPair, stream
 from memo.core.errors import MemoError
 from memo.core.events import Event
 from memo.core.grammar import Language, write
-from memo.core.windows import WindowedPair, stream
 
 __all__ = ["Reject", "events", "form", "lines", "look_through", "open_file", "read", "rejects", "windows"]
 

@@ -12,10 +12,10 @@ from typing import Any, BinaryIO
 
 from data.importers.line import TIMES, Reject, from_fields, implausible, read_line
 from data.importers.objects import raw_objects
+from data.windows import WindowedPair, stream
 from memo.core.errors import GrammarError, MemoError, UsageError
 from memo.core.events import Event
 from memo.core.grammar import MAX_LINE
-from memo.core.windows import WindowedPair, stream
 
 BOM = b"\xef\xbb\xbf"
 

@@ -1,8 +1,7 @@
 """Events: appended under the scope's lock, each line once, read by `seq` or by time."""
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.intake.scopes import lock_scope
 from db.models import EventRow, ScopeRow
-from memo.core.bounded import remember
+from memo.core.bounded import BoundedDict
 from memo.core.events import CONTEXT, Action, Event, Operation
 
 IMPORT = "import"
@@ -32,16 +31,15 @@ class Repeats:
     and of several files the one with most repeats counts. With `limit` only the last so many lines are remembered.
     """
 
-    def __init__(self, counts: dict[str, int] | None = None, limit: int | None = None) -> None:
-        self.counts: Counter[str] = Counter(counts or {})
-        self.limit = limit
+    def __init__(self, counts: Mapping[str, int] | None = None, limit: int | None = None) -> None:
+        self.counts: BoundedDict[str, int] = BoundedDict(limit, counts)
 
     def key(self, event: Event) -> str:
         """The key of this event, which is taken to be the next one."""
         parts = (event.second.isoformat(), event.operation.value, event.target, event.app, event.detail)
         digest = hashlib.blake2b("\x1f".join(parts).encode(), digest_size=12).hexdigest()
-        count = self.counts[digest] + 1
-        remember(self.counts, digest, count, self.limit)
+        count = self.counts.get(digest, 0) + 1
+        self.counts[digest] = count
         return f"{digest}.{count}"
 
 

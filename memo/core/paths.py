@@ -14,11 +14,6 @@ import platformdirs
 from memo.core.errors import UsageError
 
 
-def private(path: str, flags: int) -> int:
-    """An `opener` for open(): a file that it makes can be read by its owner alone."""
-    return os.open(path, flags, 0o600)
-
-
 @dataclass(frozen=True)
 class Home:
     """The folders and files under MEMO_HOME (default: the platform's user data folder)."""
@@ -100,7 +95,7 @@ class Home:
 
     @property
     def apps(self) -> Path:
-        """What is known of how apps start; see `memo.core.launch_sets`."""
+        """What is known of how apps start; see `memo.desktop.launch_sets`."""
         return self.root / "apps"
 
     @property

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from memo.core.errors import MemoError
-from memo.core.paths import Home, private
+from memo.core.files import open_private
+from memo.core.paths import Home
 
 EVER, NEVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
@@ -72,7 +73,7 @@ def _write(home: Home, pauses: Sequence[Pause]) -> None:
         if not pauses:
             home.paused.unlink(missing_ok=True)
             return
-        with open(fresh, "w", encoding="ascii", opener=private) as file:
+        with open(fresh, "w", encoding="ascii", opener=open_private) as file:
             file.writelines(f"{one.since.isoformat()} {one.until.isoformat()}\n" for one in pauses)
         fresh.replace(home.paused)  # whole or not at all
     except OSError as error:

@@ -1,17 +1,21 @@
-"""How long to wait before something that ended is begun again."""
+"""Delays between attempts to start again what has ended, or to reach what does not answer."""
 
-BACK_OFF_S = (1.0, 60.0)
-"""First and longest pause."""
+BACK_OFF_S = (1.0, 60.0)  # first and longest delay before a source is started again
 
 
 class Backoff:
-    """Each pause is twice the one before, up to the longest; after a run longer than that it is the first one again."""
+    """Delays in seconds that double from `first_s` up to `longest_s`; a success or a long run resets them."""
 
-    def __init__(self, first: float, longest: float) -> None:
-        self._first, self._longest, self._pause = first, longest, first
+    def __init__(self, first_s: float, longest_s: float) -> None:
+        self._first_s, self._longest_s = first_s, longest_s
+        self._next_s = first_s
 
-    def after(self, ran_s: float) -> float:
-        """Seconds to wait after a run of so many."""
-        pause = self._first if ran_s > self._longest else self._pause
-        self._pause = min(2 * pause, self._longest)
-        return pause
+    def delay_after(self, ran_s: float = 0.0) -> float:
+        """Return the delay after a run of `ran_s` seconds; one longer than `longest_s` counts as a success."""
+        delay_s = self._first_s if ran_s > self._longest_s else self._next_s
+        self._next_s = min(2 * delay_s, self._longest_s)
+        return delay_s
+
+    def reset(self) -> None:
+        """Begin with the first delay again."""
+        self._next_s = self._first_s

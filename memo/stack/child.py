@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from memo.stack.process_specs import PARENT
+from memo.stack.spawn import child_environment
 
 BACK_OFF_S = 0.5
 """First pause before a restart; each is twice the one before."""
@@ -93,7 +93,7 @@ def start(command: Sequence[str], output: Path) -> "subprocess.Popen[bytes]":
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
-            env=os.environ | {PARENT: str(os.getpid())},
+            env=child_environment(),
             start_new_session=True,
         )
 

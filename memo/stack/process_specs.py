@@ -7,11 +7,10 @@ import sys
 from dataclasses import dataclass
 
 from memo.core.paths import Home
+from memo.stack.spawn import PARENT, python_command
 from memo.stack.task_queue import DISPATCH, PREDICT, TRAINING
 
 PR_SET_PDEATHSIG = 1
-PARENT = "MEMO_PARENT"
-"""In the environment of what a supervisor starts: its process id."""
 M_MMAP_THRESHOLD, BIG = -3, 64 * 1024
 """Of malloc: blocks above go back to the system when freed, else a process keeps the most that it ever held."""
 
@@ -28,7 +27,7 @@ class Part:
     @property
     def command(self) -> list[str]:
         """How the part is started."""
-        return [sys.executable, "-m", self.module, self.name]
+        return python_command(self.module, self.name)
 
 
 BROKER = Part("broker", "memo.stack.broker")

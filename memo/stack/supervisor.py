@@ -21,6 +21,7 @@ from memo.core.paths import Home
 from memo.stack import broker, child, running
 from memo.stack.child import Child, ChildState
 from memo.stack.process_specs import BROKER, PARTS
+from memo.stack.spawn import python_command
 
 SOON_S, LATER_S = 0.1, 5.0
 """Between two looks: while something starts, and after that. A death is seen at once, by its signal."""
@@ -82,7 +83,7 @@ class Supervisor:
             while not self._stopping:
                 self._look()
                 if replay and self.ready:
-                    self._launch(REPLAY, [sys.executable, "-m", "data.replay", *replay])
+                    self._launch(REPLAY, python_command("data.replay", *replay))
                     replay = ()
                 settled = all(one.state in (ChildState.RUNNING, ChildState.FAILED) for one in self._children)
                 with suppress(Empty):
@@ -135,7 +136,7 @@ class Supervisor:
                     self._say(words)
         if self._home.training_due.exists() and self.ready and TRAINING not in self._passing:
             self._home.training_due.unlink()
-            self._launch(TRAINING, [sys.executable, "-m", "training"])
+            self._launch(TRAINING, python_command("training"))
 
     def _launch(self, name: str, command: Sequence[str]) -> None:
         output = self._home.logs / f"{name}.out"

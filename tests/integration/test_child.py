@@ -8,11 +8,13 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+from dispatching import reach
 
 from memo.core.paths import Home
 from memo.stack import child, supervisor
 from memo.stack.child import BACK_OFF_S, DEATHS, WITHIN_S, Child, ChildState, end, last_line, start
-from memo.stack.process_specs import PARENT, Part
+from memo.stack.process_specs import Part
+from memo.stack.spawn import PARENT
 from memo.stack.supervisor import Supervisor
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -213,7 +215,7 @@ def fake_parts(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     """`healthy`, which runs, and `sickly`, which dies at once."""
     (tmp_path / "healthy.py").write_text(HEALTHY)
     (tmp_path / "sickly.py").write_text("raise SystemExit('it has no legs')")
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{Path(__file__).parents[2]}")
+    reach(tmp_path, monkeypatch)
     monkeypatch.setattr(supervisor, "PARTS", (Part("healthy", "healthy"), Part("sickly", "sickly")))
     monkeypatch.setattr(supervisor, "BROKER", Part("broker", "sickly"))
     monkeypatch.setattr(child, "BACK_OFF_S", 0.0)

@@ -24,7 +24,7 @@ from memo.core.settings import Settings, SourceSettings
 LIMITED = """
 import json, sys, threading, time
 from pathlib import Path
-from collector.sources import folders
+from collector.sources.files import folders
 from memo.core.paths import Home
 from memo.protocols import Note, Stop
 from memo.core.settings import Settings, SourceSettings

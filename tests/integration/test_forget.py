@@ -45,13 +45,14 @@ from db.upkeep.deletion import release_space
 from forget import erase_rows
 from forget import match as finding
 from forget.query import ForgetQuery
-from memo.core import launch_sets, pauses
+from memo.core import pauses
 from memo.core.errors import MemoError
 from memo.core.events import Event, Operation
-from memo.core.launch_sets import LaunchSet
 from memo.core.paths import Home
 from memo.core.predictions import Answer, Candidate, Upcoming, action_as_dict
 from memo.core.settings import Settings
+from memo.desktop import launch_sets
+from memo.desktop.launch_sets import LaunchSet
 from memo.messaging.message import STREAM, Publisher
 from memo.protocols import Batch, Cost, DispatchContext
 from memo.stack.task_queue import make_app

@@ -250,8 +250,8 @@ def test_a_handler_that_is_stuck_delays_no_other(opened: Resources) -> None:
 def test_the_process_ends_with_its_dispatcher_however_that_dies(home: Home, opened: Resources) -> None:
     code = (
         "import os, signal, sys, threading\n"
-        "from worker.dispatch.handler_process import Hand\n"
-        "hand = Hand('double')\n"
+        "from worker.dispatch.handler_process import HandlerProcess\n"
+        "hand = HandlerProcess('double')\n"
         "hand._start()\n"
         "print(hand.pid, flush=True)\n"
         "sys.stdin.read()\n"

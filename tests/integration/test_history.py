@@ -16,11 +16,12 @@ from db import migrate
 from db.engine import open_store
 from db.intake import events
 from db.models import PredictionRow
+from memo.core.durations import parse_since
 from memo.core.errors import MemoError, UsageError
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.history import frame, parse_since, rows
+from memo.history import frame, rows
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -93,7 +94,8 @@ def test_json_and_csv_hold_the_same(predicted: list[str], capsysbinary: pytest.C
 @pytest.mark.parametrize("form", ["table", "json", "csv"])
 def test_it_starts_without_heavy_libraries(predicted: list[str], form: str) -> None:
     code = (
-        f"import sys; from cli.predictions.history import Format, history; history(form=Format('{form}'));"
+        "import sys; from cli.predictions.history import HistoryFormat, history; "
+        f"history(form=HistoryFormat('{form}'));"
         "assert not {'pandas', 'sqlalchemy', 'celery', 'redis'} & sys.modules.keys()"
     )
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

@@ -28,11 +28,11 @@ from db.intake import launches
 from db.models import LaunchRow
 from forget import erase_rows, match
 from forget.query import ForgetQuery
-from memo.core import launch_sets
 from memo.core.events import Event, Operation
-from memo.core.launch_sets import UNIT, LaunchSet, version_of
 from memo.core.paths import Home
 from memo.core.settings import PreloadSettings, PrivacySettings, Settings
+from memo.desktop import launch_sets
+from memo.desktop.launch_sets import UNIT, LaunchSet, version_of
 from memo.protocols import DispatchContext, NothingToDo, Stop
 from worker.effects import page_cache
 from worker.effects.page_cache import is_there

@@ -19,7 +19,7 @@ from collector.sources.processes.processes import ProcessesSource
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import Settings, SourceSettings
-from memo.stack.process_specs import PARENT
+from memo.stack.spawn import PARENT
 
 START, END = Operation.PROCESS_START, Operation.PROCESS_END
 LAST_PID = Path("/proc/sys/kernel/ns_last_pid")

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from data.windows import stream
 from memo.core.errors import GrammarError
 from memo.core.events import Action, Event, Operation, default_scope
 from memo.core.grammar import MAX_LINE, MAX_TEXT, Language, language_of, parse, write, write_action
-from memo.core.windows import stream
 
 AT = datetime(2026, 3, 3, 21, 15, 4, tzinfo=timezone(timedelta(hours=8)))
 CLOCK = "2026-03-03 21:15:04 - "

@@ -11,9 +11,9 @@ from handling import HOSTILE
 
 from collector.launch.access_times import accessed, is_installed, roots
 from collector.launch.file_spans import LARGEST, WHOLE, bytes_of, wanted_spans
-from memo.core import launch_sets
-from memo.core.launch_sets import UNIT, LaunchSet
 from memo.core.paths import Home
+from memo.desktop import launch_sets
+from memo.desktop.launch_sets import UNIT, LaunchSet
 
 KNOWN = LaunchSet(
     "app", "/usr/bin/app", (1, 2, 3), datetime(2026, 3, 2, tzinfo=UTC), ("2026-03-02",), {"/usr/bin/app": ((0, 2),)}, 9

@@ -196,7 +196,7 @@ def test_pause_and_resume_may_come_twice(run: Run, home: Home) -> None:
         assert (pauses.current(home) is not None) is paused
 
 
-@pytest.mark.parametrize("span", ["30", "0m", "m", "-1m", "1w", "99999m", "1 m", "１m"])
+@pytest.mark.parametrize("span", ["30", "0m", "m", "-1m", "1y", "9999999m", "1 m", "１m"])
 def test_a_pause_of_no_span_is_none(run: Run, home: Home, span: str) -> None:
     done = run("pause", "--", span)
     assert (done.status, done.out) == (2, "") and "30m" in done.err

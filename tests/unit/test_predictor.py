@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.synthetic.people import SAMPLE_START, person, stream
-from memo.core.bounded import remember
+from memo.core.bounded import BoundedDict
 from memo.core.events import CONTEXT, Action, Event, Operation
 from memo.core.predictions import HORIZON_S, QUIET_S, UPCOMING_OPERATIONS, Ranking
 from worker.predictors.history.arrival_times import ArrivalTimes
@@ -311,9 +311,9 @@ def test_a_page_is_one_candidate_whatever_its_tabs_and_unread_counts() -> None:
 
 
 def test_a_table_forgets_what_was_not_met_for_longest() -> None:
-    store: dict[str, int] = {}
+    store: BoundedDict[str, int] = BoundedDict(2)
     for key in "abac":
-        remember(store, key, 1, most=2)
+        store[key] = 1
     assert list(store) == ["a", "c"]
 
 

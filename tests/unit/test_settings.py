@@ -16,7 +16,7 @@ from memo.core.errors import UsageError
 from memo.core.events import default_scope
 from memo.core.paths import Home
 from memo.core.settings import SCOPE_PATTERN, Settings, default_toml
-from memo.stack.process_specs import PARENT
+from memo.stack.spawn import PARENT
 
 
 def wrong(*words: str, **flags: Any) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from memo.core.launch_sets import UNIT
 from memo.core.settings import PreloadSettings
+from memo.desktop.launch_sets import UNIT
 from worker.effects import page_cache
 from worker.effects.machine import Machine
 from worker.effects.page_cache import CHUNK, opened, warm

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memo.core.windows import WindowedPair, feed, stream
+from data.windows import WindowedPair, feed, stream
 
 Feed = Callable[[Iterable[WindowedPair]], Iterable[tuple[Sequence[str], Sequence[str], str]]]
 

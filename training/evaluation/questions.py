@@ -7,10 +7,10 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
+from data.windows import WindowedPair, feed
 from memo.core.errors import GrammarError, MemoError, UsageError
 from memo.core.events import Event
 from memo.core.grammar import Language, language_of, parse, write
-from memo.core.windows import WindowedPair, feed
 
 
 @dataclass(frozen=True, slots=True)

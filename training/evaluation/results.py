@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from memo.core.errors import UsageError
+from memo.core.files import open_private
 from memo.core.grammar import Language
-from memo.core.paths import private
 
 NAME = "prediction_results.csv"
 COLUMNS = ("prompt", "prediction", "reference", "status", "best_baseline", "baseline_prediction", "baseline_status")
@@ -61,7 +61,7 @@ def destination(out: Path | None, force: bool) -> Path:
 
 def write(results: Iterable[Result], file: Path) -> None:
     """Write the file."""
-    with open(file, "w", encoding="utf-8", errors="backslashreplace", newline="", opener=private) as written:
+    with open(file, "w", encoding="utf-8", errors="backslashreplace", newline="", opener=open_private) as written:
         writer = csv.writer(written)
         writer.writerow(COLUMNS)
         writer.writerows([harmless(cell) for cell in result] for result in results)

@@ -5,14 +5,13 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from memo.core.errors import MemoError
-from memo.stack.process_specs import PARENT
+from memo.stack.spawn import child_environment, python_command
 from worker.dispatch.handler_main import EXPIRE, asked
 from worker.gates.attempt import Attempt
 
@@ -86,11 +85,11 @@ class HandlerProcess:
         ours, theirs = socket.socketpair()
         with theirs:
             process = subprocess.Popen(
-                [sys.executable, "-m", "worker.dispatch.handler_main", self.name],
+                python_command("worker.dispatch.handler_main", self.name),
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                env=os.environ | {PARENT: str(os.getpid())},
+                env=child_environment(),
                 start_new_session=True,
             )
         self._running = process, ours

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from memo.core.launch_sets import UNIT, Span
+from memo.desktop.launch_sets import UNIT, Span
 
 CHUNK = 1 << 20
 """Bytes of one read. One whole-file readahead or fadvise would load a part only, and say nothing."""

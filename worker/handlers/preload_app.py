@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from memo.core import launch_sets
 from memo.core.events import Action, Operation
-from memo.core.launch_sets import LaunchSet
 from memo.core.paths import Home
 from memo.core.predictions import Candidate
 from memo.core.settings import Settings
+from memo.desktop import launch_sets
+from memo.desktop.launch_sets import LaunchSet
 from memo.protocols import Cost, DispatchContext, Handler, NothingToDo
 from worker.effects.page_cache import be_idle, warm
 from worker.effects.read_limits import Limits

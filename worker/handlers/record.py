@@ -4,7 +4,8 @@ import json
 import os
 from typing import Any
 
-from memo.core.paths import Home, private
+from memo.core.files import open_private
+from memo.core.paths import Home
 from memo.core.predictions import Candidate, action_as_dict
 from memo.core.settings import Settings
 from memo.protocols import DispatchContext, Handler
@@ -35,7 +36,7 @@ class RecordHandler(Handler):
             "action": action_as_dict(candidate.action),
         }
         text = json.dumps(line, ensure_ascii=False).encode(errors="replace")  # a title may hold half a character
-        with open(self._file, "ab+", opener=private) as file:
+        with open(self._file, "ab+", opener=open_private) as file:
             end = file.tell()
             broken_off = end > 0 and os.pread(file.fileno(), 1, end - 1) != b"\n"
             file.write(b"\n" * broken_off + text + b"\n")

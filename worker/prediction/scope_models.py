@@ -5,7 +5,7 @@ from pathlib import Path
 from db.intake import events
 from db.models import ScopeRow, VersionRow
 from db.prediction import checkpoints, predictions
-from memo.core.bounded import remember
+from memo.core.bounded import BoundedDict
 from memo.core.events import Event
 from worker.prediction import snapshots
 from worker.prediction.scope_model import LEARNED, ScopeModel
@@ -24,7 +24,7 @@ class ScopeModels:
     def __init__(self, opened: Resources, serving: Serving) -> None:
         self._opened, self._size = opened, opened.settings.window.size
         self.serving = serving
-        self.held: dict[str, ScopeModel] = {}
+        self.held: BoundedDict[str, ScopeModel] = BoundedDict(HELD)
 
     def of(self, row: ScopeRow, version: VersionRow | None) -> ScopeModel:
         """The scope's stream. Another version takes it over as it is; a past that has changed is read anew."""
@@ -64,7 +64,7 @@ class ScopeModels:
     def _hold(self, stream: ScopeModel) -> None:
         if stream.scope not in self.held and len(self.held) == HELD:
             self.save(next(iter(self.held.values())))
-        remember(self.held, stream.scope, stream, HELD)
+        self.held[stream.scope] = stream
         self.serving.keep_only({one.version for one in self.held.values()})
 
     def drop(self, scope: str) -> None:

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from db.intake import events, scopes
+from memo.core.files import open_private
 from memo.core.logs import get_logger
-from memo.core.paths import Home, private
+from memo.core.paths import Home
 from worker.prediction.scope_model import ScopeModel
 from worker.predictors.history import history_features
 from worker.resources import Resources
@@ -34,7 +35,7 @@ def save(opened: Resources, stream: ScopeModel) -> None:
         return
     path = _path(opened.home, stream.scope)
     fresh = path.with_suffix(".new")
-    with open(fresh, "wb", opener=private) as file:
+    with open(fresh, "wb", opener=open_private) as file:
         pickle.dump((_code(), stream), file, protocol=5)
     fresh.replace(path)
     stream.saved = stream.seq

@@ -2,7 +2,7 @@
 
 import re
 
-from memo.core.bounded import remember
+from memo.core.bounded import BoundedDict
 
 SETTLED_S = 1.0
 """By then a file that was only on its way to another name has got it, or is gone."""
@@ -41,13 +41,13 @@ class Debouncer:
         """Debouncer that were too many."""
         self._most = most
         self._waiting: dict[str, float] = {}
-        self._last: dict[str, float] = {}  # of the newest files, oldest first: as many as need be counted
+        self._last: BoundedDict[str, float] = BoundedDict(most + 1)
 
     def put(self, path: str, at: float) -> None:
         """A file was written, or came."""
         self._forget(at)
         known = path in self._last
-        remember(self._last, path, at, self._most + 1)
+        self._last[path] = at
         if not known:
             self._waiting[path] = at
 

@@ -21,7 +21,7 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.apps import Apps
 from memo.protocols import Batch, Emit, Stop
-from memo.stack.process_specs import PARENT
+from memo.stack.spawn import PARENT
 
 SCAN_S = 1.0
 SETTLED_S = 1.0

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -14,7 +13,7 @@ from collector.focus.presence import IDLE_S, Mark
 from memo.core.logs import get_logger
 from memo.desktop.sockets import answering
 from memo.stack.backoff import BACK_OFF_S, Backoff
-from memo.stack.process_specs import PARENT
+from memo.stack.spawn import child_environment, python_command
 
 READ = 65_536
 """Bytes at once."""
@@ -36,8 +35,8 @@ def can_speak() -> bool:
 def speaking(module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """A child process that runs a module of ours, as long as the context lasts; its output is to be read."""
     child = subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
-        env=os.environ | {PARENT: str(os.getpid())},
+        python_command(module, *arguments),
+        env=child_environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -77,7 +76,7 @@ async def _keep_asking(mark: Mark) -> None:
                 return await _ask(display, mark)
         except OSError as error:
             log.warning("whether somebody is there is asked again after a pause", reason=str(error))
-        await asyncio.sleep(back_off.after(time.monotonic() - began))
+        await asyncio.sleep(back_off.delay_after(time.monotonic() - began))
 
 
 async def _ask(display: Path, mark: Mark) -> None:

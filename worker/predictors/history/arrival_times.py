@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from datetime import datetime
 
-from memo.core.bounded import remember
+from memo.core.bounded import BoundedDict
 from memo.core.events import CONTEXT, Action, Event
 from worker.predictors.history.tables import MAX_CONTEXTS
 
@@ -15,7 +15,7 @@ class ArrivalTimes:
     MAX_GAP_S = 86_400
 
     def __init__(self) -> None:
-        self._gaps: dict[Hashable, Counter[int]] = {}
+        self._gaps: BoundedDict[Hashable, Counter[int]] = BoundedDict(MAX_CONTEXTS)
         self.last: tuple[Action, datetime] | None = None
         """The last action, and when it was by its own clock; not the latest time, which may be a wrong clock's."""
 
@@ -29,7 +29,7 @@ class ArrivalTimes:
                 for pair in _pairs(self.last[0], event.action.identity):
                     counts = self._gaps.get(pair, Counter())
                     counts[gap] += 1
-                    remember(self._gaps, pair, counts, MAX_CONTEXTS)
+                    self._gaps[pair] = counts
         self.last = (event.action.identity, event.at)
 
     def expected(self, action: Action) -> tuple[int, int]:

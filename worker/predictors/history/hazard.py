@@ -9,7 +9,7 @@ from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from memo.core.bounded import remember
+from memo.core.bounded import BoundedDict
 from memo.core.events import Action, Event, Operation
 from memo.core.predictions import HORIZON_S, QUIET_S, UPCOMING_OPERATIONS, Upcoming
 from worker.predictors.history.tables import MAX_CONTEXTS
@@ -52,10 +52,10 @@ class Hazard:
     """Evidence for each action that starts, is visited or is opened."""
 
     def __init__(self) -> None:
-        self._seen: dict[Action, Occurrence] = {}
-        self._after: dict[Action, Counter[Action]] = {}
+        self._seen: BoundedDict[Action, Occurrence] = BoundedDict(MAX_SEEN)
+        self._after: BoundedDict[Action, Counter[Action]] = BoundedDict(MAX_CONTEXTS)
         """Of each trigger, what came within the horizon; and how often it came itself, under its own name."""
-        self._came: dict[Action, datetime] = {}
+        self._came: BoundedDict[Action, datetime] = BoundedDict(MAX_CONTEXTS)
         self._recent: deque[tuple[datetime, Action]] = deque()
         self._session, self._step = 0, 0
 
@@ -77,14 +77,14 @@ class Hazard:
             self._recent.popleft()
         last = self._came.get(action)
         quiet = last is None or not 0 <= (now - last).total_seconds() <= QUIET_S
-        remember(self._came, action, now, MAX_CONTEXTS)
+        self._came[action] = now
         self._recent.append((now, action))
         if quiet:
             triggers = {other for _, other in self._recent} if action.operation in UPCOMING_OPERATIONS else {action}
             for trigger in triggers:
                 counts = self._after.get(trigger, Counter())
                 counts[action] += 1
-                remember(self._after, trigger, counts, MAX_CONTEXTS)
+                self._after[trigger] = counts
 
     def _note(self, event: Event, action: Action) -> None:
         seen = self._seen.get(action) or Occurrence(event.at, self._step)
@@ -96,7 +96,7 @@ class Hazard:
         seen.by_events = 1 + seen.by_events * math.exp((seen.step - self._step) / LATELY)
         seen.session, seen.at, seen.step = self._session, event.at, self._step
         seen.detail = event.detail if event.operation is Operation.WEB_VISIT else ""
-        remember(self._seen, action, seen, MAX_SEEN)
+        self._seen[action] = seen
 
     def upcoming(self, now: datetime) -> list[Upcoming]:
         """The likeliest first, at most `MAX_UPCOMING`; each probability stands for itself."""

@@ -5,7 +5,7 @@ from collections.abc import Hashable
 import numpy as np
 import numpy.typing as npt
 
-from memo.core.bounded import remember
+from memo.core.bounded import BoundedDict
 
 Array = npt.NDArray[np.float64]
 
@@ -18,7 +18,7 @@ class Table:
 
     def __init__(self, decay: float = 1.0) -> None:
         self._decay = decay
-        self._after: dict[Hashable, dict[int, float]] = {}
+        self._after: BoundedDict[Hashable, dict[int, float]] = BoundedDict(MAX_CONTEXTS)
 
     def add(self, context: Hashable, symbol: int) -> None:
         """Count one more."""
@@ -27,7 +27,7 @@ class Table:
             for known in counts:
                 counts[known] *= self._decay
         counts[symbol] = counts.get(symbol, 0.0) + 1
-        remember(self._after, context, counts, MAX_CONTEXTS)
+        self._after[context] = counts
 
     def interpolate(self, context: Hashable, lower: Array) -> Array:
         """p(symbol | context) over all symbols: Witten-Bell interpolation with the lower order.

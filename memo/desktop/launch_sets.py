@@ -10,7 +10,8 @@ from datetime import date, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
-from memo.core.paths import Home, private
+from memo.core.files import open_private
+from memo.core.paths import Home
 
 UNIT = 64 * 1024
 """Bytes; a span counts in these. So much is mapped at a fault, as far as it is in memory."""
@@ -62,7 +63,7 @@ def write(home: Home, known: LaunchSet) -> None:
     home.apps.mkdir(mode=0o700, exist_ok=True)
     path = _path(home, known.app)
     fresh = path.with_suffix(".new")
-    with open(fresh, "w", encoding="ascii", opener=private) as file:
+    with open(fresh, "w", encoding="ascii", opener=open_private) as file:
         json.dump(as_dict(known), file)
     fresh.replace(path)
     for old in sorted(_paths(home), key=_changed, reverse=True)[MOST_SETS:]:
