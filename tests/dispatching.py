@@ -1,6 +1,5 @@
 """A store with predictions to act on, and handlers that are truly installed: here and in their own processes."""
 
-import site
 import sys
 import venv
 from collections.abc import Iterator, Sequence
@@ -176,8 +175,9 @@ def reach(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environment = folder / "environment"
     if not environment.exists():
         venv.create(environment, symlinks=True)
+        packages_of_this = [entry for entry in sys.path if entry.endswith("site-packages")]
         packages = next(environment.glob("lib/*/site-packages"))
-        (packages / "installed.pth").write_text("\n".join([str(folder), *site.getsitepackages(), str(ROOT)]))
+        (packages / "installed.pth").write_text("\n".join([str(folder), *packages_of_this, str(ROOT)]))
     monkeypatch.setattr(sys, "executable", str(environment / "bin/python"))
     for name in [name for name in sys.modules if (folder / f"{name}.py").exists()]:
         del sys.modules[name]

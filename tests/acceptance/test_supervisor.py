@@ -329,7 +329,7 @@ import logging, sys
 from pathlib import Path
 from memo.core import logs
 logs.setup(Path(sys.argv[1]), "part")
-logs.get("x").error("said")
+logs.get_logger("x").error("said")
 """
     with TemporaryDirectory() as folder:
         (Path(folder) / "part.log").symlink_to("/dev/full")

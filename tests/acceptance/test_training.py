@@ -127,7 +127,7 @@ def look_at(course: Course, pid: int) -> None:
     process = psutil.Process(pid)
     course.trainers.append(process)
     course.parents.append(process.ppid())
-    assert process.cmdline()[1:] == ["-m", "training"]
+    assert process.cmdline()[1:] == ["-P", "-m", "training"]
 
 
 def test_training_is_a_process_of_its_own(course: Course) -> None:
