@@ -3,8 +3,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
@@ -67,13 +65,6 @@ def test_lines_fill_the_width_and_no_more(width: int, title: str) -> None:
     for line in plain(message(event, (title,) * 5), width):
         assert width - 3 <= cell_len(line) <= width
         assert safe(line) == line
-
-
-@given(st.text())
-def test_no_text_keeps_what_a_terminal_obeys(text: str) -> None:
-    shown = safe(text)
-    assert len(shown) == len(text)
-    assert all(character.isprintable() or character not in "\x1b\x9b\n\r\t\u202e" for character in shown)
 
 
 def test_markup_in_a_title_is_shown_as_it_is() -> None:
