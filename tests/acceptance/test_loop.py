@@ -13,7 +13,8 @@ from conftest import REDIS_URL, ROOT, fresh_amqp, fresh_postgres, fresh_redis
 from jsonschema import Draft202012Validator
 from jsonschema.validators import validator_for
 from redis import Redis
-from stack import SCOPE, Stack, new_stack, until
+from stack import SCOPE, Stack, new_stack
+from waiting import until
 
 from data.importers import lines as lines_of
 from memo.core.grammar import language_of, parse, write

@@ -10,7 +10,8 @@ from typing import Any
 
 import psutil
 import pytest
-from stack import SCOPE, Stack, lines, new_stack, until
+from stack import SCOPE, Stack, lines, new_stack
+from waiting import until
 
 from memo.stack import running
 

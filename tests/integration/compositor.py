@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from conftest import needs_program
-from watched import until
+from waiting import until
 
 NOBODY = pwd.getpwnam("nobody").pw_uid
 ROOT = os.getuid() == 0

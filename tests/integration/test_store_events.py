@@ -27,7 +27,7 @@ from memo.core.settings import Settings
 from memo.protocols import Batch
 
 SCOPE = "ada@host"
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
 
 
