@@ -161,7 +161,7 @@ class Stack:
     def leftovers(self) -> list[str]:
         """Processes, sockets and locks that a stopped stack may not leave."""
         files = [str(path) for path in self.home.root.rglob("*") if path.is_socket()]
-        return [" ".join(process.cmdline()) for process in self.processes()] + files + os.listdir(self.home.run)
+        return [str(process) for process in self.processes()] + files + os.listdir(self.home.run)
 
     def last_words(self) -> str:
         """What the parts wrote, for the report of a failure."""

@@ -141,7 +141,7 @@ def test_a_killed_part_comes_back_and_the_loop_goes_on(up: Stack, name: str) -> 
 
 def test_the_child_that_holds_the_model_comes_back(up: Stack) -> None:
     before, part = newest(up), up.part("worker")
-    [holds] = psutil.Process(part["pid"]).children()
+    [holds] = until("the child", psutil.Process(part["pid"]).children)
     new, expected = some_lines(5)
     kill(holds.pid)
     up.append(new)
