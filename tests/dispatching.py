@@ -1,6 +1,5 @@
 """A store with predictions to act on, and handlers that are truly installed: here and in their own processes."""
 
-import site
 import sys
 import venv
 from collections.abc import Iterator, Sequence
@@ -177,7 +176,9 @@ def reach(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if not environment.exists():
         venv.create(environment, symlinks=True)
         packages = next(environment.glob("lib/*/site-packages"))
-        (packages / "installed.pth").write_text("\n".join([str(folder), *site.getsitepackages(), str(ROOT)]))
+        (packages / "installed.pth").write_text(
+            "\n".join([str(folder), *(entry for entry in sys.path if "site-packages" in entry), str(ROOT)])
+        )
     monkeypatch.setattr(sys, "executable", str(environment / "bin/python"))
     for name in [name for name in sys.modules if (folder / f"{name}.py").exists()]:
         del sys.modules[name]

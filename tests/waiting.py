@@ -10,7 +10,7 @@ POLL_S = 0.02
 Found = TypeVar("Found")
 
 
-def until(what: str, look: Callable[[], Found], wait_s: float = WAIT_S) -> Found:
+def until(what: str, look: Callable[[], Found | None], wait_s: float = WAIT_S) -> Found:
     """Return what `look` returns once it is true; fail where it stays false for `wait_s`."""
     deadline = time.monotonic() + wait_s
     while not (found := look()):
