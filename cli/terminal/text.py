@@ -92,6 +92,12 @@ def reason(column: str, language: Language) -> str:
     return _REASONS[column][language == "zh"]
 
 
+def print_line(text: str) -> None:
+    """Print a line in one write: `print` writes the newline apart, so that two threads mix their lines."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def say_no_more() -> None:
     """Whoever read our output has gone: what is still to be written goes nowhere, at exit too."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

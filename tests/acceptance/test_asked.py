@@ -11,7 +11,8 @@ import pytest
 from handling import entry, program
 from notified import Server, serving
 from session_bus import Bus
-from stack import Stack, lines, new_stack, until
+from stack import Stack, lines, new_stack
+from waiting import until
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
-from stack import SCOPE, Stack, new_stack, until
+from stack import SCOPE, Stack, new_stack
+from waiting import until
 
 from memo.core.settings import Settings
 from memo.messaging.message import STREAM

@@ -5,7 +5,8 @@ import sys
 
 import pytest
 from servers import serving
-from stack import SCOPE, lines, new_stack, until
+from stack import SCOPE, lines, new_stack
+from waiting import until
 
 from worker.handlers.webhook import signature
 

@@ -2,18 +2,20 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from conftest import REDIS_URL, ROOT, fresh_amqp, fresh_postgres, fresh_redis
 from jsonschema import Draft202012Validator
 from jsonschema.validators import validator_for
 from redis import Redis
-from stack import SCOPE, Stack, new_stack, until
+from stack import SCOPE, Stack, new_stack
+from waiting import until
 
 from data.importers import lines as lines_of
 from memo.core.grammar import language_of, parse, write
@@ -119,7 +121,9 @@ def look_at_connections(stack: Stack, course: Course) -> None:
     """TCP connections, of the parts and of whoever listens to them."""
     everyone = stack.processes()
     assert len(everyone) >= 6, everyone
-    course.tcp += [f"{one.name()} {link.raddr}" for one in everyone for link in one.net_connections("inet")]
+    for process in everyone:
+        with suppress(psutil.NoSuchProcess):  # one that ends by itself
+            course.tcp += [f"{process.name()} {link.raddr}" for link in process.net_connections("inet")]
 
 
 def keys_of_others() -> set[Any]:

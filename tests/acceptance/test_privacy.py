@@ -12,7 +12,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
-from stack import Stack, lines, new_stack, until
+from stack import Stack, lines, new_stack
+from waiting import until
 
 from collector.intake import Intake
 from data.importers.line import read_line

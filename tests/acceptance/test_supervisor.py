@@ -18,7 +18,8 @@ from typing import IO, Any
 import psutil
 import pytest
 from conftest import ROOT
-from stack import MEMO, SCOPE, WAIT_S, Stack, interrupt, lines, new_stack, until
+from stack import MEMO, SCOPE, Stack, interrupt, lines, new_stack
+from waiting import WAIT_S, until
 
 from memo.core.grammar import parse
 from memo.core.paths import Home
@@ -47,6 +48,7 @@ def stack() -> Iterator[Stack]:
 def up(stack: Stack) -> Stack:
     if running.holder(stack.home) is None:
         stack.ok("up")
+    until("all parts run", lambda: {part["state"] for part in running.state(stack.home)["parts"]} == {"running"})
     return stack
 
 
@@ -90,6 +92,7 @@ def some_lines(count: int) -> tuple[list[str], list[str]]:
 
 
 def test_status_while_it_runs(up: Stack) -> None:
+    until("the queues are empty", lambda: not any(up.status()["queues"].values()))
     found = up.status()
     assert found["running"] is True and found["paused"] is False
     assert found["pid"] == running.holder(up.home)
@@ -138,7 +141,7 @@ def test_a_killed_part_comes_back_and_the_loop_goes_on(up: Stack, name: str) -> 
 
 def test_the_child_that_holds_the_model_comes_back(up: Stack) -> None:
     before, part = newest(up), up.part("worker")
-    [holds] = psutil.Process(part["pid"]).children()
+    [holds] = until("the child", psutil.Process(part["pid"]).children)
     new, expected = some_lines(5)
     kill(holds.pid)
     up.append(new)

@@ -1,17 +1,19 @@
 """Training beside the running loop, once through: asked for by the tick, killed, done, activated, served."""
 
 import json
-import os
-import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import psutil
 import pytest
-from stack import SCOPE, Stack, lines, new_stack, until
+from stack import SCOPE, Stack, lines, new_stack
+from waiting import until
+
+from memo.stack import running
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -77,11 +79,11 @@ def run_through(stack: Stack, course: Course) -> Course:
     course.parts.append(found["parts"])
     person = Person(stack)
 
-    look_at(course, trainer(stack, person))
-    os.kill(course.trainers[0].pid, signal.SIGKILL)
+    until("a training process", lambda: working(person, observe_trainer(stack, course)))
+    course.trainers[0].kill()
     until("the run has failed", lambda: working(person, runs(stack, "failed")))
     course.first = json.loads(runs(stack, "failed")[0][2])
-    look_at(course, trainer(stack, person))
+    until("the next training process", lambda: working(person, observe_trainer(stack, course)))
     [done, *_] = until("a run is done", lambda: working(person, runs(stack, "done")))
     course.version = done[1]
     stack.ok("model", "activate", course.version)
@@ -115,19 +117,19 @@ def working(person: Person, found: Any) -> Any:
     return found
 
 
-def trainer(stack: Stack, person: Person) -> int:
-    """The process that carries out a run, as the status names it."""
-    until("a run is under way", lambda: working(person, runs(stack, "running")))
-    [found] = stack.status()["passing"]
-    assert found["name"] == "training"
-    return int(found["pid"])
-
-
-def look_at(course: Course, pid: int) -> None:
-    process = psutil.Process(pid)
-    course.trainers.append(process)
-    course.parents.append(process.ppid())
-    assert process.cmdline()[1:] == ["-P", "-m", "training"]
+def observe_trainer(stack: Stack, course: Course) -> bool:
+    """Add the process that carries out a run; False where there is none, or where it ended while we looked."""
+    found = [entry["pid"] for entry in running.state(stack.home).get("passing", []) if entry["name"] == "training"]
+    if not found or not runs(stack, "running"):
+        return False
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(found[0])
+        parent, command = process.ppid(), process.cmdline()
+        assert command[-2:] == ["-m", "training"]
+        course.trainers.append(process)
+        course.parents.append(parent)
+        return True
+    return False
 
 
 def test_training_is_a_process_of_its_own(course: Course) -> None:

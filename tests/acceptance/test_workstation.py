@@ -5,7 +5,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from stack import Stack, new_stack, until
+from stack import Stack, new_stack
+from waiting import until
 from xserver import Desktop, new_desktop
 
 pytestmark = pytest.mark.timeout(240)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsers import Pages, chromium, firefox, pages, until
+from browsers import Pages, chromium, firefox, pages
+from waiting import until
 
 from collector.sources.web import web
 from collector.sources.web.web import WebSource

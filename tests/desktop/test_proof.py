@@ -14,7 +14,8 @@ import psutil
 import pytest
 from browsers import Pages, chromium, firefox, pages
 from conftest import needs_library
-from stack import Stack, new_stack, until
+from stack import Stack, new_stack
+from waiting import until
 from xserver import Desktop, Program, new_desktop
 
 pytestmark = pytest.mark.timeout(600)

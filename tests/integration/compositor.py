@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from conftest import needs_program
-from watched import until
+from waiting import until
 
 NOBODY = pwd.getpwnam("nobody").pw_uid
 ROOT = os.getuid() == 0
@@ -70,7 +70,7 @@ def sway(folder: Path) -> Iterator[Sway]:
     if ROOT:
         command = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", *command]
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "XDG_RUNTIME_DIR": str(folder), **HEADLESS}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.DEVNULL)
     running = Sway(folder, process)
     try:
         until("sway's socket", running.socket.exists)

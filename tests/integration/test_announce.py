@@ -18,7 +18,7 @@ from memo.core.settings import Settings
 from memo.stack.task_queue import LOOK, PREDICT, make_app
 
 SCOPE = "ada@host"
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 class Broker:

@@ -33,7 +33,7 @@ from worker.handlers.notify import NotifyHandler
 START = Operation.PROCESS_START
 YES, NO = "yes", "no"
 ACTIONS = {YES: "Yes", NO: "No"}
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 @pytest.fixture

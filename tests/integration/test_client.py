@@ -33,7 +33,7 @@ from memo.messaging.message import EXCHANGE, FIELD, MAX_STREAM, STREAM, Publishe
 from memo.stack.broker import connect
 
 EVENT = Event(datetime(2026, 3, 2, 9, 15, 4, tzinfo=UTC), Operation.PROCESS_START, "Firefox")
-WAIT_S = 20.0
+WAIT_S = 60.0
 """Far more than a message takes; reached only where one is missing."""
 
 

@@ -23,7 +23,7 @@ from memo.core.predictions import Candidate
 from memo.messaging.message import EXCHANGE, STREAM, Publisher, amqp_connection
 
 EXAMPLES = ROOT / "docs" / "examples"
-WAIT_S = 20.0
+WAIT_S = 60.0
 GROUP = f"example-{os.getpid()}"
 HOSTILE = "evil\x7f$(touch pwned)`touch pwned`; ../../x '\"\\n"
 

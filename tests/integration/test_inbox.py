@@ -27,7 +27,7 @@ from memo.core.settings import Settings
 from memo.protocols import Batch, Stop
 
 SCOPE = "ada@host"
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 """Far more than a notice takes; reached only where one is missing."""
 
 

@@ -20,7 +20,7 @@ from collector.focus.presence import IDLE_S, LOGIND, MANAGER, PROPERTIES, SESSIO
 from collector.sources.wayland import wayland
 
 ROOT, USER, OURS, OTHER = (f"/org/freedesktop/login1{path}" for path in ("", "/user/_7", "/session/_3", "/session/_4"))
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 @pytest.fixture

@@ -118,11 +118,12 @@ def test_an_app_is_used_until_nobody_touches_anything(
         running.open("one", "First")
         with watched(make()) as events:
             until("the window", lambda: _focus(events))
-            for wanted in (["org.example.one"], ["org.example.one"] * 2):
+            for turn in (1, 2):
                 for _ in range(3):
                     running.say("seat seat0 cursor move 1 1")
                     time.sleep(SHORTEST_S / 2)
-                until("that nobody is there", lambda: used() == wanted)  # noqa: B023
+                until("that nobody is there", lambda turn=turn: len(used()) >= turn)  # type: ignore[misc]
+    assert set(used()) == {"org.example.one"}
 
 
 def test_whether_somebody_is_there_is_asked_again_where_who_asks_was_killed(

@@ -25,7 +25,7 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.protocols import Batch, Past, Stop
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOW = datetime.now(UTC).replace(microsecond=0)
 

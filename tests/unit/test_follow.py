@@ -13,7 +13,7 @@ from collector.focus.tracker import FocusTracker, Window
 from memo.core.events import Operation
 from memo.protocols import Batch, Stop
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 class Script:

@@ -12,10 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from collector.sources.inbox.inbox_reader import InboxReader
 from data import replay
 from data.importers import Reject, events, form, lines, open_file, read, rejects, windows
 from data.importers.files import BOM, raw_lines
@@ -166,15 +163,6 @@ def test_an_object_that_is_no_event_is_an_error(fields: dict[str, Any], reason: 
 def test_what_is_no_object_is_an_error(line: bytes) -> None:
     with pytest.raises(GrammarError):
         read_line(line, ZONE)
-
-
-@settings(deadline=None)
-@given(st.binary() | st.binary().map(lambda end: b"2026-03-02 09:00:00 - Started app: " + end))
-def test_any_bytes_are_an_event_or_a_grammar_error(raw: bytes) -> None:
-    try:
-        assert isinstance(read_line(raw, ZONE), Event)
-    except GrammarError as error:
-        assert "\n" not in str(error)
 
 
 @pytest.mark.parametrize("zone", [UTC, ZONE, timezone(-timedelta(hours=12))])
@@ -397,26 +385,6 @@ def test_a_replay_at_no_speed_is_one_sentence(speed: float, home: Home, write: W
     with pytest.raises(UsageError, match="A speed of .+ can't be"):
         replay.replay(write("a.txt", LINES[0]), speed, "a")
     assert list(home.inbox.iterdir()) == []
-
-
-NAMES = ["x" * 251, "名" * 80, "a\\b", "a\nb", "a.tmp", os.fsdecode(b"a\xff"), "..a", " a"]
-
-
-@pytest.mark.parametrize("stem", NAMES)
-def test_a_replay_has_a_scope_that_the_inbox_reads_whatever_the_name(
-    stem: str, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = tmp_path / f"{stem}.txt"
-    file.write_text(LINES[0])
-    scope = replay.scope_of(file)
-
-    def wait(*_: object) -> None:
-        [path] = home.inbox.rglob("*.txt")
-        assert InboxReader(Settings.load(), home, print, lambda _: None)._scope(path.relative_to(home.inbox)) == scope
-
-    monkeypatch.setattr(replay, "_wait_until_read", wait)
-    assert replay.replay(file, 0, scope).startswith("1 lines of ")
-    assert scope != replay.scope_of(tmp_path / f"{stem}2.txt")
 
 
 @pytest.mark.parametrize("ending", [SystemExit(1), KeyboardInterrupt()])

@@ -3,8 +3,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
@@ -12,7 +10,7 @@ from rich.text import Text
 from cli.predictions.predict import _show
 from cli.predictions.watch import LiveScreen, watch
 from cli.predictions.watch_view import WIDE, ShownPrediction, Tally, lines, status
-from cli.terminal.text import safe, short
+from cli.terminal.text import print_line, safe, short
 from db import migrate
 from db.engine import open_store
 from db.intake import events
@@ -67,13 +65,6 @@ def test_lines_fill_the_width_and_no_more(width: int, title: str) -> None:
     for line in plain(message(event, (title,) * 5), width):
         assert width - 3 <= cell_len(line) <= width
         assert safe(line) == line
-
-
-@given(st.text())
-def test_no_text_keeps_what_a_terminal_obeys(text: str) -> None:
-    shown = safe(text)
-    assert len(shown) == len(text)
-    assert all(character.isprintable() or character not in "\x1b\x9b\n\r\t\u202e" for character in shown)
 
 
 def test_markup_in_a_title_is_shown_as_it_is() -> None:
@@ -144,6 +135,22 @@ def test_the_answer_is_chinese_where_that_is_set(capsys: pytest.CaptureFixture[s
 
 def test_nothing_to_say_is_said() -> None:
     assert "nothing to say yet" in plain(message(targets=()), WIDE)[0]
+
+
+def test_a_line_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Recorded(io.TextIOWrapper):
+        def write(self, text: str) -> int:
+            written.append(text)
+            return len(text)
+
+    written = list[str]()
+    monkeypatch.setattr("sys.stdout", Recorded(io.BytesIO()))
+    screen = LiveScreen("en")
+    with screen.status_line(lambda: (1, 0)):
+        screen.show(message())
+        print_line("stopping…")
+    assert len(written) == 4
+    assert all(text.endswith("\n") and text.count("\n") == 1 for text in written), "another thread may write between"
 
 
 def test_without_a_terminal_lines_are_plain(capsys: pytest.CaptureFixture[str]) -> None:

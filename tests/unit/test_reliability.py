@@ -1,10 +1,7 @@
-import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from memo.core.errors import MemoError
 from memo.core.events import Event, Operation
 from memo.testing import ScriptedPredictor
 from training.evaluation import evaluate, metrics, questions, reliability
@@ -31,22 +28,3 @@ def test_answers_are_grouped_by_level_and_operation() -> None:
     assert list(found) == ["fine", "coarse", "process_start"]
     assert found["fine"] == found["coarse"] == found["process_start"]
     assert all(came == 0 for _, came in found["fine"]), "the double repeats, the stream alternates"
-
-
-def test_a_picture_is_drawn(tmp_path: Path) -> None:
-    file = tmp_path / "reliability.png"
-    reliability.draw(judged("aab" * 20), file)
-    assert file.read_bytes().startswith(b"\x89PNG")
-
-
-def test_too_few_answers_or_no_folder_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(MemoError, match="too few to draw"):
-        reliability.draw(judged("aaaaaa"), tmp_path / "x.png")
-    with pytest.raises(MemoError, match="can't be written"):
-        reliability.draw(judged("a" * 40), tmp_path / "none" / "x.png")
-
-
-def test_without_the_library_its_installation_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MemoError, match=f"`{sys.executable} -m pip install matplotlib`"):
-        reliability.draw(judged("a" * 40), tmp_path / "x.png")

@@ -1,10 +1,7 @@
 """The domain of an address: the same name for a site however it is written, and nothing else of it."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from memo.core.grammar import clean
 from memo.core.sites import domain
 
 
@@ -41,9 +38,3 @@ from memo.core.sites import domain
 )
 def test_a_domain_is_what_people_read(url: str, expected: str) -> None:
     assert domain(url) == expected
-
-
-@given(st.text() | st.text().map(lambda rest: "https://" + rest) | st.text().map(lambda rest: "http://xn--" + rest))
-def test_any_text_gives_a_domain_or_nothing(url: str) -> None:
-    found = domain(url)
-    assert found == clean(found) and found.split() == [found] * bool(found)

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from collector.focus.tracker import FocusTracker
 from collector.sources.wayland.i3_ipc import GET_TREE, LONGEST, SUBSCRIBE, WINDOW, WORKSPACE, Frames, message
@@ -17,11 +15,6 @@ from collector.sources.wayland.sway import READ, SwayScreen, focused
 from memo.desktop.apps import Apps
 
 ONE = {"id": 5, "type": "con", "name": "First", "app_id": "one", "pid": 0, "focused": True, "nodes": []}
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*ONE, "window_properties"]), inner),
-    max_leaves=12,
-)
 
 
 class Sent:
@@ -60,16 +53,6 @@ def test_it_subscribes_before_it_asks_what_there_is(sent: Sent) -> None:
     assert asked[1][0] == GET_TREE
 
 
-@given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.text()), max_size=4), st.data())
-def test_messages_are_whole_however_they_are_cut(sent: list[tuple[int, str]], data: st.DataObject) -> None:
-    stream = b"".join(message(kind, json.dumps(text)) for kind, text in sent)
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=5)))
-    frames, found = Frames(), []
-    for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
-        found += frames.feed(stream[start:end])
-    assert found == sent
-
-
 @pytest.mark.parametrize("bad", [b"x" * 14, struct.pack("=6sII", b"i3-ipc", LONGEST + 1, 0)])
 def test_what_is_no_message_ends_the_connection(bad: bytes) -> None:
     with pytest.raises(ConnectionError):
@@ -85,17 +68,6 @@ def test_a_message_that_cannot_be_read_is_passed_over(bad: bytes) -> None:
 def test_bytes_that_are_no_text_are_shown_as_such() -> None:
     bad = b'{"name": "a\xffb"}'
     assert Frames().feed(struct.pack("=6sII", b"i3-ipc", len(bad), 7) + bad) == [(7, {"name": "a\ufffdb"})]
-
-
-@given(st.sampled_from([GET_TREE, WINDOW, WORKSPACE]), JSON)
-def test_no_message_stops_it(kind: int, said: Any) -> None:
-    sent = Sent()
-    for hostile in (said, {"change": "focus", "container": said}, {"change": "title", "container": said}):
-        sent.send(kind, hostile)
-    sent.window("focus")
-    assert seen(sent) == ("one", "First")
-    sent.end.close()
-    sent.ours.close()
 
 
 def test_the_tree_tells_what_has_the_focus_at_first(sent: Sent) -> None:

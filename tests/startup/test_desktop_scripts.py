@@ -1,4 +1,4 @@
-"""What runs inside KDE and GNOME, here in node, with the least of a desktop around it."""
+"""The scripts that run inside KDE and GNOME, run by node with a minimal desktop around them."""
 
 import json
 import re

@@ -1,0 +1,19 @@
+"""Any message survives its encoding."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memo.messaging.message import encode, routing_key
+
+
+@given(st.text())
+def test_any_text_travels_as_json(text: str) -> None:
+    assert json.loads(encode({"text": text})) == {"text": text}
+
+
+@given(st.text(max_size=400))
+def test_a_routing_key_is_one_word_of_bounded_length(scope: str) -> None:
+    key = routing_key(scope)
+    assert not set(key) & set(".*# \n") and len(key.encode()) <= 255

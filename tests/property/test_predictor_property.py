@@ -1,0 +1,76 @@
+"""Any stream of events gets well-formed rankings."""
+
+from datetime import datetime, timedelta, timezone
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rankings import check
+
+from memo.core.events import Event, Operation
+from worker.predictors.history.history_features import FEATURES
+from worker.predictors.mixed import MixedPredictor
+from worker.predictors.mixer import Mixer
+from worker.predictors.ranker import LM_FEATURES
+
+COLUMNS = (*FEATURES, *LM_FEATURES)
+START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
+texts = st.sampled_from(["", "a", "编辑器", "Firefox — 搜索", "x" * 4096, "标" * 4096, "a\nb\x1b[31m", "\ud800", "🚀"])
+moments = st.integers(-100_000, 100_000).map(lambda s: START + timedelta(seconds=s))
+odd_events = st.builds(
+    Event,
+    at=moments,
+    operation=st.sampled_from(Operation),
+    target=texts,
+    app=texts,
+    detail=texts,
+    executable=st.sampled_from(["", "/usr/bin/a"]),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(odd_events, min_size=1, max_size=25), st.integers(1, 12))
+def test_any_stream_gets_well_formed_answers_from_its_first_event_on(events: list[Event], top: int) -> None:
+    predictor, window = MixedPredictor(), list[Event]()
+    for n, event in enumerate(events, 1):
+        predictor.learn(event)
+        window = sorted([*window, event], key=lambda one: one.at)[-5:]
+        check(predictor.predict(window, top), events[:n], top)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(odd_events, min_size=1, max_size=20), st.data())
+def test_a_second_predictor_with_the_same_events_and_asks_gives_the_same_numbers(
+    events: list[Event], data: st.DataObject
+) -> None:
+    asked = data.draw(st.lists(st.booleans(), min_size=len(events), max_size=len(events)))
+    one, other = MixedPredictor(), MixedPredictor()
+    for predictor in (one, other):
+        for event, ask in zip(events, asked, strict=True):
+            predictor.learn(event)
+            if ask:
+                predictor.predict([event], 5)
+    assert one.predict(events[-1:], 10) == other.predict(events[-1:], 10)
+    assert one.weights() == other.weights()
+
+
+matrices = st.integers(2, 6).flatmap(
+    lambda rows: st.lists(
+        st.lists(st.floats(-30, 5), min_size=len(COLUMNS), max_size=len(COLUMNS)), min_size=rows, max_size=rows
+    )
+)
+
+
+@given(matrices, st.data())
+def test_an_outcome_moves_weight_to_the_right_candidate(rows: list[list[float]], data: st.DataObject) -> None:
+    matrix, mixer = np.array(rows), Mixer(COLUMNS)
+    truth = data.draw(st.integers(0, len(rows) - 1))
+    before = mixer.probabilities(matrix, "g")
+    gradient = matrix[truth] - before @ matrix
+    mixer.learn(matrix, "g", truth)
+    after = mixer.probabilities(matrix, "g")
+    assert before.sum() == pytest.approx(1) == after.sum()
+    if np.abs(gradient).max() > 1e-3:
+        assert gradient @ (mixer.shared - Mixer(COLUMNS).shared) > 0
+        assert gradient @ mixer.gates["g"] > 0

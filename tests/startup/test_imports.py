@@ -1,0 +1,30 @@
+"""What the first import of a part loads, in an interpreter of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DAEMONS = (
+    "cli",
+    "memo.stack.celery_main",
+    "collector.collector",
+    "worker.prediction.predict_task",
+    "worker.dispatch.dispatcher",
+    "scheduler.tick",
+)
+
+
+@pytest.mark.parametrize("module", DAEMONS)
+def test_a_part_starts_without_heavy_libraries(module: str, tmp_path: Path) -> None:
+    heavy = {"pandas", "torch", "transformers"} | ({"rich"} if module != "cli" else set())
+    code = f"import sys, {module}; print(*{heavy} & sys.modules.keys())"
+    environment = os.environ | {"MEMO_HOME": str(tmp_path)}
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert loaded.stdout.strip() == ""
+    assert not list(tmp_path.iterdir()), "importing touches no file"
