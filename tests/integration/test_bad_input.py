@@ -124,7 +124,7 @@ def test_what_may_not_be_read(
     monkeypatch.setattr(os, "open", refuse)  # root may read any file
     monkeypatch.setattr(os, "access", lambda path, _: str(path) != "a.txt")
     said = memo(*COMMANDS[command], "a.txt")
-    assert said == "a.txt can't be read (Permission denied); name a file that is there and yours to read."
+    assert said == "a.txt can't be read (Permission denied); name an existing file that you may read."
 
 
 @pytest.mark.parametrize("given", ["folder", "rows.csv"])
@@ -170,6 +170,6 @@ def test_results_that_have_no_place_are_not_worked_out(
     memo: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("a.txt").write_bytes(lines(2020))
-    assert memo("evaluate", "a.txt", "--out", "nowhere/a.csv").startswith("The folder of nowhere/a.csv is not there")
+    assert memo("evaluate", "a.txt", "--out", "nowhere/a.csv").startswith("The folder of nowhere/a.csv does not exist")
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
     assert memo("evaluate", "a.txt", "--out", "a.csv").startswith("a.csv can't be written")

@@ -35,12 +35,12 @@ def test_baselines_agree_to_the_digit_in_every_view(scorer: Path, event_files: l
     for file in event_files:
         asked = questions.from_file(file, UTC, 5, "zh")
         cut = int(len(asked) * evaluate.TRAIN_SHARE)
-        judged = evaluate.chrono(ScriptedPredictor(), asked, cut, lambda _done, _total: None)
+        judged = evaluate.ask_in_order(ScriptedPredictor(), asked, cut, lambda _done, _total: None)
         theirs = scored(scorer, file)
-        for view, names in evaluate.scores(judged).items():
+        for view, names in evaluate.score(judged).items():
             for name in baselines.NAMES:
                 assert names[name] == theirs[name if view == "next" else f"{name} {view}"]
-        for name, found in upcoming_truth.scored(entry.upcoming for entry in judged).items():
+        for name, found in upcoming_truth.score(entry.upcoming for entry in judged).items():
             if name != evaluate.MODEL:
                 assert found["ap"] == theirs[f"up-{name}"]["upcoming_ap"]
                 assert found["n"] == theirs[f"up-{name}"]["n"]

@@ -15,7 +15,8 @@ from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 from data.synthetic.people import SAMPLE_START, person, stream
 from memo.core.errors import MemoError
 from memo.core.events import Event, Operation
-from memo.core.settings import TrainSettings
+from memo.core.settings import Settings, TrainSettings
+from training.build_version import train_adapter
 from training.fitting.fine_tune import train
 from worker.predictors.language_model.language import LanguageModel
 
@@ -36,19 +37,21 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(str(folder / "adapter_model.safetensors"))
 
 
-def test_a_killed_run_goes_on_and_ends_in_the_same_adapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.fitting.fine_tune.CHECKPOINT_STEPS", 2)
-
+def test_a_killed_run_goes_on_and_ends_in_the_same_adapter(tmp_path: Path) -> None:
     def kill(done: int, total: int, loss: float) -> None:
         if done == total - 1:
             raise Killed
 
-    metrics = train(EVENTS, "builtin", tmp_path / "whole", SETTINGS, quiet, "cpu")
+    metrics = train(EVENTS, "builtin", tmp_path / "whole", SETTINGS, quiet, "cpu", checkpoint_steps=2)
     with pytest.raises(Killed):
-        train(EVENTS, "builtin", tmp_path / "killed", SETTINGS, kill, "cpu")
+        train(EVENTS, "builtin", tmp_path / "killed", SETTINGS, kill, "cpu", checkpoint_steps=2)
     assert (tmp_path / "killed" / "checkpoint").is_dir()
     went_on: list[int] = []
-    again = train(EVENTS, "builtin", tmp_path / "killed", SETTINGS, lambda done, *_: went_on.append(done), "cpu")
+
+    def note(done: int, total: int, loss: float) -> None:
+        went_on.append(done)
+
+    again = train(EVENTS, "builtin", tmp_path / "killed", SETTINGS, note, "cpu", checkpoint_steps=2)
     assert went_on[0] > 1
     assert again == metrics
     whole, killed = weights(tmp_path / "whole"), weights(tmp_path / "killed")
@@ -100,5 +103,5 @@ def test_any_causal_model_can_take_the_place_of_the_built_in(tmp_path: Path) -> 
 
 
 def test_too_little_is_said_so(tmp_path: Path) -> None:
-    with pytest.raises(MemoError, match="200 events"):
-        train(EVENTS[:20], "builtin", tmp_path, SETTINGS, quiet, "cpu")
+    with pytest.raises(MemoError, match="20 events are too few to train on; 200 are needed"):
+        train_adapter(EVENTS[:20], Settings(train=SETTINGS), tmp_path, lambda _done, _total: None)

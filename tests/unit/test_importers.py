@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from collector.sources.inbox.inbox_reader import InboxReader
 from data import replay
-from data.importers import Reject, events, form, lines, open_file, read, rejects, windows
+from data.importers import Reject, events, form, lines, open_file, read, rejects
 from data.importers.files import BOM, raw_lines
 from data.importers.line import AHEAD, implausible, read_line
 from memo.core.errors import GrammarError, MemoError, UsageError
@@ -25,6 +25,7 @@ from memo.core.events import Event, Operation
 from memo.core.grammar import MAX_LINE, parse
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from training.evaluation import questions
 
 ZONE = timezone(timedelta(hours=8))
 LINES = [f"2026-03-02 09:00:0{second} - 启动应用: {name}" for second, name in enumerate("甲乙丙丁戊己庚")]
@@ -268,16 +269,16 @@ def test_an_empty_file_is_one_sentence(name: str, content: bytes, write: Write) 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"[", "no valid JSON .line 1"),
-        (b'[{"input": "secret"}', "no valid JSON .line 1"),
-        (b'[{"input": "\xff"}]', "no valid JSON .not UTF-8"),
-        (b"[" + b'{"a":[' * 100_000, "no valid JSON .nested too deeply"),
-        (b"[1]", "no JSON list of windows"),
-        (b'[{"input": 1}]', "no JSON list of windows"),
-        (b'[{"input": "a", "output": []}]', "no JSON list of windows"),
-        (b'[{"input": "a"}, "secret"]', "no JSON list of windows"),
-        (b'"secret"', "no JSON list of windows"),
-        ("[]".encode("utf-16"), "no JSON list of windows"),
+        (b"[", "not valid JSON .line 1"),
+        (b'[{"input": "secret"}', "not valid JSON .line 1"),
+        (b'[{"input": "\xff"}]', "not valid JSON .not UTF-8"),
+        (b"[" + b'{"a":[' * 100_000, "not valid JSON .nested too deeply"),
+        (b"[1]", "not a JSON list of windows"),
+        (b'[{"input": 1}]', "not a JSON list of windows"),
+        (b'[{"input": "a", "output": []}]', "not a JSON list of windows"),
+        (b'[{"input": "a"}, "secret"]', "not a JSON list of windows"),
+        (b'"secret"', "not a JSON list of windows"),
+        ("[]".encode("utf-16"), "not a JSON list of windows"),
     ],
 )
 def test_wrong_json_is_one_sentence(content: bytes, said: str, write: Write) -> None:
@@ -298,10 +299,10 @@ def test_what_is_no_file_is_one_sentence(tmp_path: Path, write: Write) -> None:
     bound = socket.socket(socket.AF_UNIX)
     bound.bind(str(tmp_path / "socket"))
     for path in (tmp_path, tmp_path / "pipe", Path("/dev/null")):
-        with pytest.raises(UsageError, match=f"{path} is no regular file; name files"):
+        with pytest.raises(UsageError, match=f"{path} is not a regular file; name files"):
             form(path)
     for path in (tmp_path / "none", tmp_path / "socket", tmp_path / ("x" * 300), write("a", "b") / "c"):
-        with pytest.raises(UsageError, match=r"can't be read \(.+\); name a file that is there and yours to read\.$"):
+        with pytest.raises(UsageError, match=r"can't be read \(.+\); name an existing file that you may read\.$"):
             form(path)
     bound.close()
 
@@ -325,8 +326,9 @@ def test_a_line_that_repeats_in_windows_is_one_event_each_time(write: Write) -> 
 
 
 @pytest.mark.parametrize("name", ["windows.json", "lines.txt", "rows.csv"])
-def test_windows_of_any_form_are_five_lines_and_the_next(name: str, write: Write) -> None:
-    assert windows(write(name, FORMS[name]), ZONE, "zh") == [(LINES[:5], LINES[5]), (LINES[1:6], LINES[6])]
+def test_questions_of_any_form_are_five_lines_and_the_next(name: str, write: Write) -> None:
+    asked = questions.from_file(write(name, FORMS[name]), ZONE, 5, "zh")
+    assert [(one.prompt.split("\n"), one.reference) for one in asked] == [(LINES[:5], LINES[5]), (LINES[1:6], LINES[6])]
 
 
 def test_lines_stand_as_they_are_the_bad_ones_too(write: Write) -> None:
@@ -365,10 +367,9 @@ def test_a_rejects_file_stays_in_its_folder_whatever_the_name(name: str, tmp_pat
     assert json.loads(line)["file"] == name
 
 
-def test_a_rejects_file_stops_growing(tmp_path: Path, reject: Reject, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rejects, "MAX_BYTES", 200)
+def test_a_rejects_file_stops_growing(tmp_path: Path, reject: Reject) -> None:
     for _ in range(3):
-        written = rejects.write(tmp_path, "a", [reject] * 5)
+        written = rejects.write(tmp_path, "a", [reject] * 5, max_bytes=200)
     assert len(written.read_text().splitlines()) == 2
 
 

@@ -24,18 +24,18 @@ def test_both_languages_have_the_same_keys() -> None:
 
 
 def test_hits_and_mrr_at_five() -> None:
-    scores = metrics.ranked([1, 2, None, 6])
+    scores = metrics.score_ranks([1, 2, None, 6])
     assert (scores["n"], scores["hit@1"], scores["hit@3"], scores["hit@5"]) == (4, 0.25, 0.5, 0.5)
     assert scores["mrr"] == (1 + 1 / 2) / 4
 
 
 def test_nothing_to_score_is_an_error() -> None:
     with pytest.raises(ValueError, match="nothing to score"):
-        metrics.ranked([])
+        metrics.score_ranks([])
 
 
 def test_exact_counts_whole_and_partial_half() -> None:
-    assert metrics.matched([1, 1, 2, None], [True, False, False, False]) == {
+    assert metrics.score_exact([1, 1, 2, None], [True, False, False, False]) == {
         "exact": 0.25,
         "partial": 0.25,
         "overall": 0.375,
