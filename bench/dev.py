@@ -3,10 +3,10 @@
     python bench/dev.py FILE.json… [--without COLUMN…] [--model] [--parts]
 
 Each window is asked before its answer is learned; the last 20 % are left for bench/accuracy.py. `--without` sets
-columns of the mixer to zero, to see what they earn; `--model` adds the built-in language model. The log-loss is that of
-the truth in nats, with `new_probability` for a truth that is not among the candidates. `--parts` adds a table of windows
-where counts say little: the first 20 %, answers never seen before, and windows whose last action was rare. An app or a
-site never seen before has no other coarse form, so it cannot be a coarse hit.
+columns of the mixer to zero, to see what they earn; `--model` adds the built-in language model. The log-loss is that
+of the truth in nats, with `new_probability` for a truth that is not among the candidates. `--parts` adds a table of
+windows where counts say little: the first 20 %, answers never seen before, and windows whose last action was rare.
+An app or a site never seen before has no other coarse form, so it cannot be a coarse hit.
 """
 
 import argparse

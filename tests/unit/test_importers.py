@@ -395,7 +395,7 @@ def test_a_replay_into_no_scope_is_one_sentence(home: Home, write: Write) -> Non
 
 @pytest.mark.parametrize("speed", [-1, math.nan, math.inf])
 def test_a_replay_at_no_speed_is_one_sentence(speed: float, home: Home, write: Write) -> None:
-    with pytest.raises(UsageError, match="A speed of .+ can't be"):
+    with pytest.raises(UsageError, match="is not a speed"):
         replay.replay(write("a.txt", LINES[0]), speed, "a")
     assert list(home.inbox.iterdir()) == []
 
