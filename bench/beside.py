@@ -28,7 +28,7 @@ from activitywatch import Served, event, free_port, serving  # noqa: E402
 EVENTS = 100_000
 POST = 1_000  # events per request to ActivityWatch, its fastest way
 BEATS = 1_000  # heartbeats of one event each, as its watchers send them
-READS = 5  # of one day
+READS = 5  # reads of one day
 BUCKET = "bench"
 BEATEN = "beaten"  # bucket of the heartbeats
 

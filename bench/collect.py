@@ -25,7 +25,7 @@ from memo.core.paths import Home
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from xserver import Desktop, new_desktop  # noqa: E402
 
-CHANGES = 1_000  # of focus
+CHANGES = 1_000  # focus changes
 OVER_S = 60.0  # duration of all changes
 WINDOWS = 4
 PAUSE_S = 0.001  # between two queries for a row

@@ -42,7 +42,7 @@ from worker.handlers.preload_app import PreloadAppHandler
 
 DAY_S = 86_400
 QUIET_S = 0.5  # after caches were dropped, for other processes to read back what they need
-STATES = ("warm", "cold")  # of an app that is launched during a preload
+STATES = ("warm", "cold")  # states of an app that is launched during a preload
 Figures = dict[str, float]
 
 

@@ -23,7 +23,7 @@ from memo.core.paths import Home
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from histories import Chromium, Firefox  # noqa: E402
 
-VISITS = 100_000  # of the first import
+VISITS = 100_000  # in the first import
 DAYS = 29
 OLD = 20_000  # visits in a history before a new one is measured
 TIMES = 3  # new visits

@@ -27,12 +27,12 @@ from worker.predictors.language_model.language import BUILTIN, CONTEXT_TOKENS
 
 VOCABULARY = 2048  # tokens
 PEOPLE = 1600
-DAYS = 2  # of each person
-MOST_EVENTS = 900  # of each person
+DAYS = 2  # per person
+MOST_EVENTS = 900  # per person
 FIRST_PERSON = 1000  # lower seeds are left for samples and tests
-SHORT_TOKENS = 400  # of a chunk of the first people; short chunks cost less per token
-SHORT_SHARE = 0.35  # of the people
-STEP_TOKENS = 2048
+SHORT_TOKENS = 400  # chunk length for the first people; short chunks cost less per token
+SHORT_SHARE = 0.35  # share of people with short chunks
+STEP_TOKENS = 2048  # batch size
 PEAK_RATE = 1.5e-3
 WARM_UP_STEPS = 50
 

@@ -27,7 +27,7 @@ from training.evaluation.evaluate import MODEL, Judged, best_baseline
 from training.evaluation.metrics import key_of
 from training.evaluation.questions import Question
 
-JUDGED_SHARE = 0.2  # of the stream, its newest part, which the candidate is not trained on
+JUDGED_SHARE = 0.2  # newest part of the stream, which the candidate is not trained on
 MIN_JUDGED = 30  # windows
 MAX_JUDGED = 500  # windows
 FLOOR = 1e-4  # probability of a truth that is not among the candidates

@@ -43,18 +43,13 @@ def evaluate(
 
     Each file is one person: the first 80 % of the windows train, the others are asked in order.
     """
-    from data.importers import form
     from memo.core import logs
     from training.evaluation import evaluate as evaluation
     from training.evaluation import questions, reliability, report, results
 
     settings, home = Settings.load(), Home.find()
     logs.setup(home.logs, "cli")
-    for file in files:
-        form(file)  # check every file before the first evaluation
-    destination = results.choose_destination(out, force)
-    if plot is not None and (plot.suffix != ".png" or (plot.exists() and not force)):
-        raise UsageError(f"{plot} already exists, or its name does not end with .png; name another, or add --force.")
+    destination = _check(files, out, plot, force)
     fit = _fit(version, settings, home)
     reports: list[dict[str, Any]] = []
     rows: list[results.Result] = []
@@ -73,6 +68,19 @@ def evaluate(
     else:
         _show(reports)
         print(f"Each answer is in {destination}.")
+
+
+def _check(files: list[Path], out: Path | None, plot: Path | None, force: bool) -> Path:
+    """Return the destination. Raises MemoError before the first evaluation for a file that can't be read or written."""
+    from data.importers import form
+    from training.evaluation.results import choose_destination
+
+    for file in files:
+        form(file)
+    destination = choose_destination(out, force)
+    if plot is not None and (plot.suffix != ".png" or (plot.exists() and not force)):
+        raise UsageError(f"{plot} already exists, or its name does not end with .png; name another, or add --force.")
+    return destination
 
 
 def _fit(version: str | None, settings: Settings, home: Home) -> "Fit":

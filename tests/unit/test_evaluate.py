@@ -35,13 +35,13 @@ def windows(folder: Path, names: str) -> Path:
     return file
 
 
-def test_windows_give_their_stream_back(tmp_path: Path) -> None:
+def test_questions_of_windows_give_their_stream(tmp_path: Path) -> None:
     asked = questions.from_file(windows(tmp_path, "abcabcd"), UTC, 3, "en")
     assert questions.stream(asked) == stream("abcabcd")
     assert questions.stream(questions.from_events(stream("abcabcd"), 3, "en")) == stream("abcabcd")
 
 
-def test_a_window_is_asked_before_its_answer_is_known() -> None:
+def test_ask_in_order_asks_before_it_learns() -> None:
     asked = questions.from_events(stream("aaaaab"), 3, "en")
     judged = evaluate.ask_in_order(ScriptedPredictor(), asked, 0, silent)
     assert len(judged) == 3
@@ -49,7 +49,7 @@ def test_a_window_is_asked_before_its_answer_is_known() -> None:
     assert [key.action.target for key in views.answers(judged[-1].ranking)["next"]] == ["a"]
 
 
-def test_scores_of_a_predictor_that_repeats() -> None:
+def test_score_of_a_repeating_predictor() -> None:
     asked = questions.from_events(stream("aaaaaaab"), 3, "en")
     found = evaluate.score(evaluate.ask_in_order(ScriptedPredictor(), asked, 0, silent))["next"]
     assert found["memo"]["hit@1"] == found["repeat"]["hit@1"] == 0.8
@@ -58,7 +58,7 @@ def test_scores_of_a_predictor_that_repeats() -> None:
     assert found["memo"]["malformed"] == 0
 
 
-def test_process_lines_are_no_human_action() -> None:
+def test_human_truths_skip_process_events() -> None:
     lines = ["Started app: A", "Closed app: A", "Visited site a.b", "Started app: B", "Visited site c.d"]
     events = [parse(f"2026-03-02 09:00:{second:02} - {line}", UTC) for second, line in enumerate(lines, start=10)]
     asked = questions.from_events(events, 1, "en")
@@ -66,19 +66,19 @@ def test_process_lines_are_no_human_action() -> None:
     assert [truth and truth.action.target for truth in truths] == ["a.b", "a.b", "c.d", "c.d"]
 
 
-def test_log_loss_is_that_of_the_truth() -> None:
+def test_log_loss_uses_the_truth() -> None:
     judged = evaluate.ask_in_order(ScriptedPredictor(), questions.from_events(stream("aaaa"), 3, "en"), 0, silent)
     assert log_loss(judged) == pytest.approx(0.6931, abs=1e-4)
 
 
-def test_a_file_without_windows_is_one_sentence(tmp_path: Path) -> None:
+def test_questions_of_a_file_without_windows_raise(tmp_path: Path) -> None:
     file = tmp_path / "empty.json"
     file.write_text("[]")
     with pytest.raises(MemoError, match="no window"):
         questions.from_file(file, UTC, 5, "en")
 
 
-def test_results_in_the_words_of_the_language_and_harmless(tmp_path: Path) -> None:
+def test_results_are_in_the_language_and_harmless(tmp_path: Path) -> None:
     assert results.status("zh", True, True) == "完全正确"
     assert results.status("zh", False, True) == "部分正确"
     assert results.status("en", False, False) == "wrong"
@@ -91,7 +91,7 @@ def test_results_in_the_words_of_the_language_and_harmless(tmp_path: Path) -> No
     assert row == ["'=1+1", "'@x", "r", "exact", "ppm", "'-2", "wrong"]
 
 
-def test_an_existing_file_is_kept(tmp_path: Path) -> None:
+def test_destination_that_exists_raises(tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
     file.write_text("mine")
     with pytest.raises(UsageError, match="--force"):
@@ -104,7 +104,7 @@ def test_an_existing_file_is_kept(tmp_path: Path) -> None:
         results.choose_destination(tmp_path / "ev", False)
 
 
-def test_what_is_upcoming_is_quiet_and_comes_within_ten_minutes() -> None:
+def test_upcoming_truth_is_quiet_and_comes_in_ten_minutes() -> None:
     seconds = {"a": 0, "b": 10, "c": 100, "a ": 400, "b ": 5000}
     events = [
         Event(START + timedelta(seconds=second), Operation.PROCESS_START, name.strip())
@@ -118,6 +118,6 @@ def test_what_is_upcoming_is_quiet_and_comes_within_ten_minutes() -> None:
     assert first[0] < second[0]
 
 
-def test_average_precision_counts_the_order() -> None:
+def test_average_precision_depends_on_the_order() -> None:
     assert upcoming_truth.average_precision([(0.9, True), (0.5, False), (0.1, True)]) == pytest.approx((1 + 2 / 3) / 2)
     assert upcoming_truth.average_precision([(0.9, False)]) == 0

@@ -19,34 +19,34 @@ def judged(names: str) -> list[Judged]:
     return evaluate.ask_in_order(ScriptedPredictor(), asked, 0, lambda _done, _total: None)
 
 
-def test_bins_hold_all_answers_and_give_the_error() -> None:
-    said = [(0.9, 1.0)] * 10 + [(0.1, 1.0)] * 10
-    found = reliability.measure(said)
+def test_measure_bins_all_answers_and_gives_the_error() -> None:
+    answers = [(0.9, 1.0)] * 10 + [(0.1, 1.0)] * 10
+    found = reliability.measure(answers)
     assert sum(size for _, _, size in found["bins"]) == found["n"] == 20
-    assert found["ece"] == metrics.ece(said) == pytest.approx(0.5)
+    assert found["ece"] == metrics.ece(answers) == pytest.approx(0.5)
 
 
-def test_answers_are_grouped_by_level_and_operation() -> None:
+def test_group_answers_by_level_and_operation() -> None:
     found = reliability.group_answers(judged("ab" * 20))
     assert list(found) == ["fine", "coarse", "process_start"]
     assert found["fine"] == found["coarse"] == found["process_start"]
     assert all(came == 0 for _, came in found["fine"]), "the double repeats, the stream alternates"
 
 
-def test_a_picture_is_drawn(tmp_path: Path) -> None:
+def test_draw_writes_a_png(tmp_path: Path) -> None:
     file = tmp_path / "reliability.png"
     reliability.draw(judged("aab" * 20), file)
     assert file.read_bytes().startswith(b"\x89PNG")
 
 
-def test_too_few_answers_or_no_folder_is_one_sentence(tmp_path: Path) -> None:
+def test_draw_of_too_few_answers_or_without_folder_raises(tmp_path: Path) -> None:
     with pytest.raises(MemoError, match="too few to draw"):
         reliability.draw(judged("aaaaaa"), tmp_path / "x.png")
     with pytest.raises(MemoError, match="can't be written"):
         reliability.draw(judged("a" * 40), tmp_path / "none" / "x.png")
 
 
-def test_without_the_library_its_installation_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_draw_without_matplotlib_names_its_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MemoError, match=f"`{sys.executable} -m pip install matplotlib`"):
         reliability.draw(judged("a" * 40), tmp_path / "x.png")

@@ -15,8 +15,8 @@ from memo.core.predictions import Candidate
 
 CUTS = (1, 3, 5)
 MRR_DEPTH = 5  # a truth further down counts 0; baselines give no more candidates
-BINS = 10  # of the calibration error
-ROUNDS = 1_000  # of the bootstrap
+BINS = 10  # in the calibration error
+ROUNDS = 1_000  # bootstrap samples
 BLOCK = 10  # consecutive windows drawn together when models are compared
 
 _DETAIL_COUNTS = frozenset({Operation.APP_USAGE, Operation.TIME_CONTEXT})

@@ -9,7 +9,7 @@ from memo.core.events import Event
 from memo.core.predictions import HORIZON_S, QUIET_S, UPCOMING_OPERATIONS, Upcoming
 from training.evaluation.metrics import Key, key, key_of
 
-TIME_CONSTANT_S = 3_600  # of the baseline `decay`
+TIME_CONSTANT_S = 3_600  # in the baseline `decay`
 
 Rows = dict[str, list[tuple[float, bool]]]
 """Name -> (score, whether it came within the horizon) of each quiet action."""

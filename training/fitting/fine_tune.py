@@ -18,10 +18,10 @@ from training.fitting.examples import Example, compute_loss, cut_chunks
 from worker.predictors.language_model.label_coding import Vocabulary
 from worker.predictors.language_model.language import CONTEXT_TOKENS, choose_device, fingerprint, load_base, quiet_peft
 
-HELD_OUT = 0.1  # of the stream, its last part, which measures the adapter and does not train it
+HELD_OUT = 0.1  # last part of the stream, which measures the adapter and does not train it
 CHUNK_TOKENS = CONTEXT_TOKENS // 2  # shorter than the reader's context: more steps, each with its own beginning
 STEP_CHUNKS = 2
-WARM_UP = 0.1  # of the steps
+WARM_UP = 0.1  # share of the steps
 CHECKPOINT_STEPS = 10
 
 OnProgress = Callable[[int, int, float], None]
