@@ -1,5 +1,6 @@
 """Synthetic people: deterministic by seed, in time order, written and read without loss."""
 
+import tomllib
 from collections import Counter
 from datetime import UTC
 from pathlib import Path
@@ -10,6 +11,8 @@ import data
 from data.synthetic.people import SAMPLE_LANGUAGE, SAMPLE_START, person, sample, stream
 from memo.core.events import Operation
 from memo.core.grammar import Language, language_of, parse, write
+
+ROOT = Path(data.__file__).parents[1]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -48,3 +51,10 @@ def test_sample_is_the_shipped_day() -> None:
     assert shipped == [write(event, SAMPLE_LANGUAGE) for event in sample()[1]]
     assert 300 <= len(shipped) <= 450
     assert max(event.at for event in sample()[0]) < min(event.at for event in sample()[1])
+
+
+def test_generator_is_imported_by_no_shipped_module() -> None:
+    shipped = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    files = [file for room in shipped["packages"] for file in (ROOT / room).rglob("*.py")]
+    importing = {str(file.relative_to(ROOT)) for file in files if "data.synthetic" in file.read_text("utf-8")}
+    assert {name for name in importing if not name.startswith(tuple(shipped["exclude"]))} == set()
