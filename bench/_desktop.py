@@ -1,4 +1,4 @@
-"""A screen without a screen for programs that measure apps: X server, session bus, and the moment of a first window."""
+"""A virtual desktop to measure apps on: an X server, a session bus, and the time of an app's first window."""
 
 import os
 import select
@@ -15,15 +15,14 @@ from Xlib import X
 from Xlib.display import Display
 from Xlib.error import XError
 
-LONGEST_S, NARROW = 90.0, 100
-"""For a window to come; windows narrower than this, in pixels, are helpers that nobody sees."""
-SETTLED_S = 1.5
-"""After its window a launch has read what it needs."""
+LONGEST_S = 90.0  # wait for a window
+NARROW = 100  # pixels; narrower windows are invisible helpers
+SETTLED_S = 1.5  # after its first window an app has read what it needs
 
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """What is started, and a part of the class of its window, in lower case."""
+    """An app, the command that starts it, and a part of its window's class, in lower case."""
 
     name: str
     command: tuple[str, ...]
@@ -32,15 +31,14 @@ class App:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """An app whose first window is there."""
+    """An app that shows its first window."""
 
     process: "subprocess.Popen[bytes]"
-    began_at: float
-    """Seconds since the epoch."""
-    ms: float
+    began_at: float  # seconds since the epoch
+    ms: float  # from the start to the first window
 
     def end(self) -> None:
-        """End it, with all that it has started."""
+        """Kill the app and every process that it started."""
         found = self.tree()
         for one in reversed(found):
             with suppress(psutil.NoSuchProcess):
@@ -49,7 +47,7 @@ class Running:
         psutil.wait_procs(found, LONGEST_S)
 
     def tree(self) -> list[psutil.Process]:
-        """Its processes."""
+        """Return the app's processes."""
         with suppress(psutil.NoSuchProcess):
             first = psutil.Process(self.process.pid)
             return [first, *first.children(recursive=True)]
@@ -94,7 +92,7 @@ class Desktop:
 
 @contextmanager
 def new_desktop(home: Path) -> Iterator[Desktop]:
-    """A server and a bus of its own; `home` is the home folder of what is started there."""
+    """Start an X server and a session bus; apps that are launched there have `home` as their home folder."""
     with tempfile.TemporaryDirectory() as runtime:
         reads, writes = os.pipe()
         server = subprocess.Popen(
@@ -103,8 +101,8 @@ def new_desktop(home: Path) -> Iterator[Desktop]:
             stderr=subprocess.DEVNULL,
         )
         os.close(writes)
-        with open(reads, encoding="ascii") as said:
-            display = f":{said.readline().strip()}"
+        with open(reads, encoding="ascii") as answer:
+            display = f":{answer.readline().strip()}"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
         environment |= {"DISPLAY": display, "HOME": str(home), "XDG_RUNTIME_DIR": runtime}
         bus = subprocess.Popen(

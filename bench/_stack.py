@@ -1,4 +1,4 @@
-"""What the programs that measure share: a home of their own, the stack in it, events, tables."""
+"""Shared by the programs that measure: a temporary home, the stack in it, events, and the report."""
 
 import os
 import platform
@@ -26,17 +26,16 @@ from memo.core.settings import Settings
 from memo.stack import running
 
 MEMO = Path(sys.executable).parent / "memo"
-BUSY, SETTLE_S = 1.0, 60.0
-"""Above this load average other work disturbs; so long it is given to pass."""
-DAYS = 12
-"""Of one invented person; more events are those of several people, day after day."""
+BUSY = 1.0  # load average above which other work disturbs a measurement
+SETTLE_S = 60.0  # longest wait for the load to fall
+DAYS = 12  # of one invented person; more events come from several people, one after another
 
 Row = tuple[str, str, str]
 """Figure, goal, result."""
 
 
 class Report:
-    """A program's table; made when the program begins, so that the load is not its own."""
+    """A program's table; create it first, so that the load average does not include the program's own work."""
 
     def __init__(self, title: str) -> None:
         deadline = time.monotonic() + SETTLE_S
@@ -45,11 +44,11 @@ class Report:
         self._title, self._load, self._rows = title, os.getloadavg()[0], list[Row]()
 
     def add(self, figure: str, result: str, goal: str = "") -> None:
-        """A row."""
+        """Add a row."""
         self._rows.append((figure, goal, result))
 
     def show(self) -> None:
-        """Print it."""
+        """Print the table as markdown."""
         load = f"load average {self._load:.1f}" + (", **measured under load**" if self._load > BUSY else "")
         print(f"## {self._title}\n")
         print(f"`.venv/bin/python {' '.join(sys.argv)}` on {machine()}; {load}.\n")
@@ -60,7 +59,7 @@ class Report:
 
 
 def machine() -> str:
-    """This machine and today."""
+    """Return a description of this machine, with the date."""
     memory = psutil.virtual_memory().total / 2**30
     return (
         f"{os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB, "
@@ -70,11 +69,11 @@ def machine() -> str:
 
 @contextmanager
 def new_home() -> Iterator[Home]:
-    """An empty MEMO_HOME, removed at the end; no other setting comes from the environment."""
+    """Provide an empty MEMO_HOME, removed at the end, without any other setting from the environment."""
     for name in [name for name in os.environ if name.startswith("MEMO_") and name != "MEMO_EVENT_FILES"]:
         del os.environ[name]
     root = tempfile.mkdtemp(prefix="mb", dir="/tmp")
-    os.environ |= {"MEMO_HOME": root, "MEMO_SOURCES__ON": '["inbox"]'}  # what is done here meanwhile is not measured
+    os.environ |= {"MEMO_HOME": root, "MEMO_SOURCES__ON": '["inbox"]'}  # nothing that happens on this desktop
     try:
         yield (home := Home.find())
     finally:
@@ -84,7 +83,7 @@ def new_home() -> Iterator[Home]:
 
 @contextmanager
 def up() -> Iterator[None]:
-    """The whole stack, in the background."""
+    """Run the whole stack in the background."""
     memo("up")
     try:
         yield
@@ -93,7 +92,7 @@ def up() -> Iterator[None]:
 
 
 def memo(*words: str) -> str:
-    """What a command prints; the end of all, with what it says, where it fails."""
+    """Run a `memo` command and return its output; exit with its errors if it fails."""
     done = subprocess.run([MEMO, *words], capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"memo {' '.join(words)}: {done.stderr}")
@@ -101,7 +100,7 @@ def memo(*words: str) -> str:
 
 
 def seconds(call: Callable[[], object]) -> float:
-    """How long a call takes."""
+    """Return how long a call takes."""
     began = time.perf_counter()
     call()
     return time.perf_counter() - began
@@ -109,7 +108,7 @@ def seconds(call: Callable[[], object]) -> float:
 
 @contextmanager
 def store(home: Home) -> Iterator[Store]:
-    """The home's store."""
+    """Open the home's store."""
     opened = open_store(Settings.load(), home)
     try:
         yield opened
@@ -118,7 +117,7 @@ def store(home: Home) -> Iterator[Store]:
 
 
 def wait_for(seq: int, opened: Store) -> None:
-    """Until so many events are stored."""
+    """Wait until the event number `seq` is stored."""
     scope = Settings.load().scope
     while True:
         with opened.read() as session:
@@ -128,12 +127,12 @@ def wait_for(seq: int, opened: Store) -> None:
 
 
 def invented(number: int) -> list[Event]:
-    """So many events of invented people, in order, all of them past."""
+    """Return past events of invented people, in order."""
     return list(islice(_days(datetime.now(UTC)), number))[::-1]
 
 
 def _days(now: datetime) -> Iterator[Event]:
-    """Backwards from today, `DAYS` of one person, then of the next one."""
+    """Yield events backwards from today: `DAYS` days of one person, then of the next one."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     for nth in count(1):
         start = midnight - timedelta(days=DAYS * nth + 1)
@@ -141,12 +140,12 @@ def _days(now: datetime) -> Iterator[Event]:
 
 
 def write_lines(path: Path, given: Sequence[Event]) -> None:
-    """A file of event lines."""
+    """Write a file of event lines."""
     path.write_text("".join(f"{write(event, 'en')}\n" for event in given), "utf-8")
 
 
 def processes() -> dict[int, str]:
-    """The stack's processes, each with the name of its part."""
+    """Return the pids of the stack's processes, each with the name of its part."""
     state = running.state(Home.find())
     found = {state["pid"]: "supervisor"}
     for part in state["parts"]:
@@ -156,15 +155,15 @@ def processes() -> dict[int, str]:
 
 
 def median(values: Sequence[float]) -> float:
-    """The middle one."""
+    """Return the median."""
     return statistics.median(values)
 
 
 def share(values: Sequence[float], of: float) -> float:
-    """The value that this share of all lies not above."""
+    """Return the quantile `of`: this share of the values is no larger."""
     return sorted(values)[min(len(values) - 1, int(len(values) * of))]
 
 
 def p50_p99(values: Sequence[float]) -> str:
-    """Two figures of seconds, in milliseconds."""
+    """Return p50 and p99 of values in seconds, as milliseconds."""
     return f"{median(values) * 1e3:.1f} / {share(values, 0.99) * 1e3:.1f} ms"

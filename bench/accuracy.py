@@ -1,62 +1,34 @@
-"""How well MEMO predicts: the leak-free protocol on files of real events, as markdown tables.
+"""How well MEMO predicts: its scores and those of the baselines on recorded event files, as markdown tables.
 
-    python bench/accuracy.py FILE…        (or files and folders named in MEMO_EVENT_FILES)
+    python bench/accuracy.py FILE…        (or files and folders in MEMO_EVENT_FILES)
 
-Each file is a person of their own: the first 80 % of the windows train, the rest is asked in order, each window
-before its answer is known, of the model and of the baselines alike.
+Each file is one person. The first 80 % of the windows train; the others are asked in order, each window before its
+answer is learned, of the model and of the baselines alike, so nothing leaks.
 """
 
-import os
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from _stack import machine
+from _tables import difference, event_files, silent, table
+from random_split import LOOK_UP, look_up
 
 from memo.core.events import HUMAN
 from memo.core.settings import Settings
-from training.build_version import Progress
 from training.evaluation import evaluate, questions
 from training.evaluation.baselines import NAMES
-from training.evaluation.report import Protocol, existing, fresh, report, scored
+from training.evaluation.report import existing, first_asked, fresh, report, summarize
 from training.evaluation.views import View
 from worker.predictors.mixed import MixedPredictor
 
 COLUMNS = ("hit@1", "hit@3", "hit@5", "mrr", "exact", "overall", "ece", "malformed")
 VIEWS: tuple[View, ...] = ("coarse", "human", "human coarse")
-CUTS = (1, 5)
+CUTS = (1, 5)  # hit@k of the other views
 OURS = {"fresh": "memo, fine-tuned", "builtin": "memo, as it ships"}
 
 
-@contextmanager
-def silent(_words: str) -> Iterator[Progress]:
-    """No progress bar."""
-    yield lambda _done, _total: None
-
-
-def files() -> list[Path]:
-    """Files named as arguments, else in MEMO_EVENT_FILES; a folder stands for its JSON files."""
-    named = sys.argv[1:] or os.environ.get("MEMO_EVENT_FILES", "").split(os.pathsep)
-    places = [Path(name) for name in named if name]
-    return [file for place in places for file in (sorted(place.glob("*.json")) if place.is_dir() else [place])]
-
-
-def cell(value: float | int | None) -> str:
-    """A figure."""
-    return "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
-
-
-def table(title: str, columns: Sequence[str], rows: dict[str, list[Any]]) -> str:
-    """Rows under a head."""
-    lines = [f"| {title} | " + " | ".join(columns) + " |", "| --- |" + " --: |" * len(columns)]
-    lines += [f"| {name} | " + " | ".join(map(cell, cells)) + " |" for name, cells in rows.items()]
-    return "\n".join(lines)
-
-
 def next_action(reports: dict[str, dict[str, Any]]) -> str:
-    """How versions and baselines answer what comes next."""
+    """Return the scores of versions and baselines for the next action."""
     rows = {OURS[version]: found["scores"]["memo"] for version, found in reports.items()}
     rows |= {name: scores for name, scores in next(iter(reports.values()))["scores"].items() if name != "memo"}
     title = f"next action, n = {next(iter(reports.values()))['n']}"
@@ -64,7 +36,7 @@ def next_action(reports: dict[str, dict[str, Any]]) -> str:
 
 
 def views(reports: dict[str, dict[str, Any]]) -> str:
-    """How they answer the other questions."""
+    """Return the scores in the other views."""
 
     def cells(found: dict[str, Any], name: str) -> list[Any]:
         rates = [found["views"][view][name][f"hit@{cut}"] for view in VIEWS for cut in CUTS]
@@ -78,20 +50,14 @@ def views(reports: dict[str, dict[str, Any]]) -> str:
     return table(f"other views, n = {first['views']['human']['memo']['n']} human", columns, rows)
 
 
-def difference(name: str, found: dict[str, Any]) -> str:
-    """How far the model is ahead of a baseline, with the interval."""
-    low, high = found["95"]
-    return f"{name} {found['difference']:+.3f} [{low:+.3f}, {high:+.3f}]"
+def ahead(differences: dict[str, Any]) -> str:
+    """Return how far the model is ahead of each baseline at hit@1, as a sentence."""
+    texts = [difference(name, found["hit@1"]) for name, found in differences.items()]
+    return f"Ahead at hit@1, with the 95 % interval of a block bootstrap: {', '.join(texts)}."
 
 
-def ahead(found: dict[str, Any]) -> str:
-    """How far the model is ahead of each baseline, by blocks of windows."""
-    said = [difference(name, differences["hit@1"]) for name, differences in found["ahead"].items()]
-    return "Ahead at hit@1, with the 95 % interval of a block bootstrap: " + ", ".join(said) + "."
-
-
-def acts(judged: Sequence[evaluate.Judged]) -> int:
-    """How many human actions the windows wait for: through process noise many wait for the same one."""
+def count_human(judged: Sequence[evaluate.Judged]) -> int:
+    """Return how many human actions the windows ask for; with process events between, many ask for the same one."""
     found, waiting = 0, False
     for one in judged:
         waiting |= "human" in one.truth
@@ -101,51 +67,49 @@ def acts(judged: Sequence[evaluate.Judged]) -> int:
 
 
 def ahead_in_views(judged: Sequence[evaluate.Judged]) -> str:
-    """How far the model is ahead of the best baseline of each other view."""
-    found, said = evaluate.scores(judged), []
+    """Return how far the model is ahead of the best baseline of each other view, as a sentence."""
+    found, texts = evaluate.score(judged), []
     for view, cut in ((view, cut) for view in VIEWS for cut in CUTS):
         best = max(NAMES, key=lambda name: found[view][name][f"hit@{cut}"])
-        differences = evaluate.ahead_of_baseline(judged, best, view)
-        said.append(difference(f"{view} @{cut} {best}", differences[f"hit@{cut}"]))
-    words = ", ".join(said)
+        differences = evaluate.compare_with_baseline(judged, best, view)
+        texts.append(difference(f"{view} @{cut} {best}", differences[f"hit@{cut}"]))
     return (
-        f"The human windows wait for {acts(judged)} actions. Ahead of each view's best baseline, by the same: {words}."
+        f"The human windows ask for {count_human(judged)} actions. "
+        f"Ahead of the best baseline of each view, with the same interval: {', '.join(texts)}."
     )
 
 
 def pooled(judged: Sequence[evaluate.Judged]) -> str:
-    """How the windows of all people together are answered: a calibration error needs their number."""
-    found = scored(judged)
-    return f"{next_action({'fresh': found})}\n\n{ahead(found)}"
+    """Return the scores over all people; a calibration error needs that many windows."""
+    found = summarize(judged)
+    return f"{next_action({'fresh': found})}\n\n{ahead(found['ahead'])}"
 
 
-def from_the_first(asked: Sequence[questions.Question]) -> str:
-    """How it answers from the first window on, with nothing trained and no language model."""
-    judged = evaluate.chrono(MixedPredictor(), asked, 1, lambda _done, _total: None)
-    rows = {
-        name: [scores[f"hit@{cut}"] for cut in (1, 3, 5)] for name, scores in evaluate.scores(judged)["next"].items()
-    }
-    differences = {name: evaluate.ahead_of_baseline(judged, name) for name in NAMES}
-    title = f"whole stream, nothing trained, n = {len(judged)}"
-    return f"{table(title, ('hit@1', 'hit@3', 'hit@5'), rows)}\n\n{ahead({'ahead': differences})}"
+def whole_stream(asked: Sequence[questions.Question]) -> str:
+    """Return the scores from the first window on, with no training and no language model."""
+    judged = evaluate.ask_in_order(MixedPredictor(), asked, 1, lambda _done, _total: None)
+    columns = ("hit@1", "hit@3", "hit@5")
+    rows = {name: [scores[column] for column in columns] for name, scores in evaluate.score(judged)["next"].items()}
+    differences = {name: evaluate.compare_with_baseline(judged, name) for name in NAMES}
+    return f"{table(f'whole stream, no training, n = {len(judged)}', columns, rows)}\n\n{ahead(differences)}"
 
 
 def main() -> None:
-    """Print three tables for each file, and one for all."""
+    """Print three tables for each file, and one for all of them."""
     everything: list[evaluate.Judged] = []
     settings = Settings.load()
+    fits = {"fresh": fresh(settings), "builtin": existing(settings, "builtin", None)}
     print(f"## Accuracy\n\n`.venv/bin/python bench/accuracy.py FILE…` on {machine()}.\n")
-    if not files():
-        print("No event files: name some as arguments or in MEMO_EVENT_FILES.")
-    for number, file in enumerate(files(), 1):
+    for number, file in enumerate(event_files(), 1):
         asked = questions.from_file(file, settings.zone, settings.window.size, settings.language)
-        fits = {"fresh": fresh(settings), "builtin": existing(settings, "builtin", None)}
-        made = {version: report(asked, Protocol.CHRONO, fit, settings.zone, silent) for version, fit in fits.items()}
+        made = {version: report(asked, fit, silent) for version, fit in fits.items()}
         reports = {version: found for version, (found, _) in made.items()}
-        everything += made["fresh"][1]
-        print(f"Person {number}:\n\n{next_action(reports)}\n\n{ahead(reports['fresh'])}\n\n{views(reports)}\n")
-        print(f"{ahead_in_views(made['fresh'][1])}\n")
-        print(f"{from_the_first(asked)}\n")
+        cut = first_asked(asked)
+        reports["fresh"]["scores"][LOOK_UP] = look_up(asked[:cut], asked[cut:])
+        judged = made["fresh"][1]
+        everything += judged
+        print(f"Person {number}:\n\n{next_action(reports)}\n\n{ahead(reports['fresh']['ahead'])}\n\n{views(reports)}\n")
+        print(f"{ahead_in_views(judged)}\n\n{whole_stream(asked)}\n")
     if everything:
         print(f"All people:\n\n{pooled(everything)}\n")
 

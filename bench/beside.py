@@ -1,4 +1,9 @@
-"""Beside the real ActivityWatch server, in one run: the same events taken in by each one's doors, one day read."""
+"""MEMO compared with the real ActivityWatch server in one run: storing the same events, and reading one day.
+
+    python bench/beside.py
+
+tests/activitywatch.py installs the server if it is missing.
+"""
 
 import sys
 import tempfile
@@ -20,15 +25,16 @@ from memo.core.settings import Settings
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from activitywatch import Served, event, free_port, serving  # noqa: E402
 
-EVENTS, POST = 100_000, 1_000
-"""Events, and how many of them one request brings to ActivityWatch: the fastest way that it has."""
-BEATS, READS = 1_000, 5
-"""Heartbeats, the way of its watchers, one event each; and reads of a day."""
-BUCKET, BEATEN = "bench", "beaten"
+EVENTS = 100_000
+POST = 1_000  # events per request to ActivityWatch, its fastest way
+BEATS = 1_000  # heartbeats of one event each, as its watchers send them
+READS = 5  # reads of one day
+BUCKET = "bench"
+BEATEN = "beaten"  # bucket of the heartbeats
 
 
 def ours(given: list[Event], day: datetime) -> tuple[float, list[float], int]:
-    """Seconds from a file in the inbox to its last row, and of reads of a day; how many events it had."""
+    """Return the seconds from a file in the inbox to its last row, those of each read of a day, and its event count."""
     with new_home() as home, up(), store(home) as opened:
         file = home.root / "lines.txt"
         write_lines(file, given)
@@ -42,7 +48,7 @@ def ours(given: list[Event], day: datetime) -> tuple[float, list[float], int]:
 
 
 def imported(given: list[Event]) -> float:
-    """Seconds of `memo import`, its start included."""
+    """Return the seconds of `memo import`, including its start."""
     with new_home() as home:
         file = home.root / "lines.txt"
         write_lines(file, given)
@@ -56,7 +62,7 @@ def _day(opened: Store, day: datetime) -> list[Event]:
 
 
 def theirs(given: list[Event], day: datetime) -> tuple[float, float, list[float], int]:
-    """The same of the server: POST of many, heartbeats of some, GET."""
+    """Return the same of the server: seconds of the POSTs, of the heartbeats, of each GET, and the event count."""
     as_theirs = [event(one.at, 1, app=one.app, title=one.target) for one in given]
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder), free_port()) as server:
         for bucket in (BUCKET, BEATEN):
@@ -85,7 +91,7 @@ def _their_day(server: Served, day: datetime) -> list[Any]:
 
 def main() -> None:
     """Print the table."""
-    report = Report("Beside ActivityWatch")
+    report = Report("Compared with ActivityWatch")
     given = invented(EVENTS)
     day = given[EVENTS // 2].at.replace(hour=0, minute=0, second=0, microsecond=0)
     taken, reads, count = ours(given, day)
@@ -93,15 +99,15 @@ def main() -> None:
     their_taken, their_beats, their_reads, their_count = theirs(given, day)
     read, their_read, beats_each = median(reads), median(their_reads), BEATS / their_beats
     report.add(f"{EVENTS:,} lines in the inbox → rows", f"{taken:.1f} s", "≤ 20 s")
-    report.add("`memo import` of them", f"{by_command:.1f} s")
-    report.add(f"aw-server: the same by POST, {POST:,} at a time", f"{their_taken:.1f} s")
-    report.add(f"aw-server: {BEATS:,} heartbeats, as watchers send them", f"{beats_each:,.0f} a second")
-    report.add("inbox, times as fast as aw-server by POST", f"{their_taken / taken:.2f}", "> 1")
-    report.add("`memo import`, times as fast as aw-server by POST", f"{their_taken / by_command:.2f}", "> 1")
-    report.add("inbox, times as fast as heartbeats", f"{EVENTS / taken / beats_each:.0f}")
-    report.add(f"one day read from the store ({count:,} events)", f"{read * 1e3:.0f} ms")
+    report.add("`memo import` of the same lines", f"{by_command:.1f} s")
+    report.add(f"aw-server: the same events by POST, {POST:,} per request", f"{their_taken:.1f} s")
+    report.add(f"aw-server: {BEATS:,} heartbeats, as watchers send them", f"{beats_each:,.0f} per second")
+    report.add("speed of the inbox relative to aw-server by POST", f"{their_taken / taken:.2f}", "> 1")
+    report.add("speed of `memo import` relative to aw-server by POST", f"{their_taken / by_command:.2f}", "> 1")
+    report.add("speed of the inbox relative to heartbeats", f"{EVENTS / taken / beats_each:.0f}")
+    report.add(f"reading one day from the store ({count:,} events)", f"{read * 1e3:.0f} ms")
     report.add(f"aw-server: the same day by GET ({their_count:,} events)", f"{their_read * 1e3:.0f} ms")
-    report.add("reading a day, times as fast as aw-server", f"{their_read / read:.1f}", "> 1")
+    report.add("speed of reading a day relative to aw-server", f"{their_read / read:.1f}", "> 1")
     report.show()
 
 

@@ -1,6 +1,8 @@
-"""What the collector's sources see, how soon, and what they cost, on a desktop without a screen.
+"""The collector's sources on a virtual desktop: whether they miss anything, their delay, and their cost when idle.
 
-Needs what `make test-desktop-deps` installs.
+    python bench/collect.py
+
+Needs the packages that `make test-desktop-deps` installs.
 """
 
 import os
@@ -23,17 +25,18 @@ from memo.core.paths import Home
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from xserver import Desktop, new_desktop  # noqa: E402
 
-CHANGES, OVER_S = 1_000, 60.0
+CHANGES = 1_000  # focus changes
+OVER_S = 60.0  # duration of all changes
 WINDOWS = 4
-PAUSE_S = 0.001
-"""Between two looks for a row."""
-IDLE_S, SETTLE_S = 60.0, 10.0
+PAUSE_S = 0.001  # between two queries for a row
+IDLE_S = 60.0  # measured
+SETTLE_S = 10.0  # before that
 MB = 1e6
 
 
 @contextmanager
 def workstation(*on: str) -> Iterator[tuple[Home, Desktop]]:
-    """The stack on a desktop of some windows, with these sources; with all of them where none is named."""
+    """Run the stack on a desktop with some windows, with the named source, or all sources if none is named."""
     with new_home() as home, new_desktop() as desktop:
         os.environ["DISPLAY"] = desktop.display
         del os.environ["MEMO_SOURCES__ON"]
@@ -47,20 +50,20 @@ def workstation(*on: str) -> Iterator[tuple[Home, Desktop]]:
 
 
 def focus(report: Report) -> None:
-    """Switch between windows as fast as the goal says, and look for the row of each."""
+    """Switch between windows, and wait for the row of each switch."""
     with (
         workstation("x11") as (home, desktop),
         closing(Display(desktop.display)) as display,
         closing(sqlite3.connect(home.root / "memo.db")) as store,
     ):
         windows = [int(desktop.window(f"Window {number}")) for number in range(WINDOWS)]
-        wanted, took = [f"Window {WINDOWS - 1}"], list[float]()
-        while _titles(store) != wanted:
+        expected, took = [f"Window {WINDOWS - 1}"], list[float]()
+        while _titles(store) != expected:
             time.sleep(PAUSE_S)
         began = time.monotonic()
         for nth in range(CHANGES):
             number = nth % WINDOWS
-            wanted.append(f"Window {number}")
+            expected.append(f"Window {number}")
             before, changed = _count(store), time.monotonic()
             _activate(display, windows[number])
             slot_ends = began + (nth + 1) * OVER_S / CHANGES
@@ -70,13 +73,13 @@ def focus(report: Report) -> None:
             time.sleep(max(0.0, slot_ends - time.monotonic()))
         time.sleep(1)
         found = _titles(store)
-    same = "all, in order" if found == wanted else f"{len(found) - 1:,}"
+    same = "all, in order" if found == expected else f"{len(found) - 1:,}"
     report.add(f"{CHANGES:,} focus changes in {OVER_S:.0f} s: stored", same, "all")
-    report.add("focus change → row that another process sees, p50 / p99", p50_p99(took), "p50 ≤ 30 ms")
+    report.add("focus change → row visible to another process, p50 / p99", p50_p99(took), "p50 ≤ 30 ms")
 
 
 def _activate(display: Display, window: int) -> None:
-    """Ask the window manager as a taskbar does. Source: Extended Window Manager Hints 1.5."""
+    """Activate a window as a taskbar does. Source: Extended Window Manager Hints 1.5."""
     from_taskbar = 2
     atom = display.intern_atom("_NET_ACTIVE_WINDOW")
     message = ClientMessage(window=window, client_type=atom, data=(32, [from_taskbar, X.CurrentTime, 0, 0, 0]))
@@ -96,7 +99,7 @@ def _count(store: sqlite3.Connection) -> int:
 
 @dataclass
 class Cost:
-    """Of the collector and its children: seconds of CPU, waits that ended, bytes."""
+    """CPU seconds, wake-ups and bytes of memory of the collector and its children."""
 
     cpu_s: float = 0.0
     wakes: int = 0
@@ -120,7 +123,7 @@ def _wakes(thread: Path) -> int:
 
 
 def idle(report: Report, *on: str) -> None:
-    """Let nothing happen."""
+    """Measure the collector while nothing happens."""
     name = f"{', '.join(on)} alone" if on else "all sources on"
     with workstation(*on):
         time.sleep(SETTLE_S)
@@ -135,7 +138,7 @@ def idle(report: Report, *on: str) -> None:
 
 def main() -> None:
     """Print the table."""
-    report = Report("What the collector sees")
+    report = Report("Collector sources")
     focus(report)
     idle(report)
     idle(report, "x11")

@@ -1,4 +1,7 @@
-"""How long commands take that a person waits for, with the stack running."""
+"""The duration of commands that a person waits for, with the stack running and 10,000 events stored.
+
+python bench/commands.py
+"""
 
 from datetime import UTC, datetime
 from functools import partial
@@ -14,12 +17,13 @@ from memo.core.settings import Settings
 from worker.prediction.scope_model import ScopeModel
 from worker.predictors.mixed import MixedPredictor
 
-NUMBER, ROUNDS = 10_000, 10
+NUMBER = 10_000  # events and predictions
+ROUNDS = 10
 COMMANDS = ("status", "history", "--help")
 
 
 def fill(home: Home) -> None:
-    """So many events, and a prediction after each, answered from history alone."""
+    """Store the events, and a prediction after each, made without the language model."""
     file = home.root / "lines.txt"
     write_lines(file, invented(NUMBER))
     memo("import", str(file))
@@ -29,13 +33,13 @@ def fill(home: Home) -> None:
         rows = events.find_after(session, scope, 0, NUMBER)
         stream.learn(rows[0])
         for row, truth in pairwise(rows):
-            session.add(settled(stream.predict(row, 10, "en"), truth))
+            session.add(settle(stream.predict(row, 10, "en"), truth))
             stream.learn(truth)
         session.add(stream.predict(rows[-1], 10, "en"))
 
 
-def settled(row: PredictionRow, truth: EventRow) -> PredictionRow:
-    """The prediction with its outcome, sent."""
+def settle(row: PredictionRow, truth: EventRow) -> PredictionRow:
+    """Return the prediction with its outcome, marked as published and dispatched."""
     action = action_as_dict(events.as_event(truth).action)
     ranked = [candidate["action"] for candidate in row.candidates]
     row.outcome_event_id, row.outcome_operation, row.outcome_target = truth.id, truth.operation, truth.target

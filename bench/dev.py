@@ -1,11 +1,12 @@
-"""The predictor on the windows 20-80 % of recorded streams, those that may be looked at while it is made.
+"""Scores of the predictor on the windows 20-80 % of recorded streams, which may be looked at during development.
 
     python bench/dev.py FILE.json… [--without COLUMN…] [--model] [--parts]
 
-Each window is asked before its answer is known. `--without` blanks columns of the mixer, to see what they earn;
-`--model` adds the built-in language model. The log-loss is that of the truth, in nats; of something new, that of
-`new_probability`. `--parts` adds a table of where counts say little: the windows 0-20 %, answers never seen before, and
-windows whose last action was rare. A program or a site never seen has no coarse form but itself, so no coarse hit.
+Each window is asked before its answer is learned; the last 20 % are left for bench/accuracy.py. `--without` sets
+columns of the mixer to zero, to see what they earn; `--model` adds the built-in language model. The log-loss is that
+of the truth in nats, with `new_probability` for a truth that is not among the candidates. `--parts` adds a table of
+windows where counts say little: the first 20 %, answers never seen before, and windows whose last action was rare.
+An app or a site never seen before has no other coarse form, so it cannot be a coarse hit.
 """
 
 import argparse
@@ -28,23 +29,26 @@ from worker.predictors.history.tables import Array
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.serving import open_predictor
 
-BEGIN, END = 0.2, 0.8
-FLOOR = 1e-6
+BEGIN = 0.2
+END = 0.8
+FLOOR = 1e-6  # probability of a truth that the model excludes
 VIEWS: tuple[View, ...] = ("human", "human coarse")
-EARLY, NEW, RARE = "windows 0-20 %", "never seen before", "after an action seen once or twice"
+EARLY = "windows 0-20 %"
+NEW = "never seen before"
+RARE = "after an action seen once or twice"
 RARE_COUNT = 2
 
 
 def judge(file: Path, predictor: MixedPredictor) -> tuple[list[Judged], list[Judged]]:
-    """Ask the windows of a file: those before `BEGIN`, and those from there to `END`."""
+    """Ask the windows of a file; return those before `BEGIN`, and those from there to `END`."""
     asked = questions.from_file(file, UTC, 5, "zh")
     begin, end = (int(len(asked) * share) for share in (BEGIN, END))
-    judged = evaluate.chrono(predictor, asked[:end], 0, lambda _done, _total: None)
+    judged = evaluate.ask_in_order(predictor, asked[:end], 0, lambda _done, _total: None)
     return judged[:begin], judged[begin:]
 
 
 def in_parts(early: Sequence[Judged], late: Sequence[Judged]) -> dict[str, list[Judged]]:
-    """The early windows, and those of the late ones whose answer is new or whose last action is rare."""
+    """Return the early windows, and the late ones whose answer is new or whose last action is rare."""
     parts: dict[str, list[Judged]] = {EARLY: list(early), NEW: [], RARE: []}
     seen: Counter[Action] = Counter()
     for number, entry in enumerate([*early, *late]):
@@ -59,40 +63,41 @@ def in_parts(early: Sequence[Judged], late: Sequence[Judged]) -> dict[str, list[
 
 
 def log_loss(judged: Sequence[Judged]) -> float:
-    """Mean of -log p(truth), in nats."""
+    """Return the mean of -log p(truth), in nats."""
     losses = []
     for entry in judged:
-        said = {key_of(one.action, one.detail): one.probability for one in entry.ranking.candidates}
-        losses.append(-math.log(max(FLOOR, said.get(entry.truth["next"], entry.ranking.new_probability))))
+        probabilities = {key_of(one.action, one.detail): one.probability for one in entry.ranking.candidates}
+        truth = probabilities.get(entry.truth["next"], entry.ranking.new_probability)
+        losses.append(-math.log(max(FLOOR, truth)))
     return sum(losses) / len(losses)
 
 
 def hits(found: Mapping[str, Any], *cuts: int) -> str:
-    """hit@k for each cut."""
+    """Return hit@k of each cut."""
     return "/".join(f"{found[f'hit@{cut}']:.3f}" for cut in cuts)
 
 
 def part_row(name: str, judged: Sequence[Judged]) -> str:
-    """A row of the table of parts."""
-    scores = evaluate.scores(judged)
+    """Return a row of the table of parts."""
+    scores = evaluate.score(judged)
     cells = [hits(scores["next"][MODEL], 1, 3, 5), f"{log_loss(judged):.3f}", hits(scores["coarse"][MODEL], 1, 5)]
     return f"| {name} | {len(judged)} | " + " | ".join(cells) + " |"
 
 
 def row(name: str, judged: Sequence[Judged]) -> str:
-    """A row of the table."""
-    scores = evaluate.scores(judged)
+    """Return a row of the main table."""
+    scores = evaluate.score(judged)
     found = scores["next"][MODEL]
     cells = [hits(found, 1, 3, 5), f"{log_loss(judged):.3f}", f"{found['ece']:.3f}"]
     cells += [hits(scores[view][MODEL], 1, 5) for view in VIEWS]
-    precision = upcoming_truth.scored(entry.upcoming for entry in judged)
+    precision = upcoming_truth.score(entry.upcoming for entry in judged)
     best = max(value["ap"] for other, value in precision.items() if other != MODEL)
     cells.append(f"{precision[MODEL]['ap']:.3f} ({best:.3f})")
     return f"| {name} | {len(judged)} | " + " | ".join(cells) + " |"
 
 
 def blank(columns: Sequence[str]) -> None:
-    """Make columns say nothing."""
+    """Set columns of the mixer to zero."""
     features = HistoryFeatures.features
     places = [FEATURES.index(column) for column in columns]
 
@@ -105,7 +110,7 @@ def blank(columns: Sequence[str]) -> None:
 
 
 def main() -> None:
-    """Print a row for each file, and one for all."""
+    """Print a row for each file, and one for all of them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--without", nargs="+", default=[], choices=FEATURES)

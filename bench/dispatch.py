@@ -1,9 +1,10 @@
-"""What dispatching costs beside the handlers' own work, and that a stuck handler delays no other.
+"""The cost of dispatching besides the handlers' own work, also while one handler is stuck.
 
     python bench/dispatch.py [NUMBER]
 
-A dispatcher works on a store of its own, without a broker. Each prediction has 10 candidates and 200 upcoming actions,
-one of which is likely. `log` and `record` act; then also `webhook`, which sends to a server that does not answer.
+A dispatcher handles NUMBER predictions in a store of its own, without a broker. Each prediction has 10 candidates and
+200 upcoming actions, one of which is likely. The handlers are `log` and `record`; in a second run also `webhook`, which
+posts to a server that does not answer.
 """
 
 import os
@@ -35,12 +36,13 @@ from worker.dispatch.dispatcher import Dispatcher
 from worker.resources import Resources
 
 NUMBER = 1_000
-CANDIDATES, UPCOMING = 10, 200
+CANDIDATES = 10
+UPCOMING = 200
 NOBODY = "redis://127.0.0.1:1/0"
 
 
 def fill(opened: Store, scope: str, number: int) -> list[int]:
-    """So many predictions, made now; their ids."""
+    """Store predictions made now, and return their ids."""
     now = datetime.now(UTC)
     with opened.write() as session:
         events.add_events(session, scope, [Event(now, Operation.PROCESS_START, "before")], ["key"])
@@ -70,23 +72,23 @@ def _prediction(scope: str, event: int | None, nth: int, now: datetime) -> Predi
 
 
 class Stuck(BaseHTTPRequestHandler):
-    """Answers once it is told to."""
+    """Answers once `go_on` is set."""
 
     go_on = threading.Event()
 
     def do_POST(self) -> None:
-        """Wait, and take it."""
+        """Wait, then accept the request."""
         self.go_on.wait()
         self.send_response(204)
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def stuck_server() -> Iterator[str]:
-    """The address of a server that does not answer."""
+    """Provide the address of a server that does not answer."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Stuck) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
@@ -94,7 +96,7 @@ def stuck_server() -> Iterator[str]:
 
 
 def burst(home: Home, number: int, webhook: str) -> tuple[list[float], list[float], float]:
-    """Seconds beside the handlers' own work, and seconds until `log` and `record` had acted, of each; and of all."""
+    """Dispatch predictions; return the seconds of each without the handlers' own work, those with it, and their sum."""
     route = ["log", "record", *["webhook"] * bool(webhook)]
     given: dict[str, Any] = {
         "on": route,
@@ -102,8 +104,8 @@ def burst(home: Home, number: int, webhook: str) -> tuple[list[float], list[floa
         "upcoming": {Operation.PROCESS_START: ["preload_app"]},
         "budget_per_hour": 10**6,
     }
-    if webhook:  # the handler's process reads its settings there
-        os.environ |= {"MEMO_WEBHOOK__URL": webhook, "MEMO_WEBHOOK__SECRET": "measured, not meant"}
+    if webhook:  # the handler's process reads its settings from the environment
+        os.environ |= {"MEMO_WEBHOOK__URL": webhook, "MEMO_WEBHOOK__SECRET": "of no importance"}
     settings = Settings(dispatch=DispatchSettings(**given), broker_url=NOBODY)
     migrate.upgrade(settings, home)
     with store(home) as opened:
@@ -119,7 +121,7 @@ def burst(home: Home, number: int, webhook: str) -> tuple[list[float], list[floa
 
 
 def own_work(opened: Store, ids: Sequence[int]) -> dict[int, float]:
-    """Seconds that the quick handlers themselves took, of each prediction."""
+    """Return the seconds that the quick handlers themselves took, by prediction."""
     spent = dict.fromkeys(ids, 0.0)
     query = select(DispatchRow).where(DispatchRow.handler.in_(("log", "record")))
     with opened.read() as session:
@@ -135,16 +137,16 @@ def main() -> None:
     report = Report(f"Dispatch: {number:,} predictions in a burst")
     with new_home() as home:
         logs.setup(home.logs, "bench")
-        beside, until_log, whole = burst(home, number, "")
+        own_cost, in_all, whole = burst(home, number, "")
         Stuck.go_on.clear()
     with new_home() as home, stuck_server() as url:
         logs.setup(home.logs, "bench")
-        beside_stuck, until_log_stuck, whole_stuck = burst(home, number, url)
-    report.add("beside the handlers' own work, p50 / p99", p50_p99(beside), "p99 ≤ 10 ms")
-    report.add("the same beside a stuck webhook", p50_p99(beside_stuck), "p99 ≤ 10 ms")
-    report.add("whole, p50 / p99", p50_p99(until_log))
-    report.add("the same beside a stuck webhook", p50_p99(until_log_stuck), "no later")
-    report.add("all of them", f"{whole:.2f} s; beside a stuck webhook {whole_stuck:.2f} s")
+        own_cost_stuck, in_all_stuck, whole_stuck = burst(home, number, url)
+    report.add("one prediction without the handlers' own work, p50 / p99", p50_p99(own_cost), "p99 ≤ 10 ms")
+    report.add("the same with a stuck webhook", p50_p99(own_cost_stuck), "p99 ≤ 10 ms")
+    report.add("one prediction in all, p50 / p99", p50_p99(in_all))
+    report.add("the same with a stuck webhook", p50_p99(in_all_stuck), "no slower")
+    report.add("all predictions", f"{whole:.2f} s; with a stuck webhook {whole_stuck:.2f} s")
     report.show()
 
 

@@ -1,4 +1,7 @@
-"""What the whole stack costs while nothing happens: CPU and memory, after some predictions."""
+"""CPU and memory of the whole stack while nothing happens, after some predictions.
+
+python bench/idle.py
+"""
 
 import time
 from collections import defaultdict
@@ -10,13 +13,15 @@ from _stack import Report, invented, new_home, processes, store, up, wait_for
 from memo.core.grammar import write
 from memo.core.paths import Home
 
-IDLE_S, SETTLE_S = 60.0, 10.0
-EVENTS, PAUSE_S = 400, 0.1
+IDLE_S = 60.0  # measured
+SETTLE_S = 10.0  # before that
+EVENTS = 400
+PAUSE_S = 0.1  # between two events
 MB = 1e6
 
 
 def use(home: Home) -> None:
-    """Let it predict, until the language model's context is as long as it gets."""
+    """Let the stack predict until the language model's context has its full length."""
     with (home.inbox / "some.txt").open("a", encoding="utf-8") as file:
         for event in invented(EVENTS):
             file.write(f"{write(event, 'en')}\n")
@@ -27,7 +32,7 @@ def use(home: Home) -> None:
 
 
 def spent() -> dict[int, float]:
-    """Seconds of CPU that each process of the stack has used."""
+    """Return the CPU seconds used by each process of the stack."""
     found = {}
     for pid in processes():
         with suppress(psutil.NoSuchProcess):
@@ -37,7 +42,7 @@ def spent() -> dict[int, float]:
 
 
 def by_part(values: dict[int, float]) -> dict[str, float]:
-    """Sums by part."""
+    """Return the sums by part."""
     names, sums = processes(), defaultdict[str, float](float)
     for pid, value in values.items():
         sums[names.get(pid, "gone")] += value

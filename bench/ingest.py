@@ -1,12 +1,16 @@
-"""How fast lines of a file in the inbox become rows, with the whole stack running; and `memo import`."""
+"""How fast event lines are stored: from a file in the inbox with the whole stack running, and by `memo import`.
+
+python bench/ingest.py
+"""
 
 from _stack import Report, invented, memo, new_home, seconds, store, up, wait_for, write_lines
 
-LINES, IMPORTED = 20_000, 100_000
+LINES = 20_000  # in the inbox
+IMPORTED = 100_000  # lines
 
 
 def from_inbox() -> float:
-    """Seconds from a whole file in the inbox to its last row."""
+    """Return the seconds from a file in the inbox to its last row."""
     with new_home() as home, up(), store(home) as opened:
         file = home.root / "lines.txt"
         write_lines(file, invented(LINES))
@@ -19,7 +23,7 @@ def from_inbox() -> float:
 
 
 def imported() -> float:
-    """Seconds of `memo import`, its start included."""
+    """Return the seconds of `memo import`, including its start."""
     with new_home() as home:
         file = home.root / "lines.txt"
         write_lines(file, invented(IMPORTED))
@@ -28,11 +32,11 @@ def imported() -> float:
 
 def main() -> None:
     """Print the table."""
-    report = Report("Taking in")
+    report = Report("Ingestion")
     inbox, command = from_inbox(), imported()
-    goal = "≥ 5,000 a second"
-    report.add(f"inbox file of {LINES:,} lines → rows", f"{LINES / inbox:,.0f} a second ({inbox:.1f} s)", goal)
-    report.add(f"`memo import` of {IMPORTED:,} events", f"{IMPORTED / command:,.0f} a second ({command:.1f} s)", goal)
+    goal = "≥ 5,000 per second"
+    report.add(f"inbox file of {LINES:,} lines → rows", f"{LINES / inbox:,.0f} per second ({inbox:.1f} s)", goal)
+    report.add(f"`memo import` of {IMPORTED:,} events", f"{IMPORTED / command:,.0f} per second ({command:.1f} s)", goal)
     report.show()
 
 

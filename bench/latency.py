@@ -1,8 +1,9 @@
-"""From an event line in the inbox to the message that a subscriber receives, about one event a second.
+"""The delay from an event line in the inbox to the message that a subscriber receives, at about one event a second.
 
     python bench/latency.py [NUMBER]
 
-The store holds a history first. The parts come from the columns `stored_at` (of the event) and `made_at`.
+The store holds 10,000 events before the first of NUMBER lines. The parts of the delay come from the columns
+`stored_at` (of the event) and `made_at` (of the prediction).
 """
 
 import random
@@ -25,15 +26,16 @@ from memo.core.events import Event
 from memo.core.grammar import write
 from memo.core.paths import Home
 
-NUMBER, HISTORY, WARM_UP = 120, 10_000, 10
-LAST_S = 3.0
-"""After the last line, for its message."""
+NUMBER = 120  # measured events
+HISTORY = 10_000  # events stored before
+WARM_UP = 10  # events that are not measured
+LAST_S = 3.0  # wait for the message of the last line
 Received = dict[int, tuple[float, dict[str, Any]]]
 
 
 @contextmanager
 def listening() -> Iterator[Received]:
-    """Messages by the id of the prediction, each with the time at which it came."""
+    """Collect messages by prediction id, each with the time of its arrival."""
     received: Received = {}
     stop = threading.Event()
     messages = subscribe(stop=stop)
@@ -52,11 +54,11 @@ def listening() -> Iterator[Received]:
 
 
 def send(inbox: Path, given: list[Event]) -> dict[datetime, float]:
-    """Append each event in a second of its own; when each was appended, by its time."""
-    chance, sent = random.Random(0), {}
+    """Append each event in a second of its own, and return when each was appended, by the event's time."""
+    rng, sent = random.Random(0), {}
     with (inbox / "now.txt").open("a", encoding="utf-8") as file:
         for event in given:
-            time.sleep(1 - time.time() % 1 + chance.uniform(0.1, 0.9))
+            time.sleep(1 - time.time() % 1 + rng.uniform(0.1, 0.9))
             at = datetime.now().astimezone().replace(microsecond=0)
             line = write(replace(event, at=at), "en")
             sent[at] = time.time()
@@ -66,14 +68,14 @@ def send(inbox: Path, given: list[Event]) -> dict[datetime, float]:
 
 
 def rows(home: Home) -> list[tuple[EventRow, PredictionRow]]:
-    """Each event that has a prediction, with it."""
+    """Return each event that has a prediction, with the prediction."""
     query = select(EventRow, PredictionRow).join(PredictionRow, PredictionRow.last_event_id == EventRow.id)
     with store(home) as opened, opened.read() as session:
         return [(event, prediction) for event, prediction in session.execute(query)]
 
 
 def show(report: Report, sent: dict[datetime, float], received: Received, home: Home) -> None:
-    """Print the table; the parts are one after the other."""
+    """Print the table; the parts are consecutive."""
     whole, stored, predicted, carried, model = [], [], [], [], []
     for event, prediction in rows(home):
         if event.at in sent and prediction.id in received:

@@ -1,11 +1,13 @@
-"""What preloading saves: launches of real apps cold, preloaded from cold by MEMO's own handler, and warm.
+"""The time that preloading saves: launches of real apps cold, preloaded by MEMO's own handler, and warm.
 
-Needs root, for /proc/sys/vm/drop_caches, and Debian's packages, by `apt-get install --no-install-recommends`: xvfb dbus
-gedit gimp inkscape chromium libreoffice-writer libreoffice-gtk3 adwaita-icon-theme.
+    python bench/launch.py [--runs N] [--only APP…] [--json]
 
-MEMO learns from one launch, after the times of last access were set back, as they are at an app's first launch of a
-day; each run is then a cold launch, a preloaded and a warm one. Caches are the machine's: what else runs on it shows in
-the figures.
+Needs root, for /proc/sys/vm/drop_caches, and these packages of Debian, by `apt-get install --no-install-recommends`:
+xvfb dbus gedit gimp inkscape chromium libreoffice-writer libreoffice-gtk3 adwaita-icon-theme.
+
+MEMO learns from one launch, after the times of last access were set back to those of an app's first launch of a day.
+Each run is then a cold, a preloaded and a warm launch. The caches are those of the whole machine: other processes
+affect the figures.
 """
 
 import argparse
@@ -39,15 +41,13 @@ from training.evaluation import metrics
 from worker.handlers.preload_app import PreloadAppHandler
 
 DAY_S = 86_400
-QUIET_S = 0.5
-"""After caches were dropped, for others to read back what they need."""
-STATES = ("warm", "cold")
-"""Of an app that is launched beside preloading."""
+QUIET_S = 0.5  # after caches were dropped, for other processes to read back what they need
+STATES = ("warm", "cold")  # states of an app that is launched during a preload
 Figures = dict[str, float]
 
 
 def apps(home: Path) -> list[App]:
-    """Those that are measured."""
+    """Return the apps to measure."""
     profile = f"--user-data-dir={home}/.config/chromium"
     return [
         App("gedit", ("gedit", "--standalone"), "gedit"),
@@ -59,14 +59,14 @@ def apps(home: Path) -> list[App]:
 
 
 def drop() -> None:
-    """Make everything cold that no process holds."""
+    """Drop all caches that no process holds."""
     os.sync()
     Path("/proc/sys/vm/drop_caches").write_text("3")
     time.sleep(QUIET_S)
 
 
 def set_back(folders: list[str]) -> None:
-    """Make the last access to each file at least a day old, as it is in the morning."""
+    """Set the last access of each file back by at least a day."""
     recent = access_times.accessed(folders, time.time() - DAY_S, time.time())
     for path in recent:
         with suppress(OSError):
@@ -75,7 +75,7 @@ def set_back(folders: list[str]) -> None:
 
 
 def learn(desktop: Desktop, app: App) -> launch_sets.LaunchSet:
-    """What MEMO knows after one cold launch, looked at in a process as the collector starts it."""
+    """Return the launch set after one cold launch, found by the same process that the collector starts."""
     drop()
     running = desktop.launch(app)
     time.sleep(SETTLED_S)
@@ -95,22 +95,22 @@ def learn(desktop: Desktop, app: App) -> launch_sets.LaunchSet:
 
 
 def program(running: Running) -> tuple[str, float]:
-    """The app's executable and when that began, as the source of processes would tell them."""
+    """Return the app's executable and its start time, as the process source reports them."""
     found = proc.read(running.process.pid)
     assert found is not None
     return found.executable, found.began
 
 
 def preload(name: str) -> dict[str, Any]:
-    """In a process of its own, as a handler's are: what the handler returns."""
+    """Return the result of the handler; runs in a process of its own, as handlers do."""
     settings, now = Settings.load(), datetime.now(UTC)
     candidate = Candidate(Action(Operation.PROCESS_START, name), 1.0, now)
     context = DispatchContext(1, settings.scope, now, now + timedelta(minutes=10))
     return PreloadAppHandler(settings, Home.find()).handle(candidate, context)
 
 
-def measured(desktop: Desktop, app: App) -> Figures:
-    """A launch: ms to its window; major faults and MB read until it has settled."""
+def measure(desktop: Desktop, app: App) -> Figures:
+    """Launch an app; return the ms to its window, and the major faults and MB read until it has settled."""
     running = desktop.launch(app)
     time.sleep(SETTLED_S)
     faults, read = process_tree.counters(one.pid for one in running.tree())
@@ -119,23 +119,23 @@ def measured(desktop: Desktop, app: App) -> Figures:
 
 
 class Bench:
-    """One desktop, and a process that preloads."""
+    """A desktop, and a process that preloads."""
 
     def __init__(self, desktop: Desktop, pool: ProcessPoolExecutor, runs: int) -> None:
         self._desktop, self._pool, self._runs = desktop, pool, runs
 
     def gap(self, app: App) -> dict[str, Any]:
-        """Cold, preloaded and warm."""
+        """Return the figures of cold, preloaded and warm launches."""
         known = learn(self._desktop, app)
         found: dict[str, list[Figures]] = {"cold": [], "preloaded": [], "warm": []}
         costs = []
         for _ in range(self._runs):
             drop()
-            found["cold"].append(measured(self._desktop, app))
+            found["cold"].append(measure(self._desktop, app))
             drop()
             costs.append(self._preload(app).result())
-            found["preloaded"].append(measured(self._desktop, app))
-            found["warm"].append(measured(self._desktop, app))
+            found["preloaded"].append(measure(self._desktop, app))
+            found["warm"].append(measure(self._desktop, app))
         row: dict[str, Any] = {"app": app.name, "files": len(known.files), "runs": self._runs}
         for state, launches in found.items():
             row |= {f"{state}_{key}": round(median([one[key] for one in launches]), 1) for key in launches[0]}
@@ -146,7 +146,7 @@ class Bench:
         return row
 
     def slow_down(self, app: App, other: App) -> dict[str, Any]:
-        """How much longer the launch of another app takes, warm and cold, while this one is preloaded from cold."""
+        """Return how much longer another app's launch takes, warm and cold, while this one is preloaded."""
         row: dict[str, Any] = {"beside": other.name}
         for state, prepare in zip(STATES, (self._warm, lambda _: drop()), strict=True):
             pairs = [(self._beside(other, prepare, None), self._beside(other, prepare, app)) for _ in range(self._runs)]
@@ -174,12 +174,12 @@ class Bench:
 
 
 def table(rows: list[dict[str, Any]]) -> None:
-    """Print them for docs/benchmarks.md."""
+    """Print the table for docs/benchmarks.md."""
     print("## Launches\n")
     load = os.getloadavg()[0]
     print(f"`.venv/bin/python {' '.join(sys.argv)}` on {machine()}; load average at the end {load:.1f}.\n")
     heads = ("app", "cold", "preloaded", "warm", "gap closed", "preload", "major faults", "MB read by the app")
-    print(f"| {' | '.join((*heads, 'launch of another app beside it, warm / cold'))} |")
+    print(f"| {' | '.join((*heads, 'slow-down of another app launched meanwhile, warm / cold'))} |")
     print("| --- | --: | --: | --: | --: | --: | --: | --: | --: |")
     for row in rows:
         times = " | ".join(f"{row[f'{state}_ms'] / 1e3:.2f} s" for state in ("cold", "preloaded", "warm"))
@@ -189,19 +189,21 @@ def table(rows: list[dict[str, Any]]) -> None:
         slower = f"{row['slower_warm']:+.0%} / {row['slower_cold']:+.0%} ({row['beside']})"
         cost = f"{row['mb']:.0f} MB, {row['preload_ms']:.0f} ms"
         print(f"| {row['app']} | {times} | {closed} | {cost} | {faults} | {read} | {slower} |")
-    said = ", ".join(f"{state} {slowed([pair for row in rows for pair in row[f'pairs_{state}']])}" for state in STATES)
-    print(f"\nA launch beside one, all pairs together, mean and 95 % interval: {said}.")
+    slower = ", ".join(
+        f"{state} {slowed([pair for row in rows for pair in row[f'pairs_{state}']])}" for state in STATES
+    )
+    print(f"\nA launch during a preload takes longer, over all pairs, mean and 95 % interval: {slower}.")
 
 
 def slowed(ratios: list[float]) -> str:
-    """How much longer a launch took beside preloading than alone: the geometric mean of pairs, and its interval."""
+    """Return how much longer a launch took during a preload than alone: the geometric mean with its interval."""
     logs = [math.log(ratio) for ratio in ratios]
     mean, low, high = (math.expm1(value) for value in (sum(logs) / len(logs), *metrics.interval(logs)))
     return f"{mean:+.1%} [{low:+.1%}, {high:+.1%}]"
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="JSON instead of a table")
     parser.add_argument("--runs", type=int, default=10, help="launches of each kind")
@@ -214,10 +216,10 @@ def main() -> None:
         with new_desktop(person) as desktop, ProcessPoolExecutor(1, get_context("spawn")) as pool:
             known = apps(person)
             for app in known:
-                desktop.launch(app).end()  # the first one makes its configuration
+                desktop.launch(app).end()  # the first launch creates the app's configuration
                 time.sleep(SETTLED_S)
             bench, rows = Bench(desktop, pool, given.runs), []
-            pool.submit(preload, "").exception()  # its process is there from now on
+            pool.submit(preload, "").exception()  # starts the process
             for app in [app for app in known if not given.only or app.name in given.only]:
                 set_back(access_times.roots(person, "/usr/bin/none"))
                 other = known[0] if app.name != known[0].name else known[1]

@@ -1,8 +1,8 @@
 """The language model alone on the windows 64-80 % of recorded streams: hit@k with and without an adapter.
 
-    python bench/lm_dev.py FILE.json… [--base builtin] [--epochs N]
+    python bench/lm_dev.py FILE.json… [--base builtin] [--epochs N] [--rate R]
 
-The events before the first asked window train the adapter; each window is asked before its answer is known.
+The events before the first asked window train the adapter; each window is asked before its answer is learned.
 """
 
 import argparse
@@ -20,11 +20,12 @@ from memo.core.settings import TrainSettings
 from training.fitting.fine_tune import train
 from worker.predictors.language_model.language import LanguageModel, ModelReader
 
-BEGIN, END = 0.64, 0.80
+BEGIN = 0.64
+END = 0.80
 
 
 def read(path: Path) -> tuple[list[Event], list[tuple[list[Event], Event]]]:
-    """The events before the asked part, and its steps: events that are new, then the one that is asked."""
+    """Return the events before the asked part, and its steps: the new events, then the one to predict."""
     windows = json.loads(path.read_text("utf-8"))
     windows = windows[: int(len(windows) * END)]
     begin = int(len(windows) / END * BEGIN)
@@ -42,7 +43,7 @@ def read(path: Path) -> tuple[list[Event], list[tuple[list[Event], Event]]]:
 def ranks(
     reader: ModelReader, before: list[Event], steps: list[tuple[list[Event], Event]]
 ) -> tuple[list[int], list[float]]:
-    """The rank of each asked event (0: not ranked), and the milliseconds of each ask."""
+    """Return the rank of each asked event (0: not ranked), and the milliseconds of each answer."""
     for event in before:
         reader.read(event)
     reader.scores()
@@ -51,17 +52,17 @@ def ranks(
         begin = time.perf_counter()
         for event in new:
             reader.read(event)
-        said = reader.scores().actions
+        scores = reader.scores().actions
         times.append((time.perf_counter() - begin) * 1000)
         if answer.operation not in CONTEXT:
-            own = said.get(answer.action, -math.inf)
-            found.append(1 + sum(other > own for other in said.values()) if own > -math.inf else 0)
+            own = scores.get(answer.action, -math.inf)
+            found.append(1 + sum(other > own for other in scores.values()) if own > -math.inf else 0)
         reader.read(answer)
     return found, times
 
 
 def show(name: str, found: list[int], times: list[float]) -> None:
-    """One line of figures."""
+    """Print one line of figures."""
     hits = "/".join(f"{sum(0 < rank <= k for rank in found) / len(found):.3f}" for k in (1, 3, 5))
     times = sorted(times)
     p50, p99 = times[len(times) // 2], times[int(len(times) * 0.99)]

@@ -1,4 +1,7 @@
-"""What learning and one prediction cost the worker: time and memory."""
+"""Time and memory that learning and one prediction cost the worker.
+
+python bench/predict.py
+"""
 
 import time
 from dataclasses import dataclass, field
@@ -24,9 +27,12 @@ from worker.predictors.mixed import MixedPredictor
 from worker.predictors.serving import BUILTIN, BUILTIN_ADAPTER, Serving
 from worker.resources import Resources
 
-LOG, ASKED = 20_000, 500
-TOP, WINDOW = 10, 5
-KNOWN, TITLES = 5_000, 100_000
+LOG = 20_000  # events learned first
+ASKED = 500  # predictions
+TOP = 10  # candidates
+WINDOW = 5  # events
+KNOWN = 5_000  # different actions
+TITLES = 100_000  # different titles
 
 
 @dataclass
@@ -37,11 +43,11 @@ class Timed:
     times: list[float] = field(default_factory=list)
 
     def read(self, event: Event) -> None:
-        """Take in the next event."""
+        """Read the next event."""
         self.reader.read(event)
 
     def scores(self) -> ModelScores:
-        """What comes next."""
+        """Return the scores, and note the time that they took."""
         began = time.perf_counter()
         scores = self.reader.scores()
         self.times.append(time.perf_counter() - began)
@@ -49,7 +55,7 @@ class Timed:
 
 
 def rebuild(opened: Store, predictor: MixedPredictor) -> None:
-    """Learn the log, as the worker does where it holds no stream."""
+    """Learn the log, as the worker does for a scope without learned state."""
     scope = Settings.load().scope
     stream = ScopeModel(scope, BUILTIN, 0, predictor, WINDOW)
     while stream.seq < LOG:
@@ -60,7 +66,7 @@ def rebuild(opened: Store, predictor: MixedPredictor) -> None:
 
 
 def ask(predictor: MixedPredictor, given: list[Event]) -> list[float]:
-    """Seconds of the prediction after each event."""
+    """Return the seconds of the prediction after each event."""
     times = []
     for end in range(WINDOW, len(given)):
         predictor.learn(given[end])
@@ -85,8 +91,8 @@ def main() -> None:
             with_model, without = (seconds(partial(rebuild, opened, one)) for one in (both, alone))
     asked = given[LOG - WINDOW :]
     times, times_alone = ask(both, asked), ask(alone, asked)
-    report.add("rebuild from the store, with the language model's reader", f"{LOG / with_model:,.0f} events a second")
-    report.add("rebuild from the store, history alone", f"{LOG / without:,.0f} events a second")
+    report.add("rebuild from the store, with the language model's reader", f"{LOG / with_model:,.0f} events per second")
+    report.add("rebuild from the store, history alone", f"{LOG / without:,.0f} events per second")
     report.add(f"one prediction, p50 / p99 of {ASKED}", p50_p99(times))
     report.add("part: the language model", p50_p99(timed.times))
     rest = [whole - part for whole, part in zip(times, timed.times, strict=True)]
@@ -132,7 +138,7 @@ def _catch_up(streams: ScopeModels, row: ScopeRow, opened: Store) -> None:
 
 
 def crowded() -> None:
-    """Print what many different actions cost."""
+    """Print the cost of many different actions."""
     report = Report(f"The predictor without the language model, {KNOWN:,} and {TITLES:,} different actions")
     predictor = MixedPredictor()
     for event in various(KNOWN, 2 * KNOWN):
@@ -142,13 +148,13 @@ def crowded() -> None:
     before, predictor = psutil.Process().memory_info().rss, MixedPredictor()
     took = seconds(partial(_learn, predictor, various(TITLES, TITLES)))
     report.add(f"{TITLES:,} different titles learned", f"{took:.1f} s")
-    report.add("memory that they take", f"{(psutil.Process().memory_info().rss - before) / 1e6:.0f} MB")
+    report.add("memory that they use", f"{(psutil.Process().memory_info().rss - before) / 1e6:.0f} MB")
     report.add("one prediction among them, p50 / p99", p50_p99(ask(predictor, various(TITLES, ASKED))))
     report.show()
 
 
 def various(kinds: int, count: int) -> list[Event]:
-    """Windows of so many different titles in 20 apps, each title as often."""
+    """Return focus events of `kinds` different titles in 20 apps, each title equally often."""
     order = Random(0).sample(range(kinds), kinds)
     begin = datetime(2026, 3, 2, tzinfo=UTC)
     return [

@@ -1,4 +1,7 @@
-"""How long `memo up` takes until all parts serve, and `memo down`."""
+"""The duration of `memo up` until all parts are ready, and of `memo down`.
+
+python bench/start.py
+"""
 
 from _stack import Report, median, memo, new_home, seconds
 

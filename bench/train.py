@@ -1,4 +1,7 @@
-"""How long `memo train` takes on the events of about 600 windows of a file, with the built-in model."""
+"""The duration of `memo train` on the events of about 600 windows, with the built-in model.
+
+python bench/train.py
+"""
 
 import time
 from itertools import pairwise
@@ -10,12 +13,11 @@ from memo.core.events import Event
 from memo.core.settings import Settings
 from training.fitting.fine_tune import train
 
-EVENTS = 1_700
-"""So many stand in 600 windows of five lines whose overlaps are put together."""
+EVENTS = 1_700  # in 600 windows of five lines, without the overlaps
 
 
 def steps(given: list[Event], out: Path) -> list[float]:
-    """Seconds of each step but the first, of the same training in this process."""
+    """Return the seconds of each step but the first, of the same training in this process."""
     settings, ends = Settings.load(), list[float]()
     train(given, settings.model.base, out, settings.train, lambda *_: ends.append(time.perf_counter()))
     return [end - begin for begin, end in pairwise(ends)]
@@ -30,8 +32,8 @@ def main() -> None:
         write_lines(file, given)
         whole = seconds(lambda: memo("train", str(file)))
         taken = steps(given, home.root / "trained")
-    report.add("`memo train FILE`, start and evaluation included", f"{whole:.1f} s", "≤ 300 s")
-    report.add(f"a step, median of {len(taken) + 1}", f"{median(taken):.3f} s")
+    report.add("`memo train FILE`, including its start and evaluation", f"{whole:.1f} s", "≤ 300 s")
+    report.add(f"one step, median of {len(taken) + 1}", f"{median(taken):.3f} s")
     report.show()
 
 

@@ -1,10 +1,10 @@
-"""How often a handler would act on what is upcoming, by how likely that has to be, and how often it would be right.
+"""How often a handler would act on upcoming app starts, and how often it would be right, by minimum probability.
 
     python bench/upcoming.py [FILE.json…]
 
-Asked of the starts of apps of invented people in their first working week, from the first event on, or of recorded
-streams. As in the dispatcher, an action of which a go lives has no other one. The floor of the gate `value` is the
-highest of these at which most people's handler has enough hits within a day: one that never acts proves nothing.
+The streams are those of invented people in their first working week, from the first event on, or recorded ones. As in
+the dispatcher, an action has at most one attempt at a time. The floor of the gate `value` is the highest of these at
+which most people's handler has enough hits within a day: a handler that never acts proves nothing.
 """
 
 import statistics
@@ -25,33 +25,34 @@ from worker.gates.track_record import KNOWN
 from worker.predictors.history.hazard import Hazard
 
 FLOORS = (0.5, 0.6, 0.7, 0.8, 0.9)
-PEOPLE, DAYS = 24, 5
+PEOPLE = 24
+DAYS = 5
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 LIFE = timedelta(seconds=HORIZON_S)
 
 
 @dataclass
-class Goes:
-    """What one person's handler did above one floor."""
+class Attempts:
+    """The attempts of one person's handler above one floor."""
 
     hits: list[datetime] = field(default_factory=list)
     waste: int = 0
     until: dict[Action, datetime] = field(default_factory=dict)
 
     def act(self, action: Action, now: datetime, came: datetime | None) -> None:
-        """Unless a go of this action lives."""
+        """Attempt the action, unless an earlier attempt is not over yet."""
         if now >= self.until.get(action, now):
             self.until[action] = came or now + LIFE
             self.hits += [came] if came else []
             self.waste += not came
 
 
-def play(events: Sequence[Event]) -> list[Goes]:
-    """The goes above each floor."""
+def play(events: Sequence[Event]) -> list[Attempts]:
+    """Return the attempts above each floor."""
     times = defaultdict[Action, list[datetime]](list)
     for event in events:
         times[event.action.identity].append(event.at)
-    hazard, found = Hazard(), [Goes() for _ in FLOORS]
+    hazard, found = Hazard(), [Attempts() for _ in FLOORS]
     for event in events:
         hazard.learn(event)
         for upcoming in hazard.upcoming(event.at):
@@ -59,14 +60,14 @@ def play(events: Sequence[Event]) -> list[Goes]:
                 break
             if upcoming.action.operation is Operation.PROCESS_START:
                 came = next((at for at in times[upcoming.action] if event.at < at <= event.at + LIFE), None)
-                for floor, goes in zip(FLOORS, found, strict=True):
+                for floor, attempts in zip(FLOORS, found, strict=True):
                     if upcoming.probability >= floor:
-                        goes.act(upcoming.action, event.at, came)
+                        attempts.act(upcoming.action, event.at, came)
     return found
 
 
-def row(given: Sequence[Goes], days: Sequence[int], begun: Sequence[datetime]) -> str:
-    """Goes a day, the share that came true, and who had enough hits within a day."""
+def row(given: Sequence[Attempts], days: Sequence[int], begun: Sequence[datetime]) -> str:
+    """Return the attempts a day, the share that came true, and how many people had enough hits within a day."""
     a_day = sorted((len(one.hits) + one.waste) / many for one, many in zip(given, days, strict=True))
     hits, waste = sum(len(one.hits) for one in given), sum(one.waste for one in given)
     soon = (
@@ -79,14 +80,15 @@ def row(given: Sequence[Goes], days: Sequence[int], begun: Sequence[datetime]) -
 
 def main(files: Sequence[Path]) -> None:
     """Print the table."""
-    report = Report(f"Starts of apps that are upcoming, of {len(files) or PEOPLE} people")
+    report = Report(f"Upcoming app starts of {len(files) or PEOPLE} people")
     recorded = [[event for one in questions.from_file(file, UTC, 5, "zh") for event in one.new] for file in files]
     streams = recorded or [stream(person(seed), DAYS, MONDAY) for seed in range(PEOPLE)]
-    days, begun = [len({event.at.date() for event in one}) for one in streams], [one[0].at for one in streams]
+    days = [len({event.at.date() for event in one}) for one in streams]
+    begun = [one[0].at for one in streams]
     played = [play(one) for one in streams]
     for number, floor in enumerate(FLOORS):
-        figure = f"probability ≥ {floor}: goes a day, median (least to most) / came true / {KNOWN} hits within a day"
-        report.add(figure, row([one[number] for one in played], days, begun))
+        figures = f"attempts a day, median (least to most) / came true / {KNOWN} hits within a day"
+        report.add(f"probability ≥ {floor}: {figures}", row([one[number] for one in played], days, begun))
     report.show()
 
 

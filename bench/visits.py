@@ -1,4 +1,7 @@
-"""How soon a visit is stored after the browser has written it, and how long the first import takes."""
+"""The delay from a visit written by a browser to its row, and the duration of the first import of a history.
+
+python bench/visits.py
+"""
 
 import os
 import shutil
@@ -20,14 +23,15 @@ from memo.core.paths import Home
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from histories import Chromium, Firefox  # noqa: E402
 
-VISITS, DAYS = 100_000, 29
-OLD, TIMES = 20_000, 3
-"""Visits of a history before, and how often a new one is measured."""
+VISITS = 100_000  # in the first import
+DAYS = 29
+OLD = 20_000  # visits in a history before a new one is measured
+TIMES = 3  # new visits
 
 
 @contextmanager
 def person() -> Iterator[tuple[Home, Path]]:
-    """An empty MEMO_HOME, and an empty home of a person who uses browsers."""
+    """Provide an empty MEMO_HOME, and an empty home folder for browser profiles."""
     own, folder = os.environ["HOME"], Path(tempfile.mkdtemp(prefix="mp", dir="/tmp"))
     with new_home() as home:
         os.environ |= {"HOME": str(folder), "MEMO_SOURCES__ON": '["web"]'}
@@ -39,7 +43,7 @@ def person() -> Iterator[tuple[Home, Path]]:
 
 
 def fill(browser: Chromium | Firefox, visits: int) -> None:
-    """Visits of the last days, evenly."""
+    """Write visits, spread evenly over the last days."""
     step = timedelta(days=DAYS) / visits
     begin = datetime.now(UTC) - timedelta(days=DAYS)
     for n in range(visits):
@@ -48,7 +52,7 @@ def fill(browser: Chromium | Firefox, visits: int) -> None:
 
 
 def live(report: Report) -> None:
-    """Visit, and look for the row; each time the last copy is older than the pause between two."""
+    """Visit and wait for the row; each time the last copy is older than the pause between two copies."""
     with person() as (home, folder):
         browsers: dict[str, Chromium | Firefox] = {
             "Chromium": Chromium(folder / ".config/chromium/Default"),
@@ -66,7 +70,7 @@ def live(report: Report) -> None:
         for browser in browsers.values():
             browser.close()
     for name, values in took.items():
-        report.add(f"visit that {name} has written → row, the slowest of {TIMES}", f"{max(values):.2f} s", "≤ 2 s")
+        report.add(f"visit written by {name} → row, slowest of {TIMES}", f"{max(values):.2f} s", "≤ 2 s")
 
 
 def _wait_for(rows: sqlite3.Connection, title: str) -> None:
@@ -75,7 +79,7 @@ def _wait_for(rows: sqlite3.Connection, title: str) -> None:
 
 
 def first(report: Report) -> None:
-    """Import a long history, by the daemon and by the command."""
+    """Import a long history, once by the daemon and once by the command."""
     goal, took = "≤ 20 s", list[float]()
     for by_command in (False, True):
         with person() as (home, folder):

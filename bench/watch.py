@@ -1,4 +1,7 @@
-"""What watching costs: processes, once a second among many, and thousands of folders, also while they are searched."""
+"""The cost of watching many processes, and thousands of folders, also while a program searches them.
+
+python bench/watch.py
+"""
 
 import subprocess
 import tempfile
@@ -18,13 +21,15 @@ from memo.core.paths import Home
 from memo.core.settings import Settings, SourceSettings
 from memo.protocols import Source, Stop
 
-PROCESSES, FOLDERS, FILES = 400, 5_000, 10
+PROCESSES = 400
+FOLDERS = 5_000
+FILES = 10  # in each folder
 WATCH_S = 60.0
 
 
 @contextmanager
 def watching(source: Source) -> Iterator[list[Event]]:
-    """A source in a thread of this process, and what it has told."""
+    """Run a source in a thread, and provide the events that it emits."""
     events, stop = list[Event](), Stop()
     thread = threading.Thread(
         target=source.run, args=(lambda batch: events.extend(batch.events), lambda key: None, stop)
@@ -40,7 +45,7 @@ def watching(source: Source) -> Iterator[list[Event]]:
 
 @contextmanager
 def sleepers(number: int) -> Iterator[None]:
-    """So many processes more."""
+    """Start processes that do nothing."""
     started = [subprocess.Popen(["sleep", "infinity"]) for _ in range(number)]
     try:
         yield
@@ -51,14 +56,14 @@ def sleepers(number: int) -> Iterator[None]:
 
 
 def spent(wait_s: float) -> float:
-    """Share of a core that this process uses in so long."""
+    """Return the share of a core that this process uses while it waits."""
     before = time.process_time()
     time.sleep(wait_s)
     return (time.process_time() - before) / wait_s
 
 
 def make_folders(root: Path) -> None:
-    """A tree of folders with small files in them."""
+    """Make a tree of folders with small files."""
     for number in range(FOLDERS):
         folder = root / f"{number // 100}" / f"{number}"
         folder.mkdir(parents=True)
@@ -67,15 +72,15 @@ def make_folders(root: Path) -> None:
 
 
 def processes(report: Report, home: Home) -> None:
-    """The share of a core that the scan uses."""
+    """Measure the share of a core that the scan uses."""
     with sleepers(PROCESSES), watching(ProcessesSource(Settings(), home)):
-        time.sleep(3)  # the first scan, and the look at what was too young for it
+        time.sleep(3)  # until the first scan, and the second one for processes too young for the first
         share, there = spent(WATCH_S), len(psutil.pids())
-    report.add(f"processes: {there} of them, over {WATCH_S:.0f} s, of one core", f"{share:.2%}", "≤ 0.3 %")
+    report.add(f"{there} processes: CPU over {WATCH_S:.0f} s, of one core", f"{share:.2%}", "≤ 0.3 %")
 
 
 def folders(report: Report, home: Home) -> None:
-    """The time until all folders are watched, and what a search through them costs."""
+    """Measure the time until all folders are watched, and the cost of a search through them."""
     with tempfile.TemporaryDirectory() as root:
         make_folders(Path(root))
         source = FoldersSource(Settings(sources=SourceSettings(folders=[root])), home)
@@ -85,10 +90,10 @@ def folders(report: Report, home: Home) -> None:
             before = time.process_time()
             search = seconds(lambda: subprocess.run(["grep", "-rq", "no such words", root], check=False))
             used = time.process_time() - before
-            told = len(events)
+            emitted = len(events)
     tree = f"{FOLDERS:,} folders, {FOLDERS * FILES:,} files"
-    report.add(f"folders: {tree}: until all are watched", f"{start:.2f} s", "≤ 1 s")
-    report.add(f"CPU while `grep -r` reads them all ({search:.1f} s)", f"{used * 1e3:.0f} ms, {told} events", "none")
+    report.add(f"{tree}: time until all are watched", f"{start:.2f} s", "≤ 1 s")
+    report.add(f"CPU while `grep -r` reads them all ({search:.1f} s)", f"{used * 1e3:.0f} ms, {emitted} events", "none")
 
 
 def main() -> None:

@@ -1,1 +1,1 @@
-"""Outside data: importers, the synthetic stream generator, the sample day and the built-in model."""
+"""External data: importers, the synthetic stream generator, the sample day and the built-in model."""

@@ -1,7 +1,7 @@
-"""Send a file's events through the real path: `python -m data.replay FILE [--speed X] [--scope S]`.
+"""Replay a file's events through the inbox: `python -m data.replay FILE [--speed X] [--scope S]`.
 
-The lines are appended to a file of their own in the inbox, at their own pace. It is removed once the collector has
-read it to its end, or where the replay is broken off: a second one adds what is missing.
+The lines are appended to a file of their own in the inbox, at their own pace. That file is removed once the collector
+has read it to its end, or when the replay is interrupted; a second replay adds what is missing.
 """
 
 import argparse
@@ -24,35 +24,34 @@ from memo.core.paths import Home
 from memo.core.settings import SCOPE_PATTERN, Settings
 from memo.stack.process_specs import end_with_parent
 
-PAUSE_S = 1.0
-"""No pause is longer than this."""
-POLL_S = 0.1
-UNFIT = re.compile(r"[\\\x00-\x1f\x7f-\x9f\ud800-\udfff]|\.tmp$")
-"""What no folder of the inbox has in its name."""
-LONGEST_NAME, LONGEST_SCOPE = 100, 255
-"""Bytes; the latter is what Linux allows (NAME_MAX)."""
-SAMPLE, SAMPLE_SCOPE = Path(__file__).parent / "sample", "sample@memo"
+PAUSE_S = 1.0  # the longest pause between two lines
+POLL_S = 0.1  # between two queries for the collector's cursor
+UNFIT = re.compile(r"[\\\x00-\x1f\x7f-\x9f\ud800-\udfff]|\.tmp$")  # not allowed in the name of an inbox folder
+LONGEST_NAME = 100  # bytes
+LONGEST_SCOPE = 255  # bytes; NAME_MAX of Linux
+SAMPLE = Path(__file__).parent / "sample"
+SAMPLE_SCOPE = "sample@memo"
 
 
 def scope_of(path: Path) -> str:
-    """The scope of a file's replay."""
+    """Return the default scope of a file's replay."""
     return SAMPLE_SCOPE if path.resolve().parent == SAMPLE.resolve() else f"replay@{_name(path)}"
 
 
 def _name(path: Path) -> str:
-    """The file's name, short and fit for a folder; one that had to be changed is told from others by its digest."""
+    """Return the file's name, shortened and fit for a folder; a changed name gets a digest, to stay unique."""
     name = UNFIT.sub("~", path.stem).encode()[:LONGEST_NAME].decode(errors="ignore")
     digest = hashlib.blake2b(os.fsencode(path.stem), digest_size=4).hexdigest()
     return name if name == path.stem else f"{name}~{digest}"
 
 
 def replay(path: Path, speed: float, scope: str) -> str:
-    """Send the events of a file and wait until they are read; what came of it, in a sentence.
+    """Replay the events of a file, wait until the collector has read them, and return the result as a sentence.
 
-    Gaps between events are divided by `speed`; 0 leaves no gap.
+    Pauses between events are divided by `speed`; 0 means no pauses.
     """
     if not 0 <= speed < math.inf:
-        raise UsageError(f"A speed of {speed} can't be; give a number above 0, or 0 for as fast as it goes.")
+        raise UsageError(f"{speed} is not a speed; give a number above 0, or 0 for as fast as possible.")
     settings, home = Settings.load(), Home.find()
     if not re.fullmatch(SCOPE_PATTERN, scope) or UNFIT.search(scope) or len(scope.encode()) > LONGEST_SCOPE:
         raise UsageError(f"{scope!r} can't be a scope; choose one with --scope.")
@@ -61,7 +60,7 @@ def replay(path: Path, speed: float, scope: str) -> str:
     folder.mkdir(mode=0o700, exist_ok=True)
     before = _stored(settings, home, scope)
     target = folder / f"replay-{_name(path)}.txt"
-    target.unlink(missing_ok=True)  # of a replay that was killed
+    target.unlink(missing_ok=True)  # left by a killed replay
     with target.open("x", encoding="utf-8", errors="surrogateescape") as file:
         try:
             for pause, line in _paced(found, settings, speed):
@@ -74,11 +73,11 @@ def replay(path: Path, speed: float, scope: str) -> str:
         finally:
             target.unlink(missing_ok=True)
     new = _stored(settings, home, scope) - before
-    return f"{len(found)} lines of {path} were replayed in the scope {scope}; {new or 'none'} of them were new."
+    return f"Replayed {len(found)} lines of {path} in the scope {scope}; {new or 'none'} of them were new."
 
 
 def _paced(found: list[str], settings: Settings, speed: float) -> Iterator[tuple[float, str]]:
-    """Each line with the pause before it, in seconds."""
+    """Yield each line with the pause before it, in seconds."""
     last: datetime | None = None
     for line in found:
         try:
@@ -91,7 +90,7 @@ def _paced(found: list[str], settings: Settings, speed: float) -> Iterator[tuple
 
 
 def _wait_until_read(file: IO[str], settings: Settings, home: Home) -> None:
-    """Wait for the collector's cursor: what is removed earlier may be lost."""
+    """Wait until the collector's cursor is at the end; a file removed earlier may lose lines."""
     from db.engine import open_store
     from db.intake import cursors
 
@@ -122,15 +121,15 @@ def _stored(settings: Settings, home: Home, scope: str) -> int:
 
 
 def main() -> None:
-    """Replay the file that is named."""
+    """Replay the file given as an argument."""
     end_with_parent()
     parser = argparse.ArgumentParser(prog="python -m data.replay", description=__doc__)
     parser.add_argument("file", type=Path)
-    parser.add_argument("--speed", type=float, default=1.0, help="times as fast as it was; 0: as fast as it goes")
-    parser.add_argument("--scope", help="whose events these become; replay@NAME unless given")
+    parser.add_argument("--speed", type=float, default=1.0, help="speed-up factor; 0: as fast as possible")
+    parser.add_argument("--scope", help="scope of the events; default replay@NAME")
     given = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(1))  # not without removing the file
+        signal.signal(number, lambda *_: sys.exit(1))  # removes the file
     try:
         print(replay(given.file, given.speed, given.scope or scope_of(given.file)))
     except MemoError as error:

@@ -1,4 +1,4 @@
-"""Windows: the last N events, and the stream that a list of overlapping windows came from."""
+"""Windows of event lines, and the stream that a list of overlapping windows came from."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -8,7 +8,7 @@ WindowedPair = tuple[Sequence[str], str]
 
 
 class Fed(NamedTuple):
-    """A window, and the lines of its input that are new since the window before."""
+    """A window, and the lines of its input that are new since the previous window."""
 
     new: Sequence[str]
     inputs: Sequence[str]
@@ -16,10 +16,9 @@ class Fed(NamedTuple):
 
 
 def feed(pairs: Iterable[WindowedPair]) -> Iterator[Fed]:
-    """Put overlapping windows back into their stream, as the scorer does.
+    """Yield each window with its new lines: `new` and then `output`, window by window, are the stream.
 
-    The stream is, window by window, `new` and then `output`. A line that truly repeats is kept as often as the
-    overlap shows it.
+    A line that repeats is kept as often as the overlap shows.
     """
     tail: list[str] = []
     for inputs, output in pairs:
@@ -30,5 +29,5 @@ def feed(pairs: Iterable[WindowedPair]) -> Iterator[Fed]:
 
 
 def stream(pairs: Iterable[WindowedPair]) -> list[str]:
-    """All lines of the stream, in order."""
+    """Return all lines of the stream, in order."""
     return [line for fed in feed(pairs) for line in (*fed.new, fed.output)]

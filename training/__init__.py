@@ -1,1 +1,1 @@
-"""How a version is made, judged and promoted."""
+"""Build a version, judge it, and promote it."""

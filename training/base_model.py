@@ -1,6 +1,6 @@
-"""Train the built-in base model, and the sample person's adapter, on synthetic streams alone.
+"""Train the built-in base model and the sample person's adapter, on synthetic streams only.
 
-python -m training.base_model     # what `make base-model` runs: under 20 minutes on two cores
+`make base-model` runs this as `python -m training.base_model`; it takes less than 20 minutes on two cores.
 """
 
 import argparse
@@ -19,28 +19,31 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from data.synthetic.people import SAMPLE_START, person, sample, stream
 from memo.core.events import CONTEXT, Event
 from memo.core.settings import TrainSettings
-from training.fitting.examples import Example, chunks, loss
+from training.fitting.examples import Example, compute_loss, cut_chunks
 from training.fitting.fine_tune import train
-from training.fitting.induction_init import prime
+from training.fitting.induction_init import init_weights
 from worker.predictors.language_model.label_coding import RESERVED_TOKENS, TEXT_CHARACTERS, Vocabulary, vocabulary
 from worker.predictors.language_model.language import BUILTIN, CONTEXT_TOKENS
 
-VOCABULARY = 2048
-PEOPLE, DAYS, MOST_EVENTS = 1600, 2, 900
-FIRST_PERSON = 1000
-"""Seeds below this are no part of the training; they are left for samples and tests."""
-SHORT_TOKENS, SHORT_SHARE = 400, 0.35
-"""The first people come in short chunks, which cost less a token."""
-STEP_TOKENS, PEAK_RATE, WARM_UP_STEPS = 2048, 1.5e-3, 50
+VOCABULARY = 2048  # tokens
+PEOPLE = 1600
+DAYS = 2  # per person
+MOST_EVENTS = 900  # per person
+FIRST_PERSON = 1000  # lower seeds are left for samples and tests
+SHORT_TOKENS = 400  # chunk length for the first people; short chunks cost less per token
+SHORT_SHARE = 0.35  # share of people with short chunks
+STEP_TOKENS = 2048  # batch size
+PEAK_RATE = 1.5e-3
+WARM_UP_STEPS = 50
 
 
-def people(count: int) -> list[list[Event]]:
-    """Streams of synthetic people, both languages."""
+def make_streams(count: int) -> list[list[Event]]:
+    """Return the streams of `count` synthetic people, in both languages."""
     return [stream(person(FIRST_PERSON + n), DAYS, SAMPLE_START)[:MOST_EVENTS] for n in range(count)]
 
 
 def make_tokenizer(streams: list[list[Event]]) -> PreTrainedTokenizerFast:
-    """A byte-level BPE whose reserved tokens no text can spell."""
+    """Train a byte-level BPE whose reserved tokens cannot be spelled by any text."""
     actions = {event.action for events in streams for event in events if event.operation not in CONTEXT}
     texts = sorted({text[:TEXT_CHARACTERS] for action in actions for text in (action.place, " " + action.target)})
     tokenizer = Tokenizer(models.BPE())
@@ -62,7 +65,7 @@ def make_tokenizer(streams: list[list[Event]]) -> PreTrainedTokenizerFast:
 
 
 def make_model() -> LlamaForCausalLM:
-    """A small model with its first weights."""
+    """Return the small model with its initial weights."""
     config = LlamaConfig(
         vocab_size=VOCABULARY,
         hidden_size=128,
@@ -77,56 +80,56 @@ def make_model() -> LlamaForCausalLM:
         rope_parameters={"rope_type": "default", "rope_theta": 1e5},
     )
     model = LlamaForCausalLM(config)
-    prime(model)
+    init_weights(model)
     return model
 
 
-def batches(streams: list[list[Event]], words: Vocabulary, seed: int) -> list[list[Example]]:
-    """All steps of the training in their order: short chunks first, then whole contexts."""
+def plan_steps(streams: list[list[Event]], words: Vocabulary, seed: int) -> list[list[Example]]:
+    """Return the batch of each step, in order: short chunks first, then whole contexts."""
     rng = random.Random(seed)
     plan: list[list[Example]] = []
     first = int(len(streams) * SHORT_SHARE)
     for length, part in ((SHORT_TOKENS, streams[:first]), (CONTEXT_TOKENS, streams[first:])):
-        examples = [example for events in part for example in chunks(events, words, length, rng)]
+        examples = [example for events in part for example in cut_chunks(events, words, length, rng)]
         rng.shuffle(examples)
         size = STEP_TOKENS // length
         plan += [examples[start : start + size] for start in range(0, len(examples) - size + 1, size)]
     return plan
 
 
-def rate(step: int, steps: int) -> float:
-    """Warm-up, then a cosine down to a twentieth of the peak."""
+def learning_rate(step: int, steps: int) -> float:
+    """Return the learning rate of a step: a linear warm-up, then a cosine down to a twentieth of the peak."""
     if step < WARM_UP_STEPS:
         return PEAK_RATE * (step + 1) / WARM_UP_STEPS
     return PEAK_RATE * (0.05 + 0.95 * (1 + math.cos(math.pi * step / steps)) / 2)
 
 
 def fit(model: LlamaForCausalLM, plan: list[list[Example]], progress: Progress) -> float:
-    """Train; the mean loss of the last tenth of the steps."""
+    """Train the model and return the mean loss of the last tenth of the steps."""
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
     task, losses = progress.add_task("base model", total=len(plan), loss=math.nan), []
     model.train()
     for step, batch in enumerate(plan):
         for group in optimizer.param_groups:
-            group["lr"] = rate(step, len(plan))
-        found = loss(model, batch)
-        found.backward()  # type: ignore[no-untyped-call]
+            group["lr"] = learning_rate(step, len(plan))
+        loss = compute_loss(model, batch)
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        losses.append(found.item())
+        losses.append(loss.item())
         progress.update(task, advance=1, loss=sum(losses[-50:]) / len(losses[-50:]))
     tail = losses[-max(1, len(losses) // 10) :]
     return sum(tail) / len(tail)
 
 
 def build(out: Path, count: int, seed: int, progress: Progress) -> dict[str, Any]:
-    """Make tokenizer and model, save them, and say how they were made."""
+    """Make and save the tokenizer and the model, and return how they were made (made.json)."""
     torch.manual_seed(seed)
-    streams = people(count)
+    streams = make_streams(count)
     tokenizer = make_tokenizer(streams)
     model = make_model()
-    plan = batches(streams, vocabulary(tokenizer), seed)
+    plan = plan_steps(streams, vocabulary(tokenizer), seed)
     made = {
         "command": "python -m training.base_model",
         "data": f"data.synthetic.people, people {FIRST_PERSON} to {FIRST_PERSON + count - 1}, {DAYS} days each",
@@ -145,18 +148,18 @@ def build(out: Path, count: int, seed: int, progress: Progress) -> dict[str, Any
 
 
 def build_adapter(base: Path, progress: Progress) -> dict[str, Any]:
-    """Train the adapter that ships with the base, on the sample person's earlier days."""
+    """Train the adapter that ships with the base model, on the sample person's earlier days; return its metrics."""
     task = progress.add_task("sample adapter", loss=math.nan)
     shutil.rmtree(base / "adapter", ignore_errors=True)
 
-    def report(done: int, total: int, found: float) -> None:
-        progress.update(task, completed=done, total=total, loss=found)
+    def report(done: int, total: int, loss: float) -> None:
+        progress.update(task, completed=done, total=total, loss=loss)
 
     return train(sample()[0], "builtin" if base == BUILTIN else str(base), base / "adapter", TrainSettings(), report)
 
 
 def main() -> None:
-    """Train the base model into data/base and the sample adapter into data/base/adapter."""
+    """Train the base model into data/base, and the sample adapter into data/base/adapter."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--people", type=int, default=PEOPLE)
     parser.add_argument("--seed", type=int, default=0)

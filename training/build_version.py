@@ -1,4 +1,4 @@
-"""A version: fine-tuned on a stream, put into its folder, and written into the registry."""
+"""Build a version: fine-tune an adapter on a stream, store its files, and register it; activate a version."""
 
 import hashlib
 import json
@@ -21,15 +21,15 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 
 Progress = Callable[[int, int], None]
-"""Called with what is done and what there is to do."""
+"""Called with the steps done and the steps in all."""
 
 
 class TooFew(MemoError):
-    """There is not enough to learn from."""
+    """There are too few events to train or to judge a version."""
 
 
-def enough(events: Sequence[Event], settings: Settings) -> None:
-    """Raises TooFew below `train.minimum_events`."""
+def require_events(events: Sequence[Event], settings: Settings) -> None:
+    """Raise TooFew if there are fewer than `train.minimum_events`."""
     needed = settings.train.minimum_events
     if len(events) < needed:
         raise TooFew(
@@ -37,34 +37,34 @@ def enough(events: Sequence[Event], settings: Settings) -> None:
         )
 
 
-def digest(events: Sequence[Event], settings: Settings) -> str:
-    """What a version is made of: the events and all that shapes the training."""
-    seen = hashlib.blake2b(digest_size=8)
-    seen.update(json.dumps([settings.model.base, settings.train.model_dump()]).encode())
+def compute_digest(events: Sequence[Event], settings: Settings) -> str:
+    """Return a digest of everything that determines a version: the events and the settings of the training."""
+    digest = hashlib.blake2b(digest_size=8)
+    digest.update(json.dumps([settings.model.base, settings.train.model_dump()]).encode())
     for event in events:
         fields = (event.at.isoformat(), event.operation, event.target, event.app, event.detail)
-        seen.update("\x1f".join(fields).encode(errors="surrogatepass"))
-    return seen.hexdigest()
+        digest.update("\x1f".join(fields).encode(errors="surrogatepass"))
+    return digest.hexdigest()
 
 
-def train_into(
+def train_adapter(
     events: Sequence[Event], settings: Settings, out: Path, progress: Progress, parent: str | None = None
 ) -> dict[str, Any]:
-    """Fine-tune the base model on the events, or go on where that was interrupted; the adapter's metrics.
+    """Fine-tune the base model on the events into `out`, resuming an interrupted run; return the adapter's metrics.
 
-    Each version begins at the base, not at the one before it: so it is a function of its events and the seed.
+    Each version starts from the base model, not from its parent, so it depends on its events and the seed alone.
     """
-    enough(events, settings)
+    require_events(events, settings)
     from training.fitting.fine_tune import train
 
-    def step(done: int, total: int, _loss: float) -> None:
+    def report_step(done: int, total: int, _loss: float) -> None:
         progress(done, total)
 
-    return train(events, settings.model.base, out, settings.train, step, settings.model.device, parent)
+    return train(events, settings.model.base, out, settings.train, report_step, settings.model.device, parent)
 
 
-def last_forgotten(store: Store) -> datetime | None:
-    """When something was forgotten last; ask before the events are read."""
+def find_last_forgotten(store: Store) -> datetime | None:
+    """Return when `memo forget` last ran; call this before the events are read."""
     with store.read() as session:
         return jobs.find_last_run(session, jobs.FORGET)
 
@@ -78,17 +78,19 @@ def build_version(
     progress: Progress,
     forgotten: datetime | None,
 ) -> str:
-    """Train a version on the events and register it as a candidate for `scope`; its id.
+    """Train a version on the events, register it as a candidate for `scope`, and return its id.
 
-    The folder has a name made of the data until it is done, so an interrupted training of the same goes on.
-    `forgotten` is `last_forgotten` of before: raises MemoError where something was forgotten since.
+    Until it is registered its folder is named by the digest, so that an interrupted training on the same events
+    resumes. `forgotten` is what `find_last_forgotten` returned before the events were read; if something was forgotten
+    since then, the version is deleted and MemoError is raised.
     """
     with store.read() as session:
         serving = versions.find_serving(session, scope, settings.scope)
-    parent, mark = serving.id if serving else None, digest(events, settings)
-    unfinished = home.models / f"{UNFINISHED}{mark}"
-    metrics = train_into(events, settings, unfinished, progress, parent)
-    metrics = metrics | {"digest": mark, "events": len(events), "span": _span(events)}
+    parent = serving.id if serving else None
+    digest = compute_digest(events, settings)
+    unfinished = home.models / f"{UNFINISHED}{digest}"
+    metrics = train_adapter(events, settings, unfinished, progress, parent)
+    metrics |= {"digest": digest, "events": len(events), "span": _span(events)}
     with store.write() as session:
         scopes.lock_scope(session, scope)
         if jobs.find_last_run(session, jobs.FORGET) != forgotten:
@@ -109,15 +111,15 @@ def _span(events: Sequence[Event]) -> list[str]:
 
 
 def _next_id(session: Session, models: Path) -> str:
-    """One more than all in the store, and than all folders: another store may have used this home."""
+    """Return the next free id; folders count too, since another store may have used this home."""
     names = [row.id for row in versions.find_versions(session)] + [folder.name for folder in models.iterdir()]
     numbers = [int(name[1:]) for name in names if name.startswith("v") and name[1:].isdecimal()]
     return f"v{max(numbers, default=0) + 1:04d}"
 
 
 def activate(session: Session, scope: str, version: str) -> None:
-    """Let a version serve a scope, and note on it which one it replaces, for `memo model rollback`."""
-    check(session, version)
+    """Make a version active for a scope, and record in its metrics which one it replaces, for `memo model rollback`."""
+    require_files(session, version)
     now = versions.find_serving(session, scope, scope)
     if version != versions.BUILTIN and (now is None or now.id != version):
         row = versions.find_version(session, version)
@@ -126,14 +128,17 @@ def activate(session: Session, scope: str, version: str) -> None:
     versions.record_active(session, scope, version)
 
 
-def check(session: Session, version: str) -> None:
-    """Raises UsageError for a version that is not there, MemoError where its files are gone."""
-    if version != versions.BUILTIN and not Path(path := versions.find_version(session, version).path).is_dir():
+def require_files(session: Session, version: str) -> None:
+    """Raise UsageError for an unknown version, MemoError if its files are gone."""
+    if version == versions.BUILTIN:
+        return
+    path = Path(versions.find_version(session, version).path)
+    if not path.is_dir():
         raise MemoError(f"The files of {version} are gone ({path}); activate another version.")
 
 
-def before(session: Session, scope: str) -> str:
-    """The version that was active before the present one. Raises MemoError where there was none."""
+def find_replaced(session: Session, scope: str) -> str:
+    """Return the version that the active one replaced. Raises MemoError if the built-in version is active."""
     now = versions.find_serving(session, scope, scope)
     if now is None:
         raise MemoError(f"{scope} is served by the built-in version; there is nothing to go back to.")

@@ -1,4 +1,4 @@
-"""A new version takes over only where it is better on what came last."""
+"""Promotion: a new version takes over only if it is better on the newest events."""
 
 import math
 import shutil
@@ -13,52 +13,60 @@ from db.models import VersionRow
 from db.prediction import versions
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from training.build_version import Progress, TooFew, activate, build_version, digest, enough, last_forgotten
+from training.build_version import (
+    Progress,
+    TooFew,
+    activate,
+    build_version,
+    compute_digest,
+    find_last_forgotten,
+    require_events,
+)
 from training.evaluation import evaluate, questions
 from training.evaluation.evaluate import MODEL, Judged, best_baseline
 from training.evaluation.metrics import key_of
 from training.evaluation.questions import Question
 
-JUDGED_SHARE = 0.2
-"""The last part of the stream, which the candidate does not see."""
-MIN_JUDGED, MAX_JUDGED = 30, 500
-"""Windows that are asked."""
-FLOOR = 1e-4
-"""Probability of a truth that is none of the candidates."""
+JUDGED_SHARE = 0.2  # newest part of the stream, which the candidate is not trained on
+MIN_JUDGED = 30  # windows
+MAX_JUDGED = 500  # windows
+FLOOR = 1e-4  # probability of a truth that is not among the candidates
 RULE = (
-    "promoted where the mean log-loss of the truth over the last windows, which the candidate was not trained on, "
-    "is lower than the active version's"
+    "promoted if the mean log-loss of the truth over the newest windows, which the candidate was not trained on, "
+    "is lower than that of the active version"
 )
 
 
 def log_loss(judged: Sequence[Judged]) -> float:
-    """Mean of -log p(truth), in nats; a truth that was not said has p = `FLOOR`."""
+    """Return the mean of -log p(truth) in nats; p is `FLOOR` for a truth that is not among the candidates."""
     losses = []
     for entry in judged:
-        said = {key_of(one.action, one.detail): one.probability for one in entry.ranking.candidates}
-        losses.append(-math.log(max(FLOOR, said.get(entry.truth["next"], 0.0))))
+        probabilities = {key_of(one.action, one.detail): one.probability for one in entry.ranking.candidates}
+        losses.append(-math.log(max(FLOOR, probabilities.get(entry.truth["next"], 0.0))))
     return sum(losses) / len(losses)
 
 
 def train_and_promote(store: Store, home: Home, settings: Settings, scope: str, progress: Progress) -> dict[str, Any]:
-    """Train a candidate on all but the last part, judge it beside the active version, promote or reject it."""
-    forgotten, active = last_forgotten(store), _active(store, settings, scope)
-    asked, cut = _questions(store, settings, scope, active)
+    """Train a candidate on all but the newest events, compare it with the active version on those, promote or reject.
+
+    Returns the verdict, or a note where nothing is new since an existing version.
+    """
+    forgotten, active = find_last_forgotten(store), _find_active(store, settings, scope)
+    asked, cut = _find_questions(store, settings, scope, active)
     seen = questions.stream(asked[:cut])
-    known = _trained(store, scope, digest(seen, settings))
-    if known is not None:
-        return {"version": None, "note": f"nothing new since {known}"}
+    if (known := _find_trained(store, scope, compute_digest(seen, settings))) is not None:
+        return {"version": None, "note": f"Nothing new since version {known}."}
     candidate = build_version(store, home, settings, seen, scope, progress, forgotten)
     with store.read() as session:
         row = versions.find_version(session, candidate)
     new, old = judge(settings, row, asked, cut), judge(settings, active, asked, cut)
     verdict = {"rule": RULE, "promoted": new["log_loss"] < old["log_loss"], "candidate": new, "active": old}
-    _decide(store, scope, candidate, verdict)
+    _record_verdict(store, scope, candidate, verdict)
     prune(store, settings, scope)
     return {"version": candidate, **verdict}
 
 
-def _decide(store: Store, scope: str, candidate: str, verdict: dict[str, Any]) -> None:
+def _record_verdict(store: Store, scope: str, candidate: str, verdict: dict[str, Any]) -> None:
     with store.write() as session:
         row = versions.find_version(session, candidate)
         row.metrics = row.metrics | {"judged": verdict}
@@ -69,41 +77,43 @@ def _decide(store: Store, scope: str, candidate: str, verdict: dict[str, Any]) -
 
 
 def evaluate_active(store: Store, settings: Settings, scope: str) -> dict[str, Any]:
-    """Scores of the version that serves a scope, and of the best baseline, on the last part of its stream."""
-    active = _active(store, settings, scope)
-    return judge(settings, active, *_questions(store, settings, scope, active))
+    """Return the scores of the active version and of the best baseline on the newest part of a scope's stream."""
+    active = _find_active(store, settings, scope)
+    return judge(settings, active, *_find_questions(store, settings, scope, active))
 
 
-def _active(store: Store, settings: Settings, scope: str) -> VersionRow | None:
+def _find_active(store: Store, settings: Settings, scope: str) -> VersionRow | None:
     with store.read() as session:
         return versions.find_serving(session, scope, settings.scope)
 
 
 def judge(settings: Settings, version: VersionRow | None, asked: Sequence[Question], cut: int) -> dict[str, Any]:
-    """Ask a version, which starts from nothing, the questions from `cut` on."""
+    """Return the scores of a version, with nothing learned before, on the questions from `cut` on."""
     from worker.predictors.serving import open_predictor
 
     name, folder = (version.id, Path(version.path)) if version else (versions.BUILTIN, None)
     predictor = open_predictor(settings.model, name, folder)
-    judged = evaluate.chrono(predictor, asked, cut, lambda _done, _total: None)
-    found = evaluate.scores(judged)["next"]
-    best = best_baseline(found)
+    judged = evaluate.ask_in_order(predictor, asked, cut, lambda _done, _total: None)
+    scores = evaluate.score(judged)["next"]
+    best = best_baseline(scores)
     return {
         "version": name,
         "log_loss": log_loss(judged),
-        **{name: value for name, value in found[MODEL].items()},
-        "baseline": {"name": best, **found[best]},
+        **scores[MODEL],
+        "baseline": {"name": best, **scores[best]},
     }
 
 
-def _questions(store: Store, settings: Settings, scope: str, active: VersionRow | None) -> tuple[list[Question], int]:
-    """The stored stream as questions, and the number of the first that is asked: none that trained the active version.
+def _find_questions(
+    store: Store, settings: Settings, scope: str, active: VersionRow | None
+) -> tuple[list[Question], int]:
+    """Return the stored stream as questions, and the number of the first to ask: none trained the active version.
 
-    Raises TooFew where that leaves too little to train on, or to judge by.
+    Raises TooFew where too few are left to train on, or to judge by.
     """
     with store.read() as session:
         events = list(stored.find_all_events(session, scope))
-    enough(events, settings)
+    require_events(events, settings)
     asked = questions.from_events(events, settings.window.size, settings.language)
     cut = len(asked) - min(MAX_JUDGED, int(len(asked) * JUDGED_SHARE))
     if active is not None and "span" in active.metrics:
@@ -114,17 +124,16 @@ def _questions(store: Store, settings: Settings, scope: str, active: VersionRow 
     return asked, cut
 
 
-def _trained(store: Store, scope: str, mark: str) -> str | None:
+def _find_trained(store: Store, scope: str, digest: str) -> str | None:
     with store.read() as session:
-        return next(
-            (row.id for row in versions.find_versions(session, scope) if row.metrics.get("digest") == mark), None
-        )
+        rows = versions.find_versions(session, scope)
+    return next((row.id for row in rows if row.metrics.get("digest") == digest), None)
 
 
 def prune(store: Store, settings: Settings, scope: str) -> list[str]:
-    """Remove the files of a scope's older versions, and return which; the rows stay.
+    """Delete the files of a scope's older versions and return their ids; the rows stay.
 
-    The active version and the one that it replaced keep their files.
+    The active version and the one it replaced keep their files, as do the newest `schedule.keep_versions` others.
     """
     with store.read() as session:
         rows = versions.find_versions(session, scope)

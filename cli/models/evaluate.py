@@ -1,8 +1,7 @@
-"""`memo evaluate`: model and baselines side by side."""
+"""`memo evaluate`: scores of the model and the baselines side by side."""
 
 import json
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,82 +14,81 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
-LEAKS = "random split of overlapping windows, which LEAKS: no measure of prediction, only for comparison with the like"
+    from training.evaluation.report import Fit
+
 COLUMNS = ("hit@1", "hit@3", "hit@5", "mrr", "exact", "partial", "overall", "ece", "malformed")
-CUTS = (1, 5)
-"""Of the other views."""
-
-
-class Division(StrEnum):
-    """The names of the protocols."""
-
-    CHRONO = "chrono"
-    RANDOM = "random"
+CUTS = (1, 5)  # hit@k of the other views
 
 
 def evaluate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", readable=False, show_default=False)],
-    protocol: Annotated[
-        Division,
-        typer.Option(
-            help="chrono: the first 80 % train, the rest is asked in order. random: the old way, which leaks."
-        ),
-    ] = Division.CHRONO,
     version: Annotated[
-        str | None, typer.Option(help="Judge this version ('builtin' too) instead of a fresh one.", show_default=False)
+        str | None,
+        typer.Option(help="Evaluate this version, or 'builtin', instead of a fresh one.", show_default=False),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Where prediction_results.csv goes: a folder, or a .csv file.", show_default=False),
+        typer.Option(help="Folder or .csv file for the answers (prediction_results.csv).", show_default=False),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
-    ablate: Annotated[
-        bool, typer.Option("--ablate", help="Take parts of the predictor away, one by one, to see what each earns.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.png", help="Draw how true the probabilities are.", show_default=False),
+        typer.Option(metavar="FILE.png", help="Draw a reliability diagram.", show_default=False),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
-    """Score model and baselines on the windows of each FILE, each a person of their own."""
-    from data.importers import form
+    """Score the model and the baselines on the windows of each FILE.
+
+    Each file is one person: the first 80 % of the windows train, the others are asked in order.
+    """
     from memo.core import logs
     from training.evaluation import evaluate as evaluation
     from training.evaluation import questions, reliability, report, results
 
     settings, home = Settings.load(), Home.find()
     logs.setup(home.logs, "cli")
-    for file in files:
-        form(file)  # all are looked at before the first is asked
-    destination = results.destination(out, force)
-    if plot is not None and (plot.suffix != ".png" or (plot.exists() and not force)):
-        raise UsageError(f"{plot} is there already, or no name of a PNG file; name another .png, or add --force.")
-    fit = (
-        report.fresh(settings)
-        if version is None
-        else report.existing(settings, version, _folder(version, settings, home))
-    )
+    destination = _check(files, out, plot, force)
+    fit = _fit(version, settings, home)
     reports: list[dict[str, Any]] = []
     rows: list[results.Result] = []
     everything: list[evaluation.Judged] = []
     for file in files:
         asked = questions.from_file(file, settings.zone, settings.window.size, settings.language)
-        found, judged = report.report(asked, report.Protocol(protocol), fit, settings.zone, progress_bar, ablate)
+        found, judged = report.report(asked, fit, progress_bar)
         reports.append({"file": file.name, **found})
         everything += judged
-        rows += evaluation.results(judged, found["best_baseline"])
-    results.write(rows, destination)
+        rows += evaluation.as_results(judged, found["best_baseline"])
+    results.write_results(rows, destination)
     if plot is not None:
         reliability.draw(everything, plot)
     if as_json:
-        print(json.dumps({"protocol": protocol, "leaks": protocol is Division.RANDOM, "files": reports}))
+        print(json.dumps({"protocol": "chrono", "leaks": False, "files": reports}))
     else:
-        _show(reports, protocol)
-        print(f"Each answer stands in {destination}.")
+        _show(reports)
+        print(f"Each answer is in {destination}.")
+
+
+def _check(files: list[Path], out: Path | None, plot: Path | None, force: bool) -> Path:
+    """Return the destination. Raises MemoError before the first evaluation for a file that can't be read or written."""
+    from data.importers import form
+    from training.evaluation.results import choose_destination
+
+    for file in files:
+        form(file)
+    destination = choose_destination(out, force)
+    if plot is not None and (plot.suffix != ".png" or (plot.exists() and not force)):
+        raise UsageError(f"{plot} already exists, or its name does not end with .png; name another, or add --force.")
+    return destination
+
+
+def _fit(version: str | None, settings: Settings, home: Home) -> "Fit":
+    from training.evaluation import report
+
+    if version is None:
+        return report.fresh(settings)
+    return report.existing(settings, version, _folder(version, settings, home))
 
 
 def _folder(version: str, settings: Settings, home: Home) -> Path | None:
@@ -100,22 +98,19 @@ def _folder(version: str, settings: Settings, home: Home) -> Path | None:
         return None
     with read_session(settings, home) as session:
         if session is None:
-            raise UsageError(f"There is no version {version}, for there is no store yet; see `memo train`.")
+            raise UsageError(f"There is no version {version}, since there is no store yet; see `memo train`.")
         return Path(versions.find_version(session, version).path)
 
 
-def _show(reports: list[dict[str, Any]], protocol: Division) -> None:
+def _show(reports: list[dict[str, Any]]) -> None:
     from rich.console import Console
 
     console = Console()
     for found in reports:
-        title = f"{found['file']}, version {found['version']}, {protocol}, {found['n']} windows"
+        title = f"{found['file']}, version {found['version']}, {found['n']} windows"
         console.print(f"\n{title}", markup=False, highlight=False)
-        if protocol is Division.RANDOM:
-            console.print(LEAKS)
-        console.print(
-            _table(COLUMNS, {name: [scores.get(c) for c in COLUMNS] for name, scores in found["scores"].items()})
-        )
+        rows = {name: [scores.get(column) for column in COLUMNS] for name, scores in found["scores"].items()}
+        console.print(_table(COLUMNS, rows))
         views = found["views"]
         columns = [f"{view} @{cut}" for view in views for cut in CUTS]
         rows = {
@@ -126,31 +121,6 @@ def _show(reports: list[dict[str, Any]], protocol: Division) -> None:
         if found["upcoming"]:
             precision = {name: [scores["ap"]] for name, scores in found["upcoming"].items()}
             console.print(_table(("upcoming ap",), precision))
-        if "ablation" in found:
-            _show_ablation(console, found)
-
-
-def _show_ablation(console: "Console", found: dict[str, Any]) -> None:
-    """What is left without a part, and what the language model earns."""
-    views = ("next", *found["views"])
-    columns = [*(f"{view} @{cut}" for view in views for cut in CUTS), "overall", "ece", "upcoming ap"]
-    whole = {"next": found["scores"]["memo"]} | {view: found["views"][view]["memo"] for view in views[1:]}
-    left = {"memo": {"scores": whole, "upcoming": found["upcoming"].get("memo")}} | found["ablation"]
-    rows = {
-        name: [
-            *(part["scores"][view][f"hit@{cut}"] for view in views for cut in CUTS),
-            part["scores"]["next"]["overall"],
-            part["scores"]["next"]["ece"],
-            part["upcoming"] and part["upcoming"]["ap"],
-        ]
-        for name, part in left.items()
-    }
-    console.print(_table(columns, rows))
-    earned = found["ablation"]["history alone"]["ahead"]
-    for view in views:
-        of_view = earned[view]["hit@1"]
-        low, high = of_view["95"]
-        console.print(f"the language model earns {of_view['difference']:+.3f} [{low:+.3f}, {high:+.3f}] of {view} @1")
 
 
 def _table(columns: Sequence[str], rows: dict[str, list[Any]]) -> "Table":

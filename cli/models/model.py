@@ -83,8 +83,8 @@ def rollback(scope: Scope = None) -> None:
     from training import build_version
 
     with _store(scope) as (settings, session):
-        version = build_version.before(session, settings.scope)
-        build_version.check(session, version)
+        version = build_version.find_replaced(session, settings.scope)
+        build_version.require_files(session, version)
         versions.record_active(session, settings.scope, version)
     print(f"{version} serves {settings.scope} again.")
 

@@ -29,7 +29,7 @@ def train(
     logs.setup(home.logs, "cli")
     given = _from_files(files, settings) if files else None
     with writable_store(settings, home) as store:
-        forgotten = build_version.last_forgotten(store)
+        forgotten = build_version.find_last_forgotten(store)
         with store.read() as session:
             seen = list(events.find_all_events(session, settings.scope)) if given is None else given
         with progress_bar("training") as progress:

@@ -59,15 +59,14 @@ def _show(rows: list[dict[str, Any]]) -> None:
 
 def _pairs(file: Path, size: int) -> list[WindowedPair]:
     """The windows of a file; the last one of a file of lines has no output."""
-    from data.importers import open_file
-    from training.evaluation import questions
+    from data.importers import open_file, read_windows
 
     open_file(file).close()  # a pipe would block
     if file.suffix == ".json":
-        windows = questions.pairs(file)
-        if windows is None:
-            raise UsageError(f"{file} is no JSON list of windows in UTF-8, each with `input` and `output`.")
-        return windows
+        try:
+            return read_windows(file)
+        except MemoError as error:
+            raise UsageError(f"{file} is no JSON list of windows in UTF-8, each with `input` and `output`.") from error
     try:
         lines = [line for line in file.read_text(encoding="utf-8").split("\n") if line.strip()]
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""Whole files of events, by form: JSON windows, a JSON array of objects, CSV, event lines and JSON objects."""
+"""Read event files of every form: JSON windows, a JSON array of objects, CSV, event lines, JSON objects."""
 
 import csv
 import json
@@ -21,21 +21,21 @@ BOM = b"\xef\xbb\xbf"
 
 
 def open_file(path: Path) -> BinaryIO:
-    """The file, to be read. Raises UsageError where it is none or can't be read."""
+    """Open a regular file for reading. Raises UsageError if there is none or it can't be read."""
     try:
-        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would block
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # opening a pipe would block
     except OSError as error:
         raise UsageError(
-            f"{path} can't be read ({error.strerror}); name a file that is there and yours to read."
+            f"{path} can't be read ({error.strerror}); name an existing file that you may read."
         ) from error
-    if not stat.S_ISREG(os.fstat(number).st_mode):
-        os.close(number)
-        raise UsageError(f"{path} is no regular file; name files of windows, event lines or event objects.")
-    return os.fdopen(number, "rb")
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UsageError(f"{path} is not a regular file; name files of windows, event lines or event objects.")
+    return os.fdopen(descriptor, "rb")
 
 
 def form(path: Path) -> str:
-    """`json` (windows), `objects`, `csv` or `lines`, by name and content. Raises MemoError for an empty file."""
+    """Return `json` (windows), `objects`, `csv` or `lines`, by name and content. Raises MemoError for an empty file."""
     with open_file(path) as file:
         head = file.read(4096).removeprefix(BOM).lstrip()
     if not head:
@@ -48,7 +48,7 @@ def form(path: Path) -> str:
     if path.suffix == ".csv":
         raise MemoError(f"{path} has no header line with `at` (or `timestamp`) and `operation`; add one.")
     if path.suffix == ".json" and not head.startswith(b"{"):
-        raise _no_windows(path)
+        raise _not_windows(path)
     return "lines"
 
 
@@ -59,13 +59,12 @@ def _holds_objects(path: Path) -> bool:
 
 
 def read(path: Path, file: BinaryIO, zone: tzinfo) -> Iterator[Event | Reject]:
-    """Each event and each reject of an open file, in order."""
+    """Yield each event and each reject of an open file, in order."""
     chosen = form(path)
     if chosen == "csv":
         yield from _csv(file, zone)
         return
-    raw = _window_lines(path) if chosen == "json" else (raw_objects if chosen == "objects" else raw_lines)(file)
-    for number, line in enumerate(raw, 1):
+    for number, line in enumerate(_raw(path, file, chosen), 1):
         if not line.strip():
             continue
         try:
@@ -74,8 +73,14 @@ def read(path: Path, file: BinaryIO, zone: tzinfo) -> Iterator[Event | Reject]:
             yield Reject.of("object" if chosen == "objects" else "line", number, str(error), line)
 
 
+def _raw(path: Path, file: BinaryIO, chosen: str) -> Iterator[bytes]:
+    if chosen == "json":
+        return (line.encode(errors="surrogatepass") for line in stream(read_windows(path)) if line)
+    return raw_objects(file) if chosen == "objects" else raw_lines(file)
+
+
 def raw_lines(file: BinaryIO) -> Iterator[bytes]:
-    """The lines of a file without their ends; of a line that is too long, its beginning."""
+    """Yield the lines of a file without their ends; of a line over the limit, its beginning."""
     start = True
     while line := file.readline(MAX_LINE + len(BOM) + 2):
         kept = line
@@ -85,19 +90,15 @@ def raw_lines(file: BinaryIO) -> Iterator[bytes]:
         start = False
 
 
-def _window_lines(path: Path) -> Iterator[bytes]:
-    return (line.encode(errors="surrogatepass") for line in stream(read_windows(path)) if line)
-
-
 def read_windows(path: Path) -> list[WindowedPair]:
-    """The windows of a JSON file: lines without the head line, and the line that came next."""
+    """Return the windows of a JSON file: their lines without the header, and the line that came next."""
     with open_file(path) as file:
         try:
             rows = json.loads(file.read().removeprefix(BOM))
         except (ValueError, RecursionError) as error:
-            raise MemoError(f"{path} is no valid JSON ({_where(error)}); mend or leave it out.") from error
+            raise MemoError(f"{path} is not valid JSON ({_where(error)}); correct the file or leave it out.") from error
     if not isinstance(rows, list) or not all(_is_window(row) for row in rows):
-        raise _no_windows(path)
+        raise _not_windows(path)
     return [(row["input"].split("\n")[1:], row.get("output") or "") for row in rows]
 
 
@@ -111,9 +112,9 @@ def _is_window(row: Any) -> bool:
     return isinstance(row, dict) and isinstance(row.get("input"), str) and isinstance(row.get("output", ""), str | None)
 
 
-def _no_windows(path: Path) -> MemoError:
+def _not_windows(path: Path) -> MemoError:
     return MemoError(
-        f"{path} is no JSON list of windows, each with the texts `input` and `output`, or of events; see the README."
+        f"{path} is not a JSON list of windows, each with the texts `input` and `output`, or of events; see the README."
     )
 
 

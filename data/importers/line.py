@@ -1,4 +1,4 @@
-"""One event from one line: an event line, or a JSON object."""
+"""Read one event from one line: an event line, or a JSON object."""
 
 import hashlib
 import json
@@ -15,8 +15,7 @@ from memo.core.grammar import MAX_LINE, clean, parse
 from memo.core.sites import domain
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-AHEAD = timedelta(days=1)
-"""How far a clock may be ahead of ours."""
+AHEAD = timedelta(days=1)  # how far another clock may be ahead of ours
 TIMES = ("at", "timestamp")
 ALSO_CALLED = {"browser_history": Operation.WEB_VISIT}
 EXPORTED = {
@@ -27,12 +26,12 @@ EXPORTED = {
     Operation.FILE_ACCESS: "file_path",
     Operation.APP_USAGE: "application",
 }
-"""What the exports of desktop collectors have in place of `target`."""
+"""The field that exports of desktop collectors have instead of `target`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """What could not be read: its place and why, never its text."""
+    """A line or object that could not be read: its place and the reason, never its text."""
 
     unit: Literal["line", "object", "offset"]
     place: int
@@ -41,18 +40,13 @@ class Reject:
 
     @classmethod
     def of(cls, unit: Literal["line", "object", "offset"], place: int, reason: str, raw: bytes) -> "Reject":
-        """The reject of these bytes."""
+        """Return the reject of these bytes."""
         return cls(unit, place, reason, hashlib.sha256(raw).hexdigest())
 
 
-def too_long(raw: bytes) -> bool:
-    """Whether a line has more than `MAX_LINE` bytes."""
-    return len(raw) > MAX_LINE
-
-
 def read_line(raw: bytes, zone: tzinfo) -> Event:
-    """The event of a line in UTF-8. Raises GrammarError."""
-    if too_long(raw):
+    """Return the event of a line in UTF-8. Raises GrammarError."""
+    if len(raw) > MAX_LINE:
         raise GrammarError(f"the line is longer than {MAX_LINE} bytes")
     try:
         text = raw.decode()
@@ -65,7 +59,7 @@ def read_line(raw: bytes, zone: tzinfo) -> Event:
 
 
 def implausible(at: datetime) -> str:
-    """Why a time can't be right, or nothing."""
+    """Return the reason why a time can't be right, or an empty text."""
     if at < EARLIEST:
         return f"the event's time is before {EARLIEST:%Y-%m-%d}"
     return "the event's time is more than a day in the future" if at > datetime.now(UTC) + AHEAD else ""
@@ -75,24 +69,24 @@ def _from_json(text: str, zone: tzinfo) -> Event:
     try:
         given = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise GrammarError("the line is no JSON object") from error
+        raise GrammarError("the line is not a JSON object") from error
     line = given.get("event")
     if line is None:
         return from_fields(given, zone)
     if not isinstance(line, str):
-        raise GrammarError("`event` is no text")
+        raise GrammarError("`event` is not a text")
     return parse(line, zone)
 
 
 def from_fields(given: Mapping[str, Any], zone: tzinfo) -> Event:
-    """The event of named fields: ours, or those of an export; a time without an offset is in `zone`.
+    """Return the event of named fields, ours or those of an export; a time without an offset is in `zone`.
 
     Raises GrammarError.
     """
     try:
         at = datetime.fromisoformat(next((value for name in TIMES if (value := given.get(name))), ""))
     except (TypeError, ValueError) as error:
-        raise GrammarError("`at` is no ISO date and time") from error
+        raise GrammarError("`at` is not an ISO date and time") from error
     aware = at if at.tzinfo else at.replace(tzinfo=zone)
     operation = _operation(given.get("operation") or given.get("type"))
     if "target" in given:
@@ -105,7 +99,7 @@ def from_fields(given: Mapping[str, Any], zone: tzinfo) -> Event:
         raise GrammarError(f"`{exported}` names nothing" if exported in given else "`target` is empty")
     if operation is Operation.WEB_VISIT and event.target.split() != [event.target]:
         raise GrammarError("a visit's `target` is a domain, without spaces")
-    if operation is Operation.TIME_CONTEXT and not _is_moment(event):
+    if operation is Operation.TIME_CONTEXT and not _is_weekday_and_hour(event):
         raise GrammarError("a time context's `target` is a weekday from 1 to 7, its `detail` an hour")
     return event
 
@@ -118,7 +112,7 @@ def _operation(name: Any) -> Operation:
 
 
 def _exported(operation: Operation, given: Mapping[str, Any], at: datetime) -> dict[str, str]:
-    """Target, app and detail of an object that a desktop collector wrote."""
+    """Return target, app and detail of an object in a desktop collector's export."""
     if operation is Operation.TIME_CONTEXT:
         return {"target": str(at.isoweekday()), "detail": str(at.hour)}
     if operation is Operation.SESSION_START:
@@ -135,7 +129,7 @@ def _exported(operation: Operation, given: Mapping[str, Any], at: datetime) -> d
 
 
 def _path(text: str) -> PurePath:
-    """Of the system on which it was written."""
+    """Return the path in the form of the system that wrote it."""
     return PureWindowsPath(text) if "\\" in text and not text.startswith("/") else PurePosixPath(text)
 
 
@@ -143,16 +137,16 @@ def _seconds(given: Mapping[str, Any]) -> str:
     value = given.get("duration")
     text = f"{value:f}" if isinstance(value, float) else str(value or 0)
     if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", text):
-        raise GrammarError("`duration` is no number of seconds")
+        raise GrammarError("`duration` is not a number of seconds")
     return text
 
 
-def _is_moment(event: Event) -> bool:
+def _is_weekday_and_hour(event: Event) -> bool:
     return event.target in tuple("1234567") and bool(re.fullmatch("[0-9]{1,2}", event.detail))
 
 
 def _text(given: Mapping[str, Any], name: str) -> str:
     value = given.get(name) or ""
     if not isinstance(value, str):
-        raise GrammarError(f"`{name}` is no text")
+        raise GrammarError(f"`{name}` is not a text")
     return clean(value)

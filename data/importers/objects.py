@@ -1,4 +1,4 @@
-"""The objects of a JSON array, one by one: the array is never whole in memory, and a bad object spoils no other."""
+"""Read the objects of a JSON array one by one, without the whole array in memory; a bad object spoils no other."""
 
 import re
 from collections.abc import Iterator
@@ -6,18 +6,17 @@ from typing import BinaryIO
 
 from memo.core.grammar import MAX_LINE
 
-CHUNK = 1 << 17
+CHUNK = 1 << 17  # bytes
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|["{}]', re.S)
-"""A text, a quote that opens one without an end, or a brace outside of texts."""
-BEFORE = b" \t\r\n\xef\xbb\xbf"
-"""What may stand before an array: space, and a byte order mark."""
+"""A string, a quote that opens a string without an end, or a brace outside of strings."""
+BEFORE = b" \t\r\n\xef\xbb\xbf"  # allowed before an array: white space and a byte order mark
 _BETWEEN = BEFORE + b",[]"
 
 
 def split(data: bytes) -> tuple[list[tuple[int, bytes]], int]:
-    """The objects that stand whole in `data`, each with its offset, and where the rest begins.
+    """Return the complete objects in `data`, each with its offset, and the offset of the rest.
 
-    What stands between two objects and is none is given too, as it stands.
+    Anything else between two objects is returned like an object, so that it is rejected.
     """
     found, depth, start, end = [], 0, 0, 0
     for token in _TOKEN.finditer(data):
@@ -38,7 +37,7 @@ def split(data: bytes) -> tuple[list[tuple[int, bytes]], int]:
 
 
 def raw_objects(file: BinaryIO) -> Iterator[bytes]:
-    """The objects of a file; of one that is too long or has no end, its beginning."""
+    """Yield the objects of a file; of one over the limit or without an end, its beginning."""
     rest = b""
     while chunk := file.read(CHUNK):
         found, end = split(data := rest + chunk)

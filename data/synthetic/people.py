@@ -1,10 +1,10 @@
-"""Synthetic people with habits, and the streams of events that their days give. Seeded, and nobody's data.
+"""Synthetic people with habits, and the event streams of their days: seeded, and no real person's data.
 
     python -m data.synthetic.people --seed 7 --days 2 --language zh > two-days.txt
     python -m data.synthetic.people --sample > data/sample/day.txt
 
-The habits of two people differ widely, so that a model trained on many of them learns to read a person's habits
-from the stream, instead of knowing one person's by heart.
+Habits differ widely between people, so that a model trained on many of them learns to read a person's habits from
+the stream instead of memorizing one person's.
 """
 
 import argparse
@@ -35,49 +35,33 @@ SESSION_GAP = timedelta(minutes=5)
 SAMPLE_SEED = 72
 SAMPLE_LANGUAGE: Language = "en"
 SAMPLE_START = datetime(2026, 11, 2, tzinfo=UTC)
-SAMPLE_DAYS = 12
-"""The sample person's days; the last one is the shipped day, those before it train the shipped adapter."""
+SAMPLE_DAYS = 12  # the last one is the shipped day; those before it train the shipped adapter
 
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """How somebody works: probabilities, unless said otherwise."""
+    """How a person works; probabilities unless another unit is given."""
 
-    spawn: float
-    """A page starts a browser process."""
-    reap: float
-    """A page ends a browser process."""
-    burst: float
-    """A start or end is followed by one more in the same second."""
-    visit: float
-    """A page is reported as a web visit too."""
-    visit_first: bool
-    """The visit is reported before the window's focus."""
-    counter: float
-    """A browser's title counts its tabs."""
-    revisit: float
-    """A page that was seen before is opened again."""
-    usage: float
-    """An app's use is reported when its window loses focus."""
-    alternate: float
-    """Going back and forth between two windows goes on."""
-    chatter: float
-    """Work is interrupted by a look at the chat."""
-    helpers: float
-    """A tool starts and ends helper processes."""
-    updates: float
-    """Updater bursts per task."""
-    pages: float
-    """Pages in a row; a mean."""
-    pace_s: float
-    """Seconds at one window; a median."""
-    length: float
-    """Tasks in an hour."""
+    spawn: float  # a page starts a browser process
+    reap: float  # a page ends a browser process
+    burst: float  # a start or end is followed by another one in the same second
+    visit: float  # a page is also reported as a web visit
+    visit_first: bool  # the visit is reported before the window's focus
+    counter: float  # the browser's title counts its tabs
+    revisit: float  # a page seen before is opened again
+    usage: float  # an app's usage is reported when its window loses focus
+    alternate: float  # going back and forth between two windows continues
+    chatter: float  # work is interrupted by a look at the chat
+    helpers: float  # a tool starts and ends helper processes
+    updates: float  # updater bursts per task
+    pages: float  # mean number of pages in a row
+    pace_s: float  # median seconds at one window
+    length: float  # tasks in an hour
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who somebody is; `stream` gives their days."""
+    """A synthetic person; `stream` returns the events of their days."""
 
     seed: int
     language: Language
@@ -94,7 +78,7 @@ class Person:
 
 
 def person(seed: int, language: Language | None = None) -> Person:
-    """The person of a seed; without a language given, the seed decides that too."""
+    """Return the person of a seed; without `language` the seed chooses that too."""
     rng = random.Random(f"person {seed}")
     drawn: Language = rng.choice(("zh", "en"))
     spoken = language or drawn
@@ -118,7 +102,7 @@ def person(seed: int, language: Language | None = None) -> Person:
 
 
 def _habits(rng: random.Random) -> Habits:
-    # Most people sit near one end of a habit: a browser either does start a process for each page or hardly ever.
+    # Most people are near one end of a habit: a browser starts a process for nearly every page, or hardly ever.
     def often() -> float:
         return rng.betavariate(0.7, 0.7)
 
@@ -143,7 +127,7 @@ def _habits(rng: random.Random) -> Habits:
 
 @dataclass
 class _Life:
-    """A person's days as they go by: the clock, the open windows, the pages known."""
+    """The state of a person's days: the clock, the open windows, the known pages."""
 
     person: Person
     now: datetime
@@ -162,7 +146,7 @@ class _Life:
         return self.rng.random() < probability
 
     def count(self, mean: float) -> int:
-        """At least 1; geometric with the given mean."""
+        """Return a random count of at least 1, geometric with the given mean."""
         count = 1
         while count < 30 and self.chance(1 - 1 / max(mean, 1.01)):
             count += 1
@@ -172,10 +156,10 @@ class _Life:
         self.now += timedelta(seconds=self.rng.lognormvariate(0, 0.9) * median_s)
 
     def flicker(self) -> None:
-        """A moment as it passes between two reports of one act."""
+        """Advance the clock by the moment between two reports of one action."""
         self.now += timedelta(seconds=self.rng.choice((0, 0, 0, 0.3, 1, 2)))
 
-    # what there is to see
+    # titles, pages and files
 
     def phrase(self) -> str:
         language = self.person.language
@@ -185,7 +169,7 @@ class _Life:
         return self.rng.choice(PHRASES[language]).format(i=self.rng.randint(2, 4000), **fields)
 
     def again_or_new(self, key: str, make: Callable[[], str], again: float) -> str:
-        """Something known under `key`, the latest likeliest, or something new."""
+        """Return something known under `key`, most likely the latest, or something new."""
         known = self.known.setdefault(key, [])
         seen = bool(known) and self.chance(again)
         known.append(known.pop(max(0, len(known) - self.count(3))) if seen else make())
@@ -210,7 +194,7 @@ class _Life:
         )
 
     def project(self, name: str) -> str:
-        """The folder of a file, always the same."""
+        """Return the folder of a file, always the same."""
         projects = PROJECTS[self.person.language]
         return projects[(sum(map(ord, name)) + self.person.seed) % len(projects)]
 
@@ -219,10 +203,10 @@ class _Life:
         number = self.rng.choice(("", "", "_2", "-final", f"-{self.rng.randint(1, 40)}"))
         return f"{noun}{number}.{self.rng.choice(tool.endings or ('txt',))}"
 
-    # what somebody does
+    # actions
 
     def burst(self, operation: Operation, exe: str, probability: float) -> None:
-        """Starts or ends of one executable, several in a second."""
+        """Start or end an executable, possibly several times in a second."""
         while self.chance(probability):
             self.emit(operation, exe)
             probability = self.person.habits.burst
@@ -283,7 +267,7 @@ class _Life:
             self.read_page(site)
 
     def alternate(self) -> None:
-        """Back and forth between a tool and a page or another tool."""
+        """Switch back and forth between two tools."""
         tool, other = self.rng.sample(self.person.tools, 2)
         title, second = self.title(tool), self.title(other)
         self.open(tool)
@@ -297,7 +281,7 @@ class _Life:
                 return
 
     def edit(self) -> None:
-        """A file is opened, its window gains focus, helpers come and go, a page is looked up."""
+        """Open a file, focus its window, and start and end helper processes."""
         tool = self.rng.choice([tool for tool in self.person.tools if tool.endings] or self.person.tools)
         name = self.again_or_new(f"{tool.exe} files", lambda: self.file_name(tool), max(0.5, self.revisit))
         project = self.project(name)
@@ -321,7 +305,7 @@ class _Life:
             self.wait(self.person.habits.pace_s)
 
     def update(self) -> None:
-        """Background processes start and end, unseen by the person."""
+        """Start and end background processes, unnoticed by the person."""
         group = self.rng.choice(self.person.updaters)
         for _ in range(self.count(1.4)):
             for exe in group:
@@ -375,7 +359,7 @@ class _Life:
 
 
 def stream(who: Person, days: int, start: datetime) -> list[Event]:
-    """The events of `days` days from the midnight `start` on (which carries its offset), in time order."""
+    """Return the events of `days` days from the midnight `start` on, in order of time; `start` carries its offset."""
     life = _Life(who, start, random.Random(f"life {who.seed} {start.isoformat()}"))
     for day in range(days):
         life.day(start + timedelta(days=day))
@@ -383,7 +367,7 @@ def stream(who: Person, days: int, start: datetime) -> list[Event]:
 
 
 def sample() -> tuple[list[Event], list[Event]]:
-    """The sample person's earlier days, and the shipped day."""
+    """Return the events of the sample person's earlier days, and those of the shipped day."""
     events = stream(person(SAMPLE_SEED, SAMPLE_LANGUAGE), SAMPLE_DAYS, SAMPLE_START)
     last = events[-1].at.date()
     return [event for event in events if event.at.date() < last], [event for event in events if event.at.date() == last]
@@ -395,7 +379,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--days", type=int, default=1)
     parser.add_argument("--language", choices=("zh", "en"), default="en")
-    parser.add_argument("--sample", action="store_true", help="the shipped sample day")
+    parser.add_argument("--sample", action="store_true", help="print the shipped sample day")
     given = parser.parse_args()
     who = person(given.seed, given.language)
     for event in sample()[1] if given.sample else stream(who, given.days, SAMPLE_START):

@@ -1,4 +1,4 @@
-"""Words of the synthetic people: names of apps, sites and files, and what titles are made of."""
+"""Words of the synthetic people: names of apps, sites and files, and the words of titles."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from memo.core.grammar import Language
 
 
 class Browser(NamedTuple):
-    """A browser; `title` and `counted` make a window's title of a page's title and a count of tabs."""
+    """A browser; `title` and `counted` are its window titles without and with the number of tabs."""
 
     exe: str
     title: str
@@ -69,7 +69,7 @@ TOOLS: dict[str, tuple[Tool, ...]] = {
         Tool("Typora.exe", "{file} - Typora", ("md",), ()),
     ),
 }
-"""Job -> apps of that job."""
+"""Job -> its apps."""
 
 COMMON_TOOLS: dict[Language, tuple[Tool, ...]] = {
     "en": (
@@ -161,7 +161,7 @@ SITES: dict[Language, dict[str, str]] = {
         "localhost:5173": "预览",
     },
 }
-"""Domain -> how its pages' titles end."""
+"""Domain -> the end of its pages' titles."""
 
 NAMES: dict[Language, tuple[str, ...]] = {
     "en": ("Amara", "Jonas", "Mei", "Priya", "Tomás", "Ingrid", "Yusuf", "Chloé", "Marek", "Lena", "Design team"),

@@ -132,18 +132,18 @@ def observe_trainer(stack: Stack, course: Course) -> bool:
     return False
 
 
-def test_training_is_a_process_of_its_own(course: Course) -> None:
+def test_training_runs_in_a_process_of_its_own(course: Course) -> None:
     assert course.parents == [course.supervisor, course.supervisor]
     parts = {part["pid"] for part in course.parts[0]}
     assert len({process.pid for process in course.trainers} - parts) == 2
 
 
-def test_a_killed_training_has_failed_and_the_next_one_is_asked_for(course: Course) -> None:
+def test_killed_training_fails_and_a_next_one_is_started(course: Course) -> None:
     assert course.first == {"reason": "its process was killed"}
     assert [row[0] for row in course.runs[:2]] == ["failed", "done"]
 
 
-def test_the_version_serves_without_a_restart(course: Course) -> None:
+def test_new_version_serves_without_a_restart(course: Course) -> None:
     before, after = ([(part["name"], part["pid"], part["restarts"]) for part in parts] for parts in course.parts)
     assert before == after
     served = [row[1] for row in course.predictions]
@@ -152,18 +152,18 @@ def test_the_version_serves_without_a_restart(course: Course) -> None:
     assert course.version in [scope["version"] for scope in course.status["scopes"].values()]
 
 
-def test_no_event_and_no_prediction_is_lost(course: Course) -> None:
+def test_training_loses_no_event_and_no_prediction(course: Course) -> None:
     assert len(course.events) == course.appended
     assert {row[0] for row in course.predictions} == set(course.events)
     made = [row[:2] for row in course.predictions]
     assert len(made) == len(set(made))
 
 
-def test_each_prediction_has_what_came_next(course: Course) -> None:
+def test_each_prediction_has_its_outcome(course: Course) -> None:
     after = dict(zip(course.events, [*course.events[1:], None], strict=True))
     assert [row[2] for row in course.predictions] == [after[row[0]] for row in course.predictions]
 
 
-def test_down_ends_the_training_too(course: Course) -> None:
+def test_down_ends_a_running_training(course: Course) -> None:
     assert [left for left in course.leftovers if left != "training.due"] == []
     assert not any(process.is_running() for process in course.trainers)

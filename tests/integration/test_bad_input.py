@@ -1,4 +1,4 @@
-"""A file that can't serve ends each command in one sentence that names it; nothing is stored, trained or started."""
+"""Every command answers a bad file with one sentence that names it, and stores, trains and starts nothing."""
 
 import json
 import os
@@ -25,7 +25,7 @@ COMMANDS = {
     "up": ["up", "--foreground", "--for", "1", "--replay"],
 }
 ANSWERED = {"a line of 10 MB", "events of 1970", "events of 2100"}
-"""`memo predict` says of each window for itself what is wrong; it stores nothing, so any time serves."""
+"""Files that `memo predict` answers: it reports errors window by window, and stores nothing, so any time will do."""
 
 
 def lines(year: int) -> bytes:
@@ -51,17 +51,17 @@ FILES: dict[str, tuple[str, bytes]] = {
 def memo(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., str]:
-    """Call a command that fails; the sentence that it ends in."""
+    """Call a command that fails, and return its message."""
     monkeypatch.chdir(tmp_path)
 
     def call(*words: str) -> str:
         monkeypatch.setattr(sys, "argv", ["memo", *words])
         with logging_restored(), pytest.raises(SystemExit) as ended:
             main()
-        said = capsys.readouterr().err.splitlines()
-        assert ended.value.code in (1, 2), said
-        assert "unexpectedly" not in said[-1], said
-        return said[-1]
+        message = capsys.readouterr().err.splitlines()
+        assert ended.value.code in (1, 2), message
+        assert "unexpectedly" not in message[-1], message
+        return message[-1]
 
     return call
 
@@ -80,11 +80,11 @@ def nothing_was_done(home: Home) -> bool:
     ("command", "what"),
     [(command, what) for command in COMMANDS for what in FILES if command != "predict" or what not in ANSWERED],
 )
-def test_a_file_that_can_not_serve(command: str, what: str, home: Home, memo: Callable[..., str]) -> None:
+def test_command_on_a_bad_file_names_it(command: str, what: str, home: Home, memo: Callable[..., str]) -> None:
     name, content = FILES[what]
     Path(name).write_bytes(content)
-    said = memo(*COMMANDS[command], name)
-    assert name in said
+    message = memo(*COMMANDS[command], name)
+    assert name in message
     assert Path(name).read_bytes() == content
     assert nothing_was_done(home)
 
@@ -103,14 +103,14 @@ PLACES: dict[str, Callable[[str], None]] = {
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("what", PLACES)
-def test_what_is_no_file(command: str, what: str, home: Home, memo: Callable[..., str]) -> None:
+def test_command_on_no_regular_file_names_it(command: str, what: str, home: Home, memo: Callable[..., str]) -> None:
     PLACES[what]("a.txt")
     assert memo(*COMMANDS[command], "a.txt").startswith("a.txt ")
     assert nothing_was_done(home)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_what_may_not_be_read(
+def test_command_on_an_unreadable_file_names_it(
     command: str, home: Home, memo: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("a.txt").write_bytes(lines(2020))
@@ -123,23 +123,23 @@ def test_what_may_not_be_read(
 
     monkeypatch.setattr(os, "open", refuse)  # root may read any file
     monkeypatch.setattr(os, "access", lambda path, _: str(path) != "a.txt")
-    said = memo(*COMMANDS[command], "a.txt")
-    assert said == "a.txt can't be read (Permission denied); name a file that is there and yours to read."
+    message = memo(*COMMANDS[command], "a.txt")
+    assert message == "a.txt can't be read (Permission denied); name an existing file that you may read."
 
 
 @pytest.mark.parametrize("given", ["folder", "rows.csv"])
-def test_what_is_neither_a_line_nor_a_file_of_them_is_named(given: str, memo: Callable[..., str]) -> None:
+def test_predict_on_neither_line_nor_file_names_it(given: str, memo: Callable[..., str]) -> None:
     assert memo("predict", given).startswith(f"{given} can't be read (the line does not begin with ")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_name_that_is_too_long(command: str, home: Home, memo: Callable[..., str]) -> None:
+def test_command_on_too_long_a_name_names_it(command: str, home: Home, memo: Callable[..., str]) -> None:
     name = "x" * 300 + ".txt"
     assert memo(*COMMANDS[command], name).startswith(name)
 
 
 @pytest.mark.parametrize("command", ["import", "train", "up"])
-def test_a_store_of_a_newer_memo_is_left_alone(command: str, home: Home, memo: Callable[..., str]) -> None:
+def test_command_on_a_newer_store_leaves_it_unchanged(command: str, home: Home, memo: Callable[..., str]) -> None:
     Path("a.txt").write_bytes(lines(2020))
     settings = Settings.load()
     migrate.upgrade(settings, home)
@@ -153,23 +153,23 @@ def test_a_store_of_a_newer_memo_is_left_alone(command: str, home: Home, memo: C
 
 
 @pytest.mark.parametrize("speed", ["nan", "inf", "-1", "fast"])
-def test_a_speed_that_can_not_be(speed: str, home: Home, memo: Callable[..., str]) -> None:
+def test_up_with_impossible_speed_starts_nothing(speed: str, home: Home, memo: Callable[..., str]) -> None:
     Path("a.txt").write_bytes(lines(2020))
     memo("up", "--replay", "a.txt", "--speed", speed)
     assert nothing_was_done(home)
 
 
 @pytest.mark.parametrize("out", ["nowhere/a.csv", "nowhere/a.jsonl", "folder.csv"])
-def test_an_answer_that_has_no_place(out: str, memo: Callable[..., str]) -> None:
+def test_predict_out_that_cannot_be_written_fails(out: str, memo: Callable[..., str]) -> None:
     Path("a.txt").write_bytes(lines(2020))
     Path("folder.csv").mkdir()
     assert memo("predict", "a.txt", "--force", "--out", out).startswith(f"{out} can't be written (")
 
 
-def test_results_that_have_no_place_are_not_worked_out(
+def test_evaluate_out_that_cannot_be_written_fails_first(
     memo: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("a.txt").write_bytes(lines(2020))
-    assert memo("evaluate", "a.txt", "--out", "nowhere/a.csv").startswith("The folder of nowhere/a.csv is not there")
+    assert memo("evaluate", "a.txt", "--out", "nowhere/a.csv").startswith("The folder of nowhere/a.csv does not exist")
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
     assert memo("evaluate", "a.txt", "--out", "a.csv").startswith("a.csv can't be written")

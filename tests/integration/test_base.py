@@ -1,4 +1,4 @@
-"""The built-in base: its first weights can copy, and it is made the same again by the same seed."""
+"""The built-in base model: its initial weights can copy, and a seed gives the same model again."""
 
 import random
 from datetime import timedelta
@@ -16,7 +16,7 @@ from worker.predictors.language_model.label_coding import vocabulary
 from worker.predictors.language_model.language import BUILTIN, LanguageModel
 
 
-def test_an_untrained_model_copies_what_followed_before() -> None:
+def test_untrained_model_copies_what_followed_before() -> None:
     torch.manual_seed(0)
     words = vocabulary(AutoTokenizer.from_pretrained(str(BUILTIN)))
     reader = LanguageModel("builtin", make_model(), words).reader()
@@ -25,13 +25,13 @@ def test_an_untrained_model_copies_what_followed_before() -> None:
     for n in range(96):
         event = Event(SAMPLE_START + timedelta(seconds=n * 3), Operation.PROCESS_START, names[n % 12])
         if n >= 48:
-            said = reader.scores().actions
-            hits += max(said, key=lambda action: said[action]) == event.action
+            scores = reader.scores().actions
+            hits += max(scores, key=lambda action: scores[action]) == event.action
         reader.read(event)
     assert hits >= 20  # chance gives 4
 
 
-def test_a_seed_makes_the_same_base_again(tmp_path: Path) -> None:
+def test_build_is_the_same_for_a_seed(tmp_path: Path) -> None:
     made = []
     for name in ("one", "two"):
         with Progress(disable=True) as progress:

@@ -57,7 +57,7 @@ from memo.messaging.message import STREAM, Publisher
 from memo.protocols import Batch, Cost, DispatchContext
 from memo.stack.task_queue import make_app
 from training.build_version import build_version as make_version
-from training.build_version import last_forgotten
+from training.build_version import find_last_forgotten
 from worker.handlers.record import RecordHandler
 from worker.prediction import outbox
 from worker.prediction.update import ScopeUpdater
@@ -299,11 +299,11 @@ def test_a_version_made_meanwhile_is_not_registered(
         forget(store, ForgetQuery(site="shop.example"))
         return {}
 
-    monkeypatch.setattr("training.build_version.train_into", train)
+    monkeypatch.setattr("training.build_version.train_adapter", train)
     happen(store, [VISIT])
     with store.read() as session:
         seen = list(events.find_all_events(session, SCOPE))
-    before = last_forgotten(store)
+    before = find_last_forgotten(store)
     with pytest.raises(MemoError, match="forgotten while"):
         make_version(store, home, settings, seen, SCOPE, lambda _done, _total: None, before)
     assert list(home.models.iterdir()) == [] and left(store, VersionRow) == []

@@ -1,4 +1,4 @@
-"""A hub model by its name, fetched from a hub that stands on this machine."""
+"""A hub model, fetched by its name from a hub on this machine."""
 
 import hashlib
 import json
@@ -20,13 +20,12 @@ MEMO = str(Path(sys.executable).with_name("memo"))
 pytestmark = pytest.mark.timeout(240)
 
 
-asked: list[str] = []
-"""What the hub was asked for."""
+asked: list[str] = []  # paths requested from the hub
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A tiny model with a tokenizer that knows enough short tokens to serve as labels."""
+    """Save a tiny model whose tokenizer has enough short tokens to serve as labels."""
     found = tmp_path / "tiny"
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -50,7 +49,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def hub(folder: Path) -> Iterator[str]:
-    """The address of a hub that holds that one model."""
+    """Provide the address of a hub that holds that one model."""
 
     asked.clear()
 
@@ -101,7 +100,7 @@ def hub(folder: Path) -> Iterator[str]:
     server.server_close()
 
 
-def test_a_hub_model_is_pulled_trained_and_serves(hub: str, home: Home, tmp_path: Path) -> None:
+def test_hub_model_is_pulled_trained_and_serves(hub: str, home: Home, tmp_path: Path) -> None:
     environment = {
         "PATH": "/usr/bin:/bin",
         "HOME": str(tmp_path),
@@ -126,7 +125,7 @@ def test_a_hub_model_is_pulled_trained_and_serves(hub: str, home: Home, tmp_path
         return done.stdout
 
     memo("predict", "2026-03-02 10:00:00 - Started app: a", "--json")
-    assert asked == [], "a model that is not there is looked for on this machine alone"
+    assert asked == [], "a missing model is only looked for on this machine"
     pulled = memo("model", "pull", NAME)
     assert "tiny" in pulled
     assert (home.models / "base-tiny" / "config.json").is_file()
@@ -135,6 +134,6 @@ def test_a_hub_model_is_pulled_trained_and_serves(hub: str, home: Home, tmp_path
     memo("train", str(lines), "--activate")
     first, *_ = json.loads(memo("predict", "2026-03-02 10:00:00 - Started app: a", "--json"))["candidates"]
     assert first["action"]["target"] == "a"
-    assert asked == [], "once it is there, no hub is asked again"
+    assert asked == [], "a pulled model needs no hub"
     [version] = json.loads(memo("model", "list", "--json"))
     assert version["base"] == NAME

@@ -95,7 +95,7 @@ def test_chrono_scores_model_and_baselines_and_keeps_each_answer(memo: Memo, win
     assert (found["protocol"], found["leaks"]) == ("chrono", False)
     (report,) = found["files"]
     assert (report["n"], report["version"]) == (15, "fresh")
-    assert set(report["scores"]) == {"memo", "repeat", "mru", "mfu", "markov1", "ppm", "look-up"}
+    assert set(report["scores"]) == {"memo", "repeat", "mru", "mfu", "markov1", "ppm"}
     assert report["scores"]["ppm"]["hit@1"] == 1
     with (tmp_path / "prediction_results.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -106,14 +106,6 @@ def test_chrono_scores_model_and_baselines_and_keeps_each_answer(memo: Memo, win
     with pytest.raises(UsageError, match="--force"):
         memo("evaluate", str(windows))
     assert "markov1" in memo("evaluate", str(windows), "--force", "--version", "builtin").stdout
-
-
-def test_random_is_marked_as_leaking_beside_the_look_up_table(memo: Memo, windows: Path) -> None:
-    found = read(memo("evaluate", str(windows), "--protocol", "random", "--version", "builtin", "--json"))
-    assert found["leaks"] is True
-    assert found["files"][0]["scores"]["look-up"]["overall"] > 0.5
-    shown = memo("evaluate", str(windows), "--protocol", "random", "--version", "builtin", "--force").stdout
-    assert "LEAKS" in shown
 
 
 def test_too_few_events_are_one_sentence(memo: Memo, tmp_path: Path) -> None:
@@ -133,18 +125,3 @@ def test_what_is_not_there_is_named(memo: Memo, windows: Path) -> None:
         memo("predict")
     with pytest.raises(UsageError, match="event lines"):
         memo("predict", "hello")
-
-
-def test_an_ablation_shows_what_each_part_earns(memo: Memo, windows: Path) -> None:
-    [report] = json.loads(memo("evaluate", str(windows), "--ablate", "--version", "builtin", "--json").stdout)["files"]
-    parts = report["ablation"]
-    assert set(parts) == {"history alone", "language model alone", "weights unlearned", "times left out"}
-    whole = report["scores"]["memo"]["hit@1"]
-    for part in parts.values():
-        ahead = part["ahead"]["next"]["hit@1"]
-        assert ahead["difference"] == pytest.approx(whole - part["scores"]["next"]["hit@1"])
-        assert ahead["95"][0] <= ahead["difference"] <= ahead["95"][1]
-    assert parts["times left out"]["scores"]["next"]["exact"] == 0 < report["scores"]["memo"]["exact"]
-    assert parts["history alone"]["upcoming"] == report["upcoming"]["memo"], "which asks no language model"
-    shown = memo("evaluate", str(windows), "--ablate", "--version", "builtin", "--force").stdout
-    assert "the language model earns" in shown

@@ -23,25 +23,25 @@ def model(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_folder_becomes_a_base_model(model: Path, home: Home) -> None:
+def test_pull_folder_saves_a_base_model(model: Path, home: Home) -> None:
     folder = pull(str(model), home)
     assert folder == home.models / "base-my-model"
     assert AutoModelForCausalLM.from_pretrained(folder).config.hidden_size == 8
 
 
-def test_a_folder_without_a_model_is_one_sentence(tmp_path: Path, home: Home) -> None:
+def test_pull_folder_without_a_model_raises(tmp_path: Path, home: Home) -> None:
     with pytest.raises(MemoError, match="no causal language model"):
         pull(str(tmp_path), home)
     assert not list(home.models.glob("base-*"))
 
 
-def test_a_name_that_cannot_be_fetched_says_what_to_do(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pull_unknown_name_says_what_to_do(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(MemoError, match="check the name and the network"):
         pull("nobody/nothing", home)
 
 
-def test_without_a_network_it_fails_at_once(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pull_without_a_network_fails_at_once(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:1")
     tries: list[float] = []
     monkeypatch.setattr("time.sleep", tries.append)
@@ -51,6 +51,6 @@ def test_without_a_network_it_fails_at_once(home: Home, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("name", ["", "/", ".."])
-def test_a_name_that_is_none(home: Home, name: str) -> None:
+def test_pull_impossible_name_raises(home: Home, name: str) -> None:
     with pytest.raises(UsageError):
         pull(name, home)

@@ -29,5 +29,5 @@ def test_a_replay_has_a_scope_that_the_inbox_reads_whatever_the_name(
         assert InboxReader(Settings.load(), home, print, lambda _: None)._scope(path.relative_to(home.inbox)) == scope
 
     monkeypatch.setattr(replay, "_wait_until_read", wait)
-    assert replay.replay(file, 0, scope).startswith("1 lines of ")
+    assert replay.replay(file, 0, scope).startswith("Replayed 1 lines of ")
     assert scope != replay.scope_of(tmp_path / f"{stem}2.txt")

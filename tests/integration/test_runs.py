@@ -273,10 +273,10 @@ def test_rollback_goes_back_step_by_step(store: Store, home: Home) -> None:
             build_version.activate(session, SCOPE, version)
     for expected in ("v0001", versions.BUILTIN):
         with store.write() as session:
-            versions.record_active(session, SCOPE, build_version.before(session, SCOPE))
+            versions.record_active(session, SCOPE, build_version.find_replaced(session, SCOPE))
         assert active(store) == expected
     with store.read() as session, pytest.raises(MemoError, match="nothing to go back to"):
-        build_version.before(session, SCOPE)
+        build_version.find_replaced(session, SCOPE)
 
 
 def test_old_files_are_removed_and_those_in_use_stay(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

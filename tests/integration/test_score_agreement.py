@@ -1,4 +1,4 @@
-"""The scorer that stands beside real data, and MEMO's own evaluation, give the same figures."""
+"""The scorer next to the real event files and MEMO's own evaluation give the same figures."""
 
 import json
 import shlex
@@ -21,7 +21,7 @@ LIMIT = 20
 def scorer(event_files: list[Path]) -> Path:
     found = event_files[0].parent / "score.py"
     if not found.is_file():
-        pytest.skip("no scorer beside the event files")
+        pytest.skip("no scorer next to the event files")
     return found
 
 
@@ -31,23 +31,23 @@ def scored(scorer: Path, file: Path, *options: str) -> dict[str, Any]:
     return found
 
 
-def test_baselines_agree_to_the_digit_in_every_view(scorer: Path, event_files: list[Path]) -> None:
+def test_baselines_agree_with_the_scorer_in_every_view(scorer: Path, event_files: list[Path]) -> None:
     for file in event_files:
         asked = questions.from_file(file, UTC, 5, "zh")
         cut = int(len(asked) * evaluate.TRAIN_SHARE)
-        judged = evaluate.chrono(ScriptedPredictor(), asked, cut, lambda _done, _total: None)
+        judged = evaluate.ask_in_order(ScriptedPredictor(), asked, cut, lambda _done, _total: None)
         theirs = scored(scorer, file)
-        for view, names in evaluate.scores(judged).items():
+        for view, names in evaluate.score(judged).items():
             for name in baselines.NAMES:
                 assert names[name] == theirs[name if view == "next" else f"{name} {view}"]
-        for name, found in upcoming_truth.scored(entry.upcoming for entry in judged).items():
+        for name, found in upcoming_truth.score(entry.upcoming for entry in judged).items():
             if name != evaluate.MODEL:
                 assert found["ap"] == theirs[f"up-{name}"]["upcoming_ap"]
                 assert found["n"] == theirs[f"up-{name}"]["n"]
 
 
 @pytest.mark.timeout(300)
-def test_the_filter_keeps_the_protocol(scorer: Path, event_files: list[Path], home: Home) -> None:
+def test_predict_stream_keeps_the_scorers_protocol(scorer: Path, event_files: list[Path], home: Home) -> None:
     memo = shlex.join([str(Path(sys.executable).with_name("memo")), "predict", "--stream", "--top", "50"])
     found = scored(scorer, event_files[0], "--limit", str(LIMIT), "--predict", memo)["memo"]
     assert (found["n"], found["malformed"]) == (LIMIT, 0)

@@ -1,4 +1,4 @@
-"""Fine-tuning: it learns, it is deterministic, and a killed run ends as if it had never been killed."""
+"""Fine-tuning: it learns, is deterministic, and resumes a killed run with the same result."""
 
 import json
 import math
@@ -15,7 +15,8 @@ from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 from data.synthetic.people import SAMPLE_START, person, stream
 from memo.core.errors import MemoError
 from memo.core.events import Event, Operation
-from memo.core.settings import TrainSettings
+from memo.core.settings import Settings, TrainSettings
+from training.build_version import train_adapter
 from training.fitting.fine_tune import train
 from worker.predictors.language_model.language import LanguageModel
 
@@ -29,27 +30,29 @@ class Killed(Exception):
 
 
 def quiet(done: int, total: int, loss: float) -> None:
-    """Takes no notice of progress."""
+    """Ignore progress."""
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(str(folder / "adapter_model.safetensors"))
 
 
-def test_a_killed_run_goes_on_and_ends_in_the_same_adapter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.fitting.fine_tune.CHECKPOINT_STEPS", 2)
-
+def test_train_killed_resumes_and_ends_in_the_same_adapter(tmp_path: Path) -> None:
     def kill(done: int, total: int, loss: float) -> None:
         if done == total - 1:
             raise Killed
 
-    metrics = train(EVENTS, "builtin", tmp_path / "whole", SETTINGS, quiet, "cpu")
+    metrics = train(EVENTS, "builtin", tmp_path / "whole", SETTINGS, quiet, "cpu", checkpoint_steps=2)
     with pytest.raises(Killed):
-        train(EVENTS, "builtin", tmp_path / "killed", SETTINGS, kill, "cpu")
+        train(EVENTS, "builtin", tmp_path / "killed", SETTINGS, kill, "cpu", checkpoint_steps=2)
     assert (tmp_path / "killed" / "checkpoint").is_dir()
-    went_on: list[int] = []
-    again = train(EVENTS, "builtin", tmp_path / "killed", SETTINGS, lambda done, *_: went_on.append(done), "cpu")
-    assert went_on[0] > 1
+    resumed: list[int] = []
+
+    def note(done: int, total: int, loss: float) -> None:
+        resumed.append(done)
+
+    again = train(EVENTS, "builtin", tmp_path / "killed", SETTINGS, note, "cpu", checkpoint_steps=2)
+    assert resumed[0] > 1
     assert again == metrics
     whole, killed = weights(tmp_path / "whole"), weights(tmp_path / "killed")
     assert whole.keys() == killed.keys()
@@ -57,13 +60,13 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_adapter(tmp_path: Path, monke
     assert not (tmp_path / "killed" / "checkpoint").exists()
 
 
-def test_an_adapter_carries_its_story_and_serves(tmp_path: Path) -> None:
+def test_train_adapter_describes_itself_and_serves(tmp_path: Path) -> None:
     habit = [Event(SAMPLE_START + timedelta(seconds=9 * n), START, f"{n % 60 // 3}.exe") for n in range(400)]
     metrics = train(habit, "builtin", tmp_path / "v1", SETTINGS, quiet, "cpu")
     assert metrics["held_out_loss"] < metrics["held_out_loss_of_base"]
-    story = json.loads((tmp_path / "v1" / "version.json").read_text())
-    assert story["metrics"] == metrics
-    assert story["data"] == {
+    description = json.loads((tmp_path / "v1" / "version.json").read_text())
+    assert description["metrics"] == metrics
+    assert description["data"] == {
         "from": habit[0].at.isoformat(), "to": habit[-1].at.isoformat(), "events": len(habit)
     }  # fmt: skip
     model = LanguageModel.load("builtin", "cpu", 1)
@@ -73,12 +76,12 @@ def test_an_adapter_carries_its_story_and_serves(tmp_path: Path) -> None:
     assert reader.scores().new <= 0
 
 
-def test_a_version_says_what_served_when_it_was_made(tmp_path: Path) -> None:
+def test_train_records_the_parent(tmp_path: Path) -> None:
     train(EVENTS[:200], "builtin", tmp_path / "v2", ONCE, quiet, "cpu", "v1")
     assert json.loads((tmp_path / "v2" / "version.json").read_text())["parent"] == "v1"
 
 
-def test_any_causal_model_can_take_the_place_of_the_built_in(tmp_path: Path) -> None:
+def test_train_works_on_any_causal_model(tmp_path: Path) -> None:
     folder = tmp_path / "base"
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -99,6 +102,6 @@ def test_any_causal_model_can_take_the_place_of_the_built_in(tmp_path: Path) -> 
     assert len(set(model.words.labels)) == len(model.words.labels) > 64
 
 
-def test_too_little_is_said_so(tmp_path: Path) -> None:
-    with pytest.raises(MemoError, match="200 events"):
-        train(EVENTS[:20], "builtin", tmp_path, SETTINGS, quiet, "cpu")
+def test_train_adapter_on_too_few_events_raises(tmp_path: Path) -> None:
+    with pytest.raises(MemoError, match="20 events are too few to train on; 200 are needed"):
+        train_adapter(EVENTS[:20], Settings(train=SETTINGS), tmp_path, lambda _done, _total: None)

@@ -14,7 +14,7 @@ def taught(text: str) -> Baselines:
     return baselines
 
 
-def test_each_ranks_by_its_own_rule() -> None:
+def test_rank_follows_each_baselines_rule() -> None:
     baselines = taught("aabcab")
     assert baselines.rank("repeat") == keys("b")
     assert baselines.rank("mru") == keys("bac")
@@ -23,18 +23,18 @@ def test_each_ranks_by_its_own_rule() -> None:
     assert baselines.rank("ppm") == keys("cba")
 
 
-def test_the_longest_context_counts_first() -> None:
+def test_ppm_ranks_the_longest_context_first() -> None:
     baselines = taught("abc" + "dbe" * 3 + "ab")
     assert baselines.rank("markov1")[0] == keys("e")[0]
     assert baselines.rank("ppm")[0] == keys("c")[0]
 
 
-def test_five_candidates_at_most_each_once() -> None:
+def test_rank_gives_at_most_five_different_candidates() -> None:
     baselines = taught("abcdefgabcdefg")
     for name in NAMES:
         ranking = baselines.rank(name)
         assert len(ranking) == len(set(ranking)) <= 5
 
 
-def test_nothing_learned_gives_nothing() -> None:
+def test_rank_without_events_is_empty() -> None:
     assert [Baselines().rank(name) for name in NAMES] == [[]] * 5

@@ -10,7 +10,6 @@ from memo.core.events import Event, Operation
 from memo.core.grammar import parse
 from memo.testing import ScriptedPredictor
 from training.evaluation import evaluate, questions, results, upcoming_truth, views
-from training.evaluation.leak_table import LeakTable
 from training.promote import log_loss
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -36,30 +35,30 @@ def windows(folder: Path, names: str) -> Path:
     return file
 
 
-def test_windows_give_their_stream_back(tmp_path: Path) -> None:
+def test_questions_of_windows_give_their_stream(tmp_path: Path) -> None:
     asked = questions.from_file(windows(tmp_path, "abcabcd"), UTC, 3, "en")
     assert questions.stream(asked) == stream("abcabcd")
     assert questions.stream(questions.from_events(stream("abcabcd"), 3, "en")) == stream("abcabcd")
 
 
-def test_a_window_is_asked_before_its_answer_is_known() -> None:
+def test_ask_in_order_asks_before_it_learns() -> None:
     asked = questions.from_events(stream("aaaaab"), 3, "en")
-    judged = evaluate.chrono(ScriptedPredictor(), asked, 0, silent)
+    judged = evaluate.ask_in_order(ScriptedPredictor(), asked, 0, silent)
     assert len(judged) == 3
     assert judged[-1].truth["next"].action.target == "b"
     assert [key.action.target for key in views.answers(judged[-1].ranking)["next"]] == ["a"]
 
 
-def test_scores_of_a_predictor_that_repeats() -> None:
+def test_score_of_a_repeating_predictor() -> None:
     asked = questions.from_events(stream("aaaaaaab"), 3, "en")
-    found = evaluate.scores(evaluate.chrono(ScriptedPredictor(), asked, 0, silent))["next"]
+    found = evaluate.score(evaluate.ask_in_order(ScriptedPredictor(), asked, 0, silent))["next"]
     assert found["memo"]["hit@1"] == found["repeat"]["hit@1"] == 0.8
     assert found["memo"]["exact"] == 0, "the double expects everything at once"
     assert found["memo"]["overall"] == 0.4
     assert found["memo"]["malformed"] == 0
 
 
-def test_process_lines_are_no_human_action() -> None:
+def test_human_truths_skip_process_events() -> None:
     lines = ["Started app: A", "Closed app: A", "Visited site a.b", "Started app: B", "Visited site c.d"]
     events = [parse(f"2026-03-02 09:00:{second:02} - {line}", UTC) for second, line in enumerate(lines, start=10)]
     asked = questions.from_events(events, 1, "en")
@@ -67,66 +66,51 @@ def test_process_lines_are_no_human_action() -> None:
     assert [truth and truth.action.target for truth in truths] == ["a.b", "a.b", "c.d", "c.d"]
 
 
-def test_log_loss_is_that_of_the_truth() -> None:
-    judged = evaluate.chrono(ScriptedPredictor(), questions.from_events(stream("aaaa"), 3, "en"), 0, silent)
+def test_log_loss_uses_the_truth() -> None:
+    judged = evaluate.ask_in_order(ScriptedPredictor(), questions.from_events(stream("aaaa"), 3, "en"), 0, silent)
     assert log_loss(judged) == pytest.approx(0.6931, abs=1e-4)
 
 
-def test_the_look_up_table_copies_what_stands_in_another_window() -> None:
-    train = questions.from_events(stream("abcdefg"), 3, "en")
-    (unseen,) = questions.from_events(stream("xyzw"), 3, "en")
-    assert LeakTable(train).answer(train[1].prompt) == train[1].reference
-    assert LeakTable(train).answer(unseen.prompt) in {question.reference for question in train}
-
-
-def test_a_random_split_is_the_same_each_time_and_loses_nothing() -> None:
-    asked = questions.from_events(stream("abcdefghijklm"), 3, "en")
-    train, test = evaluate.random_split(asked)
-    assert (train, test) == evaluate.random_split(asked)
-    assert (len(train), len(test)) == (8, 2)
-    assert {question.reference for question in train + test} == {question.reference for question in asked}
-
-
-def test_a_file_without_windows_is_one_sentence(tmp_path: Path) -> None:
+def test_questions_of_a_file_without_windows_raise(tmp_path: Path) -> None:
     file = tmp_path / "empty.json"
     file.write_text("[]")
     with pytest.raises(MemoError, match="no window"):
         questions.from_file(file, UTC, 5, "en")
 
 
-def test_results_in_the_words_of_the_language_and_harmless(tmp_path: Path) -> None:
+def test_results_are_in_the_language_and_harmless(tmp_path: Path) -> None:
     assert results.status("zh", True, True) == "完全正确"
     assert results.status("zh", False, True) == "部分正确"
     assert results.status("en", False, False) == "wrong"
     file = tmp_path / results.NAME
-    results.write([results.Result("=1+1", "@x", "r", "exact", "ppm", "-2", "wrong")], file)
+    results.write_results([results.Result("=1+1", "@x", "r", "exact", "ppm", "-2", "wrong")], file)
     assert file.stat().st_mode & 0o777 == 0o600, "it holds titles"
     with file.open(encoding="utf-8", newline="") as read:
         header, row = csv.reader(read)
-    assert tuple(header) == results.COLUMNS
+    assert tuple(header) == results.Result._fields
     assert row == ["'=1+1", "'@x", "r", "exact", "ppm", "'-2", "wrong"]
 
 
-def test_an_existing_file_is_kept(tmp_path: Path) -> None:
+def test_destination_that_exists_raises(tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
     file.write_text("mine")
     with pytest.raises(UsageError, match="--force"):
-        results.destination(file, False)
-    assert results.destination(file, True) == file
-    assert results.destination(tmp_path, False) == tmp_path / results.NAME
+        results.choose_destination(file, False)
+    assert results.choose_destination(file, True) == file
+    assert results.choose_destination(tmp_path, False) == tmp_path / results.NAME
     with pytest.raises(UsageError, match="folder"):
-        results.destination(tmp_path / "none" / "x.csv", False)
+        results.choose_destination(tmp_path / "none" / "x.csv", False)
     with pytest.raises(UsageError, match=r"ends with \.csv"):
-        results.destination(tmp_path / "ev", False)
+        results.choose_destination(tmp_path / "ev", False)
 
 
-def test_what_is_upcoming_is_quiet_and_comes_within_ten_minutes() -> None:
+def test_upcoming_truth_is_quiet_and_comes_in_ten_minutes() -> None:
     seconds = {"a": 0, "b": 10, "c": 100, "a ": 400, "b ": 5000}
     events = [
         Event(START + timedelta(seconds=second), Operation.PROCESS_START, name.strip())
         for name, second in seconds.items()
     ]
-    due = upcoming_truth.Due(events)
+    due = upcoming_truth.UpcomingTruth(events)
     for event in events[:3]:
         due.learn(event)
     (first, second) = due.rows(events[2], "memo", [])["mru"]
@@ -134,6 +118,6 @@ def test_what_is_upcoming_is_quiet_and_comes_within_ten_minutes() -> None:
     assert first[0] < second[0]
 
 
-def test_average_precision_counts_the_order() -> None:
+def test_average_precision_depends_on_the_order() -> None:
     assert upcoming_truth.average_precision([(0.9, True), (0.5, False), (0.1, True)]) == pytest.approx((1 + 2 / 3) / 2)
     assert upcoming_truth.average_precision([(0.9, False)]) == 0

@@ -1,4 +1,4 @@
-"""Exports of desktop collectors: what they call things, Windows paths, arrays, and every fault of theirs."""
+"""Exports of desktop collectors: their field names, Windows paths, arrays, and every fault."""
 
 import json
 from datetime import datetime, timedelta, timezone
@@ -86,15 +86,15 @@ def found(path: Path) -> list[Event | Reject]:
 
 
 @pytest.mark.parametrize(("fields", "expected"), GIVEN)
-def test_an_object_of_an_export_is_an_event(fields: dict[str, Any], expected: Event) -> None:
+def test_read_line_of_an_export_gives_an_event(fields: dict[str, Any], expected: Event) -> None:
     assert read_line(json.dumps(as_object(fields)).encode(), ZONE) == expected
 
 
-def test_each_operation_has_a_field_or_is_context() -> None:
+def test_exported_covers_each_operation_but_context() -> None:
     assert set(Operation) == set(EXPORTED) | CONTEXT
 
 
-def test_a_time_context_is_that_of_its_own_clock() -> None:
+def test_time_context_uses_its_own_offset() -> None:
     event = read_line(b'{"timestamp": "2026-03-01T23:30:00-05:00", "type": "time_context"}', ZONE)
     assert (event.target, event.detail) == ("7", "23")
 
@@ -103,27 +103,27 @@ def test_a_time_context_is_that_of_its_own_clock() -> None:
     ("fields", "reason"),
     [
         ({"type": "process_start", "application": ""}, "`application` names nothing"),
-        ({"type": "process_start", "application": ["secret"]}, "`application` is no text"),
+        ({"type": "process_start", "application": ["secret"]}, "`application` is not a text"),
         ({"type": "process_start"}, "`target` is empty"),
         ({"type": "window_focus", "window_title": "", "application": ""}, "`window_title` names nothing"),
         ({"type": "browser_history", "url": "file:///secret"}, "`url` names nothing"),
         ({"type": "browser_history", "url": "about:secret"}, "`url` names nothing"),
         ({"type": "browser_history", "url": "http://[secret"}, "`url` names nothing"),
-        ({"type": "browser_history", "url": "https://a.org", "title": 1}, "`title` is no text"),
+        ({"type": "browser_history", "url": "https://a.org", "title": 1}, "`title` is not a text"),
         ({"type": "file_access", "file_path": "C:\\"}, "`file_path` names nothing"),
         ({"type": "file_access", "file_path": "/"}, "`file_path` names nothing"),
-        ({"type": "file_access", "file_path": {"secret": 1}}, "`file_path` is no text"),
-        ({"type": "app_usage", "application": "secret", "duration": -1}, "`duration` is no number"),
-        ({"type": "app_usage", "application": "secret", "duration": True}, "`duration` is no number"),
-        ({"type": "app_usage", "application": "secret", "duration": 1e300}, "`duration` is no number"),
-        ({"type": "app_usage", "application": "secret", "duration": float("nan")}, "`duration` is no number"),
-        ({"type": "app_usage", "application": "secret", "duration": "secret"}, "`duration` is no number"),
-        ({"type": "app_usage", "application": "secret", "duration": ["secret"]}, "`duration` is no number"),
+        ({"type": "file_access", "file_path": {"secret": 1}}, "`file_path` is not a text"),
+        ({"type": "app_usage", "application": "secret", "duration": -1}, "`duration` is not a number"),
+        ({"type": "app_usage", "application": "secret", "duration": True}, "`duration` is not a number"),
+        ({"type": "app_usage", "application": "secret", "duration": 1e300}, "`duration` is not a number"),
+        ({"type": "app_usage", "application": "secret", "duration": float("nan")}, "`duration` is not a number"),
+        ({"type": "app_usage", "application": "secret", "duration": "secret"}, "`duration` is not a number"),
+        ({"type": "app_usage", "application": "secret", "duration": ["secret"]}, "`duration` is not a number"),
         ({"type": "secret"}, "`operation` is none of .*browser_history"),
         ({"type": {}}, "`operation` is none of"),
     ],
 )
-def test_what_is_wrong_with_an_object_is_said_in_one_reason(fields: dict[str, Any], reason: str) -> None:
+def test_read_line_bad_export_raises_with_the_reason(fields: dict[str, Any], reason: str) -> None:
     with pytest.raises(GrammarError, match=reason) as raised:
         read_line(json.dumps(STAMP | fields).encode(), ZONE)
     assert "secret" not in str(raised.value)
@@ -131,7 +131,7 @@ def test_what_is_wrong_with_an_object_is_said_in_one_reason(fields: dict[str, An
 
 @pytest.mark.parametrize("indent", [None, 2])
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
-def test_an_array_and_lines_hold_the_same_events(indent: int | None, mark: str, tmp_path: Path) -> None:
+def test_read_array_and_lines_give_the_same_events(indent: int | None, mark: str, tmp_path: Path) -> None:
     objects = [as_object(fields) for fields, _ in GIVEN]
     array = written(tmp_path, mark + json.dumps(objects, indent=indent))
     one_a_line = written(tmp_path, mark + "\n".join(json.dumps(one) for one in objects), "export.jsonl")
@@ -140,7 +140,7 @@ def test_an_array_and_lines_hold_the_same_events(indent: int | None, mark: str, 
     assert lines(array, ZONE, "en")[0] == "2026-03-02 09:15:04 - Started app: Code.exe"
 
 
-def test_a_bad_object_of_an_array_spoils_no_other(tmp_path: Path) -> None:
+def test_read_array_with_bad_objects_keeps_the_others(tmp_path: Path) -> None:
     good = json.dumps(as_object(GIVEN[0][0])).encode()
     bad = [b'{"secret" 1}', b'{"type": "x\xff"}', b'"secret {"', b'{"timestamp": {"a": "}"}}', b"7"]
     event, *refused, last = found(written(tmp_path, b"[" + b",\n".join([good, *bad, good]) + b"]"))
@@ -150,13 +150,13 @@ def test_a_bad_object_of_an_array_spoils_no_other(tmp_path: Path) -> None:
     assert "secret" not in str(refused)
 
 
-def test_an_array_without_an_end_gives_what_stands_whole(tmp_path: Path) -> None:
+def test_events_of_a_cut_array_are_its_complete_objects(tmp_path: Path) -> None:
     whole = json.dumps([as_object(fields) for fields, _ in GIVEN])
     found_events = events(written(tmp_path, whole[:-30]), ZONE)
     assert found_events == [event for _, event in GIVEN[:-1]]
 
 
-def test_an_object_that_is_too_long_is_rejected_and_what_follows_is_read(tmp_path: Path) -> None:
+def test_read_object_over_limit_is_rejected(tmp_path: Path) -> None:
     good = json.dumps(as_object(GIVEN[0][0]))
     huge = json.dumps(as_object(GIVEN[0][0]) | {"more": "x" * 3 * MAX_LINE})
     results = found(written(tmp_path, f"[{good},{huge},{good}]"))
@@ -165,5 +165,5 @@ def test_an_object_that_is_too_long_is_rejected_and_what_follows_is_read(tmp_pat
 
 
 @pytest.mark.parametrize("hostile", [b'["' + b"\\" * 200_000, b"[" + b"{" * 200_000, b"[" + b'"{' * 100_000])
-def test_hostile_arrays_end_soon(hostile: bytes) -> None:
+def test_raw_objects_of_hostile_arrays_end_soon(hostile: bytes) -> None:
     assert len(list(raw_objects(BytesIO(hostile)))) < 9

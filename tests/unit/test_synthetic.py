@@ -1,5 +1,6 @@
-"""Synthetic people: the same by the same seed, in time order, written and read without loss."""
+"""Synthetic people: deterministic by seed, in time order, written and read without loss."""
 
+import tomllib
 from collections import Counter
 from datetime import UTC
 from pathlib import Path
@@ -11,22 +12,24 @@ from data.synthetic.people import SAMPLE_LANGUAGE, SAMPLE_START, person, sample,
 from memo.core.events import Operation
 from memo.core.grammar import Language, language_of, parse, write
 
+ROOT = Path(data.__file__).parents[1]
+
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_seed_gives_the_same_days_again(seed: int) -> None:
+def test_stream_is_the_same_for_a_seed(seed: int) -> None:
     assert person(seed) == person(seed)
     assert stream(person(seed), 2, SAMPLE_START) == stream(person(seed), 2, SAMPLE_START)
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_every_line_is_read_back_as_it_was(language: Language) -> None:
+def test_stream_lines_are_read_back_unchanged(language: Language) -> None:
     events = stream(person(5, language), 2, SAMPLE_START)
     lines = [write(event, language) for event in events]
     assert [parse(line, UTC) for line in lines] == events
     assert {language_of(line) for line in lines} == {language}
 
 
-def test_a_stream_is_in_time_order_and_has_all_that_happens() -> None:
+def test_stream_is_in_time_order_and_has_all_operations() -> None:
     events = [event for seed in range(8) for event in stream(person(seed), 1, SAMPLE_START)]
     assert {event.operation for event in events} == set(Operation)
     for seed in range(8):
@@ -34,7 +37,7 @@ def test_a_stream_is_in_time_order_and_has_all_that_happens() -> None:
         assert times == sorted(times)
 
 
-def test_people_differ_and_titles_are_both_new_and_seen_again() -> None:
+def test_streams_differ_and_their_titles_repeat() -> None:
     streams = [stream(person(seed), 3, SAMPLE_START) for seed in range(6)]
     assert len({tuple(event.action for event in events[:50]) for events in streams}) == 6
     for events in streams:
@@ -43,8 +46,15 @@ def test_people_differ_and_titles_are_both_new_and_seen_again() -> None:
         assert max(titles.values()) > 2
 
 
-def test_the_shipped_day_is_the_generators() -> None:
+def test_sample_is_the_shipped_day() -> None:
     shipped = (Path(data.__file__).parent / "sample" / "day.txt").read_text("utf-8").splitlines()
     assert shipped == [write(event, SAMPLE_LANGUAGE) for event in sample()[1]]
     assert 300 <= len(shipped) <= 450
     assert max(event.at for event in sample()[0]) < min(event.at for event in sample()[1])
+
+
+def test_generator_is_imported_by_no_shipped_module() -> None:
+    shipped = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    files = [file for room in shipped["packages"] for file in (ROOT / room).rglob("*.py")]
+    importing = {str(file.relative_to(ROOT)) for file in files if "data.synthetic" in file.read_text("utf-8")}
+    assert {name for name in importing if not name.startswith(tuple(shipped["exclude"]))} == set()

@@ -1,4 +1,4 @@
-"""Windows put back into their stream, as the scorer does it."""
+"""Windows put back into their stream, as the external scorer does it."""
 
 import json
 import runpy
@@ -16,7 +16,7 @@ Feed = Callable[[Iterable[WindowedPair]], Iterable[tuple[Sequence[str], Sequence
 def scorers_feed(event_files: list[Path]) -> Feed:
     scorer = event_files[0].parent / "score.py"
     if not scorer.is_file():
-        pytest.skip("no scorer beside the event files")
+        pytest.skip("no scorer next to the event files")
     found: Feed = runpy.run_path(str(scorer))["feed"]
     return found
 
@@ -39,11 +39,11 @@ SYNTHETIC: dict[str, list[WindowedPair]] = {
 
 
 @pytest.mark.parametrize("pairs", SYNTHETIC.values(), ids=SYNTHETIC.keys())
-def test_the_scorer_feeds_the_same(pairs: list[WindowedPair], scorers_feed: Feed) -> None:
+def test_feed_agrees_with_the_scorer(pairs: list[WindowedPair], scorers_feed: Feed) -> None:
     assert [tuple(fed) for fed in feed(pairs)] == [tuple(fed) for fed in scorers_feed(pairs)]
 
 
-def test_the_scorer_feeds_the_same_on_real_files(event_files: list[Path], scorers_feed: Feed) -> None:
+def test_feed_agrees_with_the_scorer_on_real_files(event_files: list[Path], scorers_feed: Feed) -> None:
     for file in event_files:
         rows = json.loads(file.read_text(encoding="utf-8"))
         pairs = [(row["input"].split("\n")[1:], row["output"]) for row in rows]
@@ -52,11 +52,11 @@ def test_the_scorer_feeds_the_same_on_real_files(event_files: list[Path], scorer
         assert ours == theirs, f"in {file.name}"
 
 
-def test_a_line_that_repeats_is_kept_as_often_as_it_came() -> None:
+def test_stream_keeps_repeated_lines() -> None:
     assert stream(slid("aaabbaaaaac", 5)) == list("aaabbaaaaac")
 
 
-def test_a_gap_begins_the_window_anew() -> None:
+def test_feed_after_a_gap_starts_a_new_window() -> None:
     pairs: list[WindowedPair] = [(["a", "b"], "c"), (["x", "y"], "z")]
     assert [fed.new for fed in feed(pairs)] == [["a", "b"], ["x", "y"]]
     assert stream(pairs) == list("abcxyz")

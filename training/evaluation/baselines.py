@@ -1,7 +1,7 @@
-"""What MEMO must beat: repeat, most recent, most frequent, order-1 Markov, and a PPM-like back-off.
+"""The baselines MEMO has to beat: repeat, most recent, most frequent, order-1 Markov, and a PPM-like back-off.
 
 The back-off goes from order 4 down to 1 as in PPM (Cleary and Witten 1984), without escape probabilities: only the
-order of the candidates counts. All of them learn from every event as they go.
+order of the candidates counts. Each baseline learns every event as it comes.
 """
 
 from collections import Counter, defaultdict
@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from training.evaluation.metrics import Key
 
 NAMES = ("repeat", "mru", "mfu", "markov1", "ppm")
-DEPTH = 5
-"""Candidates that each gives."""
+DEPTH = 5  # candidates of each baseline
 ORDERS = (4, 3, 2, 1)
 
 
 class Baselines:
-    """The counts that all baselines share."""
+    """All baselines, on shared counts."""
 
     def __init__(self) -> None:
         self._past: list[Key] = []
@@ -25,7 +24,7 @@ class Baselines:
         self._recent: dict[Key, None] = {}
 
     def learn(self, key: Key) -> None:
-        """Take in what happened next."""
+        """Learn the next event."""
         for order in ORDERS:
             if len(self._past) >= order:
                 self._after[tuple(self._past[-order:])][key] += 1
@@ -35,7 +34,7 @@ class Baselines:
         self._recent[key] = None
 
     def rank(self, name: str) -> list[Key]:
-        """The candidates of one baseline, best first, at most `DEPTH`."""
+        """Return the candidates of one baseline, best first, at most `DEPTH`."""
         recent, frequent = list(reversed(self._recent)), [key for key, _ in self._count.most_common()]
         rankings: dict[str, Callable[[], list[Key]]] = {
             "repeat": lambda: self._past[-1:],
@@ -47,7 +46,7 @@ class Baselines:
         return rankings[name]()[:DEPTH]
 
     def _back_off(self, orders: Sequence[int], rest: Sequence[Key]) -> list[Key]:
-        """What followed the longest contexts first, then the rest; each key once."""
+        """Return the followers of the longest contexts first, then the rest, without duplicates."""
         return list(dict.fromkeys([*self._followers(orders), *rest]))
 
     def _followers(self, orders: Sequence[int]) -> Iterator[Key]:

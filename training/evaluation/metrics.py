@@ -1,6 +1,6 @@
-"""What an evaluation measures: hits, MRR, exact and partial answers, calibration.
+"""Metrics of an evaluation: hits, MRR, exact and partial answers, calibration.
 
-The definitions are those of `memo evaluate` and of any scorer that asks `memo predict --stream` over a pipe.
+The definitions hold for `memo evaluate` and for any scorer that asks `memo predict --stream` through a pipe.
 """
 
 import math
@@ -14,19 +14,17 @@ from memo.core.events import Action, Event, Operation
 from memo.core.predictions import Candidate
 
 CUTS = (1, 3, 5)
-MRR_DEPTH = 5
-"""A truth further down counts nothing; the baselines give no more candidates."""
-BINS = 10
-ROUNDS = 1_000
-BLOCK = 10
-"""Consecutive windows that are drawn together where models are compared."""
+MRR_DEPTH = 5  # a truth further down counts 0; baselines give no more candidates
+BINS = 10  # in the calibration error
+ROUNDS = 1_000  # bootstrap samples
+BLOCK = 10  # consecutive windows drawn together when models are compared
 
-_PART_OF_TARGET = frozenset({Operation.APP_USAGE, Operation.TIME_CONTEXT})
-"""Operations whose detail is part of what must be right: a usage's seconds, a mark's hour."""
+_DETAIL_COUNTS = frozenset({Operation.APP_USAGE, Operation.TIME_CONTEXT})
+"""Operations whose detail has to be right too: the seconds of a usage, the hour of a time context."""
 
 
 class Key(NamedTuple):
-    """What must be right for a hit: operation and target as they stand in the line, its time apart."""
+    """The part of an event line that has to be right for a hit: operation and target, without the time."""
 
     action: Action
     detail: str = ""
@@ -38,28 +36,28 @@ class Key(NamedTuple):
 
 
 def key_of(action: Action, detail: str) -> Key:
-    """The key of an action that is written with `detail`."""
-    return Key(action, detail if action.operation in _PART_OF_TARGET else "")
+    """Return the key of an action with its detail."""
+    return Key(action, detail if action.operation in _DETAIL_COUNTS else "")
 
 
 def key(event: Event) -> Key:
-    """The key of an event."""
+    """Return the key of an event."""
     return key_of(event.action, event.detail)
 
 
-def place(truth: Key, ranking: Sequence[Key]) -> int | None:
-    """Place of the truth, from 1, or None where it is not among the candidates."""
+def rank_of(truth: Key, ranking: Sequence[Key]) -> int | None:
+    """Return the rank of the truth, from 1, or None where it is absent."""
     return ranking.index(truth) + 1 if truth in ranking else None
 
 
 def coarse_ranking(candidates: Iterable[tuple[Key, float]]) -> list[Key]:
-    """Coarse keys by falling sum of their candidates' probabilities."""
+    """Return the coarse keys, highest total probability of their candidates first."""
     total = _coarse_sums(candidates)
     return sorted(total, key=lambda candidate: -total[candidate])
 
 
 def best_coarse(candidates: Iterable[Candidate]) -> tuple[Key, float]:
-    """The first coarse key and the sum of its candidates' probabilities."""
+    """Return the first coarse key and the total probability of its candidates."""
     total = _coarse_sums((key_of(one.action, one.detail), one.probability) for one in candidates)
     return max(total.items(), key=lambda entry: entry[1])
 
@@ -71,8 +69,8 @@ def _coarse_sums(candidates: Iterable[tuple[Key, float]]) -> dict[Key, float]:
     return total
 
 
-def ranked(ranks: Sequence[int | None]) -> dict[str, Any]:
-    """n, hit@k, MRR@5, and the bootstrap 95 % interval of hit@1. Raises ValueError where there are no ranks."""
+def score_ranks(ranks: Sequence[int | None]) -> dict[str, Any]:
+    """Return n, hit@k, MRR@5, and the bootstrap 95 % interval of hit@1. Raises ValueError for no ranks."""
     if not ranks:
         raise ValueError("there is nothing to score")
     total = len(ranks)
@@ -84,44 +82,48 @@ def ranked(ranks: Sequence[int | None]) -> dict[str, Any]:
     return scores
 
 
-def matched(ranks: Sequence[int | None], exact: Sequence[bool]) -> dict[str, float]:
-    """exact: the whole line right; partial: its time wrong; overall: exact + partial / 2."""
+def score_exact(ranks: Sequence[int | None], exact: Sequence[bool]) -> dict[str, float]:
+    """Return the shares exact (whole line right), partial (only the time wrong), and overall = exact + partial / 2."""
     share = sum(exact) / len(ranks)
     partial = sum(rank == 1 and not whole for rank, whole in zip(ranks, exact, strict=True)) / len(ranks)
     return {"exact": share, "partial": partial, "overall": share + partial / 2}
 
 
 def ece(answers: Iterable[tuple[float, float]]) -> float:
-    """Expected calibration error of (probability of the first candidate, whether it was right), equal-mass bins.
+    """Return the expected calibration error of (probability of the first candidate, 1 if it was right) pairs.
 
     After Guo et al. 2017, with bins of equal mass instead of equal width.
     """
     parts = bins(answers)
     total = sum(size for _, _, size in parts)
-    return sum(size / total * abs(said - true) for said, true, size in parts)
+    return sum(size / total * abs(probability - share) for probability, share, size in parts)
 
 
 def bins(answers: Iterable[tuple[float, float]]) -> list[tuple[float, float, int]]:
-    """Mean probability, share that was right and size of each of `BINS` bins of equal mass."""
+    """Return the mean probability, the share that was right and the size of each of `BINS` bins of equal mass."""
     rows = sorted(answers)
     edges = [number * len(rows) // BINS for number in range(BINS + 1)]
     parts = [rows[low:high] for low, high in pairwise(edges) if high > low]
     return [
-        (sum(said for said, _ in part) / len(part), sum(true for _, true in part) / len(part), len(part))
+        (
+            sum(probability for probability, _ in part) / len(part),
+            sum(right for _, right in part) / len(part),
+            len(part),
+        )
         for part in parts
     ]
 
 
 def interval(values: Sequence[float], block: int = 1, rounds: int = ROUNDS) -> tuple[float, float]:
-    """Bootstrap 95 % interval of the mean; always the same for the same values.
+    """Return the bootstrap 95 % interval of the mean; deterministic.
 
-    With a `block` above 1, so many consecutive values are drawn together, for neighbours are alike: the circular block
+    With `block` > 1 that many consecutive values are drawn together, since neighbours are alike: the circular block
     bootstrap (Politis and Romano 1992).
     """
-    chance, total = random.Random(0), len(values)
+    rng, total = random.Random(0), len(values)
     block = min(block, total)
-    ahead = list(accumulate([*values, *values[:block]], initial=0.0))
-    sums = [ahead[start + block] - ahead[start] for start in range(total)]
+    totals = list(accumulate([*values, *values[:block]], initial=0.0))
+    sums = [totals[start + block] - totals[start] for start in range(total)]
     draws = math.ceil(total / block)
-    means = sorted(sum(chance.choices(sums, k=draws)) / (draws * block) for _ in range(rounds))
+    means = sorted(sum(rng.choices(sums, k=draws)) / (draws * block) for _ in range(rounds))
     return means[int(rounds * 0.025)], means[int(rounds * 0.975)]

@@ -1,4 +1,4 @@
-"""prediction_results.csv: every question of an evaluation with its answer, in the words of the data's language."""
+"""prediction_results.csv: every question of an evaluation with its answer, labelled in the language of the data."""
 
 import csv
 import os
@@ -11,7 +11,6 @@ from memo.core.files import open_private
 from memo.core.grammar import Language
 
 NAME = "prediction_results.csv"
-COLUMNS = ("prompt", "prediction", "reference", "status", "best_baseline", "baseline_prediction", "baseline_status")
 STATUS: dict[Language, tuple[str, str, str]] = {
     "zh": ("完全正确", "部分正确", "错误"),
     "en": ("exact", "partial", "wrong"),
@@ -32,36 +31,36 @@ class Result(NamedTuple):
 
 
 def status(language: Language, exact: bool, right: bool) -> str:
-    """exact, partial (the time is wrong) or wrong, in the words of a language."""
+    """Return the language's word for exact, partial (right except for the time) or wrong."""
     whole, partial, wrong = STATUS[language]
     return whole if exact else partial if right else wrong
 
 
 def harmless(cell: object) -> str:
-    """The cell as text that no spreadsheet takes for a formula."""
+    """Return the cell as text that no spreadsheet evaluates as a formula."""
     text = str(cell)
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def destination(out: Path | None, force: bool) -> Path:
-    """Where the file goes. Raises UsageError where one stands already, or none can be written."""
+def choose_destination(out: Path | None, force: bool) -> Path:
+    """Return the file to write. Raises UsageError where it exists without `force`, or cannot be written."""
     file = out or Path(NAME)
     if file.is_dir():
         file = file / NAME
     if file.suffix != ".csv":
-        raise UsageError(f"--out {file} is neither a folder that is there nor a name that ends with .csv; mend it.")
+        raise UsageError(f"--out {file} is neither an existing folder nor a name that ends with .csv; correct it.")
     if file.exists() and not force:
-        raise UsageError(f"{file} is there already; choose another name with --out, or add --force.")
+        raise UsageError(f"{file} already exists; choose another name with --out, or add --force.")
     if not file.absolute().parent.is_dir():
-        raise UsageError(f"The folder of {file} is not there; make it first, or choose another with --out.")
+        raise UsageError(f"The folder of {file} does not exist; create it first, or choose another with --out.")
     if not os.access(file if file.exists() else file.absolute().parent, os.W_OK):
         raise UsageError(f"{file} can't be written; choose another with --out.")
     return file
 
 
-def write(results: Iterable[Result], file: Path) -> None:
-    """Write the file."""
+def write_results(results: Iterable[Result], file: Path) -> None:
+    """Write the file, readable by its owner alone."""
     with open(file, "w", encoding="utf-8", errors="backslashreplace", newline="", opener=open_private) as written:
         writer = csv.writer(written)
-        writer.writerow(COLUMNS)
+        writer.writerow(Result._fields)
         writer.writerows([harmless(cell) for cell in result] for result in results)

@@ -1,4 +1,4 @@
-"""Four ways to look at an answer: the next action and the next that a person does, each fine and coarse."""
+"""Four views of an answer: the next action and the next human action, each fine and coarse."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -11,21 +11,20 @@ from training.evaluation.questions import Question
 
 View = Literal["next", "coarse", "human", "human coarse"]
 VIEWS: tuple[View, ...] = ("next", "coarse", "human", "human coarse")
-AHEAD = 400
-"""Events that are searched for the next human action."""
+AHEAD = 400  # events searched for the next human action
 
 Rankings = dict[View, dict[str, list[Key]]]
 """View -> name of a baseline -> its candidates."""
 
 
-class ViewWatcher:
-    """The baselines, of each view its own."""
+class ViewBaselines:
+    """The baselines, separately for each view."""
 
     def __init__(self) -> None:
         self._views = {view: Baselines() for view in VIEWS}
 
     def learn(self, event: Event) -> None:
-        """Take in what happened next."""
+        """Learn the next event."""
         happened = key(event)
         self._views["next"].learn(happened)
         self._views["coarse"].learn(happened.coarse)
@@ -34,24 +33,24 @@ class ViewWatcher:
             self._views["human coarse"].learn(happened.coarse)
 
     def rankings(self) -> Rankings:
-        """What each baseline says now."""
+        """Return the present candidates of each baseline in each view."""
         return {view: {name: baselines.rank(name) for name in NAMES} for view, baselines in self._views.items()}
 
 
 def answers(ranking: Ranking) -> dict[View, list[Key]]:
-    """The model's candidates in each view; process lines are passed over for the next human action."""
-    said = [(key_of(entry.action, entry.detail), entry.probability) for entry in ranking.candidates]
-    people = [(candidate, probability) for candidate, probability in said if candidate.action.operation in HUMAN]
+    """Return the model's candidates in each view; the human views leave out process events."""
+    every = [(key_of(entry.action, entry.detail), entry.probability) for entry in ranking.candidates]
+    human = [(candidate, probability) for candidate, probability in every if candidate.action.operation in HUMAN]
     return {
-        "next": [candidate for candidate, _ in said],
-        "coarse": coarse_ranking(said),
-        "human": [candidate for candidate, _ in people],
-        "human coarse": coarse_ranking(people),
+        "next": [candidate for candidate, _ in every],
+        "coarse": coarse_ranking(every),
+        "human": [candidate for candidate, _ in human],
+        "human coarse": coarse_ranking(human),
     }
 
 
 def truths(questions: Sequence[Question]) -> Iterator[dict[View, Key]]:
-    """For each question what was true in each view; without the human ones where none came within the horizon."""
+    """Yield the truth of each question by view; human views are absent where no human action came in the horizon."""
     stream: list[Event] = []
     marks = []
     for question in questions:
@@ -59,10 +58,10 @@ def truths(questions: Sequence[Question]) -> Iterator[dict[View, Key]]:
         marks.append(len(stream))
         stream.append(question.output)
     for mark, question in zip(marks, questions, strict=True):
-        found: dict[View, Key] = {"next": key(question.output), "coarse": key(question.output).coarse}
+        truth: dict[View, Key] = {"next": key(question.output), "coarse": key(question.output).coarse}
         if (human := _next_human(stream, mark)) is not None:
-            found |= {"human": human, "human coarse": human.coarse}
-        yield found
+            truth |= {"human": human, "human coarse": human.coarse}
+        yield truth
 
 
 def _next_human(stream: Sequence[Event], mark: int) -> Key | None:

@@ -1,4 +1,4 @@
-"""Training examples: chunks of a stream in label-coded form, and the loss on what comes next."""
+"""Training examples: chunks of a stream in label coding, and the loss on the next action."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -10,6 +10,8 @@ from worker.predictors.language_model.label_coding import Coder, Vocabulary
 
 if TYPE_CHECKING:
     import torch
+
+LONGEST_EVENT = 20  # tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +25,16 @@ class Example:
     live: list[int] = field(default_factory=list)
 
 
-def chunks(events: Sequence[Event], words: Vocabulary, length: int, rng: random.Random) -> Iterator[Example]:
-    """Cut a stream into examples of at most `length` tokens, each with labels dealt at random."""
+def cut_chunks(events: Sequence[Event], words: Vocabulary, length: int, rng: random.Random) -> Iterator[Example]:
+    """Cut a stream into examples of at most `length` tokens, each with randomly assigned labels."""
     coder, example = _begin(words, rng)
     for event in events:
-        if len(example.tokens) > length - 20 or coder.full:
+        if len(example.tokens) > length - LONGEST_EVENT or coder.full:
             yield example
             coder, example = _begin(words, rng)
         live = len(coder.actions)
         coded = coder.write(event)
-        # The first tokens of a chunk have nothing before them from which they could be told.
-        if coded.target is not None and example.tokens:
+        if coded.target is not None and example.tokens:  # nothing precedes a chunk's first event to predict it from
             example.positions.append(len(example.tokens) - 1)
             example.targets.append(coded.target)
             example.live.append(live)
@@ -47,14 +48,15 @@ def _begin(words: Vocabulary, rng: random.Random) -> tuple[Coder, Example]:
     return coder, Example(coder.columns)
 
 
-def loss(model: Any, batch: Sequence[Example]) -> "torch.Tensor":
-    """Mean cross-entropy in nats over the action positions of a batch; `model` is a transformers causal LM."""
+def compute_loss(model: Any, batch: Sequence[Example]) -> "torch.Tensor":
+    """Return the mean cross-entropy in nats over the action positions of a batch; `model` is a causal LM."""
     import torch
 
     device = model.device
     width = max(len(example.tokens) for example in batch)
-    # Padding stands on the right, where a causal model never looks.
-    rows = [example.tokens + [0] * (width - len(example.tokens)) for example in batch]
+    rows = [
+        example.tokens + [0] * (width - len(example.tokens)) for example in batch
+    ]  # causal: right padding is unseen
     hidden = model.base_model(input_ids=torch.tensor(rows, device=device), use_cache=False).last_hidden_state
     head = model.get_output_embeddings().weight
     parts = []

@@ -1,4 +1,4 @@
-"""Fine-tuning: a LoRA adapter that learns a stream's habits, in label-coded form."""
+"""Fine-tuning: a LoRA adapter that learns a stream's habits, in label coding."""
 
 import json
 import math
@@ -12,22 +12,20 @@ from typing import Any
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 
-from memo.core.errors import MemoError
 from memo.core.events import Event
 from memo.core.settings import TrainSettings
-from training.fitting.examples import Example, chunks, loss
+from training.fitting.examples import Example, compute_loss, cut_chunks
 from worker.predictors.language_model.label_coding import Vocabulary
 from worker.predictors.language_model.language import CONTEXT_TOKENS, choose_device, fingerprint, load_base, quiet_peft
 
-HELD_OUT = 0.1
-"""The last part of the stream, on which the adapter is measured and not trained."""
-CHUNK_TOKENS, STEP_CHUNKS = CONTEXT_TOKENS // 2, 2
-"""Shorter chunks than the reader's context give more steps, each after a different beginning."""
-WARM_UP = 0.1
+HELD_OUT = 0.1  # last part of the stream, which measures the adapter and does not train it
+CHUNK_TOKENS = CONTEXT_TOKENS // 2  # shorter than the reader's context: more steps, each with its own beginning
+STEP_CHUNKS = 2
+WARM_UP = 0.1  # share of the steps
 CHECKPOINT_STEPS = 10
 
 OnProgress = Callable[[int, int, float], None]
-"""on_progress(steps done, steps in all, loss of the last step)."""
+"""Called with the steps done, the steps in all, and the loss of the last step."""
 
 
 def train(
@@ -38,66 +36,73 @@ def train(
     on_progress: OnProgress,
     device: str = "auto",
     parent: str | None = None,
+    checkpoint_steps: int = CHECKPOINT_STEPS,
 ) -> dict[str, Any]:
     """Train an adapter into `out` and return its metrics; losses are in nats per action.
 
-    `parent` names the version that served when this one was made; each begins at the base, not at its parent.
-    An interrupted run with the same arguments goes on from `out/checkpoint` and ends in the same adapter. Raises
-    MemoError for too few events or a base that can't be loaded.
+    `parent` names the version that was active when this one was made. An interrupted run with the same arguments
+    resumes from `out/checkpoint` and ends in the same adapter. Raises MemoError for a base that can't be loaded.
     """
-    if len(events) < settings.minimum_events:
-        raise MemoError(
-            f"Training needs at least {settings.minimum_events} events and there are {len(events)}; "
-            "let MEMO run for longer, or lower train.minimum_events."
-        )
     torch.manual_seed(settings.seed)
     model, words = load_base(base, choose_device(device))
     split = len(events) - max(1, int(len(events) * HELD_OUT))
-    held_out = list(chunks(events[split:], words, CHUNK_TOKENS, random.Random(settings.seed)))
-    before = _mean_loss(model, held_out)
-    with quiet_peft():
-        config = LoraConfig(r=settings.rank, lora_alpha=2 * settings.rank, target_modules="all-linear")
-        tuned = get_peft_model(model, config)
-    plan = _plan(events[:split], words, settings)
-    last = _Run(tuned, plan, settings, out / "checkpoint").go(on_progress)
+    held_out = list(cut_chunks(events[split:], words, CHUNK_TOKENS, random.Random(settings.seed)))
+    loss_of_base = _mean_loss(model, held_out)
+    tuned = _add_adapter(model, settings)
+    plan = _plan_steps(events[:split], words, settings)
+    train_loss = _Run(tuned, plan, settings, out / "checkpoint", checkpoint_steps).finish(on_progress)
     metrics = {
-        "train_loss": round(last, 4),
+        "train_loss": round(train_loss, 4),
         "held_out_loss": round(_mean_loss(model, held_out), 4),
-        "held_out_loss_of_base": round(before, 4),
+        "held_out_loss_of_base": round(loss_of_base, 4),
         "steps": len(plan),
     }
-    _write(tuned, out, _story(events, base, settings, metrics, parent))
+    _write(tuned, out, _describe(events, base, settings, metrics, parent))
     return metrics
 
 
-def _plan(events: Sequence[Event], words: Vocabulary, settings: TrainSettings) -> list[list[Example]]:
-    """All steps: each epoch deals new labels and cuts the stream at other places."""
+def _add_adapter(model: Any, settings: TrainSettings) -> PeftModel:
+    with quiet_peft():
+        config = LoraConfig(r=settings.rank, lora_alpha=2 * settings.rank, target_modules="all-linear")
+        return get_peft_model(model, config)
+
+
+def _plan_steps(events: Sequence[Event], words: Vocabulary, settings: TrainSettings) -> list[list[Example]]:
+    """Return the batch of each step; every epoch assigns new labels and cuts the stream at other places."""
     plan: list[list[Example]] = []
     for epoch in range(settings.epochs):
         rng = random.Random(f"{settings.seed} {epoch}")
         begin = rng.randrange(min(50, len(events) // 4)) if epoch else 0
-        examples = list(chunks(events[begin:], words, CHUNK_TOKENS, rng))
+        examples = list(cut_chunks(events[begin:], words, CHUNK_TOKENS, rng))
         rng.shuffle(examples)
         plan += [examples[start : start + STEP_CHUNKS] for start in range(0, len(examples), STEP_CHUNKS)]
     return plan
 
 
 class _Run:
-    """The steps of a plan, from the last checkpoint on."""
+    """The steps of a plan, resumed from the last checkpoint."""
 
-    def __init__(self, model: PeftModel, plan: list[list[Example]], settings: TrainSettings, folder: Path) -> None:
+    def __init__(
+        self,
+        model: PeftModel,
+        plan: list[list[Example]],
+        settings: TrainSettings,
+        folder: Path,
+        checkpoint_steps: int,
+    ) -> None:
         self.model, self.plan, self.settings, self.file = model, plan, settings, folder / "state.pt"
+        self.checkpoint_steps = checkpoint_steps
         weights = [weight for weight in model.parameters() if weight.requires_grad]
         self.optimizer = torch.optim.AdamW(weights, lr=settings.learning_rate, weight_decay=0.0)
         self.losses: list[float] = []
 
-    def go(self, on_progress: OnProgress) -> float:
-        """Run the remaining steps; the mean loss of the last tenth."""
+    def finish(self, on_progress: OnProgress) -> float:
+        """Run the remaining steps and return the mean loss of the last tenth."""
         self._resume()
         self.model.train()
         for step in range(len(self.losses), len(self.plan)):
             self.losses.append(self._step(step))
-            if (step + 1) % CHECKPOINT_STEPS == 0:
+            if (step + 1) % self.checkpoint_steps == 0:
                 self._save()
             on_progress(step + 1, len(self.plan), self.losses[-1])
         self.model.eval()
@@ -105,18 +110,23 @@ class _Run:
         return sum(tail) / len(tail)
 
     def _step(self, step: int) -> float:
-        done, warm = step / len(self.plan), min(1.0, (step + 1) / max(1, WARM_UP * len(self.plan)))
         for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.learning_rate * warm * (0.1 + 0.9 * (1 + math.cos(math.pi * done)) / 2)
-        found = loss(self.model.get_base_model(), self.plan[step])
-        found.backward()  # type: ignore[no-untyped-call]
+            group["lr"] = self._rate(step)
+        loss = compute_loss(self.model.get_base_model(), self.plan[step])
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return found.item()
+        return loss.item()
+
+    def _rate(self, step: int) -> float:
+        """Return the learning rate of a step: a linear warm-up, and a cosine down to a tenth."""
+        warm = min(1.0, (step + 1) / max(1, WARM_UP * len(self.plan)))
+        cosine = (1 + math.cos(math.pi * step / len(self.plan))) / 2
+        return self.settings.learning_rate * warm * (0.1 + 0.9 * cosine)
 
     def _key(self) -> dict[str, Any]:
-        """What must be the same for a checkpoint to fit."""
+        """Return the values that have to be equal for a checkpoint to fit."""
         tokens = sum(len(example.tokens) for batch in self.plan for example in batch)
         return {"settings": self.settings.model_dump(), "steps": len(self.plan), "tokens": tokens}
 
@@ -128,9 +138,9 @@ class _Run:
             "adapter": get_peft_model_state_dict(self.model, save_embedding_layers=False),
             "optimizer": self.optimizer.state_dict(),
         }
-        fresh = self.file.with_suffix(".new")
-        torch.save(state, fresh)
-        fresh.replace(self.file)
+        new = self.file.with_suffix(".new")
+        torch.save(state, new)
+        new.replace(self.file)
 
     def _resume(self) -> None:
         if not self.file.exists():
@@ -145,13 +155,15 @@ class _Run:
 
 @torch.inference_mode()
 def _mean_loss(model: Any, examples: Sequence[Example]) -> float:
-    weighed = [(loss(model, [example]).item(), len(example.positions)) for example in examples if example.positions]
-    return sum(found * count for found, count in weighed) / max(1, sum(count for _, count in weighed))
+    counted = [example for example in examples if example.positions]
+    total = sum(compute_loss(model, [example]).item() * len(example.positions) for example in counted)
+    return total / max(1, sum(len(example.positions) for example in counted))
 
 
-def _story(
+def _describe(
     events: Sequence[Event], base: str, settings: TrainSettings, metrics: dict[str, Any], parent: str | None
 ) -> dict[str, Any]:
+    """Return the content of version.json."""
     return {
         "base": base,
         "base_fingerprint": fingerprint(base),
@@ -163,11 +175,11 @@ def _story(
     }
 
 
-def _write(model: PeftModel, out: Path, story: dict[str, Any]) -> None:
-    model.peft_config["default"].base_model_name_or_path = story["base"]
-    # Told to look for embedding layers itself, peft asks the hub; nothing may leave the machine.
+def _write(model: PeftModel, out: Path, description: dict[str, Any]) -> None:
+    model.peft_config["default"].base_model_name_or_path = description["base"]
+    # By default peft asks the hub whether the vocabulary changed; nothing may leave the machine.
     model.save_pretrained(str(out), save_embedding_layers=False)
     (out / "README.md").unlink(missing_ok=True)
-    # version.json comes last: a folder that has it is whole.
-    (out / "version.json").write_text(json.dumps(story, indent=2) + "\n", "utf-8")
+    # version.json is written last: a folder that has it is complete.
+    (out / "version.json").write_text(json.dumps(description, indent=2) + "\n", "utf-8")
     shutil.rmtree(out / "checkpoint", ignore_errors=True)

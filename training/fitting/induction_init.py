@@ -1,30 +1,31 @@
-"""First weights that can already copy, so that a few minutes of training suffice.
+"""Initial weights that can already copy, so that a few minutes of training suffice.
 
-From usual first weights the model did not learn to copy a label in 1,000 steps, 16 minutes on two cores
-(docs/LOG.md). These hold an induction circuit from the start, the one that training finds by itself in the end
+From the usual initial weights the model did not learn to copy a label in 1,000 steps, 16 minutes on two cores
+(docs/LOG.md). These contain an induction circuit from the start, the one that training finds by itself in the end
 (Olsson et al., In-context Learning and Induction Heads, 2022), in the manner of mimetic initialization (Trockman
-and Kolter, 2023). An untrained model then predicts a Markov chain nearly as well as its in-context counts.
+and Kolter, 2023). An untrained model then predicts a Markov chain nearly as well as in-context counts do.
 """
 
 from typing import Any
 
 import torch
 
-EMBEDDING_STD = 0.1
-"""Large against the usual 0.02: the output weights are tied, and a copied label must stand out."""
-PEAK, WRITE, MATCH, COPY, QUIET = 6.0, 0.3, 1.0, 4.0, 0.1
-"""Sharpness of the look back, strengths of what is written, matched and copied; later layers begin quiet."""
-BACK = (1, 2)
-"""Before an event stand its predecessor's mark (1 back) and label (2 back)."""
+EMBEDDING_STD = 0.1  # usually 0.02: the output weights are tied, and a copied label has to stand out
+PEAK = 6.0  # sharpness of the attention to a relative position
+WRITE = 0.3  # strength of the look-back heads' outputs
+MATCH = 1.0  # strength of the match of queries with keys
+COPY = 4.0  # strength of a copied label
+QUIET = 0.1  # scale of all other outputs, those of later layers included
+BACK = (1, 2)  # tokens back from an event: the mark of the event before it, and that event's label
 
 
 @torch.no_grad()
-def prime(model: Any) -> None:
-    """Give a Llama model with attention biases and tied embeddings its first weights, by torch's seed."""
+def init_weights(model: Any) -> None:
+    """Initialize a Llama model with attention biases and tied embeddings, by torch's seed."""
     model.model.embed_tokens.weight.normal_(0, EMBEDDING_STD)
     config, layers = model.config, [layer.self_attn for layer in model.model.layers]
     for layer in layers:
-        # What a head reads it writes again: values and outputs are each other's inverse.
+        # A head writes back what it reads: values and outputs are each other's inverse.
         turn = _orthogonal(config.hidden_size)
         layer.v_proj.weight.copy_(turn)
         layer.o_proj.weight.copy_(turn.T * QUIET)
@@ -33,8 +34,8 @@ def prime(model: Any) -> None:
         layer.k_proj.weight.copy_(match)
     places = _orthogonal(config.hidden_size)
     spaces = [places[:, n * config.head_dim : (n + 1) * config.head_dim] for n in range(len(BACK))]
-    _look_back(layers[0], config, spaces)
-    _match(layers[1], config, spaces)
+    _init_look_back(layers[0], config, spaces)
+    _init_match(layers[1], config, spaces)
 
 
 def _orthogonal(size: int) -> torch.Tensor:
@@ -42,8 +43,8 @@ def _orthogonal(size: int) -> torch.Tensor:
     return turn
 
 
-def _look_back(layer: Any, config: Any, spaces: list[torch.Tensor]) -> None:
-    """Head n sees the token `BACK[n]` before its own, by the rotary position alone, and writes it into `spaces[n]`."""
+def _init_look_back(layer: Any, config: Any, spaces: list[torch.Tensor]) -> None:
+    """Let head n see the token `BACK[n]` before its own, by rotary position alone, and write it into `spaces[n]`."""
     half, size = config.head_dim // 2, config.head_dim
     turns = config.rope_parameters["rope_theta"] ** (-torch.arange(half) / half)
     reading = _orthogonal(config.hidden_size)[:, :size].T
@@ -56,10 +57,10 @@ def _look_back(layer: Any, config: Any, spaces: list[torch.Tensor]) -> None:
         layer.o_proj.weight[:, rows] = WRITE * spaces[n]
 
 
-def _match(layer: Any, config: Any, spaces: list[torch.Tensor]) -> None:
-    """Look for labels that followed the label before; copy them.
+def _init_match(layer: Any, config: Any, spaces: list[torch.Tensor]) -> None:
+    """Let heads attend to labels that followed the previous label before, and copy them.
 
-    Asked at a mark, whose label is 1 back; found at a label, whose predecessor's label is 2 back.
+    The query is at a mark, whose label is 1 back; the key is at a label, whose predecessor's label is 2 back.
     """
     for n in range(len(BACK)):
         rows = slice(n * config.head_dim, (n + 1) * config.head_dim)
