@@ -74,11 +74,6 @@ class Home:
         return self.run / "sources.json"
 
     @property
-    def training_due(self) -> Path:
-        """While this file is there, a run of training waits for its process."""
-        return self.run / "training.due"
-
-    @property
     def logs(self) -> Path:
         """Log files, rotated."""
         return self.root / "logs"

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
     from memo.core.settings import Settings
 
-PREDICT, DISPATCH, TRAINING = "predict", "dispatch", "training"
+PREDICT, DISPATCH = "predict", "dispatch"
 """Queues."""
 
 LOOK = "memo.look"
@@ -19,12 +19,8 @@ SETTLE = "memo.settle"
 """settle(): see what came of the dispatcher's acts."""
 TICK = "memo.tick"
 """tick(): start what is due."""
-TRAIN = "memo.train"
-"""train(scope): ask for a training run."""
-EVALUATE = "memo.evaluate"
-"""evaluate(scope): ask for an evaluation run."""
 
-ROUTES = {LOOK: PREDICT, ACT: DISPATCH, SETTLE: DISPATCH, TICK: DISPATCH, TRAIN: TRAINING, EVALUATE: TRAINING}
+ROUTES = {LOOK: PREDICT, ACT: DISPATCH, SETTLE: DISPATCH, TICK: DISPATCH}
 
 VISIBILITY_TIMEOUT_S = 300
 """Longer than the longest task; training runs are processes of their own."""
@@ -87,9 +83,7 @@ def _queues(url: str) -> "list[Queue]":
 
     arguments: dict[str, Any] = {} if is_redis(url) else {"x-max-priority": 9}
     exchange = Exchange("memo")
-    return [
-        Queue(name, exchange, routing_key=name, queue_arguments=arguments) for name in (PREDICT, DISPATCH, TRAINING)
-    ]
+    return [Queue(name, exchange, routing_key=name, queue_arguments=arguments) for name in (PREDICT, DISPATCH)]
 
 
 def _transport_options(url: str) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def test_status_while_it_runs(up: Stack) -> None:
         assert psutil.Process(part["pid"]).ppid() == found["pid"]
         assert part["restarts"] >= 0 and part["memory_mb"] > 1
     assert found["passing"] == []
-    assert found["queues"] == {"predict": 0, "dispatch": 0, "training": 0}
+    assert found["queues"] == {"predict": 0, "dispatch": 0}
     assert (found["home"], found["inbox"]) == (str(up.home.root), str(up.home.inbox))
     assert found["events"] >= 0 and found["predictions"] >= 0
 
@@ -115,7 +115,7 @@ def test_a_second_up_says_who_runs(up: Stack, words: list[str]) -> None:
     before = up.status()
     done = up.memo(*words)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"MEMO runs already (process {before['pid']}); `memo down` stops it.\n"
+    assert done.stderr == f"MEMO is already running (process {before['pid']}); `memo down` stops it.\n"
     assert [part["pid"] for part in up.status()["parts"]] == [part["pid"] for part in before["parts"]]
 
 
@@ -195,7 +195,7 @@ def test_of_two_at_once_one_runs(down: Stack) -> None:
     said = [process.communicate(timeout=WAIT_S)[0] for process in both]
     assert sorted(process.returncode for process in both) == [0, 1], said
     loser = next(words for process, words in zip(both, said, strict=True) if process.returncode)
-    assert loser.strip() == f"MEMO runs already (process {running.holder(down.home)}); `memo down` stops it."
+    assert loser.strip() == f"MEMO is already running (process {running.holder(down.home)}); `memo down` stops it."
     assert [part["state"] for part in down.status()["parts"]] == ["running"] * len(PARTS)
 
 

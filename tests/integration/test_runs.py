@@ -1,6 +1,7 @@
-"""Runs: asked for by the tick, carried out by a process of their own, on each database."""
+"""Runs: queued by the tick, carried out by a process of their own, on each database."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -21,8 +22,10 @@ from memo.core.errors import MemoError
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.stack.task_queue import EVALUATE, LOOK, PREDICT, TRAIN, TRAINING, make_app
-from scheduler import schedule, tick
+from memo.stack import running
+from memo.stack.spawn import PARENT
+from memo.stack.task_queue import LOOK, PREDICT, make_app
+from scheduler import tick
 from training import build_version, promote
 
 SCOPE = "a@b"
@@ -139,28 +142,70 @@ def sent(settings: Settings) -> Iterator[Sent]:
         for queue in opened.app.conf.task_queues:
             queue(connection).declare()
     yield opened
-    for name in (PREDICT, TRAINING):
-        opened.take(name)
+    opened.take(PREDICT)
     opened.app.close()
 
 
-def test_the_first_tick_only_notes_the_time(store: Store, settings: Settings, sent: Sent) -> None:
+def test_tick_first_only_records_the_time(store: Store, settings: Settings, sent: Sent) -> None:
     tick.run(sent.app, settings, store)
     with store.read() as session:
-        assert all(jobs.find_last_run(session, name) for name in schedule.JOBS)
+        assert all(jobs.find_last_run(session, name) for name in tick.JOBS)
     tick.run(sent.app, settings, store)
-    assert sent.take(TRAINING) == []
+    assert queued(store) == []
 
 
-def test_a_tick_starts_what_is_due_once(store: Store, settings: Settings, sent: Sent) -> None:
-    add(store, "abc")
+def make_all_due(store: Store) -> None:
     long_ago = datetime.now(UTC) - timedelta(days=30)
     with store.write() as session:
-        for name in schedule.JOBS:
-            session.add(JobRow(name=name, last_run=long_ago, last_result=""))
+        for name in tick.JOBS:
+            session.merge(JobRow(name=name, last_run=long_ago, last_result=""))
+
+
+def queued(store: Store) -> list[tuple[str, str]]:
+    with store.read() as session:
+        return [(row.kind, row.scope) for row in runs.find_queued(session)]
+
+
+@pytest.fixture
+def requests(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """What the supervisor of this home is signalled: this process is in its place."""
+    received: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda number, _: received.append(number))
+    monkeypatch.setenv(PARENT, str(os.getpid()))
+    with running.hold(home):
+        yield received
+    signal.signal(signal.SIGUSR1, before)
+
+
+def test_tick_queues_each_due_run_once(store: Store, settings: Settings, sent: Sent, requests: list[int]) -> None:
+    tick.run(sent.app, settings, store)
+    assert requests == []
+    add(store, "abc")
+    make_all_due(store)
     tick.run(sent.app, settings, store)
     tick.run(sent.app, settings, store)
-    assert sent.take(TRAINING) == [(TRAIN, [SCOPE]), (EVALUATE, [SCOPE])]
+    assert queued(store) == [("train", SCOPE), ("evaluate", SCOPE)]
+
+
+def test_tick_asks_the_supervisor_until_no_run_is_queued(
+    store: Store, settings: Settings, sent: Sent, requests: list[int]
+) -> None:
+    ask(store, "train")
+    tick.run(sent.app, settings, store)
+    tick.run(sent.app, settings, store)
+    assert len(requests) == 2, "a request that is lost is repeated"
+    with store.write() as session:
+        runs.record_next_start(session)
+    tick.run(sent.app, settings, store)
+    assert len(requests) == 2
+
+
+def test_request_training_never_signals_another_process(
+    home: Home, requests: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PARENT, "1")
+    running.request_training(home)
+    assert requests == []
 
 
 def test_a_tick_asks_again_for_what_has_no_prediction(store: Store, settings: Settings, sent: Sent) -> None:
@@ -191,11 +236,11 @@ def test_old_predictions_are_pruned(store: Store, settings: Settings, sent: Sent
                     latency_ms=1.0,
                 )
             )
-        session.add(JobRow(name=schedule.PRUNE, last_run=START, last_result=""))
+        session.add(JobRow(name=tick.PRUNE, last_run=START, last_result=""))
     tick.run(sent.app, settings, store)
     with store.read() as session:
         assert session.query(PredictionRow).count() == 1
-        assert session.get_one(JobRow, schedule.PRUNE).last_result == "0 events and 1 predictions removed"
+        assert session.get_one(JobRow, tick.PRUNE).last_result == "0 events and 1 predictions removed"
         assert predictions.find_unsent(session, SCOPE, 10)
 
 
@@ -204,12 +249,12 @@ def test_what_was_learned_of_pruned_events_goes_too(store: Store, settings: Sett
     kept = home.learned / "x.pickle"
     kept.touch()
     with store.write() as session:
-        session.add(JobRow(name=schedule.PRUNE, last_run=START, last_result=""))
+        session.add(JobRow(name=tick.PRUNE, last_run=START, last_result=""))
     tick.run(sent.app, settings, store)
     assert kept.exists(), "nothing was old"
     with store.write() as session:
         session.execute(update(EventRow).values(at=START - timedelta(days=9_000)))
-        session.get_one(JobRow, schedule.PRUNE).last_run = START
+        session.get_one(JobRow, tick.PRUNE).last_run = START
     tick.run(sent.app, settings, store)
     assert not kept.exists()
 
@@ -220,11 +265,11 @@ def test_old_events_are_pruned(store: Store, settings: Settings, home: Home, sen
     with store.write() as session:
         for row, age in zip(events.find_window(session, SCOPE, 3), (731, 729, 1), strict=True):
             row.at = datetime.now(UTC) - timedelta(days=age)
-        session.add(JobRow(name=schedule.PRUNE, last_run=START, last_result=""))
+        session.add(JobRow(name=tick.PRUNE, last_run=START, last_result=""))
     tick.run(sent.app, settings, store)
     with store.read() as session:
         assert [row.target for row in events.find_window(session, SCOPE, 3)] == ["b", "c"]
-        assert session.get_one(JobRow, schedule.PRUNE).last_result == "1 events and 0 predictions removed"
+        assert session.get_one(JobRow, tick.PRUNE).last_result == "1 events and 0 predictions removed"
     assert list(home.learned.iterdir()) == []
 
 
@@ -245,7 +290,7 @@ def test_cursors_of_files_long_gone_are_pruned(
             cursors.record_cursor(session, "another", key, {})
             if name != "just gone":
                 session.get_one(CursorRow, ("inbox", key)).moved_at = long_ago
-        session.add(JobRow(name=schedule.PRUNE, last_run=START, last_result=""))
+        session.add(JobRow(name=tick.PRUNE, last_run=START, last_result=""))
     tick.run(sent.app, settings, store)
     with store.read() as session:
         left = {name for name, key in keys.items() if cursors.find_cursor(session, "inbox", key) is not None}

@@ -269,7 +269,7 @@ def test_up_says_that_the_base_model_is_not_there(
 def test_of_two_at_once_the_slower_names_the_other(home: Home) -> None:
     slower = subprocess.Popen(["true"])
     slower.wait()
-    with running.hold(home), pytest.raises(MemoError, match=rf"^MEMO runs already \(process {os.getpid()}\)"):
+    with running.hold(home), pytest.raises(MemoError, match=rf"^MEMO is already running \(process {os.getpid()}\)"):
         _wait_until_ready(slower, home, home.logs / "supervisor.out")
 
 
