@@ -205,7 +205,7 @@ def _here(
 
         def say(sentence: str) -> None:
             with _ending_unread(supervisor):
-                print(safe(sentence), flush=True)
+                print(f"{safe(sentence)}\n", end="", flush=True)  # one write: the view prints from another thread
 
         def show() -> None:
             with _ending_unread(supervisor):

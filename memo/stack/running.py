@@ -47,7 +47,7 @@ def _lock(file: IO[str]) -> bool:
 
 def taken(pid: int | None) -> MemoError:
     """Return the error that names the process which already runs."""
-    return MemoError(f"MEMO already runs (process {pid}); `memo down` stops it.")
+    return MemoError(f"MEMO is already running (process {pid}); `memo down` stops it.")
 
 
 def holder(home: Home) -> int | None:

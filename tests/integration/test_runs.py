@@ -73,7 +73,7 @@ def run_row(store: Store, run_id: int) -> RunRow:
         return session.get_one(RunRow, run_id)
 
 
-def test_a_run_is_asked_once(store: Store) -> None:
+def test_add_run_queues_each_kind_once(store: Store) -> None:
     ask(store, "train")
     with store.write() as session:
         assert runs.add_run(session, "train", SCOPE) is None
@@ -81,7 +81,7 @@ def test_a_run_is_asked_once(store: Store) -> None:
 
 
 @pytest.mark.parametrize("kind", ["train", "evaluate"])
-def test_too_few_events_end_a_run_with_a_sentence(store: Store, kind: str) -> None:
+def test_run_with_too_few_events_says_so(store: Store, kind: str) -> None:
     add(store, "abc")
     run_id = ask(store, kind)
     assert carry_out() == 0
@@ -93,7 +93,7 @@ def test_too_few_events_end_a_run_with_a_sentence(store: Store, kind: str) -> No
     assert "too few" in job.last_result
 
 
-def test_a_model_that_is_not_there_fails_the_run_with_a_sentence(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_without_its_model_fails_with_a_sentence(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMO_MODEL__BASE", "/no/such/model")
     add(store, "ab" * 150)
     run_id = ask(store, "train")
@@ -103,7 +103,7 @@ def test_a_model_that_is_not_there_fails_the_run_with_a_sentence(store: Store, m
 
 
 @pytest.mark.timeout(300)
-def test_a_run_trains_judges_and_keeps_or_rejects(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_trains_judges_and_promotes_or_rejects(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMO_TRAIN__EPOCHS", "1")
     add(store, "abcd" * 75)
     run_id = ask(store, "train")
@@ -121,13 +121,13 @@ def test_a_run_trains_judges_and_keeps_or_rejects(store: Store, home: Home, monk
 
 
 class Sent:
-    """A Celery app on the in-memory transport, and what was sent through it."""
+    """A Celery app on the in-memory transport, and the messages sent through it."""
 
     def __init__(self, settings: Settings) -> None:
         self.app = make_app("memory://", settings)
 
     def take(self, queue: str) -> list[tuple[str, list[Any]]]:
-        """Task name and arguments of each message that waits."""
+        """Take the waiting messages; return their task names and arguments."""
         found = []
         with Connection("memory://") as connection, connection.channel() as channel:
             while (message := channel.basic_get(queue, no_ack=True)) is not None:
@@ -168,7 +168,7 @@ def queued(store: Store) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def requests(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """What the supervisor of this home is signalled: this process is in its place."""
+    """The signals that the supervisor of this home gets; this process takes its place."""
     received: list[int] = []
     before = signal.signal(signal.SIGUSR1, lambda number, _: received.append(number))
     monkeypatch.setenv(PARENT, str(os.getpid()))
@@ -208,7 +208,7 @@ def test_request_training_never_signals_another_process(
     assert requests == []
 
 
-def test_a_tick_asks_again_for_what_has_no_prediction(store: Store, settings: Settings, sent: Sent) -> None:
+def test_tick_repeats_a_lost_request_for_a_prediction(store: Store, settings: Settings, sent: Sent) -> None:
     add(store, "abc")
     tick.run(sent.app, settings, store)
     tick.run(sent.app, settings, store)
@@ -219,7 +219,7 @@ def test_a_tick_asks_again_for_what_has_no_prediction(store: Store, settings: Se
     assert sent.take(PREDICT) == [(LOOK, [SCOPE])], "it was lost"
 
 
-def test_old_predictions_are_pruned(store: Store, settings: Settings, sent: Sent) -> None:
+def test_tick_prunes_old_predictions(store: Store, settings: Settings, sent: Sent) -> None:
     add(store, "abc")
     with store.write() as session:
         for row, age in zip(events.find_window(session, SCOPE, 2), (400, 1), strict=True):
@@ -244,7 +244,7 @@ def test_old_predictions_are_pruned(store: Store, settings: Settings, sent: Sent
         assert predictions.find_unsent(session, SCOPE, 10)
 
 
-def test_what_was_learned_of_pruned_events_goes_too(store: Store, settings: Settings, home: Home, sent: Sent) -> None:
+def test_tick_clears_learned_state_with_pruned_events(store: Store, settings: Settings, home: Home, sent: Sent) -> None:
     add(store, "abc")
     kept = home.learned / "x.pickle"
     kept.touch()
@@ -259,7 +259,7 @@ def test_what_was_learned_of_pruned_events_goes_too(store: Store, settings: Sett
     assert not kept.exists()
 
 
-def test_old_events_are_pruned(store: Store, settings: Settings, home: Home, sent: Sent) -> None:
+def test_tick_prunes_old_events(store: Store, settings: Settings, home: Home, sent: Sent) -> None:
     add(store, "abc")
     (home.learned / "some.pickle").touch()
     with store.write() as session:
@@ -274,7 +274,7 @@ def test_old_events_are_pruned(store: Store, settings: Settings, home: Home, sen
 
 
 @pytest.mark.parametrize("there", [True, False], ids=["an inbox with files", "an inbox elsewhere"])
-def test_cursors_of_files_long_gone_are_pruned(
+def test_tick_prunes_cursors_of_deleted_files(
     there: bool, store: Store, settings: Settings, home: Home, sent: Sent
 ) -> None:
     keys = {"gone": "1:1", "just gone": "1:2"}
@@ -311,7 +311,7 @@ def active(store: Store) -> str:
         return row.id if row else versions.BUILTIN
 
 
-def test_rollback_goes_back_step_by_step(store: Store, home: Home) -> None:
+def test_rollback_activates_the_version_before(store: Store, home: Home) -> None:
     for version in ("v0001", "v0002"):
         register(store, home, version)
         with store.write() as session:
@@ -324,7 +324,7 @@ def test_rollback_goes_back_step_by_step(store: Store, home: Home) -> None:
         build_version.before(session, SCOPE)
 
 
-def test_old_files_are_removed_and_those_in_use_stay(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prune_keeps_the_newest_and_active_versions(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMO_SCHEDULE__KEEP_VERSIONS", "1")
     for version in ("v0001", "v0002", "v0003", "v0004", "v0005"):
         register(store, home, version)

@@ -178,7 +178,7 @@ def test_a_home_that_cannot_be(run: Run, monkeypatch: pytest.MonkeyPatch, name: 
     monkeypatch.setenv("MEMO_HOME", "/dev/null/home")
     done = run(name)
     assert (done.status, done.out) == (2, "")
-    assert done.err == "MEMO_HOME /dev/null/home can't be used (Not a directory); choose a folder you own.\n"
+    assert done.err == "Cannot use MEMO_HOME /dev/null/home (Not a directory); choose a folder you own.\n"
 
 
 @pytest.mark.parametrize("name", ["status", "up", "doctor", "history", "watch", "predict"])

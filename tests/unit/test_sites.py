@@ -1,4 +1,4 @@
-"""The domain of an address: the same name for a site however it is written, and nothing else of it."""
+"""The domain of an address: one name for a site, however its address is written."""
 
 import pytest
 from hypothesis import given
@@ -39,11 +39,11 @@ from memo.core.sites import domain
         ("http://" + "a" * 300 + "/", ""),
     ],
 )
-def test_a_domain_is_what_people_read(url: str, expected: str) -> None:
+def test_domain_is_the_host_as_people_read_it(url: str, expected: str) -> None:
     assert domain(url) == expected
 
 
 @given(st.text() | st.text().map(lambda rest: "https://" + rest) | st.text().map(lambda rest: "http://xn--" + rest))
-def test_any_text_gives_a_domain_or_nothing(url: str) -> None:
+def test_domain_of_any_text_is_clean_or_empty(url: str) -> None:
     found = domain(url)
     assert found == clean(found) and found.split() == [found] * bool(found)
