@@ -1,4 +1,4 @@
-# One image for every part; docker-compose.yml says which part a container runs.
+# One image for all parts; docker-compose.yml names the part that a container runs.
 FROM python:3.11-slim
 
 WORKDIR /src
@@ -7,7 +7,7 @@ RUN pip install --no-cache-dir -r requirements.lock
 COPY . .
 RUN pip install --no-cache-dir --no-deps . && rm -rf /src/*
 
-# The folders that are volumes are made here, so that the volumes belong to this user.
+# Create the mount points of the volumes here, so that the volumes belong to this user.
 RUN useradd --create-home memo && install -d -o memo -g memo -m 700 /memo /memo/inbox /memo/models
 USER memo
 WORKDIR /memo

@@ -1,4 +1,4 @@
-# make run: start MEMO. make test: run its tests. Both make the environment in .venv first.
+# make run: start MEMO. make test: run its tests. Both create the environment in .venv first.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -8,24 +8,26 @@ PYTHON := $(or $(PYTHON),$(shell for python in python3 python3.14 python3.13 pyt
 	if $$python $(NEW_ENOUGH); then echo $$python; break; fi; done),python3)
 BIN := .venv/bin
 READY := .venv/.ready
-# Debian's packages that tests of the desktop sources need, in `make test`.
+# Scripts of the environment name its folder: once the checkout is moved or renamed, it has to be installed again.
+IS_HERE := $(shell grep -sqF -e '#!$(CURDIR)/$(BIN)/' -e '"$(CURDIR)/$(BIN)/' -e ' $(CURDIR)/$(BIN)/' $(BIN)/memo && echo yes)
+# Debian packages that the tests of the desktop sources need, for `make test`.
 DESKTOP_PACKAGES := dbus dunst foot openbox openssl redis-tools sway tk vim-tiny xdotool xterm xvfb
-# The big ones, in `make test-desktop`.
+# The large ones, for `make test-desktop`.
 BROWSER_PACKAGES := chromium firefox-esr
 MEASURED := start idle commands latency dispatch ingest collect visits beside watch predict train accuracy upcoming
 
-.PHONY: help env run test test-desktop test-desktop-deps lint bench bench-launch base-model clean
+.PHONY: help env moved run test test-desktop test-desktop-deps lint bench bench-launch base-model clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 19
 
-env: $(READY) ## make the environment in .venv, or bring it up to date
+env: $(READY) ## create the environment in .venv, or bring it up to date
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock pyproject.toml $(if $(IS_HERE),,moved)
 	@if ! "$(PYTHON)" $(NEW_ENOUGH); then \
-		echo "MEMO needs Python 3.11 or newer; install it, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; fi
+		echo "MEMO needs Python 3.11 or newer; install it, or choose it: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 1; fi
 	@if ! "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null; then \
-		echo "$(PYTHON) has no ensurepip, which makes environments; install it (on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; fi
+		echo "$(PYTHON) has no ensurepip, which creates environments; install it (on Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; fi
 	@echo "Installing into .venv; the first time takes some minutes."
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear .venv
 	@$(BIN)/python -m pip install --disable-pip-version-check -r requirements.lock | sed -nuE '/^ *(Collecting|Downloading|Installing)/p'
@@ -35,14 +37,14 @@ $(READY): requirements.lock pyproject.toml
 run: env ## start MEMO in the foreground; Ctrl-C stops it
 	@exec $(BIN)/memo up --foreground
 
-test: env test-desktop-deps ## run the tests, those with real browsers apart
+test: env test-desktop-deps ## run all tests but those that need real browsers
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore=tests/desktop tests -q
 
 test-desktop: env ## run the tests that need real browsers
 	@$(MAKE) --no-print-directory test-desktop-deps DESKTOP_PACKAGES="$(DESKTOP_PACKAGES) $(BROWSER_PACKAGES)"
 	$(BIN)/python -m pytest tests/desktop -q
 
-test-desktop-deps: ## install Debian's packages that tests need, or say which are absent
+test-desktop-deps: ## install the Debian packages that tests need, or list the missing ones
 	@absent="$$(comm -23 <(printf '%s\n' $(DESKTOP_PACKAGES) | sort) \
 		<(dpkg-query -W -f '$${Package} $${db:Status-Status}\n' $(DESKTOP_PACKAGES) 2>/dev/null | sed -n 's/ installed$$//p' | sort))"; \
 	install() { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends $$absent >/dev/null; }; \
@@ -50,19 +52,19 @@ test-desktop-deps: ## install Debian's packages that tests need, or say which ar
 		echo "Tests that need these are skipped; as root: apt-get install --no-install-recommends" $$absent >&2; fi
 
 lint: env ## check style and types
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
 
-bench: env ## measure what docs/benchmarks.md shows
+bench: env ## measure the figures of docs/benchmarks.md
 	@for program in $(MEASURED); do $(BIN)/python "bench/$$program.py"; done
 
-bench-launch: env ## measure what preloading saves; as root, with the apps that bench/launch.py names
+bench-launch: env ## measure what preloading saves; as root, with the apps of bench/launch.py
 	$(BIN)/python bench/launch.py
 
-base-model: env ## train the built-in base model anew (up to 20 minutes)
+base-model: env ## retrain the built-in base model (up to 20 minutes)
 	$(BIN)/python -m training.base_model
 
-clean: ## remove the environment and all caches; nothing of yours
+clean: ## delete the environment and all caches, and nothing else
 	rm -rf .venv .venv-aw dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

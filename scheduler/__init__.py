@@ -1,1 +1,1 @@
-"""What is due: periodic retraining, re-evaluation and pruning."""
+"""Periodic jobs: retraining, evaluation and pruning, each started when it is due."""

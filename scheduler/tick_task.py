@@ -1,4 +1,4 @@
-"""The task of the tick. What it needs is imported in the child alone, so that the parent stays small."""
+"""The Celery task of the tick. Its imports happen in the worker's child alone, so that the parent stays small."""
 
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 @cache
-def _opened() -> "tuple[Settings, Store]":
-    """This process's settings and store; never open it before a fork."""
+def _open() -> "tuple[Settings, Store]":
+    """Return this process's settings and store; never call it before a fork."""
     from db.engine import open_store
 
     settings = Settings.load()
@@ -24,7 +24,7 @@ def _opened() -> "tuple[Settings, Store]":
 
 @shared_task(name=TICK, bind=True)  # type: ignore[untyped-decorator]
 def tick(self: Any) -> None:
-    """Start what is due."""
+    """Start the jobs that are due."""
     from scheduler.tick import run
 
-    run(self.app, *_opened())
+    run(self.app, *_open())

@@ -24,7 +24,7 @@ from sqlalchemy.pool import NullPool
 
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.stack.task_queue import DISPATCH, PREDICT, TRAINING
+from memo.stack.task_queue import DISPATCH, PREDICT
 
 ROOT = Path(__file__).resolve().parents[1]
 STRICT = os.environ.get("MEMO_TEST_STRICT") == "1" or os.environ.get("CI") == "true"
@@ -211,7 +211,7 @@ def fresh_amqp() -> Iterator[str]:
 
 def _remove_ours(connection: Connection) -> None:
     with connection.channel() as channel:
-        for queue in (PREDICT, DISPATCH, TRAINING):
+        for queue in (PREDICT, DISPATCH):
             channel.queue_delete(queue)
         for exchange in ("memo", "memo.predictions"):
             channel.exchange_delete(exchange)

@@ -46,6 +46,7 @@ class Stack:
 
     home: Home
     settings: dict[str, str] = field(default_factory=dict)
+    cwd: Path | None = None
     _started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
@@ -62,7 +63,13 @@ class Stack:
     def memo(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """Run a command to its end."""
         return subprocess.run(
-            [MEMO, *words], env=self.environment, capture_output=True, text=True, timeout=WAIT_S, check=False
+            [MEMO, *words],
+            cwd=self.cwd,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=WAIT_S,
+            check=False,
         )
 
     def ok(self, *words: str) -> str:

@@ -1,4 +1,4 @@
-"""`python -m training`: carry out the waiting runs, at low priority, in a process of its own."""
+"""`python -m training`: carry out the queued runs at low priority, in a process of its own."""
 
 import os
 import sys
@@ -15,14 +15,13 @@ from memo.stack.process_specs import end_with_parent
 from training.build_version import TooFew
 
 NICENESS = 10
-JOBS = {"train": "retrain", "evaluate": "evaluate"}
-"""Kind of run -> the job that `memo status` shows."""
+JOBS = {"train": "retrain", "evaluate": "evaluate"}  # kind of a run -> job that `memo status` shows
 
 log = logs.get_logger("training")
 
 
 def main() -> int:
-    """Carry out the waiting runs one after another, record the results in their rows, and return the exit status."""
+    """Carry out the queued runs one after the other and record their results; return the exit status."""
     end_with_parent()
     os.nice(NICENESS)
     home = Home.find()
@@ -31,7 +30,7 @@ def main() -> int:
     store = open_store(settings, home)
     failed = 0
     try:
-        with store.write() as session:  # one process trains at a time: running ones are dead
+        with store.write() as session:  # one process trains at a time, and it is this one
             runs.record_interrupted_failed(session, "its process was killed")
         while (run := _next(store)) is not None:
             failed += not _carry_out(store, home, settings, run)
@@ -66,15 +65,15 @@ def _outcome(store: Store, home: Home, settings: Settings, kind: str, scope: str
     except MemoError as error:
         log.error("run_failed", kind=kind, scope=scope, reason=str(error))
         return "failed", {"reason": str(error)}
-    except Exception as error:  # the run's row must not stay `running`
+    except Exception as error:  # no error may leave the row in the state `running`
         log.exception("run_failed", kind=kind, scope=scope)
         return "failed", {"reason": f"{type(error).__name__}: {error}; see training.log."}
 
 
 def _sentence(result: dict[str, Any]) -> str:
     """Return the result of a run in a few words."""
-    if text := result.get("reason") or result.get("note"):
-        return str(text)
+    if reason := result.get("reason") or result.get("note"):
+        return str(reason)
     if "promoted" in result:
         return f"{result['version']} {'promoted' if result['promoted'] else 'rejected'}"
     return f"{result['version']} hit@1 {result['hit@1']:.3f} over {result['n']} windows"

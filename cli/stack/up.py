@@ -155,8 +155,6 @@ def _prepare(home: Home, settings: Settings, names: list[str]) -> bool:
         with store.write() as session:
             if PartName.DISPATCHER in names:  # only its supervisor trains; the others may start beside a run
                 runs.record_interrupted_queued(session)
-                if runs.find_queued(session):
-                    home.training_due.touch()
             return events.find_last_active_scope(session) is None and not any(home.inbox.iterdir())
     finally:
         store.close()

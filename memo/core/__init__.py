@@ -1,1 +1,1 @@
-"""Types, grammar, settings and paths that every room shares."""
+"""The types, grammar, settings and paths that all rooms share."""

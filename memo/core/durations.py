@@ -1,4 +1,4 @@
-"""Durations such as `90s`, `30m`, `2h`, `1d` or `2w`, and times given by them, read in one way everywhere."""
+"""Parse durations such as `90s`, `30m`, `2h`, `1d` or `2w`, and times given by them."""
 
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -9,7 +9,7 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"
 
 
 def parse_duration(text: str) -> timedelta | None:
-    """Return the duration that a text states, or None if it states none."""
+    """Return the duration that a text states, or None for any other text."""
     found = re.fullmatch(r"([0-9]{1,6})([smhdw])", text)
     return timedelta(**{UNITS[found[2]]: int(found[1])}) if found else None
 

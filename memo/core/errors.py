@@ -1,17 +1,17 @@
-"""Errors a person may see: one sentence that names the thing and what to do."""
+"""Errors that a person may see: one sentence that names the thing, the reason and the remedy."""
 
 
 class MemoError(Exception):
-    """Something failed; the command line prints the sentence and exits with 1."""
+    """A failure; the command line prints the sentence and exits with 1."""
 
     exit_code = 1
 
 
 class UsageError(MemoError):
-    """The request itself is wrong; the command line prints the sentence and exits with 2."""
+    """A wrong request; the command line prints the sentence and exits with 2."""
 
     exit_code = 2
 
 
 class GrammarError(MemoError, ValueError):
-    """A line that is no event line."""
+    """A line that is not an event line."""

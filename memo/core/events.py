@@ -1,4 +1,4 @@
-"""What happened (Event), and the part of it that is predicted (Action)."""
+"""The event, which happened, and its action, which is predicted."""
 
 import re
 import socket
@@ -10,7 +10,7 @@ from getpass import getuser
 
 
 class Operation(StrEnum):
-    """What kind of thing happened."""
+    """The kind of an event."""
 
     PROCESS_START = "process_start"
     PROCESS_END = "process_end"
@@ -22,25 +22,19 @@ class Operation(StrEnum):
     TIME_CONTEXT = "time_context"
 
 
-CONTEXT = frozenset({Operation.SESSION_START, Operation.TIME_CONTEXT})
-"""Operations that are read as context and never predicted."""
+CONTEXT = frozenset({Operation.SESSION_START, Operation.TIME_CONTEXT})  # read as context and never predicted
+HUMAN = frozenset({Operation.WINDOW_FOCUS, Operation.WEB_VISIT, Operation.FILE_ACCESS})  # done by a person
 
-HUMAN = frozenset({Operation.WINDOW_FOCUS, Operation.WEB_VISIT, Operation.FILE_ACCESS})
-"""Operations that a person does, process noise apart."""
-
-
-TABS = re.compile(r" 和另外 \d+ 个页面| and \d+ more pages?")
-"""How many other tabs a browser's window has: of the window, not of the page that its title names."""
+TABS = re.compile(r" 和另外 \d+ 个页面| and \d+ more pages?")  # a browser's count of its other tabs
 _DETAIL = re.compile(
     TABS.pattern + r"|^\(\d+\+?\) |[\u200b-\u200d\ufeff]| - 个人(?= - )| - Personal(?= - )"
     r"|(?<![\w.])v?\d+\.\d+\.\d+(?![\w.]*\d)"
-)
-"""Tabs, unread messages, zero-width characters, the browser's profile, a version of three numbers."""
+)  # tabs, unread messages, zero-width characters, the browser's profile, a version of three numbers
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Operation and target; `place` is the app of a window, the folder of a file, else empty."""
+    """An operation and its target; `place` is the app of a window, the folder of a file, else empty."""
 
     operation: Operation
     target: str
@@ -48,14 +42,14 @@ class Action:
 
     @property
     def coarse(self) -> "Action":
-        """The same at the level of app, domain or folder."""
+        """The action at the level of its app, domain or folder."""
         if self.operation in (Operation.WINDOW_FOCUS, Operation.FILE_ACCESS) and self.place:
             return Action(self.operation, "", self.place)
         return self
 
     @property
     def identity(self) -> "Action":
-        """What it is counted as: a window's title without the details that change while the page stays."""
+        """The action that it is counted as: a window's title without what changes while the page stays the same."""
         if self.operation is Operation.WINDOW_FOCUS:
             return Action(self.operation, _DETAIL.sub("", self.target), self.place)
         return self
@@ -63,10 +57,10 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened. `at` must carry its offset.
+    """Something that happened at a time with an offset from UTC; ValueError for a time without one.
 
-    `app` belongs to a window or an opened file; `detail` is a visit's page title, a file's folder, or an app
-    usage's seconds as written. Raises ValueError for a time without an offset.
+    `app` is the app of a window or an opened file; `detail` is the page title of a visit, the folder of a file, or the
+    seconds of an app's usage, as written.
     """
 
     at: datetime
@@ -81,21 +75,21 @@ class Event:
 
     def __post_init__(self) -> None:
         if self.at.tzinfo is None:
-            raise ValueError("an event's time needs an offset from UTC")
+            raise ValueError("the time of an event needs an offset from UTC")
 
     @property
     def action(self) -> Action:
-        """What of this event is predicted."""
+        """The part of the event that is predicted."""
         place = {Operation.WINDOW_FOCUS: self.app, Operation.FILE_ACCESS: self.detail}.get(self.operation, "")
         return Action(self.operation, self.target, place)
 
     @property
     def second(self) -> datetime:
-        """The whole second in UTC: the grain at which two reports of one act are the same."""
+        """The whole second in UTC: two reports of one act are the same in it."""
         return self.at.astimezone(UTC).replace(microsecond=0)
 
 
 @cache
 def default_scope() -> str:
-    """One person at one machine: user@host."""
+    """Return the scope of this person at this machine: user@host."""
     return f"{getuser()}@{socket.gethostname()}"

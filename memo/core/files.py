@@ -1,4 +1,4 @@
-"""Files that only their owner can read, and that are replaced whole or not at all."""
+"""Write files that only their owner can read, whole or not at all."""
 
 import os
 from pathlib import Path

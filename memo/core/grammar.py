@@ -1,7 +1,7 @@
-"""Event lines, Chinese and English: one grammar, read and written.
+"""Event lines in Chinese and English: one grammar reads and writes both.
 
-A line is `YYYY-MM-DD HH:MM:SS - ACTION`; the forms of an action are the rows of `FORMS`. Reading a line and
-writing the event again gives the same text; only an empty page title and control characters are not kept.
+A line is `YYYY-MM-DD HH:MM:SS - ACTION`; the forms of an action are the rows of `FORMS`. A line that is parsed and
+written again stays the same, except for an empty page title and control characters.
 """
 
 import re
@@ -15,10 +15,8 @@ from memo.core.events import Action, Event, Operation
 
 Language = Literal["zh", "en"]
 
-MAX_LINE = 1_000_000
-"""Characters; a longer line is refused."""
-MAX_TEXT = 4_096
-"""Characters of a title, name or path that are kept."""
+MAX_LINE = 1_000_000  # characters; a longer line is refused
+MAX_TEXT = 4_096  # characters; a longer title, name or path is cut
 
 _LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) - (.+)", re.S)
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -30,7 +28,7 @@ _WEEKDAYS: dict[Language, list[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How one kind of action is written in one language; `pattern` reads what `template` writes."""
+    """The way one kind of action is written in one language; `pattern` reads what `template` writes."""
 
     operation: Operation
     template: str
@@ -47,9 +45,9 @@ def _form(operation: Operation, template: str, **groups: str) -> Form:
     return Form(operation, template, re.compile(pattern, re.S), needs)
 
 
-_SECONDS, _HOUR = r"\d+(?:\.\d+)?", r"\d{1,2}"
-_CLOSED = r"(?=.*\)\Z).+"
-"""Looks for the bracket at the end first: a line of many ' (in ' and no end would take hours."""
+_SECONDS = r"\d+(?:\.\d+)?"
+_HOUR = r"\d{1,2}"
+_CLOSED = r"(?=.*\)\Z).+"  # checks for the final bracket first: without it many " (in " would take quadratic time
 
 FORMS: dict[Language, list[Form]] = {
     "zh": [
@@ -81,16 +79,15 @@ FORMS: dict[Language, list[Form]] = {
         _form(Operation.TIME_CONTEXT, "Time context: {target} {detail}h", target="[MTWFS][a-z]{2}", detail=_HOUR),
     ],
 }
-_START = 4
-"""So many characters, the same in each line of a form, tell most forms apart."""
+_START = 4  # characters at the start of a form that distinguish most forms
 _BY_START: defaultdict[str, list[tuple[Language, Form]]] = defaultdict(list)
 for _language, _forms in FORMS.items():
-    for _one in _forms:
-        _BY_START[_one.template[:_START]].append((_language, _one))
+    for _each in _forms:
+        _BY_START[_each.template[:_START]].append((_language, _each))
 
 
 def clean(text: str) -> str:
-    """The text without control characters and unpaired surrogates, at most `MAX_TEXT` characters."""
+    """Return the text without control characters and unpaired surrogates, at most `MAX_TEXT` characters."""
     return _printable(text[:MAX_TEXT])
 
 
@@ -99,7 +96,7 @@ def _printable(text: str) -> str:
 
 
 def parse(line: str, zone: tzinfo) -> Event:
-    """The event of a line whose clock is in `zone`. Raises GrammarError for a line of no known form."""
+    """Return the event of a line whose clock is in `zone`. Raises GrammarError for a line of no known form."""
     if len(line) > MAX_LINE:
         raise GrammarError(f"the line is longer than {MAX_LINE} characters")
     split = _LINE.fullmatch(line)
@@ -119,17 +116,17 @@ def _read_action(text: str, at: datetime) -> Event:
             if form.operation is Operation.TIME_CONTEXT:
                 fields["target"] = str(_weekday(fields["target"], language))
             return Event(at, form.operation, **fields)
-    raise GrammarError("the line's action is none that MEMO knows")
+    raise GrammarError("the line's action has no known form")
 
 
 def _weekday(name: str, language: Language) -> int:
     if name not in _WEEKDAYS[language]:
-        raise GrammarError("the line's weekday is none that MEMO knows")
+        raise GrammarError("the line's weekday is unknown")
     return _WEEKDAYS[language].index(name) + 1
 
 
 def language_of(line: str) -> Language | None:
-    """The language in which a line is written, or None where it has no known form."""
+    """Return the language of a line, or None if it has no known form."""
     split = _LINE.fullmatch(line)
     action = _printable(split[2]) if split else ""
     forms = _BY_START.get(action[:_START], ())
@@ -137,7 +134,7 @@ def language_of(line: str) -> Language | None:
 
 
 def write_action(action: Action, language: Language, detail: str = "") -> str:
-    """An action's words; `detail` is a visit's page title or an app usage's seconds."""
+    """Return the text of an action; `detail` is the page title of a visit or the seconds of an app's usage."""
     app = action.place if action.operation is Operation.WINDOW_FOCUS else ""
     detail = action.place if action.operation is Operation.FILE_ACCESS else detail
     target = action.target
@@ -153,11 +150,11 @@ def write_action(action: Action, language: Language, detail: str = "") -> str:
 
 
 def write_line(at: datetime, action: Action, language: Language, detail: str = "") -> str:
-    """A whole event line; the clock is the one of `at`."""
+    """Return an event line with the local time of `at`."""
     clock = at.replace(tzinfo=None).isoformat(" ", "seconds")
     return f"{clock} - {write_action(action, language, detail)}"
 
 
 def write(event: Event, language: Language) -> str:
-    """The line of an event."""
+    """Return the line of an event."""
     return write_line(event.at, event.action, language, event.detail)

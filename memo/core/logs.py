@@ -1,11 +1,11 @@
-"""Structured logs: one JSON object a line, a rotating file for each part."""
+"""Structured logs: one JSON object per line, in one rotating file per part."""
 
 import logging
 import logging.handlers
 import sys
 from pathlib import Path
 
-# structlog imports rich where it is there, to draw tracebacks; no part of MEMO does, and it is 5 MB of each process.
+# structlog imports rich, if it is installed, to draw tracebacks: 5 MB per process that no part of MEMO needs.
 _NO_RICH = "rich" not in sys.modules
 if _NO_RICH:
     sys.modules["rich"] = None  # type: ignore[assignment]
@@ -14,11 +14,12 @@ import structlog  # noqa: E402
 if _NO_RICH:
     del sys.modules["rich"]
 
-MAX_BYTES, BACKUPS = 5_000_000, 3
+MAX_BYTES = 5_000_000  # per file
+BACKUPS = 3
 
 
 def setup(folder: Path, part: str) -> None:
-    """Send this process's logs, those of libraries too, to `folder/part.log`."""
+    """Write this process's logs, including those of libraries, to `folder/part.log`."""
     handler = logging.handlers.RotatingFileHandler(
         folder / f"{part}.log", maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8", errors="backslashreplace"
     )
@@ -38,11 +39,11 @@ def setup(folder: Path, part: str) -> None:
             foreign_pre_chain=shared,
         )
     )
-    logging.raiseExceptions = False  # where the disk is full, no traceback comes to the terminal instead
+    logging.raiseExceptions = False  # a full disk must not print a traceback to the terminal
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
-    for library in ("celery", "kombu"):  # they tell of each task, for ever
+    for library in ("celery", "kombu"):  # they log each task
         logging.getLogger(library).setLevel(logging.WARNING)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -53,6 +54,6 @@ def setup(folder: Path, part: str) -> None:
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
-    """The logger of a module."""
+    """Return the logger of a module."""
     logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
     return logger

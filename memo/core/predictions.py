@@ -1,4 +1,4 @@
-"""Predictions: ranked candidates with probabilities, and what is upcoming."""
+"""Predictions: ranked candidates with probabilities, and upcoming actions."""
 
 import math
 from dataclasses import dataclass, field
@@ -9,16 +9,13 @@ from typing import Any
 from memo.core.events import Action, Operation
 from memo.core.grammar import Language, write_line
 
-HORIZON_S = 600
-"""How far `upcoming` looks ahead, in seconds."""
-QUIET_S = 60
-"""What came this recently is in use, not upcoming."""
+HORIZON_S = 600  # how far `upcoming` looks ahead
+QUIET_S = 60  # an action seen within this time is in use, not upcoming
 UPCOMING_OPERATIONS = frozenset({Operation.PROCESS_START, Operation.WEB_VISIT, Operation.FILE_ACCESS})
-"""Operations that can be upcoming."""
 
 
 class Answer(StrEnum):
-    """What a person says to a suggestion."""
+    """A person's reply to a suggestion."""
 
     YES = "yes"
     NO = "no"
@@ -27,9 +24,9 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One action that may come next. `detail` is the latest page title or duration seen with it.
+    """An action that may come next; `detail` is the latest page title or duration seen with it.
 
-    `spread_s` is how far apart the middle half of its past times lie, in seconds.
+    `spread_s` is the interquartile range of its past times in seconds.
     """
 
     action: Action
@@ -40,7 +37,7 @@ class Candidate:
     spread_s: int = 0
 
     def as_dict(self, language: Language) -> dict[str, Any]:
-        """The candidate as it stands in messages and rows."""
+        """Return the candidate as JSON for messages and rows."""
         return {
             "text": write_line(self.expected_at, self.action, language, self.detail),
             "probability": round_down(self.probability),
@@ -53,14 +50,14 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Upcoming:
-    """One action that may start, be visited or be opened within the horizon; these are independent."""
+    """An action that may start, be visited or be opened within the horizon, independently of others."""
 
     action: Action
     probability: float
     detail: str = ""
 
     def as_dict(self, language: Language, at: datetime) -> dict[str, Any]:
-        """The entry as it stands in messages and rows; `at` is when it was asked."""
+        """Return the entry as JSON for messages and rows; `at` is the time of the prediction."""
         return {
             "text": write_line(at, self.action, language, self.detail),
             "probability": round_down(self.probability),
@@ -71,25 +68,24 @@ class Upcoming:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """A predictor's answer: candidates best first, whose probabilities and `new_probability` sum to at most 1."""
+    """A predictor's result: candidates, best first, whose probabilities and `new_probability` sum to at most 1."""
 
     candidates: list[Candidate] = field(default_factory=list)
     upcoming: list[Upcoming] = field(default_factory=list)
     new_probability: float = 0.0
-    with_model: bool = False
-    """Whether a language model had its say."""
+    with_model: bool = False  # whether a language model took part
 
 
 def round_down(probability: float) -> float:
-    """A probability in few digits; rounded down, so that a sum does not come above 1."""
+    """Return a probability with six decimals, rounded down so that a sum stays at most 1."""
     return math.floor(probability * 1e6) / 1e6
 
 
 def action_as_dict(action: Action) -> dict[str, str]:
-    """An action as JSON."""
+    """Return an action as JSON."""
     return {"operation": action.operation.value, "target": action.target, "place": action.place}
 
 
 def action_from_dict(given: dict[str, str]) -> Action:
-    """The action that `action_as_dict` wrote."""
+    """Return the action that `action_as_dict` wrote."""
     return Action(Operation(given["operation"]), given["target"], given["place"])

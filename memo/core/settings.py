@@ -1,4 +1,7 @@
-"""Settings: defaults < memo.toml < MEMO_… environment < flags, read once at each door."""
+"""Settings: defaults < memo.toml < MEMO_… environment < flags, read once by each process.
+
+The attribute docstrings are the comments of memo.toml.
+"""
 
 import json
 import os
@@ -38,37 +41,34 @@ from memo.core.paths import Home
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 PREFIX = "MEMO_"
-NO_SETTINGS = {"MEMO_HOME", "MEMO_PARENT", "MEMO_TEST_STRICT", "MEMO_EVENT_FILES"}
-"""Variables that other modules read (paths, process_specs), or tests and benchmarks."""
-SECRET_LENGTH = 16
-"""Characters that a secret has at least."""
-SCOPE_PATTERN = r"^[^/\\\x00-\x1f.][^/\\\x00-\x1f]*$"
-"""What a scope may be called: it is also the name of a folder."""
+NO_SETTINGS = {"MEMO_HOME", "MEMO_PARENT", "MEMO_TEST_STRICT", "MEMO_EVENT_FILES"}  # read by other modules and tests
+SECRET_LENGTH = 16  # characters, the minimum
+SCOPE_PATTERN = r"^[^/\\\x00-\x1f.][^/\\\x00-\x1f]*$"  # a scope is also the name of a folder
 
 
 def _seconds(value: Any) -> Any:
-    """A number of seconds is text in the environment."""
+    """Return a number of seconds as a float; in the environment it is text."""
     return float(value) if isinstance(value, str) and re.fullmatch(r"[0-9]+(\.[0-9]+)?", value) else value
 
 
 def _literal(text: str) -> str:
-    """A name of which what is below it, or has it among its words, is meant too; as a pattern it would mean nothing."""
+    """Return a name that is no pattern; raise ValueError for one with a *, which would match nothing."""
     if "*" in text:
-        raise ValueError("has a *; leave it out: names with this word in them, and all below it, are meant too")
+        raise ValueError("contains a *; leave it out: longer names with this word, and all below it, match too")
     return text
 
 
 def _folder(text: str) -> str:
     if not re.match(r"[/~]|[A-Za-z]:", text):
-        raise ValueError("is no whole path; write for example ~/private")
+        raise ValueError("is not an absolute path; write for example ~/private")
     return text
 
 
 def _is_safe(url: str) -> bool:
-    """Whether what is sent to an address can be read by nobody on the way."""
+    """Return whether nobody on the way can read what is sent to an address."""
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname or "", parts.port  # the port is looked at for its faults alone
+        host, _ = parts.hostname or "", parts.port  # reading the port raises for an invalid one
     except ValueError:
         return False
     if not host or "@" in parts.netloc or parts.fragment or not re.fullmatch(r"[!-~]+", url):
@@ -84,12 +84,12 @@ def _is_loopback(host: str) -> bool:
 
 
 def _pattern(text: str) -> str:
-    import regex  # only where there is a pattern: `memo status` shall not wait for it
+    import regex  # slow to import, and needed only if there is a pattern
 
     try:
         regex.compile(text)
     except regex.error as error:
-        raise ValueError(f"is no regular expression ({error})") from error
+        raise ValueError(f"is not a regular expression ({error})") from error
     return text
 
 
@@ -103,13 +103,13 @@ HoursOfDay = Annotated[str, Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[
 
 
 class Section(BaseModel):
-    """A table of memo.toml; a key that it does not know is an error."""
+    """A table of memo.toml; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
 class SourceSettings(Section):
-    """What notices what you do; `memo sources` lists them."""
+    """Where events come from; `memo sources` lists the sources."""
 
     on: list[str] = [
         "inbox",
@@ -123,40 +123,40 @@ class SourceSettings(Section):
         "folders",
         "activitywatch",
     ]
-    """Those that run, where this machine has what they need."""
+    """Sources that run, if this machine has what they need."""
     system_processes: bool = False
-    """Also processes that belong to no app."""
+    """Also record processes that belong to no app."""
     web_days: Annotated[int, Field(ge=0)] = 30
-    """Days of a browser's past that are read at the first time."""
+    """Days of browser history that are read at the first start."""
     folders: list[str] = []
-    """Folders whose files are watched, with all below them."""
+    """Folders whose files are watched, including subfolders."""
     noise_per_minute: Count = 30
-    """More changes in a minute below one of them are a program's work, not a person's."""
+    """Changes per minute in a watched folder above which a program is taken to make them, and they are left out."""
     activitywatch_url: str = ""
-    """Address of an ActivityWatch server that is followed, such as http://127.0.0.1:5600."""
+    """Address of an ActivityWatch server to follow, such as http://127.0.0.1:5600."""
 
 
 class PrivacySettings(Section):
-    """What is kept out before anything is stored; docs/privacy.md says how."""
+    """Rules that leave events out or change them before anything is stored; see docs/privacy.md."""
 
     apps: list[Name] = []
-    """Apps of which nothing is kept: no focus, visit, file, start, end or use."""
+    """Apps that are not recorded at all: no focus, visit, file, start, end or usage."""
     sites: list[Site] = []
-    """Sites of which nothing is kept, with those below them: example.com is also www.example.com."""
+    """Sites that are not recorded, including their subdomains: example.com also covers www.example.com."""
     folders: list[Folder] = []
-    """Folders of whose files nothing is kept, with all below them."""
+    """Folders whose files are not recorded, including subfolders."""
     titles: list[Pattern] = []
-    """Regular expressions, in any case; what has a title or a name in which one is found is not kept."""
+    """Regular expressions, upper or lower case; an event is not recorded if its title or name matches one."""
     builtin: bool = True
-    """Nothing of password managers, key rings, banks, health, adult sites and private windows is kept either."""
+    """Also leave out password managers, key rings, banks, health, adult sites and private windows."""
     chromium_titles: bool = False
-    """Window titles of Chromium, Chrome, Brave, Opera and Vivaldi are kept; their private windows look the same."""
+    """Record window titles of Chromium, Chrome, Brave, Opera and Vivaldi, whose private windows look like any other."""
     titles_kept: Literal["full", "hashed", "none"] = "full"
-    """Titles of windows and pages: as they are, as a digest that only this MEMO can make, or the app and site alone."""
+    """Titles of windows and pages: in full, as a digest with a key of this MEMO, or none (app and site only)."""
 
 
 class WindowSettings(Section):
-    """What the predictor is asked with."""
+    """The window, from which the predictor predicts."""
 
     size: Count = 5
     """Events in a window."""
@@ -168,24 +168,24 @@ class ModelSettings(Section):
     base: str = "builtin"
     """'builtin', a folder, or a hub name such as Qwen/Qwen3-0.6B: any causal LM that transformers loads."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where it runs; auto takes a GPU where there is one."""
+    """Device that it runs on; auto uses a GPU if there is one."""
     threads: Count = 1
-    """CPU threads of the serving model."""
+    """CPU threads of the model that predicts."""
 
 
 class PredictSettings(Section):
-    """How predictions are made."""
+    """Predictions."""
 
     top: Count = 10
-    """Candidates kept of each prediction."""
+    """Candidates stored with each prediction."""
     stale_s: Count = 5
-    """An ask older than this is dropped; the next tick asks again."""
+    """Seconds after which an unanswered request is dropped; the next tick repeats it."""
     every: str = ""
-    """The scope of which each event is predicted, not only the newest: that of a lossless replay."""
+    """Scope in which a prediction follows each event, not only the newest one; set by a lossless replay."""
 
 
 class TrainSettings(Section):
-    """How a version is made."""
+    """Training of a version."""
 
     epochs: Count = 3
     """Passes over the training stream."""
@@ -194,39 +194,39 @@ class TrainSettings(Section):
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     """Peak learning rate of AdamW."""
     seed: int = 0
-    """The same seed and data give the same adapter."""
+    """Seed of the random numbers: the same seed and data give the same adapter."""
     minimum_events: Count = 200
-    """Below this many events nothing is trained."""
+    """Minimum number of events to train on."""
 
 
 class ScheduleSettings(Section):
-    """How often the periodic jobs are due; in seconds."""
+    """Intervals of the periodic jobs, and limits of what is kept."""
 
     retrain_every: Span = timedelta(days=1)
-    """Time between two trainings."""
+    """Seconds between two trainings."""
     evaluate_every: Span = timedelta(days=1)
-    """Time between two evaluations of the active version."""
+    """Seconds between two evaluations of the active version."""
     prune_every: Span = timedelta(days=1)
-    """Time between two prunings of what is old."""
+    """Seconds between two prunings of old rows."""
     keep_predictions: Span = timedelta(days=365)
-    """Predictions and dispatches older than this are pruned."""
+    """Seconds after which predictions and dispatches are deleted."""
     keep_events: Span = timedelta(days=730)
-    """Events older than this are pruned, with what was predicted after them."""
+    """Seconds after which events are deleted, with the predictions made after them."""
     keep_mb: Annotated[int, Field(ge=0)] = 2000
-    """Megabytes of the store; above it the oldest events are pruned. 0: no bound."""
+    """Megabytes that the store may take; above that the oldest events are deleted. 0: no limit."""
     keep_versions: Count = 5
-    """Versions kept beside the active one."""
+    """Versions kept in addition to the active one."""
 
 
 class DispatchSettings(Section):
-    """What predictions set off; docs/handlers.md says how."""
+    """Acts on predictions; see docs/handlers.md."""
 
     on: list[str] = ["log", "record"]
-    """Handlers that act; one that a route names and this does not is dry: counted, and nothing is done."""
+    """Handlers that act; a handler that is only named in a route is dry: it is counted and does nothing."""
     routes: dict[Operation, list[str]] = Field(
         default_factory=lambda: {operation: ["log", "record"] for operation in Operation}
     )
-    """Operation of what comes next -> names of handlers."""
+    """Handlers for the next action, by its operation."""
     upcoming: dict[Operation, list[str]] = Field(
         default_factory=lambda: {
             Operation.PROCESS_START: ["preload_app"],
@@ -234,23 +234,23 @@ class DispatchSettings(Section):
             Operation.WEB_VISIT: ["preconnect_site"],
         }
     )
-    """Operation of what is upcoming -> names of handlers."""
+    """Handlers for upcoming actions, by their operation."""
     minimum_probability: Share = 0.5
-    """Candidates below this are not acted on."""
+    """Minimum probability of a candidate that a handler acts on."""
     cooldown_s: Annotated[int, Field(ge=0)] = 60
-    """Seconds before a handler acts on the same action again."""
+    """Minimum seconds between two acts of a handler on the same action."""
     budget_per_hour: Annotated[int, Field(ge=0)] = 120
-    """Acts per hour, of each handler."""
+    """Acts per hour and handler."""
     budget_mb_per_hour: Annotated[int, Field(ge=0)] = 2000
-    """Megabytes read per hour, by each handler."""
+    """Megabytes read per hour and handler."""
     battery_percent: Annotated[int, Field(ge=0, le=100)] = 50
-    """On battery and below this charge, nothing that costs is done."""
+    """Battery charge in percent below which no costly act is done, unless on mains."""
     quiet_hours: HoursOfDay = ""
-    """Hours without anything that you would notice, such as 22:00-07:30."""
+    """Hours in which nothing happens that you would notice, such as 22:00-07:30."""
 
     @property
     def routed(self) -> set[str]:
-        """The handlers to which something is routed."""
+        """The handlers that a route names."""
         return set().union(*self.routes.values(), *self.upcoming.values())
 
 
@@ -258,23 +258,23 @@ class LaunchSettings(Section):
     """The handler `launch_app`."""
 
     apps: list[Word] = []
-    """Apps that MEMO may start by itself, by their names in `memo watch`; none: it starts nothing."""
+    """Apps that MEMO may start by itself, by their names in `memo watch`; empty: none."""
 
 
 class WebhookSettings(Section):
-    """The handler `webhook`; docs/handlers-builtin.md says what it sends."""
+    """The handler `webhook`; see docs/handlers-builtin.md."""
 
     url: str = ""
-    """Where predictions are sent: https, or http to this machine; empty: nowhere."""
+    """Address that predictions are sent to: https, or http to this machine; empty: none."""
     secret: SecretStr = SecretStr("")
-    """Key of the signature of what is sent, at least 16 characters."""
+    """Key that signs each request, at least 16 characters."""
 
     @field_validator("url")
     @classmethod
     def _safe_url(cls, url: str) -> str:
         if url and not _is_safe(url):
             raise ValueError(
-                "is no address that predictions may be sent to; write https://HOST/PATH without a user, "
+                "is not an address that predictions may be sent to; write https://HOST/PATH without a user, "
                 "or http://127.0.0.1:PORT/PATH"
             )
         return url
@@ -282,7 +282,7 @@ class WebhookSettings(Section):
     @model_validator(mode="after")
     def _has_secret(self) -> Self:
         if self.url and len(self.secret) < SECRET_LENGTH:
-            raise ValueError(f"its secret has less than {SECRET_LENGTH} characters; write a longer one")
+            raise ValueError(f"its secret has fewer than {SECRET_LENGTH} characters; choose a longer one")
         return self
 
 
@@ -290,13 +290,13 @@ class ExecSettings(Section):
     """The handler `exec`."""
 
     command: list[str] = []
-    """Program, by its whole path, and arguments: each prediction is its standard input; none: nothing is run."""
+    """Program, by its absolute path, and its arguments; it reads a prediction on standard input. Empty: none."""
 
     @field_validator("command")
     @classmethod
-    def _whole_path(cls, command: list[str]) -> list[str]:
+    def _absolute_path(cls, command: list[str]) -> list[str]:
         if command and not os.path.isabs(command[0]):
-            raise ValueError("does not begin with the whole path of a program; write for example /usr/local/bin/lights")
+            raise ValueError("does not begin with the absolute path of a program, such as /usr/local/bin/lights")
         return command
 
 
@@ -304,7 +304,7 @@ class PreconnectSettings(Section):
     """The handler `preconnect_site`."""
 
     connect: bool = False
-    """Also open a connection to the site, and close it at once; else its name is looked up only."""
+    """Also open a connection to the site and close it at once; otherwise only its name is resolved."""
 
 
 class PreloadSettings(Section):
@@ -313,11 +313,11 @@ class PreloadSettings(Section):
     app_mb: Count = 300
     """Megabytes read for the start of one app."""
     file_mb: Count = 100
-    """A document larger than this is not read."""
+    """Megabytes of the largest document that is read."""
     seconds: Annotated[float, Field(gt=0)] = 20.0
-    """Longest time of one go, most of which is rest."""
+    """Maximum seconds of one act, most of which it sleeps."""
     memory_pressure: Annotated[float, Field(ge=0, le=100)] = 10.0
-    """Reading ends where programs waited for memory for more than this percent of the last 10 s."""
+    """Memory pressure at which reading stops: percent of the last 10 s in which programs waited for memory."""
 
 
 class Settings(BaseSettings):
@@ -328,11 +328,11 @@ class Settings(BaseSettings):
     )
 
     scope: str = Field(default_factory=default_scope, pattern=SCOPE_PATTERN)
-    """Whose events these are: user@host."""
+    """Person and machine whose events these are: user@host."""
     language: Literal["zh", "en"] = "en"
-    """Language in which lines are written and shown."""
+    """Language of event lines, zh or en."""
     timezone: str = ""
-    """IANA name of the zone of lines without an offset; empty: this machine's."""
+    """IANA name of the time zone of lines without an offset; empty: the zone of this machine."""
     database_url: str = ""
     """SQLAlchemy URL of the store; empty: SQLite in MEMO_HOME."""
     broker_url: str = ""
@@ -357,11 +357,11 @@ class Settings(BaseSettings):
         try:
             return name and ZoneInfo(name).key
         except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError("is no IANA time zone; write for example Europe/Berlin") from error
+            raise ValueError("is not an IANA time zone; write for example Europe/Berlin") from error
 
     @property
     def zone(self) -> tzinfo:
-        """The zone of lines without an offset."""
+        """The time zone of lines without an offset."""
         return ZoneInfo(self.timezone) if self.timezone else tzlocal.get_localzone()
 
     @classmethod
@@ -373,42 +373,42 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags, then the environment, then memo.toml."""
+        """Return the sources by rank: flags, the environment, memo.toml."""
         toml = TomlConfigSettingsSource(settings_cls, Home.find().config)
         return init_settings, env_settings, toml
 
     @classmethod
     def load(cls, **flags: Any) -> "Settings":
-        """The settings in force. Raises UsageError, which names the first wrong key and its place."""
+        """Return the settings in force. Raises UsageError, which names the first wrong key and where it is set."""
         _refuse_unknown_variables()
         config = Home.find().config
         try:
-            if config.exists() and not config.is_file():  # else it would be passed over
-                raise UsageError(f"{config} is no file; remove it, and `memo up` writes one with every key.")
+            if config.exists() and not config.is_file():  # pydantic would ignore it
+                raise UsageError(f"{config} is not a file; remove it, and `memo up` writes one with every key.")
             return cls(**flags)
         except (tomllib.TOMLDecodeError, RecursionError) as error:
-            raise UsageError(f"{config} is not valid TOML ({error}); mend that line.") from error
+            raise UsageError(f"{config} is not valid TOML ({error}); correct that line.") from error
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{config} can't be read ({error}); mend or remove it.") from error
+            raise UsageError(f"Cannot read {config} ({error}); correct or remove it.") from error
         except SettingsError as error:
-            raise UsageError(f"A MEMO_ variable of the environment is not valid JSON ({error}); mend it.") from error
+            raise UsageError(f"A MEMO_ variable of the environment is not valid JSON ({error}); correct it.") from error
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(str(part) for part in first["loc"])
             name = _variable(re.sub(r"(\.\d+)+$", "", key))  # a list is one variable
             unknown = first["type"] == "extra_forbidden"
-            reason = "there is none of this name" if unknown else first["msg"].removeprefix("Value error, ")
-            raise UsageError(f"Setting {key} is wrong: {reason}. Mend it in {config} or in {name}.") from error
+            reason = "there is no setting of this name" if unknown else first["msg"].removeprefix("Value error, ")
+            raise UsageError(f"Setting {key} is wrong: {reason}. Correct it in {config} or in {name}.") from error
 
 
 def _refuse_unknown_variables() -> None:
-    """Pydantic passes over a variable whose first word it does not know; in memo.toml such a key is an error."""
+    """Raise UsageError for a variable that names no setting: pydantic ignores one with an unknown first word."""
     tables = _tables()
     for name in sorted(os.environ.keys() - NO_SETTINGS):
         first, nested, _ = name.removeprefix(PREFIX).lower().partition("__")
         known = first in tables if nested else first in Settings.model_fields
         if name.startswith(PREFIX) and not known:
-            raise UsageError(f"{name} in the environment is no setting; write {_nearest(name)}, or unset it.")
+            raise UsageError(f"{name} in the environment is not a setting; write {_nearest(name)}, or unset it.")
 
 
 def _nearest(name: str) -> str:
@@ -421,12 +421,12 @@ def _nearest(name: str) -> str:
 
 
 def _variable(key: str) -> str:
-    """The name of a key, such as predict.top, in the environment."""
+    """Return the environment variable of a key such as predict.top."""
     return PREFIX + key.replace(".", "__").upper()
 
 
 def _tables() -> dict[str, type[Section]]:
-    """The tables of memo.toml."""
+    """Return the tables of memo.toml by name."""
     return {
         name: field.annotation
         for name, field in Settings.model_fields.items()
@@ -435,8 +435,8 @@ def _tables() -> dict[str, type[Section]]:
 
 
 def default_toml() -> str:
-    """A memo.toml that holds each key with its default, commented out."""
-    lines = ["# MEMO's settings. Every key stands here with its default; remove the '# ' to change one.", ""]
+    """Return the text of a memo.toml that holds each key with its default, commented out."""
+    lines = ["# MEMO's settings: every key with its default. To change one, remove its '# '.", ""]
     lines += _keys(Settings)
     for name, section in _tables().items():
         lines += ["", f"# [{name}]", *_keys(section)]

@@ -1,4 +1,4 @@
-"""The domain of a web address, which is all that is kept of it."""
+"""The domain of a web address, the only part of it that is stored."""
 
 import re
 from contextlib import suppress
@@ -7,18 +7,17 @@ from urllib.parse import urlsplit
 
 from memo.core.grammar import clean
 
-MAX_HOST = 253
-"""Characters. Source: RFC 1035, 2.3.4."""
+MAX_HOST = 253  # characters; source: RFC 1035, 2.3.4
 
 
 def domain(url: str) -> str:
-    """The host of an http or https address as people read it: lower-case, no port, IDNA in its own letters.
+    """Return the host of an http or https address as people read it: lower case, no port, IDNA decoded.
 
-    An address without a scheme is taken to be one; empty where it names no site.
+    An address without a scheme counts as one; the result is empty if the address names no site.
     """
     try:
         parts = urlsplit(url if re.match(r"(\w[\w+.-]*:)?//", url) else f"//{url}")
-        host, _ = parts.hostname or "", parts.port  # the port is looked at for its faults alone
+        host, _ = parts.hostname or "", parts.port  # reading the port raises for an invalid one
     except ValueError:
         return ""
     return _shown(host.rstrip(".")) if parts.scheme in ("", "http", "https") else ""

@@ -1,1 +1,1 @@
-"""Facts about the user's desktop: installed apps and the sockets of its servers."""
+"""The user's desktop: its installed apps, and the sockets of its servers."""

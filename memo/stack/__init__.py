@@ -1,1 +1,1 @@
-"""The processes of the running stack: supervisor, broker, task queue and Celery parts."""
+"""The processes of the running stack: the supervisor, the broker and the Celery parts, and their task queue."""

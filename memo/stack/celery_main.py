@@ -1,7 +1,7 @@
-"""`python -m memo.stack.celery_main NAME`: a part that is a Celery worker, or beat.
+"""`python -m memo.stack.celery_main NAME`: run a part that is a Celery worker, or beat.
 
-Prefork with one child: it alone opens the store and the model, so that nothing is open across the fork; solo answers
-no ping, threads know no time limit.
+The pool is prefork with one child, which alone opens the store and the model, so that nothing is open across the
+fork. The pool solo answers no ping, and threads have no time limit.
 """
 
 import gc
@@ -21,9 +21,9 @@ from memo.stack.task_queue import make_app
 
 
 def serve(app: Celery, part: Part, home: Home) -> None:
-    """Work on the part's queues until SIGTERM; ready once the child has made itself so."""
+    """Work on the part's queues until SIGTERM; the part is ready once its child is."""
     for module in part.include:
-        import_module(module)  # their own handlers of `worker_process_init` come before ours
+        import_module(module)  # their handlers of `worker_process_init` must come before ours
 
     @signals.worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
     def _ready(**_: object) -> None:
@@ -41,7 +41,7 @@ def serve(app: Celery, part: Part, home: Home) -> None:
         without_heartbeat=True,
     )
     gc.collect()
-    gc.freeze()  # a collection in the child would write to, and so copy, each page that it shares with this process
+    gc.freeze()  # else a collection in the child would copy each page that it shares with this process
     worker.start()
     sys.exit(worker.exitcode)
 
@@ -53,21 +53,21 @@ def beat(app: Celery, part: Part, home: Home) -> None:
     def _ready(**_: object) -> None:
         say_ready(home, part.name)
 
-    # What is due stands in the store; beat itself needs to remember nothing.
+    # The due times are in the store; beat itself keeps no state.
     app.Beat(scheduler_cls="celery.beat:Scheduler", loglevel="WARNING", quiet=True).run()
 
 
-def _logs_are_set_up(**_: object) -> None:
-    """Celery sets up none where somebody else has; else it would silence ours."""
+def _keep_our_logs(**_: object) -> None:
+    """Do nothing: as this signal has a receiver, Celery does not replace our logs by its own."""
 
 
 def main(name: str) -> None:
-    """The process of a part."""
+    """Run the process of a part."""
     end_with_parent()
     give_back_memory()
     home, settings = Home.find(), Settings.load()
     logs.setup(home.logs, name)
-    signals.setup_logging.connect(_logs_are_set_up)
+    signals.setup_logging.connect(_keep_our_logs)
     part = next(part for part in PARTS if part.name == name)
     app = make_app(broker_url(home, settings), settings, list(part.include))
     (serve if part.queues else beat)(app, part, home)

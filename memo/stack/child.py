@@ -1,4 +1,4 @@
-"""One process of the stack: started, watched, ended."""
+"""A child process of the supervisor: started, watched, restarted, ended."""
 
 import os
 import signal
@@ -11,18 +11,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from memo.stack.backoff import Backoff
 from memo.stack.spawn import child_environment
 
-BACK_OFF_S = 0.5
-"""First pause before a restart; each is twice the one before."""
-DEATHS, WITHIN_S = 5, 60.0
-"""So many deaths within that time, and the child is given up."""
-MAX_OUTPUT = 1_000_000
-"""Bytes of a child's own output, which begins anew above this; its log is another file."""
+FIRST_DELAY_S = 0.5  # before the first restart; doubles each time
+LONGEST_DELAY_S = 4.0
+MAX_DEATHS = 5  # within DEATHS_WINDOW_S; then the child is given up
+DEATHS_WINDOW_S = 60.0
+MAX_OUTPUT = 1_000_000  # bytes of a child's output file; a larger one is emptied at the next start
 
 
 class ChildState(StrEnum):
-    """Of a child."""
+    """The states of a child."""
 
     STOPPED = "stopped"
     STARTING = "starting"
@@ -33,60 +33,64 @@ class ChildState(StrEnum):
 
 @dataclass
 class Child:
-    """A process that is kept running. `ready` tells whether it serves."""
+    """A process that is restarted whenever it dies. `ready` returns whether it serves; `clock` counts seconds."""
 
     name: str
     command: Sequence[str]
     ready: Callable[[], bool]
     output: Path
+    backoff: Backoff = field(default_factory=lambda: Backoff(FIRST_DELAY_S, LONGEST_DELAY_S))
+    clock: Callable[[], float] = time.monotonic
     state: ChildState = ChildState.STOPPED
     restarts: int = 0
     process: "subprocess.Popen[bytes] | None" = None
-    _deaths: deque[float] = field(default_factory=lambda: deque(maxlen=DEATHS))
-    _again_at: float = 0.0
+    _deaths: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_DEATHS))
+    _started_at: float = 0.0
+    _restart_at: float = 0.0
 
     def start(self) -> None:
-        """Start it, in a session of its own: a Ctrl-C at the terminal is the supervisor's to handle."""
+        """Start the process."""
+        self._started_at = self.clock()
         try:
             self.process = start(self.command, self.output)
             self.state = ChildState.STARTING
-        except OSError:  # no memory or no process to be had just now: as if it had died at once
-            self._died()
+        except OSError:  # no memory or no process id is free: the same as an immediate death
+            self._record_death()
 
     def watch(self) -> None:
-        """Note what has become of it, and start it again when that is due."""
+        """Update the state, and restart the process once its delay has passed."""
         if self.state in (ChildState.STARTING, ChildState.RUNNING) and self.process and self.process.poll() is not None:
-            self._died()
+            self._record_death()
         elif self.state is ChildState.STARTING and self.ready():
             self.state = ChildState.RUNNING
-        elif self.state is ChildState.RESTARTING and time.monotonic() >= self._again_at:
+        elif self.state is ChildState.RESTARTING and self.clock() >= self._restart_at:
             self.restarts += 1
             self.start()
 
-    def _died(self) -> None:
-        now = time.monotonic()
+    def _record_death(self) -> None:
+        now = self.clock()
         self._deaths.append(now)
-        recent = sum(now - death < WITHIN_S for death in self._deaths)
-        self.state = ChildState.FAILED if recent >= DEATHS else ChildState.RESTARTING
-        self._again_at = now + BACK_OFF_S * 2 ** (recent - 1)
+        is_hopeless = len(self._deaths) == MAX_DEATHS and now - self._deaths[0] < DEATHS_WINDOW_S
+        self.state = ChildState.FAILED if is_hopeless else ChildState.RESTARTING
+        self._restart_at = now + self.backoff.delay_after(now - self._started_at)
 
     @property
     def pid(self) -> int | None:
-        """Its process id while it lives."""
+        """The process id, or None once the process has ended."""
         return self.process.pid if self.process and self.process.poll() is None else None
 
 
 def last_line(output: Path) -> str:
-    """What a process wrote last."""
+    """Return the last line that a process wrote."""
     with suppress(OSError):
         lines = output.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return lines[-1] if lines else ""
     return ""
 
 
-def start(command: Sequence[str], output: Path) -> "subprocess.Popen[bytes]":
-    """Start a command in a session of its own, its output appended to a file."""
-    mode = "wb" if output.exists() and output.stat().st_size > MAX_OUTPUT else "ab"
+def start(command: Sequence[str], output: Path, max_output: int = MAX_OUTPUT) -> "subprocess.Popen[bytes]":
+    """Start a command in its own session, so that Ctrl-C reaches the supervisor alone; append its output to a file."""
+    mode = "wb" if output.exists() and output.stat().st_size > max_output else "ab"
     with output.open(mode) as file:
         return subprocess.Popen(
             command,
@@ -99,12 +103,12 @@ def start(command: Sequence[str], output: Path) -> "subprocess.Popen[bytes]":
 
 
 def end(processes: Sequence["subprocess.Popen[bytes] | None"], grace_s: float) -> None:
-    """SIGTERM to all; to those that live on after `grace_s`, and to their children, SIGKILL."""
-    living = [process for process in processes if process is not None and process.poll() is None]
-    for process in living:
+    """Send SIGTERM to all processes, and after `grace_s` SIGKILL to those still alive and their children."""
+    alive = [process for process in processes if process is not None and process.poll() is None]
+    for process in alive:
         process.terminate()
     deadline = time.monotonic() + grace_s
-    for process in living:
+    for process in alive:
         try:
             process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:

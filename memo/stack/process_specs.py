@@ -1,4 +1,4 @@
-"""The parts of the running stack, and what a part does to be one."""
+"""The parts of the running stack, and what each of their processes does when it starts."""
 
 import ctypes
 import os
@@ -6,18 +6,19 @@ import signal
 import sys
 from dataclasses import dataclass
 
+from memo.core.files import write_atomically
 from memo.core.paths import Home
 from memo.stack.spawn import PARENT, python_command
-from memo.stack.task_queue import DISPATCH, PREDICT, TRAINING
+from memo.stack.task_queue import DISPATCH, PREDICT
 
-PR_SET_PDEATHSIG = 1
-M_MMAP_THRESHOLD, BIG = -3, 64 * 1024
-"""Of malloc: blocks above go back to the system when freed, else a process keeps the most that it ever held."""
+PR_SET_PDEATHSIG = 1  # source: linux/prctl.h
+M_MMAP_THRESHOLD = -3  # source: malloc.h
+MMAP_THRESHOLD = 64 * 1024  # bytes; freed blocks of this size or more are returned to the system
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A child process of the supervisor; a Celery worker where it has queues."""
+    """A child process of the supervisor; a Celery worker if it has queues."""
 
     name: str
     module: str
@@ -26,38 +27,37 @@ class Part:
 
     @property
     def command(self) -> list[str]:
-        """How the part is started."""
+        """The command that starts the part."""
         return python_command(self.module, self.name)
 
 
-BROKER = Part("broker", "memo.stack.broker")
-"""Only where no URL names another one."""
+BROKER = Part("broker", "memo.stack.broker")  # only where no URL names another one
 PARTS = (
     Part("collector", "collector"),
     Part("worker", "memo.stack.celery_main", (PREDICT,), ("worker.prediction.predict_task",)),
     Part(
         "dispatcher",
         "memo.stack.celery_main",
-        (DISPATCH, TRAINING),
-        ("worker.dispatch.dispatch_tasks", "training.tasks", "scheduler.tick_task"),
+        (DISPATCH,),
+        ("worker.dispatch.dispatch_tasks", "scheduler.tick_task"),
     ),
     Part("beat", "memo.stack.celery_main"),
 )
 
 
 def say_ready(home: Home, name: str) -> None:
-    """Tell the supervisor that this process serves."""
-    (home.run / f"{name}.ready").write_text(str(os.getpid()))
+    """Tell the supervisor, by a file with the process id, that this process is ready."""
+    write_atomically(home.run / f"{name}.ready", str(os.getpid()))
 
 
 def give_back_memory() -> None:
-    """Let freed blocks go back to the system. Source: mallopt(3)."""
-    ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, BIG)
+    """Return large freed blocks to the system, else a process keeps its peak. Source: mallopt(3)."""
+    ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD)
 
 
 def end_with_parent() -> None:
-    """Be told to end when the supervisor dies, however it dies."""
+    """Have the kernel send SIGTERM when the parent dies, however it dies; exit if it is already dead."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     parent = str(os.getppid())
     if os.environ.get(PARENT, parent) != parent:
-        sys.exit("the supervisor died before this process could ask to be told")
+        sys.exit("The parent process died before this one could start.")

@@ -1,8 +1,9 @@
-"""Whether a stack runs in this home: its supervisor holds a lock, which goes with the process."""
+"""Tell whether a stack runs in a home: its supervisor holds a lock on `run/lock`, which ends with the process."""
 
 import fcntl
 import json
 import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,20 +11,21 @@ from typing import IO, Any
 
 from memo.core.errors import MemoError
 from memo.core.paths import Home
+from memo.stack.spawn import PARENT
 
-TRIES, PAUSE_S = 10, 0.02
-"""To get the lock."""
+LOCK_ATTEMPTS = 10
+LOCK_PAUSE_S = 0.02  # between two attempts
 
 
 @contextmanager
 def hold(home: Home) -> Iterator[None]:
-    """Hold the lock, and leave no file behind. Raises MemoError where another supervisor has it."""
+    """Hold the lock, and delete its file at the end. Raises MemoError if another supervisor holds it."""
     path = home.run / "lock"
     with path.open("a+") as file:
-        if not _locked(file):
+        if not _lock(file):
             raise taken(holder(home))
         if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):
-            raise MemoError("MEMO is just ending; try again.")  # its lock was removed while we opened it
+            raise MemoError("MEMO is just stopping; try again.")  # its lock was deleted after we opened it
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
@@ -33,23 +35,23 @@ def hold(home: Home) -> Iterator[None]:
             path.unlink()
 
 
-def _locked(file: IO[str]) -> bool:
-    """Whether the lock is ours now; one who looks for a holder has it for a moment, so we try for a while."""
-    for _ in range(TRIES):
+def _lock(file: IO[str]) -> bool:
+    """Return whether the lock is ours now. `holder` takes it for a moment, hence several attempts."""
+    for _ in range(LOCK_ATTEMPTS):
         with suppress(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
-        time.sleep(PAUSE_S)
+        time.sleep(LOCK_PAUSE_S)
     return False
 
 
 def taken(pid: int | None) -> MemoError:
-    """Says who runs already."""
-    return MemoError(f"MEMO runs already (process {pid}); `memo down` stops it.")
+    """Return the error that names the process which already runs."""
+    return MemoError(f"MEMO is already running (process {pid}); `memo down` stops it.")
 
 
 def holder(home: Home) -> int | None:
-    """The process that holds the lock; None where nothing runs."""
+    """Return the id of the process that holds the lock, or None if nothing runs."""
     with suppress(FileNotFoundError, ValueError), (home.run / "lock").open() as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -58,19 +60,27 @@ def holder(home: Home) -> int | None:
     return None
 
 
+def request_training(home: Home) -> None:
+    """Signal this part's supervisor, if it still runs, that runs are queued for a training process."""
+    pid = holder(home)
+    if pid is not None and os.environ.get(PARENT) == str(pid):  # `memo forget` holds the lock too, and must not die
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGUSR1)
+
+
 def sources(home: Home) -> dict[str, dict[str, Any]]:
-    """What the collector says of its sources, by name; empty where none runs."""
+    """Return the collector's report on its sources, by name; empty if no collector runs."""
     with suppress(OSError, ValueError):
         states = {part["name"]: part["state"] for part in state(home).get("parts", [])}
-        if states.get("collector") == "running":  # one that was killed has left what it said
+        if states.get("collector") == "running":  # a collector that was killed leaves its report behind
             found: dict[str, dict[str, Any]] = json.loads(home.sources.read_text())
             return found
     return {}
 
 
 def state(home: Home) -> dict[str, Any]:
-    """What the supervisor says of its parts; empty where there is none."""
+    """Return the supervisor's report on its parts; empty if no supervisor runs."""
     with suppress(OSError, ValueError):
         found: dict[str, Any] = json.loads(home.state.read_text())
-        return found if found["pid"] == holder(home) else {}  # else a supervisor that was killed left it
+        return found if found["pid"] == holder(home) else {}  # a supervisor that was killed leaves its report behind
     return {}

@@ -1,4 +1,4 @@
-"""Start Python processes of MEMO: none of them runs code of the caller's folder or PYTHONPATH."""
+"""Commands and environments of MEMO's own Python processes, which run no code of the caller's folder or PYTHONPATH."""
 
 import os
 import sys
@@ -12,6 +12,6 @@ def python_command(module: str, *arguments: str) -> list[str]:
 
 
 def child_environment() -> dict[str, str]:
-    """Return the environment of a child: this process's, without variables that change which code Python runs."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    return own | {PARENT: str(os.getpid())}
+    """Return this process's environment for a child, without the variables that change which code Python runs."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return inherited | {PARENT: str(os.getpid())}

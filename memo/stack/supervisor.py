@@ -1,4 +1,4 @@
-"""The supervisor: starts the parts, restarts one that dies, carries out runs of training, ends them all.
+"""The supervisor: starts the parts, restarts one that dies, starts training and replays, and ends them all.
 
 `memo up` leaves `python -m memo.stack.supervisor PART… [--replay FILE --speed X] [--for SECONDS]` in the background.
 """
@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,84 +18,105 @@ from typing import Any
 
 from memo.core import logs
 from memo.core.errors import MemoError
+from memo.core.files import write_atomically
 from memo.core.paths import Home
 from memo.stack import broker, child, running
+from memo.stack.backoff import Backoff
 from memo.stack.child import Child, ChildState
-from memo.stack.process_specs import BROKER, PARTS
+from memo.stack.process_specs import BROKER, PARTS, Part
 from memo.stack.spawn import python_command
 
-SOON_S, LATER_S = 0.1, 5.0
-"""Between two looks: while something starts, and after that. A death is seen at once, by its signal."""
-GRACE_S, BROKER_GRACE_S = 6.0, 2.0
-"""For the parts to end, and then for their broker: under 10 seconds together."""
-TRAINING, REPLAY = "training", "replay"
-"""Processes that end by themselves."""
+STARTING_POLL_S = 0.1  # between two checks while a part starts
+SETTLED_POLL_S = 5.0  # between two checks after that; SIGCHLD reports a death at once
+GRACE_S = 6.0  # for the parts to end
+BROKER_GRACE_S = 2.0  # for the broker to end after them; under 10 s together
+TRAINING_BACKOFF_S = (5.0, 3600.0)  # first and longest delay after a training process that failed
+TRAINING = "training"
+REPLAY = "replay"
 
 log = logs.get_logger(__name__)
 
 
 class Supervisor:
-    """Runs parts as children. The broker, where it is one of them, is up before the others and ends after them.
+    """Runs parts as children; the broker, if it is one of them, starts before the others and ends after them.
 
-    `say` is told what a person should know.
+    `say` is called with each sentence that a person should read. `specs` are all parts that `names` may name.
     """
 
-    def __init__(self, home: Home, names: Sequence[str], say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        home: Home,
+        names: Sequence[str],
+        say: Callable[[str], None],
+        specs: Sequence[Part] = (BROKER, *PARTS),
+        first_delay_s: float = child.FIRST_DELAY_S,
+    ) -> None:
         self._home, self._say = home, say
-        self._children = [self._child(part.name, part.command) for part in (BROKER, *PARTS) if part.name in names]
+        self._children = [self._child(spec, first_delay_s) for spec in specs if spec.name in names]
         self._broker = next((one for one in self._children if one.name == BROKER.name), None)
-        self._passing: dict[str, subprocess.Popen[bytes]] = {}
-        self._wake: SimpleQueue[None] = SimpleQueue()  # unlike an Event, safe to use in a signal's handler
+        self._passing: dict[str, subprocess.Popen[bytes]] = {}  # processes that end by themselves, by name
+        self._wake: SimpleQueue[None] = SimpleQueue()  # safe in a signal handler, which an Event is not
         self._stopping = False
+        self._is_training_due = False
+        self._train_at = 0.0
+        self._training_backoff = Backoff(*TRAINING_BACKOFF_S)
         self._written: dict[str, Any] = {}
 
-    def _child(self, name: str, command: Sequence[str]) -> Child:
+    def _child(self, spec: Part, first_delay_s: float) -> Child:
         def ready() -> bool:
-            return broker.serves(self._home) if name == BROKER.name else self._ready_file(name).exists()
+            return broker.serves(self._home) if spec.name == BROKER.name else self._ready_file(spec.name).exists()
 
-        return Child(name, command, ready, self._home.logs / f"{name}.out")
+        backoff = Backoff(first_delay_s, child.LONGEST_DELAY_S)
+        return Child(spec.name, spec.command, ready, self._home.logs / f"{spec.name}.out", backoff)
 
     def _ready_file(self, name: str) -> Path:
         return self._home.run / f"{name}.ready"
 
     @property
     def ready(self) -> bool:
-        """Whether all of them serve."""
+        """Whether all parts serve."""
         return all(one.state is ChildState.RUNNING for one in self._children)
 
     def handle_signals(self, seconds: float | None) -> None:
-        """End at the signals that ask for it, or after so long; look at once when a child ends."""
+        """Stop at the usual signals or after `seconds`; wake up when a child ends; train at SIGUSR1."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
             signal.signal(number, self.stop)
         signal.signal(signal.SIGCHLD, lambda *_: self._wake.put(None))
+        signal.signal(signal.SIGUSR1, self.request_training)  # `running.request_training` sends it
         signal.setitimer(signal.ITIMER_REAL, seconds or 0)
 
     def stop(self, *_: object) -> None:
-        """Let `run` end; also as a signal's handler."""
+        """Let `run` return; also a signal handler."""
         self._stopping = True
         self._wake.put(None)
 
-    def run(self, replay: Sequence[str] = (), ending: str = "") -> bool:
-        """Keep all running until a signal; whether none had to be given up. `replay` begins when all are ready.
+    def request_training(self, *_: object) -> None:
+        """Start a training process as soon as all parts serve, unless one runs; also a signal handler."""
+        self._is_training_due |= TRAINING not in self._passing
+        self._wake.put(None)
 
-        `ending` is said before the wait for the parts to end.
+    def run(self, replay: Sequence[str] = (), ending: str = "") -> bool:
+        """Keep all parts running until a signal; return whether none had to be given up.
+
+        `replay` holds the arguments of a replay that starts once all parts serve. `ending` is said before the wait
+        for the parts to end.
         """
         try:
             while not self._stopping:
-                self._look()
+                self._check()
                 if replay and self.ready:
                     self._launch(REPLAY, python_command("data.replay", *replay))
                     replay = ()
-                settled = all(one.state in (ChildState.RUNNING, ChildState.FAILED) for one in self._children)
+                is_settled = all(one.state in (ChildState.RUNNING, ChildState.FAILED) for one in self._children)
                 with suppress(Empty):
-                    self._wake.get(timeout=LATER_S if settled else SOON_S)
+                    self._wake.get(timeout=SETTLED_POLL_S if is_settled else STARTING_POLL_S)
             if ending:
                 self._say(ending)
         finally:
             self._end()
         return all(one.state is not ChildState.FAILED for one in self._children)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         for one in self._children:
             before = one.state
             if before is ChildState.STOPPED and (one is self._broker or self._broker_serves):
@@ -102,40 +124,52 @@ class Supervisor:
                 one.start()
             one.watch()
             if one.state is not before:
-                self._changed(one)
-        self._look_after_passing()
-        self._write()
+                self._handle_change(one)
+        self._check_passing()
+        self._check_training()
+        self._write_state()
 
     @property
     def _broker_serves(self) -> bool:
         return self._broker is None or self._broker.state is ChildState.RUNNING
 
-    def _changed(self, one: Child) -> None:
-        log.info("a part changed", part=one.name, state=one.state, restarts=one.restarts)
+    def _handle_change(self, one: Child) -> None:
+        log.info("part_changed", part=one.name, state=one.state, restarts=one.restarts)
         if one.state is ChildState.RESTARTING:
             self._ready_file(one.name).unlink(missing_ok=True)
         if one.state is ChildState.FAILED:
             sentence = (
-                f"The {one.name} died {child.DEATHS} times in a minute and is given up: "
+                f"The {one.name} died {child.MAX_DEATHS} times in a minute and is given up: "
                 f"{child.last_line(one.output) or 'it said nothing'}; "
                 f"see {self._home.logs}, then `memo down` and `memo up`."
             )
-            log.error(sentence)
+            log.error("part_given_up", part=one.name, reason=sentence)
             self._say(sentence)
-            # A broker that never came up leaves nothing to run; else the others go on: events are still stored.
+            # Without a broker nothing can run; without another part the rest goes on, and events are still stored.
             self._stopping |= all(other.state is ChildState.STOPPED for other in self._children if other is not one)
 
-    def _look_after_passing(self) -> None:
+    def _check_passing(self) -> None:
         for name, process in list(self._passing.items()):
-            if process.poll() is not None:
-                del self._passing[name]
-                log.info("a process ended", name=name, status=process.returncode)
-                if name == TRAINING and process.returncode < 0:
-                    self._home.training_due.touch()  # the next process notes that this one was killed
-                if words := child.last_line(self._home.logs / f"{name}.out"):
-                    self._say(words)
-        if self._home.training_due.exists() and self.ready and TRAINING not in self._passing:
-            self._home.training_due.unlink()
+            if process.poll() is None:
+                continue
+            del self._passing[name]
+            log.info("process_ended", name=name, status=process.returncode)
+            if name == TRAINING:
+                self._handle_training_end(process.returncode)
+            if words := child.last_line(self._home.logs / f"{name}.out"):
+                self._say(words)
+
+    def _handle_training_end(self, status: int) -> None:
+        if status > 0:  # runs may still be queued, and the next process may fail in the same way
+            self._train_at = time.monotonic() + self._training_backoff.delay_after()
+        else:
+            self._training_backoff.reset()
+        self._is_training_due |= status < 0  # it was killed: the next process records that its run has failed
+
+    def _check_training(self) -> None:
+        is_free = self.ready and TRAINING not in self._passing and time.monotonic() >= self._train_at
+        if self._is_training_due and is_free:
+            self._is_training_due = False
             self._launch(TRAINING, python_command("training"))
 
     def _launch(self, name: str, command: Sequence[str]) -> None:
@@ -144,12 +178,12 @@ class Supervisor:
         try:
             self._passing[name] = child.start(command, output)
         except OSError as error:
-            log.error("a process could not begin", name=name, reason=str(error))
-            self._say(f"The {name} could not begin ({error.strerror}).")
-        self._write()
+            log.error("process_failed", name=name, reason=str(error))
+            self._say(f"The {name} could not start ({error.strerror}).")
+        self._write_state()
 
-    def _write(self) -> None:
-        """Keep the state where `memo status` reads it."""
+    def _write_state(self) -> None:
+        """Write the state for `memo status`, if it changed."""
         state = {
             "pid": os.getpid(),
             "parts": [
@@ -159,10 +193,8 @@ class Supervisor:
             "passing": [{"name": name, "pid": process.pid} for name, process in self._passing.items()],
         }
         if state != self._written:
-            fresh = self._home.state.with_suffix(".new")
             with suppress(OSError):  # a full disk must not end the stack
-                fresh.write_text(json.dumps(state))
-                fresh.replace(self._home.state)
+                write_atomically(self._home.state, json.dumps(state))
                 self._written = state
 
     def _end(self) -> None:
@@ -177,7 +209,7 @@ class Supervisor:
 
 
 def main() -> int:
-    """The process in the background; the exit status."""
+    """Supervise in the background; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m memo.stack.supervisor", description=__doc__)
     parser.add_argument("parts", nargs="+", choices=[part.name for part in (BROKER, *PARTS)])
     parser.add_argument("--replay", default="")

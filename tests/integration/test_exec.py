@@ -84,7 +84,7 @@ def test_failures_are_said_in_a_sentence(home: Home, tmp_path: Path) -> None:
 def test_it_is_off_until_a_program_is_named_by_its_whole_path(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not ExecHandler(Settings(), home).accepts(candidate(START, "Firefox").action)
     monkeypatch.setenv("MEMO_EXEC__COMMAND", '["lights"]')
-    with pytest.raises(UsageError, match=r"exec\.command is wrong: .*whole path"):
+    with pytest.raises(UsageError, match=r"exec\.command is wrong: .*absolute path"):
         Settings.load()
     monkeypatch.setenv("MEMO_EXEC__COMMAND", json.dumps([os.path.realpath(sys.executable), "-V"]))
     assert Settings.load().exec.command[1] == "-V"

@@ -1,6 +1,7 @@
-"""Runs: asked for by the tick, carried out by a process of their own, on each database."""
+"""Runs: queued by the tick, carried out by a process of their own, on each database."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -21,8 +22,10 @@ from memo.core.errors import MemoError
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.stack.task_queue import EVALUATE, LOOK, PREDICT, TRAIN, TRAINING, make_app
-from scheduler import schedule, tick
+from memo.stack import running
+from memo.stack.spawn import PARENT
+from memo.stack.task_queue import LOOK, PREDICT, make_app
+from scheduler import tick
 from training import build_version, promote
 
 SCOPE = "a@b"
@@ -70,7 +73,7 @@ def run_row(store: Store, run_id: int) -> RunRow:
         return session.get_one(RunRow, run_id)
 
 
-def test_a_run_is_asked_once(store: Store) -> None:
+def test_add_run_queues_each_kind_once(store: Store) -> None:
     ask(store, "train")
     with store.write() as session:
         assert runs.add_run(session, "train", SCOPE) is None
@@ -78,7 +81,7 @@ def test_a_run_is_asked_once(store: Store) -> None:
 
 
 @pytest.mark.parametrize("kind", ["train", "evaluate"])
-def test_too_few_events_end_a_run_with_a_sentence(store: Store, kind: str) -> None:
+def test_run_with_too_few_events_says_so(store: Store, kind: str) -> None:
     add(store, "abc")
     run_id = ask(store, kind)
     assert carry_out() == 0
@@ -90,7 +93,7 @@ def test_too_few_events_end_a_run_with_a_sentence(store: Store, kind: str) -> No
     assert "too few" in job.last_result
 
 
-def test_a_model_that_is_not_there_fails_the_run_with_a_sentence(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_without_its_model_fails_with_a_sentence(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMO_MODEL__BASE", "/no/such/model")
     add(store, "ab" * 150)
     run_id = ask(store, "train")
@@ -100,7 +103,7 @@ def test_a_model_that_is_not_there_fails_the_run_with_a_sentence(store: Store, m
 
 
 @pytest.mark.timeout(300)
-def test_a_run_trains_judges_and_keeps_or_rejects(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_trains_judges_and_promotes_or_rejects(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMO_TRAIN__EPOCHS", "1")
     add(store, "abcd" * 75)
     run_id = ask(store, "train")
@@ -118,13 +121,13 @@ def test_a_run_trains_judges_and_keeps_or_rejects(store: Store, home: Home, monk
 
 
 class Sent:
-    """A Celery app on the in-memory transport, and what was sent through it."""
+    """A Celery app on the in-memory transport, and the messages sent through it."""
 
     def __init__(self, settings: Settings) -> None:
         self.app = make_app("memory://", settings)
 
     def take(self, queue: str) -> list[tuple[str, list[Any]]]:
-        """Task name and arguments of each message that waits."""
+        """Take the waiting messages; return their task names and arguments."""
         found = []
         with Connection("memory://") as connection, connection.channel() as channel:
             while (message := channel.basic_get(queue, no_ack=True)) is not None:
@@ -139,31 +142,73 @@ def sent(settings: Settings) -> Iterator[Sent]:
         for queue in opened.app.conf.task_queues:
             queue(connection).declare()
     yield opened
-    for name in (PREDICT, TRAINING):
-        opened.take(name)
+    opened.take(PREDICT)
     opened.app.close()
 
 
-def test_the_first_tick_only_notes_the_time(store: Store, settings: Settings, sent: Sent) -> None:
+def test_tick_first_only_records_the_time(store: Store, settings: Settings, sent: Sent) -> None:
     tick.run(sent.app, settings, store)
     with store.read() as session:
-        assert all(jobs.find_last_run(session, name) for name in schedule.JOBS)
+        assert all(jobs.find_last_run(session, name) for name in tick.JOBS)
     tick.run(sent.app, settings, store)
-    assert sent.take(TRAINING) == []
+    assert queued(store) == []
 
 
-def test_a_tick_starts_what_is_due_once(store: Store, settings: Settings, sent: Sent) -> None:
-    add(store, "abc")
+def make_all_due(store: Store) -> None:
     long_ago = datetime.now(UTC) - timedelta(days=30)
     with store.write() as session:
-        for name in schedule.JOBS:
-            session.add(JobRow(name=name, last_run=long_ago, last_result=""))
-    tick.run(sent.app, settings, store)
-    tick.run(sent.app, settings, store)
-    assert sent.take(TRAINING) == [(TRAIN, [SCOPE]), (EVALUATE, [SCOPE])]
+        for name in tick.JOBS:
+            session.merge(JobRow(name=name, last_run=long_ago, last_result=""))
 
 
-def test_a_tick_asks_again_for_what_has_no_prediction(store: Store, settings: Settings, sent: Sent) -> None:
+def queued(store: Store) -> list[tuple[str, str]]:
+    with store.read() as session:
+        return [(row.kind, row.scope) for row in runs.find_queued(session)]
+
+
+@pytest.fixture
+def requests(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """The signals that the supervisor of this home gets; this process takes its place."""
+    received: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda number, _: received.append(number))
+    monkeypatch.setenv(PARENT, str(os.getpid()))
+    with running.hold(home):
+        yield received
+    signal.signal(signal.SIGUSR1, before)
+
+
+def test_tick_queues_each_due_run_once(store: Store, settings: Settings, sent: Sent, requests: list[int]) -> None:
+    tick.run(sent.app, settings, store)
+    assert requests == []
+    add(store, "abc")
+    make_all_due(store)
+    tick.run(sent.app, settings, store)
+    tick.run(sent.app, settings, store)
+    assert queued(store) == [("train", SCOPE), ("evaluate", SCOPE)]
+
+
+def test_tick_asks_the_supervisor_until_no_run_is_queued(
+    store: Store, settings: Settings, sent: Sent, requests: list[int]
+) -> None:
+    ask(store, "train")
+    tick.run(sent.app, settings, store)
+    tick.run(sent.app, settings, store)
+    assert len(requests) == 2, "a request that is lost is repeated"
+    with store.write() as session:
+        runs.record_next_start(session)
+    tick.run(sent.app, settings, store)
+    assert len(requests) == 2
+
+
+def test_request_training_never_signals_another_process(
+    home: Home, requests: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PARENT, "1")
+    running.request_training(home)
+    assert requests == []
+
+
+def test_tick_repeats_a_lost_request_for_a_prediction(store: Store, settings: Settings, sent: Sent) -> None:
     add(store, "abc")
     tick.run(sent.app, settings, store)
     tick.run(sent.app, settings, store)
@@ -174,7 +219,7 @@ def test_a_tick_asks_again_for_what_has_no_prediction(store: Store, settings: Se
     assert sent.take(PREDICT) == [(LOOK, [SCOPE])], "it was lost"
 
 
-def test_old_predictions_are_pruned(store: Store, settings: Settings, sent: Sent) -> None:
+def test_tick_prunes_old_predictions(store: Store, settings: Settings, sent: Sent) -> None:
     add(store, "abc")
     with store.write() as session:
         for row, age in zip(events.find_window(session, SCOPE, 2), (400, 1), strict=True):
@@ -191,45 +236,45 @@ def test_old_predictions_are_pruned(store: Store, settings: Settings, sent: Sent
                     latency_ms=1.0,
                 )
             )
-        session.add(JobRow(name=schedule.PRUNE, last_run=START, last_result=""))
+        session.add(JobRow(name=tick.PRUNE, last_run=START, last_result=""))
     tick.run(sent.app, settings, store)
     with store.read() as session:
         assert session.query(PredictionRow).count() == 1
-        assert session.get_one(JobRow, schedule.PRUNE).last_result == "0 events and 1 predictions removed"
+        assert session.get_one(JobRow, tick.PRUNE).last_result == "0 events and 1 predictions removed"
         assert predictions.find_unsent(session, SCOPE, 10)
 
 
-def test_what_was_learned_of_pruned_events_goes_too(store: Store, settings: Settings, home: Home, sent: Sent) -> None:
+def test_tick_clears_learned_state_with_pruned_events(store: Store, settings: Settings, home: Home, sent: Sent) -> None:
     add(store, "abc")
     kept = home.learned / "x.pickle"
     kept.touch()
     with store.write() as session:
-        session.add(JobRow(name=schedule.PRUNE, last_run=START, last_result=""))
+        session.add(JobRow(name=tick.PRUNE, last_run=START, last_result=""))
     tick.run(sent.app, settings, store)
     assert kept.exists(), "nothing was old"
     with store.write() as session:
         session.execute(update(EventRow).values(at=START - timedelta(days=9_000)))
-        session.get_one(JobRow, schedule.PRUNE).last_run = START
+        session.get_one(JobRow, tick.PRUNE).last_run = START
     tick.run(sent.app, settings, store)
     assert not kept.exists()
 
 
-def test_old_events_are_pruned(store: Store, settings: Settings, home: Home, sent: Sent) -> None:
+def test_tick_prunes_old_events(store: Store, settings: Settings, home: Home, sent: Sent) -> None:
     add(store, "abc")
     (home.learned / "some.pickle").touch()
     with store.write() as session:
         for row, age in zip(events.find_window(session, SCOPE, 3), (731, 729, 1), strict=True):
             row.at = datetime.now(UTC) - timedelta(days=age)
-        session.add(JobRow(name=schedule.PRUNE, last_run=START, last_result=""))
+        session.add(JobRow(name=tick.PRUNE, last_run=START, last_result=""))
     tick.run(sent.app, settings, store)
     with store.read() as session:
         assert [row.target for row in events.find_window(session, SCOPE, 3)] == ["b", "c"]
-        assert session.get_one(JobRow, schedule.PRUNE).last_result == "1 events and 0 predictions removed"
+        assert session.get_one(JobRow, tick.PRUNE).last_result == "1 events and 0 predictions removed"
     assert list(home.learned.iterdir()) == []
 
 
 @pytest.mark.parametrize("there", [True, False], ids=["an inbox with files", "an inbox elsewhere"])
-def test_cursors_of_files_long_gone_are_pruned(
+def test_tick_prunes_cursors_of_deleted_files(
     there: bool, store: Store, settings: Settings, home: Home, sent: Sent
 ) -> None:
     keys = {"gone": "1:1", "just gone": "1:2"}
@@ -245,7 +290,7 @@ def test_cursors_of_files_long_gone_are_pruned(
             cursors.record_cursor(session, "another", key, {})
             if name != "just gone":
                 session.get_one(CursorRow, ("inbox", key)).moved_at = long_ago
-        session.add(JobRow(name=schedule.PRUNE, last_run=START, last_result=""))
+        session.add(JobRow(name=tick.PRUNE, last_run=START, last_result=""))
     tick.run(sent.app, settings, store)
     with store.read() as session:
         left = {name for name, key in keys.items() if cursors.find_cursor(session, "inbox", key) is not None}
@@ -266,7 +311,7 @@ def active(store: Store) -> str:
         return row.id if row else versions.BUILTIN
 
 
-def test_rollback_goes_back_step_by_step(store: Store, home: Home) -> None:
+def test_rollback_activates_the_version_before(store: Store, home: Home) -> None:
     for version in ("v0001", "v0002"):
         register(store, home, version)
         with store.write() as session:
@@ -279,7 +324,7 @@ def test_rollback_goes_back_step_by_step(store: Store, home: Home) -> None:
         build_version.find_replaced(session, SCOPE)
 
 
-def test_old_files_are_removed_and_those_in_use_stay(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prune_keeps_the_newest_and_active_versions(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMO_SCHEDULE__KEEP_VERSIONS", "1")
     for version in ("v0001", "v0002", "v0003", "v0004", "v0005"):
         register(store, home, version)

@@ -1,4 +1,4 @@
-"""Apps from desktop entries as the distributions write them, and from some that nobody should."""
+"""Apps from desktop entries as the distributions write them, and from broken ones."""
 
 import os
 from pathlib import Path
@@ -18,7 +18,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that is searched for programs."""
+    """A folder on the PATH."""
     made = tmp_path / "bin"
     made.mkdir()
     monkeypatch.setenv("PATH", f"{made}:{os.environ['PATH']}")
@@ -37,7 +37,7 @@ def program(path: Path, text: str = "\x7fELF") -> Path:
     return path
 
 
-def test_a_window_is_known_by_its_class_then_by_the_id_then_by_its_program(folder: Path) -> None:
+def test_of_window_tries_class_then_id_then_program(folder: Path) -> None:
     write(folder, "firefox-esr", Exec="/usr/lib/firefox-esr/firefox-esr %u", StartupWMClass="Firefox-esr")
     write(folder, "org.gnome.gedit", Exec="gedit %U", DBusActivatable="true")
     write(folder, "signal", Exec="/opt/Signal/signal-desktop %U")
@@ -50,7 +50,7 @@ def test_a_window_is_known_by_its_class_then_by_the_id_then_by_its_program(folde
     assert apps.of_window(["gnome-terminal-server", "Gnome-terminal"]) == "org.gnome.Terminal"
 
 
-def test_a_person_calls_an_app_by_any_of_its_names(folder: Path) -> None:
+def test_called_finds_an_app_by_any_of_its_names(folder: Path) -> None:
     write(
         folder,
         "debian-xterm",
@@ -70,7 +70,7 @@ def test_a_person_calls_an_app_by_any_of_its_names(folder: Path) -> None:
     assert apps.called("python3") == apps.called("term") == apps.called("") == set(), "an interpreter names no app"
 
 
-def test_a_window_of_no_app_is_called_by_its_class_else_by_its_program(folder: Path) -> None:
+def test_of_window_without_an_app_is_class_or_program(folder: Path) -> None:
     apps = Apps([folder])
     assert apps.of_window(["xterm", "XTerm"], "/usr/bin/xterm") == "XTerm"
     assert apps.of_window(["", ""], "/usr/bin/xterm") == "xterm"
@@ -78,7 +78,7 @@ def test_a_window_of_no_app_is_called_by_its_class_else_by_its_program(folder: P
     assert apps.of_window(["a\x1b[31m\nb"]) == "a [31m b"
 
 
-def test_the_menus_entry_comes_before_a_hidden_one_of_the_same_class(folder: Path) -> None:
+def test_of_window_prefers_an_entry_in_menus_to_a_hidden_one(folder: Path) -> None:
     write(folder, "a-preview", Exec="evince-previewer", StartupWMClass="evince", NoDisplay="true")
     write(folder, "org.gnome.Evince", Exec="evince %U", StartupWMClass="evince")
     apps = Apps([folder])
@@ -86,7 +86,7 @@ def test_the_menus_entry_comes_before_a_hidden_one_of_the_same_class(folder: Pat
     assert apps.of_process("/usr/bin/evince-previewer") == "", "no app of its own"
 
 
-def test_a_script_runs_a_program_of_the_same_name_elsewhere(folder: Path, programs: Path) -> None:
+def test_of_process_follows_a_script_to_the_same_name(folder: Path, programs: Path) -> None:
     program(programs / "chromium", "#!/bin/sh\n")
     write(folder, "chromium", Exec=f"{programs}/chromium %U", StartupWMClass="chromium")
     apps = Apps([folder])
@@ -95,14 +95,14 @@ def test_a_script_runs_a_program_of_the_same_name_elsewhere(folder: Path, progra
     assert apps.of_process(f"{programs}/other") == "", "what else lies in that folder is something else"
 
 
-def test_a_script_runs_the_program_that_lies_beside_it(folder: Path, programs: Path, tmp_path: Path) -> None:
+def test_of_process_follows_a_script_to_its_own_folder(folder: Path, programs: Path, tmp_path: Path) -> None:
     script = program(tmp_path / "opt/chrome/google-chrome", "#!/bin/bash\n")
     (programs / "google-chrome-stable").symlink_to(script)
     write(folder, "google-chrome", Exec="google-chrome-stable %U")
     assert Apps([folder]).of_process(f"{tmp_path}/opt/chrome/chrome") == "google-chrome"
 
 
-def test_a_link_leads_to_the_program_with_its_version(folder: Path, programs: Path) -> None:
+def test_of_process_follows_a_link_to_a_versioned_program(folder: Path, programs: Path) -> None:
     (programs / "gimp").symlink_to(program(programs / "gimp-2.10"))
     write(folder, "gimp", Exec="gimp %U")
     apps = Apps([folder])
@@ -110,7 +110,7 @@ def test_a_link_leads_to_the_program_with_its_version(folder: Path, programs: Pa
     assert apps.of_process(f"{programs}/gimp-2.10 (deleted)") == "gimp", "upgraded while it runs"
 
 
-def test_an_interpreter_is_the_app_whose_script_it_runs(folder: Path, programs: Path) -> None:
+def test_of_process_of_an_interpreter_is_its_scripts_app(folder: Path, programs: Path) -> None:
     python = program(programs / "python3.11")
     (programs / "python3").symlink_to(python)
     script = program(programs / "meld", "#!/usr/bin/env python3\n")
@@ -125,7 +125,7 @@ def test_an_interpreter_is_the_app_whose_script_it_runs(folder: Path, programs: 
     assert apps.of_window(["python3"], str(python)) == "python3"
 
 
-def test_entries_that_share_a_program_are_told_apart_by_its_arguments(folder: Path) -> None:
+def test_of_process_tells_entries_apart_by_arguments(folder: Path) -> None:
     write(folder, "a-writer", Exec="office --writer %U")
     write(folder, "b-start", Exec="office %U")
     write(folder, "c-calc", Exec="office --calc %U")
@@ -135,14 +135,14 @@ def test_entries_that_share_a_program_are_told_apart_by_its_arguments(folder: Pa
     assert apps.of_process("/usr/bin/office") == "b-start"
 
 
-def test_an_app_in_flatpak_is_known_by_the_program_inside(folder: Path) -> None:
+def test_of_process_finds_a_flatpak_by_its_inner_program(folder: Path) -> None:
     write(folder, "org.gimp.GIMP", Exec="/usr/bin/flatpak run --command=gimp-2.10 org.gimp.GIMP @@u %U @@")
     apps = Apps([folder])
     assert apps.of_process("/app/bin/gimp-2.10") == "org.gimp.GIMP"
     assert apps.of_process("/usr/bin/flatpak", ["flatpak", "list"]) == ""
 
 
-def test_bad_files_are_passed_over(folder: Path) -> None:
+def test_apps_ignore_invalid_files(folder: Path) -> None:
     write(folder, "good", Exec="good")
     (folder / "empty.desktop").touch()
     (folder / "no-group.desktop").write_text("Exec=x\n")
@@ -160,7 +160,7 @@ def test_bad_files_are_passed_over(folder: Path) -> None:
     assert [apps.of_process(f"/usr/bin/{name}") for name in ("x", "large", "linked")] == ["", "", ""]
 
 
-def test_an_entry_of_the_persons_own_hides_the_systems(tmp_path: Path, folder: Path) -> None:
+def test_apps_prefer_the_users_own_entry(tmp_path: Path, folder: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()
     write(own, "mail", Exec="my-mail")
@@ -171,7 +171,7 @@ def test_an_entry_of_the_persons_own_hides_the_systems(tmp_path: Path, folder: P
     assert [apps.of_process(f"/usr/bin/{name}") for name in ("my-mail", "mail", "news")] == ["mail", "", ""]
 
 
-def test_an_entry_in_a_folder_below_has_it_in_its_id(folder: Path) -> None:
+def test_apps_put_the_subfolder_into_the_id(folder: Path) -> None:
     apps = Apps([folder])
     os.utime(folder, (0, 0))  # the clock of folders is coarse
     assert apps.of_process("/usr/bin/konsole") == ""
@@ -180,7 +180,7 @@ def test_an_entry_in_a_folder_below_has_it_in_its_id(folder: Path) -> None:
     assert apps.of_process("/usr/bin/konsole") == "kde4-konsole"
 
 
-def test_what_is_installed_later_is_found_and_what_is_removed_is_gone(folder: Path) -> None:
+def test_apps_notice_installed_and_removed_entries(folder: Path) -> None:
     apps = Apps([folder])
     os.utime(folder, (0, 0))  # the clock of folders is coarse
     assert apps.of_process("/usr/bin/late") == ""
@@ -192,7 +192,7 @@ def test_what_is_installed_later_is_found_and_what_is_removed_is_gone(folder: Pa
     assert apps.of_process("/usr/bin/late") == ""
 
 
-def test_the_folders_are_those_of_the_specification(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_default_folders_are_those_of_the_specification(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", "/home/me/data")
     monkeypatch.setenv("XDG_DATA_DIRS", "/one::/two")
     folders = [str(folder) for folder in default_folders()]

@@ -1,4 +1,4 @@
-"""The key Exec of desktop entries, as the specification has it, and as nobody should write it."""
+"""The key Exec of desktop entries, valid and invalid by the specification."""
 
 import pytest
 
@@ -43,17 +43,17 @@ BAD = [
 
 
 @pytest.mark.parametrize("value", GOOD)
-def test_arguments_are_those_of_the_specification(value: str) -> None:
+def test_arguments_of_a_valid_key_follow_the_specification(value: str) -> None:
     assert arguments(value) == GOOD[value]
 
 
 @pytest.mark.parametrize("value", BAD)
-def test_what_it_does_not_allow_is_refused(value: str) -> None:
+def test_arguments_of_an_invalid_key_are_refused(value: str) -> None:
     with pytest.raises(ValueError, match="Exec"):
         arguments(value)
 
 
-def test_a_long_line_takes_no_time() -> None:
+def test_arguments_of_a_long_line_take_linear_time() -> None:
     assert len(arguments("a " * 200_000)) == 200_000
     with pytest.raises(ValueError, match="quoted"):
         arguments("a " * 200_000 + '"')

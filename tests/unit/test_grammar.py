@@ -32,7 +32,7 @@ LINES: list[tuple[str, str, Event]] = [
 
 
 @pytest.mark.parametrize(("chinese", "english", "event"), LINES, ids=lambda value: str(value)[:12])
-def test_both_languages_say_the_same(chinese: str, english: str, event: Event) -> None:
+def test_parse_and_write_agree_in_both_languages(chinese: str, english: str, event: Event) -> None:
     texts: dict[Language, str] = {"zh": CLOCK + chinese, "en": CLOCK + english}
     for language, line in texts.items():
         assert parse(line, AT.tzinfo or UTC) == event
@@ -59,13 +59,13 @@ def test_both_languages_say_the_same(chinese: str, english: str, event: Event) -
         ("使用应用: a (时长: ?秒)", ("a (时长: ?秒)", "", "")),
     ],
 )
-def test_texts_that_look_like_grammar_stay_texts(action: str, fields: tuple[str, str, str]) -> None:
+def test_parse_keeps_texts_that_look_like_grammar(action: str, fields: tuple[str, str, str]) -> None:
     event = parse(CLOCK + action, UTC)
     assert (event.target, event.app, event.detail) == fields
     assert write(event, language_of(CLOCK + action) or "en") == CLOCK + action
 
 
-def test_every_real_line_is_written_as_it_was_read(event_files: list[Path]) -> None:
+def test_write_gives_every_real_line_as_it_was_read(event_files: list[Path]) -> None:
     for file in event_files:
         rows = json.loads(file.read_text(encoding="utf-8"))
         lines = stream((row["input"].split("\n")[1:], row["output"]) for row in rows)
@@ -76,13 +76,13 @@ def test_every_real_line_is_written_as_it_was_read(event_files: list[Path]) -> N
         assert differing == [], f"in {file.name}"
 
 
-def test_an_empty_page_title_is_not_kept() -> None:
+def test_parse_drops_an_empty_page_title() -> None:
     event = parse(CLOCK + "访问网站 a.b 的页面 ''", UTC)
     assert (event.target, event.detail) == ("a.b", "")
     assert write(event, "zh") == CLOCK + "访问网站 a.b"
 
 
-def test_control_characters_become_spaces_and_long_texts_are_cut() -> None:
+def test_parse_replaces_control_characters_and_cuts_texts() -> None:
     assert parse(CLOCK + "Started app: a\x1b[31m\n\ud800b", UTC).target == "a [31m  b"
     assert parse(CLOCK + "Started app: " + "界" * (MAX_TEXT + 1), UTC).target == "界" * MAX_TEXT
 
@@ -112,41 +112,41 @@ def test_control_characters_become_spaces_and_long_texts_are_cut() -> None:
     ],
     ids=lambda line: line[:40],
 )
-def test_a_line_that_does_not_fit_is_an_error(line: str) -> None:
+def test_parse_refuses_a_line_of_no_known_form(line: str) -> None:
     with pytest.raises(GrammarError) as raised:
         parse(line, UTC)
     assert len(str(raised.value)) < 120
     assert "\n" not in str(raised.value)
 
 
-def test_no_form_takes_quadratic_time() -> None:
+def test_parse_never_takes_quadratic_time() -> None:
     for text in ("访问文件: a{}" + " (位于 b{}" * 90_000, "Opened file: a{}" + " (in b{}" * 90_000):
         assert parse(CLOCK + text, UTC).detail == ""
 
 
 @pytest.mark.parametrize("line", ["", "no event line", CLOCK + "打开: a", CLOCK + "Visited site a\x00b"])
-def test_what_is_no_line_has_no_language(line: str) -> None:
+def test_language_of_no_event_line_is_none(line: str) -> None:
     assert language_of(line) is None
 
 
-def test_an_action_is_written_without_time() -> None:
+def test_write_action_gives_no_time() -> None:
     action = Action(Operation.FILE_ACCESS, "f", "/d")
     assert write_action(action, "en") == "Opened file: f (in /d)"
     assert write_action(Action(Operation.WINDOW_FOCUS, "T", "a"), "zh") == "切换到窗口: T (应用: a)"
     assert write_action(Action(Operation.WEB_VISIT, "a.b"), "zh", "T") == "访问网站 a.b 的页面 'T'"
 
 
-def test_an_event_needs_an_offset() -> None:
+def test_event_without_an_offset_is_refused() -> None:
     with pytest.raises(ValueError, match="offset"):
         Event(datetime(2026, 3, 3), Operation.PROCESS_START, "a")
 
 
-def test_an_events_second_is_one_in_all_zones() -> None:
+def test_event_second_is_the_same_in_all_zones() -> None:
     elsewhere = AT.astimezone(timezone(timedelta(hours=-5))).replace(microsecond=7)
     assert Event(elsewhere, Operation.PROCESS_START).second == Event(AT, Operation.PROCESS_START).second
 
 
-def test_a_coarse_action_is_an_app_a_domain_or_a_folder() -> None:
+def test_coarse_is_an_app_a_domain_or_a_folder() -> None:
     visit, focus = Action(Operation.WEB_VISIT, "a.b"), Action(Operation.WINDOW_FOCUS, "T", "a")
     assert focus.coarse == Action(Operation.WINDOW_FOCUS, "", "a")
     assert Action(Operation.FILE_ACCESS, "f", "/d").coarse == Action(Operation.FILE_ACCESS, "", "/d")
@@ -154,6 +154,6 @@ def test_a_coarse_action_is_an_app_a_domain_or_a_folder() -> None:
     assert Action(Operation.WINDOW_FOCUS, "T").coarse == Action(Operation.WINDOW_FOCUS, "T")
 
 
-def test_the_default_scope_is_user_at_host() -> None:
+def test_default_scope_is_user_at_host() -> None:
     user, _, host = default_scope().partition("@")
     assert user and host

@@ -1,4 +1,4 @@
-"""What in a window's title is detail: it changes while the page stays the same."""
+"""The identity of a window: its title without details that change while the page stays the same."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def identity(title: str) -> str:
         ("Setup v1.2.3 - Installer", "Setup v1.2.4 - Installer"),
     ],
 )
-def test_details_are_no_part_of_it(one: str, other: str) -> None:
+def test_identity_ignores_details(one: str, other: str) -> None:
     assert identity(one) == identity(other) != ""
 
 
@@ -33,11 +33,11 @@ def test_details_are_no_part_of_it(one: str, other: str) -> None:
         ("notes_1.2.3.txt", "notes_1.2.4.txt"),
     ],
 )
-def test_other_numbers_are(one: str, other: str) -> None:
+def test_identity_keeps_other_numbers(one: str, other: str) -> None:
     assert identity(one) != identity(other)
 
 
 @pytest.mark.parametrize("operation", [one for one in Operation if one is not Operation.WINDOW_FOCUS])
-def test_only_titles_have_details(operation: Operation) -> None:
+def test_identity_of_other_operations_is_the_action(operation: Operation) -> None:
     action = Action(operation, "(3) Setup 1.2.3", "place")
     assert action.identity == action

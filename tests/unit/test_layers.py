@@ -54,7 +54,7 @@ INSIDE = {
         "worker.effects worker.predictors worker.resources",
     ),
     "training": (
-        "training.__main__ training.tasks training.base_model",
+        "training.__main__ training.base_model",
         "training.promote",
         "training.evaluation",
         "training.build_version training.pull",

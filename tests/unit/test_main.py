@@ -178,7 +178,7 @@ def test_a_home_that_cannot_be(run: Run, monkeypatch: pytest.MonkeyPatch, name: 
     monkeypatch.setenv("MEMO_HOME", "/dev/null/home")
     done = run(name)
     assert (done.status, done.out) == (2, "")
-    assert done.err == "MEMO_HOME /dev/null/home can't be used (Not a directory); choose a folder you own.\n"
+    assert done.err == "Cannot use MEMO_HOME /dev/null/home (Not a directory); choose a folder you own.\n"
 
 
 @pytest.mark.parametrize("name", ["status", "up", "doctor", "history", "watch", "predict"])
@@ -269,7 +269,7 @@ def test_up_says_that_the_base_model_is_not_there(
 def test_of_two_at_once_the_slower_names_the_other(home: Home) -> None:
     slower = subprocess.Popen(["true"])
     slower.wait()
-    with running.hold(home), pytest.raises(MemoError, match=rf"^MEMO runs already \(process {os.getpid()}\)"):
+    with running.hold(home), pytest.raises(MemoError, match=rf"^MEMO is already running \(process {os.getpid()}\)"):
         _wait_until_ready(slower, home, home.logs / "supervisor.out")
 
 

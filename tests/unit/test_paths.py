@@ -1,4 +1,4 @@
-"""The folder in memory is ours alone, wherever it stands."""
+"""The folder in memory is its owner's alone, wherever it is."""
 
 import os
 import stat
@@ -9,9 +9,7 @@ import pytest
 from memo.core.paths import Home
 
 
-def test_it_stands_in_the_runtime_folder_and_only_its_owner_can_read_it(
-    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_in_memory_is_a_private_runtime_folder(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     found = home.in_memory
     assert found.parent == tmp_path and stat.S_IMODE(found.stat().st_mode) == 0o700
@@ -19,14 +17,14 @@ def test_it_stands_in_the_runtime_folder_and_only_its_owner_can_read_it(
     assert Home(home.root / "other").in_memory != found
 
 
-@pytest.mark.parametrize("made", ["open to others", "a link", "a file"])
-def test_what_is_not_ours_alone_is_not_used(
-    made: str, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("found", ["open to others", "a link", "a file"])
+def test_in_memory_refuses_what_is_not_private(
+    found: str, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     name = home.in_memory.name
     (tmp_path / name).rmdir()
-    match made:
+    match found:
         case "open to others":
             (tmp_path / name).mkdir()
             (tmp_path / name).chmod(0o755)
@@ -35,12 +33,12 @@ def test_what_is_not_ours_alone_is_not_used(
             (tmp_path / name).symlink_to(tmp_path / "elsewhere")
         case "a file":
             (tmp_path / name).touch(mode=0o600)
-    found = Home(home.root).in_memory
-    assert found.parent != tmp_path
-    os.rmdir(found)
+    used = Home(home.root).in_memory
+    assert used.parent != tmp_path
+    os.rmdir(used)
 
 
-def test_without_such_a_place_it_stands_in_the_home(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_memory_without_a_place_is_in_the_home(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     monkeypatch.setattr(Path, "lstat", lambda self: (_ for _ in ()).throw(OSError("no such place")))
     assert home.in_memory == home.run / "memory"

@@ -1,4 +1,4 @@
-"""Pauses: how they begin and end, what they cover, and what is done where their file can't be read."""
+"""Pauses: their start, end and span, and the pause that a file which cannot be read stands for."""
 
 import os
 import stat
@@ -34,13 +34,13 @@ def covered(home: Home, at: datetime) -> bool:
     return any(pause.covers(at) for pause in pauses.read(home))
 
 
-def test_without_a_pause_there_is_none(home: Home) -> None:
+def test_current_without_a_pause_is_none(home: Home) -> None:
     assert pauses.read(home) == [] and pauses.current(home) is None
     pauses.end(home)
     assert not home.paused.exists()
 
 
-def test_a_pause_ends_by_itself_and_what_was_done_in_it_stays_covered(home: Home, clock: type[Clock]) -> None:
+def test_pause_with_a_span_ends_and_stays_covered(home: Home, clock: type[Clock]) -> None:
     made = pauses.begin(home, timedelta(minutes=30))
     assert made.ends and made.until == NOW + timedelta(minutes=30)
     assert pauses.current(home) == made
@@ -50,7 +50,7 @@ def test_a_pause_ends_by_itself_and_what_was_done_in_it_stays_covered(home: Home
         assert covered(home, at) is expected
 
 
-def test_a_pause_without_an_end_is_ended(home: Home, clock: type[Clock]) -> None:
+def test_pause_without_a_span_lasts_until_it_is_ended(home: Home, clock: type[Clock]) -> None:
     assert not pauses.begin(home, None).ends
     clock.at = NOW + timedelta(days=400)
     assert pauses.current(home)
@@ -59,7 +59,7 @@ def test_a_pause_without_an_end_is_ended(home: Home, clock: type[Clock]) -> None
     assert covered(home, clock.at - SECOND) and not covered(home, clock.at)
 
 
-def test_the_last_word_counts_and_no_time_is_lost(home: Home, clock: type[Clock]) -> None:
+def test_begin_replaces_the_pause_and_loses_no_time(home: Home, clock: type[Clock]) -> None:
     pauses.begin(home, timedelta(minutes=30))
     clock.at = NOW + timedelta(minutes=10)
     pauses.begin(home, None)
@@ -73,7 +73,7 @@ def test_the_last_word_counts_and_no_time_is_lost(home: Home, clock: type[Clock]
     assert not covered(home, clock.at)
 
 
-def test_an_act_is_covered_in_the_second_in_which_a_pause_begins(home: Home, clock: type[Clock]) -> None:
+def test_pause_covers_the_whole_second_of_its_start(home: Home, clock: type[Clock]) -> None:
     clock.at = NOW + timedelta(milliseconds=700)
     pauses.begin(home, timedelta(minutes=1))
     assert covered(home, NOW), "a line gives whole seconds"
@@ -93,7 +93,7 @@ def test_an_act_is_covered_in_the_second_in_which_a_pause_begins(home: Home, clo
         "\xff",
     ],
 )
-def test_a_file_that_says_nothing_is_a_pause_until_it_is_ended(text: str, home: Home) -> None:
+def test_read_takes_an_invalid_file_for_an_endless_pause(text: str, home: Home) -> None:
     home.paused.write_bytes(text.encode("latin-1"))
     pause = pauses.current(home)
     assert pause and not pause.ends and pause.covers(NOW - timedelta(days=9999))
@@ -101,18 +101,18 @@ def test_a_file_that_says_nothing_is_a_pause_until_it_is_ended(text: str, home: 
     assert pauses.read(home) == []
 
 
-def test_a_file_that_is_none_is_a_pause(home: Home) -> None:
+def test_read_takes_a_folder_for_an_endless_pause(home: Home) -> None:
     home.paused.mkdir()
     assert pauses.current(home)
 
 
-def test_the_file_is_its_owners_alone(home: Home) -> None:
+def test_begin_writes_a_file_of_its_owner_alone(home: Home) -> None:
     pauses.begin(home, None)
     assert stat.S_IMODE(os.stat(home.paused).st_mode) == 0o600
     assert sorted(path.name for path in home.root.iterdir() if "paused" in path.name) == ["paused"]
 
 
-def test_a_pause_without_an_end_goes_on_though_the_clock_is_set_back(home: Home, clock: type[Clock]) -> None:
+def test_current_survives_a_clock_that_is_set_back(home: Home, clock: type[Clock]) -> None:
     made = pauses.begin(home, None)
     clock.at = NOW - timedelta(days=1)
     assert pauses.current(home) == made

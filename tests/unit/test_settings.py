@@ -1,4 +1,4 @@
-"""Settings: where they come from, what is wrong with them, and the folder in which all stands."""
+"""Settings: their sources, the errors that name a wrong one, and the home folder."""
 
 import re
 import tomllib
@@ -20,7 +20,7 @@ from memo.stack.spawn import PARENT
 
 
 def wrong(*words: str, **flags: Any) -> str:
-    """The one sentence or two that the settings in force end in; it holds these words."""
+    """Load wrong settings; return the error, which contains these words."""
     with pytest.raises(UsageError) as raised:
         Settings.load(**flags)
     said = str(raised.value)
@@ -29,14 +29,14 @@ def wrong(*words: str, **flags: Any) -> str:
     return said
 
 
-def test_defaults_serve_without_a_file(home: Home) -> None:
+def test_load_without_a_file_gives_the_defaults(home: Home) -> None:
     settings = Settings.load()
     assert (settings.scope, settings.language, settings.window.size) == (default_scope(), "en", 5)
     assert (settings.database_url, settings.broker_url, settings.timezone) == ("", "", "")
     assert not home.config.exists()
 
 
-def test_flags_go_before_environment_before_file_before_defaults(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_ranks_flags_environment_file_and_defaults(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     home.config.write_text('[predict]\ntop = 2\nstale_s = 2\nevery = "a@b"\n')
     monkeypatch.setenv("MEMO_PREDICT__TOP", "3")
     monkeypatch.setenv("MEMO_PREDICT__STALE_S", "3")
@@ -45,7 +45,7 @@ def test_flags_go_before_environment_before_file_before_defaults(home: Home, mon
     assert Settings.load().train.seed == 0
 
 
-def test_the_environment_names_keys_and_tables(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_reads_keys_and_tables_of_the_environment(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMO_LANGUAGE", "zh")
     monkeypatch.setenv("MEMO_SCHEDULE__RETRAIN_EVERY", "60")
     monkeypatch.setenv("MEMO_DISPATCH__ROUTES", '{"web_visit": ["log"]}')
@@ -76,9 +76,9 @@ def test_the_environment_names_keys_and_tables(home: Home, monkeypatch: pytest.M
         ('[privacy]\nfolders = ["~/private/*"]', "privacy.folders.0"),
     ],
 )
-def test_a_wrong_key_or_value_in_the_file_is_named_with_its_place(toml: str, key: str, home: Home) -> None:
+def test_load_names_a_wrong_key_of_the_file(toml: str, key: str, home: Home) -> None:
     home.config.write_text(toml)
-    said = wrong(f"Setting {key}", f"Mend it in {home.config} or in MEMO_")
+    said = wrong(f"Setting {key}", f"Correct it in {home.config} or in MEMO_")
     assert "Value error" not in said
 
 
@@ -93,7 +93,7 @@ def test_a_wrong_key_or_value_in_the_file_is_named_with_its_place(toml: str, key
         ("MEMO_MODEL__DEVICE", "tpu", "model.device"),
     ],
 )
-def test_a_wrong_key_or_value_in_the_environment_is_named_with_its_place(
+def test_load_names_a_wrong_key_of_the_environment(
     name: str, value: str, key: str, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -101,15 +101,13 @@ def test_a_wrong_key_or_value_in_the_environment_is_named_with_its_place(
 
 
 @pytest.mark.parametrize("name", ["MEMO_WINDOW", "MEMO_DISPATCH__ROUTES"])
-def test_a_table_in_the_environment_that_is_no_json_is_one_sentence(
-    name: str, home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_load_names_a_variable_that_is_not_json(name: str, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "{nope")
     wrong("environment", "JSON", name.split("_")[1].lower())
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"),
+    ("name", "nearest"),
     [
         ("MEMO_PREDCIT__TOP", "MEMO_PREDICT__TOP"),
         ("MEMO_PREDICT_TOP", "MEMO_PREDICT__TOP"),
@@ -119,58 +117,58 @@ def test_a_table_in_the_environment_that_is_no_json_is_one_sentence(
         ("MEMO_", "MEMO_"),
     ],
 )
-def test_a_variable_that_is_no_setting_is_refused_with_the_nearest_one(
-    name: str, meant: str, home: Home, monkeypatch: pytest.MonkeyPatch
+def test_load_refuses_an_unknown_variable_with_the_nearest(
+    name: str, nearest: str, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, "3")
-    wrong(f"{name} in the environment is no setting; write {meant}")
+    wrong(f"{name} in the environment is not a setting; write {nearest}")
 
 
-def test_variables_of_ours_that_are_no_settings_are_left_alone(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_ignores_variables_that_are_not_settings(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (PARENT, "MEMO_TEST_STRICT", "MEMO_EVENT_FILES", "MEMORY", "memo_x"):
         monkeypatch.setenv(name, "x")
     monkeypatch.setenv("MEMO_DISPATCH__ROUTES__WEB_VISIT", '["log"]')
     assert Settings.load().dispatch.routes == {"web_visit": ["log"]}
 
 
-def test_a_key_that_is_unknown_is_said_to_be(home: Home) -> None:
+def test_load_refuses_an_unknown_key(home: Home) -> None:
     home.config.write_text("[privacy]\napp = ['signal']\n")
-    wrong("Setting privacy.app is wrong: there is none of this name")
+    wrong("Setting privacy.app is wrong: there is no setting of this name")
 
 
-def test_a_wrong_flag_is_named(home: Home) -> None:
+def test_load_names_a_wrong_flag(home: Home) -> None:
     wrong("Setting scope is wrong", scope="a/b")
 
 
 @pytest.mark.parametrize("toml", ["window =", "[window", "a = 1\na = 2", "a = " + "[" * 5000])
-def test_invalid_toml_is_one_sentence(toml: str, home: Home) -> None:
+def test_load_refuses_invalid_toml(toml: str, home: Home) -> None:
     home.config.write_text(toml)
-    wrong(f"{home.config} is not valid TOML (", "mend")
+    wrong(f"{home.config} is not valid TOML (", "correct that line")
 
 
-def test_a_file_that_is_not_utf8_is_one_sentence(home: Home) -> None:
+def test_load_refuses_a_file_that_is_not_utf8(home: Home) -> None:
     home.config.write_bytes(b'scope = "\xff"')
-    wrong(f"{home.config} can't be read (", "mend or remove it")
+    wrong(f"Cannot read {home.config} (", "correct or remove it")
 
 
-def test_a_folder_in_the_place_of_the_file_is_one_sentence(home: Home) -> None:
+def test_load_refuses_a_folder_in_place_of_the_file(home: Home) -> None:
     home.config.mkdir()
-    wrong(f"{home.config} is no file; remove it")
+    wrong(f"{home.config} is not a file; remove it")
 
 
-def test_a_file_that_may_not_be_read_is_one_sentence(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_refuses_a_file_without_permission(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("memo.core.settings.TomlConfigSettingsSource", refuse)
-    wrong(f"{home.config} can't be read (", "Permission denied")
+    wrong(f"Cannot read {home.config} (", "Permission denied")
 
 
 def uncommented(toml: str) -> str:
     return re.sub(r"^# (?=\[|\w+ = )", "", toml, flags=re.M)
 
 
-def test_the_default_file_changes_nothing_commented_or_not(home: Home) -> None:
+def test_default_toml_changes_nothing_commented_or_not(home: Home) -> None:
     before = Settings.load()
     home.config.write_text(default_toml(), encoding="utf-8")
     assert tomllib.loads(default_toml()) == {}
@@ -179,7 +177,7 @@ def test_the_default_file_changes_nothing_commented_or_not(home: Home) -> None:
     assert Settings.load() == before
 
 
-def test_the_default_file_has_every_key_with_its_meaning() -> None:
+def test_default_toml_explains_every_key() -> None:
     written = tomllib.loads(uncommented(default_toml()))
     assert list(written) == list(Settings.model_fields)
     for name, section in Settings().__dict__.items():
@@ -190,23 +188,23 @@ def test_the_default_file_has_every_key_with_its_meaning() -> None:
 
 
 @pytest.mark.parametrize("scope", ["ada@host", "名@主机", "a", "replay@x.y", "a b"])
-def test_a_scope_may_have_any_name_that_a_folder_can_have(scope: str, home: Home) -> None:
+def test_scope_accepts_any_name_of_a_folder(scope: str, home: Home) -> None:
     assert Settings.load(scope=scope).scope == scope
     assert re.fullmatch(SCOPE_PATTERN, scope)
 
 
 @pytest.mark.parametrize("scope", ["", ".", "..", ".a", "a/b", "/a", "a\\b", "a\n", "a\0b"])
-def test_a_scope_that_is_no_folders_name_is_refused(scope: str, home: Home) -> None:
+def test_scope_refuses_what_cannot_name_a_folder(scope: str, home: Home) -> None:
     wrong("Setting scope is wrong", scope=scope)
     assert not re.fullmatch(SCOPE_PATTERN, scope)
 
 
-def test_the_zone_is_the_one_named_or_this_machines(home: Home) -> None:
+def test_zone_is_the_one_set_or_this_machines(home: Home) -> None:
     assert Settings.load(timezone="Asia/Shanghai").zone == ZoneInfo("Asia/Shanghai")
     assert Settings.load().zone is not None
 
 
-def test_the_home_is_ours_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_home_folders_are_their_owners_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMO_HOME", str(tmp_path / "deep" / "home"))
     home = Home.find()
     for folder in (home.root, home.run, home.logs, home.models, home.inbox, home.rejects):
@@ -216,7 +214,7 @@ def test_the_home_is_ours_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert Home.find() == home
 
 
-def test_the_settings_file_is_ours_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Home) -> None:
+def test_settings_file_is_its_owners_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Home) -> None:
     monkeypatch.delenv("MEMO_HOME")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "deep"))
     _write_settings(home)
@@ -224,7 +222,7 @@ def test_the_settings_file_is_ours_alone(tmp_path: Path, monkeypatch: pytest.Mon
     assert (home.config, modes) == (tmp_path / "deep" / "memo" / "memo.toml", [0o700, 0o600])
 
 
-def test_the_home_may_be_relative_to_the_user_or_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_home_may_be_relative_to_the_user_or_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     for named in ("~/a", "a"):
@@ -233,7 +231,7 @@ def test_the_home_may_be_relative_to_the_user_or_the_folder(tmp_path: Path, monk
 
 
 @pytest.mark.parametrize("named", [None, ""])
-def test_without_memo_home_the_platforms_folders_serve(
+def test_home_without_memo_home_is_the_platforms_folder(
     named: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
@@ -247,7 +245,7 @@ def test_without_memo_home_the_platforms_folders_serve(
     assert home.root.is_relative_to(tmp_path) and home.config.is_relative_to(tmp_path)
 
 
-def test_a_home_that_cannot_be_used_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_home_that_cannot_be_used_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     for named in (
         str(tmp_path / "file"),
@@ -257,6 +255,6 @@ def test_a_home_that_cannot_be_used_is_one_sentence(tmp_path: Path, monkeypatch:
         "~nobody-here",
     ):
         monkeypatch.setenv("MEMO_HOME", named)
-        for door in (Home.find, Settings.load):
-            with pytest.raises(UsageError, match=f"^MEMO_HOME {named} can't be used \\(.+\\); (choose|write)"):
-                door()
+        for read in (Home.find, Settings.load):
+            with pytest.raises(UsageError, match=f"^Cannot use MEMO_HOME {named} \\(.+\\); (choose|write)"):
+                read()

@@ -1,4 +1,4 @@
-"""The domain of an address: the same name for a site however it is written, and nothing else of it."""
+"""The domain of an address: one name for a site, however its address is written."""
 
 import pytest
 
@@ -36,5 +36,5 @@ from memo.core.sites import domain
         ("http://" + "a" * 300 + "/", ""),
     ],
 )
-def test_a_domain_is_what_people_read(url: str, expected: str) -> None:
+def test_domain_is_the_host_as_people_read_it(url: str, expected: str) -> None:
     assert domain(url) == expected
