@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, needs_program
 from redis import Redis
-from test_client import _forget_group, message
+from test_client import _delete_queue, message
 from watched import until
 
 from memo.core.events import Action, Operation
@@ -99,7 +99,7 @@ def example(request: pytest.FixtureRequest, home: Home, tmp_path: Path) -> Itera
         settings = {"REDIS": f"{needs_program('redis-cli')} -u {url}"}
         command = ["sh", file, GROUP, "cat"]
     yield Example(command, tmp_path, **settings), url
-    _forget_group(url, GROUP)
+    _delete_queue(url, GROUP)
 
 
 def _came(program: Example, least: int) -> bool:
