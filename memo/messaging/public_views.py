@@ -13,8 +13,7 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 
 Rows = list[tuple[Any, ...]]
-Query = Callable[[str, Sequence[Any]], Rows]
-"""Run a statement with one `?` for each value and return its rows."""
+Query = Callable[[str, Sequence[Any]], Rows]  # runs a statement with one `?` for each value
 
 CONNECT_TIMEOUT_S = 5
 
