@@ -43,7 +43,7 @@ def store(database_url: str, home: Home) -> Iterator[Store]:
 
 
 def happen(store: Store, names: str, scope: str = SCOPE, at: datetime = START) -> list[int]:
-    """Store one start of an app for each letter; the ids of the events."""
+    """Store one start of an app for each letter, and return the ids of the events."""
     repeats = events.Repeats()
     happened = [Event(at + timedelta(seconds=n), Operation.PROCESS_START, name) for n, name in enumerate(names)]
     with store.write() as session:
@@ -53,7 +53,7 @@ def happen(store: Store, names: str, scope: str = SCOPE, at: datetime = START) -
 
 
 def predict(store: Store, event_id: int, **given: Any) -> int:
-    """Store a prediction after an event, with fields changed as given; its id."""
+    """Store a prediction after an event, with the given fields changed, and return its id."""
     fields: dict[str, Any] = {
         "scope": SCOPE,
         "made_at": MADE,
@@ -91,7 +91,7 @@ def read(store: Store, prediction_id: int) -> PredictionRow:
     return found
 
 
-def test_one_answer_for_an_event_and_a_version(store: Store) -> None:
+def test_prediction_is_unique_for_an_event_and_a_version(store: Store) -> None:
     [event] = happen(store, "a")
     predict(store, event)
     with store.read() as session:
@@ -104,7 +104,7 @@ def test_one_answer_for_an_event_and_a_version(store: Store) -> None:
     predict(store, event, model_version="v2")
 
 
-def test_an_outcome_is_written_once(store: Store) -> None:
+def test_outcome_is_written_once(store: Store) -> None:
     first, second, third = happen(store, "abc")
     earlier, later = predict(store, first), predict(store, second)
     with store.read() as session:
