@@ -1,4 +1,4 @@
-"""What a plug-in implements; it needs to import nothing else of MEMO's than `memo`."""
+"""Everything that a plug-in needs of MEMO: a handler, a source or a predictor imports only this module."""
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -8,26 +8,52 @@ from threading import Event as Flag
 from typing import Any, Protocol
 
 from memo.core.errors import MemoError
-from memo.core.events import Action, Event
-from memo.core.predictions import Candidate, Ranking
+from memo.core.events import Action, Event, Operation
+from memo.core.paths import Home
+from memo.core.predictions import Answer, Candidate, Ranking, Upcoming
+from memo.core.settings import Settings
+
+__all__ = [
+    "Action",
+    "Answer",
+    "Batch",
+    "Candidate",
+    "Cost",
+    "DispatchContext",
+    "Emit",
+    "Event",
+    "Handler",
+    "Home",
+    "MemoError",
+    "Note",
+    "NothingToDo",
+    "Operation",
+    "Past",
+    "Predictor",
+    "Ranking",
+    "Settings",
+    "Source",
+    "Stop",
+    "Upcoming",
+]
 
 
 class Predictor(Protocol):
-    """Learns from events in their order and ranks what comes next; knows no store and no queue."""
+    """Learns from events in order and ranks the actions that may come next; knows no store and no queue."""
 
     def learn(self, event: Event) -> None:
-        """Take in the next event of the stream."""
+        """Learn from the next event of the stream."""
 
     def predict(self, window: Sequence[Event], top: int) -> Ranking:
-        """Rank what follows `window`, whose last event is the newest; at most `top` candidates."""
+        """Rank at most `top` actions that may follow `window`, whose last event is the newest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Events that a source has read, and the place from which it goes on once they are stored.
+    """Events read by a source, and the cursor from which it continues once they are stored.
 
-    `cursor` is the source's own JSON; it is committed together with the events, under `cursor_key`. `anew` says that
-    the source begins from the start again: what it then tells a second time is the same, no repeat.
+    `cursor` is JSON of the source's own choice, committed together with the events under `cursor_key`. With `anew`
+    the source starts again from the beginning: events that it repeats are the same ones, not new ones.
     """
 
     events: Sequence[Event]
@@ -38,10 +64,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What a source finds of the time before it watched: put in its place by time, and no predictions follow it.
+    """Events from before the source started to watch: they are ordered by time, and no predictions follow them.
 
-    Events that are stored already are passed over, so a past may be told again. The cursor is committed after the last.
-    Where `operator.length_hint` has a word about their number, `memo sources` shows how far they are read.
+    Events that are stored already are skipped, so a past may be repeated. The cursor is committed after the last one.
+    If `operator.length_hint` knows the number of events, `memo sources` shows the progress.
     """
 
     events: Iterable[Event]
@@ -51,109 +77,101 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a person should know of a source that goes on, and what to do about it; empty where that is over.
+    """A problem of a running source and its remedy; empty once it is solved.
 
-    It is logged, and stands in `memo sources`, so it names no file and no title.
+    It is logged and shown by `memo sources`, so it contains no file names and no titles.
     """
 
     says: str
 
 
 Emit = Callable[[Batch | Past | Note], None]
-"""How a source hands over what it has read; returns once that is stored."""
+"""Hand over events of a source; returns once they are stored."""
 
 
 class Stop(Flag):
-    """Set when a source shall end; select(2) takes it too, and finds it readable from then on."""
+    """Set when a source must end. It can also be passed to select(2): it becomes readable once set."""
 
     def __init__(self) -> None:
         super().__init__()
         self._reads, self._writes = os.pipe()
 
     def fileno(self) -> int:
-        """The descriptor to wait for."""
+        """Return the descriptor to wait for."""
         return self._reads
 
     def set(self) -> None:
-        """Set the flag, and wake whoever waits."""
+        """Set the flag and wake whoever waits."""
         if not self.is_set():
             os.write(self._writes, b"x")
         super().set()
 
 
 class Source(Protocol):
-    """A thing that notices what a person does; made with `(settings, home)`."""
+    """Notices what a person does; constructed with `(settings, home)`."""
 
     name: str
-    watching: Flag
-    """Set once nothing that happens from then on is missed."""
+    watching: Flag  # set once nothing that happens from then on is missed
 
     def missing(self) -> str:
-        """What it lacks on this machine and how to get it, in one sentence; empty where it can run."""
+        """Return one sentence on what the source lacks on this machine and how to get it; empty if it can run."""
 
     def run(self, emit: Emit, cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
-        """Read and emit batches until `stop` is set. `cursor(key)` gives what was last committed under a key."""
+        """Read and emit batches until `stop` is set. `cursor(key)` returns what was last committed under a key."""
 
 
 @dataclass(frozen=True, slots=True)
 class DispatchContext:
-    """What a handler may know of the prediction that it acts on."""
+    """The part of a prediction that its handlers may know."""
 
     prediction_id: int
     scope: str
     made_at: datetime
-    until: datetime
-    """By then the candidate should have come true; what was prepared for it is of no use any more."""
+    until: datetime  # when the candidate should have come true; anything prepared for it is useless after that
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a go costs this machine."""
+    """The cost of one attempt of a handler on this machine."""
 
-    ms: float = 0.0
-    """Work, not waiting."""
+    ms: float = 0.0  # work, without waiting
     read_bytes: int = 0
 
 
 class NothingToDo(MemoError):
-    """A go would do nothing; the words say why."""
+    """An attempt would do nothing; the message says why."""
 
 
 class Handler(Protocol):
-    """Acts on a candidate that passed the gates; made with `(settings, home)`.
+    """Acts on a candidate that passed the gates; constructed with `(settings, home)`.
 
-    Each go is made in a process of the handler's own, unless it is `quick`. What raises is written down and stops no
-    other handler. `accepts` and `cost` are asked in the dispatcher: they answer from memory, and what is heavy is
-    imported by `handle`.
+    Each attempt runs in a process of the handler's own unless the handler is `quick`. An exception is recorded and
+    affects no other handler. `accepts` and `cost` are called in the dispatcher: they must answer from memory, and
+    heavy imports belong in `handle`.
     """
 
     name: str
-    quick: bool = False
-    """Answers within milliseconds and touches nothing outside of MEMO, so that it runs in the dispatcher itself."""
-    noticed: bool = False
-    """A person sees or hears it: it waits for the end of quiet hours and of what fills the screen."""
-    limit_s: float = 10.0
-    """Of a go; its process is killed after that."""
-    per_hour: int | None = None
-    """Goes an hour, where the settings would let it have more."""
+    quick: bool = False  # answers within milliseconds and touches only MEMO, so it runs in the dispatcher itself
+    noticed: bool = False  # a person sees or hears it, so it waits for the end of quiet hours and full-screen windows
+    limit_s: float = 10.0  # an attempt that takes longer is killed with its process
+    per_hour: int | None = None  # most attempts in an hour, if the settings would allow more
 
     def accepts(self, action: Action) -> bool:
-        """Whether this is an action that the handler can do something about."""
+        """Return whether the handler can act on this action."""
         return True
 
     def cost(self, candidate: Candidate, context: DispatchContext) -> Cost:
-        """What a go would cost. Raises NothingToDo where it would do nothing: it is stopped then, with these words."""
+        """Return the cost of an attempt. Raises NothingToDo, with the reason, if it would do nothing."""
         return Cost()
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
-        """Act; what is returned, JSON, is kept with the dispatch.
+        """Act, and return a JSON object that is stored with the dispatch.
 
-        Four keys have a meaning: `ms` and `read_bytes`, what the go did cost where that is known better than before;
-        `gain_s`, the seconds that it saves if the candidate comes true; `answer`, a `memo.predictions.Answer` that a
-        person gave.
+        Four keys have a meaning: `ms` and `read_bytes`, the measured cost if it is known better than before; `gain_s`,
+        the seconds saved if the candidate comes true; `answer`, the `Answer` of a person.
         """
         raise NotImplementedError
 
     def expire(self, result: Mapping[str, Any]) -> None:
-        """The time of a go is over and the candidate did not come true: take back what was prepared."""
+        """Undo what an attempt prepared: its time is over and the candidate did not come true."""
         return None

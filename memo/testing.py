@@ -1,4 +1,4 @@
-"""Doubles for tests, shipped beside the real things."""
+"""Test doubles, shipped with the real implementations."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from memo.core.predictions import Candidate, Ranking
 
 
 class ScriptedPredictor:
-    """Implements `memo.protocols.Predictor`: what was learned last comes first. Counts what it is asked to do."""
+    """A `memo.protocols.Predictor` that ranks the actions learned last first and counts its calls."""
 
     def __init__(self) -> None:
         self.learned = 0
@@ -22,7 +22,7 @@ class ScriptedPredictor:
             self._recent[event.action] = event
 
     def predict(self, window: Sequence[Event], top: int) -> Ranking:
-        """The newest actions, each half as probable as the one before."""
+        """Rank the newest actions, each half as probable as the one before."""
         self.asked += 1
         newest = list(reversed(self._recent.values()))[:top]
         return Ranking(

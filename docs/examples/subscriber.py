@@ -1,6 +1,7 @@
-"""Prints what probably comes next, one JSON line for each prediction: python subscriber.py GROUP [BROKER_URL].
+"""Print what probably comes next, one JSON line for each prediction: python subscriber.py GROUP [BROKER_URL].
 
-Start it late, kill it, start it again: what its group has not finished comes again. It needs MEMO's environment.
+Start it late, kill it, start it again: messages that its group has not finished come again.
+It needs MEMO's environment.
 """
 
 import json
@@ -11,7 +12,7 @@ from memo.client import subscribe
 group, *url = sys.argv[1:]
 for prediction in subscribe(group=group, url=url[0] if url else None):
     best = prediction["candidates"][:1]
-    line = json.dumps({"id": prediction["id"], "next": [one["text"] for one in best]})
-    sys.stdout.write(line + "\n")  # in one piece, also where Python does not buffer
+    line = json.dumps({"id": prediction["id"], "next": [candidate["text"] for candidate in best]})
+    sys.stdout.write(line + "\n")  # in one write, also if Python does not buffer
     sys.stdout.flush()
-    # Asking for the next one tells the broker that this one is done. It may come twice: its id is its key.
+    # Requesting the next message acknowledges this one. A message may come twice: its id is its key.

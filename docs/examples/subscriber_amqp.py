@@ -1,6 +1,6 @@
-"""The same on RabbitMQ without MEMO (pip install kombu): python subscriber_amqp.py GROUP amqp://USER:PASSWORD@HOST//.
+"""Print predictions from RabbitMQ without MEMO: python subscriber_amqp.py GROUP amqp://USER:PASSWORD@HOST//.
 
-The queue is durable: what comes while nobody reads waits in it, and what was not acknowledged comes again.
+It needs only kombu. The queue is durable: messages wait in it for a reader, and unacknowledged ones come again.
 """
 
 import json
@@ -12,7 +12,7 @@ from kombu.mixins import ConsumerMixin
 
 
 class Subscriber(ConsumerMixin):
-    """Reads one group's queue, and connects again where the broker goes away."""
+    """Reads one group's queue, and reconnects when the broker has gone away."""
 
     def __init__(self, connection: Any, group: str) -> None:
         self.connection = connection
@@ -20,15 +20,15 @@ class Subscriber(ConsumerMixin):
         self.queue = Queue(f"memo.predictions.{group}", exchange, routing_key="#", durable=True)
 
     def get_consumers(self, consumer: Any, channel: Any) -> list[Any]:
-        """One, that holds 10 messages at most."""
+        """Return one consumer that holds at most 10 messages."""
         return [consumer([self.queue], on_message=self.work, accept=["json"], prefetch_count=10)]
 
     def work(self, message: Any) -> None:
-        """Print it, and only then say that it is done. It may come twice: its id is its key."""
+        """Print a message, then acknowledge it. It may come twice: its id is its key."""
         prediction = json.loads(message.body)
         best = prediction["candidates"][:1]
-        line = json.dumps({"id": prediction["id"], "next": [one["text"] for one in best]})
-        sys.stdout.write(line + "\n")  # in one piece, also where Python does not buffer
+        line = json.dumps({"id": prediction["id"], "next": [candidate["text"] for candidate in best]})
+        sys.stdout.write(line + "\n")  # in one write, also if Python does not buffer
         sys.stdout.flush()
         message.ack()
 

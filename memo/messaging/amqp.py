@@ -1,9 +1,9 @@
-"""A queue on the AMQP exchange."""
+"""Read predictions from a queue on the AMQP exchange."""
 
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from memo.messaging.feed import SHARE, translate_errors
+from memo.messaging.feed import SHARED_BATCH, translate_errors
 from memo.messaging.message import EXCHANGE, amqp_connection, topic_exchange
 
 if TYPE_CHECKING:
@@ -11,57 +11,57 @@ if TYPE_CHECKING:
 
 
 class TopicFeed:
-    """A queue bound to all scopes: durable and shared where it has a group, else gone with its reader."""
+    """A queue of all scopes: durable and shared if it has a group, else deleted with its reader."""
 
     def __init__(self, url: str, group: str | None) -> None:
         self._url, self._group = url, group
+        self.is_shared = group is not None
         self._connection: Connection | None = None
         self._consumer: Consumer | None = None
-        self._came: list[tuple[Any, str | bytes]] = []
+        self._received: list[tuple[Any, str | bytes]] = []
 
     def open(self) -> None:
-        """Connect, declare the queue and begin to receive."""
+        """Connect, declare the queue and start to receive."""
         from kombu import Queue
 
         self.close()
-        shared = self._group is not None
         queue = Queue(
-            f"{EXCHANGE}.{self._group}" if shared else "",
+            f"{EXCHANGE}.{self._group}" if self.is_shared else "",
             topic_exchange(),
             routing_key="#",
-            durable=shared,
-            exclusive=not shared,
-            auto_delete=not shared,
+            durable=self.is_shared,
+            exclusive=not self.is_shared,
+            auto_delete=not self.is_shared,
         )
         with translate_errors():
             self._connection = amqp_connection(self._url)
             self._consumer = self._connection.Consumer(
-                [queue], on_message=self._take, no_ack=not shared, prefetch_count=SHARE, accept=["json"]
+                [queue], on_message=self._take, no_ack=not self.is_shared, prefetch_count=SHARED_BATCH, accept=["json"]
             )
             self._consumer.consume()
 
     def _take(self, message: "Message") -> None:
-        self._came.append((message, message.body))
+        self._received.append((message, message.body))
 
     def read(self, wait_s: float) -> list[tuple[Any, str | bytes]]:
-        """What the broker has sent."""
+        """Return the messages that the broker has sent."""
         assert self._connection is not None, "open first"
         with translate_errors(), suppress(TimeoutError):
             self._connection.drain_events(timeout=wait_s)
-        came, self._came = self._came, []
-        return came
+        received, self._received = self._received, []
+        return received
 
     def missed(self) -> None:
-        """A queue drops nothing."""
+        """Return None: a queue drops nothing."""
 
     def done(self, token: Any) -> None:
-        """Acknowledge it."""
-        if self._group is not None:
+        """Acknowledge a message of a shared queue."""
+        if self.is_shared:
             with translate_errors():
                 token.ack()
 
     def close(self) -> None:
-        """Give the connection back; the broker sends again what was not acknowledged."""
+        """Close the connection; the broker sends unacknowledged messages again."""
         if self._connection is not None:
             self._connection.release()
-        self._connection, self._came = None, []
+        self._connection, self._received = None, []

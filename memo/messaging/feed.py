@@ -1,4 +1,4 @@
-"""A feed of prediction messages: what the Redis stream and the AMQP queue have in common."""
+"""A feed of prediction messages: the interface that the Redis stream and the AMQP queue have in common."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,8 +7,7 @@ from typing import Any, Protocol
 
 from memo.core.errors import MemoError
 
-SHARE = 10
-"""Messages fetched at once by a reader that shares them with others."""
+SHARED_BATCH = 10  # messages fetched at once by a reader that shares them with others
 
 
 class BrokerUnavailable(MemoError):
@@ -17,7 +16,7 @@ class BrokerUnavailable(MemoError):
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """What a client library raises, as one kind of error."""
+    """Raise the errors of any client library as BrokerUnavailable."""
     try:
         yield
     except MemoError:
@@ -29,19 +28,22 @@ def translate_errors() -> Iterator[None]:
 
 
 class Feed(Protocol):
-    """A place in the flow of messages; after BrokerUnavailable it can be opened again."""
+    """A position in the flow of messages. Every method but `close` may raise BrokerUnavailable; then open it again."""
+
+    is_shared: bool
+    """Whether several readers share the messages."""
 
     def open(self) -> None:
-        """Connect. What is published from now on will be read. Raises BrokerUnavailable."""
+        """Connect; messages published from now on will be read."""
 
     def read(self, wait_s: float) -> list[tuple[Any, str | bytes]]:
-        """What came, each with what `done` takes; waits at most so long. Raises BrokerUnavailable."""
+        """Return new messages, each with the token for `done`; wait at most `wait_s` seconds for them."""
 
     def done(self, token: Any) -> None:
-        """The consumer has finished with it. Raises BrokerUnavailable."""
+        """Acknowledge a message."""
 
     def missed(self) -> datetime | None:
-        """Return since when the broker may have dropped unread messages, once, else None. Raises BrokerUnavailable."""
+        """Return since when the broker may have dropped unread messages, once, else None."""
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""

@@ -1,4 +1,4 @@
-"""Predictions as messages, by docs/schemas/prediction.v1.json: on a Redis stream, or on an AMQP topic exchange."""
+"""Prediction messages (docs/schemas/prediction.v1.json), and publishing them on a Redis stream or an AMQP exchange."""
 
 import json
 import re
@@ -17,24 +17,20 @@ if TYPE_CHECKING:
     from redis import Redis
 
 SCHEMA = "prediction.v1"
-STREAM = "memo:predictions"
-"""Key of the Redis stream; each entry has the one field `FIELD`."""
-FIELD = "json"
-EXCHANGE = "memo.predictions"
-"""Durable topic exchange; the routing key is `routing_key(scope)`."""
-MAX_STREAM = 10_000
-"""About so many messages are kept on the stream."""
-MAX_LIST = 200
-"""Entries of each list in a message."""
+STREAM = "memo:predictions"  # key of the Redis stream
+FIELD = "json"  # the only field of its entries
+MAX_STREAM = 10_000  # messages kept on the stream, approximately
+EXCHANGE = "memo.predictions"  # durable topic exchange; the routing key is `routing_key(scope)`
+MAX_LIST = 200  # entries of each list in a message
 TIMEOUT_S = 5
 
 
 class PublishError(MemoError):
-    """The broker did not take the messages."""
+    """The broker did not accept the messages."""
 
 
 class Predicted(Protocol):
-    """A prediction as it stands in its row."""
+    """The fields of a stored prediction that go into its message."""
 
     id: int
     scope: str
@@ -47,71 +43,74 @@ class Predicted(Protocol):
 
 
 class SettledPrediction(NamedTuple):
-    """An earlier prediction that this one's news settles: `event` is what truly came, `rank` its place or None."""
+    """An earlier prediction and its outcome."""
 
     id: int
-    rank: int | None
-    event: Event
+    rank: int | None  # of the event among the candidates, from 1; None if it was not among them
+    event: Event  # the next event that happened
 
 
 def prediction_message(
     prediction: Predicted, event: Event, settled: Sequence[SettledPrediction], language: Language
 ) -> dict[str, Any]:
-    """The message of a prediction made after `event`, the newest of its window."""
+    """Return the message of a prediction made after `event`, the newest of its window."""
     return {
         "schema": SCHEMA,
         "id": prediction.id,
         "scope": prediction.scope,
         "made_at": prediction.made_at.isoformat(),
         "model": prediction.model_version,
-        "event": _happened(event, language) | {"at": event.at.isoformat()},
+        "event": _event_as_dict(event, language) | {"at": event.at.isoformat()},
         "candidates": prediction.candidates[:MAX_LIST],
         "upcoming": prediction.upcoming[:MAX_LIST],
         "new_probability": round(prediction.new_probability, 6),
         "latency_ms": round(prediction.latency_ms, 3),
-        "settled": [{"id": one.id, "rank": one.rank} | _happened(one.event, language) for one in settled[-MAX_LIST:]],
+        "settled": [
+            {"id": earlier.id, "rank": earlier.rank} | _event_as_dict(earlier.event, language)
+            for earlier in settled[-MAX_LIST:]
+        ],
     }
 
 
-def _happened(event: Event, language: Language) -> dict[str, Any]:
+def _event_as_dict(event: Event, language: Language) -> dict[str, Any]:
     return {"text": write(event, language), "action": action_as_dict(event.action)}
 
 
 def encode(message: dict[str, Any]) -> bytes:
-    """A message as it travels: UTF-8 JSON."""
+    """Return a message as UTF-8 JSON."""
     return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def routing_key(scope: str) -> str:
-    """A scope as one word of a topic: what has a meaning there becomes `_`; at most 255 bytes."""
+    """Return a scope as one word of a topic, at most 255 bytes; characters with a meaning there become `_`."""
     return re.sub(r"[.*#\s]", "_", scope).encode("utf-8", "replace")[:255].decode("utf-8", "ignore")
 
 
 class Publisher:
-    """Sends messages to a broker; connects at the first one, and again after a failure."""
+    """Sends messages to a broker; connects at the first message, and again after a failure."""
 
     def __init__(self, url: str) -> None:
         self._broker = _RedisStream(url) if is_redis(url) else _Topic(url)
 
     def publish(self, messages: Sequence[dict[str, Any]]) -> None:
-        """Send all, in order. Raises PublishError, within some seconds, where the broker does not take them."""
+        """Send all messages in order. Raises PublishError within seconds if the broker does not accept them."""
         try:
             self._broker.send(messages)
-        except Exception:  # a connection that died while it was idle tells so only now
+        except Exception:  # the connection may have died while it was idle
             self.close()
-            self._send_anew(messages)
+            self._send_again(messages)
 
-    def _send_anew(self, messages: Sequence[dict[str, Any]]) -> None:
+    def _send_again(self, messages: Sequence[dict[str, Any]]) -> None:
         try:
             self._broker.send(messages)
         except Exception as error:  # each client library has many of its own
             self.close()
             raise PublishError(
-                f"The broker does not take predictions ({type(error).__name__}: {error}); see `memo doctor`."
+                f"The broker does not accept predictions ({type(error).__name__}: {error}); see `memo doctor`."
             ) from error
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         self._broker.close()
 
 
@@ -163,7 +162,7 @@ class _Topic:
 
 
 def redis_client(url: str) -> "Redis":
-    """A client of a Redis broker that fails at once: who calls it comes back by itself."""
+    """Return a client of a Redis broker that does not retry: its callers do."""
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
@@ -175,7 +174,7 @@ def redis_client(url: str) -> "Redis":
 
 
 def amqp_connection(url: str) -> "Connection":
-    """A connection to an AMQP broker whose every wait is bounded; it is opened at first use."""
+    """Return a connection to an AMQP broker with a timeout for every wait; it opens at first use."""
     from kombu import Connection
 
     retries = {"max_retries": 1, "interval_start": 0}
@@ -184,7 +183,7 @@ def amqp_connection(url: str) -> "Connection":
 
 
 def topic_exchange() -> "Exchange":
-    """Where predictions are published on an AMQP broker."""
+    """Return the exchange to which predictions are published on an AMQP broker."""
     from kombu import Exchange
 
     return Exchange(EXCHANGE, type="topic", durable=True)

@@ -5,7 +5,7 @@ from memo.stack.task_queue import is_redis
 
 
 def make_feed(url: str, group: str | None) -> Feed:
-    """Return the feed for a broker URL; it connects at `open`."""
+    """Return the feed for a broker URL; it connects when it is opened."""
     from memo.messaging.amqp import TopicFeed
     from memo.messaging.redis_group import GroupFeed
     from memo.messaging.redis_stream import StreamFeed

@@ -1,38 +1,47 @@
-"""The Redis stream, for readers that share it as a consumer group."""
+"""Read predictions from the Redis stream as a consumer group, whose readers share the messages (XREADGROUP)."""
 
 import os
 import socket
 import time
+from contextlib import suppress
 from datetime import datetime
+from itertools import count
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import psutil
 
-from memo.messaging.feed import SHARE, translate_errors
+from memo.messaging.feed import SHARED_BATCH, translate_errors
 from memo.messaging.message import STREAM
 from memo.messaging.redis_stream import BATCH, EntryId, StreamFeed, end_of, entries_of, entry_id, milliseconds
 
 if TYPE_CHECKING:
     from redis import Redis
 
-TAKE_OVER_S = 30.0
-"""So often a reader looks whether another one of its group has died."""
-IDLE_S = 600.0
-"""Whoever holds a message for so long is taken to be dead, where it can't be seen whether its process lives."""
+TAKE_OVER_S = 30.0  # between looks for ended readers
+IDLE_S = 600.0  # a reader silent for this long counts as ended, on whichever machine it runs
+PENDING = "0"  # position before all messages that this reader has not acknowledged
+NEW = ">"  # position after everything delivered to the group
+RUN = uuid4().hex[:12]  # distinguishes this process from an earlier one with the same pid, as in a container
+NUMBERS = count()
+CLOSED = f"{STREAM}:closed"  # key of a set: consumers that were closed while they held messages
 
 
 class GroupFeed(StreamFeed):
-    """Readers that share the messages: XREADGROUP. What a dead reader held is read again by another."""
+    """A consumer with a name of its own, which takes over the unacknowledged messages of ended readers."""
 
-    def __init__(self, url: str, group: str) -> None:
+    is_shared = True
+
+    def __init__(self, url: str, group: str, take_over_s: float = TAKE_OVER_S, idle_s: float = IDLE_S) -> None:
         super().__init__(url)
-        self._group = group
-        self._name = f"{socket.gethostname()}:{os.getpid()}"
-        self._looked = 0.0
+        self._group, self._take_over_s, self._idle_s = group, take_over_s, idle_s
+        self._host = socket.gethostname()
+        self._name = f"{self._host}:{os.getpid()}:{RUN}:{next(NUMBERS)}"
+        self._taken_over = 0.0
         self._claimed: EntryId | None = None
 
     def open(self) -> None:
-        """Make the group where it is new, and take over what is pending."""
+        """Create the group if it is new, and take over the messages of ended readers."""
         from redis.exceptions import ResponseError
 
         with translate_errors():
@@ -42,58 +51,88 @@ class GroupFeed(StreamFeed):
             except ResponseError as error:
                 if "BUSYGROUP" not in str(error):
                     raise
+            self._position = PENDING
             self._take_over(client)
 
     def _take_over(self, client: "Redis") -> None:
-        """Of a reader on this machine that has ended, at once; of another, when it has held it for long."""
+        closed = client.smembers(CLOSED)
         for consumer in client.xinfo_consumers(STREAM, self._group):
-            name = os.fsdecode(consumer["name"])
-            host, _, pid = name.rpartition(":")
-            if host == socket.gethostname() and pid.isdecimal() and not psutil.pid_exists(int(pid)):
+            name = consumer["name"]
+            if name in closed and not client.srem(CLOSED, name):
+                continue  # another reader has just taken it over
+            if name in closed or self._has_ended(consumer):
                 self._claim(client, consumername=name)
                 client.xgroup_delconsumer(STREAM, self._group, name)
-        self._claim(client, idle=int(IDLE_S * 1e3))
-        self._position, self._looked = "0", time.monotonic()
+        self._claim(client, idle=milliseconds(self._idle_s))
+        self._taken_over = time.monotonic()
+
+    def _has_ended(self, consumer: dict[str, Any]) -> bool:
+        """Return whether the process of a consumer has ended; on another machine, whether it is idle without work."""
+        host, pid, run, *_ = [*os.fsdecode(consumer["name"]).split(":"), "", ""]
+        if not pid.isdecimal():
+            return False  # a reader other than MEMO's client
+        if host != self._host:
+            return bool(consumer["pending"] == 0 and consumer["idle"] > milliseconds(self._idle_s))
+        return run != RUN if int(pid) == os.getpid() else not psutil.pid_exists(int(pid))
 
     def _claim(self, client: "Redis", **held_by: Any) -> None:
+        """Take over pending messages; XCLAIM skips those that the stream has dropped, so `missed` reports them."""
         idle = held_by.get("idle", 0)
         while held := client.xpending_range(STREAM, self._group, "-", "+", BATCH, **held_by):
             ids: list[Any] = [entry["message_id"] for entry in held]
-            self._claimed = min(
-                self._claimed or entry_id(ids[0]), entry_id(ids[0])
-            )  # one that was trimmed is not handed over
+            oldest = entry_id(ids[0])
+            self._claimed = min(self._claimed or oldest, oldest)
             client.xclaim(STREAM, self._group, self._name, min_idle_time=idle, message_ids=ids, justid=True)
+            self._position = PENDING
 
     def missed(self) -> datetime | None:
-        """What was trimmed before the group read it, or while a reader held it."""
+        """Return since when messages may have been dropped before the group read them or while a reader held them."""
         with translate_errors():
             if self._claimed is not None:
                 claimed, self._claimed = self._claimed, None
-                return self._since(claimed)
-            if self._position == ">":
-                return self._since(self._delivered())
-            held = self._connected.xpending_range(STREAM, self._group, "-", "+", 1, consumername=self._name)
-            return self._since(entry_id(held[0]["message_id"])) if held else None
+                return self._gap_after(claimed)
+            if self._position == NEW:
+                return self._gap_after(self._last_delivered())
+            held = self._pending(self._connected)
+            return self._gap_after(entry_id(held[0]["message_id"])) if held else None
 
-    def _delivered(self) -> EntryId:
-        """The last entry that any reader of the group was given."""
+    def _pending(self, client: "Redis") -> Any:
+        """Return the oldest message that this reader has not acknowledged, in a list."""
+        return client.xpending_range(STREAM, self._group, "-", "+", 1, consumername=self._name)
+
+    def _last_delivered(self) -> EntryId:
+        """Return the last entry delivered to any reader of the group."""
         groups = self._connected.xinfo_groups(STREAM)
         return next(entry_id(one["last-delivered-id"]) for one in groups if os.fsdecode(one["name"]) == self._group)
 
     def read(self, wait_s: float) -> list[tuple[Any, str | bytes]]:
-        """First what was pending, then what is new."""
+        """Return pending messages first, then new ones."""
         with translate_errors():
-            if time.monotonic() - self._looked > TAKE_OVER_S:
+            if time.monotonic() - self._taken_over > self._take_over_s:
                 self._take_over(self._connected)
             reply = self._connected.xreadgroup(
-                self._group, self._name, {STREAM: self._position}, count=SHARE, block=milliseconds(wait_s)
+                self._group, self._name, {STREAM: self._position}, count=SHARED_BATCH, block=milliseconds(wait_s)
             )
         entries = entries_of(reply)
-        if self._position != ">":
-            self._position = entries[-1][0] if entries else ">"
+        if self._position != NEW:
+            self._position = entries[-1][0] if entries else NEW
         return entries
 
     def done(self, token: Any) -> None:
-        """Acknowledge it."""
+        """Acknowledge a message."""
         with translate_errors():
             self._connected.xack(STREAM, self._group, token)
+
+    def close(self) -> None:
+        """Leave the group; messages that were not acknowledged go to another reader."""
+        with suppress(Exception):  # without a broker, others notice when this process has ended
+            if self._client is not None:
+                self._leave(self._client)
+        super().close()
+
+    def _leave(self, client: "Redis") -> None:
+        if self._pending(client):
+            client.sadd(CLOSED, self._name)
+            client.pexpire(CLOSED, milliseconds(self._idle_s))
+        else:
+            client.xgroup_delconsumer(STREAM, self._group, self._name)

@@ -1,4 +1,4 @@
-"""The Redis stream, for readers of their own."""
+"""Read predictions from the Redis stream, each reader all of them (XREAD)."""
 
 import os
 from datetime import UTC, datetime
@@ -10,31 +10,32 @@ from memo.messaging.message import STREAM, redis_client
 if TYPE_CHECKING:
     from redis import Redis
 
-BATCH = 100
-"""Messages fetched at once."""
+BATCH = 100  # entries fetched at once
 
 EntryId = tuple[int, int]
-"""Id of an entry of the stream: milliseconds of the broker's clock, and a number."""
+"""Id of an entry: milliseconds of the broker's clock, and a number."""
 
 
 class StreamFeed:
-    """Each reader of its own: XREAD."""
+    """A position of its own in the stream."""
+
+    is_shared = False
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._client: Redis | None = None
         self._position: Any = None
-        self._told: EntryId | None = None
+        self._reported: EntryId | None = None  # a gap after this entry has been reported
 
     def open(self) -> None:
-        """Connect; at the first time, stand behind the newest message."""
+        """Connect; the first time, start after the newest message."""
         with translate_errors():
             client = self._connect()
             if self._position is None:
                 self._position = end_of(client)
 
     def _connect(self) -> "Redis":
-        self.close()
+        self._disconnect()
         self._client = redis_client(self._url)
         return self._client
 
@@ -44,7 +45,7 @@ class StreamFeed:
         return self._client
 
     def read(self, wait_s: float) -> list[tuple[Any, str | bytes]]:
-        """The next messages of the stream."""
+        """Return the next messages of the stream."""
         with translate_errors():
             reply = self._connected.xread({STREAM: self._position}, count=BATCH, block=milliseconds(wait_s))
         entries = entries_of(reply)
@@ -53,36 +54,39 @@ class StreamFeed:
         return entries
 
     def done(self, token: Any) -> None:
-        """Nothing is kept of a plain reader."""
+        """Do nothing: the broker keeps no state of a plain reader."""
 
     def missed(self) -> datetime | None:
-        """The stream keeps a bounded number of messages."""
+        """Return when the last entry read was added if the stream has dropped entries after it."""
         with translate_errors():
-            return self._since(entry_id(self._position))
+            return self._gap_after(entry_id(self._position))
 
-    def _since(self, read: EntryId) -> datetime | None:
-        """When an entry was added, where the stream no longer has what followed it."""
-        if read == self._told or read == (0, 0) or not _begins_after(self._connected, read):
+    def _gap_after(self, read: EntryId) -> datetime | None:
+        """Return when an entry was added if the stream has dropped entries after it; report each gap once."""
+        if read == self._reported or read == (0, 0) or not _begins_after(self._connected, read):
             return None
-        self._told = read
+        self._reported = read
         return datetime.fromtimestamp(read[0] / 1e3, UTC)
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         if self._client is not None:
             self._client.close()
             self._client = None
 
 
 def end_of(client: "Redis") -> Any:
-    """Where what is published from now on begins; the time where nothing was published lately."""
-    seconds, micros = client.time()  # before the look: what comes between is behind it
+    """Return the id after which everything published from now on comes; a time if the stream is empty."""
+    seconds, micros = client.time()  # before the stream is read: an entry added in between comes after it
     newest: Any = client.xrevrange(STREAM, count=1)
     return newest[0][0] if newest else f"{seconds * 1_000 + micros // 1_000 - 1}-0"
 
 
 def _begins_after(client: "Redis", read: EntryId) -> bool:
-    """Whether the stream no longer has what follows an entry."""
+    """Return whether the stream has dropped the entries after this one."""
     first: Any = client.xrange(STREAM, count=1)
     if first:
         return entry_id(first[0][0]) > read
@@ -90,16 +94,16 @@ def _begins_after(client: "Redis", read: EntryId) -> bool:
 
 
 def entry_id(text: Any) -> EntryId:
-    """An id as it can be compared."""
+    """Return an id in a form that can be compared."""
     clock, _, number = os.fsdecode(text).partition("-")
     return int(clock), int(number or 0)
 
 
-def milliseconds(wait_s: float) -> int:
-    """A wait as the broker takes it."""
-    return max(1, int(wait_s * 1e3))  # 0 would wait for ever
+def milliseconds(seconds: float) -> int:
+    """Return a wait in the unit of the broker."""
+    return max(1, int(seconds * 1e3))  # 0 would wait for ever
 
 
 def entries_of(reply: Any) -> list[tuple[Any, str | bytes]]:
-    """The entries of the one stream asked for; one that was trimmed while it was pending has no fields."""
+    """Return the entries of a single stream; one trimmed while it was pending has no fields."""
     return [(number, next(iter((fields or {}).values()), b"")) for _, found in reply for number, fields in found]

@@ -1,14 +1,16 @@
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -24,17 +26,19 @@ from db import migrate
 from db.engine import open_store
 from db.intake import events
 from db.models import EventRow, PredictionRow
-from memo.client import subscribe
+from memo.client import read_feed, subscribe
 from memo.core.errors import MemoError
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from memo.messaging.amqp import TopicFeed
 from memo.messaging.message import EXCHANGE, FIELD, MAX_STREAM, STREAM, Publisher, PublishError, prediction_message
+from memo.messaging.open_feed import make_feed
+from memo.messaging.redis_group import GroupFeed
 from memo.stack.broker import connect
 
 EVENT = Event(datetime(2026, 3, 2, 9, 15, 4, tzinfo=UTC), Operation.PROCESS_START, "Firefox")
-WAIT_S = 60.0
-"""Far more than a message takes; reached only where one is missing."""
+WAIT_S = 60.0  # far longer than a message takes; reached only if one is missing
 
 
 @pytest.fixture(params=["redis", "amqp"])
@@ -71,7 +75,7 @@ def ids(subscription: Iterator[dict[str, Any]], count: int) -> list[int]:
     return [next(subscription)["id"] for _ in range(count)]
 
 
-def test_a_subscriber_gets_what_is_published_after_it_came(url: str) -> None:
+def test_subscribe_yields_messages_published_afterwards(url: str) -> None:
     publish(url, 1)
     subscription = subscribe(url=url, timeout=WAIT_S)
     publish(url, 2, 3)
@@ -79,13 +83,13 @@ def test_a_subscriber_gets_what_is_published_after_it_came(url: str) -> None:
     assert next(subscription) == message(3)
 
 
-def test_a_second_message_of_a_prediction_is_left_out(url: str) -> None:
+def test_subscribe_skips_repeated_messages(url: str) -> None:
     subscription = subscribe(url=url, timeout=WAIT_S)
     publish(url, 1, 2, 1, 2, 3)
     assert ids(subscription, 3) == [1, 2, 3]
 
 
-def test_it_ends_when_nothing_comes_and_when_it_is_told_to(url: str) -> None:
+def test_subscribe_ends_at_timeout_and_at_stop(url: str) -> None:
     assert list(subscribe(url=url, timeout=0.3)) == []
     stop = threading.Event()
     subscription = subscribe(url=url, stop=stop)
@@ -93,21 +97,21 @@ def test_it_ends_when_nothing_comes_and_when_it_is_told_to(url: str) -> None:
     assert list(subscription) == []
 
 
-def test_a_group_reads_on_where_it_stopped(url: str) -> None:
+def test_group_continues_after_a_reader_closes(url: str) -> None:
     group = f"test-{os.getpid()}"
     first = subscribe(url=url, group=group, timeout=WAIT_S)
     publish(url, 1, 2, 3)
-    assert ids(first, 2) == [1, 2]  # asking for 2 ended 1; 2 is still being worked on
+    assert ids(first, 2) == [1, 2]  # requesting 2 acknowledged 1; 2 is still held
     first.close()
     publish(url, 4)
     second = subscribe(url=url, group=group, timeout=WAIT_S)
     assert ids(second, 3) == [2, 3, 4]
     assert list(subscribe(url=url, timeout=0.1)) == []
     second.close()
-    _forget_group(url, group)
+    _delete_queue(url, group)
 
 
-def test_a_dead_reader_of_a_group_leaves_its_message_to_the_next(url: str) -> None:
+def test_group_gives_messages_of_a_dead_reader_to_the_next(url: str) -> None:
     group = f"test-{os.getpid()}"
     subscribe(url=url, group=group).close()
     publish(url, 1, 2)
@@ -120,7 +124,7 @@ def test_a_dead_reader_of_a_group_leaves_its_message_to_the_next(url: str) -> No
     heir = subscribe(url=url, group=group, timeout=WAIT_S)
     assert ids(heir, 2) == [1, 2]
     heir.close()
-    _forget_group(url, group)
+    _delete_queue(url, group)
 
 
 CRASHES = """
@@ -133,12 +137,12 @@ for _ in range(2):
     print(next(messages)["id"], flush=True)
 os._exit(1)
 """
-"""A reader that dies while it works on the second message of many."""
+"""A reader that dies while it holds the second message of many."""
 
 
 @contextmanager
 def crashing(url: str, group: str, host: str = socket.gethostname()) -> Iterator[list[int]]:
-    """Ids that it was given; it has died at the end."""
+    """Yield the ids that the reader received; it has died at the end."""
     words = [sys.executable, "-c", CRASHES, url, group, host]
     reader = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     got: list[int] = []
@@ -149,37 +153,58 @@ def crashing(url: str, group: str, host: str = socket.gethostname()) -> Iterator
     reader.stdout.close()
 
 
-def test_what_a_reader_held_when_it_died_comes_to_one_that_lives(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("memo.messaging.redis_group.TAKE_OVER_S", 0.1)
+def test_group_gives_messages_of_a_dead_reader_to_a_live_one(url: str) -> None:
     group = f"test-{os.getpid()}"
     with crashing(url, group) as given:
         publish(url, *range(1, 9))
     assert given == [1, 2]
-    heir = subscribe(url=url, group=group, timeout=WAIT_S)
+    feed = TopicFeed(url, group) if url.startswith("amqp") else GroupFeed(url, group, take_over_s=0.1)
+    heir = read_feed(feed, timeout=WAIT_S)
     assert ids(heir, 7) == [*range(2, 9)]
     with crashing(url, group) as given:  # now while the other one waits
         publish(url, *range(9, 29))
     rest = [message["id"] for message in islice(heir, 28 - 8 - 1)]
     assert sorted({*rest, given[0]}) == [*range(9, 29)]
     heir.close()
-    _forget_group(url, group)
+    _delete_queue(url, group)
 
 
-def test_a_reader_on_another_machine_is_dead_after_a_long_time(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("memo.messaging.redis_group.TAKE_OVER_S", 0.1)
+def test_group_waits_longer_for_a_reader_on_another_machine(redis_url: str) -> None:
     group = f"test-{os.getpid()}"
     with crashing(redis_url, group, host="elsewhere") as given:
         publish(redis_url, *range(1, 9))
     assert given == [1, 2]
-    heir = subscribe(url=redis_url, group=group, timeout=0.5)
-    assert list(heir) == [], "it may still work on them"
-    monkeypatch.setattr("memo.messaging.redis_group.IDLE_S", 0.2)
-    assert ids(subscribe(url=redis_url, group=group, timeout=WAIT_S), 7) == [*range(2, 9)]
+    heir = read_feed(GroupFeed(redis_url, group, take_over_s=0.1), timeout=0.5)
+    assert list(heir) == [], "it may still hold them"
+    heir = read_feed(GroupFeed(redis_url, group, take_over_s=0.1, idle_s=0.2), timeout=WAIT_S)
+    assert ids(heir, 7) == [*range(2, 9)]
+    late = read_feed(GroupFeed(redis_url, group, idle_s=0.2))
+    assert [name for name in consumers(redis_url, group) if name.startswith("elsewhere")] == []
+    late.close()
+    heir.close()
 
 
-def test_a_group_that_falls_behind_the_stream_gets_the_rest_from_the_store(
-    redis_url: str, stored: Callable[[int], None]
-) -> None:
+def consumers(url: str, group: str) -> list[str]:
+    with connect(url) as client:
+        return [os.fsdecode(consumer["name"]) for consumer in client.xinfo_consumers(STREAM, group)]
+
+
+def test_group_of_one_process_shares_messages_once(redis_url: str) -> None:
+    group = f"test-{os.getpid()}"
+    readers = [read_feed(GroupFeed(redis_url, group, take_over_s=0.0), timeout=WAIT_S) for _ in range(2)]
+    publish(redis_url, *range(1, 41))
+    received = [number for _ in range(20) for reader in readers for number in ids(reader, 1)]
+    assert sorted(received) == [*range(1, 41)]
+    assert len(consumers(redis_url, group)) == 2
+    for reader in readers:
+        reader.close()  # each still holds the message it yielded last
+    late = subscribe(url=redis_url, group=group, timeout=WAIT_S)
+    assert sorted(ids(late, 2)) == sorted(received[-2:])
+    assert len(consumers(redis_url, group)) == 1, "closed readers are removed"
+    late.close()
+
+
+def test_group_behind_the_stream_reads_from_the_store(redis_url: str, stored: Callable[[int], None]) -> None:
     group, client = f"test-{os.getpid()}", connect(redis_url)
     reader = subscribe(url=redis_url, group=group, timeout=WAIT_S)
     publish(redis_url, 1, 2)
@@ -188,19 +213,17 @@ def test_a_group_that_falls_behind_the_stream_gets_the_rest_from_the_store(
     publish(redis_url, *range(3, 7))
     client.xtrim(STREAM, maxlen=0)
     publish(redis_url, 7, 8)
-    assert ids(reader, 3) == [3, 4, 5], "each once, by a reader that only was slow"
+    assert ids(reader, 3) == [3, 4, 5], "each once, by a reader that was only slow"
     reader.close()
     late = subscribe(url=redis_url, group=group, timeout=WAIT_S)
-    assert ids(late, 8) == [*range(1, 9)], "all of that time again, where it is not known what was read"
+    assert ids(late, 8) == [*range(1, 9)], "all of that time again: the broker does not know what was read"
     publish(redis_url, 9)
     assert ids(late, 1) == [9]
     late.close()
     client.close()
 
 
-def test_what_was_trimmed_while_a_reader_held_it_comes_from_the_store(
-    redis_url: str, stored: Callable[[int], None]
-) -> None:
+def test_group_reads_trimmed_pending_messages_from_the_store(redis_url: str, stored: Callable[[int], None]) -> None:
     group, client = f"test-{os.getpid()}", connect(redis_url)
     stored(8)
     with crashing(redis_url, group) as given:
@@ -213,9 +236,7 @@ def test_what_was_trimmed_while_a_reader_held_it_comes_from_the_store(
     heir.close()
 
 
-def test_a_slow_reader_without_a_group_gets_the_rest_from_the_store(
-    redis_url: str, stored: Callable[[int], None]
-) -> None:
+def test_slow_reader_with_after_reads_from_the_store(redis_url: str, stored: Callable[[int], None]) -> None:
     client = connect(redis_url)
     stored(2)
     subscription = subscribe(url=redis_url, after=0, timeout=WAIT_S)
@@ -229,13 +250,13 @@ def test_a_slow_reader_without_a_group_gets_the_rest_from_the_store(
     client.close()
 
 
-def _forget_group(url: str, group: str) -> None:
+def _delete_queue(url: str, group: str) -> None:
     if url.startswith("amqp"):
         with Connection(url) as connection, connection.channel() as channel:
             channel.queue_delete(f"{EXCHANGE}.{group}")
 
 
-def test_what_is_no_prediction_is_passed_over(redis_url: str) -> None:
+def test_subscribe_skips_other_entries_of_the_stream(redis_url: str) -> None:
     subscription = subscribe(url=redis_url, timeout=WAIT_S)
     client = connect(redis_url)
     for body in (
@@ -251,7 +272,7 @@ def test_what_is_no_prediction_is_passed_over(redis_url: str) -> None:
     assert ids(subscription, 1) == [5]
 
 
-def test_the_stream_is_bounded(redis_url: str) -> None:
+def test_stream_length_is_bounded(redis_url: str) -> None:
     publisher = Publisher(redis_url)
     for _ in range(MAX_STREAM // 1_000 + 2):
         publisher.publish([message(1)] * 1_000)
@@ -261,7 +282,7 @@ def test_the_stream_is_bounded(redis_url: str) -> None:
     client.close()
 
 
-def test_a_topic_carries_the_scope_as_one_word(amqp_url: str) -> None:
+def test_routing_key_carries_the_scope_as_one_word(amqp_url: str) -> None:
     with Connection(amqp_url) as connection, connection.channel() as channel:
         publish(amqp_url, 1)  # declares the exchange
         queue, *_ = channel.queue_declare("", exclusive=True)
@@ -273,7 +294,7 @@ def test_a_topic_carries_the_scope_as_one_word(amqp_url: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["redis", "amqp"])
-def test_a_broker_that_is_not_there_is_said_in_a_sentence(scheme: str) -> None:
+def test_missing_broker_raises_one_sentence(scheme: str) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"{scheme}://127.0.0.1:{unused.getsockname()[1]}"
@@ -285,7 +306,7 @@ def test_a_broker_that_is_not_there_is_said_in_a_sentence(scheme: str) -> None:
 
 @pytest.fixture
 def stored(database_url: str, monkeypatch: pytest.MonkeyPatch, home: Home) -> Callable[[int], None]:
-    """Stores so many more predictions, each after an event of its own."""
+    """Return a function that stores this many more predictions, each after an event of its own."""
     monkeypatch.setenv("MEMO_DATABASE_URL", database_url)
     settings = Settings.load()
     migrate.upgrade(settings, home)
@@ -305,22 +326,46 @@ def stored(database_url: str, monkeypatch: pytest.MonkeyPatch, home: Home) -> Ca
     return add
 
 
-def test_after_fills_in_from_the_store_without_gap_or_double(
-    redis_url: str, stored: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("memo.client.FILL", 3)
+def test_after_reads_the_store_without_gap_or_double(redis_url: str, stored: Callable[[int], None]) -> None:
     stored(8)
-    subscription = subscribe(after=2, url=redis_url, timeout=WAIT_S)
+    subscription = read_feed(make_feed(redis_url, None), after=2, timeout=WAIT_S, page=3)
     stored(1)
-    publish(redis_url, 1, 7, 8, 9)  # 1 is before what was asked for, the others are in the store too
+    publish(redis_url, 1, 7, 8, 9)  # 1 is before `after`, the others are in the store too
     assert ids(subscription, 7) == [3, 4, 5, 6, 7, 8, 9]
     publish(redis_url, 9, 10)
     assert ids(subscription, 1) == [10]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_after_with_an_older_store_raises_one_sentence(redis_url: str, stored: Callable[[int], None]) -> None:
+    stored(1)
+    path = Home.find().database_url.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP VIEW prediction_messages")
+    with pytest.raises(MemoError, match="no such table: prediction_messages; `memo up` updates it"):
+        next(subscribe(after=0, url=redis_url, timeout=WAIT_S))
+
+
+def test_subscriber_runs_among_files_named_like_memo_rooms(
+    redis_url: str, stored: Callable[[int], None], tmp_path: Path
+) -> None:
+    stored(2)
+    for room in ("cli", "collector", "data", "db", "forget", "scheduler", "training", "worker"):
+        (tmp_path / f"{room}.py").write_text("raise SystemExit('the wrong module')")
+    program = tmp_path / "subscriber.py"
+    program.write_text(
+        "from memo.client import subscribe\n"
+        f"for message in subscribe(after=0, url={redis_url!r}, timeout={WAIT_S}):\n"
+        "    print(message['id'], flush=True)\n"
+        "    if message['id'] == 2: break\n"
+    )
+    ran = subprocess.run([sys.executable, program], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (ran.stdout.split(), ran.stderr) == (["1", "2"], "")
+
+
 @pytest.fixture
 def server(home: Home) -> Iterator[Callable[[], "subprocess.Popen[bytes]"]]:
-    """Starts a broker of its own on a unix socket; a second call starts it again on the same data."""
+    """Return a function that starts a broker on a unix socket; a second call restarts it on the same data."""
     started: list[subprocess.Popen[bytes]] = []
     options = ["--port", "0", "--unixsocket", f"{home.root}/s", "--dir", str(home.root), "--appendonly", "yes"]
 
@@ -341,7 +386,7 @@ def server(home: Home) -> Iterator[Callable[[], "subprocess.Popen[bytes]"]]:
 
 
 @pytest.mark.parametrize("group", [None, "readers"])
-def test_it_survives_a_restart_of_the_broker(
+def test_subscribe_survives_a_restart_of_the_broker(
     server: Callable[[], "subprocess.Popen[bytes]"], home: Home, group: str | None
 ) -> None:
     url = f"redis+socket://{home.root}/s?virtual_host=0"
@@ -364,7 +409,7 @@ def test_it_survives_a_restart_of_the_broker(
     publisher.close()
 
 
-def test_the_live_view_outlives_the_broker_and_ends_when_told(
+def test_live_view_survives_the_broker_and_ends_at_stop(
     server: Callable[[], "subprocess.Popen[bytes]"],
     home: Home,
     monkeypatch: pytest.MonkeyPatch,

@@ -1,6 +1,7 @@
-"""The example of a handler in docs is installed by pip, and acts."""
+"""The example handler of docs/ can be installed with pip, and acts."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,12 @@ from memo.core.settings import Settings
 EXAMPLE = ROOT / "docs" / "examples" / "handler"
 
 
-def test_the_example_is_installed_and_acts(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_example_imports_only_the_protocols_of_memo() -> None:
+    text = (EXAMPLE / "memo_diary.py").read_text(encoding="utf-8")
+    assert re.findall(r"(?:from|import) (memo\S*)", text) == ["memo.protocols"]
+
+
+def test_example_handler_installs_and_acts(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     shutil.copytree(EXAMPLE, source)  # building leaves files behind
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-index"]

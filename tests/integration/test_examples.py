@@ -1,4 +1,4 @@
-"""The example subscribers of the documentation: late, killed in the midst of their work, and behind."""
+"""The example subscribers of docs/: started late, killed while they work, and behind."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, needs_program
 from redis import Redis
-from test_client import _forget_group, message
+from test_client import _delete_queue, message
 from watched import until
 
 from memo.core.events import Action, Operation
@@ -31,14 +31,14 @@ Command = list[str]
 
 
 def publish(url: str, *numbers: int) -> None:
-    one = Candidate(Action(Operation.PROCESS_START, HOSTILE), 0.5, datetime(2026, 3, 2, 9, 15, tzinfo=UTC))
+    candidate = Candidate(Action(Operation.PROCESS_START, HOSTILE), 0.5, datetime(2026, 3, 2, 9, 15, tzinfo=UTC))
     publisher = Publisher(url)
-    publisher.publish([message(number) | {"candidates": [one.as_dict("en")]} for number in numbers])
+    publisher.publish([message(number) | {"candidates": [candidate.as_dict("en")]} for number in numbers])
     publisher.close()
 
 
 class Example:
-    """A program of the documentation, whose output goes to a file."""
+    """An example program whose output goes to a file."""
 
     def __init__(self, command: Command, folder: Path, **settings: str) -> None:
         self._command, self._folder, self._settings = command, folder, settings
@@ -47,12 +47,12 @@ class Example:
         self._process: subprocess.Popen[bytes]
 
     def ended(self) -> int:
-        """Its status, once it has ended by itself."""
+        """Return its exit status, once it has ended by itself."""
         return self._process.wait(WAIT_S)
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Killed at the end, whatever it does."""
+        """Run the program, and kill it at the end."""
         with self._output.open("ab") as output:
             self._process = subprocess.Popen(
                 self._command, stdout=output, cwd=self._folder, env=os.environ | self._settings, start_new_session=True
@@ -65,7 +65,7 @@ class Example:
                 self._process.wait()
 
     def received(self) -> list[int]:
-        """Ids, in the order in which they came."""
+        """Return the ids received, in order."""
         return [json.loads(line)["id"] for line in self._output.read_text().split("\n")[:-1]]
 
 
@@ -89,7 +89,7 @@ def _is_there(url: str) -> Callable[[], bool]:
 
 @pytest.fixture(params=["subscriber.py", "subscriber.py by AMQP", "subscriber_amqp.py", "subscriber.sh"])
 def example(request: pytest.FixtureRequest, home: Home, tmp_path: Path) -> Iterator[tuple[Example, str]]:
-    """A program, and the broker that it reads from."""
+    """Yield a program and the URL of the broker that it reads from."""
     name: str = request.param
     url: str = request.getfixturevalue("amqp_url" if "amqp" in name.lower() else "redis_url")
     file = str(EXAMPLES / name.partition(" ")[0])
@@ -99,31 +99,31 @@ def example(request: pytest.FixtureRequest, home: Home, tmp_path: Path) -> Itera
         settings = {"REDIS": f"{needs_program('redis-cli')} -u {url}"}
         command = ["sh", file, GROUP, "cat"]
     yield Example(command, tmp_path, **settings), url
-    _forget_group(url, GROUP)
+    _delete_queue(url, GROUP)
 
 
-def _came(program: Example, least: int) -> bool:
+def _has_received(program: Example, least: int) -> bool:
     return len(set(program.received())) >= least
 
 
-def test_it_gets_everything_again_however_often_it_is_killed(example: tuple[Example, str], tmp_path: Path) -> None:
+def test_example_gets_every_message_however_often_killed(example: tuple[Example, str], tmp_path: Path) -> None:
     program, url = example
     with program.running():
         until("its group", _is_there(url))
-    publish(url, *range(1, 41))  # it comes late
+    publish(url, *range(1, 41))  # before it runs again
     for least in (3, 10, 40):
         with program.running():
-            until("its messages", partial(_came, program, least))
+            until("its messages", partial(_has_received, program, least))
     with program.running():
         publish(url, 41)
         until("the last", lambda: 41 in program.received())
     received = program.received()
     assert set(received) == {*range(1, 42)}
-    assert len(received) <= 41 + 3 * 10, "at most what it held when it was killed comes twice"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["received.jsonl"], "nothing of a title was run"
+    assert len(received) <= 41 + 3 * 10, "at most the messages it held when it was killed come twice"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["received.jsonl"], "no part of a title was executed"
 
 
-def test_the_shell_ends_where_its_command_fails_and_begins_with_that_message(redis_url: str, tmp_path: Path) -> None:
+def test_shell_example_repeats_the_message_that_failed(redis_url: str, tmp_path: Path) -> None:
     redis = f"{needs_program('redis-cli')} -u {redis_url}"
     fails_once = "cat >>received.jsonl; test -e failed || { touch failed; exit 7; }"
     program = Example(["sh", str(EXAMPLES / "subscriber.sh"), GROUP, "sh", "-c", fails_once], tmp_path, REDIS=redis)

@@ -30,7 +30,7 @@ ZONE = timezone(timedelta(hours=8))
 
 @pytest.fixture
 def predicted(home: Home) -> list[str]:
-    """The targets of three predictions: settled, settled as a miss, and one of which nothing could be said."""
+    """Store three predictions (a hit, a miss, and an empty one) and return their targets."""
     migrate.upgrade(settings := Settings.load(), home)
     store = open_store(settings, home)
     targets = ["会议.docx", '[red]x[/red]\x1b[2J, "y"', ""]
@@ -61,7 +61,7 @@ def predicted(home: Home) -> list[str]:
     return targets
 
 
-def test_the_table_shows_what_came_true(predicted: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_table_shows_predictions_and_outcomes(predicted: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     history()
     first, *lines = capsys.readouterr().out.splitlines()
     assert first.split() == ["id", "time", "predicted", "came", "true", "rank", "version"]
@@ -69,7 +69,7 @@ def test_the_table_shows_what_came_true(predicted: list[str], capsys: pytest.Cap
     assert "open [red]x[/red] [2J" in lines[1], "neither markup nor an escape"
 
 
-def test_the_table_is_chinese_where_that_is_set(
+def test_table_is_chinese_if_the_language_is(
     predicted: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MEMO_LANGUAGE", "zh")
@@ -79,20 +79,20 @@ def test_the_table_is_chinese_where_that_is_set(
     assert "尚不知道" in last
 
 
-def test_json_and_csv_hold_the_same(predicted: list[str], capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_json_and_csv_hold_the_same_rows(predicted: list[str], capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     history(as_json=True)
     objects = json.loads(capsysbinary.readouterr().out)
     history(form=HistoryFormat.CSV)
     lines = list(csv.DictReader(io.StringIO(capsysbinary.readouterr().out.decode())))
     assert [line["target"] for line in lines] == [safe(target) for target in predicted]
-    assert [one["target"] for one in objects] == [target or None for target in predicted]
-    assert [one["outcome_rank"] for one in objects] == [3, None, None]
-    assert [line["made_at"] for line in lines] == [one["made_at"] for one in objects]
+    assert [row["target"] for row in objects] == [target or None for target in predicted]
+    assert [row["outcome_rank"] for row in objects] == [3, None, None]
+    assert [line["made_at"] for line in lines] == [row["made_at"] for row in objects]
     assert objects[0]["made_at"] == "2026-03-02T12:01:00+00:00"
 
 
 @pytest.mark.parametrize("form", ["table", "json", "csv"])
-def test_it_starts_without_heavy_libraries(predicted: list[str], form: str) -> None:
+def test_history_starts_without_heavy_libraries(predicted: list[str], form: str) -> None:
     code = (
         "import sys; from cli.predictions.history import HistoryFormat, history; "
         f"history(form=HistoryFormat('{form}'));"
@@ -103,9 +103,9 @@ def test_it_starts_without_heavy_libraries(predicted: list[str], form: str) -> N
     assert "docx" in ran.stdout
 
 
-def test_since_scope_and_limit_choose(predicted: list[str]) -> None:
-    def numbers(**chosen: object) -> list[int]:
-        return [row["id"] for row in rows(**chosen)]  # type: ignore[arg-type]
+def test_rows_are_filtered_by_since_scope_and_limit(predicted: list[str]) -> None:
+    def numbers(**filters: object) -> list[int]:
+        return [row["id"] for row in rows(**filters)]  # type: ignore[arg-type]
 
     assert numbers() == [1, 2, 3], "the newest last"
     assert numbers(limit=2) == [2, 3]
@@ -113,7 +113,7 @@ def test_since_scope_and_limit_choose(predicted: list[str]) -> None:
     assert numbers(since=(NOW + timedelta(minutes=2)).astimezone(ZONE)) == [2, 3]
 
 
-def test_a_frame_has_times_and_counts(predicted: list[str]) -> None:
+def test_frame_has_times_and_counts(predicted: list[str]) -> None:
     made = frame()
     assert str(made["made_at"].dt.tz) == str(made["expected_at"].dt.tz) == "UTC"
     assert made["made_at"].tolist()[0] == NOW + timedelta(minutes=1)
@@ -122,7 +122,7 @@ def test_a_frame_has_times_and_counts(predicted: list[str]) -> None:
     assert frame(scope="nobody").dtypes.equals(made.dtypes), "without rows too"
 
 
-def test_a_file_is_written_but_never_over_another(predicted: list[str], tmp_path: Path) -> None:
+def test_file_is_written_but_never_overwritten(predicted: list[str], tmp_path: Path) -> None:
     out = tmp_path / "history.csv"
     history(form=HistoryFormat.CSV, out=out)
     assert len(out.read_text(encoding="utf-8").splitlines()) == 4
@@ -135,10 +135,10 @@ def test_a_file_is_written_but_never_over_another(predicted: list[str], tmp_path
         history(form=HistoryFormat.CSV, out=tmp_path / "missing" / "history.csv")
 
 
-def test_what_cannot_be_is_said_in_a_sentence(home: Home) -> None:
+def test_wrong_use_raises_one_sentence(home: Home) -> None:
     with pytest.raises(MemoError, match="no store"):
         history()
-    assert not Path(home.database_url.removeprefix("sqlite:///")).exists(), "looking makes no store"
+    assert not Path(home.database_url.removeprefix("sqlite:///")).exists(), "reading creates no store"
     with pytest.raises(UsageError, match="--out"):
         history(form=HistoryFormat.PARQUET)
     with pytest.raises(UsageError, match="table"):
@@ -147,7 +147,7 @@ def test_what_cannot_be_is_said_in_a_sentence(home: Home) -> None:
         history(since="yesterday")
 
 
-def test_parquet_needs_an_extra(predicted: list[str], tmp_path: Path) -> None:
+def test_parquet_names_its_missing_library(predicted: list[str], tmp_path: Path) -> None:
     out = tmp_path / "history.parquet"
     try:
         history(form=HistoryFormat.PARQUET, out=out)
@@ -158,7 +158,7 @@ def test_parquet_needs_an_extra(predicted: list[str], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "meant"),
+    ("text", "expected"),
     [
         ("10m", NOW - timedelta(minutes=10)),
         ("3h", NOW - timedelta(hours=3)),
@@ -169,12 +169,12 @@ def test_parquet_needs_an_extra(predicted: list[str], tmp_path: Path) -> None:
         ("2026-03-02T09:00:00Z", datetime(2026, 3, 2, 9, tzinfo=UTC)),
     ],
 )
-def test_since(text: str, meant: datetime) -> None:
-    assert parse_since(text, ZONE, NOW) == meant
+def test_parse_since_returns_the_time(text: str, expected: datetime) -> None:
+    assert parse_since(text, ZONE, NOW) == expected
 
 
 @given(st.text() | st.from_regex(r"\d+[mhdw]", fullmatch=True))
-def test_any_other_since_is_wrong_use(text: str) -> None:
+def test_parse_since_of_any_text_is_a_time_or_wrong_use(text: str) -> None:
     try:
         assert parse_since(text, ZONE, NOW).tzinfo is not None
     except UsageError as error:
@@ -182,7 +182,7 @@ def test_any_other_since_is_wrong_use(text: str) -> None:
 
 
 @given(st.lists(st.fixed_dictionaries({"id": st.integers(), "target": st.text(), "probability": st.none()})))
-def test_any_row_is_read_again(found: list[dict[str, object]]) -> None:
+def test_json_and_csv_of_any_rows_can_be_read(found: list[dict[str, object]]) -> None:
     assert json.loads(as_json_list(found)) == found
     lines = list(csv.DictReader(io.StringIO(as_csv(found), newline="")))
     assert [line["target"] for line in lines] == [safe(str(row["target"])) for row in found]

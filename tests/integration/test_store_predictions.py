@@ -21,7 +21,9 @@ from memo.core.errors import MemoError
 from memo.core.events import Action, Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.history import COLUMNS, read_view
+from memo.history import COLUMNS, rows
+from memo.messaging.public_views import open_query
+from memo.messaging.stored_messages import find_messages_after
 
 SCOPE = "ada@host"
 START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
@@ -41,7 +43,7 @@ def store(database_url: str, home: Home) -> Iterator[Store]:
 
 
 def happen(store: Store, names: str, scope: str = SCOPE, at: datetime = START) -> list[int]:
-    """Store one start of an app for each letter; the ids of the events."""
+    """Store one start of an app for each letter, and return the ids of the events."""
     repeats = events.Repeats()
     happened = [Event(at + timedelta(seconds=n), Operation.PROCESS_START, name) for n, name in enumerate(names)]
     with store.write() as session:
@@ -51,7 +53,7 @@ def happen(store: Store, names: str, scope: str = SCOPE, at: datetime = START) -
 
 
 def predict(store: Store, event_id: int, **given: Any) -> int:
-    """Store a prediction after an event, with fields changed as given; its id."""
+    """Store a prediction after an event, with the given fields changed, and return its id."""
     fields: dict[str, Any] = {
         "scope": SCOPE,
         "made_at": MADE,
@@ -89,7 +91,7 @@ def read(store: Store, prediction_id: int) -> PredictionRow:
     return found
 
 
-def test_one_answer_for_an_event_and_a_version(store: Store) -> None:
+def test_prediction_is_unique_for_an_event_and_a_version(store: Store) -> None:
     [event] = happen(store, "a")
     predict(store, event)
     with store.read() as session:
@@ -102,7 +104,7 @@ def test_one_answer_for_an_event_and_a_version(store: Store) -> None:
     predict(store, event, model_version="v2")
 
 
-def test_an_outcome_is_written_once(store: Store) -> None:
+def test_outcome_is_written_once(store: Store) -> None:
     first, second, third = happen(store, "abc")
     earlier, later = predict(store, first), predict(store, second)
     with store.read() as session:
@@ -179,7 +181,8 @@ def test_pruning_takes_the_dispatches_along(store: Store) -> None:
         assert session.scalars(select(DispatchRow.prediction_id)).all() == [new]
 
 
-def test_the_history_is_the_same_on_each_database(store: Store, database_url: str) -> None:
+def test_history_is_the_same_on_each_database(store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMO_DATABASE_URL", database_url)
     first, second, third = happen(store, "abc")
     nothing = {"operation": None, "target": None, "app": None, "probability": None, "expected_at": None}
     ids = [
@@ -192,7 +195,7 @@ def test_the_history_is_the_same_on_each_database(store: Store, database_url: st
         [claimed] = dispatches.add_claims(session, [replace(LOG, prediction_id=ids[0])]).values()
         dispatches.record_results(session, [ENDED | {"id": claimed}])
 
-    found = read_view(database_url, None, None, None)
+    found = rows()
     assert found[0] == {
         "id": ids[0],
         "scope": SCOPE,
@@ -216,7 +219,7 @@ def test_the_history_is_the_same_on_each_database(store: Store, database_url: st
     assert found[1]["expected_at"] is None and found[1]["outcome_rank"] is None
 
     def chosen(since: datetime | None = None, scope: str | None = None, limit: int | None = None) -> list[int]:
-        return [row["id"] for row in read_view(database_url, since, scope, limit)]
+        return [row["id"] for row in rows(since, scope, limit)]
 
     since = (MADE + timedelta(seconds=1)).astimezone(START.tzinfo)
     assert chosen(since=since) == ids[1:]
@@ -225,23 +228,34 @@ def test_the_history_is_the_same_on_each_database(store: Store, database_url: st
     assert chosen(scope=SCOPE) == ids and chosen(scope="' OR 1 = 1 --") == []
 
 
-def test_a_history_without_tables_is_said_in_a_sentence(postgres_url: str, home: Home) -> None:
-    with pytest.raises(MemoError, match="memo doctor"):
-        read_view(postgres_url, None, None, None)
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+def test_history_without_tables_raises_one_sentence(
+    database_url: str, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     open(home.database_url.removeprefix("sqlite:///"), "w").close()
-    with pytest.raises(MemoError, match="memo doctor"):
-        read_view(home.database_url, None, None, None)
-    with pytest.raises(MemoError, match="127.0.0.1:1/") as raised:
-        read_view("postgresql+psycopg://ada:secret@127.0.0.1:1/memo", None, None, None)
+    for url in (home.database_url, database_url):
+        monkeypatch.setenv("MEMO_DATABASE_URL", url)
+        with pytest.raises(MemoError, match="prediction_history.*memo doctor"):
+            rows()
+    monkeypatch.setenv("MEMO_DATABASE_URL", "postgresql+psycopg://ada:secret@127.0.0.1:1/memo")
+    with pytest.raises(MemoError, match="127.0.0.1:1/.*memo doctor") as raised:
+        rows()
     assert "secret" not in str(raised.value)
 
 
 def sent(store: Store, after: int = 0, limit: int = 100) -> list[dict[str, Any]]:
+    """Return messages from the public views, which are equal to those that the worker publishes."""
+    settings = Settings(database_url=store.reader.url.render_as_string(hide_password=False))
+    with open_query(settings) as query:
+        found = find_messages_after(query, after, limit, "en")
+    select_pairs = select(PredictionRow, EventRow).join(EventRow, PredictionRow.last_event_id == EventRow.id)
     with store.read() as session:
-        return messages.find_messages_after(session, after, limit, "en")
+        pairs = session.execute(select_pairs.where(PredictionRow.id > after).order_by(PredictionRow.id).limit(limit))
+        assert messages.build_messages(session, [(row, event) for row, event in pairs], "en") == found
+    return found
 
 
-def test_a_message_tells_each_outcome_once(store: Store) -> None:
+def test_message_reports_each_outcome_once(store: Store) -> None:
     a, b, c, d = happen(store, "abcd")
     first = predict(store, a)
     settle(store, first, b, 2)
@@ -260,7 +274,24 @@ def test_a_message_tells_each_outcome_once(store: Store) -> None:
     assert [message["id"] for message in sent(store, limit=2)] == [first, second]
 
 
-def test_scopes_and_versions_keep_their_outcomes_apart(store: Store) -> None:
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_messages_are_found_without_scanning_a_table(store: Store, database_url: str) -> None:
+    first, second = happen(store, "ab")
+    settle(store, predict(store, first), second, 1)
+    predict(store, second)
+    plans: list[list[str]] = []
+    with open_query(Settings(database_url=database_url)) as query:
+
+        def explained(statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+            plans.append([row[3] for row in query(f"EXPLAIN QUERY PLAN {statement}", values)])
+            return query(statement, values)
+
+        assert len(find_messages_after(explained, 0, 10, "en")) == 2
+    assert len(plans) == 4, "messages, the previous prediction of each, and outcomes"
+    assert [step for plan in plans for step in plan if "SCAN" in step] == []
+
+
+def test_message_settles_only_its_scope_and_version(store: Store) -> None:
     [a, b], [x, y] = happen(store, "ab"), happen(store, "xy", scope="bob@host")
     mine, others = predict(store, a), predict(store, x, scope="bob@host")
     settle(store, mine, b, 1)

@@ -44,16 +44,16 @@ def prediction(candidates: int = 3, upcoming: int = 2) -> PredictionRow:
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.operation.value)
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_a_message_of_any_event_keeps_to_the_schema(event: Event, language: Language) -> None:
+def test_message_of_any_event_matches_the_schema(event: Event, language: Language) -> None:
     message = prediction_message(
         prediction(), event, [SettledPrediction(5, None, event), SettledPrediction(6, 2, event)], language
     )
     VALIDATOR.validate(message)
     assert message["event"]["at"] == "2026-03-02T09:15:04+08:00", "its own clock"
-    assert [(one["id"], one["rank"]) for one in message["settled"]] == [(5, None), (6, 2)]
+    assert [(earlier["id"], earlier["rank"]) for earlier in message["settled"]] == [(5, None), (6, 2)]
 
 
-def test_the_schema_names_every_operation_and_nothing_more() -> None:
+def test_schema_names_exactly_the_operations() -> None:
     named = VALIDATOR.schema["$defs"]["action"]["properties"]["operation"]["enum"]
     assert set(named) == {operation.value for operation in Operation}
 
@@ -63,12 +63,12 @@ def test_the_schema_names_every_operation_and_nothing_more() -> None:
     [{"extra": 1}, {"id": "7"}, {"new_probability": 1.5}, {"candidates": [{}]}],
     ids=str,
 )
-def test_the_schema_refuses_what_is_no_prediction(change: dict[str, Any]) -> None:
+def test_schema_refuses_other_documents(change: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         VALIDATOR.validate(prediction_message(prediction(), EVENTS[0], [], "en") | change)
 
 
-def test_a_message_is_bounded() -> None:
+def test_message_lists_are_bounded() -> None:
     many = [SettledPrediction(number, None, EVENTS[0]) for number in range(1, 1_000)]
     message = prediction_message(prediction(1_000, 1_000), EVENTS[0], many, "en")
     VALIDATOR.validate(message)
@@ -76,14 +76,14 @@ def test_a_message_is_bounded() -> None:
     assert message["settled"][-1]["id"] == 999, "the newest are kept"
 
 
-def test_the_example_in_the_documentation_keeps_to_the_schema() -> None:
+def test_example_in_docs_matches_the_schema() -> None:
     text = (SCHEMA_FILE.parents[1] / "subscribe.md").read_text(encoding="utf-8")
     VALIDATOR.validate(json.loads(text.partition("```json")[2].partition("```")[0]))
 
 
-def test_half_a_surrogate_does_not_stop_a_message() -> None:
+def test_encode_replaces_half_a_surrogate() -> None:
     assert json.loads(encode({"text": "a\ud83d"})) == {"text": "a?"}
 
 
-def test_a_routing_key_names_its_scope() -> None:
+def test_routing_key_names_its_scope() -> None:
     assert routing_key("ada@host.example.org") == "ada@host_example_org"

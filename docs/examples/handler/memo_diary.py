@@ -1,18 +1,14 @@
-"""A handler of somebody else's: it notes which sites are expected, and strikes out those that did not come."""
+"""An example handler: it notes which sites are expected, and strikes out those that were not visited."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
-from memo.core.events import Action, Operation
-from memo.core.paths import Home
-from memo.core.predictions import Candidate
-from memo.core.settings import Settings
-from memo.protocols import Cost, DispatchContext, Handler
+from memo.protocols import Action, Candidate, Cost, DispatchContext, Handler, Home, Operation, Settings
 
 
 class DiaryHandler(Handler):
-    """Runs in a process of its own, so it may take its time (here 5 s) and may fail."""
+    """Runs in a process of its own, so it may be slow (here up to 5 s) and may fail."""
 
     name = "diary"
     limit_s = 5.0
@@ -21,20 +17,20 @@ class DiaryHandler(Handler):
         self._diary = home.root / "diary.jsonl"
 
     def accepts(self, action: Action) -> bool:
-        """Visits alone."""
+        """Return whether the action is a visit to a site."""
         return action.operation is Operation.WEB_VISIT
 
     def cost(self, candidate: Candidate, context: DispatchContext) -> Cost:
-        """About a millisecond of work."""
+        """Return the cost of an attempt: about a millisecond of work."""
         return Cost(ms=1.0)
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
-        """Note it; what is returned stands in the store, and `expire` is given it."""
+        """Note the site; the store keeps the result, and `expire` receives it."""
         self._note({"expected": candidate.action.target, "until": context.until.isoformat()})
         return {"site": candidate.action.target}
 
     def expire(self, result: Mapping[str, Any]) -> None:
-        """It did not come in time."""
+        """Strike out a site that was not visited in time."""
         self._note({"struck out": result["site"]})
 
     def _note(self, line: dict[str, str]) -> None:
