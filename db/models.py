@@ -318,3 +318,18 @@ class LaunchRow(Base):
     """From disks."""
     known_bytes: Mapped[int] = mapped_column(BigInteger)
     """What such a start reads, as far as that is known."""
+
+
+class LaunchSetRow(Base):
+    """The files that the present version of an app reads when it starts; see `memo.desktop.launch_sets.LaunchSet`."""
+
+    __tablename__ = "launch_sets"
+
+    scope: Mapped[str] = mapped_column(primary_key=True)
+    app: Mapped[str] = mapped_column(primary_key=True)
+    executable: Mapped[str]
+    version: Mapped[list[int]] = mapped_column(JSON)
+    at: Mapped[datetime]
+    days: Mapped[list[str]] = mapped_column(JSON)
+    files: Mapped[dict[str, Any]]
+    bytes: Mapped[int] = mapped_column(BigInteger)

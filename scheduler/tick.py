@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from db.engine import Store
-from db.intake import cursors, events, scopes
+from db.intake import cursors, scopes
 from db.prediction import predictions
 from db.upkeep import jobs, retention
 from forget import erase_files
@@ -52,7 +52,7 @@ def _start(queue: Any, settings: Settings, store: Store, name: str, now: datetim
     if name == schedule.PRUNE:
         return _prune(settings, store, now)
     with store.read() as session:
-        names = events.all_names(session)
+        names = scopes.find_scope_names(session)
     for scope in names:
         queue.send_task(TASKS[name], [scope])
     return f"asked for {len(names)} scopes"

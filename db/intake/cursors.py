@@ -26,6 +26,15 @@ def record_cursor(session: Session, source: str, key: str, cursor: dict[str, Any
     session.merge(CursorRow(source=source, key=key, cursor=cursor, moved_at=datetime.now(UTC)))
 
 
+def delete_repeats(session: Session, digests: Set[str]) -> None:
+    """Delete digests of lines from what cursors remember; the positions stay, so that no source reads a line again."""
+    for row in session.scalars(select(CursorRow)):
+        repeats: dict[str, int] = row.cursor.get("repeats", {})
+        if digests & repeats.keys():
+            kept = {digest: count for digest, count in repeats.items() if digest not in digests}
+            row.cursor = row.cursor | {"repeats": kept}
+
+
 def delete_stale_cursors(session: Session, source: str, kept: Set[str], before: datetime) -> int:
     """Forget a source's cursors that last moved before a time, but for the keys `kept`; how many."""
     old = session.scalars(select(CursorRow.key).where(CursorRow.source == source, CursorRow.moved_at < before))

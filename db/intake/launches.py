@@ -1,6 +1,6 @@
 """Launches: how long each start of an app took, and whether its files had to be read from disks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from statistics import median
 
@@ -60,6 +60,17 @@ def find_launches(session: Session, scope: str | None) -> Sequence[LaunchRow]:
     """Return the launches of a scope, or of all scopes."""
     query = select(LaunchRow)
     return session.scalars(query if scope is None else query.where(LaunchRow.scope == scope)).all()
+
+
+def find_executables(session: Session) -> set[tuple[str, str]]:
+    """Return the apps that were launched, each with its executables."""
+    return {(app, path) for app, path in session.execute(select(LaunchRow.app, LaunchRow.executable).distinct())}
+
+
+def delete_launches(session: Session, rows: Iterable[LaunchRow]) -> None:
+    """Delete launches."""
+    for row in rows:
+        session.delete(row)
 
 
 def delete_launches_before(session: Session, before: datetime) -> None:

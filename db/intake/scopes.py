@@ -1,5 +1,6 @@
 """Scopes: the lock under which events get their order, and the flag of an ask under way."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -50,6 +51,16 @@ def record_start(session: Session, scope: str) -> ScopeRow:
 def record_end(session: Session, scope: str) -> None:
     """The attempt ended well."""
     lock_scope(session, scope).attempts = 0
+
+
+def record_new_past(session: Session, scope: str) -> None:
+    """Note that events were deleted or inserted in the past: learned state of an older generation is rebuilt."""
+    lock_scope(session, scope).generation += 1
+
+
+def find_scope_names(session: Session) -> Sequence[str]:
+    """Return the names of all scopes."""
+    return session.scalars(select(ScopeRow.name)).all()
 
 
 def find_scope(session: Session, scope: str) -> ScopeRow | None:

@@ -1,7 +1,9 @@
 """Checkpoints of the weights that are learned online."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from db.models import CheckpointRow
@@ -16,6 +18,11 @@ def find_weights(session: Session, scope: str, version: str, generation: int) ->
 def has_weights(session: Session, scope: str, version: str) -> bool:
     """Whether there are weights of any generation: where they were forgotten, nobody goes on from them."""
     return session.get(CheckpointRow, (scope, version)) is not None
+
+
+def delete_weights(session: Session, scopes: Sequence[str]) -> None:
+    """Delete the weights of scopes, under all versions."""
+    session.execute(delete(CheckpointRow).where(CheckpointRow.scope.in_(scopes)))
 
 
 def record_weights(

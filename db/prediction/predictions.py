@@ -73,6 +73,13 @@ def find_existing(session: Session, ids: Iterable[int]) -> set[int]:
 _THERE = select(PredictionRow.id).where(PredictionRow.id.in_(bindparam("ids", expanding=True)))
 
 
+def find_entries(session: Session, scope: str | None) -> Iterable[Sequence[Any]]:
+    """Return id, scope, candidates and upcoming actions of all predictions of a scope, or of all scopes."""
+    query = select(PredictionRow.id, PredictionRow.scope, PredictionRow.candidates, PredictionRow.upcoming)
+    query = query if scope is None else query.where(PredictionRow.scope == scope)
+    return session.execute(query.execution_options(yield_per=1_000))
+
+
 def find_last_predicted_seq(session: Session, scope: str) -> int:
     """`seq` of the newest event that has a prediction, or 0."""
     query = select(func.max(EventRow.seq)).join(PredictionRow, PredictionRow.last_event_id == EventRow.id)

@@ -1,5 +1,6 @@
 """All that the store keeps, row by row, for `memo export`."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -19,8 +20,8 @@ HIDDEN = {"line_key"}
 
 
 def row_kind(table: str) -> str:
-    """What one of its rows is called."""
-    return TABLES[table].__name__.removesuffix("Row").lower()
+    """Return the name of one row of a table, such as `launch_set`."""
+    return re.sub("(?<=[a-z])(?=[A-Z])", "_", TABLES[table].__name__.removesuffix("Row")).lower()
 
 
 def count_rows(session: Session, scope: str | None) -> dict[str, int]:

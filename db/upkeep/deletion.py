@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from db.engine import Store
 from db.intake.events import CHUNK
-from db.models import DispatchRow, EventRow, PredictionRow
+from db.models import Base, DispatchRow, EventRow, PredictionRow
 
 BATCH = 2_000
 """Rows of one transaction."""
@@ -111,7 +111,7 @@ def release_space(store: Store) -> bool:
     if store.writer.dialect.name == "sqlite":
         return _give_back_pages(store)
     with store.writer.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM events, predictions, dispatches, checkpoints, cursors, versions, launches"))
+        connection.execute(text(f"VACUUM {', '.join(Base.metadata.tables)}"))
     return True
 
 

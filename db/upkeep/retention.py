@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import datetime
 
 from db.engine import Store
-from db.intake import events, launches
+from db.intake import launches, scopes
 from db.upkeep import deletion
 
 MEGABYTE = 1_000_000
@@ -32,8 +32,8 @@ def prune(store: Store, predictions_before: datetime, events_before: datetime, m
 def _older(store: Store, before: datetime) -> Counter[str]:
     removed = Counter[str]()
     with store.read() as session:
-        scopes = events.all_names(session)
-    for scope in scopes:
+        names = scopes.find_scope_names(session)
+    for scope in names:
         found = True
         while found:
             with store.write() as session:

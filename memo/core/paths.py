@@ -94,11 +94,6 @@ class Home:
         return self.root / "learned"
 
     @property
-    def apps(self) -> Path:
-        """What is known of how apps start; see `memo.desktop.launch_sets`."""
-        return self.root / "apps"
-
-    @property
     def inbox(self) -> Path:
         """The watched folder; a file in its sub-folder NAME belongs to the scope NAME."""
         return self.root / "inbox"

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from conftest import logging_restored
+from handling import store_launch_set, stored_launch_sets
 from redis import Redis
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
@@ -25,7 +26,7 @@ from data.importers.line import Reject
 from db import migrate
 from db.dispatch import dispatches
 from db.engine import Store, open_store
-from db.intake import cursors, events, launches, redactions
+from db.intake import cursors, events, launch_sets, launches, redactions
 from db.models import (
     Base,
     CheckpointRow,
@@ -42,8 +43,8 @@ from db.prediction import feedback, predictions, versions
 from db.upkeep import deletion, jobs, retention
 from db.upkeep.copy import HIDDEN
 from db.upkeep.deletion import release_space
-from forget import erase_rows
-from forget import match as finding
+from forget import erase_files, erase_rows
+from forget import forget as erasure
 from forget.query import ForgetQuery
 from memo.core import pauses
 from memo.core.errors import MemoError
@@ -51,7 +52,6 @@ from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.predictions import Answer, Candidate, Upcoming, action_as_dict
 from memo.core.settings import Settings
-from memo.desktop import launch_sets
 from memo.desktop.launch_sets import LaunchSet
 from memo.messaging.message import STREAM, Publisher
 from memo.protocols import Batch, Cost, DispatchContext
@@ -140,12 +140,8 @@ def predict(
 
 
 def forget(store: Store, wanted: ForgetQuery) -> dict[str, int]:
-    with store.read() as session:
-        what = finding.find_matches(session, wanted, lambda _done, _total: None)
-        ids = finding.matching_predictions(session, what)
-    hanging, _ = erase_rows.unlearn(store, what, ids)
-    removed, _ = erase_rows.forget(store, what, lambda _done, _total: None)
-    return dict(hanging + removed)
+    report = erasure.forget(store, Settings.load(), Home.find(), wanted, lambda _done, _total: None)
+    return dict(report.rows)
 
 
 def left(store: Store, table: type[Base], column: str = "id") -> list[Any]:
@@ -547,7 +543,7 @@ def test_an_app_is_meant_by_any_of_its_names(store: Store, tmp_path: Path, monke
         seen = json.loads(invoke("forget", "--app", name, "--json").stdout)
         assert (seen["apps"], seen["events"]) == (apps, 2 if name != "TERMINAL" and apps else len(apps)), name
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "removed"))
-    assert "Apps that are meant: gone\n" in invoke("forget", "--app", "Gone", "--yes").stdout
+    assert "Names of the app: gone\n" in invoke("forget", "--app", "Gone", "--yes").stdout
     assert targets(store) == ["debian-xterm", "~", "notes"]
 
 
@@ -619,7 +615,8 @@ def test_an_app_is_named_nowhere_any_more(store: Store, home: Home) -> None:
             launches.add_launch(
                 session, LaunchRow(scope=SCOPE, app=name, executable=f"/opt/{name}", at=START, **values)
             )
-            launch_sets.write(home, LaunchSet(name, f"/opt/{name}", (1, 2, 3), START, ("2026-03-02",), {"/opt/x": ()}))
+            known = LaunchSet(name, f"/opt/{name}", (1, 2, 3), START, ("2026-03-02",), {"/opt/x": ()})
+            launch_sets.record_launch_set(session, SCOPE, known, None)
     assert of_app and invoke("forget", "--app", SECRET.upper(), "--yes").exit_code == 0
     with store.read() as session:
         whole = {
@@ -630,8 +627,7 @@ def test_an_app_is_named_nowhere_any_more(store: Store, home: Home) -> None:
     assert left(store, PredictionRow) == [kept]
     for path in home.root.rglob("*"):
         assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
-    assert [path for path in home.apps.iterdir()] and launch_sets.read(home, "thunderbird")
-    assert launch_sets.read(home, SECRET) is None
+    assert stored_launch_sets(store).keys() == {"thunderbird"}
 
 
 @pytest.mark.parametrize("known_by", ["launch", "launch set"])
@@ -653,13 +649,14 @@ def test_an_app_by_its_program_is_forgotten_also_where_that_was_broken_off(
                 session, LaunchRow(scope=SCOPE, app="gone", executable="/opt/Program", at=START, **values)
             )
     else:
-        launch_sets.write(home, LaunchSet("gone", "/opt/Program", (1, 2, 3), START))
+        store_launch_set(store, LaunchSet("gone", "/opt/Program", (1, 2, 3), START))
     with monkeypatch.context() as patched:
-        patched.setattr(erase_rows, "delete_launches", broken_off)
+        patched.setattr(erase_rows, "erase_launches", broken_off)
         assert invoke("forget", "--app", "program", "--yes").exit_code
     assert targets(store) == ["Inbox"]
     assert invoke("forget", "--app", "program", "--yes").exit_code == 0
-    assert left(store, PredictionRow) == left(store, LaunchRow) == list(launch_sets.every(home)) == []
+    assert left(store, PredictionRow) == left(store, LaunchRow) == []
+    assert stored_launch_sets(store) == {}
 
 
 def test_what_hangs_on_events_is_gone_however_it_was_broken_off(
@@ -683,6 +680,39 @@ def test_what_hangs_on_events_is_gone_however_it_was_broken_off(
     assert named not in left(store, PredictionRow) and left(store, VersionRow) == []
     assert invoke("forget", "--text", SECRET, "--yes").exit_code == 0
     assert left(store, EventRow) == filled
+
+
+def test_forget_broken_off_at_files_is_completed(
+    store: Store, home: Home, filled: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken_off(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    happen(store, [event(Operation.PROCESS_START, SECRET)])
+    log = home.logs / "worker.log"
+    log.write_text(f"failed at {SECRET}")
+    with monkeypatch.context() as patched:
+        patched.setattr(erase_files, "empty_logs", broken_off)
+        assert invoke("forget", "--text", SECRET, "--yes").exit_code
+    assert left(store, EventRow) == filled and SECRET in log.read_text()
+    assert invoke("forget", "--text", SECRET, "--yes").exit_code == 0
+    assert log.read_text() == ""
+    assert "Nothing" in invoke("forget", "--text", SECRET, "--yes").stdout
+
+
+def test_forget_broken_off_at_versions_leaves_no_folder(
+    store: Store, home: Home, filled: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken_off(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    folder = register(store, home, "v1", (0, 100))
+    with monkeypatch.context() as patched:
+        patched.setattr(feedback, "delete_answers", broken_off)  # in the transaction that deletes the version
+        assert invoke("forget", "--text", "balance", "--yes").exit_code
+    assert left(store, VersionRow) == ["v1"], "the row leads to the folder until that is gone"
+    assert invoke("forget", "--text", "balance", "--yes").exit_code == 0
+    assert left(store, VersionRow) == [] and not folder.exists()
 
 
 def test_all_leaves_no_event(store: Store, home: Home, filled: list[int]) -> None:
@@ -738,7 +768,7 @@ def test_an_export_leaves_out_no_table_no_column_and_no_file(store: Store, home:
         jobs.record_run(session, "prune", "nothing")
         session.add(RunRow(kind="train", scope=SCOPE, state="queued", created_at=NOW))
     pauses.begin(home, None)
-    launch_sets.write(home, LaunchSet("gimp", "/usr/bin/gimp", (1, 2, 3), NOW, files={"/usr/lib/gimp.so": ()}))
+    store_launch_set(store, LaunchSet("gimp", "/usr/bin/gimp", (1, 2, 3), NOW, files={"/usr/lib/gimp.so": ()}))
     rejects.write(home.rejects, "a.txt", [Reject.of("line", 7, "no event", b"x")])
     (home.root / "dispatched.jsonl").write_text(json.dumps({"scope": SCOPE, "prediction": 1}) + "\n")
     (home.learned / "a.pickle").write_bytes(b"1234")

@@ -140,7 +140,7 @@ def test_an_event_comes_back_as_it_went_in(store: Store) -> None:
     with store.read() as session:
         [found] = events.find_all_events(session, SCOPE)
         assert events.find_last_active_scope(session) == SCOPE
-        assert list(events.all_names(session)) == [SCOPE]
+        assert list(scopes.find_scope_names(session)) == [SCOPE]
     assert found == event
     assert found.at.utcoffset() == timedelta(hours=8)
 
