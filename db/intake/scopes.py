@@ -48,9 +48,11 @@ def record_start(session: Session, scope: str) -> ScopeRow:
     return row
 
 
-def record_end(session: Session, scope: str) -> None:
-    """The attempt ended well."""
-    lock_scope(session, scope).attempts = 0
+def record_progress(session: Session, scope: str) -> ScopeRow:
+    """Reset the count of attempts, in the transaction of what an attempt writes; return the locked row."""
+    row = lock_scope(session, scope)
+    row.attempts = 0
+    return row
 
 
 def record_new_past(session: Session, scope: str) -> None:

@@ -265,7 +265,7 @@ def test_taking_lowers_the_flag_and_counts_the_attempts_at_one_event(store: Stor
     append(store, [started("b")])
     assert [take(), take()] == [1, 2]
     with store.write() as session:
-        scopes.record_end(session, SCOPE)
+        scopes.record_progress(session, SCOPE)
     assert take() == 1
 
 
