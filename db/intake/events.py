@@ -72,7 +72,7 @@ _KNOWN = select(EventRow.line_key).where(
 )
 
 
-def drop_duplicates(session: Session, scope: str, source: str, given: Sequence[Event]) -> list[Event]:
+def find_new_events(session: Session, scope: str, source: str, given: Sequence[Event]) -> list[Event]:
     """The events but those of which another live source has told: the same action within a second."""
     lock_scope(session, scope)  # the other source may be storing it just now
     known: dict[Action, list[datetime]] = {}

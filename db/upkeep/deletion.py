@@ -76,7 +76,7 @@ def _delete(session: Session, table: type[Any], which: ColumnElement[bool]) -> i
     return cast(CursorResult[Any], session.execute(statement)).rowcount
 
 
-def measure_size(session: Session) -> int:
+def count_bytes(session: Session) -> int:
     """Bytes that are in use in the store; on Postgres those of the rows alone, for it gives no file back."""
     if session.get_bind().dialect.name == "sqlite":
         pages = "pragma_page_count() a, pragma_freelist_count() b, pragma_page_size() c"

@@ -47,7 +47,7 @@ def _down_to(store: Store, most: int) -> Counter[str]:
     removed = Counter[str]()
     while True:
         with store.read() as session:
-            size, count = deletion.measure_size(session), deletion.count_events(session)
+            size, count = deletion.count_bytes(session), deletion.count_events(session)
             if size <= most or not count:
                 return removed
             ids = deletion.find_oldest_events(session, max(1, int(count * (1 - most / size))))

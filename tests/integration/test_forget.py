@@ -435,7 +435,7 @@ def test_retention_takes_the_oldest_first(store: Store, pruned: str) -> None:
     with store.write() as session:
         session.add(CheckpointRow(scope=SCOPE, version="builtin", generation=0, seq=6_000, weights={}))
     with store.read() as session:
-        size = deletion.measure_size(session)
+        size = deletion.count_bytes(session)
     long_ago, middle = datetime(2000, 1, 1, tzinfo=UTC), START + timedelta(minutes=4_000)
     most = 2
     assert size > most * 1_000_000
@@ -446,7 +446,7 @@ def test_retention_takes_the_oldest_first(store: Store, pruned: str) -> None:
         removed = retention.prune(store, long_ago, long_ago, most)
         assert 0 < removed["events"] < 6_000
         with store.read() as session:
-            assert most * 500_000 < deletion.measure_size(session) <= most * 1_000_000
+            assert most * 500_000 < deletion.count_bytes(session) <= most * 1_000_000
     assert removed["predictions"] == 1 and left(store, PredictionRow) == [kept_prediction] and gone != kept_prediction
     assert left(store, EventRow) == ids[removed["events"] :]
     with store.read() as session:
