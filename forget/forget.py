@@ -1,7 +1,7 @@
 """Forget: one function for the command, a page and the scheduler, and a preview of what it would delete."""
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from db.engine import Store
 from db.prediction import predictions
@@ -18,7 +18,7 @@ from memo.stack.broker import broker_url, check_broker
 
 @dataclass(frozen=True)
 class Report:
-    """What a query matches, or what was deleted once it is `forgotten`."""
+    """Everything that a query matches, or everything that was deleted if `is_forgotten`."""
 
     matches: Matches
     prediction_ids: list[int]
@@ -27,7 +27,7 @@ class Report:
     versions: list[str]
     is_found: bool
     """Whether there is anything to do."""
-    is_forgotten: bool = field(default=False)
+    is_forgotten: bool = False
 
 
 def preview(store: Store, settings: Settings, query: ForgetQuery, progress: Progress) -> Report:

@@ -1,4 +1,4 @@
-"""Launches: how long each start of an app took, and whether its files had to be read from disks."""
+"""Launches: how long each start of an app took, and how much it had to read from disks."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -9,16 +9,14 @@ from sqlalchemy.orm import Session
 
 from db.models import LaunchRow
 
-KEPT = 100
-"""Of each app."""
-COLD, WARM = 0.5, 0.1
-"""Shares of what a start is known to read: from the first on it was cold, up to the second warm."""
-LEAST = 3
-"""Launches of a kind before their median counts."""
+KEPT = 100  # launches of each app
+COLD = 0.5  # share of the launch set that a cold start reads at least
+WARM = 0.1  # share of the launch set that a warm start reads at most
+LEAST = 3  # launches of a kind before their median counts
 
 
 def add_launch(session: Session, row: LaunchRow) -> None:
-    """Keep a launch; above `KEPT` of its app, the oldest goes."""
+    """Store a launch; above `KEPT` of its app, delete the oldest."""
     session.add(row)
     session.flush()
     of_app = (LaunchRow.scope == row.scope, LaunchRow.app == row.app)
@@ -27,9 +25,9 @@ def add_launch(session: Session, row: LaunchRow) -> None:
 
 
 def find_gain(session: Session, scope: str, app: str, since: datetime, until: datetime) -> float | None:
-    """Seconds by which the first launch in a span of time was shorter than a cold one of that app at the median.
+    """Return by how many seconds an app's first launch in a time span was shorter than its median cold launch.
 
-    None without such a launch, or where too few cold or warm ones were measured to know what there was to gain.
+    Return None without such a launch, or if too few cold or warm ones were measured.
     """
     rows = find_measured(session, scope, app)
     launch = next((row for row in rows if since <= row.at <= until), None)
@@ -43,13 +41,13 @@ def find_gain(session: Session, scope: str, app: str, since: datetime, until: da
 
 
 def find_measured(session: Session, scope: str, app: str) -> Sequence[LaunchRow]:
-    """An app's launches of which the time is known, in order."""
+    """Return the launches of an app whose duration is known, by time."""
     query = select(LaunchRow).where(LaunchRow.scope == scope, LaunchRow.app == app, LaunchRow.ms.is_not(None))
     return session.scalars(query.order_by(LaunchRow.at)).all()
 
 
 def launch_kind(row: LaunchRow) -> str:
-    """Cold, warm, or empty for what lies between, or can't be known."""
+    """Return "cold" or "warm", or "" if it is in between or unknown."""
     if not row.known_bytes:
         return ""
     share = row.read_bytes / row.known_bytes
@@ -74,5 +72,5 @@ def delete_launches(session: Session, rows: Iterable[LaunchRow]) -> None:
 
 
 def delete_launches_before(session: Session, before: datetime) -> None:
-    """Remove the launches before a time."""
+    """Delete the launches before a time."""
     session.execute(delete(LaunchRow).where(LaunchRow.at < before))

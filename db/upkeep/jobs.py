@@ -1,4 +1,4 @@
-"""Periodic jobs: when each last ran. Kept in the store, so that a job missed while the machine slept runs once."""
+"""Periodic jobs: when each last ran. The store has it, so that a job missed while the machine slept runs once."""
 
 from datetime import UTC, datetime
 
@@ -12,7 +12,7 @@ UNFINISHED = "unfinished; run the same command again"  # result of FORGET until 
 
 
 def find_last_run(session: Session, name: str) -> datetime | None:
-    """When a job last ran."""
+    """Return when a job last ran, or None."""
     row = session.get(JobRow, name)
     return row.last_run if row else None
 
@@ -30,5 +30,5 @@ def record_result(session: Session, name: str, result: str) -> None:
 
 
 def record_run(session: Session, name: str, result: str) -> None:
-    """Note that a job ran now."""
+    """Record that a job ran now."""
     session.merge(JobRow(name=name, last_run=datetime.now(UTC), last_result=result))

@@ -1,6 +1,6 @@
-"""What is old goes: by age, and where the store is too large, the oldest events first.
+"""Retention: delete rows by age, and the oldest events first if the store is too large.
 
-Learned state stays as it is, for it looks no further back than what is kept, and what was pruned was learned rightly.
+Learned state stays: a worker reads the log from its first event that is still stored.
 """
 
 from collections import Counter
@@ -14,9 +14,9 @@ MEGABYTE = 1_000_000
 
 
 def prune(store: Store, predictions_before: datetime, events_before: datetime, most_mb: int) -> Counter[str]:
-    """Remove what is older, then the oldest events down to `most_mb` megabytes (0: no bound); how many rows of each.
+    """Delete what is older, then the oldest events down to `most_mb` megabytes (0: no limit), and release the space.
 
-    The space is given back.
+    Return the number of rows of each kind.
     """
     with store.write() as session:
         removed = deletion.delete_predictions_before(session, predictions_before)

@@ -27,7 +27,7 @@ def test_launch_set_of_broken_json_is_refused(broken: dict[str, object]) -> None
         from_dict(as_dict(KNOWN) | broken)
 
 
-def test_of_a_large_file_what_was_touched_is_wanted(tmp_path: Path) -> None:
+def test_large_file_is_wanted_where_touched(tmp_path: Path) -> None:
     small, large, huge = (tmp_path / name for name in ("small", "large", "huge"))
     for path, size in ((small, 10), (large, WHOLE + 1), (huge, LARGEST + 1)):
         with path.open("wb") as file:
@@ -63,12 +63,12 @@ def test_only_files_of_programs_are_kept(path: str, kept: bool) -> None:
 
 
 @pytest.mark.parametrize("folder", ["/home/ada", "/home/ada/Downloads"])
-def test_a_program_among_documents_makes_that_no_folder_of_programs(folder: str) -> None:
+def test_program_among_documents_adds_no_folder(folder: str) -> None:
     assert not is_installed(f"{folder}/letter.odt", PERSON, f"{folder}/app")
     assert folder not in roots(PERSON, f"{folder}/app")
 
 
-def test_files_are_found_by_the_time_of_their_last_reading(tmp_path: Path) -> None:
+def test_files_are_found_by_access_time(tmp_path: Path) -> None:
     inner = tmp_path / "share" / "app"
     inner.mkdir(parents=True)
     for name, at in (("before", 100), ("within", 200), ("after", 300)):
