@@ -13,7 +13,7 @@ from db.intake import events, launch_sets, launches
 from db.models import EventRow, LaunchRow, LaunchSetRow, VersionRow
 from db.prediction import predictions, versions
 from db.upkeep import deletion
-from forget.query import APP_OPERATIONS, ForgetQuery, fold
+from forget.query import ForgetQuery, fold
 from memo.core.events import Event, Operation
 from memo.desktop.apps import Apps, is_interpreter
 
@@ -84,17 +84,9 @@ def resolve_app(session: Session, query: ForgetQuery) -> ForgetQuery:
         return query
     names = Apps().called(query.app)
     if not is_interpreter(query.app):
-        executables = _event_executables(session)
-        executables |= launches.find_executables(session) | launch_sets.find_executables(session)
+        executables = launches.find_executables(session)
         names |= {name for name, path in executables if fold(path.rpartition("/")[2]) == fold(query.app)}
     return replace(query, known_as=frozenset(map(fold, names - {""})))
-
-
-def _event_executables(session: Session) -> set[tuple[str, str]]:
-    return {
-        (target if operation in APP_OPERATIONS else app, path)
-        for operation, target, app, path in events.find_executables(session)
-    }
 
 
 def find_matches(session: Session, query: ForgetQuery, progress: Progress) -> Matches:
@@ -108,9 +100,8 @@ def find_matches(session: Session, query: ForgetQuery, progress: Progress) -> Ma
 
 
 def _candidates(session: Session, query: ForgetQuery, progress: Progress) -> Iterator[EventRow]:
-    conditions = (query.scope, query.since, query.until)
-    total = events.count_between(session, *conditions)
-    for number, row in enumerate(events.find_between(session, *conditions), 1):
+    total, rows = events.find_between(session, query.scope, query.since, query.until)
+    for number, row in enumerate(rows, 1):
         yield row
         if number % PROGRESS_ROWS == 0 or number == total:
             progress(number, total)

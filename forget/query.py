@@ -7,11 +7,8 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from memo.core.events import Operation
+from memo.core.events import APP_OPERATIONS, Operation
 from memo.core.sites import domain
-
-APP_OPERATIONS = {Operation.PROCESS_START, Operation.PROCESS_END, Operation.APP_USAGE}
-"""Operations whose target is an app."""
 
 
 def fold(text: str) -> str:

@@ -63,7 +63,9 @@ def forget(
         from forget import forget as erasure
         from forget.query import ForgetQuery
 
-        begin, end = _parse_times(settings, since, until)
+        now = datetime.now(UTC)
+        begin = parse_since(since, settings.zone, now, "--since") if since else None
+        end = parse_since(until, settings.zone, now, "--until") if until else None
         query = ForgetQuery(app, site, text, begin, end, scope)
         with progress_bar("looking") as progress:
             report = erasure.preview(store, settings, query, progress)
@@ -76,15 +78,6 @@ def forget(
                 print(safe(_summary(report)))
     if as_json:
         print(json.dumps(_as_json(report, settings)))
-
-
-def _parse_times(settings: Settings, since: str, until: str) -> tuple[datetime | None, datetime | None]:
-    now = datetime.now(UTC)
-    begin, end = (
-        parse_since(time, settings.zone, now, option) if time else None
-        for time, option in ((since, "--since"), (until, "--until"))
-    )
-    return begin, end
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, func, insert, select, true, update
+from sqlalchemy import bindparam, func, insert, select, true, update
 from sqlalchemy.orm import Session
 
 from db.intake.scopes import lock_scope
@@ -213,35 +213,21 @@ def find_last_active_scope(session: Session) -> str | None:
     return session.scalar(select(EventRow.scope).order_by(EventRow.id.desc()).limit(1))
 
 
-def count_between(session: Session, scope: str | None, since: datetime | None, until: datetime | None) -> int:
-    """Return the number of events of a scope, or of all, from `since` to before `until`; None sets no limit."""
-    conditions = _conditions(scope, since, until)
-    return session.scalar(select(func.count()).select_from(EventRow).where(*conditions)) or 0
-
-
 def find_between(
     session: Session, scope: str | None, since: datetime | None, until: datetime | None
-) -> Iterable[EventRow]:
-    """Return those events, by time."""
-    query = select(EventRow).where(*_conditions(scope, since, until)).order_by(EventRow.at, EventRow.seq)
-    return session.scalars(query.execution_options(yield_per=1_000))
-
-
-def _conditions(scope: str | None, since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:
-    return [
+) -> tuple[int, Iterable[EventRow]]:
+    """Return the number of events from `since` to before `until`, and these by time; None sets no limit."""
+    conditions = [
         EventRow.scope == scope if scope is not None else true(),
         EventRow.at >= since if since is not None else true(),
         EventRow.at < until if until is not None else true(),
     ]
+    total = session.scalar(select(func.count()).select_from(EventRow).where(*conditions)) or 0
+    query = select(EventRow).where(*conditions).order_by(EventRow.at, EventRow.seq)
+    return total, session.scalars(query.execution_options(yield_per=1_000))
 
 
 def count_by_text(session: Session, scopes: Sequence[str]) -> Iterable[Sequence[Any]]:
     """Return scope, operation, target, app and detail of all events of these scopes, with the number of equal ones."""
     columns = (EventRow.scope, EventRow.operation, EventRow.target, EventRow.app, EventRow.detail)
     return session.execute(select(*columns, func.count()).where(EventRow.scope.in_(scopes)).group_by(*columns))
-
-
-def find_executables(session: Session) -> Iterable[Sequence[str]]:
-    """Return operation, target, app and executable of all events that have one, each combination once."""
-    columns = (EventRow.operation, EventRow.target, EventRow.app, EventRow.executable)
-    return session.execute(select(*columns).where(EventRow.executable != "").distinct())

@@ -1,7 +1,6 @@
 """Launch sets: the files that the present version of each app reads when it starts."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -25,22 +24,19 @@ def find_launch_sets(session: Session, scope: str | None) -> Iterator[tuple[Laun
         yield row, as_launch_set(row)
 
 
-def find_executables(session: Session) -> set[tuple[str, str]]:
-    """Return the apps that have a launch set, each with its executable."""
-    return {(app, path) for app, path in session.execute(select(LaunchSetRow.app, LaunchSetRow.executable))}
-
-
-def record_launch_set(session: Session, scope: str, learned: LaunchSet, before: LaunchSet | None) -> None:
-    """Store what was learned on top of `before`; above `MAX_SETS`, evict the app that was inspected longest ago.
+def record_launch_set(
+    session: Session, scope: str, learned: LaunchSet, before: LaunchSet | None, max_sets: int = MAX_SETS
+) -> None:
+    """Store what was learned on top of `before`; above `max_sets`, evict the app that was inspected longest ago.
 
     Do nothing if `before` is no longer in the store: it was forgotten meanwhile, and `learned` contains it.
     """
     if find_launch_set(session, scope, learned.app) != before:
         return
-    session.merge(LaunchSetRow(scope=scope, **_columns(learned)))
+    session.merge(LaunchSetRow(scope=scope, **as_dict(learned) | {"at": learned.at}))
     session.flush()
     newest = select(LaunchSetRow.app).where(LaunchSetRow.scope == scope).order_by(LaunchSetRow.at.desc())
-    kept = newest.limit(MAX_SETS).scalar_subquery()
+    kept = newest.limit(max_sets).scalar_subquery()
     session.execute(delete(LaunchSetRow).where(LaunchSetRow.scope == scope, LaunchSetRow.app.not_in(kept)))
 
 
@@ -54,7 +50,3 @@ def as_launch_set(row: LaunchSetRow) -> LaunchSet:
     """Return the launch set of a row."""
     columns = ("app", "executable", "version", "days", "files", "bytes")
     return from_dict({name: getattr(row, name) for name in columns} | {"at": row.at.isoformat()})
-
-
-def _columns(learned: LaunchSet) -> dict[str, Any]:
-    return as_dict(learned) | {"at": learned.at}

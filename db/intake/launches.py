@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from statistics import median
 
-from sqlalchemy import delete, select
+from sqlalchemy import case, delete, select, union
 from sqlalchemy.orm import Session
 
-from db.models import LaunchRow
+from db.models import EventRow, LaunchRow, LaunchSetRow
+from memo.core.events import APP_OPERATIONS
 
 KEPT = 100  # launches of each app
 COLD = 0.5  # share of the launch set that a cold start reads at least
@@ -15,12 +16,12 @@ WARM = 0.1  # share of the launch set that a warm start reads at most
 LEAST = 3  # launches of a kind before their median counts
 
 
-def add_launch(session: Session, row: LaunchRow) -> None:
-    """Store a launch; above `KEPT` of its app, delete the oldest."""
+def add_launch(session: Session, row: LaunchRow, kept: int = KEPT) -> None:
+    """Store a launch; above `kept` of its app, delete the oldest."""
     session.add(row)
     session.flush()
     of_app = (LaunchRow.scope == row.scope, LaunchRow.app == row.app)
-    newest = select(LaunchRow.id).where(*of_app).order_by(LaunchRow.at.desc(), LaunchRow.id.desc()).limit(KEPT)
+    newest = select(LaunchRow.id).where(*of_app).order_by(LaunchRow.at.desc(), LaunchRow.id.desc()).limit(kept)
     session.execute(delete(LaunchRow).where(*of_app, LaunchRow.id.not_in(newest.scalar_subquery())))
 
 
@@ -61,8 +62,14 @@ def find_launches(session: Session, scope: str | None) -> Sequence[LaunchRow]:
 
 
 def find_executables(session: Session) -> set[tuple[str, str]]:
-    """Return the apps that were launched, each with its executables."""
-    return {(app, path) for app, path in session.execute(select(LaunchRow.app, LaunchRow.executable).distinct())}
+    """Return the apps of events, launches and launch sets, each with its executables."""
+    app = case((EventRow.operation.in_(APP_OPERATIONS), EventRow.target), else_=EventRow.app)
+    query = union(
+        select(app, EventRow.executable).where(EventRow.executable != ""),
+        select(LaunchRow.app, LaunchRow.executable),
+        select(LaunchSetRow.app, LaunchSetRow.executable),
+    )
+    return {(app, path) for app, path in session.execute(query)}
 
 
 def delete_launches(session: Session, rows: Iterable[LaunchRow]) -> None:

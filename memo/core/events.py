@@ -25,6 +25,9 @@ class Operation(StrEnum):
 CONTEXT = frozenset({Operation.SESSION_START, Operation.TIME_CONTEXT})
 """Operations that are read as context and never predicted."""
 
+APP_OPERATIONS = frozenset({Operation.PROCESS_START, Operation.PROCESS_END, Operation.APP_USAGE})
+"""Operations whose target is an app."""
+
 HUMAN = frozenset({Operation.WINDOW_FOCUS, Operation.WEB_VISIT, Operation.FILE_ACCESS})
 """Operations that a person does, process noise apart."""
 

@@ -321,9 +321,9 @@ def _row(at: datetime, ms: float | None, read: int, app: str = APP) -> LaunchRow
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
-def _add(session: Session, *rows: tuple[float | None, int]) -> None:
+def _add(session: Session, *rows: tuple[float | None, int], kept: int = launches.KEPT) -> None:
     for number, (ms, read) in enumerate(rows):
-        launches.add_launch(session, _row(NOON + timedelta(hours=number), ms, read))
+        launches.add_launch(session, _row(NOON + timedelta(hours=number), ms, read), kept)
 
 
 def test_the_gain_is_that_against_a_cold_launch(store: Store) -> None:
@@ -337,10 +337,9 @@ def test_the_gain_is_that_against_a_cold_launch(store: Store) -> None:
         assert launches.find_gain(session, "eve@host", APP, NOON, NOON + timedelta(days=1)) is None
 
 
-def test_launches_are_bounded_and_forgotten(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launches, "KEPT", 2)
+def test_launches_are_bounded_and_forgotten(store: Store) -> None:
     with store.write() as session:
-        _add(session, (1, 0), (2, 0), (3, 0))
+        _add(session, (1, 0), (2, 0), (3, 0), kept=2)
         launches.add_launch(session, _row(NOON, 4, 0, app="other"))
         assert [row.ms for row in launches.find_measured(session, SCOPE, APP)] == [2, 3]
     assert erase_rows.erase_launches(store, ForgetQuery(app="other", scope="eve@host"), UTC) == 0
@@ -349,10 +348,11 @@ def test_launches_are_bounded_and_forgotten(store: Store, monkeypatch: pytest.Mo
     assert erase_rows.erase_launches(store, ForgetQuery(), UTC) == 1
 
 
-def test_launch_sets_above_limit_evict_the_oldest(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch_sets, "MAX_SETS", 2)
+def test_launch_sets_above_limit_evict_the_oldest(store: Store) -> None:
     for number, app in enumerate("bac"):
-        store_launch_set(store, LaunchSet(app, "/usr/bin/x", (1, 2, 3), NOON + timedelta(days=number)))
+        learned = LaunchSet(app, "/usr/bin/x", (1, 2, 3), NOON + timedelta(days=number))
+        with store.write() as session:
+            launch_sets.record_launch_set(session, SCOPE, learned, None, max_sets=2)
     store_launch_set(store, LaunchSet("b", "/usr/bin/x", (1, 2, 3), NOON), "eve@host")
     assert stored_launch_sets(store, SCOPE).keys() == {"a", "c"}
     assert stored_launch_sets(store, "eve@host").keys() == {"b"}
