@@ -29,13 +29,15 @@ from typing import Any
 from _desktop import SETTLED_S, App, Desktop, Running, new_desktop
 from _stack import machine, median, new_home
 
+from cli.terminal.store_access import writable_store
 from collector.launch import access_times, proc, process_tree
 from collector.launch.inspection import Launch
+from db.intake.launch_sets import find_launch_set, record_launch_set
 from memo.core.events import Action, Operation
 from memo.core.paths import Home
 from memo.core.predictions import Candidate
 from memo.core.settings import Settings
-from memo.desktop import launch_sets
+from memo.desktop.launch_sets import LaunchSet, from_dict
 from memo.protocols import DispatchContext
 from training.evaluation import metrics
 from worker.handlers.preload_app import PreloadAppHandler
@@ -74,23 +76,27 @@ def set_back(folders: list[str]) -> None:
             os.utime(path, ns=(found.st_atime_ns - 2 * DAY_S * 10**9, found.st_mtime_ns))
 
 
-def learn(desktop: Desktop, app: App) -> launch_sets.LaunchSet:
+def learn(desktop: Desktop, app: App) -> LaunchSet:
     """Return the launch set after one cold launch, found by the same process that the collector starts."""
     drop()
     running = desktop.launch(app)
     time.sleep(SETTLED_S)
     executable, began = program(running)
     launch = Launch(app.name, executable, began, running.began_at, time.time())
-    subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "collector.launch.inspection"],
-        input=json.dumps(asdict(launch)),
+        input=json.dumps({"launch": asdict(launch), "known": None}),
         text=True,
         check=True,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
     )
     running.end()
-    known = launch_sets.read(Home.find(), app.name)
-    assert known is not None, f"nothing was learned of {app.name}"
+    found = json.loads(done.stdout)
+    assert found, f"nothing was learned of {app.name}"
+    known = from_dict(found["launch_set"])
+    settings = Settings.load()
+    with writable_store(settings, Home.find()) as store, store.write() as session:
+        record_launch_set(session, settings.scope, known, find_launch_set(session, settings.scope, app.name))
     return known
 
 

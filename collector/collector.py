@@ -74,7 +74,7 @@ def collect(settings: Settings, home: Home, stop: Stop, ready: Callable[[], None
     """Collect until `stop` is set; `ready` is called when all sources watch."""
     store = open_store(settings, home)
     url = broker_url(home, settings)
-    launches = Launches(store, settings, home)
+    launches = Launches(store, settings)
     intake = Intake(store, settings, home, Announcer(make_app(url, settings), settings).look, launches.saw)
     states = SourceStates(home)
     found = [make(name, settings, home) for name in dict.fromkeys(settings.sources.on)]

@@ -68,7 +68,7 @@ class Intake:
             repeats = self._repeats(session, source, batch)
             asked, new = [], 0
             for scope, given in sorted(by_scope.items()):  # one order of locks for all
-                found = events.drop_duplicates(session, scope, source, given)
+                found = events.find_new_events(session, scope, source, given)
                 added = events.add_events(session, scope, found, [repeats.key(event) for event in found])
                 new += added
                 if added and scopes.record_request(session, scope, self._settings.predict.stale_s):

@@ -1,1 +1,1 @@
-"""The only room that speaks SQL: engine, models, and one small repository each."""
+"""The store: engine, tables, migrations, and one small repository for each table. The only room with SQL."""

@@ -1,4 +1,4 @@
-"""Engines: one for writing and one for reading, on SQLite and on Postgres."""
+"""The store's engines, one for writing and one for reading, on SQLite or Postgres."""
 
 import re
 from collections.abc import Iterator
@@ -16,8 +16,7 @@ from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home
 from memo.core.settings import Settings
 
-BUSY_TIMEOUT_MS = 10_000
-"""How long a writer waits for another."""
+BUSY_TIMEOUT_MS = 10_000  # how long a writer waits for another process
 DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 
 
@@ -28,11 +27,11 @@ class Store:
     writer: Engine
     reader: Engine
     turn: AbstractContextManager[object] = field(default_factory=nullcontext)
-    """Here writers of this process wait for each other, no longer than it takes: SQLite only looks now and then."""
+    """Lock on which writers of this process wait; SQLite itself only polls."""
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A short transaction, committed at the end; never hold one across a model call."""
+        """Open a transaction that is committed at the end; keep it short, and never call a model in it."""
         with (
             self.turn,
             _explained(self.writer),
@@ -43,46 +42,46 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A look at what is committed."""
+        """Open a session that reads what is committed."""
         with _explained(self.reader), Session(self.reader, expire_on_commit=False) as session:
             yield session
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self.writer.dispose()
         self.reader.dispose()
 
 
 def store_url(settings: Settings, home: Home) -> str:
-    """The URL of the store in force."""
+    """Return the URL of the configured store."""
     return settings.database_url or home.database_url
 
 
 def open_store(settings: Settings, home: Home) -> Store:
-    """The store; nothing is connected yet. Raises UsageError for a URL that MEMO can't use."""
+    """Return the store, without connecting yet. Raises UsageError for a URL that MEMO cannot use."""
     url = _parsed(store_url(settings, home))
     if url.get_backend_name() == "sqlite":
         return Store(_sqlite(url, "IMMEDIATE"), _sqlite(url, "DEFERRED"), Lock())
     try:
         engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args={"connect_timeout": 5})
     except (ArgumentError, ImportError) as error:  # an option such as `port=x`; no library of Postgres
-        raise _unusable("is not a database MEMO can use") from error
+        raise _unusable("is not a database that MEMO can use") from error
     return Store(engine, engine)
 
 
 def _parsed(url: str) -> URL:
-    """The URL in its parts. Raises UsageError, which shows nothing of it: who can say where a password ends?"""
+    """Return the parts of a URL. Raises UsageError without quoting the URL, as it may contain a password."""
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError) as error:  # a port such as `x`
-        raise _unusable("is not a database MEMO can use") from error
+        raise _unusable("is not a database that MEMO can use") from error
     if parsed.drivername not in DRIVERS:
         raise _unusable("is not a database MEMO can use")
     if parsed.get_backend_name() == "sqlite":
         if parsed.query or parsed.database in (None, "", ":memory:"):
-            raise _unusable("names no file, or has options, of which SQLite takes none")
-    elif not re.fullmatch(r"[^@?]*@?[^@]*", url):  # else the rest of a password would be taken for the host
-        raise _unusable("has an @ too many; inside a password it is written %40")
+            raise _unusable("names no file, or has options, which SQLite does not take")
+    elif not re.fullmatch(r"[^@?]*@?[^@]*", url):  # the rest of a password would be taken for the host
+        raise _unusable("has one @ too many; write it as %40 inside a password")
     elif unknown := parsed.query.keys() - _options():
         raise _unusable(f"has options that Postgres does not know ({', '.join(sorted(unknown))})")
     return parsed
@@ -105,10 +104,10 @@ def _sqlite(url: URL, begin: str) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # the driver's own BEGIN comes too late and can't be IMMEDIATE
+        connection.isolation_level = None  # the driver's own BEGIN is late, and never IMMEDIATE
         connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}").close()
         if connection.execute("PRAGMA page_count").fetchone() == (0,):
-            connection.execute("PRAGMA auto_vacuum=INCREMENTAL").close()  # at creation only: it waits for writers
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL").close()  # only at creation, as it waits for writers
         for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "secure_delete=ON"):
             connection.execute(f"PRAGMA {pragma}").close()
 
@@ -121,33 +120,33 @@ def _sqlite(url: URL, begin: str) -> Engine:
 
 @contextmanager
 def _explained(engine: Engine) -> Iterator[None]:
-    """Say in one sentence which store failed."""
+    """Turn database errors into one sentence that names the store."""
     try:
         yield
     except DBAPIError as error:
         reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
         raise StoreError(
-            f"The store {redact_url(engine.url)} did not do as asked ({reason}); "
-            "is it there and up to date? See `memo doctor`."
+            f"Cannot use the store {redact_url(engine.url)}: {reason}. "
+            "`memo doctor` checks whether it can be reached and is up to date."
         ) from error
 
 
 class StoreError(MemoError):
-    """The database refused or could not be reached."""
+    """The database refused a statement or could not be reached."""
 
 
 def redacted_store_url(settings: Settings, home: Home) -> str:
-    """The URL of the store in force, without user, password and options."""
+    """Return the URL of the configured store, without user, password and options."""
     return redact_url(_parsed(store_url(settings, home)))
 
 
 def redact_url(url: URL) -> str:
-    """A URL without user, password and options, of which one may be a password too."""
+    """Return a URL without user, password and options, as an option may be a password too."""
     return URL.create(url.drivername, host=url.host, port=url.port, database=url.database).render_as_string()
 
 
 def revision(connection: Connection) -> str | None:
-    """The schema revision of a store; None where it is empty. (Alembic itself takes long to load.)"""
+    """Return the schema revision of a store, or None if it is empty, without loading Alembic, which takes long."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
@@ -155,6 +154,6 @@ def revision(connection: Connection) -> str | None:
 
 
 def sqlite_path(url: str) -> Path | None:
-    """The file of a SQLite URL, else None."""
+    """Return the file of a SQLite URL, or None for another URL."""
     parsed = _parsed(url)
     return Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None

@@ -1,5 +1,8 @@
 """Bring the store to this program's schema."""
 
+import json
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from alembic import command
@@ -8,29 +11,28 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, select
 
 from db.engine import StoreError, open_store, redact_url, revision
+from db.intake.launch_sets import find_launch_set, record_launch_set
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from memo.desktop.launch_sets import LaunchSet, from_dict
 
-UPGRADE_LOCK = 0x4D454D4F
-"""Postgres advisory lock: one upgrade at a time."""
-
-
-def _config(connection: Connection | None = None) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.attributes["connection"] = connection
-    return config
+UPGRADE_LOCK = 0x4D454D4F  # Postgres advisory lock: one upgrade at a time
 
 
 def head() -> str:
-    """The schema revision that this program was written for."""
+    """Return the schema revision that this program was written for."""
     revision = ScriptDirectory.from_config(_config()).get_current_head()
     assert revision is not None
     return revision
 
 
 def upgrade(settings: Settings, home: Home) -> None:
-    """Run the migrations that are missing. Raises StoreError where the store is newer than this program."""
+    """Run the missing migrations. Raises StoreError if the store is newer than this program.
+
+    Launch sets were JSON files up to schema 0009. Files are deleted only once their contents are committed, and a row
+    that exists wins over a file, so that an interrupted import can be repeated.
+    """
+    files = list((home.root / "apps").glob("*.*"))
     store = open_store(settings, home)
     try:
         with store.write() as session:
@@ -39,8 +41,28 @@ def upgrade(settings: Settings, home: Home) -> None:
                 connection.execute(select(func.pg_advisory_xact_lock(UPGRADE_LOCK)))
             _refuse_newer(connection)
             command.upgrade(_config(connection), "head")
+            for found in _read_launch_sets(files):
+                if find_launch_set(session, settings.scope, found.app) is None:
+                    record_launch_set(session, settings.scope, found, None)
     finally:
         store.close()
+    for path in files:
+        path.unlink(missing_ok=True)
+    with suppress(OSError):
+        (home.root / "apps").rmdir()
+
+
+def _read_launch_sets(files: list[Path]) -> Iterator[LaunchSet]:
+    for path in files:
+        with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):  # an interrupted write
+            yield from_dict(json.loads(path.read_text(encoding="ascii")))
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config
 
 
 def _refuse_newer(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""The tables. All times are UTC; an event also keeps its offset, so that its own clock can be shown again."""
+"""The tables. All times are UTC; an event also has its offset, so that its local time can be shown."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -27,13 +27,13 @@ NAMING = {
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A time in UTC, on each database; SQLite itself keeps no zone."""
+    """A time in UTC on both databases; SQLite itself stores no zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """To UTC. Raises ValueError for a time without an offset."""
+        """Convert to UTC. Raises ValueError for a time without an offset."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -41,38 +41,38 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """With its zone, UTC."""
+        """Return the time with its zone, UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class Base(DeclarativeBase):
-    """The tables' common base."""
+    """Base of all tables."""
 
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON, list[dict[str, Any]]: JSON}
 
 
 class ScopeRow(Base):
-    """One person at one machine; locked while its events get their `seq`."""
+    """One person at one machine; the row is locked while its events get their `seq`."""
 
     __tablename__ = "scopes"
 
     name: Mapped[str] = mapped_column(primary_key=True)
     last_seq: Mapped[int] = mapped_column(default=0)
     generation: Mapped[int] = mapped_column(default=0)
-    """Grows when the past has changed: learned state of an older generation is rebuilt."""
+    """Incremented when the past changes: learned state of an older generation is rebuilt."""
     pending_until: Mapped[datetime | None]
-    """An ask for a prediction is under way until then; cleared before the window is read."""
+    """Until then a request for a prediction is in progress; cleared before the window is read."""
     attempt_seq: Mapped[int] = mapped_column(default=0)
     attempts: Mapped[int] = mapped_column(default=0)
-    """How often a prediction after `attempt_seq` was begun and not ended."""
+    """Attempts at a prediction after event `attempt_seq` since one last wrote something."""
     active_version: Mapped[str | None] = mapped_column(ForeignKey("versions.id"))
 
 
 class EventRow(Base):
-    """What happened. `seq` is the order of learning, (`at`, `seq`) that of windows."""
+    """An event. `seq` is the order of learning; (`at`, `seq`) is the order in windows."""
 
     __tablename__ = "events"
     __table_args__ = (
@@ -86,7 +86,7 @@ class EventRow(Base):
     scope: Mapped[str] = mapped_column(ForeignKey("scopes.name"))
     seq: Mapped[int]
     line_key: Mapped[str]
-    """Digest of second, operation, target, app, detail and of how often they came before: the identity of a line."""
+    """Digest of second, operation, target, app and detail, with the number of equal lines: the identity of a line."""
     at: Mapped[datetime]
     utc_offset_s: Mapped[int]
     operation: Mapped[str]
@@ -100,12 +100,12 @@ class EventRow(Base):
 
     @property
     def local_at(self) -> datetime:
-        """The time on the event's own clock."""
+        """The event's local time."""
         return self.at.astimezone(timezone(timedelta(seconds=self.utc_offset_s)))
 
 
 class PredictionRow(Base):
-    """What was predicted after an event, and what truly came."""
+    """A prediction after an event, and its outcome."""
 
     __tablename__ = "predictions"
     __table_args__ = (
@@ -128,7 +128,7 @@ class PredictionRow(Base):
     last_event_id: Mapped[int] = mapped_column(ForeignKey("events.id"), index=True)
     model_version: Mapped[str]
     operation: Mapped[str | None]
-    """This and the next four: the first candidate, flat for SQL; null where nothing could be said."""
+    """This and the next four columns are the first candidate, flat for SQL; null without candidates."""
     target: Mapped[str | None]
     app: Mapped[str | None]
     probability: Mapped[float | None]
@@ -138,18 +138,18 @@ class PredictionRow(Base):
     new_probability: Mapped[float]
     latency_ms: Mapped[float]
     with_model: Mapped[bool] = mapped_column(default=True, server_default=true())
-    """Whether the language model had its say in time."""
+    """Whether the language model answered in time."""
     published_at: Mapped[datetime | None]
     dispatched_at: Mapped[datetime | None]
     outcome_event_id: Mapped[int | None] = mapped_column(ForeignKey("events.id"), index=True)
     outcome_operation: Mapped[str | None]
     outcome_target: Mapped[str | None]
     outcome_rank: Mapped[int | None]
-    """Place of the truth among the candidates, from 1; null where it was none of them."""
+    """Rank of the outcome among the candidates, from 1; null if it was none of them."""
 
 
 class CheckpointRow(Base):
-    """Weights learned online, as of an event; without one they start by hand."""
+    """Weights learned online, as of an event; without a row the initial weights are used."""
 
     __tablename__ = "checkpoints"
 
@@ -161,17 +161,17 @@ class CheckpointRow(Base):
 
 
 OPEN = text("outcome IS NULL AND until IS NOT NULL AND status IN ('done', 'dry')")
-"""Of dispatches: what was done and has no outcome yet. Written out, for SQLite takes a partial index only then."""
+"""Condition of dispatches without an outcome yet; literal, as SQLite uses the partial index only then."""
 
 
 class DispatchRow(Base):
-    """One handler's go at one prediction; the row is the claim, so that an effect happens at most once."""
+    """One attempt of a handler at a prediction; the row claims it, so that an effect happens at most once."""
 
     __tablename__ = "dispatches"
     __table_args__ = (
         UniqueConstraint("prediction_id", "handler"),
         Index(None, "scope", "at"),
-        Index(None, "scope", "handler", "at", "status", "read_bytes"),  # the budget of an hour is in it
+        Index(None, "scope", "handler", "at", "status", "read_bytes"),  # covers the hourly budget
         Index(None, "scope", "handler", "action_key", "at"),
         Index("ix_dispatches_open", "scope", sqlite_where=OPEN, postgresql_where=OPEN),
     )
@@ -186,40 +186,40 @@ class DispatchRow(Base):
     """Digest of the action's identity."""
     probability: Mapped[float]
     until: Mapped[datetime | None]
-    """The end of its life: by then the action should have come."""
+    """End of the time in which the action should come."""
     status: Mapped[str]
-    """claimed, done, dry (counted, not done), failed, overrun (its handler was behind), or stopped by a gate."""
+    """claimed, done, dry (counted, not done), failed, overrun (its queue was full), or stopped (by a gate)."""
     detail: Mapped[str] = mapped_column(default="")
-    """Why it was stopped or failed; a gate's words begin with its name."""
+    """Why it was stopped or failed; a gate's reason begins with its name."""
     duration_ms: Mapped[float | None]
     cost_ms: Mapped[float] = mapped_column(default=0.0, server_default="0")
     read_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
-    """What the handler returned."""
+    """JSON that the handler returned."""
     outcome: Mapped[str | None]
-    """hit or waste; null while its life lasts, and of what was not done."""
+    """hit or waste; null until `until`, and if nothing was done."""
     gain_s: Mapped[float | None]
-    """What a hit saved; null where that is not known."""
+    """Seconds that a hit saved; null if unknown."""
 
 
 class HandlerRow(Base):
-    """That a handler turned itself off, in one scope."""
+    """A handler that paused itself in a scope because its attempts cost more than they saved."""
 
     __tablename__ = "handlers"
 
     scope: Mapped[str] = mapped_column(primary_key=True)
     handler: Mapped[str] = mapped_column(primary_key=True)
     times: Mapped[int]
-    """How often in a row; each pause is longer than the one before."""
+    """Pauses in a row; each is longer than the one before."""
     since: Mapped[datetime]
-    """Only goes after that are judged the next time."""
+    """Only attempts after that are judged next time."""
     until: Mapped[datetime]
-    """Then it tries again."""
+    """End of the pause."""
     reason: Mapped[str]
 
 
 class VersionRow(Base):
-    """A trained version of the model; its files stand in the folder `path`."""
+    """A trained version of the model; `path` is the folder of its files."""
 
     __tablename__ = "versions"
 
@@ -235,7 +235,7 @@ class VersionRow(Base):
 
 
 class RunRow(Base):
-    """One run of training or evaluation, asked for by a task and carried out by a process of its own."""
+    """One run of training or evaluation, requested by a task and carried out by a process of its own."""
 
     __tablename__ = "runs"
 
@@ -253,7 +253,7 @@ class RunRow(Base):
 
 
 class JobRow(Base):
-    """When a periodic job last ran, and what came of it."""
+    """When a periodic job last ran, and its result."""
 
     __tablename__ = "jobs"
 
@@ -263,7 +263,7 @@ class JobRow(Base):
 
 
 class CursorRow(Base):
-    """From where a source goes on; committed together with the events that it stands for."""
+    """Where a source resumes; committed together with the events before it."""
 
     __tablename__ = "cursors"
 
@@ -274,7 +274,7 @@ class CursorRow(Base):
 
 
 class RedactionRow(Base):
-    """How many events of a source a privacy rule changed or left out; never what they were."""
+    """How many events of a source a privacy rule changed or left out, never their contents."""
 
     __tablename__ = "redactions"
 
@@ -285,7 +285,7 @@ class RedactionRow(Base):
 
 
 class FeedbackRow(Base):
-    """What a person answered to a suggestion; `after` is the action after which it was made."""
+    """A person's answer to a suggestion; `after` is the action after which it was made."""
 
     __tablename__ = "feedback"
 
@@ -293,7 +293,7 @@ class FeedbackRow(Base):
     scope: Mapped[str] = mapped_column(index=True)
     at: Mapped[datetime]
     prediction_id: Mapped[int]
-    """The prediction may be gone by now."""
+    """May have been deleted since."""
     after: Mapped[dict[str, Any]]
     action: Mapped[dict[str, Any]]
     answer: Mapped[str]
@@ -301,7 +301,7 @@ class FeedbackRow(Base):
 
 
 class LaunchRow(Base):
-    """One start of an app, by the processes that it consists of."""
+    """One start of an app, measured over all its processes."""
 
     __tablename__ = "launches"
     __table_args__ = (Index(None, "scope", "app", "at"),)
@@ -312,9 +312,24 @@ class LaunchRow(Base):
     executable: Mapped[str]
     at: Mapped[datetime]
     ms: Mapped[float | None]
-    """Until its first window had the focus; null where nobody told of that."""
+    """Until its first window had the focus; null if no source reported that."""
     major_faults: Mapped[int] = mapped_column(BigInteger)
     read_bytes: Mapped[int] = mapped_column(BigInteger)
-    """From disks."""
+    """Bytes read from disks."""
     known_bytes: Mapped[int] = mapped_column(BigInteger)
-    """What such a start reads, as far as that is known."""
+    """Bytes of the app's launch set."""
+
+
+class LaunchSetRow(Base):
+    """The files that the present version of an app reads when it starts; see `memo.desktop.launch_sets.LaunchSet`."""
+
+    __tablename__ = "launch_sets"
+
+    scope: Mapped[str] = mapped_column(primary_key=True)
+    app: Mapped[str] = mapped_column(primary_key=True)
+    executable: Mapped[str]
+    version: Mapped[list[int]] = mapped_column(JSON)
+    at: Mapped[datetime]
+    days: Mapped[list[str]] = mapped_column(JSON)
+    files: Mapped[dict[str, Any]]
+    bytes: Mapped[int] = mapped_column(BigInteger)

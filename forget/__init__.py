@@ -1,1 +1,1 @@
-"""Forget: find what a person wants erased, and erase it everywhere."""
+"""Forget: find everything that a query matches, and erase it everywhere."""

@@ -1,4 +1,4 @@
-"""What stands outside of the store and may name what is forgotten: messages, logs, what handlers wrote, rejects."""
+"""Erase what files outside the store may name: messages, logs, versions, snapshots, records and rejects."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memo.core.errors import MemoError
-from memo.core.files import open_private
+from memo.core.files import write_atomically
 from memo.core.paths import Home
 from memo.messaging.message import STREAM, redis_client
 from memo.stack import running
@@ -22,17 +22,16 @@ if TYPE_CHECKING:
 
     from memo.core.settings import Settings
 
-REWRITE_S = 60.0
-POLL_S = 0.05
-UNFINISHED = "unfinished-"
-"""Begins the name of the folder in which a version is made."""
+REWRITE_S = 60.0  # longest wait until the broker has rewritten its files
+POLL_S = 0.05  # between two looks at the broker meanwhile
+UNFINISHED = "unfinished-"  # prefix of the folder in which a version is built
 
 
 def clear_messages(home: Home, settings: "Settings") -> None:
-    """Empty the stream of predictions, and the files of the embedded broker of it, whether that runs or not.
+    """Delete all predictions from the stream, and from the embedded broker's files, whether it runs or not.
 
-    What an AMQP broker holds for its readers is theirs to empty, and so are another server's files. Raises MemoError
-    where the broker does not do it.
+    Messages that an AMQP broker or another server holds in files or queues are left to them. Raises MemoError if the
+    broker fails.
     """
     url = broker_url(home, settings)
     if not settings.broker_url and running.holder(home) is None:
@@ -53,93 +52,91 @@ def _clear_stream(home: Home, url: str, embedded: bool) -> None:
     except Exception as error:  # each client library has many of its own
         raise MemoError(
             f"The broker still holds messages that name it ({type(error).__name__}: {error}); "
-            "run `memo down`, then the same again."
+            "run `memo down`, then the same command again."
         ) from error
 
 
 def _rewrite(client: "Redis", folder: Path) -> None:
-    """Let the broker write its append-only file anew, and wait until the old files are gone."""
+    """Make the broker rewrite its append-only file, and wait until the old files are deleted."""
     deadline = time.monotonic() + REWRITE_S
-    _until(lambda: _idle(client), deadline)  # one that is under way began before
-    before = _files(folder)
+    _wait_until(lambda: _is_idle(client), deadline)  # a rewrite in progress began before the stream was cleared
+    before = _find_files(folder)
     client.bgrewriteaof()
-    _until(lambda: _idle(client) and not before & _files(folder), deadline)
+    _wait_until(lambda: _is_idle(client) and not before & _find_files(folder), deadline)
 
 
-def _idle(client: "Redis") -> bool:
+def _is_idle(client: "Redis") -> bool:
     found: dict[str, Any] = client.info("persistence")
     return not found["aof_rewrite_in_progress"] and not found["aof_rewrite_scheduled"]
 
 
-def _files(folder: Path) -> set[str]:
-    """The append-only files; the list of them keeps its name."""
+def _find_files(folder: Path) -> set[str]:
+    """Return the names of the append-only files, without the manifest, which keeps its name."""
     return {path.name for path in folder.glob("*/*.aof")} | {path.name for path in folder.glob("*/*.rdb")}
 
 
-def _until(done: Callable[[], bool], deadline: float) -> None:
-    while not done():
+def _wait_until(is_done: Callable[[], bool], deadline: float) -> None:
+    while not is_done():
         if time.monotonic() > deadline:
-            raise MemoError("The broker did not write its file anew; run `memo down`, then the same again.")
+            raise MemoError(
+                "The broker did not rewrite its file in time; run `memo down`, then the same command again."
+            )
         time.sleep(POLL_S)
 
 
 def empty_logs(home: Home) -> None:
-    """Empty all logs: a line of a handler's, or of an error, may name anything. Whoever writes there goes on."""
+    """Empty all logs, as a handler's line or an error may name anything; processes go on writing to them."""
     for path in home.logs.iterdir():
         if path.suffix in (".log", ".out"):
             os.truncate(path, 0)
-        else:  # set aside
+        else:  # rotated
             path.unlink()
 
 
-def recorded(home: Home) -> list[dict[str, Any]]:
-    """What the handler `record` wrote."""
-    return [said for path in _records(home) for _, said in _lines(path)]
+def read_records(home: Home) -> list[dict[str, Any]]:
+    """Return what the handler `record` wrote."""
+    return [record for path in _record_files(home) for _, record in _read_lines(path)]
 
 
-def rejected(home: Home) -> Iterator[dict[str, Any]]:
-    """Which lines could not be read, and why."""
-    return (said for path in sorted(home.rejects.iterdir()) for _, said in _lines(path))
+def read_rejects(home: Home) -> Iterator[dict[str, Any]]:
+    """Yield which lines could not be read, and why."""
+    return (reject for path in sorted(home.rejects.iterdir()) for _, reject in _read_lines(path))
 
 
-def clear_record(home: Home, keep: Callable[[dict[str, Any]], bool]) -> None:
-    """Leave only the lines to keep in what the handler `record` wrote."""
-    for path in _records(home):
-        kept = "".join(f"{line}\n" for line, said in _lines(path) if keep(said))
-        fresh = path.with_suffix(".new")
-        with open(fresh, "w", encoding="utf-8", opener=open_private) as file:
-            file.write(kept)
-        fresh.replace(path)
+def clear_records(home: Home, is_kept: Callable[[dict[str, Any]], bool]) -> None:
+    """Delete the lines of the handler `record` that are not kept."""
+    for path in _record_files(home):
+        write_atomically(path, "".join(f"{line}\n" for line, record in _read_lines(path) if is_kept(record)))
 
 
-def _records(home: Home) -> list[Path]:
+def _record_files(home: Home) -> list[Path]:
     return [path for path in home.root.glob("dispatched.jsonl*") if path.suffix != ".new"]
 
 
-def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The lines and what they say, but for those that were broken off."""
+def _read_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each line with its JSON object; a line whose writing was interrupted is left out."""
     text = path.read_text(encoding="utf-8", errors="replace")
-    for line in text.split("\n"):  # other line breaks may stand in a title
+    for line in text.split("\n"):  # a title may contain other line breaks
         with suppress(ValueError):
             yield line, json.loads(line)
 
 
 def clear_learned(home: Home) -> None:
-    """Remove the worker's snapshots; one that is being written is removed by whoever writes it."""
+    """Delete the worker's snapshots; a worker that is writing one notices, and deletes it itself."""
     for path in home.learned.iterdir():
         path.unlink(missing_ok=True)
 
 
 def clear_rejects(home: Home, is_named: Callable[[str], bool]) -> None:
-    """Remove the rejects of files whose name says it, and those of which nothing can be read."""
+    """Delete the rejects of files whose name matches, and those of which no line can be read."""
     for path in home.rejects.iterdir():
-        names = [said["file"] for _, said in _lines(path)]
+        names = [reject["file"] for _, reject in _read_lines(path)]
         if not names or any(map(is_named, names)):
             path.unlink()
 
 
 def remove_versions(home: Home, folders: Iterable[Path]) -> None:
-    """Remove the folders of versions that stand in this home, and what is left of those that were never ended."""
+    """Delete the folders of versions in this home, and those of builds that are unfinished."""
     for folder in (*folders, *home.models.glob(f"{UNFINISHED}*")):
         if folder.resolve().parent == home.models.resolve():
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,68 +1,26 @@
-"""Forget what was found: the events, what was predicted from them or names them, and what was learned from them."""
+"""Erase rows of the store; `forget.forget` states in which order, and why."""
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from datetime import tzinfo
+from pathlib import Path
 
-from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from db.engine import Store
-from db.intake import events, scopes
-from db.models import CheckpointRow, CursorRow
-from db.prediction import feedback, versions
+from db.intake import cursors, launch_sets, launches, scopes
+from db.prediction import checkpoints, feedback, versions
 from db.upkeep import deletion, jobs
 from db.upkeep.deletion import BATCH
 from forget import match
+from forget.erase_files import remove_versions
 from forget.match import Matches, Progress
 from forget.query import ForgetQuery
+from memo.core.paths import Home
 
 
-def unlearn(store: Store, what: Matches, predictions: Sequence[int]) -> tuple[Counter[str], dict[str, str]]:
-    """Remove what hangs on the events, while they tell what that is: so all can be called again where it is broken off.
-
-    `predictions` are those of `found.predictions`. Gives how many rows of each kind went, and the folders of the
-    versions that went, by their names.
-    """
-    removed = _predictions(store, predictions)
-    with store.write() as session:
-        taught = _void(session, what)
-        _forget_lines(session, what.digests)
-        meant = [what.wanted.scope] if what.wanted.scope is not None else events.all_names(session)
-        removed["feedback"] = feedback.delete_answers(session, meant, what.names)
-    return removed, taught
-
-
-def forget(store: Store, what: Matches, progress: Progress) -> tuple[Counter[str], dict[str, str]]:
-    """Remove the events, and last the launches, which say how an app is called; what went, as above.
-
-    With the last event learned state is made void again, and then goes what a worker has predicted meanwhile.
-    """
-    removed, taught = Counter[str](), dict[str, str]()
-    for start in range(0, len(what.ids), BATCH):
-        with store.write() as session:
-            removed += deletion.delete_events(session, what.ids[start : start + BATCH])
-            if start + BATCH >= len(what.ids):
-                taught = _void(session, what)
-        progress(min(start + BATCH, len(what.ids)), len(what.ids))
-    with store.read() as session:
-        ids = match.matching_predictions(session, what)
-    removed += _predictions(store, ids)
-    with store.write() as session:
-        removed += Counter(launches=delete_launches(session, what.wanted))
-    return removed, taught
-
-
-def delete_launches(session: Session, wanted: ForgetQuery) -> int:
-    """Delete the launches that are wanted; return their number."""
-    rows = match.matching_launches(session, wanted)
-    for row in rows:
-        session.delete(row)
-    return len(rows)
-
-
-def _predictions(store: Store, ids: Sequence[int]) -> Counter[str]:
-    """Remove these; how many rows of each kind went."""
+def erase_predictions(store: Store, ids: Sequence[int]) -> Counter[str]:
+    """Delete predictions with their dispatches; return the number of rows of each kind."""
     removed = Counter[str]()
     for start in range(0, len(ids), BATCH):
         with store.write() as session:
@@ -70,26 +28,55 @@ def _predictions(store: Store, ids: Sequence[int]) -> Counter[str]:
     return removed
 
 
-def _void(session: Session, what: Matches) -> dict[str, str]:
-    """Streams are read anew, weights begin by hand, and versions that have learned from the events serve no more."""
-    names = (
-        sorted(events.all_names(session))
-        if what.wanted.everything and what.wanted.scope is None
-        else sorted(what.times)
-    )
+def erase_knowledge(store: Store, home: Home, matches: Matches) -> tuple[int, list[str]]:
+    """Delete what was learned from the events, remembered of their lines, and answered to suggestions that name them.
+
+    Return the number of answers and the names of the versions.
+    """
+    with store.write() as session:
+        names = _void_learned(session, home, matches)
+        cursors.delete_repeats(session, matches.digests)
+        scope = matches.query.scope
+        within = scopes.find_scope_names(session) if scope is None else [scope]
+        return feedback.delete_answers(session, within, matches.includes_entry), names
+
+
+def erase_events(store: Store, home: Home, matches: Matches, progress: Progress) -> tuple[Counter[str], list[str]]:
+    """Delete the events, then what was learned meanwhile; return the number of rows of each kind, and versions."""
+    removed, names, total = Counter[str](), list[str](), len(matches.ids)
+    for start in range(0, total, BATCH):
+        end = min(start + BATCH, total)
+        with store.write() as session:
+            removed += deletion.delete_events(session, matches.ids[start:end])
+            if end == total:
+                names = _void_learned(session, home, matches)
+        progress(end, total)
+    return removed, names
+
+
+def erase_launches(store: Store, query: ForgetQuery, zone: tzinfo) -> int:
+    """Delete launches and launch sets; return the number of launches."""
+    with store.write() as session:
+        rows = match.matching_launches(session, query)
+        launches.delete_launches(session, rows)
+        launch_sets.delete_launch_sets(session, match.matching_launch_sets(session, query, zone))
+        return len(rows)
+
+
+def _void_learned(session: Session, home: Home, matches: Matches) -> list[str]:
+    """Make workers learn each scope again from the log, without weights, and delete versions that the events trained.
+
+    A version's folder goes before its row is committed: after an interruption the row still leads to it. Recording the
+    time makes a training that began before refuse to register its version.
+    """
+    query = matches.query
+    is_all = query.is_everything and query.scope is None
+    names = sorted(scopes.find_scope_names(session) if is_all else matches.times)  # one order of locks for all
     for name in names:
-        scopes.lock_scope(session, name).generation += 1
-    session.execute(delete(CheckpointRow).where(CheckpointRow.scope.in_(names)))
-    taught = {version.id: version.path for version in match.trained_versions(session, what)}
-    versions.delete_versions(session, list(taught))
-    jobs.record_run(session, jobs.FORGET, f"{len(what.ids)} events")  # a training that began before registers nothing
-    return taught
-
-
-def _forget_lines(session: Session, digests: set[str]) -> None:
-    """The lines themselves are remembered no more; the cursors stay, so that no source reads them again."""
-    for row in session.scalars(select(CursorRow)):
-        repeats: dict[str, Any] = row.cursor.get("repeats", {})
-        if kept := digests & repeats.keys():
-            left = {digest: count for digest, count in repeats.items() if digest not in kept}
-            row.cursor = row.cursor | {"repeats": left}
+        scopes.record_new_past(session, name)
+    checkpoints.delete_weights(session, names)
+    trained = match.matching_versions(session, matches)
+    versions.delete_versions(session, [version.id for version in trained])
+    jobs.record_run(session, jobs.FORGET, jobs.UNFINISHED)
+    remove_versions(home, [Path(version.path) for version in trained])
+    return [version.id for version in trained]

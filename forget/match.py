@@ -1,114 +1,113 @@
-"""What would be forgotten, before anything is: the events that are wanted, and what hangs on them or names them."""
+"""Find everything that a query matches: events, and the rows that depend on them or name the same. Nothing changes."""
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, tzinfo
 from typing import Any
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.intake import launches
-from db.intake.events import as_event
-from db.models import EventRow, LaunchRow, PredictionRow, VersionRow
-from db.prediction import versions
+from db.intake import events, launch_sets, launches
+from db.models import EventRow, LaunchRow, LaunchSetRow, VersionRow
+from db.prediction import predictions, versions
 from db.upkeep import deletion
-from forget.query import APP_OPERATIONS, ForgetQuery
+from forget.query import ForgetQuery, fold
 from memo.core.events import Event, Operation
+from memo.desktop.apps import Apps, is_interpreter
 
-EXAMPLES = 5
-EVERY = 1_000
-"""Rows between two steps of a progress bar."""
+EXAMPLES = 5  # newest events that are shown
+PROGRESS_ROWS = 1_000  # rows between two steps of a progress bar
 
-Said = tuple[str, str, str, str]
-"""An action as it is named: scope, operation, target, place."""
+Mention = tuple[str, str, str, str]
+"""An action as other rows name it: scope, operation, target, place."""
 Progress = Callable[[int, int], None]
-"""Called with what is done and what there is to do."""
+"""Called with the rows done and the rows to do."""
 
 
 @dataclass
 class Matches:
-    """The events that are wanted. `said` counts what they say: their actions, and these with each page's title."""
+    """The events that a query matches, and what is needed to find all that depends on them."""
 
-    wanted: ForgetQuery
+    query: ForgetQuery
     ids: list[int] = field(default_factory=list)
     kinds: Counter[str] = field(default_factory=Counter)
+    """Number of events of each operation."""
     times: dict[str, list[datetime]] = field(default_factory=lambda: defaultdict(list))
-    """By scope, in order."""
+    """Times of the events of each scope, in order."""
     apps: set[str] = field(default_factory=set)
-    """What the app that is wanted is called in them."""
+    """Names by which the events name the app of the query."""
     examples: list[Event] = field(default_factory=list)
-    """The newest of them."""
     digests: set[str] = field(default_factory=set)
-    """Of their lines."""
-    said: Counter[tuple[Said, str]] = field(default_factory=Counter)
-    gone: dict[Said, set[str]] = field(default_factory=dict)
-    """What no other event says: an action's page titles, with an empty one where it is the action itself."""
+    """Digests of the events' lines, under which cursors remember them."""
+    mentions: Counter[tuple[Mention, str]] = field(default_factory=Counter)
+    """How often the events mention an action, alone (with "") and with a page title."""
+    orphans: dict[Mention, set[str]] = field(default_factory=dict)
+    """Mentions that only matched events make: the page titles of an action, "" for the action itself."""
 
-    def note(self, row: EventRow) -> None:
-        """Take in an event that is wanted."""
+    def add(self, row: EventRow) -> None:
+        """Add an event that the query matches."""
         self.ids.append(row.id)
         self.kinds[row.operation] += 1
         self.times[row.scope].append(row.at)
-        self.apps |= self.wanted.apps(row.operation, row.target, row.app)
-        self.examples = [*self.examples, as_event(row)][-EXAMPLES:]
+        self.apps |= self.query.matching_apps(row.operation, row.target, row.app)
+        self.examples = [*self.examples, events.as_event(row)][-EXAMPLES:]
         self.digests.add(row.line_key.partition(".")[0])
-        self.said.update(_sayings(row.scope, row.operation, row.target, row.app, row.detail))
+        self.mentions.update(_mentions(row.scope, row.operation, row.target, row.app, row.detail))
 
     @property
     def span(self) -> tuple[datetime, datetime] | None:
-        """Time of the first and of the last event."""
-        times = [time for found in self.times.values() for time in (found[0], found[-1])]
-        return (min(times), max(times)) if times else None
+        """Times of the first and the last event."""
+        ends = [time for times in self.times.values() for time in (times[0], times[-1])]
+        return (min(ends), max(ends)) if ends else None
 
-    def names(self, scope: str, entry: dict[str, Any]) -> bool:
-        """Whether a candidate, or another entry with an action, names what is wanted and may not be named any more."""
+    def includes_entry(self, scope: str, entry: dict[str, Any]) -> bool:
+        """Return whether a candidate, or another entry with an action, names what no event may name any more."""
         action = entry["action"]
-        titles = self.gone.get((scope, action["operation"], action["target"], action["place"]), ())
-        said = any(title in entry.get("text", "") for title in titles)
-        return said or (not self.wanted.timed and self.wanted.names_entry(entry))
+        titles = self.orphans.get((scope, action["operation"], action["target"], action["place"]), ())
+        is_orphan = any(title in entry.get("text", "") for title in titles)
+        return is_orphan or (not self.query.is_timed and self.query.matches_entry(entry))
 
-    def taught(self, version: VersionRow) -> bool:
-        """Whether a version has learned from one of the events, or may have."""
+    def includes_version(self, version: VersionRow) -> bool:
+        """Return whether a version was, or may have been, trained on one of the events."""
         times, span = self.times.get(version.scope, []), version.metrics.get("span")
-        if self.wanted.everything or span is None:
-            return self.wanted.everything or bool(times)
+        if self.query.is_everything or span is None:
+            return self.query.is_everything or bool(times)
         first, last = (datetime.fromisoformat(time) for time in span)
         return any(time <= last for time in times[bisect_left(times, first) :][:1])
 
 
-def find_matches(session: Session, wanted: ForgetQuery, progress: Progress) -> Matches:
-    """The events that are wanted; nothing is changed."""
-    found = Matches(wanted)
-    for row in _events(session, wanted, progress):
-        if wanted.names(row.operation, row.target, row.app, (row.detail, row.executable, row.source_key)):
-            found.note(row)
-    found.gone = _gone(session, found)
-    return found
+def resolve_app(session: Session, query: ForgetQuery) -> ForgetQuery:
+    """Return the query with all names by which events may name its app: from menus, or of the same program."""
+    if not query.app:
+        return query
+    names = Apps().called(query.app)
+    if not is_interpreter(query.app):
+        executables = launches.find_executables(session)
+        names |= {name for name, path in executables if fold(path.rpartition("/")[2]) == fold(query.app)}
+    return replace(query, known_as=frozenset(map(fold, names - {""})))
 
 
-def app_executables(session: Session) -> set[tuple[str, str]]:
-    """Apps, each with an executable of its own, as far as events and launches tell."""
-    columns = (EventRow.operation, EventRow.target, EventRow.app, EventRow.executable)
-    rows = session.execute(select(*columns).where(EventRow.executable != "").distinct())
-    of_events = {
-        (target if operation in APP_OPERATIONS else app, executable) for operation, target, app, executable in rows
-    }
-    return of_events | {(app, path) for app, path in session.execute(select(LaunchRow.app, LaunchRow.executable))}
+def find_matches(session: Session, query: ForgetQuery, progress: Progress) -> Matches:
+    """Return the events that a query matches."""
+    matches = Matches(query)
+    for row in _candidates(session, query, progress):
+        if query.matches_event(row.operation, row.target, row.app, (row.detail, row.executable, row.source_key)):
+            matches.add(row)
+    matches.orphans = _orphans(session, matches)
+    return matches
 
 
-def _events(session: Session, wanted: ForgetQuery, progress: Progress) -> Iterator[EventRow]:
-    total = session.scalar(select(func.count()).select_from(EventRow).where(*wanted.conditions)) or 0
-    query = select(EventRow).where(*wanted.conditions).order_by(EventRow.at, EventRow.seq)
-    for number, row in enumerate(session.scalars(query.execution_options(yield_per=EVERY)), 1):
+def _candidates(session: Session, query: ForgetQuery, progress: Progress) -> Iterator[EventRow]:
+    total, rows = events.find_between(session, query.scope, query.since, query.until)
+    for number, row in enumerate(rows, 1):
         yield row
-        if number % EVERY == 0 or number == total:
+        if number % PROGRESS_ROWS == 0 or number == total:
             progress(number, total)
 
 
-def _sayings(scope: str, operation: str, target: str, app: str, detail: str) -> Iterator[tuple[Said, str]]:
+def _mentions(scope: str, operation: str, target: str, app: str, detail: str) -> Iterator[tuple[Mention, str]]:
     place = {Operation.WINDOW_FOCUS: app, Operation.FILE_ACCESS: detail}.get(Operation(operation), "")
     action = (scope, operation, target, place)
     yield action, ""
@@ -116,42 +115,45 @@ def _sayings(scope: str, operation: str, target: str, app: str, detail: str) -> 
         yield action, detail
 
 
-def _gone(session: Session, found: Matches) -> dict[Said, set[str]]:
-    columns = (EventRow.scope, EventRow.operation, EventRow.target, EventRow.app, EventRow.detail)
-    query = select(*columns, func.count()).where(EventRow.scope.in_(found.times)).group_by(*columns)
-    others = found.said.copy()
-    for *event, count in session.execute(query):
-        for saying in _sayings(*event):
-            if saying in others:
-                others[saying] -= count
-    gone: dict[Said, set[str]] = defaultdict(set)
-    for (action, title), count in others.items():
+def _orphans(session: Session, matches: Matches) -> dict[Mention, set[str]]:
+    left = matches.mentions.copy()  # below zero: other events make the same mention
+    for *event, count in events.count_by_text(session, list(matches.times)):
+        for mention in _mentions(*event):
+            if mention in left:
+                left[mention] -= count
+    orphans: dict[Mention, set[str]] = defaultdict(set)
+    for (action, title), count in left.items():
         if count >= 0:
-            gone[action].add(title)
-    return gone
+            orphans[action].add(title)
+    return orphans
 
 
-def matching_predictions(session: Session, found: Matches) -> list[int]:
-    """Ids of the predictions that follow one of the events, have it as their outcome, or name what is gone."""
-    linked = deletion.find_predictions_on(session, found.ids)
-    query = select(PredictionRow.id, PredictionRow.scope, PredictionRow.candidates, PredictionRow.upcoming)
-    if found.wanted.scope is not None:
-        query = query.where(PredictionRow.scope == found.wanted.scope)
-    rows: Iterable[Any] = session.execute(query.execution_options(yield_per=EVERY))
-    named = {
+def matching_predictions(session: Session, matches: Matches) -> list[int]:
+    """Return the ids of predictions that follow or settle on a matched event, or name what no event may name."""
+    linked = deletion.find_predictions_on(session, matches.ids)
+    naming = {
         number
-        for number, scope, candidates, upcoming in rows
-        if any(found.names(scope, entry) for entry in (*candidates, *upcoming))
+        for number, scope, candidates, upcoming in predictions.find_entries(session, matches.query.scope)
+        if any(matches.includes_entry(scope, entry) for entry in (*candidates, *upcoming))
     }
-    return sorted(linked | named)
+    return sorted(linked | naming)
 
 
-def trained_versions(session: Session, found: Matches) -> list[VersionRow]:
-    """The versions that have learned from the events."""
-    return [version for version in versions.find_versions(session, found.wanted.scope) if found.taught(version)]
+def matching_versions(session: Session, matches: Matches) -> list[VersionRow]:
+    """Return the versions that were trained on matched events."""
+    return [row for row in versions.find_versions(session, matches.query.scope) if matches.includes_version(row)]
 
 
-def matching_launches(session: Session, wanted: ForgetQuery) -> list[LaunchRow]:
-    """Return the launches that are wanted."""
-    rows = launches.find_launches(session, wanted.scope)
-    return [row for row in rows if wanted.means_launch(row.app, row.at, row.at, (row.executable,))]
+def matching_launches(session: Session, query: ForgetQuery) -> list[LaunchRow]:
+    """Return the launches that a query matches."""
+    rows = launches.find_launches(session, query.scope)
+    return [row for row in rows if query.matches_launch(row.app, row.at, row.at, (row.executable,))]
+
+
+def matching_launch_sets(session: Session, query: ForgetQuery, zone: tzinfo) -> Sequence[LaunchSetRow]:
+    """Return the launch sets that a query matches: for a time span, those to which a launch in it contributed."""
+    return [
+        row
+        for row, found in launch_sets.find_launch_sets(session, query.scope)
+        if any(query.matches_launch(found.app, *span, (found.executable, *found.files)) for span in found.spans(zone))
+    ]

@@ -1,4 +1,4 @@
-"""What a person wants forgotten: an app, a site, a text, a time, all; what is given holds together."""
+"""A query: the app, site, text, time span or scope that a person wants forgotten. All given conditions must hold."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -7,33 +7,26 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, true
-
-from db.models import EventRow
-from memo.core.events import Operation
+from memo.core.events import APP_OPERATIONS, Operation
 from memo.core.sites import domain
 
-APP_OPERATIONS = {Operation.PROCESS_START, Operation.PROCESS_END, Operation.APP_USAGE}
-"""Operations whose target is an app."""
 
-
-def plain(text: str) -> str:
-    """A text as it is compared: without regard to case, in any script."""
+def fold(text: str) -> str:
+    """Return a text in the form in which texts are compared: without regard to case, in any script."""
     return unicodedata.normalize("NFC", text).casefold()
 
 
 @lru_cache(4_096)
-def _site(text: str) -> str:
-    """A site as it is compared: its name alone, of a name or an address."""
-    return plain(domain(text) or text)
+def _fold_site(text: str) -> str:
+    return fold(domain(text) or text)
 
 
 @dataclass(frozen=True, slots=True)
 class ForgetQuery:
-    """Empty strings and None ask for nothing; with none of them, everything is wanted.
+    """Conditions on what is forgotten. Empty strings and None set no condition; without any, everything matches.
 
-    `app` and `site` are whole names, an app also under the names `known_as`, a site with all below it; `text` is a part
-    of any text. `until` is the first moment that stays.
+    `app` is a whole name, and `site` a domain or an address that matches all subdomains too; `text` is part of any
+    text. `since` is the first moment that matches, `until` the first one after it that does not.
     """
 
     app: str = ""
@@ -43,51 +36,42 @@ class ForgetQuery:
     until: datetime | None = None
     scope: str | None = None
     known_as: frozenset[str] = frozenset()
-    """By `plain`."""
+    """Further names of the app, folded; see `forget.match.resolve_app`."""
 
     @property
-    def timed(self) -> bool:
-        """Whether a span of time is meant: outside of it the same may still be named."""
+    def is_timed(self) -> bool:
+        """Whether the query has a time span, outside of which the same names may stay."""
         return self.since is not None or self.until is not None
 
     @property
-    def everything(self) -> bool:
-        """Whether nothing is left."""
-        return not (self.app or self.site or self.text or self.timed)
+    def is_everything(self) -> bool:
+        """Whether no event of the scope stays."""
+        return not (self.app or self.site or self.text or self.is_timed)
 
-    @property
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """Those on events that the database can judge: scope and time."""
-        return [
-            EventRow.scope == self.scope if self.scope is not None else true(),
-            EventRow.at >= self.since if self.since is not None else true(),
-            EventRow.at < self.until if self.until is not None else true(),
-        ]
-
-    def names(self, operation: str, target: str, app: str, texts: Iterable[str]) -> bool:
-        """Whether an act, with the texts that go with it, is of the app and the site and has the text."""
+    def matches_event(self, operation: str, target: str, app: str, texts: Iterable[str]) -> bool:
+        """Return whether an event, whose other texts are `texts`, meets the conditions on app, site and text."""
         return (
-            (not self.app or bool(self.apps(operation, target, app)))
+            (not self.app or bool(self.matching_apps(operation, target, app)))
             and (not self.site or (operation == Operation.WEB_VISIT and self._is_below(target)))
-            and (not self.text or any(plain(self.text) in plain(one) for one in (target, app, *texts)))
+            and (not self.text or any(fold(self.text) in fold(field) for field in (target, app, *texts)))
         )
 
-    def apps(self, operation: str, target: str, app: str) -> set[str]:
-        """What the app is called in an act; empty where it is of another one."""
-        named = {app, target if operation in APP_OPERATIONS else ""} - {""}
-        return {name for name in named if plain(name) == plain(self.app) or plain(name) in self.known_as}
+    def matching_apps(self, operation: str, target: str, app: str) -> set[str]:
+        """Return the names by which an event names the app; empty if it is about another app."""
+        names = {app, target if operation in APP_OPERATIONS else ""} - {""}
+        return {name for name in names if fold(name) == fold(self.app) or fold(name) in self.known_as}
 
-    def means_launch(self, app: str, first: datetime, last: datetime, texts: Iterable[str]) -> bool:
-        """The same of a launch of an app, some time between two."""
+    def matches_launch(self, app: str, first: datetime, last: datetime, texts: Iterable[str]) -> bool:
+        """Return whether a launch of an app, at some time from `first` to `last`, meets all but the scope."""
         in_time = (self.since is None or last >= self.since) and (self.until is None or first < self.until)
-        return in_time and self.names(Operation.PROCESS_START, app, "", texts)
+        return in_time and self.matches_event(Operation.PROCESS_START, app, "", texts)
 
-    def _is_below(self, target: str) -> bool:
-        return f".{_site(target)}".endswith(f".{_site(self.site)}")
-
-    def names_entry(self, entry: dict[str, Any]) -> bool:
-        """The same of a candidate or of what is upcoming, as it stands in rows, messages and files."""
+    def matches_entry(self, entry: dict[str, Any]) -> bool:
+        """Return whether an entry with an action, as in rows, messages and files, meets app, site and text."""
         action = entry["action"]
         app = action["place"] if action["operation"] == Operation.WINDOW_FOCUS else ""
         texts = (action["place"], entry.get("text", ""), entry.get("executable", ""))
-        return self.names(action["operation"], action["target"], app, texts)
+        return self.matches_event(action["operation"], action["target"], app, texts)
+
+    def _is_below(self, target: str) -> bool:
+        return f".{_fold_site(target)}".endswith(f".{_fold_site(self.site)}")

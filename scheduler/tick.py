@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from db.engine import Store
-from db.intake import cursors, events, scopes
+from db.intake import cursors, scopes
 from db.prediction import predictions
 from db.upkeep import jobs, retention, runs
 from forget import erase_files
@@ -74,7 +74,7 @@ def _request_prediction(queue: Any, settings: Settings, store: Store, scope: str
 def _queue_runs(store: Store, kind: str) -> str:
     """Queue a run for each scope; return the job's result."""
     with store.write() as session:
-        names = events.all_names(session)
+        names = scopes.find_scope_names(session)
         for scope in names:
             runs.add_run(session, kind, scope)
     return f"asked for {len(names)} scopes"

@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from db import migrate
-from db.engine import open_store
-from db.intake import events
+from db.engine import Store, open_store
+from db.intake import events, launch_sets
 from memo.core.events import Action, Event, Operation
 from memo.core.paths import Home
 from memo.core.predictions import Candidate
 from memo.core.settings import Settings
+from memo.desktop.launch_sets import LaunchSet
 from memo.protocols import DispatchContext
 
 HOSTILE = {
@@ -65,6 +66,18 @@ def remember(settings: Settings, home: Home, *seen: Candidate, source: str = "pr
     with store.write() as session:
         events.add_events(session, settings.scope, given, [repeats.key(event) for event in given])
     store.close()
+
+
+def store_launch_set(store: Store, learned: LaunchSet, scope: str = SCOPE) -> None:
+    with store.write() as session:
+        before = launch_sets.find_launch_set(session, scope, learned.app)
+        launch_sets.record_launch_set(session, scope, learned, before)
+
+
+def stored_launch_sets(store: Store, scope: str | None = None) -> dict[str, LaunchSet]:
+    """By the names of their apps."""
+    with store.read() as session:
+        return {found.app: found for _, found in launch_sets.find_launch_sets(session, scope)}
 
 
 def program(folder: Path, name: str = "notes") -> Path:

@@ -10,7 +10,6 @@ from forget import erase_files
 from memo.core import pauses
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.desktop import launch_sets
 from memo.stack.broker import broker_url, redact_url
 
 EVERY = 500
@@ -42,12 +41,11 @@ def parts(
     for table in copy.TABLES:
         yield table, copy.row_kind(table), counted(copy.find_rows(session, table, scope))
     progress(done, done)
-    yield "records", "record", (line for line in erase_files.recorded(home) if scope in (None, line["scope"]))
+    yield "records", "record", (line for line in erase_files.read_records(home) if scope in (None, line["scope"]))
     own = scope in (None, settings.scope)
     for name, kind, rows in (
         ("pauses", "pause", _pauses(home)),
-        ("launch_sets", "launch_set", map(launch_sets.as_dict, launch_sets.every(home))),
-        ("rejects", "reject", erase_files.rejected(home)),
+        ("rejects", "reject", erase_files.read_rejects(home)),
         ("files", "file", _files(home)),
     ):
         yield name, kind, iter(rows if own else ())

@@ -42,22 +42,22 @@ class Launch:
     """No other app started meanwhile: what was read is this one's."""
 
 
-def look(launch: Launch, settings: Settings, home: Home) -> dict[str, int] | None:
-    """Learn from the launch, unless enough is known; its major faults, bytes read and bytes known. None: it is gone."""
+def look(
+    launch: Launch, known: LaunchSet | None, settings: Settings, home: Home
+) -> tuple[dict[str, int], LaunchSet] | None:
+    """Return what a launch cost, and `known` with what it read, if more is to be learned; None if the app is gone."""
     pids = process_tree.tree(launch.executable, launch.began)
     version = version_of(launch.executable)
     if not pids or version is None:
         return None
     faults, read = process_tree.counters(pids)
-    known = launch_sets.read(home, launch.app)
     if known is None or known.version != version:
         known = LaunchSet(launch.app, launch.executable, version, datetime.now().astimezone())
     today = datetime.fromtimestamp(launch.at, settings.zone).date().isoformat()
     if len(known.days) < DAYS and today not in known.days:
         kept = rules(settings.privacy, home)
         known = learned(known, today, pids, launch, lambda path: _may_keep(path, launch.executable, home, kept))
-        launch_sets.write(home, known)
-    return {"major_faults": faults, "read_bytes": read, "known_bytes": known.bytes}
+    return {"major_faults": faults, "read_bytes": read, "known_bytes": known.bytes}, known
 
 
 def learned(
@@ -75,7 +75,7 @@ def learned(
             found[path] = spans
     sizes = {path: bytes_of(path, spans) for path, spans in found.items()}
     order = sorted(found, key=lambda path: (path != launch.executable, path not in touched, sizes[path], path))
-    files = {path: found[path] for path in order[: launch_sets.MOST_FILES]}
+    files = {path: found[path] for path in order[: launch_sets.MAX_FILES]}
     return replace(
         known,
         at=datetime.fromtimestamp(launch.at).astimezone(),
@@ -108,7 +108,9 @@ def main() -> None:
     """Answer the one line of standard input."""
     end_with_parent()
     given: Mapping[str, Any] = json.loads(sys.stdin.readline())
-    print(json.dumps(look(Launch(**given), Settings.load(), Home.find())))
+    known = given["known"] and launch_sets.from_dict(given["known"])
+    found = look(Launch(**given["launch"]), known, Settings.load(), Home.find())
+    print(json.dumps(found and {"counts": found[0], "launch_set": launch_sets.as_dict(found[1])}))
 
 
 if __name__ == "__main__":

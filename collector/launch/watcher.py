@@ -17,14 +17,13 @@ from typing import Any
 from collector.launch import proc
 from collector.launch.inspection import Launch
 from db.engine import Store
-from db.intake import events, launches
+from db.intake import events, launch_sets, launches, scopes
 from db.models import LaunchRow
 from memo.core.bounded import BoundedDict
 from memo.core.events import Event, Operation
 from memo.core.logs import get_logger
-from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.desktop import launch_sets
+from memo.desktop.launch_sets import LaunchSet, as_dict, from_dict
 from memo.protocols import Stop
 from memo.stack.spawn import child_environment, python_command
 
@@ -45,8 +44,8 @@ log = get_logger(__name__)
 class Launches:
     """Told of events in any thread, by `saw`; looks in the thread that runs it, at one launch after the other."""
 
-    def __init__(self, store: Store, settings: Settings, home: Home) -> None:
-        self._store, self._settings, self._home = store, settings, home
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store, self._settings = store, settings
         self._told: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._woken = os.eventfd(0, os.EFD_NONBLOCK)
         self._begun: dict[str, Event] = {}
@@ -76,7 +75,9 @@ class Launches:
         at = started.at.timestamp()
         began = at - (time.time() - proc.now())
         launch = Launch(started.target, started.executable, began, at, time.time(), self._was_alone(started))
-        found = _learn(launch, stop)
+        with self._store.read() as session:
+            known = launch_sets.find_launch_set(session, started.scope, started.target)
+        found = _learn(launch, known, stop)
         if found is None:
             return
         shown = self._shown(started)
@@ -87,13 +88,13 @@ class Launches:
             executable=started.executable,
             at=started.at.astimezone(UTC),
             ms=ms,
-            **found,
+            **found["counts"],
         )
         with self._store.write() as session:
+            scopes.lock_scope(session, started.scope)  # what is forgotten just now is not stored after that
             if events.has_action(session, started.scope, started.action):
                 launches.add_launch(session, row)
-            else:  # it was forgotten meanwhile
-                launch_sets.remove(self._home, started.target)
+                launch_sets.record_launch_set(session, started.scope, from_dict(found["launch_set"]), known)
 
     def _was_alone(self, started: Event) -> bool:
         """Whether no other app started since shortly before."""
@@ -133,7 +134,7 @@ class Launches:
         return next((at for at in self._focused.get(started.target, ()) if at >= started.at), None)
 
 
-def _learn(launch: Launch, stop: Stop) -> dict[str, Any] | None:
+def _learn(launch: Launch, known: LaunchSet | None, stop: Stop) -> dict[str, Any] | None:
     """Return what `inspection` says of a launch; None if the app is gone, it failed, or `stop` was set meanwhile."""
     command = python_command("collector.launch.inspection")
     with subprocess.Popen(
@@ -141,7 +142,8 @@ def _learn(launch: Launch, stop: Stop) -> dict[str, Any] | None:
     ) as process:
         assert process.stdin and process.stdout
         with suppress(BrokenPipeError), process.stdin:
-            process.stdin.write(json.dumps(asdict(launch)).encode() + b"\n")
+            given = {"launch": asdict(launch), "known": known and as_dict(known)}
+            process.stdin.write(json.dumps(given).encode() + b"\n")
         ready, _, _ = select.select([process.stdout.fileno(), stop.fileno()], [], [], LONGEST_S)
         if process.stdout.fileno() not in ready:
             process.kill()

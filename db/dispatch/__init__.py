@@ -1,1 +1,1 @@
-"""Repositories of what the dispatcher did: attempts, their outcomes, and resting handlers."""
+"""Repositories of the dispatcher: attempts, their outcomes, and paused handlers."""

@@ -1,4 +1,4 @@
-"""Dispatches: the claim of an effect, and how it went."""
+"""Dispatches: attempts of handlers. A row is claimed before the effect, and then gets the result."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -18,16 +18,14 @@ from memo.protocols import Cost
 
 HIT, WASTE = "hit", "waste"
 CLAIMED, DONE, DRY, FAILED, STOPPED, OVERRUN = "claimed", "done", "dry", "failed", "stopped", "overrun"
-GONE = (CLAIMED, DONE, DRY)
-"""What counts as a go; what failed costs no budget."""
-ENDED = ("status", "detail", "duration_ms", "result", "cost_ms", "read_bytes")
-"""What is known of a go once it has ended."""
-LAST_HITS, LEARNED = 100, timedelta(days=7)
-"""What a hit saves is learned from so many, of so long: what never seems worth it is tried again after that."""
+COUNTED = (CLAIMED, DONE, DRY)  # statuses that count as an attempt; a failure costs no budget
+RESULT_COLUMNS = ("status", "detail", "duration_ms", "result", "cost_ms", "read_bytes")
+LAST_HITS = 100  # hits from which is learned what a hit saves
+LEARNED = timedelta(days=7)  # age of the oldest of them: a handler that never seemed worth it is tried again then
 
 
 class LastAttempt(NamedTuple):
-    """When a handler last acted on an action, the end of that go's life, and what came of it."""
+    """When a handler last acted on an action, until when the action should come, and the outcome."""
 
     at: datetime
     until: datetime | None
@@ -35,19 +33,19 @@ class LastAttempt(NamedTuple):
 
 
 class HitCount(NamedTuple):
-    """Of a handler's goes that came true and had something to do, up to `LAST_HITS`."""
+    """A handler's last hits that had something to do, at most `LAST_HITS`."""
 
     number: int
     known: int
-    """Of so many it is known what they saved."""
+    """Number of those whose gain is known."""
     saves_s: float | None
-    """One of these, on average."""
+    """Mean gain of those."""
 
 
 def action_key(action: Action) -> str:
-    """What an action is found by: a digest of its identity."""
-    one = action.identity
-    parts = "\x1f".join((one.operation.value, one.target, one.place))
+    """Return the key by which an action is found: a digest of its identity."""
+    identity = action.identity
+    parts = "\x1f".join((identity.operation.value, identity.target, identity.place))
     return hashlib.blake2b(parts.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
@@ -56,7 +54,7 @@ _TABLE = cast(Table, DispatchRow.__table__)
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A handler's go at a prediction, or why it has none."""
+    """A handler's attempt at a prediction, or the reason why there is none."""
 
     prediction_id: int
     scope: str
@@ -70,28 +68,28 @@ class Claim:
 
 
 def add_claims(session: Session, claims: Sequence[Claim]) -> dict[tuple[int, str], int]:
-    """Take each handler's one go at a prediction; the ids of the rows, by prediction and handler.
+    """Claim each handler's only attempt at a prediction; return the ids of the new rows, by prediction and handler.
 
-    What was taken before is not among them, nor what goes with a prediction that was forgotten meanwhile.
+    What was claimed before is not among them, nor what belongs to a prediction that was deleted meanwhile.
     """
-    now, known = datetime.now(UTC), predictions.find_existing(session, [one.prediction_id for one in claims])
+    now, known = datetime.now(UTC), predictions.find_existing(session, [claim.prediction_id for claim in claims])
     rows = [
         {
-            "prediction_id": one.prediction_id,
-            "scope": one.scope,
-            "handler": one.handler,
+            "prediction_id": claim.prediction_id,
+            "scope": claim.scope,
+            "handler": claim.handler,
             "at": now,
-            "action": action_as_dict(one.action),
-            "action_key": action_key(one.action),
-            "probability": one.probability,
-            "status": one.status,
-            "detail": one.detail,
-            "until": one.until,
-            "cost_ms": one.cost.ms,
-            "read_bytes": one.cost.read_bytes,
+            "action": action_as_dict(claim.action),
+            "action_key": action_key(claim.action),
+            "probability": claim.probability,
+            "status": claim.status,
+            "detail": claim.detail,
+            "until": claim.until,
+            "cost_ms": claim.cost.ms,
+            "read_bytes": claim.cost.read_bytes,
         }
-        for one in claims
-        if one.prediction_id in known
+        for claim in claims
+        if claim.prediction_id in known
     ]
     if not rows:
         return {}
@@ -106,23 +104,25 @@ _CLAIM = {
 
 
 def find_dispatches(session: Session, prediction_id: int) -> Sequence[DispatchRow]:
-    """What the handlers did about a prediction, or why not."""
+    """Return what the handlers did about a prediction, or why not."""
     query = select(DispatchRow).where(DispatchRow.prediction_id == prediction_id)
     return session.scalars(query.order_by(DispatchRow.id)).all()
 
 
 def record_results(session: Session, ended: Sequence[Mapping[str, Any]]) -> None:
-    """Write down how goes went, but for those that were forgotten meanwhile: `id`, and the columns `ENDED`."""
-    session.connection().execute(_FINISH, [{f"new_{name}": value for name, value in one.items()} for one in ended])
+    """Store results, each `id` and `RESULT_COLUMNS`, except for rows that were deleted meanwhile."""
+    session.connection().execute(_FINISH, [{f"new_{name}": value for name, value in row.items()} for row in ended])
 
 
 _FINISH = (
-    update(_TABLE).where(_TABLE.c.id == bindparam("new_id")).values({name: bindparam(f"new_{name}") for name in ENDED})
+    update(_TABLE)
+    .where(_TABLE.c.id == bindparam("new_id"))
+    .values({name: bindparam(f"new_{name}") for name in RESULT_COLUMNS})
 )
 
 
 def find_last_attempt(session: Session, scope: str, handler: str, action: Action) -> LastAttempt | None:
-    """A handler's last go at this action."""
+    """Return a handler's last attempt on an action, or None."""
     found = (
         session.connection()
         .execute(_LAST, {"scope": scope, "handler": handler, "key": action_key(action)})
@@ -131,35 +131,37 @@ def find_last_attempt(session: Session, scope: str, handler: str, action: Action
     return found and LastAttempt(*found)
 
 
-# What is asked for each go is asked of the connection: the way through the session costs more than the answer.
+# Queries for each attempt go to the connection: through the session they cost more than the answer.
 _OF = (DispatchRow.scope == bindparam("scope"), DispatchRow.handler == bindparam("handler"))
 _LAST = (
     select(DispatchRow.at, DispatchRow.until, DispatchRow.outcome)
-    .where(*_OF, DispatchRow.action_key == bindparam("key"), DispatchRow.status.in_(GONE))
+    .where(*_OF, DispatchRow.action_key == bindparam("key"), DispatchRow.status.in_(COUNTED))
     .order_by(DispatchRow.at.desc())
     .limit(1)
 )
 
 
 def was_useful(row: type[DispatchRow]) -> ColumnElement[bool]:
-    """Whether a go is a hit that had something to do; one that saved nothing had not: what it would read was there."""
+    """Return the condition of hits that had something to do; a gain of zero means that all was in memory before."""
     return (row.outcome == HIT) & row.gain_s.is_distinct_from(0.0)
 
 
 def count_last_hour(session: Session, scope: str, handler: str) -> tuple[int, int]:
-    """A handler's goes in the last hour, and the bytes that they read."""
+    """Return the number of a handler's attempts in the last hour, and the bytes that they read."""
     since = datetime.now(UTC) - timedelta(hours=1)
-    goes, read = session.connection().execute(_LAST_HOUR, {"scope": scope, "handler": handler, "since": since}).one()
-    return goes, int(read)
+    attempts, read = (
+        session.connection().execute(_LAST_HOUR, {"scope": scope, "handler": handler, "since": since}).one()
+    )
+    return attempts, int(read)
 
 
 _LAST_HOUR = select(func.count(), func.coalesce(func.sum(DispatchRow.read_bytes), 0)).where(
-    *_OF, DispatchRow.at >= bindparam("since"), DispatchRow.status.in_(GONE)
+    *_OF, DispatchRow.at >= bindparam("since"), DispatchRow.status.in_(COUNTED)
 )
 
 
 def find_hits(session: Session, scope: str, handler: str) -> HitCount:
-    """Of a handler's last hits that had something to do."""
+    """Return how many of a handler's last hits had something to do, and what they saved."""
     since = datetime.now(UTC) - LEARNED
     return HitCount(*session.connection().execute(_HITS, {"scope": scope, "handler": handler, "since": since}).one())
 

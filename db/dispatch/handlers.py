@@ -1,4 +1,4 @@
-"""Handlers that turned themselves off, and for how long."""
+"""Handlers that paused themselves, and for how long."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,18 +8,18 @@ from sqlalchemy.orm import Session
 
 from db.models import HandlerRow
 
-FIRST, LONGEST = timedelta(hours=1), timedelta(days=7)
-"""Pauses; each is twice the one before."""
+FIRST = timedelta(hours=1)  # first pause; doubles each time
+LONGEST = timedelta(days=7)
 
 
 def find_resting(session: Session, scope: str, handler: str) -> HandlerRow | None:
-    """The row of a handler that rests now."""
+    """Return the row of a handler if it is paused now, else None."""
     row = session.get(HandlerRow, (scope, handler))
     return row if row and row.until > datetime.now(UTC) else None
 
 
 def find_all_resting(session: Session, scope: str) -> list[dict[str, Any]]:
-    """Those that rest now: name, until when, and why."""
+    """Return the paused handlers of a scope: name, end of the pause and reason, as JSON."""
     query = select(HandlerRow).where(HandlerRow.scope == scope, HandlerRow.until > datetime.now(UTC))
     return [
         {"handler": row.handler, "until": row.until.isoformat(), "reason": row.reason}
@@ -28,13 +28,13 @@ def find_all_resting(session: Session, scope: str) -> list[dict[str, Any]]:
 
 
 def find_judged_since(session: Session, scope: str, handler: str) -> datetime | None:
-    """From when on a handler's goes are judged; None where all are."""
+    """Return the time after which a handler's attempts are judged, or None if all are."""
     row = session.get(HandlerRow, (scope, handler))
     return row.since if row else None
 
 
 def record_rest(session: Session, scope: str, handler: str, reason: str) -> HandlerRow:
-    """Let it rest, each time twice as long."""
+    """Pause a handler, twice as long as the time before."""
     now, before = datetime.now(UTC), session.get(HandlerRow, (scope, handler))
     times = before.times + 1 if before else 1
     until = now + min(LONGEST, FIRST * 2 ** min(times - 1, 20))
@@ -42,6 +42,6 @@ def record_rest(session: Session, scope: str, handler: str, reason: str) -> Hand
 
 
 def reset_backoff(session: Session, scope: str, handler: str) -> None:
-    """What it did since it last rested was worth it: the next pause is the first one again."""
+    """Make the next pause of a handler as short as the first: its attempts since the last one were worth it."""
     if row := session.get(HandlerRow, (scope, handler)):
         row.times, row.since = 0, datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""The ledger: whether what was done came true, what it cost, and what it saved."""
+"""The ledger: whether attempts came true, what they cost, and what they saved."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -14,38 +14,38 @@ from db.intake import events
 from db.models import OPEN, DispatchRow, EventRow, PredictionRow, ScopeRow
 from memo.core.predictions import HORIZON_S
 
-LATE = timedelta(minutes=1)
-"""After its life, in which it may still become known what a hit saved."""
+LATE = timedelta(minutes=1)  # after `until`, in which a hit's gain may still become known
+
 Open = tuple[DispatchRow, int, datetime, datetime]
-"""A go, `seq` and time of the event that its prediction follows, and when that was made."""
+"""An attempt, `seq` and time of the event that its prediction follows, and when the prediction was made."""
 
 
 @dataclass(frozen=True, slots=True)
 class SettledAttempt:
-    """A go whose outcome is known now; `came_at` is when its action came, None where it did not."""
+    """An attempt whose outcome is known now; `came_at` is when its action came, None if it did not."""
 
     row: DispatchRow
     came_at: datetime | None
 
     @property
     def outcome(self) -> str:
-        """As it is written."""
+        """The outcome as it is stored."""
         return HIT if self.came_at else WASTE
 
 
 def find_settled(session: Session) -> list[SettledAttempt]:
-    """Goes that came true, and those whose life is over; what stands in the store is not changed.
+    """Return the attempts that came true or whose time is over; nothing is changed.
 
-    A go's life begins with the event that its prediction follows, by the clock of events: so a replay is judged as if
-    it happened now.
+    An attempt's time begins with the event that its prediction follows, on the clock of events, so that a replay is
+    judged as if it happened now.
     """
     by_scope = defaultdict[str, list[Open]](list)
     for row, seq, began, made_at in session.execute(_OPEN):
         by_scope[row.scope].append((row, seq, began, made_at))
     found = []
-    for scope, ones in by_scope.items():
-        came = _came(session, scope, min(seq for _, seq, _, _ in ones))
-        found += [settled for one in ones if (settled := _settled(one, came))]
+    for scope, attempts in by_scope.items():
+        came = _came(session, scope, min(seq for _, seq, _, _ in attempts))
+        found += [settled for attempt in attempts if (settled := _settled(attempt, came))]
     return found
 
 
@@ -58,15 +58,15 @@ _OPEN = (
 
 
 def _came(session: Session, scope: str, after: int) -> dict[str, list[tuple[int, datetime]]]:
-    """What happened after an event: `seq` and time of each, by the keys of actions."""
+    """Return `seq` and time of all events after one, by the keys of their actions."""
     came = defaultdict[str, list[tuple[int, datetime]]](list)
     for row in session.scalars(select(EventRow).where(EventRow.scope == scope, EventRow.seq > after)):
         came[action_key(events.as_event(row).action)].append((row.seq, row.at))
     return came
 
 
-def _settled(one: Open, came: dict[str, list[tuple[int, datetime]]]) -> SettledAttempt | None:
-    row, seq, began, made_at = one
+def _settled(attempt: Open, came: dict[str, list[tuple[int, datetime]]]) -> SettledAttempt | None:
+    row, seq, began, made_at = attempt
     assert row.until is not None
     end = began + (row.until - made_at)
     times = [at for number, at in came.get(row.action_key, ()) if number > seq and at <= end]
@@ -76,16 +76,16 @@ def _settled(one: Open, came: dict[str, list[tuple[int, datetime]]]) -> SettledA
 
 
 def record_outcomes(session: Session, found: Sequence[SettledAttempt]) -> None:
-    """Write the outcomes, and what a hit saved where the handler said so."""
-    for one in found:
-        values: dict[str, Any] = {"outcome": one.outcome}
-        if one.came_at and one.row.status == DONE:
-            values["gain_s"] = _seconds((one.row.result or {}).get("gain_s"))
-        session.execute(update(DispatchRow).where(DispatchRow.id == one.row.id).values(**values))
+    """Store the outcomes, and the gain of each hit whose handler reported it."""
+    for settled in found:
+        row, values = settled.row, dict[str, Any](outcome=settled.outcome)
+        if settled.came_at and row.status == DONE:
+            values["gain_s"] = _seconds((row.result or {}).get("gain_s"))
+        session.execute(update(DispatchRow).where(DispatchRow.id == row.id).values(**values))
 
 
 def find_unmeasured(session: Session, handlers: Iterable[str]) -> Sequence[DispatchRow]:
-    """Late hits of these handlers of which nobody knows what they saved."""
+    """Return the recent hits of these handlers whose gain is unknown."""
     now = datetime.now(UTC)
     query = select(DispatchRow).where(
         DispatchRow.scope.in_(select(ScopeRow.name)),
@@ -100,7 +100,7 @@ def find_unmeasured(session: Session, handlers: Iterable[str]) -> Sequence[Dispa
 
 
 def record_gains(session: Session, gains: Iterable[tuple[DispatchRow, float]]) -> None:
-    """Write what hits saved."""
+    """Store the gains of hits, in seconds."""
     for row, gain in gains:
         session.execute(update(DispatchRow).where(DispatchRow.id == row.id).values(gain_s=gain))
 
@@ -111,10 +111,10 @@ def _seconds(given: Any) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """Of some goes that are over: their number, and seconds. Of `known` hits it is known what they saved.
+    """Numbers and seconds of some attempts with an outcome; the gain is known of `known` hits.
 
-    Other hits do not count, and of the waste only as large a share does as of the hits is known: if all of it counted,
-    a handler would seem not to pay where only nobody measured it. A hit that had nothing to do is waste here.
+    Other hits do not count, and waste counts in the proportion in which gains are known: otherwise a handler whose
+    gains nobody measures would seem to lose time. A hit that had nothing to do counts as waste.
     """
 
     goes: int
@@ -126,12 +126,12 @@ class Balance:
 
     @property
     def cost_s(self) -> float:
-        """Of what counts."""
+        """Cost of what counts."""
         return self.known_cost_s + self.waste_cost_s * (self.known / self.hits if self.hits else 1.0)
 
 
 def find_last_balance(session: Session, scope: str, handler: str, since: datetime | None, number: int) -> Balance:
-    """Of a handler's last so many goes that are over, after `since`."""
+    """Return the balance of a handler's last `number` attempts with an outcome, after `since`."""
     last = select(DispatchRow).where(
         DispatchRow.scope == scope, DispatchRow.handler == handler, DispatchRow.status == DONE, _IS_OVER
     )
@@ -145,7 +145,7 @@ _IS_OVER = DispatchRow.outcome.is_not(None)
 
 
 def _balance(row: type[DispatchRow]) -> list[ColumnElement[Any]]:
-    """The columns of a `Balance`."""
+    """Return the columns of a `Balance`."""
     over, cost_s = (row.status == DONE) & row.outcome.is_not(None), row.cost_ms / 1e3
     hit, waste = over & was_useful(row), over & ~was_useful(row)
     known = hit & row.gain_s.is_not(None)
@@ -168,7 +168,7 @@ def _sum(condition: ColumnElement[bool], what: Any) -> ColumnElement[Any]:
 
 
 def find_totals(session: Session, scope: str) -> dict[str, dict[str, Any]]:
-    """Of each handler in a scope: goes, hits, waste, what it read, what it saved and cost, as JSON."""
+    """Return attempts, hits, waste, bytes read, and seconds saved and spent of each handler in a scope, as JSON."""
     done = DispatchRow.status == DONE
     columns = {
         "goes": _number(done),

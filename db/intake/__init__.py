@@ -1,1 +1,1 @@
-"""Repositories of what the collector stores: events, scopes, cursors, redactions and launches."""
+"""Repositories of what the collector stores: events, scopes, cursors, redactions, launches and launch sets."""

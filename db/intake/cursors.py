@@ -1,4 +1,4 @@
-"""Cursors: from where a source goes on."""
+"""Cursors: where each source resumes."""
 
 from collections.abc import Set
 from datetime import UTC, datetime
@@ -11,23 +11,32 @@ from db.models import CursorRow
 
 
 def find_cursor(session: Session, source: str, key: str) -> dict[str, Any] | None:
-    """What was last committed under a key."""
+    """Return the cursor of a key, or None."""
     row = session.get(CursorRow, (source, key))
     return row.cursor if row else None
 
 
 def has_cursors(session: Session, source: str) -> bool:
-    """Whether a source has committed anything yet."""
+    """Return whether a source has committed anything yet."""
     return session.scalar(select(CursorRow.key).where(CursorRow.source == source).limit(1)) is not None
 
 
 def record_cursor(session: Session, source: str, key: str, cursor: dict[str, Any]) -> None:
-    """Set the cursor, in the transaction of the rows that it stands for."""
+    """Store the cursor, in the transaction of the events before it."""
     session.merge(CursorRow(source=source, key=key, cursor=cursor, moved_at=datetime.now(UTC)))
 
 
+def delete_repeats(session: Session, digests: Set[str]) -> None:
+    """Delete digests of lines from what cursors remember; the positions stay, so that no source reads a line again."""
+    for row in session.scalars(select(CursorRow)):
+        repeats: dict[str, int] = row.cursor.get("repeats", {})
+        if digests & repeats.keys():
+            kept = {digest: count for digest, count in repeats.items() if digest not in digests}
+            row.cursor = row.cursor | {"repeats": kept}
+
+
 def delete_stale_cursors(session: Session, source: str, kept: Set[str], before: datetime) -> int:
-    """Forget a source's cursors that last moved before a time, but for the keys `kept`; how many."""
+    """Delete a source's cursors that last moved before a time, except `kept`; return their number."""
     old = session.scalars(select(CursorRow.key).where(CursorRow.source == source, CursorRow.moved_at < before))
     gone = [key for key in old if key not in kept]
     for key in gone:

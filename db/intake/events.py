@@ -1,11 +1,11 @@
-"""Events: appended under the scope's lock, each line once, read by `seq` or by time."""
+"""Events: appended under the scope's lock, each line once; read by `seq` or by time."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, true, update
 from sqlalchemy.orm import Session
 
 from db.intake.scopes import lock_scope
@@ -13,29 +13,24 @@ from db.models import EventRow, ScopeRow
 from memo.core.bounded import BoundedDict
 from memo.core.events import CONTEXT, Action, Event, Operation
 
-IMPORT = "import"
-"""Source of imported events: they are the past, and get no predictions."""
-CHUNK = 500
-"""Rows of one statement; SQLite takes a bounded number of parameters."""
-TABLE = EventRow.metadata.tables[EventRow.__tablename__]
-"""Rows go straight into it: as objects they would take a fifth longer."""
-
-DOUBLE = timedelta(seconds=1)
-"""Two sources that tell of the same action within this time saw it once."""
+IMPORT = "import"  # source of imported events, which lie in the past and get no predictions
+CHUNK = 500  # rows of one statement, as SQLite limits its parameters
+TABLE = EventRow.metadata.tables[EventRow.__tablename__]  # inserting ORM objects would take a fifth longer
+DOUBLE = timedelta(seconds=1)  # two sources that report the same action within this time saw it once
 
 
 class Repeats:
-    """How often each line came in one file or source so far: a second equal line is another event.
+    """Counts of equal lines in one file or source: a second equal line is another event.
 
-    A line's key holds that count, so reading a file again, or another file with the same lines, adds nothing,
-    and of several files the one with most repeats counts. With `limit` only the last so many lines are remembered.
+    A line's key contains its count, so reading a file again, or another file with the same lines, adds nothing; of
+    several files, the one with most repeats counts. With `limit`, only that number of lines is remembered.
     """
 
     def __init__(self, counts: Mapping[str, int] | None = None, limit: int | None = None) -> None:
         self.counts: BoundedDict[str, int] = BoundedDict(limit, counts)
 
     def key(self, event: Event) -> str:
-        """The key of this event, which is taken to be the next one."""
+        """Return the key of the next event, and count it."""
         parts = (event.second.isoformat(), event.operation.value, event.target, event.app, event.detail)
         digest = hashlib.blake2b("\x1f".join(parts).encode(), digest_size=12).hexdigest()
         count = self.counts.get(digest, 0) + 1
@@ -44,7 +39,7 @@ class Repeats:
 
 
 def add_events(session: Session, scope: str, events: Sequence[Event], keys: Sequence[str]) -> int:
-    """Store the events whose key is new, in order, and return how many were."""
+    """Store the events whose key is new, in order; return their number."""
     scope_row = lock_scope(session, scope)
     known = _known(session, scope, keys)
     rows, seq, now = [], scope_row.last_seq, datetime.now(UTC)
@@ -72,9 +67,9 @@ _KNOWN = select(EventRow.line_key).where(
 )
 
 
-def drop_duplicates(session: Session, scope: str, source: str, given: Sequence[Event]) -> list[Event]:
-    """The events but those of which another live source has told: the same action within a second."""
-    lock_scope(session, scope)  # the other source may be storing it just now
+def find_new_events(session: Session, scope: str, source: str, given: Sequence[Event]) -> list[Event]:
+    """Return the events except those that another live source reported: the same action within a second."""
+    lock_scope(session, scope)  # another source may be storing the same
     known: dict[Action, list[datetime]] = {}
     for start in range(0, len(given), CHUNK):
         chunk = given[start : start + CHUNK]
@@ -82,13 +77,13 @@ def drop_duplicates(session: Session, scope: str, source: str, given: Sequence[E
         near = {"begin": min(times) - DOUBLE, "end": max(times) + DOUBLE}
         for row in session.scalars(_OTHERS, {"scope": scope, "own": [source, IMPORT], "targets": targets} | near):
             known.setdefault(as_event(row).action, []).append(row.at)
-    return [one for one in given if all(abs(one.at - at) > DOUBLE for at in known.get(one.action, ()))]
+    return [event for event in given if all(abs(event.at - at) > DOUBLE for at in known.get(event.action, ()))]
 
 
 _OTHERS = select(EventRow).where(
     EventRow.scope == bindparam("scope"),
     EventRow.at.between(bindparam("begin"), bindparam("end")),
-    EventRow.source.not_in(bindparam("own", expanding=True)),  # of imports the count of equal lines decides
+    EventRow.source.not_in(bindparam("own", expanding=True)),  # an import is deduplicated by its keys
     EventRow.target.in_(bindparam("targets", expanding=True)),
 )
 
@@ -113,43 +108,43 @@ def _as_row(event: Event, scope: str, seq: int, key: str, now: datetime) -> dict
 
 
 def record_time_order(session: Session, scope: str) -> None:
-    """Give all events of a scope their `seq` by time anew: its past has grown, and learned state is rebuilt."""
+    """Number all events of a scope by time again, as its past has grown; learned state will be rebuilt."""
     scope_row = lock_scope(session, scope)
     order = func.row_number().over(order_by=(EventRow.at, EventRow.seq))
     ranked = select(EventRow.id, order.label("place")).where(EventRow.scope == scope).subquery()
     moved = update(EventRow).where(EventRow.scope == scope).execution_options(synchronize_session=False)
     placed = moved.where(EventRow.id == ranked.c.id).values(seq=-ranked.c.place)
-    session.execute(placed)  # by way of negative numbers: each (scope, seq) is unique at all times
+    session.execute(placed)  # negative first, as (scope, seq) is unique at all times
     session.execute(moved.values(seq=-EventRow.seq))
     scope_row.last_seq = session.scalar(select(func.count()).where(EventRow.scope == scope)) or 0
     scope_row.generation += 1
 
 
 def find_first_seq(session: Session, scope: str) -> int:
-    """`seq` of the first event that is still there, or 0."""
+    """Return `seq` of the first event that is still stored, or 0."""
     return session.scalar(select(func.min(EventRow.seq)).where(EventRow.scope == scope)) or 0
 
 
 def find_last_seq(session: Session, scope: str) -> int:
-    """`seq` of the event that was stored last, or 0."""
+    """Return `seq` of the event that was stored last, or 0."""
     return session.scalar(select(ScopeRow.last_seq).where(ScopeRow.name == scope)) or 0
 
 
 def is_in_order(session: Session, scope: str, seq: int) -> bool:
-    """Whether each event after `seq` is no older than any that was stored before it."""
+    """Return whether no event after `seq` is older than one stored before it."""
     before = func.max(EventRow.at).over(order_by=EventRow.seq, rows=(None, -1))
     seen = select(EventRow.seq, EventRow.at, before.label("before")).where(EventRow.scope == scope).subquery()
     return session.scalar(select(seen.c.seq).where(seen.c.seq > seq, seen.c.at < seen.c.before).limit(1)) is None
 
 
 def find_after(session: Session, scope: str, seq: int, limit: int) -> Sequence[EventRow]:
-    """The next events in the order of learning."""
+    """Return the next events in the order of learning."""
     query = select(EventRow).where(EventRow.scope == scope, EventRow.seq > seq).order_by(EventRow.seq).limit(limit)
     return session.scalars(query).all()
 
 
 def find_window(session: Session, scope: str, size: int) -> list[EventRow]:
-    """The last `size` events by time, oldest first."""
+    """Return the last `size` events by time, oldest first."""
     query = (
         select(EventRow).where(EventRow.scope == scope).order_by(EventRow.at.desc(), EventRow.seq.desc()).limit(size)
     )
@@ -157,20 +152,20 @@ def find_window(session: Session, scope: str, size: int) -> list[EventRow]:
 
 
 def find_all_events(session: Session, scope: str) -> Iterable[Event]:
-    """All events of a scope, by time."""
+    """Return all events of a scope, by time."""
     query = select(EventRow).where(EventRow.scope == scope).order_by(EventRow.at, EventRow.seq)
     return (as_event(row) for row in session.scalars(query.execution_options(yield_per=1_000)))
 
 
 def find_up_to(session: Session, scope: str, event_id: int) -> list[Event]:
-    """All events of a scope in the order of learning, up to one of them."""
+    """Return all events of a scope up to one of them, in the order of learning."""
     last = select(EventRow.seq).where(EventRow.id == event_id).scalar_subquery()
     query = select(EventRow).where(EventRow.scope == scope, EventRow.seq <= last).order_by(EventRow.seq)
     return [as_event(row) for row in session.scalars(query.execution_options(yield_per=1_000))]
 
 
 def find_action_before(session: Session, event_id: int) -> Action:
-    """The last action up to an event, marks of context passed over where there is one before them."""
+    """Return the last action up to an event; a context event counts only if no action is before it."""
     last = session.get_one(EventRow, event_id)
     before = select(EventRow).where(EventRow.scope == last.scope, EventRow.seq <= last.seq)
     query = before.where(EventRow.operation.not_in(CONTEXT)).order_by(EventRow.seq.desc()).limit(1)
@@ -178,7 +173,7 @@ def find_action_before(session: Session, event_id: int) -> Action:
 
 
 def as_event(row: EventRow) -> Event:
-    """The event of a row, on its own clock."""
+    """Return the event of a row, in its local time."""
     return Event(
         at=row.local_at,
         operation=Operation(row.operation),
@@ -193,7 +188,7 @@ def as_event(row: EventRow) -> Event:
 
 
 def has_action(session: Session, scope: str, action: Action) -> bool:
-    """Whether an action was stored."""
+    """Return whether an action was stored."""
     query = select(EventRow.id).where(EventRow.scope == scope, EventRow.operation == action.operation.value)
     query = query.where(EventRow.target == action.target)
     if action.operation is Operation.FILE_ACCESS:
@@ -202,7 +197,7 @@ def has_action(session: Session, scope: str, action: Action) -> bool:
 
 
 def find_executable(session: Session, scope: str, app: str, sources: Sequence[str]) -> str:
-    """The program that an app was when it started last, as one of these sources saw it; empty where none did."""
+    """Return the executable with which an app started last, as one of these sources saw it, or ""."""
     query = select(EventRow.executable).where(
         EventRow.scope == scope,
         EventRow.operation == Operation.PROCESS_START.value,
@@ -214,10 +209,25 @@ def find_executable(session: Session, scope: str, app: str, sources: Sequence[st
 
 
 def find_last_active_scope(session: Session) -> str | None:
-    """The scope whose event was stored last."""
+    """Return the scope whose event was stored last."""
     return session.scalar(select(EventRow.scope).order_by(EventRow.id.desc()).limit(1))
 
 
-def all_names(session: Session) -> Sequence[str]:
-    """All scopes."""
-    return session.scalars(select(ScopeRow.name)).all()
+def find_between(
+    session: Session, scope: str | None, since: datetime | None, until: datetime | None
+) -> tuple[int, Iterable[EventRow]]:
+    """Return the number of events from `since` to before `until`, and these by time; None sets no limit."""
+    conditions = [
+        EventRow.scope == scope if scope is not None else true(),
+        EventRow.at >= since if since is not None else true(),
+        EventRow.at < until if until is not None else true(),
+    ]
+    total = session.scalar(select(func.count()).select_from(EventRow).where(*conditions)) or 0
+    query = select(EventRow).where(*conditions).order_by(EventRow.at, EventRow.seq)
+    return total, session.scalars(query.execution_options(yield_per=1_000))
+
+
+def count_by_text(session: Session, scopes: Sequence[str]) -> Iterable[Sequence[Any]]:
+    """Return scope, operation, target, app and detail of all events of these scopes, with the number of equal ones."""
+    columns = (EventRow.scope, EventRow.operation, EventRow.target, EventRow.app, EventRow.detail)
+    return session.execute(select(*columns, func.count()).where(EventRow.scope.in_(scopes)).group_by(*columns))

@@ -1,35 +1,34 @@
-"""Launches: how long each start of an app took, and whether its files had to be read from disks."""
+"""Launches: how long each start of an app took, and how much it had to read from disks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from statistics import median
 
-from sqlalchemy import delete, select
+from sqlalchemy import case, delete, select, union
 from sqlalchemy.orm import Session
 
-from db.models import LaunchRow
+from db.models import EventRow, LaunchRow, LaunchSetRow
+from memo.core.events import APP_OPERATIONS
 
-KEPT = 100
-"""Of each app."""
-COLD, WARM = 0.5, 0.1
-"""Shares of what a start is known to read: from the first on it was cold, up to the second warm."""
-LEAST = 3
-"""Launches of a kind before their median counts."""
+KEPT = 100  # launches of each app
+COLD = 0.5  # share of the launch set that a cold start reads at least
+WARM = 0.1  # share of the launch set that a warm start reads at most
+LEAST = 3  # launches of a kind before their median counts
 
 
-def add_launch(session: Session, row: LaunchRow) -> None:
-    """Keep a launch; above `KEPT` of its app, the oldest goes."""
+def add_launch(session: Session, row: LaunchRow, kept: int = KEPT) -> None:
+    """Store a launch; above `kept` of its app, delete the oldest."""
     session.add(row)
     session.flush()
     of_app = (LaunchRow.scope == row.scope, LaunchRow.app == row.app)
-    newest = select(LaunchRow.id).where(*of_app).order_by(LaunchRow.at.desc(), LaunchRow.id.desc()).limit(KEPT)
+    newest = select(LaunchRow.id).where(*of_app).order_by(LaunchRow.at.desc(), LaunchRow.id.desc()).limit(kept)
     session.execute(delete(LaunchRow).where(*of_app, LaunchRow.id.not_in(newest.scalar_subquery())))
 
 
 def find_gain(session: Session, scope: str, app: str, since: datetime, until: datetime) -> float | None:
-    """Seconds by which the first launch in a span of time was shorter than a cold one of that app at the median.
+    """Return by how many seconds an app's first launch in a time span was shorter than its median cold launch.
 
-    None without such a launch, or where too few cold or warm ones were measured to know what there was to gain.
+    Return None without such a launch, or if too few cold or warm ones were measured.
     """
     rows = find_measured(session, scope, app)
     launch = next((row for row in rows if since <= row.at <= until), None)
@@ -43,13 +42,13 @@ def find_gain(session: Session, scope: str, app: str, since: datetime, until: da
 
 
 def find_measured(session: Session, scope: str, app: str) -> Sequence[LaunchRow]:
-    """An app's launches of which the time is known, in order."""
+    """Return the launches of an app whose duration is known, by time."""
     query = select(LaunchRow).where(LaunchRow.scope == scope, LaunchRow.app == app, LaunchRow.ms.is_not(None))
     return session.scalars(query.order_by(LaunchRow.at)).all()
 
 
 def launch_kind(row: LaunchRow) -> str:
-    """Cold, warm, or empty for what lies between, or can't be known."""
+    """Return "cold" or "warm", or "" if it is in between or unknown."""
     if not row.known_bytes:
         return ""
     share = row.read_bytes / row.known_bytes
@@ -62,6 +61,23 @@ def find_launches(session: Session, scope: str | None) -> Sequence[LaunchRow]:
     return session.scalars(query if scope is None else query.where(LaunchRow.scope == scope)).all()
 
 
+def find_executables(session: Session) -> set[tuple[str, str]]:
+    """Return the apps of events, launches and launch sets, each with its executables."""
+    app = case((EventRow.operation.in_(APP_OPERATIONS), EventRow.target), else_=EventRow.app)
+    query = union(
+        select(app, EventRow.executable).where(EventRow.executable != ""),
+        select(LaunchRow.app, LaunchRow.executable),
+        select(LaunchSetRow.app, LaunchSetRow.executable),
+    )
+    return {(app, path) for app, path in session.execute(query)}
+
+
+def delete_launches(session: Session, rows: Iterable[LaunchRow]) -> None:
+    """Delete launches."""
+    for row in rows:
+        session.delete(row)
+
+
 def delete_launches_before(session: Session, before: datetime) -> None:
-    """Remove the launches before a time."""
+    """Delete the launches before a time."""
     session.execute(delete(LaunchRow).where(LaunchRow.at < before))

@@ -1,1 +1,1 @@
-"""Migrations: numbered, append-only."""
+"""Migrations: numbered, and never changed once released."""

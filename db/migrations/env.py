@@ -1,4 +1,4 @@
-"""Alembic's door to the store; `db.migrate` hands it the connection."""
+"""Alembic's entry point; `db.migrate` passes the connection."""
 
 from alembic import context
 

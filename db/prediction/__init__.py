@@ -1,1 +1,1 @@
-"""Repositories of predictions and of what serves them: versions, checkpoints and feedback."""
+"""Repositories of predictions, versions, checkpoints and feedback."""

@@ -1,25 +1,32 @@
-"""Checkpoints of the weights that are learned online."""
+"""Checkpoints: weights learned online."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from db.models import CheckpointRow
 
 
 def find_weights(session: Session, scope: str, version: str, generation: int) -> CheckpointRow | None:
-    """The weights of a scope under a version, of the present generation."""
+    """Return the weights of a scope under a version, or None if there are none of this generation."""
     row = session.get(CheckpointRow, (scope, version))
     return row if row is not None and row.generation == generation else None
 
 
 def has_weights(session: Session, scope: str, version: str) -> bool:
-    """Whether there are weights of any generation: where they were forgotten, nobody goes on from them."""
+    """Return whether there are weights of any generation; without, weights in memory are not to be used either."""
     return session.get(CheckpointRow, (scope, version)) is not None
+
+
+def delete_weights(session: Session, scopes: Sequence[str]) -> None:
+    """Delete the weights of scopes, under all versions."""
+    session.execute(delete(CheckpointRow).where(CheckpointRow.scope.in_(scopes)))
 
 
 def record_weights(
     session: Session, scope: str, version: str, generation: int, seq: int, weights: dict[str, Any]
 ) -> None:
-    """Write the weights as of an event."""
+    """Store the weights as of an event."""
     session.merge(CheckpointRow(scope=scope, version=version, generation=generation, seq=seq, weights=weights))

@@ -1,4 +1,4 @@
-"""Feedback: what a person answered to a suggestion. It outlives the prediction, for a "never" holds until forgotten."""
+"""Feedback: answers to suggestions. A row outlives its prediction, as a "never" holds until it is forgotten."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from memo.core.predictions import Answer, action_as_dict, action_from_dict
 
 
 def add_answer(session: Session, prediction: PredictionRow, action: dict[str, Any], answer: Answer) -> FeedbackRow:
-    """Note the answer to a suggestion of a prediction's; a second one is another answer."""
+    """Store the answer to a suggestion of a prediction; a second one is another row."""
     row = FeedbackRow(
         scope=prediction.scope,
         at=datetime.now(UTC),
@@ -29,13 +29,13 @@ def add_answer(session: Session, prediction: PredictionRow, action: dict[str, An
 
 
 def find_answers_after(session: Session, scope: str, feedback_id: int) -> Sequence[FeedbackRow]:
-    """What was answered since."""
+    """Return the answers since a row."""
     query = select(FeedbackRow).where(FeedbackRow.scope == scope, FeedbackRow.id > feedback_id)
     return session.scalars(query.order_by(FeedbackRow.id)).all()
 
 
 def find_refusal(session: Session, scope: str, action: Action) -> datetime | None:
-    """When a person said "never" to an action; None where nobody did, or said "yes" since."""
+    """Return when a person said "never" to an action, or None if nobody did or "yes" was said since."""
     rows = session.connection().execute(_LASTING, {"scope": scope})
     same = (row for row in rows if action_from_dict(row[0]).identity == action.identity)
     _, at, answer = next(same, (None, None, None))
@@ -50,9 +50,9 @@ _LASTING = (
 
 
 def delete_answers(session: Session, scopes: Sequence[str], is_named: Callable[[str, dict[str, Any]], bool]) -> int:
-    """Remove the answers that name what is forgotten; how many went."""
+    """Delete the answers whose action, or the one before, is named; return their number."""
     rows = session.scalars(select(FeedbackRow).where(FeedbackRow.scope.in_(scopes))).all()
-    gone = [row for row in rows if any(is_named(row.scope, {"action": one}) for one in (row.action, row.after))]
+    gone = [row for row in rows if any(is_named(row.scope, {"action": named}) for named in (row.action, row.after))]
     for row in gone:
         session.delete(row)
     return len(gone)

@@ -1,4 +1,4 @@
-"""Predictions: made once for an event and a version, settled by what came next, sent at least once."""
+"""Predictions: made once for an event and a version, settled by what came next, published at least once."""
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -10,17 +10,16 @@ from sqlalchemy.orm import Session
 from db.intake.events import CHUNK, IMPORT
 from db.models import EventRow, PredictionRow, ScopeRow
 
-UNSENT = PredictionRow.published_at.is_(None)
-"""Written, and not yet on the stream."""
+UNSENT = PredictionRow.published_at.is_(None)  # stored, and not published yet
 
 
 def find_prediction(session: Session, prediction_id: int) -> PredictionRow | None:
-    """One prediction."""
+    """Return a prediction, or None."""
     return session.get(PredictionRow, prediction_id)
 
 
 def has_prediction(session: Session, scope: str, last_event_id: int, version: str) -> bool:
-    """Whether this version has answered for this event."""
+    """Return whether a version has a prediction for an event."""
     query = select(PredictionRow.id).where(
         PredictionRow.scope == scope,
         PredictionRow.last_event_id == last_event_id,
@@ -30,7 +29,7 @@ def has_prediction(session: Session, scope: str, last_event_id: int, version: st
 
 
 def add_predictions(session: Session, made: Sequence[PredictionRow]) -> None:
-    """Write predictions, in order; where another worker answered for the same event first, that answer stands."""
+    """Store predictions, in order; one that another worker stored first for the same event stands."""
     for row in made:
         if not has_prediction(session, row.scope, row.last_event_id, row.model_version):
             session.add(row)
@@ -38,7 +37,7 @@ def add_predictions(session: Session, made: Sequence[PredictionRow]) -> None:
 
 
 def find_unsettled(session: Session, scope: str) -> list[tuple[PredictionRow, int]]:
-    """Predictions whose outcome is not known yet, each with the `seq` of the event it follows."""
+    """Return the predictions without an outcome, each with the `seq` of the event that it follows."""
     query = (
         select(PredictionRow, EventRow.seq)
         .join(EventRow, PredictionRow.last_event_id == EventRow.id)
@@ -48,7 +47,7 @@ def find_unsettled(session: Session, scope: str) -> list[tuple[PredictionRow, in
 
 
 def record_outcomes(session: Session, settled: Sequence[PredictionRow]) -> None:
-    """Write the outcomes that stand in these rows, where none was written before."""
+    """Store the outcomes in these rows, where none was stored before."""
     for row in settled:
         session.execute(
             update(PredictionRow)
@@ -63,7 +62,7 @@ def record_outcomes(session: Session, settled: Sequence[PredictionRow]) -> None:
 
 
 def find_existing(session: Session, ids: Iterable[int]) -> set[int]:
-    """Those of these that are there."""
+    """Return those of these ids that are stored."""
     given, found = sorted(set(ids)), set[int]()
     for start in range(0, len(given), CHUNK):
         found |= set(session.connection().scalars(_THERE, {"ids": given[start : start + CHUNK]}))
@@ -73,14 +72,21 @@ def find_existing(session: Session, ids: Iterable[int]) -> set[int]:
 _THERE = select(PredictionRow.id).where(PredictionRow.id.in_(bindparam("ids", expanding=True)))
 
 
+def find_entries(session: Session, scope: str | None) -> Iterable[Sequence[Any]]:
+    """Return id, scope, candidates and upcoming actions of all predictions of a scope, or of all scopes."""
+    query = select(PredictionRow.id, PredictionRow.scope, PredictionRow.candidates, PredictionRow.upcoming)
+    query = query if scope is None else query.where(PredictionRow.scope == scope)
+    return session.execute(query.execution_options(yield_per=1_000))
+
+
 def find_last_predicted_seq(session: Session, scope: str) -> int:
-    """`seq` of the newest event that has a prediction, or 0."""
+    """Return `seq` of the newest event that has a prediction, or 0."""
     query = select(func.max(EventRow.seq)).join(PredictionRow, PredictionRow.last_event_id == EventRow.id)
     return session.scalar(query.where(PredictionRow.scope == scope)) or 0
 
 
 def find_unasked_scopes(session: Session) -> Sequence[str]:
-    """Scopes that need a look: their newest event has no prediction, or one was not sent."""
+    """Return the scopes whose newest event has no prediction, or of which one is not published."""
     answers = select(PredictionRow.id).where(
         PredictionRow.scope == EventRow.scope, PredictionRow.last_event_id == EventRow.id
     )
@@ -95,19 +101,19 @@ def find_unasked_scopes(session: Session) -> Sequence[str]:
 
 
 def find_unsent(session: Session, scope: str, limit: int) -> list[tuple[PredictionRow, EventRow]]:
-    """Predictions of a scope that were not sent, with the event that each follows."""
+    """Return the oldest unpublished predictions of a scope, each with the event that it follows."""
     query = select(PredictionRow, EventRow).join(EventRow, PredictionRow.last_event_id == EventRow.id)
     rows = session.execute(query.where(PredictionRow.scope == scope, UNSENT).order_by(PredictionRow.id).limit(limit))
     return [(prediction, event) for prediction, event in rows]
 
 
 def record_published(session: Session, ids: Sequence[int]) -> bool:
-    """Note that these went out as messages, now; false where one of them was forgotten meanwhile."""
+    """Record that these were published now; return False if one of them was deleted meanwhile."""
     published = update(PredictionRow).where(PredictionRow.id.in_(ids)).values(published_at=datetime.now(UTC))
     return cast(CursorResult[Any], session.execute(published)).rowcount == len(ids)
 
 
 def record_dispatched(session: Session, prediction_id: int) -> None:
-    """Note that this one was handed to the dispatcher, now."""
+    """Record that a prediction was passed to the dispatcher now."""
     marked = update(PredictionRow).where(PredictionRow.id == prediction_id).values(dispatched_at=datetime.now(UTC))
     session.execute(marked)

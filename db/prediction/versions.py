@@ -1,4 +1,4 @@
-"""The registry of trained versions; the built-in one has no row."""
+"""The registry of trained versions; the built-in version has no row."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -34,7 +34,7 @@ def add_version(
 
 
 def find_version(session: Session, version: str) -> VersionRow:
-    """A version. Raises UsageError where there is none of that name."""
+    """Return a version. Raises UsageError if there is none of that name."""
     row = session.get(VersionRow, version)
     if row is None:
         raise UsageError(f"There is no version {version}; `memo model list` shows those there are.")
@@ -42,13 +42,13 @@ def find_version(session: Session, version: str) -> VersionRow:
 
 
 def find_versions(session: Session, scope: str | None = None) -> Sequence[VersionRow]:
-    """Versions, newest first."""
+    """Return the versions of a scope, or of all scopes, newest first."""
     query = select(VersionRow).order_by(VersionRow.created_at.desc())
     return session.scalars(query if scope is None else query.where(VersionRow.scope == scope)).all()
 
 
 def find_serving(session: Session, scope: str, default_scope: str) -> VersionRow | None:
-    """The version that serves a scope: its own, else the default scope's; None means the built-in one."""
+    """Return the version that serves a scope: its own, else that of the default scope, else None (the built-in one)."""
     for name in (scope, default_scope):
         row = session.get(ScopeRow, name)
         if row is not None and row.active_version is not None:
@@ -57,12 +57,12 @@ def find_serving(session: Session, scope: str, default_scope: str) -> VersionRow
 
 
 def find_in_service(session: Session) -> set[str]:
-    """The versions that serve a scope."""
+    """Return the versions that serve any scope."""
     return set(session.scalars(select(ScopeRow.active_version).where(ScopeRow.active_version.is_not(None))))
 
 
 def record_active(session: Session, scope: str, version: str) -> None:
-    """Let a version serve a scope from its next prediction on; the one before is retired."""
+    """Let a version serve a scope from its next prediction on, and retire the one before."""
     scope_row = scopes.lock_scope(session, scope)
     if scope_row.active_version is not None and scope_row.active_version != version:
         before, scope_row.active_version = scope_row.active_version, None
@@ -77,7 +77,7 @@ def record_active(session: Session, scope: str, version: str) -> None:
 
 
 def delete_versions(session: Session, names: Sequence[str]) -> None:
-    """Take versions out of the registry; the built-in one serves where one of them did, or would after a roll-back."""
+    """Delete versions; the built-in one serves where one of them did, or would after a rollback."""
     session.execute(update(ScopeRow).where(ScopeRow.active_version.in_(names)).values(active_version=None))
     session.execute(delete(VersionRow).where(VersionRow.id.in_(names)))
     for row in find_versions(session):

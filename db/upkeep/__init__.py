@@ -1,1 +1,1 @@
-"""Repositories and routines of maintenance: deletion, retention, export, jobs and runs."""
+"""Repositories of maintenance: deletion, retention, export, jobs, runs and figures."""

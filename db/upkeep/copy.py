@@ -1,5 +1,6 @@
-"""All that the store keeps, row by row, for `memo export`."""
+"""All rows of the store, for `memo export`."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -13,18 +14,17 @@ TABLES: dict[str, type[Base]] = {
     name: next(mapper.class_ for mapper in Base.registry.mappers if mapper.local_table is table)
     for name, table in Base.metadata.tables.items()
 }
-"""Every one, so that a new one is not left out."""
-HIDDEN = {"line_key"}
-"""Of no meaning outside of the store."""
+"""Every table, so that a new one is not left out."""
+HIDDEN = {"line_key"}  # columns that mean nothing outside the store
 
 
 def row_kind(table: str) -> str:
-    """What one of its rows is called."""
-    return TABLES[table].__name__.removesuffix("Row").lower()
+    """Return the name of one row of a table, such as `launch_set`."""
+    return re.sub("(?<=[a-z])(?=[A-Z])", "_", TABLES[table].__name__.removesuffix("Row")).lower()
 
 
 def count_rows(session: Session, scope: str | None) -> dict[str, int]:
-    """How many rows there are in each table; of one scope, only in those that keep scopes apart."""
+    """Return the number of rows of each table; for one scope, only of tables that have scopes."""
     found = {name: _of(name, scope) for name in TABLES}
     return {
         name: session.scalar(select(func.count()).select_from(TABLES[name]).where(which)) or 0
@@ -34,7 +34,7 @@ def count_rows(session: Session, scope: str | None) -> dict[str, int]:
 
 
 def find_rows(session: Session, table: str, scope: str | None) -> Iterator[dict[str, Any]]:
-    """The rows of a table, oldest first, as JSON; an event's time is on its own clock."""
+    """Yield the rows of a table as JSON, oldest first; an event has its local time."""
     columns, which = TABLES[table].__table__.c, _of(table, scope)
     if which is None:
         return
@@ -47,7 +47,7 @@ def find_rows(session: Session, table: str, scope: str | None) -> Iterator[dict[
 
 
 def _of(table: str, scope: str | None) -> ColumnElement[bool] | None:
-    """Which rows are of the scope; None where the table knows no scopes."""
+    """Return the condition of the rows of a scope, or None if the table has no scopes."""
     columns = TABLES[table].__table__.c
     if scope is None:
         return true()

@@ -1,6 +1,6 @@
-"""The one place where events and predictions are removed, for good, with what hangs on them.
+"""The one place where events and predictions are deleted, for good, with the rows that depend on them.
 
-A prediction goes with the event that it follows and with its outcome, a dispatch with its prediction.
+A prediction depends on the event that it follows and on its outcome, a dispatch on its prediction.
 """
 
 from collections import Counter
@@ -14,18 +14,15 @@ from sqlalchemy.orm import Session
 
 from db.engine import Store
 from db.intake.events import CHUNK
-from db.models import DispatchRow, EventRow, PredictionRow
+from db.models import Base, DispatchRow, EventRow, PredictionRow
 
-BATCH = 2_000
-"""Rows of one transaction."""
-PAGES = 2_000
-"""Of SQLite, given back in one transaction."""
-TRIES = 3
-"""To empty the log that is written ahead; each waits for its readers, as long as for a writer."""
+BATCH = 2_000  # rows of one transaction
+PAGES = 2_000  # pages of SQLite that are released in one transaction
+TRIES = 3  # attempts to empty the write-ahead log; each waits for its readers up to BUSY_TIMEOUT_MS
 
 
 def delete_events(session: Session, ids: Sequence[int]) -> Counter[str]:
-    """Remove events; how many rows of each kind went."""
+    """Delete events; return the number of rows of each kind."""
     removed = Counter[str]()
     for chunk in _chunks(ids):
         removed += delete_predictions(session, _on(chunk))
@@ -34,21 +31,21 @@ def delete_events(session: Session, ids: Sequence[int]) -> Counter[str]:
 
 
 def delete_predictions(session: Session, which: ColumnElement[bool]) -> Counter[str]:
-    """Remove predictions; how many rows of each kind went."""
+    """Delete predictions; return the number of rows of each kind."""
     ids = select(PredictionRow.id).where(which).scalar_subquery()
     dispatches = _delete(session, DispatchRow, DispatchRow.prediction_id.in_(ids))
     return Counter(dispatches=dispatches, predictions=_delete(session, PredictionRow, which))
 
 
 def find_predictions_on(session: Session, event_ids: Sequence[int]) -> set[int]:
-    """Ids of the predictions that go with these events."""
+    """Return the ids of the predictions that depend on these events."""
     return {
         number for chunk in _chunks(event_ids) for number in session.scalars(select(PredictionRow.id).where(_on(chunk)))
     }
 
 
 def count_dispatches(session: Session, ids: Sequence[int]) -> int:
-    """How many dispatches go with these predictions."""
+    """Return the number of dispatches that depend on these predictions."""
     counts = (select(func.count()).where(DispatchRow.prediction_id.in_(chunk)) for chunk in _chunks(ids))
     return sum(session.scalar(query) or 0 for query in counts)
 
@@ -58,12 +55,12 @@ def _on(event_ids: Sequence[int]) -> ColumnElement[bool]:
 
 
 def delete_predictions_by_id(session: Session, ids: Sequence[int]) -> Counter[str]:
-    """The same by their ids."""
+    """Delete predictions by their ids; return the number of rows of each kind."""
     return sum((delete_predictions(session, PredictionRow.id.in_(chunk)) for chunk in _chunks(ids)), Counter())
 
 
 def delete_predictions_before(session: Session, before: datetime) -> Counter[str]:
-    """The same of those made before a time."""
+    """Delete predictions made before a time; return the number of rows of each kind."""
     return delete_predictions(session, PredictionRow.made_at < before)
 
 
@@ -76,8 +73,8 @@ def _delete(session: Session, table: type[Any], which: ColumnElement[bool]) -> i
     return cast(CursorResult[Any], session.execute(statement)).rowcount
 
 
-def measure_size(session: Session) -> int:
-    """Bytes that are in use in the store; on Postgres those of the rows alone, for it gives no file back."""
+def count_bytes(session: Session) -> int:
+    """Return the bytes in use; on Postgres only those of rows, as it does not shrink its files."""
     if session.get_bind().dialect.name == "sqlite":
         pages = "pragma_page_count() a, pragma_freelist_count() b, pragma_page_size() c"
         return int(session.scalar(text(f"SELECT (page_count - freelist_count) * page_size FROM {pages}")) or 0)
@@ -88,30 +85,30 @@ def measure_size(session: Session) -> int:
 
 
 def find_oldest_events(session: Session, count: int) -> Sequence[int]:
-    """Ids of the oldest events."""
+    """Return the ids of the oldest events."""
     return session.scalars(select(EventRow.id).order_by(EventRow.at, EventRow.seq).limit(count)).all()
 
 
 def find_events_before(session: Session, scope: str, before: datetime) -> Sequence[int]:
-    """Ids of a scope's events before a time, of one transaction."""
+    """Return the ids of a scope's events before a time, at most `BATCH`."""
     query = select(EventRow.id).where(EventRow.scope == scope, EventRow.at < before)
     return session.scalars(query.order_by(EventRow.at).limit(BATCH)).all()
 
 
 def count_events(session: Session) -> int:
-    """How many events there are."""
+    """Return the number of all events."""
     return session.scalar(select(func.count()).select_from(EventRow)) or 0
 
 
 def release_space(store: Store) -> bool:
-    """Give the space of what was removed back; false where a reader kept SQLite's log from being emptied.
+    """Release the space of deleted rows; return False if a reader kept SQLite's log from being emptied.
 
-    Else none of what was removed is left in its files.
+    If True, SQLite's files contain nothing of the deleted rows.
     """
     if store.writer.dialect.name == "sqlite":
         return _give_back_pages(store)
     with store.writer.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM events, predictions, dispatches, checkpoints, cursors, versions, launches"))
+        connection.execute(text(f"VACUUM {', '.join(Base.metadata.tables)}"))
     return True
 
 
@@ -123,8 +120,8 @@ def _give_back_pages(store: Store) -> bool:
 
         free = ask("freelist_count")
         while free:
-            cursor.executescript(f"PRAGMA incremental_vacuum({PAGES})")  # `execute` would free one page, and commit it
+            cursor.executescript(f"PRAGMA incremental_vacuum({PAGES})")  # `execute` would release one page
             before, free = free, ask("freelist_count")
-            if free >= before:  # a store that MEMO did not make may not do that
+            if free >= before:  # not every store that MEMO did not create can do this
                 break
         return any(not ask("wal_checkpoint(TRUNCATE)") for _ in range(TRIES))

@@ -12,14 +12,14 @@ from db.models import EventRow, JobRow, PredictionRow, RunRow, ScopeRow
 from db.prediction.versions import BUILTIN
 from memo.core.events import Operation
 
-CUTS = (1, 3, 5)
+CUTS = (1, 3, 5)  # k of hit@k
 COUNTS = ("predictions", "without_model", "settled")
 NOTHING: dict[str, Any] = dict.fromkeys(COUNTS, 0) | dict.fromkeys(f"hit@{k}" for k in CUTS)
-"""The figures of a scope without a prediction."""
+"""Figures of a scope without predictions."""
 
 
 def find_figures(session: Session, scope: str) -> dict[str, Any]:
-    """Counts of all scopes together, hit rates of `scope` alone, each scope by itself, and the last runs, as JSON."""
+    """Return counts of all scopes, hit rates of `scope`, the figures of each scope, and the last runs, as JSON."""
     scopes = _scopes(session, scope)
     return {
         "events": sum(one["events"] for one in scopes.values()),
@@ -37,17 +37,17 @@ def find_figures(session: Session, scope: str) -> dict[str, Any]:
 
 
 def find_newest_ids(session: Session) -> tuple[int, int]:
-    """Ids of the newest event and of the newest prediction, or 0."""
+    """Return the ids of the newest event and the newest prediction, or 0."""
     return session.scalar(select(func.max(EventRow.id))) or 0, session.scalar(select(func.max(PredictionRow.id))) or 0
 
 
 def count_events_after(session: Session, event_id: int) -> int:
-    """How many events have a greater id."""
+    """Return the number of events with a greater id."""
     return session.scalar(select(func.count()).where(EventRow.id > event_id)) or 0
 
 
 def find_known_actions(session: Session, after: int | None = None) -> Iterable[Sequence[str]]:
-    """Each action, once: scope, operation, target, place. Of those before the first prediction after that one."""
+    """Return scope, operation, target and place of each action, of those before the first prediction after `after`."""
     place = case(
         (EventRow.operation == Operation.WINDOW_FOCUS, EventRow.app),
         (EventRow.operation == Operation.FILE_ACCESS, EventRow.detail),
@@ -61,7 +61,7 @@ def find_known_actions(session: Session, after: int | None = None) -> Iterable[S
 
 
 def _scopes(session: Session, own: str) -> dict[str, dict[str, Any]]:
-    """Each scope by its name, `own` first; one without a version of its own is served by that of `own`."""
+    """Return the figures of each scope, `own` first; a scope without a version is served by that of `own`."""
     active = {own: None} | {row.name: row.active_version for row in session.scalars(select(ScopeRow))}
     counts = select(EventRow.scope, func.count()).group_by(EventRow.scope)
     events = {scope: count for scope, count in session.execute(counts)}

@@ -1,22 +1,22 @@
-"""What is old goes: by age, and where the store is too large, the oldest events first.
+"""Retention: delete rows by age, and the oldest events first if the store is too large.
 
-Learned state stays as it is, for it looks no further back than what is kept, and what was pruned was learned rightly.
+Learned state stays: a worker reads the log from its first event that is still stored.
 """
 
 from collections import Counter
 from datetime import datetime
 
 from db.engine import Store
-from db.intake import events, launches
+from db.intake import launches, scopes
 from db.upkeep import deletion
 
 MEGABYTE = 1_000_000
 
 
 def prune(store: Store, predictions_before: datetime, events_before: datetime, most_mb: int) -> Counter[str]:
-    """Remove what is older, then the oldest events down to `most_mb` megabytes (0: no bound); how many rows of each.
+    """Delete what is older, then the oldest events down to `most_mb` megabytes (0: no limit), and release the space.
 
-    The space is given back.
+    Return the number of rows of each kind.
     """
     with store.write() as session:
         removed = deletion.delete_predictions_before(session, predictions_before)
@@ -32,8 +32,8 @@ def prune(store: Store, predictions_before: datetime, events_before: datetime, m
 def _older(store: Store, before: datetime) -> Counter[str]:
     removed = Counter[str]()
     with store.read() as session:
-        scopes = events.all_names(session)
-    for scope in scopes:
+        names = scopes.find_scope_names(session)
+    for scope in names:
         found = True
         while found:
             with store.write() as session:
@@ -47,7 +47,7 @@ def _down_to(store: Store, most: int) -> Counter[str]:
     removed = Counter[str]()
     while True:
         with store.read() as session:
-            size, count = deletion.measure_size(session), deletion.count_events(session)
+            size, count = deletion.count_bytes(session), deletion.count_events(session)
             if size <= most or not count:
                 return removed
             ids = deletion.find_oldest_events(session, max(1, int(count * (1 - most / size))))

@@ -1,4 +1,4 @@
-"""Runs of training and evaluation: asked for, carried out, ended."""
+"""Runs of training and evaluation: queued, running, done or failed."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from db.models import RunRow
 
 
 def add_run(session: Session, kind: str, scope: str) -> RunRow | None:
-    """Queue a run; None where one of that kind and scope waits or runs already."""
+    """Queue a run; return None if one of this kind and scope is queued or running already."""
     under_way = select(RunRow.id).where(
         RunRow.kind == kind, RunRow.scope == scope, RunRow.state.in_(("queued", "running"))
     )
@@ -24,12 +24,12 @@ def add_run(session: Session, kind: str, scope: str) -> RunRow | None:
 
 
 def find_queued(session: Session) -> Sequence[RunRow]:
-    """Runs that wait for a process, oldest first."""
+    """Return the queued runs, oldest first."""
     return session.scalars(select(RunRow).where(RunRow.state == "queued").order_by(RunRow.id)).all()
 
 
 def record_next_start(session: Session) -> RunRow | None:
-    """Mark the oldest waiting run as running; None where none waits. Two processes never get the same one."""
+    """Mark the oldest queued run as running and return it, or None; two processes never get the same one."""
     waiting = select(RunRow).where(RunRow.state == "queued").order_by(RunRow.id).limit(1)
     row = session.scalar(waiting.with_for_update(skip_locked=True))
     if row is not None:
@@ -40,13 +40,13 @@ def record_next_start(session: Session) -> RunRow | None:
 def record_result(
     session: Session, run_id: int, state: str, result: dict[str, Any], version: str | None = None
 ) -> None:
-    """Mark a run as done or failed."""
+    """Store the result of a run, which is done or failed."""
     row = session.get_one(RunRow, run_id)
     row.state, row.result, row.version, row.ended_at = state, result, version, datetime.now(UTC)
 
 
 def record_interrupted_failed(session: Session, reason: str) -> int:
-    """Runs whose process was killed have failed, or no other could ever be asked for; how many."""
+    """Mark running runs, whose process was killed, as failed, so that others can be queued; return their number."""
     rows = session.scalars(select(RunRow).where(RunRow.state == "running")).all()
     for row in rows:
         record_result(session, row.id, "failed", {"reason": reason})
@@ -54,7 +54,7 @@ def record_interrupted_failed(session: Session, reason: str) -> int:
 
 
 def record_interrupted_queued(session: Session) -> int:
-    """Runs whose process ended with the stack wait again; how many. Training resumes from its checkpoint."""
+    """Queue running runs again, as their process ended with the stack; return their number."""
     rows = session.scalars(select(RunRow).where(RunRow.state == "running")).all()
     for row in rows:
         row.state = "queued"

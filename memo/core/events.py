@@ -23,6 +23,7 @@ class Operation(StrEnum):
 
 
 CONTEXT = frozenset({Operation.SESSION_START, Operation.TIME_CONTEXT})  # read as context and never predicted
+APP_OPERATIONS = frozenset({Operation.PROCESS_START, Operation.PROCESS_END, Operation.APP_USAGE})  # target: an app
 HUMAN = frozenset({Operation.WINDOW_FOCUS, Operation.WEB_VISIT, Operation.FILE_ACCESS})  # done by a person
 
 TABS = re.compile(r" 和另外 \d+ 个页面| and \d+ more pages?")  # a browser's count of its other tabs

@@ -89,11 +89,6 @@ class Home:
         return self.root / "learned"
 
     @property
-    def apps(self) -> Path:
-        """Launch sets: the files that apps read when they start."""
-        return self.root / "apps"
-
-    @property
     def inbox(self) -> Path:
         """The watched folder; a file in its subfolder NAME belongs to the scope NAME."""
         return self.root / "inbox"

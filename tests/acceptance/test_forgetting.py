@@ -55,7 +55,7 @@ def on_stream(stack: Stack) -> str:
         )
 
 
-def test_it_is_gone_from_everywhere_and_predicted_no_more(stack: Stack) -> None:
+def test_forget_on_running_stack_leaves_nothing(stack: Stack) -> None:
     for secret in SECRETS:
         assert {"memo.db-wal", "dispatcher.log", "dispatched.jsonl"} <= set(holders(stack, secret)), (
             "else it proves nothing"
@@ -84,7 +84,7 @@ def test_it_is_gone_from_everywhere_and_predicted_no_more(stack: Stack) -> None:
     assert all(part["restarts"] == 0 for part in stack.status()["parts"])
 
 
-def test_a_stack_that_starts_anew_does_not_find_it_either(stack: Stack) -> None:
+def test_forget_on_stopped_stack_leaves_nothing(stack: Stack) -> None:
     stack.ok("down")
     stored = stack.one("SELECT count(*) FROM events")
     assert json.loads(stack.ok("forget", "--site", "shop.example", "--yes", "--json"))["events"] > 0

@@ -99,7 +99,7 @@ def test_a_refused_suggestion_is_said_less_where_it_was_refused(opened: Resource
     assert said(newest(opened), name) < 0.1 * said(first, name), "another worker knows it too"
 
 
-def test_an_answer_is_kept_over_a_restart_once(opened: Resources) -> None:
+def test_answer_survives_a_restart_once(opened: Resources) -> None:
     one = looker(opened)
     happen(opened, "abacabacaba")
     one.look(SCOPE)
@@ -115,7 +115,7 @@ def test_an_answer_is_kept_over_a_restart_once(opened: Resources) -> None:
     assert told[0] == told[1] and [sum(counts.values()) for counts in told[0].values()] == [1]
 
 
-def test_a_context_mark_is_passed_over(opened: Resources) -> None:
+def test_answer_skips_context_events(opened: Resources) -> None:
     happen(opened, "ab")
     mark = Event(START + timedelta(minutes=1), Operation.SESSION_START)
     with opened.store.write() as session:
@@ -128,7 +128,7 @@ def test_a_context_mark_is_passed_over(opened: Resources) -> None:
 
 
 @pytest.mark.parametrize("words", [["7", "no"], ["1", "no", "--rank", "99"]])
-def test_what_is_not_there_can_not_be_answered(opened: Resources, words: list[str]) -> None:
+def test_answer_to_missing_suggestion_is_refused(opened: Resources, words: list[str]) -> None:
     happen(opened, "ab")
     looker(opened).look(SCOPE)
     done = memo("feedback", *words)
@@ -138,7 +138,7 @@ def test_what_is_not_there_can_not_be_answered(opened: Resources, words: list[st
 
 
 @pytest.mark.parametrize(("text", "left"), [("a.example", 0), ("b.example", 0), ("z.example", 1)])
-def test_what_names_what_is_forgotten_goes(opened: Resources, text: str, left: int) -> None:
+def test_forget_deletes_answers_that_name_it(opened: Resources, text: str, left: int) -> None:
     happen(opened, "ababab" + "z" + "ab")
     looker(opened).look(SCOPE)
     row = newest(opened)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from conftest import logging_restored
+from handling import store_launch_set, stored_launch_sets
 from redis import Redis
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
@@ -25,7 +26,7 @@ from data.importers.line import Reject
 from db import migrate
 from db.dispatch import dispatches
 from db.engine import Store, open_store
-from db.intake import cursors, events, launches, redactions
+from db.intake import cursors, events, launch_sets, launches, redactions
 from db.models import (
     Base,
     CheckpointRow,
@@ -42,8 +43,8 @@ from db.prediction import feedback, predictions, versions
 from db.upkeep import deletion, jobs, retention
 from db.upkeep.copy import HIDDEN
 from db.upkeep.deletion import release_space
-from forget import erase_rows
-from forget import match as finding
+from forget import erase_files, erase_rows
+from forget import forget as erasure
 from forget.query import ForgetQuery
 from memo.core import pauses
 from memo.core.errors import MemoError
@@ -51,7 +52,6 @@ from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.predictions import Answer, Candidate, Upcoming, action_as_dict
 from memo.core.settings import Settings
-from memo.desktop import launch_sets
 from memo.desktop.launch_sets import LaunchSet
 from memo.messaging.message import STREAM, Publisher
 from memo.protocols import Batch, Cost, DispatchContext
@@ -140,12 +140,8 @@ def predict(
 
 
 def forget(store: Store, wanted: ForgetQuery) -> dict[str, int]:
-    with store.read() as session:
-        what = finding.find_matches(session, wanted, lambda _done, _total: None)
-        ids = finding.matching_predictions(session, what)
-    hanging, _ = erase_rows.unlearn(store, what, ids)
-    removed, _ = erase_rows.forget(store, what, lambda _done, _total: None)
-    return dict(hanging + removed)
+    report = erasure.forget(store, Settings.load(), Home.find(), wanted, lambda _done, _total: None)
+    return dict(report.rows)
 
 
 def left(store: Store, table: type[Base], column: str = "id") -> list[Any]:
@@ -189,26 +185,26 @@ ALL = (FOCUS, START_OF, VISIT, FILE, CHINESE)
     ],
     ids=repr,
 )
-def test_what_is_given_holds_together(store: Store, wanted: ForgetQuery, gone: list[Event]) -> None:
+def test_forget_several_conditions_must_all_hold(store: Store, wanted: ForgetQuery, gone: list[Event]) -> None:
     happen(store, ALL)
     assert forget(store, wanted).get("events", 0) == len(gone)
     assert targets(store) == [one.target for one in ALL if one not in gone]
 
 
 @pytest.mark.parametrize(("stored", "asked"), [("MÜLLER", "müller"), ("Müller", "MÜLLER"), ("Отчёт", "отчёт")])
-def test_text_is_found_in_any_case_of_any_script(store: Store, stored: str, asked: str) -> None:
+def test_forget_text_ignores_case_in_any_script(store: Store, stored: str, asked: str) -> None:
     happen(store, [event(Operation.PROCESS_START, stored)])
     assert forget(store, ForgetQuery(text=asked))["events"] == 1
 
 
 @pytest.mark.parametrize("written", ["localhost:8080", "LOCALHOST", "localhost.", "www.localhost"])
 @pytest.mark.parametrize("asked", ["localhost", "http://localhost:8080/path?q=1"])
-def test_a_site_is_found_however_it_is_written(store: Store, written: str, asked: str) -> None:
+def test_forget_site_matches_any_spelling(store: Store, written: str, asked: str) -> None:
     happen(store, [event(Operation.WEB_VISIT, written), event(Operation.WEB_VISIT, "mylocalhost")])
     assert forget(store, ForgetQuery(site=asked))["events"] == 1
 
 
-def test_a_site_of_other_letters_is_found_by_both_its_names(store: Store) -> None:
+def test_forget_site_matches_its_punycode_name(store: Store) -> None:
     for asked in ("bücher.example", "XN--bcher-kva.example"):
         happen(
             store, [event(Operation.WEB_VISIT, "bücher.example"), event(Operation.WEB_VISIT, "xn--bcher-kva.example")]
@@ -216,7 +212,7 @@ def test_a_site_of_other_letters_is_found_by_both_its_names(store: Store) -> Non
         assert forget(store, ForgetQuery(site=asked))["events"] == 2
 
 
-def test_a_prediction_goes_with_its_events_and_where_it_names_what_is_gone(store: Store) -> None:
+def test_forget_deletes_predictions_that_depend_or_name(store: Store) -> None:
     shop, mail, app = VISIT, replace(FOCUS, target="Other"), START_OF
     first, second, third, fourth = happen(store, [app, shop, mail, app])
     follows = predict(store, second, [app])
@@ -235,7 +231,7 @@ def test_a_prediction_goes_with_its_events_and_where_it_names_what_is_gone(store
     assert {follows, names, soon}.isdisjoint(left(store, PredictionRow))
 
 
-def test_a_title_goes_where_the_site_stays(store: Store) -> None:
+def test_forget_title_leaves_its_site(store: Store) -> None:
     plain, titled = replace(VISIT, detail=""), replace(VISIT, detail=SECRET)
     ids = happen(store, [plain, titled, plain, plain])
     named, other = predict(store, ids[2], [titled]), predict(store, ids[3], [plain])
@@ -243,7 +239,7 @@ def test_a_title_goes_where_the_site_stays(store: Store) -> None:
     assert left(store, PredictionRow) == [other] and named != other
 
 
-def test_of_a_span_of_time_only_what_was_nowhere_else_may_not_be_named(store: Store) -> None:
+def test_forget_time_span_keeps_names_seen_elsewhere(store: Store) -> None:
     ids = happen(store, [START_OF, START_OF, VISIT, FOCUS, FOCUS])
     both, once = predict(store, ids[3], [START_OF]), predict(store, ids[4], [VISIT])
     span = ForgetQuery(since=START + timedelta(minutes=1), until=START + timedelta(minutes=3))
@@ -251,7 +247,7 @@ def test_of_a_span_of_time_only_what_was_nowhere_else_may_not_be_named(store: St
     assert left(store, PredictionRow) == [both] and once != both
 
 
-def test_another_scope_keeps_its_own(store: Store) -> None:
+def test_forget_scope_leaves_other_scopes(store: Store) -> None:
     [mine] = happen(store, [VISIT])
     [theirs] = happen(store, [VISIT], "bob@host")
     predict(store, mine, [VISIT])
@@ -276,7 +272,7 @@ def register(store: Store, home: Home, name: str, span: tuple[int, int] | None, 
     return folder
 
 
-def test_a_version_that_has_learned_from_it_serves_no_more(store: Store, home: Home) -> None:
+def test_forget_deletes_versions_trained_on_events(store: Store, home: Home) -> None:
     happen(store, [FOCUS, VISIT, FOCUS])
     for name, span in (("before", (0, 0)), ("with", (0, 2)), ("after", (2, 2)), ("unknown", None)):
         register(store, home, name, span)
@@ -291,7 +287,7 @@ def test_a_version_that_has_learned_from_it_serves_no_more(store: Store, home: H
         assert versions.find_version(session, "after").metrics["replaces"] == {SCOPE: "builtin"}
 
 
-def test_a_version_made_meanwhile_is_not_registered(
+def test_version_built_during_forget_is_not_registered(
     store: Store, settings: Settings, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def train(_events: object, _settings: object, out: Path, *_: object) -> dict[str, Any]:
@@ -309,9 +305,7 @@ def test_a_version_made_meanwhile_is_not_registered(
     assert list(home.models.iterdir()) == [] and left(store, VersionRow) == []
 
 
-def test_the_cursor_stays_so_that_no_source_reads_it_again_and_its_line_is_not_remembered(
-    store: Store, settings: Settings, home: Home
-) -> None:
+def test_forget_keeps_cursor_and_deletes_its_digests(store: Store, settings: Settings, home: Home) -> None:
     intake = Intake(store, settings, home, lambda _scope: None)
     intake.take("inbox", Batch([replace(VISIT, scope=SCOPE), replace(FOCUS, scope=SCOPE)], "1:1", {"offset": 9}))
     forget(store, ForgetQuery(site="shop.example"))
@@ -358,7 +352,7 @@ def names(opened: Resources) -> set[str]:
         return {one["action"]["target"] for row in rows for one in (*row.candidates, *row.upcoming)}
 
 
-def test_a_running_worker_predicts_on_without_it(opened: Resources) -> None:
+def test_worker_after_forget_predicts_without_it(opened: Resources) -> None:
     looker, serving = ScopeUpdater(opened), Alone(opened)
     looker.streams.serving = serving
     for one in (VISIT, FOCUS, VISIT, FOCUS):
@@ -372,7 +366,7 @@ def test_a_running_worker_predicts_on_without_it(opened: Resources) -> None:
     assert serving.weights == [None, None], "weights that learned from it begin by hand"
 
 
-def test_what_a_worker_had_in_hand_is_not_written(opened: Resources) -> None:
+def test_worker_during_forget_writes_nothing(opened: Resources) -> None:
     def once() -> None:
         if forgets:
             forget(opened.store, forgets.pop())
@@ -387,7 +381,7 @@ def test_what_a_worker_had_in_hand_is_not_written(opened: Resources) -> None:
     assert names(opened) == {"Inbox"}
 
 
-def test_what_goes_out_after_it_was_forgotten_is_taken_back(opened: Resources, redis_url: str) -> None:
+def test_message_published_after_forget_is_cleared(opened: Resources, redis_url: str) -> None:
     class Late(Publisher):
         def publish(self, messages: Sequence[dict[str, Any]]) -> None:
             forget(opened.store, ForgetQuery(site="shop.example"))
@@ -400,7 +394,7 @@ def test_what_goes_out_after_it_was_forgotten_is_taken_back(opened: Resources, r
         assert client.xlen(STREAM) == 0
 
 
-def test_no_byte_of_it_is_left_in_the_files_of_sqlite(home: Home) -> None:
+def test_forget_leaves_no_byte_in_sqlite_files(home: Home) -> None:
     settings = Settings(database_url=home.database_url)
     migrate.upgrade(settings, home)
     store = open_store(settings, home)
@@ -433,13 +427,13 @@ def test_no_byte_of_it_is_left_in_the_files_of_sqlite(home: Home) -> None:
 
 
 @pytest.mark.parametrize("pruned", ["by age", "by size"])
-def test_retention_takes_the_oldest_first(store: Store, pruned: str) -> None:
+def test_retention_deletes_the_oldest_first(store: Store, pruned: str) -> None:
     ids = happen(store, [replace(START_OF, target=f"app {n} {'x' * 400}") for n in range(6_000)])
     kept_prediction, gone = predict(store, ids[-1], [FOCUS]), predict(store, ids[0], [FOCUS])
     with store.write() as session:
         session.add(CheckpointRow(scope=SCOPE, version="builtin", generation=0, seq=6_000, weights={}))
     with store.read() as session:
-        size = deletion.measure_size(session)
+        size = deletion.count_bytes(session)
     long_ago, middle = datetime(2000, 1, 1, tzinfo=UTC), START + timedelta(minutes=4_000)
     most = 2
     assert size > most * 1_000_000
@@ -450,7 +444,7 @@ def test_retention_takes_the_oldest_first(store: Store, pruned: str) -> None:
         removed = retention.prune(store, long_ago, long_ago, most)
         assert 0 < removed["events"] < 6_000
         with store.read() as session:
-            assert most * 500_000 < deletion.measure_size(session) <= most * 1_000_000
+            assert most * 500_000 < deletion.count_bytes(session) <= most * 1_000_000
     assert removed["predictions"] == 1 and left(store, PredictionRow) == [kept_prediction] and gone != kept_prediction
     assert left(store, EventRow) == ids[removed["events"] :]
     with store.read() as session:
@@ -460,7 +454,7 @@ def test_retention_takes_the_oldest_first(store: Store, pruned: str) -> None:
     assert retention.prune(store, long_ago, long_ago, 0).total() == 0
 
 
-def test_what_waits_for_its_outcome_gets_it_after_a_pruning(opened: Resources) -> None:
+def test_retention_keeps_open_predictions_settled_later(opened: Resources) -> None:
     looker = ScopeUpdater(opened)
     looker.streams.serving = Alone(opened)
     for one in (FOCUS, VISIT, START_OF):
@@ -488,7 +482,7 @@ def filled(store: Store, home: Home) -> list[int]:
     return happen(store, ALL)
 
 
-def test_it_is_shown_before_and_asked(store: Store, filled: list[int]) -> None:
+def test_forget_command_shows_and_asks_first(store: Store, filled: list[int]) -> None:
     happen(store, [replace(VISIT, detail="\x1b[2J\u202ered")])
     shown = invoke("forget", "--site", "shop.example", answer="n\n")
     assert shown.exit_code == 1 and len(targets(store)) == 6
@@ -501,7 +495,7 @@ def test_it_is_shown_before_and_asked(store: Store, filled: list[int]) -> None:
 
 
 @pytest.mark.usefixtures("filled")
-def test_where_nobody_answers_nothing_is_forgotten(store: Store) -> None:
+def test_forget_command_without_answer_deletes_nothing(store: Store) -> None:
     nobody = invoke("forget", "--all")
     assert getattr(nobody.exception, "exit_code", None) == 2 and "--yes" in str(nobody.exception)
     assert len(targets(store)) == len(ALL)
@@ -509,7 +503,7 @@ def test_where_nobody_answers_nothing_is_forgotten(store: Store) -> None:
 
 @pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize("words", [(), ("--all", "--app", "x"), ("--since", "sometime"), ("--until", "never")])
-def test_wrong_use_is_an_error(store: Store, words: tuple[str, ...]) -> None:
+def test_forget_command_used_wrongly_exits_2(store: Store, words: tuple[str, ...]) -> None:
     wrong = invoke("forget", *words, "--yes")
     assert getattr(wrong.exception, "exit_code", None) == 2 and any(
         word in str(wrong.exception) for word in words[:1] or ("--all",)
@@ -518,7 +512,7 @@ def test_wrong_use_is_an_error(store: Store, words: tuple[str, ...]) -> None:
 
 
 @pytest.mark.usefixtures("filled")
-def test_json_alone_changes_nothing(store: Store) -> None:
+def test_forget_command_json_without_yes_deletes_nothing(store: Store) -> None:
     seen = json.loads(invoke("forget", "--app", "thunderbird", "--json").stdout)
     assert (seen["events"], seen["forgotten"], seen["scopes"]) == (2, False, {SCOPE: 2})
     assert seen["kinds"] == {"window_focus": 1, "process_start": 1}
@@ -529,7 +523,7 @@ def test_json_alone_changes_nothing(store: Store) -> None:
     assert json.loads(invoke("forget", "--app", "thunderbird", "--json", "--yes").stdout)["forgotten"] is False
 
 
-def test_an_app_is_meant_by_any_of_its_names(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forget_app_matches_any_of_its_names(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "applications").mkdir()
     entry = "[Desktop Entry]\nType=Application\nName=Terminal\nExec=/usr/bin/xterm\nStartupWMClass=XTerm\n"
     (tmp_path / "applications/debian-xterm.desktop").write_text(entry)
@@ -547,17 +541,17 @@ def test_an_app_is_meant_by_any_of_its_names(store: Store, tmp_path: Path, monke
         seen = json.loads(invoke("forget", "--app", name, "--json").stdout)
         assert (seen["apps"], seen["events"]) == (apps, 2 if name != "TERMINAL" and apps else len(apps)), name
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "removed"))
-    assert "Apps that are meant: gone\n" in invoke("forget", "--app", "Gone", "--yes").stdout
+    assert "Names of the app: gone\n" in invoke("forget", "--app", "Gone", "--yes").stdout
     assert targets(store) == ["debian-xterm", "~", "notes"]
 
 
-def test_nothing_meant_is_no_failure(store: Store, filled: list[int]) -> None:
+def test_forget_command_without_match_exits_0(store: Store, filled: list[int]) -> None:
     nothing = invoke("forget", "--text", "nowhere")
     assert nothing.exit_code == 0 and "Nothing" in nothing.stdout
     assert left(store, EventRow) == filled
 
 
-def test_its_files_name_it_no_more(store: Store, home: Home, filled: list[int]) -> None:
+def test_forget_clears_files(store: Store, home: Home, filled: list[int]) -> None:
     secret = event(Operation.PROCESS_START, SECRET)
     ids = happen(store, [secret, FOCUS])
     kept, gone = predict(store, ids[1], [FOCUS]), predict(store, ids[0], [FOCUS])
@@ -585,7 +579,7 @@ def test_its_files_name_it_no_more(store: Store, home: Home, filled: list[int]) 
     assert (home.rejects / "other.jsonl").exists()
 
 
-def test_a_line_that_was_broken_off_hinders_nothing(store: Store, home: Home, filled: list[int]) -> None:
+def test_interrupted_line_is_left_out_and_deleted(store: Store, home: Home, filled: list[int]) -> None:
     """Neither what is written after it, nor an export, nor what is forgotten, with which it goes."""
     file, reject = home.root / "dispatched.jsonl", home.rejects / "some.jsonl"
     torn = f'{{"prediction": 1, "action": "{SECRET} é'.encode()[:-1]
@@ -603,7 +597,7 @@ def test_a_line_that_was_broken_off_hinders_nothing(store: Store, home: Home, fi
     assert not reject.exists()
 
 
-def test_an_app_is_named_nowhere_any_more(store: Store, home: Home) -> None:
+def test_forget_app_leaves_it_named_nowhere(store: Store, home: Home) -> None:
     """Neither its launches, nor what a handler did about it, nor the answer to that, nor what it reads."""
     app = event(Operation.PROCESS_START, SECRET, executable=f"/opt/{SECRET}")
     of_app, other = happen(store, [app, FOCUS])
@@ -619,7 +613,8 @@ def test_an_app_is_named_nowhere_any_more(store: Store, home: Home) -> None:
             launches.add_launch(
                 session, LaunchRow(scope=SCOPE, app=name, executable=f"/opt/{name}", at=START, **values)
             )
-            launch_sets.write(home, LaunchSet(name, f"/opt/{name}", (1, 2, 3), START, ("2026-03-02",), {"/opt/x": ()}))
+            known = LaunchSet(name, f"/opt/{name}", (1, 2, 3), START, ("2026-03-02",), {"/opt/x": ()})
+            launch_sets.record_launch_set(session, SCOPE, known, None)
     assert of_app and invoke("forget", "--app", SECRET.upper(), "--yes").exit_code == 0
     with store.read() as session:
         whole = {
@@ -630,12 +625,11 @@ def test_an_app_is_named_nowhere_any_more(store: Store, home: Home) -> None:
     assert left(store, PredictionRow) == [kept]
     for path in home.root.rglob("*"):
         assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
-    assert [path for path in home.apps.iterdir()] and launch_sets.read(home, "thunderbird")
-    assert launch_sets.read(home, SECRET) is None
+    assert stored_launch_sets(store).keys() == {"thunderbird"}
 
 
 @pytest.mark.parametrize("known_by", ["launch", "launch set"])
-def test_an_app_by_its_program_is_forgotten_also_where_that_was_broken_off(
+def test_forget_program_interrupted_is_completed(
     store: Store, home: Home, monkeypatch: pytest.MonkeyPatch, known_by: str
 ) -> None:
     """What the app is called is then told by its launches, or by what it reads, alone."""
@@ -653,16 +647,17 @@ def test_an_app_by_its_program_is_forgotten_also_where_that_was_broken_off(
                 session, LaunchRow(scope=SCOPE, app="gone", executable="/opt/Program", at=START, **values)
             )
     else:
-        launch_sets.write(home, LaunchSet("gone", "/opt/Program", (1, 2, 3), START))
+        store_launch_set(store, LaunchSet("gone", "/opt/Program", (1, 2, 3), START))
     with monkeypatch.context() as patched:
-        patched.setattr(erase_rows, "delete_launches", broken_off)
+        patched.setattr(erase_rows, "erase_launches", broken_off)
         assert invoke("forget", "--app", "program", "--yes").exit_code
     assert targets(store) == ["Inbox"]
     assert invoke("forget", "--app", "program", "--yes").exit_code == 0
-    assert left(store, PredictionRow) == left(store, LaunchRow) == list(launch_sets.every(home)) == []
+    assert left(store, PredictionRow) == left(store, LaunchRow) == []
+    assert stored_launch_sets(store) == {}
 
 
-def test_what_hangs_on_events_is_gone_however_it_was_broken_off(
+def test_forget_interrupted_at_events_is_completed(
     store: Store, home: Home, filled: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, *_, last = happen(store, [event(Operation.WINDOW_FOCUS, f"{SECRET} {n}", app="a") for n in range(4)], "bob")
@@ -685,7 +680,40 @@ def test_what_hangs_on_events_is_gone_however_it_was_broken_off(
     assert left(store, EventRow) == filled
 
 
-def test_all_leaves_no_event(store: Store, home: Home, filled: list[int]) -> None:
+def test_forget_interrupted_at_files_is_completed(
+    store: Store, home: Home, filled: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken_off(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    happen(store, [event(Operation.PROCESS_START, SECRET)])
+    log = home.logs / "worker.log"
+    log.write_text(f"failed at {SECRET}")
+    with monkeypatch.context() as patched:
+        patched.setattr(erase_files, "empty_logs", broken_off)
+        assert invoke("forget", "--text", SECRET, "--yes").exit_code
+    assert left(store, EventRow) == filled and SECRET in log.read_text()
+    assert invoke("forget", "--text", SECRET, "--yes").exit_code == 0
+    assert log.read_text() == ""
+    assert "Nothing" in invoke("forget", "--text", SECRET, "--yes").stdout
+
+
+def test_forget_interrupted_at_versions_leaves_no_folder(
+    store: Store, home: Home, filled: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken_off(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    folder = register(store, home, "v1", (0, 100))
+    with monkeypatch.context() as patched:
+        patched.setattr(feedback, "delete_answers", broken_off)  # in the transaction that deletes the version
+        assert invoke("forget", "--text", "balance", "--yes").exit_code
+    assert left(store, VersionRow) == ["v1"], "the row leads to the folder until that is gone"
+    assert invoke("forget", "--text", "balance", "--yes").exit_code == 0
+    assert left(store, VersionRow) == [] and not folder.exists()
+
+
+def test_forget_all_leaves_no_event(store: Store, home: Home, filled: list[int]) -> None:
     predict(store, filled[0], [FOCUS])
     register(store, home, "v1", None)
     (home.rejects / "some.jsonl").write_text(json.dumps({"file": "some", "line": 1}) + "\n")
@@ -697,7 +725,7 @@ def test_all_leaves_no_event(store: Store, home: Home, filled: list[int]) -> Non
         assert jobs.find_last_run(session, jobs.FORGET) is not None
 
 
-def test_an_export_holds_everything(store: Store, home: Home, filled: list[int]) -> None:
+def test_export_contains_everything(store: Store, home: Home, filled: list[int]) -> None:
     predict(store, filled[0], [FOCUS])
     register(store, home, "v1", (0, 1))
     out = home.root / "all.jsonl"
@@ -728,7 +756,7 @@ def test_an_export_holds_everything(store: Store, home: Home, filled: list[int])
 
 
 @pytest.mark.usefixtures("filled")
-def test_an_export_leaves_out_no_table_no_column_and_no_file(store: Store, home: Home) -> None:
+def test_export_contains_every_table_column_and_file(store: Store, home: Home) -> None:
     """A new table, or a new file of MEMO's, has to be in it."""
     with store.write() as session:
         session.add(FeedbackRow(scope=SCOPE, at=NOW, prediction_id=1, after={}, action={}, answer="never"))
@@ -738,7 +766,7 @@ def test_an_export_leaves_out_no_table_no_column_and_no_file(store: Store, home:
         jobs.record_run(session, "prune", "nothing")
         session.add(RunRow(kind="train", scope=SCOPE, state="queued", created_at=NOW))
     pauses.begin(home, None)
-    launch_sets.write(home, LaunchSet("gimp", "/usr/bin/gimp", (1, 2, 3), NOW, files={"/usr/lib/gimp.so": ()}))
+    store_launch_set(store, LaunchSet("gimp", "/usr/bin/gimp", (1, 2, 3), NOW, files={"/usr/lib/gimp.so": ()}))
     rejects.write(home.rejects, "a.txt", [Reject.of("line", 7, "no event", b"x")])
     (home.root / "dispatched.jsonl").write_text(json.dumps({"scope": SCOPE, "prediction": 1}) + "\n")
     (home.learned / "a.pickle").write_bytes(b"1234")
@@ -763,7 +791,7 @@ def test_an_export_leaves_out_no_table_no_column_and_no_file(store: Store, home:
     assert {path for path in home.root.rglob("*") if path.is_file()} - files.keys() == set()
 
 
-def test_an_export_writes_over_nothing_unless_told(store: Store, home: Home, filled: list[int]) -> None:
+def test_export_overwrites_only_with_force(store: Store, home: Home, filled: list[int]) -> None:
     out = home.root / "all.json"
     out.write_text("mine")
     refused = invoke("export", "--out", str(out))
@@ -774,7 +802,7 @@ def test_an_export_writes_over_nothing_unless_told(store: Store, home: Home, fil
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
 
 
-def test_an_export_shows_no_password(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_export_contains_no_password(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMO_BROKER_URL", "redis://me:hunter2@127.0.0.1:1/0")
     monkeypatch.setenv("MEMO_WEBHOOK__SECRET", SECRET)
     text = invoke("export").stdout

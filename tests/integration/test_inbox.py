@@ -18,7 +18,7 @@ from collector.source_status import SourceStates
 from collector.sources.inbox.inbox import InboxSource
 from db import migrate
 from db.engine import Store, open_store
-from db.intake import events, redactions
+from db.intake import events, redactions, scopes
 from memo.core import logs
 from memo.core.events import Event, Operation
 from memo.core.grammar import MAX_LINE
@@ -90,7 +90,7 @@ class Inbox:
         with self._store.read() as session:
             rows = [
                 row
-                for scope in sorted(events.all_names(session))
+                for scope in sorted(scopes.find_scope_names(session))
                 for row in events.find_after(session, scope, 0, 10_000)
             ]
             return [events.as_event(row) for row in rows if row.target[0] != "!"]

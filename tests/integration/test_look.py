@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -12,9 +13,10 @@ import pytest
 from jsonschema import Draft202012Validator
 from redis import Redis
 from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
 
 from db import migrate
-from db.engine import open_store
+from db.engine import Store, open_store
 from db.intake import events, scopes
 from db.models import Base, CheckpointRow, EventRow, PredictionRow, ScopeRow, VersionRow
 from db.prediction import predictions, versions
@@ -360,6 +362,37 @@ def test_two_killed_attempts_and_a_good_one_leave_no_count(opened: Resources) ->
     with opened.store.read() as session:
         row = scopes.find_scope(session, SCOPE)
         assert row is not None and row.attempts == 0
+
+
+def test_live_prediction_takes_three_transactions(opened: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+    def counted(given: Store) -> AbstractContextManager[Session]:
+        begun.append(given)
+        return write(given)
+
+    happen(opened, "ab")
+    one, write, begun = looker(opened), Store.write, list[Store]()
+    monkeypatch.setattr(Store, "write", counted)
+    one.look(SCOPE)
+    assert len(begun) == 3, "its start, its rows, its publication: each is an fsync"
+
+
+def test_killed_attempts_after_progress_are_counted_anew(opened: Resources) -> None:
+    """What was written is not tried again; the place at which the worker dies has its three attempts."""
+
+    class Dying(MixedPredictor):
+        def predict(self, window: Sequence[Event], top: int) -> Ranking:
+            if window[-1].target == "x":
+                deaths.append(1)
+                raise KeyboardInterrupt
+            return super().predict(window, top)
+
+    deaths = list[int]()
+    happen(opened, "ab" * BATCH + "x")
+    for _ in range(2 * MAX_ATTEMPTS):
+        with suppress(KeyboardInterrupt):
+            looker(every(opened), Alone(opened, Dying)).look(SCOPE)
+    assert len(made(opened)) == 2 * BATCH
+    assert len(deaths) == MAX_ATTEMPTS + 1, "the first one had made progress before"
 
 
 def test_after_an_error_the_stream_is_read_anew(opened: Resources) -> None:

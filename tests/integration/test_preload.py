@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import logging_restored
 from dispatching import dispatch, opened_store, predict, rows, stopped_by, under
-from handling import HOSTILE, candidate, context, remember
+from handling import HOSTILE, candidate, context, remember, store_launch_set, stored_launch_sets
 from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
@@ -24,15 +24,14 @@ from collector.launch.inspection import Launch, look
 from collector.launch.watcher import Launches
 from db import migrate
 from db.engine import Store, open_store
-from db.intake import launches
+from db.intake import launch_sets, launches
 from db.models import LaunchRow
 from forget import erase_rows, match
 from forget.query import ForgetQuery
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import PreloadSettings, PrivacySettings, Settings
-from memo.desktop import launch_sets
-from memo.desktop.launch_sets import UNIT, LaunchSet, version_of
+from memo.desktop.launch_sets import UNIT, LaunchSet, as_dict, version_of
 from memo.protocols import DispatchContext, NothingToDo, Stop
 from worker.effects import page_cache
 from worker.effects.page_cache import is_there
@@ -123,13 +122,32 @@ def _settings(**more: object) -> Settings:
     return Settings.load(scope=SCOPE, **more)
 
 
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    return _settings(database_url=database_url)
+
+
+@pytest.fixture
+def store(settings: Settings, home: Home) -> Iterator[Store]:
+    migrate.upgrade(settings, home)
+    opened = open_store(settings, home)
+    yield opened
+    opened.close()
+
+
+def _learned(launch: Launch, known: LaunchSet | None, home: Home, **settings: object) -> LaunchSet:
+    found = look(launch, known, _settings(**settings), home)
+    assert found is not None
+    return found[1]
+
+
 def test_what_a_launch_maps_and_what_it_reads_and_closes_is_learned(
     home: Home, person: Person, running: Launch
 ) -> None:
-    counts = look(running, _settings(), home)
+    found = look(running, None, _settings(), home)
 
-    known = launch_sets.read(home, APP)
-    assert known is not None and counts is not None
+    assert found is not None
+    counts, known = found
     assert known.version == version_of(running.executable)
     units = {unit for first, count in known.files[str(person.library)] for unit in range(first, first + count)}
     assert {0, TOUCHED // UNIT} <= units and len(units) < LARGE // UNIT  # what was touched, and no more
@@ -140,53 +158,39 @@ def test_what_a_launch_maps_and_what_it_reads_and_closes_is_learned(
 
 
 def test_a_version_is_looked_at_once_a_day_and_a_new_one_anew(home: Home, person: Person, running: Launch) -> None:
-    look(running, _settings(), home)
-    first = launch_sets.read(home, APP)
-    look(running, _settings(), home)
-    assert launch_sets.read(home, APP) == first
-    assert first is not None
-    launch_sets.write(
-        home,
-        LaunchSet(
-            APP, running.executable, (0, 0, 0), first.at, ("2026-03-02", "2026-03-03", "2026-03-04"), {"/old": ()}
-        ),
-    )
-    look(running, _settings(), home)
-    assert launch_sets.read(home, APP) == first
+    first = _learned(running, None, home)
+    assert _learned(running, first, home) == first
+    days = ("2026-03-02", "2026-03-03", "2026-03-04")
+    older = LaunchSet(APP, running.executable, (0, 0, 0), first.at, days, {"/old": ()})
+    assert _learned(running, older, home) == first
 
 
 def test_files_that_a_privacy_rule_keeps_out_are_not_learned(home: Home, person: Person, running: Launch) -> None:
-    look(running, _settings(privacy=PrivacySettings(folders=[str(person.setting.parent)])), home)
-    known = launch_sets.read(home, APP)
-    assert known is not None
+    known = _learned(running, None, home, privacy=PrivacySettings(folders=[str(person.setting.parent)]))
     assert str(person.library) in known.files and str(person.setting) not in known.files
 
 
 def test_what_was_read_while_another_app_started_is_not_taken_for_its_own(
     home: Home, person: Person, running: Launch
 ) -> None:
-    look(replace(running, alone=False), _settings(), home)
-    known = launch_sets.read(home, APP)
-    assert known is not None and known.days == ()
+    known = _learned(replace(running, alone=False), None, home)
+    assert known.days == ()
     assert str(person.library) in known.files and str(person.setting) not in known.files
-    look(running, _settings(), home)  # the same day
-    again = launch_sets.read(home, APP)
-    assert again is not None and str(person.setting) in again.files
+    again = _learned(running, known, home)  # the same day
+    assert str(person.setting) in again.files
 
 
 def test_of_an_app_that_is_gone_nothing_is_learned(home: Home, person: Person) -> None:
-    assert look(Launch(APP, "/absent", 0, 0, 0), _settings(), home) is None
-    assert launch_sets.read(home, APP) is None
+    assert look(Launch(APP, "/absent", 0, 0, 0), None, _settings(), home) is None
 
 
-def test_a_preloaded_app_is_in_memory(home: Home, person: Person, running: Launch) -> None:
-    settings = _settings()
-    look(running, settings, home)
-    known = launch_sets.read(home, APP)
-    assert known is not None
+def test_a_preloaded_app_is_in_memory(
+    store: Store, settings: Settings, home: Home, person: Person, running: Launch
+) -> None:
+    known = _learned(running, None, home)
     ours = {path: spans for path, spans in known.files.items() if path.startswith(str(person.root))}
     fresh = LaunchSet(APP, known.executable, known.version, known.at, known.days, ours, known.bytes)
-    launch_sets.write(home, fresh)
+    store_launch_set(store, fresh)
     person.library.with_name("gone").touch()
     handler = PreloadAppHandler(settings, home)
     asked = candidate(Operation.PROCESS_START, APP)
@@ -208,14 +212,15 @@ def _soon(scope: str = SCOPE) -> DispatchContext:
     return replace(context(scope), until=datetime.now(UTC) + FUTURE)
 
 
-def test_another_version_and_another_machine_are_not_preloaded(home: Home, person: Person) -> None:
-    settings = _settings()
+def test_another_version_and_another_machine_are_not_preloaded(
+    store: Store, settings: Settings, home: Home, person: Person
+) -> None:
     handler, asked = PreloadAppHandler(settings, home), candidate(Operation.PROCESS_START, APP)
     version = version_of(sys.executable)
     assert version is not None
     for known, scope in ((version, "eve@host"), ((0, 0, 0), SCOPE)):
         at = datetime.now(UTC)
-        launch_sets.write(home, LaunchSet(APP, sys.executable, known, at, (), {str(person.setting): ()}, SMALL))
+        store_launch_set(store, LaunchSet(APP, sys.executable, known, at, (), {str(person.setting): ()}, SMALL))
         for ask in (handler.cost, handler.handle):
             with pytest.raises(NothingToDo, match="another"):
                 ask(asked, _soon(scope))
@@ -230,12 +235,12 @@ def test_an_app_of_which_nothing_is_known_takes_no_go_from_one_that_is_known(dat
         unknown = predict(opened, "unknown")
         dispatch(dry, unknown)
         assert stopped_by(opened, unknown) == "nothing to do: no launch of it was looked at yet"
-        launch_sets.write(home, learned)
+        store_launch_set(opened.store, learned)
         both = predict(opened, "unknown", 0.95, upcoming=[(APP, 0.85)])
         dispatch(dry, both)
         [row] = rows(opened, both)
         assert (row.status, row.action["target"], row.read_bytes) == ("dry", APP, SMALL)
-        launch_sets.write(home, replace(learned, version=(0, 0, 0)))
+        store_launch_set(opened.store, replace(learned, version=(0, 0, 0)))
         other = predict(opened, APP)
         dispatch(dry, other)
         assert stopped_by(opened, other).startswith("nothing to do: it is another version now")
@@ -313,21 +318,12 @@ def _row(at: datetime, ms: float | None, read: int, app: str = APP) -> LaunchRow
     )
 
 
-@pytest.fixture
-def store(home: Home, database_url: str) -> Iterator[Store]:
-    settings = Settings.load(database_url=database_url)
-    migrate.upgrade(settings, home)
-    opened = open_store(settings, home)
-    yield opened
-    opened.close()
-
-
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
-def _add(session: Session, *rows: tuple[float | None, int]) -> None:
+def _add(session: Session, *rows: tuple[float | None, int], kept: int = launches.KEPT) -> None:
     for number, (ms, read) in enumerate(rows):
-        launches.add_launch(session, _row(NOON + timedelta(hours=number), ms, read))
+        launches.add_launch(session, _row(NOON + timedelta(hours=number), ms, read), kept)
 
 
 def test_the_gain_is_that_against_a_cold_launch(store: Store) -> None:
@@ -341,16 +337,52 @@ def test_the_gain_is_that_against_a_cold_launch(store: Store) -> None:
         assert launches.find_gain(session, "eve@host", APP, NOON, NOON + timedelta(days=1)) is None
 
 
-def test_launches_are_bounded_and_forgotten(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launches, "KEPT", 2)
+def test_launches_are_bounded_and_forgotten(store: Store) -> None:
     with store.write() as session:
-        _add(session, (1, 0), (2, 0), (3, 0))
+        _add(session, (1, 0), (2, 0), (3, 0), kept=2)
         launches.add_launch(session, _row(NOON, 4, 0, app="other"))
         assert [row.ms for row in launches.find_measured(session, SCOPE, APP)] == [2, 3]
-        assert erase_rows.delete_launches(session, ForgetQuery(app="other", scope="eve@host")) == 0
-        assert erase_rows.delete_launches(session, ForgetQuery(app=APP, since=NOON + timedelta(hours=2))) == 1
-        assert erase_rows.delete_launches(session, ForgetQuery(app="DEMO")) == 1
-        assert erase_rows.delete_launches(session, ForgetQuery()) == 1
+    assert erase_rows.erase_launches(store, ForgetQuery(app="other", scope="eve@host"), UTC) == 0
+    assert erase_rows.erase_launches(store, ForgetQuery(app=APP, since=NOON + timedelta(hours=2)), UTC) == 1
+    assert erase_rows.erase_launches(store, ForgetQuery(app="DEMO"), UTC) == 1
+    assert erase_rows.erase_launches(store, ForgetQuery(), UTC) == 1
+
+
+def test_launch_sets_above_limit_evict_the_oldest(store: Store) -> None:
+    for number, app in enumerate("bac"):
+        learned = LaunchSet(app, "/usr/bin/x", (1, 2, 3), NOON + timedelta(days=number))
+        with store.write() as session:
+            launch_sets.record_launch_set(session, SCOPE, learned, None, max_sets=2)
+    store_launch_set(store, LaunchSet("b", "/usr/bin/x", (1, 2, 3), NOON), "eve@host")
+    assert stored_launch_sets(store, SCOPE).keys() == {"a", "c"}
+    assert stored_launch_sets(store, "eve@host").keys() == {"b"}
+
+
+def test_launch_set_forgotten_meanwhile_is_not_stored(store: Store) -> None:
+    known = LaunchSet(APP, "/usr/bin/x", (1, 2, 3), NOON, files={"/usr/lib/b": ((0, 2),), "/usr/lib/a": ()})
+    with store.write() as session:
+        launch_sets.record_launch_set(session, SCOPE, replace(known, days=("2026-03-02",)), known)
+    assert stored_launch_sets(store) == {}
+    for learned, before in ((known, None), (replace(known, days=("2026-03-02",)), known)):
+        with store.write() as session:
+            launch_sets.record_launch_set(session, SCOPE, learned, before)
+        assert stored_launch_sets(store) == {APP: learned}
+    assert list(stored_launch_sets(store)[APP].files) == ["/usr/lib/b", "/usr/lib/a"], "the most important first"
+
+
+def test_launch_sets_in_files_move_into_the_store(store: Store, settings: Settings, home: Home) -> None:
+    folder = home.root / "apps"
+    folder.mkdir()
+    newer = LaunchSet("kept", "/usr/bin/x", (1, 2, 3), NOON)
+    store_launch_set(store, newer)
+    for name, known in (("1", replace(newer, at=NOON - FUTURE)), ("2", replace(newer, app="a name/\u00e9"))):
+        (folder / f"{name}.json").write_text(json.dumps(as_dict(known)))
+    (folder / "3.json").write_text("{")
+    (folder / "4.new").write_text("")
+    for _ in range(2):
+        migrate.upgrade(settings, home)
+        assert not folder.exists()
+        assert stored_launch_sets(store, SCOPE) == {"kept": newer, "a name/\u00e9": replace(newer, app="a name/\u00e9")}
 
 
 def test_how_an_app_starts_is_forgotten_with_it(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,12 +391,12 @@ def test_how_an_app_starts_is_forgotten_with_it(store: Store, home: Home, monkey
         launches.add_launch(session, _row(NOON, 1, 0))
         launches.add_launch(session, _row(NOON, 1, 0, app="other"))
     for app in (APP, "other", "known only"):
-        launch_sets.write(home, LaunchSet(app, f"/usr/bin/{app}", (1, 2, 3), NOON))
+        store_launch_set(store, LaunchSet(app, f"/usr/bin/{app}", (1, 2, 3), NOON))
     for app, there in ((APP, {"other", "known only"}), ("known only", {"other"})):
         with logging_restored():
             done = CliRunner().invoke(make(["forget"]), ["forget", "--app", app, "--yes", "--json"])
         assert json.loads(done.stdout)["forgotten"] is True
-        assert {name for name in (APP, "other", "known only") if launch_sets.read(home, name)} == there
+        assert stored_launch_sets(store).keys() == there
     with store.read() as session:
         assert [row.app for row in match.matching_launches(session, ForgetQuery())] == ["other"]
 
@@ -375,11 +407,11 @@ def test_how_an_app_starts_is_forgotten_with_a_day_of_its_launches(
     monkeypatch.setenv("MEMO_DATABASE_URL", store.writer.url.render_as_string(hide_password=False))
     monkeypatch.setenv("MEMO_TIMEZONE", "Asia/Shanghai")
     for app, day in ((APP, "2026-03-01"), ("other", "2026-02-28")):
-        launch_sets.write(home, LaunchSet(app, "/usr/bin/demo", (1, 2, 3), NOON, (day, "2026-03-02")))
+        store_launch_set(store, LaunchSet(app, "/usr/bin/demo", (1, 2, 3), NOON, (day, "2026-03-02")))
     with logging_restored():
         words = ("--since", "2026-03-01T23:00+08:00", "--until", "2026-03-01T23:30+08:00", "--yes")
         assert CliRunner().invoke(make(["forget"]), ["forget", *words]).exit_code == 0
-    assert [name for name in (APP, "other") if launch_sets.read(home, name)] == ["other"]
+    assert stored_launch_sets(store).keys() == {"other"}
 
 
 def test_what_was_forgotten_during_a_look_is_not_kept(home: Home, person: Person, running: Launch) -> None:
@@ -388,18 +420,18 @@ def test_what_was_forgotten_during_a_look_is_not_kept(home: Home, person: Person
     event = Event(start, Operation.PROCESS_START, APP, scope=SCOPE, source="processes", executable=running.executable)
     migrate.upgrade(settings, home)
     opened, stop = open_store(settings, home), Stop()
-    Launches(opened, settings, home).look(event, stop)
+    Launches(opened, settings).look(event, stop)
     with opened.read() as session:
         assert match.matching_launches(session, ForgetQuery()) == []
+    assert stored_launch_sets(opened) == {}
     opened.close()
-    assert launch_sets.read(home, APP) is None
 
 
-def _look_on(events: list[Event], settings: Settings, home: Home) -> list[LaunchRow]:
-    """What is stored of launches that these events tell of."""
+def _look_on(events: list[Event], settings: Settings, home: Home) -> tuple[list[LaunchRow], LaunchSet]:
+    """What is stored of the launch that these events tell of, and of its files."""
     remember(settings, home, candidate(Operation.PROCESS_START, APP))
     opened, stop = open_store(settings, home), Stop()
-    watch = Launches(opened, settings, home)
+    watch = Launches(opened, settings)
     thread = threading.Thread(target=watch.run, args=(stop,))
     thread.start()
     watch.saw(events)
@@ -411,8 +443,9 @@ def _look_on(events: list[Event], settings: Settings, home: Home) -> list[Launch
         time.sleep(0.05)
     stop.set()
     thread.join()
+    learned = stored_launch_sets(opened, SCOPE)[APP]
     opened.close()
-    return found
+    return found, learned
 
 
 def test_a_launch_that_events_tell_of_is_stored(home: Home, person: Person, running: Launch) -> None:
@@ -425,12 +458,11 @@ def test_a_launch_that_events_tell_of_is_stored(home: Home, person: Person, runn
         Event(start, Operation.PROCESS_START, "other", scope=SCOPE, source="inbox", executable=running.executable),
         Event(start, Operation.PROCESS_START, APP, scope=SCOPE, source="processes", executable=running.executable),
     ]
-    [row] = _look_on(events, settings, home)
+    [row], known = _look_on(events, settings, home)
     assert (row.app, row.executable) == (APP, running.executable)
     assert row.ms == pytest.approx(250)
     assert row.known_bytes > 0
-    known = launch_sets.read(home, APP)
-    assert known is not None and str(person.library) in known.files and str(person.setting) in known.files
+    assert str(person.library) in known.files and str(person.setting) in known.files
 
 
 def test_an_app_that_starts_beside_another_one_is_looked_at_for_what_it_maps(
@@ -440,6 +472,5 @@ def test_an_app_that_starts_beside_another_one_is_looked_at_for_what_it_maps(
     event = Event(start, Operation.PROCESS_START, APP, scope=SCOPE, source="processes", executable=running.executable)
     other = replace(event, target="other", at=start - timedelta(seconds=1))
     focus = Event(start, Operation.WINDOW_FOCUS, "A title", APP, scope=SCOPE, source="x11")
-    assert _look_on([other, event, focus], _settings(), home)
-    known = launch_sets.read(home, APP)
-    assert known is not None and str(person.setting) not in known.files
+    [_], known = _look_on([other, event, focus], _settings(), home)
+    assert str(person.setting) not in known.files

@@ -82,7 +82,7 @@ def ask(store: Store, life_s: float = 60) -> bool:
 # Events
 
 
-def test_each_line_is_stored_once(store: Store) -> None:
+def test_line_is_stored_once(store: Store) -> None:
     happened = [started("a"), started("a"), started("b", 1)]
     assert append(store, happened) == 3
     assert append(store, happened) == 0
@@ -90,13 +90,13 @@ def test_each_line_is_stored_once(store: Store) -> None:
     assert stored(store) == [(1, "a"), (2, "a"), (3, "b"), (4, "a")]
 
 
-def test_of_several_files_the_one_with_most_repeats_counts(store: Store) -> None:
+def test_repeats_of_several_files_count_the_most(store: Store) -> None:
     assert append(store, [started("a")] * 2) == 2
     assert append(store, [started("a")] * 3) == 1
     assert append(store, [started("a")]) == 0
 
 
-def test_a_line_is_known_by_its_second_and_all_its_words(store: Store) -> None:
+def test_line_is_identified_by_second_and_all_fields(store: Store) -> None:
     event = Event(START, Operation.WINDOW_FOCUS, "title", "app", "detail")
     same = replace(event, at=(START + timedelta(milliseconds=900)).astimezone(UTC), executable="/bin/app")
     others = [
@@ -112,7 +112,7 @@ def test_a_line_is_known_by_its_second_and_all_its_words(store: Store) -> None:
     assert append(store, [event], scope="bob@host") == 1
 
 
-def test_repeats_go_on_from_what_was_kept_and_forget_the_oldest() -> None:
+def test_repeats_resume_and_evict_the_oldest() -> None:
     repeats = Repeats(limit=2)
     first = [repeats.key(started(name)) for name in "aab"]
     assert len(set(first)) == 3
@@ -124,7 +124,7 @@ def test_repeats_go_on_from_what_was_kept_and_forget_the_oldest() -> None:
     assert len(again.counts) == 2
 
 
-def test_an_event_comes_back_as_it_went_in(store: Store) -> None:
+def test_event_is_read_as_it_was_stored(store: Store) -> None:
     event = Event(
         START + timedelta(microseconds=123456),
         Operation.FILE_ACCESS,
@@ -140,12 +140,12 @@ def test_an_event_comes_back_as_it_went_in(store: Store) -> None:
     with store.read() as session:
         [found] = events.find_all_events(session, SCOPE)
         assert events.find_last_active_scope(session) == SCOPE
-        assert list(events.all_names(session)) == [SCOPE]
+        assert list(scopes.find_scope_names(session)) == [SCOPE]
     assert found == event
     assert found.at.utcoffset() == timedelta(hours=8)
 
 
-def test_thousands_of_events_in_one_go(store: Store) -> None:
+def test_thousands_of_events_are_stored_at_once(store: Store) -> None:
     happened = [started(str(number), number) for number in range(1_201)]
     assert append(store, happened) == 1_201
     assert append(store, happened) == 0
@@ -157,7 +157,7 @@ def test_thousands_of_events_in_one_go(store: Store) -> None:
         assert [row.seq for row in events.find_after(session, SCOPE, 1_190, 3)] == [1_191, 1_192, 1_193]
 
 
-def test_writers_at_once_leave_no_gap_and_no_double(store: Store) -> None:
+def test_concurrent_writers_leave_no_gap_and_no_duplicate(store: Store) -> None:
     writers, rounds = 4, 8
     barrier = Barrier(writers, timeout=DEADLINE_S)
 
@@ -174,7 +174,7 @@ def test_writers_at_once_leave_no_gap_and_no_double(store: Store) -> None:
     assert row_of(store).last_seq == len(found)
 
 
-def test_the_same_lines_at_once_are_stored_once(store: Store) -> None:
+def test_concurrent_equal_lines_are_stored_once(store: Store) -> None:
     barrier = Barrier(4, timeout=DEADLINE_S)
 
     def write(_: int) -> int:
@@ -186,7 +186,7 @@ def test_the_same_lines_at_once_are_stored_once(store: Store) -> None:
     assert stored(store) == [(1, "a"), (2, "b")]
 
 
-def test_a_lock_shows_the_row_as_it_is_now(postgres_url: str, home: Home) -> None:
+def test_lock_shows_the_current_row(postgres_url: str, home: Home) -> None:
     settings = Settings(database_url=postgres_url)
     migrate.upgrade(settings, home)
     store = open_store(settings, home)
@@ -203,7 +203,7 @@ def test_a_lock_shows_the_row_as_it_is_now(postgres_url: str, home: Home) -> Non
 # Order
 
 
-def test_the_past_takes_its_place_when_it_is_imported(store: Store) -> None:
+def test_imported_past_is_ordered_by_time(store: Store) -> None:
     append(store, [started("c", 20), started("d", 30)])
     append(store, [started("x")], scope="bob@host")
     with store.read() as session:
@@ -223,7 +223,7 @@ def test_the_past_takes_its_place_when_it_is_imported(store: Store) -> None:
         assert events.is_in_order(session, SCOPE, 0)
 
 
-def test_only_events_after_the_given_one_are_judged(store: Store) -> None:
+def test_order_is_checked_after_the_given_event(store: Store) -> None:
     append(store, [started("a", 10), started("b"), started("c", 10)])
     with store.read() as session:
         assert not events.is_in_order(session, SCOPE, 1)
@@ -235,7 +235,7 @@ def test_only_events_after_the_given_one_are_judged(store: Store) -> None:
 # Asking
 
 
-def test_a_burst_asks_once(store: Store) -> None:
+def test_burst_sends_one_request(store: Store) -> None:
     barrier = Barrier(4, timeout=DEADLINE_S)
 
     def burst(_: int) -> bool:
@@ -247,13 +247,13 @@ def test_a_burst_asks_once(store: Store) -> None:
     assert not ask(store)
 
 
-def test_an_ask_expires(store: Store) -> None:
+def test_request_expires(store: Store) -> None:
     assert ask(store, life_s=0)
     assert ask(store)
     assert not ask(store)
 
 
-def test_taking_lowers_the_flag_and_counts_the_attempts_at_one_event(store: Store) -> None:
+def test_start_clears_the_flag_and_counts_attempts(store: Store) -> None:
     def take() -> int:
         with store.write() as session:
             return scopes.record_start(session, SCOPE).attempts
@@ -265,14 +265,14 @@ def test_taking_lowers_the_flag_and_counts_the_attempts_at_one_event(store: Stor
     append(store, [started("b")])
     assert [take(), take()] == [1, 2]
     with store.write() as session:
-        scopes.record_end(session, SCOPE)
+        scopes.record_progress(session, SCOPE)
     assert take() == 1
 
 
 # Cursors
 
 
-def test_a_cursor_is_replaced(store: Store) -> None:
+def test_cursor_is_replaced(store: Store) -> None:
     for cursor in ({"offset": 1, "mark": "é"}, {"offset": 2}):
         with store.write() as session:
             cursors.record_cursor(session, "inbox", "key", cursor)
@@ -282,7 +282,7 @@ def test_a_cursor_is_replaced(store: Store) -> None:
         assert cursors.find_cursor(session, "inbox", "other") is None
 
 
-def test_rows_and_cursor_are_committed_together(
+def test_events_and_cursor_are_committed_together(
     store: Store, settings: Settings, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
@@ -315,7 +315,7 @@ def test_rows_and_cursor_are_committed_together(
     assert asked == [SCOPE, SCOPE]
 
 
-def test_what_is_known_already_asks_for_nothing(store: Store, settings: Settings, home: Home) -> None:
+def test_known_events_send_no_request(store: Store, settings: Settings, home: Home) -> None:
     asked: list[str] = []
     taking = Intake(store, settings, home, asked.append)
     batch = Batch([started("a"), replace(started("b"), scope="bob@host")], "key", {"offset": 1}, anew=True)
@@ -324,7 +324,7 @@ def test_what_is_known_already_asks_for_nothing(store: Store, settings: Settings
     assert sorted(asked) == [SCOPE, "bob@host"]
 
 
-def test_a_time_that_can_not_be_right_is_left_out(store: Store, settings: Settings, home: Home) -> None:
+def test_implausible_time_is_left_out(store: Store, settings: Settings, home: Home) -> None:
     wrong = replace(started("old"), at=datetime(1999, 1, 1, tzinfo=UTC))
     taking = Intake(store, settings, home, lambda _: None)
     assert taking.take("plug-in", Batch([wrong, started("a")], "key", {})) == 1
@@ -336,9 +336,7 @@ def test_a_time_that_can_not_be_right_is_left_out(store: Store, settings: Settin
 # The store itself
 
 
-def test_an_upgrade_makes_what_the_models_say_and_a_second_does_nothing(
-    store: Store, settings: Settings, home: Home
-) -> None:
+def test_upgrade_makes_the_tables_and_can_be_repeated(store: Store, settings: Settings, home: Home) -> None:
     append(store, [started("a")])
     migrate.upgrade(settings, home)
     assert stored(store) == [(1, "a")]
@@ -348,7 +346,7 @@ def test_an_upgrade_makes_what_the_models_say_and_a_second_does_nothing(
 
 
 @pytest.mark.own_database
-def test_a_cursor_of_the_first_schema_is_taken_for_a_new_one(
+def test_cursor_of_the_first_schema_counts_as_new(
     settings: Settings, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     latest = command.upgrade
@@ -367,7 +365,7 @@ def test_a_cursor_of_the_first_schema_is_taken_for_a_new_one(
 
 
 @pytest.mark.own_database
-def test_parts_that_upgrade_at_once_do_it_once(settings: Settings, home: Home) -> None:
+def test_concurrent_upgrades_run_once(settings: Settings, home: Home) -> None:
     barrier = Barrier(3, timeout=DEADLINE_S)
 
     def upgrade(_: int) -> None:
@@ -382,7 +380,7 @@ def test_parts_that_upgrade_at_once_do_it_once(settings: Settings, home: Home) -
 
 
 @pytest.mark.own_database
-def test_a_store_of_a_newer_memo_is_left_alone(store: Store, settings: Settings, home: Home) -> None:
+def test_store_of_a_newer_memo_is_refused(store: Store, settings: Settings, home: Home) -> None:
     append(store, [started("a")])
     with store.writer.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
@@ -395,7 +393,7 @@ def test_a_store_of_a_newer_memo_is_left_alone(store: Store, settings: Settings,
 
 
 @pytest.mark.own_database
-def test_a_failing_migration_changes_nothing(settings: Settings, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failing_migration_changes_nothing(settings: Settings, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> None:
         raise ConnectionError
 
@@ -441,7 +439,7 @@ def test_reads_do_not_wait_for_a_writer(store: Store) -> None:
     assert stored(store) == [(1, "a"), (2, "b")]
 
 
-def test_a_time_without_an_offset_is_refused(store: Store) -> None:
+def test_time_without_offset_is_refused(store: Store) -> None:
     with pytest.raises(Exception, match="offset from UTC"), store.read() as session:
         session.scalar(select(func.count()).where(EventRow.at > datetime(2026, 3, 2)))
 
@@ -468,7 +466,7 @@ def test_a_time_without_an_offset_is_refused(store: Store) -> None:
         "sqlite:///:memory:",
     ],
 )
-def test_a_url_that_is_none_is_one_sentence(home: Home, url: str) -> None:
+def test_invalid_url_is_one_sentence(home: Home, url: str) -> None:
     settings = Settings(database_url=url)
     doors: list[Callable[[Settings, Home], object]] = [
         migrate.upgrade,
@@ -489,11 +487,11 @@ def test_a_url_that_is_none_is_one_sentence(home: Home, url: str) -> None:
         "postgresql+psycopg://host:5432/memo?user=ada&password=secret",
     ],
 )
-def test_a_url_is_shown_without_credentials(home: Home, url: str) -> None:
+def test_url_is_shown_without_credentials(home: Home, url: str) -> None:
     assert redacted_store_url(Settings(database_url=url), home) == "postgresql+psycopg://host:5432/memo"
 
 
-def test_a_home_may_have_any_name(tmp_path: Path) -> None:
+def test_home_may_have_any_name(tmp_path: Path) -> None:
     for name in ("a?b", "a%41", "a@b", "a#b"):
         home = Home(tmp_path / name)
         assert sqlite_path(store_url(Settings(), home)) == home.root / "memo.db"
@@ -513,9 +511,9 @@ def test_a_home_may_have_any_name(tmp_path: Path) -> None:
         "postgresql+psycopg://ada:secret@/memo?host=/nowhere",
     ],
 )
-def test_a_store_that_can_not_be_reached_is_one_sentence(home: Home, url: str) -> None:
+def test_unreachable_store_is_one_sentence(home: Home, url: str) -> None:
     settings = Settings(database_url=url)
-    with pytest.raises(StoreError, match="did not do as asked") as failure:
+    with pytest.raises(StoreError, match="Cannot use the store") as failure:
         migrate.upgrade(settings, home)
     assert "secret" not in str(failure.value)
     assert "\n" not in str(failure.value)
@@ -525,7 +523,7 @@ def test_a_store_that_can_not_be_reached_is_one_sentence(home: Home, url: str) -
     store.close()
 
 
-def test_a_file_that_is_no_store_is_one_sentence_and_unchanged(home: Home) -> None:
+def test_file_that_is_no_store_is_refused_unchanged(home: Home) -> None:
     path = home.root / "memo.db"
     path.write_bytes(b"not a database, but somebody's text\n" * 100)
     before = path.read_bytes()
@@ -534,7 +532,7 @@ def test_a_file_that_is_no_store_is_one_sentence_and_unchanged(home: Home) -> No
     assert path.read_bytes() == before
 
 
-def test_a_store_that_may_not_be_written_is_one_sentence(sqlite: Store) -> None:
+def test_read_only_store_is_one_sentence(sqlite: Store) -> None:
     append(sqlite, [started("a")])
     with sqlite.writer.begin() as connection:
         connection.exec_driver_sql("PRAGMA query_only=ON")  # root may write to any file
@@ -544,7 +542,7 @@ def test_a_store_that_may_not_be_written_is_one_sentence(sqlite: Store) -> None:
 
 
 @pytest.mark.own_database
-def test_a_store_that_was_not_upgraded_is_one_sentence(store: Store) -> None:
+def test_store_without_tables_is_one_sentence(store: Store) -> None:
     with store.writer.begin() as connection:
         connection.execute(text("DROP TABLE cursors"))
     with pytest.raises(StoreError, match="up to date") as failure, store.read() as session:
@@ -552,7 +550,7 @@ def test_a_store_that_was_not_upgraded_is_one_sentence(store: Store) -> None:
     assert "\n" not in str(failure.value)
 
 
-def test_a_writer_that_never_ends_is_one_sentence(sqlite: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writer_that_never_ends_is_one_sentence(sqlite: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("db.engine.BUSY_TIMEOUT_MS", 1)
     store = open_store(Settings(), home)
     with closing(sqlite3.connect(home.root / "memo.db", isolation_level=None)) as other:

@@ -116,7 +116,7 @@ def test_outcome_is_written_once(store: Store) -> None:
         assert [row.id for row, _ in predictions.find_unsettled(session, SCOPE)] == [later]
 
 
-def test_a_scope_asks_until_its_newest_event_is_predicted_and_sent(store: Store) -> None:
+def test_scope_is_unasked_until_predicted_and_published(store: Store) -> None:
     first, second = happen(store, "ab")
     happen(store, "z", scope="done@host")
 
@@ -143,7 +143,7 @@ def test_a_scope_asks_until_its_newest_event_is_predicted_and_sent(store: Store)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_what_is_asked_at_each_look_and_tick_looks_through_no_table(store: Store) -> None:
+def test_frequent_queries_scan_no_table(store: Store) -> None:
     """By the plan of a database without statistics, as ours has none; Postgres reads a table as small as this whole."""
     happen(store, "a")
     asked: list[tuple[str, Any]] = []
@@ -167,7 +167,7 @@ def test_what_is_asked_at_each_look_and_tick_looks_through_no_table(store: Store
     assert not [step for plan in plans for step in plan if "TEMP B-TREE" in step]
 
 
-def test_pruning_takes_the_dispatches_along(store: Store) -> None:
+def test_pruning_deletes_dispatches_too(store: Store) -> None:
     first, second = happen(store, "ab")
     old, new = predict(store, first), predict(store, second, made_at=MADE + timedelta(seconds=1))
     with store.write() as session:
@@ -303,7 +303,7 @@ def test_message_settles_only_its_scope_and_version(store: Store) -> None:
     assert told == [[], [], [others], [mine], []]
 
 
-def test_figures_count_what_is_stored(store: Store) -> None:
+def test_figures_count_stored_rows(store: Store) -> None:
     with store.read() as session:
         empty = figures.find_figures(session, SCOPE)
         assert figures.find_newest_ids(session) == (0, 0)
@@ -328,7 +328,7 @@ def test_figures_count_what_is_stored(store: Store) -> None:
     assert json.loads(json.dumps(full)) == full
 
 
-def test_hit_rates_are_those_of_a_scope(store: Store) -> None:
+def test_hit_rates_are_per_scope(store: Store) -> None:
     [a, b], [x, y] = happen(store, "ab"), happen(store, "xy", scope="sample@memo")
     settle(store, predict(store, x, scope="sample@memo"), y, 1)
     with store.write() as session:
@@ -363,7 +363,7 @@ def test_known_actions_have_their_place(store: Store) -> None:
     ]
 
 
-def test_known_actions_are_those_before_what_is_shown(store: Store) -> None:
+def test_known_actions_are_those_before_the_given_prediction(store: Store) -> None:
     *_, first, second = happen(store, "abc")
     one, two = predict(store, first), predict(store, second)
 
@@ -380,7 +380,7 @@ def claim(store: Store, prediction_id: int, handler: str = "log") -> int | None:
         return dispatches.add_claims(session, [one]).get((prediction_id, handler))
 
 
-def test_a_handler_gets_one_go_at_a_prediction(store: Store) -> None:
+def test_handler_claims_a_prediction_once(store: Store) -> None:
     [event] = happen(store, "a")
     prediction = predict(store, event)
     ready = Barrier(4)
@@ -395,7 +395,7 @@ def test_a_handler_gets_one_go_at_a_prediction(store: Store) -> None:
     assert claim(store, prediction, "record") is not None, "another handler has its own go"
 
 
-def test_a_lost_claim_leaves_the_transaction_whole(store: Store) -> None:
+def test_lost_claim_leaves_the_transaction_whole(store: Store) -> None:
     [event] = happen(store, "a")
     prediction = predict(store, event)
     claim(store, prediction)
@@ -414,7 +414,7 @@ def ended(store: Store, rows: Sequence[tuple[int | None, str]]) -> None:
             dispatches.record_results(session, [ENDED | {"id": row, "status": status, "detail": "detail"}])
 
 
-def test_cooldown_and_budget_count_what_was_done(store: Store) -> None:
+def test_cooldown_and_budget_count_done_attempts(store: Store) -> None:
     first, second, third = (predict(store, event) for event in happen(store, "abc"))
     known, other = LOG.action, Action(Operation.PROCESS_START, "other")
     done, elsewhere, failed = claim(store, first), claim(store, first, "record"), claim(store, second)

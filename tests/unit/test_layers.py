@@ -31,11 +31,11 @@ INSIDE = {
         "memo.core",
     ),
     "db": (
+        "db.migrate",
         "db.upkeep",
         "db.dispatch",
         "db.prediction",
         "db.intake",
-        "db.migrate",
         "db.engine db.migrations",
         "db.models",
     ),
@@ -145,6 +145,23 @@ def test_folders_of_a_room_import_only_folders_below(room: str) -> None:
         if not _points_down(module, other, floors)
     ]
     assert wrong == []
+
+
+def test_only_db_speaks_sql() -> None:
+    """Other rooms take a session as a value: all that they import of SQLAlchemy is the type `Session`."""
+    wrong = [
+        f"{module}:{node.lineno}"
+        for module in MODULES
+        if module.split(".")[0] != "db"
+        for node, _ in _nodes(module)
+        if isinstance(node, ast.Import | ast.ImportFrom) and ast.unparse(node) != "from sqlalchemy.orm import Session"
+        if {name.split(".")[0] for name in _names(node)} & {"sqlalchemy", "alembic"}
+    ]
+    assert wrong == []
+
+
+def _names(node: ast.Import | ast.ImportFrom) -> list[str]:
+    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
 
 
 def test_folders_import_in_no_circle() -> None:

@@ -1,13 +1,16 @@
 """The handler that reads what an app reads when it starts, so that it starts as if it had run just before."""
 
+from contextlib import closing
 from typing import Any
 
+from db.engine import open_store
+from db.intake.launch_sets import find_launch_set
 from memo.core.events import Action, Operation
+from memo.core.grammar import clean
 from memo.core.paths import Home
 from memo.core.predictions import Candidate
 from memo.core.settings import Settings
-from memo.desktop import launch_sets
-from memo.desktop.launch_sets import LaunchSet
+from memo.desktop.launch_sets import LaunchSet, version_of
 from memo.protocols import Cost, DispatchContext, Handler, NothingToDo
 from worker.effects.page_cache import be_idle, warm
 from worker.effects.read_limits import Limits
@@ -47,9 +50,12 @@ class PreloadAppHandler(Handler):
     def _known(self, candidate: Candidate, context: DispatchContext) -> LaunchSet:
         if context.scope != self._settings.scope:
             raise NothingToDo("it was predicted of another person or machine")
-        known = launch_sets.read(self._home, candidate.action.target)
+        app, known = candidate.action.target, None
+        if clean(app) == app:  # else no app of that name is stored
+            with closing(open_store(self._settings, self._home)) as store, store.read() as session:
+                known = find_launch_set(session, context.scope, app)
         if not known or not known.files:
             raise NothingToDo("no launch of it was looked at yet")
-        if launch_sets.version_of(known.executable) != known.version:
+        if version_of(known.executable) != known.version:
             raise NothingToDo("it is another version now, of which no launch was looked at yet")
         return known

@@ -64,8 +64,6 @@ class ScopeUpdater:
         except BaseException:
             self.streams.drop(scope)
             raise
-        with self._opened.store.write() as session:
-            scopes.record_end(session, scope)
         self.streams.save(stream, snapshots.EVERY)
 
     def _answers(self, stream: ScopeModel, newest: int) -> Iterator[Answers]:
@@ -116,7 +114,7 @@ class ScopeUpdater:
     def _write(self, stream: ScopeModel, answers: Answers) -> bool:
         """Write what is still true; false where it was learned from a past that has changed."""
         with self._opened.store.write() as session:
-            if scopes.lock_scope(session, stream.scope).generation != stream.generation:
+            if scopes.record_progress(session, stream.scope).generation != stream.generation:
                 return False
             predictions.record_outcomes(session, answers.settled)
             predictions.add_predictions(session, answers.made)

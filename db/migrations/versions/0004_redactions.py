@@ -1,4 +1,4 @@
-"""What privacy rules did."""
+"""Counts of what privacy rules did."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What acts cost and save, and which handlers turned themselves off."""
+"""Costs, outcomes and gains of dispatches, and paused handlers."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What a handler did in the last hour is counted by the index alone: each go asks for it."""
+"""Covering index for the hourly budget, which each attempt asks for."""
 
 from alembic import op
 

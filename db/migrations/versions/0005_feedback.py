@@ -1,4 +1,4 @@
-"""What a person answered to suggestions, and whether the language model had its say."""
+"""Answers to suggestions, and whether the language model answered in time."""
 
 import sqlalchemy as sa
 from alembic import op

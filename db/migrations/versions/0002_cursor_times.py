@@ -1,4 +1,4 @@
-"""Cursors know their age."""
+"""Time at which a cursor last moved."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""How long apps took to start, and what that read from disks."""
+"""Launches: duration, and bytes read from disks."""
 
 import sqlalchemy as sa
 from alembic import op

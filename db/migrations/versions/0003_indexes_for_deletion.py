@@ -1,4 +1,4 @@
-"""What an event takes with it when it is removed is found by an index."""
+"""Indexes for the predictions that are deleted with an event."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Predictions that were not sent are found by their scope: else all of a scope are looked through."""
+"""Index of unpublished predictions by scope, without which all predictions of a scope are read."""
 
 import sqlalchemy as sa
 from alembic import op

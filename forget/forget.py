@@ -1,0 +1,107 @@
+"""Forget: one function for the command, a page and the scheduler, and a preview of what it would delete."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+from db.engine import Store
+from db.prediction import predictions
+from db.upkeep import deletion, jobs
+from forget import erase_files, erase_rows, match
+from forget.match import Matches, Progress
+from forget.query import ForgetQuery, fold
+from memo.core.errors import MemoError
+from memo.core.paths import Home
+from memo.core.settings import Settings
+from memo.stack import running
+from memo.stack.broker import broker_url, check_broker
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that a query matches, or everything that was deleted if `is_forgotten`."""
+
+    matches: Matches
+    prediction_ids: list[int]
+    rows: Counter[str]
+    """Number of events, predictions, dispatches, launches and answers (`feedback`)."""
+    versions: list[str]
+    is_found: bool
+    """Whether there is anything to do."""
+    is_forgotten: bool = False
+
+
+def preview(store: Store, settings: Settings, query: ForgetQuery, progress: Progress) -> Report:
+    """Return what a query matches; nothing is changed."""
+    with store.read() as session:
+        query = match.resolve_app(session, query)
+        matches = match.find_matches(session, query, progress)
+        ids = match.matching_predictions(session, matches)
+        rows = Counter(
+            events=len(matches.ids),
+            predictions=len(ids),
+            dispatches=deletion.count_dispatches(session, ids),
+            launches=len(match.matching_launches(session, query)),
+        )
+        sets = match.matching_launch_sets(session, query, settings.zone)
+        versions = [version.id for version in match.matching_versions(session, matches)]
+        is_unfinished = jobs.find_result(session, jobs.FORGET) == jobs.UNFINISHED
+    is_found = bool(rows.total() or sets or query.is_everything or is_unfinished)
+    return Report(matches, ids, rows, versions, is_found)
+
+
+def forget(
+    store: Store, settings: Settings, home: Home, query: ForgetQuery, progress: Progress, found: Report | None = None
+) -> Report:
+    """Delete all that a query matches, and all that was made of it, while MEMO may be running; return what was deleted.
+
+    `found` is the preview that a person agreed to, if there was one. The order of the steps is what makes the promise
+    hold if the process is killed between any two of them, and if the stack goes on working meanwhile. The same call
+    made again completes it:
+
+    1. Check the broker, before anything is deleted: step 9 needs it.
+    2. Delete predictions that depend on the events or name them, while the events still identify them.
+    3. Delete what was learned from the events, for the same reason. From here on until step 9 the store says that
+       forgetting is unfinished, so that a repeated call has something to do even if it matches no row any more.
+    4. Delete the events, and with the last of them what a worker or a training has learned since step 3. From then on
+       nobody can read them.
+    5. Delete predictions that a worker made since step 2.
+    6. Delete launches and launch sets last of all rows: they tell under which names a program's events are stored.
+    7. Clear files: logs and the worker's snapshots may name anything that was in the store until step 6; the lines of
+       the handler `record` are kept if their predictions are.
+    8. Release the store's space, once all rows are deleted, so that no byte of them stays in its files.
+    9. Clear the messages. A worker that read a prediction before step 5 and publishes it after this step notices that
+       it is gone, and clears the messages itself.
+    """
+    found = found or preview(store, settings, query, progress)
+    matches, query = found.matches, found.matches.query
+    if settings.broker_url or running.holder(home):
+        check_broker(broker_url(home, settings))
+    rows = erase_rows.erase_predictions(store, found.prediction_ids)
+    answers, versions = erase_rows.erase_knowledge(store, home, matches)
+    events, more_versions = erase_rows.erase_events(store, home, matches, progress)
+    with store.read() as session:
+        new_predictions = match.matching_predictions(session, matches)
+    rows += events + erase_rows.erase_predictions(store, new_predictions)
+    rows += Counter(feedback=answers, launches=erase_rows.erase_launches(store, query, settings.zone))
+    _clear_files(store, home, matches)
+    is_emptied = deletion.release_space(store)
+    erase_files.clear_messages(home, settings)
+    if not is_emptied:
+        raise MemoError("A program that reads memo.db keeps memo.db-wal from being emptied; close it, try again.")
+    with store.write() as session:
+        jobs.record_result(session, jobs.FORGET, f"{len(matches.ids)} events")
+    return replace(found, rows=rows, versions=versions + more_versions, is_forgotten=True)
+
+
+def _clear_files(store: Store, home: Home, matches: Matches) -> None:
+    erase_files.empty_logs(home)
+    erase_files.clear_learned(home)
+    records = erase_files.read_records(home)
+    with store.read() as session:
+        existing = predictions.find_existing(session, [line["prediction"] for line in records])
+    erase_files.clear_records(
+        home, lambda line: line["prediction"] in existing and not matches.includes_entry(line["scope"], line)
+    )
+    query = matches.query
+    if query.is_everything or query.text:
+        erase_files.clear_rejects(home, lambda name: fold(query.text) in fold(name))
