@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import islice
 from random import Random
@@ -25,6 +25,7 @@ from worker.predictors.history.tables import Table
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.mixer import Mixer
 from worker.predictors.ranker import LM_FEATURES, LM_FLOOR, Ranker
+from worker.predictors.reader import Scores
 
 COLUMNS = (*FEATURES, *LM_FEATURES)
 START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
@@ -474,40 +475,32 @@ def test_weights_of_other_columns_begin_by_hand(state: dict[str, object] | None)
 
 
 @dataclass
-class Said:
-    """Scores as a language model gives them."""
+class Constant:
+    """A language model whose scores never change."""
 
-    actions: dict[Action, float] = field(default_factory=dict)
-    new: float = 0.0
-
-
-@dataclass
-class Mouth:
-    """A language model that always says the same."""
-
-    said: Said
+    given: Scores
 
     def read(self, event: Event) -> None:
         pass
 
-    def scores(self) -> Said:
-        return self.said
+    def scores(self) -> Scores:
+        return self.given
 
 
 A, B = Action(Operation.PROCESS_START, "a"), Action(Operation.PROCESS_START, "b")
 USELESS = [
-    Said(),
-    Said(new=-math.inf),
-    Said(new=math.nan),
-    Said({A: math.nan, B: -math.inf}, -0.5),
-    Said({Action(Operation.WEB_VISIT, "unheard.example"): 0.0}, -1e9),
+    Scores(),
+    Scores(new=-math.inf),
+    Scores(new=math.nan),
+    Scores({A: math.nan, B: -math.inf}, -0.5),
+    Scores({Action(Operation.WEB_VISIT, "unheard.example"): 0.0}, -1e9),
 ]
 
 
-@pytest.mark.parametrize("said", USELESS, ids=str)
-def test_a_language_model_that_says_nothing_useful_does_no_harm(said: Said) -> None:
+@pytest.mark.parametrize("useless", USELESS, ids=str)
+def test_a_language_model_that_says_nothing_useful_does_no_harm(useless: Scores) -> None:
     events = starts("ab" * 20)
-    predictor = MixedPredictor(Mouth(said))
+    predictor = MixedPredictor(Constant(useless))
     for n, ranking in enumerate(live(predictor, events), 1):
         check(ranking, events[:n], 10)
     assert ranking.candidates[0].action == A
@@ -523,8 +516,8 @@ class Oracle:
     def read(self, event: Event) -> None:
         self.coming = self.coming[1:]
 
-    def scores(self) -> Said:
-        return Said({event.action: -0.01 for event in self.coming[:1]}, -4.6)
+    def scores(self) -> Scores:
+        return Scores({event.action: -0.01 for event in self.coming[:1]}, -4.6)
 
 
 def hits(predictor: MixedPredictor, events: Sequence[Event]) -> int:
@@ -538,7 +531,7 @@ def test_a_language_model_that_knows_is_listened_to() -> None:
 
 
 def test_the_language_model_has_its_own_columns_with_a_floor() -> None:
-    ranker = Ranker(Mouth(Said({A: -50.0}, -1.0)))
+    ranker = Ranker(Constant(Scores({A: -50.0}, -1.0)))
     for event in starts("abc"):
         ranker.learn(event)
     ranked = ranker.rank()

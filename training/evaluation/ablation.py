@@ -9,7 +9,7 @@ from memo.core.predictions import Candidate, Ranking
 from memo.protocols import Predictor
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.mixer import Mixer
-from worker.predictors.ranker import Reader
+from worker.predictors.reader import Reader
 
 Readers = Callable[[], Reader]
 """Makes a reader of the version that is judged."""

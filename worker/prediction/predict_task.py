@@ -16,7 +16,7 @@ TIME_LIMIT_S = 240
 
 
 @cache
-def _looker() -> "ScopeUpdater":
+def _updater() -> "ScopeUpdater":
     from worker.prediction.update import ScopeUpdater
     from worker.resources import open_resources  # store and model load here, and only in the child
 
@@ -26,7 +26,7 @@ def _looker() -> "ScopeUpdater":
 @signals.worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
 def load(**_: object) -> None:
     """Load the model before the first task; without it, history answers alone."""
-    _looker().warm_up()
+    _updater().warm_up()
     gc.collect()
     gc.freeze()  # the libraries' objects stay; a collection that walks them all would delay a prediction
 
@@ -34,10 +34,10 @@ def load(**_: object) -> None:
 @signals.worker_process_shutdown.connect(weak=False)  # type: ignore[untyped-decorator]
 def keep(**_: object) -> None:
     """Keep what was learned for the next worker."""
-    _looker().streams.close()
+    _updater().models.close()
 
 
 @shared_task(name=LOOK, time_limit=TIME_LIMIT_S)  # type: ignore[untyped-decorator]
 def look(scope: str) -> None:
     """Predict what follows the newest event of a scope."""
-    _looker().look(scope)
+    _updater().update(scope)

@@ -39,13 +39,13 @@ class ScopeUpdater:
 
     def __init__(self, opened: Resources) -> None:
         self._opened = opened
-        self.streams = ScopeModels(opened, Serving(opened.settings.model, LIMIT_S))
+        self.models = ScopeModels(opened, Serving(opened.settings.model, LIMIT_S))
 
     def warm_up(self) -> None:
         """Load the model; where that fails, history answers alone."""
-        self.streams.serving.reader(BUILTIN, None)
+        self.models.serving.reader(BUILTIN, None)
 
-    def look(self, scope: str) -> None:
+    def update(self, scope: str) -> None:
         """Bring a scope up to date; a second look at the same events changes nothing."""
         with self._opened.store.write() as session:
             row = scopes.record_start(session, scope)
@@ -56,17 +56,17 @@ class ScopeUpdater:
             send(self._opened, scope)
             return
         try:
-            stream = self.streams.of(row, version)
+            stream = self.models.open(row, version)
             for answers in self._answers(stream, row.last_seq):
                 if not self._write(stream, answers):
                     break  # the past has changed meanwhile; the next look reads it anew
                 send(self._opened, scope)
         except BaseException:
-            self.streams.drop(scope)
+            self.models.drop(scope)
             raise
         with self._opened.store.write() as session:
             scopes.record_end(session, scope)
-        self.streams.save(stream, snapshots.EVERY)
+        self.models.save(stream, snapshots.EVERY)
 
     def _answers(self, stream: ScopeModel, newest: int) -> Iterator[Answers]:
         """Learn the log up to `newest`, and answer where it is due."""
@@ -75,7 +75,7 @@ class ScopeUpdater:
             predicted = predictions.find_last_predicted_seq(session, stream.scope)
             answered = feedback.find_answers_after(session, stream.scope, stream.answered)
         for answer in answered:
-            stream.take_answer(answer)
+            stream.learn_feedback(answer)
         answers = Answers()
         for row in self._rows(stream, newest):
             if row.seq > stream.seq:

@@ -10,7 +10,7 @@ from memo.core.settings import ModelSettings
 from worker.predictors.language_model.language import LanguageModel
 from worker.predictors.language_model.time_limited_reader import TimeLimitedReader
 from worker.predictors.mixed import MixedPredictor
-from worker.predictors.ranker import Reader
+from worker.predictors.reader import Reader
 
 BUILTIN = "builtin"
 """The version of a fresh installation: the built-in base model with the adapter that ships with it."""
