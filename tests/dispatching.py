@@ -1,6 +1,5 @@
 """A store with predictions to act on, and handlers that are truly installed: here and in their own processes."""
 
-import site
 import sys
 import venv
 from collections.abc import Iterator, Sequence
@@ -24,6 +23,7 @@ from memo.core.settings import DispatchSettings, Settings
 from memo.messaging.message import Publisher
 from memo.stack.task_queue import make_app
 from worker.dispatch.dispatcher import Dispatcher
+from worker.dispatch.handler_queue import IDLE_S
 from worker.effects.machine import Machine
 from worker.resources import Resources
 
@@ -41,8 +41,8 @@ class Still(Machine):
     def battery(self) -> float | None:
         return self.charge
 
-    def stalled(self, what: str) -> float | None:
-        return self.stalls.get(what)
+    def stalled(self, resource: str) -> float | None:
+        return self.stalls.get(resource)
 
     def load(self) -> float:
         return self.loaded
@@ -71,9 +71,14 @@ def under(opened: Resources, *route: str, **given: Any) -> Resources:
 
 
 @contextmanager
-def dispatching(opened: Resources, machine: Machine | None = None) -> Iterator[Dispatcher]:
+def dispatching(
+    opened: Resources,
+    machine: Machine | None = None,
+    idle_s: float = IDLE_S,
+    back_off_s: tuple[float, float] = (0.0, 60.0),
+) -> Iterator[Dispatcher]:
     """A dispatcher whose processes end with the test."""
-    dispatcher = Dispatcher(opened, machine or Still())
+    dispatcher = Dispatcher(opened, machine or Still(), idle_s=idle_s, back_off_s=back_off_s)
     try:
         yield dispatcher
     finally:
@@ -176,8 +181,9 @@ def reach(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environment = folder / "environment"
     if not environment.exists():
         venv.create(environment, symlinks=True)
+        packages_of_this = [entry for entry in sys.path if entry.endswith("site-packages")]
         packages = next(environment.glob("lib/*/site-packages"))
-        (packages / "installed.pth").write_text("\n".join([str(folder), *site.getsitepackages(), str(ROOT)]))
+        (packages / "installed.pth").write_text("\n".join([str(folder), *packages_of_this, str(ROOT)]))
     monkeypatch.setattr(sys, "executable", str(environment / "bin/python"))
     for name in [name for name in sys.modules if (folder / f"{name}.py").exists()]:
         del sys.modules[name]

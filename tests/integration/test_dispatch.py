@@ -22,6 +22,7 @@ from dispatching import (
     under,
     went,
 )
+from handling import candidate, context
 from sqlalchemy import func, select, update
 from structlog.testing import capture_logs
 
@@ -35,7 +36,7 @@ from memo.core.predictions import HORIZON_S, Answer, Candidate
 from memo.core.settings import Settings
 from memo.protocols import Cost, DispatchContext, Handler
 from worker import handlers as installing
-from worker.handlers import record
+from worker.handlers.record import RecordHandler
 from worker.resources import Resources
 
 RECORDED = "dispatched.jsonl"
@@ -172,7 +173,9 @@ def test_a_handler_that_is_not_on_is_counted_and_does_nothing(opened: Resources,
     assert (dry.cost_ms, dry.read_bytes) == (200, 30_000_000)
     other = predict(opened, "b")
     dispatch(under(opened, "costly", on=[], budget_per_hour=1), other)
-    assert stopped_by(opened, other) == "budget: 1 of 1 an hour are spent", "the gates are those of a real go"
+    assert stopped_by(opened, other) == "budget: 1 of 1 attempts an hour are used up", (
+        "the gates are those of a real go"
+    )
 
 
 def test_a_handler_that_is_neither_on_nor_installed_is_passed_over(opened: Resources, given: Given) -> None:
@@ -305,11 +308,11 @@ def test_an_answer_in_a_result_is_feedback(opened: Resources, given: Given) -> N
 
 def test_a_handler_that_turned_itself_off_rests(opened: Resources, given: Given) -> None:
     with opened.store.write() as session:
-        handlers.record_rest(session, SCOPE, "costly", "its last 20 goes cost 5.0 s and saved 1.0 s")
+        handlers.record_rest(session, SCOPE, "costly", "its last 20 attempts cost 5.0 s and saved 1.0 s")
     stopped = predict(opened)
     dispatch(under(opened, "costly", "two"), stopped)
     assert went(opened, stopped) == [("costly", "stopped"), ("two", "done")]
-    assert rows(opened)[0].detail.startswith("off: its last 20 goes cost 5.0 s and saved 1.0 s; again from 20")
+    assert rows(opened)[0].detail.startswith("off: its last 20 attempts cost 5.0 s and saved 1.0 s; on again at 20")
     dispatch(under(opened, "costly"), predict(opened, scope="bob@host"))
     assert [name for name, _, _ in given] == ["two", "costly"], "another person's may pay"
 
@@ -357,7 +360,7 @@ def test_the_budget_gate_counts_the_goes_of_a_handler_in_an_hour(opened: Resourc
     )
     for prediction in (first, second, third, elsewhere):
         dispatch(limited, prediction)
-    assert {row.detail for row in rows(opened, third)} == {"budget: 2 of 2 an hour are spent"}
+    assert {row.detail for row in rows(opened, third)} == {"budget: 2 of 2 attempts an hour are used up"}
     assert {context.prediction_id for _, _, context in given} == {first, second, elsewhere}
     with opened.store.write() as session:
         session.execute(update(DispatchRow).values(at=datetime.now(UTC) - timedelta(minutes=61)))
@@ -370,7 +373,7 @@ def test_a_handler_may_want_fewer_goes_an_hour(opened: Resources, given: Given) 
     first, second = predict(opened, "a"), predict(opened, "b")
     for prediction in (first, second):
         dispatch(under(opened, "rare"), prediction)
-    assert stopped_by(opened, second) == "budget: 1 of 1 an hour are spent"
+    assert stopped_by(opened, second) == "budget: 1 of 1 attempts an hour are used up"
 
 
 def test_the_budget_gate_counts_what_is_read(opened: Resources, given: Given) -> None:
@@ -521,11 +524,10 @@ def test_record_appends_to_a_file_that_only_its_owner_can_read(opened: Resources
     assert stat.S_IMODE((home.root / RECORDED).stat().st_mode) == 0o600
 
 
-def test_record_sets_a_full_file_aside(opened: Resources, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record, "MAX_BYTES", 10)
-    predictions = [predict(opened, target) for target in "abc"]
-    for prediction in predictions:
-        dispatch(under(opened, "record"), prediction)
-    assert [line["prediction"] for line in lines(home)] == predictions[-1:]
+def test_record_sets_a_full_file_aside(opened: Resources, home: Home) -> None:
+    handler = RecordHandler(opened.settings, home, max_bytes=10)
+    for number, target in enumerate("abc"):
+        handler.handle(candidate(Operation.PROCESS_START, target), context(prediction_id=number))
+    assert [line["prediction"] for line in lines(home)] == [2]
     aside = (home.root / f"{RECORDED}.1").read_text("utf-8")
-    assert json.loads(aside)["prediction"] == predictions[1]
+    assert json.loads(aside)["prediction"] == 1

@@ -3,6 +3,7 @@
 import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +15,6 @@ from memo.core.events import Action, Operation
 from memo.core.predictions import Candidate
 from memo.core.settings import DispatchSettings, Settings
 from memo.protocols import Cost, DispatchContext
-from worker.effects import machine
 from worker.effects.machine import Machine
 from worker.gates import Gate
 from worker.gates.attempt import Attempt
@@ -36,12 +36,12 @@ NOTICED = replace(FREE, noticed=True)
         (Battery(Still(charge=49), 50), "49 % is below 50 %"),
         (Battery(Still(charge=50), 50), None),
         (Battery(Still(), 100), None),
-        (Memory(Still(memory=6.2)), "programs wait for memory 6 % of the time, at most 5 %"),
+        (Memory(Still(memory=6.2)), "programs wait for memory 6 % of the time, the limit is 5 %"),
         (Memory(Still(memory=5.0)), None),
         (Memory(Still()), None),
-        (Load(Still(cpu=41.0)), "programs wait for a processor 41 % of the time, at most 40 %"),
+        (Load(Still(cpu=41.0)), "programs wait for a processor 41 % of the time, the limit is 40 %"),
         (Load(Still(cpu=40.0, load=1.5)), None),
-        (Load(Still(load=1.6)), "1.6 for each core is above 1.5"),
+        (Load(Still(load=1.6)), "a load of 1.6 per core is above 1.5"),
     ],
 )
 def test_what_costs_waits_while_the_machine_has_little_to_spare(gate: Gate, words: str | None) -> None:
@@ -78,12 +78,11 @@ def test_a_battery_counts_while_it_is_what_the_machine_runs_on(monkeypatch: pyte
         assert Machine().battery() == charge
 
 
-def test_stalls_are_read_where_linux_counts_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    monkeypatch.setattr(machine, "PRESSURE", tmp_path)
-    assert Machine().stalled("memory") is None
+def test_stalls_are_read_where_linux_counts_them(tmp_path: Path) -> None:
+    assert Machine(pressure=tmp_path).stalled("memory") is None
     full = "full avg10=1.00 avg60=0.00 avg300=0.00 total=7\n"
     (tmp_path / "memory").write_text("some avg10=12.34 avg60=0.50 avg300=0.10 total=9\n" + full)
-    assert Machine().stalled("memory") == 12.34
+    assert Machine(pressure=tmp_path).stalled("memory") == 12.34
 
 
 def test_the_load_is_that_of_each_core(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,28 +2,31 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from memo.core.settings import PreloadSettings
-from memo.desktop.launch_sets import UNIT
+from memo.desktop.launch_sets import UNIT, Span
 from worker.effects import page_cache
 from worker.effects.machine import Machine
-from worker.effects.page_cache import CHUNK, opened, warm
-from worker.effects.read_limits import ASKED_EVERY_S, Limits
+from worker.effects.page_cache import CHUNK, Objection, Pace, Warmed, opened
+from worker.effects.read_limits import READING_S, Limits
 
 PLENTY = 10**9
 
 
 @pytest.fixture(autouse=True)
-def cold(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing is in memory, nobody rests, and nothing else runs."""
+def cold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is in memory."""
     monkeypatch.setattr(page_cache, "is_there", lambda file, start, length: False)
-    monkeypatch.setattr(page_cache, "REST", 0)
-    monkeypatch.setattr(page_cache, "RUNNING", tmp_path / "not Linux")
+
+
+def warm(files: Mapping[str, tuple[Span, ...]], most: int, objection: Objection) -> Warmed:
+    """Read files without rests, with no other program running."""
+    return page_cache.warm(files, most, objection, Pace(rest=0, loadavg=Path("/not Linux")))
 
 
 class Waiting(Machine):
@@ -32,8 +35,8 @@ class Waiting(Machine):
     def __init__(self, percent: float | None) -> None:
         self.percent, self.asked = percent, 0
 
-    def stalled(self, what: str) -> float | None:
-        assert what == "memory"
+    def stalled(self, resource: str) -> float | None:
+        assert resource == "memory"
         self.asked += 1
         return self.percent
 
@@ -106,11 +109,9 @@ def test_it_waits_for_others_that_run_but_not_for_ever(
         tell()
 
     tell()
-    monkeypatch.setattr(page_cache, "RUNNING", running)
-    monkeypatch.setattr(page_cache, "WAIT_S", 9.5 * page_cache.LOOK_S)
-    monkeypatch.setattr(page_cache, "STINT_S", 0.0)
+    pace = Pace(rest=0, work_s=0.0, wait_s=9.5 * Pace().poll_s, loadavg=running)
     monkeypatch.setattr(time, "sleep", sleep)
-    assert warm(_files(tmp_path, 10, 20), PLENTY, _nothing).read_bytes == 30
+    assert page_cache.warm(_files(tmp_path, 10, 20), PLENTY, _nothing, pace).read_bytes == 30
     assert waits == looks
 
 
@@ -148,7 +149,7 @@ def test_pressure_is_asked_for_now_and_then(monkeypatch: pytest.MonkeyPatch) -> 
     clock, machine = [0.0], Waiting(0.0)
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     limits = Limits(PreloadSettings(), datetime.now(UTC) + timedelta(minutes=10), machine)
-    for clock[0] in (0.0, 0.01, 0.02, ASKED_EVERY_S + 0.01):
+    for clock[0] in (0.0, 0.01, 0.02, READING_S + 0.01):
         limits.objection()
     assert machine.asked == 2
 
