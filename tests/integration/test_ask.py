@@ -67,7 +67,7 @@ def ask(home: Home, folder: Path, language: Language = "en", wait_s: float = ASK
 
 
 @pytest.mark.parametrize("answer", [YES, NO, NEVER])
-def test_the_answer_is_told_and_only_yes_opens_it(
+def test_the_answer_is_returned_and_only_yes_opens_it(
     server: Server, home: Home, folder: Path, started: list[list[str]], answer: str
 ) -> None:
     server.presses = answer
@@ -120,7 +120,7 @@ def test_another_program_can_not_answer(server: Server, bus: Bus, monkeypatch: p
 
 
 @pytest.mark.parametrize("presses", ["error", "silent"])
-def test_a_server_that_fails_is_said_in_a_sentence(server: Server, presses: str) -> None:
+def test_a_server_that_fails_raises_a_sentence(server: Server, presses: str) -> None:
     server.presses = presses
     with pytest.raises(NotShown, match="no program shows notifications"):
         show("a", "b", ACTIONS, WAIT_S, call_s=0.3)
@@ -134,9 +134,7 @@ def test_a_server_that_has_no_buttons_is_not_asked(server: Server) -> None:
     assert show("a", "b", {}, WAIT_S) is None and len(server.shown) == 1
 
 
-def test_without_a_server_or_a_bus_it_is_said_at_once(
-    bus: Bus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_without_a_server_or_a_bus_it_fails_at_once(bus: Bus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(NotShown, match="no program shows notifications"):
         show("a", "b", ACTIONS, WAIT_S)
     for address in (f"unix:path={tmp_path}/none", "nonsense"):
@@ -203,7 +201,7 @@ def test_hostile_names_are_shown_as_text_or_not_at_all(server: Server, home: Hom
 @pytest.mark.parametrize(
     "name", ["<b>$(touch pwned)</b>; `id` & 'x'.md", "-rf.md", "--help", "..md", "a b\u202egnp.md"]
 )
-def test_a_document_with_a_hostile_name_is_opened_by_its_whole_path(
+def test_a_document_with_a_hostile_name_opens_by_its_path(
     server: Server, home: Home, folder: Path, started: list[list[str]], name: str
 ) -> None:
     server.presses = YES

@@ -118,7 +118,7 @@ def test_only_the_route_of_the_operation_is_taken(opened: Resources, given: Give
     assert [name for name, _, _ in given] == ["one", "two"]
 
 
-def test_a_handler_is_given_the_first_candidate_and_its_prediction(opened: Resources, given: Given) -> None:
+def test_a_handler_gets_the_first_candidate_and_its_context(opened: Resources, given: Given) -> None:
     now = datetime.now(UTC)
     prediction = predict(opened, "Firefox", 0.75, made_at=now)
     dispatch(under(opened, "one"), prediction)
@@ -178,7 +178,7 @@ def test_a_handler_that_is_not_on_is_counted_and_does_nothing(opened: Resources,
     )
 
 
-def test_a_handler_that_is_neither_on_nor_installed_is_passed_over(opened: Resources, given: Given) -> None:
+def test_a_handler_neither_on_nor_installed_is_skipped(opened: Resources, given: Given) -> None:
     dispatch(under(opened, "unknown", "one", on=["one"]), predict(opened))
     assert went(opened) == [("one", "done")]
 
@@ -194,9 +194,7 @@ def test_the_default_route_logs_and_records(opened: Resources, home: Home) -> No
 
 
 @pytest.mark.parametrize("missing", ["unknown", "damaged"])
-def test_a_handler_that_fails_is_a_failed_row_and_the_next_one_runs(
-    opened: Resources, given: Given, missing: str
-) -> None:
+def test_a_handler_that_fails_is_recorded_and_the_next_runs(opened: Resources, given: Given, missing: str) -> None:
     prediction = predict(opened)
     with capture_logs() as logs:
         dispatch(under(opened, "failing", missing, "choosy", "one"), prediction)
@@ -317,7 +315,7 @@ def test_a_handler_that_turned_itself_off_rests(opened: Resources, given: Given)
     assert [name for name, _, _ in given] == ["two", "costly"], "another person's may pay"
 
 
-def test_the_cooldown_gate_holds_for_one_action_of_one_handler_and_scope(opened: Resources, given: Given) -> None:
+def test_cooldown_holds_for_one_action_handler_and_scope(opened: Resources, given: Given) -> None:
     first, again, another, elsewhere = (
         predict(opened),
         predict(opened),
@@ -337,7 +335,7 @@ def test_the_cooldown_gate_holds_for_one_action_of_one_handler_and_scope(opened:
     assert [name for name, _, _ in given] == ["one", "one", "one", "two", "one"]
 
 
-def test_what_was_prepared_is_not_prepared_again_while_it_may_come(opened: Resources, given: Given) -> None:
+def test_cooldown_of_a_costly_handler_lasts_until_it_is_due(opened: Resources, given: Given) -> None:
     patient = under(opened, "costly", "one", cooldown_s=0)
     dispatch(patient, predict(opened))
     again = predict(opened)
@@ -350,7 +348,7 @@ def test_what_was_prepared_is_not_prepared_again_while_it_may_come(opened: Resou
     assert [name for name, _, _ in given].count("costly") == 2, "once it came, it may be prepared again"
 
 
-def test_the_budget_gate_counts_the_goes_of_a_handler_in_an_hour(opened: Resources, given: Given) -> None:
+def test_budget_counts_the_attempts_of_a_handler_in_an_hour(opened: Resources, given: Given) -> None:
     limited = under(opened, "one", "two", budget_per_hour=2)
     first, second, third, elsewhere = (
         predict(opened, "a"),
@@ -369,7 +367,7 @@ def test_the_budget_gate_counts_the_goes_of_a_handler_in_an_hour(opened: Resourc
     assert went(opened, later) == [("one", "done"), ("two", "done")]
 
 
-def test_a_handler_may_want_fewer_goes_an_hour(opened: Resources, given: Given) -> None:
+def test_a_handler_may_allow_itself_fewer_attempts(opened: Resources, given: Given) -> None:
     first, second = predict(opened, "a"), predict(opened, "b")
     for prediction in (first, second):
         dispatch(under(opened, "rare"), prediction)
@@ -396,7 +394,7 @@ def hits(opened: Resources, number: int, gain_s: float | None, ago: timedelta = 
         session.execute(update(DispatchRow).where(DispatchRow.id > before).values(**values))
 
 
-def test_the_value_gate_lets_only_the_likely_pass_until_hits_are_known(opened: Resources, given: Given) -> None:
+def test_value_passes_only_the_likely_until_hits_are_known(opened: Resources, given: Given) -> None:
     hits(opened, 2, gain_s=9.0)
     unlikely = predict(opened, probability=0.59)
     dispatch(under(opened, "costly", "noticed", "one"), unlikely)
@@ -412,9 +410,7 @@ def test_the_value_gate_lets_only_the_likely_pass_until_hits_are_known(opened: R
     assert rows(opened)[-1].status == "done"
 
 
-def test_a_hit_of_which_nobody_knows_what_it_saved_is_known_only_where_attention_is_all_it_costs(
-    opened: Resources, given: Given
-) -> None:
+def test_value_counts_hits_without_savings_if_cost_is_attention(opened: Resources, given: Given) -> None:
     hits(opened, 3, None)
     with opened.store.write() as session:
         session.execute(update(DispatchRow).values(handler="noticed"))
@@ -466,7 +462,7 @@ def test_gates_of_the_machine_are_asked(opened: Resources, given: Given) -> None
     assert [row.detail.partition(":")[0] for row in rows(opened)[:2]] == ["battery", "full screen"]
 
 
-def test_gates_are_asked_in_their_order_and_the_first_objection_counts(opened: Resources, given: Given) -> None:
+def test_gates_are_asked_in_order_and_the_first_objects(opened: Resources, given: Given) -> None:
     dispatch(under(opened, "one"), predict(opened))
     all_object = under(opened, "one", cooldown_s=60, budget_per_hour=0)
     by = []

@@ -33,7 +33,7 @@ def handler(home: Home, *command: str, limit_s: float = LIMIT_S) -> ExecHandler:
 
 
 @pytest.mark.parametrize("name", ["plain", *HOSTILE])
-def test_a_program_gets_json_on_its_input_and_nothing_on_its_command_line(
+def test_a_program_gets_json_on_its_standard_input_only(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -49,7 +49,7 @@ def test_a_program_gets_json_on_its_input_and_nothing_on_its_command_line(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["kept.json"], "nothing was run"
 
 
-def test_a_program_that_takes_too_long_is_ended_with_all_it_started(home: Home, tmp_path: Path) -> None:
+def test_a_program_that_takes_too_long_is_killed_as_a_group(home: Home, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     made = handler(home, "/bin/sh", "-c", f"sleep 1000 & echo $! > {pid}; wait", limit_s=1.0)
     with pytest.raises(ProgramFailed, match="killed after 1 s"):
@@ -68,7 +68,7 @@ def test_a_program_that_reads_nothing_is_no_failure(home: Home) -> None:
     assert handler(home, "/bin/true").handle(candidate(START, "x" * 4_000), context()) == {"status": 0}
 
 
-def test_failures_are_said_in_a_sentence(home: Home, tmp_path: Path) -> None:
+def test_failures_are_sentences(home: Home, tmp_path: Path) -> None:
     with pytest.raises(ProgramFailed, match="status 3"):
         handler(home, "/bin/sh", "-c", "exit 3").handle(candidate(START, "x"), context())
     with pytest.raises(ProgramFailed, match="No such file"):

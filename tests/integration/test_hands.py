@@ -86,7 +86,7 @@ def opened(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
         yield context
 
 
-def test_a_slow_handler_acts_in_a_process_of_its_own_which_lives_on(opened: Resources) -> None:
+def test_a_slow_handler_acts_in_a_process_that_lives_on(opened: Resources) -> None:
     with dispatching(under(opened, "double")) as dispatcher:
         for word in ("one", "two"):
             dispatcher.dispatch(predict(opened, word))
@@ -110,9 +110,7 @@ def test_a_slow_handler_acts_in_a_process_of_its_own_which_lives_on(opened: Reso
         ("none", "TypeError: handle returned NoneType, not a dict"),
     ],
 )
-def test_what_fails_in_a_process_is_written_down_and_the_next_go_is_made(
-    opened: Resources, word: str, detail: str
-) -> None:
+def test_a_failure_in_a_process_is_recorded_and_the_next_runs(opened: Resources, word: str, detail: str) -> None:
     with dispatching(under(opened, "double", "record")) as dispatcher, capture_logs() as logs:
         bad, good = predict(opened, word), predict(opened, "fine")
         for prediction in (bad, good):
@@ -128,7 +126,7 @@ def test_what_fails_in_a_process_is_written_down_and_the_next_go_is_made(
     ]
 
 
-def test_what_a_handler_prints_reaches_nobody_and_it_reads_nothing(opened: Resources) -> None:
+def test_a_handlers_output_is_discarded_and_its_input_empty(opened: Resources) -> None:
     with dispatching(under(opened, "double")) as dispatcher:
         for word in ("print", "read"):
             dispatcher.dispatch(predict(opened, word))
@@ -138,7 +136,7 @@ def test_what_a_handler_prints_reaches_nobody_and_it_reads_nothing(opened: Resou
     assert read.result == {"read": ""}
 
 
-def test_a_result_says_what_the_go_did_cost(opened: Resources) -> None:
+def test_a_result_says_what_the_attempt_cost(opened: Resources) -> None:
     with dispatching(under(opened, "double")) as dispatcher:
         dispatcher.dispatch(predict(opened, "costly"))
         dispatcher.join()
@@ -147,7 +145,7 @@ def test_a_result_says_what_the_go_did_cost(opened: Resources) -> None:
     assert row.result and row.result["x"] == "\ud800"
 
 
-def test_a_go_that_takes_too_long_is_killed(opened: Resources) -> None:
+def test_an_attempt_that_takes_too_long_is_killed(opened: Resources) -> None:
     with dispatching(under(opened, "hasty")) as dispatcher:
         dispatcher.dispatch(predict(opened, "fine"))
         dispatcher.join()
@@ -164,7 +162,7 @@ def test_a_go_that_takes_too_long_is_killed(opened: Resources) -> None:
     ]
 
 
-def test_after_a_death_it_rests_longer_each_time(opened: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_dies_backs_off_longer_each_time(opened: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
     with dispatching(under(opened, "double"), back_off_s=(100.0, 1_000.0)) as dispatcher:
         for word in ("crash", "fine"):
             dispatcher.dispatch(predict(opened, word))
@@ -180,14 +178,14 @@ def test_after_a_death_it_rests_longer_each_time(opened: Resources, monkeypatch:
     assert second.detail.startswith("back-off: its process died, another one is started in ")
 
 
-def test_a_handler_that_can_not_begin_says_why(opened: Resources) -> None:
+def test_a_handler_that_cannot_start_says_why(opened: Resources) -> None:
     with dispatching(under(opened, "broken")) as dispatcher:
         dispatcher.dispatch(predict(opened))
     [row] = rows(opened)
     assert (row.status, row.detail) == ("failed", "RuntimeError: no library")
 
 
-def test_a_process_ends_after_a_time_without_a_go(opened: Resources) -> None:
+def test_a_process_ends_when_idle(opened: Resources) -> None:
     with dispatching(under(opened, "double"), idle_s=0.2) as dispatcher:
         dispatcher.dispatch(predict(opened, "one"))
         dispatcher.join()
@@ -205,7 +203,7 @@ def test_a_dry_handler_has_no_process(opened: Resources) -> None:
     assert went(opened) == [("double", "dry")]
 
 
-def test_what_gates_stop_is_written_down_while_predictions_keep_coming(opened: Resources) -> None:
+def test_stopped_attempts_are_recorded_during_a_burst(opened: Resources) -> None:
     with dispatching(under(opened, "double", cooldown_s=3600)) as dispatcher:
         dispatcher.dispatch(predict(opened, "again"))
         dispatcher.join()
@@ -227,7 +225,7 @@ def test_expire_is_given_the_result(opened: Resources, home: Home) -> None:
     assert json.loads((home.root / "expired.jsonl").read_text()) == row.result
 
 
-def test_a_handler_that_is_stuck_delays_no_other(opened: Resources) -> None:
+def test_a_handler_that_hangs_delays_no_other(opened: Resources) -> None:
     """Not in its go and not in its answers either; what comes while too many wait is written down."""
     number = LENGTH + 5
     with dispatching(under(opened, "record", "hasty", "slow", cooldown_s=0)) as dispatcher:

@@ -150,7 +150,7 @@ def test_a_handler_in_a_process_takes_back_too(opened: Resources, home: Home) ->
 
 
 @pytest.mark.parametrize(("ms", "cold", "gain"), [(400.0, True, 0.6), (400.0, False, 0.0), (None, True, None)])
-def test_what_a_preloaded_launch_saved_is_measured_once_it_is_known(
+def test_savings_of_a_preloaded_launch_are_measured_when_known(
     opened: Resources, ms: float | None, cold: bool, gain: float | None
 ) -> None:
     on = under(opened, "paying")
@@ -216,7 +216,7 @@ def test_as_much_of_the_waste_counts_as_of_the_hits_is_known(opened: Resources) 
         assert ledger.find_last_balance(session, SCOPE, "unproven", None, 4).cost_s == 4 * 0.5, "all of them waste"
 
 
-def test_a_hit_that_had_nothing_to_do_is_no_hit_of_which_something_is_known(opened: Resources) -> None:
+def test_a_hit_that_had_nothing_to_do_saved_nothing(opened: Resources) -> None:
     on = under(opened, "unproven")
     for app in "abcdefgh":
         dispatch(on, predict(opened, app))
@@ -234,7 +234,7 @@ def test_a_hit_that_had_nothing_to_do_is_no_hit_of_which_something_is_known(open
     assert resting["reason"] == "its last 8 attempts cost 4.0 s and saved 0.0 s", "all was there anyway, or never came"
 
 
-def test_a_handler_that_does_not_pay_turns_itself_off_and_says_so_once(opened: Resources) -> None:
+def test_a_handler_that_does_not_pay_is_turned_off_once(opened: Resources) -> None:
     on, alone = under(opened, "paying", "unproven"), under(opened, "unproven")
 
     def four_goes(on: Resources, names: str, came: str) -> None:
@@ -272,7 +272,7 @@ def test_each_rest_is_longer_until_it_paid(opened: Resources) -> None:
     assert rest() == timedelta(hours=1)
 
 
-def test_after_its_rest_it_is_judged_by_new_goes_alone(opened: Resources) -> None:
+def test_after_its_rest_only_new_attempts_are_judged(opened: Resources) -> None:
     on = under(opened, "unproven")
     for app in "ab":
         dispatch(on, predict(opened, app))

@@ -143,7 +143,7 @@ def target(prediction: PredictionRow, rank: int) -> str:
     return str(prediction.candidates[rank - 1]["action"]["target"])
 
 
-def test_a_look_makes_one_prediction_and_a_second_changes_nothing(opened: Resources, redis: Redis) -> None:
+def test_update_makes_one_prediction_and_repeated_nothing(opened: Resources, redis: Redis) -> None:
     *_, newest = happen(opened, "abab")
     one = updater(opened)
     one.update(SCOPE)
@@ -269,7 +269,7 @@ def test_the_log_is_read_in_pieces(opened: Resources, monkeypatch: pytest.Monkey
     assert [(target(row, 1), row.last_event_id) for row in made(opened)] == [("b", 41)]
 
 
-def test_a_late_event_is_learned_last_and_stands_in_the_window_by_its_time(opened: Resources) -> None:
+def test_a_late_event_is_learned_last_and_windowed_by_time(opened: Resources) -> None:
     class Watching(MixedPredictor):
         def predict(self, window: Sequence[Event], top: int) -> Ranking:
             windows.append([event.target for event in window])
@@ -305,7 +305,7 @@ def test_every_event_that_was_not_imported_gets_a_prediction(opened: Resources, 
     assert checkpoint.seq == 20 + len(replayed) + 2
 
 
-def test_a_rebuilt_stream_is_asked_only_what_is_new(opened: Resources) -> None:
+def test_a_rebuilt_model_is_asked_only_about_new_events(opened: Resources) -> None:
     class Counting(MixedPredictor):
         def predict(self, window: Sequence[Event], top: int) -> Ranking:
             asked.append(window[-1].target)
@@ -338,7 +338,7 @@ def test_a_replay_that_was_cut_off_goes_on_where_it_stopped(opened: Resources, m
     assert [row.outcome_event_id for row in rows] == [*replayed[1:], None]
 
 
-def test_a_killed_attempt_is_given_up_after_three_goes(opened: Resources) -> None:
+def test_an_event_that_kills_three_attempts_is_given_up(opened: Resources) -> None:
     happen(opened, "ab")
     for _ in range(MAX_ATTEMPTS):
         with opened.store.write() as session:
@@ -365,7 +365,7 @@ def test_two_killed_attempts_and_a_good_one_leave_no_count(opened: Resources) ->
         assert row is not None and row.attempts == 0
 
 
-def test_after_an_error_the_stream_is_read_anew(opened: Resources) -> None:
+def test_after_an_error_the_log_is_learned_again(opened: Resources) -> None:
     class Failing(MixedPredictor):
         def predict(self, window: Sequence[Event], top: int) -> Ranking:
             serving.kind = MixedPredictor
@@ -388,7 +388,7 @@ def test_after_an_error_the_stream_is_read_anew(opened: Resources) -> None:
     assert made(opened)[0].candidates == expected, "no event was learned twice"
 
 
-def test_a_past_that_grew_is_learned_anew_and_the_weights_stay(opened: Resources) -> None:
+def test_a_log_that_grew_is_learned_again_with_its_weights(opened: Resources) -> None:
     serving = Alone(opened)
     one = updater(opened, serving)
     for name in "ababab":
@@ -412,7 +412,7 @@ def test_a_past_that_grew_is_learned_anew_and_the_weights_stay(opened: Resources
         assert session.scalars(select(CheckpointRow.generation)).all() == [1]
 
 
-def test_weights_of_an_older_past_are_no_start_for_another_worker(opened: Resources) -> None:
+def test_weights_of_a_changed_log_are_not_taken_over(opened: Resources) -> None:
     happen(opened, "ab")
     updater(opened).update(SCOPE)
     with opened.store.write() as session:
@@ -478,7 +478,7 @@ def test_where_two_workers_answer_for_one_event_the_first_stands(opened: Resourc
     assert [row.id for row in made(opened)] == [first.id]
 
 
-def test_weights_are_a_checkpoint_from_which_another_worker_begins(opened: Resources) -> None:
+def test_weights_are_a_checkpoint_for_another_worker(opened: Resources) -> None:
     one, serving = updater(opened), Alone(opened)
     for name in "abab":
         happen(opened, name)
@@ -525,7 +525,7 @@ def test_a_queue_that_is_away_is_asked_again(opened: Resources, redis: Redis, mo
     assert {message["id"] for message in sent(redis)} == {row.id} == set(handed_over(redis)), "perhaps twice, by its id"
 
 
-def test_after_a_long_outage_all_is_sent_and_nothing_stale_is_acted_on(
+def test_after_a_long_outage_nothing_stale_is_acted_on(
     opened: Resources, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox, "BATCH", 3)
@@ -593,7 +593,7 @@ def test_without_a_language_model_history_answers(opened: Resources, monkeypatch
         assert session.scalar(select(func.count()).select_from(PredictionRow)) == 1
 
 
-def test_a_long_past_is_learned_in_part_and_nothing_is_answered_twice(
+def test_a_long_log_is_learned_in_part_and_answered_once(
     opened: Resources,
 ) -> None:
     happen(opened, "abcdefgh")
@@ -639,7 +639,7 @@ def test_only_the_scope_of_a_replay_is_answered_for_each_event(opened: Resources
     assert (len(made(opened)), len(made(opened, "replay@day"))) == (1, 3)
 
 
-def test_what_was_learned_is_kept_over_a_restart(opened: Resources) -> None:
+def test_learned_state_is_kept_over_a_restart(opened: Resources) -> None:
     one = updater(opened)
     for name in "abcabcab":
         happen(opened, name)
@@ -668,7 +668,7 @@ def _row(opened: Resources) -> tuple[ScopeRow, None]:
     return row, None
 
 
-def test_a_snapshot_of_a_past_that_has_changed_is_not_used(opened: Resources) -> None:
+def test_a_snapshot_of_a_changed_log_is_not_used(opened: Resources) -> None:
     happen(opened, "abab")
     one = updater(opened)
     one.update(SCOPE)
@@ -684,7 +684,7 @@ def test_a_snapshot_of_a_past_that_has_changed_is_not_used(opened: Resources) ->
     assert not kept.exists(), "nor is it written again"
 
 
-def test_a_snapshot_does_not_outlive_the_events_that_it_has_learned(opened: Resources) -> None:
+def test_a_snapshot_does_not_outlive_its_events(opened: Resources) -> None:
     happen(opened, "abab")
     one = updater(opened)
     one.update(SCOPE)
@@ -744,7 +744,7 @@ class Hostile:
         return Path.touch, (self.path,)
 
 
-def test_only_so_many_models_are_held_and_the_others_kept(opened: Resources) -> None:
+def test_models_above_the_limit_are_kept_on_disk_only(opened: Resources) -> None:
     serving = Alone(opened)
     one = updater(opened, serving, held=2)
     for scope in ("a", "b", "c"):

@@ -70,7 +70,7 @@ def test_by_tls_only_to_a_server_that_is_known(home: Home, tmp_path: Path, monke
         assert len(web.sent) == 1
 
 
-def test_a_busy_server_is_asked_again_a_bounded_number_of_times(web: Web, home: Home) -> None:
+def test_a_busy_server_is_retried_a_few_times(web: Web, home: Home) -> None:
     web.answers = [503, 500, 200]
     assert handler(web.url, home).handle(candidate(START, "Firefox"), context()) == {"status": 200}
     assert len({sent.body for sent in web.sent}) == 1, "the same each time"
@@ -82,7 +82,7 @@ def test_a_busy_server_is_asked_again_a_bounded_number_of_times(web: Web, home: 
 
 
 @pytest.mark.parametrize("status", [400, 404, 410])
-def test_a_refusal_is_not_asked_again(web: Web, home: Home, status: int) -> None:
+def test_a_refusal_is_not_retried(web: Web, home: Home, status: int) -> None:
     web.answers = [status]
     with pytest.raises(NotSent, match=str(status)):
         handler(web.url, home).handle(candidate(START, "Firefox"), context())

@@ -44,19 +44,19 @@ NOTICED = replace(FREE, noticed=True)
         (Load(Still(load=1.6)), "a load of 1.6 per core is above 1.5"),
     ],
 )
-def test_what_costs_waits_while_the_machine_has_little_to_spare(gate: Gate, words: str | None) -> None:
+def test_costly_attempts_wait_while_the_machine_is_busy(gate: Gate, words: str | None) -> None:
     assert gate.objection(NO_SESSION, COSTLY) == gate.objection(NO_SESSION, READS) == words
     assert gate.objection(NO_SESSION, FREE) is None
 
 
-def test_what_is_noticed_waits_while_a_window_fills_the_screen() -> None:
+def test_noticed_attempts_wait_for_the_end_of_full_screen() -> None:
     assert FullScreen(Still(full=True)).objection(NO_SESSION, NOTICED) == "a window fills the screen"
     assert FullScreen(Still(full=True)).objection(NO_SESSION, COSTLY) is None
     assert FullScreen(Still()).objection(NO_SESSION, NOTICED) is None
 
 
 @pytest.mark.parametrize(("since", "until", "quiet"), [(-2, 2, True), (2, -2, False), (2, 4, False), (-4, -2, False)])
-def test_what_is_noticed_waits_for_the_end_of_quiet_hours(since: int, until: int, quiet: bool) -> None:
+def test_noticed_attempts_wait_for_the_end_of_quiet_hours(since: int, until: int, quiet: bool) -> None:
     """Each way round midnight, at whatever hour this runs."""
     settings = Settings(timezone="Asia/Shanghai")
     now = datetime.now(settings.zone)
@@ -71,7 +71,7 @@ def test_without_quiet_hours_it_is_never_quiet() -> None:
     assert QuietHours(Settings()).objection(NO_SESSION, NOTICED) is None
 
 
-def test_a_battery_counts_while_it_is_what_the_machine_runs_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_battery_counts_only_while_discharging(monkeypatch: pytest.MonkeyPatch) -> None:
     for found, charge in ((None, None), ((40, True), None), ((40, False), 40)):
         battery = found and SimpleNamespace(percent=found[0], power_plugged=found[1])
         monkeypatch.setattr(psutil, "sensors_battery", lambda battery=battery: battery, raising=False)

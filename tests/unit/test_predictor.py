@@ -87,7 +87,7 @@ odd_events = st.builds(
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(odd_events, min_size=1, max_size=25), st.integers(1, 12))
-def test_any_stream_gets_well_formed_answers_from_its_first_event_on(events: list[Event], top: int) -> None:
+def test_any_stream_gets_well_formed_answers(events: list[Event], top: int) -> None:
     predictor, window = MixedPredictor(), list[Event]()
     for n, event in enumerate(events, 1):
         predictor.learn(event)
@@ -136,14 +136,14 @@ def test_thousands_of_titles_leave_the_answer_bounded() -> None:
     assert everything.new_probability > 0.5, "nothing ever came twice"
 
 
-def test_a_title_of_a_million_characters_is_one_candidate_like_another() -> None:
+def test_a_title_of_a_million_characters_is_a_candidate() -> None:
     events = titles(["x" * 1_000_000, "标" * 1_000_000, "short"] * 2)
     for n, ranking in enumerate(live(MixedPredictor(), events), 1):
         check(ranking, events[:n], 10)
     assert len(ranking.candidates) == 3
 
 
-def test_of_many_actions_the_newest_and_the_most_frequent_are_ranked() -> None:
+def test_many_actions_the_newest_and_most_frequent_are_ranked() -> None:
     history = HistoryFeatures()
     for event in starts(["often"] * 3 + [f"once {n}" for n in range(2 * MAX_CANDIDATES)]):
         history.learn(event)
@@ -217,7 +217,7 @@ def test_two_languages_are_two_targets_of_one_stream() -> None:
     assert [candidate.action.target for candidate in ranking.candidates] == ["终端", "Terminal"]
 
 
-def test_the_expected_time_is_the_usual_gap_even_where_the_clock_goes_back() -> None:
+def test_expected_time_is_the_usual_gap_if_the_clock_goes_back() -> None:
     events = starts("ab" * 5, apart_s=7)
     backwards = Event(START - timedelta(days=1), Operation.PROCESS_START, "a")
     ranking = taught([*events, backwards])
@@ -246,7 +246,7 @@ def test_a_gap_of_a_pair_never_seen_is_that_of_its_operations() -> None:
     assert gaps.expected(Action(Operation.WEB_VISIT, "a.example")) == (0, 0)
 
 
-def test_the_time_is_the_most_frequent_gap_and_its_spread_the_middle_half() -> None:
+def test_expected_time_is_the_most_frequent_gap_with_its_range() -> None:
     gaps, at = ArrivalTimes(), START
     for wait in (2, 2, 2, 5, 6, 7, 60, 61):
         gaps.learn(Event(at, Operation.PROCESS_START, "a"))
@@ -277,7 +277,7 @@ def test_something_new_is_as_likely_as_it_was() -> None:
     assert stale.new_probability < 0.1 < 0.9 < fresh.new_probability
 
 
-def test_something_new_of_a_known_app_is_another_thing_than_something_new_elsewhere() -> None:
+def test_something_new_of_a_known_app_differs_from_elsewhere() -> None:
     symbols = CandidateIds()
     first, second = (Action(Operation.WINDOW_FOCUS, title, "a.exe") for title in ("one", "other"))
     elsewhere = Action(Operation.WINDOW_FOCUS, "one", "b.exe")
@@ -302,7 +302,7 @@ def test_something_new_of_a_known_app_is_another_thing_than_something_new_elsewh
     assert symbols.coarse[one] == symbols.coarse[other]
 
 
-def test_a_page_is_one_candidate_whatever_its_tabs_and_unread_counts() -> None:
+def test_a_page_is_one_candidate_whatever_its_counts() -> None:
     names = ["News and 3 more pages - Edge", "(2) Mail and 3 more pages - Edge", "(3) Mail and 4 more pages - Edge"]
     ranking = taught(titles(names, "msedge.exe"))
     assert {candidate.action.target for candidate in ranking.candidates} == {
@@ -345,9 +345,7 @@ def test_human_actions_are_foreseen_through_process_noise() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(odd_events, min_size=1, max_size=20), st.data())
-def test_a_second_predictor_with_the_same_events_and_asks_gives_the_same_numbers(
-    events: list[Event], data: st.DataObject
-) -> None:
+def test_a_second_predictor_gives_the_same_numbers(events: list[Event], data: st.DataObject) -> None:
     asked = data.draw(st.lists(st.booleans(), min_size=len(events), max_size=len(events)))
     one, other = MixedPredictor(), MixedPredictor()
     for predictor in (one, other):
@@ -359,7 +357,7 @@ def test_a_second_predictor_with_the_same_events_and_asks_gives_the_same_numbers
     assert one.weights() == other.weights()
 
 
-def test_rebuilt_from_the_log_and_the_weights_it_gives_the_same_numbers() -> None:
+def test_a_rebuilt_predictor_gives_the_same_numbers() -> None:
     online = MixedPredictor()
     answers = list(live(online, SAMPLE))
     weights = json.loads(json.dumps(online.weights()))
@@ -382,7 +380,7 @@ def test_only_asked_for_outcomes_teach_the_weights() -> None:
     assert predictor.weights() == MixedPredictor().weights()
 
 
-def test_the_ranker_that_foretells_human_actions_better_is_trusted_more() -> None:
+def test_the_better_ranker_of_human_actions_is_trusted_more() -> None:
     noise = Random(1)
     events, at = [], START
     for n in range(200):
@@ -626,7 +624,7 @@ def test_upcoming_keeps_a_visits_title_and_no_files_folder_twice() -> None:
     }
 
 
-def test_the_app_that_was_in_front_before_is_the_second_most_recent() -> None:
+def test_the_app_in_front_before_is_the_second_most_recent() -> None:
     history = HistoryFeatures(HUMAN_FEATURES)
     shown = [("mail", "x"), ("web", "y"), ("web", "z"), ("mail", "x")]
     for n, (app, title) in enumerate(shown):

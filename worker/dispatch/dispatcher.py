@@ -35,14 +35,14 @@ class Dispatcher:
 
     def __init__(
         self,
-        opened: Resources,
+        resources: Resources,
         machine: Machine | None = None,
         *,
         idle_s: float = IDLE_S,
         back_off_s: tuple[float, float] = BACK_OFF_S,
     ) -> None:
-        self._opened, self._settings = opened, opened.settings.dispatch
-        self._gates = gates(opened.settings, opened.home, machine or Machine())
+        self._resources, self._settings = resources, resources.settings.dispatch
+        self._gates = gates(resources.settings, resources.home, machine or Machine())
         self._confidence = (Confidence(self._settings.minimum_probability),)
         self._installed = set(installed())
         self._handlers: dict[str, Handler] = {}
@@ -52,21 +52,21 @@ class Dispatcher:
 
     def dispatch(self, prediction_id: int) -> None:
         """Let each handler that the prediction is routed to make at most one attempt."""
-        with self._opened.store.read() as session:
+        with self._resources.store.read() as session:
             prediction = predictions.find_prediction(session, prediction_id)
             if prediction is None:
                 return
             routes = route_candidates(prediction, self._settings).items()
             decisions = [self._decide(session, prediction, name, candidates) for name, candidates in routes]
-        carry_out(self._opened.store, [decision for decision in decisions if decision], self._act)
+        carry_out(self._resources.store, [decision for decision in decisions if decision], self._act)
 
     def settle(self, judged: int = JUDGED) -> None:
         """Record which attempts were hits, judge their handlers, and let them take back what was in vain."""
-        with self._opened.store.read() as session:
+        with self._resources.store.read() as session:
             settled, gains = ledger.find_settled(session), measure(session)
         done = [entry for entry in settled if entry.row.status == dispatches.DONE]
         if settled or gains:
-            with self._opened.store.write() as session:
+            with self._resources.store.write() as session:
                 ledger.record_outcomes(session, settled)
                 ledger.record_gains(session, gains)
                 rows = [*(entry.row for entry in done), *(row for row, _ in gains)]
@@ -107,7 +107,7 @@ class Dispatcher:
 
     def _handler(self, name: str) -> Handler:
         if name not in self._handlers:
-            self._handlers[name] = make(name, self._opened.settings, self._opened.home)
+            self._handlers[name] = make(name, self._resources.settings, self._resources.home)
         return self._handlers[name]
 
     def _queue(self, name: str) -> HandlerQueue:
@@ -115,7 +115,7 @@ class Dispatcher:
             self.queues[name] = HandlerQueue(
                 name,
                 self._handler(name),
-                self._opened.store,
+                self._resources.store,
                 self._gates,
                 is_on=name in self._settings.on,
                 idle_s=self._idle_s,

@@ -9,13 +9,14 @@ import json
 import os
 import socket
 import sys
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from memo.core import logs
 from memo.core.errors import MemoError
 from memo.core.paths import Home
-from memo.core.predictions import Candidate, action_as_dict, action_from_dict
+from memo.core.predictions import Candidate, action_from_dict
 from memo.core.settings import Settings
 from memo.protocols import DispatchContext, Handler
 from memo.stack.process_specs import end_with_parent, give_back_memory
@@ -28,24 +29,8 @@ EXPIRE = "expire"
 
 
 def as_request(candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
-    """Return the request to handle a candidate, as JSON."""
-    return {
-        "do": HANDLE,
-        "candidate": {
-            "action": action_as_dict(candidate.action),
-            "probability": candidate.probability,
-            "expected_at": candidate.expected_at.isoformat(),
-            "detail": candidate.detail,
-            "executable": candidate.executable,
-            "spread_s": candidate.spread_s,
-        },
-        "context": {
-            "prediction_id": context.prediction_id,
-            "scope": context.scope,
-            "made_at": context.made_at.isoformat(),
-            "until": context.until.isoformat(),
-        },
-    }
+    """Return the request to handle a candidate; its times are still objects."""
+    return {"do": HANDLE, "candidate": asdict(candidate), "context": asdict(context)}
 
 
 def _candidate(fields: dict[str, Any]) -> Candidate:

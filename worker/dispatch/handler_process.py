@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from memo.core.errors import MemoError
@@ -69,7 +70,8 @@ class HandlerProcess:
     def _call(self, request: dict[str, Any], limit_s: float) -> dict[str, Any]:
         try:
             connection = self._running[1] if self._running else self._start()
-            reply = _exchange(connection, json.dumps(request).encode() + b"\n", limit_s)
+            line = json.dumps(request, default=datetime.isoformat).encode() + b"\n"
+            reply = _exchange(connection, line, limit_s)
         except TimeoutError as error:
             self._clean_up()
             raise HandlerFailed(str(error)) from error

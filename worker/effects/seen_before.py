@@ -1,9 +1,6 @@
 """The check that an action was seen in this machine's own scope: handlers reach and start nothing else."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from sqlalchemy.orm import Session
+from contextlib import closing
 
 from db.engine import open_store
 from db.intake import events
@@ -33,20 +30,11 @@ class SeenBefore:
             raise NotSeenBefore("the prediction is about another person or machine")
         if any(clean(text) != text for text in (action.target, action.place)) or not action.target:
             raise NotSeenBefore("MEMO stores no such name")
-        with self._session() as session:
+        with closing(open_store(self._settings, self._home)) as store, store.read() as session:
             if not events.has_action(session, scope, action):
                 raise NotSeenBefore("it was never seen here")
 
     def executable(self, app: str) -> str:
         """Return the program that an app ran when it was last seen to start here; empty if it never was."""
-        with self._session() as session:
+        with closing(open_store(self._settings, self._home)) as store, store.read() as session:
             return events.find_executable(session, self._settings.scope, app, WITNESSES)
-
-    @contextmanager
-    def _session(self) -> Iterator[Session]:
-        store = open_store(self._settings, self._home)
-        try:
-            with store.read() as session:
-                yield session
-        finally:
-            store.close()

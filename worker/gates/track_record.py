@@ -7,9 +7,9 @@ from sqlalchemy.orm import Session
 from db.dispatch import dispatches, handlers
 from memo.core.settings import Settings
 from memo.protocols import Cost
+from worker.effects.read_limits import MEGABYTE
 from worker.gates.attempt import Attempt
 
-MEGABYTE = 1_000_000  # bytes
 KNOWN = 3  # hits with known savings before these are trusted
 # Least probability until then. Chromium has as many hits and two floors, 0.5 for cheap actions and 0.8
 # (chrome/browser/predictors/autocomplete_action_predictor.cc); 0.6 is by bench/upcoming.py.

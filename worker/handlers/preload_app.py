@@ -10,10 +10,9 @@ from memo.desktop import launch_sets
 from memo.desktop.launch_sets import LaunchSet
 from memo.protocols import Cost, DispatchContext, Handler, NothingToDo
 from worker.effects.page_cache import be_idle, warm
-from worker.effects.read_limits import Limits
+from worker.effects.read_limits import MEGABYTE, Limits
 
 MS_PER_MB = 0.5  # processor time of reading, about; waiting for the disk costs nothing
-MEGABYTE = 1_000_000  # bytes
 GRACE_S = 5.0  # a single read may take this long if the disk is asleep
 
 

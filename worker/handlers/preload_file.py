@@ -9,9 +9,9 @@ from memo.core.predictions import Candidate
 from memo.core.settings import Settings
 from memo.protocols import Cost, DispatchContext, Handler
 from worker.effects.page_cache import be_idle, opened, warm
-from worker.effects.read_limits import Limits
+from worker.effects.read_limits import MEGABYTE, Limits
 from worker.effects.seen_before import SeenBefore
-from worker.handlers.preload_app import GRACE_S, MEGABYTE, MS_PER_MB
+from worker.handlers.preload_app import GRACE_S, MS_PER_MB
 
 USUAL = Cost(MS_PER_MB, MEGABYTE)
 

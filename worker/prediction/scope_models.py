@@ -19,8 +19,8 @@ REREAD = 128  # events that a language model reads again when it takes over; its
 class ScopeModels:
     """Opens models: from memory, from a snapshot, or by learning the log again."""
 
-    def __init__(self, opened: Resources, serving: Serving, held: int = HELD, learned: int = LEARNED) -> None:
-        self._opened, self._size = opened, opened.settings.window.size
+    def __init__(self, resources: Resources, serving: Serving, held: int = HELD, learned: int = LEARNED) -> None:
+        self._resources, self._size = resources, resources.settings.window.size
         self._most, self._learned = held, learned
         self.serving = serving
         self.held: BoundedDict[str, ScopeModel] = BoundedDict(held)
@@ -28,7 +28,7 @@ class ScopeModels:
     def open(self, row: ScopeRow, version: VersionRow | None) -> ScopeModel:
         """Return the scope's model under a version, which takes it over as it is; begin again if the log changed."""
         name, folder = (version.id, Path(version.path)) if version else (BUILTIN, None)
-        held = self.held.get(row.name) or snapshots.load(self._opened, row.name)
+        held = self.held.get(row.name) or snapshots.load(self._resources, row.name)
         if held is None or held.outgrown(self._learned) or held.generation != row.generation:
             predictor = self.serving.predictor(name, folder, self._weights(row, name, held))
             held = ScopeModel(row.name, name, row.generation, predictor, self._size, self._begin(row))
@@ -40,14 +40,14 @@ class ScopeModels:
 
     def _begin(self, row: ScopeRow) -> int:
         """Return the event after which a new model begins."""
-        with self._opened.store.read() as session:
-            is_lossless = self._opened.settings.predict.every == row.name
+        with self._resources.store.read() as session:
+            is_lossless = self._resources.settings.predict.every == row.name
             newest = predictions.find_last_predicted_seq(session, row.name) if is_lossless else row.last_seq
             return max(0, events.find_first_seq(session, row.name) - 1, newest - self._learned)
 
     def _weights(self, row: ScopeRow, version: str, held: ScopeModel | None) -> dict[str, object] | None:
         """Return the weights of the version's checkpoint, else those in force; None if they were forgotten."""
-        with self._opened.store.read() as session:
+        with self._resources.store.read() as session:
             checkpoint = checkpoints.find_weights(session, row.name, version, row.generation)
             goes_on = held is not None and checkpoints.has_weights(session, row.name, held.version)
         if checkpoint:
@@ -55,7 +55,7 @@ class ScopeModels:
         return held.predictor.weights() if held and goes_on else None
 
     def _latest(self, model: ScopeModel) -> list[Event]:
-        with self._opened.store.read() as session:
+        with self._resources.store.read() as session:
             begin = max(model.began, model.seq - REREAD)
             rows = events.find_after(session, model.scope, begin, REREAD)
             return [events.as_event(row) for row in rows if row.seq <= model.seq]
@@ -73,7 +73,7 @@ class ScopeModels:
     def save(self, model: ScopeModel, after: int = 1) -> None:
         """Write a snapshot of a model that has learned at least `after` events since the last one."""
         if model.seq - model.saved >= after:
-            snapshots.save(self._opened, model)
+            snapshots.save(self._resources, model)
 
     def close(self) -> None:
         """Write a snapshot of each model."""

@@ -47,30 +47,30 @@ class Refused(MemoError):
     """The snapshot cannot be used."""
 
 
-def save(opened: Resources, model: ScopeModel) -> None:
+def save(resources: Resources, model: ScopeModel) -> None:
     """Write a snapshot, unless the log has changed: deleted events must not come back."""
-    if not _is_current(opened, model):
+    if not _is_current(resources, model):
         return
-    path = _path(opened.home, model.scope)
+    path = _path(resources.home, model.scope)
     write_atomically(path, encode(model))
     model.saved = model.seq
-    if not _is_current(opened, model):  # it changed meanwhile, perhaps after the folder had been cleared
+    if not _is_current(resources, model):  # it changed meanwhile, perhaps after the folder had been cleared
         path.unlink(missing_ok=True)
 
 
-def load(opened: Resources, scope: str) -> ScopeModel | None:
+def load(resources: Resources, scope: str) -> ScopeModel | None:
     """Return the model of a scope without its language model, or None if there is no snapshot that can be used."""
-    for old in opened.home.learned.glob("*.pickle"):  # of earlier versions; reading one would run its code
+    for old in resources.home.learned.glob("*.pickle"):  # of earlier versions; reading one would run its code
         old.unlink(missing_ok=True)
     try:
-        data = _path(opened.home, scope).read_bytes()
-        model = decode(data, scope, opened.settings.window.size)
+        data = _path(resources.home, scope).read_bytes()
+        model = decode(data, scope, resources.settings.window.size)
     except FileNotFoundError:
         return None
     except (Refused, OSError) as error:
         log.warning("snapshot_refused", scope=scope, reason=str(error))
         return None
-    return model if _is_current(opened, model) else None
+    return model if _is_current(resources, model) else None
 
 
 def encode(model: ScopeModel) -> bytes:
@@ -155,9 +155,9 @@ def _unpack(packed: bytes) -> State:
     return state
 
 
-def _is_current(opened: Resources, model: ScopeModel) -> bool:
+def _is_current(resources: Resources, model: ScopeModel) -> bool:
     """Whether the log still holds everything that the model has learned, in the same order."""
-    with opened.store.read() as session:
+    with resources.store.read() as session:
         row = scopes.find_scope(session, model.scope)
         first = events.find_first_seq(session, model.scope)
     return row is not None and row.generation == model.generation and 0 < first <= model.began + 1
