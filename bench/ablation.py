@@ -23,7 +23,7 @@ from training.evaluation.report import Fit, Readers, first_asked, fresh
 from training.evaluation.views import View
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.mixer import Mixer
-from worker.predictors.ranker import Reader
+from worker.predictors.reader import Reader
 
 CUTS = (1, 5)  # hit@k of each view
 

@@ -22,8 +22,9 @@ from memo.stack.broker import broker_url
 from memo.stack.task_queue import make_app
 from worker.prediction.scope_model import CHUNK, LEARNED, ScopeModel
 from worker.prediction.scope_models import ScopeModels
-from worker.predictors.language_model.language import ModelReader, ModelScores
+from worker.predictors.language_model.language import ModelReader
 from worker.predictors.mixed import MixedPredictor
+from worker.predictors.reader import Scores
 from worker.predictors.serving import BUILTIN, BUILTIN_ADAPTER, Serving
 from worker.resources import Resources
 
@@ -46,8 +47,8 @@ class Timed:
         """Read the next event."""
         self.reader.read(event)
 
-    def scores(self) -> ModelScores:
-        """Return the scores, and note the time that they took."""
+    def scores(self) -> Scores:
+        """What comes next."""
         began = time.perf_counter()
         scores = self.reader.scores()
         self.times.append(time.perf_counter() - began)
@@ -116,8 +117,8 @@ def restart() -> None:
             with opened.write() as session:
                 row = scopes.lock_scope(session, settings.scope)
             first, second = (ScopeModels(context, Serving(settings.model)) for _ in range(2))
-            for streams in (first, second):
-                streams.serving.load()
+            for models in (first, second):
+                models.serving.load()
             anew = seconds(lambda: _catch_up(first, row, opened))
             kept = seconds(first.close)
             again = seconds(lambda: _catch_up(second, row, opened))
@@ -128,13 +129,13 @@ def restart() -> None:
     report.show()
 
 
-def _catch_up(streams: ScopeModels, row: ScopeRow, opened: Store) -> None:
-    stream = streams.of(row, None)
-    while stream.seq < row.last_seq:
+def _catch_up(models: ScopeModels, row: ScopeRow, opened: Store) -> None:
+    model = models.open(row, None)
+    while model.seq < row.last_seq:
         with opened.read() as session:
-            rows = events.find_after(session, stream.scope, stream.seq, CHUNK)
-        for one in rows:
-            stream.learn(one)
+            rows = events.find_after(session, model.scope, model.seq, CHUNK)
+        for event_row in rows:
+            model.learn(event_row)
 
 
 def crowded() -> None:

@@ -23,6 +23,7 @@ from memo.core.settings import DispatchSettings, Settings
 from memo.messaging.message import Publisher
 from memo.stack.task_queue import make_app
 from worker.dispatch.dispatcher import Dispatcher
+from worker.dispatch.handler_queue import IDLE_S
 from worker.effects.machine import Machine
 from worker.resources import Resources
 
@@ -40,8 +41,8 @@ class Still(Machine):
     def battery(self) -> float | None:
         return self.charge
 
-    def stalled(self, what: str) -> float | None:
-        return self.stalls.get(what)
+    def stalled(self, resource: str) -> float | None:
+        return self.stalls.get(resource)
 
     def load(self) -> float:
         return self.loaded
@@ -70,9 +71,14 @@ def under(opened: Resources, *route: str, **given: Any) -> Resources:
 
 
 @contextmanager
-def dispatching(opened: Resources, machine: Machine | None = None) -> Iterator[Dispatcher]:
+def dispatching(
+    opened: Resources,
+    machine: Machine | None = None,
+    idle_s: float = IDLE_S,
+    back_off_s: tuple[float, float] = (0.0, 60.0),
+) -> Iterator[Dispatcher]:
     """A dispatcher whose processes end with the test."""
-    dispatcher = Dispatcher(opened, machine or Still())
+    dispatcher = Dispatcher(opened, machine or Still(), idle_s=idle_s, back_off_s=back_off_s)
     try:
         yield dispatcher
     finally:

@@ -1,1 +1,1 @@
-"""From a window to a prediction, and from a prediction to its effect."""
+"""The worker: from events to predictions, and from predictions to their effects."""

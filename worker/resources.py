@@ -1,4 +1,4 @@
-"""What a worker process holds open: settings, store, publisher, queue. Made once, when the process starts."""
+"""The open resources of a worker process."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -15,7 +15,7 @@ from memo.stack.task_queue import make_app
 
 @dataclass(frozen=True)
 class Resources:
-    """The open things of one process."""
+    """Settings, store, publisher and task queue of one process."""
 
     home: Home
     settings: Settings
@@ -26,7 +26,7 @@ class Resources:
 
 @cache
 def open_resources() -> Resources:
-    """This process's context; never call it before a fork."""
+    """Return this process's resources; never to be called before a fork."""
     home, settings = Home.find(), Settings.load()
     url = broker_url(home, settings)
     return Resources(home, settings, open_store(settings, home), Publisher(url), make_app(url, settings))

@@ -21,7 +21,7 @@ from memo.core.settings import Settings
 from memo.messaging.message import Publisher
 from memo.stack.task_queue import make_app
 from worker.prediction.update import ScopeUpdater
-from worker.predictors.ranker import Reader
+from worker.predictors.reader import Reader
 from worker.predictors.serving import Serving
 from worker.resources import Resources
 
@@ -50,9 +50,9 @@ def opened(database_url: str, redis_url: str, home: Home, monkeypatch: pytest.Mo
     context.store.close()
 
 
-def looker(opened: Resources) -> ScopeUpdater:
+def updater(opened: Resources) -> ScopeUpdater:
     made = ScopeUpdater(opened)
-    made.streams.serving = Alone(opened.settings.model)
+    made.models.serving = Alone(opened.settings.model)
     return made
 
 
@@ -83,35 +83,35 @@ def memo(*words: str) -> Result:
 
 
 def test_a_refused_suggestion_is_said_less_where_it_was_refused(opened: Resources) -> None:
-    one = looker(opened)
+    one = updater(opened)
     happen(opened, "abacabacaba")
-    one.look(SCOPE)
+    one.update(SCOPE)
     first = newest(opened)
     name = first.candidates[0]["action"]["target"][0]
     told = memo("feedback", str(first.id), "never")
     assert told.exit_code == 0 and f"Noted: never to visit {name}.example." in told.output
     happen(opened, "caba")
-    one.look(SCOPE)
+    one.update(SCOPE)
     again = newest(opened)
     assert again.id != first.id and said(again, name) < 0.1 * said(first, name)
     happen(opened, "caba")
-    looker(opened).look(SCOPE)
+    updater(opened).update(SCOPE)
     assert said(newest(opened), name) < 0.1 * said(first, name), "another worker knows it too"
 
 
 def test_answer_survives_a_restart_once(opened: Resources) -> None:
-    one = looker(opened)
+    one = updater(opened)
     happen(opened, "abacabacaba")
-    one.look(SCOPE)
+    one.update(SCOPE)
     memo("feedback", str(newest(opened).id), "no")
     happen(opened, "caba")
-    one.look(SCOPE)
-    one.streams.close()
-    two = looker(opened)
+    one.update(SCOPE)
+    one.models.close()
+    two = updater(opened)
     happen(opened, "caba")
     for each in (one, two):
-        each.look(SCOPE)
-    told = [each.streams.held[SCOPE].predictor.feedback._answers for each in (one, two)]
+        each.update(SCOPE)
+    told = [each.models.held[SCOPE].predictor.feedback._answers for each in (one, two)]
     assert told[0] == told[1] and [sum(counts.values()) for counts in told[0].values()] == [1]
 
 
@@ -120,7 +120,7 @@ def test_answer_skips_context_events(opened: Resources) -> None:
     mark = Event(START + timedelta(minutes=1), Operation.SESSION_START)
     with opened.store.write() as session:
         events.add_events(session, SCOPE, [mark], ["a mark"])
-    looker(opened).look(SCOPE)
+    updater(opened).update(SCOPE)
     row = newest(opened)
     with opened.store.write() as session:
         noted = feedback.add_answer(session, row, row.candidates[0]["action"], Answer.NO)
@@ -130,7 +130,7 @@ def test_answer_skips_context_events(opened: Resources) -> None:
 @pytest.mark.parametrize("words", [["7", "no"], ["1", "no", "--rank", "99"]])
 def test_answer_to_missing_suggestion_is_refused(opened: Resources, words: list[str]) -> None:
     happen(opened, "ab")
-    looker(opened).look(SCOPE)
+    updater(opened).update(SCOPE)
     done = memo("feedback", *words)
     assert done.exit_code != 0 and "memo history" in str(done.exception)
     with opened.store.read() as session:
@@ -140,7 +140,7 @@ def test_answer_to_missing_suggestion_is_refused(opened: Resources, words: list[
 @pytest.mark.parametrize(("text", "left"), [("a.example", 0), ("b.example", 0), ("z.example", 1)])
 def test_forget_deletes_answers_that_name_it(opened: Resources, text: str, left: int) -> None:
     happen(opened, "ababab" + "z" + "ab")
-    looker(opened).look(SCOPE)
+    updater(opened).update(SCOPE)
     row = newest(opened)
     first = next(one["action"] for one in row.candidates if one["action"]["target"] == "a.example")
     with opened.store.write() as session:

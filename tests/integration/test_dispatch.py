@@ -22,6 +22,7 @@ from dispatching import (
     under,
     went,
 )
+from handling import candidate, context
 from sqlalchemy import func, select, update
 from structlog.testing import capture_logs
 
@@ -35,7 +36,7 @@ from memo.core.predictions import HORIZON_S, Answer, Candidate
 from memo.core.settings import Settings
 from memo.protocols import Cost, DispatchContext, Handler
 from worker import handlers as installing
-from worker.handlers import record
+from worker.handlers.record import RecordHandler
 from worker.resources import Resources
 
 RECORDED = "dispatched.jsonl"
@@ -117,7 +118,7 @@ def test_only_the_route_of_the_operation_is_taken(opened: Resources, given: Give
     assert [name for name, _, _ in given] == ["one", "two"]
 
 
-def test_a_handler_is_given_the_first_candidate_and_its_prediction(opened: Resources, given: Given) -> None:
+def test_a_handler_gets_the_first_candidate_and_its_context(opened: Resources, given: Given) -> None:
     now = datetime.now(UTC)
     prediction = predict(opened, "Firefox", 0.75, made_at=now)
     dispatch(under(opened, "one"), prediction)
@@ -172,10 +173,12 @@ def test_a_handler_that_is_not_on_is_counted_and_does_nothing(opened: Resources,
     assert (dry.cost_ms, dry.read_bytes) == (200, 30_000_000)
     other = predict(opened, "b")
     dispatch(under(opened, "costly", on=[], budget_per_hour=1), other)
-    assert stopped_by(opened, other) == "budget: 1 of 1 an hour are spent", "the gates are those of a real go"
+    assert stopped_by(opened, other) == "budget: 1 of 1 attempts an hour are used up", (
+        "the gates are those of a real go"
+    )
 
 
-def test_a_handler_that_is_neither_on_nor_installed_is_passed_over(opened: Resources, given: Given) -> None:
+def test_a_handler_neither_on_nor_installed_is_skipped(opened: Resources, given: Given) -> None:
     dispatch(under(opened, "unknown", "one", on=["one"]), predict(opened))
     assert went(opened) == [("one", "done")]
 
@@ -191,9 +194,7 @@ def test_the_default_route_logs_and_records(opened: Resources, home: Home) -> No
 
 
 @pytest.mark.parametrize("missing", ["unknown", "damaged"])
-def test_a_handler_that_fails_is_a_failed_row_and_the_next_one_runs(
-    opened: Resources, given: Given, missing: str
-) -> None:
+def test_a_handler_that_fails_is_recorded_and_the_next_runs(opened: Resources, given: Given, missing: str) -> None:
     prediction = predict(opened)
     with capture_logs() as logs:
         dispatch(under(opened, "failing", missing, "choosy", "one"), prediction)
@@ -305,16 +306,16 @@ def test_an_answer_in_a_result_is_feedback(opened: Resources, given: Given) -> N
 
 def test_a_handler_that_turned_itself_off_rests(opened: Resources, given: Given) -> None:
     with opened.store.write() as session:
-        handlers.record_rest(session, SCOPE, "costly", "its last 20 goes cost 5.0 s and saved 1.0 s")
+        handlers.record_rest(session, SCOPE, "costly", "its last 20 attempts cost 5.0 s and saved 1.0 s")
     stopped = predict(opened)
     dispatch(under(opened, "costly", "two"), stopped)
     assert went(opened, stopped) == [("costly", "stopped"), ("two", "done")]
-    assert rows(opened)[0].detail.startswith("off: its last 20 goes cost 5.0 s and saved 1.0 s; again from 20")
+    assert rows(opened)[0].detail.startswith("off: its last 20 attempts cost 5.0 s and saved 1.0 s; on again at 20")
     dispatch(under(opened, "costly"), predict(opened, scope="bob@host"))
     assert [name for name, _, _ in given] == ["two", "costly"], "another person's may pay"
 
 
-def test_the_cooldown_gate_holds_for_one_action_of_one_handler_and_scope(opened: Resources, given: Given) -> None:
+def test_cooldown_holds_for_one_action_handler_and_scope(opened: Resources, given: Given) -> None:
     first, again, another, elsewhere = (
         predict(opened),
         predict(opened),
@@ -334,7 +335,7 @@ def test_the_cooldown_gate_holds_for_one_action_of_one_handler_and_scope(opened:
     assert [name for name, _, _ in given] == ["one", "one", "one", "two", "one"]
 
 
-def test_what_was_prepared_is_not_prepared_again_while_it_may_come(opened: Resources, given: Given) -> None:
+def test_cooldown_of_a_costly_handler_lasts_until_it_is_due(opened: Resources, given: Given) -> None:
     patient = under(opened, "costly", "one", cooldown_s=0)
     dispatch(patient, predict(opened))
     again = predict(opened)
@@ -347,7 +348,7 @@ def test_what_was_prepared_is_not_prepared_again_while_it_may_come(opened: Resou
     assert [name for name, _, _ in given].count("costly") == 2, "once it came, it may be prepared again"
 
 
-def test_the_budget_gate_counts_the_goes_of_a_handler_in_an_hour(opened: Resources, given: Given) -> None:
+def test_budget_counts_the_attempts_of_a_handler_in_an_hour(opened: Resources, given: Given) -> None:
     limited = under(opened, "one", "two", budget_per_hour=2)
     first, second, third, elsewhere = (
         predict(opened, "a"),
@@ -357,7 +358,7 @@ def test_the_budget_gate_counts_the_goes_of_a_handler_in_an_hour(opened: Resourc
     )
     for prediction in (first, second, third, elsewhere):
         dispatch(limited, prediction)
-    assert {row.detail for row in rows(opened, third)} == {"budget: 2 of 2 an hour are spent"}
+    assert {row.detail for row in rows(opened, third)} == {"budget: 2 of 2 attempts an hour are used up"}
     assert {context.prediction_id for _, _, context in given} == {first, second, elsewhere}
     with opened.store.write() as session:
         session.execute(update(DispatchRow).values(at=datetime.now(UTC) - timedelta(minutes=61)))
@@ -366,11 +367,11 @@ def test_the_budget_gate_counts_the_goes_of_a_handler_in_an_hour(opened: Resourc
     assert went(opened, later) == [("one", "done"), ("two", "done")]
 
 
-def test_a_handler_may_want_fewer_goes_an_hour(opened: Resources, given: Given) -> None:
+def test_a_handler_may_allow_itself_fewer_attempts(opened: Resources, given: Given) -> None:
     first, second = predict(opened, "a"), predict(opened, "b")
     for prediction in (first, second):
         dispatch(under(opened, "rare"), prediction)
-    assert stopped_by(opened, second) == "budget: 1 of 1 an hour are spent"
+    assert stopped_by(opened, second) == "budget: 1 of 1 attempts an hour are used up"
 
 
 def test_the_budget_gate_counts_what_is_read(opened: Resources, given: Given) -> None:
@@ -393,7 +394,7 @@ def hits(opened: Resources, number: int, gain_s: float | None, ago: timedelta = 
         session.execute(update(DispatchRow).where(DispatchRow.id > before).values(**values))
 
 
-def test_the_value_gate_lets_only_the_likely_pass_until_hits_are_known(opened: Resources, given: Given) -> None:
+def test_value_passes_only_the_likely_until_hits_are_known(opened: Resources, given: Given) -> None:
     hits(opened, 2, gain_s=9.0)
     unlikely = predict(opened, probability=0.59)
     dispatch(under(opened, "costly", "noticed", "one"), unlikely)
@@ -409,9 +410,7 @@ def test_the_value_gate_lets_only_the_likely_pass_until_hits_are_known(opened: R
     assert rows(opened)[-1].status == "done"
 
 
-def test_a_hit_of_which_nobody_knows_what_it_saved_is_known_only_where_attention_is_all_it_costs(
-    opened: Resources, given: Given
-) -> None:
+def test_value_counts_hits_without_savings_if_cost_is_attention(opened: Resources, given: Given) -> None:
     hits(opened, 3, None)
     with opened.store.write() as session:
         session.execute(update(DispatchRow).values(handler="noticed"))
@@ -463,7 +462,7 @@ def test_gates_of_the_machine_are_asked(opened: Resources, given: Given) -> None
     assert [row.detail.partition(":")[0] for row in rows(opened)[:2]] == ["battery", "full screen"]
 
 
-def test_gates_are_asked_in_their_order_and_the_first_objection_counts(opened: Resources, given: Given) -> None:
+def test_gates_are_asked_in_order_and_the_first_objects(opened: Resources, given: Given) -> None:
     dispatch(under(opened, "one"), predict(opened))
     all_object = under(opened, "one", cooldown_s=60, budget_per_hour=0)
     by = []
@@ -521,11 +520,10 @@ def test_record_appends_to_a_file_that_only_its_owner_can_read(opened: Resources
     assert stat.S_IMODE((home.root / RECORDED).stat().st_mode) == 0o600
 
 
-def test_record_sets_a_full_file_aside(opened: Resources, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record, "MAX_BYTES", 10)
-    predictions = [predict(opened, target) for target in "abc"]
-    for prediction in predictions:
-        dispatch(under(opened, "record"), prediction)
-    assert [line["prediction"] for line in lines(home)] == predictions[-1:]
+def test_record_sets_a_full_file_aside(opened: Resources, home: Home) -> None:
+    handler = RecordHandler(opened.settings, home, max_bytes=10)
+    for number, target in enumerate("abc"):
+        handler.handle(candidate(Operation.PROCESS_START, target), context(prediction_id=number))
+    assert [line["prediction"] for line in lines(home)] == [2]
     aside = (home.root / f"{RECORDED}.1").read_text("utf-8")
-    assert json.loads(aside)["prediction"] == predictions[1]
+    assert json.loads(aside)["prediction"] == 1

@@ -15,8 +15,7 @@ from memo.core.errors import UsageError
 from memo.core.events import Operation
 from memo.core.paths import Home
 from memo.core.settings import ExecSettings, Settings
-from worker.handlers import exec as module
-from worker.handlers.exec import ENVIRONMENT, ExecHandler, ProgramFailed
+from worker.handlers.exec import ENVIRONMENT, LIMIT_S, ExecHandler, ProgramFailed
 
 START = Operation.PROCESS_START
 KEEPS = """
@@ -29,12 +28,12 @@ with open(sys.argv[1], "w") as file:
 """
 
 
-def handler(home: Home, *command: str) -> ExecHandler:
-    return ExecHandler(Settings(scope=SCOPE, exec=ExecSettings(command=list(command))), home)
+def handler(home: Home, *command: str, limit_s: float = LIMIT_S) -> ExecHandler:
+    return ExecHandler(Settings(scope=SCOPE, exec=ExecSettings(command=list(command))), home, limit_s)
 
 
 @pytest.mark.parametrize("name", ["plain", *HOSTILE])
-def test_a_program_gets_json_on_its_input_and_nothing_on_its_command_line(
+def test_a_program_gets_json_on_its_standard_input_only(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -50,13 +49,11 @@ def test_a_program_gets_json_on_its_input_and_nothing_on_its_command_line(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["kept.json"], "nothing was run"
 
 
-def test_a_program_that_takes_too_long_is_ended_with_all_it_started(
-    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "LIMIT_S", 1.0)
+def test_a_program_that_takes_too_long_is_killed_as_a_group(home: Home, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
-    with pytest.raises(ProgramFailed, match="ran for 1 s"):
-        handler(home, "/bin/sh", "-c", f"sleep 1000 & echo $! > {pid}; wait").handle(candidate(START, "x"), context())
+    made = handler(home, "/bin/sh", "-c", f"sleep 1000 & echo $! > {pid}; wait", limit_s=1.0)
+    with pytest.raises(ProgramFailed, match="killed after 1 s"):
+        made.handle(candidate(START, "x"), context())
     until("its child has ended", lambda: not _lives(int(pid.read_text())))
 
 
@@ -71,7 +68,7 @@ def test_a_program_that_reads_nothing_is_no_failure(home: Home) -> None:
     assert handler(home, "/bin/true").handle(candidate(START, "x" * 4_000), context()) == {"status": 0}
 
 
-def test_failures_are_said_in_a_sentence(home: Home, tmp_path: Path) -> None:
+def test_failures_are_sentences(home: Home, tmp_path: Path) -> None:
     with pytest.raises(ProgramFailed, match="status 3"):
         handler(home, "/bin/sh", "-c", "exit 3").handle(candidate(START, "x"), context())
     with pytest.raises(ProgramFailed, match="No such file"):

@@ -354,14 +354,14 @@ def names(opened: Resources) -> set[str]:
 
 def test_worker_after_forget_predicts_without_it(opened: Resources) -> None:
     looker, serving = ScopeUpdater(opened), Alone(opened)
-    looker.streams.serving = serving
+    looker.models.serving = serving
     for one in (VISIT, FOCUS, VISIT, FOCUS):
         happen(opened.store, [one])
-        looker.look(SCOPE)
+        looker.update(SCOPE)
     assert VISIT.target in names(opened)
     forget(opened.store, ForgetQuery(site="shop.example"))
     happen(opened.store, [FOCUS])
-    looker.look(SCOPE)
+    looker.update(SCOPE)
     assert names(opened) == {"Inbox"}
     assert serving.weights == [None, None], "weights that learned from it begin by hand"
 
@@ -372,12 +372,12 @@ def test_worker_during_forget_writes_nothing(opened: Resources) -> None:
             forget(opened.store, forgets.pop())
 
     looker, forgets = ScopeUpdater(opened), list[ForgetQuery]()
-    looker.streams.serving = Alone(opened, once)
+    looker.models.serving = Alone(opened, once)
     happen(opened.store, [VISIT, FOCUS, VISIT, FOCUS])
     forgets.append(ForgetQuery(site="shop.example"))
-    looker.look(SCOPE)
+    looker.update(SCOPE)
     assert left(opened.store, PredictionRow) == [] and left(opened.store, CheckpointRow, "scope") == []
-    looker.look(SCOPE)
+    looker.update(SCOPE)
     assert names(opened) == {"Inbox"}
 
 
@@ -456,13 +456,13 @@ def test_retention_deletes_the_oldest_first(store: Store, pruned: str) -> None:
 
 def test_retention_keeps_open_predictions_settled_later(opened: Resources) -> None:
     looker = ScopeUpdater(opened)
-    looker.streams.serving = Alone(opened)
+    looker.models.serving = Alone(opened)
     for one in (FOCUS, VISIT, START_OF):
         happen(opened.store, [one])
-        looker.look(SCOPE)
+        looker.update(SCOPE)
     retention.prune(opened.store, datetime(2000, 1, 1, tzinfo=UTC), START + timedelta(minutes=1, seconds=30), 0)
     happen(opened.store, [FOCUS])
-    looker.look(SCOPE)
+    looker.update(SCOPE)
     with opened.store.read() as session:
         rows = session.scalars(select(PredictionRow).order_by(PredictionRow.id)).all()
         assert [row.outcome_target for row in rows] == ["Inbox", None]

@@ -15,7 +15,7 @@ from xserver import new_desktop
 from worker.effects.machine import Machine
 
 
-def test_a_window_that_fills_the_screen_is_seen_while_it_is_in_front(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_screen_window_is_seen_while_in_front(monkeypatch: pytest.MonkeyPatch) -> None:
     with new_desktop() as desktop:
         monkeypatch.setenv("DISPLAY", desktop.display)
         assert Machine().full_screen() is False

@@ -17,7 +17,7 @@ from watched import until
 from db.dispatch import dispatches
 from memo.core.events import Operation
 from memo.core.paths import Home
-from worker.dispatch import handler_process, handler_queue
+from worker.dispatch.handler_queue import LENGTH
 from worker.resources import Resources
 
 CODE = '''
@@ -82,12 +82,11 @@ class Slow(Double):
 def opened(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Resources]:
     names = {name: name.capitalize() for name in ("double", "hasty", "broken", "slow")}
     install(tmp_path, monkeypatch, "doubles", CODE, **names)
-    monkeypatch.setattr(handler_process, "BACK_OFF_S", 0.0)
     with opened_store(home.database_url, home) as context:
         yield context
 
 
-def test_a_slow_handler_acts_in_a_process_of_its_own_which_lives_on(opened: Resources) -> None:
+def test_a_slow_handler_acts_in_a_process_that_lives_on(opened: Resources) -> None:
     with dispatching(under(opened, "double")) as dispatcher:
         for word in ("one", "two"):
             dispatcher.dispatch(predict(opened, word))
@@ -95,7 +94,7 @@ def test_a_slow_handler_acts_in_a_process_of_its_own_which_lives_on(opened: Reso
         first, second = rows(opened)
         assert first.status == second.status == "done"
         assert first.result and second.result
-        assert first.result["pid"] == second.result["pid"] == dispatcher.lanes["double"].hand.pid != os.getpid()
+        assert first.result["pid"] == second.result["pid"] == dispatcher.queues["double"].process.pid != os.getpid()
         assert first.result["word"] == "one" and first.until
         assert first.result["until"] == first.until.isoformat()
     assert not psutil.pid_exists(first.result["pid"]), "it ends with the dispatcher"
@@ -111,9 +110,7 @@ def test_a_slow_handler_acts_in_a_process_of_its_own_which_lives_on(opened: Reso
         ("none", "TypeError: handle returned NoneType, not a dict"),
     ],
 )
-def test_what_fails_in_a_process_is_written_down_and_the_next_go_is_made(
-    opened: Resources, word: str, detail: str
-) -> None:
+def test_a_failure_in_a_process_is_recorded_and_the_next_runs(opened: Resources, word: str, detail: str) -> None:
     with dispatching(under(opened, "double", "record")) as dispatcher, capture_logs() as logs:
         bad, good = predict(opened, word), predict(opened, "fine")
         for prediction in (bad, good):
@@ -129,7 +126,7 @@ def test_what_fails_in_a_process_is_written_down_and_the_next_go_is_made(
     ]
 
 
-def test_what_a_handler_prints_reaches_nobody_and_it_reads_nothing(opened: Resources) -> None:
+def test_a_handlers_output_is_discarded_and_its_input_empty(opened: Resources) -> None:
     with dispatching(under(opened, "double")) as dispatcher:
         for word in ("print", "read"):
             dispatcher.dispatch(predict(opened, word))
@@ -139,7 +136,7 @@ def test_what_a_handler_prints_reaches_nobody_and_it_reads_nothing(opened: Resou
     assert read.result == {"read": ""}
 
 
-def test_a_result_says_what_the_go_did_cost(opened: Resources) -> None:
+def test_a_result_says_what_the_attempt_cost(opened: Resources) -> None:
     with dispatching(under(opened, "double")) as dispatcher:
         dispatcher.dispatch(predict(opened, "costly"))
         dispatcher.join()
@@ -148,11 +145,11 @@ def test_a_result_says_what_the_go_did_cost(opened: Resources) -> None:
     assert row.result and row.result["x"] == "\ud800"
 
 
-def test_a_go_that_takes_too_long_is_killed(opened: Resources) -> None:
+def test_an_attempt_that_takes_too_long_is_killed(opened: Resources) -> None:
     with dispatching(under(opened, "hasty")) as dispatcher:
         dispatcher.dispatch(predict(opened, "fine"))
         dispatcher.join()
-        pid = dispatcher.lanes["hasty"].hand.pid
+        pid = dispatcher.queues["hasty"].process.pid
         assert pid
         dispatcher.dispatch(predict(opened, "sleep"))
         dispatcher.join()
@@ -165,37 +162,34 @@ def test_a_go_that_takes_too_long_is_killed(opened: Resources) -> None:
     ]
 
 
-def test_after_a_death_it_rests_longer_each_time(opened: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handler_process, "BACK_OFF_S", 100.0)
-    monkeypatch.setattr(handler_process, "LONGEST_S", 1_000.0)
-    with dispatching(under(opened, "double")) as dispatcher:
+def test_a_process_that_dies_backs_off_longer_each_time(opened: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+    with dispatching(under(opened, "double"), back_off_s=(100.0, 1_000.0)) as dispatcher:
         for word in ("crash", "fine"):
             dispatcher.dispatch(predict(opened, word))
         dispatcher.join()
-        hand = dispatcher.lanes["double"].hand
-        assert 0 < hand.rest_s <= 100
-        monkeypatch.setattr(hand, "_again_at", time.monotonic())
+        process = dispatcher.queues["double"].process
+        assert 0 < process.rest_s <= 100
+        monkeypatch.setattr(process, "_again_at", time.monotonic())
         dispatcher.dispatch(predict(opened, "crash"))
         dispatcher.join()
-        assert 100 < hand.rest_s <= 200
+        assert 100 < process.rest_s <= 200
     first, second, third = rows(opened)
     assert (first.status, second.status, third.status) == ("failed", "stopped", "failed")
     assert second.detail.startswith("back-off: its process died, another one is started in ")
 
 
-def test_a_handler_that_can_not_begin_says_why(opened: Resources) -> None:
+def test_a_handler_that_cannot_start_says_why(opened: Resources) -> None:
     with dispatching(under(opened, "broken")) as dispatcher:
         dispatcher.dispatch(predict(opened))
     [row] = rows(opened)
     assert (row.status, row.detail) == ("failed", "RuntimeError: no library")
 
 
-def test_a_process_ends_after_a_time_without_a_go(opened: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handler_queue, "IDLE_S", 0.2)
-    with dispatching(under(opened, "double")) as dispatcher:
+def test_a_process_ends_when_idle(opened: Resources) -> None:
+    with dispatching(under(opened, "double"), idle_s=0.2) as dispatcher:
         dispatcher.dispatch(predict(opened, "one"))
         dispatcher.join()
-        until("the process ends", lambda: dispatcher.lanes["double"].hand.pid is None)
+        until("the process ends", lambda: dispatcher.queues["double"].process.pid is None)
         dispatcher.dispatch(predict(opened, "two"))
     one, two = rows(opened)
     assert one.result and two.result and one.result["pid"] != two.result["pid"]
@@ -205,11 +199,11 @@ def test_a_dry_handler_has_no_process(opened: Resources) -> None:
     with dispatching(under(opened, "double", on=[])) as dispatcher:
         dispatcher.dispatch(predict(opened, "crash"))
         dispatcher.join()
-        assert dispatcher.lanes["double"].hand.pid is None
+        assert dispatcher.queues["double"].process.pid is None
     assert went(opened) == [("double", "dry")]
 
 
-def test_what_gates_stop_is_written_down_while_predictions_keep_coming(opened: Resources) -> None:
+def test_stopped_attempts_are_recorded_during_a_burst(opened: Resources) -> None:
     with dispatching(under(opened, "double", cooldown_s=3600)) as dispatcher:
         dispatcher.dispatch(predict(opened, "again"))
         dispatcher.join()
@@ -227,33 +221,33 @@ def test_expire_is_given_the_result(opened: Resources, home: Home) -> None:
         dispatcher.dispatch(predict(opened, "one"))
         dispatcher.join()
         [row] = rows(opened)
-        assert row.result and dispatcher.lanes["double"].expire(row.result)
+        assert row.result and dispatcher.queues["double"].expire(row.result)
     assert json.loads((home.root / "expired.jsonl").read_text()) == row.result
 
 
-def test_a_handler_that_is_stuck_delays_no_other(opened: Resources) -> None:
+def test_a_handler_that_hangs_delays_no_other(opened: Resources) -> None:
     """Not in its go and not in its answers either; what comes while too many wait is written down."""
-    number = handler_queue.LENGTH + 5
+    number = LENGTH + 5
     with dispatching(under(opened, "record", "hasty", "slow", cooldown_s=0)) as dispatcher:
         for nth in range(number):
             dispatcher.dispatch(predict(opened, f"app {nth}" if nth else "sleep"))
         recorded = [row for row in rows(opened) if row.handler == "record"]
         assert [row.status for row in recorded] == ["done"] * number, "all of them, while the others are stuck"
         overrun = [row for row in rows(opened) if row.handler == "slow"]
-        assert {row.status for row in overrun} == {"overrun"} and len(overrun) == number - handler_queue.LENGTH - 1
-        assert overrun[0].detail == f"{handler_queue.LENGTH} predictions wait for it"
-        dispatcher.lanes["hasty"].join()
+        assert {row.status for row in overrun} == {"overrun"} and len(overrun) == number - LENGTH - 1
+        assert overrun[0].detail == f"{LENGTH} predictions wait for it"
+        dispatcher.queues["hasty"].join()
         assert all(row.status in ("done", "failed", "overrun") for row in rows(opened) if row.handler == "hasty")
-        del dispatcher.lanes["slow"]  # its thread sleeps on, and ends with the process
+        del dispatcher.queues["slow"]  # its thread sleeps on, and ends with the process
 
 
 def test_the_process_ends_with_its_dispatcher_however_that_dies(home: Home, opened: Resources) -> None:
     code = (
         "import os, signal, sys, threading\n"
         "from worker.dispatch.handler_process import HandlerProcess\n"
-        "hand = HandlerProcess('double')\n"
-        "hand._start()\n"
-        "print(hand.pid, flush=True)\n"
+        "process = HandlerProcess('double')\n"
+        "process._start()\n"
+        "print(process.pid, flush=True)\n"
         "sys.stdin.read()\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from stack import MEMO, WAIT_S
+from stack import MEMO
+from waiting import WAIT_S
 
 from memo.core.paths import Home
 from memo.stack.process_specs import BROKER, PARTS

@@ -12,7 +12,8 @@ from data.synthetic.people import SAMPLE_START, person, stream
 from memo.core.errors import MemoError
 from memo.core.events import CONTEXT, Event
 from worker.predictors.language_model.label_coding import Coder
-from worker.predictors.language_model.language import BUILTIN, CONTEXT_TOKENS, LanguageModel, ModelReader, ModelScores
+from worker.predictors.language_model.language import BUILTIN, CONTEXT_TOKENS, LanguageModel, ModelReader
+from worker.predictors.reader import Scores
 from worker.predictors.serving import BUILTIN_ADAPTER
 
 EVENTS = stream(person(1), 2, SAMPLE_START)[:450]
@@ -23,13 +24,13 @@ def model() -> LanguageModel:
     return LanguageModel.load("builtin", "cpu", 1)
 
 
-def fed(reader: ModelReader, events: list[Event]) -> ModelScores:
+def fed(reader: ModelReader, events: list[Event]) -> Scores:
     for event in events:
         reader.read(event)
     return reader.scores()
 
 
-def agree(one: ModelScores, other: ModelScores) -> None:
+def agree(one: Scores, other: Scores) -> None:
     assert one.actions == pytest.approx(other.actions, abs=1e-4)
     assert one.new == pytest.approx(other.new, abs=1e-4)
 
@@ -55,7 +56,7 @@ def test_the_cache_says_what_a_full_pass_says(model: LanguageModel) -> None:
     coder = Coder(model.words)
     tokens = [token for event in events for token in coder.write(event).tokens]
     whole = model.next(tokens, None, coder.columns[: len(coder.actions) + 1], None)
-    agree(said, ModelScores(dict(zip(coder.actions, whole[1:], strict=True)), whole[0]))
+    agree(said, Scores(dict(zip(coder.actions, whole[1:], strict=True)), whole[0]))
 
 
 def test_the_context_is_bounded_and_holds_the_newest(model: LanguageModel) -> None:
@@ -72,7 +73,7 @@ def test_probabilities_are_whole_and_scores_of_nothing_are_empty(model: Language
 
     said = fed(model.reader(), EVENTS[:200])
     assert sum(map(math.exp, [*said.actions.values(), said.new])) == pytest.approx(1, abs=1e-5)
-    assert model.reader().scores() == ModelScores()
+    assert model.reader().scores() == Scores()
 
 
 def test_adapters_share_the_base_and_do_not_mix() -> None:

@@ -147,7 +147,7 @@ def test_what_others_can_change_is_not_started(
     remember(settings, home, candidate(START, "notes"))
     assert launcher.command(candidate(START, "notes"), SCOPE) == [str(folder / "bin/notes")]
     places[open_to_others].chmod(0o777)
-    with pytest.raises(NotStarted, match="others"):
+    with pytest.raises(NotStarted, match="other users"):
         launcher.command(candidate(START, "notes"), SCOPE)
 
 
@@ -164,7 +164,7 @@ def test_a_program_that_was_seen_running_is_started_by_its_path(
 
 
 @pytest.mark.parametrize("said", ["", "/usr/bin/id"], ids=["upcoming, which says nothing of it", "another one"])
-def test_the_program_is_the_one_that_was_seen_whatever_the_prediction_says(
+def test_the_program_started_is_the_one_that_was_seen(
     launcher: Launcher, settings: Settings, home: Home, folder: Path, said: str
 ) -> None:
     path = str(program(folder, "own"))

@@ -25,7 +25,7 @@ from db.intake import events, launches
 from db.models import DispatchRow, HandlerRow, LaunchRow
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
-from worker.dispatch import payoff
+from worker.dispatch.payoff import JUDGED, judge
 from worker.resources import Resources
 
 CODE = """
@@ -68,9 +68,9 @@ def opened(database_url: str, home: Home, tmp_path: Path, monkeypatch: pytest.Mo
         yield context
 
 
-def settle(opened: Resources) -> None:
+def settle(opened: Resources, judged: int = JUDGED) -> None:
     with dispatching(opened) as dispatcher:
-        dispatcher.settle()
+        dispatcher.settle(judged)
 
 
 def over(opened: Resources) -> None:
@@ -150,7 +150,7 @@ def test_a_handler_in_a_process_takes_back_too(opened: Resources, home: Home) ->
 
 
 @pytest.mark.parametrize(("ms", "cold", "gain"), [(400.0, True, 0.6), (400.0, False, 0.0), (None, True, None)])
-def test_what_a_preloaded_launch_saved_is_measured_once_it_is_known(
+def test_savings_of_a_preloaded_launch_are_measured_when_known(
     opened: Resources, ms: float | None, cold: bool, gain: float | None
 ) -> None:
     on = under(opened, "paying")
@@ -216,10 +216,7 @@ def test_as_much_of_the_waste_counts_as_of_the_hits_is_known(opened: Resources) 
         assert ledger.find_last_balance(session, SCOPE, "unproven", None, 4).cost_s == 4 * 0.5, "all of them waste"
 
 
-def test_a_hit_that_had_nothing_to_do_is_no_hit_of_which_something_is_known(
-    opened: Resources, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(payoff, "GOES", 8)
+def test_a_hit_that_had_nothing_to_do_saved_nothing(opened: Resources) -> None:
     on = under(opened, "unproven")
     for app in "abcdefgh":
         dispatch(on, predict(opened, app))
@@ -227,41 +224,38 @@ def test_a_hit_that_had_nothing_to_do_is_no_hit_of_which_something_is_known(
     with opened.store.write() as session:
         for row, (outcome, gain) in zip(rows(opened), came, strict=True):
             session.execute(update(DispatchRow).where(DispatchRow.id == row.id).values(outcome=outcome, gain_s=gain))
-        payoff.judge(session, {(SCOPE, "unproven")})
+        judge(session, {(SCOPE, "unproven")}, judged=8)
         assert not handlers.find_all_resting(session, SCOPE), "nobody knows yet whether it pays"
         session.execute(
             update(DispatchRow).where(DispatchRow.gain_s.is_(None), DispatchRow.outcome == "hit").values(gain_s=0.0)
         )
-        payoff.judge(session, {(SCOPE, "unproven")})
+        judge(session, {(SCOPE, "unproven")}, judged=8)
         [resting] = handlers.find_all_resting(session, SCOPE)
-    assert resting["reason"] == "its last 8 goes cost 4.0 s and saved 0.0 s", "all was there anyway, or never came"
+    assert resting["reason"] == "its last 8 attempts cost 4.0 s and saved 0.0 s", "all was there anyway, or never came"
 
 
-def test_a_handler_that_does_not_pay_turns_itself_off_and_says_so_once(
-    opened: Resources, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(payoff, "GOES", 4)
+def test_a_handler_that_does_not_pay_is_turned_off_once(opened: Resources) -> None:
     on, alone = under(opened, "paying", "unproven"), under(opened, "unproven")
 
     def four_goes(on: Resources, names: str, came: str) -> None:
         for app in names:
             dispatch(on, predict(opened, app))
         happen(opened, *came)
-        settle(on)
+        settle(on, judged=4)
         over(opened)
-        settle(on)
+        settle(on, judged=4)
 
     with capture_logs() as logs:
         four_goes(on, "abcd", "a")  # of the one, 2.0 s saved and as much spent; of the other, nobody knows
         four_goes(alone, "efgh", "e")
         assert logs == []
         four_goes(alone, "ijkl", "")
-        settle(on)
+        settle(on, judged=4)
     [said] = [entry for entry in logs if entry["log_level"] == "warning"]
-    assert (said["handler"], said["reason"]) == ("unproven", "its last 4 goes cost 2.0 s and saved 0.0 s")
+    assert (said["handler"], said["reason"]) == ("unproven", "its last 4 attempts cost 2.0 s and saved 0.0 s")
     stopped = predict(opened, "z")
     dispatch(under(opened, "unproven"), stopped)
-    assert stopped_by(opened, stopped).startswith("off: its last 4 goes cost 2.0 s and saved 0.0 s; again from 20")
+    assert stopped_by(opened, stopped).startswith("off: its last 4 attempts cost 2.0 s and saved 0.0 s; on again at 20")
     with opened.store.read() as session:
         assert [one["handler"] for one in handlers.find_all_resting(session, SCOPE)] == ["unproven"]
 
@@ -278,23 +272,22 @@ def test_each_rest_is_longer_until_it_paid(opened: Resources) -> None:
     assert rest() == timedelta(hours=1)
 
 
-def test_after_its_rest_it_is_judged_by_new_goes_alone(opened: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(payoff, "GOES", 2)
+def test_after_its_rest_only_new_attempts_are_judged(opened: Resources) -> None:
     on = under(opened, "unproven")
     for app in "ab":
         dispatch(on, predict(opened, app))
     over(opened)
-    settle(on)
+    settle(on, judged=2)
     with opened.store.write() as session:
         session.execute(update(HandlerRow).values(until=datetime.now(UTC)))
     dispatch(on, predict(opened, "c"))
     over(opened)
-    settle(on)
+    settle(on, judged=2)
     with opened.store.read() as session:
         assert not handlers.find_all_resting(session, SCOPE)
     dispatch(on, predict(opened, "d"))
     over(opened)
-    settle(on)
+    settle(on, judged=2)
     with opened.store.read() as session:
         row = handlers.find_resting(session, SCOPE, "unproven")
     assert row and (row.times, row.until - row.since) == (2, timedelta(hours=2))

@@ -3,9 +3,9 @@ from datetime import UTC, datetime
 from threading import Event as Flag
 
 from memo.core.events import Action, Event, Operation
-from worker.predictors.language_model.language import ModelScores
 from worker.predictors.language_model.time_limited_reader import TimeLimitedReader
 from worker.predictors.mixed import MixedPredictor
+from worker.predictors.reader import Scores
 
 A = Action(Operation.PROCESS_START, "a")
 EVENT = Event(datetime(2026, 3, 2, 9, tzinfo=UTC), A.operation, A.target)
@@ -21,9 +21,9 @@ class Slow:
     def read(self, event: Event) -> None:
         self.read_so_far += 1
 
-    def scores(self) -> ModelScores:
+    def scores(self) -> Scores:
         self.may.wait(30)
-        return ModelScores({A: -0.1}, -2.0)
+        return Scores({A: -0.1}, -2.0)
 
 
 def test_one_in_time_is_heard() -> None:
@@ -32,7 +32,7 @@ def test_one_in_time_is_heard() -> None:
     patient = TimeLimitedReader(slow, limit_s=30)
     for reads in (1, 2):
         patient.read(EVENT)
-        assert patient.scores() == ModelScores({A: -0.1}, -2.0)
+        assert patient.scores() == Scores({A: -0.1}, -2.0)
         assert slow.read_so_far == reads
     assert patient.late == 0
 
@@ -54,7 +54,7 @@ def test_one_that_is_late_is_counted_and_heard_again_later() -> None:
 
 def test_one_that_fails_is_asked_no_more_and_history_answers() -> None:
     class Broken(Slow):
-        def scores(self) -> ModelScores:
+        def scores(self) -> Scores:
             raise RuntimeError("broken")
 
     broken = Broken()

@@ -234,7 +234,7 @@ def test_an_app_of_which_nothing_is_known_takes_no_go_from_one_that_is_known(dat
         dry = under(opened, "preload_app", on=[], upcoming={Operation.PROCESS_START: ["preload_app"]})
         unknown = predict(opened, "unknown")
         dispatch(dry, unknown)
-        assert stopped_by(opened, unknown) == "nothing to do: no launch of it was looked at yet"
+        assert stopped_by(opened, unknown) == "nothing to do: none of its launches was observed yet"
         store_launch_set(opened.store, learned)
         both = predict(opened, "unknown", 0.95, upcoming=[(APP, 0.85)])
         dispatch(dry, both)

@@ -18,7 +18,7 @@ START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 def judged(names: str) -> list[Judged]:
     events = [Event(START + timedelta(seconds=n), Operation.PROCESS_START, name) for n, name in enumerate(names)]
     asked = questions.from_events(events, 3, "en")
-    return evaluate.chrono(ScriptedPredictor(), asked, 0, lambda _done, _total: None)
+    return evaluate.ask_in_order(ScriptedPredictor(), asked, 0, lambda _done, _total: None)
 
 
 def test_a_picture_is_drawn(tmp_path: Path) -> None:

@@ -19,11 +19,11 @@ from memo.core.events import Operation
 from memo.core.grammar import MAX_TEXT
 from memo.core.paths import Home
 from memo.core.settings import Settings, WebhookSettings
-from worker.handlers import webhook
 from worker.handlers.payload import SCHEMA
 from worker.handlers.webhook import NotSent, WebhookHandler
 
 SECRET = "a secret of enough length"
+PAUSES_S = (0.01, 0.01, 0.0)
 START = Operation.PROCESS_START
 SCHEMA_FILE = Path(__file__).parents[2] / "docs" / "schemas" / f"{SCHEMA}.json"
 VALIDATOR = Draft202012Validator(json.loads(SCHEMA_FILE.read_text()))
@@ -35,14 +35,9 @@ def web() -> Iterator[Web]:
         yield made
 
 
-@pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhook, "PAUSES_S", (0.01, 0.01, 0.0))
-    monkeypatch.setattr(webhook, "ANSWER_S", 1.0)
-
-
-def handler(url: str, home: Home) -> WebhookHandler:
-    return WebhookHandler(Settings(scope=SCOPE, webhook=WebhookSettings(url=url, secret=SecretStr(SECRET))), home)
+def handler(url: str, home: Home, answer_s: float = 1.0) -> WebhookHandler:
+    settings = Settings(scope=SCOPE, webhook=WebhookSettings(url=url, secret=SecretStr(SECRET)))
+    return WebhookHandler(settings, home, answer_s, PAUSES_S)
 
 
 def test_a_candidate_is_posted_and_its_signature_can_be_checked(web: Web, home: Home) -> None:
@@ -75,7 +70,7 @@ def test_by_tls_only_to_a_server_that_is_known(home: Home, tmp_path: Path, monke
         assert len(web.sent) == 1
 
 
-def test_a_busy_server_is_asked_again_a_bounded_number_of_times(web: Web, home: Home) -> None:
+def test_a_busy_server_is_retried_a_few_times(web: Web, home: Home) -> None:
     web.answers = [503, 500, 200]
     assert handler(web.url, home).handle(candidate(START, "Firefox"), context()) == {"status": 200}
     assert len({sent.body for sent in web.sent}) == 1, "the same each time"
@@ -83,11 +78,11 @@ def test_a_busy_server_is_asked_again_a_bounded_number_of_times(web: Web, home: 
     web.headers = {"Retry-After": "3600"}
     with pytest.raises(NotSent, match="503"):
         handler(web.url, home).handle(candidate(START, "Firefox"), context())
-    assert len(web.sent) == len(webhook.PAUSES_S)
+    assert len(web.sent) == len(PAUSES_S)
 
 
 @pytest.mark.parametrize("status", [400, 404, 410])
-def test_a_refusal_is_not_asked_again(web: Web, home: Home, status: int) -> None:
+def test_a_refusal_is_not_retried(web: Web, home: Home, status: int) -> None:
     web.answers = [status]
     with pytest.raises(NotSent, match=str(status)):
         handler(web.url, home).handle(candidate(START, "Firefox"), context())
@@ -103,13 +98,12 @@ def test_no_redirect_is_followed(web: Web, home: Home, status: int) -> None:
         assert len(web.sent) == 1 and other.sent == []
 
 
-def test_a_server_that_hangs_or_is_not_there_is_given_up(web: Web, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhook, "ANSWER_S", 0.1)
+def test_a_server_that_hangs_or_is_not_there_is_given_up(web: Web, home: Home) -> None:
     released = threading.Event()
     web.before = lambda: released.wait(30)
     with pytest.raises(NotSent, match="can't be reached"):
-        handler(web.url, home).handle(candidate(START, "Firefox"), context())
-    assert len(web.sent) == len(webhook.PAUSES_S)
+        handler(web.url, home, answer_s=0.1).handle(candidate(START, "Firefox"), context())
+    assert len(web.sent) == len(PAUSES_S)
     released.set()
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

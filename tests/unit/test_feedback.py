@@ -59,7 +59,7 @@ def test_an_answer_multiplies_the_odds(answers: Sequence[Answer], times: float) 
     assert total(after) == pytest.approx(total(before)) == pytest.approx(1)
 
 
-def test_a_refusal_holds_only_where_it_was_given_and_never_everywhere() -> None:
+def test_a_refusal_holds_where_it_was_given_never_everywhere() -> None:
     predictor = taught("abacabacab")
     before = asked(predictor, "b")
     predictor.feedback.learn(visit("c"), visit("a"), Answer.NO)

@@ -3,6 +3,7 @@
 import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +15,6 @@ from memo.core.events import Action, Operation
 from memo.core.predictions import Candidate
 from memo.core.settings import DispatchSettings, Settings
 from memo.protocols import Cost, DispatchContext
-from worker.effects import machine
 from worker.effects.machine import Machine
 from worker.gates import Gate
 from worker.gates.attempt import Attempt
@@ -36,27 +36,27 @@ NOTICED = replace(FREE, noticed=True)
         (Battery(Still(charge=49), 50), "49 % is below 50 %"),
         (Battery(Still(charge=50), 50), None),
         (Battery(Still(), 100), None),
-        (Memory(Still(memory=6.2)), "programs wait for memory 6 % of the time, at most 5 %"),
+        (Memory(Still(memory=6.2)), "programs wait for memory 6 % of the time, the limit is 5 %"),
         (Memory(Still(memory=5.0)), None),
         (Memory(Still()), None),
-        (Load(Still(cpu=41.0)), "programs wait for a processor 41 % of the time, at most 40 %"),
+        (Load(Still(cpu=41.0)), "programs wait for a processor 41 % of the time, the limit is 40 %"),
         (Load(Still(cpu=40.0, load=1.5)), None),
-        (Load(Still(load=1.6)), "1.6 for each core is above 1.5"),
+        (Load(Still(load=1.6)), "a load of 1.6 per core is above 1.5"),
     ],
 )
-def test_what_costs_waits_while_the_machine_has_little_to_spare(gate: Gate, words: str | None) -> None:
+def test_costly_attempts_wait_while_the_machine_is_busy(gate: Gate, words: str | None) -> None:
     assert gate.objection(NO_SESSION, COSTLY) == gate.objection(NO_SESSION, READS) == words
     assert gate.objection(NO_SESSION, FREE) is None
 
 
-def test_what_is_noticed_waits_while_a_window_fills_the_screen() -> None:
+def test_noticed_attempts_wait_for_the_end_of_full_screen() -> None:
     assert FullScreen(Still(full=True)).objection(NO_SESSION, NOTICED) == "a window fills the screen"
     assert FullScreen(Still(full=True)).objection(NO_SESSION, COSTLY) is None
     assert FullScreen(Still()).objection(NO_SESSION, NOTICED) is None
 
 
 @pytest.mark.parametrize(("since", "until", "quiet"), [(-2, 2, True), (2, -2, False), (2, 4, False), (-4, -2, False)])
-def test_what_is_noticed_waits_for_the_end_of_quiet_hours(since: int, until: int, quiet: bool) -> None:
+def test_noticed_attempts_wait_for_the_end_of_quiet_hours(since: int, until: int, quiet: bool) -> None:
     """Each way round midnight, at whatever hour this runs."""
     settings = Settings(timezone="Asia/Shanghai")
     now = datetime.now(settings.zone)
@@ -71,19 +71,18 @@ def test_without_quiet_hours_it_is_never_quiet() -> None:
     assert QuietHours(Settings()).objection(NO_SESSION, NOTICED) is None
 
 
-def test_a_battery_counts_while_it_is_what_the_machine_runs_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_battery_counts_only_while_discharging(monkeypatch: pytest.MonkeyPatch) -> None:
     for found, charge in ((None, None), ((40, True), None), ((40, False), 40)):
         battery = found and SimpleNamespace(percent=found[0], power_plugged=found[1])
         monkeypatch.setattr(psutil, "sensors_battery", lambda battery=battery: battery, raising=False)
         assert Machine().battery() == charge
 
 
-def test_stalls_are_read_where_linux_counts_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    monkeypatch.setattr(machine, "PRESSURE", tmp_path)
-    assert Machine().stalled("memory") is None
+def test_stalls_are_read_where_linux_counts_them(tmp_path: Path) -> None:
+    assert Machine(pressure=tmp_path).stalled("memory") is None
     full = "full avg10=1.00 avg60=0.00 avg300=0.00 total=7\n"
     (tmp_path / "memory").write_text("some avg10=12.34 avg60=0.50 avg300=0.10 total=9\n" + full)
-    assert Machine().stalled("memory") == 12.34
+    assert Machine(pressure=tmp_path).stalled("memory") == 12.34
 
 
 def test_the_load_is_that_of_each_core(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import islice
 from random import Random
@@ -24,6 +24,7 @@ from worker.predictors.history.tables import Table
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.mixer import Mixer
 from worker.predictors.ranker import LM_FEATURES, LM_FLOOR, Ranker
+from worker.predictors.reader import Scores
 
 COLUMNS = (*FEATURES, *LM_FEATURES)
 START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
@@ -100,7 +101,7 @@ def test_a_very_long_title_is_one_candidate_like_another() -> None:
     assert len(ranking.candidates) == 3
 
 
-def test_of_many_actions_the_newest_and_the_most_frequent_are_ranked() -> None:
+def test_many_actions_the_newest_and_most_frequent_are_ranked() -> None:
     history = HistoryFeatures()
     for event in starts(["often"] * 3 + [f"once {n}" for n in range(2 * MAX_CANDIDATES)]):
         history.learn(event)
@@ -174,7 +175,7 @@ def test_two_languages_are_two_targets_of_one_stream() -> None:
     assert [candidate.action.target for candidate in ranking.candidates] == ["终端", "Terminal"]
 
 
-def test_the_expected_time_is_the_usual_gap_even_where_the_clock_goes_back() -> None:
+def test_expected_time_is_the_usual_gap_if_the_clock_goes_back() -> None:
     events = starts("ab" * 5, apart_s=7)
     backwards = Event(START - timedelta(days=1), Operation.PROCESS_START, "a")
     ranking = taught([*events, backwards])
@@ -203,7 +204,7 @@ def test_a_gap_of_a_pair_never_seen_is_that_of_its_operations() -> None:
     assert gaps.expected(Action(Operation.WEB_VISIT, "a.example")) == (0, 0)
 
 
-def test_the_time_is_the_most_frequent_gap_and_its_spread_the_middle_half() -> None:
+def test_expected_time_is_the_most_frequent_gap_with_its_range() -> None:
     gaps, at = ArrivalTimes(), START
     for wait in (2, 2, 2, 5, 6, 7, 60, 61):
         gaps.learn(Event(at, Operation.PROCESS_START, "a"))
@@ -234,7 +235,7 @@ def test_something_new_is_as_likely_as_it_was() -> None:
     assert stale.new_probability < 0.1 < 0.9 < fresh.new_probability
 
 
-def test_something_new_of_a_known_app_is_another_thing_than_something_new_elsewhere() -> None:
+def test_something_new_of_a_known_app_differs_from_elsewhere() -> None:
     symbols = CandidateIds()
     first, second = (Action(Operation.WINDOW_FOCUS, title, "a.exe") for title in ("one", "other"))
     elsewhere = Action(Operation.WINDOW_FOCUS, "one", "b.exe")
@@ -259,7 +260,7 @@ def test_something_new_of_a_known_app_is_another_thing_than_something_new_elsewh
     assert symbols.coarse[one] == symbols.coarse[other]
 
 
-def test_a_page_is_one_candidate_whatever_its_tabs_and_unread_counts() -> None:
+def test_a_page_is_one_candidate_whatever_its_counts() -> None:
     names = ["News and 3 more pages - Edge", "(2) Mail and 3 more pages - Edge", "(3) Mail and 4 more pages - Edge"]
     ranking = taught(titles(names, "msedge.exe"))
     assert {candidate.action.target for candidate in ranking.candidates} == {
@@ -323,7 +324,7 @@ def test_only_asked_for_outcomes_teach_the_weights() -> None:
     assert predictor.weights() == MixedPredictor().weights()
 
 
-def test_the_ranker_that_foretells_human_actions_better_is_trusted_more() -> None:
+def test_the_better_ranker_of_human_actions_is_trusted_more() -> None:
     noise = Random(1)
     events, at = [], START
     for n in range(200):
@@ -395,40 +396,32 @@ def test_weights_of_other_columns_begin_by_hand(state: dict[str, object] | None)
 
 
 @dataclass
-class Said:
-    """Scores as a language model gives them."""
+class Constant:
+    """A language model whose scores never change."""
 
-    actions: dict[Action, float] = field(default_factory=dict)
-    new: float = 0.0
-
-
-@dataclass
-class Mouth:
-    """A language model that always says the same."""
-
-    said: Said
+    given: Scores
 
     def read(self, event: Event) -> None:
         pass
 
-    def scores(self) -> Said:
-        return self.said
+    def scores(self) -> Scores:
+        return self.given
 
 
 A, B = Action(Operation.PROCESS_START, "a"), Action(Operation.PROCESS_START, "b")
 USELESS = [
-    Said(),
-    Said(new=-math.inf),
-    Said(new=math.nan),
-    Said({A: math.nan, B: -math.inf}, -0.5),
-    Said({Action(Operation.WEB_VISIT, "unheard.example"): 0.0}, -1e9),
+    Scores(),
+    Scores(new=-math.inf),
+    Scores(new=math.nan),
+    Scores({A: math.nan, B: -math.inf}, -0.5),
+    Scores({Action(Operation.WEB_VISIT, "unheard.example"): 0.0}, -1e9),
 ]
 
 
-@pytest.mark.parametrize("said", USELESS, ids=str)
-def test_a_language_model_that_says_nothing_useful_does_no_harm(said: Said) -> None:
+@pytest.mark.parametrize("useless", USELESS, ids=str)
+def test_a_language_model_that_says_nothing_useful_does_no_harm(useless: Scores) -> None:
     events = starts("ab" * 20)
-    predictor = MixedPredictor(Mouth(said))
+    predictor = MixedPredictor(Constant(useless))
     for n, ranking in enumerate(live(predictor, events), 1):
         check(ranking, events[:n], 10)
     assert ranking.candidates[0].action == A
@@ -444,8 +437,8 @@ class Oracle:
     def read(self, event: Event) -> None:
         self.coming = self.coming[1:]
 
-    def scores(self) -> Said:
-        return Said({event.action: -0.01 for event in self.coming[:1]}, -4.6)
+    def scores(self) -> Scores:
+        return Scores({event.action: -0.01 for event in self.coming[:1]}, -4.6)
 
 
 def hits(predictor: MixedPredictor, events: Sequence[Event]) -> int:
@@ -459,7 +452,7 @@ def test_a_language_model_that_knows_is_listened_to() -> None:
 
 
 def test_the_language_model_has_its_own_columns_with_a_floor() -> None:
-    ranker = Ranker(Mouth(Said({A: -50.0}, -1.0)))
+    ranker = Ranker(Constant(Scores({A: -50.0}, -1.0)))
     for event in starts("abc"):
         ranker.learn(event)
     ranked = ranker.rank()
@@ -554,7 +547,7 @@ def test_upcoming_keeps_a_visits_title_and_no_files_folder_twice() -> None:
     }
 
 
-def test_the_app_that_was_in_front_before_is_the_second_most_recent() -> None:
+def test_the_app_in_front_before_is_the_second_most_recent() -> None:
     history = HistoryFeatures(HUMAN_FEATURES)
     shown = [("mail", "x"), ("web", "y"), ("web", "z"), ("mail", "x")]
     for n, (app, title) in enumerate(shown):

@@ -2,28 +2,31 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from memo.core.settings import PreloadSettings
-from memo.desktop.launch_sets import UNIT
+from memo.desktop.launch_sets import UNIT, Span
 from worker.effects import page_cache
 from worker.effects.machine import Machine
-from worker.effects.page_cache import CHUNK, opened, warm
-from worker.effects.read_limits import ASKED_EVERY_S, Limits
+from worker.effects.page_cache import CHUNK, Objection, Pace, Warmed, opened
+from worker.effects.read_limits import READING_S, Limits
 
 PLENTY = 10**9
 
 
 @pytest.fixture(autouse=True)
-def cold(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing is in memory, nobody rests, and nothing else runs."""
+def cold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is in memory."""
     monkeypatch.setattr(page_cache, "is_there", lambda file, start, length: False)
-    monkeypatch.setattr(page_cache, "REST", 0)
-    monkeypatch.setattr(page_cache, "RUNNING", tmp_path / "not Linux")
+
+
+def warm(files: Mapping[str, tuple[Span, ...]], most: int, objection: Objection) -> Warmed:
+    """Read files without rests, with no other program running."""
+    return page_cache.warm(files, most, objection, Pace(rest=0, loadavg=Path("/not Linux")))
 
 
 class Waiting(Machine):
@@ -32,8 +35,8 @@ class Waiting(Machine):
     def __init__(self, percent: float | None) -> None:
         self.percent, self.asked = percent, 0
 
-    def stalled(self, what: str) -> float | None:
-        assert what == "memory"
+    def stalled(self, resource: str) -> float | None:
+        assert resource == "memory"
         self.asked += 1
         return self.percent
 
@@ -48,7 +51,7 @@ def _nothing() -> str:
     return ""
 
 
-def test_files_are_read_whole_and_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_are_read_whole_and_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = list[str]()
     real = os.open
 
@@ -66,20 +69,20 @@ def test_files_are_read_whole_and_in_their_order(tmp_path: Path, monkeypatch: py
     assert done.as_result["cold"] is True
 
 
-def test_of_a_file_with_spans_only_these_are_read(tmp_path: Path) -> None:
+def test_only_the_spans_of_a_file_are_read(tmp_path: Path) -> None:
     [path] = _files(tmp_path, 40 * UNIT + 7)
     assert warm({path: ((2, 3), (40, 5))}, PLENTY, _nothing).read_bytes == 3 * UNIT + 7
     assert warm({path: ((100, 1),)}, PLENTY, _nothing).read_bytes == 0  # it has become shorter
 
 
-def test_what_is_in_memory_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cached_chunks_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page_cache, "is_there", lambda file, start, length: start > 0)
     done = warm(_files(tmp_path, 3 * CHUNK), PLENTY, _nothing)
     assert (done.read_bytes, done.there_bytes) == (CHUNK, 2 * CHUNK)
     assert done.as_result["cold"] is False
 
 
-def test_a_file_that_the_budget_does_not_hold_is_passed_over(tmp_path: Path) -> None:
+def test_a_file_larger_than_the_budget_is_skipped(tmp_path: Path) -> None:
     done = warm(_files(tmp_path, 100, 5 * CHUNK, 200), 2 * CHUNK, _nothing)
     assert (done.read_bytes, done.stopped) == (300, "budget")
 
@@ -92,7 +95,7 @@ def test_reading_ends_between_two_chunks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("runs_for", "looks"), [(0, 0), (3, 3), (10**6, 10)])
-def test_it_waits_for_others_that_run_but_not_for_ever(
+def test_reading_waits_for_other_programs_up_to_a_limit(
     runs_for: int, looks: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running, waits = tmp_path / "loadavg", 0
@@ -106,11 +109,9 @@ def test_it_waits_for_others_that_run_but_not_for_ever(
         tell()
 
     tell()
-    monkeypatch.setattr(page_cache, "RUNNING", running)
-    monkeypatch.setattr(page_cache, "WAIT_S", 9.5 * page_cache.LOOK_S)
-    monkeypatch.setattr(page_cache, "STINT_S", 0.0)
+    pace = Pace(rest=0, work_s=0.0, wait_s=9.5 * Pace().poll_s, loadavg=running)
     monkeypatch.setattr(time, "sleep", sleep)
-    assert warm(_files(tmp_path, 10, 20), PLENTY, _nothing).read_bytes == 30
+    assert page_cache.warm(_files(tmp_path, 10, 20), PLENTY, _nothing, pace).read_bytes == 30
     assert waits == looks
 
 
@@ -129,7 +130,7 @@ def test_only_regular_files_are_opened(tmp_path: Path) -> None:
             assert file is None
 
 
-def test_a_go_ends_at_its_deadline() -> None:
+def test_limits_end_at_the_deadline() -> None:
     settings, now = PreloadSettings(), datetime.now(UTC)
     machine = Waiting(0.0)
     assert Limits(settings, now - timedelta(seconds=1), machine).objection() == "deadline"
@@ -139,21 +140,21 @@ def test_a_go_ends_at_its_deadline() -> None:
 
 
 @pytest.mark.parametrize(("percent", "words"), [(None, ""), (9.0, ""), (11.0, "memory pressure")])
-def test_a_go_ends_where_programs_wait_for_memory(percent: float | None, words: str) -> None:
+def test_limits_end_under_memory_pressure(percent: float | None, words: str) -> None:
     later = datetime.now(UTC) + timedelta(minutes=10)
     assert Limits(PreloadSettings(), later, Waiting(percent)).objection() == words
 
 
-def test_pressure_is_asked_for_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_pressure_is_read_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, machine = [0.0], Waiting(0.0)
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     limits = Limits(PreloadSettings(), datetime.now(UTC) + timedelta(minutes=10), machine)
-    for clock[0] in (0.0, 0.01, 0.02, ASKED_EVERY_S + 0.01):
+    for clock[0] in (0.0, 0.01, 0.02, READING_S + 0.01):
         limits.objection()
     assert machine.asked == 2
 
 
-def test_no_more_is_read_than_a_share_of_the_memory_that_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits_allow_a_share_of_the_available_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = Limits(PreloadSettings(), datetime.now(UTC), Waiting(0.0))
     assert limits.bytes(1) == 1_000_000
     assert limits.bytes(10**9) < 10**12

@@ -49,7 +49,7 @@ def test_reasons_are_all_that_one_is_ahead_of_another_by() -> None:
     assert ranker.reasons(started("a"), started("never")) == {}
 
 
-def test_each_column_but_those_of_something_new_has_words_in_both_languages() -> None:
+def test_each_column_shown_has_words_in_both_languages() -> None:
     columns: list[str] = MixedPredictor().weights()["all"]["columns"]
     assert Mixer(columns).columns == tuple(columns)
     for column in columns:

@@ -15,7 +15,7 @@ from training.evaluation.baselines import NAMES
 from training.evaluation.evaluate import Judged
 from training.evaluation.questions import Question
 from worker.predictors.mixed import MixedPredictor
-from worker.predictors.ranker import Reader
+from worker.predictors.reader import Reader
 
 Bar = Callable[[str], AbstractContextManager[Progress]]
 """Makes a progress bar with a caption."""

@@ -1,4 +1,4 @@
-"""The tasks of the dispatcher. What it needs is imported in the child alone, so that the parent stays small."""
+"""The Celery tasks of the dispatcher. Imports are late, so that the parent process stays small."""
 
 from functools import cache
 from typing import TYPE_CHECKING
@@ -29,5 +29,5 @@ def act(prediction_id: int) -> None:
 
 @shared_task(name=SETTLE, time_limit=TIME_LIMIT_S)  # type: ignore[untyped-decorator]
 def settle() -> None:
-    """See what came of earlier acts."""
+    """Record the outcomes of earlier attempts."""
     _dispatcher().settle()

@@ -1,7 +1,7 @@
-"""Routes a prediction to its handlers: gates, then the act, each go a row.
+"""The dispatcher: routes a prediction to its handlers, through the gates; each attempt becomes a row.
 
-Quick handlers act here, one after the other; each other one has a lane of its own. What fails is written down, and
-stops nobody else.
+Quick handlers act here, one after the other; each other handler has a queue of its own. A failure is recorded and
+stops no other handler.
 """
 
 import sys
@@ -13,10 +13,11 @@ from db.dispatch import dispatches, ledger
 from db.models import DispatchRow, PredictionRow
 from db.prediction import predictions
 from memo.protocols import Handler
-from worker.dispatch.handler_queue import LENGTH, HandlerQueue
-from worker.dispatch.payoff import judge
+from worker.dispatch.handler_process import BACK_OFF_S
+from worker.dispatch.handler_queue import IDLE_S, LENGTH, HandlerQueue
+from worker.dispatch.payoff import JUDGED, judge
 from worker.dispatch.savings import measure
-from worker.dispatch.select import Decision, carry_out, decide, failed
+from worker.dispatch.select import Decision, carry_out, decide, log_failure
 from worker.effects.machine import Machine
 from worker.gates import gates, objection
 from worker.gates.attempt import Attempt, RoutedCandidate, route_candidates
@@ -24,106 +25,118 @@ from worker.gates.candidate import Confidence
 from worker.handlers import as_result, installed, make
 from worker.resources import Resources
 
+# Seconds for which a thread holds the interpreter while another waits. With Python's default of 5 ms, a busy queue
+# would delay quick handlers at each of its reads of the store.
 SWITCH_S = 0.0005
-"""Seconds for which a thread holds the interpreter while another waits. With Python's own 5 ms a lane at work delays
-what is quick at each of its looks into the store."""
 
 
 class Dispatcher:
-    """Holds the handlers of a process, each made once."""
+    """The handlers of a process, each created once."""
 
-    def __init__(self, opened: Resources, machine: Machine | None = None) -> None:
-        self._opened, self._settings = opened, opened.settings.dispatch
-        self._gates = gates(opened.settings, opened.home, machine or Machine())
-        self._unlikely = (Confidence(self._settings.minimum_probability),)
+    def __init__(
+        self,
+        resources: Resources,
+        machine: Machine | None = None,
+        *,
+        idle_s: float = IDLE_S,
+        back_off_s: tuple[float, float] = BACK_OFF_S,
+    ) -> None:
+        self._resources, self._settings = resources, resources.settings.dispatch
+        self._gates = gates(resources.settings, resources.home, machine or Machine())
+        self._confidence = (Confidence(self._settings.minimum_probability),)
         self._installed = set(installed())
         self._handlers: dict[str, Handler] = {}
-        self.lanes: dict[str, HandlerQueue] = {}
+        self._idle_s, self._back_off_s = idle_s, back_off_s
+        self.queues: dict[str, HandlerQueue] = {}
         sys.setswitchinterval(SWITCH_S)
 
     def dispatch(self, prediction_id: int) -> None:
-        """Let each handler to which the prediction is routed have at most one go at it."""
-        with self._opened.store.read() as session:
+        """Let each handler that the prediction is routed to make at most one attempt."""
+        with self._resources.store.read() as session:
             prediction = predictions.find_prediction(session, prediction_id)
             if prediction is None:
                 return
             routes = route_candidates(prediction, self._settings).items()
-            chosen = [self._choose(session, prediction, name, wanted) for name, wanted in routes]
-        carry_out(self._opened.store, [choice for choice in chosen if choice], self._act)
+            decisions = [self._decide(session, prediction, name, candidates) for name, candidates in routes]
+        carry_out(self._resources.store, [decision for decision in decisions if decision], self._act)
 
-    def settle(self) -> None:
-        """Write down what came true and what did not; let handlers take back what they did in vain, and judge them."""
-        with self._opened.store.read() as session:
-            found, gains = ledger.find_settled(session), measure(session)
-        done = [one for one in found if one.row.status == dispatches.DONE]
-        if found or gains:
-            with self._opened.store.write() as session:
-                ledger.record_outcomes(session, found)
+    def settle(self, judged: int = JUDGED) -> None:
+        """Record which attempts were hits, judge their handlers, and let them take back what was in vain."""
+        with self._resources.store.read() as session:
+            settled, gains = ledger.find_settled(session), measure(session)
+        done = [entry for entry in settled if entry.row.status == dispatches.DONE]
+        if settled or gains:
+            with self._resources.store.write() as session:
+                ledger.record_outcomes(session, settled)
                 ledger.record_gains(session, gains)
-                rows = [*(one.row for one in done), *(row for row, _ in gains)]
-                judge(session, {(row.scope, row.handler) for row in rows})
-        for one in done:
-            if one.came_at is None:
-                self._expire(one.row)
+                rows = [*(entry.row for entry in done), *(row for row, _ in gains)]
+                judge(session, {(row.scope, row.handler) for row in rows}, judged)
+        for entry in done:
+            if entry.came_at is None:
+                self._expire(entry.row)
 
     def join(self) -> None:
-        """Wait until the lanes have nothing to do."""
-        for lane in self.lanes.values():
-            lane.join()
+        """Wait until all queues are empty."""
+        for queue in self.queues.values():
+            queue.join()
 
     def close(self) -> None:
         """End the processes of the handlers."""
-        for lane in self.lanes.values():
-            lane.close()
+        for queue in self.queues.values():
+            queue.close()
 
-    def _choose(
-        self, session: Session, prediction: PredictionRow, name: str, wanted: list[RoutedCandidate]
+    def _decide(
+        self, session: Session, prediction: PredictionRow, name: str, candidates: list[RoutedCandidate]
     ) -> Decision | None:
-        """What is to be written down or done here; None where that is a lane's, or nobody's."""
+        """Return what to record or do here; None if that is left to a queue, or there is no such handler."""
         is_on = name in self._settings.on
         if not is_on and name not in self._installed:
             return None
-        first = Attempt(name, *wanted[0])
-        if words := objection(self._unlikely, session, first):
-            return Decision(first, dispatches.STOPPED, words)
+        first = Attempt(name, *candidates[0])
+        if reason := objection(self._confidence, session, first):
+            return Decision(first, dispatches.STOPPED, reason)
         try:
             handler = self._handler(name)
         except Exception as error:  # whatever a plug-in raises when it is loaded
-            return Decision(first, dispatches.FAILED, failed(name, prediction.id, error))
+            return Decision(first, dispatches.FAILED, log_failure(name, prediction.id, error))
         if handler.quick:
-            return decide(session, name, handler, wanted, self._gates, is_on=is_on)
-        if self._lane(name).offer(wanted):
+            return decide(session, name, handler, candidates, self._gates, is_on=is_on)
+        if self._queue(name).offer(candidates):
             return None
         return Decision(first, dispatches.OVERRUN, f"{LENGTH} predictions wait for it")
 
     def _handler(self, name: str) -> Handler:
         if name not in self._handlers:
-            self._handlers[name] = make(name, self._opened.settings, self._opened.home)
+            self._handlers[name] = make(name, self._resources.settings, self._resources.home)
         return self._handlers[name]
 
-    def _lane(self, name: str) -> HandlerQueue:
-        if name not in self.lanes:
-            is_on = name in self._settings.on
-            self.lanes[name] = HandlerQueue(name, self._handler(name), self._opened.store, self._gates, is_on=is_on)
-        return self.lanes[name]
+    def _queue(self, name: str) -> HandlerQueue:
+        if name not in self.queues:
+            self.queues[name] = HandlerQueue(
+                name,
+                self._handler(name),
+                self._resources.store,
+                self._gates,
+                is_on=name in self._settings.on,
+                idle_s=self._idle_s,
+                back_off_s=self._back_off_s,
+            )
+        return self.queues[name]
 
     def _expire(self, row: DispatchRow) -> None:
-        """Where its handler is still on, and has something to take back; else it is too late."""
+        """Let a handler take back what it did in vain, if it is still on and can do so."""
         if row.handler not in self._settings.on:
             return
         try:
             handler = self._handler(row.handler)
-            if handler.quick and _takes_back(handler):
+            if type(handler).expire is Handler.expire:
+                return  # it takes nothing back, so no process is started for it
+            if handler.quick:
                 handler.expire(row.result or {})
-            elif _takes_back(handler):
-                self._lane(row.handler).expire(row.result or {})
+            else:
+                self._queue(row.handler).expire(row.result or {})
         except Exception as error:  # whatever a plug-in raises
-            failed(row.handler, row.prediction_id, error)
+            log_failure(row.handler, row.prediction_id, error)
 
-    def _act(self, go: Attempt) -> dict[str, Any]:
-        return as_result(self._handlers[go.handler].handle(go.candidate, go.context))
-
-
-def _takes_back(handler: Handler) -> bool:
-    """Whether it has an `expire` of its own: else no process is started for nothing."""
-    return type(handler).expire is not Handler.expire
+    def _act(self, attempt: Attempt) -> dict[str, Any]:
+        return as_result(self._handlers[attempt.handler].handle(attempt.candidate, attempt.context))

@@ -1,22 +1,22 @@
-"""`python -m worker.dispatch.handler_main NAME`: the process of a handler.
+"""`python -m worker.dispatch.handler_main NAME`: the process of one handler.
 
-Its standard input is a socket to the dispatcher.
-
-On it go JSON lines: first it says that it is ready, then each line that it is sent gets one back, `{"result": …}` or
-`{"error": …}`. What a handler itself reads from standard input, or prints, reaches nobody.
+Its standard input is a socket to the dispatcher. The process first writes one line, when it is ready; then it answers
+each JSON line that it receives by one line, `{"result": …}` or `{"error": …}`. The handler's own standard input is
+empty, and its output is discarded.
 """
 
 import json
 import os
 import socket
 import sys
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from memo.core import logs
 from memo.core.errors import MemoError
 from memo.core.paths import Home
-from memo.core.predictions import Candidate, action_as_dict, action_from_dict
+from memo.core.predictions import Candidate, action_from_dict
 from memo.core.settings import Settings
 from memo.protocols import DispatchContext, Handler
 from memo.stack.process_specs import end_with_parent, give_back_memory
@@ -24,72 +24,57 @@ from worker.handlers import as_result, make, reason
 
 log = logs.get_logger(__name__)
 
-HANDLE, EXPIRE = "handle", "expire"
+HANDLE = "handle"
+EXPIRE = "expire"
 
 
-def asked(candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
-    """What is sent for a go, as JSON."""
-    return {
-        "do": HANDLE,
-        "candidate": {
-            "action": action_as_dict(candidate.action),
-            "probability": candidate.probability,
-            "expected_at": candidate.expected_at.isoformat(),
-            "detail": candidate.detail,
-            "executable": candidate.executable,
-            "spread_s": candidate.spread_s,
-        },
-        "context": {
-            "prediction_id": context.prediction_id,
-            "scope": context.scope,
-            "made_at": context.made_at.isoformat(),
-            "until": context.until.isoformat(),
-        },
-    }
+def as_request(candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
+    """Return the request to handle a candidate; its times are still objects."""
+    return {"do": HANDLE, "candidate": asdict(candidate), "context": asdict(context)}
 
 
-def _candidate(given: dict[str, Any]) -> Candidate:
-    read = {"action": action_from_dict(given["action"]), "expected_at": datetime.fromisoformat(given["expected_at"])}
-    return Candidate(**(given | read))
+def _candidate(fields: dict[str, Any]) -> Candidate:
+    action, expected_at = action_from_dict(fields["action"]), datetime.fromisoformat(fields["expected_at"])
+    return Candidate(**(fields | {"action": action, "expected_at": expected_at}))
 
 
-def _context(given: dict[str, Any]) -> DispatchContext:
-    times = {name: datetime.fromisoformat(given[name]) for name in ("made_at", "until")}
-    return DispatchContext(**(given | times))
+def _context(fields: dict[str, Any]) -> DispatchContext:
+    times = {name: datetime.fromisoformat(fields[name]) for name in ("made_at", "until")}
+    return DispatchContext(**(fields | times))
 
 
-def _do(handler: Handler, ask: dict[str, Any]) -> dict[str, Any]:
-    if ask["do"] == EXPIRE:
-        handler.expire(ask["result"])
+def _do(handler: Handler, request: dict[str, Any]) -> dict[str, Any]:
+    if request["do"] == EXPIRE:
+        handler.expire(request["result"])
         return {}
-    return as_result(handler.handle(_candidate(ask["candidate"]), _context(ask["context"])))
+    return as_result(handler.handle(_candidate(request["candidate"]), _context(request["context"])))
 
 
-def _answer(handler: Handler, line: bytes) -> dict[str, Any]:
+def _reply(handler: Handler, line: bytes) -> dict[str, Any]:
     try:
         return {"result": _do(handler, json.loads(line))}
     except MemoError as error:
         return {"error": reason(error)}
     except Exception as error:  # whatever a plug-in raises
-        log.exception("a handler failed")
+        log.exception("handler_failed")
         return {"error": reason(error)}
 
 
 def _take_input() -> socket.socket:
-    """The socket, and nothing to read in its place."""
+    """Return the socket that is the standard input, and put an empty one in its place."""
     connection = socket.socket(fileno=os.dup(0))
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)
+    os.close(empty)
     return connection
 
 
-def _say(connection: socket.socket, words: dict[str, Any]) -> None:
-    connection.sendall(json.dumps(words).encode() + b"\n")
+def _send(connection: socket.socket, reply: dict[str, Any]) -> None:
+    connection.sendall(json.dumps(reply).encode() + b"\n")
 
 
 def main(name: str) -> None:
-    """Serve until the dispatcher goes."""
+    """Serve the handler until the dispatcher ends."""
     connection = _take_input()
     end_with_parent()
     give_back_memory()
@@ -98,12 +83,12 @@ def main(name: str) -> None:
         logs.setup(home.logs, f"handler-{name}")
         handler = make(name, settings, home)
     except Exception as error:
-        _say(connection, {"error": reason(error)})
+        _send(connection, {"error": reason(error)})
         raise
-    _say(connection, {"result": {}})
-    with connection.makefile("rb") as asks:
-        for line in asks:
-            _say(connection, _answer(handler, line))
+    _send(connection, {"result": {}})
+    with connection.makefile("rb") as requests:
+        for line in requests:
+            _send(connection, _reply(handler, line))
 
 
 if __name__ == "__main__":

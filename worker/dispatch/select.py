@@ -1,4 +1,4 @@
-"""Which of its candidates a handler acts on, and how that goes: claimed before, written down after."""
+"""Selection: the candidate that a handler acts on, and its attempt, claimed before and recorded after."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,17 +19,17 @@ from worker.gates.attempt import Attempt, RoutedCandidate
 from worker.handlers import reason
 
 log = get_logger(__name__)
-NOTHING = "nothing to do"
-"""Stands where a gate's name would."""
+
+NOTHING = "nothing to do"  # in the place of a gate's name
 
 Act = Callable[[Attempt], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What shall become of a go: `dispatches.CLAIMED` to carry it out, or what is written down instead."""
+    """The decision about an attempt: to carry it out (`dispatches.CLAIMED`), or what to record instead."""
 
-    go: Attempt
+    attempt: Attempt
     status: str
     detail: str = ""
 
@@ -38,104 +38,103 @@ def decide(
     session: Session,
     name: str,
     handler: Handler,
-    wanted: Sequence[RoutedCandidate],
+    candidates: Sequence[RoutedCandidate],
     gates: Sequence[Gate],
     *,
     is_on: bool,
 ) -> Decision | None:
-    """The best candidate on which it can act and no gate stops; with none, the best one and what stopped it."""
+    """Return the best candidate that the handler accepts and no gate stops; else the best one and what stopped it."""
     stopped = None
-    for candidate, context in wanted:
+    for candidate, context in candidates:
+        attempt = Attempt(name, candidate, context)
         try:
             if not handler.accepts(candidate.action):
                 continue
-            go = Attempt(name, candidate, context, handler.cost(candidate, context), handler.noticed, handler.per_hour)
-        except NothingToDo as none:
-            stopped = stopped or Decision(
-                Attempt(name, candidate, context), dispatches.STOPPED, f"{NOTHING}: {reason(none)}"
-            )
+            cost = handler.cost(candidate, context)
+            attempt = Attempt(name, candidate, context, cost, handler.noticed, handler.per_hour)
+        except NothingToDo as error:
+            stopped = stopped or Decision(attempt, dispatches.STOPPED, f"{NOTHING}: {reason(error)}")
             continue
         except Exception as error:  # whatever a plug-in raises must not reach the next handler
-            return Decision(
-                Attempt(name, candidate, context), dispatches.FAILED, failed(name, context.prediction_id, error)
-            )
-        words = objection(gates, session, go)
-        if words is None:
-            return Decision(go, dispatches.CLAIMED if is_on else dispatches.DRY)
-        stopped = stopped or Decision(go, dispatches.STOPPED, words)
+            return Decision(attempt, dispatches.FAILED, log_failure(name, context.prediction_id, error))
+        stopped_by = objection(gates, session, attempt)
+        if stopped_by is None:
+            return Decision(attempt, dispatches.CLAIMED if is_on else dispatches.DRY)
+        stopped = stopped or Decision(attempt, dispatches.STOPPED, stopped_by)
     return stopped
 
 
-def carry_out(store: Store, choices: Sequence[Decision], act: Act) -> None:
-    """Claim what was chosen; act on what is to be acted on; write down how it went."""
-    ids = note(store, choices)
-    wanted = [choice.go for choice in choices if choice.status == dispatches.CLAIMED]
-    goes = [go for go in wanted if go.key in ids]
-    ended = [{"id": ids[go.key]} | _ended(go, act) for go in goes]
-    if ended:
+def carry_out(store: Store, decisions: Sequence[Decision], act: Act) -> None:
+    """Record the decisions, act on those that are claimed, and record the results."""
+    ids = record(store, decisions)
+    claimed = [decision.attempt for decision in decisions if decision.status == dispatches.CLAIMED]
+    attempts = [attempt for attempt in claimed if attempt.key in ids]
+    results = [{"id": ids[attempt.key]} | _result(attempt, act) for attempt in attempts]
+    if results:
         with store.write() as session:
-            dispatches.record_results(session, ended)
-            for go, values in zip(goes, ended, strict=True):
-                _take_answer(session, go, values["result"] or {})
+            dispatches.record_results(session, results)
+            for attempt, values in zip(attempts, results, strict=True):
+                _record_answer(session, attempt, values["result"] or {})
 
 
-def note(store: Store, choices: Sequence[Decision]) -> dict[tuple[int, str], int]:
-    """Write down what was chosen; the ids of the rows, by prediction and handler."""
-    if not choices:
+def record(store: Store, decisions: Sequence[Decision]) -> dict[tuple[int, str], int]:
+    """Record decisions; return the ids of the new rows by prediction and handler."""
+    if not decisions:
         return {}
     with store.write() as session:
-        return dispatches.add_claims(session, [_claim(choice) for choice in choices])
+        return dispatches.add_claims(session, [_claim(decision) for decision in decisions])
 
 
-def failed(name: str, prediction_id: int, error: Exception) -> str:
-    """Log it; what stands in the row."""
-    words = reason(error)
+def log_failure(name: str, prediction_id: int, error: Exception) -> str:
+    """Log a handler's error, and return the text for the row."""
+    text = reason(error)
     trace = None if isinstance(error, MemoError) else error
-    log.error("a handler failed", handler=name, prediction=prediction_id, reason=words, exc_info=trace)
-    return words
+    log.error("handler_failed", handler=name, prediction=prediction_id, reason=text, exc_info=trace)
+    return text
 
 
-def _claim(choice: Decision) -> dispatches.Claim:
-    go, candidate = choice.go, choice.go.candidate
+def _claim(decision: Decision) -> dispatches.Claim:
+    attempt, candidate = decision.attempt, decision.attempt.candidate
     return dispatches.Claim(
-        go.context.prediction_id,
-        go.context.scope,
-        go.handler,
+        attempt.context.prediction_id,
+        attempt.context.scope,
+        attempt.handler,
         candidate.action,
         candidate.probability,
-        choice.status,
-        choice.detail,
-        go.context.until,
-        go.cost,
+        decision.status,
+        decision.detail,
+        attempt.context.until,
+        attempt.cost,
     )
 
 
-def _ended(go: Attempt, act: Act) -> dict[str, Any]:
-    """How it went, as columns."""
+def _result(attempt: Attempt, act: Act) -> dict[str, Any]:
+    """Act, and return the result as columns of the row."""
     began = time.perf_counter()
     status, detail, result = dispatches.DONE, "", None
     try:
-        result = act(go)
+        result = act(attempt)
     except Exception as error:
-        status, detail = dispatches.FAILED, failed(go.handler, go.context.prediction_id, error)
+        status = dispatches.FAILED
+        detail = log_failure(attempt.handler, attempt.context.prediction_id, error)
     return {
         "status": status,
         "detail": detail,
         "duration_ms": (time.perf_counter() - began) * 1e3,
         "result": result,
-        "cost_ms": _number(result, "ms", go.cost.ms),
-        "read_bytes": int(_number(result, "read_bytes", go.cost.read_bytes)),
+        "cost_ms": _number(result, "ms", attempt.cost.ms),
+        "read_bytes": int(_number(result, "read_bytes", attempt.cost.read_bytes)),
     }
 
 
-def _number(result: Mapping[str, Any] | None, key: str, otherwise: float) -> float:
-    given = (result or {}).get(key)
-    return given if isinstance(given, int | float) else otherwise
+def _number(result: Mapping[str, Any] | None, key: str, default: float) -> float:
+    value = (result or {}).get(key)
+    return value if isinstance(value, int | float) else default
 
 
-def _take_answer(session: Session, go: Attempt, result: Mapping[str, Any]) -> None:
-    """What a person answered is feedback, unless the prediction was forgotten meanwhile."""
+def _record_answer(session: Session, attempt: Attempt, result: Mapping[str, Any]) -> None:
+    """Record a person's answer as feedback, unless the prediction was deleted meanwhile."""
     answer = result.get("answer")
-    given = answer in list(Answer)
-    if given and (prediction := predictions.find_prediction(session, go.context.prediction_id)):
-        feedback.add_answer(session, prediction, action_as_dict(go.candidate.action), Answer(str(answer)))
+    is_answer = answer in list(Answer)
+    if is_answer and (prediction := predictions.find_prediction(session, attempt.context.prediction_id)):
+        feedback.add_answer(session, prediction, action_as_dict(attempt.candidate.action), Answer(str(answer)))

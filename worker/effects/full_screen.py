@@ -1,4 +1,4 @@
-"""Whether a window fills the screen, as sway or an X server says; other desktops under Wayland tell nobody."""
+"""Whether a window fills the screen, according to sway or an X server; other Wayland desktops do not say."""
 
 import json
 import os
@@ -11,37 +11,38 @@ from memo.desktop.sockets import sway_socket
 if TYPE_CHECKING:
     from Xlib.display import Display
 
-ASKER, ANSWER_S = "swaymsg", 2.0
+CLIENT = "swaymsg"
+TIMEOUT_S = 2.0  # longest wait for an answer of sway
 
 
 def fills_screen() -> bool:
-    """Whether one does; where nobody tells, none is known to."""
+    """Whether a window is known to fill the screen."""
     by_sway = _under_sway()
     return _under_x11() if by_sway is None else by_sway
 
 
 def _under_sway() -> bool | None:
-    """Of a window on any screen, with the focus or not; None where no sway answers."""
-    program, path = shutil.which(ASKER), sway_socket()
+    """Return whether a window on any screen does, focused or not; None if there is no sway."""
+    program, path = shutil.which(CLIENT), sway_socket()
     if program is None or path is None:
         return None
     command = [program, "--raw", "--type", "get_tree", "--socket", str(path)]
     try:
-        told = subprocess.run(command, check=True, capture_output=True, timeout=ANSWER_S)
-        return _is_shown(json.loads(told.stdout), full=False)
-    except (OSError, subprocess.SubprocessError, ValueError, AttributeError):  # it has just gone
+        answer = subprocess.run(command, check=True, capture_output=True, timeout=TIMEOUT_S)
+        return _is_shown(json.loads(answer.stdout), full=False)
+    except (OSError, subprocess.SubprocessError, ValueError, AttributeError):  # it has just ended
         return None
 
 
 def _is_shown(node: dict[str, Any], full: bool) -> bool:
-    """Whether a window that can be seen is, or lies in, a container that fills the screen; each workspace does."""
+    """Whether a visible window is, or lies in, a container in full-screen mode; workspaces always are in that mode."""
     full = full or (node.get("type") in ("con", "floating_con") and bool(node.get("fullscreen_mode")))
-    below = [*node.get("nodes", ()), *node.get("floating_nodes", ())]
-    return any(_is_shown(one, full) for one in below) or (full and node.get("visible") is True)
+    children = [*node.get("nodes", ()), *node.get("floating_nodes", ())]
+    return any(_is_shown(child, full) for child in children) or (full and node.get("visible") is True)
 
 
 def _under_x11() -> bool:
-    """Of the window that has the focus."""
+    """Whether the focused window does."""
     if not os.environ.get("DISPLAY"):
         return False
     from Xlib.display import Display
@@ -53,7 +54,7 @@ def _under_x11() -> bool:
         return False
     try:
         return _is_full(display)
-    except XError:  # the window has just gone
+    except XError:  # the window has just been closed
         return False
     finally:
         display.close()

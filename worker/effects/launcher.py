@@ -1,4 +1,4 @@
-"""What of a prediction may be started on this machine, and how: an argument list, never a shell, never a title."""
+"""What may be started of a prediction, and how: an argument list, never a shell, never a title."""
 
 import os
 import re
@@ -20,23 +20,24 @@ from memo.desktop.exec_line import arguments
 from worker.effects.public_host import host_of
 from worker.effects.seen_before import SeenBefore
 
-OPENER, DETACHER = "xdg-open", "setsid"
+OPENER = "xdg-open"
+DETACHER = "setsid"
 _SHELL = re.compile(r"(ba|da|z|k|fi|t?c|r|a)?sh|busybox")
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 class NotStarted(MemoError):
-    """It is nothing that MEMO may start."""
+    """MEMO may not start it."""
 
 
 class Launcher:
-    """Starts what was predicted of this machine's own scope, and was seen there before."""
+    """Starts predicted apps, sites and files of this machine's own scope that were seen there before."""
 
     def __init__(self, settings: Settings, home: Home) -> None:
         self._seen, self._apps = SeenBefore(settings, home), Apps()
 
     def command(self, candidate: Candidate, scope: str) -> list[str]:
-        """What would be run. Raises MemoError, which says why, where nothing may be."""
+        """Return the command to run. Raises MemoError with the reason if nothing may be started."""
         action = candidate.action
         self._seen.check(action, scope)
         if action.operation is Operation.PROCESS_START:
@@ -45,10 +46,10 @@ class Launcher:
             return [_opener(), f"https://{host_of(action.target)}/"]
         if action.operation is Operation.FILE_ACCESS:
             return [_opener(), _document(action)]
-        raise NotStarted("it is nothing that can be started")
+        raise NotStarted("only apps, sites and files can be started")
 
     def _installed(self, app: str) -> list[str]:
-        """The command of a desktop entry; empty where the app has none."""
+        """Return the command of the app's desktop entry; empty if it has none."""
         entry = self._apps.entry(app)
         if entry is None:
             return []
@@ -62,7 +63,7 @@ class Launcher:
         return [_program(program), *given]
 
     def _seen_running(self, app: str) -> list[str]:
-        """By what was seen, not by what the prediction says: of what is upcoming it says nothing."""
+        """Return the program that was seen, not the one that the prediction names; upcoming candidates name none."""
         path = self._seen.executable(app)
         if not os.path.isabs(path) or RUNS_OTHERS.fullmatch(os.path.basename(path)):
             raise NotStarted("no program is known that is this app alone")
@@ -71,29 +72,34 @@ class Launcher:
         return [_program(path)]
 
     def runs(self, app: str, command: list[str]) -> bool:
-        """Whether an app with this command runs already under this user."""
+        """Whether an app with this command already runs under this user."""
         for process in psutil.process_iter(["uids", "exe", "cmdline"]):
             uids, path = process.info["uids"], process.info["exe"]
-            own = path and uids and uids.real == os.getuid()
-            if own and ([path] == command or app == self._apps.of_process(path, process.info["cmdline"] or ())):
+            is_own = path and uids and uids.real == os.getuid()
+            if is_own and ([path] == command or app == self._apps.of_process(path, process.info["cmdline"] or ())):
                 return True
         return False
 
     def start(self, command: list[str]) -> int:
-        """Start it in a session of its own, in the person's home; its process id.
+        """Start the command in a session of its own, in the person's home directory; return its process id.
 
-        As long as it is a child of MEMO's, its start is not told: nothing is learned from what MEMO did by itself.
+        No event is stored for a child of MEMO: it learns nothing from what it did by itself.
         """
         environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-        none, home = subprocess.DEVNULL, Path.home()
         process = subprocess.Popen(
-            command, env=environment, cwd=home, stdin=none, stdout=none, stderr=none, start_new_session=True
+            command,
+            env=environment,
+            cwd=Path.home(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
-        threading.Thread(target=process.wait, daemon=True).start()  # else it would stay as a zombie
+        threading.Thread(target=process.wait, daemon=True).start()  # otherwise it would remain as a zombie
         return process.pid
 
     def start_as_asked(self, command: list[str]) -> None:
-        """Start it as no child of MEMO's, for it is the person who did it."""
+        """Start the command as no child of MEMO, because it was the person's wish: it counts as their action."""
         self.start([_program(DETACHER), "--fork", *command])
 
 
@@ -105,7 +111,7 @@ def _opener() -> str:
 
 
 def _document(action: Action) -> str:
-    """The path of a document: as it was seen, no link, and nothing that could be run."""
+    """Return the path of a document that is where it was seen, and neither a link nor a program."""
     path = os.path.join(action.place, action.target)
     if not os.path.isabs(path) or os.path.realpath(path) != path or not os.path.isfile(path):
         raise NotStarted("the file is not where it was seen")
@@ -115,7 +121,7 @@ def _document(action: Action) -> str:
 
 
 def _program(name: str) -> str:
-    """The path of a program, searched where it is only a name, which nobody but its owner could have changed."""
+    """Return the path of a program, given by name or path, that only its owner can have changed."""
     path = shutil.which(name)
     if not path or not os.path.isfile(path):
         raise NotStarted("its program is not on this machine")
@@ -124,10 +130,10 @@ def _program(name: str) -> str:
 
 
 def _check(path: Path) -> None:
-    """Raises NotStarted where others can write to a file, or put another in its place."""
+    """Raise NotStarted if other users can write to a file or replace it."""
     real = path.resolve()
     for place in {path, *path.parents, real, *real.parents}:
         found = place.stat()
-        open_to_others = found.st_mode & _OTHERS and not found.st_mode & stat.S_ISVTX
-        if open_to_others or found.st_uid not in (0, os.getuid()):
-            raise NotStarted("others than you can change its program")
+        is_open = found.st_mode & _OTHERS and not found.st_mode & stat.S_ISVTX
+        if is_open or found.st_uid not in (0, os.getuid()):
+            raise NotStarted("other users can change its program")

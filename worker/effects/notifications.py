@@ -1,4 +1,4 @@
-"""Notifications of the desktop, by D-Bus. Source: Desktop Notifications Specification 1.2 of freedesktop.org."""
+"""Desktop notifications over D-Bus. Source: Desktop Notifications Specification 1.2 of freedesktop.org."""
 
 import asyncio
 from collections.abc import Mapping
@@ -13,71 +13,72 @@ if TYPE_CHECKING:
     from dbus_fast import Message
     from dbus_fast.aio import MessageBus
 
-NAME, PATH = "org.freedesktop.Notifications", "/org/freedesktop/Notifications"
-DBUS, DBUS_PATH = "org.freedesktop.DBus", "/org/freedesktop/DBus"
-CALL_S = 5.0
-"""A server that does not answer a call for so long is taken to be absent; the bus may be starting one."""
-MAX_SHOWN = 200
-"""Characters of a text from elsewhere."""
-LOW = 0
-"""Urgency."""
+NAME = "org.freedesktop.Notifications"
+PATH = "/org/freedesktop/Notifications"
+DBUS = "org.freedesktop.DBus"
+DBUS_PATH = "/org/freedesktop/DBus"
+CALL_S = 5.0  # a server that does not answer for this long counts as absent; the bus may have to start one
+MAX_SHOWN = 200  # most characters of a text from elsewhere
+LOW = 0  # urgency
 
 
 class NotShown(MemoError):
-    """The desktop does not show it."""
+    """The desktop does not show the notification."""
 
 
 def plain(text: str) -> str:
-    """A text from elsewhere as it may stand in a notification: one line, bounded, its markup shown as such."""
-    seen = "".join(letter if letter.isprintable() else " " for letter in clean(text))  # none turns the line around
-    line = " ".join(seen.split())
+    """Return a text from elsewhere as one line of bounded length, with its markup escaped."""
+    # Unprintable characters include those that change the direction of writing.
+    printable = "".join(letter if letter.isprintable() else " " for letter in clean(text))
+    line = " ".join(printable.split())
     return escape(line if len(line) <= MAX_SHOWN else f"{line[:MAX_SHOWN]}…", quote=False)
 
 
-def show(summary: str, body: str, actions: Mapping[str, str], wait_s: float) -> str | None:
-    """Show it, and wait for the key of the action that is chosen; None where none was, or there are none.
+def show(summary: str, body: str, actions: Mapping[str, str], wait_s: float, call_s: float = CALL_S) -> str | None:
+    """Show a notification and return the key of the action chosen within `wait_s`, or None.
 
-    `body` is markup: pass what comes from elsewhere through `plain`. Raises NotShown.
+    `body` is markup: pass texts from elsewhere through `plain`. Raises NotShown.
     """
-    return asyncio.run(_shown(summary, body, actions, wait_s))
+    return asyncio.run(_show(summary, body, actions, wait_s, call_s))
 
 
-async def _shown(summary: str, body: str, actions: Mapping[str, str], wait_s: float) -> str | None:
-    bus = await _session_bus()
+async def _show(summary: str, body: str, actions: Mapping[str, str], wait_s: float, call_s: float) -> str | None:
+    bus = await _connect(call_s)
     try:
-        return await _Conversation(bus).show(summary, body, actions, wait_s)
+        return await _Conversation(bus, call_s).show(summary, body, actions, wait_s)
     finally:
         bus.disconnect()
 
 
-async def _session_bus() -> "MessageBus":
+async def _connect(call_s: float) -> "MessageBus":
     from dbus_fast.aio import MessageBus
     from dbus_fast.errors import AuthError, InvalidAddressError
 
     try:
-        return await asyncio.wait_for(MessageBus(session_bus()).connect(), CALL_S)
+        return await asyncio.wait_for(MessageBus(session_bus()).connect(), call_s)
     except (OSError, EOFError, TimeoutError, AuthError, InvalidAddressError) as error:
-        raise NotShown("there is no session bus; start MEMO inside of your desktop") from error
+        raise NotShown("there is no session bus; start MEMO inside your desktop session") from error
 
 
 class _Conversation:
-    """With the server of one bus."""
+    """One notification on one bus."""
 
-    def __init__(self, bus: "MessageBus") -> None:
-        self._bus = bus
+    def __init__(self, bus: "MessageBus", call_s: float) -> None:
+        self._bus, self._call_s = bus, call_s
         self._signals: asyncio.Queue[Message] = asyncio.Queue()
 
     async def show(self, summary: str, body: str, actions: Mapping[str, str], wait_s: float) -> str | None:
         from dbus_fast import Variant
 
-        able = (await self._call("GetCapabilities")).body[0]
-        if actions and "actions" not in able:
-            raise NotShown("the desktop's notifications can't ask; use another program for them")
-        await self._listen()
+        capabilities = (await self._call("GetCapabilities")).body[0]
+        if actions and "actions" not in capabilities:
+            raise NotShown("the desktop's notifications have no buttons; use another notification program")
+        await self._listen()  # before it is shown, so that no answer is missed
         flat = [word for action in actions.items() for word in action]
         hints = {"urgency": Variant("y", LOW)}
-        given = ["MEMO", 0, "", summary, body, flat, hints, int(wait_s * 1e3)]
-        shown = await self._call("Notify", "susssasa{sv}i", given)
+        shown = await self._call(
+            "Notify", "susssasa{sv}i", ["MEMO", 0, "", summary, body, flat, hints, int(wait_s * 1e3)]
+        )
         if not actions:
             return None
         try:
@@ -87,31 +88,30 @@ class _Conversation:
             return None
 
     async def _listen(self) -> None:
-        """Before it is shown, so that no answer is missed."""
-        self._bus.add_message_handler(self._heard)
+        self._bus.add_message_handler(self._receive)
         rule = f"type='signal',path='{PATH}',interface='{NAME}'"
         await self._call("AddMatch", "s", [rule], DBUS, DBUS_PATH)
 
-    def _heard(self, message: "Message") -> None:
+    def _receive(self, message: "Message") -> None:
         if message.interface == NAME and message.member in ("ActionInvoked", "NotificationClosed"):
             self._signals.put_nowait(message)
 
     async def _chosen(self, shown: "Message") -> str | None:
         while True:
-            heard = await self._signals.get()
-            if heard.sender == shown.sender and heard.body[:1] == shown.body[:1]:  # any program can send such a signal
-                return str(heard.body[1]) if heard.member == "ActionInvoked" else None
+            signal = await self._signals.get()
+            if signal.sender == shown.sender and signal.body[:1] == shown.body[:1]:  # any program can send such signals
+                return str(signal.body[1]) if signal.member == "ActionInvoked" else None
 
     async def _call(
-        self, member: str, kinds: str = "", given: list[Any] | None = None, to: str = NAME, path: str = PATH
+        self, member: str, kinds: str = "", body: list[Any] | None = None, to: str = NAME, path: str = PATH
     ) -> "Message":
         from dbus_fast import Message, MessageType
 
-        call = Message(to, path, to, member, signature=kinds, body=given or [])
+        call = Message(to, path, to, member, signature=kinds, body=body or [])
         try:
-            answer = await asyncio.wait_for(self._bus.call(call), CALL_S)
+            reply = await asyncio.wait_for(self._bus.call(call), self._call_s)
         except (TimeoutError, EOFError, OSError) as error:
-            raise NotShown("no program shows notifications; start one such as dunst") from error
-        if answer is None or answer.message_type is MessageType.ERROR:
-            raise NotShown(f"no program shows notifications ({answer and answer.error_name}); start one such as dunst")
-        return answer
+            raise NotShown("no program shows notifications; start one, such as dunst") from error
+        if reply is None or reply.message_type is MessageType.ERROR:
+            raise NotShown(f"no program shows notifications ({reply and reply.error_name}); start one, such as dunst")
+        return reply

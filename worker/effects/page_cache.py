@@ -1,4 +1,4 @@
-"""Reads files so that they lie in memory before they are wanted, in a way that disturbs nobody."""
+"""Reading files ahead into the page cache, without slowing down any other program."""
 
 import os
 import stat
@@ -12,35 +12,40 @@ from typing import Any
 
 from memo.desktop.launch_sets import UNIT, Span
 
-CHUNK = 1 << 20
-"""Bytes of one read. One whole-file readahead or fadvise would load a part only, and say nothing."""
-PAGE, SAMPLE = os.sysconf("SC_PAGE_SIZE"), 64
-"""One page in so many, and the last one, is asked for without waiting: a chunk whose pages are all there is not read.
-mincore(2) says that all pages of another user's files are there."""
-LOWEST = 19
-REST = 5
-"""So many times as long as it works it rests: not each disk's queue knows idle classes, and processors share caches."""
-STINT_S = 0.001
-"""It works at least so long before it rests."""
-WAIT_S, LOOK_S = 2.0, 0.005
-"""Then it waits, at most so long in all and looking so often, while another program runs: idle is for its own processor
-alone, and a neighbour at work slows what runs on the same core."""
-RUNNING = Path("/proc/loadavg")
-MANY = 1_000
-"""Entries of a folder above which these are not looked at one by one."""
+CHUNK = 1 << 20  # bytes of one read; readahead or fadvise of a whole file would load only a part, silently
+PAGE = os.sysconf("SC_PAGE_SIZE")
+# One page in this many, and the last one, is read without waiting; if all of them are cached, so is the chunk.
+# mincore(2) is no help: it reports all pages of another user's files as cached.
+SAMPLE = 64
+NICE = 19  # lowest priority
+MANY = 1_000  # a folder with more entries is listed, but they are not looked at one by one
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 BUDGET = "budget"
-Objection = Callable[[], str]
-"""Why not to go on; empty where nothing speaks against it."""
+Objection = Callable[[], str]  # returns the reason to stop, or an empty text
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How considerately files are read.
+
+    Idle scheduling classes are not enough: not every disk's queue knows them, processors share caches, and a busy
+    neighbour slows down what runs on the same core.
+    """
+
+    rest: float = 5.0  # time of rest as a multiple of the time of work
+    work_s: float = 0.001  # shortest time of work before a rest
+    wait_s: float = 2.0  # longest time in all to wait, after rests, while another program runs
+    poll_s: float = 0.005  # time between two looks at whether one does
+    loadavg: Path = Path("/proc/loadavg")
 
 
 @dataclass(slots=True)
 class Warmed:
-    """What was done. `read_bytes` of files were not in memory before, `there_bytes` were.
+    """The result: of the files, `read_bytes` were read from disk and `there_bytes` were cached already.
 
-    `ms` is the processor's time, what it took from others; `reading_ms` is how long it worked, waiting for the disk
-    included, resting not.
+    `ms` is processor time, which others could have used; `reading_ms` is the time of work with waits for the disk,
+    but without rests.
     """
 
     files: int = 0
@@ -52,43 +57,43 @@ class Warmed:
 
     @property
     def as_result(self) -> dict[str, Any]:
-        """As a handler returns it; what was mostly not in memory was cold."""
+        """The result of a handler, as JSON; files that were mostly not cached count as cold."""
         times = {"ms": round(self.ms, 1), "reading_ms": round(self.reading_ms, 1)}
         return asdict(self) | times | {"cold": self.read_bytes > self.there_bytes}
 
 
 def be_idle() -> None:
-    """Let this process wait for all others, at the processor and at the disk."""
+    """Let this process wait for all others, for the processor and for the disk."""
     import psutil
 
-    os.setpriority(os.PRIO_PROCESS, 0, LOWEST)
-    with suppress(OSError, AttributeError):  # not each system has classes
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # its processor counts as free for all others
+    os.setpriority(os.PRIO_PROCESS, 0, NICE)
+    with suppress(OSError, AttributeError):  # not every system has scheduling classes
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # its processor counts as free for others
         psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
 
 
-def warm(files: Mapping[str, tuple[Span, ...]], most: int, objection: Objection) -> Warmed:
-    """Read what is not in memory yet of these files, or of parts of them; `objection` is asked before each chunk.
+def warm(files: Mapping[str, tuple[Span, ...]], most: int, objection: Objection, pace: Pace = Pace()) -> Warmed:
+    """Read those spans of the files (none: all of a file) that are not cached, at most `most` bytes.
 
-    At most `most` bytes are read: a file of which more is missing than is left of them is passed over.
+    `objection` is asked before each chunk. A file whose missing part is larger than the rest of `most` is skipped.
     """
-    return _Warming(most, objection).warm(files)
+    return _Warming(most, objection, pace).warm(files)
 
 
 class _Warming:
-    def __init__(self, most: int, objection: Objection) -> None:
-        self._most, self._objection = most, objection
+    def __init__(self, most: int, objection: Objection, pace: Pace) -> None:
+        self._most, self._objection, self._pace = most, objection, pace
         self._done, self._buffer = Warmed(), bytearray(CHUNK)
-        self._since, self._waited = time.perf_counter(), 0.0
+        self._since, self._waited_s = time.perf_counter(), 0.0
 
     def warm(self, files: Mapping[str, tuple[Span, ...]]) -> Warmed:
         began = time.process_time()
-        acts = (
+        steps = (
             *(partial(self._folder, folder) for folder in dict.fromkeys(map(os.path.dirname, files))),
             *(partial(self._file, path, spans) for path, spans in files.items()),
         )
-        for act in acts:
-            act()
+        for step in steps:
+            step()
             self._rest()
             if self._done.stopped not in ("", BUDGET):
                 break
@@ -111,10 +116,10 @@ class _Warming:
                 self._done.stopped = BUDGET
                 return
             for start, length in missing:
-                if words := self._objection():
-                    self._done.stopped = words
+                if reason := self._objection():
+                    self._done.stopped = reason
                     return
-                with suppress(OSError):  # a disk may fail; the app will see that too
+                with suppress(OSError):  # if the disk fails, the app will fail at it, too
                     self._done.read_bytes += os.preadv(file, [memoryview(self._buffer)[:length]], start)
                 self._rest()
 
@@ -123,31 +128,31 @@ class _Warming:
         self._done.there_bytes += length if there else 0
         return there
 
-    def _wait_for_others(self) -> None:
-        while self._waited < WAIT_S and _others_run():
-            time.sleep(LOOK_S)
-            self._waited += LOOK_S
-
     def _rest(self) -> None:
-        worked = time.perf_counter() - self._since
-        if worked >= STINT_S:
-            self._done.reading_ms += worked * 1e3
-            time.sleep(REST * worked)
+        worked_s = time.perf_counter() - self._since
+        if worked_s >= self._pace.work_s:
+            self._done.reading_ms += worked_s * 1e3
+            time.sleep(self._pace.rest * worked_s)
             self._wait_for_others()
             self._since = time.perf_counter()
 
+    def _wait_for_others(self) -> None:
+        while self._waited_s < self._pace.wait_s and _others_run(self._pace.loadavg):
+            time.sleep(self._pace.poll_s)
+            self._waited_s += self._pace.poll_s
 
-def _others_run() -> bool:
-    """Whether the kernel counts more than this program as running or ready to."""
+
+def _others_run(loadavg: Path) -> bool:
+    """Whether the kernel counts another program as running or runnable."""
     try:
-        running = RUNNING.read_text(encoding="ascii").split()[3]
+        running = loadavg.read_text(encoding="ascii").split()[3]
     except (OSError, IndexError):  # not Linux
         return False
     return int(running.partition("/")[0]) > 1
 
 
 def _list(folder: str) -> None:
-    """Find all that is in a folder: programs also look for what they don't read, or what isn't there."""
+    """Cache a folder and its entries: programs also look for files that they do not read, or that do not exist."""
     with suppress(OSError), os.scandir(folder) as entries:
         found = list(entries)
         for entry in found if len(found) <= MANY else ():
@@ -157,7 +162,7 @@ def _list(folder: str) -> None:
 
 @contextmanager
 def opened(path: str) -> Iterator[int | None]:
-    """A regular file, open for reading; None for a link, a pipe, a device, or what is gone or another's."""
+    """Yield the descriptor of a readable regular file; None for a link, a pipe, a device, or no such file."""
     try:
         file = os.open(path, _FLAGS)
     except (OSError, ValueError):
@@ -165,7 +170,7 @@ def opened(path: str) -> Iterator[int | None]:
         return
     try:
         is_file = stat.S_ISREG(os.fstat(file).st_mode)
-        if is_file:  # read what is asked for, and nothing ahead of it
+        if is_file:  # no readahead by the kernel
             os.posix_fadvise(file, 0, 0, os.POSIX_FADV_RANDOM)
         yield file if is_file else None
     finally:
@@ -173,12 +178,12 @@ def opened(path: str) -> Iterator[int | None]:
 
 
 def is_there(file: int, start: int, length: int) -> bool:
-    """Whether this part of a file is in memory, by one page in `SAMPLE`; a page that isn't is fetched by asking."""
+    """Whether this part of a file is cached, by one page in `SAMPLE`; asking for a missing page loads it."""
     page = bytearray(1)
     try:
         for offset in (*range(start, start + length, SAMPLE * PAGE), start + length - 1):
             os.preadv(file, [page], offset, os.RWF_NOWAIT)
-    except OSError:  # it isn't, or this file system can't tell
+    except OSError:  # it is not, or this file system can't tell
         return False
     return True
 

@@ -1,4 +1,4 @@
-"""The host of a site that was seen, as it may be looked up: a public name, nothing that could mean another place."""
+"""The host of a site, provided that it is a public name: no address, port, user or local name."""
 
 import re
 
@@ -6,18 +6,18 @@ from memo.core.errors import MemoError
 from memo.core.sites import MAX_HOST, domain
 
 _LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
+# At least two labels, the last of which is no number: a resolver takes `127.1` and `0x7f.1` for addresses.
 _NAME = re.compile(rf"({_LABEL}\.)+(?!\d+$|0x)({_LABEL})")
-"""Two labels at least, the last no number: `127.1` and `0x7f.1` are addresses to a resolver."""
+# Names that no public look-up answers: special-use domain names of IANA, and two others in use.
 _NOT_PUBLIC = re.compile(r".*\.(alt|arpa|internal|invalid|lan|local|localhost|onion|test)")
-"""Names that no public look-up answers. Source: the special-use domain names of IANA, and two that are in use."""
 
 
 class NoHost(MemoError):
-    """The site is none that may be reached."""
+    """The site has no public name."""
 
 
 def host_of(site: str) -> str:
-    """The ASCII name of a site of an event. Raises NoHost for an address, a port, a user or a local name."""
+    """Return the ASCII name of an event's site. Raises NoHost."""
     import idna  # its tables are large
 
     try:
@@ -25,5 +25,5 @@ def host_of(site: str) -> str:
     except (idna.IDNAError, UnicodeError):
         name = ""
     if len(name) > MAX_HOST or not _NAME.fullmatch(name) or _NOT_PUBLIC.fullmatch(name):
-        raise NoHost("it is no public name of a site")
+        raise NoHost("the site has no public name")
     return name

@@ -1,4 +1,4 @@
-"""May we act? Small ordered rules; the first that objects stops a go."""
+"""Gates: small rules, asked in order; the first that objects stops an attempt."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -20,23 +20,23 @@ class Gate(Protocol):
 
     name: str
 
-    def objection(self, session: Session, go: Attempt) -> str | None:
-        """Why not to act, and by how much; None lets it pass."""
+    def objection(self, session: Session, attempt: Attempt) -> str | None:
+        """Return the reason this gate blocks the attempt, with the value and its limit, or None."""
 
 
 def gates(settings: Settings, home: Home, machine: Machine) -> Sequence[Gate]:
-    """All gates, in the order in which they are asked: first what stops most and is known at once."""
-    given = settings.dispatch
+    """Return all gates in the order in which they are asked: first those that stop most and cost least."""
+    dispatch = settings.dispatch
     return (
-        Confidence(given.minimum_probability),
+        Confidence(dispatch.minimum_probability),
         TooLate(),
         Paused(settings, home),
         Refused(),
         TurnedOff(settings),
-        Cooldown(given.cooldown_s),
-        Budget(given.budget_per_hour, given.budget_mb_per_hour),
+        Cooldown(dispatch.cooldown_s),
+        Budget(dispatch.budget_per_hour, dispatch.budget_mb_per_hour),
         Value(),
-        Battery(machine, given.battery_percent),
+        Battery(machine, dispatch.battery_percent),
         Memory(machine),
         Load(machine),
         QuietHours(settings),
@@ -44,9 +44,9 @@ def gates(settings: Settings, home: Home, machine: Machine) -> Sequence[Gate]:
     )
 
 
-def objection(gates: Sequence[Gate], session: Session, go: Attempt) -> str | None:
-    """The name and the words of the first gate that stops it."""
+def objection(gates: Sequence[Gate], session: Session, attempt: Attempt) -> str | None:
+    """Return the name and the reason of the first gate that blocks the attempt, or None."""
     for gate in gates:
-        if words := gate.objection(session, go):
-            return f"{gate.name}: {words}"
+        if reason := gate.objection(session, attempt):
+            return f"{gate.name}: {reason}"
     return None

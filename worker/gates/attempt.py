@@ -1,6 +1,6 @@
-"""What handlers may do about a prediction: by its routes, each of them some of its candidates."""
+"""Attempts: what handlers may do about a prediction, given its routes and its candidates."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,28 +10,28 @@ from memo.core.predictions import HORIZON_S, Candidate, action_from_dict
 from memo.core.settings import DispatchSettings
 from memo.protocols import Cost, DispatchContext
 
-LATER, LEAST_S = 2, 60.0
-"""Half of the times of an action lie after the expected one, few at more than twice the wait; seconds are too short."""
+# A candidate's life, as a multiple of its expected wait: half of an action's times lie after the expected one, few
+# beyond twice the wait.
+LATER = 2
+LEAST_S = 60.0  # shortest life, for waits of a few seconds
 
 RoutedCandidate = tuple[Candidate, DispatchContext]
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What a handler is about to do."""
+    """One handler's act on one candidate of a prediction."""
 
     handler: str
     candidate: Candidate
     context: DispatchContext
     cost: Cost = Cost()
-    noticed: bool = False
-    """Whether a person notices it."""
-    per_hour: int | None = None
-    """Goes an hour that are enough for its handler."""
+    noticed: bool = False  # whether a person notices it
+    per_hour: int | None = None  # most attempts an hour that the handler allows itself
 
     @property
     def key(self) -> tuple[int, str]:
-        """Each handler has one go at a prediction."""
+        """Prediction and handler: each handler makes one attempt at a prediction."""
         return self.context.prediction_id, self.handler
 
     @property
@@ -41,24 +41,27 @@ class Attempt:
 
 
 def route_candidates(prediction: PredictionRow, settings: DispatchSettings) -> dict[str, list[RoutedCandidate]]:
-    """Handler -> its candidates, best first, of what comes next and of what is upcoming.
+    """Return each handler's candidates, next and upcoming ones, the likeliest first.
 
-    Of those that are too unlikely, only the best one is among them, and only where there is no other.
+    Candidates below the minimum probability are left out, except for the best one if there is no other.
     """
     found: dict[str, list[RoutedCandidate]] = {}
-    ways = ((prediction.candidates, settings.routes, _next), (prediction.upcoming, settings.upcoming, _upcoming))
-    for entries, routes, wanted in ways:
+
+    def route(entries: list[dict[str, Any]], routes: Any, as_routed: Callable[..., RoutedCandidate]) -> None:
         for entry in entries:
-            for name in routes.get(entry["action"]["operation"], ()):  # most go nowhere
+            for name in routes.get(entry["action"]["operation"], ()):
                 known = found.setdefault(name, [])
                 if not known or entry["probability"] >= settings.minimum_probability:
-                    known.append(wanted(prediction, entry))
+                    known.append(as_routed(prediction, entry))
+
+    route(prediction.candidates, settings.routes, _next)
+    route(prediction.upcoming, settings.upcoming, _upcoming)
     return {name: _likely(candidates, settings.minimum_probability) for name, candidates in found.items()}
 
 
 def _likely(candidates: Sequence[RoutedCandidate], minimum: float) -> list[RoutedCandidate]:
-    ordered = sorted(candidates, key=lambda wanted: -wanted[0].probability)
-    return [wanted for wanted in ordered if wanted[0].probability >= minimum] or ordered[:1]
+    ordered = sorted(candidates, key=lambda routed: -routed[0].probability)
+    return [routed for routed in ordered if routed[0].probability >= minimum] or ordered[:1]
 
 
 def _next(prediction: PredictionRow, entry: dict[str, Any]) -> RoutedCandidate:
@@ -68,11 +71,10 @@ def _next(prediction: PredictionRow, entry: dict[str, Any]) -> RoutedCandidate:
 
 
 def _upcoming(prediction: PredictionRow, entry: dict[str, Any]) -> RoutedCandidate:
-    """Some time within the horizon, each as likely as the other."""
+    """Return an upcoming candidate, which is expected at any time within the horizon with equal probability."""
     middle = prediction.made_at.astimezone(UTC) + timedelta(seconds=HORIZON_S / 2)
-    candidate = Candidate(
-        action_from_dict(entry["action"]), entry["probability"], expected_at=middle, spread_s=HORIZON_S // 2
-    )
+    action = action_from_dict(entry["action"])
+    candidate = Candidate(action, entry["probability"], expected_at=middle, spread_s=HORIZON_S // 2)
     return candidate, _context(prediction, HORIZON_S)
 
 
@@ -81,12 +83,12 @@ def _context(prediction: PredictionRow, life_s: float) -> DispatchContext:
     return DispatchContext(prediction.id, prediction.scope, made_at, made_at + timedelta(seconds=life_s))
 
 
-def as_candidate(given: dict[str, Any]) -> Candidate:
-    """The candidate of a prediction's row."""
+def as_candidate(entry: dict[str, Any]) -> Candidate:
+    """Return the candidate of an entry of a prediction's row."""
     return Candidate(
-        action_from_dict(given["action"]),
-        given["probability"],
-        datetime.fromisoformat(given["expected_at"]),
-        executable=given["executable"],
-        spread_s=given.get("spread_s", 0),
+        action_from_dict(entry["action"]),
+        entry["probability"],
+        datetime.fromisoformat(entry["expected_at"]),
+        executable=entry["executable"],
+        spread_s=entry.get("spread_s", 0),
     )

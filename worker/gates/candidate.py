@@ -1,4 +1,4 @@
-"""Gates that look at the candidate: is it likely, is it still to come, was it refused?"""
+"""Gates about the candidate: whether it is likely, still to come, and not refused."""
 
 from datetime import UTC, datetime
 
@@ -16,29 +16,29 @@ class Confidence:
     def __init__(self, minimum: float) -> None:
         self._minimum = minimum
 
-    def objection(self, session: Session, go: Attempt) -> str | None:
-        """Below the minimum."""
-        probability = go.candidate.probability
+    def objection(self, session: Session, attempt: Attempt) -> str | None:
+        """Return the probability and the minimum, or None."""
+        probability = attempt.candidate.probability
         return f"{probability:.2f} is below {self._minimum:.2f}" if probability < self._minimum else None
 
 
 class TooLate:
-    """Its time must not be over."""
+    """The candidate's time must not be over."""
 
     name = "late"
 
-    def objection(self, session: Session, go: Attempt) -> str | None:
-        """Over."""
-        ago = (datetime.now(UTC) - go.context.until).total_seconds()
-        return f"its time ended {ago:.0f} s ago" if ago >= 0 else None
+    def objection(self, session: Session, attempt: Attempt) -> str | None:
+        """Return how long ago the time ended, or None."""
+        ago_s = (datetime.now(UTC) - attempt.context.until).total_seconds()
+        return f"its time ended {ago_s:.0f} s ago" if ago_s >= 0 else None
 
 
 class Refused:
-    """What a person said "never" to is not done, until a "yes"."""
+    """An action answered "never" is not acted on until a "yes"."""
 
     name = "refused"
 
-    def objection(self, session: Session, go: Attempt) -> str | None:
-        """Refused."""
-        at = feedback.find_refusal(session, go.context.scope, go.candidate.action)
+    def objection(self, session: Session, attempt: Attempt) -> str | None:
+        """Return the date of the refusal, or None."""
+        at = feedback.find_refusal(session, attempt.context.scope, attempt.candidate.action)
         return f'answered "never" on {at:%Y-%m-%d}' if at else None

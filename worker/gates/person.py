@@ -1,4 +1,4 @@
-"""Gates that look at the person: MEMO may be paused, and nothing that is noticed disturbs."""
+"""Gates about the person: MEMO may be paused, and nothing noticeable may disturb."""
 
 from datetime import datetime, time
 
@@ -12,15 +12,15 @@ from worker.gates.attempt import Attempt
 
 
 class Paused:
-    """MEMO is not paused."""
+    """MEMO must not be paused."""
 
     name = "pause"
 
     def __init__(self, settings: Settings, home: Home) -> None:
         self._zone, self._home = settings.zone, home
 
-    def objection(self, session: Session, go: Attempt) -> str | None:
-        """It is."""
+    def objection(self, session: Session, attempt: Attempt) -> str | None:
+        """Return the end of the pause, or None."""
         pause = pauses.current(self._home)
         if pause is None:
             return None
@@ -28,31 +28,31 @@ class Paused:
 
 
 class QuietHours:
-    """No one is disturbed in quiet hours."""
+    """In quiet hours nothing noticeable happens."""
 
     name = "quiet hours"
 
     def __init__(self, settings: Settings) -> None:
         self._hours, self._zone = settings.dispatch.quiet_hours, settings.zone
 
-    def objection(self, session: Session, go: Attempt) -> str | None:
-        """It is quiet."""
-        if not go.noticed or not self._hours:
+    def objection(self, session: Session, attempt: Attempt) -> str | None:
+        """Return the end of the quiet hours, or None."""
+        if not attempt.noticed or not self._hours:
             return None
         since, until = map(time.fromisoformat, self._hours.split("-"))
         now = datetime.now(self._zone).time()
-        quiet = since <= now < until if since <= until else now >= since or now < until
-        return f"until {until:%H:%M}" if quiet else None
+        is_quiet = since <= now < until if since <= until else now >= since or now < until
+        return f"until {until:%H:%M}" if is_quiet else None
 
 
 class FullScreen:
-    """No one is disturbed in front of a film, a game or a presentation."""
+    """Nothing noticeable disturbs a film, a game or a presentation."""
 
     name = "full screen"
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
 
-    def objection(self, session: Session, go: Attempt) -> str | None:
-        """The window in front fills the screen."""
-        return "a window fills the screen" if go.noticed and self._machine.full_screen() else None
+    def objection(self, session: Session, attempt: Attempt) -> str | None:
+        """Return that a window fills the screen, or None."""
+        return "a window fills the screen" if attempt.noticed and self._machine.full_screen() else None

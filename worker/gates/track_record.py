@@ -1,4 +1,4 @@
-"""Gates that look at what the handler did before: how lately, how often, and whether it paid."""
+"""Gates about the handler's earlier attempts: how recent and how many they were, and whether they paid."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,85 +7,86 @@ from sqlalchemy.orm import Session
 from db.dispatch import dispatches, handlers
 from memo.core.settings import Settings
 from memo.protocols import Cost
+from worker.effects.read_limits import MEGABYTE
 from worker.gates.attempt import Attempt
 
-MEGABYTE = 1_000_000
-KNOWN = 3
-"""Hits of which it is known what they saved, before that is believed."""
-FLOOR, NOTICED_FLOOR = 0.6, 0.8
-"""Until then only what is as likely as this. Chromium has as many hits and two floors, 0.5 for what is cheap and 0.8
-(chrome/browser/predictors/autocomplete_action_predictor.cc); 0.6 is by bench/upcoming.py."""
+KNOWN = 3  # hits with known savings before these are trusted
+# Least probability until then. Chromium has as many hits and two floors, 0.5 for cheap actions and 0.8
+# (chrome/browser/predictors/autocomplete_action_predictor.cc); 0.6 is by bench/upcoming.py.
+FLOOR = 0.6
+NOTICED_FLOOR = 0.8  # the same for attempts that a person notices
 
 
 class TurnedOff:
-    """A handler that cost more than it saved rests; one that costs nothing never did."""
+    """A handler that cost more than it saved rests; one that costs nothing never does."""
 
     name = "off"
 
     def __init__(self, settings: Settings) -> None:
         self._zone = settings.zone
 
-    def objection(self, session: Session, go: Attempt) -> str | None:
-        """Resting."""
-        row = None if go.is_free else handlers.find_resting(session, go.context.scope, go.handler)
-        return f"{row.reason}; again from {row.until.astimezone(self._zone):%Y-%m-%d %H:%M}" if row else None
+    def objection(self, session: Session, attempt: Attempt) -> str | None:
+        """Return why the handler rests and until when, or None."""
+        row = None if attempt.is_free else handlers.find_resting(session, attempt.context.scope, attempt.handler)
+        return f"{row.reason}; on again at {row.until.astimezone(self._zone):%Y-%m-%d %H:%M}" if row else None
 
 
 class Cooldown:
-    """The same action was not acted on just now; nor, where that costs, is what was done about it still of use."""
+    """The handler must not have acted on the same action just now nor, if that costs, on it while it is still due."""
 
     name = "cooldown"
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
 
-    def objection(self, session: Session, go: Attempt) -> str | None:
-        """Too soon."""
-        last = dispatches.find_last_attempt(session, go.context.scope, go.handler, go.candidate.action)
+    def objection(self, session: Session, attempt: Attempt) -> str | None:
+        """Return when the handler acted last and when it may act again, or None."""
+        action = attempt.candidate.action
+        last = dispatches.find_last_attempt(session, attempt.context.scope, attempt.handler, action)
         if last is None:
             return None
-        now, again = datetime.now(UTC), last.at + timedelta(seconds=self._seconds)
-        if not go.is_free and last.until and last.outcome is None:
-            again = max(again, last.until)
-        wait = (again - now).total_seconds()
-        return f"acted on {(now - last.at).total_seconds():.0f} s ago, again in {wait:.0f} s" if wait > 0 else None
+        now, again_at = datetime.now(UTC), last.at + timedelta(seconds=self._seconds)
+        if not attempt.is_free and last.until and last.outcome is None:
+            again_at = max(again_at, last.until)
+        wait_s = (again_at - now).total_seconds()
+        return f"acted on {(now - last.at).total_seconds():.0f} s ago, again in {wait_s:.0f} s" if wait_s > 0 else None
 
 
 class Budget:
-    """Not too many acts an hour, and not too much read."""
+    """Attempts and bytes read are limited per hour."""
 
     name = "budget"
 
     def __init__(self, per_hour: int, mb_per_hour: int) -> None:
         self._per_hour, self._mb_per_hour = per_hour, mb_per_hour
 
-    def objection(self, session: Session, go: Attempt) -> str | None:
-        """Spent."""
-        goes, read = dispatches.count_last_hour(session, go.context.scope, go.handler)
-        most = self._per_hour if go.per_hour is None else min(self._per_hour, go.per_hour)
-        if goes >= most:
-            return f"{goes} of {most} an hour are spent"
-        read_mb, more_mb = read / MEGABYTE, go.cost.read_bytes / MEGABYTE
+    def objection(self, session: Session, attempt: Attempt) -> str | None:
+        """Return the budget that is used up, or None."""
+        made, read = dispatches.count_last_hour(session, attempt.context.scope, attempt.handler)
+        most = self._per_hour if attempt.per_hour is None else min(self._per_hour, attempt.per_hour)
+        if made >= most:
+            return f"{made} of {most} attempts an hour are used up"
+        read_mb, more_mb = read / MEGABYTE, attempt.cost.read_bytes / MEGABYTE
         if more_mb and read_mb + more_mb > self._mb_per_hour:
             return f"{read_mb:.0f} MB and {more_mb:.0f} MB more are above {self._mb_per_hour} MB an hour"
         return None
 
 
 class Value:
-    """What a go saves on average is more than it costs."""
+    """An attempt must save more than it costs, on average."""
 
     name = "value"
 
-    def objection(self, session: Session, go: Attempt) -> str | None:
-        """Not worth it, or not known to be."""
-        if go.is_free:
+    def objection(self, session: Session, attempt: Attempt) -> str | None:
+        """Return the expected saving and the cost or, while savings are unknown, a probability that is too low."""
+        if attempt.is_free:
             return None
-        probability = go.candidate.probability
-        hits = dispatches.find_hits(session, go.context.scope, go.handler)
-        known = hits.number if go.cost == Cost() else hits.known  # nobody measures what attention costs, or saves
+        probability, cost_s = attempt.candidate.probability, attempt.cost.ms / 1e3
+        hits = dispatches.find_hits(session, attempt.context.scope, attempt.handler)
+        known = hits.number if attempt.cost == Cost() else hits.known  # the value of attention is never measured
         if known < KNOWN:
-            floor = NOTICED_FLOOR if go.noticed else FLOOR
+            floor = NOTICED_FLOOR if attempt.noticed else FLOOR
             return f"{probability:.2f} is below {floor:.2f}, {known} known hits so far" if probability < floor else None
-        if hits.saves_s is None or probability * hits.saves_s > go.cost.ms / 1e3:
+        if hits.saves_s is None or probability * hits.saves_s > cost_s:
             return None
-        return f"{probability:.2f} x {hits.saves_s:.2f} s is not above the cost of {go.cost.ms / 1e3:.2f} s"
+        return f"{probability:.2f} x {hits.saves_s:.2f} s is not above the cost of {cost_s:.2f} s"

@@ -10,17 +10,16 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.protocols import Handler
 
-MAX_RESULT = 65_536
-"""Characters of a result as JSON."""
+MAX_RESULT = 65_536  # characters of a result as JSON
 
 
 def installed() -> list[str]:
-    """The names of all handlers."""
+    """Return the names of all installed handlers."""
     return sorted(entry.name for entry in entry_points(group="memo.handlers"))
 
 
 def make(name: str, settings: Settings, home: Home) -> Handler:
-    """The handler of an entry point. Raises LookupError where there is none, and whatever the plug-in raises."""
+    """Return a new handler. Raises LookupError if none has this name, and whatever the plug-in raises."""
     entry = next(iter(entry_points(group="memo.handlers", name=name)), None)
     if entry is None:
         raise LookupError(f"no handler is installed under the name {name}")
@@ -29,12 +28,12 @@ def make(name: str, settings: Settings, home: Home) -> Handler:
 
 
 def reason(error: Exception) -> str:
-    """What is written down of a failure: our own errors are sentences."""
+    """Return the text to record of a failure; MEMO's own errors are whole sentences."""
     return clean(str(error) if isinstance(error, MemoError) else f"{type(error).__name__}: {error}")
 
 
 def as_result(returned: Any) -> dict[str, Any]:
-    """What `handle` returned, as it can be kept. Raises TypeError or ValueError where it is no small JSON object."""
+    """Return what `handle` returned, as it can be stored. Raises TypeError or ValueError unless it is a small dict."""
     if not isinstance(returned, dict):
         raise TypeError(f"handle returned {type(returned).__name__}, not a dict")
     text = json.dumps(returned, allow_nan=False)

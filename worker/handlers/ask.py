@@ -1,4 +1,4 @@
-"""The handler that asks whether to open what probably comes next, and opens it after a yes."""
+"""The handler that asks whether to open the candidate, and opens it after a yes."""
 
 from typing import Any
 
@@ -10,8 +10,7 @@ from memo.protocols import DispatchContext, Handler
 from worker.effects.launcher import Launcher
 from worker.effects.notifications import plain, show
 
-WAIT_S = 40.0
-"""An answer later than that is none."""
+WAIT_S = 40.0  # a later answer does not count
 SUMMARY = {"en": "MEMO: open it now?", "zh": "MEMO：现在打开吗？"}
 ANSWERS = {
     "en": {Answer.YES.value: "Yes", Answer.NO.value: "Not now", Answer.NEVER.value: "Never"},
@@ -20,28 +19,29 @@ ANSWERS = {
 
 
 class AskHandler(Handler):
-    """Asks with three buttons: yes opens it, not now lowers its rank, never means never again."""
+    """Asks with three buttons: "yes" opens it, "not now" lowers its rank, "never" means never again."""
 
     name = "ask"
     noticed = True
     limit_s = 60.0
     per_hour = 1
 
-    def __init__(self, settings: Settings, home: Home) -> None:
-        self._language, self._launcher = settings.language, Launcher(settings, home)
+    def __init__(self, settings: Settings, home: Home, wait_s: float = WAIT_S) -> None:
+        self._language, self._launcher, self._wait_s = settings.language, Launcher(settings, home), wait_s
 
     def accepts(self, action: Action) -> bool:
-        """What can be opened: an app, a site, a file."""
+        """Whether the action can be carried out: an app, a site or a file."""
         return action.operation in UPCOMING_OPERATIONS
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
-        """Ask, and do it. Raises MemoError where it can't be opened, or not be asked; {} where an app runs already."""
+        """Ask and open it; return {} if the app already runs. Raises MemoError if it can't be opened or shown."""
         command, action = self._launcher.command(candidate, context.scope), candidate.action
         if action.operation is Operation.PROCESS_START and self._launcher.runs(action.target, command):
             return {}
-        given = show(SUMMARY[self._language], plain(action.target), ANSWERS[self._language], WAIT_S)
-        if given not in ANSWERS[self._language]:
+        answers = ANSWERS[self._language]
+        answer = show(SUMMARY[self._language], plain(action.target), answers, self._wait_s)
+        if answer not in answers:
             return {"shown": True}
-        if given == Answer.YES.value:
+        if answer == Answer.YES.value:
             self._launcher.start_as_asked(command)
-        return {"shown": True, "answer": given}
+        return {"shown": True, "answer": answer}

@@ -1,4 +1,4 @@
-"""The handler that gives a candidate to a program of its owner's; off until that is named."""
+"""The handler that passes a candidate to a program of the owner's; off until that is named."""
 
 import os
 import signal
@@ -14,9 +14,8 @@ from memo.core.settings import Settings
 from memo.protocols import DispatchContext, Handler
 from worker.handlers.payload import payload
 
-LIMIT_S = 10.0
-"""A program that runs longer is killed."""
-ENVIRONMENT = (
+LIMIT_S = 10.0  # a program that runs longer is killed
+ENVIRONMENT = (  # the only variables that the program gets
     "PATH",
     "HOME",
     "USER",
@@ -26,52 +25,51 @@ ENVIRONMENT = (
     "XDG_RUNTIME_DIR",
     "DBUS_SESSION_BUS_ADDRESS",
 )
-"""All that the program gets of it."""
 
 
 class ProgramFailed(MemoError):
-    """The program did not do it."""
+    """The program did not succeed."""
 
 
 class ExecHandler(Handler):
-    """Runs `[exec] command` with JSON as its standard input, never on its command line; what it writes is dropped."""
+    """Runs `[exec] command` with JSON on its standard input, never on its command line; its output is discarded."""
 
     name = "exec"
     limit_s = LIMIT_S + 5.0
 
-    def __init__(self, settings: Settings, home: Home) -> None:
+    def __init__(self, settings: Settings, home: Home, program_limit_s: float = LIMIT_S) -> None:
         self._command, self._language = settings.exec.command, settings.language
+        self._program_limit_s = program_limit_s
 
     def accepts(self, action: Action) -> bool:
-        """Everything, once there is a program."""
+        """Whether a program is named."""
         return bool(self._command)
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
-        """Run it to its end. Raises ProgramFailed where it isn't there, takes too long, or says that it failed."""
+        """Run the program to its end. Raises ProgramFailed if it can't be run, takes too long or reports an error."""
         body = payload(candidate, context, self._language)
         try:
             status = self._run(body)
         except OSError as error:
             raise ProgramFailed(f"the program can't be run ({error.strerror}); see [exec] command") from error
         if status:
-            raise ProgramFailed(f"the program ends with status {status}; see [exec] command")
+            raise ProgramFailed(f"the program ended with status {status}; see [exec] command")
         return {"status": status}
 
     def _run(self, body: bytes) -> int:
-        none = subprocess.DEVNULL
-        environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
         with subprocess.Popen(
             self._command,
-            env=environment,
+            env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
             cwd=Path.home(),
             stdin=subprocess.PIPE,
-            stdout=none,
-            stderr=none,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             start_new_session=True,
         ) as program:
             try:
-                program.communicate(body, LIMIT_S)
+                program.communicate(body, self._program_limit_s)
             except subprocess.TimeoutExpired as error:
-                os.killpg(program.pid, signal.SIGKILL)  # what it started too
-                raise ProgramFailed(f"the program ran for {LIMIT_S:.0f} s and was ended; see [exec] command") from error
+                os.killpg(program.pid, signal.SIGKILL)  # including what it started
+                limit = f"{self._program_limit_s:.0f} s"
+                raise ProgramFailed(f"the program was killed after {limit}; see [exec] command") from error
         return program.returncode

@@ -1,4 +1,4 @@
-"""The handler that starts an app before it is asked for; off until its owner has named the app."""
+"""The handler that starts a predicted app; off until the owner has named the app."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from worker.effects.launcher import Launcher
 
 
 class LaunchAppHandler(Handler):
-    """Starts apps named in `[launch] apps` that do not run yet."""
+    """Starts apps named in `[launch] apps`, unless they already run."""
 
     name = "launch_app"
     noticed = True
@@ -21,11 +21,11 @@ class LaunchAppHandler(Handler):
         self._launcher = Launcher(settings, home)
 
     def accepts(self, action: Action) -> bool:
-        """The start of an app that is named in the settings."""
+        """Whether it is the start of an app named in the settings."""
         return action.operation is Operation.PROCESS_START and action.target in self._allowed
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
-        """Start it. Raises NotStarted where nothing may be started."""
+        """Start the app. Raises NotStarted if it may not be started."""
         if not self.accepts(candidate.action):
             return {}
         command = self._launcher.command(candidate, context.scope)

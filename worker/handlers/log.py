@@ -18,10 +18,10 @@ class LogHandler(Handler):
     quick = True
 
     def __init__(self, settings: Settings, home: Home) -> None:
-        """Both are given to every handler."""
+        """Take what every handler is given."""
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
-        """Log it."""
+        """Log the candidate."""
         log.info(
             "predicted",
             prediction=context.prediction_id,

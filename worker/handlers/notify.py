@@ -1,4 +1,4 @@
-"""The handler that tells what probably comes next."""
+"""The handler that shows a notification of the candidate."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from worker.effects.notifications import plain, show
 from worker.effects.seen_before import SeenBefore
 
 SUMMARY = {"en": "MEMO: probably next", "zh": "MEMO：接下来可能是"}
-SHOWN_S = 10.0
+SHOWN_S = 10.0  # how long the notification is shown
 
 
 class NotifyHandler(Handler):
@@ -26,8 +26,8 @@ class NotifyHandler(Handler):
         self._language, self._seen = settings.language, SeenBefore(settings, home)
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
-        """Show it. Raises NotShown where the desktop does not."""
+        """Show the notification. Raises NotShown."""
         self._seen.check(candidate.action, context.scope)
-        words = write_action(candidate.action, self._language, candidate.detail)
-        show(SUMMARY[self._language], plain(words), {}, SHOWN_S)
+        text = write_action(candidate.action, self._language, candidate.detail)
+        show(SUMMARY[self._language], plain(text), {}, SHOWN_S)
         return {"shown": True}

@@ -1,4 +1,4 @@
-"""What other programs are given of a candidate: JSON by docs/schemas/candidate.v1.json."""
+"""A candidate as other programs get it: JSON by docs/schemas/candidate.v1.json."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ SCHEMA = "candidate.v1"
 
 
 def payload(candidate: Candidate, context: DispatchContext, language: Language) -> bytes:
-    """The candidate as it is sent; its texts are cleaned and bounded once more."""
+    """Return the candidate as JSON; its texts are cleaned and bounded once more."""
     action = candidate.action
     safe = replace(
         candidate,

@@ -1,4 +1,4 @@
-"""The handler that reads what an app reads when it starts, so that it starts as if it had run just before."""
+"""The handler that reads an app's files before it starts, so that it starts as if it had just run."""
 
 from contextlib import closing
 from typing import Any
@@ -13,17 +13,14 @@ from memo.core.settings import Settings
 from memo.desktop.launch_sets import LaunchSet, version_of
 from memo.protocols import Cost, DispatchContext, Handler, NothingToDo
 from worker.effects.page_cache import be_idle, warm
-from worker.effects.read_limits import Limits
+from worker.effects.read_limits import MEGABYTE, Limits
 
-MS_PER_MB = 0.5
-"""About the processor's time; the disk is waited for, and everybody else comes first there."""
-MEGABYTE = 1_000_000
-GRACE_S = 5.0
-"""A single read may take that long where the disk is asleep."""
+MS_PER_MB = 0.5  # processor time of reading, about; waiting for the disk costs nothing
+GRACE_S = 5.0  # a single read may take this long if the disk is asleep
 
 
 class PreloadAppHandler(Handler):
-    """Warms the files of an app of which launches were seen here; reads nothing that a prediction names."""
+    """Reads the launch set of an app that was started here before; it reads nothing that a prediction names."""
 
     name = "preload_app"
 
@@ -32,16 +29,16 @@ class PreloadAppHandler(Handler):
         self.limit_s = settings.preload.seconds + GRACE_S
 
     def accepts(self, action: Action) -> bool:
-        """The start of an app."""
+        """Whether it is the start of an app."""
         return action.operation is Operation.PROCESS_START and bool(action.target)
 
     def cost(self, candidate: Candidate, context: DispatchContext) -> Cost:
-        """That of reading all of it. Raises NothingToDo where nothing was learned of how it starts."""
+        """Return the cost of reading all of it. Raises NothingToDo if the app has no valid launch set."""
         read = min(self._known(candidate, context).bytes, self._settings.preload.app_mb * MEGABYTE)
         return Cost(read / MEGABYTE * MS_PER_MB, read)
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
-        """Read what is not in memory; what was done, as JSON. Raises NothingToDo."""
+        """Read what is not cached and return the result. Raises NothingToDo."""
         known = self._known(candidate, context)
         be_idle()
         limits = Limits(self._settings.preload, context.until)
@@ -49,13 +46,13 @@ class PreloadAppHandler(Handler):
 
     def _known(self, candidate: Candidate, context: DispatchContext) -> LaunchSet:
         if context.scope != self._settings.scope:
-            raise NothingToDo("it was predicted of another person or machine")
+            raise NothingToDo("the prediction is about another person or machine")
         app, known = candidate.action.target, None
         if clean(app) == app:  # else no app of that name is stored
             with closing(open_store(self._settings, self._home)) as store, store.read() as session:
                 known = find_launch_set(session, context.scope, app)
         if not known or not known.files:
-            raise NothingToDo("no launch of it was looked at yet")
+            raise NothingToDo("none of its launches was observed yet")
         if version_of(known.executable) != known.version:
-            raise NothingToDo("it is another version now, of which no launch was looked at yet")
+            raise NothingToDo("it is another version now, none of whose launches was observed yet")
         return known

@@ -9,15 +9,15 @@ from memo.core.predictions import Candidate
 from memo.core.settings import Settings
 from memo.protocols import Cost, DispatchContext, Handler
 from worker.effects.page_cache import be_idle, opened, warm
-from worker.effects.read_limits import Limits
+from worker.effects.read_limits import MEGABYTE, Limits
 from worker.effects.seen_before import SeenBefore
-from worker.handlers.preload_app import GRACE_S, MEGABYTE, MS_PER_MB
+from worker.handlers.preload_app import GRACE_S, MS_PER_MB
 
 USUAL = Cost(MS_PER_MB, MEGABYTE)
 
 
 class PreloadFileHandler(Handler):
-    """Warms a file that was really opened here before. A folder that is reached by a link is left alone."""
+    """Reads a file that was opened here before into memory; folders reached through a link are left alone."""
 
     name = "preload_file"
 
@@ -26,17 +26,17 @@ class PreloadFileHandler(Handler):
         self.limit_s = settings.preload.seconds + GRACE_S
 
     def accepts(self, action: Action) -> bool:
-        """The access to a file whose whole path is known."""
+        """Whether it is the access to a file whose whole path is known."""
         return action.operation is Operation.FILE_ACCESS and bool(_path(action))
 
     def cost(self, candidate: Candidate, context: DispatchContext) -> Cost:
-        """That of a usual one: nothing is looked at before it is certain that it may be."""
+        """Return the cost of a usual file: no file is looked at before it is certain that it may be read."""
         return USUAL
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
-        """Read what is not in memory; what was done, as JSON. Raises NotSeen for a file that was never opened here.
+        """Read what is not cached and return the result. Raises NotSeenBefore for a file that was never opened here.
 
-        A hit saves what reading took: whoever opens the file need not wait for that.
+        A hit saves the time of reading, for whoever opens the file need not wait for it.
         """
         if not self._size(candidate.action, context.scope):
             return {"stopped": "no file that may be read"}
@@ -47,7 +47,7 @@ class PreloadFileHandler(Handler):
         return done.as_result | {"gain_s": done.reading_ms / 1e3 if done.read_bytes else 0.0}
 
     def _size(self, action: Action, scope: str) -> int:
-        """Bytes of a file that may be read, else 0. Raises NotSeen; nothing is opened before that is certain."""
+        """Return the bytes of a file that may be read, else 0. Raises NotSeenBefore, before anything is opened."""
         path = _path(action)
         if not path:
             return 0
@@ -58,12 +58,12 @@ class PreloadFileHandler(Handler):
 
 
 def _path(action: Action) -> str:
-    """The path of a file in a folder that no link leads to, else empty."""
+    """Return the path of a file; empty if it is incomplete or its folder is reached through a link."""
     name, folder = action.target, action.place
     if "\0" in name + folder or name in ("", ".", "..") or "/" in name or not os.path.isabs(folder):
         return ""
     try:
-        real = os.path.realpath(folder) == os.path.normpath(folder) == folder.rstrip("/")
-    except (OSError, ValueError):  # too long, or no name that a file could have
+        is_real = os.path.realpath(folder) == os.path.normpath(folder) == folder.rstrip("/")
+    except (OSError, ValueError):  # too long, or not a possible name
         return ""
-    return os.path.join(folder, name) if real else ""
+    return os.path.join(folder, name) if is_real else ""

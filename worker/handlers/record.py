@@ -1,4 +1,4 @@
-"""The handler that appends to a file, for programs that would rather read a file than a queue."""
+"""The handler that appends candidates to a file, for programs that would rather read a file than a queue."""
 
 import json
 import os
@@ -10,8 +10,7 @@ from memo.core.predictions import Candidate, action_as_dict
 from memo.core.settings import Settings
 from memo.protocols import DispatchContext, Handler
 
-MAX_BYTES = 5_000_000
-"""Above this the file is set aside once, as `dispatched.jsonl.1`."""
+MAX_BYTES = 5_000_000  # a larger file is rotated once, to `dispatched.jsonl.1`
 
 
 class RecordHandler(Handler):
@@ -20,12 +19,12 @@ class RecordHandler(Handler):
     name = "record"
     quick = True
 
-    def __init__(self, settings: Settings, home: Home) -> None:
-        self._file = home.root / "dispatched.jsonl"
+    def __init__(self, settings: Settings, home: Home, max_bytes: int = MAX_BYTES) -> None:
+        self._file, self._max_bytes = home.root / "dispatched.jsonl", max_bytes
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
-        """Append it."""
-        if self._file.exists() and self._file.stat().st_size > MAX_BYTES:
+        """Append the candidate."""
+        if self._file.exists() and self._file.stat().st_size > self._max_bytes:
             self._file.replace(self._file.with_suffix(".jsonl.1"))
         line = {
             "prediction": context.prediction_id,
@@ -35,9 +34,9 @@ class RecordHandler(Handler):
             "probability": candidate.probability,
             "action": action_as_dict(candidate.action),
         }
-        text = json.dumps(line, ensure_ascii=False).encode(errors="replace")  # a title may hold half a character
+        text = json.dumps(line, ensure_ascii=False).encode(errors="replace")  # a title may hold half a surrogate pair
         with open(self._file, "ab+", opener=open_private) as file:
             end = file.tell()
-            broken_off = end > 0 and os.pread(file.fileno(), 1, end - 1) != b"\n"
-            file.write(b"\n" * broken_off + text + b"\n")
+            is_cut_off = end > 0 and os.pread(file.fileno(), 1, end - 1) != b"\n"
+            file.write(b"\n" * is_cut_off + text + b"\n")
         return {"file": self._file.name}

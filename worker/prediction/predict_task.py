@@ -1,4 +1,4 @@
-"""The task of the worker: look at a scope. The model stays loaded in the process that looks."""
+"""The Celery task that updates a scope. The language model stays loaded in the process that runs it."""
 
 import gc
 from functools import cache
@@ -11,33 +11,33 @@ from memo.stack.task_queue import LOOK
 if TYPE_CHECKING:
     from worker.prediction.update import ScopeUpdater
 
+# Below the queue's visibility timeout. After a timeout, stored rows stay, and the next update goes on from there.
 TIME_LIMIT_S = 240
-"""Below the queue's visibility timeout; what was written by then stands, and the next look goes on."""
 
 
 @cache
-def _looker() -> "ScopeUpdater":
+def _updater() -> "ScopeUpdater":
     from worker.prediction.update import ScopeUpdater
-    from worker.resources import open_resources  # store and model load here, and only in the child
+    from worker.resources import open_resources  # store and model are loaded here, in the child process only
 
     return ScopeUpdater(open_resources())
 
 
 @signals.worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
 def load(**_: object) -> None:
-    """Load the model before the first task; without it, history answers alone."""
-    _looker().warm_up()
+    """Load the language model before the first task."""
+    _updater().warm_up()
     gc.collect()
-    gc.freeze()  # the libraries' objects stay; a collection that walks them all would delay a prediction
+    gc.freeze()  # the libraries' objects stay: walking them in a collection would delay a prediction
 
 
 @signals.worker_process_shutdown.connect(weak=False)  # type: ignore[untyped-decorator]
-def keep(**_: object) -> None:
-    """Keep what was learned for the next worker."""
-    _looker().streams.close()
+def save(**_: object) -> None:
+    """Write snapshots for the next worker."""
+    _updater().models.close()
 
 
 @shared_task(name=LOOK, time_limit=TIME_LIMIT_S)  # type: ignore[untyped-decorator]
 def look(scope: str) -> None:
     """Predict what follows the newest event of a scope."""
-    _looker().look(scope)
+    _updater().update(scope)

@@ -2,57 +2,52 @@
 
 import time
 from bisect import insort
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
 from db.intake import events
 from db.models import EventRow, FeedbackRow, PredictionRow
-from memo.core.events import Event
+from memo.core.events import Event, Operation
 from memo.core.grammar import Language
 from memo.core.predictions import Answer, Ranking, action_from_dict
+from worker.predictors.history.tables import State
 from worker.predictors.mixed import MixedPredictor
 
-CHUNK = 1_000
-"""Events read at once."""
-LEARNED = 100_000
-"""Events of the past that a stream begins with; after twice as many more it begins anew, so that it stays bounded."""
-UPCOMING_KEPT = 20
-"""Of a prediction's row and message."""
+CHUNK = 1_000  # events read at once
+LEARNED = 100_000  # past events that a model begins with; after twice as many more it begins again, to stay bounded
+UPCOMING_KEPT = 20  # upcoming actions in a prediction's row and message
 
 
 @dataclass
 class ScopeModel:
-    """One scope under one version. What came after the event `began` is learned, up to the event `seq`."""
+    """One scope under one version, which has learned the events after `began`, up to `seq`."""
 
     scope: str
     version: str
     generation: int
     predictor: MixedPredictor
-    size: int
+    size: int  # events of the window
     began: int = 0
     seq: int = field(init=False)
-    answered: int = 0
-    """The feedback up to which answers are learned."""
-    saved: int = field(init=False)
-    """The event as of which a snapshot stands on the disk."""
+    answered: int = 0  # id of the last feedback learned
+    saved: int = field(init=False)  # the event as of which there is a snapshot
     _window: list[tuple[datetime, int, Event]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.seq = self.saved = self.began
 
-    @property
-    def outgrown(self) -> bool:
-        """Whether it has learned so much that it should begin anew."""
-        return self.seq - self.began > 3 * LEARNED
+    def outgrown(self, learned: int = LEARNED) -> bool:
+        """Whether it has learned so many more events than `learned`, its first ones, that it should begin again."""
+        return self.seq - self.began > 3 * learned
 
-    def take_answer(self, row: FeedbackRow) -> None:
-        """Take in what a person answered."""
+    def learn_feedback(self, row: FeedbackRow) -> None:
+        """Learn what a person answered to a suggestion."""
         after, about = (action_from_dict(action) for action in (row.after, row.action))
         self.predictor.feedback.learn(after, about, Answer(row.answer))
         self.answered = row.id
 
     def learn(self, row: EventRow) -> None:
-        """Take in the next event of the log."""
+        """Learn the next event of the log."""
         event = events.as_event(row)
         self.predictor.learn(event)
         insort(self._window, (row.at, row.seq, event), key=lambda entry: entry[:2])
@@ -60,7 +55,7 @@ class ScopeModel:
         self.seq = row.seq
 
     def predict(self, row: EventRow, top: int, language: Language) -> PredictionRow:
-        """What follows the event learned last, as a new row."""
+        """Return a new row with what follows `row`, the event learned last."""
         began = time.perf_counter()
         ranking = self.predictor.predict([event for _, _, event in self._window], top)
         latency_ms = (time.perf_counter() - began) * 1e3
@@ -84,3 +79,34 @@ class ScopeModel:
             latency_ms=latency_ms,
             with_model=ranking.with_model,
         )
+
+    def state(self) -> State:
+        """Return everything but the language model and the size of the window, which is a setting."""
+        return {
+            "scope": self.scope,
+            "version": self.version,
+            "generation": self.generation,
+            "began": self.began,
+            "seq": self.seq,
+            "answered": self.answered,
+            "window": [
+                [at.isoformat(), seq, asdict(event) | {"at": event.at.isoformat()}] for at, seq, event in self._window
+            ],
+            "predictor": self.predictor.state(),
+        }
+
+    @classmethod
+    def from_state(cls, state: State, size: int) -> "ScopeModel":
+        """Return the model of a `state`. Raises an exception of any kind if it is malformed."""
+        predictor = MixedPredictor()
+        predictor.restore(state["predictor"])
+        model = cls(state["scope"], state["version"], state["generation"], predictor, size, state["began"])
+        model.seq = model.saved = state["seq"]
+        model.answered = state["answered"]
+        model._window = [(datetime.fromisoformat(at), seq, _event(fields)) for at, seq, fields in state["window"]]
+        return model
+
+
+def _event(fields: State) -> Event:
+    at, operation = datetime.fromisoformat(fields["at"]), Operation(fields["operation"])
+    return Event(**(fields | {"at": at, "operation": operation}))

@@ -1,4 +1,4 @@
-"""The streams that this process has read, each under the version that serves its scope now."""
+"""The models of the scopes that this process has read, each under the version that serves its scope now."""
 
 from pathlib import Path
 
@@ -12,25 +12,24 @@ from worker.prediction.scope_model import LEARNED, ScopeModel
 from worker.predictors.serving import BUILTIN, Serving
 from worker.resources import Resources
 
-HELD = 8
-"""ScopeModels in memory; the one that was asked longest ago is kept on the disk alone."""
-REREAD = 128
-"""Events that a language model reads anew when it takes over: a context of its begins with as many."""
+HELD = 8  # models in memory; the one used longest ago is kept on the disk only
+REREAD = 128  # events that a language model reads again when it takes over; its context begins with as many
 
 
 class ScopeModels:
-    """Opens them: from memory, from a snapshot, or anew from the log."""
+    """Opens models: from memory, from a snapshot, or by learning the log again."""
 
-    def __init__(self, opened: Resources, serving: Serving) -> None:
-        self._opened, self._size = opened, opened.settings.window.size
+    def __init__(self, resources: Resources, serving: Serving, held: int = HELD, learned: int = LEARNED) -> None:
+        self._resources, self._size = resources, resources.settings.window.size
+        self._most, self._learned = held, learned
         self.serving = serving
-        self.held: BoundedDict[str, ScopeModel] = BoundedDict(HELD)
+        self.held: BoundedDict[str, ScopeModel] = BoundedDict(held)
 
-    def of(self, row: ScopeRow, version: VersionRow | None) -> ScopeModel:
-        """The scope's stream. Another version takes it over as it is; a past that has changed is read anew."""
+    def open(self, row: ScopeRow, version: VersionRow | None) -> ScopeModel:
+        """Return the scope's model under a version, which takes it over as it is; begin again if the log changed."""
         name, folder = (version.id, Path(version.path)) if version else (BUILTIN, None)
-        held = self.held.get(row.name) or snapshots.load(self._opened, row.name)
-        if held is None or held.outgrown or held.generation != row.generation:
+        held = self.held.get(row.name) or snapshots.load(self._resources, row.name)
+        if held is None or held.outgrown(self._learned) or held.generation != row.generation:
             predictor = self.serving.predictor(name, folder, self._weights(row, name, held))
             held = ScopeModel(row.name, name, row.generation, predictor, self._size, self._begin(row))
         elif row.name not in self.held or held.version != name:
@@ -40,43 +39,43 @@ class ScopeModels:
         return held
 
     def _begin(self, row: ScopeRow) -> int:
-        """The event after which a new stream begins."""
-        with self._opened.store.read() as session:
-            is_lossless = self._opened.settings.predict.every == row.name
+        """Return the event after which a new model begins."""
+        with self._resources.store.read() as session:
+            is_lossless = self._resources.settings.predict.every == row.name
             newest = predictions.find_last_predicted_seq(session, row.name) if is_lossless else row.last_seq
-            return max(0, events.find_first_seq(session, row.name) - 1, newest - LEARNED)
+            return max(0, events.find_first_seq(session, row.name) - 1, newest - self._learned)
 
     def _weights(self, row: ScopeRow, version: str, held: ScopeModel | None) -> dict[str, object] | None:
-        """Those of the version's checkpoint, else those in force; none where they were forgotten."""
-        with self._opened.store.read() as session:
+        """Return the weights of the version's checkpoint, else those in force; None if they were forgotten."""
+        with self._resources.store.read() as session:
             checkpoint = checkpoints.find_weights(session, row.name, version, row.generation)
             goes_on = held is not None and checkpoints.has_weights(session, row.name, held.version)
         if checkpoint:
             return checkpoint.weights
         return held.predictor.weights() if held and goes_on else None
 
-    def _latest(self, stream: ScopeModel) -> list[Event]:
-        with self._opened.store.read() as session:
-            begin = max(stream.began, stream.seq - REREAD)
-            rows = events.find_after(session, stream.scope, begin, REREAD)
-            return [events.as_event(row) for row in rows if row.seq <= stream.seq]
+    def _latest(self, model: ScopeModel) -> list[Event]:
+        with self._resources.store.read() as session:
+            begin = max(model.began, model.seq - REREAD)
+            rows = events.find_after(session, model.scope, begin, REREAD)
+            return [events.as_event(row) for row in rows if row.seq <= model.seq]
 
-    def _hold(self, stream: ScopeModel) -> None:
-        if stream.scope not in self.held and len(self.held) == HELD:
+    def _hold(self, model: ScopeModel) -> None:
+        if model.scope not in self.held and len(self.held) == self._most:
             self.save(next(iter(self.held.values())))
-        self.held[stream.scope] = stream
-        self.serving.keep_only({one.version for one in self.held.values()})
+        self.held[model.scope] = model
+        self.serving.keep_only({held.version for held in self.held.values()})
 
     def drop(self, scope: str) -> None:
-        """Read the log anew: a stream may have learned what was not written."""
+        """Forget a model, which may have learned what was not written: the next one learns the log again."""
         self.held.pop(scope, None)
 
-    def save(self, stream: ScopeModel, after: int = 1) -> None:
-        """Keep a stream on the disk, where it has learned so many events since."""
-        if stream.seq - stream.saved >= after:
-            snapshots.save(self._opened, stream)
+    def save(self, model: ScopeModel, after: int = 1) -> None:
+        """Write a snapshot of a model that has learned at least `after` events since the last one."""
+        if model.seq - model.saved >= after:
+            snapshots.save(self._resources, model)
 
     def close(self) -> None:
-        """Keep all."""
-        for stream in self.held.values():
-            self.save(stream)
+        """Write a snapshot of each model."""
+        for model in self.held.values():
+            self.save(model)

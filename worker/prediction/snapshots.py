@@ -1,86 +1,175 @@
-"""What was learned of a scope, kept over a restart of the worker: to learn a long log anew takes seconds.
+"""Snapshots: what was learned of a scope, kept over a restart of the worker, for learning a long log takes seconds.
 
-A snapshot is a pickle in MEMO_HOME, which its owner alone can read and write; one that another version of our code
-wrote, or of a past that has changed, is passed over.
+A snapshot is a file in MEMO_HOME/learned that only its owner can read:
+
+- a line with the SHA-256 of all that follows,
+- a line of JSON: format, schema, scope, version, generation and the last event learned,
+- the state in the safetensors format: arrays by path, and all other values as one JSON text.
+
+Reading one runs no code of it. A snapshot that is damaged, of another format or schema, or of a log that has changed
+since is refused, and the log is learned again.
 """
 
 import gc
 import hashlib
-import pickle
-import sys
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
 
 from db.intake import events, scopes
-from memo.core.files import open_private
+from memo.core.errors import MemoError
+from memo.core.events import Event, Operation
+from memo.core.files import write_atomically
 from memo.core.logs import get_logger
 from memo.core.paths import Home
+from memo.core.predictions import Answer
 from worker.prediction.scope_model import ScopeModel
-from worker.predictors.history import history_features
+from worker.predictors.history.tables import Array, State
+from worker.predictors.mixed import MixedPredictor
 from worker.resources import Resources
 
-EVERY = 10_000
-"""Events after which a stream is kept anew; it is kept too when its worker ends."""
+EVERY = 10_000  # events between two snapshots of a scope; there is one when the worker ends, too
+FORMAT = 1  # to be raised whenever the same state means something else
+TEXT = "json"  # the array that holds everything that is no array
 
 log = get_logger(__name__)
 
 
-def save(opened: Resources, stream: ScopeModel) -> None:
-    """Keep what a stream has learned, where that is still in the store: what was forgotten must not come back."""
-    if not _is_true(opened, stream):
+class Refused(MemoError):
+    """The snapshot cannot be used."""
+
+
+def save(resources: Resources, model: ScopeModel) -> None:
+    """Write a snapshot, unless the log has changed: deleted events must not come back."""
+    if not _is_current(resources, model):
         return
-    path = _path(opened.home, stream.scope)
-    fresh = path.with_suffix(".new")
-    with open(fresh, "wb", opener=open_private) as file:
-        pickle.dump((_code(), stream), file, protocol=5)
-    fresh.replace(path)
-    stream.saved = stream.seq
-    if not _is_true(opened, stream):  # it changed meanwhile, and who changed it may have cleared the folder before
+    path = _path(resources.home, model.scope)
+    write_atomically(path, encode(model))
+    model.saved = model.seq
+    if not _is_current(resources, model):  # it changed meanwhile, perhaps after the folder had been cleared
         path.unlink(missing_ok=True)
 
 
-def load(opened: Resources, scope: str) -> ScopeModel | None:
-    """The stream of a scope as it was kept, without a language model; None where there is none that is true."""
+def load(resources: Resources, scope: str) -> ScopeModel | None:
+    """Return the model of a scope without its language model, or None if there is no snapshot that can be used."""
+    for old in resources.home.learned.glob("*.pickle"):  # of earlier versions; reading one would run its code
+        old.unlink(missing_ok=True)
     try:
-        with open(_path(opened.home, scope), "rb") as file, _no_garbage():
-            code, stream = pickle.load(file)
+        data = _path(resources.home, scope).read_bytes()
+        model = decode(data, scope, resources.settings.window.size)
     except FileNotFoundError:
         return None
-    except Exception as error:  # a damaged pickle raises anything
-        log.warning("a snapshot can't be read; the log is learned anew", scope=scope, reason=type(error).__name__)
+    except (Refused, OSError) as error:
+        log.warning("snapshot_refused", scope=scope, reason=str(error))
         return None
-    fits = code == _code() and isinstance(stream, ScopeModel) and stream.scope == scope and _is_true(opened, stream)
-    return stream if fits else None
+    return model if _is_current(resources, model) else None
 
 
-def _is_true(opened: Resources, stream: ScopeModel) -> bool:
-    """Whether the store still holds all that the stream has learned, in the same order."""
-    with opened.store.read() as session:
-        row = scopes.find_scope(session, stream.scope)
-        first = events.find_first_seq(session, stream.scope)
-    return row is not None and row.generation == stream.generation and 0 < first <= stream.began + 1
+def encode(model: ScopeModel) -> bytes:
+    """Return the snapshot of a model."""
+    state = model.state()
+    header = {"format": FORMAT, "schema": schema()}
+    header |= {name: state[name] for name in ("scope", "version", "generation", "seq")}
+    content = json.dumps(header).encode() + b"\n" + _pack(state)
+    return hashlib.sha256(content).hexdigest().encode() + b"\n" + content
 
 
-def _path(home: Home, scope: str) -> Path:
-    return home.learned / f"{hashlib.sha256(scope.encode()).hexdigest()[:16]}.pickle"
+def decode(data: bytes, scope: str, size: int) -> ScopeModel:
+    """Return the model that a snapshot holds, with a window of `size` events. Raises Refused."""
+    checksum, _, content = data.partition(b"\n")
+    if hashlib.sha256(content).hexdigest().encode() != checksum:
+        raise Refused("its checksum does not match")
+    header, _, packed = content.partition(b"\n")
+    try:
+        with _without_garbage_collection():
+            _check(json.loads(header), scope)
+            model = ScopeModel.from_state(_unpack(packed), size)
+    except Refused:
+        raise
+    except Exception as error:  # a malformed state raises anything
+        raise Refused(f"its state is malformed ({type(error).__name__}: {error})") from error
+    return model
+
+
+def _check(header: dict[str, Any], scope: str) -> None:
+    for name, expected in {"format": FORMAT, "schema": schema(), "scope": scope}.items():
+        if header[name] != expected:
+            raise Refused(f"its {name} is {header[name]}, not {expected}")
 
 
 @cache
-def _code() -> str:
-    """A digest of what wrote it: Python, numpy and our predictors."""
-    digest = hashlib.sha256(f"{sys.version} {np.__version__}".encode())
-    for path in sorted(Path(history_features.__file__).parents[1].rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+def schema() -> str:
+    """Return a fingerprint of the names and types of a state."""
+    model = ScopeModel("", "", 0, MixedPredictor(), 1)
+    event = Event(datetime(2026, 1, 1, tzinfo=UTC), Operation.PROCESS_START, "app")
+    model.predictor.learn(event)
+    model.predictor.learn(event)
+    model.predictor.feedback.learn(event.action, event.action, Answer.NEVER)
+    model._window = [(event.at, 1, event)]
+    return hashlib.sha256(json.dumps(_shape(model.state())).encode()).hexdigest()[:16]
+
+
+def _shape(value: Any) -> Any:
+    """Return the names and types of a state; a list is described by its elements."""
+    if isinstance(value, dict):
+        return {name: _shape(entry) for name, entry in sorted(value.items())}
+    if isinstance(value, list):
+        return [_shape(entry) for entry in value]
+    return f"{value.dtype}:{value.ndim}" if isinstance(value, np.ndarray) else type(value).__name__
+
+
+def _pack(state: State) -> bytes:
+    arrays: dict[str, Array] = {}
+    text = json.dumps(_split(state, "", arrays))
+    return save_arrays({**arrays, TEXT: np.frombuffer(text.encode(), np.uint8)})
+
+
+def _split(state: State, path: str, arrays: dict[str, Array]) -> State:
+    """Return a state without its arrays, which move to `arrays`, by their path."""
+    plain = {}
+    for name, value in state.items():
+        if isinstance(value, np.ndarray):
+            arrays[path + name] = value
+        else:
+            plain[name] = _split(value, f"{path}{name}/", arrays) if isinstance(value, dict) else value
+    return plain
+
+
+def _unpack(packed: bytes) -> State:
+    arrays = load_arrays(packed)
+    state: State = json.loads(arrays.pop(TEXT).tobytes())
+    for path, array in arrays.items():
+        *parents, name = path.split("/")
+        place = state
+        for parent in parents:
+            place = place[parent]
+        place[name] = array
+    return state
+
+
+def _is_current(resources: Resources, model: ScopeModel) -> bool:
+    """Whether the log still holds everything that the model has learned, in the same order."""
+    with resources.store.read() as session:
+        row = scopes.find_scope(session, model.scope)
+        first = events.find_first_seq(session, model.scope)
+    return row is not None and row.generation == model.generation and 0 < first <= model.began + 1
+
+
+def _path(home: Home, scope: str) -> Path:
+    return home.learned / f"{hashlib.sha256(scope.encode()).hexdigest()[:16]}.snapshot"
 
 
 @contextmanager
-def _no_garbage() -> Iterator[None]:
-    """A search for garbage among so many new objects takes longer than to read them."""
+def _without_garbage_collection() -> Iterator[None]:
+    """Create many objects without the collector, which would walk them again and again and take longer than reading."""
     was_on = gc.isenabled()
     gc.disable()
     try:

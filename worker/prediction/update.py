@@ -1,4 +1,4 @@
-"""Look at a scope: learn what came, settle the outcomes, predict what follows, write it down, send it."""
+"""The update of a scope: learn new events, settle outcomes, predict what follows, store it, send it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,72 +16,69 @@ from worker.prediction.scope_models import ScopeModels
 from worker.predictors.serving import BUILTIN, Serving
 from worker.resources import Resources
 
-MAX_ATTEMPTS = 3
-"""An event at which the worker died so often is given up."""
-LIMIT_S = 0.25
-"""How long a prediction waits for the language model."""
-BATCH = 32
-"""Predictions of one transaction, where each event gets one."""
+MAX_ATTEMPTS = 3  # an event at which the worker died this many times is given up
+LIMIT_S = 0.25  # longest wait of a prediction for the language model
+BATCH = 32  # predictions of one transaction, where each event gets one
 
 log = get_logger(__name__)
 
 
 @dataclass
 class Answers:
-    """What one transaction writes."""
+    """The rows that one transaction writes."""
 
     made: list[PredictionRow] = field(default_factory=list)
     settled: list[PredictionRow] = field(default_factory=list)
 
 
 class ScopeUpdater:
-    """Holds the model, and the streams that this process has read."""
+    """Updates scopes; holds the language model and the models of the scopes that this process has read."""
 
-    def __init__(self, opened: Resources) -> None:
-        self._opened = opened
-        self.streams = ScopeModels(opened, Serving(opened.settings.model, LIMIT_S))
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self.models = ScopeModels(resources, Serving(resources.settings.model, LIMIT_S))
 
     def warm_up(self) -> None:
-        """Load the model; where that fails, history answers alone."""
-        self.streams.serving.reader(BUILTIN, None)
+        """Load the language model; if that fails, history answers alone."""
+        self.models.serving.reader(BUILTIN, None)
 
-    def look(self, scope: str) -> None:
-        """Bring a scope up to date; a second look at the same events changes nothing."""
-        with self._opened.store.write() as session:
+    def update(self, scope: str) -> None:
+        """Bring a scope up to date; repeating it without new events changes nothing."""
+        with self._resources.store.write() as session:
             row = scopes.record_start(session, scope)
-            version = versions.find_serving(session, scope, self._opened.settings.scope)
+            version = versions.find_serving(session, scope, self._resources.settings.scope)
         if row.attempts > MAX_ATTEMPTS:
-            if row.attempts == MAX_ATTEMPTS + 1:  # the tick asks again and again
-                log.error("gave up on an event at which the worker died", scope=scope, seq=row.attempt_seq)
-            send(self._opened, scope)
+            if row.attempts == MAX_ATTEMPTS + 1:  # logged once, although the tick asks again and again
+                log.error("event_given_up", scope=scope, seq=row.attempt_seq)
+            send(self._resources, scope)
             return
         try:
-            stream = self.streams.of(row, version)
-            for answers in self._answers(stream, row.last_seq):
-                if not self._write(stream, answers):
-                    break  # the past has changed meanwhile; the next look reads it anew
-                send(self._opened, scope)
+            model = self.models.open(row, version)
+            for answers in self._answers(model, row.last_seq):
+                if not self._write(model, answers):
+                    break  # the log has changed meanwhile; the next update learns it again
+                send(self._resources, scope)
         except BaseException:
-            self.streams.drop(scope)
+            self.models.drop(scope)
             raise
-        self.streams.save(stream, snapshots.EVERY)
+        self.models.save(model, snapshots.EVERY)
 
-    def _answers(self, stream: ScopeModel, newest: int) -> Iterator[Answers]:
-        """Learn the log up to `newest`, and answer where it is due."""
-        with self._opened.store.read() as session:
-            waiting = [entry for entry in predictions.find_unsettled(session, stream.scope) if entry[1] >= stream.began]
-            predicted = predictions.find_last_predicted_seq(session, stream.scope)
-            answered = feedback.find_answers_after(session, stream.scope, stream.answered)
+    def _answers(self, model: ScopeModel, newest: int) -> Iterator[Answers]:
+        """Learn the log up to the event `newest`, and predict after each event for which that is due."""
+        with self._resources.store.read() as session:
+            waiting = [entry for entry in predictions.find_unsettled(session, model.scope) if entry[1] >= model.began]
+            predicted = predictions.find_last_predicted_seq(session, model.scope)
+            answered = feedback.find_answers_after(session, model.scope, model.answered)
         for answer in answered:
-            stream.take_answer(answer)
+            model.learn_feedback(answer)
         answers = Answers()
-        for row in self._rows(stream, newest):
-            if row.seq > stream.seq:
+        for row in self._rows(model, newest):
+            if row.seq > model.seq:
                 waiting = _settle(waiting, row, answers)
-                stream.learn(row)
-            if self._is_due(stream, row, newest, predicted):
-                settings = self._opened.settings
-                made = stream.predict(row, settings.predict.top, settings.language)
+                model.learn(row)
+            if self._is_due(model, row, newest, predicted):
+                settings = self._resources.settings
+                made = model.predict(row, settings.predict.top, settings.language)
                 answers.made.append(made)
                 waiting.append((made, row.seq))
             if len(answers.made) >= BATCH:
@@ -89,47 +86,45 @@ class ScopeUpdater:
                 answers = Answers()
         yield answers
 
-    def _rows(self, stream: ScopeModel, newest: int) -> Iterator[EventRow]:
-        """What is new; where nothing is, the newest one again, for another version may not have answered it."""
-        if stream.seq == newest > 0:
-            with self._opened.store.read() as session:
-                yield from events.find_after(session, stream.scope, newest - 1, 1)
-        while stream.seq < newest:
-            with self._opened.store.read() as session:
-                after = events.find_after(session, stream.scope, stream.seq, CHUNK)
+    def _rows(self, model: ScopeModel, newest: int) -> Iterator[EventRow]:
+        """Yield the new events; without any, the newest one, to which another version may not have answered yet."""
+        if model.seq == newest > 0:
+            with self._resources.store.read() as session:
+                yield from events.find_after(session, model.scope, newest - 1, 1)
+        while model.seq < newest:
+            with self._resources.store.read() as session:
+                after = events.find_after(session, model.scope, model.seq, CHUNK)
             rows = [row for row in after if row.seq <= newest]
             if not rows:
                 return
             yield from rows
 
-    def _is_due(self, stream: ScopeModel, row: EventRow, newest: int, predicted: int) -> bool:
-        """Live, the newest event is; in a lossless replay every event. What was imported is past."""
+    def _is_due(self, model: ScopeModel, row: EventRow, newest: int, predicted: int) -> bool:
+        """Whether to predict after an event: the newest, or each one in a lossless replay; never an imported one."""
         if row.source == events.IMPORT:
             return False
         if row.seq == newest:
-            with self._opened.store.read() as session:
-                return not predictions.has_prediction(session, stream.scope, row.id, stream.version)
-        return self._opened.settings.predict.every == row.scope and row.seq > predicted
+            with self._resources.store.read() as session:
+                return not predictions.has_prediction(session, model.scope, row.id, model.version)
+        return self._resources.settings.predict.every == row.scope and row.seq > predicted
 
-    def _write(self, stream: ScopeModel, answers: Answers) -> bool:
-        """Write what is still true; false where it was learned from a past that has changed."""
-        with self._opened.store.write() as session:
-            if scopes.record_progress(session, stream.scope).generation != stream.generation:
+    def _write(self, model: ScopeModel, answers: Answers) -> bool:
+        """Store the answers, or return False if the log has changed since it was learned."""
+        with self._resources.store.write() as session:
+            if scopes.record_progress(session, model.scope).generation != model.generation:
                 return False
             predictions.record_outcomes(session, answers.settled)
             predictions.add_predictions(session, answers.made)
             if answers.made:
-                weights = stream.predictor.weights()
-                checkpoints.record_weights(
-                    session, stream.scope, stream.version, stream.generation, stream.seq, weights
-                )
+                weights = model.predictor.weights()
+                checkpoints.record_weights(session, model.scope, model.version, model.generation, model.seq, weights)
         return True
 
 
 def _settle(
     waiting: list[tuple[PredictionRow, int]], row: EventRow, answers: Answers
 ) -> list[tuple[PredictionRow, int]]:
-    """Give the predictions made before this event their outcome; those that still wait."""
+    """Record an event as the outcome of the predictions made before it; return those that still wait."""
     if Operation(row.operation) in CONTEXT:
         return waiting
     action = action_as_dict(events.as_event(row).action)

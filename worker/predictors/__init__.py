@@ -1,1 +1,1 @@
-"""Predictors: from what happened to ranked candidates with probabilities."""
+"""Predictors: from past events to ranked candidates with probabilities."""

@@ -1,4 +1,4 @@
-"""Why a prediction puts one action before another: predictors, contexts and past moments."""
+"""Evidence for a prediction from the past: earlier occurrences of its context and of what followed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,24 +6,20 @@ from datetime import datetime
 
 from memo.core.events import CONTEXT, Action, Event
 
-LONGEST = 3
-"""Actions of the context that is searched for in the past."""
-SHOWN = 3
-"""PastEvidence moments that are named."""
+LONGEST = 3  # actions of the longest context that is searched for
 
 
 @dataclass(frozen=True, slots=True)
 class PastEvidence:
-    """How often the latest actions came before in this order, and when the predicted one followed them."""
+    """How often a context of latest actions occurred before, and when the predicted action followed it."""
 
     context: tuple[Action, ...]
     met: int
-    followed: tuple[datetime, ...]
-    """Oldest first."""
+    followed: tuple[datetime, ...]  # oldest first
 
 
 def find_evidence(events: Sequence[Event], predicted: Action) -> PastEvidence:
-    """The longest context, of at most `LONGEST` actions, that `predicted` has followed before; of one, if it never has.
+    """Return the longest context, up to `LONGEST` actions, that `predicted` followed before; else that of one action.
 
     `events` end where the prediction was made. Actions are compared by identity.
     """

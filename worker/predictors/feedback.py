@@ -1,4 +1,4 @@
-"""What a person answered to suggestions: a refused one loses rank where it was refused, an accepted one gains."""
+"""Feedback on suggestions: a refused one loses rank where it was refused, an accepted one gains."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,24 +8,22 @@ import numpy as np
 
 from memo.core.events import Action
 from memo.core.predictions import Answer, Upcoming
-from worker.predictors.history.candidate_ids import Unseen
-from worker.predictors.history.tables import Array
+from worker.predictors.history.candidate_ids import Unseen, as_fields, from_fields
+from worker.predictors.history.tables import Array, State
 
-MOST = 7
-"""Answers of a kind that count."""
-NEVER = 0.01
-"""What is left of the odds of what shall never be suggested again."""
+MOST = 7  # most answers of a kind that count
+NEVER = 0.01  # factor of the odds of a suggestion that was answered "never"
 
 
 class Feedback:
-    """Counts of answers: by the action after which they were given, and of "never" everywhere."""
+    """Counts of answers by the action after which they were given, and the actions answered "never"."""
 
     def __init__(self) -> None:
         self._answers: dict[tuple[Action, Action], Counter[Answer]] = {}
         self._never: set[Action] = set()
 
     def learn(self, after: Action, about: Action, answer: Answer) -> None:
-        """Take in an answer; a later "yes" takes back a "never"."""
+        """Count an answer; a later "yes" takes back a "never"."""
         self._answers.setdefault((after.identity, about.identity), Counter())[answer] += 1
         if answer is Answer.NEVER:
             self._never.add(about.identity)
@@ -33,7 +31,7 @@ class Feedback:
             self._never.discard(about.identity)
 
     def odds(self, after: Action, about: Action | Unseen) -> float:
-        """By what the odds of a suggestion are multiplied after an action; `about` is an identity."""
+        """Return the factor of the odds of a suggestion after an action; `about` is an identity."""
         if isinstance(about, Unseen):
             return 1.0
         answers = self._answers.get((after.identity, about), Counter())
@@ -41,19 +39,35 @@ class Feedback:
         return (1 + yes) / (1 + no) * (NEVER if about in self._never else 1)
 
     def weigh(self, after: Action, names: Sequence[Action | Unseen], probabilities: Array) -> Array:
-        """The probabilities of these actions, which sum to 1, as the answers make them."""
+        """Return the probabilities of these actions, which sum to 1, with the answers taken into account."""
         if not self._answers:
             return probabilities
         weighed = probabilities * np.array([self.odds(after, name) for name in names])
         return np.asarray(weighed / weighed.sum())
 
     def weigh_upcoming(self, after: Action, upcoming: list[Upcoming]) -> list[Upcoming]:
-        """The same of what is upcoming, each for itself."""
+        """Return the upcoming actions with the answers taken into account, each probability by itself."""
         if not self._answers:
             return upcoming
-        weighed = [replace(one, probability=_times(one.probability, self.odds(after, one.action))) for one in upcoming]
-        return sorted(weighed, key=lambda one: -one.probability)
+        weighed = [
+            replace(entry, probability=_times(entry.probability, self.odds(after, entry.action))) for entry in upcoming
+        ]
+        return sorted(weighed, key=lambda entry: -entry.probability)
+
+    def state(self) -> State:
+        """Return all answers as JSON."""
+        answers = [[as_fields(after), as_fields(about), counts] for (after, about), counts in self._answers.items()]
+        return {"answers": answers, "never": sorted(map(as_fields, self._never))}
+
+    def restore(self, state: State) -> None:
+        """Replace all answers by those of a `state`."""
+        self._never = set(map(from_fields, state["never"]))
+        self._answers = {
+            (from_fields(after), from_fields(about)): Counter({Answer(answer): n for answer, n in counts.items()})
+            for after, about, counts in state["answers"]
+        }
 
 
-def _times(probability: float, odds: float) -> float:
-    return odds * probability / (1 - probability + odds * probability)
+def _times(probability: float, factor: float) -> float:
+    """Return the probability whose odds are `factor` times those of `probability`."""
+    return factor * probability / (1 - probability + factor * probability)

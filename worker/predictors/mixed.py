@@ -15,16 +15,16 @@ from worker.predictors.history.arrival_times import ArrivalTimes
 from worker.predictors.history.candidate_ids import Ids
 from worker.predictors.history.hazard import Hazard
 from worker.predictors.history.history_features import HUMAN_FEATURES
-from worker.predictors.history.tables import Array
-from worker.predictors.ranker import Ranked, Ranker, Reader
+from worker.predictors.history.tables import Array, State
+from worker.predictors.ranker import Ranked, Ranker
+from worker.predictors.reader import Reader
 
-TRUST_KEPT = 0.95
-"""What of the trust in the human stream's ranker is left at each human action."""
+TRUST_KEPT = 0.95  # decay of the trust in the human stream's ranker at each human action
 
 
 @dataclass(frozen=True, slots=True)
 class Opinions:
-    """What both rankers say of the next human action: probabilities of `symbols`, each summing to 1."""
+    """Both rankers' probabilities of the next human action, by symbol, each summing to 1."""
 
     symbols: Ids
     all: Array
@@ -34,37 +34,62 @@ class Opinions:
 class MixedPredictor:
     """Implements `memo.protocols.Predictor`. Without a reader it answers from the history alone.
 
-    Two rankers: one of the whole stream, most of which is process noise, and one of human actions alone, which sees
-    further back. The first decides whether a human action comes next; which one, both, the one that foretold better of
-    late weighing more: Bayes' rule that forgets. Source: fixed share (Herbster and Warmuth 1998), simplified.
+    There are two rankers: one of the whole stream, most of which is process noise, and one of human actions alone,
+    which sees further back. The first decides whether a human action comes next. Both decide which one; the ranker
+    that predicted better of late weighs more, by Bayes' rule with forgetting. Source: fixed share (Herbster and
+    Warmuth 1998), simplified.
     """
 
     def __init__(self, reader: Reader | None = None, weights: dict[str, Any] | None = None) -> None:
         weights = weights or {}
-        self._all, self._human = Ranker(reader, weights.get("all")), Ranker(None, weights.get("human"), HUMAN_FEATURES)
-        self._gaps, self._hazard, self.feedback = ArrivalTimes(), Hazard(), Feedback()
-        self._trust = float(weights.get("trust", 0.0))
-        """In the human stream's ranker: log-odds."""
+        self._all = Ranker(reader, weights.get("all"))
+        self._human = Ranker(None, weights.get("human"), HUMAN_FEATURES)
+        self._times = ArrivalTimes()
+        self._hazard = Hazard()
+        self.feedback = Feedback()
+        self._trust = float(weights.get("trust", 0.0))  # log-odds of the human stream's ranker
         self._opinions: Opinions | None = None
 
     def resume(self, reader: Reader | None, weights: dict[str, Any] | None, latest: Sequence[Event]) -> None:
-        """Go on with another language model, which reads the latest events, and with other weights, or by hand."""
-        self._all.resume(reader, (weights or {}).get("all"), latest)
-        self._human.resume(None, (weights or {}).get("human"), ())
-        self._trust, self._opinions = float((weights or {}).get("trust", 0.0)), None
+        """Go on with another language model, which reads the `latest` events, and with other (or initial) weights."""
+        weights = weights or {}
+        self._all.resume(reader, weights.get("all"), latest)
+        self._human.resume(None, weights.get("human"), ())
+        self._trust = float(weights.get("trust", 0.0))
+        self._opinions = None
 
     def weights(self) -> dict[str, Any]:
-        """What is learned from outcomes, as JSON."""
+        """Return what is learned from outcomes, as JSON."""
         return {"all": self._all.mixer.state(), "human": self._human.mixer.state(), "trust": self._trust}
 
+    def state(self) -> State:
+        """Return everything learned, without the language model and the ranking that awaits its outcome."""
+        parts = {name: part.state() for name, part in self._parts().items()}
+        return {**parts, "trust": self._trust}
+
+    def restore(self, state: State) -> None:
+        """Replace everything learned by a `state`. Raises an exception of any kind if it is malformed."""
+        for name, part in self._parts().items():
+            part.restore(state[name])
+        self._trust = state["trust"]
+
+    def _parts(self) -> dict[str, Ranker | ArrivalTimes | Hazard | Feedback]:
+        return {
+            "all": self._all,
+            "human": self._human,
+            "times": self._times,
+            "hazard": self._hazard,
+            "feedback": self.feedback,
+        }
+
     def learn(self, event: Event) -> None:
-        """Count the event; where a ranking was asked for before it, the weights learn from it too."""
+        """Count the event; if a ranking was made before it, the weights learn from it, too."""
         if event.operation not in CONTEXT:
             self._learn_trust(event)
         self._all.learn(event)
         if event.operation in HUMAN:
             self._human.learn(event)
-        self._gaps.learn(event)
+        self._times.learn(event)
         self._hazard.learn(event)
 
     def predict(self, window: Sequence[Event], top: int) -> Ranking:
@@ -72,7 +97,7 @@ class MixedPredictor:
         ranked = self._all.rank()
         if not window or ranked is None:
             return Ranking(new_probability=1.0)
-        after, now = self._gaps.last or (window[-1].action, window[-1].at)
+        after, now = self._times.last or (window[-1].action, window[-1].at)
         symbols = self._all.history.symbols
         names = [symbols.names[symbol] for symbol in ranked.symbols]
         probabilities = self.feedback.weigh(after, names, self._with_human(ranked))
@@ -86,26 +111,26 @@ class MixedPredictor:
         )
 
     def reasons(self, first: Action, second: Action) -> dict[str, float]:
-        """By column, the nats by which `first` is ahead of `second`, the stream of human actions left out."""
+        """Return, by column, the nats by which `first` is ahead of `second`, without the human stream's ranker."""
         found = self._all.reasons(first, second)
-        if found and self._gaps.last:
-            one, other = (self.feedback.odds(self._gaps.last[0], action.identity) for action in (first, second))
-            found["feedback"] = math.log(one / other)
+        if found and self._times.last:
+            odds = [self.feedback.odds(self._times.last[0], action.identity) for action in (first, second)]
+            found["feedback"] = math.log(odds[0] / odds[1])
         return found
 
     def _with_human(self, ranked: Ranked) -> Array:
-        """The probabilities, the human ones by what both rankers say."""
+        """Return the probabilities, those of human actions mixed from both rankers."""
         human = self._human.rank()
         if human is None:
             return ranked.probabilities
         names, human_names = self._all.history.symbols.names, self._human.history.symbols.names
-        said = {human_names[symbol]: p for symbol, p in zip(human.symbols, human.probabilities, strict=True)}
-        theirs = np.array([said.get(names[symbol], 0.0) for symbol in ranked.symbols])
+        by_name = {human_names[symbol]: p for symbol, p in zip(human.symbols, human.probabilities, strict=True)}
+        by_human = np.array([by_name.get(names[symbol], 0.0) for symbol in ranked.symbols])
         is_human = np.array([names[symbol].operation in HUMAN for symbol in ranked.symbols])
         mass = ranked.probabilities[is_human].sum()
-        if not theirs.sum() or not mass:
+        if not by_human.sum() or not mass:
             return ranked.probabilities
-        self._opinions = Opinions(ranked.symbols, ranked.probabilities * is_human / mass, theirs / theirs.sum())
+        self._opinions = Opinions(ranked.symbols, ranked.probabilities * is_human / mass, by_human / by_human.sum())
         share = 1 / (1 + np.exp(-self._trust))
         mixed = share * self._opinions.human + (1 - share) * self._opinions.all
         return np.where(is_human, mass * mixed, ranked.probabilities)
@@ -114,12 +139,12 @@ class MixedPredictor:
         opinions, self._opinions = self._opinions, None
         if opinions is None or event.operation not in HUMAN:
             return
-        place = opinions.symbols == self._all.history.symbols.outcome(event.action)
-        odds = float(opinions.human[place].sum()), float(opinions.all[place].sum())
-        if all(odds):
-            self._trust = TRUST_KEPT * self._trust + math.log(odds[0] / odds[1])
+        came = opinions.symbols == self._all.history.symbols.outcome(event.action)
+        by_human, by_all = float(opinions.human[came].sum()), float(opinions.all[came].sum())
+        if by_human and by_all:
+            self._trust = TRUST_KEPT * self._trust + math.log(by_human / by_all)
 
     def _candidate(self, symbol: int, probability: float, now: datetime) -> Candidate:
         action, detail, executable = self._all.history.as_shown(symbol)
-        expected_s, spread_s = self._gaps.expected(action)
+        expected_s, spread_s = self._times.expected(action)
         return Candidate(action, probability, now + timedelta(seconds=expected_s), detail, executable, spread_s)

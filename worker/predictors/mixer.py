@@ -1,8 +1,8 @@
 """A gated log-linear mixer: softmax over candidates of features times weights, learned online.
 
-Weights are a shared row plus a row for each gate, as in the mixing networks of PAQ-like compressors (Mahoney 2005).
-Steps are AdaGrad's (Duchi et al. 2011) with squares that fade, as in RMSProp (Tieleman and Hinton 2012): habits
-change, so it never stops learning. They start by hand, so the first answer is a sensible one.
+The weights are a shared row plus a row for each gate, as in the mixing networks of PAQ-like compressors (Mahoney
+2005). Steps are those of AdaGrad (Duchi et al. 2011) with fading squares, as in RMSProp (Tieleman and Hinton 2012):
+habits change, so learning never stops. Initial weights are set by hand, so that the first answer is a sensible one.
 """
 
 from collections.abc import Sequence
@@ -13,11 +13,10 @@ import numpy as np
 from worker.predictors.history.tables import Array
 
 LEARNING_RATE = 0.04
-GATE_SHARE = 0.3
-"""A gate's row learns by so much of the shared rate."""
-FADE = 0.99
-FIRST_SQUARE = 1e-2
-START = {
+GATE_SHARE = 0.3  # learning rate of a gate's row, as a share of `LEARNING_RATE`
+FADE = 0.99  # decay of the squared gradients at each step
+FIRST_SQUARE = 1e-2  # initial squared gradient
+START = {  # initial weights; all others are 0
     "after_actions": 0.5,
     "within_coarse": 0.4,
     "after_operations": 0.2,
@@ -38,17 +37,17 @@ class Mixer:
         self._squares: dict[str, Array] = {}
 
     def weights(self, gate: str) -> Array:
-        """The weights in force, (columns,)."""
+        """Return the weights in force, (columns,)."""
         return np.asarray(self.shared + self.gates.get(gate, 0.0))
 
     def probabilities(self, features: Array, gate: str) -> Array:
-        """Softmax over the candidates, (candidates,)."""
+        """Return the softmax over the candidates, (candidates,)."""
         scores = features @ self.weights(gate)
         weights = np.exp(scores - scores.max())
         return np.asarray(weights / weights.sum())
 
     def learn(self, features: Array, gate: str, truth: int) -> None:
-        """One step up the log-likelihood of the candidate in row `truth`."""
+        """Take one step up the log-likelihood of the candidate in row `truth`."""
         gradient = features[truth] - self.probabilities(features, gate) @ features
         self._step("", self.shared, gradient, LEARNING_RATE)
         row = self.gates.setdefault(gate, np.zeros(len(self.columns)))
@@ -61,7 +60,7 @@ class Mixer:
         weights += rate * gradient / np.sqrt(squares)
 
     def state(self) -> dict[str, Any]:
-        """The weights as JSON."""
+        """Return the weights as JSON."""
         return {
             "columns": list(self.columns),
             "shared": self.shared.tolist(),
@@ -70,7 +69,7 @@ class Mixer:
         }
 
     def restore(self, state: dict[str, Any] | None) -> "Mixer":
-        """Go on from `state`; by hand where that is missing or of other columns."""
+        """Replace the weights by those of a `state`; keep them if it is None or has other columns."""
         if state and state.get("columns") == list(self.columns):
             self.shared = np.array(state["shared"])
             self.gates = {name: np.array(row) for name, row in state["gates"].items()}

@@ -1,48 +1,26 @@
-"""Ranks what follows one stream: its history, weighed by a mixer that learns from each outcome."""
+"""The ranker of one stream: its history features, weighed by a mixer that learns from each outcome."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from memo.core.events import CONTEXT, Action, Event
 from worker.predictors.history.candidate_ids import Ids, Unseen
 from worker.predictors.history.history_features import FEATURES, HistoryFeatures
-from worker.predictors.history.tables import Array
+from worker.predictors.history.tables import Array, State
 from worker.predictors.mixer import Mixer
+from worker.predictors.reader import Reader
 
 LM_FEATURES = ("language_model", "not_in_language_model")
-LM_FLOOR = -12.0
-"""The least log-probability that the language model's word counts for."""
-
-
-class Scores(Protocol):
-    """What a language model says: log-probabilities of the actions in its context, and of anything else."""
-
-    @property
-    def actions(self) -> dict[Action, float]:
-        """By action."""
-
-    @property
-    def new(self) -> float:
-        """Of anything else."""
-
-
-class Reader(Protocol):
-    """A language model that reads along one stream."""
-
-    def read(self, event: Event) -> None:
-        """Take in the next event."""
-
-    def scores(self) -> Scores:
-        """What it expects next."""
+LM_FLOOR = -12.0  # least log-probability of the language model that counts
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """What was ranked, while its outcome is awaited; `probabilities` are those of `symbols` and sum to 1."""
+    """A ranking that awaits its outcome; `probabilities` are those of `symbols` and sum to 1."""
 
     symbols: Ids
     features: Array
@@ -51,7 +29,7 @@ class Ranked:
 
 
 class Ranker:
-    """HistoryFeatures, mixer and, where there is one, a language model that reads the same stream."""
+    """History features, a mixer and, optionally, a language model that reads the same stream."""
 
     def __init__(
         self, reader: Reader | None = None, weights: dict[str, Any] | None = None, columns: Sequence[str] = FEATURES
@@ -60,17 +38,12 @@ class Ranker:
         self.mixer = Mixer((*columns, *LM_FEATURES)).restore(weights)
         self.history = HistoryFeatures(columns)
         self._ranked: Ranked | None = None
-        self.with_model = False
-        """Whether the language model had its say in the latest ranking."""
-        self._moved_on = False
-        """Whether something was read since: a mark of context settles no ranking, but a language model reads it."""
-
-    def __getstate__(self) -> dict[str, Any]:
-        """All that was counted: neither the language model, nor what waits for its outcome."""
-        return self.__dict__ | {"_reader": None, "_ranked": None}
+        self.with_model = False  # whether the language model took part in the latest ranking
+        # Whether something was read since: context settles no ranking, but the language model reads it.
+        self._has_read = False
 
     def resume(self, reader: Reader | None, weights: dict[str, Any] | None, latest: Sequence[Event]) -> None:
-        """Go on with another language model, which reads the latest events, and with other weights, or by hand."""
+        """Go on with another language model, which reads the `latest` events, and with other (or initial) weights."""
         self._reader, self._ranked = reader, None
         self.mixer = Mixer(self.mixer.columns).restore(weights)
         if reader is not None:
@@ -78,10 +51,10 @@ class Ranker:
                 reader.read(event)
 
     def learn(self, event: Event) -> None:
-        """Count the event; where a ranking was asked for before it, the weights learn from it too."""
+        """Count the event; if a ranking was made before it, the weights learn from it, too."""
         if event.operation not in CONTEXT:
             self._learn_outcome(event.action)
-        self._moved_on = True
+        self._has_read = True
         self.history.learn(event)
         if self._reader is not None:
             self._reader.read(event)
@@ -89,18 +62,18 @@ class Ranker:
     def _learn_outcome(self, action: Action) -> None:
         ranked, self._ranked = self._ranked, None
         if ranked is not None and (symbol := self.history.symbols.outcome(action)) is not None:
-            place = np.flatnonzero(ranked.symbols == symbol)
-            if len(place):
-                self.mixer.learn(ranked.features, ranked.gate, int(place[0]))
+            rows = np.flatnonzero(ranked.symbols == symbol)
+            if len(rows):
+                self.mixer.learn(ranked.features, ranked.gate, int(rows[0]))
 
     def rank(self) -> Ranked | None:
-        """What follows, None before the first event; asking again gives the same."""
-        if (self._ranked is None or self._moved_on) and self.history.steps:
+        """Return the ranking of what follows, or None before the first event; repeated calls return the same."""
+        if (self._ranked is None or self._has_read) and self.history.steps:
             symbols = self.history.candidates()
             features = np.hstack([self.history.features(symbols), self._language_columns(symbols)])
             gate = self.history.gate
             self._ranked = Ranked(symbols, features, gate, self.mixer.probabilities(features, gate))
-            self._moved_on = False
+            self._has_read = False
         return self._ranked
 
     def _language_columns(self, symbols: Ids) -> Array:
@@ -108,20 +81,20 @@ class Ranker:
         self.with_model = False
         if self._reader is None:
             return columns
-        said = self._reader.scores()
-        self.with_model = bool(said.actions)
+        scores = self._reader.scores()
+        self.with_model = bool(scores.actions)
         names = [self.history.symbols.names[symbol] for symbol in symbols]
         by_name: dict[Action | Unseen, float] = {}
-        for action, score in said.actions.items():
+        for action, score in scores.actions.items():
             by_name[action.identity] = max(by_name.get(action.identity, LM_FLOOR), score)
         absent = np.array([name not in by_name for name in names])
-        share = said.new - math.log(max(1, int(absent.sum())))
+        share = scores.new - math.log(max(1, int(absent.sum())))
         columns[:, 0] = [by_name.get(name, max(LM_FLOOR, share)) for name in names]
         columns[:, 1] = absent
         return columns
 
     def reasons(self, first: Action, second: Action) -> dict[str, float]:
-        """By column, the nats by which `first` is ahead of `second` in the latest ranking; they sum to all of it."""
+        """Return, by column, the nats by which `first` is ahead of `second` in the latest ranking."""
         ranked = self.rank()
         rows = [self._row(ranked, action) for action in (first, second)] if ranked else []
         if ranked is None or None in rows:
@@ -130,5 +103,14 @@ class Ranker:
         return dict(zip(self.mixer.columns, (differences * self.mixer.weights(ranked.gate)).tolist(), strict=True))
 
     def _row(self, ranked: Ranked, action: Action) -> int | None:
-        place = np.flatnonzero(ranked.symbols == self.history.symbols.find(action))
-        return int(place[0]) if len(place) else None
+        rows = np.flatnonzero(ranked.symbols == self.history.symbols.find(action))
+        return int(rows[0]) if len(rows) else None
+
+    def state(self) -> State:
+        """Return what was learned, without the language model and the ranking that awaits its outcome."""
+        return {"mixer": self.mixer.state(), "history": self.history.state()}
+
+    def restore(self, state: State) -> None:
+        """Replace what was learned by a `state`."""
+        self.mixer.restore(state["mixer"])
+        self.history.restore(state["history"])

@@ -1,4 +1,4 @@
-"""The predictor of a version: one language model loaded, one reader for each stream."""
+"""The predictors of versions: one base model in memory, one reader for each stream."""
 
 from collections.abc import Callable, Set
 from pathlib import Path
@@ -10,19 +10,18 @@ from memo.core.settings import ModelSettings
 from worker.predictors.language_model.language import LanguageModel
 from worker.predictors.language_model.time_limited_reader import TimeLimitedReader
 from worker.predictors.mixed import MixedPredictor
-from worker.predictors.ranker import Reader
+from worker.predictors.reader import Reader
 
-BUILTIN = "builtin"
-"""The version of a fresh installation: the built-in base model with the adapter that ships with it."""
+BUILTIN = "builtin"  # the version of a new installation: the built-in base model with its adapter
 BUILTIN_ADAPTER = Path(__file__).parents[2] / "data" / "base" / "adapter"
 
 log = get_logger(__name__)
 
 
 class Serving:
-    """Holds the base model, shared by all versions and scopes; loads it when it is first needed.
+    """Holds the base model, shared by all versions and scopes and loaded on demand.
 
-    With a `limit_s`, history answers alone where the model takes longer over a prediction.
+    With a `limit_s`, history answers alone whenever the model takes longer.
     """
 
     def __init__(self, settings: ModelSettings, limit_s: float | None = None) -> None:
@@ -31,29 +30,29 @@ class Serving:
         self._adapters: set[str] = set()
 
     def load(self) -> LanguageModel:
-        """The base model. Raises MemoError where it can't be loaded."""
+        """Return the base model. Raises MemoError if it can't be loaded."""
         if self._model is None:
             self._model = LanguageModel.load(self._settings.base, self._settings.device, self._settings.threads)
         return self._model
 
     def predictor(self, version: str, folder: Path | None, weights: dict[str, Any] | None = None) -> MixedPredictor:
-        """A predictor that has seen nothing yet."""
+        """Return a predictor that has learned nothing but its weights."""
         return MixedPredictor(self.reader(version, folder), weights)
 
     def reader(self, version: str, folder: Path | None) -> Reader | None:
-        """A version's reader; None where the model fails, or was never trained on our form of text."""
+        """Return a version's reader, or None if the model fails or was never trained on our coding."""
         try:
             model = self.load()
             adapter = self._adapter(model, version, folder)
         except MemoError as error:
-            log.error("the language model is not available; history answers alone", version=version, reason=str(error))
+            log.error("language_model_unavailable", version=version, reason=str(error))
             return None
         if adapter is None:
             return None
         return TimeLimitedReader(model.reader(adapter), self._limit_s) if self._limit_s else model.reader(adapter)
 
     def keep_only(self, versions: Set[str]) -> None:
-        """Take the adapters of other versions out of memory."""
+        """Remove the adapters of all other versions from memory."""
         for version in self._adapters - versions - {BUILTIN}:
             self.load().drop_adapter(version)
             self._adapters.remove(version)
@@ -70,7 +69,7 @@ class Serving:
 
 
 def open_readers(settings: ModelSettings, version: str, folder: Path | None) -> Callable[[], Reader]:
-    """Makes readers of a version. Raises MemoError where the model can't be loaded."""
+    """Return a function that makes readers of a version. Raises MemoError if the model can't be loaded."""
     serving = Serving(settings)
     model = serving.load()
     adapter = serving._adapter(model, version, folder)
@@ -78,5 +77,5 @@ def open_readers(settings: ModelSettings, version: str, folder: Path | None) -> 
 
 
 def open_predictor(settings: ModelSettings, version: str, folder: Path | None) -> MixedPredictor:
-    """A predictor of its own, to be judged. Raises MemoError where the model can't be loaded."""
+    """Return a predictor with a model of its own, for evaluation. Raises MemoError if that can't be loaded."""
     return MixedPredictor(open_readers(settings, version, folder)())

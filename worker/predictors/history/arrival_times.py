@@ -1,52 +1,72 @@
-"""When the next action comes."""
+"""Arrival times: how long after the last action the next one comes."""
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from datetime import datetime
 
+import numpy as np
+
 from memo.core.bounded import BoundedDict
 from memo.core.events import CONTEXT, Action, Event
-from worker.predictors.history.tables import MAX_CONTEXTS
+from worker.predictors.history.candidate_ids import Numbers, from_fields
+from worker.predictors.history.tables import MAX_CONTEXTS, State, pack_counts, unpack_counts
+
+MAX_GAP_S = 86_400  # longer gaps are not counted
 
 
 class ArrivalTimes:
-    """When the next action comes: the most frequent gap of the pair, backing off to ever coarser pairs."""
-
-    MAX_GAP_S = 86_400
+    """The most frequent gap before an action after the last one, backing off to ever coarser pairs of actions."""
 
     def __init__(self) -> None:
-        self._gaps: BoundedDict[Hashable, Counter[int]] = BoundedDict(MAX_CONTEXTS)
+        self._gaps: BoundedDict[tuple[Hashable, ...], Counter[int]] = BoundedDict(MAX_CONTEXTS)
+        # The last action and its time by its own clock, which may be wrong: not the latest time.
         self.last: tuple[Action, datetime] | None = None
-        """The last action, and when it was by its own clock; not the latest time, which may be a wrong clock's."""
 
     def learn(self, event: Event) -> None:
         """Count the gap since the event before."""
         if event.operation in CONTEXT:
             return
+        action = event.action.identity
         if self.last is not None:
             gap = round((event.at - self.last[1]).total_seconds())
-            if 0 <= gap <= self.MAX_GAP_S:
-                for pair in _pairs(self.last[0], event.action.identity):
+            if 0 <= gap <= MAX_GAP_S:
+                for pair in _pairs(self.last[0], action):
                     counts = self._gaps.get(pair, Counter())
                     counts[gap] += 1
                     self._gaps[pair] = counts
-        self.last = (event.action.identity, event.at)
+        self.last = (action, event.at)
 
     def expected(self, action: Action) -> tuple[int, int]:
-        """Seconds from the last event to `action`: the most frequent, and the range of the middle half."""
+        """Return the most frequent gap from the last event to `action` and its interquartile range, in seconds."""
         if self.last is not None:
             for pair in _pairs(self.last[0], action.identity):
                 if counts := self._gaps.get(pair):
-                    return counts.most_common(1)[0][0], _middle_half(counts)
+                    return counts.most_common(1)[0][0], _interquartile_range(counts)
         return 0, 0
 
+    def state(self) -> State:
+        """Return the gaps of all pairs, the one met longest ago first, and the last action."""
+        numbers = Numbers()
+        pairs = [[numbers[name] for name in pair] for pair in self._gaps]
+        last = self.last and [numbers[self.last[0]], self.last[1].isoformat()]
+        return {"pairs": pairs, "last": last, "names": numbers.fields(), **pack_counts(self._gaps.values(), np.int64)}
 
-def _middle_half(counts: Counter[int]) -> int:
+    def restore(self, state: State) -> None:
+        """Replace the gaps and the last action by those of a `state`."""
+        names = [from_fields(fields) for fields in state["names"]]
+        pairs = (tuple(names[number] for number in pair) for pair in state["pairs"])
+        gaps = map(Counter[int], unpack_counts(state))
+        self._gaps = BoundedDict(MAX_CONTEXTS, dict(zip(pairs, gaps, strict=True)))
+        last = state["last"]
+        self.last = (names[last[0]], datetime.fromisoformat(last[1])) if last else None
+
+
+def _interquartile_range(counts: Counter[int]) -> int:
     gaps = sorted(counts.elements())
     return gaps[len(gaps) * 3 // 4] - gaps[len(gaps) // 4]
 
 
-def _pairs(last: Action, following: Action) -> Sequence[Hashable]:
+def _pairs(last: Action, following: Action) -> Sequence[tuple[Hashable, ...]]:
     return (
         (last, following),
         (last.operation, last.coarse, following),

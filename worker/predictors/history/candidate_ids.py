@@ -1,6 +1,9 @@
-"""Numbers for what can come: each action that was seen, and "something new" of each kind."""
+"""Numbers of the candidates: each action seen so far, and "something new" of each kind."""
 
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from sys import intern
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,70 +15,70 @@ Ids = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """An action that was not seen before: in an app or folder that was, or, without `place`, elsewhere."""
+    """An action not seen before, in the known app or folder `place`; without a place, in no known one."""
 
     operation: Operation
     place: str = ""
 
 
 class CandidateIds:
-    """An action's symbol is that of its identity. Beside it stand its operation, app and coarse form, numbered too."""
+    """Numbers identities: a number is called a symbol. Operations, apps and coarse forms are numbered, too."""
 
-    def __init__(self) -> None:
-        self.names: list[Action | Unseen] = []
-        """Identities, by symbol."""
+    def __init__(self, names: Iterable[Action | Unseen] = ()) -> None:
+        self.names: list[Action | Unseen] = []  # identities, by symbol
         self._index: dict[Action | Unseen, int] = {}
         self._coarse: dict[Action | Unseen, int] = {}
         self._operations: dict[Operation, int] = {}
         self._apps: dict[str, int] = {}
         self._columns = np.zeros((4, 64), dtype=np.int64)
+        for name in names:
+            self._add(name)
 
     def __len__(self) -> int:
         return len(self.names)
 
     @property
     def coarse(self) -> Ids:
-        """Coarse form of each symbol."""
+        """The number of each symbol's coarse form."""
         return self._columns[0, : len(self)]
 
     @property
     def operation(self) -> Ids:
-        """Operation of each symbol."""
+        """The number of each symbol's operation."""
         return self._columns[1, : len(self)]
 
     @property
     def app(self) -> Ids:
-        """App of each symbol, or what stands for it: the web, files."""
+        """The number of each symbol's app; web visits count as one app, and so do files."""
         return self._columns[2, : len(self)]
 
     @property
     def unseen(self) -> npt.NDArray[np.bool_]:
-        """Whether a symbol is "something new"."""
+        """Whether each symbol is "something new"."""
         return self._columns[3, : len(self)] > 0
 
     @property
     def kinds(self) -> tuple[int, int]:
-        """How many coarse forms and operations there are."""
+        """The number of coarse forms and the number of operations."""
         return len(self._coarse), len(self._operations)
 
     def find(self, action: Action) -> int | None:
-        """The symbol of an action that was seen."""
+        """Return the symbol of an action, or None if it was never seen."""
         return self._index.get(action.identity)
 
     def outcome(self, action: Action) -> int | None:
-        """The symbol that came true with an action: its own, or "something new" of its kind."""
-        found = self.find(action)
-        if found is not None:
-            return found
-        there = self._index.get(Unseen(action.operation, action.coarse.place)) if action.coarse != action else None
-        return there if there is not None else self._index.get(Unseen(action.operation))
+        """Return the symbol that came true with an action: its own, else "something new" of its kind."""
+        symbol = self.find(action)
+        if symbol is None and action.coarse != action:
+            symbol = self._index.get(Unseen(action.operation, action.coarse.place))
+        return self._index.get(Unseen(action.operation)) if symbol is None else symbol
 
     def app_number(self, name: str) -> int:
-        """The number of an app; -1 where none of its actions was seen."""
+        """Return the number of an app, or -1 if none of its actions was seen."""
         return self._apps.get(name.lower(), -1)
 
     def add(self, action: Action) -> tuple[int, int | None]:
-        """The symbol of an action, and, where it is new, of the "something new" that came true."""
+        """Return the symbol of an action and, if the action is new, the "something new" that came true with it."""
         found = self.find(action)
         if found is not None:
             return found, None
@@ -93,9 +96,9 @@ class CandidateIds:
         if symbol == self._columns.shape[1]:
             self._columns = np.hstack([self._columns, np.zeros_like(self._columns)])
         self.names.append(name)
-        coarse = Action(name.operation, "", name.place) if name.place else name
+        coarse = Action(name.operation, "", name.place).coarse if name.place else name
         self._columns[:, symbol] = (
-            self._coarse.setdefault(coarse.coarse if isinstance(coarse, Action) else coarse, len(self._coarse)),
+            self._coarse.setdefault(coarse, len(self._coarse)),
             self._operations.setdefault(name.operation, len(self._operations)),
             self._apps.setdefault(_app(name), len(self._apps)),
             isinstance(name, Unseen),
@@ -113,3 +116,38 @@ def _app(name: Action | Unseen) -> str:
             return target.lower()
         case _:
             return name.operation.value
+
+
+class Numbers(dict[Hashable, int]):
+    """Numbers names in the order in which they are asked for, so that a state writes each of them once."""
+
+    def __missing__(self, name: Hashable) -> int:
+        self[name] = len(self)
+        return self[name]
+
+    def fields(self) -> list[list[str]]:
+        """Return the names as JSON, by number."""
+        return [as_fields(name) for name in self]
+
+
+def as_fields(name: Hashable) -> list[str]:
+    """Return a name as JSON: three fields for an action, two for something unseen, one for an operation."""
+    match name:
+        case Action(operation, target, place):
+            return [operation.value, target, place]
+        case Unseen(operation, place):
+            return [operation.value, place]
+        case Operation():
+            return [name.value]
+    raise TypeError(f"a state holds no {type(name).__name__}")
+
+
+def from_fields(fields: Sequence[str]) -> Any:
+    """Return the name that `as_fields` wrote; equal texts share memory."""
+    operation, texts = Operation(fields[0]), map(intern, fields[1:])
+    match len(fields):
+        case 1:
+            return operation
+        case 2:
+            return Unseen(operation, *texts)
+    return Action(operation, *texts)

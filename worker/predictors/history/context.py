@@ -1,4 +1,4 @@
-"""Where a stream stands now: the last symbols, runs, gaps, the app in front, what is open."""
+"""The context of the next action: latest symbols, runs, gaps, the app in front, open apps."""
 
 from bisect import bisect_left
 from collections import Counter, deque
@@ -7,42 +7,37 @@ from datetime import datetime
 
 from memo.core.events import HUMAN, TABS, Action, Event, Operation
 from worker.predictors.history.candidate_ids import CandidateIds
+from worker.predictors.history.tables import State
 
-GAPS_S = (0, 1, 3, 10, 30, 60, 120, 600, 3_600)
-"""Bounds of the buckets of a time between events, in seconds."""
-CHAIN = 7
-"""Longest chain of operations."""
-LONG_RUN = 6
+GAPS_S = (0, 1, 3, 10, 30, 60, 120, 600, 3_600)  # upper bounds of the buckets of a time between events, in seconds
+CHAIN = 7  # actions in the longest chain of operations
+LONG_RUN = 6  # longer runs count as this long
 
 
 class Context:
-    """A function of the latest events; `contexts` are what the tables are asked by."""
+    """A function of the latest events, from which each table takes the context that it is looked up by."""
 
     def __init__(self, symbols: CandidateIds) -> None:
         self._symbols = symbols
         self.recent: deque[int] = deque(maxlen=CHAIN)
-        self.run, self.coarse_run = 0, 0
-        """How often the last action, or its coarse form, came in a row."""
-        self.human: int | None = None
-        """The last human action."""
-        self.focus = ""
-        """The app in front."""
-        self.open: Counter[str] = Counter()
-        """Starts less ends of each app."""
-        self._tabs: dict[str, str] = {}
-        """What the titles of each browser say of its tabs now."""
+        self.run = 0  # times the last action came in a row
+        self.coarse_run = 0  # times its coarse form came in a row
+        self.human: int | None = None  # the last human action
+        self.focus = ""  # the app in front
+        self.open: Counter[str] = Counter()  # starts minus ends of each app
+        self._tabs: dict[str, str] = {}  # the tab count that each browser's latest title names
         self._at: datetime | None = None
         self._coarse_at: dict[int, datetime] = {}
-        self._gap, self._age = 0, 0
-        """Buckets: of the time before the last event, and since its coarse form came before that."""
+        self._gap = 0  # bucket of the time before the last event
+        self._age = 0  # bucket of the time between the last event and the one before of its coarse form
 
-    def move_on(self, symbol: int, event: Event) -> None:
-        """The event has come, and with it its symbol."""
+    def advance(self, symbol: int, event: Event) -> None:
+        """Move on to an event and its symbol."""
         coarse = int(self._symbols.coarse[symbol])
         before = self.recent[-1] if self.recent else None
         self.run = self.run + 1 if before == symbol else 1
-        same = before is not None and self._symbols.coarse[before] == coarse
-        self.coarse_run = self.coarse_run + 1 if same else 1
+        is_same_coarse = before is not None and self._symbols.coarse[before] == coarse
+        self.coarse_run = self.coarse_run + 1 if is_same_coarse else 1
         self._gap = _bucket(self._at, event.at) if self._at else 0
         self._age = _bucket(self._coarse_at.get(coarse), event.at)
         self._coarse_at[coarse] = self._at = event.at
@@ -64,19 +59,19 @@ class Context:
                 self.open[event.target] = max(0, self.open[event.target] - 1)
 
     def with_tabs(self, action: Action) -> Action:
-        """A window's title with the browser's tabs as they are now."""
+        """Return the action with the browser's current tab count in its title."""
         if action.place not in self._tabs:
             return action
         return Action(action.operation, TABS.sub(self._tabs[action.place], action.target), action.place)
 
-    def contexts(self) -> Mapping[str, Hashable]:
-        """By the name of a table, the context in which it stands; one that has none yet is left out."""
+    def keys(self) -> Mapping[str, Hashable]:
+        """Return the current context of each table, by the table's name; tables without one are left out."""
         recent = tuple(self.recent)
         if not recent:
             return {}
         coarse = tuple(self._symbols.coarse[list(recent[-2:])].tolist())
         operations = tuple(self._symbols.operation[list(recent)].tolist())
-        contexts: dict[str, Hashable] = {
+        keys: dict[str, Hashable] = {
             "coarse1": coarse[-1],
             "lately1": coarse[-1],
             "lately2": coarse,
@@ -86,13 +81,37 @@ class Context:
             "run": (coarse[-1], min(self.coarse_run, LONG_RUN), self._gap),
             "operations_gap": (operations[-3:], self._gap),
         }
-        contexts |= {f"actions{k}": recent[-k:] for k in (1, 2, 3)}
-        contexts |= {f"operations{k}": operations[-k:] for k in (1, 3, 5, 7)}
+        keys |= {f"actions{k}": recent[-k:] for k in (1, 2, 3)}
+        keys |= {f"operations{k}": operations[-k:] for k in (1, 3, 5, 7)}
         if self.human is not None:
-            contexts["human"] = self.human
-        return contexts
+            keys["human"] = self.human
+        return keys
+
+    def state(self) -> State:
+        """Return where the context stands."""
+        return {
+            "recent": list(self.recent),
+            "runs": [self.run, self.coarse_run],
+            "human": self.human,
+            "focus": self.focus,
+            "open": dict(self.open),
+            "tabs": self._tabs,
+            "at": self._at and self._at.isoformat(),
+            "coarse_at": [[coarse, at.isoformat()] for coarse, at in self._coarse_at.items()],
+            "buckets": [self._gap, self._age],
+        }
+
+    def restore(self, state: State) -> None:
+        """Move to where a `state` stands."""
+        self.recent.extend(state["recent"])
+        self.run, self.coarse_run = state["runs"]
+        self.human, self.focus = state["human"], state["focus"]
+        self.open, self._tabs = Counter(state["open"]), state["tabs"]
+        self._at = state["at"] and datetime.fromisoformat(state["at"])
+        self._coarse_at = {coarse: datetime.fromisoformat(at) for coarse, at in state["coarse_at"]}
+        self._gap, self._age = state["buckets"]
 
 
 def _bucket(before: datetime | None, at: datetime) -> int:
-    """Number of the bucket of the time between; the last one where there is no `before`."""
+    """Return the bucket of the time between two events; the last bucket if there is no event `before`."""
     return bisect_left(GAPS_S, (at - before).total_seconds()) if before else len(GAPS_S)

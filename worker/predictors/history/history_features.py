@@ -1,35 +1,33 @@
-"""A person's own stream, counted: what came after what, how often, how long ago.
+"""Features of each candidate, from the person's own history: what came after what, how often and how long ago.
 
-A function of the events learned, in their order. It numbers the candidates, which are the actions seen before and
-"something new" of each kind, and describes each by a row of features, most of them log-probabilities of a simple
-predictor; the mixer weighs them.
+A function of the events learned, in order. It numbers the candidates (the actions seen before, and "something new" of
+each kind) and describes each by a row of features, most of them log-probabilities of a simple predictor. The mixer
+weighs them.
 """
 
 import math
 from collections import Counter
 from collections.abc import Sequence
+from sys import intern
 
 import numpy as np
 
 from memo.core.events import CONTEXT, Action, Event, Operation
-from worker.predictors.history.candidate_ids import CandidateIds, Ids, Unseen
+from worker.predictors.history.candidate_ids import CandidateIds, Ids, Unseen, as_fields, from_fields
 from worker.predictors.history.context import Context
-from worker.predictors.history.tables import Array, Table
+from worker.predictors.history.tables import Array, State, Table
 
-MAX_CANDIDATES = 512
-"""Above this many symbols, half are the most recent ones and half the most frequent."""
-HALF_LIFE = 40
-"""Of the faded count, in events."""
-LATELY = 0.85
-"""What a count of late keeps each time its context comes again."""
+MAX_CANDIDATES = 512  # above this many symbols, half are the most recent ones and half the most frequent
+HALF_LIFE = 40  # half-life of the faded count, in events
+LATELY = 0.85  # decay factor applied to recent counts each time their context recurs
 
-ACTION, COARSE, OPERATION = range(3)
-"""What a table counts."""
+ACTION, COARSE, OPERATION = range(3)  # levels: the kinds of number that a table counts
 TABLES = {
     **dict.fromkeys(("actions1", "actions2", "actions3", "human"), ACTION),
     **dict.fromkeys(("coarse1", "lately1", "lately2", "gap1", "gap2", "age", "run"), COARSE),
     **dict.fromkeys(("operations1", "operations3", "operations5", "operations7", "operations_gap"), OPERATION),
 }
+# Features by table: each backs off to the tables named before it and at last to the plain frequency.
 CHAINS = {
     "after_actions": ("actions1", "actions2", "actions3"),
     "after_coarse_lately": ("lately1", "lately2"),
@@ -39,9 +37,8 @@ CHAINS = {
     "after_operations": ("operations1", "operations3", "operations5", "operations7"),
     "after_operations_and_gap": ("operations1", "operations_gap"),
 }
-"""Features that are a table's, backing off to the tables named before it and at last to the plain frequency."""
 PROCESSES = frozenset({Operation.PROCESS_START, Operation.PROCESS_END})
-FEATURES = (
+FEATURES = (  # columns of the feature matrix
     "frequency",
     "coarse_frequency",
     *CHAINS,
@@ -57,9 +54,8 @@ FEATURES = (
     "new",
     "new_elsewhere",
 )
-"""Columns of the feature matrix."""
+# For a stream of human actions alone: a person goes back to the app that was in front before.
 HUMAN_FEATURES = (*FEATURES, "recency_of_coarse")
-"""The same of a stream of human actions alone: a person goes back to the app that was in front before."""
 
 
 class HistoryFeatures:
@@ -69,16 +65,14 @@ class HistoryFeatures:
         self.columns = tuple(columns)
         self.symbols = CandidateIds()
         self.steps = 0
-        self._moment = Context(self.symbols)
+        self._context = Context(self.symbols)
         self._tables = {name: Table(LATELY if name.startswith("lately") else 1.0) for name in TABLES}
-        self._count, self._faded, self._last = np.zeros((3, 64))
-        """By symbol; the faded count is as of the step in `_last`."""
+        self._count, self._faded, self._last = np.zeros((3, 64))  # by symbol; faded as of the step in `_last`
         self._frequencies = {COARSE: Counter[int](), OPERATION: Counter[int]()}
-        self._shown: dict[int, tuple[Action, str, str]] = {}
-        """Latest action, detail and executable of each symbol that was seen."""
+        self._shown: dict[int, tuple[Action, str, str]] = {}  # latest action, detail and executable, by symbol
 
     def learn(self, event: Event) -> None:
-        """Count the event; marks of context are passed over."""
+        """Count the event, unless it is mere context."""
         if event.operation in CONTEXT:
             return
         symbol, unseen = self.symbols.add(event.action)
@@ -90,7 +84,7 @@ class HistoryFeatures:
             self._faded[known] = self._faded[known] * fading + 1
             self._count[known] += 1
             self._last[known] = self.steps
-        self._moment.move_on(symbol, event)
+        self._context.advance(symbol, event)
         detail = "" if event.operation is Operation.FILE_ACCESS else event.detail
         self._shown[symbol] = (event.action, detail, event.executable)
 
@@ -101,33 +95,33 @@ class HistoryFeatures:
             )
 
     def _count_after(self, symbol: int, unseen: int | None) -> None:
-        """Something new counts twice: as that, and as what it is from now on."""
+        """Count the symbol in its contexts; a new action counts as "something new", too."""
         came = [symbol] if unseen is None else [symbol, unseen]
         counted = {
             ACTION: came,
-            COARSE: {int(self.symbols.coarse[one]) for one in came},
+            COARSE: {int(self.symbols.coarse[number]) for number in came},
             OPERATION: [int(self.symbols.operation[symbol])],
         }
-        for name, context in self._moment.contexts().items():
-            for one in counted[TABLES[name]]:
-                self._tables[name].add(context, one)
+        for name, key in self._context.keys().items():
+            for number in counted[TABLES[name]]:
+                self._tables[name].add(key, number)
         for level, frequency in self._frequencies.items():
             frequency.update(counted[level])
 
     def as_shown(self, symbol: int) -> tuple[Action, str, str]:
-        """Action, detail and executable as they were seen last, the browser's tabs as they are now."""
+        """Return action, detail and executable as seen last, with the browser's current tab count."""
         action, detail, executable = self._shown[symbol]
-        return self._moment.with_tabs(action), detail, executable
+        return self._context.with_tabs(action), detail, executable
 
     @property
     def gate(self) -> str:
-        """Which of the mixer's weights are in force: operation of the last event and its run length, up to 3."""
-        if not self._moment.recent:
+        """The gate of the mixer: operation of the last event and its run length, up to 3."""
+        if not self._context.recent:
             return ""
-        return f"{self.symbols.names[self._moment.recent[-1]].operation}:{min(self._moment.run, 3)}"
+        return f"{self.symbols.names[self._context.recent[-1]].operation}:{min(self._context.run, 3)}"
 
     def candidates(self) -> Ids:
-        """CandidateIds worth ranking."""
+        """Return the symbols worth ranking."""
         known = len(self.symbols)
         if known <= MAX_CANDIDATES:
             return np.arange(known)
@@ -137,34 +131,34 @@ class HistoryFeatures:
         return np.union1d(newest, frequent)
 
     def features(self, chosen: Ids) -> Array:
-        """The feature matrix, (candidates, columns); something must have been learned."""
+        """Return the feature matrix, (candidates, columns); at least one event must have been learned."""
         columns = self._frequency_columns(chosen) | self._recency_columns(chosen) | self._state_columns(chosen)
         return np.stack([columns[name] for name in self.columns], axis=1)
 
     def _frequency_columns(self, chosen: Ids) -> dict[str, Array]:
-        """log p of each level, plain and after each chain of contexts."""
+        """Return log p of each level, plain and after each chain of contexts."""
         sizes = {COARSE: self.symbols.kinds[0], OPERATION: self.symbols.kinds[1]}
         counts = {ACTION: self._count[: len(self.symbols)]}
         counts |= {level: _as_array(self._frequencies[level], size) for level, size in sizes.items()}
         plain = {level: (count + 0.5) / (count.sum() + 0.5 * len(count)) for level, count in counts.items()}
         at = {ACTION: chosen, COARSE: self.symbols.coarse[chosen], OPERATION: self.symbols.operation[chosen]}
-        contexts = self._moment.contexts()
+        keys = self._context.keys()
         columns = {"frequency": plain[ACTION][chosen], "coarse_frequency": plain[COARSE][at[COARSE]]}
         for feature, chain in CHAINS.items():
             level = TABLES[chain[0]]
             p = plain[level]
             for name in chain:
-                p = self._tables[name].interpolate(contexts[name], p)
+                p = self._tables[name].interpolate(keys[name], p)
             columns[feature] = p[at[level]]
         return {feature: np.log(p) for feature, p in columns.items()}
 
     def _recency_columns(self, chosen: Ids) -> dict[str, Array]:
-        """log-shares of counts that fade with the events, and the rank among those of the same operation."""
+        """Return log-shares of counts that fade with the events, and ranks among those of the same operation."""
         known = len(self.symbols)
         faded = self._faded[:known] * 0.5 ** ((self.steps - self._last[:known]) / HALF_LIFE)
         after_human = (faded + 0.01) / (faded.sum() + 0.01 * known)
-        if self._moment.human is not None:
-            after_human = self._tables["human"].interpolate(self._moment.human, after_human)
+        if self._context.human is not None:
+            after_human = self._tables["human"].interpolate(self._context.human, after_human)
         coarse, last = self.symbols.coarse, self._last[:known]
         return {
             "recency_of_coarse": -np.log1p(_rank_of_groups(coarse, self.symbols.operation, last)[coarse[chosen]]),
@@ -174,17 +168,17 @@ class HistoryFeatures:
         }
 
     def _state_columns(self, chosen: Ids) -> dict[str, Array]:
-        """What goes on: repeats, open apps, the app in front; and whether it is something new."""
-        symbols, moment = self.symbols, self._moment
-        last = moment.recent[-1]
+        """Return columns for repeats, open apps, the app in front, and "something new"."""
+        symbols, context = self.symbols, self._context
+        last = context.recent[-1]
         names = [symbols.names[symbol] for symbol in chosen]
         same_coarse = symbols.coarse[chosen] == symbols.coarse[last]
-        in_front = symbols.app[chosen] == symbols.app_number(moment.focus)
+        in_front = symbols.app[chosen] == symbols.app_number(context.focus)
         unseen = symbols.unseen[chosen]
         return {
-            "repeats": (chosen == last) * math.log1p(moment.run),
-            "repeats_coarse": same_coarse * math.log1p(moment.coarse_run),
-            "open": np.array([self._open_of(name) for name in names]),
+            "repeats": (chosen == last) * math.log1p(context.run),
+            "repeats_coarse": same_coarse * math.log1p(context.coarse_run),
+            "open": np.array([self._log_open(name) for name in names]),
             "focus": in_front * 1.0,
             "process_of_focus": in_front * np.array([name.operation in PROCESSES for name in names], float),
             "same_app": (symbols.app[chosen] == symbols.app[last]) * 1.0,
@@ -192,11 +186,39 @@ class HistoryFeatures:
             "new_elsewhere": unseen * np.array([not name.place for name in names], float),
         }
 
-    def _open_of(self, name: Action | Unseen) -> float:
-        """How many of the app are open, where the action would end one; log1p."""
+    def _log_open(self, name: Action | Unseen) -> float:
+        """Return log1p of the number of open processes that the action would end one of."""
         if isinstance(name, Action) and name.operation is Operation.PROCESS_END:
-            return math.log1p(self._moment.open[name.target])
+            return math.log1p(self._context.open[name.target])
         return 0.0
+
+    def state(self) -> State:
+        """Return everything that was counted."""
+        return {
+            "names": [as_fields(name) for name in self.symbols.names],
+            "steps": self.steps,
+            "context": self._context.state(),
+            "tables": {name: table.state() for name, table in self._tables.items()},
+            "counts": np.stack([self._count, self._faded, self._last]),
+            "frequencies": [list(self._frequencies[level].items()) for level in (COARSE, OPERATION)],
+            "shown": [[symbol, action.target, *texts] for symbol, (action, *texts) in self._shown.items()],
+        }
+
+    def restore(self, state: State) -> None:
+        """Replace everything that was counted by that of a `state`."""
+        self.symbols = CandidateIds(map(from_fields, state["names"]))
+        self.steps = state["steps"]
+        self._context = Context(self.symbols)
+        self._context.restore(state["context"])
+        for name, table in self._tables.items():
+            table.restore(state["tables"][name])
+        self._count, self._faded, self._last = np.array(state["counts"])
+        coarse, operation = (Counter(dict(items)) for items in state["frequencies"])
+        self._frequencies = {COARSE: coarse, OPERATION: operation}
+        for symbol, *texts in state["shown"]:
+            name = self.symbols.names[symbol]
+            target, detail, executable = map(intern, texts)
+            self._shown[symbol] = (Action(name.operation, target, name.place), detail, executable)
 
 
 def _as_array(counts: Counter[int], size: int) -> Array:
@@ -204,12 +226,12 @@ def _as_array(counts: Counter[int], size: int) -> Array:
 
 
 def _log_share(weights: Array, groups: Ids) -> Array:
-    """log of each weight's share in its group."""
+    """Return the log of each weight's share in its group."""
     return np.asarray(np.log(weights / np.bincount(groups, weights=weights)[groups]))
 
 
 def _rank_within(groups: Ids, order: Array) -> Ids:
-    """Rank by `order` among those of the same group, from 0."""
+    """Return the rank by `order` among those of the same group, from 0."""
     by_group = np.lexsort((order, groups))
     sizes = np.bincount(groups)
     ranks = np.empty(len(groups), dtype=np.int64)
@@ -218,7 +240,7 @@ def _rank_within(groups: Ids, order: Array) -> Ids:
 
 
 def _rank_of_groups(groups: Ids, kinds: Ids, last: Array) -> Ids:
-    """Of each group, its rank by when one of it came last, among the groups of its kind, from 0."""
+    """Return each group's rank, by when its latest member came, among the groups of its kind, from 0."""
     latest, kind = np.zeros(groups.max() + 1), np.zeros(groups.max() + 1, dtype=np.int64)
     np.maximum.at(latest, groups, last)
     kind[groups] = kinds

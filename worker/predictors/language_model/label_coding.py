@@ -1,14 +1,14 @@
 """Label coding: an event stream as the tokens that a causal language model reads.
 
-An action is written out once, at its first mention: `<new>`, its text, a label. From then on the label, one token,
+An action is spelled out once, at its first mention: `<new>`, its text, a label. From then on its label, one token,
 stands for it. After each event comes its mark: the operation and the bucket of the gap before it. So the token before
-an event never tells when that event came, and one softmax there over the live labels and `<new>` ranks all that may
-come next. Labels are dealt in the order of first mention; training deals them at random, so that a label
-means nothing but "the same as before". (Scoring the text of candidates instead ranks them by length.)
+an event never tells when that event came, and one softmax there, over the live labels and `<new>`, ranks all
+candidates. Labels are dealt in the order of first mention; training deals them at random, so that a label means
+nothing but "the same as before". (Scoring the text of the candidates instead would rank them by length.)
 """
 
 from bisect import bisect
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -16,13 +16,12 @@ from typing import Any
 from memo.core.errors import MemoError
 from memo.core.events import CONTEXT, Action, Event, Operation
 
-GAP_EDGES_S = (1, 2, 5, 15, 60, 300)
-"""Lower edges, in seconds, of the gap buckets 1 to 6; below the first is bucket 0."""
+GAP_EDGES_S = (1, 2, 5, 15, 60, 300)  # lower edges of the gap buckets 1 to 6, in seconds; bucket 0 is below
 GAPS = len(GAP_EDGES_S) + 1
-LABELS = 256
-"""Labels of the built-in model; a hub model has as many as its vocabulary gives, up to this."""
+LABELS = 256  # labels of the built-in model; a hub model has as many as its vocabulary yields, up to this number
 FEWEST_LABELS = 64
-PLACE_TOKENS, TARGET_TOKENS = 4, 8
+PLACE_TOKENS = 4
+TARGET_TOKENS = 8
 TEXT_CHARACTERS = 48
 
 NEW_TOKEN = "<new>"
@@ -31,19 +30,14 @@ MARK_TOKENS = {(operation, gap): f"<{operation.value} {gap}>" for operation in O
 RESERVED_TOKENS = (NEW_TOKEN, *LABEL_TOKENS, *MARK_TOKENS.values())
 
 
-def identity(action: Action) -> Hashable:
-    """What makes two actions the same for the model."""
-    return action
-
-
 def bucket(gap_s: float) -> int:
-    """The bucket of a gap in seconds."""
+    """Return the bucket of a gap in seconds."""
     return bisect(GAP_EDGES_S, gap_s)
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Token ids of the coding; `text` gives a text's ids."""
+    """Token ids of the coding; `text` returns the ids of a text."""
 
     new: int
     labels: tuple[int, ...]
@@ -52,10 +46,10 @@ class Vocabulary:
 
 
 def vocabulary(tokenizer: Any) -> Vocabulary:
-    """The coding for a transformers tokenizer: reserved tokens where it has them, else short tokens that it knows."""
+    """Return the coding for a transformers tokenizer: its reserved tokens if it has them, else short known tokens."""
 
     def text(words: str) -> list[int]:
-        # A title may hold half a character, or what looks like a special token: both are text.
+        # A title may hold half a surrogate pair, or what looks like a special token: both are plain text.
         whole = words.encode("utf-8", "replace").decode("utf-8")
         return list(tokenizer.encode(whole, add_special_tokens=False, split_special_tokens=True))
 
@@ -66,11 +60,11 @@ def vocabulary(tokenizer: Any) -> Vocabulary:
     new = text(" new")[-1]
     marks = {(op, gap): tuple(text(f" {op.value.split('_')[1]} {gap};")) for op, gap in MARK_TOKENS}
     taken = {new, *(token for mark in marks.values() for token in mark)}
-    return Vocabulary(new, _borrowed(text, taken), marks, text)
+    return Vocabulary(new, _short_tokens(text, taken), marks, text)
 
 
-def _borrowed(text: Callable[[str], list[int]], taken: set[int]) -> tuple[int, ...]:
-    """Ids of short strings, a space, a capital and a letter, that are one token each."""
+def _short_tokens(text: Callable[[str], list[int]], taken: set[int]) -> tuple[int, ...]:
+    """Return ids of short strings (a space, a capital and a letter) that are one token each."""
     capitals = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     strings = [f" {a}{b}" for b in capitals + capitals.lower() for a in capitals]
     found: dict[int, None] = {}
@@ -93,19 +87,18 @@ class Coded:
 
 @dataclass
 class Coder:
-    """Writes one stream; `order` permutes the labels."""
+    """Codes one stream; `order` permutes the labels."""
 
     words: Vocabulary
     order: Sequence[int] | None = None
-    actions: list[Action] = field(default_factory=list)
-    """The live actions by their label, in order of first mention."""
-    _labels: dict[Hashable, int] = field(default_factory=dict)
+    actions: list[Action] = field(default_factory=list)  # live actions by label, in order of first mention
+    _labels: dict[Action, int] = field(default_factory=dict)
     _last: Event | None = None
 
     def __post_init__(self) -> None:
         order = self.order if self.order is not None else range(len(self.words.labels))
+        # Token ids by target: `<new>`, then the labels in the order in which they are dealt.
         self.columns = [self.words.new, *(self.words.labels[n] for n in order)]
-        """Token ids by target: `<new>`, then the labels in the order in which they are dealt."""
 
     @property
     def full(self) -> bool:
@@ -113,17 +106,16 @@ class Coder:
         return len(self.actions) >= len(self.words.labels)
 
     def write(self, event: Event) -> Coded:
-        """Code the next event."""
-        gap = (event.at - self._last.at).total_seconds() if self._last else 0.0
+        """Return the tokens of the next event."""
+        gap_s = (event.at - self._last.at).total_seconds() if self._last else 0.0
         self._last = event
-        mark = self.words.marks[event.operation, bucket(gap)]
+        mark = self.words.marks[event.operation, bucket(gap_s)]
         if event.operation in CONTEXT:
             return Coded(mark, None)
-        label = self._labels.get(identity(event.action))
+        label = self._labels.get(event.action)
         if label is not None:
-            self.actions[label] = event.action
             return Coded((self.columns[label + 1], *mark), label + 1)
-        self._labels[identity(event.action)] = len(self.actions)
+        self._labels[event.action] = len(self.actions)
         self.actions.append(event.action)
         return Coded((self.words.new, *_spell(self.words, event.action), self.columns[len(self.actions)], *mark), 0)
 
@@ -134,6 +126,6 @@ def _pieces(text: Callable[[str], Sequence[int]], words: str, most: int) -> tupl
 
 
 def _spell(words: Vocabulary, action: Action) -> tuple[int, ...]:
-    """An action's text: operation by its mark, so app or folder, and the beginning of the target."""
+    """Return an action's text: app or folder, and the beginning of the target; the operation is in its mark."""
     place = _pieces(words.text, action.place, PLACE_TOKENS) if action.place else ()
     return (*place, *_pieces(words.text, " " + action.target, TARGET_TOKENS))

@@ -6,7 +6,6 @@ import warnings
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -20,27 +19,19 @@ from transformers.utils import logging as transformers_logging
 
 import data
 from memo.core.errors import MemoError
-from memo.core.events import Action, Event
+from memo.core.events import Event
 from worker.predictors.language_model.label_coding import Coder, Vocabulary, vocabulary
+from worker.predictors.reader import Scores
 
 BUILTIN = Path(data.__file__).parent / "base"
-CONTEXT_TOKENS = 1024
-"""A reader's context grows to this and begins anew; training's chunks are as long."""
-RESTART_EVENTS, RESTART_TOKENS = 128, 640
-"""A new context begins with the latest events: at most so many, in at most so many tokens."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelScores:
-    """Natural log-probabilities of the actions in the context, and of one that is not in it."""
-
-    actions: dict[Action, float] = field(default_factory=dict)
-    new: float = 0.0
+CONTEXT_TOKENS = 1024  # a reader starts a new context beyond this; training's chunks are as long
+RESTART_EVENTS = 128  # most recent events that a new context begins with
+RESTART_TOKENS = 640  # most tokens that these events may take
 
 
 @contextmanager
 def quiet_peft() -> Iterator[None]:
-    """Around calls of peft 0.21, which asks transformers by a name that is going out of use."""
+    """Silence a warning of peft 0.21, which calls transformers by a deprecated name."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
         yield
@@ -48,7 +39,7 @@ def quiet_peft() -> Iterator[None]:
 
 @contextmanager
 def without_hub() -> Iterator[None]:
-    """Nothing is asked of a hub: `local_files_only` alone lets transformers look for an adapter there."""
+    """Keep transformers off the network: with `local_files_only` alone it still looks for an adapter on the hub."""
     before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
     try:
         yield
@@ -57,14 +48,17 @@ def without_hub() -> Iterator[None]:
 
 
 def choose_device(device: str) -> str:
-    """`auto` is a GPU where there is one."""
+    """Return `cuda` or `cpu`; `auto` is a GPU if there is one. Raises MemoError."""
     if device == "cuda" and not torch.cuda.is_available():
         raise MemoError("The setting model.device is cuda, but there is no usable GPU; set it to auto or cpu.")
     return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
 
 
 def load_base(base: str, device: str) -> tuple[Any, Vocabulary]:
-    """The base model and its coding: `builtin`, a folder, or the name of a hub model that was pulled before."""
+    """Return a base model and its coding; `base` is `builtin`, a folder, or a hub model pulled before.
+
+    Raises MemoError.
+    """
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     folder = BUILTIN if base == "builtin" else Path(base).expanduser()
     place = str(folder) if folder.is_dir() else base
@@ -83,7 +77,7 @@ def load_base(base: str, device: str) -> tuple[Any, Vocabulary]:
 
 
 def fingerprint(base: str) -> str:
-    """What an adapter must have been trained on: the built-in weights' SHA-256, or the base's name."""
+    """Return what an adapter must have been trained on: the built-in weights' SHA-256, or the base's name."""
     return hashlib.sha256((BUILTIN / "model.safetensors").read_bytes()).hexdigest() if base == "builtin" else base
 
 
@@ -97,12 +91,12 @@ class LanguageModel:
         self._names: dict[str, str] = {}
         self._active: str | None = None
         self._made = 0
+        # The active adapter belongs to the model: readers of two versions, each in its own thread, take turns.
         self._lock = Lock()
-        """The adapter in force is the model's: readers of two versions, each in a thread of its own, take turns."""
 
     @classmethod
     def load(cls, base: str = "builtin", device: str = "auto", threads: int = 1) -> "LanguageModel":
-        """Load a base model. Raises MemoError where that fails."""
+        """Load a base model. Raises MemoError."""
         torch.set_num_threads(threads)
         return cls(base, *load_base(base, choose_device(device)))
 
@@ -112,7 +106,7 @@ class LanguageModel:
         return list(self._names)
 
     def add_adapter(self, version_id: str, folder: Path) -> None:
-        """Load a version's adapter. Raises MemoError where it is missing, damaged or made for another base."""
+        """Load a version's adapter. Raises MemoError if it is missing, damaged or made for another base."""
         if version_id in self._names:
             return
         self._made += 1
@@ -138,7 +132,7 @@ class LanguageModel:
             self._peft.load_adapter(str(folder), adapter_name=name)
 
     def drop_adapter(self, version_id: str) -> None:
-        """Take a version's adapter out of memory."""
+        """Remove a version's adapter from memory."""
         with self._lock:
             if (name := self._names.pop(version_id, None)) is None or self._peft is None:
                 return
@@ -149,14 +143,14 @@ class LanguageModel:
                 self._model, self._peft = self._peft.unload(), None
 
     def reader(self, version_id: str | None = None) -> "ModelReader":
-        """A reader of one stream, with a version's adapter or with the base alone."""
+        """Return a reader of one stream, with a version's adapter or with the base model alone."""
         if version_id is not None and version_id not in self._names:
             raise KeyError(version_id)
         return ModelReader(self, version_id)
 
     @torch.inference_mode()
     def next(self, tokens: list[int], cache: Any, columns: list[int], version_id: str | None) -> list[float]:
-        """Feed tokens after what `cache` holds; log-probabilities of `columns` after the last of them."""
+        """Feed tokens after those in `cache`; return log-probabilities of the tokens `columns` after the last one."""
         with self._lock:
             self._activate(version_id)
             given = torch.tensor([tokens], device=self._model.device)
@@ -177,7 +171,7 @@ class LanguageModel:
 
 
 class ModelReader:
-    """Reads along one stream; only tokens not seen yet are computed."""
+    """A reader of one stream, with a key-value cache: only new tokens are computed."""
 
     def __init__(self, language: LanguageModel, version_id: str | None) -> None:
         self._language, self._version = language, version_id
@@ -187,13 +181,14 @@ class ModelReader:
     def _begin(self, events: list[Event]) -> None:
         self._coder = Coder(self._language.words)
         self._tokens: list[int] = []
-        self._cache, self._fed = DynamicCache(), 0
-        self._said: list[float] = []
+        self._cache = DynamicCache()
+        self._fed = 0
+        self._log_probabilities: list[float] = []
         for event in events:
             self._tokens.extend(self._coder.write(event).tokens)
 
     def read(self, event: Event) -> None:
-        """Take in the next event; cheap, the model runs when scores are asked for."""
+        """Add the next event to the context; cheap, for the model runs only in `scores`."""
         self._recent.append(event)
         if self._coder.full or len(self._tokens) > CONTEXT_TOKENS:
             self._restart()
@@ -201,20 +196,22 @@ class ModelReader:
             self._tokens.extend(self._coder.write(event).tokens)
 
     def _restart(self) -> None:
-        """Begin the context anew: when depends on the stream alone, not on what was asked."""
+        """Start a new context; when that happens depends on the stream alone, not on the calls of `scores`."""
         events = list(self._recent)
         self._begin(events)
         while len(events) > 1 and (len(self._tokens) > RESTART_TOKENS or self._coder.full):
             events = events[-(len(events) * 3 // 4) :]
             self._begin(events)
 
-    def scores(self) -> ModelScores:
-        """What comes next."""
+    def scores(self) -> Scores:
+        """Return the scores of what comes next; empty before the first event."""
         if not self._tokens:
-            return ModelScores()
+            return Scores()
         live = self._coder.actions
         if self._fed < len(self._tokens):
             columns = self._coder.columns[: len(live) + 1]
-            self._said = self._language.next(self._tokens[self._fed :], self._cache, columns, self._version)
+            new_tokens = self._tokens[self._fed :]
+            self._log_probabilities = self._language.next(new_tokens, self._cache, columns, self._version)
             self._fed = len(self._tokens)
-        return ModelScores(dict(zip(live, self._said[1:], strict=True)), self._said[0])
+        new, *known = self._log_probabilities
+        return Scores(dict(zip(live, known, strict=True)), new)

@@ -1,66 +1,59 @@
-"""A language model that is waited for only so long."""
+"""A reader whose scores are waited for only up to a time limit."""
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from memo.core.events import Event
 from memo.core.logs import get_logger
-from worker.predictors.language_model.language import ModelScores
-from worker.predictors.ranker import Reader
-from worker.predictors.ranker import Scores as Said
+from worker.predictors.reader import Reader, Scores
 
 log = get_logger(__name__)
 
 
-class TookTooLong(Exception):
-    """It takes too long."""
-
-
 class TimeLimitedReader:
-    """Answers in a thread of its own, one job at a time; one that is late goes on, for the next ask."""
+    """Runs a reader in a thread of its own, one job at a time; a job that is late goes on, for the next call."""
 
     def __init__(self, reader: Reader, limit_s: float) -> None:
         self._reader, self._limit_s = reader, limit_s
         self._thread = ThreadPoolExecutor(1, "language-model")
-        self._job: Future[Said] | None = None
+        self._job: Future[Scores] | None = None
         self._unread: list[Event] = []
-        self.late = 0
-        """How often it was not waited for."""
+        self.late = 0  # timeouts so far
         self._failed = False
 
     def read(self, event: Event) -> None:
-        """Take in the next event: at once, or, while a job is under way, after it."""
+        """Read the next event, at once or after the job under way."""
         if self._job is not None:
             self._unread.append(event)
         elif not self._failed:
             self._reader.read(event)
 
-    def scores(self) -> Said:
-        """What comes next; nothing where that takes too long, nor ever again once it has failed."""
+    def scores(self) -> Scores:
+        """Return the scores of what comes next; empty after a timeout, and for good once the reader has failed."""
         if self._failed:
-            return ModelScores()
-        until = time.monotonic() + self._limit_s
+            return Scores()
+        deadline = time.monotonic() + self._limit_s
         try:
-            self._wait(until)
+            self._wait(deadline)
             self._catch_up()
             self._job = self._thread.submit(self._reader.scores)
-            return self._wait(until) or ModelScores()
-        except TookTooLong:
+            return self._wait(deadline)
+        except TimeoutError:
             self.late += 1
-            log.warning("the language model was late; history answered alone", times=self.late)
-        except Exception:  # of a library, such as no memory left on the device; what it had read is in doubt
+            log.warning("language_model_late", times=self.late)
+        except Exception:  # of a library, such as no memory left on the device: its context is in doubt
             self._failed = True
             self._unread.clear()
-            log.exception("the language model failed; history answers alone")
-        return ModelScores()
+            log.exception("language_model_failed")
+        return Scores()
 
-    def _wait(self, until: float) -> Said | None:
-        """The result of the job under way, which then is none any more."""
+    def _wait(self, deadline: float) -> Scores:
+        """Wait for the job under way, if any, and return its result. Raises TimeoutError."""
         if self._job is None:
-            return None
-        done, _ = wait([self._job], max(0.0, until - time.monotonic()))
+            return Scores()
+        done, _ = wait([self._job], max(0.0, deadline - time.monotonic()))
         if not done:
-            raise TookTooLong
+            raise TimeoutError
         job, self._job = self._job, None
         return job.result()
 
