@@ -64,7 +64,7 @@ def activitywatch(intake: "Intake", settings: Settings, home: Home, named: str, 
 
 def _take(intake: "Intake", source: str, counts: Counter[str], progress: Progress, past: Past) -> None:
     found = list(past.events)
-    kept, new = intake.take_past(source, replace(past, events=_shown(found, progress)))
+    kept, new = intake.store_past(source, replace(past, events=_shown(found, progress)))
     counts.update(read=len(found), new=new, private=len(found) - kept)
 
 

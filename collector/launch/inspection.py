@@ -16,7 +16,7 @@ import psutil
 
 from collector.launch import access_times, process_tree
 from collector.launch.file_spans import bytes_of, wanted_spans
-from collector.privacy.rules import Rules, redact, rules
+from collector.privacy.rules import Rules, apply_rules, make_rules
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -54,7 +54,7 @@ def look(launch: Launch, settings: Settings, home: Home) -> dict[str, int] | Non
         known = LaunchSet(launch.app, launch.executable, version, datetime.now().astimezone())
     today = datetime.fromtimestamp(launch.at, settings.zone).date().isoformat()
     if len(known.days) < DAYS and today not in known.days:
-        kept = rules(settings.privacy, home)
+        kept = make_rules(settings.privacy, home)
         known = learned(known, today, pids, launch, lambda path: _may_keep(path, launch.executable, home, kept))
         launch_sets.write(home, known)
     return {"major_faults": faults, "read_bytes": read, "known_bytes": known.bytes}
@@ -100,7 +100,7 @@ def _may_keep(path: str, executable: str, home: Home, kept: Rules) -> bool:
         return True
     folder, name = os.path.split(path)
     event = Event(datetime.now().astimezone(), Operation.FILE_ACCESS, name, detail=folder)
-    left, _ = redact([event], kept)
+    left, _ = apply_rules([event], kept)
     return left == [event]
 
 

@@ -36,14 +36,14 @@ class Taking(Intake):
     live: list[Event]
     past: list[Event]
 
-    def take(self, source: str, batch: Batch) -> int:
-        new = super().take(source, batch)
+    def store_batch(self, source: str, batch: Batch) -> int:
+        new = super().store_batch(source, batch)
         self.live += batch.events
         return new
 
-    def take_past(self, source: str, past: Past) -> tuple[int, int]:
+    def store_past(self, source: str, past: Past) -> tuple[int, int]:
         told = list(past.events)
-        counts = super().take_past(source, replace(past, events=told))
+        counts = super().store_past(source, replace(past, events=told))
         self.past += told
         return counts
 

@@ -78,12 +78,12 @@ def broker(url: str) -> Iterator[Broker]:
 
 
 @pytest.fixture
-def announcer(home: object) -> Iterator[Callable[[str], Announcer]]:
+def announcer(home: object, clock: SimpleNamespace) -> Iterator[Callable[..., Announcer]]:
     apps = []
 
-    def make(url: str) -> Announcer:
+    def make(url: str, **timings: float) -> Announcer:
         apps.append(make_app(url, Settings()))
-        return Announcer(apps[-1], Settings())
+        return Announcer(apps[-1], Settings(), clock=lambda: clock.now, **timings)
 
     yield make
     for app in apps:
@@ -91,11 +91,9 @@ def announcer(home: object) -> Iterator[Callable[[str], Announcer]]:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+def clock() -> SimpleNamespace:
     """The announcer's clock, which stands still."""
-    clock = SimpleNamespace(now=1000.0)
-    monkeypatch.setattr(announce, "time", SimpleNamespace(monotonic=lambda: clock.now))
-    return clock
+    return SimpleNamespace(now=1000.0)
 
 
 def received(url: str, count: int) -> list[tuple[str, Any, Any]]:
@@ -117,8 +115,8 @@ def received(url: str, count: int) -> list[tuple[str, Any, Any]]:
     return found
 
 
-def test_the_message_arrives_in_the_queue(url: str, announcer: Callable[[str], Announcer]) -> None:
-    look = announcer(url).look
+def test_the_message_arrives_in_the_queue(url: str, announcer: Callable[..., Announcer]) -> None:
+    look = announcer(url).request_prediction
     look(SCOPE)
     look("bob@host")
     first, second = received(url, 2)
@@ -129,12 +127,12 @@ def test_the_message_arrives_in_the_queue(url: str, announcer: Callable[[str], A
 
 def test_a_broker_that_is_away_holds_nobody_up_and_is_told_when_it_is_back(
     broker: Broker,
-    announcer: Callable[[str], Announcer],
+    announcer: Callable[..., Announcer],
     clock: SimpleNamespace,
     url: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    look = announcer(broker.url).look
+    look = announcer(broker.url).request_prediction
     with capture_logs() as logged:
         monkeypatch.setattr(announce, "log", logs.get_logger("test"))
         look(SCOPE)
@@ -158,12 +156,9 @@ def test_a_broker_that_is_away_holds_nobody_up_and_is_told_when_it_is_back(
     assert [arguments for _, arguments, _ in received(url, 1)] == [["back again"]]
 
 
-def test_a_broker_that_does_not_answer_holds_nobody_up(
-    broker: Broker, announcer: Callable[[str], Announcer], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(announce, "TIMEOUT_S", 0.1)
+def test_a_broker_that_does_not_answer_holds_nobody_up(broker: Broker, announcer: Callable[..., Announcer]) -> None:
     broker.come(relay=False)
-    look = announcer(broker.url).look
+    look = announcer(broker.url, timeout_s=0.1).request_prediction
     asking = threading.Thread(target=look, args=(SCOPE,), daemon=True)
     asking.start()
     asking.join(DEADLINE_S)

@@ -100,9 +100,9 @@ def test_the_daemon_goes_on_where_the_import_ended(person: Path, store: Store, h
 
     def emit(given: Batch | Past) -> None:
         if isinstance(given, Past):
-            intake.take_past("web", given)
+            intake.store_past("web", given)
         else:
-            intake.take("web", given)
+            intake.store_batch("web", given)
 
     [profile] = profiles()
     VisitReader(Settings.load(), home, emit, lambda key: intake.cursor("web", key)).new(profile, True)

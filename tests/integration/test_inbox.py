@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from collector import collector, intake
+from collector import intake
 from collector.collector import keep_running
-from collector.intake import KEPT, Intake
+from collector.intake import MAX_STORED_LINES, Intake
 from collector.source_status import SourceStates
 from collector.sources.inbox.inbox import InboxSource
 from db import migrate
@@ -40,11 +40,11 @@ class Taking(Intake):
         self.change = threading.Condition()
         self.taken: list[str] = []
 
-    def take(self, source: str, batch: Batch) -> int:
+    def store_batch(self, source: str, batch: Batch) -> int:
         if self.refusing:
             self.refusing = False
             raise ConnectionError("the store is away")
-        new = super().take(source, batch)
+        new = super().store_batch(source, batch)
         with self.change:
             self.taken += [event.source_key for event in batch.events]
             self.change.notify_all()
@@ -64,8 +64,9 @@ class Inbox:
         source = InboxSource(self._settings, self._home)
         self.intake = Taking(self._store, self._settings, self._home, self.asked.append)
         self._stop = Stop()
+        states = SourceStates(self._home)
         self._thread = threading.Thread(
-            target=keep_running, args=(source, self.intake, SourceStates(self._home), self._stop)
+            target=keep_running, args=(source, self.intake, states, self._stop), kwargs={"back_off_s": (0.0, 0.0)}
         )
         self._thread.start()
         assert source.watching.wait(DEADLINE_S)
@@ -114,8 +115,7 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-def inbox(store: Store, settings: Settings, home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
-    monkeypatch.setattr(collector, "BACK_OFF_S", (0.0, 0.0))
+def inbox(store: Store, settings: Settings, home: Home) -> Iterator[Inbox]:
     inbox = Inbox(store, settings, home)
     yield inbox
     inbox.stop()
@@ -147,14 +147,14 @@ def rejected(home: Home) -> list[dict[str, object]]:
 
 def test_lines_that_come_again_far_apart_are_events_each(watched: Inbox) -> None:
     path = watched.folder / "back.txt"
-    path.write_text(text(["a", *(f"b{n}" for n in range(2 * KEPT)), "a"]))
-    assert len(watched.events()) == 2 * KEPT + 2
+    path.write_text(text(["a", *(f"b{n}" for n in range(2 * MAX_STORED_LINES)), "a"]))
+    assert len(watched.events()) == 2 * MAX_STORED_LINES + 2
     with path.open("a") as file:
-        file.write(text([f"c{n}" for n in range(2 * KEPT)]))
+        file.write(text([f"c{n}" for n in range(2 * MAX_STORED_LINES)]))
         file.write(text(["a"]))
     assert sum(event.target == "a" for event in watched.events()) == 3
     watched.restart()
-    assert len(watched.events()) == 4 * KEPT + 3
+    assert len(watched.events()) == 4 * MAX_STORED_LINES + 3
 
 
 def test_what_stood_there_before_is_read(inbox: Inbox) -> None:
@@ -453,13 +453,13 @@ def test_what_a_pause_dropped_is_counted_and_nothing_else_is_known_of_it(
     home.paused.touch()
     with capture_logs() as logged:
         monkeypatch.setattr(intake, "log", logs.get_logger("test"))
-        assert taking.take("inbox", Batch([secret, secret], "key", {"offset": 5})) == 0
-        assert taking.take("inbox", Batch([], "key", {"offset": 6})) == 0
+        assert taking.store_batch("inbox", Batch([secret, secret], "key", {"offset": 5})) == 0
+        assert taking.store_batch("inbox", Batch([], "key", {"offset": 6})) == 0
     assert logged == []
     with store.read() as session:
         assert redactions.count_by_source(session) == {"inbox": {"paused": 2}}
     assert asked == []
     assert taking.cursor("inbox", "key") == {"offset": 6}
     home.paused.unlink()
-    assert taking.take("inbox", Batch([secret], "key", {"offset": 7})) == 1
+    assert taking.store_batch("inbox", Batch([secret], "key", {"offset": 7})) == 1
     assert asked == [SCOPE]

@@ -1,7 +1,12 @@
 """The intake on real stores: privacy and pauses before anything is stored, and one act told by two sources once."""
 
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -9,7 +14,7 @@ from collector.intake import Intake
 from db import migrate
 from db.engine import Store, open_store
 from db.intake import events, redactions
-from memo.core import pauses
+from memo.core import bounded, pauses
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -40,7 +45,7 @@ def focus(seconds: float, title: str = "a", app: str = "editor") -> Event:
 
 
 def take(intake: Intake, source: str, *given: Event) -> int:
-    return intake.take(source, Batch(given, "key", {}))
+    return intake.store_batch(source, Batch(given, "key", {}))
 
 
 def stored(store: Store) -> list[Event]:
@@ -66,7 +71,7 @@ def test_one_source_may_tell_of_the_same_act_again(intake: Intake) -> None:
 
 
 def test_of_an_import_the_number_of_equal_lines_decides(intake: Intake, store: Store) -> None:
-    assert intake.take_past("web", Past([focus(0)], "past", {})) == (1, 1)
+    assert intake.store_past("web", Past([focus(0)], "past", {})) == (1, 1)
     assert take(intake, "inbox", focus(0), focus(0)) == 1
     assert len(stored(store)) == 2
 
@@ -79,7 +84,7 @@ def test_an_act_of_another_scope_is_another(intake: Intake) -> None:
 def test_rules_apply_to_each_way_in_and_are_counted_by_source(intake: Intake, store: Store) -> None:
     given = [focus(0, "plans", "vault"), focus(1, "ada@example.com"), focus(2)]
     assert take(intake, "x11", *given) == 2
-    assert intake.take_past("web", Past(given[:1], "past", {})) == (0, 0)
+    assert intake.store_past("web", Past(given[:1], "past", {})) == (0, 0)
     assert [event.target for event in stored(store)] == ["[redacted]", "a"]
     with store.read() as session:
         assert redactions.count_by_source(session) == {"web": {"apps": 1}, "x11": {"apps": 1, "secrets": 1}}
@@ -97,5 +102,34 @@ def test_what_was_done_in_a_pause_is_not_stored_afterwards_either(intake: Intake
         Event(now - timedelta(hours=hour), Operation.WINDOW_FOCUS, str(hour), "editor") for hour in (3.0, 1.5, 0.5)
     ]
     assert take(intake, "web", *hours) == 2
-    assert intake.take_past("web", Past(hours, "past", {})) == (2, 0)
+    assert intake.store_past("web", Past(hours, "past", {})) == (2, 0)
     assert [event.target for event in stored(store)] == ["3.0", "0.5"]
+
+
+def _yield_in_bounded_dict(frame: FrameType, event: str, argument: object) -> Any:
+    """Let other threads run before each bytecode of a `BoundedDict`, so that none of them is left to chance."""
+    if frame.f_code.co_filename != bounded.__file__:
+        return None
+    frame.f_trace_opcodes = True
+    if event == "opcode":
+        time.sleep(1e-4)
+    return _yield_in_bounded_dict
+
+
+def test_intake_in_many_threads_stores_every_batch(intake: Intake) -> None:
+    sources, batches = [f"source {number}" for number in range(4)], range(20)
+
+    def hammer(source: str) -> None:
+        for number in batches:
+            intake.store_batch(source, Batch([], f"file {number}", {"read": number}))
+
+    tracer = threading.gettrace()
+    threading.settrace(_yield_in_bounded_dict)
+    try:
+        with ThreadPoolExecutor(len(sources)) as threads:
+            for finished in [threads.submit(hammer, source) for source in sources]:
+                finished.result()
+    finally:
+        threading.settrace(tracer)
+    for source in sources:
+        assert [intake.cursor(source, f"file {number}") for number in batches] == [{"read": n} for n in batches]

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from collector import intake as module
 from collector.intake import Intake
 from db import migrate
 from db.engine import Store, open_store
@@ -38,9 +37,8 @@ def asked() -> list[str]:
 
 
 @pytest.fixture
-def intake(store: Store, home: Home, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> Intake:
-    monkeypatch.setattr(module, "CHUNK", 2)
-    return Intake(store, Settings.load(), home, asked.append)
+def intake(store: Store, home: Home, asked: list[str]) -> Intake:
+    return Intake(store, Settings.load(), home, asked.append, chunk=2)
 
 
 def visits(names: str, begin: datetime = START) -> list[Event]:
@@ -60,8 +58,8 @@ def names(store: Store) -> str:
 def test_the_past_stands_before_what_was_stored_first(
     intake: Intake, store: Store, home: Home, asked: list[str]
 ) -> None:
-    intake.take("x11", Batch(visits("xy", START + timedelta(hours=1)), "k", {}))
-    assert intake.take_past("web", Past(iter(visits("abcde")), "profile", CURSOR)) == (5, 5)
+    intake.store_batch("x11", Batch(visits("xy", START + timedelta(hours=1)), "k", {}))
+    assert intake.store_past("web", Past(iter(visits("abcde")), "profile", CURSOR)) == (5, 5)
     assert names(store) == "abcdexy"
     assert {(row.source, row.source_key) for row in stored(store)[:5]} == {(events.IMPORT, "web")}
     assert intake.cursor("web", "profile") == CURSOR
@@ -73,11 +71,11 @@ def test_a_past_told_again_adds_nothing_and_leaves_what_is_learned(intake: Intak
         with store.read() as session:
             return session.scalars(select(ScopeRow.generation)).one()
 
-    intake.take("x11", Batch(visits("x", START + timedelta(hours=1)), "k", {}))
-    intake.take_past("web", Past(visits("aab"), "profile", CURSOR))
+    intake.store_batch("x11", Batch(visits("x", START + timedelta(hours=1)), "k", {}))
+    intake.store_past("web", Past(visits("aab"), "profile", CURSOR))
     before = generation()
-    assert intake.take_past("web", Past(visits("aab"), "profile", CURSOR)) == (3, 0)
-    assert intake.take_past("web", Past((), "profile", CURSOR)) == (0, 0)
+    assert intake.store_past("web", Past(visits("aab"), "profile", CURSOR)) == (3, 0)
+    assert intake.store_past("web", Past((), "profile", CURSOR)) == (0, 0)
     assert (names(store), generation()) == ("aabx", before)
 
 
@@ -86,11 +84,11 @@ def test_a_past_that_is_broken_off_is_told_again_from_the_start(intake: Intake, 
         yield from visits("abc")
         raise OSError
 
-    intake.take("x11", Batch(visits("x", START + timedelta(hours=1)), "k", {}))
+    intake.store_batch("x11", Batch(visits("x", START + timedelta(hours=1)), "k", {}))
     with pytest.raises(OSError):
-        intake.take_past("web", Past(torn(), "profile", CURSOR))
+        intake.store_past("web", Past(torn(), "profile", CURSOR))
     assert (names(store), intake.cursor("web", "profile")) == ("xab", None)
-    assert intake.take_past("web", Past(visits("abc"), "profile", CURSOR)) == (3, 1)
+    assert intake.store_past("web", Past(visits("abc"), "profile", CURSOR)) == (3, 1)
     assert names(store) == "abcx"
 
 
@@ -98,7 +96,7 @@ def test_in_a_pause_what_was_done_before_it_is_stored_and_nothing_of_it(
     intake: Intake, store: Store, home: Home
 ) -> None:
     home.paused.write_text(f"{(START + timedelta(minutes=1)).isoformat()} {NEVER.isoformat()}\n")
-    assert intake.take_past("web", Past(visits("abc"), "profile", CURSOR)) == (1, 1)
+    assert intake.store_past("web", Past(visits("abc"), "profile", CURSOR)) == (1, 1)
     assert (names(store), intake.cursor("web", "profile")) == ("a", CURSOR)
 
 
@@ -106,5 +104,5 @@ def test_with_a_file_of_pauses_that_can_not_be_read_only_the_cursor_moves(
     intake: Intake, store: Store, home: Home
 ) -> None:
     home.paused.touch()
-    assert intake.take_past("web", Past(visits("abc"), "profile", CURSOR)) == (0, 0)
+    assert intake.store_past("web", Past(visits("abc"), "profile", CURSOR)) == (0, 0)
     assert (names(store), intake.cursor("web", "profile")) == ("", CURSOR)

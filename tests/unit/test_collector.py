@@ -19,7 +19,7 @@ from cli.stack import doctor
 from cli.stack.sources import collect as listed
 from cli.stack.sources import doing
 from collector import plugins
-from collector.collector import hush_libraries, keep_running
+from collector.collector import keep_running, silence_libraries
 from collector.intake import Intake
 from collector.source_status import EVERY, SourceState, SourceStates
 from db.engine import open_store
@@ -114,13 +114,13 @@ def test_each_state_of_a_source_is_told(home: Home, monkeypatch: pytest.MonkeyPa
     source.home, source.said, source.lacks = home, [], ["no screen; start one"]
     states = SourceStates(home)
     heard: list[Any] = []
-    put = states.put
+    put = states.set_state
 
     def listen(*given: Any) -> None:
         heard.append(given)
         put(*given)
 
-    monkeypatch.setattr(states, "put", listen)
+    monkeypatch.setattr(states, "set_state", listen)
     keep_running(source, Intake(store, Settings(), home, lambda scope: None), states, clock)
     store.close()
     assert [state for _, state, *_ in heard] == ["missing", "watching", "failed", "watching"]
@@ -139,7 +139,7 @@ def test_whoever_waits_for_a_descriptor_is_woken_by_stop() -> None:
 def test_a_source_that_wants_to_end_the_program_is_run_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, store, states = Clock(), open_store(Settings(), home), SourceStates(home)
     told: list[Any] = []
-    monkeypatch.setattr(states, "put", lambda *given: told.append(given))
+    monkeypatch.setattr(states, "set_state", lambda *given: told.append(given))
     source = Source(clock, [0.0, 0.0], fails=True, error=SystemExit("bye"))
     keep_running(source, Intake(store, Settings(), home, lambda scope: None), states, clock)
     store.close()
@@ -155,7 +155,7 @@ def test_one_that_can_not_be_used_says_so_and_stops_no_other(home: Home, monkeyp
     says = {one["name"]: (one["state"], one["says"]) for one in listed(home, Settings.load())}
     assert {state for state, _ in says.values()} == {"missing"}
     assert says["gone"][1] == (
-        "Its package no_such can't be used (ModuleNotFoundError: No module named 'no_such'); mend or remove it."
+        "Its package no_such cannot be loaded (ModuleNotFoundError: No module named 'no_such'); repair or uninstall it."
     )
     assert "TypeError" in says["raw"][1]
     assert says["inbix"][1] == "No source of this name is installed; correct it in sources.on of memo.toml."
@@ -182,7 +182,8 @@ def test_a_note_of_a_source_is_shown_until_it_is_over(home: Home, monkeypatch: p
         ("watching", ""),
     ]
     assert wrong == ["scripted: the limit is reached; raise it", "scripted watching"]
-    assert [one["event"] for one in logged].count("the limit is reached; raise it") == 1
+    reasons = [(one["event"], one.get("reason")) for one in logged if one["event"] != "source_ended"]
+    assert reasons == [("source_impaired", "the limit is reached; raise it"), ("source_recovered", None)]
 
 
 def _examined(home: Home) -> str:
@@ -198,11 +199,11 @@ def test_how_far_a_past_is_read_is_said_where_it_takes_a_while(home: Home) -> No
         return json.loads(home.sources.read_text())["scripted"]
 
     states, event = SourceStates(home), Event(datetime.now(UTC), Operation.PROCESS_START, "vim")
-    states.put("scripted", SourceState.WATCHING)
+    states.set_state("scripted", SourceState.WATCHING)
     before = told()
-    assert list(states.counted("scripted", [event] * EVERY)) == [event] * EVERY
+    assert list(states.with_progress("scripted", [event] * EVERY)) == [event] * EVERY
     assert told() == before, "a moment needs no words"
-    reads = [told() for _ in states.counted("scripted", [event] * (2 * EVERY + 1))]
+    reads = [told() for _ in states.with_progress("scripted", [event] * (2 * EVERY + 1))]
     places = [one["reading"] for one in reads]
     assert places == [{"done": number // EVERY * EVERY, "total": 2 * EVERY + 1} for number in range(2 * EVERY + 1)]
     assert doing(reads[-1]) == "reading the past, 2,000 of 2,001"
@@ -232,7 +233,7 @@ def test_a_past_that_is_broken_off_is_read_no_longer(
             del error  # till here it holds what was read
             stop.set()
 
-    def take_past(source: str, given: Past) -> None:
+    def store_past(source: str, given: Past) -> None:
         for _ in given.events:
             reading.append(json.loads(home.sources.read_text())["scripted"].get("reading"))
             if past is list:
@@ -243,7 +244,7 @@ def test_a_past_that_is_broken_off_is_read_no_longer(
     event = Event(datetime.now(UTC), Operation.PROCESS_START, "vim")
     clock, store, states = Clock(), open_store(Settings(), home), SourceStates(home)
     intake = Intake(store, Settings(), home, lambda scope: None)
-    monkeypatch.setattr(intake, "take_past", take_past)
+    monkeypatch.setattr(intake, "store_past", store_past)
     keep_running(PassesOver(clock, [], False), intake, states, clock)
     store.close()
     assert reading == [{"done": 0, "total": 2 * EVERY}]
@@ -253,9 +254,9 @@ def test_a_past_that_is_broken_off_is_read_no_longer(
 def test_a_full_disk_ends_no_source(home: Home) -> None:
     states = SourceStates(home)
     home.run.rmdir()
-    states.put("scripted", SourceState.FAILED, "no room")
+    states.set_state("scripted", SourceState.FAILED, "no room")
     home.run.mkdir()
-    states.put("scripted", SourceState.WATCHING)
+    states.set_state("scripted", SourceState.WATCHING)
     assert json.loads(home.sources.read_text())["scripted"]["failures"] == 1
 
 
@@ -263,7 +264,7 @@ def test_what_a_dead_collector_said_counts_no_more(home: Home) -> None:
     def state(collector: str) -> None:
         home.state.write_text(json.dumps({"pid": os.getpid(), "parts": [{"name": "collector", "state": collector}]}))
 
-    SourceStates(home).put("scripted", SourceState.WATCHING)
+    SourceStates(home).set_state("scripted", SourceState.WATCHING)
     with running.hold(home):
         state("running")
         assert running.sources(home)["scripted"]["state"] == "watching"
@@ -285,7 +286,7 @@ def test_what_libraries_say_by_themselves_goes_nowhere(
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)  # put back afterwards
     with warnings.catch_warnings(), logging_restored():
         logs.setup(home.logs, "collector")
-        hush_libraries()
+        silence_libraries()
         thread = threading.Thread(target=fail)
         thread.start()
         thread.join()

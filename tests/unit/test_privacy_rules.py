@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from collector.privacy.rules import BUILTIN, redact, rules, sayable
-from collector.privacy.secrets import MARK, hide
+from collector.privacy.rules import BUILTIN, apply_rules, make_rules, redact_text
+from collector.privacy.secrets import MARK, hide_secrets
 from memo.core.errors import MemoError
 from memo.core.events import Event, Operation
 from memo.core.grammar import MAX_TEXT
@@ -42,7 +42,7 @@ def file(name: str, folder: str) -> Event:
 def stored(event: Event, home: Home, **settings: Any) -> Event | None:
     """What is stored of an event by these rules alone."""
     given = {"builtin": False, "chromium_titles": True} | settings
-    kept, _ = redact([event], rules(PrivacySettings(**given), home))
+    kept, _ = apply_rules([event], make_rules(PrivacySettings(**given), home))
     return kept[0] if kept else None
 
 
@@ -270,7 +270,7 @@ SLASHED = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
     "around", ["{}", "Re: {} - Mail", "({})", "/home/ada/{}/x", "https://x.example/{}", "标题{}的", "{}."]
 )
 def test_a_secret_is_put_out_in_place(secret: str, around: str) -> None:
-    said = hide(around.format(secret))
+    said = hide_secrets(around.format(secret))
     left = re.sub(r"\W", "", said.replace(MARK, "")).lower()
     assert MARK in said
     assert len(left) <= len(re.sub(r"\W", "", around)), (secret, said)
@@ -293,7 +293,7 @@ def test_a_secret_is_put_out_in_place(secret: str, around: str) -> None:
     ],
 )
 def test_what_is_named_a_secret_is_one(text: str, said: str) -> None:
-    assert hide(text) == said
+    assert hide_secrets(text) == said
 
 
 ORDINARY = [
@@ -318,7 +318,7 @@ ORDINARY = [
 
 @pytest.mark.parametrize("text", ORDINARY)
 def test_ordinary_words_stay(text: str) -> None:
-    assert hide(text) == text
+    assert hide_secrets(text) == text
 
 
 def test_a_visit_is_stored_without_what_was_asked_of_the_site(home: Home) -> None:
@@ -485,13 +485,13 @@ def test_a_rule_counts_the_events_on_which_it_acted(home: Home) -> None:
         focus("x", "c"),
         focus("c", "c"),
     ]
-    kept, touched = redact(given, rules(settings, home))
+    kept, touched = apply_rules(given, make_rules(settings, home))
     assert kept == [visit("c.example"), focus("c", "c"), focus("c", "c")]
     assert touched == {"apps": 1, "sites": 1, "secrets": 1, "titles_kept": 2}
 
 
 def test_the_words_of_an_error_are_treated_as_a_title(home: Home) -> None:
-    in_force = rules(PrivacySettings(folders=["/x/private"], titles_kept="hashed"), home)
-    assert sayable("OSError: no file /x/private/a", in_force) == "its words are kept out by a privacy rule"
-    assert sayable("KeyError: ada@example.com", in_force) == "KeyError: [redacted]"
-    assert sayable("OSError: no file /x/public/a", in_force) == "OSError: no file /x/public/a"
+    in_force = make_rules(PrivacySettings(folders=["/x/private"], titles_kept="hashed"), home)
+    assert redact_text("OSError: no file /x/private/a", in_force) == "withheld by a privacy rule"
+    assert redact_text("KeyError: ada@example.com", in_force) == "KeyError: [redacted]"
+    assert redact_text("OSError: no file /x/public/a", in_force) == "OSError: no file /x/public/a"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from collector.privacy.secrets import hide
+from collector.privacy.secrets import hide_secrets
 from collector.privacy.titles import INBOX
 from collector.sources.inbox.tail import Line, Place, identity, open_below, read
 from data.importers import rejects
@@ -113,7 +113,7 @@ class InboxReader:
             anew = False
 
     def _events(self, relative: Path, scope: str, lines: list[Line]) -> list[Event]:
-        name = str(relative.with_name(hide(relative.name)))
+        name = str(relative.with_name(hide_secrets(relative.name)))
         events, bad, key = [], [], clean(name)
         for line in lines:
             raw = (line.raw if line.offset else line.raw.removeprefix(BOM)).rstrip(b"\r")
