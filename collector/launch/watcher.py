@@ -107,9 +107,8 @@ class Launches:
         return event.app if event.operation is Operation.WINDOW_FOCUS else ""
 
     def _take(self) -> None:
-        if self._told.empty():
-            return
-        os.eventfd_read(self._woken)
+        with suppress(BlockingIOError):  # a source enqueues an event before it wakes this thread
+            os.eventfd_read(self._woken)
         while not self._told.empty():
             event = self._told.get()
             if event.operation is Operation.PROCESS_START:

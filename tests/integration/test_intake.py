@@ -1,4 +1,4 @@
-"""The intake on real stores: privacy and pauses before anything is stored, and one act told by two sources once."""
+"""The intake on real stores: privacy and pauses before anything is stored, deduplication, and many threads."""
 
 import threading
 import time
@@ -44,7 +44,7 @@ def focus(seconds: float, title: str = "a", app: str = "editor") -> Event:
     return Event(AT + timedelta(seconds=seconds), Operation.WINDOW_FOCUS, title, app)
 
 
-def take(intake: Intake, source: str, *given: Event) -> int:
+def store_events(intake: Intake, source: str, *given: Event) -> int:
     return intake.store_batch(source, Batch(given, "key", {}))
 
 
@@ -53,37 +53,37 @@ def stored(store: Store) -> list[Event]:
         return list(events.find_all_events(session, SCOPE))
 
 
-def test_what_two_sources_tell_within_a_second_is_one_event(intake: Intake, store: Store) -> None:
-    assert take(intake, "x11", focus(0.9), focus(5, "b")) == 2
-    assert take(intake, "desktop", focus(0), focus(1.8), focus(5.5, "b"), focus(4.1, "b")) == 0
+def test_same_action_by_two_sources_is_one_event(intake: Intake, store: Store) -> None:
+    assert store_events(intake, "x11", focus(0.9), focus(5, "b")) == 2
+    assert store_events(intake, "desktop", focus(0), focus(1.8), focus(5.5, "b"), focus(4.1, "b")) == 0
     assert [event.source for event in stored(store)] == ["x11", "x11"]
 
 
-def test_another_act_or_a_later_one_is_an_event_of_its_own(intake: Intake) -> None:
-    assert take(intake, "x11", focus(0)) == 1
+def test_other_or_later_action_is_another_event(intake: Intake) -> None:
+    assert store_events(intake, "x11", focus(0)) == 1
     visit = Event(AT, Operation.WEB_VISIT, "a.example", detail="a")
     others = [focus(1.1), focus(0, "other"), focus(0, app="other"), visit]
-    assert take(intake, "desktop", *others) == len(others)
+    assert store_events(intake, "desktop", *others) == len(others)
 
 
-def test_one_source_may_tell_of_the_same_act_again(intake: Intake) -> None:
-    assert take(intake, "inbox", focus(0), focus(0), focus(0.5)) == 3
+def test_same_action_by_one_source_is_another_event(intake: Intake) -> None:
+    assert store_events(intake, "inbox", focus(0), focus(0), focus(0.5)) == 3
 
 
-def test_of_an_import_the_number_of_equal_lines_decides(intake: Intake, store: Store) -> None:
+def test_import_deduplicates_by_number_of_equal_lines(intake: Intake, store: Store) -> None:
     assert intake.store_past("web", Past([focus(0)], "past", {})) == (1, 1)
-    assert take(intake, "inbox", focus(0), focus(0)) == 1
+    assert store_events(intake, "inbox", focus(0), focus(0)) == 1
     assert len(stored(store)) == 2
 
 
-def test_an_act_of_another_scope_is_another(intake: Intake) -> None:
-    assert take(intake, "x11", focus(0)) == 1
-    assert take(intake, "inbox", Event(AT, Operation.WINDOW_FOCUS, "a", "editor", scope="bob@host")) == 1
+def test_same_action_in_another_scope_is_another_event(intake: Intake) -> None:
+    assert store_events(intake, "x11", focus(0)) == 1
+    assert store_events(intake, "inbox", Event(AT, Operation.WINDOW_FOCUS, "a", "editor", scope="bob@host")) == 1
 
 
-def test_rules_apply_to_each_way_in_and_are_counted_by_source(intake: Intake, store: Store) -> None:
+def test_rules_apply_to_batches_and_pasts_and_are_counted(intake: Intake, store: Store) -> None:
     given = [focus(0, "plans", "vault"), focus(1, "ada@example.com"), focus(2)]
-    assert take(intake, "x11", *given) == 2
+    assert store_events(intake, "x11", *given) == 2
     assert intake.store_past("web", Past(given[:1], "past", {})) == (0, 0)
     assert [event.target for event in stored(store)] == ["[redacted]", "a"]
     with store.read() as session:
@@ -94,14 +94,14 @@ def test_rules_apply_to_each_way_in_and_are_counted_by_source(intake: Intake, st
         ]
 
 
-def test_what_was_done_in_a_pause_is_not_stored_afterwards_either(intake: Intake, store: Store, home: Home) -> None:
+def test_events_of_an_ended_pause_are_not_stored(intake: Intake, store: Store, home: Home) -> None:
     now = datetime.now(UTC)
     home.paused.write_text(f"{(now - timedelta(hours=2)).isoformat()} {(now - timedelta(hours=1)).isoformat()}\n")
     assert pauses.current(home) is None
     hours = [
         Event(now - timedelta(hours=hour), Operation.WINDOW_FOCUS, str(hour), "editor") for hour in (3.0, 1.5, 0.5)
     ]
-    assert take(intake, "web", *hours) == 2
+    assert store_events(intake, "web", *hours) == 2
     assert intake.store_past("web", Past(hours, "past", {})) == (2, 0)
     assert [event.target for event in stored(store)] == ["3.0", "0.5"]
 

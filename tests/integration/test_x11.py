@@ -1,4 +1,4 @@
-"""The focus on a real X server, driven by xdotool: each act is seen once, in order, whatever programs do meanwhile."""
+"""Window focus on a real X server, driven by xdotool: each change is seen once and in order, whatever programs do."""
 
 import json
 import os
@@ -19,10 +19,9 @@ from Xlib.xobject.drawable import Window as XWindow
 from xserver import Desktop, new_desktop
 
 from collector.collector import keep_running
-from collector.focus import tracker
 from collector.intake import Intake
 from collector.source_status import SourceState, SourceStates
-from collector.sources.x11 import x11, x11_screen
+from collector.sources.x11 import x11
 from collector.sources.x11.x11 import SOCKETS, X11Source
 from db import migrate
 from db.engine import open_store
@@ -35,8 +34,7 @@ from memo.desktop.apps import Apps
 from memo.protocols import Stop
 
 XTERM, WISH = "xterm", "wish"
-ODD = b"odd\0Odd\0"
-"""A window's class."""
+ODD = b"odd\0Odd\0"  # a window's class
 Act = tuple[str, str]
 UNCLOSED = pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
 """The library leaves the socket of a connection that failed to the garbage collector."""
@@ -46,7 +44,6 @@ UNCLOSED = pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pyte
 def desktop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desktop]:
     with new_desktop() as made:
         monkeypatch.setenv("DISPLAY", made.display)
-        monkeypatch.setattr(tracker, "APART_S", 0.0)
         monkeypatch.setenv("XDG_DATA_HOME", "/nonexistent")
         monkeypatch.setenv("XDG_DATA_DIRS", "/nonexistent")  # no app is installed: windows are called by their class
         yield made
@@ -54,7 +51,7 @@ def desktop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desktop]:
 
 @pytest.fixture
 def source(home: Home) -> X11Source:
-    return X11Source(Settings(), home)
+    return X11Source(Settings(), home, title_gap_s=0.0)
 
 
 def focuses(events: list[Event]) -> list[Act]:
@@ -66,8 +63,8 @@ def usages(events: list[Event]) -> list[str]:
 
 
 def until_focus(events: list[Event], title: str, count: int = 1) -> None:
-    """Wait until a title was told so often."""
-    until(f"a focus on {title}", lambda: [told for told, _ in focuses(events)].count(title) >= count)
+    """Wait until a title has been reported `count` times."""
+    until(f"a focus on {title}", lambda: [target for target, _ in focuses(events)].count(title) >= count)
 
 
 def two_windows(desktop: Desktop) -> tuple[str, str]:
@@ -210,7 +207,7 @@ def test_a_server_that_is_lost_is_reported_and_followed_again_when_it_is_back(
         desktop.server.wait()
         until("a failure", lambda: said()["failures"] == 1)
         until("what is missing", lambda: said()["state"] == SourceState.MISSING)
-        assert f"The X server {desktop.display} can't be used" in said()["says"]
+        assert f"Cannot connect to the X server {desktop.display}" in said()["says"]
         desktop.serve_again()
         desktop.manage()
         desktop.terminal("Again")
@@ -294,12 +291,9 @@ def test_a_window_whose_number_was_that_of_another_one_is_a_switch(desktop: Desk
             program.wait()
 
 
-def test_usage_ends_when_nobody_touches_anything_and_begins_anew(
-    desktop: Desktop, source: X11Source, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(x11_screen, "IDLE_S", 1.0)
+def test_usage_ends_when_nobody_touches_anything_and_begins_anew(desktop: Desktop, home: Home) -> None:
     two_windows(desktop)
-    with watched(source) as events:
+    with watched(X11Source(Settings(), home, idle_s=1.0, title_gap_s=0.0)) as events:
         until_focus(events, "Board")
         for turn in (1, 2):
             for _ in range(8):
@@ -324,9 +318,9 @@ def test_a_server_that_lets_nobody_in_is_named(
 ) -> None:
     assert source.missing() == ""
     monkeypatch.setenv("DISPLAY", ":4711")
-    assert "The X server :4711 can't be used" in source.missing()
+    assert "Cannot connect to the X server :4711" in source.missing()
     monkeypatch.setenv("DISPLAY", "nonsense\n")
-    assert "can't be used" in source.missing() and "\n" not in source.missing()
+    assert "Cannot connect" in source.missing() and "\n" not in source.missing()
 
 
 def test_the_only_server_of_this_user_is_found_without_a_name(
@@ -337,8 +331,8 @@ def test_the_only_server_of_this_user_is_found_without_a_name(
     ours = f"X{desktop.display[1:]}"
     (tmp_path / "X9998").touch()  # a server that crashed left it
     (tmp_path / ours).symlink_to(SOCKETS / ours)
-    assert x11.server() == desktop.display and source.missing() == ""
+    assert x11.find_server() == desktop.display and source.missing() == ""
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(tmp_path / "X9999"))
         other.listen()
-        assert x11.server() == "", "of two it can't tell which one is meant"
+        assert x11.find_server() == "", "two servers are ambiguous"

@@ -1,4 +1,4 @@
-"""A source that runs in a thread of the test, and what it emits."""
+"""Run a source in a thread of the test and collect its events."""
 
 import threading
 import time
@@ -9,14 +9,13 @@ from typing import Any, TypeVar
 from memo.core.events import Event
 from memo.protocols import Batch, Past, Source, Stop
 
-WAIT_S = 30.0
-"""Far more than anything takes; reached only where it does not come."""
+WAIT_S = 30.0  # reached only if something fails
 
 Found = TypeVar("Found")
 
 
 def until(what: str, look: Callable[[], Found], wait_s: float = WAIT_S) -> Found:
-    """What `look` says, once that is true; fails where it stays false."""
+    """Return what `look` returns once that is true; fail if it stays false."""
     deadline = time.monotonic() + wait_s
     while not (found := look()):
         assert time.monotonic() < deadline, f"not seen in {wait_s:.0f} s: {what}"
@@ -26,7 +25,7 @@ def until(what: str, look: Callable[[], Found], wait_s: float = WAIT_S) -> Found
 
 @contextmanager
 def watched(source: Source, cursors: dict[str, dict[str, Any]] | None = None) -> Iterator[list[Event]]:
-    """The events so far; `cursors` is what the store would keep over a restart."""
+    """Yield the list of events so far; `cursors` is what the store would keep over a restart."""
     events: list[Event] = []
     kept = {} if cursors is None else cursors
     stop = Stop()
