@@ -25,7 +25,7 @@ class Screen(Protocol):
         """Report to `focus` what has changed, without blocking. Raises if the connection is lost."""
 
 
-def follow(
+async def follow(
     source: str,
     screen: Screen,
     emit: Callable[[Batch], None],
@@ -38,19 +38,6 @@ def follow(
 
     Sleeps until the screen changes, a presence signal arrives, or a pending change has lasted long enough to count.
     """
-    asyncio.run(follow_async(source, screen, emit, stop, ready, signals, tracker))
-
-
-async def follow_async(
-    source: str,
-    screen: Screen,
-    emit: Callable[[Batch], None],
-    stop: Stop,
-    ready: Callable[[], None],
-    signals: Sequence[PresenceSignal],
-    tracker: FocusTracker | None = None,
-) -> None:
-    """Do the same as `follow` in a running event loop."""
     with ThreadPoolExecutor(1) as executor:  # the screen is read even while a batch waits for the disk
 
         def submit(events: list[Event]) -> Future[None]:

@@ -51,16 +51,12 @@ def match_sites(sites: Sequence[str]) -> Matcher:
     """Match visits of these sites and their subdomains, and texts that contain such a host name."""
     excluded = frozenset(map(to_host, sites))
 
-    @lru_cache(CACHE_SIZE)
-    def mentions(text: str) -> bool:
-        return any(not excluded.isdisjoint(with_parents(host)) for host in find_hosts(text))
+    def is_excluded(host: str) -> bool:
+        return not excluded.isdisjoint(with_parents(host))
 
-    def matches(event: Event) -> bool:
-        if event.operation is Operation.WEB_VISIT and not excluded.isdisjoint(with_parents(to_host(event.target))):
-            return True
-        return mentions(event.target) or mentions(event.detail)
-
-    return matches
+    mentioned = _match_texts(lambda text: any(map(is_excluded, find_hosts(text))))
+    visited = Operation.WEB_VISIT
+    return lambda event: (event.operation is visited and is_excluded(to_host(event.target))) or mentioned(event)
 
 
 def match_site_windows(sites: Sequence[str]) -> Matcher:
@@ -97,16 +93,14 @@ def match_folders(folders: Sequence[str]) -> Matcher:
     def is_inside(path: str) -> bool:
         return any((spelling + "/").startswith(prefixes) for spelling in _spellings(path))
 
-    @lru_cache(CACHE_SIZE)
-    def mentions(text: str) -> bool:
-        return bool(pattern.search(fold(text).replace("\\", "/")))
+    mentioned = _match_texts(lambda text: bool(pattern.search(fold(text).replace("\\", "/"))))
 
     def matches(event: Event) -> bool:
         if event.operation is Operation.FILE_ACCESS and is_inside(os.path.join(event.detail, event.target)):
             return True
         if event.operation is Operation.WINDOW_FOCUS and not names.isdisjoint(title_parts(event.target)):
             return True
-        return is_inside(event.executable) or mentions(event.target) or mentions(event.detail)
+        return is_inside(event.executable) or mentioned(event)
 
     return matches
 
@@ -124,7 +118,6 @@ def match_titles(patterns: Sequence[str]) -> Matcher:
 
     compiled = [regex.compile(pattern, regex.IGNORECASE) for pattern in patterns]
 
-    @lru_cache(CACHE_SIZE)
     def contains(text: str) -> bool:
         forms = {text, to_plain(text)}
         try:
@@ -132,7 +125,7 @@ def match_titles(patterns: Sequence[str]) -> Matcher:
         except TimeoutError:
             return True
 
-    return lambda event: contains(event.target) or contains(event.detail)
+    return _match_texts(contains)
 
 
 def match_builtin_titles(patterns: Sequence[str]) -> Matcher:
@@ -143,9 +136,9 @@ def match_builtin_titles(patterns: Sequence[str]) -> Matcher:
     words = [pattern.removeprefix(r"\b") for pattern in patterns if pattern.startswith(r"\b")]
     others = [pattern for pattern in patterns if not pattern.startswith(r"\b")]
     combined = re.compile("|".join([rf"\b(?:{'|'.join(words)})", *others]))
+    return _match_texts(lambda text: bool(combined.search(fold(text))))
 
-    @lru_cache(CACHE_SIZE)
-    def contains(text: str) -> bool:
-        return bool(combined.search(fold(text)))
 
-    return lambda event: contains(event.target) or contains(event.detail)
+def _match_texts(contains: Callable[[str], bool]) -> Matcher:
+    cached = lru_cache(CACHE_SIZE)(contains)
+    return lambda event: cached(event.target) or cached(event.detail)

@@ -1,5 +1,6 @@
 """Following a screen: it is read at each change, even while the store is slow, and any failure ends the run."""
 
+import asyncio
 import os
 import threading
 import time
@@ -58,9 +59,8 @@ class Run:
 
     def _run(self, screen: Script, emit: Callable[[Batch], None]) -> None:
         try:
-            follow(
-                "script", screen, emit, self.stop, self._ready.set, tracker=FocusTracker(settle_s=0.0, min_usage_s=1e-9)
-            )
+            tracker = FocusTracker(settle_s=0.0, min_usage_s=1e-9)
+            asyncio.run(follow("script", screen, emit, self.stop, self._ready.set, tracker=tracker))
         except Exception as error:
             self.error = error
 

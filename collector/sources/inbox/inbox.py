@@ -52,12 +52,7 @@ class InboxSource:
         """Return an empty string: the folder is created if necessary."""
         return ""
 
-    def run(
-        self,
-        emit: Callable[[Batch], None],
-        cursor: Callable[[str], dict[str, Any] | None],
-        stop: Stop,
-    ) -> None:
+    def run(self, emit: Callable[[Batch], None], cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
         """Watch until `stop` is set. Raises FileNotFoundError if the folder is removed."""
         self._home.inbox.mkdir(mode=0o700, exist_ok=True)
         with (

@@ -7,11 +7,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from collector.focus.follow import follow_async
-from collector.focus.presence import watch_logind
+from collector.focus.follow import follow
 from collector.focus.tracker import FocusTracker
 from collector.focus.window import make_window
-from collector.sources.wayland.wayland import watch_idle
+from collector.sources.wayland.wayland import SIGNALS
 from collector.sources.x11.x11 import X11Source
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -45,10 +44,9 @@ class DesktopSource:
         from collector.sources.wayland.desktop_bus import serve
 
         screen = DesktopScreen(Apps())
-        signals = (watch_logind, watch_idle)
         try:
             async with serve(session_bus(), screen.set_focus, screen.lose):
-                await follow_async(self.name, screen, emit, stop, self.watching.set, signals)
+                await follow(self.name, screen, emit, stop, self.watching.set, SIGNALS)
         finally:
             screen.close()
 

@@ -1,5 +1,6 @@
 """Window focus under sway, over its own socket, which gives a window's app id, title and process."""
 
+import asyncio
 import json
 import socket
 import threading
@@ -8,11 +9,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from collector.focus.follow import follow
-from collector.focus.presence import PresenceSignal, watch_logind
+from collector.focus.presence import PresenceSignal
 from collector.focus.tracker import FocusTracker, Window
 from collector.focus.window import make_window
 from collector.sources.wayland.i3_ipc import GET_TREE, SUBSCRIBE, WINDOW, WORKSPACE, MessageReader, message
-from collector.sources.wayland.wayland import READ_BYTES, watch_idle
+from collector.sources.wayland.wayland import READ_BYTES, SIGNALS
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.apps import Apps
@@ -27,9 +28,7 @@ class SwaySource:
 
     name = "sway"
 
-    def __init__(
-        self, settings: Settings, home: Home, signals: Sequence[PresenceSignal] = (watch_logind, watch_idle)
-    ) -> None:
+    def __init__(self, settings: Settings, home: Home, signals: Sequence[PresenceSignal] = SIGNALS) -> None:
         self._signals = signals
         self.watching = threading.Event()
 
@@ -45,7 +44,8 @@ class SwaySource:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(CONNECT_TIMEOUT_S)
             connection.connect(str(path))
-            follow(self.name, SwayScreen(connection, Apps()), emit, stop, self.watching.set, self._signals)
+            screen = SwayScreen(connection, Apps())
+            asyncio.run(follow(self.name, screen, emit, stop, self.watching.set, self._signals))
 
 
 class SwayScreen:

@@ -4,12 +4,12 @@ import asyncio
 import os
 import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from collector.focus.presence import IDLE_S, SetPresence
+from collector.focus.presence import IDLE_S, PresenceSignal, SetPresence, watch_logind
 from memo.core.logs import get_logger
 from memo.desktop.sockets import answering
 from memo.stack.backoff import BACK_OFF_S, Backoff
@@ -64,6 +64,9 @@ async def watch_idle(
     finally:
         probing.cancel()
         await asyncio.wait([probing])
+
+
+SIGNALS: Sequence[PresenceSignal] = (watch_logind, watch_idle)
 
 
 async def _keep_probing(set_presence: SetPresence, idle_s: float, backoff: Backoff) -> None:

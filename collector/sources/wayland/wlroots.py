@@ -1,5 +1,6 @@
 """Window focus under compositors that list their windows by wlr-foreign-toplevel-management."""
 
+import asyncio
 import json
 import os
 import threading
@@ -9,11 +10,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from collector.focus.follow import follow
-from collector.focus.presence import PresenceSignal, watch_logind
+from collector.focus.presence import PresenceSignal
 from collector.focus.tracker import FocusTracker, Window
 from collector.focus.window import make_window
 from collector.sources.wayland.sway import SwaySource
-from collector.sources.wayland.wayland import READ_BYTES, find_compositor, has_pywayland, run_probe, watch_idle
+from collector.sources.wayland.wayland import READ_BYTES, SIGNALS, find_compositor, has_pywayland, run_probe
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.apps import Apps
@@ -28,9 +29,7 @@ class WlrootsSource:
 
     name = "wlroots"
 
-    def __init__(
-        self, settings: Settings, home: Home, signals: Sequence[PresenceSignal] = (watch_logind, watch_idle)
-    ) -> None:
+    def __init__(self, settings: Settings, home: Home, signals: Sequence[PresenceSignal] = SIGNALS) -> None:
         self._sway = SwaySource.name in settings.sources.on
         self._signals = signals
         self._unsupported: tuple[Path, int] | None = None
@@ -58,7 +57,7 @@ class WlrootsSource:
             assert child.stdout is not None
             screen = ToplevelScreen(child.stdout, Apps())
             try:
-                follow(self.name, screen, emit, stop, self.watching.set, self._signals)
+                asyncio.run(follow(self.name, screen, emit, stop, self.watching.set, self._signals))
             except ConnectionError:
                 if child.wait() == os.EX_UNAVAILABLE:
                     self._unsupported = _identity(display)

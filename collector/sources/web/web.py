@@ -10,13 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from watchdog.events import (
-    FileCreatedEvent,
-    FileDeletedEvent,
-    FileModifiedEvent,
-    FileMovedEvent,
-    FileSystemEvent,
-)
+from watchdog.events import FileCreatedEvent, FileDeletedEvent, FileModifiedEvent, FileMovedEvent, FileSystemEvent
 
 from collector.sources.files.inotify import FileNotice, FileNotices, observe, watch
 from collector.sources.web.web_history import JOURNAL, WAL

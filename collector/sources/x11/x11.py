@@ -1,5 +1,6 @@
 """Window focus under X11, by the server's notifications; nothing is polled."""
 
+import asyncio
 import os
 import re
 import threading
@@ -59,7 +60,7 @@ class X11Source:
 
         with _connect(find_server()) as display:
             screen, tracker = X11Screen(display, Apps(), self._idle_s), FocusTracker(title_gap_s=self._title_gap_s)
-            follow(self.name, screen, emit, stop, self.watching.set, tracker=tracker)
+            asyncio.run(follow(self.name, screen, emit, stop, self.watching.set, tracker=tracker))
 
 
 def find_server() -> str:
