@@ -22,12 +22,8 @@ def tree(executable: str, began: float) -> list[int]:
     """Return the processes that run this executable since `began`, and all their descendants."""
     pids = proc.pids()
     found = [process for process in map(proc.read, pids) if process]
-    roots = [
-        process.pid
-        for process in found
-        if process.executable == executable and abs(process.began - began) < CLOCK_TOLERANCE_S
-    ]
-    return [process.pid for process in found if any(proc.descends(process.pid, root) for root in roots)]
+    roots = [p.pid for p in found if p.executable == executable and abs(p.began - began) < CLOCK_TOLERANCE_S]
+    return [p.pid for p in found if any(proc.descends(p.pid, root) for root in roots)]
 
 
 def counters(pids: Iterable[int]) -> tuple[int, int]:

@@ -61,13 +61,8 @@ class ProcessesSource:
     def _to_events(self, changes: Iterable[StartOrEnd]) -> list[Event]:
         zone, boot = self._settings.zone, time.time() - proc.now()
         return [
-            Event(
-                datetime.fromtimestamp(boot + change.at, zone),
-                change.operation,
-                change.app,
-                executable=clean(change.executable),
-            )
-            for change in sorted(changes, key=lambda change: change.at)
+            Event(datetime.fromtimestamp(boot + one.at, zone), one.operation, one.app, executable=clean(one.executable))
+            for one in sorted(changes, key=lambda change: change.at)
         ]
 
 
