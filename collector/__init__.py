@@ -1,1 +1,1 @@
-"""What a person does, from its sources into the store: watch, redact, store, announce."""
+"""The collector: watches what a person does, redacts it, stores it, and asks for predictions."""

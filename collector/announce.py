@@ -1,6 +1,7 @@
-"""After the rows, the message: ask the worker to look at a scope. A broker that is away holds nobody up."""
+"""Ask the worker for a prediction once events are stored; an unreachable broker blocks no source."""
 
 import time
+from collections.abc import Callable
 
 from celery import Celery
 
@@ -8,36 +9,42 @@ from memo.core.logs import get_logger
 from memo.core.settings import Settings
 from memo.stack.task_queue import LOOK, is_redis
 
-TIMEOUT_S = 2
-PAUSE_S = 5.0
-"""After a failure nobody is told for so long; the tick asks again meanwhile."""
+TIMEOUT_S = 2.0  # of each wait for the broker
+PAUSE_S = 5.0  # without requests after a failure; the scheduler's tick repeats what was not sent
 
 log = get_logger(__name__)
 
 
 class Announcer:
-    """Sends `memo.look`; each wait is bounded, and an outage is logged once."""
+    """Enqueues `memo.look` within bounded time; an outage is logged once."""
 
-    def __init__(self, app: Celery, settings: Settings) -> None:
-        bounds = {"max_retries": 1, "interval_start": 0}
-        timeouts = {"socket_timeout": TIMEOUT_S, "socket_connect_timeout": TIMEOUT_S}
-        amqp = {"read_timeout": TIMEOUT_S, "write_timeout": TIMEOUT_S}
-        app.conf.broker_transport_options |= bounds | (timeouts if is_redis(app.conf.broker_url) else amqp)
-        app.conf.broker_connection_timeout = TIMEOUT_S
+    def __init__(
+        self,
+        app: Celery,
+        settings: Settings,
+        timeout_s: float = TIMEOUT_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        retries = {"max_retries": 1, "interval_start": 0}
+        redis = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
+        amqp = {"read_timeout": timeout_s, "write_timeout": timeout_s}
+        app.conf.broker_transport_options |= retries | (redis if is_redis(app.conf.broker_url) else amqp)
+        app.conf.broker_connection_timeout = timeout_s
         self._app = app
         self._stale_s = settings.predict.stale_s
-        self._away_until: float | None = None
+        self._clock = clock
+        self._retry_at = 0.0  # on the clock; 0 while the broker answers
 
-    def look(self, scope: str) -> None:
-        """Ask for a prediction of what follows a scope's newest event."""
-        if self._away_until is not None and time.monotonic() < self._away_until:
+    def request_prediction(self, scope: str) -> None:
+        """Ask for a prediction of what follows a scope's newest event. Called by several threads."""
+        if self._clock() < self._retry_at:
             return
         try:
             self._app.send_task(LOOK, (scope,), expires=self._stale_s, retry=False)
         except Exception as error:  # each transport raises its own
-            if self._away_until is None:
-                log.warning("the broker is away; the tick asks again", reason=str(error))
-            self._away_until = time.monotonic() + PAUSE_S
+            if not self._retry_at:
+                log.warning("broker_unreachable", reason=str(error), retry_s=PAUSE_S)
+            self._retry_at = self._clock() + PAUSE_S
             self._app.pool.resize(self._app.pool.limit, reset=True)  # fresh connections; a closed pool stays closed
         else:
-            self._away_until = None
+            self._retry_at = 0.0

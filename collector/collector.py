@@ -1,4 +1,4 @@
-"""The collector: runs all sources, each in a thread that may fail alone, and hands what they emit to the intake."""
+"""The collector process: runs each source in a thread of its own and hands what it emits to the intake."""
 
 import signal
 import threading
@@ -13,8 +13,8 @@ from traceback import format_tb
 from collector.announce import Announcer
 from collector.intake import Intake
 from collector.launch.watcher import Launches
-from collector.plugins import make
-from collector.privacy.rules import sayable
+from collector.plugins import make_source
+from collector.privacy.rules import redact_text
 from collector.source_status import SourceState, SourceStates
 from db.engine import open_store
 from memo.core import logs
@@ -26,64 +26,73 @@ from memo.stack.broker import broker_url
 from memo.stack.process_specs import end_with_parent, say_ready
 from memo.stack.task_queue import make_app
 
-READY_S = 5.0
-"""Sources that watch later than this hold the others up no longer."""
+READY_TIMEOUT_S = 5.0  # the collector is ready then, even if a source does not watch yet
 
 log = logs.get_logger(__name__)
 
 
-def keep_running(source: Source, intake: Intake, states: SourceStates, stop: Stop) -> None:
-    """Run a source until `stop` is set; where it fails, ends before or lacks something, again after a pause."""
-    back_off = Backoff(*BACK_OFF_S)
+def keep_running(
+    source: Source,
+    intake: Intake,
+    states: SourceStates,
+    stop: Stop,
+    back_off_s: tuple[float, float] = BACK_OFF_S,
+) -> None:
+    """Run a source until `stop` is set; restart it after a delay if it fails, ends early or lacks something."""
+    backoff = Backoff(*back_off_s)
     while not stop.is_set():
         began = time.monotonic()
-        state, says = _run(source, intake, states, stop)
+        state, reason = _run(source, intake, states, stop)
         if not stop.is_set():
-            states.put(source.name, state, says)
-        stop.wait(back_off.delay_after(time.monotonic() - began))
+            states.set_state(source.name, state, reason)
+        stop.wait(backoff.delay_after(time.monotonic() - began))
 
 
 def _run(source: Source, intake: Intake, states: SourceStates, stop: Stop) -> tuple[SourceState, str]:
-    """Run a source once; how it ended."""
+    """Run a source once; return its state after that, and the reason."""
 
-    def emit(given: Batch | Past | Note) -> None:
-        if isinstance(given, Note):
-            states.put(source.name, SourceState.WATCHING, given.says)
-            log.warning(given.says or "what was wrong is over", source=source.name)
-        elif isinstance(given, Past):
-            with closing(states.counted(source.name, given.events)) as counted:
-                intake.take_past(source.name, replace(given, events=counted))
+    def emit(emitted: Batch | Past | Note) -> None:
+        if isinstance(emitted, Note):
+            states.set_state(source.name, SourceState.WATCHING, emitted.says)
+            if emitted.says:
+                log.warning("source_impaired", source=source.name, reason=emitted.says)
+            else:
+                log.info("source_recovered", source=source.name)
+        elif isinstance(emitted, Past):
+            with closing(states.with_progress(source.name, emitted.events)) as events:
+                intake.store_past(source.name, replace(emitted, events=events))
         else:
-            intake.take(source.name, given)
+            intake.store_batch(source.name, emitted)
 
     try:
         if lacks := source.missing():
-            source.watching.set()  # nobody waits for it
+            source.watching.set()  # so that nobody waits for it
             return SourceState.MISSING, lacks
-        states.put(source.name, SourceState.WATCHING)
+        states.set_state(source.name, SourceState.WATCHING)
         source.run(emit, partial(intake.cursor, source.name), stop)
-    except (Exception, SystemExit) as error:  # a library may want to end the program
-        says = sayable(f"{type(error).__name__}: {error}", intake.rules)
-        log.error("a source failed", source=source.name, says=says, at=format_tb(error.__traceback__))
-        return SourceState.FAILED, says
-    log.info("a source ended", source=source.name)
-    return SourceState.FAILED, "it ended by itself"
+    except (Exception, SystemExit) as error:  # a library may try to end the program
+        reason = redact_text(f"{type(error).__name__}: {error}", intake.rules)
+        log.error("source_failed", source=source.name, reason=reason, at=format_tb(error.__traceback__))
+        return SourceState.FAILED, reason
+    log.info("source_ended", source=source.name)
+    return SourceState.FAILED, "it ended unexpectedly"
 
 
 def collect(settings: Settings, home: Home, stop: Stop, ready: Callable[[], None]) -> None:
-    """Collect until `stop` is set; `ready` is called when all sources watch."""
+    """Collect until `stop` is set; call `ready` once all sources watch."""
     store = open_store(settings, home)
     url = broker_url(home, settings)
     launches = Launches(store, settings)
-    intake = Intake(store, settings, home, Announcer(make_app(url, settings), settings).look, launches.saw)
+    announcer = Announcer(make_app(url, settings), settings)
+    intake = Intake(store, settings, home, announcer.request_prediction, launches.saw)
     states = SourceStates(home)
-    found = [make(name, settings, home) for name in dict.fromkeys(settings.sources.on)]
-    threads = [threading.Thread(target=keep_running, args=(source, intake, states, stop)) for source in found]
+    sources = [make_source(name, settings, home) for name in dict.fromkeys(settings.sources.on)]
+    threads = [threading.Thread(target=keep_running, args=(source, intake, states, stop)) for source in sources]
     threads.append(threading.Thread(target=launches.run, args=(stop,)))
     for thread in threads:
         thread.start()
-    deadline = time.monotonic() + READY_S
-    for source in found:
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    for source in sources:
         source.watching.wait(max(0.0, deadline - time.monotonic()))
     ready()
     for thread in threads:
@@ -92,22 +101,22 @@ def collect(settings: Settings, home: Home, stop: Stop, ready: Callable[[], None
     store.close()
 
 
-def hush_libraries() -> None:
-    """Let no words of a library's own thread or warning come out: they may name a file or a title."""
+def silence_libraries() -> None:
+    """Suppress warnings and thread tracebacks of libraries: they may name a file or a title."""
     warnings.simplefilter("ignore")
-    threading.excepthook = _thread_failed
+    threading.excepthook = _log_thread_failure
 
 
-def _thread_failed(failed: threading.ExceptHookArgs) -> None:
-    log.error("a thread failed", kind=failed.exc_type.__name__, at=format_tb(failed.exc_traceback))
+def _log_thread_failure(failure: threading.ExceptHookArgs) -> None:
+    log.error("thread_failed", kind=failure.exc_type.__name__, at=format_tb(failure.exc_traceback))
 
 
 def main(part: str) -> None:
-    """The process: ends at SIGTERM or SIGINT."""
+    """Run the collector until SIGTERM or SIGINT."""
     end_with_parent()
     settings, home = Settings.load(), Home.find()
     logs.setup(home.logs, part)
-    hush_libraries()
+    silence_libraries()
     stop = Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

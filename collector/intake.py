@@ -1,14 +1,15 @@
-"""The way of a batch into the store: scope, privacy, plausibility, then one transaction; after it, one ask."""
+"""The way of a batch into the store: scope, privacy and plausibility, one transaction, then a request to predict."""
 
+import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from collector.privacy.rules import NOW_PAUSED, Rules, awake, redact, rules
+from collector.privacy.rules import DROP_ALL, Rules, apply_rules, make_pause_rule, make_rules
 from data.importers.line import implausible
 from db.engine import Store
 from db.intake import cursors, events, redactions, scopes
@@ -20,19 +21,19 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.protocols import Batch, Past
 
-REMEMBERED, KEPT = 10_000, 256
-"""Lines of which a source's repeats are counted, here and across a restart: equal ones mostly come close together."""
-COUNTED = 8
-"""Cursors, files that is, whose repeats are counted here."""
-CHUNK = 2_000
-"""Events of a past that are stored in one transaction."""
+MAX_LINES = 10_000  # newest lines of a cursor whose repeats are counted; equal lines mostly come close together
+MAX_STORED_LINES = 256  # of these, the newest that are stored with the cursor, for after a restart
+MAX_CURSORS = 8  # cursors, such as files, whose repeats are counted in memory
+CHUNK = 2_000  # events of a past stored in one transaction
 
 log = get_logger(__name__)
 
 
 class Intake:
-    """Takes the batches of all sources; after the commit `announce` is told a scope that has something new, and `saw`
-    what of a batch may be stored.
+    """Stores the batches of all sources, each of which calls from a thread of its own.
+
+    After the commit, `announce` is called with each scope that has new events, and `on_stored` with the events that
+    passed the privacy rules.
     """
 
     def __init__(
@@ -41,104 +42,109 @@ class Intake:
         settings: Settings,
         home: Home,
         announce: Callable[[str], None],
-        saw: Callable[[Sequence[Event]], None] = lambda events: None,
+        on_stored: Callable[[Sequence[Event]], None] = lambda events: None,
+        chunk: int = CHUNK,
     ) -> None:
         self._store = store
         self._settings = settings
         self._home = home
         self._announce = announce
-        self._saw = saw
-        self.rules = rules(settings.privacy, home)
-        self._counts: BoundedDict[tuple[str, str], dict[str, int]] = BoundedDict(COUNTED)
+        self._on_stored = on_stored
+        self._chunk = chunk
+        self.rules = make_rules(settings.privacy, home)
+        self._counts: BoundedDict[tuple[str, str], dict[str, int]] = BoundedDict(MAX_CURSORS)
+        self._counts_lock = threading.Lock()
 
     def cursor(self, source: str, key: str) -> dict[str, Any] | None:
-        """What a source last committed under a key."""
+        """Return the cursor that a source last committed under a key."""
         with self._store.read() as session:
             stored = cursors.find_cursor(session, source, key)
         return stored["cursor"] if stored else None
 
-    def take(self, source: str, batch: Batch) -> int:
-        """Store a batch and its cursor together; how many events were new.
+    def store_batch(self, source: str, batch: Batch) -> int:
+        """Store a batch and its cursor together; return the number of new events.
 
-        While MEMO is paused the cursor alone moves on, so that what is done meanwhile is never recorded.
+        While MEMO is paused only the cursor advances, so that events of the pause are never recorded.
         """
         paused = pauses.current(self._home) is not None
-        by_scope, touched = self._admitted(source, batch.events, [NOW_PAUSED] if paused else self._in_force)
+        by_scope, touched = self._admit(source, batch.events, [DROP_ALL] if paused else self._rules_now())
+        requested, new = [], 0
         with self._store.write() as session:
-            repeats = self._repeats(session, source, batch)
-            asked, new = [], 0
-            for scope, given in sorted(by_scope.items()):  # one order of locks for all
-                found = events.find_new_events(session, scope, source, given)
-                added = events.add_events(session, scope, found, [repeats.key(event) for event in found])
+            repeats = self._find_repeats(session, source, batch)
+            for scope, admitted in sorted(by_scope.items()):  # all threads lock scopes in one order
+                unseen = events.find_new_events(session, scope, source, admitted)
+                added = events.add_events(session, scope, unseen, [repeats.key(event) for event in unseen])
                 new += added
                 if added and scopes.record_request(session, scope, self._settings.predict.stale_s):
-                    asked.append(scope)
-            kept = {"cursor": batch.cursor, "repeats": _newest(repeats.counts)}
-            cursors.record_cursor(session, source, batch.cursor_key, kept)
+                    requested.append(scope)
+            stored = {"cursor": batch.cursor, "repeats": _newest(repeats.counts)}
+            cursors.record_cursor(session, source, batch.cursor_key, stored)
             redactions.add_redactions(session, source, touched)
-        self._counts[source, batch.cursor_key] = repeats.counts  # now that they are committed
-        for scope in asked:
-            self._announce(scope)
-        self._saw([event for given in by_scope.values() for event in given])
+        with self._counts_lock:
+            self._counts[source, batch.cursor_key] = repeats.counts
+        self._announce_all(requested)
+        self._on_stored([event for admitted in by_scope.values() for event in admitted])
         return new
 
-    def take_past(self, source: str, past: Past) -> tuple[int, int]:
-        """Store what a source found of the time before it watched; how many events are kept, how many of them new.
+    def store_past(self, source: str, past: Past) -> tuple[int, int]:
+        """Store the events from before a source watched; return how many were kept, and how many of them are new.
 
-        Also while MEMO is paused: what was done before is told only this once.
+        This works while MEMO is paused, too: a source reports its past only once.
         """
-        found, repeats, new = iter(past.events), events.Repeats(), 0
-        first = self.cursor(source, past.cursor_key) is None  # or one that was broken off: all is looked at
-        begun: dict[str, int] = {}
-        while chunk := list(islice(found, CHUNK)):
-            by_scope, touched = self._admitted(source, chunk, self._in_force)
+        remaining, repeats, new = iter(past.events), events.Repeats(), 0
+        first = self.cursor(source, past.cursor_key) is None  # or an earlier one was interrupted: check all its events
+        last_seqs: dict[str, int] = {}
+        while chunk := list(islice(remaining, self._chunk)):
+            by_scope, touched = self._admit(source, chunk, self._rules_now())
             with self._store.write() as session:
-                for scope, given in sorted(by_scope.items()):
-                    begun.setdefault(scope, 0 if first else events.find_last_seq(session, scope))
-                    imported = [replace(event, source=events.IMPORT, source_key=source) for event in given]
+                for scope, admitted in sorted(by_scope.items()):
+                    last_seqs.setdefault(scope, 0 if first else events.find_last_seq(session, scope))
+                    imported = [replace(event, source=events.IMPORT, source_key=source) for event in admitted]
                     new += events.add_events(session, scope, imported, [repeats.key(event) for event in imported])
                 redactions.add_redactions(session, source, touched)
-        asked = []
+        requested = []
         with self._store.write() as session:
-            for scope, before in sorted(begun.items()):
-                if not events.is_in_order(session, scope, before):
+            for scope, last_seq in sorted(last_seqs.items()):
+                if not events.is_in_order(session, scope, last_seq):
                     events.record_time_order(session, scope)
                 if new and scopes.record_request(session, scope, self._settings.predict.stale_s):
-                    asked.append(scope)
+                    requested.append(scope)
             cursors.record_cursor(session, source, past.cursor_key, {"cursor": past.cursor, "repeats": {}})
-        for scope in asked:
-            self._announce(scope)
+        self._announce_all(requested)
         kept = sum(repeats.counts.values())
-        log.info("what was before is stored", source=source, events=kept, new=new)
+        log.info("past_stored", source=source, events=kept, new=new)
         return kept, new
 
-    @property
-    def _in_force(self) -> Rules:
-        return [awake(self._home), *self.rules]
+    def _announce_all(self, scopes: Iterable[str]) -> None:
+        for scope in scopes:
+            self._announce(scope)
 
-    def _admitted(
-        self, source: str, found: Sequence[Event], in_force: Rules
+    def _rules_now(self) -> Rules:
+        return [make_pause_rule(self._home), *self.rules]
+
+    def _admit(
+        self, source: str, reported: Sequence[Event], rules: Rules
     ) -> tuple[dict[str, list[Event]], Counter[str]]:
-        """The events that may be stored, by scope, and how many each rule changed or left out."""
-        admitted, touched = redact(found, in_force)
+        """Return the events that may be stored, by scope, and how many events each rule changed or dropped."""
+        admitted, touched = apply_rules(reported, rules)
         by_scope: dict[str, list[Event]] = defaultdict(list)
         for event in admitted:
             if reason := implausible(event.at):
-                log.warning("an event was rejected", source=source, reason=reason)
+                log.warning("event_rejected", source=source, reason=reason)
                 continue
-            named = event if event.scope else replace(event, scope=self._settings.scope)
-            by_scope[named.scope].append(named if named.source else replace(named, source=source))
+            event = replace(event, scope=event.scope or self._settings.scope, source=event.source or source)
+            by_scope[event.scope].append(event)
         return by_scope, touched
 
-    def _repeats(self, session: Session, source: str, batch: Batch) -> events.Repeats:
+    def _find_repeats(self, session: Session, source: str, batch: Batch) -> events.Repeats:
         if batch.anew:
-            return events.Repeats(limit=REMEMBERED)
+            return events.Repeats(limit=MAX_LINES)
         counts = self._counts.get((source, batch.cursor_key), {})
         stored = cursors.find_cursor(session, source, batch.cursor_key)
-        if stored and stored["repeats"] != _newest(counts):  # of a process before, or some were forgotten meanwhile
+        if stored and stored["repeats"] != _newest(counts):  # after a restart, or events were forgotten meanwhile
             counts = dict(stored["repeats"])
-        return events.Repeats(counts, limit=REMEMBERED)
+        return events.Repeats(counts, limit=MAX_LINES)
 
 
 def _newest(counts: dict[str, int]) -> dict[str, int]:
-    return dict(reversed(list(islice(reversed(counts.items()), KEPT))))
+    return dict(reversed(list(islice(reversed(counts.items()), MAX_STORED_LINES))))

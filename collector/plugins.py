@@ -1,11 +1,11 @@
-"""The sources that are installed; one that can't be made stops nobody: another stands in its place and says why."""
+"""Installed sources; one that cannot be loaded is replaced by a placeholder that says why."""
 
 import threading
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import Any
 
-from collector.privacy.secrets import hide
+from collector.privacy.secrets import hide_secrets
 from memo.core.grammar import clean
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -15,36 +15,35 @@ GROUP = "memo.sources"
 
 
 class Unusable:
-    """Implements `memo.protocols.Source` for one that can't be made, and so never is there."""
+    """Implements `memo.protocols.Source` for a source that cannot be loaded."""
 
     def __init__(self, name: str, says: str) -> None:
         self.name, self._says = name, says
         self.watching = threading.Event()
 
     def missing(self) -> str:
-        """Why, and what to do."""
+        """Return the reason and the remedy."""
         return self._says
 
     def run(self, emit: Emit, cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
-        """Raises RuntimeError: it lacks itself."""
+        """Raise RuntimeError: there is nothing to run."""
         raise RuntimeError(self._says)
 
 
-def names() -> set[str]:
-    """Of all entry points of `memo.sources`."""
+def installed_names() -> set[str]:
+    """Return the names of all `memo.sources` entry points."""
     return {entry.name for entry in entry_points(group=GROUP)}
 
 
-def make(name: str, settings: Settings, home: Home) -> Source:
-    """The source of that name."""
+def make_source(name: str, settings: Settings, home: Home) -> Source:
+    """Return the source of this name, or a placeholder."""
     entry = next(iter(entry_points(group=GROUP, name=name)), None)
     if entry is None:
         return Unusable(name, "No source of this name is installed; correct it in sources.on of memo.toml.")
     try:
         source: Source = entry.load()(settings, home)
     except Exception as error:  # whatever a package raises
-        reason = hide(clean(f"{type(error).__name__}: {error}"))
-        return Unusable(
-            name, f"Its package {entry.value.partition(':')[0]} can't be used ({reason}); mend or remove it."
-        )
+        reason = hide_secrets(clean(f"{type(error).__name__}: {error}"))
+        package = entry.value.partition(":")[0]
+        return Unusable(name, f"Its package {package} cannot be loaded ({reason}); repair or uninstall it.")
     return source

@@ -1,4 +1,4 @@
-"""What each source does, for `memo status` and `memo sources`: one small file, written where something changes."""
+"""The state of each source for `memo status` and `memo sources`: one small file, rewritten at each change."""
 
 import json
 import threading
@@ -9,65 +9,61 @@ from operator import length_hint
 from typing import Any
 
 from memo.core.events import Event
+from memo.core.files import write_atomically
 from memo.core.paths import Home
 
-EVERY = 1_000
-"""Events of a past between two words of how far it is read."""
+EVERY = 1_000  # events of a past between two updates of its progress
 
 
 class SourceState(StrEnum):
-    """Of a source."""
+    """The state of a source."""
 
     WATCHING = "watching"
-    MISSING = "missing"
-    """The machine lacks what it needs."""
-    FAILED = "failed"
-    """It is run again after a pause."""
+    MISSING = "missing"  # the machine lacks something that it needs
+    FAILED = "failed"  # it is restarted after a delay
 
 
 class SourceStates:
-    """Of all sources; each of them is told by its own thread."""
+    """The states of all sources; each thread sets that of its own."""
 
     def __init__(self, home: Home) -> None:
         self._file = home.sources
         self._lock = threading.Lock()
         self._sources: dict[str, dict[str, Any]] = {}
-        self.close()  # what a collector that was killed has left
+        self.close()  # removes the file of a collector that was killed
 
-    def put(self, name: str, state: SourceState, says: str = "") -> None:
-        """What a source does now; each failure is counted."""
+    def set_state(self, name: str, state: SourceState, says: str = "") -> None:
+        """Record a source's state and the reason for it; failures are counted."""
         with self._lock:
             failures = self._sources.get(name, {}).get("failures", 0) + (state is SourceState.FAILED)
             self._sources[name] = {"state": state, "says": says, "failures": failures}
             self._write()
 
-    def counted(self, name: str, past: Iterable[Event]) -> Generator[Event, None, None]:
-        """The events of a past that is read now; meanwhile it is said how far that is, where it takes a while.
+    def with_progress(self, name: str, past: Iterable[Event]) -> Generator[Event, None, None]:
+        """Yield the events of a past and record how far it has been read, if it is long.
 
-        Close it where it may not have been read to its end.
+        Close the generator if it may not have been read to its end.
         """
         total = length_hint(past)
         try:
             for number, event in enumerate(past):
                 if number % EVERY == 0 and total > EVERY:
-                    self._read(name, {"done": number, "total": total})
+                    self._set_progress(name, {"done": number, "total": total})
                 yield event
         finally:
             if total > EVERY:
-                self._read(name, None)
+                self._set_progress(name, None)
 
-    def _read(self, name: str, reading: dict[str, int] | None) -> None:
+    def _set_progress(self, name: str, reading: dict[str, int] | None) -> None:
         with self._lock:
             rest = {key: value for key, value in self._sources[name].items() if key != "reading"}
             self._sources[name] = rest | ({"reading": reading} if reading else {})
             self._write()
 
     def _write(self) -> None:
-        fresh = self._file.with_suffix(".new")
         with suppress(OSError):  # a full disk must not end a source
-            fresh.write_text(json.dumps(self._sources))
-            fresh.replace(self._file)  # whole or not at all
+            write_atomically(self._file, json.dumps(self._sources))
 
     def close(self) -> None:
-        """Nothing runs any more."""
+        """Remove the file: no source runs any more."""
         self._file.unlink(missing_ok=True)

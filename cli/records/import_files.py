@@ -128,21 +128,21 @@ def _import_known(
 def _import_file(
     store: "Store", settings: Settings, home: Home, path: Path, progress: Callable[[int, int], None]
 ) -> tuple[Counter[str], Path | None]:
-    from collector.privacy.rules import awake, redact, rules
-    from collector.privacy.secrets import hide
+    from collector.privacy.rules import apply_rules, make_pause_rule, make_rules
+    from collector.privacy.secrets import hide_secrets
     from data.importers import open_file, read, rejects
     from db.intake import events, redactions
 
     repeats, counts, written, size = events.Repeats(), Counter[str](), None, path.stat().st_size
-    name, in_force = hide(clean(path.name)), [awake(home), *rules(settings.privacy, home)]
+    name, in_force = hide_secrets(clean(path.name)), [make_pause_rule(home), *make_rules(settings.privacy, home)]
     with open_file(path) as file:
         found = read(path, file, settings.zone)
         while batch := list(islice(found, BATCH)):
             told = [replace(one, source=events.IMPORT, source_key=name) for one in batch if isinstance(one, Event)]
-            given, touched = redact(told, in_force)
+            given, touched = apply_rules(told, in_force)
             bad = [one for one in batch if not isinstance(one, Event)]
             if bad:
-                written = rejects.write(home.rejects, hide(path.name), bad)
+                written = rejects.write(home.rejects, hide_secrets(path.name), bad)
             with store.write() as session:
                 counts["new"] += events.add_events(session, settings.scope, given, [repeats.key(one) for one in given])
                 redactions.add_redactions(session, events.IMPORT, touched)
@@ -171,4 +171,4 @@ def _tell(settings: Settings, home: Home, scope: str) -> None:
     from memo.stack.task_queue import make_app
 
     with suppress(MemoError):
-        Announcer(make_app(broker_url(home, settings), settings), settings).look(scope)
+        Announcer(make_app(broker_url(home, settings), settings), settings).request_prediction(scope)

@@ -27,18 +27,18 @@ EVERY = 500
 def browsers(intake: "Intake", settings: Settings, home: Home, days: int | None, counts: Counter[str]) -> None:
     """The visits of all browsers of this user. Raises MemoError where there is no history that can be read."""
     from collector.sources.web.web import WebSource
-    from collector.sources.web.web_profiles import profiles
+    from collector.sources.web.web_profiles import find_profiles
     from collector.sources.web.web_reader import SOURCE, VisitReader
 
     if lacks := WebSource(settings, home).missing():
         raise MemoError(lacks)
-    found, read = profiles(), 0
+    found, read = find_profiles(), 0
     for profile in found:
         with progress_bar(safe(profile.name)) as progress:
             emit = partial(_take, intake, SOURCE, counts, progress)
             reader = VisitReader(settings, home, emit, partial(intake.cursor, SOURCE))
             try:
-                reader.past(profile, settings.sources.web_days if days is None else days)
+                reader.read_past(profile, settings.sources.web_days if days is None else days)
                 read += 1
             except (OSError, sqlite3.Error) as error:
                 print(safe(f"{profile.name} was passed over ({error})."), file=sys.stderr)
@@ -54,8 +54,8 @@ def activitywatch(intake: "Intake", settings: Settings, home: Home, named: str, 
 
     with progress_bar("ActivityWatch") as progress:
         is_address = named.startswith(("http://", "https://"))
-        given = backfill.of_server(named, progress) if is_address else backfill.of_file(Path(named), progress)
-        events, bad = backfill.everything(given, settings.zone)
+        given = backfill.read_server(named, progress) if is_address else backfill.read_export(Path(named), progress)
+        events, bad = backfill.to_events(given, settings.zone)
     with progress_bar("storing") as progress:
         _take(intake, SOURCE, counts, progress, Past(events, "import", {}))
     counts["rejected"] += len(bad)
@@ -64,7 +64,7 @@ def activitywatch(intake: "Intake", settings: Settings, home: Home, named: str, 
 
 def _take(intake: "Intake", source: str, counts: Counter[str], progress: Progress, past: Past) -> None:
     found = list(past.events)
-    kept, new = intake.take_past(source, replace(past, events=_shown(found, progress)))
+    kept, new = intake.store_past(source, replace(past, events=_shown(found, progress)))
     counts.update(read=len(found), new=new, private=len(found) - kept)
 
 

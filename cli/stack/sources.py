@@ -58,7 +58,7 @@ def collect(home: Home, settings: Settings) -> list[dict[str, Any]]:
             "private": private.get(name, {}),
             **(now.get(name) or _resting(name, settings, home)),
         }
-        for name in sorted(plugins.names() | set(settings.sources.on))
+        for name in sorted(plugins.installed_names() | set(settings.sources.on))
     ]
 
 
@@ -69,7 +69,7 @@ def _resting(name: str, settings: Settings, home: Home) -> dict[str, str]:
     if name not in settings.sources.on:
         return {"state": "off", "says": "add it to sources.on in memo.toml"}
     try:
-        lacks = plugins.make(name, settings, home).missing()
+        lacks = plugins.make_source(name, settings, home).missing()
     except Exception as error:  # of another's package
         return {"state": "failed", "says": f"{type(error).__name__}: {error}"}
     return {"state": "missing" if lacks else "on", "says": lacks}

@@ -178,11 +178,11 @@ def _missing(base: str) -> str:
 def _past(home: Home, settings: Settings) -> str:
     """What a person should know where histories are read for the first time; empty where they are not."""
     from cli.terminal.store_access import read_session
-    from collector.sources.web.web_profiles import profiles
+    from collector.sources.web.web_profiles import find_profiles
     from collector.sources.web.web_reader import SOURCE
     from db.intake import cursors
 
-    if SOURCE not in settings.sources.on or not settings.sources.web_days or not profiles():
+    if SOURCE not in settings.sources.on or not settings.sources.web_days or not find_profiles():
         return ""
     with read_session(settings, home) as session:
         if session is not None and cursors.has_cursors(session, SOURCE):

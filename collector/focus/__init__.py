@@ -1,1 +1,1 @@
-"""Window focus: from a screen's notices to focus, usage and presence events."""
+"""Window focus: from a screen's reports to focus and usage events."""

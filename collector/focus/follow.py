@@ -1,4 +1,4 @@
-"""A screen is followed: what has the focus there, and whether somebody is there, becomes events that are stored."""
+"""Follow a screen: turn focus changes and the person's presence into events, and hand them over to be stored."""
 
 import asyncio
 import time
@@ -9,109 +9,101 @@ from contextlib import AsyncExitStack, suppress
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from collector.focus.presence import Sign, clock_set, logind, slept
+from collector.focus.presence import PresenceSignal, suspend_drift, wall_clock_drift, watch_logind
 from collector.focus.tracker import FocusTracker
 from memo.core.events import Event
 from memo.protocols import Batch, Stop
 
 
 class Screen(Protocol):
-    """A window system that says what has the focus; its descriptor is readable when that may have changed."""
+    """A window system that reports focus changes; its descriptor is readable when there may be one."""
 
     def fileno(self) -> int:
-        """The descriptor to wait for."""
+        """Return the descriptor to wait for."""
 
     def read(self, focus: FocusTracker) -> None:
-        """Tell `focus` what has changed, without waiting. Raises where the connection is lost."""
+        """Report to `focus` what has changed, without blocking. Raises if the connection is lost."""
 
 
-def follow(
+async def follow(
     source: str,
     screen: Screen,
     emit: Callable[[Batch], None],
     stop: Stop,
     ready: Callable[[], None],
-    signs: Sequence[Sign] = (logind,),
+    signals: Sequence[PresenceSignal] = (watch_logind,),
+    tracker: FocusTracker | None = None,
 ) -> None:
-    """Emit what happens on a screen until `stop` is set or the screen is lost; `ready` is called once it is watched.
+    """Emit a screen's events until `stop` is set or the screen is lost; call `ready` each time it has been read.
 
-    It sleeps until something changes: the screen, a sign whether somebody is there, or a time after which a change
-    counts.
+    Sleeps until the screen changes, a presence signal arrives, or a pending change has lasted long enough to count.
     """
-    asyncio.run(attend(source, screen, emit, stop, ready, signs))
+    with ThreadPoolExecutor(1) as executor:  # the screen is read even while a batch waits for the disk
 
+        def submit(events: list[Event]) -> Future[None]:
+            return executor.submit(emit, Batch(events, source, {}))
 
-async def attend(
-    source: str,
-    screen: Screen,
-    emit: Callable[[Batch], None],
-    stop: Stop,
-    ready: Callable[[], None],
-    signs: Sequence[Sign],
-) -> None:
-    """The same, in a loop that runs already."""
-    with ThreadPoolExecutor(1) as store:  # while it waits for the disk, the screen is still read
-        one = _Followed(lambda events: store.submit(emit, Batch(events, source, {})))
+        followed = _FollowedScreen(tracker or FocusTracker(), submit)
         for file in (screen, stop):
-            asyncio.get_running_loop().add_reader(file, one.woken.set)
+            asyncio.get_running_loop().add_reader(file, followed.woken.set)
         async with AsyncExitStack() as stack:
-            for sign in signs:
-                await stack.enter_async_context(sign(one.mark))
+            for signal in signals:
+                await stack.enter_async_context(signal(followed.set_presence))
             try:
                 while not stop.is_set():
-                    one.woken.clear()
-                    one.look_at_clocks()
-                    screen.read(one.focus)
-                    one.tell()
+                    followed.woken.clear()
+                    followed.check_clocks()
+                    screen.read(followed.focus)
+                    followed.submit_events()
                     ready()
-                    await one.wait()
+                    await followed.wait()
             finally:
-                await one.end()
+                await followed.end()
 
 
-class _Followed:
-    """What is known of a screen, and what of it is handed over and not stored yet."""
+class _FollowedScreen:
+    """The focus on a screen, and the batches submitted but not stored yet."""
 
-    def __init__(self, store: Callable[[list[Event]], Future[None]]) -> None:
-        self.focus, self.woken = FocusTracker(), asyncio.Event()
-        self._sleep, self._clock = slept(), clock_set()
-        self._store, self._told = store, deque[asyncio.Future[None]]()
+    def __init__(self, focus: FocusTracker, submit: Callable[[list[Event]], Future[None]]) -> None:
+        self.focus, self.woken = focus, asyncio.Event()
+        self._suspended, self._clock = suspend_drift(), wall_clock_drift()
+        self._submit, self._pending = submit, deque[asyncio.Future[None]]()
 
-    def look_at_clocks(self) -> None:
-        """Take notice of a sleep, and of a clock that was set."""
+    def check_clocks(self) -> None:
+        """Notice a suspend, and a change of the wall clock."""
         if by := self._clock.seconds():
-            self.focus.clock_set(timedelta(seconds=by))
-        if slept_s := self._sleep.seconds():
-            self.focus.away("asleep", _now() - timedelta(seconds=slept_s))
-            self.focus.back("asleep")
+            self.focus.shift_clock(timedelta(seconds=by))
+        if slept_s := self._suspended.seconds():
+            self.focus.set_away("asleep", _now() - timedelta(seconds=slept_s))
+            self.focus.set_back("asleep")
 
-    def mark(self, reason: str, away: bool, for_s: float = 0.0) -> None:
-        """Somebody has gone, or is back; a `collector.focus.presence.Mark`."""
-        self.look_at_clocks()
+    def set_presence(self, reason: str, away: bool, for_s: float = 0.0) -> None:
+        """Record that the person has left or returned; a `collector.focus.presence.SetPresence`."""
+        self.check_clocks()
         if away:
-            self.focus.away(reason, _now() - timedelta(seconds=for_s))
+            self.focus.set_away(reason, _now() - timedelta(seconds=for_s))
         else:
-            self.focus.back(reason)
+            self.focus.set_back(reason)
         self.woken.set()
 
-    def tell(self) -> None:
-        """Hand over what is certain. Raises what storing raised."""
-        if events := self.focus.take(time.monotonic(), _now()):
-            self._told.append(asyncio.wrap_future(self._store(events)))
-            self._told[-1].add_done_callback(lambda _: self.woken.set())
-        while self._told and self._told[0].done():
-            self._told.popleft().result()
+    def submit_events(self) -> None:
+        """Submit the events that are certain. Raises what storing an earlier batch raised."""
+        if events := self.focus.take_events(time.monotonic(), _now()):
+            self._pending.append(asyncio.wrap_future(self._submit(events)))
+            self._pending[-1].add_done_callback(lambda _: self.woken.set())
+        while self._pending and self._pending[0].done():
+            self._pending.popleft().result()
 
     async def wait(self) -> None:
-        """Sleep until something has changed, or a change counts."""
+        """Sleep until something changes, or a change is due to count."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.woken.wait(), self.focus.wait(time.monotonic()))
+            await asyncio.wait_for(self.woken.wait(), self.focus.due_in(time.monotonic()))
 
     async def end(self) -> None:
-        """Nobody is followed any more; returns once all is stored."""
-        self.focus.away("ended", _now())
-        self.tell()
-        await asyncio.gather(*self._told)
+        """Close the current usage and wait until everything is stored."""
+        self.focus.set_away("ended", _now())
+        self.submit_events()
+        await asyncio.gather(*self._pending)
 
 
 def _now() -> datetime:

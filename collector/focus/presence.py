@@ -1,4 +1,4 @@
-"""Whether somebody is there, by what the system says: logind's marks of the session, and what its clocks tell."""
+"""Presence signals: logind's state of the session, and a suspend or clock change seen in the machine's clocks."""
 
 import asyncio
 import os
@@ -11,79 +11,79 @@ if TYPE_CHECKING:
     from dbus_fast import Message
     from dbus_fast.aio import MessageBus
 
-IDLE_S = 180.0
-"""Without a touch of keyboard or mouse for so long, nobody is there."""
-SHORTEST_S = 1.0
-"""Less than this between the two clocks is the time between reading them."""
-ANSWER_S = 2.0
-"""What does not answer for so long is taken to be absent."""
+IDLE_S = 180.0  # without input; after that the person counts as away
+MIN_DRIFT_S = 1.0  # smaller drifts come from reading the two clocks one after the other
+ANSWER_TIMEOUT_S = 2.0  # a service that takes longer counts as absent
 LOGIND = "org.freedesktop.login1"
-SESSION, MANAGER = f"{LOGIND}.Session", f"{LOGIND}.Manager"
+SESSION = f"{LOGIND}.Session"
+MANAGER = f"{LOGIND}.Manager"
 PROPERTIES = "org.freedesktop.DBus.Properties"
-MARKS = {"IdleHint": "idle hint", "LockedHint": "locked"}
-"""Of a session: while one of them stands, nobody is there."""
+AWAY_PROPERTIES = {
+    "IdleHint": "idle hint",
+    "LockedHint": "locked",
+}  # session property -> reason to be away
 
 
-class Mark(Protocol):
-    """Is told a reason, whether it keeps the person away now, and for how many seconds it has done so already."""
+class SetPresence(Protocol):
+    """Takes a reason, whether it applies now, and for how many seconds it has applied already."""
 
     def __call__(self, reason: str, away: bool, for_s: float = 0.0) -> None:
-        """Take it in."""
+        """Record the presence."""
 
 
-Sign = Callable[[Mark], AbstractAsyncContextManager[None]]
-"""Tells a mark whether somebody is there, while the context lasts; nothing where it can't."""
+PresenceSignal = Callable[[SetPresence], AbstractAsyncContextManager[None]]
+"""Reports presence while the context lasts; reports nothing where it is not supported."""
 
 
 class Drift:
-    """How far one of the machine's clocks goes ahead of another. Source: clock_gettime(2)."""
+    """The drift between two of the machine's clocks. Source: clock_gettime(2)."""
 
-    def __init__(self, ahead: int, behind: int) -> None:
-        self._ahead, self._behind = ahead, behind
-        self._between = self._read()
+    def __init__(self, clock: int, reference: int) -> None:
+        self._clock, self._reference = clock, reference
+        self._difference = self._read()
 
     def seconds(self) -> float:
-        """Since the last call; below 0 where it was set back, 0 for no more than the time between reading the two."""
-        between = self._read()
-        since, self._between = between - self._between, between
-        return since if abs(since) >= SHORTEST_S else 0.0
+        """Return how far the clock has moved against the reference since the last call; 0 for a tiny drift."""
+        before, self._difference = self._difference, self._read()
+        moved = self._difference - before
+        return moved if abs(moved) >= MIN_DRIFT_S else 0.0
 
     def _read(self) -> float:
-        return time.clock_gettime(self._ahead) - time.clock_gettime(self._behind)
+        return time.clock_gettime(self._clock) - time.clock_gettime(self._reference)
 
 
-def slept() -> Drift:
-    """How long the machine was suspended: one of its clocks goes on meanwhile."""
+def suspend_drift() -> Drift:
+    """Return the drift that measures suspends: only one of its clocks runs meanwhile."""
     return Drift(time.CLOCK_BOOTTIME, time.CLOCK_MONOTONIC)
 
 
-def clock_set() -> Drift:
-    """How far the clock on the wall was set."""
+def wall_clock_drift() -> Drift:
+    """Return the drift that measures how far the wall clock was set."""
     return Drift(time.CLOCK_REALTIME, time.CLOCK_BOOTTIME)
 
 
 @asynccontextmanager
-async def logind(mark: Mark) -> AsyncIterator[None]:
-    """Tell `mark` what logind says of this user's graphical session, while the context lasts.
+async def watch_logind(set_presence: SetPresence, answer_timeout_s: float = ANSWER_TIMEOUT_S) -> AsyncIterator[None]:
+    """Report what logind says of this user's graphical session, while the context lasts.
 
-    Nothing is told where there is no system bus, no logind or no such session. Source: org.freedesktop.login1(5).
+    Reports nothing without a system bus, logind or such a session. Source: org.freedesktop.login1(5).
     """
-    bus = await _system_bus()
+    bus = await _connect_system_bus()
     if bus is None:
         yield
         return
     try:
-        await _listen(bus, mark)
+        await _Logind(bus, answer_timeout_s).listen(set_presence)
         yield
     finally:
         bus.disconnect()
 
 
-async def _system_bus() -> "MessageBus | None":
+async def _connect_system_bus() -> "MessageBus | None":
     address = os.environ.get("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/run/dbus/system_bus_socket")
     path = address.partition("unix:path=")[2].partition(",")[0]
     if path and not os.path.exists(path):
-        return None  # without the 12 MB that the library takes
+        return None  # saves importing the library, which takes 12 MB
     from dbus_fast import BusType
     from dbus_fast.aio import MessageBus
     from dbus_fast.errors import AuthError, InvalidAddressError
@@ -94,57 +94,59 @@ async def _system_bus() -> "MessageBus | None":
         return None
 
 
-async def _listen(bus: "MessageBus", mark: Mark) -> None:
-    session = await _session(bus)
-    if session is None:
-        return
+class _Logind:
+    """Calls to logind over a bus."""
 
-    def on_message(message: "Message") -> None:
-        if message.member == "PrepareForSleep":
-            mark("asleep", bool(message.body[0]))
-        elif message.member == "PropertiesChanged" and message.path == session:
-            _tell(message.body[1], mark)
+    def __init__(self, bus: "MessageBus", answer_timeout_s: float) -> None:
+        self._bus, self._answer_timeout_s = bus, answer_timeout_s
 
-    bus.add_message_handler(on_message)
-    for interface, member in ((MANAGER, "PrepareForSleep"), (PROPERTIES, "PropertiesChanged")):
-        path = session if interface == PROPERTIES else "/org/freedesktop/login1"
-        await _ask(
-            bus,
-            "org.freedesktop.DBus",
-            "/org/freedesktop/DBus",
-            "org.freedesktop.DBus",
-            "AddMatch",
-            f"type='signal',sender='{LOGIND}',path='{path}',interface='{interface}',member='{member}'",
-        )
-    answer = await _ask(bus, LOGIND, session, PROPERTIES, "GetAll", SESSION)
-    if answer is not None:
-        _tell(answer, mark)
+    async def listen(self, set_presence: SetPresence) -> None:
+        """Report the session's properties now and at each change."""
+        session = await self._find_session()
+        if session is None:
+            return
+
+        def on_message(message: "Message") -> None:
+            if message.member == "PrepareForSleep":
+                set_presence("asleep", bool(message.body[0]))
+            elif message.member == "PropertiesChanged" and message.path == session:
+                _report(message.body[1], set_presence)
+
+        self._bus.add_message_handler(on_message)
+        await self._subscribe(MANAGER, "PrepareForSleep", "/org/freedesktop/login1")
+        await self._subscribe(PROPERTIES, "PropertiesChanged", session)
+        properties = await self._call(LOGIND, session, PROPERTIES, "GetAll", SESSION)
+        if properties is not None:
+            _report(properties, set_presence)
+
+    async def _find_session(self) -> str | None:
+        user = await self._call(LOGIND, "/org/freedesktop/login1", MANAGER, "GetUser", os.getuid())
+        if user is None:
+            return None
+        display = await self._call(LOGIND, user, PROPERTIES, "Get", f"{LOGIND}.User", "Display")
+        return display.value[1] if display is not None and display.value[0] else None
+
+    async def _subscribe(self, interface: str, member: str, path: str) -> None:
+        rule = f"type='signal',sender='{LOGIND}',path='{path}',interface='{interface}',member='{member}'"
+        dbus = "org.freedesktop.DBus"
+        await self._call(dbus, "/org/freedesktop/DBus", dbus, "AddMatch", rule)
+
+    async def _call(self, to: str, path: str, interface: str, member: str, *arguments: str | int) -> Any:
+        """Return the answer's first value (True if it has none); None for an error or a timeout."""
+        from dbus_fast import Message, MessageType
+
+        signature = "".join("s" if isinstance(value, str) else "u" for value in arguments)
+        call = self._bus.call(Message(to, path, interface, member, signature=signature, body=list(arguments)))
+        try:
+            answer = await asyncio.wait_for(call, self._answer_timeout_s)
+        except TimeoutError:
+            return None
+        if answer is None or answer.message_type is MessageType.ERROR:
+            return None
+        return answer.body[0] if answer.body else True
 
 
-def _tell(values: dict[str, Any], mark: Mark) -> None:
-    for name, reason in MARKS.items():
-        if name in values:
-            mark(reason, bool(values[name].value))
-
-
-async def _session(bus: "MessageBus") -> str | None:
-    user = await _ask(bus, LOGIND, "/org/freedesktop/login1", MANAGER, "GetUser", os.getuid())
-    if user is None:
-        return None
-    display = await _ask(bus, LOGIND, user, PROPERTIES, "Get", f"{LOGIND}.User", "Display")
-    return display.value[1] if display is not None and display.value[0] else None
-
-
-async def _ask(bus: "MessageBus", to: str, path: str, interface: str, member: str, *given: str | int) -> Any:
-    """What is answered; None for an error."""
-    from dbus_fast import Message, MessageType
-
-    signature = "".join("s" if isinstance(value, str) else "u" for value in given)
-    try:
-        call = bus.call(Message(to, path, interface, member, signature=signature, body=list(given)))
-        answer = await asyncio.wait_for(call, ANSWER_S)
-    except TimeoutError:
-        return None
-    if answer is None or answer.message_type is MessageType.ERROR:
-        return None
-    return answer.body[0] if answer.body else True
+def _report(properties: dict[str, Any], set_presence: SetPresence) -> None:
+    for name, reason in AWAY_PROPERTIES.items():
+        if name in properties:
+            set_presence(reason, bool(properties[name].value))

@@ -1,24 +1,21 @@
-"""What has the focus, told as often as it changes, becomes the events of one person at one screen."""
+"""Turn raw focus changes, however frequent, into the events of one person at one screen."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from collector.focus.usage import Usage
+from collector.focus.usage import MIN_USAGE_S, Usage
 from memo.core.events import Action, Event, Operation
 from memo.core.grammar import clean
 
-SETTLE_S = 0.010
-"""A window that has the focus for less was passed on the way to another one."""
-STANDS_S = 1.0
-"""A new title, or no window at all, counts once it has stood so long; what spins in a title never does."""
-APART_S, ALIKE_APART_S = 5.0, 60.0
-"""From an event of a window to its next title; the second one where the letters are the same, as in a clock, a count
-or progress: a person changes pages, a program counts."""
+SETTLE_S = 0.010  # a window focused for less was only passed on the way to another one
+STABLE_S = 1.0  # a new title, or no focus at all, counts after that long; a spinner in a title never does
+TITLE_GAP_S = 5.0  # from an event of a window to its next title
+SIMILAR_TITLE_GAP_S = 60.0  # the same where only digits and signs differ, as in a clock, count or progress
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A window as it is seen; `key` tells it from the others of its screen."""
+    """A window as a source sees it; `key` identifies it on its screen."""
 
     key: str
     title: str
@@ -27,85 +24,90 @@ class Window:
 
     @property
     def action(self) -> Action:
-        """The focus on it. A window without a title is called as its app; the target is empty where it has neither."""
+        """The focus on this window; a window without a title is named by its app, and may have an empty target."""
         return Action(Operation.WINDOW_FOCUS, clean(self.title).strip() or self.app, self.app)
 
 
 class FocusTracker:
-    """Takes what has the focus, gives events. Times named `now` are of the monotonic clock, in seconds."""
+    """Takes focus changes and returns events. Times named `now` are seconds on the monotonic clock."""
 
-    def __init__(self) -> None:
-        self._usage = Usage()
-        self._used = False
+    def __init__(
+        self, settle_s: float = SETTLE_S, title_gap_s: float = TITLE_GAP_S, min_usage_s: float = MIN_USAGE_S
+    ) -> None:
+        self._settle_s, self._title_gap_s = settle_s, title_gap_s
+        self._usage = Usage(min_usage_s)
+        self._in_use = False
         self._away = set[str]()
-        self._seen: Window | None = None
-        self._focused = self._changed = 0.0
-        self._told: Window | None = None
-        self._told_at = 0.0
+        self._current: Window | None = None
+        self._focused_at = self._changed_at = 0.0
+        self._reported: Window | None = None
+        self._reported_at = 0.0
         self._events = list[Event]()
 
-    def see(self, window: Window | None, now: float) -> None:
-        """This window has the focus now, or none has."""
+    def set_window(self, window: Window | None, now: float) -> None:
+        """Record the window that has the focus now, or that none has."""
         if window is not None and not window.action.target:
             window = None
-        if window != self._seen:
-            if window is None or self._seen is None or window.key != self._seen.key:
-                self._focused = now
-            self._seen, self._changed = window, now
+        if window != self._current:
+            if window is None or self._current is None or window.key != self._current.key:
+                self._focused_at = now
+            self._current, self._changed_at = window, now
 
-    def away(self, reason: str, at: datetime) -> None:
-        """Nobody has been there since `at`, until `back` is called with the same reason."""
+    def set_away(self, reason: str, at: datetime) -> None:
+        """Record that the person has been away since `at`, until `set_back` is called with the same reason."""
         self._away.add(reason)
-        self._leave(at)
+        self._end_usage(at)
 
-    def back(self, reason: str) -> None:
-        """This reason is over."""
+    def set_back(self, reason: str) -> None:
+        """Record that a reason to be away no longer applies."""
         self._away.discard(reason)
 
-    def clock_set(self, by: timedelta) -> None:
-        """The clock that gives events their times was set."""
-        self._usage.clock_set(by)
+    def shift_clock(self, by: timedelta) -> None:
+        """Record that the wall clock, which gives events their times, was set."""
+        self._usage.shift_clock(by)
 
-    def wait(self, now: float) -> float | None:
-        """Seconds until `take` has something to give; None where it has nothing before the next change."""
+    def due_in(self, now: float) -> float | None:
+        """Return the seconds until `take_events` has events; None if it has none before the next change."""
         due = now if self._events else self._due()
         return None if due is None else max(0.0, due - now)
 
-    def take(self, now: float, at: datetime) -> list[Event]:
-        """The events that are certain now."""
+    def take_events(self, now: float, at: datetime) -> list[Event]:
+        """Return the events that are certain by now, and forget them."""
         due = self._due()
         if due is not None and due <= now:
-            self._settle(now, at)
-        found, self._events = self._events, []
-        return found
+            self._report(now, at)
+        events, self._events = self._events, []
+        return events
 
     def _due(self) -> float | None:
-        if self._seen is None:
-            return self._focused + STANDS_S if self._used else None
-        if self._told is None or self._seen.key != self._told.key or not (self._used or self._away):
-            return self._focused + SETTLE_S
-        seen, told = self._seen.action.identity, self._told.action.identity
-        if seen == told:
+        if self._current is None:
+            return self._focused_at + STABLE_S if self._in_use else None
+        reported = self._reported
+        if reported is None or self._current.key != reported.key or not (self._in_use or self._away):
+            return self._focused_at + self._settle_s
+        title, reported_title = self._current.action.identity, reported.action.identity
+        if title == reported_title:
             return None
-        apart = ALIKE_APART_S if _letters(seen.target) == _letters(told.target) else APART_S
-        return max(self._changed + STANDS_S, self._told_at + apart)
+        is_similar = _letters(title.target) == _letters(reported_title.target)
+        gap_s = SIMILAR_TITLE_GAP_S if is_similar else self._title_gap_s
+        return max(self._changed_at + STABLE_S, self._reported_at + gap_s)
 
-    def _settle(self, now: float, at: datetime) -> None:
-        if self._seen is None:
-            self._leave(at - timedelta(seconds=now - self._focused))
+    def _report(self, now: float, at: datetime) -> None:
+        if self._current is None:
+            self._end_usage(at - timedelta(seconds=now - self._focused_at))
             return
         if not self._away:
-            self._used = True
-            self._add(self._usage.focused(self._seen.app, at))
-        action = self._seen.action
-        if self._told is None or (self._seen.key, action.identity) != (self._told.key, self._told.action.identity):
-            self._told, self._told_at = self._seen, now
-            executable = clean(self._seen.executable)
+            self._in_use = True
+            self._add(self._usage.start(self._current.app, at))
+        action, reported = self._current.action, self._reported
+        if reported is None or (self._current.key, action.identity) != (reported.key, reported.action.identity):
+            self._reported, self._reported_at = self._current, now
+            executable = clean(self._current.executable)
             self._add(Event(at, action.operation, action.target, action.place, executable=executable))
 
-    def _leave(self, at: datetime) -> None:
-        self._used = False
-        self._add(self._usage.left(at))
+    def _end_usage(self, at: datetime) -> None:
+        self._in_use = False
+        self._add(self._usage.stop(at))
 
     def _add(self, event: Event | None) -> None:
         if event is not None:

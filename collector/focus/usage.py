@@ -1,36 +1,35 @@
-"""How long an app was used: from the time it got the focus until it lost it, or nobody was there any more."""
+"""App usage: from when an app gets the focus until it loses it or the person leaves."""
 
 from datetime import datetime, timedelta
 
 from memo.core.events import Event, Operation
 
-SHORTEST_S = 1.0
-"""What is shorter was passed over on the way to another window."""
+MIN_USAGE_S = 1.0  # a shorter usage was only a step on the way to another window
 
 
 class Usage:
-    """Of one person at one screen. Each call gives the usage that ends with it, if any."""
+    """The app in use by one person at one screen. Each call returns the usage event that it ends, if any."""
 
-    def __init__(self) -> None:
-        self._app, self._since = "", datetime.min
+    def __init__(self, min_s: float = MIN_USAGE_S) -> None:
+        self._app, self._since, self._min_s = "", datetime.min, min_s
 
-    def focused(self, app: str, at: datetime) -> Event | None:
-        """An app has got the focus, or its user is back at it."""
+    def start(self, app: str, at: datetime) -> Event | None:
+        """Start the usage of an app, unless it is in use already."""
         if app == self._app:
             return None
-        ended = self.left(at)
+        ended = self.stop(at)
         self._app, self._since = app, at
         return ended
 
-    def left(self, at: datetime) -> Event | None:
-        """From then on nobody used anything: away, asleep, or no window has the focus."""
+    def stop(self, at: datetime) -> Event | None:
+        """End the usage: the person is away, the machine is asleep, or no window has the focus."""
         app, self._app = self._app, ""
         seconds = (at - self._since).total_seconds() if app else 0.0
-        if seconds < SHORTEST_S:
+        if seconds < self._min_s:
             return None
         return Event(at, Operation.APP_USAGE, app, detail=f"{seconds:.0f}")
 
-    def clock_set(self, by: timedelta) -> None:
-        """The clock was set; no more time has gone by than before."""
+    def shift_clock(self, by: timedelta) -> None:
+        """Record that the wall clock was set, so that the duration does not change."""
         if self._app:
             self._since += by

@@ -1,4 +1,4 @@
-"""A window as a desktop tells of it, made one that all sources call alike."""
+"""Windows as desktops describe them, named alike by all sources."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,8 @@ from memo.core.grammar import clean
 from memo.desktop.apps import Apps
 
 
-def window_of(apps: Apps, key: str, names: Sequence[str], title: str, pid: int = 0) -> Window:
-    """`names` are the app id or the parts of the class; a `pid` of 0 is one that the desktop does not tell."""
+def make_window(apps: Apps, key: str, names: Sequence[str], title: str, pid: int = 0) -> Window:
+    """Return a window; `names` are its app id or the parts of its class, and `pid` is 0 if unknown."""
     process = proc.read(pid) if pid > 0 else None
     executable = clean(process.executable.removesuffix(" (deleted)")) if process else ""
     return Window(key, title, apps.of_window(names, executable), executable)

@@ -1,1 +1,1 @@
-"""App launches: which files a launch reads and how long it takes."""
+"""App launches: the files that a launch reads, and how long it takes."""

@@ -1,7 +1,7 @@
-"""Files that a program read and closed again, found without root by the time of their last access.
+"""Files that a program has read and closed again, found without root by their access times.
 
-Linux moves that time on at a file's first reading in a day (the mount option relatime, which is the default): what a
-launch read shows by it, unless it was read within a day before. Mounts with noatime show nothing.
+With the default mount option relatime, Linux updates a file's access time at its first read in a day, so a file shows
+unless it was read within the day before the launch. Mounts with noatime show nothing.
 """
 
 import os
@@ -11,30 +11,30 @@ from contextlib import suppress
 from pathlib import Path
 
 SYSTEM = ("/usr/share", "/usr/lib", "/usr/lib64", "/usr/libexec", "/usr/local", "/opt", "/etc", "/var/cache/fontconfig")
-OWN = (".config", ".cache/fontconfig", ".local/share")
-"""Below the home folder."""
+OWN = (".config", ".cache/fontconfig", ".local/share")  # below the home folder
 SKIPPED = frozenset({"doc", "man", "help", "info", "licenses", "node_modules", "Trash", "__pycache__"})
-MOST, LONGEST_S = 400_000, 60.0
-"""Entries, and seconds, of one look."""
+MAX_ENTRIES = 400_000  # examined in one search
+MAX_SEARCH_S = 60.0
 
 
 def roots(home: Path, executable: str) -> list[str]:
-    """Where programs keep what they read at their start, and the executable's own folder.
+    """Return the folders with files that programs read when they start, and the executable's own folder.
 
-    That is left out where it can be one of a person's: the home folder, or one of those in it, such as Downloads.
+    The latter is left out if it may be a person's: the home folder, or a folder in it such as Downloads.
     """
     own = [str(home / name) for name in OWN]
-    beside = os.path.dirname(executable)
-    is_program_folder = str(home) not in (beside, os.path.dirname(beside)) and not _is_below(beside, ("/bin", "/usr"))
-    return [*SYSTEM, *own, *([beside] if is_program_folder else [])]
+    folder = os.path.dirname(executable)
+    is_personal = str(home) in (folder, os.path.dirname(folder))
+    is_extra = not is_personal and not _is_below(folder, ("/bin", "/usr"))
+    return [*SYSTEM, *own, *([folder] if is_extra else [])]
 
 
 def accessed(folders: Iterable[str], since: float, until: float) -> set[str]:
-    """The regular files below that were last read in a span of time; links are not followed."""
-    deadline = time.monotonic() + LONGEST_S
+    """Return the regular files below these folders last read in a span of time; symbolic links are not followed."""
+    deadline = time.monotonic() + MAX_SEARCH_S
     found = set()
     for number, entry in enumerate(_walk(list(folders))):
-        if number >= MOST or time.monotonic() > deadline:
+        if number >= MAX_ENTRIES or time.monotonic() > deadline:
             break
         with suppress(OSError):
             if entry.is_file(follow_symlinks=False) and since <= entry.stat(follow_symlinks=False).st_atime <= until:
@@ -58,6 +58,6 @@ def _is_below(path: str, folders: Sequence[str]) -> bool:
 
 
 def is_installed(path: str, home: Path, executable: str) -> bool:
-    """Whether a file is a program's, not a person's: the system's, in a hidden folder, or beside the executable."""
-    hidden = os.path.relpath(path, home).startswith(".") and _is_below(path, [str(home)])
-    return hidden or _is_below(path, ["/usr", "/lib", "/var/lib/flatpak", "/snap", *roots(home, executable)])
+    """Return whether a file belongs to a program: to the system, in a hidden folder, or next to the executable."""
+    is_hidden = os.path.relpath(path, home).startswith(".") and _is_below(path, [str(home)])
+    return is_hidden or _is_below(path, ["/usr", "/lib", "/var/lib/flatpak", "/snap", *roots(home, executable)])

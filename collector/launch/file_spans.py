@@ -1,15 +1,15 @@
-"""Which parts of a file a launch read: all of a small one, of a large one what was touched."""
+"""The parts of a file that a launch needs: all of a small file, the touched spans of a large one."""
 
 import os
 
 from memo.desktop.launch_sets import UNIT, Span
 
-WHOLE, LARGEST = 4 << 20, 20 << 20
-"""Of a mapped file above the first only what was touched counts; one that was read is kept up to the second."""
+WHOLE = 4 << 20  # bytes up to which a mapped file is needed whole
+LARGEST = 20 << 20  # bytes up to which a file that was read, not mapped, is included
 
 
 def wanted_spans(path: str, touched: set[int], before: tuple[Span, ...]) -> tuple[Span, ...] | None:
-    """Of a large file what was touched now or before, of another one all, an empty tuple; None for no file to keep."""
+    """Return a large file's spans touched now or before; an empty tuple for all of the file, None to leave it out."""
     try:
         size = os.lstat(path).st_size if os.path.isfile(path) and not os.path.islink(path) else 0
     except OSError:
@@ -23,7 +23,7 @@ def wanted_spans(path: str, touched: set[int], before: tuple[Span, ...]) -> tupl
 
 
 def bytes_of(path: str, spans: tuple[Span, ...]) -> int:
-    """How much of a file that is; 0 where it is gone."""
+    """Return the size of a file's spans in bytes; 0 if it is gone."""
     try:
         size = os.stat(path).st_size
     except OSError:
@@ -32,10 +32,10 @@ def bytes_of(path: str, spans: tuple[Span, ...]) -> int:
 
 
 def _joined(units: set[int]) -> tuple[Span, ...]:
-    found: list[Span] = []
+    spans: list[Span] = []
     for unit in sorted(units):
-        if found and sum(found[-1]) == unit:
-            found[-1] = (found[-1][0], found[-1][1] + 1)
+        if spans and sum(spans[-1]) == unit:
+            spans[-1] = (spans[-1][0], spans[-1][1] + 1)
         else:
-            found.append((unit, 1))
-    return tuple(found)
+            spans.append((unit, 1))
+    return tuple(spans)

@@ -1,6 +1,6 @@
-"""Inspect a launch that has just ended: JSON on standard input, its cost on standard output.
+"""Inspect a launch that is complete: JSON on standard input, its cost on standard output.
 
-A process of its own, of the lowest class, for it looks through many folders.
+It is a process of its own, of the lowest priority, because it searches many folders.
 """
 
 import json
@@ -16,7 +16,7 @@ import psutil
 
 from collector.launch import access_times, process_tree
 from collector.launch.file_spans import bytes_of, wanted_spans
-from collector.privacy.rules import Rules, redact, rules
+from collector.privacy.rules import Rules, apply_rules, make_rules
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -24,22 +24,20 @@ from memo.desktop import launch_sets
 from memo.desktop.launch_sets import LaunchSet, version_of
 from memo.stack.process_specs import end_with_parent
 
-DAYS = 3
-"""On so many days launches of a version are looked at: what was read shortly before is seen on another day."""
-BEFORE_S = 0.05
+DAYS = 3  # on which launches of a version are inspected; a file read shortly before one of them shows on another
+BEFORE_S = 0.05  # margin before the start
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What is to be looked at; times are seconds since the epoch, `began` is on the clock of `Process.began`."""
+    """The launch to inspect; times are seconds since the epoch, but `began` is on the clock of `Process.began`."""
 
     app: str
     executable: str
     began: float
     at: float
     until: float
-    alone: bool = True
-    """No other app started meanwhile: what was read is this one's."""
+    alone: bool = True  # no other app started meanwhile, so all files read are this one's
 
 
 def look(
@@ -55,7 +53,7 @@ def look(
         known = LaunchSet(launch.app, launch.executable, version, datetime.now().astimezone())
     today = datetime.fromtimestamp(launch.at, settings.zone).date().isoformat()
     if len(known.days) < DAYS and today not in known.days:
-        kept = rules(settings.privacy, home)
+        kept = make_rules(settings.privacy, home)
         known = learned(known, today, pids, launch, lambda path: _may_keep(path, launch.executable, home, kept))
     return {"major_faults": faults, "read_bytes": read, "known_bytes": known.bytes}, known
 
@@ -63,7 +61,7 @@ def look(
 def learned(
     known: LaunchSet, today: str, pids: Sequence[int], launch: Launch, is_kept: Callable[[str], bool]
 ) -> LaunchSet:
-    """What is known with what this launch read: the executable first, then what is mapped, each the smaller before."""
+    """Return `known` with what this launch read: the executable first, then mapped files, smaller files first."""
     touched, opened = process_tree.mapped(pids), process_tree.opened(pids)
     be_idle()
     folders = access_times.roots(Path.home(), launch.executable) if launch.alone else []
@@ -86,13 +84,13 @@ def learned(
 
 
 def be_idle() -> None:
-    """Let this process wait for all others."""
+    """Give this process the lowest CPU and disk priority."""
     os.setpriority(os.PRIO_PROCESS, 0, 19)
     psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
 
 
 def _may_keep(path: str, executable: str, home: Home, kept: Rules) -> bool:
-    """Whether a file is a program's; one below the home folder must also be one that every privacy rule would keep."""
+    """Return whether a file is a program's; below the home folder, every privacy rule must also keep it."""
     person = Path.home()
     if Path(path).is_relative_to(home.root) or not access_times.is_installed(path, person, executable):
         return False
@@ -100,12 +98,12 @@ def _may_keep(path: str, executable: str, home: Home, kept: Rules) -> bool:
         return True
     folder, name = os.path.split(path)
     event = Event(datetime.now().astimezone(), Operation.FILE_ACCESS, name, detail=folder)
-    left, _ = redact([event], kept)
+    left, _ = apply_rules([event], kept)
     return left == [event]
 
 
 def main() -> None:
-    """Answer the one line of standard input."""
+    """Inspect the launch on standard input and print the result."""
     end_with_parent()
     given: Mapping[str, Any] = json.loads(sys.stdin.readline())
     known = given["known"] and launch_sets.from_dict(given["known"])

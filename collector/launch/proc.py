@@ -1,4 +1,4 @@
-"""What /proc tells of processes. A process may end at any time: then there is nothing to tell."""
+"""Processes by /proc; one that has ended meanwhile is treated as absent."""
 
 import os
 import time
@@ -10,7 +10,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process of this user; times are seconds since the machine's start, of which sleep is a part."""
+    """A process of this user; `began` is in seconds since boot, suspends included."""
 
     pid: int
     began: float
@@ -19,34 +19,34 @@ class Process:
 
 
 def now() -> float:
-    """The time on the clock of `Process.began`."""
+    """Return the time on the clock of `Process.began`."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def pids() -> set[int]:
-    """All that run, of all users."""
+    """Return the ids of all users' processes."""
     return {int(name) for name in os.listdir("/proc") if name.isdecimal()}
 
 
 def age(pid: int) -> float:
-    """Seconds since a process of any user began; 0 for one that is gone."""
+    """Return the seconds since a process of any user began; 0 if it is gone."""
     with suppress(OSError):
         return now() - _began(pid)
     return 0.0
 
 
 def read(pid: int) -> Process | None:
-    """None for one of another user, of the kernel, or that is gone."""
+    """Return a process; None if it is another user's or the kernel's, or gone."""
     with suppress(OSError):
         if os.stat(f"/proc/{pid}").st_uid == os.getuid():
-            executable = os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)")  # it was upgraded since
+            executable = os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)")  # replaced by an upgrade
             arguments = os.fsdecode(_bytes(pid, "cmdline")).rstrip("\0").split("\0")
             return Process(pid, _began(pid), executable, tuple(arguments))
     return None
 
 
 def descends(pid: int, ancestor: int) -> bool:
-    """Whether a process is the ancestor, or was started by one that is or was."""
+    """Return whether a process is the ancestor or a descendant of it."""
     with suppress(OSError):
         while pid > 1:
             if pid == ancestor:
@@ -60,7 +60,7 @@ def _began(pid: int) -> float:
 
 
 def stat(pid: int) -> list[bytes]:
-    """Fields of /proc/PID/stat from the third on: the name before them may hold anything. Source: proc(5)."""
+    """Return the fields of /proc/PID/stat after the name, which may contain anything. Source: proc(5)."""
     return _bytes(pid, "stat").rpartition(b")")[2].split()
 
 

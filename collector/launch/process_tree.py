@@ -1,4 +1,4 @@
-"""What a tree of processes has read so far, as /proc tells it of one's own processes."""
+"""Files and bytes that a tree of processes has read so far, by /proc."""
 
 import os
 import struct
@@ -10,26 +10,24 @@ from collector.launch import proc
 from memo.desktop.launch_sets import UNIT
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
-THERE = 1 << 63 | 1 << 62
-"""Bits of an entry in pagemap: in memory, or swapped out; of this file, or a copy since the program wrote there.
-Source: Linux' Documentation/admin-guide/mm/pagemap.rst."""
-LATE_S = 0.1
-"""Two clocks agree as far as that."""
+# Bits of a pagemap entry: present in memory, or swapped out. Source: Linux' Documentation/admin-guide/mm/pagemap.rst.
+PRESENT = 1 << 63 | 1 << 62
+CLOCK_TOLERANCE_S = 0.1
 
 Touched = dict[str, set[int]]
-"""Path -> the units of it that are mapped and were touched."""
+"""Path -> its mapped units that were touched."""
 
 
 def tree(executable: str, began: float) -> list[int]:
-    """The processes that run this executable since that time, and all that they have started."""
+    """Return the processes that run this executable since `began`, and all their descendants."""
     pids = proc.pids()
     found = [process for process in map(proc.read, pids) if process]
-    roots = [one.pid for one in found if one.executable == executable and abs(one.began - began) < LATE_S]
-    return [one.pid for one in found if any(proc.descends(one.pid, root) for root in roots)]
+    roots = [p.pid for p in found if p.executable == executable and abs(p.began - began) < CLOCK_TOLERANCE_S]
+    return [p.pid for p in found if any(proc.descends(p.pid, root) for root in roots)]
 
 
 def counters(pids: Iterable[int]) -> tuple[int, int]:
-    """Major faults, and bytes read from disks; those of processes that ended are with the ones that waited for them."""
+    """Return major faults and bytes read from disks; a parent's counters include those of its ended children."""
     faults = read = 0
     for pid in pids:
         with suppress(OSError, ValueError, IndexError):
@@ -42,7 +40,7 @@ def counters(pids: Iterable[int]) -> tuple[int, int]:
 
 
 def mapped(pids: Iterable[int]) -> Touched:
-    """The files that are mapped."""
+    """Return the mapped files, with the units of each that were touched."""
     found: Touched = defaultdict(set)
     for pid in pids:
         with suppress(OSError), open(f"/proc/{pid}/pagemap", "rb", buffering=0) as pages:
@@ -54,7 +52,7 @@ def mapped(pids: Iterable[int]) -> Touched:
 
 
 def opened(pids: Iterable[int]) -> set[str]:
-    """The files that are open."""
+    """Return the open files."""
     found = set()
     for pid in pids:
         with suppress(OSError):
@@ -65,16 +63,16 @@ def opened(pids: Iterable[int]) -> set[str]:
 
 
 def _mappings(pid: int) -> Iterator[tuple[str, int, int, int]]:
-    """Path, first and last address, offset in the file. Source: proc(5)."""
+    """Yield path, start and end address, and offset in the file of each mapping. Source: proc(5)."""
     with open(f"/proc/{pid}/maps", "rb") as file:
         for line in file:
             addresses, _, offset, _, _, *path = line.rstrip(b"\n").split(None, 5)
             if path and path[0].startswith(b"/"):
-                start, end = (int(one, 16) for one in addresses.split(b"-"))
+                start, end = (int(address, 16) for address in addresses.split(b"-"))
                 yield os.fsdecode(path[0]), start, end, int(offset, 16)
 
 
 def _units(entries: bytes, offset: int) -> Iterator[int]:
     for number, (entry,) in enumerate(struct.iter_unpack("=Q", entries[: len(entries) // 8 * 8])):
-        if entry & THERE:
+        if entry & PRESENT:
             yield (offset + number * PAGE) // UNIT

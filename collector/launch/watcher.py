@@ -1,4 +1,4 @@
-"""Each launch of an app is looked at once it is over: how long it took, what it read. The events tell of it."""
+"""Inspects each launch of an app once it is complete: how long it took, and what it read."""
 
 import json
 import os
@@ -27,51 +27,48 @@ from memo.desktop.launch_sets import LaunchSet, as_dict, from_dict
 from memo.protocols import Stop
 from memo.stack.spawn import child_environment, python_command
 
-SETTLED_S, UNSEEN_S = 1.5, 8.0
-"""A launch is over so long after its window had the focus; so long after its start, where no window is told of."""
-LONGEST_S = 120.0
-"""Of a look."""
-APPS, TIMES = 100, 8
-"""Of so many apps the last times of focus are remembered: the focus can be told of before the start."""
-BESIDE_S = 5.0
-"""An app that started so shortly before may be reading still."""
-TELLS = "processes"
-"""The source whose starts are those of real processes."""
+SETTLED_S = 1.5  # a launch is complete this long after its window got the focus
+UNSEEN_S = 8.0  # or this long after its start, if no window is reported
+LONGEST_S = 120.0  # limit of an inspection
+MAX_APPS = 100  # apps whose starts and times of focus are remembered
+MAX_TIMES = 8  # times of focus per app; a focus may be reported before the start
+OVERLAP_S = 5.0  # an app that started this long before may still be reading
+PROCESSES = "processes"  # the source that reports starts of real processes
 
 log = get_logger(__name__)
 
 
 class Launches:
-    """Told of events in any thread, by `saw`; looks in the thread that runs it, at one launch after the other."""
+    """Takes events from any thread, by `saw`, and inspects launches one by one in the thread that calls `run`."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store, self._settings = store, settings
         self._told: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._woken = os.eventfd(0, os.EFD_NONBLOCK)
         self._begun: dict[str, Event] = {}
-        self._starts: BoundedDict[str, datetime] = BoundedDict(APPS)
-        self._focused: BoundedDict[str, deque[datetime]] = BoundedDict(APPS)
+        self._starts: BoundedDict[str, datetime] = BoundedDict(MAX_APPS)
+        self._focused: BoundedDict[str, deque[datetime]] = BoundedDict(MAX_APPS)
 
     def saw(self, found: Iterable[Event]) -> None:
-        """These were stored just now."""
+        """Enqueue events that have just been stored."""
         for event in found:
             if event.scope == self._settings.scope and self._app(event):
                 self._told.put(event)
                 os.eventfd_write(self._woken, 1)
 
     def run(self, stop: Stop) -> None:
-        """Look at launches until `stop` is set."""
+        """Inspect launches until `stop` is set."""
         while not stop.is_set():
             select.select([stop.fileno(), self._woken], [], [], self._wait())
             self._take()
             for app in [app for app, event in self._begun.items() if self._over(event) <= time.time()]:
                 try:
                     self.look(self._begun.pop(app), stop)
-                except Exception as error:  # the next launch is another one; its words could tell of this one
-                    log.warning("a launch was not looked at", reason=type(error).__name__)
+                except Exception as error:  # its message might name a file
+                    log.warning("launch_not_inspected", reason=type(error).__name__)
 
     def look(self, started: Event, stop: Stop) -> None:
-        """Look at the launch that an event tells of, and keep what was seen."""
+        """Inspect the launch that an event reports, and store the result."""
         at = started.at.timestamp()
         began = at - (time.time() - proc.now())
         launch = Launch(started.target, started.executable, began, at, time.time(), self._was_alone(started))
@@ -97,32 +94,31 @@ class Launches:
                 launch_sets.record_launch_set(session, started.scope, from_dict(found["launch_set"]), known)
 
     def _was_alone(self, started: Event) -> bool:
-        """Whether no other app started since shortly before."""
-        since = started.at - timedelta(seconds=BESIDE_S)
+        """Return whether no other app started from shortly before on."""
+        since = started.at - timedelta(seconds=OVERLAP_S)
         return all(app == started.target or at < since for app, at in self._starts.items())
 
     def _app(self, event: Event) -> str:
-        """The app that an event starts, or shows; else empty."""
-        if event.operation is Operation.PROCESS_START and event.source == TELLS and event.executable:
+        """Return the app that an event starts or shows; empty for any other event."""
+        if event.operation is Operation.PROCESS_START and event.source == PROCESSES and event.executable:
             return event.target
         return event.app if event.operation is Operation.WINDOW_FOCUS else ""
 
     def _take(self) -> None:
-        if self._told.empty():
-            return
-        os.eventfd_read(self._woken)
+        with suppress(BlockingIOError):  # a source enqueues an event before it wakes this thread
+            os.eventfd_read(self._woken)
         while not self._told.empty():
             event = self._told.get()
             if event.operation is Operation.PROCESS_START:
                 self._begun[event.target] = event
                 self._starts[event.target] = event.at
             else:
-                times = self._focused.get(event.app) or deque[datetime](maxlen=TIMES)
+                times = self._focused.get(event.app) or deque[datetime](maxlen=MAX_TIMES)
                 times.append(event.at)
                 self._focused[event.app] = times
 
     def _wait(self) -> float | None:
-        """Seconds until the next launch is over; None where none is under way."""
+        """Return the seconds until the next launch is complete; None if there is none."""
         return min((max(0.0, self._over(event) - time.time()) for event in self._begun.values()), default=None)
 
     def _over(self, started: Event) -> float:
@@ -130,7 +126,7 @@ class Launches:
         return shown.timestamp() + SETTLED_S if shown else started.at.timestamp() + UNSEEN_S
 
     def _shown(self, started: Event) -> datetime | None:
-        """When its first window had the focus."""
+        """Return when the app's first window got the focus, or None."""
         return next((at for at in self._focused.get(started.target, ()) if at >= started.at), None)
 
 

@@ -1,4 +1,4 @@
-"""What is kept out whole: tests of an event by its app, site, folder or title."""
+"""Matchers for events that must not be stored: by app, site, folder or title."""
 
 import os
 import posixpath
@@ -6,131 +6,139 @@ import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from collector.privacy.normalize import CACHED, and_above, app, app_names, fold, host, hosts, local, path, pieces, plain
+from collector.privacy.normalize import (
+    CACHE_SIZE,
+    app_name,
+    app_names,
+    find_hosts,
+    fold,
+    normalize_path,
+    title_parts,
+    to_host,
+    to_local_path,
+    to_plain,
+    with_parents,
+)
 from memo.core.events import Event, Operation
 
-Test = Callable[[Event], bool]
-"""Whether an event is one that is kept out."""
+Matcher = Callable[[Event], bool]
+"""Returns whether an event is excluded."""
 
-PROGRAMS = frozenset({Operation.PROCESS_START, Operation.PROCESS_END, Operation.APP_USAGE})
-"""Operations whose target is an app."""
-COUNTRY = frozenset({"ac", "co", "com", "edu", "gov", "net", "org"})
-"""What may stand between a site's own name and its country."""
-PATIENCE_S = 0.1
-"""A pattern that searches a title longer than this has found something: better too little is kept than too much."""
+PROGRAMS = frozenset({Operation.PROCESS_START, Operation.PROCESS_END, Operation.APP_USAGE})  # their target is an app
+SECOND_LEVEL = frozenset({"ac", "co", "com", "edu", "gov", "net", "org"})  # labels between a site's name and a country
+SEARCH_TIMEOUT_S = 0.1  # a title pattern that takes longer counts as matching: the event is dropped, not leaked
 
 
-def apps(named: Sequence[str]) -> Test:
-    """All that is done in these apps: their windows, visits, files, starts, ends and usage."""
-    excluded = frozenset(map(app, named))
+def match_apps(names: Sequence[str]) -> Matcher:
+    """Match everything done in these apps: windows, visits, files, starts, ends and usage."""
+    excluded = frozenset(map(app_name, names))
 
-    def test(event: Event) -> bool:
+    def matches(event: Event) -> bool:
         return any(not excluded.isdisjoint(app_names(name)) for name in _apps_of(event) if name)
 
-    return test
+    return matches
 
 
 def _apps_of(event: Event) -> tuple[str, ...]:
-    """All names that an event gives an app."""
-    named = event.target if event.operation in PROGRAMS else ""
+    """Return every name that an event gives an app."""
+    name = event.target if event.operation in PROGRAMS else ""
     if event.operation is Operation.WINDOW_FOCUS and not event.app:
-        named = "".join(pieces(event.target)[-1:])
-    return event.app, named, event.executable
+        name = "".join(title_parts(event.target)[-1:])
+    return event.app, name, event.executable
 
 
-def sites(named: Sequence[str]) -> Test:
-    """Visits of these sites and of those below them, and texts in which one of them is written out."""
-    excluded = frozenset(map(host, named))
+def match_sites(sites: Sequence[str]) -> Matcher:
+    """Match visits of these sites and their subdomains, and texts that contain such a host name."""
+    excluded = frozenset(map(to_host, sites))
 
-    @lru_cache(CACHED)
-    def shows(text: str) -> bool:
-        return any(name in excluded for found in hosts(text) for name in and_above(found))
+    def is_excluded(host: str) -> bool:
+        return not excluded.isdisjoint(with_parents(host))
 
-    def test(event: Event) -> bool:
-        visited = host(event.target) if event.operation is Operation.WEB_VISIT else ""
-        return any(name in excluded for name in and_above(visited)) or shows(event.target) or shows(event.detail)
-
-    return test
+    mentioned = _match_texts(lambda text: any(map(is_excluded, find_hosts(text))))
+    visited = Operation.WEB_VISIT
+    return lambda event: (event.operation is visited and is_excluded(to_host(event.target))) or mentioned(event)
 
 
-def windows_of_sites(named: Sequence[str]) -> Test:
-    """Windows whose title names one of these sites without its ending: 'Reddit - Mozilla Firefox'."""
-    names = frozenset(name for site in named if (name := _own_name(host(site))))
+def match_site_windows(sites: Sequence[str]) -> Matcher:
+    """Match windows whose title names one of these sites without its ending, as in 'Reddit - Mozilla Firefox'."""
+    names = frozenset(name for site in sites if (name := _site_name(to_host(site))))
 
-    def test(event: Event) -> bool:
+    def matches(event: Event) -> bool:
         if not names or event.operation is not Operation.WINDOW_FOCUS:
             return False
-        title = pieces(event.target)
-        page = title[:-1] or title  # the last is the app's name, and Google makes a browser
-        return any(not names.isdisjoint(re.findall(r"[\w-]+", piece)) for piece in page)
+        parts = title_parts(event.target)
+        page = parts[:-1] or parts  # without the app's name: excluding google.com must not match Google Chrome
+        return any(not names.isdisjoint(re.findall(r"[\w-]+", part)) for part in page)
 
-    return test
+    return matches
 
 
-def _own_name(site: str) -> str:
-    """What a site is called in titles: bbc of bbc.co.uk; nothing for a site below another, as mail.example.com."""
+def _site_name(site: str) -> str:
+    """Return what titles call a site, such as bbc for bbc.co.uk; empty for a subdomain such as mail.example.com."""
     labels = site.removeprefix("www.").split(".")
-    whole = len(labels) == 2 or len(labels) == 3 and labels[1] in COUNTRY
-    return labels[0] if whole and len(labels[0]) > 2 else ""
+    is_whole_site = len(labels) == 2 or len(labels) == 3 and labels[1] in SECOND_LEVEL
+    return labels[0] if is_whole_site and len(labels[0]) > 2 else ""
 
 
-def folders(named: Sequence[str]) -> Test:
-    """Files in these folders and below, programs in them, and texts in which the path of one is written out."""
-    given = {spelled for folder in named for spelled in _spelled(folder)}
-    below = tuple(folder.rstrip("/") + "/" for folder in given)
-    home = path("~") + "/"
-    written = given | {"~/" + folder.removeprefix(home) for folder in given if folder.startswith(home)}
+def match_folders(folders: Sequence[str]) -> Matcher:
+    """Match files and programs below these folders, and texts that contain such a path."""
+    excluded = {spelling for folder in folders for spelling in _spellings(folder)}
+    prefixes = tuple(folder.rstrip("/") + "/" for folder in excluded)
+    home = normalize_path("~") + "/"
+    written = excluded | {"~/" + folder.removeprefix(home) for folder in excluded if folder.startswith(home)}
     pattern = re.compile(rf"(?:{'|'.join(map(re.escape, sorted(written)))})(?![\w-])")
-    names = {posixpath.basename(folder) for folder in given} - {""}
+    names = {posixpath.basename(folder) for folder in excluded} - {""}
 
-    @lru_cache(CACHED)
-    def inside(name: str) -> bool:
-        return any((spelled + "/").startswith(below) for spelled in _spelled(name))
+    @lru_cache(CACHE_SIZE)
+    def is_inside(path: str) -> bool:
+        return any((spelling + "/").startswith(prefixes) for spelling in _spellings(path))
 
-    @lru_cache(CACHED)
-    def shows(text: str) -> bool:
-        return bool(pattern.search(fold(text).replace("\\", "/")))
+    mentioned = _match_texts(lambda text: bool(pattern.search(fold(text).replace("\\", "/"))))
 
-    def test(event: Event) -> bool:
-        if event.operation is Operation.FILE_ACCESS and inside(os.path.join(event.detail, event.target)):
+    def matches(event: Event) -> bool:
+        if event.operation is Operation.FILE_ACCESS and is_inside(os.path.join(event.detail, event.target)):
             return True
-        if event.operation is Operation.WINDOW_FOCUS and not names.isdisjoint(pieces(event.target)):
+        if event.operation is Operation.WINDOW_FOCUS and not names.isdisjoint(title_parts(event.target)):
             return True
-        return inside(event.executable) or shows(event.target) or shows(event.detail)
+        return is_inside(event.executable) or mentioned(event)
 
-    return test
-
-
-def _spelled(name: str) -> set[str]:
-    """A path as it is written and, where it is a whole one, as it is without links."""
-    whole = local(name)
-    return {path(name), path(os.path.realpath(whole))} if os.path.isabs(whole) else {path(name)}
+    return matches
 
 
-def titles(named: Sequence[str]) -> Test:
-    """Titles of windows and pages, names of sites, files and folders in which one of these patterns is found."""
-    import regex  # only where there is a pattern; unlike `re` it can be given a time
+def _spellings(path: str) -> set[str]:
+    """Return a path as written and, if absolute, with symbolic links resolved."""
+    local = to_local_path(path)
+    written = {normalize_path(path)}
+    return written | {normalize_path(os.path.realpath(local))} if os.path.isabs(local) else written
 
-    patterns = [regex.compile(pattern, regex.IGNORECASE) for pattern in named]
 
-    @lru_cache(CACHED)
-    def found_in(text: str) -> bool:
+def match_titles(patterns: Sequence[str]) -> Matcher:
+    """Match titles of windows and pages, and names of sites, files and folders, that contain one of these patterns."""
+    import regex  # slow to import; unlike `re`, its searches take a timeout
+
+    compiled = [regex.compile(pattern, regex.IGNORECASE) for pattern in patterns]
+
+    def contains(text: str) -> bool:
+        forms = {text, to_plain(text)}
         try:
-            return any(pattern.search(form, timeout=PATIENCE_S) for pattern in patterns for form in {text, plain(text)})
+            return any(pattern.search(form, timeout=SEARCH_TIMEOUT_S) for pattern in compiled for form in forms)
         except TimeoutError:
             return True
 
-    return lambda event: found_in(event.target) or found_in(event.detail)
+    return _match_texts(contains)
 
 
-def known_titles(named: Sequence[str]) -> Test:
-    """The same with patterns of our own: in lower case, and done in one pass."""
-    words = [one.removeprefix(r"\b") for one in named if one.startswith(r"\b")]  # looked for where a word begins only
-    others = [one for one in named if not one.startswith(r"\b")]
-    pattern = re.compile("|".join([rf"\b(?:{'|'.join(words)})", *others]))
+def match_builtin_titles(patterns: Sequence[str]) -> Matcher:
+    r"""Match titles by built-in patterns, which are in lower case and never backtrack.
 
-    @lru_cache(CACHED)
-    def found_in(text: str) -> bool:
-        return bool(pattern.search(fold(text)))
+    Patterns that begin with \b share one group, so that they are tried only where a word begins.
+    """
+    words = [pattern.removeprefix(r"\b") for pattern in patterns if pattern.startswith(r"\b")]
+    others = [pattern for pattern in patterns if not pattern.startswith(r"\b")]
+    combined = re.compile("|".join([rf"\b(?:{'|'.join(words)})", *others]))
+    return _match_texts(lambda text: bool(combined.search(fold(text))))
 
-    return lambda event: found_in(event.target) or found_in(event.detail)
+
+def _match_texts(contains: Callable[[str], bool]) -> Matcher:
+    cached = lru_cache(CACHE_SIZE)(contains)
+    return lambda event: cached(event.target) or cached(event.detail)

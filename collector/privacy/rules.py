@@ -1,4 +1,4 @@
-"""What must not be stored is changed or left out here, before the store sees it: an ordered list of small rules."""
+"""Privacy rules: an ordered list of small functions that change or drop events before the store sees them."""
 
 import tomllib
 from collections import Counter
@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from collector.privacy import exclude
-from collector.privacy.exclude import Test
-from collector.privacy.normalize import respell
-from collector.privacy.secrets import secrets
-from collector.privacy.titles import Hashed, chromium_windows, untitled
+from collector.privacy.exclude import Matcher
+from collector.privacy.normalize import map_texts
+from collector.privacy.secrets import redact_secrets
+from collector.privacy.titles import TitleHasher, drop_chromium_title, drop_title
 from memo.core import pauses
 from memo.core.events import Event, Operation
 from memo.core.grammar import clean
@@ -18,62 +18,71 @@ from memo.core.paths import Home
 from memo.core.settings import PrivacySettings
 
 Rule = Callable[[Event], Event | None]
-"""Gives the event as it may be stored, or None where it may not."""
+"""Returns the event as it may be stored, or None to drop it."""
 Rules = Sequence[tuple[str, Rule]]
-"""Name and rule, in the order in which they apply."""
+"""Names and rules, in the order in which they apply."""
 
-PAUSED, TITLES_KEPT = "paused", "titles_kept"
-NOW_PAUSED: tuple[str, Rule] = (PAUSED, lambda event: None)
-"""While a pause goes on nothing is taken in, of whatever time it is."""
+PAUSED = "paused"
+TITLES_KEPT = "titles_kept"
+DROP_ALL: tuple[str, Rule] = (PAUSED, lambda event: None)  # in force during a pause, whenever the event happened
 BUILTIN = Path(__file__).with_name("builtin.toml")
 
 
-def rules(settings: PrivacySettings, home: Home) -> Rules:
-    """The rules in force. Raises MemoError where one of them can't be kept: nothing may be stored then."""
-    excluded: list[tuple[str, Sequence[Test]]] = [
-        ("apps", [exclude.apps(settings.apps)] if settings.apps else []),
-        ("sites", [exclude.sites(settings.sites), exclude.windows_of_sites(settings.sites)] if settings.sites else []),
-        ("folders", [exclude.folders(settings.folders)] if settings.folders else []),
-        ("titles", [exclude.titles(settings.titles)] if settings.titles else []),
-        ("builtin", _builtin(BUILTIN) if settings.builtin else []),
+def make_rules(settings: PrivacySettings, home: Home) -> Rules:
+    """Return the rules that the settings ask for.
+
+    Raises MemoError if one of them cannot be applied; nothing may be stored then.
+    """
+    site_matchers = [exclude.match_sites(settings.sites), exclude.match_site_windows(settings.sites)]
+    excluded: list[tuple[str, Sequence[Matcher]]] = [
+        ("apps", [exclude.match_apps(settings.apps)] if settings.apps else []),
+        ("sites", site_matchers if settings.sites else []),
+        ("folders", [exclude.match_folders(settings.folders)] if settings.folders else []),
+        ("titles", [exclude.match_titles(settings.titles)] if settings.titles else []),
+        ("builtin", _read_matchers(BUILTIN) if settings.builtin else []),
     ]
     changing: list[tuple[str, Rule | None]] = [
-        ("chromium_titles", None if settings.chromium_titles else chromium_windows),
-        ("secrets", secrets),
-        (TITLES_KEPT, _titles_kept(settings, home)),
+        ("chromium_titles", None if settings.chromium_titles else drop_chromium_title),
+        ("secrets", redact_secrets),
+        (TITLES_KEPT, _title_rule(settings, home)),
     ]
-    return [(name, _without(tests)) for name, tests in excluded if tests] + [
+    return [(name, _drop_matching(matchers)) for name, matchers in excluded if matchers] + [
         (name, rule) for name, rule in changing if rule
     ]
 
 
-def awake(home: Home) -> tuple[str, Rule]:
-    """The rule that leaves out what was done in a pause, whenever a source tells of it."""
+def make_pause_rule(home: Home) -> tuple[str, Rule]:
+    """Return the rule that drops events from within a pause, however late a source reports them."""
     spans = pauses.read(home)
-    return PAUSED, lambda event: None if any(one.covers(event.at) for one in spans) else event
+    return PAUSED, lambda event: None if any(span.covers(event.at) for span in spans) else event
 
 
-def _without(tests: Sequence[Test]) -> Rule:
-    return lambda event: None if any(test(event) for test in tests) else event
+def _drop_matching(matchers: Sequence[Matcher]) -> Rule:
+    return lambda event: None if any(matches(event) for matches in matchers) else event
 
 
-def _builtin(file: Path) -> list[Test]:
+def _read_matchers(file: Path) -> list[Matcher]:
     tables: Mapping[str, Mapping[str, list[str]]] = tomllib.loads(file.read_text(encoding="utf-8"))
-    known = {"apps": exclude.apps, "sites": exclude.sites, "folders": exclude.folders, "titles": exclude.known_titles}
-    return [make([one for table in tables.values() for one in table.get(key, [])]) for key, make in known.items()]
+    makers = {
+        "apps": exclude.match_apps,
+        "sites": exclude.match_sites,
+        "folders": exclude.match_folders,
+        "titles": exclude.match_builtin_titles,
+    }
+    return [make([entry for table in tables.values() for entry in table.get(key, [])]) for key, make in makers.items()]
 
 
-def _titles_kept(settings: PrivacySettings, home: Home) -> Rule | None:
+def _title_rule(settings: PrivacySettings, home: Home) -> Rule | None:
     if settings.titles_kept == "hashed":
-        return Hashed(home.title_key)
-    return untitled if settings.titles_kept == "none" else None
+        return TitleHasher(home.title_key)
+    return drop_title if settings.titles_kept == "none" else None
 
 
-def redact(events: Iterable[Event], rules: Rules) -> tuple[list[Event], Counter[str]]:
-    """The events that may be stored, and how many each rule changed or left out."""
+def apply_rules(events: Iterable[Event], rules: Rules) -> tuple[list[Event], Counter[str]]:
+    """Return the events that may be stored, and how many events each rule changed or dropped."""
     kept, touched = [], Counter[str]()
     for event in events:
-        current: Event | None = _cleaned(event)
+        current: Event | None = _clean(event)
         for name, rule in rules:
             before = current
             current = rule(before) if before is not None else None
@@ -84,15 +93,14 @@ def redact(events: Iterable[Event], rules: Rules) -> tuple[list[Event], Counter[
     return kept, touched
 
 
-def _cleaned(event: Event) -> Event:
-    """No rule shall have to read a title of a megabyte. (All texts at once, for most are clean.)"""
+def _clean(event: Event) -> Event:
+    """Clean and cut the event's texts, so that no rule reads a title of a megabyte."""
     texts = event.target + event.app + event.detail + event.executable
-    return event if clean(texts) == texts else respell(event, clean)
+    return event if clean(texts) == texts else map_texts(event, clean)  # one check for all: most are clean
 
 
-def sayable(text: str, rules: Rules) -> str:
-    """What may be logged of an error, which can name a file or a title: it is treated as a title."""
-    kept, _ = redact(
-        [Event(datetime.now(UTC), Operation.WINDOW_FOCUS, text)], [one for one in rules if one[0] != TITLES_KEPT]
-    )
-    return kept[0].target if kept else "its words are kept out by a privacy rule"
+def redact_text(text: str, rules: Rules) -> str:
+    """Return a text, such as an error that names a file or a title, in a form that may be logged."""
+    event = Event(datetime.now(UTC), Operation.WINDOW_FOCUS, text)
+    kept, _ = apply_rules([event], [(name, rule) for name, rule in rules if name != TITLES_KEPT])
+    return kept[0].target if kept else "withheld by a privacy rule"

@@ -10,8 +10,7 @@ import pytest
 from browsers import Pages, chromium, firefox, pages
 from waiting import until
 
-from collector.sources.web import web
-from collector.sources.web.web import WebSource
+from collector.sources.web.web import WebSource, WebTimings
 from memo.core.events import Event
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -43,7 +42,6 @@ class Store:
 def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-    monkeypatch.setattr(web, "PAUSE_S", 1.0)
     return tmp_path
 
 
@@ -58,7 +56,7 @@ class Running:
 
     def __init__(self, home: Home) -> None:
         self.store, self._stop = Store(), Stop()
-        source = WebSource(Settings.load(), home)
+        source = WebSource(Settings.load(), home, WebTimings(between_copies=1.0))
         self._thread = threading.Thread(target=source.run, args=(self.store.emit, self.store.cursors.get, self._stop))
 
     @property

@@ -14,7 +14,7 @@ from activitywatch import Served, event, free_port, serving
 from collector.collector import keep_running
 from collector.intake import Intake
 from collector.source_status import SourceStates
-from collector.sources.activitywatch import activitywatch, aw_server, backfill
+from collector.sources.activitywatch import aw_server, backfill
 from collector.sources.activitywatch.activitywatch import ActivityWatchSource
 from db import migrate
 from db.engine import open_store
@@ -30,21 +30,21 @@ SECOND = timedelta(seconds=1)
 pytestmark = pytest.mark.timeout(600)  # the first time, the server is installed
 
 
-class Taking(Intake):
-    """An intake that says what it has taken."""
+class RecordingIntake(Intake):
+    """An intake that records what it has stored."""
 
     live: list[Event]
     past: list[Event]
 
-    def take(self, source: str, batch: Batch) -> int:
-        new = super().take(source, batch)
+    def store_batch(self, source: str, batch: Batch) -> int:
+        new = super().store_batch(source, batch)
         self.live += batch.events
         return new
 
-    def take_past(self, source: str, past: Past) -> tuple[int, int]:
-        told = list(past.events)
-        counts = super().take_past(source, replace(past, events=told))
-        self.past += told
+    def store_past(self, source: str, past: Past) -> tuple[int, int]:
+        events = list(past.events)
+        counts = super().store_past(source, replace(past, events=events))
+        self.past += events
         return counts
 
 
@@ -62,11 +62,11 @@ def server(tmp_path: Path, port: int) -> Iterator[Served]:
 
 
 @pytest.fixture
-def taking(home: Home) -> Iterator[Taking]:
+def intake(home: Home) -> Iterator[RecordingIntake]:
     settings = Settings.load()
     migrate.upgrade(settings, home)
     store = open_store(settings, home)
-    made = Taking(store, settings, home, lambda scope: None)
+    made = RecordingIntake(store, settings, home, lambda scope: None)
     made.live, made.past = [], []
     yield made
     store.close()
@@ -75,11 +75,12 @@ def taking(home: Home) -> Iterator[Taking]:
 class Following:
     """The source as the collector runs it."""
 
-    def __init__(self, home: Home, taking: Taking) -> None:
+    def __init__(self, home: Home, intake: RecordingIntake) -> None:
         self.states, self.stop = SourceStates(home), Stop()
-        source = ActivityWatchSource(Settings.load(), home)
+        source = ActivityWatchSource(Settings.load(), home, poll_s=0.1, buckets_every=3)
         self._watching = source.watching
-        self._thread = threading.Thread(target=keep_running, args=(source, taking, self.states, self.stop))
+        arguments = (source, intake, self.states, self.stop, (0.1, 0.2))
+        self._thread = threading.Thread(target=keep_running, args=arguments)
 
     def __enter__(self) -> "Following":
         self._thread.start()
@@ -93,16 +94,14 @@ class Following:
 
 
 @pytest.fixture(autouse=True)
-def quick(port: int, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(activitywatch, "POLL_S", 0.1)
-    monkeypatch.setattr(activitywatch, "BUCKETS_EVERY", 3)
+def server_setting(port: int, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMO_SOURCES__ACTIVITYWATCH_URL", f"http://127.0.0.1:{port}/")
 
 
-def until(what: Callable[[], object]) -> None:
+def until(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + DEADLINE_S
-    while not what():
-        assert time.monotonic() < deadline, "it did not come"
+    while not condition():
+        assert time.monotonic() < deadline, "not seen in time"
         time.sleep(0.02)
 
 
@@ -110,27 +109,27 @@ def words(events: list[Event]) -> list[str]:
     return [f"{one.operation} {one.target} {one.detail}".strip() for one in events]
 
 
-def until_told(taking: Taking, words_of_one: str) -> None:
-    until(lambda: words_of_one in words(taking.live + taking.past))
+def until_stored(intake: RecordingIntake, line: str) -> None:
+    until(lambda: line in words(intake.live + intake.past))
 
 
-def test_what_watchers_tell_is_an_event_once(server: Served, home: Home, taking: Taking) -> None:
+def test_each_observation_is_stored_once(server: Served, home: Home, intake: RecordingIntake) -> None:
     begin = datetime.now(UTC) + SECOND
     server.insert("w", begin - timedelta(days=1), 10, app="Old.exe", title="before it was followed")
-    with Following(home, taking):
+    with Following(home, intake):
         for second in range(5):
             server.beat("w", begin + second * SECOND, app="Code.exe", title="plan.md")
         server.beat("t", begin + 2 * SECOND, url="https://github.com/x?token=secret", title="Pulls", incognito=False)
         server.beat("t", begin + 3 * SECOND, url="https://secret.org/", title="secret", incognito=True)
-        until(lambda: len(taking.live) == 2)
+        until(lambda: len(intake.live) == 2)
         server.beat("w", begin + 5 * SECOND, app="mail.exe", title="Inbox")
-        until(lambda: len(taking.live) == 4)
+        until(lambda: len(intake.live) == 4)
         server.make("later", "currentwindow", host="mac")
         server.beat("later", begin + 6 * SECOND, app="Safari", title="News")
-        until(lambda: len(taking.live) == 5)
+        until(lambda: len(intake.live) == 5)
         server.insert("a", begin + 9 * SECOND, 5, status="afk")
-        until(lambda: len(taking.live) == 6)
-    assert sorted(words(taking.live)) == [
+        until(lambda: len(intake.live) == 6)
+    assert sorted(words(intake.live)) == [
         "app_usage Code.exe 5",
         "app_usage mail.exe 4",
         "web_visit github.com Pulls",
@@ -138,56 +137,52 @@ def test_what_watchers_tell_is_an_event_once(server: Served, home: Home, taking:
         "window_focus News",
         "window_focus plan.md",
     ]
-    assert taking.past == []
+    assert intake.past == []
 
 
-def test_what_happened_meanwhile_is_past_and_told_once(server: Served, home: Home, taking: Taking) -> None:
+def test_events_between_two_runs_are_stored_as_past_once(server: Served, home: Home, intake: RecordingIntake) -> None:
     begin = datetime.now(UTC)
-    with Following(home, taking):
+    with Following(home, intake):
         server.beat("w", begin + SECOND, app="a", title="1")
-        until(lambda: words(taking.live) == ["window_focus 1"])
+        until(lambda: words(intake.live) == ["window_focus 1"])
     server.beat("w", begin + 2 * SECOND, app="a", title="2")
-    with Following(home, taking):
-        until(lambda: words(taking.past) == ["window_focus 2"])
-    assert len(taking.live) == 1
+    with Following(home, intake):
+        until(lambda: words(intake.past) == ["window_focus 2"])
+    assert len(intake.live) == 1
 
 
-def test_a_server_that_goes_is_waited_for(
-    tmp_path: Path, port: int, home: Home, taking: Taking, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("collector.collector.BACK_OFF_S", (0.1, 0.2))
+def test_unreachable_server_is_polled_again(tmp_path: Path, port: int, home: Home, intake: RecordingIntake) -> None:
     url = Settings.load().sources.activitywatch_url
-    with Following(home, taking):
+    with Following(home, intake):
         until(lambda: '"failed"' in home.sources.read_text())
         assert f"The ActivityWatch server at http://127.0.0.1:{port} does not answer" in home.sources.read_text()
         for second in (1, 2):
             with serving(tmp_path, port) as server:
                 server.make("w", "currentwindow")
-                until(lambda: '"watching"' in home.sources.read_text() and taking.cursor("activitywatch", url))
+                until(lambda: '"watching"' in home.sources.read_text() and intake.cursor("activitywatch", url))
                 server.beat("w", datetime.now(UTC), app="a", title=f"{second}")  # it is followed from now on
-                until_told(taking, f"window_focus {second}")
-    assert sorted(words(taking.live + taking.past)) == ["window_focus 1", "window_focus 2"]
+                until_stored(intake, f"window_focus {second}")
+    assert sorted(words(intake.live + intake.past)) == ["window_focus 1", "window_focus 2"]
 
 
-def test_another_server_that_answers_otherwise_is_one_sentence(server: Served) -> None:
+def test_other_server_raises_one_sentence(server: Served) -> None:
     with pytest.raises(MemoError, match="does not answer"):
         aw_server.Server(f"{server.url}/elsewhere").buckets()
 
 
-def test_all_of_a_server_is_read_page_by_page(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aw_server, "PAGE", 7)
+def test_read_server_reads_page_by_page(server: Served) -> None:
     begin, steps = datetime.now(UTC) - timedelta(days=3), list[tuple[int, int]]()
     given = [event(begin + second * SECOND, 1, app="a", title=f"{second}") for second in range(50)]
     server.post("buckets/w/events", given)
     server.insert("x", begin, 1, other="secret")
-    found, rejects = backfill.everything(
-        backfill.of_server(server.url, lambda done, total: steps.append((done, total))), UTC
+    found, rejects = backfill.to_events(
+        backfill.read_server(server.url, lambda done, total: steps.append((done, total)), page=7), UTC
     )
     assert words(found) == [*(f"window_focus {second}" for second in range(50)), "app_usage a 50"]
     assert (rejects, steps[-1]) == ([], (50, 50))
 
 
-def test_an_export_of_the_server_is_the_same(server: Served, tmp_path: Path) -> None:
+def test_read_export_equals_read_server(server: Served, tmp_path: Path) -> None:
     begin = datetime.now(UTC) - timedelta(days=3)
     server.insert("w", begin, 20, app="a", title="1")
     server.insert("t", begin + SECOND, 2, url="https://a.org", title="A", incognito=False)
@@ -198,11 +193,11 @@ def test_an_export_of_the_server_is_the_same(server: Served, tmp_path: Path) -> 
     def quiet(done: int, total: int) -> None:
         pass
 
-    assert words(backfill.everything(backfill.of_file(exported, quiet), UTC)[0]) == [
+    assert words(backfill.to_events(backfill.read_export(exported, quiet), UTC)[0]) == [
         "window_focus 1",
         "web_visit a.org A",
         "app_usage a 10",
     ]
-    assert backfill.everything(backfill.of_file(exported, quiet), UTC) == backfill.everything(
-        backfill.of_server(server.url, quiet), UTC
+    assert backfill.to_events(backfill.read_export(exported, quiet), UTC) == backfill.to_events(
+        backfill.read_server(server.url, quiet), UTC
     )

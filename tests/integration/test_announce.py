@@ -22,7 +22,7 @@ DEADLINE_S = 60.0
 
 
 class Broker:
-    """A port of this machine at which the broker is, or is away."""
+    """A local port on which the broker is or is not reachable."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -33,7 +33,7 @@ class Broker:
         self._open: list[socket.socket] = []
 
     def come(self, relay: bool = True) -> None:
-        """Accept connections, and pass them on to the real broker or answer nothing."""
+        """Accept connections, and relay them to the real broker or answer nothing."""
         server = socket.create_server(("127.0.0.1", self._port))
         self._open.append(server)
         threading.Thread(target=self._serve, args=(server, relay), daemon=True).start()
@@ -78,12 +78,12 @@ def broker(url: str) -> Iterator[Broker]:
 
 
 @pytest.fixture
-def announcer(home: object) -> Iterator[Callable[[str], Announcer]]:
+def announcer(home: object, clock: SimpleNamespace) -> Iterator[Callable[..., Announcer]]:
     apps = []
 
-    def make(url: str) -> Announcer:
+    def make(url: str, **timings: float) -> Announcer:
         apps.append(make_app(url, Settings()))
-        return Announcer(apps[-1], Settings())
+        return Announcer(apps[-1], Settings(), clock=lambda: clock.now, **timings)
 
     yield make
     for app in apps:
@@ -91,15 +91,13 @@ def announcer(home: object) -> Iterator[Callable[[str], Announcer]]:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """The announcer's clock, which stands still."""
-    clock = SimpleNamespace(now=1000.0)
-    monkeypatch.setattr(announce, "time", SimpleNamespace(monotonic=lambda: clock.now))
-    return clock
+def clock() -> SimpleNamespace:
+    """The announcer's clock, which the test advances."""
+    return SimpleNamespace(now=1000.0)
 
 
 def received(url: str, count: int) -> list[tuple[str, Any, Any]]:
-    """Task, arguments and expiry of each message in the queue, once there are so many."""
+    """Return task, arguments and expiry of each message in the queue, once there are `count`."""
     app = make_app(url, Settings())
     [queue] = [queue for queue in app.conf.task_queues if queue.name == PREDICT]
     options = app.conf.broker_transport_options
@@ -117,54 +115,51 @@ def received(url: str, count: int) -> list[tuple[str, Any, Any]]:
     return found
 
 
-def test_the_message_arrives_in_the_queue(url: str, announcer: Callable[[str], Announcer]) -> None:
-    look = announcer(url).look
-    look(SCOPE)
-    look("bob@host")
+def test_request_prediction_enqueues_the_task(url: str, announcer: Callable[..., Announcer]) -> None:
+    request = announcer(url).request_prediction
+    request(SCOPE)
+    request("bob@host")
     first, second = received(url, 2)
     assert (first[0], first[1]) == (LOOK, [SCOPE])
     assert first[2] is not None
     assert second[1] == ["bob@host"]
 
 
-def test_a_broker_that_is_away_holds_nobody_up_and_is_told_when_it_is_back(
+def test_unreachable_broker_does_not_block_and_is_retried(
     broker: Broker,
-    announcer: Callable[[str], Announcer],
+    announcer: Callable[..., Announcer],
     clock: SimpleNamespace,
     url: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    look = announcer(broker.url).look
+    request = announcer(broker.url).request_prediction
     with capture_logs() as logged:
         monkeypatch.setattr(announce, "log", logs.get_logger("test"))
-        look(SCOPE)
+        request(SCOPE)
         clock.now += announce.PAUSE_S
-        look(SCOPE)
+        request(SCOPE)
         assert len(logged) == 1
         broker.come()
-        look("too soon")
+        request("too soon")
         clock.now += announce.PAUSE_S
-        look("back")
+        request("back")
         assert [arguments for _, arguments, _ in received(url, 1)] == [["back"]]
         broker.go()
         deadline = time.monotonic() + DEADLINE_S
         while len(logged) < 2:  # AMQP confirms nothing: the first messages may be lost unnoticed
             assert time.monotonic() < deadline
-            look("gone")
+            request("gone")
         clock.now += announce.PAUSE_S
         broker.come()
-        look("back again")
+        request("back again")
     assert len(logged) == 2
     assert [arguments for _, arguments, _ in received(url, 1)] == [["back again"]]
 
 
-def test_a_broker_that_does_not_answer_holds_nobody_up(
-    broker: Broker, announcer: Callable[[str], Announcer], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(announce, "TIMEOUT_S", 0.1)
+def test_silent_broker_does_not_block(broker: Broker, announcer: Callable[..., Announcer]) -> None:
     broker.come(relay=False)
-    look = announcer(broker.url).look
-    asking = threading.Thread(target=look, args=(SCOPE,), daemon=True)
+    request = announcer(broker.url, timeout_s=0.1).request_prediction
+    asking = threading.Thread(target=request, args=(SCOPE,), daemon=True)
     asking.start()
     asking.join(DEADLINE_S)
     assert not asking.is_alive()

@@ -1,4 +1,4 @@
-"""Calls by D-Bus, as GNOME's extension and KDE's script make them, on a real session bus."""
+"""D-Bus calls as GNOME's extension and KDE's script make them, on a real session bus."""
 
 import os
 import threading
@@ -21,13 +21,13 @@ HOSTILE = ["evil\x1b]2;x\x07", "a\nb\r\u0085c", "'; DROP TABLE events; --", "%s%
 
 
 def window(key: str, app_id: str, title: str, pid: str = "0") -> Call:
-    """What both scripts call."""
+    """The call that both scripts make."""
     return "FocusWindow", "ssss", [key, app_id, title, pid]
 
 
 @pytest.fixture
 def bus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Bus]:
-    """A bus that is this session's; no app is installed."""
+    """A session bus; no app is installed."""
     monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     made = Bus()
@@ -45,7 +45,7 @@ def _focus(events: list[Event]) -> list[tuple[str, str]]:
     return [(event.app, event.target) for event in events if event.operation is Operation.WINDOW_FOCUS]
 
 
-def test_each_call_is_seen_once_in_order(bus: Bus, source: DesktopSource) -> None:
+def test_each_call_is_reported_once_in_order(bus: Bus, source: DesktopSource) -> None:
     wanted = []
     assert source.missing() == ""
     with watched(source) as events:
@@ -57,7 +57,7 @@ def test_each_call_is_seen_once_in_order(bus: Bus, source: DesktopSource) -> Non
     assert events[0].executable == os.readlink("/proc/self/exe")
 
 
-def test_a_program_of_its_own_may_call(bus: Bus, source: DesktopSource) -> None:
+def test_any_program_may_call(bus: Bus, source: DesktopSource) -> None:
     with watched(source) as events:
         assert bus.send("Focus", "string:firefox", "string:Page", "uint32:0")
         until("the event", lambda: _focus(events) == [("firefox", "Page")])
@@ -68,7 +68,7 @@ def test_a_program_of_its_own_may_call(bus: Bus, source: DesktopSource) -> None:
 
 
 @pytest.mark.parametrize("title", HOSTILE, ids=range(len(HOSTILE)))
-def test_hostile_words_are_cleaned(bus: Bus, source: DesktopSource, title: str) -> None:
+def test_hostile_texts_are_cleaned(bus: Bus, source: DesktopSource, title: str) -> None:
     with watched(source) as events:
         bus.call(window("1", title, title, "9" * 40))
         until("the event", lambda: _focus(events))
@@ -79,7 +79,7 @@ def test_hostile_words_are_cleaned(bus: Bus, source: DesktopSource, title: str) 
         assert (app + target).isprintable()
 
 
-def test_nothing_has_the_focus(bus: Bus, source: DesktopSource) -> None:
+def test_call_without_window_means_no_focus(bus: Bus, source: DesktopSource) -> None:
     with watched(source) as events:
         bus.call(window("1", "app", "title"))
         until("the window", lambda: _focus(events))
@@ -90,19 +90,19 @@ def test_nothing_has_the_focus(bus: Bus, source: DesktopSource) -> None:
     assert _focus(events) == [("app", "title"), ("app", "other")]
 
 
-def test_a_flood_gives_few_events_and_its_last_one(bus: Bus, source: DesktopSource) -> None:
+def test_flood_of_calls_gives_few_events_and_the_last(bus: Bus, source: DesktopSource) -> None:
     with watched(source) as events:
         bus.call(*(window(str(number), "app", f"Title {number}") for number in range(500)))
         until("the last one", lambda: _focus(events)[-1:] == [("app", "Title 499")])
     assert len(_focus(events)) < 250
 
 
-def test_only_one_can_be_called(bus: Bus, source: DesktopSource, home: Home) -> None:
+def test_second_memo_on_the_bus_raises_runtime_error(bus: Bus, source: DesktopSource, home: Home) -> None:
     with watched(source), pytest.raises(RuntimeError, match="another MEMO"):
         DesktopSource(Settings(), home).run(lambda batch: None, lambda key: None, Stop())
 
 
-def test_the_end_of_the_bus_is_an_error(bus: Bus, source: DesktopSource) -> None:
+def test_lost_bus_raises_connection_error(bus: Bus, source: DesktopSource) -> None:
     def end() -> None:
         source.watching.wait()
         bus.end()
@@ -114,13 +114,13 @@ def test_the_end_of_the_bus_is_an_error(bus: Bus, source: DesktopSource) -> None
     ending.join()
 
 
-def test_what_it_lacks(source: DesktopSource, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_without_bus_names_it(source: DesktopSource, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
     assert "No session bus" in source.missing()
 
 
-def test_it_leaves_an_x11_session_to_x11(bus: Bus, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_under_x11_leaves_it_to_x11(bus: Bus, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     desktop = Desktop()
     monkeypatch.setenv("DISPLAY", desktop.display)
     try:

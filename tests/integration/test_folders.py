@@ -1,4 +1,4 @@
-"""A real folder, in which files are written, saved, moved, searched and thrown away."""
+"""Real folders in which files are written, saved, moved, searched and deleted."""
 
 import json
 import os
@@ -15,8 +15,8 @@ from conftest import ROOT, needs_program
 from watchdog.events import FileSystemEventHandler
 from watched import until, watched
 
-from collector.sources.files import folders, inotify
-from collector.sources.files.folders import FoldersSource
+from collector.sources.files import inotify
+from collector.sources.files.folders import RENEW_S, FoldersSource
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import Settings, SourceSettings
@@ -24,18 +24,17 @@ from memo.core.settings import Settings, SourceSettings
 LIMITED = """
 import json, sys, threading, time
 from pathlib import Path
-from collector.sources.files import folders
+from collector.sources.files.folders import FoldersSource
 from memo.core.paths import Home
 from memo.protocols import Note, Stop
 from memo.core.settings import Settings, SourceSettings
 
-def emit(given):
-    for said in [given.says] if isinstance(given, Note) else [event.target for event in given.events]:
-        print(json.dumps(said), flush=True)
+def emit(emitted):
+    for line in [emitted.says] if isinstance(emitted, Note) else [event.target for event in emitted.events]:
+        print(json.dumps(line), flush=True)
 
-folders.RENEW_S = 0.1
 home, stop = Home.find(), Stop()
-source = folders.FoldersSource(Settings(sources=SourceSettings(folders=[sys.argv[1]])), home)
+source = FoldersSource(Settings(sources=SourceSettings(folders=[sys.argv[1]])), home, renew_s=0.1)
 thread = threading.Thread(target=source.run, args=(emit, lambda key: None, stop))
 thread.start()
 source.watching.wait()
@@ -44,7 +43,7 @@ for line in sys.stdin:
     Path("/proc/sys/user/max_inotify_watches").write_text(line)
 stop.set()
 """
-"""A collector in a user namespace, whose limit its standard input sets."""
+"""A collector in a user namespace; a line on standard input sets the limit of watches there."""
 
 
 @pytest.fixture
@@ -54,26 +53,26 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def source(home: Home, *chosen: Path, most: int = 30) -> FoldersSource:
-    settings = SourceSettings(folders=[str(one) for one in chosen], noise_per_minute=most)
-    found = FoldersSource(Settings(sources=settings), home)
+def source(home: Home, *chosen: Path, limit: int = 30, renew_s: float = RENEW_S) -> FoldersSource:
+    settings = SourceSettings(folders=[str(folder) for folder in chosen], noise_per_minute=limit)
+    found = FoldersSource(Settings(sources=settings), home, renew_s)
     assert found.missing() == ""
     return found
 
 
 def sentinel(folder: Path, events: list[Event]) -> list[tuple[str, str]]:
-    """What was told before a file that is written now."""
+    """Write a file, wait for its event, and return the other events so far."""
     name = f"sentinel-{time.monotonic_ns()}"
     (folder / name).write_text("x")
     until("the last file", lambda: any(event.target == name for event in list(events)))
-    return told(events)
+    return reported(events)
 
 
-def told(events: list[Event]) -> list[tuple[str, str]]:
+def reported(events: list[Event]) -> list[tuple[str, str]]:
     return [(event.detail, event.target) for event in list(events) if not event.target.startswith("sentinel")]
 
 
-def test_a_file_that_is_written_is_told_once(home: Home, folder: Path) -> None:
+def test_written_file_is_reported_once(home: Home, folder: Path) -> None:
     with watched(source(home, folder)) as events:
         began = datetime.now(UTC)
         (folder / "a b.txt").write_text("x")
@@ -84,7 +83,7 @@ def test_a_file_that_is_written_is_told_once(home: Home, folder: Path) -> None:
     assert began.timestamp() - 0.01 < event.at.timestamp() < written.timestamp() + 5
 
 
-def test_however_a_file_gets_its_name_that_is_told(home: Home, folder: Path, tmp_path: Path) -> None:
+def test_renamed_and_linked_files_are_reported(home: Home, folder: Path, tmp_path: Path) -> None:
     (folder / "edited.txt").write_text("old")
     with watched(source(home, folder)) as events:
         (folder / "saved.txt.a1b2").write_text("new")
@@ -106,7 +105,7 @@ def test_however_a_file_gets_its_name_that_is_told(home: Home, folder: Path, tmp
     assert sorted(found) == sorted((str(place), name) for place, name in expected)
 
 
-def test_vim_saves_a_file_as_one_act(home: Home, folder: Path) -> None:
+def test_save_by_vim_is_one_event(home: Home, folder: Path) -> None:
     vim = needs_program("vim.tiny")
     (folder / "letter.txt").write_text("dear")
     with watched(source(home, folder)) as events:
@@ -114,8 +113,8 @@ def test_vim_saves_a_file_as_one_act(home: Home, folder: Path) -> None:
         assert sentinel(folder, events) == [(str(folder), "letter.txt")]
 
 
-def test_what_programs_write_is_not_told(home: Home, folder: Path) -> None:
-    with watched(source(home, folder, most=5)) as events:
+def test_files_that_programs_write_are_ignored(home: Home, folder: Path) -> None:
+    with watched(source(home, folder, limit=5)) as events:
         for name in (".git/index", "node_modules/a/b.js", "letter.txt~", ".letter.swp"):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text("x")
@@ -126,7 +125,7 @@ def test_what_programs_write_is_not_told(home: Home, folder: Path) -> None:
         assert sentinel(folder / "loop", events) == []
 
 
-def test_many_files_at_once_are_noise_and_another_folder_is_heard(home: Home, folder: Path, tmp_path: Path) -> None:
+def test_noise_in_one_folder_leaves_another_alone(home: Home, folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "Other"
     other.mkdir()
     with watched(source(home, folder, other)) as events:
@@ -135,7 +134,7 @@ def test_many_files_at_once_are_noise_and_another_folder_is_heard(home: Home, fo
         assert sentinel(other, events) == []
 
 
-def test_a_folder_that_is_moved_in_tells_none_of_its_files(home: Home, folder: Path, tmp_path: Path) -> None:
+def test_folder_moved_in_reports_none_of_its_files(home: Home, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "album/2020").mkdir(parents=True)
     (tmp_path / "album/2020/photo.jpg").write_text("x")
     with watched(source(home, folder)) as events:
@@ -147,11 +146,11 @@ def test_a_folder_that_is_moved_in_tells_none_of_its_files(home: Home, folder: P
         assert sentinel(folder, events) == [(str(folder / "photos/2020"), "caption.txt")]
 
 
-def test_files_of_memo_are_never_told(home: Home) -> None:
+def test_files_of_memo_are_never_reported(home: Home) -> None:
     inside, beside = home.root / "notes.txt", home.root.with_name(f"{home.root.name}-beside")
     beside.mkdir()
     try:
-        with watched(source(home, home.root.parent, most=10_000)) as events:
+        with watched(source(home, home.root.parent, limit=10_000)) as events:
             inside.write_text("x")
             found = sentinel(beside, events)
     finally:
@@ -159,41 +158,38 @@ def test_files_of_memo_are_never_told(home: Home) -> None:
     assert (str(home.root), inside.name) not in found
 
 
-def test_a_folder_behind_a_link_is_told_as_it_was_chosen(home: Home, folder: Path, tmp_path: Path) -> None:
+def test_linked_folder_is_reported_as_it_was_chosen(home: Home, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(folder)
     with watched(source(home, tmp_path / "link")) as events:
         (folder / "a.txt").write_text("x")
-        until("it", lambda: told(events) == [(str(tmp_path / "link"), "a.txt")])
+        until("it", lambda: reported(events) == [(str(tmp_path / "link"), "a.txt")])
 
 
-def test_a_folder_within_another_is_told_once(home: Home, folder: Path) -> None:
+def test_nested_folder_is_reported_once(home: Home, folder: Path) -> None:
     (folder / "inner").mkdir()
     with watched(source(home, folder, folder / "inner")) as events:
         (folder / "inner/a.txt").write_text("x")
         assert sentinel(folder, events) == [(str(folder / "inner"), "a.txt")]
 
 
-def test_a_folder_that_vanishes_is_watched_again_when_it_is_back(
-    home: Home, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(folders, "RENEW_S", 0.1)
+def test_folder_that_comes_back_is_watched_again(home: Home, folder: Path, tmp_path: Path) -> None:
     steady = tmp_path / "Steady"
     steady.mkdir()
-    with watched(source(home, folder, steady, tmp_path / "Later")) as events:
+    with watched(source(home, folder, steady, tmp_path / "Later", renew_s=0.1)) as events:
         (tmp_path / "Later").mkdir()
         for away in (lambda: shutil.rmtree(folder), lambda: folder.rename(tmp_path / f"away{time.monotonic_ns()}")):
             away()
             sentinel(steady, events)
             folder.mkdir()
-            until("it is watched", lambda: writes_are_told(folder, events))
-        until("the one that came later", lambda: writes_are_told(tmp_path / "Later", events))
+            until("it is watched", lambda: writes_are_reported(folder, events))
+        until("the one that came later", lambda: writes_are_reported(tmp_path / "Later", events))
 
 
-def writes_are_told(folder: Path, events: list[Event]) -> bool:
+def writes_are_reported(folder: Path, events: list[Event]) -> bool:
     name = f"try-{time.monotonic_ns()}"
     (folder / name).write_text("x")
     time.sleep(1.2)
-    return (str(folder), name) in told(events)
+    return (str(folder), name) in reported(events)
 
 
 def test_searching_five_thousand_folders_is_no_event(home: Home, folder: Path) -> None:
@@ -208,16 +204,16 @@ def test_searching_five_thousand_folders_is_no_event(home: Home, folder: Path) -
         assert sentinel(folder, events) == [(str(folder / "49/4999"), "note.txt")]
 
 
-def test_without_a_folder_it_says_what_to_do(home: Home, tmp_path: Path) -> None:
+def test_missing_without_folder_gives_the_remedy(home: Home, tmp_path: Path) -> None:
     def lacks(*chosen: str) -> str:
         return FoldersSource(Settings(sources=SourceSettings(folders=list(chosen))), home).missing()
 
     assert "sources.folders" in lacks()
-    assert "mend" in lacks(str(tmp_path / "absent"))
+    assert "correct" in lacks(str(tmp_path / "absent"))
     assert lacks("~") == ""
 
 
-def test_the_limit_of_watches_is_said_once_and_its_rise_is_noticed(home: Home, folder: Path) -> None:
+def test_limit_of_watches_is_noted_once_and_its_rise_noticed(home: Home, folder: Path) -> None:
     unshare = needs_program("unshare")
     if subprocess.run([unshare, "-r", "true"], capture_output=True, check=False).returncode:
         pytest.skip("needs the right to make a user namespace")
@@ -228,37 +224,33 @@ def test_the_limit_of_watches_is_said_once_and_its_rise_is_noticed(home: Home, f
         [unshare, "-r", "sh", "-c", shell], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as program:
         assert program.stdin and program.stdout
-        said = (json.loads(line) for line in program.stdout)
-        assert [next(said), next(said)] == [inotify.WATCHES, "watching"]
+        lines = (json.loads(line) for line in program.stdout)
+        assert [next(lines), next(lines)] == [inotify.WATCHES, "watching"]
         (folder / "top.txt").write_text("x")
-        assert next(said) == "top.txt", "what is watched is told, and the limit is said once"
+        assert next(lines) == "top.txt", "watched files are reported, and the limit is noted once"
         program.stdin.write("1000\n")
         program.stdin.flush()
-        assert next(said) == "", "the limit is no longer reached, and what had no room is watched"
+        assert next(lines) == "", "the limit is no longer reached, and what had no room is watched"
         (folder / "099/late.txt").write_text("x")
-        assert next(said) == "late.txt"
+        assert next(lines) == "late.txt"
         program.stdin.close()
     assert program.returncode == 0
 
 
-def test_where_one_folder_alone_is_watched_the_limit_is_said_with_its_remedy(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_watch_at_limit_raises_with_the_remedy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(28, "inotify watch limit reached")
 
-    with inotify.observing() as observer:
+    with inotify.observe() as observer:
         monkeypatch.setattr(observer, "schedule", refuse)
         with pytest.raises(OSError, match="max_user_watches"):
             inotify.watch(observer, FileSystemEventHandler(), folder, [])
 
 
-def test_the_limit_of_instances_is_said_with_its_remedy(
-    home: Home, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_observe_at_limit_raises_with_the_remedy(home: Home, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> Callable[[], object]:
         raise OSError(24, "inotify instance limit reached")
 
     monkeypatch.setattr(inotify, "Observer", refuse)
-    with pytest.raises(OSError, match="max_user_instances"), inotify.observing():
+    with pytest.raises(OSError, match="max_user_instances"), inotify.observe():
         pass

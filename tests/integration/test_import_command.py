@@ -15,7 +15,7 @@ from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
 from cli.records.import_files import import_
-from collector.privacy.rules import redact, rules
+from collector.privacy.rules import apply_rules, make_rules
 from data.importers import events as events_of
 from db import migrate
 from db.engine import Store, open_store
@@ -204,7 +204,7 @@ def test_a_scope_that_cannot_be_is_refused() -> None:
 def test_real_files_are_imported_once(event_files: list[Path], store: Store, settings: Settings, home: Home) -> None:
     for file in event_files:
         given = [replace(event, source=events.IMPORT) for event in events_of(file, settings.zone)]
-        expected, _ = redact(given, rules(settings.privacy, home))
+        expected, _ = apply_rules(given, make_rules(settings.privacy, home))
         told = memo_import(str(file), "--scope", file.stem)
         assert (told["read"], told["new"], told["rejected"]) == (len(expected), len(expected), 0)
         assert memo_import(str(file), "--scope", file.stem)["new"] == 0

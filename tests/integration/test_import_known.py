@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from cli.records.import_files import import_
 from collector.intake import Intake
-from collector.sources.web.web_profiles import profiles
+from collector.sources.web.web_profiles import find_profiles
 from collector.sources.web.web_reader import VisitReader
 from db.engine import Store, open_store
 from db.intake import events
@@ -100,12 +100,12 @@ def test_the_daemon_goes_on_where_the_import_ended(person: Path, store: Store, h
 
     def emit(given: Batch | Past) -> None:
         if isinstance(given, Past):
-            intake.take_past("web", given)
+            intake.store_past("web", given)
         else:
-            intake.take("web", given)
+            intake.store_batch("web", given)
 
-    [profile] = profiles()
-    VisitReader(Settings.load(), home, emit, lambda key: intake.cursor("web", key)).new(profile, True)
+    [profile] = find_profiles()
+    VisitReader(Settings.load(), home, emit, lambda key: intake.cursor("web", key)).read_new(profile, True)
     assert titles(store) == ["imported", "live"]
     browser.close()
 
@@ -135,7 +135,7 @@ def test_a_history_that_can_not_be_read_is_named_and_the_others_are_imported(per
 
 
 def test_without_a_browser_one_sentence_says_so() -> None:
-    with pytest.raises(MemoError, match="No browser has a history here"):
+    with pytest.raises(MemoError, match="No browser history was found"):
         memo_import("--browser")
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from collector import collector, intake
+from collector import intake
 from collector.collector import keep_running
-from collector.intake import KEPT, Intake
+from collector.intake import MAX_STORED_LINES, Intake
 from collector.source_status import SourceStates
 from collector.sources.inbox.inbox import InboxSource
 from db import migrate
@@ -27,26 +27,25 @@ from memo.core.settings import Settings
 from memo.protocols import Batch, Stop
 
 SCOPE = "ada@host"
-DEADLINE_S = 60.0
-"""Far more than a notice takes; reached only where one is missing."""
+DEADLINE_S = 60.0  # reached only if something fails
 
 
-class Taking(Intake):
-    """An intake that says what it has taken, and may refuse once."""
+class RecordingIntake(Intake):
+    """An intake that records what it has stored, and may fail once."""
 
     def __init__(self, store: Store, settings: Settings, home: Home, announce: Callable[[str], None]) -> None:
         super().__init__(store, settings, home, announce)
-        self.refusing = False
+        self.is_failing = False
         self.change = threading.Condition()
-        self.taken: list[str] = []
+        self.stored: list[str] = []
 
-    def take(self, source: str, batch: Batch) -> int:
-        if self.refusing:
-            self.refusing = False
+    def store_batch(self, source: str, batch: Batch) -> int:
+        if self.is_failing:
+            self.is_failing = False
             raise ConnectionError("the store is away")
-        new = super().take(source, batch)
+        new = super().store_batch(source, batch)
         with self.change:
-            self.taken += [event.source_key for event in batch.events]
+            self.stored += [event.source_key for event in batch.events]
             self.change.notify_all()
         return new
 
@@ -62,10 +61,11 @@ class Inbox:
 
     def start(self) -> None:
         source = InboxSource(self._settings, self._home)
-        self.intake = Taking(self._store, self._settings, self._home, self.asked.append)
+        self.intake = RecordingIntake(self._store, self._settings, self._home, self.asked.append)
         self._stop = Stop()
+        states = SourceStates(self._home)
         self._thread = threading.Thread(
-            target=keep_running, args=(source, self.intake, SourceStates(self._home), self._stop)
+            target=keep_running, args=(source, self.intake, states, self._stop), kwargs={"back_off_s": (0.0, 0.0)}
         )
         self._thread.start()
         assert source.watching.wait(DEADLINE_S)
@@ -80,13 +80,13 @@ class Inbox:
         self.start()
 
     def events(self) -> list[Event]:
-        """All events, scope by scope and in the order of `seq`, once everything written so far is read."""
+        """Return all events by scope and `seq`, once everything written so far has been read."""
         self._ends += 1
         name = f"~end {self._ends}"
         (self.folder / name).write_text(text([f"!{self._ends}"]))
         with self.intake.change:
-            read = self.intake.change.wait_for(lambda: name in self.intake.taken, DEADLINE_S)
-        assert read, "the inbox reads no more"
+            read = self.intake.change.wait_for(lambda: name in self.intake.stored, DEADLINE_S)
+        assert read, "the inbox no longer reads"
         with self._store.read() as session:
             rows = [
                 row
@@ -114,8 +114,7 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-def inbox(store: Store, settings: Settings, home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
-    monkeypatch.setattr(collector, "BACK_OFF_S", (0.0, 0.0))
+def inbox(store: Store, settings: Settings, home: Home) -> Iterator[Inbox]:
     inbox = Inbox(store, settings, home)
     yield inbox
     inbox.stop()
@@ -147,23 +146,23 @@ def rejected(home: Home) -> list[dict[str, object]]:
 
 def test_lines_that_come_again_far_apart_are_events_each(watched: Inbox) -> None:
     path = watched.folder / "back.txt"
-    path.write_text(text(["a", *(f"b{n}" for n in range(2 * KEPT)), "a"]))
-    assert len(watched.events()) == 2 * KEPT + 2
+    path.write_text(text(["a", *(f"b{n}" for n in range(2 * MAX_STORED_LINES)), "a"]))
+    assert len(watched.events()) == 2 * MAX_STORED_LINES + 2
     with path.open("a") as file:
-        file.write(text([f"c{n}" for n in range(2 * KEPT)]))
+        file.write(text([f"c{n}" for n in range(2 * MAX_STORED_LINES)]))
         file.write(text(["a"]))
     assert sum(event.target == "a" for event in watched.events()) == 3
     watched.restart()
-    assert len(watched.events()) == 4 * KEPT + 3
+    assert len(watched.events()) == 4 * MAX_STORED_LINES + 3
 
 
-def test_what_stood_there_before_is_read(inbox: Inbox) -> None:
+def test_inbox_reads_existing_files(inbox: Inbox) -> None:
     write(inbox.folder / "file", "ab")
     inbox.start()
     assert inbox.targets() == "ab"
 
 
-def test_a_file_appears_and_grows_and_a_half_written_line_waits(watched: Inbox) -> None:
+def test_inbox_leaves_an_incomplete_line(watched: Inbox) -> None:
     path = watched.folder / "file"
     write(path, "ab")
     with path.open("a") as file:
@@ -174,7 +173,7 @@ def test_a_file_appears_and_grows_and_a_half_written_line_waits(watched: Inbox) 
     assert watched.targets() == "abcd"
 
 
-def test_a_file_that_is_kept_open_is_read_as_it_grows(watched: Inbox) -> None:
+def test_inbox_reads_a_file_that_its_writer_keeps_open(watched: Inbox) -> None:
     with (watched.folder / "file").open("w") as file:
         for count in range(1, 6):
             file.write(text("abcde"[count - 1]))
@@ -214,7 +213,7 @@ def test_lines_and_json_objects_may_stand_in_one_file(watched: Inbox) -> None:
     assert third.target == "浏览器"
 
 
-def test_a_file_is_moved_in(watched: Inbox, home: Home) -> None:
+def test_inbox_reads_a_file_moved_in(watched: Inbox, home: Home) -> None:
     write(home.root / "outside", "ab")
     (home.root / "outside").rename(watched.folder / "file")
     write(watched.folder / "other.tmp", "cd")
@@ -222,7 +221,7 @@ def test_a_file_is_moved_in(watched: Inbox, home: Home) -> None:
     assert sorted(watched.targets()) == ["a", "b", "c", "d"]
 
 
-def test_a_file_is_renamed_while_it_grows(watched: Inbox, home: Home) -> None:
+def test_inbox_follows_a_renamed_file(watched: Inbox, home: Home) -> None:
     with (watched.folder / "one").open("w") as file:
         file.write(text("a"))
         file.flush()
@@ -258,7 +257,7 @@ def test_logs_are_copied_and_cut(watched: Inbox) -> None:
     assert watched.targets() == "abc"
 
 
-def test_a_file_is_cut_and_written_anew(watched: Inbox) -> None:
+def test_inbox_reads_a_truncated_file_again(watched: Inbox) -> None:
     path = watched.folder / "file"
     write(path, "aab")
     assert watched.targets() == "aab"
@@ -274,7 +273,7 @@ def test_a_file_is_cut_and_written_anew(watched: Inbox) -> None:
     assert watched.targets() == "aabcxy"
 
 
-def test_an_editor_puts_a_new_file_in_place_of_the_old(watched: Inbox) -> None:
+def test_inbox_reads_a_file_replaced_by_an_editor(watched: Inbox) -> None:
     path = watched.folder / "file"
     write(path, "ab")
     assert watched.targets() == "ab"
@@ -283,13 +282,13 @@ def test_an_editor_puts_a_new_file_in_place_of_the_old(watched: Inbox) -> None:
     assert watched.targets() == "abc"
 
 
-def test_a_copy_adds_nothing(watched: Inbox) -> None:
+def test_inbox_copy_of_a_file_adds_nothing(watched: Inbox) -> None:
     write(watched.folder / "one", "aab")
     write(watched.folder / "copy", "aab")
     assert watched.targets() == "aab"
 
 
-def test_a_file_with_two_names_is_read_once(watched: Inbox) -> None:
+def test_inbox_reads_a_file_with_two_names_once(watched: Inbox) -> None:
     one, other = watched.folder / "one", watched.folder / "other"
     write(one, "a")
     os.link(one, other)
@@ -298,7 +297,7 @@ def test_a_file_with_two_names_is_read_once(watched: Inbox) -> None:
     assert watched.targets() == "abc"
 
 
-def test_a_restart_goes_on_where_the_last_one_ended(watched: Inbox) -> None:
+def test_inbox_continues_after_a_restart(watched: Inbox) -> None:
     path = watched.folder / "file"
     write(path, "ab")
     with path.open("a") as file:
@@ -315,7 +314,7 @@ def test_a_restart_goes_on_where_the_last_one_ended(watched: Inbox) -> None:
     assert sorted(watched.targets()) == ["a", "b", "c", "d"]
 
 
-def test_what_was_cut_and_written_anew_meanwhile_is_read_once(watched: Inbox) -> None:
+def test_inbox_reads_a_file_rewritten_meanwhile_once(watched: Inbox) -> None:
     path = watched.folder / "file"
     write(path, "ab")
     assert watched.targets() == "ab"
@@ -326,13 +325,13 @@ def test_what_was_cut_and_written_anew_meanwhile_is_read_once(watched: Inbox) ->
     assert watched.targets() == "abc"
 
 
-def test_what_the_store_did_not_take_is_read_again(watched: Inbox) -> None:
-    watched.intake.refusing = True
+def test_inbox_repeats_what_the_store_refused(watched: Inbox) -> None:
+    watched.intake.is_failing = True
     write(watched.folder / "file", "ab")
     assert watched.targets() == "ab"
 
 
-def test_a_folder_is_a_scope(watched: Inbox, home: Home) -> None:
+def test_inbox_folder_is_a_scope(watched: Inbox, home: Home) -> None:
     (watched.folder / "bob@host").mkdir()
     write(watched.folder / "bob@host" / "file", "a")
     (home.root / "prepared").mkdir()
@@ -346,7 +345,7 @@ def test_a_folder_is_a_scope(watched: Inbox, home: Home) -> None:
     assert set(watched.asked) == {SCOPE, "bob@host", "cid@host"}
 
 
-def test_a_folder_that_is_renamed_keeps_what_was_read(watched: Inbox) -> None:
+def test_inbox_renamed_folder_keeps_what_was_read(watched: Inbox) -> None:
     (watched.folder / "bob@host").mkdir()
     write(watched.folder / "bob@host" / "file", "a")
     assert watched.targets() == "a"
@@ -357,7 +356,7 @@ def test_a_folder_that_is_renamed_keeps_what_was_read(watched: Inbox) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Callback with id:RuntimeWarning")  # watchdog's, for folders within folders
-def test_hidden_and_temporary_files_pipes_sockets_and_links_are_not_read(watched: Inbox, home: Home) -> None:
+def test_inbox_skips_hidden_temporary_and_special_files(watched: Inbox, home: Home) -> None:
     write(home.root / "outside", "x")
     (home.root / "folder").mkdir()
     write(home.root / "folder" / "file", "x")
@@ -395,7 +394,7 @@ def test_rejects_hold_place_and_reason_and_never_text(watched: Inbox, home: Home
         assert "secret" not in file.read_text()
 
 
-def test_a_line_that_is_far_too_long_is_one_reject(watched: Inbox, home: Home) -> None:
+def test_inbox_rejects_a_long_line_once(watched: Inbox, home: Home) -> None:
     with (watched.folder / "file").open("w") as file:
         file.write(text("a") + "x" * 10 * MAX_LINE)
         file.flush()
@@ -408,7 +407,7 @@ def test_a_line_that_is_far_too_long_is_one_reject(watched: Inbox, home: Home) -
     assert (row["offset"], row["reason"]) == (len(text("a")), f"the line is longer than {MAX_LINE} bytes")
 
 
-def test_an_empty_file_is_no_error(watched: Inbox, home: Home) -> None:
+def test_inbox_accepts_an_empty_file(watched: Inbox, home: Home) -> None:
     path = watched.folder / "file"
     path.touch()
     assert watched.targets() == ""
@@ -417,19 +416,19 @@ def test_an_empty_file_is_no_error(watched: Inbox, home: Home) -> None:
     assert rejected(home) == []
 
 
-def test_the_inbox_is_made_anew_where_it_was_removed(watched: Inbox) -> None:
+def test_inbox_removed_is_created_again(watched: Inbox) -> None:
     write(watched.folder / "file", "a")
     assert watched.targets() == "a"
     shutil.rmtree(watched.folder)
     deadline = time.monotonic() + DEADLINE_S
     while not watched.folder.exists():
-        assert time.monotonic() < deadline, "the inbox was not made anew"
+        assert time.monotonic() < deadline, "the inbox was not created again"
         time.sleep(0.01)
     write(watched.folder / "file", "b")
     assert watched.targets() == "ab"
 
 
-def test_what_is_done_during_a_pause_is_never_recorded(watched: Inbox, home: Home) -> None:
+def test_inbox_never_records_events_of_a_pause(watched: Inbox, home: Home) -> None:
     path = watched.folder / "file"
     write(path, "a")
     assert watched.targets() == "a"
@@ -444,7 +443,7 @@ def test_what_is_done_during_a_pause_is_never_recorded(watched: Inbox, home: Hom
     assert watched.targets() == "ae"
 
 
-def test_what_a_pause_dropped_is_counted_and_nothing_else_is_known_of_it(
+def test_intake_counts_events_dropped_in_a_pause(
     store: Store, settings: Settings, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
@@ -453,13 +452,13 @@ def test_what_a_pause_dropped_is_counted_and_nothing_else_is_known_of_it(
     home.paused.touch()
     with capture_logs() as logged:
         monkeypatch.setattr(intake, "log", logs.get_logger("test"))
-        assert taking.take("inbox", Batch([secret, secret], "key", {"offset": 5})) == 0
-        assert taking.take("inbox", Batch([], "key", {"offset": 6})) == 0
+        assert taking.store_batch("inbox", Batch([secret, secret], "key", {"offset": 5})) == 0
+        assert taking.store_batch("inbox", Batch([], "key", {"offset": 6})) == 0
     assert logged == []
     with store.read() as session:
         assert redactions.count_by_source(session) == {"inbox": {"paused": 2}}
     assert asked == []
     assert taking.cursor("inbox", "key") == {"offset": 6}
     home.paused.unlink()
-    assert taking.take("inbox", Batch([secret], "key", {"offset": 7})) == 1
+    assert taking.store_batch("inbox", Batch([secret], "key", {"offset": 7})) == 1
     assert asked == [SCOPE]

@@ -1,7 +1,12 @@
-"""The intake on real stores: privacy and pauses before anything is stored, and one act told by two sources once."""
+"""The intake on real stores: privacy and pauses before anything is stored, deduplication, and many threads."""
 
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -9,7 +14,7 @@ from collector.intake import Intake
 from db import migrate
 from db.engine import Store, open_store
 from db.intake import events, redactions
-from memo.core import pauses
+from memo.core import bounded, pauses
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -39,8 +44,8 @@ def focus(seconds: float, title: str = "a", app: str = "editor") -> Event:
     return Event(AT + timedelta(seconds=seconds), Operation.WINDOW_FOCUS, title, app)
 
 
-def take(intake: Intake, source: str, *given: Event) -> int:
-    return intake.take(source, Batch(given, "key", {}))
+def store_events(intake: Intake, source: str, *given: Event) -> int:
+    return intake.store_batch(source, Batch(given, "key", {}))
 
 
 def stored(store: Store) -> list[Event]:
@@ -48,38 +53,38 @@ def stored(store: Store) -> list[Event]:
         return list(events.find_all_events(session, SCOPE))
 
 
-def test_what_two_sources_tell_within_a_second_is_one_event(intake: Intake, store: Store) -> None:
-    assert take(intake, "x11", focus(0.9), focus(5, "b")) == 2
-    assert take(intake, "desktop", focus(0), focus(1.8), focus(5.5, "b"), focus(4.1, "b")) == 0
+def test_same_action_by_two_sources_is_one_event(intake: Intake, store: Store) -> None:
+    assert store_events(intake, "x11", focus(0.9), focus(5, "b")) == 2
+    assert store_events(intake, "desktop", focus(0), focus(1.8), focus(5.5, "b"), focus(4.1, "b")) == 0
     assert [event.source for event in stored(store)] == ["x11", "x11"]
 
 
-def test_another_act_or_a_later_one_is_an_event_of_its_own(intake: Intake) -> None:
-    assert take(intake, "x11", focus(0)) == 1
+def test_other_or_later_action_is_another_event(intake: Intake) -> None:
+    assert store_events(intake, "x11", focus(0)) == 1
     visit = Event(AT, Operation.WEB_VISIT, "a.example", detail="a")
     others = [focus(1.1), focus(0, "other"), focus(0, app="other"), visit]
-    assert take(intake, "desktop", *others) == len(others)
+    assert store_events(intake, "desktop", *others) == len(others)
 
 
-def test_one_source_may_tell_of_the_same_act_again(intake: Intake) -> None:
-    assert take(intake, "inbox", focus(0), focus(0), focus(0.5)) == 3
+def test_same_action_by_one_source_is_another_event(intake: Intake) -> None:
+    assert store_events(intake, "inbox", focus(0), focus(0), focus(0.5)) == 3
 
 
-def test_of_an_import_the_number_of_equal_lines_decides(intake: Intake, store: Store) -> None:
-    assert intake.take_past("web", Past([focus(0)], "past", {})) == (1, 1)
-    assert take(intake, "inbox", focus(0), focus(0)) == 1
+def test_import_deduplicates_by_number_of_equal_lines(intake: Intake, store: Store) -> None:
+    assert intake.store_past("web", Past([focus(0)], "past", {})) == (1, 1)
+    assert store_events(intake, "inbox", focus(0), focus(0)) == 1
     assert len(stored(store)) == 2
 
 
-def test_an_act_of_another_scope_is_another(intake: Intake) -> None:
-    assert take(intake, "x11", focus(0)) == 1
-    assert take(intake, "inbox", Event(AT, Operation.WINDOW_FOCUS, "a", "editor", scope="bob@host")) == 1
+def test_same_action_in_another_scope_is_another_event(intake: Intake) -> None:
+    assert store_events(intake, "x11", focus(0)) == 1
+    assert store_events(intake, "inbox", Event(AT, Operation.WINDOW_FOCUS, "a", "editor", scope="bob@host")) == 1
 
 
-def test_rules_apply_to_each_way_in_and_are_counted_by_source(intake: Intake, store: Store) -> None:
+def test_rules_apply_to_batches_and_pasts_and_are_counted(intake: Intake, store: Store) -> None:
     given = [focus(0, "plans", "vault"), focus(1, "ada@example.com"), focus(2)]
-    assert take(intake, "x11", *given) == 2
-    assert intake.take_past("web", Past(given[:1], "past", {})) == (0, 0)
+    assert store_events(intake, "x11", *given) == 2
+    assert intake.store_past("web", Past(given[:1], "past", {})) == (0, 0)
     assert [event.target for event in stored(store)] == ["[redacted]", "a"]
     with store.read() as session:
         assert redactions.count_by_source(session) == {"web": {"apps": 1}, "x11": {"apps": 1, "secrets": 1}}
@@ -89,13 +94,42 @@ def test_rules_apply_to_each_way_in_and_are_counted_by_source(intake: Intake, st
         ]
 
 
-def test_what_was_done_in_a_pause_is_not_stored_afterwards_either(intake: Intake, store: Store, home: Home) -> None:
+def test_events_of_an_ended_pause_are_not_stored(intake: Intake, store: Store, home: Home) -> None:
     now = datetime.now(UTC)
     home.paused.write_text(f"{(now - timedelta(hours=2)).isoformat()} {(now - timedelta(hours=1)).isoformat()}\n")
     assert pauses.current(home) is None
     hours = [
         Event(now - timedelta(hours=hour), Operation.WINDOW_FOCUS, str(hour), "editor") for hour in (3.0, 1.5, 0.5)
     ]
-    assert take(intake, "web", *hours) == 2
-    assert intake.take_past("web", Past(hours, "past", {})) == (2, 0)
+    assert store_events(intake, "web", *hours) == 2
+    assert intake.store_past("web", Past(hours, "past", {})) == (2, 0)
     assert [event.target for event in stored(store)] == ["3.0", "0.5"]
+
+
+def _yield_in_bounded_dict(frame: FrameType, event: str, argument: object) -> Any:
+    """Let other threads run before each bytecode of a `BoundedDict`, so that none of them is left to chance."""
+    if frame.f_code.co_filename != bounded.__file__:
+        return None
+    frame.f_trace_opcodes = True
+    if event == "opcode":
+        time.sleep(1e-4)
+    return _yield_in_bounded_dict
+
+
+def test_intake_in_many_threads_stores_every_batch(intake: Intake) -> None:
+    sources, batches = [f"source {number}" for number in range(4)], range(20)
+
+    def hammer(source: str) -> None:
+        for number in batches:
+            intake.store_batch(source, Batch([], f"file {number}", {"read": number}))
+
+    tracer = threading.gettrace()
+    threading.settrace(_yield_in_bounded_dict)
+    try:
+        with ThreadPoolExecutor(len(sources)) as threads:
+            for finished in [threads.submit(hammer, source) for source in sources]:
+                finished.result()
+    finally:
+        threading.settrace(tracer)
+    for source in sources:
+        assert [intake.cursor(source, f"file {number}") for number in batches] == [{"read": n} for n in batches]

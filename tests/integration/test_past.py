@@ -1,4 +1,4 @@
-"""What a source finds of the time before it watched: stored as imported, in its place by time, however often told."""
+"""Events from before a source watched: stored as imported and in order of time, however often they are reported."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from collector import intake as module
 from collector.intake import Intake
 from db import migrate
 from db.engine import Store, open_store
@@ -38,9 +37,8 @@ def asked() -> list[str]:
 
 
 @pytest.fixture
-def intake(store: Store, home: Home, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> Intake:
-    monkeypatch.setattr(module, "CHUNK", 2)
-    return Intake(store, Settings.load(), home, asked.append)
+def intake(store: Store, home: Home, asked: list[str]) -> Intake:
+    return Intake(store, Settings.load(), home, asked.append, chunk=2)
 
 
 def visits(names: str, begin: datetime = START) -> list[Event]:
@@ -57,54 +55,48 @@ def names(store: Store) -> str:
     return "".join(row.target[0] for row in stored(store))
 
 
-def test_the_past_stands_before_what_was_stored_first(
-    intake: Intake, store: Store, home: Home, asked: list[str]
-) -> None:
-    intake.take("x11", Batch(visits("xy", START + timedelta(hours=1)), "k", {}))
-    assert intake.take_past("web", Past(iter(visits("abcde")), "profile", CURSOR)) == (5, 5)
+def test_past_is_ordered_before_later_events(intake: Intake, store: Store, home: Home, asked: list[str]) -> None:
+    intake.store_batch("x11", Batch(visits("xy", START + timedelta(hours=1)), "k", {}))
+    assert intake.store_past("web", Past(iter(visits("abcde")), "profile", CURSOR)) == (5, 5)
     assert names(store) == "abcdexy"
     assert {(row.source, row.source_key) for row in stored(store)[:5]} == {(events.IMPORT, "web")}
     assert intake.cursor("web", "profile") == CURSOR
-    assert asked == ["a@b"], "the ask that is under way is enough"
+    assert asked == ["a@b"], "the pending request is enough"
 
 
-def test_a_past_told_again_adds_nothing_and_leaves_what_is_learned(intake: Intake, store: Store) -> None:
+def test_past_reported_again_adds_nothing(intake: Intake, store: Store) -> None:
     def generation() -> int:
         with store.read() as session:
             return session.scalars(select(ScopeRow.generation)).one()
 
-    intake.take("x11", Batch(visits("x", START + timedelta(hours=1)), "k", {}))
-    intake.take_past("web", Past(visits("aab"), "profile", CURSOR))
+    intake.store_batch("x11", Batch(visits("x", START + timedelta(hours=1)), "k", {}))
+    intake.store_past("web", Past(visits("aab"), "profile", CURSOR))
     before = generation()
-    assert intake.take_past("web", Past(visits("aab"), "profile", CURSOR)) == (3, 0)
-    assert intake.take_past("web", Past((), "profile", CURSOR)) == (0, 0)
+    assert intake.store_past("web", Past(visits("aab"), "profile", CURSOR)) == (3, 0)
+    assert intake.store_past("web", Past((), "profile", CURSOR)) == (0, 0)
     assert (names(store), generation()) == ("aabx", before)
 
 
-def test_a_past_that_is_broken_off_is_told_again_from_the_start(intake: Intake, store: Store) -> None:
+def test_interrupted_past_is_completed_by_the_next(intake: Intake, store: Store) -> None:
     def torn() -> Iterator[Event]:
         yield from visits("abc")
         raise OSError
 
-    intake.take("x11", Batch(visits("x", START + timedelta(hours=1)), "k", {}))
+    intake.store_batch("x11", Batch(visits("x", START + timedelta(hours=1)), "k", {}))
     with pytest.raises(OSError):
-        intake.take_past("web", Past(torn(), "profile", CURSOR))
+        intake.store_past("web", Past(torn(), "profile", CURSOR))
     assert (names(store), intake.cursor("web", "profile")) == ("xab", None)
-    assert intake.take_past("web", Past(visits("abc"), "profile", CURSOR)) == (3, 1)
+    assert intake.store_past("web", Past(visits("abc"), "profile", CURSOR)) == (3, 1)
     assert names(store) == "abcx"
 
 
-def test_in_a_pause_what_was_done_before_it_is_stored_and_nothing_of_it(
-    intake: Intake, store: Store, home: Home
-) -> None:
+def test_past_in_a_pause_stores_only_events_before_it(intake: Intake, store: Store, home: Home) -> None:
     home.paused.write_text(f"{(START + timedelta(minutes=1)).isoformat()} {NEVER.isoformat()}\n")
-    assert intake.take_past("web", Past(visits("abc"), "profile", CURSOR)) == (1, 1)
+    assert intake.store_past("web", Past(visits("abc"), "profile", CURSOR)) == (1, 1)
     assert (names(store), intake.cursor("web", "profile")) == ("a", CURSOR)
 
 
-def test_with_a_file_of_pauses_that_can_not_be_read_only_the_cursor_moves(
-    intake: Intake, store: Store, home: Home
-) -> None:
+def test_past_with_unreadable_pauses_moves_only_the_cursor(intake: Intake, store: Store, home: Home) -> None:
     home.paused.touch()
-    assert intake.take_past("web", Past(visits("abc"), "profile", CURSOR)) == (0, 0)
+    assert intake.store_past("web", Past(visits("abc"), "profile", CURSOR)) == (0, 0)
     assert (names(store), intake.cursor("web", "profile")) == ("", CURSOR)

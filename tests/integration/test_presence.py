@@ -1,4 +1,4 @@
-"""Whether somebody is there: stand-ins for logind on a real bus, and for a compositor on a socket."""
+"""Presence signals: a fake logind on a real bus, and a fake compositor on a socket."""
 
 import asyncio
 import socket
@@ -15,9 +15,18 @@ from dbus_fast.aio import MessageBus
 from session_bus import Bus
 from structlog.testing import capture_logs
 
-from collector.focus import presence
-from collector.focus.presence import IDLE_S, LOGIND, MANAGER, PROPERTIES, SESSION, clock_set, logind, slept
+from collector.focus.presence import (
+    IDLE_S,
+    LOGIND,
+    MANAGER,
+    PROPERTIES,
+    SESSION,
+    suspend_drift,
+    wall_clock_drift,
+    watch_logind,
+)
 from collector.sources.wayland import wayland
+from collector.sources.wayland.wayland import watch_idle
 
 ROOT, USER, OURS, OTHER = (f"/org/freedesktop/login1{path}" for path in ("", "/user/_7", "/session/_3", "/session/_4"))
 WAIT_S = 60.0
@@ -25,7 +34,7 @@ WAIT_S = 60.0
 
 @pytest.fixture
 def bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bus]:
-    """A bus that is the system's."""
+    """A bus that stands in for the system bus."""
     made = Bus()
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", made.address)
     yield made
@@ -33,10 +42,10 @@ def bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bus]:
 
 
 class Logind:
-    """Has one user with one graphical session; `silent` answers nothing."""
+    """A logind with one user and one graphical session; if `silent`, it never answers."""
 
     def __init__(self, connection: MessageBus, session: str = OURS, idle: bool = False, silent: bool = False) -> None:
-        self._connection, self._session, self._idle, self._silent = connection, session, idle, silent
+        self.connection, self._session, self._idle, self._silent = connection, session, idle, silent
         connection.add_message_handler(self._answer)
 
     def _answer(self, asked: Message) -> Message | bool | None:
@@ -50,20 +59,24 @@ class Logind:
             session = "3" if self._session != "/" else ""
             return Message.new_method_return(asked, "v", [Variant("(so)", [session, self._session])])
         if asked.member == "GetAll":
-            marks = {"IdleHint": Variant("b", self._idle), "LockedHint": Variant("b", False), "Id": Variant("s", "3")}
-            return Message.new_method_return(asked, "a{sv}", [marks])
+            properties = {
+                "IdleHint": Variant("b", self._idle),
+                "LockedHint": Variant("b", False),
+                "Id": Variant("s", "3"),
+            }
+            return Message.new_method_return(asked, "a{sv}", [properties])
         return None
 
     async def change(self, session: str, **values: bool) -> None:
-        """Tell that properties of a session have changed."""
+        """Announce changed properties of a session."""
         changed = {name: Variant("b", value) for name, value in values.items()}
-        await self._connection.send(
+        await self.connection.send(
             Message.new_signal(session, PROPERTIES, "PropertiesChanged", "sa{sv}as", [SESSION, changed, []])
         )
 
     async def sleep(self, begins: bool) -> None:
-        """Tell that the machine is about to be suspended, or was."""
-        await self._connection.send(Message.new_signal(ROOT, MANAGER, "PrepareForSleep", "b", [begins]))
+        """Announce that the machine is about to be suspended, or has resumed."""
+        await self.connection.send(Message.new_signal(ROOT, MANAGER, "PrepareForSleep", "b", [begins]))
 
 
 @asynccontextmanager
@@ -76,74 +89,78 @@ async def serving(bus: Bus, session: str = OURS, idle: bool = False, silent: boo
         connection.disconnect()
 
 
-class Marks:
-    """What was told."""
+class Reports:
+    """The presence reported so far."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, bool]] = []
+        self.reported: list[tuple[str, bool]] = []
         self._new = asyncio.Event()
 
     def __call__(self, reason: str, away: bool, for_s: float = 0.0) -> None:
-        self.told.append((reason, away))
+        self.reported.append((reason, away))
         self._new.set()
 
-    async def until(self, *wanted: tuple[str, bool]) -> None:
+    async def until(self, *expected: tuple[str, bool]) -> None:
         async with asyncio.timeout(WAIT_S):
-            while self.told[-len(wanted) :] != list(wanted):
+            while self.reported[-len(expected) :] != list(expected):
                 await self._new.wait()
                 self._new.clear()
 
 
-def test_marks_of_the_session_and_sleep_are_told(bus: Bus) -> None:
+def test_logind_reports_session_properties_and_sleep(bus: Bus) -> None:
     async def script() -> list[tuple[str, bool]]:
-        marks = Marks()
-        async with serving(bus, idle=True) as service, logind(marks):
-            assert marks.told == [("idle hint", True), ("locked", False)]
+        reports = Reports()
+        async with serving(bus, idle=True) as service, watch_logind(reports):
+            assert reports.reported == [("idle hint", True), ("locked", False)]
             await service.change(OURS, IdleHint=False)
             await service.change(OTHER, LockedHint=True)
             await service.change(OURS, LockedHint=True)
             await service.sleep(True)
             await service.sleep(False)
-            await marks.until(("idle hint", False), ("locked", True), ("asleep", True), ("asleep", False))
-            return marks.told
+            await reports.until(("idle hint", False), ("locked", True), ("asleep", True), ("asleep", False))
+            return reports.reported
 
-    assert len(asyncio.run(script())) == 6, "nothing of the session of somebody else"
+    assert len(asyncio.run(script())) == 6, "another session is ignored"
 
 
 @pytest.mark.parametrize("given", ["no session", "silent", "no logind", "no bus", "nonsense"])
-def test_without_it_nothing_is_told(bus: Bus, given: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(presence, "ANSWER_S", 0.2)
+def test_logind_unavailable_reports_nothing(
+    bus: Bus, given: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     if given in ("no bus", "nonsense"):
         monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/none" if given == "no bus" else "nonsense")
 
     async def script() -> list[tuple[str, bool]]:
-        marks = Marks()
+        reports = Reports()
         if given in ("no session", "silent"):
-            async with serving(bus, "/" if given == "no session" else OURS, silent=given == "silent"), logind(marks):
-                return marks.told
-        async with logind(marks):
-            return marks.told
+            session = "/" if given == "no session" else OURS
+            async with serving(bus, session, silent=given == "silent"), watch_logind(reports, answer_timeout_s=0.2):
+                return reports.reported
+        async with watch_logind(reports):
+            return reports.reported
 
     assert asyncio.run(script()) == []
 
 
-def test_a_bus_that_goes_is_survived(bus: Bus) -> None:
-    async def script() -> None:
-        marks = Marks()
-        async with serving(bus), logind(marks):
+def test_logind_lost_bus_ends_the_reports_without_error(bus: Bus) -> None:
+    async def script() -> list[tuple[str, bool]]:
+        reports = Reports()
+        async with serving(bus) as service, watch_logind(reports):
             bus.daemon.kill()
             bus.daemon.wait()
-            await asyncio.sleep(0.1)
+            disconnect = service.connection.wait_for_disconnect()  # type: ignore[no-untyped-call]
+            await asyncio.wait([asyncio.ensure_future(disconnect)])
+        return reports.reported
 
-    asyncio.run(script())
+    assert asyncio.run(script()) == [("idle hint", False), ("locked", False)]
 
 
-REGISTRY, CALLBACK = 2, 3
-"""Numbers that the library gives what it asks for first."""
+REGISTRY = 2  # object ids that the library assigns first
+CALLBACK = 3
 
 
 def _event(number: int, which: int, *values: int | str) -> bytes:
-    """As Wayland writes it; source: The Wayland Protocol, chapter 4."""
+    """An event on the wire. Source: The Wayland Protocol, chapter 4."""
     body = b""
     for value in values:
         text = value.encode() + b"\0" if isinstance(value, str) else b""
@@ -155,13 +172,13 @@ ALL = ("wl_seat", "org_kde_kwin_idle", "ext_idle_notifier_v1")
 
 
 def _compositor(server: socket.socket, offered: Sequence[str], asked: list[int]) -> None:
-    """Tells each who asks, by ext-idle-notify-v1, that nobody is there, somebody, and nobody again; then closes."""
+    """Reports to each client, by ext-idle-notify-v1, idle, resumed and idle again; then closes the connection."""
     with suppress(OSError):  # until it is shut down
         while True:
             connection, _ = server.accept()
             with connection:
                 if not connection.recv(1024):
-                    continue  # it only looked whether somebody answers
+                    continue  # a check whether anybody answers
                 for name, interface in enumerate(offered, 1):
                     connection.sendall(_event(REGISTRY, 0, name, interface, 1))
                 connection.sendall(_event(CALLBACK, 0, 0))
@@ -175,7 +192,7 @@ def _compositor(server: socket.socket, offered: Sequence[str], asked: list[int])
 
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[Sequence[str]], list[int]]]:
-    """Starts a compositor that offers so much; what it is asked."""
+    """Starts a compositor that offers these interfaces; returns the timeouts that it is asked for."""
 
     def start(offered: Sequence[str]) -> list[int]:
         asked: list[int] = []
@@ -195,40 +212,34 @@ def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[
 
 
 GONE = (("idle", True), ("idle", False), ("idle", True), ("idle", False))
-"""What is told by a compositor that closes; that somebody is there is the last word, for nobody would say it later."""
+"""The reports for a compositor that closes; the last one is that the person is back, as no other would follow."""
 
 
-def test_a_compositor_is_asked_again_where_who_asks_has_ended(
-    serve: Callable[[Sequence[str]], list[int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_idle_ended_probe_is_restarted(serve: Callable[[Sequence[str]], list[int]]) -> None:
     async def script() -> list[tuple[str, bool]]:
-        marks = Marks()
-        async with wayland.idle(marks):
-            await marks.until(*GONE, *GONE, *GONE)
-        told = len(marks.told)
+        reports = Reports()
+        async with watch_idle(reports, back_off_s=(0.05, 0.1)):
+            await reports.until(*GONE, *GONE, *GONE)
+        reported = len(reports.reported)
         await asyncio.sleep(0.2)
-        assert len(marks.told) == told, "nobody asks after the end"
-        return marks.told
+        assert len(reports.reported) == reported, "the probe runs on after the end"
+        return reports.reported
 
-    monkeypatch.setattr(wayland, "BACK_OFF_S", (0.05, 0.1))
     asked = serve(ALL)
     with capture_logs() as logged:
         assert len(asyncio.run(script())) == 3 * len(GONE)
     assert asked[:3] == [IDLE_S * 1000] * 3
-    again = [one["reason"] for one in logged if one["event"].startswith("whether somebody is there is asked again")]
+    again = [one["reason"] for one in logged if one["event"] == "idle_probe_failed"]
     assert len(again) >= 2 and "has ended with status" in again[0]
 
 
-def test_one_that_tells_nobody_is_asked_once(
-    serve: Callable[[Sequence[str]], list[int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_idle_unsupported_compositor_is_asked_once(serve: Callable[[Sequence[str]], list[int]]) -> None:
     async def script() -> None:
-        marks = Marks()
-        async with wayland.idle(marks):
-            await marks.until(("idle", False))
+        reports = Reports()
+        async with watch_idle(reports, back_off_s=(0.0, 0.0)):
+            await reports.until(("idle", False))
             await asyncio.sleep(0.5)
 
-    monkeypatch.setattr(wayland, "BACK_OFF_S", (0.0, 0.0))
     asked = serve(["wl_seat"])
     with capture_logs() as logged:
         asyncio.run(script())
@@ -236,42 +247,42 @@ def test_one_that_tells_nobody_is_asked_once(
 
 
 @pytest.mark.parametrize("lacks", ["compositor", "library"])
-def test_without_a_compositor_or_its_library_nothing_is_told(
+def test_idle_without_compositor_or_library_reports_nothing(
     lacks: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     async def script() -> list[tuple[str, bool]]:
-        marks = Marks()
-        async with wayland.idle(marks):
-            return marks.told
+        reports = Reports()
+        async with watch_idle(reports):
+            return reports.reported
 
     if lacks == "library":
-        monkeypatch.setattr(wayland, "compositor", lambda: tmp_path)
-        monkeypatch.setattr(wayland, "can_speak", lambda: False)
+        monkeypatch.setattr(wayland, "find_compositor", lambda: tmp_path)
+        monkeypatch.setattr(wayland, "has_pywayland", lambda: False)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     assert asyncio.run(script()) == []
 
 
-def test_a_suspend_is_seen_by_the_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_suspend_drift_measures_a_suspend(monkeypatch: pytest.MonkeyPatch) -> None:
     clocks = {time.CLOCK_BOOTTIME: 100.0, time.CLOCK_MONOTONIC: 100.0}
     monkeypatch.setattr(time, "clock_gettime", clocks.__getitem__)
-    sleep = slept()
+    drift = suspend_drift()
     clocks[time.CLOCK_BOOTTIME] += 3.0
     clocks[time.CLOCK_MONOTONIC] += 3.0
-    assert sleep.seconds() == 0.0
+    assert drift.seconds() == 0.0
     clocks[time.CLOCK_BOOTTIME] += 600.0
-    assert sleep.seconds() == 600.0
-    assert sleep.seconds() == 0.0
+    assert drift.seconds() == 600.0
+    assert drift.seconds() == 0.0
 
 
 @pytest.mark.parametrize("by", [3600.0, -86_400.0])
-def test_a_clock_that_is_set_is_seen(monkeypatch: pytest.MonkeyPatch, by: float) -> None:
+def test_wall_clock_drift_measures_a_clock_change(monkeypatch: pytest.MonkeyPatch, by: float) -> None:
     clocks = {time.CLOCK_REALTIME: 1e9, time.CLOCK_BOOTTIME: 100.0}
     monkeypatch.setattr(time, "clock_gettime", clocks.__getitem__)
-    clock = clock_set()
+    drift = wall_clock_drift()
     for name in clocks:
         clocks[name] += 600.0
-    assert clock.seconds() == 0.0
+    assert drift.seconds() == 0.0
     clocks[time.CLOCK_REALTIME] += by
-    assert clock.seconds() == by
-    assert clock.seconds() == 0.0
+    assert drift.seconds() == by
+    assert drift.seconds() == 0.0

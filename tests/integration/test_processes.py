@@ -80,7 +80,7 @@ def source(home: Home, **settings: Any) -> ProcessesSource:
     return found
 
 
-def test_an_app_starts_and_ends_once_at_the_right_times(home: Home, apps: Path, start: Start) -> None:
+def test_app_starts_and_ends_once_at_the_right_times(home: Home, apps: Path, start: Start) -> None:
     tick = timedelta(seconds=2 / TICKS)
     with watched(source(home)) as events:
         before = datetime.now(UTC)
@@ -91,13 +91,13 @@ def test_an_app_starts_and_ends_once_at_the_right_times(home: Home, apps: Path, 
         ended = datetime.now(UTC)
         end(alpha)
         until("the end", lambda: seen(events)[1:] == [(END, ALPHA)])
-    assert before - tick < events[0].at < after + tick, "when it began, not when it was found"
+    assert before - tick < events[0].at < after + tick, "when it began, not when it was noticed"
     assert ended - tick < events[1].at < datetime.now(UTC)
     assert all(event.executable == str(apps / ALPHA) for event in events)
     assert SECRET not in repr(events)
 
 
-def test_helpers_of_an_app_are_the_app(home: Home, apps: Path, start: Start) -> None:
+def test_helper_processes_belong_to_the_app(home: Home, apps: Path, start: Start) -> None:
     with watched(source(home)) as events:
         first = start(apps / ALPHA, SECRET)
         start(apps / BETA, SECRET)
@@ -116,12 +116,12 @@ def test_helpers_of_an_app_are_the_app(home: Home, apps: Path, start: Start) -> 
 
 
 def sentinel(start: Start, apps: Path, events: list[Event]) -> None:
-    """Returns when the source has told all starts that came before: a later one shows."""
+    """Wait until the source has reported all earlier starts, shown by a later one."""
     start(apps / GAMMA, SECRET)
     until("the start of another app", lambda: (START, GAMMA) in seen(events))
 
 
-def test_what_runs_already_gives_no_start_and_a_restart_no_false_end(home: Home, apps: Path, start: Start) -> None:
+def test_running_app_gives_no_start_and_restart_no_false_end(home: Home, apps: Path, start: Start) -> None:
     before, gone = start(apps / ALPHA, SECRET), start(apps / BETA, SECRET)
     time.sleep(2 / TICKS)  # the clock of processes has ticks
     cursors: dict[str, dict[str, Any]] = {}
@@ -136,7 +136,7 @@ def test_what_runs_already_gives_no_start_and_a_restart_no_false_end(home: Home,
         assert (END, BETA) not in seen(events)
 
 
-def test_a_script_that_becomes_the_app_is_the_app(home: Home, apps: Path, tmp_path: Path, start: Start) -> None:
+def test_script_that_execs_the_app_is_the_app(home: Home, apps: Path, tmp_path: Path, start: Start) -> None:
     script = apps / "delta-start"
     script.write_text(f"#!/bin/sh\nsleep 0.3\nexec {apps}/{NOISE} {SECRET}\n")
     script.chmod(0o755)
@@ -147,7 +147,7 @@ def test_a_script_that_becomes_the_app_is_the_app(home: Home, apps: Path, tmp_pa
     assert events[0].executable == str(apps / NOISE)
 
 
-def test_other_programs_are_told_only_where_they_are_asked_for(home: Home, apps: Path, start: Start) -> None:
+def test_other_programs_are_reported_only_if_configured(home: Home, apps: Path, start: Start) -> None:
     with watched(source(home, system_processes=True)) as events:
         noise = start(apps / NOISE, SECRET)
         until("the start", lambda: (START, NOISE) in seen(events))
@@ -155,7 +155,7 @@ def test_other_programs_are_told_only_where_they_are_asked_for(home: Home, apps:
         until("the end", lambda: (END, NOISE) in seen(events))
 
 
-def test_memo_and_what_it_starts_is_never_told(
+def test_memo_and_its_children_are_never_reported(
     home: Home, apps: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(PARENT, str(os.getpid()))
@@ -171,7 +171,7 @@ def test_memo_and_what_it_starts_is_never_told(
     assert (START, ALPHA) not in seen(events)
 
 
-def test_processes_of_ten_milliseconds_are_passed_over(home: Home, apps: Path, start: Start) -> None:
+def test_very_short_processes_are_skipped(home: Home, apps: Path, start: Start) -> None:
     with watched(source(home)) as events:
         for _ in range(300):
             subprocess.run([apps / ALPHA, "0.01"], check=True)
@@ -182,7 +182,7 @@ def test_processes_of_ten_milliseconds_are_passed_over(home: Home, apps: Path, s
 @pytest.mark.skipif(
     os.geteuid() != 0 or not os.access(LAST_PID, os.W_OK), reason="needs the right to choose the next process id"
 )
-def test_a_number_that_is_used_again_is_another_process(home: Home, apps: Path, start: Start) -> None:
+def test_reused_process_id_is_another_process(home: Home, apps: Path, start: Start) -> None:
     with watched(source(home)) as events:
         first = start(apps / ALPHA, SECRET)
         until("its start", lambda: (START, ALPHA) in seen(events))

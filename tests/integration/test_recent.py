@@ -1,4 +1,4 @@
-"""Files are opened as GTK's programs do it: GLib itself writes the list, beside it and then in its place."""
+"""Files opened as GTK programs do it: GLib itself writes the list."""
 
 import os
 from ctypes import CDLL, c_char_p, c_long, c_void_p
@@ -26,7 +26,7 @@ class List:
         self._file = c_void_p(self._glib.g_bookmark_file_new())
 
     def open(self, path: str, app: str, at: datetime | None = None) -> None:
-        """A program opens a file, and says so."""
+        """Record that a program has opened a file."""
         uri = c_char_p(Path(path).as_uri().encode())
         self._glib.g_bookmark_file_set_mime_type(self._file, uri, b"text/plain")
         self._glib.g_bookmark_file_add_application(self._file, uri, app.encode(), f"{app} %u".encode())
@@ -52,25 +52,28 @@ def source(home: Home) -> RecentSource:
     return found
 
 
-def told(events: list[Event]) -> list[tuple[str, str, str]]:
+def reported(events: list[Event]) -> list[tuple[str, str, str]]:
     assert all(event.operation is Operation.FILE_ACCESS for event in list(events))
     return [(event.detail, event.target, event.app) for event in list(events)]
 
 
-def test_each_file_that_is_opened_is_told_once_with_its_app(home: Home, recent: List) -> None:
+def test_opened_file_is_reported_once_with_its_app(home: Home, recent: List) -> None:
     recent.open("/home/me/before.txt", "some-editor")
     with watched(source(home)) as events:
         began = datetime.now(UTC)
         recent.open("/home/me/a b.txt", "some-editor")
-        until("the first", lambda: told(events) == [("/home/me", "a b.txt", "org.test.Editor")])
+        until("the first", lambda: reported(events) == [("/home/me", "a b.txt", "org.test.Editor")])
         recent.open("/home/me/ü/c.txt", "viewer")
-        until("the second", lambda: told(events)[1:] == [("/home/me/ü", "c.txt", "viewer")])
+        until("the second", lambda: reported(events)[1:] == [("/home/me/ü", "c.txt", "viewer")])
         recent.open("/home/me/before.txt", "some-editor")
-        until("one that was listed before", lambda: told(events)[2:] == [("/home/me", "before.txt", "org.test.Editor")])
+        until(
+            "one that was listed before",
+            lambda: reported(events)[2:] == [("/home/me", "before.txt", "org.test.Editor")],
+        )
     assert all(began < event.at < datetime.now(UTC) for event in events)
 
 
-def test_a_restart_tells_what_was_opened_meanwhile_and_nothing_twice(home: Home, recent: List) -> None:
+def test_restart_reports_files_opened_meanwhile_once(home: Home, recent: List) -> None:
     cursors: dict[str, dict[str, Any]] = {}
     with watched(source(home), cursors) as events:
         recent.open("/home/me/one.txt", "viewer")
@@ -83,7 +86,7 @@ def test_a_restart_tells_what_was_opened_meanwhile_and_nothing_twice(home: Home,
         assert events == []
 
 
-def test_the_first_time_nothing_of_the_past_is_told(home: Home, recent: List) -> None:
+def test_first_run_reports_nothing_of_the_past(home: Home, recent: List) -> None:
     recent.open("/home/me/one.txt", "viewer")
     cursors: dict[str, dict[str, Any]] = {}
     with watched(source(home), cursors) as events:
@@ -93,7 +96,7 @@ def test_the_first_time_nothing_of_the_past_is_told(home: Home, recent: List) ->
         assert [event.target for event in events] == ["two.txt"]
 
 
-def test_a_clock_that_is_wrong_hides_nothing(home: Home, recent: List) -> None:
+def test_future_time_hides_no_later_use(home: Home, recent: List) -> None:
     cursors: dict[str, dict[str, Any]] = {}
     with watched(source(home), cursors) as events:
         recent.open("/home/me/future.txt", "viewer", at=datetime(9999, 12, 31, tzinfo=UTC))
@@ -105,14 +108,14 @@ def test_a_clock_that_is_wrong_hides_nothing(home: Home, recent: List) -> None:
         assert events == []
 
 
-def test_a_clock_that_was_set_back_hides_nothing(home: Home, recent: List) -> None:
+def test_clock_set_back_hides_nothing(home: Home, recent: List) -> None:
     cursors: dict[str, dict[str, Any]] = {"recent": {"newest": "2990-01-01T00:00:00+00:00"}}
     with watched(source(home), cursors) as events:
         recent.open("/home/me/now.txt", "viewer")
         until("it", lambda: [event.target for event in list(events)] == ["now.txt"])
 
 
-def test_bad_lists_are_passed_over(home: Home, recent: List) -> None:
+def test_invalid_lists_are_skipped(home: Home, recent: List) -> None:
     with watched(source(home)) as events:
         for text in (b"", b"<xbel", b'<!DOCTYPE x [<!ENTITY a "b">]><xbel/>', b"\xff" * 1000):
             replace(recent.path, text)
@@ -134,19 +137,19 @@ def replace(path: Path, text: bytes) -> None:
     fresh.replace(path)
 
 
-def test_hostile_names_are_cleaned_and_files_of_memo_are_never_told(home: Home, recent: List) -> None:
+def test_names_are_cleaned_and_files_of_memo_skipped(home: Home, recent: List) -> None:
     with watched(source(home)) as events:
         recent.open(str(home.root / "memo.db"), "viewer")
         recent.open("/home/me/a\x1b[2J\nb.txt", "viewer")
-        until("the other file", lambda: told(events) == [("/home/me", "a [2J b.txt", "viewer")])
+        until("the other file", lambda: reported(events) == [("/home/me", "a [2J b.txt", "viewer")])
 
 
-def test_without_the_folder_it_says_how_to_get_it(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_without_folder_gives_the_remedy(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "absent"))
     assert "open a file" in RecentSource(Settings(), home).missing()
 
 
-def test_many_entries_are_read_at_once(home: Home, recent: List) -> None:
+def test_thousand_new_entries_are_read_at_once(home: Home, recent: List) -> None:
     recent.open("/home/me/first.txt", "viewer")
     entry = recent.path.read_text().split("<bookmark ", 1)[1].split("</bookmark>")[0]
     with watched(source(home)) as events:

@@ -1,4 +1,4 @@
-"""The focus under a real compositor, by sway's own socket and by the protocol for others."""
+"""Window focus under a real compositor, over sway's own socket and by the protocol for others."""
 
 import json
 import os
@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,12 +19,14 @@ import pytest
 from compositor import USER, sway
 from watched import until, watched
 
-from collector import collector
-from collector.focus.usage import SHORTEST_S
+from collector.collector import keep_running
+from collector.focus.presence import PresenceSignal
+from collector.focus.usage import MIN_USAGE_S
 from collector.privacy.rules import Rules
 from collector.source_status import SourceStates
 from collector.sources.wayland import wayland
 from collector.sources.wayland.sway import SwaySource
+from collector.sources.wayland.wayland import watch_idle
 from collector.sources.wayland.wlroots import WlrootsSource
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
@@ -31,9 +34,8 @@ from memo.core.settings import Settings, SourceSettings
 from memo.protocols import Batch, Source, Stop
 
 FOOT = "/usr/bin/foot"
-IDLE_S = 2 * SHORTEST_S
-"""Without a touch for so long nobody is there, in these tests."""
-Make = Callable[[], Source]
+IDLE_S = 2 * MIN_USAGE_S  # without input, in these tests
+Make = Callable[..., Source]
 
 
 @pytest.fixture
@@ -59,14 +61,14 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def make(request: pytest.FixtureRequest, folder: Path, home: Home) -> Make:
     """Makes the source, once the compositor runs."""
     settings = Settings(sources=SourceSettings(on=[request.param]))
-    return lambda: SwaySource(settings, home) if request.param == "sway" else WlrootsSource(settings, home)
+    return partial(SwaySource if request.param == "sway" else WlrootsSource, settings, home)
 
 
 def _focus(events: list[Event]) -> list[tuple[str, str]]:
     return [(event.app, event.target) for event in events if event.operation is Operation.WINDOW_FOCUS]
 
 
-def test_each_switch_is_seen_once_in_order(make: Make, folder: Path) -> None:
+def test_each_focus_switch_is_seen_once_in_order(make: Make, folder: Path) -> None:
     one, two = ("org.example.one", "First"), ("org.example.two", "Second")
     with sway(folder) as running:
         running.open("one", "First")
@@ -82,7 +84,7 @@ def test_each_switch_is_seen_once_in_order(make: Make, folder: Path) -> None:
         assert _focus(events) == wanted
 
 
-def test_a_title_that_stands_is_told(make: Make, folder: Path) -> None:
+def test_only_a_stable_title_is_reported(make: Make, folder: Path) -> None:
     with sway(folder) as running:
         running.open("one", "First")
         with watched(make()) as events:
@@ -93,7 +95,7 @@ def test_a_title_that_stands_is_told(make: Make, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("act", ["workspace 2", "move scratchpad", "move to workspace 2"])
-def test_a_window_out_of_sight_is_used_no_longer(make: Make, folder: Path, act: str) -> None:
+def test_hidden_window_is_no_longer_used(make: Make, folder: Path, act: str) -> None:
     def used() -> list[str]:
         return [event.target for event in events if event.operation is Operation.APP_USAGE]
 
@@ -101,62 +103,57 @@ def test_a_window_out_of_sight_is_used_no_longer(make: Make, folder: Path, act: 
         running.open("one", "First")
         with watched(make()) as events:
             until("the window", lambda: _focus(events))
-            time.sleep(2 * SHORTEST_S)
+            time.sleep(2 * MIN_USAGE_S)
             running.say(act)
             until("the usage", used)
     assert used() == ["org.example.one"]
 
 
-def test_an_app_is_used_until_nobody_touches_anything(
-    make: Make, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_app_is_used_until_there_is_no_input(make: Make, folder: Path) -> None:
     def used() -> list[str]:
         return [event.target for event in events if event.operation is Operation.APP_USAGE]
 
-    monkeypatch.setattr(wayland, "IDLE_S", IDLE_S)
+    signals: list[PresenceSignal] = [partial(watch_idle, idle_s=IDLE_S)]
     with sway(folder) as running:
         running.open("one", "First")
-        with watched(make()) as events:
+        with watched(make(signals=signals)) as events:
             until("the window", lambda: _focus(events))
             for turn in (1, 2):
                 for _ in range(3):
                     running.say("seat seat0 cursor move 1 1")
-                    time.sleep(SHORTEST_S / 2)
+                    time.sleep(MIN_USAGE_S / 2)
                 until("that nobody is there", lambda turn=turn: len(used()) >= turn)  # type: ignore[misc]
     assert set(used()) == {"org.example.one"}
 
 
-def test_whether_somebody_is_there_is_asked_again_where_who_asks_was_killed(
-    make: Make, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_killed_idle_probe_is_restarted(make: Make, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def used() -> list[str]:
         return [event.target for event in events if event.operation is Operation.APP_USAGE]
 
     @contextmanager
-    def speaking(module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    def run_probe(module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         with real(module, *arguments) as child:
-            asking.append(child)
+            probes.append(child)
             yield child
 
-    asking, real = list[subprocess.Popen[bytes]](), wayland.speaking
-    monkeypatch.setattr(wayland, "speaking", speaking)
-    monkeypatch.setattr(wayland, "IDLE_S", IDLE_S)
-    monkeypatch.setattr(wayland, "BACK_OFF_S", (0.1, 0.1))
+    probes, real = list[subprocess.Popen[bytes]](), wayland.run_probe
+    monkeypatch.setattr(wayland, "run_probe", run_probe)
+    signals: list[PresenceSignal] = [partial(watch_idle, idle_s=IDLE_S, back_off_s=(0.1, 0.1))]
     with sway(folder) as running:
         running.open("one", "First")
-        with watched(make()) as events:
+        with watched(make(signals=signals)) as events:
             until("the window", lambda: _focus(events))
-            until("who asks", lambda: asking)
-            asking[0].kill()
-            until("another one", lambda: len(asking) == 2)
+            until("the probe", lambda: probes)
+            probes[0].kill()
+            until("another one", lambda: len(probes) == 2)
             for _ in range(3):
                 running.say("seat seat0 cursor move 1 1")
-                time.sleep(SHORTEST_S / 2)
+                time.sleep(MIN_USAGE_S / 2)
             until("that nobody is there", used)
-    assert _focus(events) == [("org.example.one", "First")], "the focus was followed meanwhile"
+    assert _focus(events) == [("org.example.one", "First")], "the focus is followed meanwhile"
 
 
-def test_sway_tells_the_process_of_a_window(folder: Path, home: Home) -> None:
+def test_sway_window_has_its_executable(folder: Path, home: Home) -> None:
     with sway(folder) as running:
         pid = running.open("unknown", "First")
         assert os.path.samefile(f"/proc/{pid}/exe", FOOT)
@@ -165,15 +162,13 @@ def test_sway_tells_the_process_of_a_window(folder: Path, home: Home) -> None:
     assert (events[0].app, events[0].executable) == ("unknown", FOOT)
 
 
-def test_a_compositor_that_crashed_and_is_back(
-    make: Make, folder: Path, home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Kept:
-        """Instead of a store."""
+def test_compositor_that_crashed_is_followed_again(make: Make, folder: Path, home: Home) -> None:
+    class FakeIntake:
+        """Keeps the events in memory."""
 
         rules: ClassVar[Rules] = ()
 
-        def take(self, source: str, batch: Batch) -> None:
+        def store_batch(self, source: str, batch: Batch) -> None:
             events.extend(batch.events)
 
         def cursor(self, source: str, key: str) -> None:
@@ -183,10 +178,9 @@ def test_a_compositor_that_crashed_and_is_back(
         said: dict[str, dict[str, Any]] = json.loads(home.sources.read_text()) if home.sources.exists() else {}
         return said.get(source.name, {"state": ""})
 
-    monkeypatch.setattr(collector, "BACK_OFF_S", (0.1, 0.5))
     events: list[Event] = []
     stop, source, states = Stop(), make(), SourceStates(home)
-    watching = threading.Thread(target=collector.keep_running, args=(source, Kept(), states, stop))
+    watching = threading.Thread(target=keep_running, args=(source, FakeIntake(), states, stop, (0.1, 0.5)))
     watching.start()
     try:
         until("nothing is there", lambda: state()["state"] == "missing")
@@ -194,7 +188,7 @@ def test_a_compositor_that_crashed_and_is_back(
             running.open("one", "First")
             until("the first window", lambda: _focus(events))
             running.kill()
-            until("that it is gone", lambda: state()["state"] == "missing")
+            until("that it is missing", lambda: state()["state"] == "missing")
         with sway(folder) as running:
             running.open("two", "Second")
             until("the second window", lambda: len(_focus(events)) == 2)
@@ -205,7 +199,7 @@ def test_a_compositor_that_crashed_and_is_back(
     assert _focus(events) == [("org.example.one", "First"), ("org.example.two", "Second")]
 
 
-def test_only_one_of_the_two_runs_under_sway(folder: Path, home: Home) -> None:
+def test_only_one_of_both_sources_runs_under_sway(folder: Path, home: Home) -> None:
     both = Settings(sources=SourceSettings(on=["sway", "wlroots"]))
     assert "No Wayland compositor" in WlrootsSource(both, home).missing()
     with sway(folder):
@@ -213,15 +207,15 @@ def test_only_one_of_the_two_runs_under_sway(folder: Path, home: Home) -> None:
         assert "isn't needed" in WlrootsSource(both, home).missing()
 
 
-def test_a_compositor_that_tells_nobody_is_asked_once(folder: Path, home: Home) -> None:
+def test_unsupported_compositor_is_asked_once(folder: Path, home: Home) -> None:
     def serve() -> None:
-        """Offer nothing to anybody, until it is shut down: answer what asks whether all has been offered."""
+        """Offer nothing, and only answer the question whether everything has been offered, until shut down."""
         with suppress(OSError):
             while True:
                 connection, _ = server.accept()
                 with connection:
                     if not (asked := connection.recv(1024)):
-                        continue  # it only looked whether somebody answers
+                        continue  # a check whether anybody answers
                     callback = struct.unpack_from("=I", asked, len(asked) - 4)[0]
                     connection.sendall(struct.pack("=III", callback, 12 << 16, 0))
                     connection.recv(1024)
@@ -236,6 +230,6 @@ def test_a_compositor_that_tells_nobody_is_asked_once(folder: Path, home: Home) 
         assert source.missing() == ""
         with pytest.raises(ConnectionError):
             source.run(lambda batch: None, lambda key: None, Stop())
-        assert "tells nobody of its windows" in source.missing()
+        assert "does not list its windows" in source.missing()
         server.shutdown(socket.SHUT_RDWR)
         serving.join()

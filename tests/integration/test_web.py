@@ -1,4 +1,4 @@
-"""Web visits, from histories as browsers write them: each once, live and past, whatever state a history is in."""
+"""Web visits from histories as browsers write them: each once, live and past, in whatever state a history is."""
 
 import os
 import shutil
@@ -15,10 +15,9 @@ from typing import Any
 import pytest
 from histories import SEEN, Chromium, Firefox
 
-from collector.sources.web import web
-from collector.sources.web.web import WebSource
-from collector.sources.web.web_history import copied
-from collector.sources.web.web_profiles import Profile, profiles
+from collector.sources.web.web import TIMINGS, WebSource, WebTimings
+from collector.sources.web.web_history import copy_database
+from collector.sources.web.web_profiles import Profile, find_profiles
 from collector.sources.web.web_reader import VisitReader
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
@@ -31,13 +30,12 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 class Store:
-    """Takes what is emitted and keeps the cursors, as the intake does."""
+    """Collects what is emitted, and keeps the cursors as the intake does."""
 
     def __init__(self) -> None:
         self.live: list[Event] = []
         self.past: list[Event] = []
         self.cursors: dict[str, dict[str, Any]] = {}
-
         self.hints: list[int] = []
 
     def emit(self, given: Batch | Past) -> None:
@@ -46,7 +44,7 @@ class Store:
         self.cursors[given.cursor_key] = given.cursor
 
     @property
-    def told(self) -> list[str]:
+    def titles(self) -> list[str]:
         return [event.detail for event in (*self.past, *self.live)]
 
 
@@ -85,8 +83,8 @@ def read(home: Home, store: Store) -> Callable[..., None]:
     reader = VisitReader(Settings.load(), home, store.emit, store.cursors.get)
 
     def once(live: bool = True) -> None:
-        for profile in profiles():
-            reader.new(profile, live)
+        for profile in find_profiles():
+            reader.read_new(profile, live)
 
     return once
 
@@ -96,21 +94,21 @@ def reader(home: Home, store: Store) -> VisitReader:
     return VisitReader(Settings.load(), home, store.emit, store.cursors.get)
 
 
-def until(what: Callable[[], object]) -> None:
+def until(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + DEADLINE_S
-    while not what():
-        assert time.monotonic() < deadline, "it did not come"
+    while not condition():
+        assert time.monotonic() < deadline, "not seen in time"
         time.sleep(0.02)
 
 
-def until_told(store: Store, name: str) -> None:
-    until(lambda: name in store.told)
+def until_stored(store: Store, name: str) -> None:
+    until(lambda: name in store.titles)
 
 
-# What is told
+# Which visits are emitted
 
 
-def test_a_visit_is_its_time_domain_title_and_browser(
+def test_visit_has_time_domain_title_and_browser(
     chromium: Chromium, firefox: Firefox, store: Store, read: Callable[..., None]
 ) -> None:
     chromium.visit("https://GitHub.com/a/b?token=secret#secret", "Pulls\x1b[1m", NOW)
@@ -123,27 +121,27 @@ def test_a_visit_is_its_time_domain_title_and_browser(
     assert first.at.tzinfo is not None and "secret" not in str(store.past)
 
 
-def test_it_says_how_much_there_is_to_read(
+def test_past_has_the_number_of_its_visits_as_length_hint(
     chromium: Chromium, firefox: Firefox, store: Store, reader: VisitReader
 ) -> None:
     for number in range(5):
         chromium.visit("https://a.org", str(number), NOW - number * DAY)
     firefox.visit("https://a.org", "only one", NOW)
-    for profile in profiles():
-        reader.past(profile, 3)
+    for profile in find_profiles():
+        reader.read_past(profile, 3)
     assert store.hints == [3, 0, 1, 0]
 
 
 @pytest.mark.parametrize("core", [0, 1, 2, 5, 6, 7, 9])
-def test_what_a_person_sees_in_chromium_is_told(
+def test_chromium_visits_that_a_person_saw_are_emitted(
     core: int, chromium: Chromium, store: Store, read: Callable[..., None]
 ) -> None:
     chromium.visit("https://a.org", "a", transition=SEEN | core)
     read()
-    assert store.told == ["a"]
+    assert store.titles == ["a"]
 
 
-def test_frames_reloads_and_passing_redirects_of_chromium_are_not_told(
+def test_chromium_frames_reloads_and_redirects_are_skipped(
     chromium: Chromium, store: Store, read: Callable[..., None]
 ) -> None:
     for core in (3, 4, 8, 10):
@@ -154,18 +152,18 @@ def test_frames_reloads_and_passing_redirects_of_chromium_are_not_told(
     chromium.visit("https://a.org", "elsewhere", originator_cache_guid="another machine")
     chromium.visit("https://a.org", "here", originator_cache_guid="")
     read()
-    assert store.told == ["to", "here"]
+    assert store.titles == ["to", "here"]
 
 
-def test_an_older_chromium_knows_no_other_machines(person: Path, store: Store, read: Callable[..., None]) -> None:
+def test_chromium_without_originator_column_is_read(person: Path, store: Store, read: Callable[..., None]) -> None:
     old = Chromium(person / ".config/chromium/Default", without=",\n    originator_cache_guid TEXT")
     old.visit("https://a.org", "a")
     old.close()
     read()
-    assert store.told == ["a"]
+    assert store.titles == ["a"]
 
 
-def test_frames_downloads_reloads_and_passing_redirects_of_firefox_are_not_told(
+def test_firefox_frames_downloads_and_redirects_are_skipped(
     firefox: Firefox, store: Store, read: Callable[..., None]
 ) -> None:
     for kind in (4, 7, 8, 9):
@@ -176,21 +174,21 @@ def test_frames_downloads_reloads_and_passing_redirects_of_firefox_are_not_told(
     by = firefox.visit("https://a.org", "by", kind=5, origin=origin)
     firefox.visit("https://www.a.org", "to", kind=6, origin=by)
     read()
-    assert store.told == ["seen 1", "seen 2", "seen 3", "to"]
+    assert store.titles == ["seen 1", "seen 2", "seen 3", "to"]
 
 
 @pytest.mark.parametrize(
     "url",
     ["chrome://settings", "about:home", "file:///a", "moz-extension://a/", "chrome-extension://a/", "data:,a", None],
 )
-def test_what_is_no_site_is_not_told(url: object, chromium: Chromium, store: Store, read: Callable[..., None]) -> None:
+def test_visit_of_no_site_is_skipped(url: object, chromium: Chromium, store: Store, read: Callable[..., None]) -> None:
     chromium.visit(url, "secret")
     chromium.visit("https://a.org", "a")
     read()
-    assert store.told == ["a"]
+    assert store.titles == ["a"]
 
 
-def test_whatever_stands_in_a_column_stops_nothing(chromium: Chromium, store: Store, read: Callable[..., None]) -> None:
+def test_invalid_column_values_stop_nothing(chromium: Chromium, store: Store, read: Callable[..., None]) -> None:
     chromium.visit(b"https://a.org/\xff", b"\xff\xfe")
     chromium.visit("https://a.org", "x" * 1_000_000)
     chromium.visit("https://a.org", 7)
@@ -203,16 +201,16 @@ def test_whatever_stands_in_a_column_stops_nothing(chromium: Chromium, store: St
             )
     chromium.visit("https://a.org", "last")
     read()
-    assert max(map(len, store.told)) == 4096
+    assert max(map(len, store.titles)) == 4096
     chromium.visit("https://a.org", "new")
     read()
-    assert store.told[-1] == "new"
+    assert store.titles[-1] == "new"
 
 
-# Live, and past
+# Live and past
 
 
-def test_each_visit_is_told_once(firefox: Firefox, store: Store, read: Callable[..., None]) -> None:
+def test_each_visit_is_emitted_once(firefox: Firefox, store: Store, read: Callable[..., None]) -> None:
     firefox.visit("https://a.org", "before")
     read()
     read()
@@ -222,51 +220,51 @@ def test_each_visit_is_told_once(firefox: Firefox, store: Store, read: Callable[
     assert ([event.detail for event in store.past], [event.detail for event in store.live]) == (["before"], ["after"])
 
 
-def test_the_first_time_so_many_days_are_told(
+def test_first_read_emits_the_days_of_the_settings(
     chromium: Chromium, home: Home, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for days in (40, 3, 1):
         chromium.visit("https://a.org", f"{days}", NOW - days * DAY)
     monkeypatch.setenv("MEMO_SOURCES__WEB_DAYS", "2")
     reader = VisitReader(Settings.load(), home, store.emit, store.cursors.get)
-    [profile] = profiles()
-    reader.new(profile, True)
-    assert store.told == ["1"]
-    reader.past(profile, 10)
-    assert store.told == ["1", "3"]
-    reader.past(profile, 10)
-    reader.past(profile, 1)
-    assert store.told == ["1", "3"]
-    reader.past(profile, 100)
-    assert store.told == ["1", "3", "40"]
+    [profile] = find_profiles()
+    reader.read_new(profile, True)
+    assert store.titles == ["1"]
+    reader.read_past(profile, 10)
+    assert store.titles == ["1", "3"]
+    reader.read_past(profile, 10)
+    reader.read_past(profile, 1)
+    assert store.titles == ["1", "3"]
+    reader.read_past(profile, 100)
+    assert store.titles == ["1", "3", "40"]
     assert store.live == []
 
 
-def test_an_import_of_the_past_is_not_told_again_when_the_source_first_runs(
+def test_imported_past_is_not_emitted_again_by_the_source(
     chromium: Chromium, store: Store, reader: VisitReader
 ) -> None:
     chromium.visit("https://a.org", "old", NOW - 50 * DAY)
-    [profile] = profiles()
-    reader.past(profile, 100)
+    [profile] = find_profiles()
+    reader.read_past(profile, 100)
     with chromium.database:
         chromium.database.execute("UPDATE urls SET title = 'renamed'")
     chromium.visit("https://a.org", "new")
-    reader.new(profile, True)
-    assert store.told == ["old", "new"]
+    reader.read_new(profile, True)
+    assert store.titles == ["old", "new"]
 
 
-def test_an_import_reaches_the_visits_of_a_source_that_was_broken_off(
+def test_import_emits_visits_of_an_interrupted_first_read(
     chromium: Chromium, store: Store, reader: VisitReader
 ) -> None:
     chromium.visit("https://a.org", "a")
-    [profile] = profiles()
-    reader.new(profile, True)
+    [profile] = find_profiles()
+    reader.read_new(profile, True)
     del store.cursors[f"{profile.key} past"]
-    reader.past(profile, 1)
-    assert store.told == ["a", "a"], "the store passes over the second"
+    reader.read_past(profile, 1)
+    assert store.titles == ["a", "a"], "the store skips the second"
 
 
-def test_a_history_without_visits_is_read_from_its_first_one(
+def test_empty_history_is_read_from_its_first_visit(
     chromium: Chromium, store: Store, read: Callable[..., None]
 ) -> None:
     read()
@@ -275,9 +273,7 @@ def test_a_history_without_visits_is_read_from_its_first_one(
     assert [event.detail for event in store.live] == ["a"]
 
 
-def test_after_the_history_was_cleared_only_what_is_new_is_told(
-    chromium: Chromium, store: Store, read: Callable[..., None]
-) -> None:
+def test_cleared_history_emits_only_new_visits(chromium: Chromium, store: Store, read: Callable[..., None]) -> None:
     for name in "abc":
         chromium.visit("https://a.org", name)
     read()
@@ -286,10 +282,10 @@ def test_after_the_history_was_cleared_only_what_is_new_is_told(
     read()
     chromium.visit("https://a.org", "d")
     read()
-    assert store.told == ["a", "b", "c", "d"]
+    assert store.titles == ["a", "b", "c", "d"]
 
 
-def test_a_history_that_begins_anew_doubles_nothing(person: Path, store: Store, read: Callable[..., None]) -> None:
+def test_recreated_history_duplicates_nothing(person: Path, store: Store, read: Callable[..., None]) -> None:
     folder = person / ".mozilla/firefox/a.default"
     for names in ("abc", "de"):
         made = Firefox(folder)
@@ -299,10 +295,10 @@ def test_a_history_that_begins_anew_doubles_nothing(person: Path, store: Store, 
         read()
         made.close()
         shutil.rmtree(folder)
-    assert store.told == ["a", "b", "c", "d", "e"]
+    assert store.titles == ["a", "b", "c", "d", "e"]
 
 
-def test_an_older_history_put_back_doubles_nothing(person: Path, store: Store, read: Callable[..., None]) -> None:
+def test_restored_older_history_duplicates_nothing(person: Path, store: Store, read: Callable[..., None]) -> None:
     made = Chromium(person / ".config/chromium/Default")
     made.visit("https://a.org", "a")
     saved = made.path.read_bytes()
@@ -317,15 +313,13 @@ def test_an_older_history_put_back_doubles_nothing(person: Path, store: Store, r
     made.visit("https://a.org", "d")
     made.close()
     read()
-    assert store.told == ["a", "b", "c", "d"]
+    assert store.titles == ["a", "b", "c", "d"]
 
 
 # Copies
 
 
-def test_a_browser_that_holds_its_history_locked_is_read_all_the_same(
-    chromium: Chromium, firefox: Firefox, store: Store, read: Callable[..., None]
-) -> None:
+def test_locked_history_is_read(chromium: Chromium, firefox: Firefox, store: Store, read: Callable[..., None]) -> None:
     for browser in (chromium, firefox):
         browser.visit("https://a.org", "committed")
         browser.database.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -333,21 +327,20 @@ def test_a_browser_that_holds_its_history_locked_is_read_all_the_same(
         if isinstance(browser, Chromium):
             browser.database.execute("UPDATE urls SET title = 'not yet'")
     read()
-    assert store.told == ["committed", "committed"]
+    assert store.titles == ["committed", "committed"]
 
 
-def test_a_copy_is_private_and_goes(firefox: Firefox, home: Home) -> None:
+def test_copy_is_private_and_removed(firefox: Firefox, home: Home) -> None:
     folder = home.in_memory / "web"
     folder.mkdir(mode=0o700)
-    with copied(firefox.path, folder) as copy:
+    with copy_database(firefox.path, folder) as copy:
         [private] = folder.iterdir()
         assert stat.S_IMODE(private.stat().st_mode) == 0o700
         assert copy.execute("SELECT count(*) FROM moz_places").fetchone() == (0,)
     assert list(folder.iterdir()) == []
 
 
-def test_a_history_that_changes_all_the_time_is_read_later(firefox: Firefox, home: Home, monkeypatch: Any) -> None:
-    monkeypatch.setattr("collector.sources.web.web_history.AGAIN_S", 0)
+def test_history_that_keeps_changing_raises_blocking_error(firefox: Firefox, home: Home, monkeypatch: Any) -> None:
     real = shutil.copyfileobj
 
     def disturbed(*arguments: Any) -> None:
@@ -356,7 +349,7 @@ def test_a_history_that_changes_all_the_time_is_read_later(firefox: Firefox, hom
 
     monkeypatch.setattr(shutil, "copyfileobj", disturbed)
     (home.in_memory / "web").mkdir()
-    with pytest.raises(BlockingIOError), copied(firefox.path, home.in_memory / "web"):
+    with pytest.raises(BlockingIOError), copy_database(firefox.path, home.in_memory / "web", retry_s=0):
         pass
     assert list((home.in_memory / "web").iterdir()) == []
 
@@ -367,8 +360,8 @@ def test_a_history_that_changes_all_the_time_is_read_later(firefox: Firefox, hom
 class Running:
     """The source in a thread."""
 
-    def __init__(self, home: Home, store: Store) -> None:
-        self.source, self.stop = WebSource(Settings.load(), home), Stop()
+    def __init__(self, home: Home, store: Store, timings: WebTimings = TIMINGS) -> None:
+        self.source, self.stop = WebSource(Settings.load(), home, timings), Stop()
         self._thread = threading.Thread(target=self.source.run, args=(store.emit, store.cursors.get, self.stop))
 
     def __enter__(self) -> "Running":
@@ -384,66 +377,55 @@ class Running:
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Of which profile each copy was."""
-    found, real = list[str](), VisitReader.new
+    """The profile of each copy."""
+    found, real = list[str](), VisitReader.read_new
 
     def counted(reader: VisitReader, profile: Profile, live: bool) -> None:
         found.append(profile.key)
         real(reader, profile, live)
 
-    monkeypatch.setattr(VisitReader, "new", counted)
+    monkeypatch.setattr(VisitReader, "read_new", counted)
     return found
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web, "QUIET_S", 0.05)
-    monkeypatch.setattr(web, "PAUSE_S", 0.1)
+QUICK = WebTimings(settle=0.05, between_copies=0.1)
 
 
-@pytest.mark.usefixtures("quick")
-def test_visits_are_told_as_they_are_written(chromium: Chromium, firefox: Firefox, home: Home, store: Store) -> None:
+def test_visits_are_emitted_as_they_are_written(chromium: Chromium, firefox: Firefox, home: Home, store: Store) -> None:
     chromium.visit("https://a.org", "before")
-    with Running(home, store) as running:
-        until(lambda: store.told == ["before"])
+    with Running(home, store, QUICK) as running:
+        until(lambda: store.titles == ["before"])
         for browser, name in ((chromium, "c"), (firefox, "f"), (chromium, "d"), (firefox, "g")):
             browser.visit("https://a.org", name)
-            until_told(store, name)
+            until_stored(store, name)
         assert not running.stop.is_set()
     assert sorted(event.detail for event in store.live) == ["c", "d", "f", "g"]
     assert list((home.in_memory / "web").iterdir()) == []
 
 
-def test_our_own_reading_wakes_nobody(
-    firefox: Firefox, home: Home, store: Store, reads: list[str], monkeypatch: Any
-) -> None:
-    monkeypatch.setattr(web, "QUIET_S", 0.0)
-    monkeypatch.setattr(web, "PAUSE_S", 0.0)
+def test_own_reading_does_not_wake_the_source(firefox: Firefox, home: Home, store: Store, reads: list[str]) -> None:
     firefox.visit("https://a.org", "before")
-    with Running(home, store):
-        until(lambda: store.told == ["before"])
+    with Running(home, store, WebTimings(settle=0.0, between_copies=0.0)):
+        until(lambda: store.titles == ["before"])
         time.sleep(1)
         assert len(reads) == 1
         firefox.visit("https://a.org", "after")
-        until(lambda: store.told[-1] == "after")
+        until(lambda: store.titles[-1] == "after")
         time.sleep(1)
-    assert len(reads) < 4, "a write may be noticed more than once, not again and again"
+    assert len(reads) < 4, "a write may be noticed more than once, but not for ever"
 
 
-def test_a_history_is_copied_once_in_a_while(firefox: Firefox, home: Home, store: Store, monkeypatch: Any) -> None:
-    monkeypatch.setattr(web, "QUIET_S", 0.0)
-    monkeypatch.setattr(web, "PAUSE_S", 1_000.0)
-    with Running(home, store):
+def test_history_is_not_copied_too_often(firefox: Firefox, home: Home, store: Store) -> None:
+    with Running(home, store, WebTimings(settle=0.0, between_copies=1_000.0)):
         until(lambda: store.cursors)
         firefox.visit("https://a.org", "too soon")
         time.sleep(0.5)
-    assert store.told == []
+    assert store.titles == []
 
 
-@pytest.mark.usefixtures("quick")
-def test_a_journal_alone_is_no_visit_yet(chromium: Chromium, home: Home, store: Store, reads: list[str]) -> None:
-    """A browser keeps a transaction open for seconds; a copy meanwhile would only delay the one that counts."""
-    with Running(home, store):
+def test_open_transaction_is_not_copied(chromium: Chromium, home: Home, store: Store, reads: list[str]) -> None:
+    """A browser keeps a transaction open for seconds; a copy before the commit would only delay the next one."""
+    with Running(home, store, QUICK):
         until(lambda: reads)
         chromium.database.execute("BEGIN IMMEDIATE")
         chromium.database.execute("INSERT INTO urls(url, title, last_visit_time) VALUES ('https://a.org', 'a', 0)")
@@ -454,16 +436,13 @@ def test_a_journal_alone_is_no_visit_yet(chromium: Chromium, home: Home, store: 
         until(lambda: len(reads) > 1)
 
 
-def test_a_source_without_a_browser_says_so(person: Path, home: Home) -> None:
-    assert "No browser has a history here" in WebSource(Settings.load(), home).missing()
+def test_missing_without_browser_gives_the_reason(person: Path, home: Home) -> None:
+    assert "No browser history was found" in WebSource(Settings.load(), home).missing()
     Chromium(person / ".config/chromium/Default").close()
     assert WebSource(Settings.load(), home).missing() == ""
 
 
-@pytest.mark.usefixtures("quick")
-def test_what_can_not_be_read_is_passed_over_with_a_count_and_the_others_go_on(
-    person: Path, firefox: Firefox, home: Home, store: Store
-) -> None:
+def test_unreadable_histories_are_skipped_and_counted(person: Path, firefox: Firefox, home: Home, store: Store) -> None:
     config = person / ".config"
     for name in ("chromium", "google-chrome", "vivaldi", "microsoft-edge"):
         (config / name / "Default").mkdir(parents=True)
@@ -478,31 +457,29 @@ def test_what_can_not_be_read_is_passed_over_with_a_count_and_the_others_go_on(
     torn[4096:8192] = os.urandom(4096)
     (config / "microsoft-edge/Default/History").write_bytes(torn[:-5000])
     firefox.visit("https://a.org", "before")
-    with Running(home, store) as running:
-        until(lambda: store.told == ["before"])
+    with Running(home, store, QUICK) as running:
+        until(lambda: store.titles == ["before"])
         firefox.visit("https://a.org", "after")
-        until(lambda: store.told == ["before", "after"])
-    assert len(running.source._skipped) == 4
+        until(lambda: store.titles == ["before", "after"])
+    assert len(running.source._failures) == 4
     assert list((home.in_memory / "web").iterdir()) == []
 
 
-@pytest.mark.usefixtures("quick")
-def test_profiles_come_and_go(person: Path, firefox: Firefox, home: Home, store: Store, monkeypatch: Any) -> None:
-    monkeypatch.setattr(web, "SCAN_S", 0.2)
+def test_profiles_that_come_and_go_are_noticed(person: Path, firefox: Firefox, home: Home, store: Store) -> None:
     folder = person / ".config/chromium/Default"
-    with Running(home, store):
+    with Running(home, store, WebTimings(settle=0.05, between_copies=0.1, scan=0.2)):
         for name in "ab":
             made = Chromium(folder)
             made.visit("https://a.org", name)
-            until_told(store, name)
+            until_stored(store, name)
             made.close()
             shutil.rmtree(folder)
         firefox.visit("https://a.org", "c")
-        until(lambda: "c" in store.told)
-    assert sorted(store.told) == ["a", "b", "c"]
+        until(lambda: "c" in store.titles)
+    assert sorted(store.titles) == ["a", "b", "c"]
 
 
-def test_what_a_crash_left_is_removed_at_the_start(firefox: Firefox, home: Home, store: Store) -> None:
+def test_copies_left_by_a_crash_are_removed(firefox: Firefox, home: Home, store: Store) -> None:
     left = home.in_memory / "web" / "left"
     left.mkdir(parents=True)
     (left / "copy").write_text("secret")

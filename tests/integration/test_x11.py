@@ -1,4 +1,4 @@
-"""The focus on a real X server, driven by xdotool: each act is seen once, in order, whatever programs do meanwhile."""
+"""Window focus on a real X server, driven by xdotool: each change is seen once and in order, whatever programs do."""
 
 import json
 import os
@@ -19,10 +19,9 @@ from Xlib.xobject.drawable import Window as XWindow
 from xserver import Desktop, new_desktop
 
 from collector.collector import keep_running
-from collector.focus import tracker
 from collector.intake import Intake
 from collector.source_status import SourceState, SourceStates
-from collector.sources.x11 import x11, x11_screen
+from collector.sources.x11 import x11
 from collector.sources.x11.x11 import SOCKETS, X11Source
 from db import migrate
 from db.engine import open_store
@@ -35,8 +34,7 @@ from memo.desktop.apps import Apps
 from memo.protocols import Stop
 
 XTERM, WISH = "xterm", "wish"
-ODD = b"odd\0Odd\0"
-"""A window's class."""
+ODD = b"odd\0Odd\0"  # a window's class
 Act = tuple[str, str]
 UNCLOSED = pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
 """The library leaves the socket of a connection that failed to the garbage collector."""
@@ -46,7 +44,6 @@ UNCLOSED = pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pyte
 def desktop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desktop]:
     with new_desktop() as made:
         monkeypatch.setenv("DISPLAY", made.display)
-        monkeypatch.setattr(tracker, "APART_S", 0.0)
         monkeypatch.setenv("XDG_DATA_HOME", "/nonexistent")
         monkeypatch.setenv("XDG_DATA_DIRS", "/nonexistent")  # no app is installed: windows are called by their class
         yield made
@@ -54,7 +51,7 @@ def desktop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desktop]:
 
 @pytest.fixture
 def source(home: Home) -> X11Source:
-    return X11Source(Settings(), home)
+    return X11Source(Settings(), home, title_gap_s=0.0)
 
 
 def focuses(events: list[Event]) -> list[Act]:
@@ -66,8 +63,8 @@ def usages(events: list[Event]) -> list[str]:
 
 
 def until_focus(events: list[Event], title: str, count: int = 1) -> None:
-    """Wait until a title was told so often."""
-    until(f"a focus on {title}", lambda: [told for told, _ in focuses(events)].count(title) >= count)
+    """Wait until a title has been reported `count` times."""
+    until(f"a focus on {title}", lambda: [target for target, _ in focuses(events)].count(title) >= count)
 
 
 def two_windows(desktop: Desktop) -> tuple[str, str]:
@@ -80,7 +77,7 @@ def two_windows(desktop: Desktop) -> tuple[str, str]:
     return notes, board
 
 
-def test_every_switch_is_told_once_in_order_with_app_and_program(desktop: Desktop, source: X11Source) -> None:
+def test_each_switch_is_reported_once_in_order(desktop: Desktop, source: X11Source) -> None:
     notes, board = two_windows(desktop)
     with watched(source) as events:
         until_focus(events, "Board")
@@ -95,7 +92,7 @@ def test_every_switch_is_told_once_in_order_with_app_and_program(desktop: Deskto
     assert programs == {name: os.path.realpath(cast(str, shutil.which(name.lower()))) for name in ("XTerm", "Wish")}
 
 
-def test_a_window_that_appears_and_its_new_title_are_told(desktop: Desktop, source: X11Source) -> None:
+def test_new_window_and_new_title_are_reported(desktop: Desktop, source: X11Source) -> None:
     with watched(source) as events:
         desktop.terminal("Notes")
         until_focus(events, "Notes")
@@ -104,16 +101,14 @@ def test_a_window_that_appears_and_its_new_title_are_told(desktop: Desktop, sour
     assert focuses(events) == [("Notes", "XTerm"), ("Letters", "XTerm")]
 
 
-def test_a_title_in_the_encoding_of_before_utf_8_is_read(
-    desktop: Desktop, source: X11Source, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_compound_text_title_is_decoded(desktop: Desktop, source: X11Source, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "C.UTF-8")  # xterm takes its arguments for UTF-8 then, and writes compound text
     with watched(source) as events:
         desktop.terminal("备注 café")
         until_focus(events, "备注 café")
 
 
-def test_a_title_of_a_window_in_the_background_is_not_told(desktop: Desktop, source: X11Source) -> None:
+def test_title_of_a_background_window_is_ignored(desktop: Desktop, source: X11Source) -> None:
     notes, board = two_windows(desktop)
     with watched(source) as events:
         desktop.focus(notes)
@@ -124,7 +119,7 @@ def test_a_title_of_a_window_in_the_background_is_not_told(desktop: Desktop, sou
     assert "Unseen" not in dict(focuses(events))
 
 
-def test_programs_that_are_killed_while_they_have_the_focus_are_survived(desktop: Desktop, source: X11Source) -> None:
+def test_killed_focused_programs_are_survived(desktop: Desktop, source: X11Source) -> None:
     with watched(source) as events:
         for turn in range(8):
             program = desktop.terminal(f"Brief {turn}")
@@ -135,7 +130,7 @@ def test_programs_that_are_killed_while_they_have_the_focus_are_survived(desktop
     assert focuses(events)[-1] == ("Last", "XTerm")
 
 
-def test_a_window_that_goes_while_it_is_looked_at_is_no_event(
+def test_window_destroyed_while_read_is_no_event(
     desktop: Desktop, source: X11Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone: list[XWindow] = []
@@ -158,7 +153,7 @@ def test_a_window_that_goes_while_it_is_looked_at_is_no_event(
     assert focuses(events) == [("Stays", "any")]
 
 
-def test_a_window_manager_that_is_started_anew_is_survived(desktop: Desktop, source: X11Source) -> None:
+def test_restarted_window_manager_is_survived(desktop: Desktop, source: X11Source) -> None:
     notes, board = two_windows(desktop)
     manager = desktop.programs[0]
     with watched(source) as events:
@@ -196,26 +191,24 @@ def kept_running(source: X11Source, home: Home) -> Iterator[Callable[[], list[Ev
 
 
 @UNCLOSED
-def test_a_server_that_is_lost_is_reported_and_followed_again_when_it_is_back(
-    desktop: Desktop, source: X11Source, home: Home
-) -> None:
+def test_lost_server_is_reported_and_followed_again(desktop: Desktop, source: X11Source, home: Home) -> None:
     two_windows(desktop)
 
-    def said() -> Any:
+    def state() -> Any:
         return json.loads(home.sources.read_text()).get(source.name, {})
 
     with kept_running(source, home) as stored:
         until("a focus", lambda: focuses(stored()) == [("Board", "Wish")])
         desktop.server.kill()
         desktop.server.wait()
-        until("a failure", lambda: said()["failures"] == 1)
-        until("what is missing", lambda: said()["state"] == SourceState.MISSING)
-        assert f"The X server {desktop.display} can't be used" in said()["says"]
+        until("a failure", lambda: state()["failures"] == 1)
+        until("what is missing", lambda: state()["state"] == SourceState.MISSING)
+        assert f"Cannot connect to the X server {desktop.display}" in state()["says"]
         desktop.serve_again()
         desktop.manage()
         desktop.terminal("Again")
         until("a focus", lambda: focuses(stored())[-1] == ("Again", "XTerm"))
-        assert said()["state"] == SourceState.WATCHING
+        assert state()["state"] == SourceState.WATCHING
 
 
 @contextmanager
@@ -273,7 +266,7 @@ def test_titles_may_hold_anything(desktop: Desktop, source: X11Source) -> None:
     }
 
 
-def test_a_title_of_a_megabyte_is_read_in_part(desktop: Desktop, source: X11Source) -> None:
+def test_title_of_a_megabyte_is_cut(desktop: Desktop, source: X11Source) -> None:
     with watched(source) as events, own_window(desktop) as make:
         window = make(b"x")
         until_focus(events, "x")
@@ -285,7 +278,7 @@ def test_a_title_of_a_megabyte_is_read_in_part(desktop: Desktop, source: X11Sour
         until_focus(events, "y" * MAX_TEXT)
 
 
-def test_a_window_whose_number_was_that_of_another_one_is_a_switch(desktop: Desktop, source: X11Source) -> None:
+def test_window_with_a_reused_number_is_a_switch(desktop: Desktop, source: X11Source) -> None:
     with watched(source) as events:
         for turn in range(2):
             program = desktop.terminal("Same")
@@ -294,12 +287,9 @@ def test_a_window_whose_number_was_that_of_another_one_is_a_switch(desktop: Desk
             program.wait()
 
 
-def test_usage_ends_when_nobody_touches_anything_and_begins_anew(
-    desktop: Desktop, source: X11Source, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(x11_screen, "IDLE_S", 1.0)
+def test_usage_ends_without_input_and_starts_again(desktop: Desktop, home: Home) -> None:
     two_windows(desktop)
-    with watched(source) as events:
+    with watched(X11Source(Settings(), home, idle_s=1.0, title_gap_s=0.0)) as events:
         until_focus(events, "Board")
         for turn in (1, 2):
             for _ in range(8):
@@ -310,7 +300,7 @@ def test_usage_ends_when_nobody_touches_anything_and_begins_anew(
     assert focuses(events) == [("Board", "Wish")]
 
 
-def test_without_a_server_it_says_what_to_do(
+def test_missing_without_server_gives_the_remedy(
     source: X11Source, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(x11, "SOCKETS", tmp_path)
@@ -319,17 +309,17 @@ def test_without_a_server_it_says_what_to_do(
 
 
 @UNCLOSED
-def test_a_server_that_lets_nobody_in_is_named(
+def test_missing_names_a_server_that_refuses(
     desktop: Desktop, source: X11Source, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert source.missing() == ""
     monkeypatch.setenv("DISPLAY", ":4711")
-    assert "The X server :4711 can't be used" in source.missing()
+    assert "Cannot connect to the X server :4711" in source.missing()
     monkeypatch.setenv("DISPLAY", "nonsense\n")
-    assert "can't be used" in source.missing() and "\n" not in source.missing()
+    assert "Cannot connect" in source.missing() and "\n" not in source.missing()
 
 
-def test_the_only_server_of_this_user_is_found_without_a_name(
+def test_find_server_finds_the_only_server_of_this_user(
     desktop: Desktop, source: X11Source, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("DISPLAY")
@@ -337,8 +327,8 @@ def test_the_only_server_of_this_user_is_found_without_a_name(
     ours = f"X{desktop.display[1:]}"
     (tmp_path / "X9998").touch()  # a server that crashed left it
     (tmp_path / ours).symlink_to(SOCKETS / ours)
-    assert x11.server() == desktop.display and source.missing() == ""
+    assert x11.find_server() == desktop.display and source.missing() == ""
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(tmp_path / "X9999"))
         other.listen()
-        assert x11.server() == "", "of two it can't tell which one is meant"
+        assert x11.find_server() == "", "two servers are ambiguous"

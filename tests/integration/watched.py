@@ -1,4 +1,4 @@
-"""A source that runs in a thread of the test, and what it emits."""
+"""Run a source in a thread of the test and collect its events."""
 
 import threading
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from memo.protocols import Batch, Past, Source, Stop
 
 @contextmanager
 def watched(source: Source, cursors: dict[str, dict[str, Any]] | None = None) -> Iterator[list[Event]]:
-    """The events so far; `cursors` is what the store would keep over a restart."""
+    """Yield the list of events so far; `cursors` is what the store would keep over a restart."""
     events: list[Event] = []
     kept = {} if cursors is None else cursors
     stop = Stop()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.focus.tracker import FocusTracker
-from collector.sources.wayland.i3_ipc import GET_TREE, WINDOW, WORKSPACE, Frames, message
+from collector.sources.wayland.i3_ipc import GET_TREE, WINDOW, WORKSPACE, MessageReader, message
 from collector.sources.wayland.sway import SwayScreen
 from memo.desktop.apps import Apps
 
@@ -24,9 +24,9 @@ JSON = st.recursive(
 def test_messages_are_whole_however_they_are_cut(sent: list[tuple[int, str]], data: st.DataObject) -> None:
     stream = b"".join(message(kind, json.dumps(text)) for kind, text in sent)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=5)))
-    frames, found = Frames(), []
+    reader, found = MessageReader(), []
     for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
-        found += frames.feed(stream[start:end])
+        found += reader.feed(stream[start:end])
     assert found == sent
 
 
@@ -39,5 +39,5 @@ def test_no_message_stops_it(kind: int, said: Any) -> None:
         for number, content in [*((kind, one) for one in hostile), (WINDOW, {"change": "focus", "container": ONE})]:
             theirs.sendall(message(number, json.dumps(content)))
             screen.read(focus)
-        assert focus._seen is not None
-        assert (focus._seen.app, focus._seen.title) == ("one", "First")
+        assert focus._current is not None
+        assert (focus._current.app, focus._current.title) == ("one", "First")

@@ -81,7 +81,7 @@ other.emit(); global.display.emit();
 
 
 def node(code: str, *flags: str) -> str:
-    """What node prints for the code."""
+    """Return what node prints for the code."""
     program = shutil.which("node")
     if program is None:
         pytest.skip("node is not installed")
@@ -91,24 +91,24 @@ def node(code: str, *flags: str) -> str:
 
 
 def calls(*parts: str) -> list[list[str]]:
-    """What the scripts call: name, path, interface, method and what is given."""
+    """Return the arguments of the D-Bus calls that the scripts make."""
     found: list[list[str]] = json.loads(node("\n".join([SIGNAL, *parts, "console.log(JSON.stringify(calls));"])))
     assert {tuple(call[:4]) for call in found} == {(NAME, PATH, NAME, FocusInterface.FocusWindow.__name__)}
     return [call[4:] for call in found]
 
 
 @pytest.mark.parametrize("script", [SCRIPT, EXTENSION], ids=["kwin", "gnome"])
-def test_it_is_javascript(script: Path) -> None:
+def test_scripts_are_valid_javascript(script: Path) -> None:
     node(script.read_text(), "--input-type=module", "--check")
 
 
-def test_kde_tells_of_windows_and_their_titles() -> None:
+def test_kde_script_reports_windows_and_titles() -> None:
     notes, changed = ["{1}", "org.kde.kate", "Notes", "7"], ["{1}", "org.kde.kate", "Changed", "7"]
     mail, nothing = ["{2}", "mail", "Inbox", "8"], ["", "", "", "0"]
     assert calls(KDE_DESKTOP, SCRIPT.read_text(), KDE_ACTS) == [notes, changed, mail, nothing]
 
 
-def test_kde_5_calls_its_windows_clients() -> None:
+def test_kde_script_supports_kde_5() -> None:
     older = {"windowActivated": "clientActivated", "windowRemoved": "clientRemoved", "activeWindow": "activeClient"}
     desktop, acts = KDE_DESKTOP, KDE_ACTS
     for new, old in older.items():
@@ -116,7 +116,7 @@ def test_kde_5_calls_its_windows_clients() -> None:
     assert len(calls(desktop, SCRIPT.read_text(), acts)) == 4
 
 
-def test_gnome_tells_of_windows_and_their_titles() -> None:
+def test_gnome_extension_reports_windows_and_titles() -> None:
     extension = re.sub(r"^import .*$", "", EXTENSION.read_text(), flags=re.M).replace("export default", "")
     kinds, app = "(ssss)", "org.gnome.gedit.desktop"
     notes, changed = [kinds, "1", app, "Notes", "7"], [kinds, "1", app, "Changed", "7"]
@@ -124,7 +124,7 @@ def test_gnome_tells_of_windows_and_their_titles() -> None:
     assert calls(GNOME_DESKTOP, extension, GNOME_ACTS) == [notes, notes, changed, mail, nothing]
 
 
-def test_each_desktop_finds_what_it_looks_for() -> None:
+def test_metadata_names_the_scripts() -> None:
     kwin: dict[str, Any] = json.loads((KWIN / "metadata.json").read_text())
     gnome: dict[str, Any] = json.loads((GNOME / "metadata.json").read_text())
     assert kwin["KPackageStructure"] == "KWin/Script"

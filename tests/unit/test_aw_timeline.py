@@ -1,4 +1,4 @@
-"""ActivityWatch's events as ours: what a person did, never what a private tab showed, whatever an event holds."""
+"""ActivityWatch's events converted: what a person did, never a private tab, whatever an event contains."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from collector.sources.activitywatch import backfill
-from collector.sources.activitywatch.aw_server import Bucket, buckets_of, fault
+from collector.sources.activitywatch.aw_server import Bucket, check_url, select_buckets
 from collector.sources.activitywatch.aw_timeline import read_observation
 from data.importers import Reject
 from memo.core.errors import MemoError
@@ -34,20 +34,20 @@ def afk(second: float, status: str) -> Raw:
     return AFK, raw(second, 60, status=status)
 
 
-def told(*given: Raw) -> list[tuple[float, str, str, str]]:
-    events, rejects = backfill.everything(given, ZONE)
+def convert(*given: Raw) -> list[tuple[float, str, str, str]]:
+    events, rejects = backfill.to_events(given, ZONE)
     assert not rejects
     return [((one.at - START).total_seconds(), one.operation.value, one.target, one.detail) for one in events]
 
 
-def test_a_window_is_focus_with_app_and_title() -> None:
+def test_window_is_focus_with_app_and_title() -> None:
     one = read_observation(WINDOW, raw(0, 5, app="chrome.exe", title="Inbox\x1b"), ZONE)
     assert one.event == Event(START, Operation.WINDOW_FOCUS, "Inbox ", "chrome.exe")
     assert one.event.at.utcoffset() == timedelta(hours=8)
     assert (one.at, one.end) == (START, START + timedelta(seconds=5))
 
 
-def test_a_tab_is_a_visit_of_its_domain_and_a_private_one_is_nothing() -> None:
+def test_tab_is_a_visit_unless_private() -> None:
     page: dict[str, Any] = {
         "url": "https://GitHub.com/a?token=secret",
         "title": "Pulls",
@@ -62,8 +62,8 @@ def test_a_tab_is_a_visit_of_its_domain_and_a_private_one_is_nothing() -> None:
         assert (one.event, one.fault) == (None, "")
 
 
-def test_the_use_of_an_app_goes_from_its_first_window_to_the_next_app() -> None:
-    assert told(window(0, 9, "a", "1"), window(10, 9, "a", "2"), window(20, 30, "b", "3")) == [
+def test_usage_lasts_from_first_window_to_next_app() -> None:
+    assert convert(window(0, 9, "a", "1"), window(10, 9, "a", "2"), window(20, 30, "b", "3")) == [
         (0, "window_focus", "1", ""),
         (10, "window_focus", "2", ""),
         (20, "app_usage", "a", "20"),
@@ -72,24 +72,24 @@ def test_the_use_of_an_app_goes_from_its_first_window_to_the_next_app() -> None:
     ]
 
 
-def test_absence_ends_the_use_and_the_return_begins_it_anew() -> None:
-    assert told(window(0, 300, "a", "1"), afk(100, "afk"), afk(200, "not-afk")) == [
+def test_usage_ends_on_absence_and_restarts_on_return() -> None:
+    assert convert(window(0, 300, "a", "1"), afk(100, "afk"), afk(200, "not-afk")) == [
         (0, "window_focus", "1", ""),
         (100, "app_usage", "a", "100"),
         (300, "app_usage", "a", "100"),
     ]
 
 
-def test_what_changes_by_itself_while_nobody_is_there_is_no_use() -> None:
-    assert [one[1:] for one in told(window(0, 10, "a", "1"), afk(5, "afk"), window(10, 90, "b", "2"))] == [
+def test_focus_change_during_absence_is_no_usage() -> None:
+    assert [one[1:] for one in convert(window(0, 10, "a", "1"), afk(5, "afk"), window(10, 90, "b", "2"))] == [
         ("window_focus", "1", ""),
         ("app_usage", "a", "5"),
         ("window_focus", "2", ""),
     ]
 
 
-def test_a_machine_that_was_asleep_used_nothing() -> None:
-    assert told(window(0, 60, "a", "1"), window(4000, 60, "a", "1")) == [
+def test_sleep_is_no_usage() -> None:
+    assert convert(window(0, 60, "a", "1"), window(4000, 60, "a", "1")) == [
         (0, "window_focus", "1", ""),
         (60, "app_usage", "a", "60"),
         (4000, "window_focus", "1", ""),
@@ -98,16 +98,16 @@ def test_a_machine_that_was_asleep_used_nothing() -> None:
 
 
 def test_two_machines_have_a_focus_each() -> None:
-    found = told(window(0, 100, "a", "1"), window(10, 10, "b", "2", host="mac"))
+    found = convert(window(0, 100, "a", "1"), window(10, 10, "b", "2", host="mac"))
     assert [one for one in found if one[1] == "app_usage"] == [
         (100, "app_usage", "a", "100"),
         (20, "app_usage", "b", "10"),
     ]
 
 
-def test_the_order_of_what_is_given_does_not_matter() -> None:
+def test_order_of_observations_does_not_matter() -> None:
     given = [window(0, 9, "a", "1"), window(10, 9, "b", "2"), afk(15, "afk")]
-    assert told(*given) == told(*reversed(given))
+    assert convert(*given) == convert(*reversed(given))
 
 
 @pytest.mark.parametrize(
@@ -127,9 +127,9 @@ def test_the_order_of_what_is_given_does_not_matter() -> None:
         {"timestamp": START.isoformat(), "data": {}},
     ],
 )
-def test_a_wrong_event_is_rejected_and_the_others_are_told(wrong: Any) -> None:
+def test_invalid_event_is_rejected_and_others_are_kept(wrong: Any) -> None:
     good = window(0, 5, "a", "1")
-    events, rejects = backfill.everything([(WINDOW, wrong), good], ZONE)
+    events, rejects = backfill.to_events([(WINDOW, wrong), good], ZONE)
     assert [one.target for one in events] == ["1", "a"]
     [reject] = rejects
     assert isinstance(reject, Reject)
@@ -139,27 +139,27 @@ def test_a_wrong_event_is_rejected_and_the_others_are_told(wrong: Any) -> None:
 @pytest.mark.parametrize(
     "table", [None, [], "x", {"a": 1}, {"a": {"type": "app.editor.activity"}}, {"a": {"type": []}}]
 )
-def test_other_buckets_are_passed_over(table: Any) -> None:
-    assert buckets_of(table) == []
+def test_select_buckets_skips_other_types(table: Any) -> None:
+    assert select_buckets(table) == []
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"buckets": 1}', b'{"events": []}', b"\xff", b"[" * 100_000])
-def test_what_is_no_export_is_one_sentence(content: bytes, tmp_path: Path) -> None:
+def test_read_export_other_file_raises_one_sentence(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "export.json"
     file.write_bytes(content or b" ")
     if content == b'{"buckets": 1}':
-        assert list(backfill.of_file(file, lambda *_: None)) == []
+        assert list(backfill.read_export(file, lambda *_: None)) == []
         return
-    with pytest.raises(MemoError, match="is no export of ActivityWatch; export"):
-        list(backfill.of_file(file, lambda *_: None))
+    with pytest.raises(MemoError, match="is not an ActivityWatch export; export"):
+        list(backfill.read_export(file, lambda *_: None))
 
 
-def test_an_export_is_read_with_its_progress(tmp_path: Path) -> None:
+def test_read_export_reports_progress(tmp_path: Path) -> None:
     file, steps = tmp_path / "export.json", list[tuple[int, int]]()
     events = [raw(second, 1, app="a", title="1") for second in range(250)]
     table = {"w": {"id": "w", "type": "currentwindow", "hostname": "pc", "events": events}, "other": {"type": "x"}}
     file.write_text(json.dumps({"buckets": table}))
-    found = list(backfill.of_file(file, lambda done, total: steps.append((done, total))))
+    found = list(backfill.read_export(file, lambda done, total: steps.append((done, total))))
     assert [one for _, one in found] == events
     assert steps == [(100, 250), (200, 250), (250, 250)]
 
@@ -167,18 +167,18 @@ def test_an_export_is_read_with_its_progress(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "url", ["", "localhost:5600", "ftp://a", "http://", "http://[", "http://a:0", "http://a:x", "/x"]
 )
-def test_an_address_that_is_none_is_one_sentence(url: str) -> None:
-    assert "set sources.activitywatch_url in memo.toml" in fault(url)
+def test_check_url_invalid_returns_the_remedy(url: str) -> None:
+    assert "set sources.activitywatch_url in memo.toml" in check_url(url)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:5600", "https://box.lan/aw", "http://[::1]:5600"])
-def test_the_owner_may_name_any_server(url: str) -> None:
-    assert fault(url) == ""
+def test_check_url_valid_returns_nothing(url: str) -> None:
+    assert check_url(url) == ""
 
 
 @pytest.mark.parametrize(
     ("bucket", "app"), [("aw-watcher-web-firefox_pc", "firefox"), ("aw-watcher-web-chrome", "chrome"), ("tabs", "")]
 )
-def test_a_visit_keeps_its_browser_by_which_it_may_be_excluded(bucket: str, app: str) -> None:
+def test_visit_has_the_browser_of_its_bucket(bucket: str, app: str) -> None:
     found = read_observation(Bucket(bucket, "web.tab.current", "pc"), raw(0, 1, url="https://a.org/x", title="t"), UTC)
     assert found.event is not None and (found.event.app, found.event.target) == (app, "a.org")

@@ -1,4 +1,4 @@
-"""A source that fails or ends is run again, after a pause that grows only while it gets nowhere."""
+"""Sources that fail or end are restarted after a growing delay, and their states are recorded."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from cli.stack import doctor
 from cli.stack.sources import collect as listed
 from cli.stack.sources import doing
 from collector import plugins
-from collector.collector import hush_libraries, keep_running
+from collector.collector import keep_running, silence_libraries
 from collector.intake import Intake
 from collector.source_status import EVERY, SourceState, SourceStates
 from db.engine import open_store
@@ -37,7 +37,7 @@ LASTS = 1000.0
 
 
 class Clock(Stop):
-    """Time that passes only in runs and pauses; also the flag that stops after the last run."""
+    """Simulated time that passes only in runs and delays; also the flag that stops after the last run."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Clock(Stop):
 
 
 class Source:
-    """Runs so long each time, then ends or fails."""
+    """Runs for the given times, then ends or fails."""
 
     name = "scripted"
 
@@ -79,9 +79,7 @@ class Source:
 
 
 @pytest.mark.parametrize("fails", [True, False], ids=["fails", "ends"])
-def test_the_pause_grows_and_begins_anew_after_a_long_run(
-    fails: bool, home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_delay_grows_and_resets_after_a_long_run(fails: bool, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     monkeypatch.setattr(time, "monotonic", lambda: clock.now)
     store = open_store(Settings(), home)
@@ -93,7 +91,7 @@ def test_the_pause_grows_and_begins_anew_after_a_long_run(
 
 
 class Waiting(Source):
-    """Notes what is said of it while it runs."""
+    """Records its state while it runs."""
 
     home: Home
     said: list[dict[str, Any]]
@@ -108,19 +106,19 @@ class Waiting(Source):
         super().run(emit, cursor, stop)
 
 
-def test_each_state_of_a_source_is_told(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_state_of_a_source_is_recorded(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, store = Clock(), open_store(Settings(), home)
     source = Waiting(clock, [0.0, 0.0], fails=True)
     source.home, source.said, source.lacks = home, [], ["no screen; start one"]
     states = SourceStates(home)
     heard: list[Any] = []
-    put = states.put
+    put = states.set_state
 
     def listen(*given: Any) -> None:
         heard.append(given)
         put(*given)
 
-    monkeypatch.setattr(states, "put", listen)
+    monkeypatch.setattr(states, "set_state", listen)
     keep_running(source, Intake(store, Settings(), home, lambda scope: None), states, clock)
     store.close()
     assert [state for _, state, *_ in heard] == ["missing", "watching", "failed", "watching"]
@@ -128,7 +126,7 @@ def test_each_state_of_a_source_is_told(home: Home, monkeypatch: pytest.MonkeyPa
     assert [said["failures"] for said in source.said] == [0, 1]
 
 
-def test_whoever_waits_for_a_descriptor_is_woken_by_stop() -> None:
+def test_stop_wakes_select() -> None:
     stop = Stop()
     assert select.select([stop], [], [], 0) == ([], [], [])
     stop.set()
@@ -136,17 +134,17 @@ def test_whoever_waits_for_a_descriptor_is_woken_by_stop() -> None:
     assert select.select([stop], [], [], 0) == ([stop], [], [])
 
 
-def test_a_source_that_wants_to_end_the_program_is_run_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_source_that_raises_system_exit_is_restarted(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, store, states = Clock(), open_store(Settings(), home), SourceStates(home)
-    told: list[Any] = []
-    monkeypatch.setattr(states, "put", lambda *given: told.append(given))
+    recorded: list[Any] = []
+    monkeypatch.setattr(states, "set_state", lambda *given: recorded.append(given))
     source = Source(clock, [0.0, 0.0], fails=True, error=SystemExit("bye"))
     keep_running(source, Intake(store, Settings(), home, lambda scope: None), states, clock)
     store.close()
-    assert told[1] == ("scripted", SourceState.FAILED, "SystemExit: bye")
+    assert recorded[1] == ("scripted", SourceState.FAILED, "SystemExit: bye")
 
 
-def test_one_that_can_not_be_used_says_so_and_stops_no_other(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unusable_source_gives_its_reason(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     points = {
         name: EntryPoint(name, value, plugins.GROUP) for name, value in (("gone", "no_such:A"), ("raw", "os:stat"))
     }
@@ -155,13 +153,13 @@ def test_one_that_can_not_be_used_says_so_and_stops_no_other(home: Home, monkeyp
     says = {one["name"]: (one["state"], one["says"]) for one in listed(home, Settings.load())}
     assert {state for state, _ in says.values()} == {"missing"}
     assert says["gone"][1] == (
-        "Its package no_such can't be used (ModuleNotFoundError: No module named 'no_such'); mend or remove it."
+        "Its package no_such cannot be loaded (ModuleNotFoundError: No module named 'no_such'); repair or uninstall it."
     )
     assert "TypeError" in says["raw"][1]
     assert says["inbix"][1] == "No source of this name is installed; correct it in sources.on of memo.toml."
 
 
-def test_a_note_of_a_source_is_shown_until_it_is_over(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_note_is_shown_until_it_is_withdrawn(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     class Noting(Source):
         def run(self, emit: Callable[[Any], None], cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
             for says in ("the limit is reached; raise it", ""):
@@ -182,36 +180,37 @@ def test_a_note_of_a_source_is_shown_until_it_is_over(home: Home, monkeypatch: p
         ("watching", ""),
     ]
     assert wrong == ["scripted: the limit is reached; raise it", "scripted watching"]
-    assert [one["event"] for one in logged].count("the limit is reached; raise it") == 1
+    reasons = [(one["event"], one.get("reason")) for one in logged if one["event"] != "source_ended"]
+    assert reasons == [("source_impaired", "the limit is reached; raise it"), ("source_recovered", None)]
 
 
 def _examined(home: Home) -> str:
-    """What `memo doctor` says of the sources."""
+    """The line of `memo doctor` about the sources."""
     try:
         return doctor.CHECKS["sources"](home, Settings())
     except MemoError as error:
         return str(error)
 
 
-def test_how_far_a_past_is_read_is_said_where_it_takes_a_while(home: Home) -> None:
-    def told() -> Any:
+def test_progress_of_a_long_past_is_recorded(home: Home) -> None:
+    def recorded() -> Any:
         return json.loads(home.sources.read_text())["scripted"]
 
     states, event = SourceStates(home), Event(datetime.now(UTC), Operation.PROCESS_START, "vim")
-    states.put("scripted", SourceState.WATCHING)
-    before = told()
-    assert list(states.counted("scripted", [event] * EVERY)) == [event] * EVERY
-    assert told() == before, "a moment needs no words"
-    reads = [told() for _ in states.counted("scripted", [event] * (2 * EVERY + 1))]
+    states.set_state("scripted", SourceState.WATCHING)
+    before = recorded()
+    assert list(states.with_progress("scripted", [event] * EVERY)) == [event] * EVERY
+    assert recorded() == before, "a short past needs no progress"
+    reads = [recorded() for _ in states.with_progress("scripted", [event] * (2 * EVERY + 1))]
     places = [one["reading"] for one in reads]
     assert places == [{"done": number // EVERY * EVERY, "total": 2 * EVERY + 1} for number in range(2 * EVERY + 1)]
     assert doing(reads[-1]) == "reading the past, 2,000 of 2,001"
     assert doing(reads[0] | {"says": "a folder is full"}) == "reading the past, 0 of 2,001; a folder is full"
-    assert told() == before
+    assert recorded() == before
 
 
 class Torn(list[Event]):
-    """A past that can't be read to its end."""
+    """A past that cannot be read to its end."""
 
     def __iter__(self) -> Iterator[Event]:
         yield self[0]
@@ -219,11 +218,9 @@ class Torn(list[Event]):
 
 
 @pytest.mark.parametrize("past", [Torn, list], ids=["read", "stored"])
-def test_a_past_that_is_broken_off_is_read_no_longer(
-    past: type[list[Event]], home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class PassesOver(Source):
-        """Goes on without a past that could not be read or stored, as the source web does."""
+def test_interrupted_past_has_no_progress(past: type[list[Event]], home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    class SkippingSource(Source):
+        """Continues without a past that could not be read or stored, as the source web does."""
 
         def run(self, emit: Callable[[Any], None], cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
             with pytest.raises(OSError, match="torn") as error:
@@ -232,7 +229,7 @@ def test_a_past_that_is_broken_off_is_read_no_longer(
             del error  # till here it holds what was read
             stop.set()
 
-    def take_past(source: str, given: Past) -> None:
+    def store_past(source: str, given: Past) -> None:
         for _ in given.events:
             reading.append(json.loads(home.sources.read_text())["scripted"].get("reading"))
             if past is list:
@@ -243,27 +240,27 @@ def test_a_past_that_is_broken_off_is_read_no_longer(
     event = Event(datetime.now(UTC), Operation.PROCESS_START, "vim")
     clock, store, states = Clock(), open_store(Settings(), home), SourceStates(home)
     intake = Intake(store, Settings(), home, lambda scope: None)
-    monkeypatch.setattr(intake, "take_past", take_past)
-    keep_running(PassesOver(clock, [], False), intake, states, clock)
+    monkeypatch.setattr(intake, "store_past", store_past)
+    keep_running(SkippingSource(clock, [], False), intake, states, clock)
     store.close()
     assert reading == [{"done": 0, "total": 2 * EVERY}]
     assert seen == [{"state": "watching", "says": "", "failures": 0}]
 
 
-def test_a_full_disk_ends_no_source(home: Home) -> None:
+def test_full_disk_ends_no_source(home: Home) -> None:
     states = SourceStates(home)
     home.run.rmdir()
-    states.put("scripted", SourceState.FAILED, "no room")
+    states.set_state("scripted", SourceState.FAILED, "no room")
     home.run.mkdir()
-    states.put("scripted", SourceState.WATCHING)
+    states.set_state("scripted", SourceState.WATCHING)
     assert json.loads(home.sources.read_text())["scripted"]["failures"] == 1
 
 
-def test_what_a_dead_collector_said_counts_no_more(home: Home) -> None:
+def test_states_of_a_dead_collector_are_ignored(home: Home) -> None:
     def state(collector: str) -> None:
         home.state.write_text(json.dumps({"pid": os.getpid(), "parts": [{"name": "collector", "state": collector}]}))
 
-    SourceStates(home).put("scripted", SourceState.WATCHING)
+    SourceStates(home).set_state("scripted", SourceState.WATCHING)
     with running.hold(home):
         state("running")
         assert running.sources(home)["scripted"]["state"] == "watching"
@@ -273,7 +270,7 @@ def test_what_a_dead_collector_said_counts_no_more(home: Home) -> None:
     assert not home.sources.exists()
 
 
-def test_what_libraries_say_by_themselves_goes_nowhere(
+def test_silence_libraries_hides_warnings_and_tracebacks(
     home: Home, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     words = "/home/ada/divorce.txt"
@@ -285,7 +282,7 @@ def test_what_libraries_say_by_themselves_goes_nowhere(
     monkeypatch.setattr(threading, "excepthook", threading.excepthook)  # put back afterwards
     with warnings.catch_warnings(), logging_restored():
         logs.setup(home.logs, "collector")
-        hush_libraries()
+        silence_libraries()
         thread = threading.Thread(target=fail)
         thread.start()
         thread.join()

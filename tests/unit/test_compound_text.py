@@ -1,4 +1,4 @@
-"""What xterm and Tk call their windows, in the encoding of before UTF-8."""
+"""Window titles as xterm and Tk write them, in the encoding before UTF-8."""
 
 import pytest
 
@@ -18,12 +18,12 @@ from collector.sources.x11.compound_text import decode
         (b"a \x1b%G\xf0\x9f\x98\x80\x1b%@ \xe9", "a 😀 é"),
     ],
 )
-def test_a_title_is_read_in_each_set(text: bytes, title: str) -> None:
+def test_decode_supports_each_character_set(text: bytes, title: str) -> None:
     assert decode(text) == title
 
 
 @pytest.mark.parametrize(
     "text", [b"a \x1b$(Gxx", b"\x1b%/1\x80\x8bbig5-0\x02xx", b"\x1b$(A1", b"\x1b", b"\x1b%G\xff\x1b%@"]
 )
-def test_what_can_not_be_read_is_no_title(text: bytes) -> None:
+def test_decode_unknown_set_returns_nothing(text: bytes) -> None:
     assert decode(text) == ""

@@ -1,13 +1,13 @@
-"""A screen is followed: read when something has changed, also while the store is slow; each failure ends it."""
+"""Following a screen: it is read at each change, even while the store is slow, and any failure ends the run."""
 
+import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from collector.focus import tracker
 from collector.focus.follow import follow
 from collector.focus.tracker import FocusTracker, Window
 from memo.core.events import Operation
@@ -17,7 +17,7 @@ WAIT_S = 60.0
 
 
 class Script:
-    """A screen that shows one window after the other, each when it was read."""
+    """A screen that shows windows one by one."""
 
     def __init__(self) -> None:
         self._reads, self._writes = os.pipe()
@@ -28,7 +28,7 @@ class Script:
         return self._reads
 
     def show(self, name: str) -> None:
-        """Show a window, and wait until it was seen."""
+        """Show a window and wait until it has been read."""
         os.write(self._writes, name.encode())
         assert self._seen.acquire(timeout=WAIT_S)
 
@@ -43,12 +43,12 @@ class Script:
             return
         if not name:
             raise ConnectionError("the screen is lost")
-        focus.see(Window(name, name, name), time.monotonic())
+        focus.set_window(Window(name, name, name), time.monotonic())
         self._seen.release()
 
 
 class Run:
-    """`follow` in a thread; `error` is how it ended."""
+    """`follow` in a thread; `error` is the exception that ended it, if any."""
 
     def __init__(self, screen: Script, emit: Callable[[Batch], None]) -> None:
         self.error: Exception | None = None
@@ -59,7 +59,8 @@ class Run:
 
     def _run(self, screen: Script, emit: Callable[[Batch], None]) -> None:
         try:
-            follow("script", screen, emit, self.stop, self._ready.set)
+            tracker = FocusTracker(settle_s=0.0, min_usage_s=1e-9)
+            asyncio.run(follow("script", screen, emit, self.stop, self._ready.set, tracker=tracker))
         except Exception as error:
             self.error = error
 
@@ -69,12 +70,11 @@ class Run:
 
 
 @pytest.fixture
-def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Script]:
-    monkeypatch.setattr(tracker, "SETTLE_S", 0.0)
-    yield Script()
+def screen() -> Script:
+    return Script()
 
 
-def test_no_window_is_missed_while_the_store_is_slow(screen: Script) -> None:
+def test_follow_slow_store_misses_no_window(screen: Script) -> None:
     gate, seen = threading.Event(), list[str]()
 
     def emit(batch: Batch) -> None:
@@ -90,7 +90,7 @@ def test_no_window_is_missed_while_the_store_is_slow(screen: Script) -> None:
     assert run.error is None and seen == ["a", "b", "c"]
 
 
-def test_a_store_that_fails_ends_it(screen: Script) -> None:
+def test_follow_failing_store_ends_it(screen: Script) -> None:
     def emit(batch: Batch) -> None:
         raise OSError("the disk is full")
 
@@ -100,12 +100,11 @@ def test_a_store_that_fails_ends_it(screen: Script) -> None:
     assert isinstance(run.error, OSError)
 
 
-def test_a_screen_that_is_lost_ends_it_and_the_usage(screen: Script, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("collector.focus.usage.SHORTEST_S", 1e-9)
-    told = list[Operation]()
-    run = Run(screen, lambda batch: told.extend(event.operation for event in batch.events))
+def test_follow_lost_screen_ends_it_and_the_usage(screen: Script) -> None:
+    emitted = list[Operation]()
+    run = Run(screen, lambda batch: emitted.extend(event.operation for event in batch.events))
     screen.show("a")
     screen.lose()
     run.join()
     assert isinstance(run.error, ConnectionError)
-    assert told == [Operation.WINDOW_FOCUS, Operation.APP_USAGE]
+    assert emitted == [Operation.WINDOW_FOCUS, Operation.APP_USAGE]

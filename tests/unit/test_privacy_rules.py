@@ -1,4 +1,4 @@
-"""What each privacy rule keeps out, changes and leaves alone; and how it may be got round, which it may not."""
+"""Privacy rules: what each one drops, changes and keeps, also for inputs that try to evade it."""
 
 import os
 import re
@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from collector.privacy.rules import BUILTIN, redact, rules, sayable
-from collector.privacy.secrets import MARK, hide
+from collector.privacy.rules import BUILTIN, apply_rules, make_rules, redact_text
+from collector.privacy.secrets import MARK, hide_secrets
 from memo.core.errors import MemoError
 from memo.core.events import Event, Operation
 from memo.core.grammar import MAX_TEXT
@@ -40,9 +40,9 @@ def file(name: str, folder: str) -> Event:
 
 
 def stored(event: Event, home: Home, **settings: Any) -> Event | None:
-    """What is stored of an event by these rules alone."""
+    """Return the event as stored under these rules alone."""
     given = {"builtin": False, "chromium_titles": True} | settings
-    kept, _ = redact([event], rules(PrivacySettings(**given), home))
+    kept, _ = apply_rules([event], make_rules(PrivacySettings(**given), home))
     return kept[0] if kept else None
 
 
@@ -58,7 +58,7 @@ KEEPASS = [
 
 
 @pytest.mark.parametrize("name", KEEPASS)
-def test_an_excluded_app_leaves_nothing_whatever_it_is_called(name: str, home: Home) -> None:
+def test_excluded_app_is_dropped_under_any_spelling(name: str, home: Home) -> None:
     for event in (
         focus("a title", name),
         Event(AT, Operation.PROCESS_START, name),
@@ -72,12 +72,12 @@ def test_an_excluded_app_leaves_nothing_whatever_it_is_called(name: str, home: H
     assert stored(focus("a title", "keep"), home, apps=["KeePassXC"]) == focus("a title", "keep")
 
 
-def test_a_window_without_an_app_is_known_by_the_end_of_its_title(home: Home) -> None:
+def test_excluded_app_is_found_at_the_end_of_a_title(home: Home) -> None:
     assert stored(focus("Passwords - KeePassXC"), home, apps=["keepassxc"]) is None
     assert stored(focus("KeePassXC - how to - Wikipedia"), home, apps=["keepassxc"])
 
 
-def test_an_app_is_excluded_by_any_words_of_its_name(home: Home) -> None:
+def test_excluded_app_matches_whole_words_of_its_name(home: Home) -> None:
     for name in ("firefox-esr", "Mozilla Firefox", "org.mozilla.firefox"):
         assert stored(focus("a", name), home, apps=["Firefox"]) is None
     assert stored(focus("a", "firefoxes"), home, apps=["Firefox"])
@@ -102,22 +102,22 @@ def test_an_app_is_excluded_by_any_words_of_its_name(home: Home) -> None:
         "view-source:https://bank.example/",
     ],
 )
-def test_an_excluded_site_leaves_no_visit(site: str, home: Home) -> None:
+def test_excluded_site_is_dropped_under_any_spelling(site: str, home: Home) -> None:
     assert stored(visit(site, "Your account"), home, sites=["Bank.example"]) is None
 
 
 @pytest.mark.parametrize("site", ["notbank.example", "bank.example.org", "bank.examples", "bаnk.example", "example"])
-def test_another_site_is_another_site(site: str, home: Home) -> None:
+def test_excluded_site_leaves_other_sites(site: str, home: Home) -> None:
     assert stored(visit(site), home, sites=["bank.example"]) == visit(site)
 
 
 @pytest.mark.parametrize("site", ["bücher.example", "BÜCHER.example", "xn--bcher-kva.example", "bu\u0308cher.example"])
-def test_an_international_name_is_one_name(site: str, home: Home) -> None:
+def test_excluded_site_matches_punycode_and_unicode(site: str, home: Home) -> None:
     for excluded in ("bücher.example", "xn--bcher-kva.example", "*.bücher.example", "https://bücher.example/start"):
         assert stored(visit(f"shop.{site}"), home, sites=[excluded]) is None
 
 
-def test_an_address_without_dots_is_a_site_too(home: Home) -> None:
+def test_excluded_site_may_be_an_address_without_dots(home: Home) -> None:
     for site in ("localhost:8080", "[::1]:8080", "http://[::1]/x", "127.0.0.1:9"):
         assert stored(visit(site), home, sites=["localhost", "[::1]", "127.0.0.1"]) is None
 
@@ -132,17 +132,17 @@ def test_an_address_without_dots_is_a_site_too(home: Home) -> None:
         "Reddit - Dive into anything - Google Chrome",
     ],
 )
-def test_a_window_that_names_an_excluded_site_is_kept_out(title: str, home: Home) -> None:
+def test_excluded_site_drops_windows_that_name_it(title: str, home: Home) -> None:
     assert stored(focus(title), home, sites=["reddit.com"]) is None
 
 
-def test_the_name_of_a_browser_excludes_no_window_and_that_of_a_site_below_another_neither(home: Home) -> None:
+def test_excluded_site_ignores_browser_names_and_subdomains(home: Home) -> None:
     assert stored(focus("GitHub - Google Chrome"), home, sites=["google.com"])
     assert stored(focus("mail - Notes"), home, sites=["mail.example.com"])
     assert stored(focus("News - BBC - Firefox"), home, sites=["bbc.co.uk"]) is None
 
 
-def test_a_page_or_a_file_that_writes_out_an_excluded_site_is_kept_out(home: Home) -> None:
+def test_excluded_site_drops_pages_and_files_that_name_it(home: Home) -> None:
     assert stored(visit("google.com", "bank.example login - Google Search"), home, sites=["bank.example"]) is None
     assert stored(file("bank.example", "/tmp"), home, sites=["bank.example"]) is None
 
@@ -173,13 +173,13 @@ def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("a.txt", "{home}/link"),
     ],
 )
-def test_an_excluded_folder_leaves_no_file(name: str, folder: str, at_home: Path, home: Home) -> None:
+def test_excluded_folder_drops_files_under_any_spelling(name: str, folder: str, at_home: Path, home: Home) -> None:
     (at_home / "link").symlink_to(at_home / "Private")
     event = file(*(part.format(home=at_home) for part in (name, folder)))
     assert stored(event, home, folders=["~/Private"]) is None
 
 
-def test_a_folder_beside_it_is_another(at_home: Path, home: Home) -> None:
+def test_excluded_folder_leaves_its_siblings(at_home: Path, home: Home) -> None:
     for event in (
         file("a", f"{at_home}/Private2"),
         file("a", f"{at_home}/Privat"),
@@ -189,24 +189,24 @@ def test_a_folder_beside_it_is_another(at_home: Path, home: Home) -> None:
         assert stored(event, home, folders=["~/Private"]) == event
 
 
-def test_a_window_that_shows_an_excluded_folder_is_kept_out(at_home: Path, home: Home) -> None:
+def test_excluded_folder_drops_windows_that_show_it(at_home: Path, home: Home) -> None:
     for title in ("a.txt (~/Private) - gedit", f"{at_home}/Private/a - vim", "Private - Files", "a - private - Code"):
         assert stored(focus(title), home, folders=["~/Private"]) is None
     for title in ("a.txt (~/Private-2) - gedit", "Private matters - Files", "Privates - Files"):
         assert stored(focus(title), home, folders=["~/Private"])
 
 
-def test_a_program_in_an_excluded_folder_is_kept_out(at_home: Path, home: Home) -> None:
+def test_excluded_folder_drops_programs_in_it(at_home: Path, home: Home) -> None:
     event = Event(AT, Operation.PROCESS_START, "tool", executable=f"{at_home}/Private/bin/tool")
     assert stored(event, home, folders=["~/Private"]) is None
 
 
-def test_a_folder_of_windows(home: Home) -> None:
+def test_excluded_folder_may_be_a_windows_path(home: Home) -> None:
     assert stored(file("a.txt", "c:\\users\\ada\\PRIVATE\\x"), home, folders=["C:\\Users\\Ada\\Private"]) is None
     assert stored(file("a.txt", "D:\\Users\\Ada\\Private"), home, folders=["C:\\Users\\Ada\\Private"])
 
 
-def test_a_title_pattern_finds_titles_and_names(home: Home) -> None:
+def test_title_pattern_matches_titles_and_names(home: Home) -> None:
     for event in (
         focus("My DIVORCE papers"),
         visit("a.example", "divorce"),
@@ -220,7 +220,7 @@ def test_a_title_pattern_finds_titles_and_names(home: Home) -> None:
     assert stored(focus("marriage"), home, titles=["divorce"])
 
 
-def test_a_pattern_that_never_ends_keeps_out_what_it_was_to_judge(home: Home) -> None:
+def test_title_pattern_that_times_out_drops_the_event(home: Home) -> None:
     began = time.monotonic()
     assert stored(focus("a" * 60), home, titles=["(a|aa)+$x"]) is None
     assert time.monotonic() - began < 60, "it would take years"
@@ -262,15 +262,15 @@ SECRETS = [
 
 
 SLASHED = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
-"""A key that may not be told from the path in which it stands."""
+"""A key that looks like part of a path."""
 
 
 @pytest.mark.parametrize("secret", SECRETS)
 @pytest.mark.parametrize(
     "around", ["{}", "Re: {} - Mail", "({})", "/home/ada/{}/x", "https://x.example/{}", "标题{}的", "{}."]
 )
-def test_a_secret_is_put_out_in_place(secret: str, around: str) -> None:
-    said = hide(around.format(secret))
+def test_secret_is_replaced_by_a_mark(secret: str, around: str) -> None:
+    said = hide_secrets(around.format(secret))
     left = re.sub(r"\W", "", said.replace(MARK, "")).lower()
     assert MARK in said
     assert len(left) <= len(re.sub(r"\W", "", around)), (secret, said)
@@ -292,8 +292,8 @@ def test_a_secret_is_put_out_in_place(secret: str, around: str) -> None:
         ("PIN: 1234", "PIN: [redacted]"),
     ],
 )
-def test_what_is_named_a_secret_is_one(text: str, said: str) -> None:
-    assert hide(text) == said
+def test_secret_after_its_name_is_hidden(text: str, said: str) -> None:
+    assert hide_secrets(text) == said
 
 
 ORDINARY = [
@@ -317,16 +317,16 @@ ORDINARY = [
 
 
 @pytest.mark.parametrize("text", ORDINARY)
-def test_ordinary_words_stay(text: str) -> None:
-    assert hide(text) == text
+def test_hide_secrets_keeps_ordinary_text(text: str) -> None:
+    assert hide_secrets(text) == text
 
 
-def test_a_visit_is_stored_without_what_was_asked_of_the_site(home: Home) -> None:
+def test_visit_is_stored_without_query_and_fragment(home: Home) -> None:
     kept = stored(visit("https://ada:pw@a.example/p?q=secret#x"), home)
     assert kept and kept.target == "https://[redacted]@a.example/p"
 
 
-def test_a_secret_at_the_edge_of_a_long_title_does_not_stay_in_part(home: Home) -> None:
+def test_secret_cut_by_the_length_limit_is_removed(home: Home) -> None:
     for secret in (CARD, AWS, "ada@example.com", "password=hunter2hunter2hunter2"):
         for cut in range(1, len(secret)):
             text = "x " * ((MAX_TEXT - cut) // 2) + secret + " x" * 100
@@ -358,16 +358,16 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("part", HOSTILE)
-def test_a_title_of_a_megabyte_takes_no_time(part: str, home: Home) -> None:
+def test_rules_take_linear_time_for_a_megabyte(part: str, home: Home) -> None:
     text = part * (1_000_000 // len(part))
     given = {"sites": ["a.example"], "folders": ["~/x"], "titles": ["b$"], "apps": ["b"], "builtin": True}
     spent = time.process_time()
     for event in (focus(text, text), visit(text, text), file(text, text)):
         stored(event, home, **given)
-    assert time.process_time() - spent < 10, "of this process; a pattern that doubles back takes hours"
+    assert time.process_time() - spent < 10, "of this process; a pattern that backtracks takes hours"
 
 
-BUILTIN_KEPT_OUT = [
+BUILTIN_DROPPED = [
     focus("db.kdbx [Locked] - KeePassXC", "org.keepassxc.KeePassXC"),
     focus("Bitwarden", "bitwarden"),
     Event(AT, Operation.PROCESS_START, "org.gnome.seahorse.Application"),
@@ -396,8 +396,8 @@ BUILTIN_KEPT_OUT = [
 ]
 
 
-@pytest.mark.parametrize("event", BUILTIN_KEPT_OUT, ids=lambda event: event.target)
-def test_the_builtin_list_keeps_out(event: Event, home: Home) -> None:
+@pytest.mark.parametrize("event", BUILTIN_DROPPED, ids=lambda event: event.target)
+def test_builtin_list_drops_sensitive_events(event: Event, home: Home) -> None:
     assert stored(event, home, builtin=True) is None
     assert stored(event, home, builtin=False)
 
@@ -415,11 +415,11 @@ BUILTIN_KEPT = [
 
 
 @pytest.mark.parametrize("event", BUILTIN_KEPT, ids=lambda event: event.target)
-def test_the_builtin_list_leaves_alone(event: Event, home: Home) -> None:
+def test_builtin_list_keeps_other_events(event: Event, home: Home) -> None:
     assert stored(event, home, builtin=True) == event
 
 
-def test_the_builtin_list_is_well_kept() -> None:
+def test_builtin_list_is_sorted_and_lower_case() -> None:
     for table in tomllib.loads(BUILTIN.read_text(encoding="utf-8")).values():
         assert table.keys() <= {"apps", "sites", "folders", "titles"}
         for key, entries in table.items():
@@ -428,20 +428,20 @@ def test_the_builtin_list_is_well_kept() -> None:
             assert key == "titles" or entries == sorted(entries) or key == "folders", key
 
 
-def test_windows_of_chromium_are_kept_by_their_app(home: Home) -> None:
+def test_chromium_windows_are_reduced_to_their_app(home: Home) -> None:
     for app in ("chromium", "google-chrome", "chrome.exe", "brave-browser", "Vivaldi-stable"):
         assert stored(focus("Hello page", app), home, chromium_titles=False) == focus(app, app)
     for app in ("firefox-esr", "msedge.exe", ""):
         assert stored(focus("Hello page", app), home, chromium_titles=False) == focus("Hello page", app)
 
 
-def test_a_window_of_chromium_that_is_given_as_a_line_is_taken_at_its_word(home: Home) -> None:
+def test_chromium_windows_given_as_lines_keep_their_title(home: Home) -> None:
     for source in ("inbox", "import"):
         event = replace(focus("Hello page", "chromium"), source=source)
         assert stored(event, home, chromium_titles=False) == event
 
 
-def test_without_titles_a_site_and_an_app_stay(home: Home) -> None:
+def test_titles_none_keeps_site_and_app(home: Home) -> None:
     def kept(event: Event) -> Event | None:
         return stored(event, home, titles_kept="none")
 
@@ -452,7 +452,7 @@ def test_without_titles_a_site_and_an_app_stay(home: Home) -> None:
     assert kept(file("plan.md", "~/notes")) == file("plan.md", "~/notes")
 
 
-def test_a_hashed_title_is_the_same_again_and_not_readable(home: Home, tmp_path: Path) -> None:
+def test_titles_hashed_are_stable_and_unreadable(home: Home, tmp_path: Path) -> None:
     def kept(event: Event, at: Home = home) -> Event:
         found = stored(event, at, titles_kept="hashed")
         assert found
@@ -470,13 +470,13 @@ def test_a_hashed_title_is_the_same_again_and_not_readable(home: Home, tmp_path:
     assert [path.name for path in home.root.iterdir() if "title" in path.name] == ["title.key"]
 
 
-def test_a_broken_key_stops_everything(home: Home) -> None:
+def test_titles_hashed_broken_key_raises_memo_error(home: Home) -> None:
     home.title_key.write_bytes(b"short")
     with pytest.raises(MemoError, match="nothing is recorded"):
         stored(focus("a"), home, titles_kept="hashed")
 
 
-def test_a_rule_counts_the_events_on_which_it_acted(home: Home) -> None:
+def test_apply_rules_counts_the_events_of_each_rule(home: Home) -> None:
     settings = PrivacySettings(apps=["a"], sites=["b.example"], titles_kept="none")
     given = [
         focus("x", "a"),
@@ -485,13 +485,13 @@ def test_a_rule_counts_the_events_on_which_it_acted(home: Home) -> None:
         focus("x", "c"),
         focus("c", "c"),
     ]
-    kept, touched = redact(given, rules(settings, home))
+    kept, touched = apply_rules(given, make_rules(settings, home))
     assert kept == [visit("c.example"), focus("c", "c"), focus("c", "c")]
     assert touched == {"apps": 1, "sites": 1, "secrets": 1, "titles_kept": 2}
 
 
-def test_the_words_of_an_error_are_treated_as_a_title(home: Home) -> None:
-    in_force = rules(PrivacySettings(folders=["/x/private"], titles_kept="hashed"), home)
-    assert sayable("OSError: no file /x/private/a", in_force) == "its words are kept out by a privacy rule"
-    assert sayable("KeyError: ada@example.com", in_force) == "KeyError: [redacted]"
-    assert sayable("OSError: no file /x/public/a", in_force) == "OSError: no file /x/public/a"
+def test_redact_text_treats_an_error_as_a_title(home: Home) -> None:
+    in_force = make_rules(PrivacySettings(folders=["/x/private"], titles_kept="hashed"), home)
+    assert redact_text("OSError: no file /x/private/a", in_force) == "withheld by a privacy rule"
+    assert redact_text("KeyError: ada@example.com", in_force) == "KeyError: [redacted]"
+    assert redact_text("OSError: no file /x/public/a", in_force) == "OSError: no file /x/public/a"

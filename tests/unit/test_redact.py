@@ -1,7 +1,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from collector.privacy.rules import Rule, redact
+from collector.privacy.rules import Rule, apply_rules
 from memo.core.events import Event, Operation
 
 
@@ -22,20 +22,20 @@ def no_hashes(event: Event) -> Event | None:
     return None if "#" in event.target else event
 
 
-def test_rules_change_and_leave_out_and_are_counted() -> None:
+def test_apply_rules_changes_drops_and_counts() -> None:
     given = [event("editor"), event("bank", Operation.WEB_VISIT), event("room 12"), event("shell")]
-    kept, touched = redact(given, (("visits", no_visits), ("digits", no_digits)))
+    kept, touched = apply_rules(given, (("visits", no_visits), ("digits", no_digits)))
     assert kept == [event("editor"), event("room ##"), event("shell")]
     assert touched == {"visits": 1, "digits": 1}
 
 
-def test_rules_apply_in_their_order() -> None:
+def test_apply_rules_keeps_the_order() -> None:
     digits, hashes = ("digits", no_digits), ("hashes", no_hashes)
-    assert redact([event("room 1")], (hashes, digits))[0] == [event("room #")]
-    assert redact([event("room 1")], (digits, hashes))[0] == []
+    assert apply_rules([event("room 1")], (hashes, digits))[0] == [event("room #")]
+    assert apply_rules([event("room 1")], (digits, hashes))[0] == []
 
 
-def test_no_rule_sees_what_one_before_it_left_out() -> None:
+def test_apply_rules_hides_dropped_events_from_later_rules() -> None:
     seen: list[Event] = []
 
     def watch(event: Event) -> Event | None:
@@ -43,15 +43,15 @@ def test_no_rule_sees_what_one_before_it_left_out() -> None:
         return event
 
     rules: tuple[tuple[str, Rule], ...] = (("visits", no_visits), ("watch", watch))
-    assert redact([event("bank", Operation.WEB_VISIT), event("editor")], rules)[0] == [event("editor")]
+    assert apply_rules([event("bank", Operation.WEB_VISIT), event("editor")], rules)[0] == [event("editor")]
     assert seen == [event("editor")]
 
 
-def test_a_rule_that_touched_nothing_is_not_named() -> None:
-    kept, touched = redact([event("editor")], (("visits", no_visits), ("digits", no_digits)))
+def test_apply_rules_omits_rules_without_effect() -> None:
+    kept, touched = apply_rules([event("editor")], (("visits", no_visits), ("digits", no_digits)))
     assert kept == [event("editor")]
     assert list(touched) == []
 
 
-def test_without_rules_everything_is_kept() -> None:
-    assert redact([event("room 12")], ()) == ([event("room 12")], {})
+def test_apply_rules_without_rules_keeps_everything() -> None:
+    assert apply_rules([event("room 12")], ()) == ([event("room 12")], {})

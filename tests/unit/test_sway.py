@@ -1,4 +1,4 @@
-"""What comes from sway's socket: cut into messages however it is cut up, and hostile in every part."""
+"""Data from sway's socket: split into messages wherever it is cut, and hostile in every part."""
 
 import json
 import os
@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from collector.focus.tracker import FocusTracker
-from collector.sources.wayland.i3_ipc import GET_TREE, LONGEST, SUBSCRIBE, WINDOW, WORKSPACE, Frames, message
-from collector.sources.wayland.sway import READ, SwayScreen, focused
+from collector.sources.wayland.i3_ipc import GET_TREE, MAX_BYTES, SUBSCRIBE, WINDOW, WORKSPACE, MessageReader, message
+from collector.sources.wayland.sway import SwayScreen, find_focused
+from collector.sources.wayland.wayland import READ_BYTES
 from memo.desktop.apps import Apps
 
 ONE = {"id": 5, "type": "con", "name": "First", "app_id": "one", "pid": 0, "focused": True, "nodes": []}
@@ -42,43 +43,43 @@ def sent() -> Iterator[Sent]:
 
 
 def seen(sent: Sent) -> tuple[str, str] | None:
-    """App and title of what has the focus now."""
-    window = sent.focus._seen
+    """App and title of the window that has the focus now."""
+    window = sent.focus._current
     return (window.app, window.title) if window else None
 
 
-def test_it_subscribes_before_it_asks_what_there_is(sent: Sent) -> None:
-    asked = Frames().feed(sent.end.recv(1024))
+def test_sway_subscribes_before_asking_for_the_tree(sent: Sent) -> None:
+    asked = MessageReader().feed(sent.end.recv(1024))
     assert asked[0] == (SUBSCRIBE, ["window", "workspace"])
     assert asked[1][0] == GET_TREE
 
 
-@pytest.mark.parametrize("bad", [b"x" * 14, struct.pack("=6sII", b"i3-ipc", LONGEST + 1, 0)])
-def test_what_is_no_message_ends_the_connection(bad: bytes) -> None:
+@pytest.mark.parametrize("bad", [b"x" * 14, struct.pack("=6sII", b"i3-ipc", MAX_BYTES + 1, 0)])
+def test_i3_ipc_invalid_head_ends_the_connection(bad: bytes) -> None:
     with pytest.raises(ConnectionError):
-        Frames().feed(bad)
+        MessageReader().feed(bad)
 
 
 @pytest.mark.parametrize("bad", [b"", b"{", b"\xff", b"[" * 100_000, b"9" * 10_000])
-def test_a_message_that_cannot_be_read_is_passed_over(bad: bytes) -> None:
+def test_i3_ipc_invalid_json_is_skipped(bad: bytes) -> None:
     stream = struct.pack("=6sII", b"i3-ipc", len(bad), 7) + bad + message(8, "1")
-    assert Frames().feed(stream) == [(7, None), (8, 1)]
+    assert MessageReader().feed(stream) == [(7, None), (8, 1)]
 
 
-def test_bytes_that_are_no_text_are_shown_as_such() -> None:
+def test_i3_ipc_invalid_utf8_is_replaced() -> None:
     bad = b'{"name": "a\xffb"}'
-    assert Frames().feed(struct.pack("=6sII", b"i3-ipc", len(bad), 7) + bad) == [(7, {"name": "a\ufffdb"})]
+    assert MessageReader().feed(struct.pack("=6sII", b"i3-ipc", len(bad), 7) + bad) == [(7, {"name": "a\ufffdb"})]
 
 
-def test_the_tree_tells_what_has_the_focus_at_first(sent: Sent) -> None:
+def test_sway_tree_gives_the_first_focus(sent: Sent) -> None:
     output = {"type": "output", "focused": False, "nodes": [{"type": "workspace", "floating_nodes": [ONE]}]}
-    assert focused({"type": "root", "nodes": [output]}) == ONE
-    assert focused({"type": "root", "nodes": [{"type": "workspace", "focused": True, "nodes": []}]}) is None
+    assert find_focused({"type": "root", "nodes": [output]}) == ONE
+    assert find_focused({"type": "root", "nodes": [{"type": "workspace", "focused": True, "nodes": []}]}) is None
     sent.send(GET_TREE, {"type": "root", "nodes": [output]})
     assert seen(sent) == ("one", "First")
 
 
-def test_only_the_focused_window_counts(sent: Sent) -> None:
+def test_sway_other_windows_are_ignored(sent: Sent) -> None:
     sent.window("focus")
     sent.window("title", id=6, name="Of another one")
     sent.window("close", id=6)
@@ -89,7 +90,7 @@ def test_only_the_focused_window_counts(sent: Sent) -> None:
     assert seen(sent) is None
 
 
-def test_a_window_that_moves_may_lose_the_focus(sent: Sent) -> None:
+def test_sway_moved_window_may_lose_the_focus(sent: Sent) -> None:
     sent.end.recv(1024)
     sent.window("focus")
     sent.window("move", id=6)
@@ -99,7 +100,7 @@ def test_a_window_that_moves_may_lose_the_focus(sent: Sent) -> None:
     assert seen(sent) is None
 
 
-def test_a_workspace_or_a_container_of_windows_is_no_window(sent: Sent) -> None:
+def test_sway_workspace_or_container_is_no_window(sent: Sent) -> None:
     sent.window("focus")
     sent.window("focus", nodes=[ONE], pid=None)
     assert seen(sent) is None
@@ -108,27 +109,27 @@ def test_a_workspace_or_a_container_of_windows_is_no_window(sent: Sent) -> None:
     assert seen(sent) is None
 
 
-def test_a_guest_of_x11_has_a_class(sent: Sent) -> None:
+def test_sway_x11_window_is_named_by_its_class(sent: Sent) -> None:
     sent.window("focus", app_id=None, window_properties={"class": "Gimp", "instance": "gimp", "title": 7})
     assert seen(sent) == ("Gimp", "First")
 
 
-def test_the_process_is_asked_for_its_program(sent: Sent) -> None:
+def test_sway_window_has_its_executable(sent: Sent) -> None:
     sent.window("focus", app_id="", pid=os.getpid())
-    window = sent.focus._seen
+    window = sent.focus._current
     assert window and window.executable == os.readlink("/proc/self/exe")
 
 
-def test_a_long_message_comes_in_parts(sent: Sent) -> None:
-    stream = message(WINDOW, json.dumps({"change": "focus", "container": ONE | {"name": "x" * 3 * READ}}))
-    for start in range(0, len(stream), READ):
+def test_sway_long_message_arrives_in_parts(sent: Sent) -> None:
+    stream = message(WINDOW, json.dumps({"change": "focus", "container": ONE | {"name": "x" * 3 * READ_BYTES}}))
+    for start in range(0, len(stream), READ_BYTES):
         assert seen(sent) is None
-        sent.end.sendall(stream[start : start + READ])
+        sent.end.sendall(stream[start : start + READ_BYTES])
         sent.screen.read(sent.focus)
-    assert seen(sent) == ("one", "x" * 3 * READ)
+    assert seen(sent) == ("one", "x" * 3 * READ_BYTES)
 
 
-def test_the_end_of_sway_is_an_error(sent: Sent) -> None:
+def test_sway_closed_socket_is_an_error(sent: Sent) -> None:
     sent.screen.read(sent.focus)
     sent.end.close()
     with pytest.raises(ConnectionError):

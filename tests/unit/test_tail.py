@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from collector.sources.inbox import tail
-from collector.sources.inbox.tail import Line, Place, identity, open_below, read
+from collector.sources.inbox.tail import Line, Position, identity, open_below, read_from
 from memo.core.grammar import MAX_LINE
 
 TEXT = b"first\n\nthird, longer\r\n\xff\xfe\nlast without an end"
@@ -27,77 +27,72 @@ def file(path: Path) -> Iterator[int]:
     os.close(number)
 
 
-def lines(file: int, place: Place) -> list[Line]:
-    return [line for found, _ in read(file, place) for line in found]
+def lines(file: int, position: Position, **sizes: int) -> list[Line]:
+    return [line for found, _ in read_from(file, position, **sizes) for line in found]
 
 
-def end(file: int, place: Place | None = None) -> Place:
-    *_, (_, last) = read(file, place or Place())
+def end(file: int, position: Position, **sizes: int) -> Position:
+    *_, (_, last) = read_from(file, position, **sizes)
     return last
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 5, 6, 7, 1000])
-def test_whole_lines_are_read_and_the_last_one_waits(file: int, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tail, "CHUNK", chunk)
-    assert lines(file, Place()) == LINES
-    assert end(file).offset == 25
+def test_read_from_leaves_the_incomplete_last_line(file: int, chunk: int) -> None:
+    assert lines(file, Position(), chunk=chunk) == LINES
+    assert end(file, Position(), chunk=chunk).offset == 25
 
 
 @pytest.mark.parametrize("mark", [3, 256])
-def test_reading_goes_on_from_every_place(file: int, mark: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tail, "CHUNK", 4)
+def test_read_from_continues_at_every_position(file: int, mark: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tail, "MARK", mark)
-    places = [place for _, place in read(file, Place())]
-    assert len(places) > 2
-    for place in places:
-        assert Place(**place.as_cursor()).holds(file)
-        assert lines(file, place) == [line for line in LINES if line.offset >= place.offset]
+    positions = [position for _, position in read_from(file, Position(), chunk=4)]
+    assert len(positions) > 2
+    for position in positions:
+        assert Position(**position.as_cursor()).is_valid_in(file)
+        assert lines(file, position, chunk=4) == [line for line in LINES if line.offset >= position.offset]
 
 
-def test_what_is_appended_ends_the_waiting_line(path: Path, file: int) -> None:
-    place = end(file)
-    assert lines(file, place) == []
+def test_read_from_completes_the_line_after_an_append(path: Path, file: int) -> None:
+    position = end(file, Position())
+    assert lines(file, position) == []
     with path.open("ab") as more:
         more.write(b"!\nnew\n")
-    assert place.holds(file)
-    assert lines(file, place) == [Line(25, b"last without an end!"), Line(46, b"new")]
+    assert position.is_valid_in(file)
+    assert lines(file, position) == [Line(25, b"last without an end!"), Line(46, b"new")]
 
 
-def test_nothing_is_read_from_an_empty_file(path: Path, file: int) -> None:
+def test_read_from_empty_file_yields_nothing(path: Path, file: int) -> None:
     path.write_bytes(b"")
-    assert Place().holds(file)
-    assert list(read(file, Place())) == []
+    assert Position().is_valid_in(file)
+    assert list(read_from(file, Position())) == []
 
 
 @pytest.mark.parametrize("content", [b"", TEXT[:24], TEXT.replace(b"third", b"THIRD")])
-def test_a_file_that_was_written_anew_does_not_hold_the_place(path: Path, file: int, content: bytes) -> None:
-    place = end(file)
+def test_position_is_invalid_in_a_rewritten_file(path: Path, file: int, content: bytes) -> None:
+    position = end(file, Position())
     path.write_bytes(content)
-    assert not place.holds(file)
+    assert not position.is_valid_in(file)
 
 
 @pytest.mark.parametrize("chunk", [3, 8, 1000])
-def test_of_a_line_that_is_too_long_only_the_beginning_is_given(
-    path: Path, file: int, chunk: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tail, "CHUNK", chunk)
-    monkeypatch.setattr(tail, "MAX_LINE", 10)
+def test_read_from_cuts_a_line_that_is_too_long(path: Path, file: int, chunk: int) -> None:
+    sizes = {"chunk": chunk, "max_line": 10}
     path.write_bytes(b"short\n" + b"x" * 100)
-    first, cut = lines(file, Place())
+    first, cut = lines(file, Position(), **sizes)
     assert first == Line(0, b"short")
     assert cut.offset == 6
     assert cut.raw == b"x" * len(cut.raw)
     assert len(cut.raw) > 10
-    place = end(file)
-    assert (place.offset, place.inside) == (106, True)
+    position = end(file, Position(), **sizes)
+    assert (position.offset, position.inside) == (106, True)
     with path.open("ab") as more:
         more.write(b"xx\nnext\n")
-    assert place.holds(file)
-    assert lines(file, place) == [Line(109, b"next")]
-    assert end(file, place) == Place(114, end(file).mark, inside=False)
+    assert position.is_valid_in(file)
+    assert lines(file, position, **sizes) == [Line(109, b"next")]
+    assert end(file, position, **sizes) == Position(114, end(file, Position(), **sizes).mark, inside=False)
 
 
-def test_a_file_keeps_its_identity_when_it_is_renamed(path: Path, file: int) -> None:
+def test_identity_survives_a_rename(path: Path, file: int) -> None:
     path.rename(path.with_name("renamed"))
     path.write_bytes(TEXT)
     other = os.open(path, os.O_RDONLY)
@@ -107,7 +102,7 @@ def test_a_file_keeps_its_identity_when_it_is_renamed(path: Path, file: int) -> 
     os.close(renamed)
 
 
-def test_regular_files_are_opened_below_the_root(path: Path) -> None:
+def test_open_below_opens_regular_files(path: Path) -> None:
     (path.parent / "folder").mkdir()
     (path.parent / "folder" / "inner").write_bytes(b"inner")
     for name, content in (("file", TEXT), ("folder/inner", b"inner")):
@@ -117,7 +112,7 @@ def test_regular_files_are_opened_below_the_root(path: Path) -> None:
         os.close(file)
 
 
-def test_nothing_else_is_opened_and_no_descriptor_is_left(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_open_below_opens_nothing_else_and_leaks_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = path.parent
     (root / "folder").mkdir()
     (root / "folder" / "inner").write_bytes(b"inner")
@@ -146,27 +141,26 @@ OBJECTS = [Line(7, b'{"a": 1}'), Line(18, b'{"b": "}]"}'), Line(29, b"7"), Line(
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 7, 1000])
-def test_of_an_array_the_objects_are_read(path: Path, file: int, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tail, "CHUNK", chunk)
+def test_read_from_array_yields_its_objects(path: Path, file: int, chunk: int) -> None:
     path.write_bytes(ARRAY)
-    found = lines(file, Place())
+    found = lines(file, Position(), chunk=chunk)
     assert [(line.offset, line.raw) for line in found] == [(line.offset, line.raw) for line in OBJECTS]
-    for _, place in read(file, Place()):
-        assert Place(**place.as_cursor()).holds(file)
-        assert lines(file, place) == [line for line in found if line.offset >= place.offset]
+    for _, position in read_from(file, Position(), chunk=chunk):
+        assert Position(**position.as_cursor()).is_valid_in(file)
+        assert lines(file, position, chunk=chunk) == [line for line in found if line.offset >= position.offset]
 
 
-def test_an_array_that_is_written_anew_with_more_goes_on(path: Path, file: int) -> None:
+def test_read_from_extended_array_continues(path: Path, file: int) -> None:
     path.write_bytes(b'[{"a": 1}, {"b": 2')
-    place = end(file)
+    position = end(file, Position())
     for more in (b"}]", b'}, {"c": 3}]'):
         path.write_bytes(b'[{"a": 1}, {"b": 2' + more)
-        assert place.holds(file)
-        found = lines(file, place)
-        place = end(file, place)
+        assert position.is_valid_in(file)
+        found = lines(file, position)
+        position = end(file, position)
     assert [line.raw for line in found] == [b'{"c": 3}']
 
 
-def test_an_object_without_an_end_is_given_up(path: Path, file: int) -> None:
+def test_read_from_cuts_an_object_without_an_end(path: Path, file: int) -> None:
     path.write_bytes(b'[{"a": "' + b"x" * 2 * MAX_LINE + b'"}, {"b": 2}]')
-    assert [len(line.raw) > MAX_LINE for line in lines(file, Place())] == [True]
+    assert [len(line.raw) > MAX_LINE for line in lines(file, Position())] == [True]

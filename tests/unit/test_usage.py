@@ -1,4 +1,4 @@
-"""An app is used from the time it has the focus until it loses it, or nobody is there."""
+"""Usage: from when an app gets the focus until it loses it or the person leaves."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,26 +11,26 @@ def at(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-def test_a_change_of_focus_ends_a_usage() -> None:
+def test_usage_focus_change_ends_it() -> None:
     usage = Usage()
-    assert usage.focused("gedit", at(0)) is None
-    assert usage.focused("gedit", at(30)) is None, "another window of the same app"
-    ended = usage.focused("firefox", at(90))
+    assert usage.start("gedit", at(0)) is None
+    assert usage.start("gedit", at(30)) is None, "another window of the same app"
+    ended = usage.start("firefox", at(90))
     assert ended is not None and (ended.target, ended.detail, ended.at) == ("gedit", "90", at(90))
 
 
-def test_nobody_there_ends_a_usage_once() -> None:
+def test_usage_person_away_ends_it_once() -> None:
     usage = Usage()
-    usage.focused("gedit", at(0))
-    ended = usage.left(at(40))
+    usage.start("gedit", at(0))
+    ended = usage.stop(at(40))
     assert ended is not None and ended.detail == "40"
-    assert usage.left(at(80)) is None
-    assert usage.focused("gedit", at(100)) is None
-    back = usage.left(at(110))
+    assert usage.stop(at(80)) is None
+    assert usage.start("gedit", at(100)) is None
+    back = usage.stop(at(110))
     assert back is not None and back.detail == "10"
 
 
-def test_what_was_passed_over_is_no_usage() -> None:
+def test_usage_shorter_than_minimum_is_dropped() -> None:
     usage = Usage()
-    usage.focused("gedit", at(0))
-    assert usage.focused("firefox", at(0.5)) is None
+    usage.start("gedit", at(0))
+    assert usage.start("firefox", at(0.5)) is None

@@ -1,11 +1,11 @@
-"""Profiles of browsers are found wherever packages, flatpaks and snaps put them; what is none is passed over."""
+"""Browser profiles are found wherever packages, flatpaks and snaps put them; other folders are skipped."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from collector.sources.web.web_profiles import profiles
+from collector.sources.web.web_profiles import find_profiles
 
 FOUND = {
     ".config/chromium/Default": "chromium",
@@ -53,45 +53,45 @@ def make(folder: Path, name: str) -> None:
     (folder / name).touch()
 
 
-def test_all_profiles_are_found(person: Path) -> None:
+def test_find_profiles_finds_all_browsers(person: Path) -> None:
     for place, browser in FOUND.items():
         make(person / place, "places.sqlite" if browser in FIREFOXES else "History")
     for place in NOT_FOUND:
         make(person / place, "History")
         make(person / place, "places.sqlite")
-    assert {str(one.folder.relative_to(person)): one.windows[-1] for one in profiles()} == FOUND
+    assert {str(one.folder.relative_to(person)): one.windows[-1] for one in find_profiles()} == FOUND
 
 
-def test_a_bundle_is_called_by_its_desktop_entry(person: Path) -> None:
+def test_find_profiles_names_bundle_by_its_desktop_entry(person: Path) -> None:
     make(person / ".var/app/com.google.Chrome/config/google-chrome/Default", "History")
     make(person / "snap/firefox/common/.mozilla/firefox/a", "places.sqlite")
-    assert {one.windows[0] for one in profiles()} == {"com.google.Chrome", "firefox_firefox"}
+    assert {one.windows[0] for one in find_profiles()} == {"com.google.Chrome", "firefox_firefox"}
 
 
-def test_a_configuration_elsewhere_is_found(person: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_find_profiles_follows_xdg_config_home(person: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(person / "else"))
     make(person / "else/vivaldi/Default", "History")
-    assert [one.name for one in profiles()] == ["vivaldi Default"]
+    assert [one.name for one in find_profiles()] == ["vivaldi Default"]
 
 
-def test_profiles_ini_names_profiles_anywhere(person: Path) -> None:
+def test_find_profiles_follows_profiles_ini(person: Path) -> None:
     make(person / "mine", "places.sqlite")
     make(person / ".mozilla/firefox/deep/inner", "places.sqlite")
     ini = person / ".mozilla/firefox/profiles.ini"
     ini.write_text(
         f"[Profile0]\nIsRelative=0\nPath={person}/mine\n[Profile1]\nIsRelative=1\nPath=deep/inner\n[General]\nA=%1\n"
     )
-    assert {one.folder for one in profiles()} == {person / "mine", person / ".mozilla/firefox/deep/inner"}
+    assert {one.folder for one in find_profiles()} == {person / "mine", person / ".mozilla/firefox/deep/inner"}
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"Path=x", b"[a]\nPath", b"[a\n" * 100, b"[a]\nPath=\0"])
-def test_a_broken_profiles_ini_hides_no_other_profile(content: bytes, person: Path) -> None:
+def test_find_profiles_ignores_broken_profiles_ini(content: bytes, person: Path) -> None:
     make(person / ".mozilla/firefox/a", "places.sqlite")
     (person / ".mozilla/firefox/profiles.ini").write_bytes(content)
-    assert [one.folder.name for one in profiles()] == ["a"]
+    assert [one.folder.name for one in find_profiles()] == ["a"]
 
 
-def test_pipes_links_and_loops_do_no_harm(person: Path) -> None:
+def test_find_profiles_survives_pipes_links_and_loops(person: Path) -> None:
     make(person / ".mozilla/firefox/a", "places.sqlite")
     os.mkfifo(person / ".mozilla/firefox/profiles.ini")
     (person / ".mozilla/firefox/same").symlink_to("a")
@@ -100,14 +100,14 @@ def test_pipes_links_and_loops_do_no_harm(person: Path) -> None:
     (person / ".config").mkdir()
     (person / ".config/chromium").symlink_to(person)
     (person / ".zen").write_text("a file")
-    assert [one.folder.name for one in profiles()] == ["a"]
+    assert [one.folder.name for one in find_profiles()] == ["a"]
 
 
-def test_a_folder_that_was_made_anew_is_another_profile(person: Path) -> None:
+def test_recreated_folder_is_another_profile(person: Path) -> None:
     folder = person / ".mozilla/firefox/a"
     make(folder, "places.sqlite")
-    before = profiles()
+    before = find_profiles()
     folder.rename(folder.with_name("old"))
     make(folder, "places.sqlite")
     assert [one.key for one in before] == [str(folder)]
-    assert before[0] not in profiles()
+    assert before[0] not in find_profiles()

@@ -1,10 +1,10 @@
-"""The list of recently used files: what is read from it, and what is refused."""
+"""The list of recently used files: entries that are read, and content that is rejected."""
 
 from datetime import UTC, datetime
 
 import pytest
 
-from collector.sources.files.xbel import Bookmark, read
+from collector.sources.files.xbel import Bookmark, parse
 
 HEAD = (
     '<?xml version="1.0" encoding="UTF-8"?>\n{doctype}<xbel version="1.0"'
@@ -25,13 +25,13 @@ def application(name: str, command: str, modified: str) -> str:
     return f'<bookmark:application name="{name}" exec="{command}" modified="{modified}" count="1"/>'
 
 
-def test_a_file_has_its_path_its_last_time_and_the_app_that_opened_it_last() -> None:
+def test_parse_returns_path_last_use_and_last_app() -> None:
     apps = (
         application("Old", "&apos;old %u&apos;", "2026-01-01T00:00:00Z")
         + application("New", "&apos;/opt/new app/new --flag %u&apos;", "2026-01-02T00:00:00Z")
         + application("Older", "older", "2025-01-01T00:00:00Z")
     )
-    (found,) = read(xbel(bookmark("file:///home/me/a%20b%E2%82%AC.txt", apps)))
+    (found,) = parse(xbel(bookmark("file:///home/me/a%20b%E2%82%AC.txt", apps)))
     assert found == Bookmark("/home/me/a b€.txt", datetime(2026, 1, 2, 3, 4, 5, 678901, UTC))
     assert (found.app, found.program) == ("New", "/opt/new")
 
@@ -53,26 +53,26 @@ def test_a_file_has_its_path_its_last_time_and_the_app_that_opened_it_last() -> 
         ("", None),
     ],
 )
-def test_only_local_files_are_read(href: str, path: str | None) -> None:
-    assert [one.path for one in read(xbel(bookmark(href)))] == ([path] if path else [])
+def test_parse_skips_files_that_are_not_local(href: str, path: str | None) -> None:
+    assert [one.path for one in parse(xbel(bookmark(href)))] == ([path] if path else [])
 
 
-def test_what_is_private_to_an_app_or_has_no_time_is_left_out() -> None:
+def test_parse_skips_private_entries_and_those_without_time() -> None:
     kept = bookmark("file:///kept")
     private = bookmark("file:///private", "<bookmark:private/>")
     no_time = '<bookmark href="file:///no-time" visited="yesterday"/>'
-    assert [one.path for one in read(xbel(private + no_time + kept))] == ["/kept"]
+    assert [one.path for one in parse(xbel(private + no_time + kept))] == ["/kept"]
 
 
-def test_a_doctype_is_let_pass_and_an_entity_is_refused() -> None:
-    assert len(read(xbel(bookmark("file:///a"), doctype="<!DOCTYPE xbel>\n"))) == 1
+def test_parse_accepts_a_doctype_and_rejects_entities() -> None:
+    assert len(parse(xbel(bookmark("file:///a"), doctype="<!DOCTYPE xbel>\n"))) == 1
     with pytest.raises(ValueError, match="entities"):
-        read(xbel(bookmark("file:///a", "&b;"), doctype=BOMB))
+        parse(xbel(bookmark("file:///a", "&b;"), doctype=BOMB))
     with pytest.raises(ValueError, match="entities"):
-        read(xbel("&x;", doctype='<!DOCTYPE xbel [<!ENTITY x SYSTEM "file:///etc/passwd">]>\n'))
+        parse(xbel("&x;", doctype='<!DOCTYPE xbel [<!ENTITY x SYSTEM "file:///etc/passwd">]>\n'))
 
 
 @pytest.mark.parametrize("text", [b"", b"\xff\xfe", b"<xbel>", xbel(bookmark("file:///a"))[:-9], b"{}"])
-def test_what_is_no_list_is_refused(text: bytes) -> None:
+def test_parse_invalid_xml_raises_value_error(text: bytes) -> None:
     with pytest.raises(ValueError, match="not well-formed"):
-        read(text)
+        parse(text)

@@ -1,11 +1,11 @@
-"""ActivityWatch: its server is followed by REST, which brings in what is done under Windows and macOS."""
+"""The source `activitywatch`: polls a server over REST, which brings in activity under Windows and macOS."""
 
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from collector.sources.activitywatch.aw_server import Bucket, Server, fault
+from collector.sources.activitywatch.aw_server import Bucket, Server, check_url
 from collector.sources.activitywatch.aw_timeline import Observation, Timeline, read_observation
 from memo.core.errors import GrammarError
 from memo.core.events import Event
@@ -16,8 +16,7 @@ from memo.protocols import Batch, Emit, Past, Stop
 
 SOURCE = "activitywatch"
 POLL_S = 2.0
-BUCKETS_EVERY = 30
-"""Polls between two looks for new buckets."""
+BUCKETS_EVERY = 30  # polls between two requests for new buckets
 
 log = get_logger(__name__)
 
@@ -27,63 +26,68 @@ class ActivityWatchSource:
 
     name = SOURCE
 
-    def __init__(self, settings: Settings, home: Home) -> None:
+    def __init__(
+        self, settings: Settings, home: Home, poll_s: float = POLL_S, buckets_every: int = BUCKETS_EVERY
+    ) -> None:
         self._url, self._zone = settings.sources.activitywatch_url, settings.zone
+        self._poll_s, self._buckets_every = poll_s, buckets_every
         self.watching = threading.Event()
 
     def missing(self) -> str:
-        """It must be told where the server is."""
-        return fault(self._url)
+        """Return what is missing: the server's address."""
+        return check_url(self._url)
 
     def run(self, emit: Emit, cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
-        """Ask until `stop` is set. Raises MemoError where the server does not answer."""
-        follower = Follower(Server(self._url), self._zone, cursor(self._url))
+        """Poll until `stop` is set. Raises MemoError if the server does not answer."""
+        follower = Follower(Server(self._url), self._zone, cursor(self._url), self._buckets_every)
         try:
-            emit(Past(follower.new(), self._url, follower.cursor))
+            emit(Past(follower.poll(), self._url, follower.cursor))
         finally:
-            self.watching.set()  # nobody waits for a server that is away
-        while not stop.wait(POLL_S):
+            self.watching.set()  # nobody waits for an unreachable server
+        while not stop.wait(self._poll_s):
             before = follower.cursor
-            found = follower.new()
+            events = follower.poll()
             if follower.cursor != before:
-                emit(Batch(found, self._url, follower.cursor))
+                emit(Batch(events, self._url, follower.cursor))
 
 
 class Follower:
-    """What is new at a server since `cursor`; without one, from now on."""
+    """Reads what is new at a server since `cursor`; without a cursor, since now."""
 
-    def __init__(self, server: Server, zone: tzinfo, cursor: dict[str, Any] | None) -> None:
+    def __init__(
+        self, server: Server, zone: tzinfo, cursor: dict[str, Any] | None, buckets_every: int = BUCKETS_EVERY
+    ) -> None:
         self._server, self._zone, self._timeline = server, zone, Timeline()
-        self._buckets, self._polls = list[Bucket](), 0
+        self._buckets, self._buckets_every, self._polls = list[Bucket](), buckets_every, 0
         self.cursor = cursor or {"since": datetime.now(UTC).isoformat(), "buckets": {}}
 
-    def new(self) -> list[Event]:
-        """Ask once, and move the cursor."""
-        if self._polls % BUCKETS_EVERY == 0:
+    def poll(self) -> list[Event]:
+        """Return the new events, and advance the cursor."""
+        if self._polls % self._buckets_every == 0:
             self._buckets = self._server.buckets()
         self._polls += 1
-        found, newest = list[Observation](), dict(self.cursor["buckets"])
+        observations, newest = list[Observation](), dict(self.cursor["buckets"])
         for bucket in self._buckets:
             after = datetime.fromisoformat(newest.get(bucket.id, self.cursor["since"]))
-            if new := self._after(bucket, after):
-                newest[bucket.id] = max(one.at for one in new).isoformat()
-                found += new
+            if new := self._read_after(bucket, after):
+                newest[bucket.id] = max(observation.at for observation in new).isoformat()
+                observations += new
         self.cursor = self.cursor | {"buckets": newest}
-        return list(self._timeline.take(sorted(found, key=lambda one: one.at)))
+        return list(self._timeline.to_events(sorted(observations, key=lambda observation: observation.at)))
 
-    def _after(self, bucket: Bucket, after: datetime) -> list[Observation]:
-        found, faults = [], 0
+    def _read_after(self, bucket: Bucket, after: datetime) -> list[Observation]:
+        new, rejected = [], 0
         for raw in self._server.events(bucket, after):
             try:
-                one = read_observation(bucket, raw, self._zone)
+                observation = read_observation(bucket, raw, self._zone)
             except GrammarError:
-                faults += 1
+                rejected += 1
                 continue
-            if one.at > after:
-                found.append(one)
-                faults += bool(one.fault)
+            if observation.at > after:
+                new.append(observation)
+                rejected += bool(observation.fault)
             else:
-                self._timeline.goes_on(one)
-        if faults:
-            log.warning("events were rejected", source=SOURCE, events=faults)
-        return found
+                self._timeline.extend(observation)
+        if rejected:
+            log.warning("events_rejected", source=SOURCE, events=rejected)
+        return new

@@ -1,4 +1,4 @@
-"""What an ActivityWatch server tells by REST: its buckets, and their events page by page."""
+"""An ActivityWatch server's REST interface: its buckets, and their events page by page."""
 
 import json
 from collections.abc import Iterator
@@ -11,15 +11,13 @@ from urllib.request import ProxyHandler, build_opener
 
 from memo.core.errors import MemoError
 
-READ = ("currentwindow", "web.tab.current", "afkstatus")
-"""Types of buckets that hold what a person does."""
-PAGE = 5_000
-"""Events of one answer; the server takes its time for more."""
-WAIT_S = 30.0
+BUCKET_TYPES = ("currentwindow", "web.tab.current", "afkstatus")
+PAGE = 5_000  # events per request; the server is slow for more
+TIMEOUT_S = 30.0
 
 
-def fault(url: str) -> str:
-    """What is wrong with the address in the settings, and how to write one; empty where nothing is."""
+def check_url(url: str) -> str:
+    """Return what is wrong with the server's address, and the remedy; empty if it is valid."""
     try:
         parts = urlsplit(url)
         if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
@@ -33,7 +31,7 @@ def fault(url: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A stream of events of one type, from one machine."""
+    """A stream of events of one type from one machine."""
 
     id: str
     type: str
@@ -41,36 +39,36 @@ class Bucket:
 
 
 class Server:
-    """A server by its address. Raises MemoError where it does not answer as ActivityWatch does."""
+    """A server at an address. Its methods raise MemoError if it does not answer as ActivityWatch does."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url.rstrip("/")
-        self._open = build_opener(ProxyHandler({})).open  # what is done here is told to no proxy
+    def __init__(self, url: str, page: int = PAGE) -> None:
+        self._url, self._page = url.rstrip("/"), page
+        self._open = build_opener(ProxyHandler({})).open  # no proxy may see a person's activity
 
     def buckets(self) -> list[Bucket]:
-        """Those whose events are read."""
-        return buckets_of(self._get("buckets/"))
+        """Return the buckets of the types that are read."""
+        return select_buckets(self._get("buckets/"))
 
     def count(self, bucket: Bucket) -> int:
-        """How many events a bucket has."""
+        """Return the number of a bucket's events."""
         return int(self._get(f"buckets/{quote(bucket.id, safe='')}/events/count"))
 
     def events(self, bucket: Bucket, since: datetime | None = None) -> Iterator[Any]:
-        """A bucket's events, newest first; the one that goes on at `since` begins there."""
-        asked: dict[str, object] = {"limit": PAGE} | ({"start": since.isoformat()} if since else {})
+        """Yield a bucket's events, newest first; an event still going on at `since` is cut to begin there."""
+        query: dict[str, object] = {"limit": self._page} | ({"start": since.isoformat()} if since else {})
         known = set[int]()
-        while page := self._get(f"buckets/{quote(bucket.id, safe='')}/events", **asked):
-            new = [one for one in page if one["id"] not in known]
+        while page := self._get(f"buckets/{quote(bucket.id, safe='')}/events", **query):
+            new = [event for event in page if event["id"] not in known]
             yield from new
-            if len(page) < PAGE or not new:
+            if len(page) < self._page or not new:
                 return
-            known = {one["id"] for one in page}
-            asked["end"] = page[-1]["timestamp"]  # whose event comes again
+            known = {event["id"] for event in page}
+            query["end"] = page[-1]["timestamp"]  # the next page repeats the event at this time
 
-    def _get(self, path: str, **parameters: object) -> Any:
-        asked = f"{self._url}/api/0/{path}" + (f"?{urlencode(parameters)}" if parameters else "")
+    def _get(self, path: str, **query: object) -> Any:
+        address = f"{self._url}/api/0/{path}" + (f"?{urlencode(query)}" if query else "")
         try:
-            with self._open(asked, timeout=WAIT_S) as answer:
+            with self._open(address, timeout=TIMEOUT_S) as answer:
                 return json.load(answer)
         except (OSError, HTTPException, ValueError, RecursionError) as error:
             reason = getattr(error, "reason", None) or error
@@ -79,10 +77,10 @@ class Server:
             ) from error
 
 
-def buckets_of(given: Any) -> list[Bucket]:
-    """The buckets that are read, of a server's or an export's table of them."""
+def select_buckets(table: Any) -> list[Bucket]:
+    """Return the buckets of the types that are read, from the table of a server or an export."""
     return [
-        Bucket(str(name), one["type"], str(one.get("hostname", "")))
-        for name, one in (given.items() if isinstance(given, dict) else ())
-        if isinstance(one, dict) and one.get("type") in READ
+        Bucket(str(name), bucket["type"], str(bucket.get("hostname", "")))
+        for name, bucket in (table.items() if isinstance(table, dict) else ())
+        if isinstance(bucket, dict) and bucket.get("type") in BUCKET_TYPES
     ]

@@ -1,4 +1,4 @@
-"""ActivityWatch's events as ours: windows are focus and use, tabs are visits, an absence ends the use of an app."""
+"""Convert ActivityWatch's events: windows to focus and usage, tabs to visits; absence ends the usage of an app."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -13,10 +13,8 @@ from memo.core.errors import GrammarError
 from memo.core.events import Event, Operation
 from memo.core.sites import domain
 
-GAP = timedelta(seconds=30)
-"""A watcher of windows that says nothing for longer was asleep, and nobody used anything."""
-_BROWSER = re.compile(r"aw-watcher-web-([^_]+)")
-"""In the name of a bucket of tabs; the extension writes it there."""
+MAX_GAP = timedelta(seconds=30)  # between events of a window watcher; after a longer gap the machine was asleep
+_BROWSER = re.compile(r"aw-watcher-web-([^_]+)")  # the browser's name in a tab bucket's id
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,31 +24,28 @@ class Observation:
     at: datetime
     end: datetime
     host: str
-    event: Event | None = None
-    """What it is of ours; None for a tab that shows no site, or a private one."""
-    away: bool | None = None
-    """That a person is there no more, or again."""
-    fault: str = ""
-    """Why it could not be read."""
+    event: Event | None = None  # None for a private tab, or one that shows no site
+    away: bool | None = None  # whether the person left (True) or returned (False)
+    fault: str = ""  # why the event is invalid
 
 
 def read_observation(bucket: Bucket, raw: Any, zone: tzinfo) -> Observation:
-    """Read an event as it stands in an answer or an export. Raises GrammarError where not even its time is known."""
+    """Parse an event of an answer or an export. Raises GrammarError if not even its time can be read."""
     try:
         at = datetime.fromisoformat(raw["timestamp"]).astimezone(zone)
         end = at + timedelta(seconds=float(raw.get("duration", 0)))
         data = dict(raw["data"])
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-        raise GrammarError("the event has no `timestamp`, `duration` and `data` of ActivityWatch's kind") from error
+        raise GrammarError("the event lacks a valid `timestamp`, `duration` or `data`") from error
     if bucket.type == "afkstatus":
         return Observation(at, end, bucket.host, away=data.get("status") == "afk")
     try:
-        return Observation(at, end, bucket.host, _event(bucket, data, at))
+        return Observation(at, end, bucket.host, _to_event(bucket, data, at))
     except GrammarError as error:
         return Observation(at, end, bucket.host, fault=str(error))
 
 
-def _event(bucket: Bucket, data: dict[str, Any], at: datetime) -> Event | None:
+def _to_event(bucket: Bucket, data: dict[str, Any], at: datetime) -> Event | None:
     if reason := implausible(at):
         raise GrammarError(reason)
     if bucket.type == "currentwindow":
@@ -65,53 +60,58 @@ def _event(bucket: Bucket, data: dict[str, Any], at: datetime) -> Event | None:
 
 
 class Timeline:
-    """Takes what was seen, in the order of time; gives it as events, and in between how long each app was used."""
+    """Takes observations in the order of time; returns their events, and the usage of apps between them."""
 
     def __init__(self) -> None:
         self._hosts: dict[str, _Host] = {}
 
-    def take(self, given: Iterable[Observation]) -> Iterator[Event]:
-        """The events that these are."""
-        for one in given:
-            host = self._hosts.setdefault(one.host, _Host())
-            if one.away is not None:
-                yield from host.away(one.at) if one.away else host.back(one.at)
-            elif one.event and one.event.operation is Operation.WINDOW_FOCUS:
-                yield from host.focused(one.event, one.end)
-            elif one.event:
-                yield one.event
+    def to_events(self, observations: Iterable[Observation]) -> Iterator[Event]:
+        """Yield the events of these observations."""
+        for observation in observations:
+            host = self._hosts.setdefault(observation.host, _Host())
+            event = observation.event
+            if observation.away is not None:
+                yield from host.leave(observation.at) if observation.away else host.come_back(observation.at)
+            elif event and event.operation is Operation.WINDOW_FOCUS:
+                yield from host.focus(event, observation.end)
+            elif event:
+                yield event
 
-    def goes_on(self, one: Observation) -> None:
-        """A window that was taken is there for longer than was known then."""
-        if one.host in self._hosts and one.event and one.event.operation is Operation.WINDOW_FOCUS:
-            self._hosts[one.host].until = one.end
+    def extend(self, observation: Observation) -> None:
+        """Record that a window of an earlier observation has the focus for longer than was known then."""
+        event = observation.event
+        if observation.host in self._hosts and event and event.operation is Operation.WINDOW_FOCUS:
+            self._hosts[observation.host].until = observation.end
 
     def close(self) -> Iterator[Event]:
-        """The use that has no end yet, as far as it is known."""
+        """Yield the usage that has not ended, as far as it is known."""
         for host in self._hosts.values():
             if host.until is not None:
-                yield from host.away(host.until)
+                yield from host.leave(host.until)
 
 
 class _Host:
-    """A machine: the app whose window has the focus there, until when that is known, and whether somebody is there."""
+    """A machine: the app that has the focus, the end of its last observation, and whether the person is away."""
 
     def __init__(self) -> None:
         self.until: datetime | None = None
         self._usage, self._app, self._away = Usage(), "", False
 
-    def focused(self, event: Event, until: datetime) -> list[Event]:
-        asleep = self._usage.left(self.until) if self.until and event.at - self.until > GAP else None
+    def focus(self, event: Event, until: datetime) -> list[Event]:
+        ended = []
+        if self.until and event.at - self.until > MAX_GAP:
+            ended.append(self._usage.stop(self.until))
         self._app, self.until = event.app, until
-        ended = None if self._away else self._usage.focused(event.app, event.at)
-        return [one for one in (asleep, ended, event) if one]
+        if not self._away:
+            ended.append(self._usage.start(event.app, event.at))
+        return [usage for usage in ended if usage] + [event]
 
-    def away(self, at: datetime) -> list[Event]:
+    def leave(self, at: datetime) -> list[Event]:
         self._away = True
-        ended = self._usage.left(at)
+        ended = self._usage.stop(at)
         return [ended] if ended else []
 
-    def back(self, at: datetime) -> list[Event]:
+    def come_back(self, at: datetime) -> list[Event]:
         self._away = False
-        ended = self._usage.focused(self._app, at)
+        ended = self._usage.start(self._app, at)
         return [ended] if ended else []

@@ -1,4 +1,4 @@
-"""All that an ActivityWatch knows: of its server, or of a file that it has exported."""
+"""All events of an ActivityWatch server, or of a file exported by one."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -6,59 +6,59 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
-from collector.sources.activitywatch.aw_server import Bucket, Server, buckets_of
+from collector.sources.activitywatch.aw_server import PAGE, Bucket, Server, select_buckets
 from collector.sources.activitywatch.aw_timeline import Timeline, read_observation
 from data.importers import Reject, open_file
 from memo.core.errors import GrammarError, MemoError
 from memo.core.events import Event
 
-EVERY = 100
-"""Events between two steps of the progress."""
+EVERY = 100  # events between two updates of the progress
 
 Progress = Callable[[int, int], None]
 Raw = tuple[Bucket, Any]
 
 
-def of_server(url: str, progress: Progress) -> Iterator[Raw]:
-    """The events of a server. Raises MemoError where it does not answer."""
-    server = Server(url)
+def read_server(url: str, progress: Progress, page: int = PAGE) -> Iterator[Raw]:
+    """Yield the events of a server. Raises MemoError if it does not answer."""
+    server = Server(url, page)
     buckets = server.buckets()
     total = sum(map(server.count, buckets))
-    return _shown(((bucket, raw) for bucket in buckets for raw in server.events(bucket)), total, progress)
+    return _with_progress(((bucket, raw) for bucket in buckets for raw in server.events(bucket)), total, progress)
 
 
-def of_file(path: Path, progress: Progress) -> Iterator[Raw]:
-    """The events of an export. Raises MemoError where it is none."""
+def read_export(path: Path, progress: Progress) -> Iterator[Raw]:
+    """Yield the events of an export. Raises MemoError if the file is not one."""
     with open_file(path) as file:
         try:
             table = json.load(file)["buckets"]
-            found = [(bucket, raw) for bucket in buckets_of(table) for raw in table[bucket.id]["events"]]
+            events = [(bucket, raw) for bucket in select_buckets(table) for raw in table[bucket.id]["events"]]
         except (KeyError, RecursionError, TypeError, ValueError) as error:
             raise MemoError(
-                f"{path} is no export of ActivityWatch; export all buckets as JSON, and name that."
+                f"{path} is not an ActivityWatch export; export all buckets as JSON and name that file."
             ) from error
-    return _shown(found, len(found), progress)
+    return _with_progress(events, len(events), progress)
 
 
-def everything(given: Iterable[Raw], zone: tzinfo) -> tuple[list[Event], list[Reject]]:
-    """What these are as events of ours, in the order of time, and what could not be read."""
-    found, rejects = [], []
-    for number, (bucket, raw) in enumerate(given, 1):
+def to_events(raws: Iterable[Raw], zone: tzinfo) -> tuple[list[Event], list[Reject]]:
+    """Return MEMO's events for these, in the order of time, and what could not be read."""
+    observations, rejects = [], []
+    for number, (bucket, raw) in enumerate(raws, 1):
         try:
-            one = read_observation(bucket, raw, zone)
-            reason = one.fault
-            found.append(one)
+            observation = read_observation(bucket, raw, zone)
+            reason = observation.fault
+            observations.append(observation)
         except GrammarError as error:
             reason = str(error)
         if reason:
             rejects.append(Reject.of("object", number, reason, json.dumps(raw).encode()))
     timeline = Timeline()
-    return [*timeline.take(sorted(found, key=lambda one: one.at)), *timeline.close()], rejects
+    ordered = sorted(observations, key=lambda observation: observation.at)
+    return [*timeline.to_events(ordered), *timeline.close()], rejects
 
 
-def _shown(given: Iterable[Raw], total: int, progress: Progress) -> Iterator[Raw]:
-    for number, one in enumerate(given, 1):
+def _with_progress(raws: Iterable[Raw], total: int, progress: Progress) -> Iterator[Raw]:
+    for number, raw in enumerate(raws, 1):
         if number % EVERY == 0:
             progress(number, total)
-        yield one
+        yield raw
     progress(total, total)

@@ -1,4 +1,4 @@
-"""A file that was accessed, told alike by all sources, so that one act which two of them see is found to be one."""
+"""Events of accessed files, alike for all sources, so that an access that two of them report counts once."""
 
 import os
 from collections.abc import Callable
@@ -9,13 +9,13 @@ from memo.core.grammar import clean
 from memo.core.paths import Home
 
 
-def accessed(path: str, at: datetime, app: str = "") -> Event:
-    """The event of a file by its whole path, and the app that opened it where that is known."""
+def file_access(path: str, at: datetime, app: str = "") -> Event:
+    """Return the event for an absolute path, and the app that opened it if known."""
     folder, name = os.path.split(path)
     return Event(at, Operation.FILE_ACCESS, clean(name), app, clean(folder))
 
 
-def ours(home: Home) -> Callable[[str], bool]:
-    """Tells whether a path lies in MEMO's own folder."""
+def is_below(home: Home) -> Callable[[str], bool]:
+    """Return a function that tells whether a path lies in MEMO's own folder."""
     roots = tuple({f"{home.root}/", f"{os.path.realpath(home.root)}/"})
     return lambda path: f"{path}/".startswith(roots)

@@ -1,4 +1,4 @@
-"""Files that are written in the folders which the person has chosen, with all folders below them."""
+"""Files written in the folders that the person has chosen, and below them."""
 
 import errno
 import os
@@ -20,19 +20,18 @@ from watchdog.events import (
 )
 from watchdog.observers.api import BaseObserver, ObservedWatch
 
-from collector.sources.files.debounce import Debouncer, ignored
-from collector.sources.files.file_event import accessed, ours
-from collector.sources.files.inotify import WATCHES, FileNotice, FileNotices, observing, watch
+from collector.sources.files.debounce import Debouncer, is_ignored
+from collector.sources.files.file_event import file_access, is_below
+from collector.sources.files.inotify import WATCHES, FileNotice, FileNotices, observe, watch
 from memo.core.events import Event
 from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.protocols import Batch, Emit, Note, Stop
 
+# Without FileOpenedEvent, and never unfiltered: above some 4,000 folders watchdog 7.1 would then spin for ever.
 WATCHED: list[type[FileSystemEvent]] = [FileCreatedEvent, FileClosedEvent, FileMovedEvent, FileDeletedEvent]
-"""Never `opened`, and never without a filter: above some 4,000 folders watchdog 7.1 would then spin for ever."""
-RENEW_S = 60.0
-"""So often a folder that has come, gone or been replaced is noticed, and a limit that was raised."""
+RENEW_S = 60.0  # between two checks for folders that have come, gone or been replaced, and for a raised limit
 
 log = get_logger(__name__)
 
@@ -42,103 +41,106 @@ class FoldersSource:
 
     name = "folders"
 
-    def __init__(self, settings: Settings, home: Home) -> None:
-        self._settings, self._is_ours = settings, ours(home)
+    def __init__(self, settings: Settings, home: Home, renew_s: float = RENEW_S) -> None:
+        self._settings, self._is_ours, self._renew_s = settings, is_below(home), renew_s
         chosen = {os.path.abspath(os.path.expanduser(folder)) for folder in settings.sources.folders}
-        self._shown = {os.path.realpath(folder): folder for folder in sorted(chosen)}
-        self._folders = [one for one in self._shown if not any(one.startswith(f"{up}/") for up in self._shown)]
+        self._written = {os.path.realpath(folder): folder for folder in sorted(chosen)}  # real path -> as chosen
+        self._folders = [
+            folder for folder in self._written if not any(folder.startswith(f"{other}/") for other in self._written)
+        ]
         self.watching = Flag()
 
     def missing(self) -> str:
-        """A folder that is chosen and there."""
+        """Return what is missing: a folder that is chosen and exists."""
         if not self._folders:
             return "No folder is chosen; name those whose files you work on in sources.folders of memo.toml."
         if not any(map(_identity, self._folders)):
-            return "None of the folders in sources.folders of memo.toml is there and can be read; mend their names."
+            return "No folder in sources.folders of memo.toml exists and can be read; correct their names."
         return ""
 
     def run(self, emit: Emit, cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
-        """Watch until `stop` is set. There is no cursor: what is changed meanwhile is not told."""
-        changes = {folder: Debouncer(self._settings.sources.noise_per_minute) for folder in self._folders}
-        with closing(FileNotices(self._is_wanted)) as notices, observing() as observer:
+        """Watch until `stop` is set. There is no cursor: files changed while nothing watches give no event."""
+        debouncers = {folder: Debouncer(self._settings.sources.noise_per_minute) for folder in self._folders}
+        with closing(FileNotices(self._is_wanted)) as notices, observe() as observer:
             watches = _Watches(observer, notices, self._folders)
             watches.renew(emit)
             self.watching.set()
-            renew = time.monotonic() + RENEW_S
+            renew_at = time.monotonic() + self._renew_s
             while not stop.is_set():
-                dues = [due for one in changes.values() if (due := one.due) is not None]
-                for notice in notices.wait(stop, min([renew, *dues]) - time.monotonic()):
-                    self._take(notice, changes)
-                if events := self._events(changes):
+                dues = [due for debouncer in debouncers.values() if (due := debouncer.due) is not None]
+                for notice in notices.wait(stop, min([renew_at, *dues]) - time.monotonic()):
+                    self._handle(notice, debouncers)
+                if events := self._pop_events(debouncers):
                     emit(Batch(events, self.name, {}))
-                if time.monotonic() >= renew:
+                if time.monotonic() >= renew_at:
                     watches.renew(emit)
-                    _count(changes.values())
-                    renew = time.monotonic() + RENEW_S
+                    _log_dropped(debouncers.values())
+                    renew_at = time.monotonic() + self._renew_s
 
     def _folder_of(self, path: str) -> str | None:
         return next((folder for folder in self._folders if path.startswith(f"{folder}/")), None)
 
-    def _is_file(self, path: str) -> bool:
-        """Whether it may be a person's."""
+    def _is_candidate(self, path: str) -> bool:
+        """Return whether a path may be a person's file."""
         folder = self._folder_of(path)
-        return folder is not None and not self._is_ours(path) and not ignored(path[len(folder) + 1 :])
+        return folder is not None and not self._is_ours(path) and not is_ignored(path[len(folder) + 1 :])
 
     def _is_wanted(self, notice: FileNotice) -> bool:
-        """Not what a folder holds that was moved: nobody looked at those files."""
-        return not notice.change.is_synthetic and (self._is_file(notice.source) or self._is_file(notice.destination))
+        """Return whether a notice is of a person's file; files inside a moved folder were not touched."""
+        paths = (notice.source, notice.destination)
+        return not notice.change.is_synthetic and any(map(self._is_candidate, paths))
 
-    def _take(self, notice: FileNotice, changes: dict[str, Debouncer]) -> None:
-        gone = isinstance(notice.change, FileDeletedEvent)
-        if (folder := self._folder_of(notice.source)) and (gone or notice.destination):
-            changes[folder].drop(notice.source)
+    def _handle(self, notice: FileNotice, debouncers: dict[str, Debouncer]) -> None:
+        is_deletion = isinstance(notice.change, FileDeletedEvent)
+        if (folder := self._folder_of(notice.source)) and (is_deletion or notice.destination):
+            debouncers[folder].drop(notice.source)
         path = notice.destination or notice.source
-        if not gone and self._is_file(path) and (folder := self._folder_of(path)):
-            changes[folder].put(path, notice.at)
+        if not is_deletion and self._is_candidate(path) and (folder := self._folder_of(path)):
+            debouncers[folder].add(path, notice.at)
 
-    def _events(self, changes: dict[str, Debouncer]) -> list[Event]:
+    def _pop_events(self, debouncers: dict[str, Debouncer]) -> list[Event]:
         now, zone, start = time.monotonic(), self._settings.zone, time.time() - time.monotonic()
         return [
-            accessed(self._shown[folder] + path[len(folder) :], datetime.fromtimestamp(start + at, zone))
-            for folder, one in changes.items()
-            for path, at in one.settled(now)
+            file_access(self._written[folder] + path[len(folder) :], datetime.fromtimestamp(start + at, zone))
+            for folder, debouncer in debouncers.items()
+            for path, at in debouncer.pop_settled(now)
             if _is_regular(path)
         ]
 
 
 class _Watches:
-    """The folders that are watched, each as long as it is the same one."""
+    """The watched folders; a folder that is replaced is watched again."""
 
     def __init__(self, observer: BaseObserver, handler: FileSystemEventHandler, folders: Iterable[str]) -> None:
         self._observer, self._handler = observer, handler
-        self._found: dict[str, tuple[int, int] | None] = dict.fromkeys(folders)
+        self._identities: dict[str, tuple[int, int] | None] = dict.fromkeys(folders)
         self._watches: dict[str, ObservedWatch] = {}
-        self._full = False
+        self._is_full = False
 
     def renew(self, emit: Emit) -> None:
-        """Watch what has come, let go of what is gone; say once that the system's limit is reached, or no more."""
-        was_full = self._full
-        if self._full and not self._is_full():  # it was raised: what had no room has it now
-            self._found, self._full = dict.fromkeys(self._found), False
+        """Watch new folders, stop watching those gone; note once that the system's limit is or is no longer reached."""
+        was_full = self._is_full
+        if self._is_full and not self._has_no_watches_left():  # the limit was raised: watch what had no room
+            self._identities, self._is_full = dict.fromkeys(self._identities), False
         alive = {emitter.watch for emitter in self._observer.emitters if emitter.is_alive()}
-        for folder, before in self._found.items():
-            identity = _identity(folder)
-            if identity != before or (identity and self._watches.get(folder) not in alive):  # a number is used again
-                self._found[folder] = identity
-                self._watch(folder, anew=identity is not None)
-        self._full = self._full or self._is_full()
-        if self._full != was_full:
-            emit(Note(WATCHES if self._full else ""))
+        for folder, before in self._identities.items():
+            identity = _identity(folder)  # an inode number may be reused, so a dead watch counts as a change, too
+            if identity != before or (identity and self._watches.get(folder) not in alive):
+                self._identities[folder] = identity
+                self._replace_watch(folder, exists=identity is not None)
+        self._is_full = self._is_full or self._has_no_watches_left()
+        if self._is_full != was_full:
+            emit(Note(WATCHES if self._is_full else ""))
 
-    def _watch(self, folder: str, anew: bool) -> None:
+    def _replace_watch(self, folder: str, exists: bool) -> None:
         if old := self._watches.pop(folder, None):
             self._observer.unschedule(old)
-        if anew:
-            with suppress(OSError):  # it went this moment, or the limit is reached
+        if exists:
+            with suppress(OSError):  # the folder is gone again, or the limit is reached
                 self._watches[folder] = watch(self._observer, self._handler, folder, WATCHED, recursive=True)
 
-    def _is_full(self) -> bool:
-        """Watchdog passes over the folders for which there is no watch left; so one more is tried."""
+    def _has_no_watches_left(self) -> bool:
+        """Try one more watch: watchdog skips folders silently when there are no watches left."""
         try:
             self._observer.unschedule(self._observer.schedule(self._handler, "/proc", event_filter=WATCHED))
         except OSError as error:
@@ -147,11 +149,11 @@ class _Watches:
 
 
 def _identity(folder: str) -> tuple[int, int] | None:
-    """Device and inode of a folder that can be read."""
+    """Return device and inode of a readable folder, or None."""
     with suppress(OSError):
-        found = os.stat(folder)
-        if stat.S_ISDIR(found.st_mode) and os.access(folder, os.R_OK | os.X_OK):
-            return found.st_dev, found.st_ino
+        status = os.stat(folder)
+        if stat.S_ISDIR(status.st_mode) and os.access(folder, os.R_OK | os.X_OK):
+            return status.st_dev, status.st_ino
     return None
 
 
@@ -161,8 +163,8 @@ def _is_regular(path: str) -> bool:
     return False
 
 
-def _count(changes: Iterable[Debouncer]) -> None:
-    for one in changes:
-        if one.dropped:
-            log.info("changes were dropped: too many for a person", changes=one.dropped)
-            one.dropped = 0
+def _log_dropped(debouncers: Iterable[Debouncer]) -> None:
+    for debouncer in debouncers:
+        if debouncer.dropped:
+            log.info("changes_dropped", changes=debouncer.dropped, reason="too many for a person")
+            debouncer.dropped = 0

@@ -1,4 +1,4 @@
-"""FileNotices of changed files: watchdog's threads bring them, a source waits for them, and its stop ends the wait."""
+"""Notices of changed files: watchdog's threads deliver them, and a source waits for them or for its stop."""
 
 import errno
 import os
@@ -28,51 +28,51 @@ WATCHES = (
 
 @dataclass(frozen=True, slots=True)
 class FileNotice:
-    """One change, and when it came, on the clock of time.monotonic()."""
+    """A change and its time on the monotonic clock."""
 
     at: float
     change: FileSystemEvent
 
     @property
     def source(self) -> str:
-        """The path that it is about."""
+        """The path that has changed."""
         return os.fsdecode(self.change.src_path)
 
     @property
     def destination(self) -> str:
-        """Where that was moved to; empty for another kind of change."""
+        """The path that it was moved to; empty for another kind of change."""
         return os.fsdecode(self.change.dest_path)
 
 
 class FileNotices(FileSystemEventHandler):
-    """Those that are wanted. Close it when no observer brings any more."""
+    """A queue of the notices that pass a filter. Close it once no observer delivers to it."""
 
-    def __init__(self, wanted: Callable[[FileNotice], bool]) -> None:
-        self._wanted = wanted
-        self._found: SimpleQueue[FileNotice] = SimpleQueue()
-        self._bell = os.eventfd(0, os.EFD_NONBLOCK)
+    def __init__(self, is_wanted: Callable[[FileNotice], bool]) -> None:
+        self._is_wanted = is_wanted
+        self._queue: SimpleQueue[FileNotice] = SimpleQueue()
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK)
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        """Take in a change, in a thread of watchdog's."""
+        """Enqueue a change, in a thread of watchdog's."""
         notice = FileNotice(time.monotonic(), event)
-        if self._wanted(notice):
-            self._found.put(notice)
-            os.eventfd_write(self._bell, 1)
+        if self._is_wanted(notice):
+            self._queue.put(notice)
+            os.eventfd_write(self._wake, 1)
 
     def wait(self, stop: Stop, timeout_s: float) -> list[FileNotice]:
-        """What has come, in order; empty after the time, or at the stop."""
-        select.select([stop.fileno(), self._bell], [], [], max(0.0, timeout_s))
+        """Return the next notices in order; none after the timeout or at the stop."""
+        select.select([stop.fileno(), self._wake], [], [], max(0.0, timeout_s))
         with suppress(BlockingIOError):
-            os.eventfd_read(self._bell)
-        found = []
+            os.eventfd_read(self._wake)
+        notices = []
         with suppress(Empty):
             while True:
-                found.append(self._found.get_nowait())
-        return found
+                notices.append(self._queue.get_nowait())
+        return notices
 
     def close(self) -> None:
-        """Give the descriptor back."""
-        os.close(self._bell)
+        """Close the descriptor."""
+        os.close(self._wake)
 
 
 def watch(
@@ -82,7 +82,7 @@ def watch(
     changes: list[type[FileSystemEvent]],
     recursive: bool = False,
 ) -> ObservedWatch:
-    """Have these changes in a folder brought. Raises OSError; at the system's limit, with the remedy."""
+    """Watch a folder for these changes. Raises OSError, with the remedy at the system's limit."""
     try:
         return observer.schedule(handler, str(folder), recursive=recursive, event_filter=changes)
     except OSError as error:
@@ -90,8 +90,8 @@ def watch(
 
 
 @contextmanager
-def observing() -> Iterator[BaseObserver]:
-    """An observer that runs: what can't be watched is then said by `watch`. Raises OSError at the system's limit."""
+def observe() -> Iterator[BaseObserver]:
+    """Run an observer, started before any watch so that `watch` raises errors. Raises OSError at the system's limit."""
     try:
         observer = Observer()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Files that a person opened, as desktop programs note them in the list of recently used files."""
+"""Files that a person opened, from the list of recently used files that desktop programs keep."""
 
 import os
 import shutil
@@ -12,8 +12,8 @@ from typing import Any
 from watchdog.events import FileClosedEvent, FileCreatedEvent, FileMovedEvent, FileSystemEvent
 
 from collector.sources.files import xbel
-from collector.sources.files.file_event import accessed, ours
-from collector.sources.files.inotify import FileNotice, FileNotices, observing, watch
+from collector.sources.files.file_event import file_access, is_below
+from collector.sources.files.inotify import FileNotice, FileNotices, observe, watch
 from collector.sources.files.xbel import Bookmark
 from collector.sources.inbox.tail import open_below
 from memo.core.events import Event
@@ -24,10 +24,8 @@ from memo.desktop.apps import Apps
 from memo.protocols import Batch, Emit, Past, Stop
 
 LIST = "recently-used.xbel"
-MAX_BYTES = 20_000_000
-"""A list of 1,000 files has half a megabyte."""
-SCAN_S = 3600.0
-"""The system may lose notices of changes, so the list is looked at once an hour."""
+MAX_BYTES = 20_000_000  # a list of 1,000 files has half a megabyte
+SCAN_S = 3600.0  # between two reads without a notice, as the system may lose notices
 WATCHED: list[type[FileSystemEvent]] = [FileCreatedEvent, FileClosedEvent, FileMovedEvent]
 
 log = get_logger(__name__)
@@ -39,20 +37,20 @@ class RecentSource:
     name = "recent"
 
     def __init__(self, settings: Settings, home: Home) -> None:
-        self._settings, self._is_ours = settings, ours(home)
+        self._settings, self._is_ours = settings, is_below(home)
         self._folder = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")
         self._apps = Apps()
         self.watching = Flag()
 
     def missing(self) -> str:
-        """The folder in which desktop programs keep the list."""
+        """Return what is missing: the folder in which desktop programs keep the list."""
         if self._folder.is_dir():
             return ""
-        return f"{self._folder} is not there, where programs list recently used files; open a file in one of them."
+        return f"{self._folder}, where programs list recently used files, does not exist; open a file in one of them."
 
     def run(self, emit: Emit, cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
-        """Watch until `stop` is set. At the first time nothing that is listed already is told."""
-        with closing(FileNotices(_is_list)) as notices, observing() as observer:
+        """Watch until `stop` is set. On the first run, files that are listed already give no event."""
+        with closing(FileNotices(_is_list)) as notices, observe() as observer:
             watch(observer, notices, self._folder, WATCHED)
             seen = self._read()
             newest = self._catch_up(seen, emit, cursor)
@@ -62,53 +60,53 @@ class RecentSource:
                 listed = self._read()
                 newest = _newest(newest, ())
                 since = newest.replace(microsecond=0)  # some programs write whole seconds
-                if fresh := [one for one in listed - seen if one.at >= since]:
-                    newest = _newest(newest, fresh)
-                    emit(Batch(self._events(fresh), self.name, {"newest": newest.isoformat()}))
+                if new := [bookmark for bookmark in listed - seen if bookmark.at >= since]:
+                    newest = _newest(newest, new)
+                    emit(Batch(self._to_events(new), self.name, {"newest": newest.isoformat()}))
                 seen = listed or seen
 
     def _catch_up(
         self, seen: Iterable[Bookmark], emit: Emit, cursor: Callable[[str], dict[str, Any] | None]
     ) -> datetime:
-        """Tell what was used since the cursor; the time of the last use."""
+        """Emit the uses since the cursor; return the time of the last use."""
         stored = cursor(self.name)
         newest = _newest(datetime.fromisoformat(stored["newest"]), ()) if stored else datetime.now(UTC)
-        fresh = [one for one in seen if newest < one.at <= datetime.now(UTC)]
-        newest = _newest(newest, fresh)
-        if fresh or not stored:
-            emit(Past(self._events(fresh), self.name, {"newest": newest.isoformat()}))
+        new = [bookmark for bookmark in seen if newest < bookmark.at <= datetime.now(UTC)]
+        newest = _newest(newest, new)
+        if new or not stored:
+            emit(Past(self._to_events(new), self.name, {"newest": newest.isoformat()}))
         return newest
 
-    def _events(self, bookmarks: Iterable[Bookmark]) -> list[Event]:
+    def _to_events(self, bookmarks: Iterable[Bookmark]) -> list[Event]:
         now, zone = datetime.now(UTC), self._settings.zone
         return [
-            accessed(one.path, min(one.at, now).astimezone(zone), self._app(one))
-            for one in sorted(bookmarks, key=lambda one: one.at)
-            if not self._is_ours(one.path)
+            file_access(bookmark.path, min(bookmark.at, now).astimezone(zone), self._app(bookmark))
+            for bookmark in sorted(bookmarks, key=lambda bookmark: bookmark.at)
+            if not self._is_ours(bookmark.path)
         ]
 
-    def _app(self, one: Bookmark) -> str:
-        program = os.path.realpath(shutil.which(one.program) or f"/{one.program}")
-        return self._apps.of_process(program) or self._apps.of_window([one.app], one.program)
+    def _app(self, bookmark: Bookmark) -> str:
+        program = os.path.realpath(shutil.which(bookmark.program) or f"/{bookmark.program}")
+        return self._apps.of_process(program) or self._apps.of_window([bookmark.app], bookmark.program)
 
     def _read(self) -> frozenset[Bookmark]:
-        file = open_below(self._folder, Path(LIST))
-        if file is None:
+        descriptor = open_below(self._folder, Path(LIST))
+        if descriptor is None:
             return frozenset()
-        with open(file, "rb") as opened:
-            text = opened.read(MAX_BYTES + 1)
+        with open(descriptor, "rb") as file:
+            text = file.read(MAX_BYTES + 1)
         try:
             if len(text) > MAX_BYTES:
                 raise ValueError("it is too large")
-            return frozenset(xbel.read(text))
+            return frozenset(xbel.parse(text))
         except ValueError as error:
-            log.warning("the list of recently used files was passed over", reason=str(error))
+            log.warning("recent_list_skipped", reason=str(error))
             return frozenset()
 
 
-def _newest(before: datetime, fresh: Iterable[Bookmark]) -> datetime:
-    """The time of the last use; never later than now, for a clock that was wrong must hide nothing from us."""
-    return min(max([before, *(one.at for one in fresh)]), datetime.now(UTC))
+def _newest(before: datetime, bookmarks: Iterable[Bookmark]) -> datetime:
+    """Return the time of the last use, but never the future: a wrong clock must not hide later uses."""
+    return min(max([before, *(bookmark.at for bookmark in bookmarks)]), datetime.now(UTC))
 
 
 def _is_list(notice: FileNotice) -> bool:

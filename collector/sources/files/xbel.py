@@ -1,6 +1,6 @@
 """The list of recently used files that desktops keep, in the XML Bookmark Exchange Language.
 
-Source of its form: Desktop Bookmark Specification of freedesktop.org.
+Source: Desktop Bookmark Specification of freedesktop.org.
 """
 
 import os
@@ -17,7 +17,7 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Bookmark:
-    """A file of the list: its path, when it was last used, and the app that last said so, with its program."""
+    """A listed file: its path, when it was last used, and the app that recorded that, with its program."""
 
     path: str
     at: datetime
@@ -26,37 +26,41 @@ class Bookmark:
 
 
 class _Handlers:
-    """Takes the elements of a list as the parser meets them, so that no tree is built."""
+    """Handles the list's elements as they are parsed, so that no tree is built."""
 
     def __init__(self) -> None:
-        self.found: list[Bookmark] = []
+        self.bookmarks: list[Bookmark] = []
         self._begin({})
 
-    def _begin(self, given: dict[str, str]) -> None:
-        self._path, self._at, self._private = _path(given.get("href", "")), _newest(given, _STAMPS), False
+    def _begin(self, attributes: dict[str, str]) -> None:
+        self._path, self._at, self._private = _path(attributes.get("href", "")), _newest(attributes, _STAMPS), False
         self._app, self._program, self._app_at = "", "", _NEVER
 
-    def start(self, name: str, given: dict[str, str]) -> None:
+    def start(self, name: str, attributes: dict[str, str]) -> None:
         if name == "bookmark":
-            self._begin(given)
+            self._begin(attributes)
         elif name == f"{_DESKTOP} private":
             self._private = True
-        elif name == f"{_DESKTOP} application" and (at := _newest(given, _STAMPS)) >= self._app_at:
-            self._app, self._program, self._app_at = given.get("name", ""), _program(given.get("exec", "")), at
+        elif name == f"{_DESKTOP} application" and (at := _newest(attributes, _STAMPS)) >= self._app_at:
+            self._app, self._program, self._app_at = (
+                attributes.get("name", ""),
+                _program(attributes.get("exec", "")),
+                at,
+            )
 
     def end(self, name: str) -> None:
         if name == "bookmark" and self._path and self._at > _NEVER and not self._private:
-            self.found.append(Bookmark(self._path, self._at, self._app, self._program))
+            self.bookmarks.append(Bookmark(self._path, self._at, self._app, self._program))
 
     def entity(self, *_: object) -> None:
         raise ValueError("it declares entities, which no desktop does")
 
 
-def read(text: bytes) -> list[Bookmark]:
-    """The local files of a list, but those that only the app which put them there may see. Raises ValueError.
+def parse(text: bytes) -> list[Bookmark]:
+    """Return the local files of a list, without those private to one app. Raises ValueError.
 
-    Any program may write the list, so an entity is refused where it is declared: a few lines of them could stand for
-    gigabytes, or for another file. Expat reads no such file by itself.
+    Any program may write the list, so declarations of entities are rejected: a few lines of them could expand to
+    gigabytes. Expat itself reads no external entities.
     """
     handlers, parser = _Handlers(), ParserCreate(namespace_separator=" ")
     parser.StartElementHandler, parser.EndElementHandler = handlers.start, handlers.end
@@ -64,12 +68,12 @@ def read(text: bytes) -> list[Bookmark]:
     try:
         parser.Parse(text, True)
     except ExpatError as error:
-        raise ValueError(f"it is not well-formed: {error}") from error
-    return handlers.found
+        raise ValueError(f"it is not well-formed XML: {error}") from error
+    return handlers.bookmarks
 
 
 def _path(href: str) -> str:
-    """The path of a local file; empty for anything else."""
+    """Return the path of a local file; empty for any other address."""
     try:
         parts = urlsplit(href)
     except ValueError:
@@ -80,8 +84,8 @@ def _path(href: str) -> str:
     return os.path.normpath(path) if path.startswith("/") and not path.endswith("/") and "\0" not in path else ""
 
 
-def _newest(given: dict[str, str], names: tuple[str, ...]) -> datetime:
-    return max((_time(given[name]) for name in names if name in given), default=_NEVER)
+def _newest(attributes: dict[str, str], names: tuple[str, ...]) -> datetime:
+    return max((_time(attributes[name]) for name in names if name in attributes), default=_NEVER)
 
 
 def _time(stamp: str) -> datetime:
@@ -93,9 +97,9 @@ def _time(stamp: str) -> datetime:
 
 
 def _program(command: str) -> str:
-    """The first word of a command, which stands in quotes of its own."""
+    """Return the first word of a command, which may be quoted as a whole."""
     try:
-        inner = shlex.split(command)
-        return shlex.split(inner[0])[0] if len(inner) == 1 else inner[0]
+        words = shlex.split(command)
+        return shlex.split(words[0])[0] if len(words) == 1 else words[0]
     except (ValueError, IndexError):
         return ""

@@ -1,4 +1,4 @@
-"""The inbox: a watched folder, whose files of event lines or JSON objects are read as they come and grow."""
+"""The inbox: a watched folder whose files of event lines or JSON objects are read as they appear and grow."""
 
 import time
 from collections.abc import Callable
@@ -19,12 +19,13 @@ from watchdog.events import (
     FileSystemEvent,
 )
 
-from collector.sources.files.inotify import FileNotice, FileNotices, observing, watch
+from collector.sources.files.inotify import FileNotice, FileNotices, observe, watch
 from collector.sources.inbox.inbox_reader import SOURCE, InboxReader
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.protocols import Batch, Stop
 
+# Without FileOpenedEvent: our own reading would wake us.
 WATCHED: list[type[FileSystemEvent]] = [
     FileCreatedEvent,
     FileModifiedEvent,
@@ -35,9 +36,7 @@ WATCHED: list[type[FileSystemEvent]] = [
     DirMovedEvent,
     DirDeletedEvent,
 ]
-"""Never `opened`: our own reading would wake us."""
-SCAN_S = 3600.0
-"""The system may lose notices of changes, so everything is looked at once an hour."""
+SCAN_S = 3600.0  # between two scans of the whole folder, as the system may lose notices
 
 
 class InboxSource:
@@ -50,39 +49,35 @@ class InboxSource:
         self.watching = Flag()
 
     def missing(self) -> str:
-        """A folder is all it needs."""
+        """Return an empty string: the folder is created if necessary."""
         return ""
 
-    def run(
-        self,
-        emit: Callable[[Batch], None],
-        cursor: Callable[[str], dict[str, Any] | None],
-        stop: Stop,
-    ) -> None:
-        """Watch until `stop` is set."""
+    def run(self, emit: Callable[[Batch], None], cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
+        """Watch until `stop` is set. Raises FileNotFoundError if the folder is removed."""
         self._home.inbox.mkdir(mode=0o700, exist_ok=True)
         with (
             closing(InboxReader(self._settings, self._home, emit, cursor)) as reader,
             closing(FileNotices(lambda notice: True)) as notices,
-            observing() as observer,
+            observe() as observer,
         ):
             watch(observer, notices, self._home.inbox, WATCHED, recursive=True)
             self.watching.set()
             self._follow(reader, notices, stop)
 
     def _follow(self, reader: InboxReader, notices: FileNotices, stop: Stop) -> None:
-        due = time.monotonic()
+        scan_at = time.monotonic()
         while not stop.is_set():
-            if time.monotonic() >= due:
+            if time.monotonic() >= scan_at:
                 reader.scan()
-                due = time.monotonic() + SCAN_S
-            paths = _paths(notices.wait(stop, due - time.monotonic()))
+                scan_at = time.monotonic() + SCAN_S
+            paths = _paths(notices.wait(stop, scan_at - time.monotonic()))
             if self._home.inbox in paths:
-                raise FileNotFoundError(f"{self._home.inbox} was removed; it is made and watched anew")
+                raise FileNotFoundError(f"{self._home.inbox} was removed; it will be created and watched again")
             for path in paths:
-                reader.visit(path)
+                reader.read(path)
 
 
 def _paths(notices: list[FileNotice]) -> list[Path]:
-    """Each once, in order; both of a move: the file that stood at the first one is read to its end."""
-    return [Path(path) for path in dict.fromkeys(p for one in notices for p in (one.source, one.destination)) if path]
+    """Return each path once, in order; both paths of a move, so that a replaced file is read to its end."""
+    paths = (path for notice in notices for path in (notice.source, notice.destination))
+    return [Path(path) for path in dict.fromkeys(paths) if path]

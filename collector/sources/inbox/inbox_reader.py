@@ -1,4 +1,4 @@
-"""The files of the inbox: each is read once and only once, however it comes, grows, moves or goes."""
+"""Reads the inbox's files, each part exactly once, however a file appears, grows, moves or goes."""
 
 import os
 import re
@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from collector.privacy.secrets import hide
+from collector.privacy.secrets import hide_secrets
 from collector.privacy.titles import INBOX
-from collector.sources.inbox.tail import Line, Place, identity, open_below, read
+from collector.sources.inbox.tail import Line, Position, identity, open_below, read_from
 from data.importers import rejects
 from data.importers.files import BOM
 from data.importers.line import Reject, read_line
@@ -23,24 +23,23 @@ from memo.core.paths import Home
 from memo.core.settings import SCOPE_PATTERN, Settings
 from memo.protocols import Batch
 
-HELD = 64
-"""Files kept open, so that the rest of one that is renamed or deleted is still read."""
+MAX_OPEN = 64  # files kept open, so that the rest of a renamed or deleted file is still read
 SOURCE = INBOX
 
 log = get_logger(__name__)
 
 
 @dataclass(slots=True)
-class Held:
-    """A file that is open."""
+class OpenFile:
+    """An open file of the inbox."""
 
-    file: int
+    descriptor: int
     identity: str
     scope: str
 
 
 class InboxReader:
-    """Reads what is new in files below `home.inbox` and emits it. Close it at the end."""
+    """Emits what is new in the files below `home.inbox`. Close it at the end."""
 
     def __init__(
         self,
@@ -48,42 +47,43 @@ class InboxReader:
         home: Home,
         emit: Callable[[Batch], None],
         cursor: Callable[[str], dict[str, Any] | None],
+        max_open: int = MAX_OPEN,
     ) -> None:
         self._settings, self._home, self._emit, self._cursor = settings, home, emit, cursor
-        self._zone = settings.zone
-        self._held: OrderedDict[Path, Held] = OrderedDict()
+        self._zone, self._max_open = settings.zone, max_open
+        self._open: OrderedDict[Path, OpenFile] = OrderedDict()
 
     def scan(self) -> None:
         """Read all files, oldest first."""
         files = [entry for folder in (self._home.inbox, *_folders(self._home.inbox)) for entry in _files(folder)]
         for _, path in sorted(files):
-            self.visit(path)
+            self.read(path)
 
-    def visit(self, path: Path) -> None:
-        """Read what is new at a path; first the rest of a file that stood there before."""
+    def read(self, path: Path) -> None:
+        """Read what is new at a path, after the rest of a file that it has replaced."""
         relative = path.relative_to(self._home.inbox)
         scope = self._scope(relative)
         if scope is None:
             return
         if path.is_dir() and len(relative.parts) == 1:
             for _, inner in sorted(_files(path)):
-                self.visit(inner)
+                self.read(inner)
             return
-        file, held = open_below(self._home.inbox, relative), self._held.get(path)
-        if held is not None and (file is None or identity(file) != held.identity):
-            self._read(relative, held)
-            self._drop(path)
-            held = None
-        if held is None and file is not None:
-            held = self._hold(path, file, scope)
-        elif file is not None:
-            os.close(file)
-        if held is not None:
-            self._held.move_to_end(path)
-            self._read(relative, held)
+        descriptor, file = open_below(self._home.inbox, relative), self._open.get(path)
+        if file is not None and (descriptor is None or identity(descriptor) != file.identity):
+            self._read(relative, file)
+            self._close(path)
+            file = None
+        if file is None and descriptor is not None:
+            file = self._keep_open(path, descriptor, scope)
+        elif descriptor is not None:
+            os.close(descriptor)
+        if file is not None:
+            self._open.move_to_end(path)
+            self._read(relative, file)
 
     def _scope(self, relative: Path) -> str | None:
-        """Whose a file is; None for one that is not read: hidden, temporary, or too deep."""
+        """Return a file's scope; None for one that is not read: hidden, temporary or too deep."""
         if not 1 <= len(relative.parts) <= 2 or any(part[0] == "." or part.endswith(".tmp") for part in relative.parts):
             return None
         if len(relative.parts) == 1:
@@ -91,29 +91,30 @@ class InboxReader:
         folder = relative.parts[0]
         return folder if re.fullmatch(SCOPE_PATTERN, folder) and clean(folder) == folder else None
 
-    def _hold(self, path: Path, file: int, scope: str) -> Held:
-        if len(self._held) >= HELD:
-            self._drop(next(iter(self._held)))
-        held = Held(file, identity(file), scope)
-        self._held[path] = held
-        return held
+    def _keep_open(self, path: Path, descriptor: int, scope: str) -> OpenFile:
+        if len(self._open) >= self._max_open:
+            self._close(next(iter(self._open)))
+        file = OpenFile(descriptor, identity(descriptor), scope)
+        self._open[path] = file
+        return file
 
-    def _drop(self, path: Path) -> None:
-        os.close(self._held.pop(path).file)
+    def _close(self, path: Path) -> None:
+        os.close(self._open.pop(path).descriptor)
 
-    def _read(self, relative: Path, held: Held) -> None:
-        stored = self._cursor(held.identity)  # asked each time: a file may be held under two names
-        start = Place(**stored) if stored else Place()
-        if not start.holds(held.file):
-            start = Place()
-        anew = start == Place()
-        for lines, place in read(held.file, start):
-            events = self._events(relative, held.scope, lines)
-            self._emit(Batch(events, held.identity, place.as_cursor(), anew=anew))
+    def _read(self, relative: Path, file: OpenFile) -> None:
+        stored = self._cursor(file.identity)  # read each time: a file may be open under two names
+        start = Position(**stored) if stored else Position()
+        if not start.is_valid_in(file.descriptor):
+            start = Position()
+        anew = start == Position()
+        for lines, position in read_from(file.descriptor, start):
+            events = self._parse(relative, file.scope, lines)
+            self._emit(Batch(events, file.identity, position.as_cursor(), anew=anew))
             anew = False
 
-    def _events(self, relative: Path, scope: str, lines: list[Line]) -> list[Event]:
-        name = str(relative.with_name(hide(relative.name)))
+    def _parse(self, relative: Path, scope: str, lines: list[Line]) -> list[Event]:
+        """Return the lines' events; record the others as rejects."""
+        name = str(relative.with_name(hide_secrets(relative.name)))
         events, bad, key = [], [], clean(name)
         for line in lines:
             raw = (line.raw if line.offset else line.raw.removeprefix(BOM)).rstrip(b"\r")
@@ -127,13 +128,13 @@ class InboxReader:
                 events.append(replace(event, scope=scope, source=SOURCE, source_key=key))
         if bad:
             rejects.write(self._home.rejects, name, bad)
-            log.warning("lines were rejected", file=key, lines=len(bad))
+            log.warning("lines_rejected", file=key, lines=len(bad))
         return events
 
     def close(self) -> None:
         """Close all files."""
-        for path in list(self._held):
-            self._drop(path)
+        for path in list(self._open):
+            self._close(path)
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -141,10 +142,11 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _files(folder: Path) -> list[tuple[float, Path]]:
-    found = []
+    """Return the regular files in a folder, each with its time of change."""
+    files = []
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            with suppress(OSError):  # it went meanwhile
+            with suppress(OSError):  # it is gone already
                 if entry.is_file(follow_symlinks=False):
-                    found.append((entry.stat(follow_symlinks=False).st_mtime, Path(entry)))
-    return found
+                    files.append((entry.stat(follow_symlinks=False).st_mtime, Path(entry)))
+    return files

@@ -1,4 +1,4 @@
-"""One file that grows: the whole lines, or objects of a JSON array, that are new in it, and how far it is read then."""
+"""Reads a growing file: its new complete lines, or objects of a JSON array, and the position after them."""
 
 import hashlib
 import os
@@ -11,40 +11,37 @@ from typing import Any
 from data.importers.objects import BEFORE, split
 from memo.core.grammar import MAX_LINE
 
-CHUNK = 1 << 17
-"""Bytes read at once: about two thousand lines."""
-MARK = 256
-"""Bytes before the offset by which a file is known again."""
+CHUNK = 1 << 17  # bytes read at once, about two thousand lines
+MARK = 256  # bytes before the offset by which a file is recognised
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """How far a file is read; `mark` is the digest of the bytes just before."""
+class Position:
+    """How far a file has been read; `mark` is a digest of the bytes just before."""
 
     offset: int = 0
     mark: str = ""
-    inside: bool = False
-    """Inside a line that is too long, whose rest is passed over."""
+    inside: bool = False  # inside a line that is too long and whose rest is skipped
 
     def as_cursor(self) -> dict[str, Any]:
-        """The place as JSON."""
+        """Return the position as JSON."""
         return asdict(self)
 
-    def holds(self, file: int) -> bool:
-        """Whether the file still has, before the offset, what was read there: it was not cut and written anew."""
-        return os.fstat(file).st_size >= self.offset and self.mark == _mark(_before(file, self.offset))
+    def is_valid_in(self, file: int) -> bool:
+        """Return whether the file was only appended to: it still has the same bytes before the offset."""
+        return os.fstat(file).st_size >= self.offset and self.mark == _digest(_bytes_before(file, self.offset))
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line without its end, and where it begins; of one that is too long, its beginning."""
+    """A line without its end, and its offset; of one that is too long, the beginning."""
 
     offset: int
     raw: bytes
 
 
 def open_below(root: Path, relative: Path) -> int | None:
-    """A descriptor of a regular file below `root`, reached through no link; None where there is none."""
+    """Return a descriptor of a regular file below `root`, reached without symbolic links; None if there is none."""
     try:
         folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
@@ -54,7 +51,8 @@ def open_below(root: Path, relative: Path) -> int | None:
             inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
             os.close(folder)
             folder = inner
-        file = os.open(relative.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)  # no wait for a pipe
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # does not block on a pipe
+        file = os.open(relative.name, flags, dir_fd=folder)
     except OSError:
         return None
     finally:
@@ -66,53 +64,59 @@ def open_below(root: Path, relative: Path) -> int | None:
 
 
 def identity(file: int) -> str:
-    """What a file keeps when it is renamed: device and inode."""
-    found = os.fstat(file)
-    return f"{found.st_dev}:{found.st_ino}"
+    """Return a file's device and inode, which it keeps when it is renamed."""
+    status = os.fstat(file)
+    return f"{status.st_dev}:{status.st_ino}"
 
 
-def read(file: int, place: Place) -> Iterator[tuple[list[Line], Place]]:
-    """The whole lines from a place on, or objects of an array, chunk by chunk; a last one that has no end waits."""
+def read_from(
+    file: int, position: Position, chunk: int = CHUNK, max_line: int = MAX_LINE
+) -> Iterator[tuple[list[Line], Position]]:
+    """Yield the complete lines, or objects of an array, after a position, and the position after them.
+
+    An incomplete last line is left for the next time.
+    """
     if os.pread(file, MARK, 0).lstrip(BEFORE).startswith(b"["):
-        yield from _objects(file, place)
+        yield from _read_objects(file, position, chunk, max_line)
         return
-    offset, inside, rest = place.offset, place.inside, b""
-    before = _before(file, offset)
-    while chunk := os.pread(file, CHUNK, offset + len(rest)):
-        *whole, kept = (data := rest + chunk).split(b"\n")
+    offset, inside, rest = position.offset, position.inside, b""
+    before = _bytes_before(file, offset)
+    while new := os.pread(file, chunk, offset + len(rest)):
+        data = rest + new
+        *complete, rest = data.split(b"\n")
         lines = []
-        for raw in whole:
+        for raw in complete:
             if not inside:
                 lines.append(Line(offset, raw))
             offset, inside = offset + len(raw) + 1, False
-        if inside or len(kept) > MAX_LINE:
+        if inside or len(rest) > max_line:
             if not inside:
-                lines.append(Line(offset, kept))
-            offset, inside, kept = offset + len(kept), True, b""
-        before = (before + data[: len(data) - len(kept)])[-MARK:]
-        rest = kept
+                lines.append(Line(offset, rest))
+            offset, inside, rest = offset + len(rest), True, b""
+        before = (before + data[: len(data) - len(rest)])[-MARK:]
         if lines or inside:
-            yield lines, Place(offset, _mark(before), inside)
+            yield lines, Position(offset, _digest(before), inside)
 
 
-def _objects(file: int, place: Place) -> Iterator[tuple[list[Line], Place]]:
-    offset, rest = place.offset, b""
-    before = _before(file, offset)
-    while chunk := os.pread(file, CHUNK, offset + len(rest)):
-        found, end = split(data := rest + chunk)
-        if len(data) - end > MAX_LINE:
-            found, end = [*found, (end, data[end:])], len(data)
-        lines = [Line(offset + at, raw) for at, raw in found]
+def _read_objects(file: int, position: Position, chunk: int, max_line: int) -> Iterator[tuple[list[Line], Position]]:
+    offset, rest = position.offset, b""
+    before = _bytes_before(file, offset)
+    while new := os.pread(file, chunk, offset + len(rest)):
+        data = rest + new
+        objects, end = split(data)
+        if len(data) - end > max_line:
+            objects, end = [*objects, (end, data[end:])], len(data)
+        lines = [Line(offset + start, raw) for start, raw in objects]
         before = (before + data[:end])[-MARK:]
         offset, rest = offset + end, data[end:]
         if lines:
-            yield lines, Place(offset, _mark(before))
+            yield lines, Position(offset, _digest(before))
 
 
-def _before(file: int, offset: int) -> bytes:
+def _bytes_before(file: int, offset: int) -> bytes:
     start = max(0, offset - MARK)
     return os.pread(file, offset - start, start)
 
 
-def _mark(before: bytes) -> str:
-    return hashlib.blake2b(before, digest_size=12).hexdigest() if before else ""
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=12).hexdigest() if data else ""

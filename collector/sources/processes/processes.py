@@ -1,4 +1,4 @@
-"""Start and end of apps: once a second the processes that are new, and each end as it comes."""
+"""App starts and ends: new processes by a scan every second, each end as soon as it happens."""
 
 import os
 import select
@@ -14,7 +14,7 @@ from typing import Any
 
 from collector.launch import proc
 from collector.launch.proc import Process
-from collector.sources.processes.app_lifetimes import Act, AppLifetimes
+from collector.sources.processes.app_lifetimes import AppLifetimes, StartOrEnd
 from memo.core.events import Event
 from memo.core.grammar import clean
 from memo.core.paths import Home
@@ -24,12 +24,11 @@ from memo.protocols import Batch, Emit, Stop
 from memo.stack.spawn import PARENT
 
 SCAN_S = 1.0
-SETTLED_S = 1.0
-"""A younger process may be about to become another program, or another user's; it is looked at later."""
+SETTLED_S = 1.0  # age from which a process is examined; a younger one may still exec a program or change its user
 
 
 class ProcessesSource:
-    """Implements `memo.protocols.Source`. Command lines are looked at to know an app, and never leave here."""
+    """Implements `memo.protocols.Source`. Command lines are read to recognise apps, and never leave this source."""
 
     name = "processes"
 
@@ -38,74 +37,74 @@ class ProcessesSource:
         self.watching = Flag()
 
     def missing(self) -> str:
-        """Linux's /proc and descriptors of processes."""
+        """Return what is missing: Linux's /proc and process descriptors."""
         if hasattr(os, "pidfd_open") and os.path.exists("/proc/self/stat"):
             return ""
-        return "Starts and ends of apps are noticed on Linux 5.3 or newer only, with /proc; update the kernel."
+        return "Starts and ends of apps are noticed only on Linux 5.3 or newer with /proc; update the kernel."
 
     def run(self, emit: Emit, cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
-        """Watch until `stop` is set. There is no cursor: what ran before, or ended meanwhile, gives no event."""
-        with select.epoll() as poll, closing(_Watch(poll, self._settings.sources.system_processes)) as watch:
+        """Watch until `stop` is set. There is no cursor: apps that ran before, or ended meanwhile, give no event."""
+        with select.epoll() as poll, closing(_Watcher(poll, self._settings.sources.system_processes)) as watcher:
             poll.register(stop, select.EPOLLIN)
-            acts = watch.scan()
+            changes = watcher.scan()
             self.watching.set()
             due = proc.now() + SCAN_S
             while not stop.is_set():
-                if acts:
-                    emit(Batch(self._events(acts), self.name, {}))
-                watch.take(poll.poll(max(0.0, due - proc.now())))
-                acts = []
+                if changes:
+                    emit(Batch(self._to_events(changes), self.name, {}))
+                watcher.handle_ends(poll.poll(max(0.0, due - proc.now())))
+                changes = []
                 if proc.now() >= due:
-                    acts = watch.scan()
+                    changes = watcher.scan()
                     due = proc.now() + SCAN_S
 
-    def _events(self, acts: Iterable[Act]) -> list[Event]:
+    def _to_events(self, changes: Iterable[StartOrEnd]) -> list[Event]:
         zone, boot = self._settings.zone, time.time() - proc.now()
         return [
-            Event(datetime.fromtimestamp(boot + act.at, zone), act.operation, act.app, executable=clean(act.executable))
-            for act in sorted(acts, key=lambda act: act.at)
+            Event(datetime.fromtimestamp(boot + one.at, zone), one.operation, one.app, executable=clean(one.executable))
+            for one in sorted(changes, key=lambda change: change.at)
         ]
 
 
-class _Watch:
-    """The processes that are known, and those of them whose end is waited for."""
+class _Watcher:
+    """The known processes, and a descriptor for each whose end is awaited."""
 
     def __init__(self, poll: select.epoll, system: bool) -> None:
         self._poll, self._system = poll, system
         self._apps = Apps()
-        self._running = AppLifetimes(since=proc.now() - 1 / proc.TICKS)
+        self._lifetimes = AppLifetimes(since=proc.now() - 1 / proc.TICKS)
         self._known: set[int] = set()
-        self._waited: dict[int, int] = {}  # descriptor -> process
+        self._pids: dict[int, int] = {}  # descriptor -> process id
 
-    def scan(self) -> list[Act]:
-        """What began since the last time, and what has ended for good."""
-        now, listed = proc.now(), proc.pids()
-        for pid in self._running.pids - listed:  # where there was no descriptor left to wait with
-            self._running.left(pid, now)
-        self._known &= listed
+    def scan(self) -> list[StartOrEnd]:
+        """Return the apps that have started or finally ended since the last scan."""
+        now, running = proc.now(), proc.pids()
+        for pid in self._lifetimes.pids - running:  # ended without a descriptor
+            self._lifetimes.remove(pid, now)
+        self._known &= running
         found: dict[str, list[Process]] = defaultdict(list)
-        for pid in listed - self._known:
+        for pid in running - self._known:
             if proc.age(pid) < SETTLED_S:
                 continue
             self._known.add(pid)
-            if (process := proc.read(pid)) and (app := self._app(process)) and self._wait_for(pid):
+            if (process := proc.read(pid)) and (app := self._app(process)) and self._await_end(pid):
                 found[app].append(process)
-        acts = [act for app, processes in found.items() for act in self._running.joined(app, processes)]
-        return acts + self._running.ended(now - SETTLED_S)  # all that could have taken its place are looked at
+        changes = [change for app, processes in found.items() for change in self._lifetimes.add(app, processes)]
+        return changes + self._lifetimes.pop_ended(now - SETTLED_S)  # any successor has been examined by now
 
-    def take(self, events: Iterable[tuple[int, int]]) -> None:
-        """Note the ends that the poll has told of."""
+    def handle_ends(self, events: Iterable[tuple[int, int]]) -> None:
+        """Record the ends that the poll has reported."""
         for file, _ in events:
-            if file in self._waited:
-                pid = self._waited.pop(file)
+            if file in self._pids:
+                pid = self._pids.pop(file)
                 os.close(file)
-                self._known.discard(pid)  # the number may be another process's by now
-                if pid in self._running.pids:
-                    self._running.left(pid, proc.now())
+                self._known.discard(pid)  # the system may reuse the id
+                if pid in self._lifetimes.pids:
+                    self._lifetimes.remove(pid, proc.now())
 
     def close(self) -> None:
-        """Give the descriptors back."""
-        for file in self._waited:
+        """Close the descriptors."""
+        for file in self._pids:
             os.close(file)
 
     def _app(self, process: Process) -> str:
@@ -114,21 +113,21 @@ class _Watch:
             app = clean(os.path.basename(process.executable))
         return "" if app and _is_ours(process) else app
 
-    def _wait_for(self, pid: int) -> bool:
-        """Whether the process still runs; its end is told to the poll."""
+    def _await_end(self, pid: int) -> bool:
+        """Register a process with the poll; return whether it still runs."""
         try:
             file = os.pidfd_open(pid)
         except ProcessLookupError:
             return False
-        except OSError:  # no descriptor is left: the next scan sees the end
+        except OSError:  # no descriptors left: the next scan notices the end
             return True
         self._poll.register(file, select.EPOLLIN)
-        self._waited[file] = pid
+        self._pids[file] = pid
         return True
 
 
 def _is_ours(process: Process) -> bool:
-    """A part of MEMO, what a part has started, or the command `memo`."""
+    """Return whether a process is part of MEMO, was started by a part, or is the command `memo`."""
     with suppress(KeyError):
         if proc.descends(process.pid, int(os.environ[PARENT])):
             return True

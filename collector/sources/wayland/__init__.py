@@ -1,1 +1,1 @@
-"""Window focus under Wayland: sway, wlroots compositors, GNOME and KDE."""
+"""The sources `sway`, `wlroots` and `desktop`: window focus under Wayland."""

@@ -1,4 +1,4 @@
-"""The focus under GNOME and KDE: an extension or script in them, shipped in `collector/desktop`, tells it by D-Bus."""
+"""Window focus under GNOME and KDE, reported over D-Bus by the extension or script in `collector/desktop`."""
 
 import asyncio
 import os
@@ -7,11 +7,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from collector.focus.follow import attend
-from collector.focus.presence import logind
+from collector.focus.follow import follow
 from collector.focus.tracker import FocusTracker
-from collector.focus.window import window_of
-from collector.sources.wayland.wayland import idle
+from collector.focus.window import make_window
+from collector.sources.wayland.wayland import SIGNALS
 from collector.sources.x11.x11 import X11Source
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -19,8 +18,7 @@ from memo.desktop.apps import Apps
 from memo.desktop.sockets import session_bus
 from memo.protocols import Batch, Stop
 
-APART_S = 0.05
-"""Between two calls that count; of those that come closer, the last one does."""
+MIN_GAP_S = 0.05  # between two calls that count; of calls in quick succession only the last one does
 
 
 class DesktopSource:
@@ -33,49 +31,49 @@ class DesktopSource:
         self.watching = threading.Event()
 
     def missing(self) -> str:
-        """It needs a session bus; under X11 the focus is seen without it."""
+        """Return what is missing: a session bus; an X11 session is left to its own source."""
         if self._x11 and not self._x11.missing():
             return "It isn't needed: this is an X11 session, and the source x11 notices the focus."
         return "" if session_bus() else "No session bus was found; start MEMO inside your desktop session."
 
     def run(self, emit: Callable[[Batch], None], cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
-        """Take calls until `stop` is set. Raises ConnectionError where the bus has gone."""
+        """Serve calls until `stop` is set. Raises ConnectionError if the bus goes away."""
         asyncio.run(self._serve(emit, stop))
 
     async def _serve(self, emit: Callable[[Batch], None], stop: Stop) -> None:
-        from collector.sources.wayland.desktop_bus import serving
+        from collector.sources.wayland.desktop_bus import serve
 
         screen = DesktopScreen(Apps())
         try:
-            async with serving(session_bus(), screen.told, screen.lost):
-                await attend(self.name, screen, emit, stop, self.watching.set, (logind, idle))
+            async with serve(session_bus(), screen.set_focus, screen.lose):
+                await follow(self.name, screen, emit, stop, self.watching.set, SIGNALS)
         finally:
             screen.close()
 
 
 class DesktopScreen:
-    """Implements `collector.focus.follow.Screen` on what is told by calls. Close it at the end."""
+    """Implements `collector.focus.follow.Screen` on D-Bus calls. Close it at the end."""
 
     def __init__(self, apps: Apps) -> None:
         self._apps = apps
         self._file = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._newest: tuple[str, str, str, int] | None = None
-        self._passed = 0.0
+        self._latest: tuple[str, str, str, int] | None = None
+        self._read_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._lost = False
 
     def fileno(self) -> int:
-        """The descriptor to wait for."""
+        """Return the descriptor to wait for."""
         return self._file
 
-    def told(self, window: str, app_id: str, title: str, pid: int) -> None:
-        """A desktop says what has the focus."""
-        self._newest = (window, app_id.removesuffix(".desktop"), title, pid)
+    def set_focus(self, window: str, app_id: str, title: str, pid: int) -> None:
+        """Record a call that reports the focused window."""
+        self._latest = (window, app_id.removesuffix(".desktop"), title, pid)
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_at(self._passed + APART_S, self._wake)
+            self._timer = asyncio.get_running_loop().call_at(self._read_at + MIN_GAP_S, self._wake)
 
-    def lost(self) -> None:
-        """The bus has gone."""
+    def lose(self) -> None:
+        """Record that the bus is gone."""
         self._lost = True
         self._wake()
 
@@ -83,22 +81,22 @@ class DesktopScreen:
         os.eventfd_write(self._file, 1)
 
     def read(self, focus: FocusTracker) -> None:
-        """Tell what was told last. Raises ConnectionError where the bus has gone."""
+        """Report the latest call. Raises ConnectionError if the bus is gone."""
         try:
             os.eventfd_read(self._file)
         except BlockingIOError:
             return
         if self._lost:
-            raise ConnectionResetError("the session bus has gone")
-        if self._newest is not None:
-            window, app_id, title, pid = self._newest
-            known = app_id or title
+            raise ConnectionResetError("the session bus is gone")
+        if self._latest is not None:
+            window, app_id, title, pid = self._latest
             key = window or f"{app_id} {pid}"
-            focus.see(window_of(self._apps, key, [app_id], title, pid) if known else None, time.monotonic())
-        self._newest, self._timer, self._passed = None, None, asyncio.get_running_loop().time()
+            found = make_window(self._apps, key, [app_id], title, pid) if app_id or title else None
+            focus.set_window(found, time.monotonic())
+        self._latest, self._timer, self._read_at = None, None, asyncio.get_running_loop().time()
 
     def close(self) -> None:
-        """Give the descriptor back; a timer finds none any more."""
+        """Close the descriptor and cancel the timer that would write to it."""
         if self._timer is not None:
             self._timer.cancel()
         os.close(self._file)

@@ -1,4 +1,4 @@
-"""MEMO's object on the session bus, which a desktop's extension or script calls."""
+"""MEMO's object on the session bus, called by the extension or script of a desktop."""
 
 import asyncio
 import os
@@ -10,67 +10,69 @@ from dbus_fast.aio import MessageBus
 from dbus_fast.annotations import DBusStr, DBusUInt32
 from dbus_fast.service import ServiceInterface, dbus_method
 
-NAME, PATH = "org.memo.Collector", "/org/memo/Collector"
-DBUS, DBUS_PATH = "org.freedesktop.DBus", "/org/freedesktop/DBus"
+NAME = "org.memo.Collector"
+PATH = "/org/memo/Collector"
+DBUS = "org.freedesktop.DBus"
+DBUS_PATH = "/org/freedesktop/DBus"
 PID_DIGITS = 10
 
-Told = Callable[[str, str, str, int], None]
-"""Takes the window, its app id, its title and its process; 0 where that is not known."""
+SetFocus = Callable[[str, str, str, int], None]
+"""Takes a window, its app id, its title and its process id, which is 0 if unknown."""
 
 
 class FocusInterface(ServiceInterface):
-    """What can be called. A window without app id and title says that none has the focus."""
+    """The methods that can be called. A window without app id and title means that none has the focus."""
 
-    def __init__(self, told: Told) -> None:
+    def __init__(self, set_focus: SetFocus) -> None:
         super().__init__(NAME)
-        self._told = told
+        self._set_focus = set_focus
 
     @dbus_method()
     def Focus(self, app_id: DBusStr, title: DBusStr, pid: DBusUInt32) -> None:  # noqa: N802
-        """A window has the focus; for those that can't tell one window of a program from another."""
-        self._told("", app_id, title, pid)
+        """Report the focused window, for callers that cannot tell a program's windows apart."""
+        self._set_focus("", app_id, title, pid)
 
     @dbus_method()
     def FocusWindow(self, window: DBusStr, app_id: DBusStr, title: DBusStr, pid: DBusStr) -> None:  # noqa: N802
-        """The same, with what names the window; all is text, as KWin can't say which kind of number it sends."""
-        self._told(window, app_id, title, int(pid) if pid.isdecimal() and len(pid) <= PID_DIGITS else 0)
+        """Report the focused window and its id; `pid` is text because KWin cannot choose an integer's type."""
+        self._set_focus(window, app_id, title, int(pid) if pid.isdecimal() and len(pid) <= PID_DIGITS else 0)
 
 
 @asynccontextmanager
-async def serving(address: str, told: Told, lost: Callable[[], None]) -> AsyncIterator[None]:
-    """Be there for calls while the context lasts; `lost` is called where the bus goes.
+async def serve(address: str, set_focus: SetFocus, lose: Callable[[], None]) -> AsyncIterator[None]:
+    """Serve calls while the context lasts; call `lose` if the bus goes away.
 
-    Raises RuntimeError where the bus is another user's, or another MEMO is on it.
+    Raises RuntimeError if the bus is another user's, or another MEMO is on it.
     """
     bus = await MessageBus(bus_address=address).connect()
     try:
         if await _owner(bus) != os.getuid():
             raise RuntimeError("the session bus is another user's; start MEMO as the user of the desktop")
-        bus.export(PATH, FocusInterface(told))
+        bus.export(PATH, FocusInterface(set_focus))
         if await bus.request_name(NAME, NameFlag.DO_NOT_QUEUE) is not RequestNameReply.PRIMARY_OWNER:
             raise RuntimeError("another MEMO is on the session bus; stop it with `memo down` in its home")
-        async with _noticed(bus, lost):
+        async with _watch_disconnect(bus, lose):
             yield
     finally:
         bus.disconnect()
 
 
 @asynccontextmanager
-async def _noticed(bus: MessageBus, lost: Callable[[], None]) -> AsyncIterator[None]:
-    def ended(waits: asyncio.Task[None]) -> None:
-        if not waits.cancelled():
-            waits.exception()  # how it was lost does not matter
-            lost()
+async def _watch_disconnect(bus: MessageBus, lose: Callable[[], None]) -> AsyncIterator[None]:
+    def on_end(task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            task.exception()  # marks it as retrieved; any loss is handled alike
+            lose()
 
-    waits = asyncio.create_task(bus.wait_for_disconnect())  # type: ignore[no-untyped-call]
-    waits.add_done_callback(ended)
+    task = asyncio.create_task(bus.wait_for_disconnect())  # type: ignore[no-untyped-call]
+    task.add_done_callback(on_end)
     try:
         yield
     finally:
-        waits.cancel()
+        task.cancel()
 
 
 async def _owner(bus: MessageBus) -> int | None:
-    ask = Message(DBUS, DBUS_PATH, DBUS, "GetConnectionUnixUser", signature="s", body=[DBUS])
-    answer = await bus.call(ask)
+    request = Message(DBUS, DBUS_PATH, DBUS, "GetConnectionUnixUser", signature="s", body=[DBUS])
+    answer = await bus.call(request)
     return answer.body[0] if answer and answer.signature == "u" else None

@@ -1,51 +1,51 @@
-"""The messages of sway's and i3's socket. Source: https://i3wm.org/docs/ipc.html and sway-ipc(7)."""
+"""Messages on sway's and i3's socket. Source: https://i3wm.org/docs/ipc.html and sway-ipc(7)."""
 
 import json
 import struct
 from typing import Any
 
-SUBSCRIBE, GET_TREE = 2, 4
-WORKSPACE, WINDOW = 0x80000000, 0x80000003
-"""Events."""
-LONGEST = 16 * 1024 * 1024
-"""Bytes of a message; a tree of 1,000 windows has about 1 MB."""
+SUBSCRIBE = 2
+GET_TREE = 4
+WORKSPACE = 0x80000000  # event
+WINDOW = 0x80000003  # event
+MAX_BYTES = 16 * 1024 * 1024  # of a message; a tree of 1,000 windows has about 1 MB
 
 _MAGIC = b"i3-ipc"
 _HEAD = struct.Struct("=6sII")
 
 Message = tuple[int, Any]
-"""Its type, and its JSON; None where that can't be read."""
+"""A message's type and its parsed JSON, or None if that is invalid."""
 
 
 def message(kind: int, text: str = "") -> bytes:
-    """A message as it is sent."""
+    """Return a message as bytes to send."""
     payload = text.encode()
     return _HEAD.pack(_MAGIC, len(payload), kind) + payload
 
 
-class Frames:
-    """Cuts what comes from the socket into messages."""
+class MessageReader:
+    """Splits the bytes from the socket into messages."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
 
     def feed(self, data: bytes) -> list[Message]:
-        """The messages that are whole now. Raises ConnectionError where the other side speaks no i3-ipc."""
+        """Return the messages that are complete now. Raises ConnectionError if the data is not i3-ipc."""
         self._rest += data
-        found = []
+        messages = []
         while len(self._rest) >= _HEAD.size:
             magic, length, kind = _HEAD.unpack_from(self._rest)
-            if magic != _MAGIC or length > LONGEST:
-                raise ConnectionError("sway's socket sent what is no i3-ipc message")
+            if magic != _MAGIC or length > MAX_BYTES:
+                raise ConnectionError("sway's socket sent something that is not an i3-ipc message")
             end = _HEAD.size + length
             if len(self._rest) < end:
                 break
-            found.append((kind, _read(bytes(self._rest[_HEAD.size : end]))))
+            messages.append((kind, _parse(bytes(self._rest[_HEAD.size : end]))))
             del self._rest[:end]
-        return found
+        return messages
 
 
-def _read(payload: bytes) -> Any:
+def _parse(payload: bytes) -> Any:
     try:
         return json.loads(payload.decode(errors="replace"))
     except (ValueError, RecursionError):

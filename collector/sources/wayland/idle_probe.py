@@ -1,7 +1,6 @@
-"""The process that asks a Wayland compositor whether somebody is there, and writes a byte at each change: 1 where
-nobody has touched keyboard or mouse for a while, 0 where somebody does again.
+"""Probe process for idle time under Wayland: writes 1 when there has been no input for a while, 0 at the next input.
 
-A process of its own, because the library ends the whole process where the compositor has gone.
+It is a process of its own because the library ends the whole process when the compositor goes away.
 """
 
 import os
@@ -17,7 +16,7 @@ from memo.stack.process_specs import end_with_parent
 
 
 def main(name: str, after_ms: int) -> int:
-    """Follow a display for ever; the exit status where the compositor tells nobody whether somebody is there."""
+    """Follow a display for ever; return the exit status if the compositor has no idle signal."""
     display = Display(name)
     display.connect()
     registry: Any = display.get_registry()
@@ -29,17 +28,18 @@ def main(name: str, after_ms: int) -> int:
     seat = registry.bind(offered[WlSeat.name], WlSeat, 1)
     if ExtIdleNotifierV1.name in offered:
         notifier = registry.bind(offered[ExtIdleNotifierV1.name], ExtIdleNotifierV1, 1)
-        notice, begins = notifier.get_idle_notification(after_ms, seat), "idled"
+        notification, idle_event = notifier.get_idle_notification(after_ms, seat), "idled"
     else:
-        notice, begins = registry.bind(offered[Idle.name], Idle, 1).get_idle_timeout(seat, after_ms), "idle"
-    notice.dispatcher[begins] = lambda notice: _tell(b"1")
-    notice.dispatcher["resumed"] = lambda notice: _tell(b"0")
+        timer = registry.bind(offered[Idle.name], Idle, 1)
+        notification, idle_event = timer.get_idle_timeout(seat, after_ms), "idle"
+    notification.dispatcher[idle_event] = lambda notification: _write(b"1")
+    notification.dispatcher["resumed"] = lambda notification: _write(b"0")
     while True:
         display.dispatch(block=True)
 
 
-def _tell(word: bytes) -> None:
-    os.write(sys.stdout.fileno(), word)
+def _write(state: bytes) -> None:
+    os.write(sys.stdout.fileno(), state)
 
 
 if __name__ == "__main__":
@@ -48,4 +48,4 @@ if __name__ == "__main__":
     try:
         status = main(sys.argv[1], int(sys.argv[2]))
     finally:
-        os._exit(status)  # the library's own end may crash
+        os._exit(status)  # the library may crash on exit

@@ -1,4 +1,4 @@
-"""Version 1 of KDE's org_kde_kwin_idle, as pywayland needs it: what compositors offered before ext-idle-notify-v1.
+"""Version 1 of KDE's org_kde_kwin_idle, the predecessor of ext-idle-notify-v1, declared for pywayland.
 
 Source: https://wayland.app/protocols/kde-idle.
 """
@@ -10,34 +10,34 @@ from collector.sources.wayland.toplevel_protocol import named
 
 
 class Timeout(Interface):
-    """Of a seat: tells that nobody has touched anything for so long, and that somebody does again."""
+    """A seat's idle timeout, with events for its expiry and for the next input."""
 
     name = "org_kde_kwin_idle_timeout"
     version = 1
 
 
 class TimeoutProxy(Proxy[Timeout]):
-    """The same, at our end."""
+    """The client's side of a timeout."""
 
     interface = Timeout
 
 
 class Idle(Interface):
-    """Makes timeouts."""
+    """The factory of timeouts."""
 
     name = "org_kde_kwin_idle"
     version = 1
 
 
 class IdleProxy(Proxy[Idle]):
-    """The same, at our end."""
+    """The client's side of the factory."""
 
     interface = Idle
 
     def get_idle_timeout(self, seat: Proxy[WlSeat], after_ms: int) -> Proxy[Timeout]:
-        """Be told when nobody has touched anything for so long."""
-        made: Proxy[Timeout] = self._marshal_constructor(0, Timeout, seat, after_ms)
-        return made
+        """Return a timeout that expires after `after_ms` without input."""
+        timeout: Proxy[Timeout] = self._marshal_constructor(0, Timeout, seat, after_ms)
+        return timeout
 
 
 for _event in ("idle", "resumed"):

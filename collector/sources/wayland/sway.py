@@ -1,27 +1,26 @@
-"""The focus under sway, by its own socket: app id, title and process of the window that has it."""
+"""Window focus under sway, over its own socket, which gives a window's app id, title and process."""
 
+import asyncio
 import json
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from collector.focus.follow import follow
-from collector.focus.presence import logind
+from collector.focus.presence import PresenceSignal
 from collector.focus.tracker import FocusTracker, Window
-from collector.focus.window import window_of
-from collector.sources.wayland.i3_ipc import GET_TREE, SUBSCRIBE, WINDOW, WORKSPACE, Frames, message
-from collector.sources.wayland.wayland import idle
+from collector.focus.window import make_window
+from collector.sources.wayland.i3_ipc import GET_TREE, SUBSCRIBE, WINDOW, WORKSPACE, MessageReader, message
+from collector.sources.wayland.wayland import READ_BYTES, SIGNALS
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.apps import Apps
 from memo.desktop.sockets import sway_socket
 from memo.protocols import Batch, Stop
 
-ANSWER_S = 5.0
-READ = 65_536
-"""Bytes at once."""
+CONNECT_TIMEOUT_S = 5.0
 
 
 class SwaySource:
@@ -29,22 +28,24 @@ class SwaySource:
 
     name = "sway"
 
-    def __init__(self, settings: Settings, home: Home) -> None:
+    def __init__(self, settings: Settings, home: Home, signals: Sequence[PresenceSignal] = SIGNALS) -> None:
+        self._signals = signals
         self.watching = threading.Event()
 
     def missing(self) -> str:
-        """It needs a sway that runs."""
-        return "" if sway_socket() else "No sway of yours runs here; where one does, it is found by its socket."
+        """Return what is missing: a running sway."""
+        return "" if sway_socket() else "No sway of yours runs here; once one does, it is found by its socket."
 
     def run(self, emit: Callable[[Batch], None], cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
-        """Follow the focus until `stop` is set. Raises ConnectionError where sway has gone."""
+        """Follow the focus until `stop` is set. Raises ConnectionError if sway goes away."""
         path = sway_socket()
         if path is None:
-            raise ConnectionError("sway has gone")
+            raise ConnectionError("sway is gone")
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(ANSWER_S)
+            connection.settimeout(CONNECT_TIMEOUT_S)
             connection.connect(str(path))
-            follow(self.name, SwayScreen(connection, Apps()), emit, stop, self.watching.set, (logind, idle))
+            screen = SwayScreen(connection, Apps())
+            asyncio.run(follow(self.name, screen, emit, stop, self.watching.set, self._signals))
 
 
 class SwayScreen:
@@ -52,67 +53,69 @@ class SwayScreen:
 
     def __init__(self, connection: socket.socket, apps: Apps) -> None:
         self._connection, self._apps = connection, apps
-        self._frames = Frames()
-        self._id: int | None = None
+        self._messages = MessageReader()
+        self._focused_id: int | None = None
         connection.sendall(message(SUBSCRIBE, json.dumps(["window", "workspace"])) + message(GET_TREE))
         connection.setblocking(False)
 
     def fileno(self) -> int:
-        """The descriptor to wait for."""
+        """Return the descriptor to wait for."""
         return self._connection.fileno()
 
     def read(self, focus: FocusTracker) -> None:
-        """Tell what sway has said. Raises ConnectionError where it has gone."""
+        """Report what sway has sent. Raises ConnectionError if it is gone."""
         try:
-            data = self._connection.recv(READ)
+            data = self._connection.recv(READ_BYTES)
         except BlockingIOError:
             return
         if not data:
             raise ConnectionResetError("sway has closed its socket")
-        for kind, said in self._frames.feed(data):
-            if isinstance(said, dict):
-                self._take(kind, said, focus)
+        for kind, payload in self._messages.feed(data):
+            if isinstance(payload, dict):
+                self._handle(kind, payload, focus)
 
-    def _take(self, kind: int, said: dict[str, Any], focus: FocusTracker) -> None:
+    def _handle(self, kind: int, payload: dict[str, Any], focus: FocusTracker) -> None:
+        change = payload.get("change")
         if kind == GET_TREE:
-            self._focus(focused(said), focus)
-        elif kind == WORKSPACE and said.get("change") == "focus":
-            self._focus(None, focus)  # where it has a window, that is told next
-        elif kind == WINDOW and isinstance(container := said.get("container"), dict):
-            ours = container.get("id") == self._id
-            if said.get("change") == "focus" or (said.get("change") == "title" and ours):
-                self._focus(container, focus)
-            elif said.get("change") == "close" and ours:
-                self._focus(None, focus)
-            elif said.get("change") == "move" and ours:
+            self._set_focus(find_focused(payload), focus)
+        elif kind == WORKSPACE and change == "focus":
+            self._set_focus(None, focus)  # if the workspace has a window, its own event follows
+        elif kind == WINDOW and isinstance(container := payload.get("container"), dict):
+            is_focused = container.get("id") == self._focused_id
+            if change == "focus" or (change == "title" and is_focused):
+                self._set_focus(container, focus)
+            elif change == "close" and is_focused:
+                self._set_focus(None, focus)
+            elif change == "move" and is_focused:
                 self._connection.send(message(GET_TREE))  # it may be out of sight now
 
-    def _focus(self, container: dict[str, Any] | None, focus: FocusTracker) -> None:
-        window = None if container is None else self._window(container)
-        self._id = container["id"] if container and window else None
-        focus.see(window, time.monotonic())
+    def _set_focus(self, container: dict[str, Any] | None, focus: FocusTracker) -> None:
+        window = None if container is None else self._parse(container)
+        self._focused_id = container["id"] if container and window else None
+        focus.set_window(window, time.monotonic())
 
-    def _window(self, container: dict[str, Any]) -> Window | None:
-        """None for a container of windows."""
+    def _parse(self, container: dict[str, Any]) -> Window | None:
+        """Return the window in a container; None for a container of windows."""
         properties = container.get("window_properties")
         names = [container.get("app_id")]
-        if isinstance(properties, dict):  # of a program for X11
+        if isinstance(properties, dict):  # of an X11 program
             names += [properties.get("instance"), properties.get("class")]
         pid, number, title = (container.get(key) for key in ("pid", "id", "name"))
         if not isinstance(number, int) or not isinstance(pid, int) or container.get("nodes"):
             return None
-        given = [name for name in names if isinstance(name, str)]
-        return window_of(self._apps, str(number), given, title if isinstance(title, str) else "", pid)
+        text_names = [name for name in names if isinstance(name, str)]
+        return make_window(self._apps, str(number), text_names, title if isinstance(title, str) else "", pid)
 
 
-def focused(tree: dict[str, Any]) -> dict[str, Any] | None:
-    """The container of a tree that has the focus."""
-    waiting = [tree]
-    while waiting:
-        node = waiting.pop()
+def find_focused(tree: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the focused container of a tree, or None."""
+    remaining = [tree]
+    while remaining:
+        node = remaining.pop()
         if node.get("focused") is True and node.get("type") in ("con", "floating_con"):
             return node
         for key in ("nodes", "floating_nodes"):
-            below = node.get(key)
-            waiting += [child for child in below if isinstance(child, dict)] if isinstance(below, list) else []
+            children = node.get(key)
+            if isinstance(children, list):
+                remaining += [child for child in children if isinstance(child, dict)]
     return None

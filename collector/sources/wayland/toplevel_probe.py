@@ -1,7 +1,7 @@
-"""The process that asks a wlroots compositor for the focus and writes each new one: a line of JSON on standard output,
-number, app id and title of a window, or null.
+"""Probe process for the focus under wlroots compositors: writes each new focus as a line of JSON to standard output.
 
-A process of its own, because the library ends the whole process where the compositor has gone.
+A line is [number, app id, title] of a window, or null. It is a process of its own because the library ends the whole
+process when the compositor goes away.
 """
 
 import array
@@ -20,7 +20,7 @@ from memo.stack.process_specs import end_with_parent
 
 @dataclass(slots=True)
 class Toplevel:
-    """What is known of a window."""
+    """The known properties of a window."""
 
     number: int
     app_id: str = ""
@@ -29,16 +29,16 @@ class Toplevel:
 
 
 class Toplevels:
-    """All windows, and the line last written."""
+    """All windows, and the last line written."""
 
     def __init__(self) -> None:
         self.manager: Any = None
         self._windows: dict[Proxy[Handle], Toplevel] = {}
         self._count = 0
-        self._told = json.dumps(None)
+        self._last_line = json.dumps(None)
 
     def offer(self, registry: Any, name: int, interface: str, version: int) -> None:
-        """Take the manager, where this is it."""
+        """Bind an offered interface if it is the manager."""
         if interface == Manager.name:
             self.manager = registry.bind(name, Manager, 1)
             self.manager.dispatcher["toplevel"] = self._add
@@ -48,28 +48,28 @@ class Toplevels:
         self._windows[handle] = Toplevel(self._count)
         for name in ("title", "app_id"):
             handle.dispatcher[name] = lambda handle, text, name=name: setattr(self._windows[handle], name, text)
-        handle.dispatcher["state"] = self._state
-        handle.dispatcher["done"] = lambda handle: self._tell()
-        handle.dispatcher["closed"] = self._closed
+        handle.dispatcher["state"] = self._set_state
+        handle.dispatcher["done"] = lambda handle: self._write()
+        handle.dispatcher["closed"] = self._remove
 
-    def _state(self, handle: Proxy[Handle], states: bytes) -> None:
+    def _set_state(self, handle: Proxy[Handle], states: bytes) -> None:
         self._windows[handle].active = ACTIVATED in array.array("I", states)
 
-    def _closed(self, handle: Proxy[Handle]) -> None:
+    def _remove(self, handle: Proxy[Handle]) -> None:
         del self._windows[handle]
         handle.destroy()
-        self._tell()
+        self._write()
 
-    def _tell(self) -> None:
+    def _write(self) -> None:
         active = next((window for window in self._windows.values() if window.active), None)
         line = json.dumps(active and [active.number, active.app_id, active.title])
-        if line != self._told:
+        if line != self._last_line:
             print(line, flush=True)
-            self._told = line
+            self._last_line = line
 
 
 def main(name: str) -> int:
-    """Follow a display for ever; the exit status where the compositor tells nobody of its windows."""
+    """Follow a display for ever; return the exit status if the compositor does not list its windows."""
     display = Display(name)
     display.connect()
     registry: Any = display.get_registry()
@@ -88,4 +88,4 @@ if __name__ == "__main__":
     try:
         status = main(sys.argv[1])
     finally:
-        os._exit(status)  # the library's own end may crash
+        os._exit(status)  # the library may crash on exit

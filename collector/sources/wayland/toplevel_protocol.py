@@ -1,7 +1,7 @@
-"""Version 1 of wlr-foreign-toplevel-management, as pywayland needs it.
+"""Version 1 of wlr-foreign-toplevel-management, declared for pywayland.
 
-Source: https://wayland.app/protocols/wlr-foreign-toplevel-management-unstable-v1. Wayland knows events and requests
-by their place alone, so those that MEMO has no use for stand here too.
+Source: https://wayland.app/protocols/wlr-foreign-toplevel-management-unstable-v1. Wayland identifies events and
+requests by their position, so unused ones must be declared too.
 """
 
 from collections.abc import Callable
@@ -9,8 +9,7 @@ from collections.abc import Callable
 from pywayland.protocol.wayland import WlOutput
 from pywayland.protocol_core import Argument, ArgumentType, Interface, Proxy
 
-ACTIVATED = 2
-"""The state of the window that has the focus."""
+ACTIVATED = 2  # state of the focused window
 
 _TEXT, _ARRAY = Argument(ArgumentType.String), Argument(ArgumentType.Array)
 _OUTPUT = Argument(ArgumentType.Object, interface=WlOutput)
@@ -33,31 +32,31 @@ class Handle(Interface):
 
 
 class HandleProxy(Proxy[Handle]):
-    """A window, at our end."""
+    """The client's side of a window."""
 
     interface = Handle
 
     def destroy(self) -> None:
-        """Tell the compositor that its number may be used anew."""
+        """Tell the compositor that the handle is no longer used."""
         self._marshal(len(_UNUSED))
         self._destroy()
 
 
 class Manager(Interface):
-    """Tells of all windows."""
+    """The list of all windows."""
 
     name = "zwlr_foreign_toplevel_manager_v1"
     version = 1
 
 
 class ManagerProxy(Proxy[Manager]):
-    """The same, at our end."""
+    """The client's side of the manager."""
 
     interface = Manager
 
 
 def named(name: str) -> Callable[[], None]:
-    """pywayland takes a message's name from a function."""
+    """Return a function of this name, from which pywayland takes a message's name."""
 
     def message() -> None: ...
 

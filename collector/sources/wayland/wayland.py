@@ -1,39 +1,38 @@
-"""This user's Wayland compositor: where it listens, what speaks with it, and whether it says that nobody is there."""
+"""This user's Wayland compositor: its socket, the probe processes that talk to it, and its idle signal."""
 
 import asyncio
 import os
 import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from collector.focus.presence import IDLE_S, Mark
+from collector.focus.presence import IDLE_S, PresenceSignal, SetPresence, watch_logind
 from memo.core.logs import get_logger
 from memo.desktop.sockets import answering
 from memo.stack.backoff import BACK_OFF_S, Backoff
 from memo.stack.spawn import child_environment, python_command
 
-READ = 65_536
-"""Bytes at once."""
+READ_BYTES = 65_536
 
 log = get_logger(__name__)
 
 
-def compositor() -> Path | None:
-    """Its socket, where one runs."""
+def find_compositor() -> Path | None:
+    """Return the compositor's socket, or None if none runs."""
     return answering(os.environ.get("WAYLAND_DISPLAY", ""), r"wayland-\d+")
 
 
-def can_speak() -> bool:
-    """Whether there is what speaks its language."""
+def has_pywayland() -> bool:
+    """Return whether the library that speaks Wayland is installed."""
     return find_spec("pywayland") is not None
 
 
 @contextmanager
-def speaking(module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A child process that runs a module of ours, as long as the context lasts; its output is to be read."""
+def run_probe(module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a module of ours in a child process while the context lasts; its output can be read."""
     child = subprocess.Popen(
         python_command(module, *arguments),
         env=child_environment(),
@@ -49,50 +48,56 @@ def speaking(module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @asynccontextmanager
-async def idle(mark: Mark) -> AsyncIterator[None]:
-    """Tell `mark` when keyboard and mouse are not touched for `IDLE_S`, and when they are again.
+async def watch_idle(
+    set_presence: SetPresence, idle_s: float = IDLE_S, back_off_s: tuple[float, float] = BACK_OFF_S
+) -> AsyncIterator[None]:
+    """Report when there has been no input for `idle_s`, and when there is again, while the context lasts.
 
-    Nothing is told where no compositor runs, or one that tells nobody. What keeps the screen on, as a film does, counts
-    as a touch.
+    Reports nothing without a compositor that supports it. A program that keeps the screen on counts as input.
     """
-    if compositor() is None or not can_speak():
+    if find_compositor() is None or not has_pywayland():
         yield
         return
-    asking = asyncio.create_task(_keep_asking(mark))
+    probing = asyncio.create_task(_keep_probing(set_presence, idle_s, Backoff(*back_off_s)))
     try:
         yield
     finally:
-        asking.cancel()
-        await asyncio.wait([asking])
+        probing.cancel()
+        await asyncio.wait([probing])
 
 
-async def _keep_asking(mark: Mark) -> None:
-    """Ask, and after a pause anew, where the child or the compositor has gone; the focus is followed meanwhile."""
-    back_off = Backoff(*BACK_OFF_S)
+SIGNALS: Sequence[PresenceSignal] = (watch_logind, watch_idle)
+
+
+async def _keep_probing(set_presence: SetPresence, idle_s: float, backoff: Backoff) -> None:
+    """Probe, and restart after a delay if the probe or the compositor ends; the focus is followed meanwhile."""
     while True:
         began = time.monotonic()
         try:
-            if display := compositor():
-                return await _ask(display, mark)
+            if display := find_compositor():
+                return await _probe(display, set_presence, idle_s)
         except OSError as error:
-            log.warning("whether somebody is there is asked again after a pause", reason=str(error))
-        await asyncio.sleep(back_off.delay_after(time.monotonic() - began))
+            log.warning("idle_probe_failed", reason=str(error))
+        await asyncio.sleep(backoff.delay_after(time.monotonic() - began))
 
 
-async def _ask(display: Path, mark: Mark) -> None:
-    """Ask until a compositor tells nobody, else for ever. Raises OSError where the child ends or can't be started."""
+async def _probe(display: Path, set_presence: SetPresence, idle_s: float) -> None:
+    """Probe until cancelled; return if the compositor has no idle signal.
+
+    Raises OSError if the probe ends or cannot be started.
+    """
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    with speaking("collector.sources.wayland.idle_probe", str(display), str(int(IDLE_S * 1000))) as child:
+    with run_probe("collector.sources.wayland.idle_probe", str(display), str(int(idle_s * 1000))) as child:
         assert child.stdout is not None
         file = child.stdout.fileno()
 
         def read() -> None:
-            told = os.read(file, READ)
-            for word in told:
-                mark("idle", word == ord("1"), IDLE_S)
-            if not told:  # it has ended: nobody would say any more that somebody is back
+            data = os.read(file, READ_BYTES)
+            for byte in data:
+                set_presence("idle", byte == ord("1"), idle_s)
+            if not data:  # the probe has ended: nothing else would report that the person is back
                 loop.remove_reader(file)
-                mark("idle", False)
+                set_presence("idle", False)
                 ended.set()
 
         loop.add_reader(file, read)
@@ -101,4 +106,4 @@ async def _ask(display: Path, mark: Mark) -> None:
         finally:
             loop.remove_reader(file)
         if (status := child.wait()) != os.EX_UNAVAILABLE:
-            raise ChildProcessError(f"the process that asks has ended with status {status}")
+            raise ChildProcessError(f"the idle probe has ended with status {status}")

@@ -1,103 +1,103 @@
-"""The focus under compositors that tell of all windows by wlr-foreign-toplevel-management, as wlroots' do."""
+"""Window focus under compositors that list their windows by wlr-foreign-toplevel-management."""
 
+import asyncio
 import json
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 from collector.focus.follow import follow
-from collector.focus.presence import logind
+from collector.focus.presence import PresenceSignal
 from collector.focus.tracker import FocusTracker, Window
-from collector.focus.window import window_of
+from collector.focus.window import make_window
 from collector.sources.wayland.sway import SwaySource
-from collector.sources.wayland.wayland import can_speak, compositor, idle, speaking
+from collector.sources.wayland.wayland import READ_BYTES, SIGNALS, find_compositor, has_pywayland, run_probe
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.apps import Apps
 from memo.desktop.sockets import sway_socket
 from memo.protocols import Batch, Stop
 
-READ, LONGEST = 65_536, 1_000_000
-"""Bytes at once, and of a line."""
+MAX_LINE_BYTES = 1_000_000
 
 
 class WlrootsSource:
-    """Implements `memo.protocols.Source` on a child process, which speaks with the compositor."""
+    """Implements `memo.protocols.Source` on a probe process that talks to the compositor."""
 
     name = "wlroots"
 
-    def __init__(self, settings: Settings, home: Home) -> None:
+    def __init__(self, settings: Settings, home: Home, signals: Sequence[PresenceSignal] = SIGNALS) -> None:
         self._sway = SwaySource.name in settings.sources.on
-        self._unfit: tuple[Path, int] | None = None
+        self._signals = signals
+        self._unsupported: tuple[Path, int] | None = None
         self.watching = threading.Event()
 
     def missing(self) -> str:
-        """It needs a compositor that tells of its windows, and pywayland; sway's own socket tells more."""
+        """Return what is missing: a suitable compositor or pywayland; sway is left to its own source."""
         if self._sway and sway_socket():
             return "It isn't needed: sway runs here, and the source sway notices the focus."
-        display = compositor()
+        display = find_compositor()
         if display is None:
-            return "No Wayland compositor of yours runs here; where one does, it is found by its socket."
-        if not can_speak():
+            return "No Wayland compositor of yours runs here; once one does, it is found by its socket."
+        if not has_pywayland():
             return "pywayland is not installed; get it with: pip install 'memo-daemon[wayland]'."
-        if self._unfit == _identity(display):
-            return (
-                "This compositor tells nobody of its windows; under GNOME and KDE the source desktop notices the focus."
-            )
+        if self._unsupported == _identity(display):
+            return "This compositor does not list its windows; under GNOME and KDE, use the source desktop."
         return ""
 
     def run(self, emit: Callable[[Batch], None], cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
-        """Follow the focus until `stop` is set. Raises ConnectionError where the compositor has gone."""
-        display = compositor()
+        """Follow the focus until `stop` is set. Raises ConnectionError if the compositor goes away."""
+        display = find_compositor()
         if display is None:
-            raise ConnectionError("the compositor has gone")
-        with speaking("collector.sources.wayland.toplevel_probe", str(display)) as child:
+            raise ConnectionError("the compositor is gone")
+        with run_probe("collector.sources.wayland.toplevel_probe", str(display)) as child:
             assert child.stdout is not None
+            screen = ToplevelScreen(child.stdout, Apps())
             try:
-                follow(self.name, ToplevelScreen(child.stdout, Apps()), emit, stop, self.watching.set, (logind, idle))
+                asyncio.run(follow(self.name, screen, emit, stop, self.watching.set, self._signals))
             except ConnectionError:
                 if child.wait() == os.EX_UNAVAILABLE:
-                    self._unfit = _identity(display)
+                    self._unsupported = _identity(display)
                 raise
 
 
 class ToplevelScreen:
-    """Implements `collector.focus.follow.Screen` on what the child writes."""
+    """Implements `collector.focus.follow.Screen` on the probe's output."""
 
-    def __init__(self, lines: IO[bytes], apps: Apps) -> None:
-        self._file, self._apps = lines.fileno(), apps
+    def __init__(self, output: IO[bytes], apps: Apps) -> None:
+        self._file, self._apps = output.fileno(), apps
         self._rest = b""
         os.set_blocking(self._file, False)
 
     def fileno(self) -> int:
-        """The descriptor to wait for."""
+        """Return the descriptor to wait for."""
         return self._file
 
     def read(self, focus: FocusTracker) -> None:
-        """Tell what the child has written. Raises ConnectionError where it has ended."""
+        """Report what the probe has written. Raises ConnectionError if it has ended."""
         try:
-            data = os.read(self._file, READ)
+            data = os.read(self._file, READ_BYTES)
         except BlockingIOError:
             return
         if not data:
             raise ConnectionResetError("the compositor has closed the connection")
         *lines, self._rest = (self._rest + data).split(b"\n")
-        if len(self._rest) > LONGEST:
-            raise ValueError("the child wrote a line without an end")
+        if len(self._rest) > MAX_LINE_BYTES:
+            raise ValueError("the probe wrote a line that is too long")
         for line in lines:
-            focus.see(self._window(line), time.monotonic())
+            focus.set_window(self._parse(line), time.monotonic())
 
-    def _window(self, line: bytes) -> Window | None:
-        said = json.loads(line)
-        if said is None:
+    def _parse(self, line: bytes) -> Window | None:
+        window = json.loads(line)
+        if window is None:
             return None
-        number, app_id, title = said
-        return window_of(self._apps, str(number), [app_id], title)
+        number, app_id, title = window
+        return make_window(self._apps, str(number), [app_id], title)
 
 
 def _identity(display: Path) -> tuple[Path, int]:
-    """A compositor that starts anew makes its socket anew."""
+    """Return what tells a compositor from the next one, which creates its socket again."""
     return display, display.stat().st_ctime_ns

@@ -1,4 +1,4 @@
-"""Web visits: browsers' histories, read soon after a browser has written to one."""
+"""Web visits: browser histories, read soon after a browser has written to one."""
 
 import shutil
 import sqlite3
@@ -7,60 +7,62 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 
-from watchdog.events import (
-    FileCreatedEvent,
-    FileDeletedEvent,
-    FileModifiedEvent,
-    FileMovedEvent,
-    FileSystemEvent,
-)
+from watchdog.events import FileCreatedEvent, FileDeletedEvent, FileModifiedEvent, FileMovedEvent, FileSystemEvent
 
-from collector.sources.files.inotify import FileNotice, FileNotices, observing, watch
+from collector.sources.files.inotify import FileNotice, FileNotices, observe, watch
 from collector.sources.web.web_history import JOURNAL, WAL
-from collector.sources.web.web_profiles import Profile, profiles
+from collector.sources.web.web_profiles import Profile, find_profiles
 from collector.sources.web.web_reader import SOURCE, VisitReader
 from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.protocols import Emit, Stop
 
+# Without FileOpenedEvent: our own reading would wake us.
 WATCHED: list[type[FileSystemEvent]] = [FileCreatedEvent, FileModifiedEvent, FileMovedEvent, FileDeletedEvent]
-"""Never `opened`: our own reading would wake us."""
-QUIET_S = 1.0
-"""A browser writes a visit, then its title, and more; so long after the first of it we read."""
-PAUSE_S = 30.0
-"""Between two copies of one history, which may be large."""
-SCAN_S = 600.0
-"""Profiles that come and go are noticed so often."""
 
 log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WebTimings:
+    """Delays in seconds."""
+
+    settle: float = 1.0  # from the first change to reading: a browser writes a visit, then its title, and more
+    between_copies: float = 30.0  # of one history, which may be large
+    scan: float = 600.0  # between two searches for profiles
+
+
+TIMINGS = WebTimings()
 
 
 class WatchedProfile:
     """A profile whose folder is watched."""
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, timings: WebTimings) -> None:
         self.profile = profile
-        self.live = False
-        """Whether what was before is told."""
-        self.touched: float | None = time.monotonic() - QUIET_S  # it is read at once
-        """When its history first changed since it was copied."""
-        self.copied = -PAUSE_S
+        self._timings = timings
+        self.is_live = False  # whether its past has been reported
+        self.changed_at: float | None = time.monotonic() - timings.settle  # due at once
+        self.copied_at = -timings.between_copies
         history = str(profile.database)
         self._written, self._journal = {history, history + WAL}, history + JOURNAL
 
     @property
     def due(self) -> float | None:
-        """When it is to be read; None while nothing has changed."""
-        return None if self.touched is None else max(self.touched + QUIET_S, self.copied + PAUSE_S)
+        """When its history is to be read; None while it is unchanged since it was copied."""
+        if self.changed_at is None:
+            return None
+        return max(self.changed_at + self._timings.settle, self.copied_at + self._timings.between_copies)
 
-    def is_new(self, notice: FileNotice) -> bool:
-        """Whether this is its first change: what a journal belongs to is written once that goes."""
+    def is_first_change(self, notice: FileNotice) -> bool:
+        """Return whether this is the history's first change since it was copied."""
         paths = {notice.source, notice.destination}
-        ended = isinstance(notice.change, FileDeletedEvent) and self._journal in paths
-        return self.touched is None and (ended or not self._written.isdisjoint(paths))
+        is_commit = isinstance(notice.change, FileDeletedEvent) and self._journal in paths
+        return self.changed_at is None and (is_commit or not self._written.isdisjoint(paths))
 
 
 class WebSource:
@@ -68,57 +70,63 @@ class WebSource:
 
     name = SOURCE
 
-    def __init__(self, settings: Settings, home: Home) -> None:
+    def __init__(self, settings: Settings, home: Home, timings: WebTimings = TIMINGS) -> None:
         self._settings, self._home = settings, home
-        self._skipped = Counter[str]()
+        self._timings = timings
+        self._failures = Counter[str]()
         self.watching = threading.Event()
 
     def missing(self) -> str:
-        """A browser's history is all it needs."""
-        return "" if profiles() else "No browser has a history here; visit a page with Chromium, Firefox or their kin."
+        """Return what is missing: a browser with a history."""
+        if find_profiles():
+            return ""
+        return "No browser history was found; visit a page with Firefox, Chromium or a browser based on them."
 
     def run(self, emit: Emit, cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
         """Watch until `stop` is set."""
-        shutil.rmtree(self._home.in_memory / SOURCE, ignore_errors=True)  # what a crash has left
+        shutil.rmtree(self._home.in_memory / SOURCE, ignore_errors=True)  # copies left by a crash
         reader = VisitReader(self._settings, self._home, emit, cursor)
         while not stop.is_set():
-            self._follow(reader, profiles(), stop)
+            self._follow(reader, find_profiles(), stop)
 
-    def _follow(self, reader: VisitReader, found: list[Profile], stop: Stop) -> None:
-        """Follow these profiles until there are others."""
-        watched = list(map(WatchedProfile, found))
+    def _follow(self, reader: VisitReader, profiles: list[Profile], stop: Stop) -> None:
+        """Follow these profiles until the set of profiles changes."""
+        watched = [WatchedProfile(profile, self._timings) for profile in profiles]
         with (
-            closing(FileNotices(lambda notice: any(one.is_new(notice) for one in watched))) as notices,
-            observing() as observer,
+            closing(FileNotices(lambda notice: any(one.is_first_change(notice) for one in watched))) as notices,
+            observe() as observer,
         ):
             for one in watched:
                 watch(observer, notices, one.profile.folder, WATCHED)
             self.watching.set()
-            self._read_on(reader, watched, notices, stop)
+            self._read_changes(reader, watched, notices, stop)
 
-    def _read_on(self, reader: VisitReader, watched: list[WatchedProfile], notices: FileNotices, stop: Stop) -> None:
-        scan = time.monotonic() + SCAN_S
+    def _read_changes(
+        self, reader: VisitReader, watched: list[WatchedProfile], notices: FileNotices, stop: Stop
+    ) -> None:
+        scan_at = time.monotonic() + self._timings.scan
         while not stop.is_set():
             for one in watched:
                 if one.due is not None and one.due <= time.monotonic() and not stop.is_set():
                     self._read(reader, one)
             dues = [due for one in watched if (due := one.due) is not None]
-            for notice in notices.wait(stop, min([scan, *dues]) - time.monotonic()):
+            for notice in notices.wait(stop, min([scan_at, *dues]) - time.monotonic()):
                 for one in watched:
-                    one.touched = notice.at if one.is_new(notice) else one.touched
-            if time.monotonic() >= scan:
-                if set(profiles()) != {one.profile for one in watched}:
+                    if one.is_first_change(notice):
+                        one.changed_at = notice.at
+            if time.monotonic() >= scan_at:
+                if set(find_profiles()) != {one.profile for one in watched}:
                     return
-                scan = time.monotonic() + SCAN_S
+                scan_at = time.monotonic() + self._timings.scan
 
     def _read(self, reader: VisitReader, one: WatchedProfile) -> None:
-        one.touched, one.copied = None, time.monotonic()
+        one.changed_at, one.copied_at = None, time.monotonic()
+        key = one.profile.key
         try:
-            reader.new(one.profile, one.live)
-            one.live = True
+            reader.read_new(one.profile, one.is_live)
+            one.is_live = True
         except (OSError, sqlite3.Error) as error:
-            if isinstance(error, BlockingIOError):  # it was being written all the time
-                one.touched = time.monotonic()
-            self._skipped[one.profile.key] += 1
-            times = self._skipped[one.profile.key]
-            log.warning("a history was passed over", profile=one.profile.key, reason=str(error), times=times)
+            if isinstance(error, BlockingIOError):  # the browser kept writing to it: try again
+                one.changed_at = time.monotonic()
+            self._failures[key] += 1
+            log.warning("history_skipped", profile=key, reason=str(error), times=self._failures[key])

@@ -1,4 +1,4 @@
-"""A browser's history, read from a checked copy: what runs in the browser is never opened, and never waits for us."""
+"""A browser's history, read from a checked copy, so that the running browser is never locked out of its database."""
 
 import os
 import shutil
@@ -16,24 +16,22 @@ from memo.core.events import Event, Operation
 from memo.core.grammar import clean
 from memo.core.sites import domain
 
-JOURNAL, WAL = SIDES = ("-journal", "-wal")
-"""Files beside a database without which it is not whole; -shm is made anew."""
-TRIES, AGAIN_S = 5, 0.2
-"""A copy of what changed meanwhile is made again, so often, after such a pause."""
+JOURNAL = "-journal"
+WAL = "-wal"
+SUFFIXES = ("", JOURNAL, WAL)  # files that make up a database; SQLite creates -shm again
+ATTEMPTS = 5  # at a copy, if the database changes meanwhile
+RETRY_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How a family of browsers writes its history."""
+    """The history format of a browser family."""
 
-    database: str
-    epoch: datetime
-    """Where its microseconds begin."""
-    table: str
-    """Visits; columns `id`, and the one of their time."""
-    time: str
-    visits: str
-    """What a person sees: id, time, address, title, by the place of a visit. No frames, reloads, passing redirects."""
+    database: str  # file name
+    epoch: datetime  # of its timestamps, which are in microseconds
+    table: str  # of visits, with a column `id`
+    time: str  # column with a visit's timestamp
+    visits: str  # query for id, at, url and title of visits that a person saw: no frames, reloads or redirects
 
 
 CHROMIUM = Kind(
@@ -41,7 +39,7 @@ CHROMIUM = Kind(
     datetime(1601, 1, 1, tzinfo=UTC),
     "visits",
     "visit_time",
-    # The end of each chain of redirects (0x20000000); 3, 4: frames; 8: reload; 10: made from a search.
+    # 0x20000000: end of a chain of redirects; 3, 4: frames; 8: reload; 10: generated for a search engine.
     # Source: ui/base/page_transition_types.h.
     "SELECT v.id AS id, v.visit_time AS at, u.url, u.title FROM visits v JOIN urls u ON u.id = v.url"
     " WHERE v.transition & 0x20000000 AND v.transition & 0xff NOT IN (3, 4, 8, 10)",
@@ -51,7 +49,7 @@ FIREFOX = Kind(
     datetime(1970, 1, 1, tzinfo=UTC),
     "moz_historyvisits",
     "visit_date",
-    # 4, 8: frames; 7: download; 9: reload; 5 and 6 were redirected to, from a visit that nobody saw.
+    # 4, 8: frames; 7: download; 9: reload; 5, 6: redirects, whose origin nobody saw.
     # Source: toolkit/components/places/nsINavHistoryService.idl.
     "SELECT v.id AS id, v.visit_date AS at, u.url, u.title FROM moz_historyvisits v JOIN moz_places u"
     " ON u.id = v.place_id WHERE v.visit_type NOT IN (4, 7, 8, 9) AND NOT EXISTS"
@@ -60,48 +58,48 @@ FIREFOX = Kind(
 
 
 class BrowserHistory:
-    """An open copy. Raises sqlite3.Error where it is no history or not whole."""
+    """An open copy of a history. Raises sqlite3.Error if it is damaged or not a history."""
 
     def __init__(self, kind: Kind, copy: sqlite3.Connection, app: str, zone: tzinfo) -> None:
         self._kind, self._copy, self._app, self._zone = kind, copy, app, zone
         copy.text_factory = lambda raw: raw.decode(errors="replace")
         if copy.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
             raise sqlite3.DatabaseError("the copy is damaged")
-        # SQLite holds anything in any column.
+        # A column of SQLite may hold values of any type.
         self._times = f"(SELECT id, {kind.time} AS at FROM {kind.table} WHERE typeof({kind.time}) = 'integer')"
         columns = {row[1] for row in copy.execute(f"PRAGMA table_info({kind.table})")}
-        # What was synchronised from another machine happened there.
-        here = " AND coalesce(v.originator_cache_guid, '') = ''" if "originator_cache_guid" in columns else ""
-        self._visits = kind.visits + here
+        # A visit synchronised from another machine has an originator.
+        local = " AND coalesce(v.originator_cache_guid, '') = ''" if "originator_cache_guid" in columns else ""
+        self._visits = kind.visits + local
 
-    def at(self, moment: datetime) -> int:
-        """A time as the browser writes it."""
+    def to_timestamp(self, moment: datetime) -> int:
+        """Return a time in the browser's format."""
         return (moment - self._kind.epoch) // timedelta(microseconds=1)
 
     def end(self, latest: int) -> dict[str, int]:
-        """Where it ends: the last visit with its time, and the latest time of all, `latest` or later."""
+        """Return the last visit's id and time, and the latest time of all visits, at least `latest`."""
         last = self._copy.execute(f"SELECT id, at FROM {self._times} ORDER BY id DESC LIMIT 1").fetchone()
         visit, at = last or (0, 0)
         (found,) = self._copy.execute(f"SELECT max(at) FROM {self._times}").fetchone()
         return {"visit": visit, "at": at, "latest": max(latest, found or latest)}
 
     def after(self, end: dict[str, int]) -> "Visits":
-        """What follows a former end. Where that visit is gone, deleted or with all of the history, by time alone."""
-        known = f"SELECT 1 FROM {self._times} WHERE id = ? AND at = ?"
-        if self._copy.execute(known, (end["visit"], end["at"])).fetchone():
+        """Return the visits after an earlier end; by time alone if that end's visit has been deleted."""
+        same_visit = f"SELECT 1 FROM {self._times} WHERE id = ? AND at = ?"
+        if self._copy.execute(same_visit, (end["visit"], end["at"])).fetchone():
             return Visits(self, "id > ?", (end["visit"],))
         return Visits(self, "at > ?", (end["latest"],))
 
     def between(self, begin: int, end: int) -> "Visits":
-        """The visits from a time on, before another one."""
+        """Return the visits from `begin` until before `end`."""
         return Visits(self, "at >= ? AND at < ?", (begin, end))
 
     def rows(self, columns: str, where: str, values: tuple[int, ...]) -> sqlite3.Cursor:
-        """Of visits that a person saw, in order."""
+        """Select columns of visits that a person saw, in order."""
         return self._copy.execute(f"SELECT {columns} FROM ({self._visits}) WHERE {where} ORDER BY id", values)
 
     def event(self, at: int, url: str, title: str | None) -> Event | None:
-        """A visit; None for one of no site. Raises TypeError, ValueError, OverflowError for one that can't be."""
+        """Return a visit, or None if its URL has no site. Raises TypeError, ValueError or OverflowError if invalid."""
         moment = (self._kind.epoch + timedelta(microseconds=at)).astimezone(self._zone)
         site = domain(url)
         return Event(moment, Operation.WEB_VISIT, site, self._app, clean(title or "")) if site else None
@@ -109,7 +107,7 @@ class BrowserHistory:
 
 @dataclass(frozen=True, slots=True)
 class Visits:
-    """Visits of a history that is open, as events, in order; some of those that are counted are none."""
+    """Visits in an open history, as events in order; the length hint may include visits of no site."""
 
     _history: BrowserHistory
     _where: str
@@ -117,7 +115,7 @@ class Visits:
 
     def __iter__(self) -> Iterator[Event]:
         for row in self._history.rows("at, url, title", self._where, self._values):
-            with suppress(TypeError, ValueError, OverflowError):  # what a column should not hold
+            with suppress(TypeError, ValueError, OverflowError):  # an invalid value in a column
                 if event := self._history.event(*row):
                     yield event
 
@@ -127,46 +125,46 @@ class Visits:
 
 
 @contextmanager
-def copied(database: Path, folder: Path) -> Iterator[sqlite3.Connection]:
-    """A private copy of a database, in `folder` while it is open. Raises OSError where it can't be made."""
+def copy_database(database: Path, folder: Path, retry_s: float = RETRY_S) -> Iterator[sqlite3.Connection]:
+    """Open a private copy of a database, kept in `folder` while the context lasts. Raises OSError on failure."""
     with tempfile.TemporaryDirectory(dir=folder) as private:
-        copy = _copy(database, Path(private))
+        copy = _copy(database, Path(private), retry_s)
         with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
             yield connection
 
 
-def _copy(database: Path, folder: Path) -> Path:
-    for _ in range(TRIES):
+def _copy(database: Path, folder: Path, retry_s: float) -> Path:
+    for _ in range(ATTEMPTS):
         before = _stamps(database)
-        for side in ("", *SIDES):
-            _copy_file(f"{database}{side}", folder / f"copy{side}", needed=not side)
+        for suffix in SUFFIXES:
+            _copy_file(f"{database}{suffix}", folder / f"copy{suffix}", required=not suffix)
         if _stamps(database) == before:
             return folder / "copy"
-        time.sleep(AGAIN_S)
-    raise BlockingIOError("it changes all the time")
+        time.sleep(retry_s)
+    raise BlockingIOError("it keeps changing")
 
 
 def _stamps(database: Path) -> list[tuple[int, ...] | None]:
-    return [_stamp(f"{database}{side}") for side in ("", *SIDES)]
+    return [_stamp(f"{database}{suffix}") for suffix in SUFFIXES]
 
 
 def _stamp(path: str) -> tuple[int, ...] | None:
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except FileNotFoundError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _copy_file(path: str, target: Path, needed: bool) -> None:
+def _copy_file(path: str, target: Path, required: bool) -> None:
     target.unlink(missing_ok=True)
     try:
-        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # no wait for a pipe
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # does not block on a pipe
     except FileNotFoundError:
-        if needed:
+        if required:
             raise
         return
     with open(number, "rb") as source, target.open("wb") as copy:
         if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise OSError("it is no regular file")
+            raise OSError("it is not a regular file")
         shutil.copyfileobj(source, copy, 1 << 20)

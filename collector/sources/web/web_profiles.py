@@ -1,4 +1,4 @@
-"""Where browsers keep their histories: profiles of Chromium's and Firefox's kind, of packages, flatpaks and snaps."""
+"""Browser profiles of the Chromium and Firefox families, installed as packages, flatpaks or snaps."""
 
 import os
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ from platformdirs import user_config_path
 from collector.sources.web.web_history import CHROMIUM, FIREFOX, Kind
 from memo.core.grammar import clean
 
+# folder below a configuration folder -> names of the browser's windows
 CHROMIUMS = {
     "chromium": ("chromium-browser", "chromium"),
     "google-chrome": ("google-chrome",),
@@ -27,7 +28,7 @@ CHROMIUMS = {
     "vivaldi": ("vivaldi-stable", "vivaldi"),
     "vivaldi-snapshot": ("vivaldi-snapshot",),
 }
-"""Folder below one of configurations -> what the browser's windows are called."""
+# also below a home folder, with a leading dot
 FIREFOXES = {
     "mozilla/firefox": ("firefox-esr", "firefox"),
     "librewolf": ("librewolf",),
@@ -36,48 +37,45 @@ FIREFOXES = {
     "floorp": ("floorp",),
     "zen": ("zen",),
 }
-"""The same; also below a home, where the name begins with a dot."""
 CONFIGURATIONS = (".config", ".var/app/*/config", "snap/*/common", "snap/*/current/.config")
 HOMES = (".", ".var/app/*", "snap/*/common")
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One person's part of a browser."""
+    """A browser profile."""
 
     kind: Kind
     folder: Path
-    windows: tuple[str, ...]
-    """What the browser's windows are called."""
-    inode: tuple[int, int]
-    """Of the folder: one that was made anew is another one."""
+    windows: tuple[str, ...]  # names of the browser's windows
+    inode: tuple[int, int]  # of the folder: a folder that was created again is another profile
 
     @property
     def database(self) -> Path:
-        """Its history."""
+        """The history's file."""
         return self.folder / self.kind.database
 
     @property
     def key(self) -> str:
-        """Of its cursor."""
+        """The key of its cursor."""
         return clean(str(self.folder))
 
     @property
     def name(self) -> str:
-        """As it is shown."""
+        """The name to display."""
         return clean(f"{self.windows[-1]} {self.folder.name}")
 
 
-def profiles() -> list[Profile]:
-    """All profiles of this user that have a history; each once, whatever links lead to it."""
+def find_profiles() -> list[Profile]:
+    """Return all profiles of this user that have a history, each once even if symbolic links lead to it."""
     found: dict[str, Profile] = {}
     for kind, folder, windows in (*_chromiums(), *_firefoxes()):
         with suppress(OSError, ValueError):
             real = os.path.realpath(folder)
             os.lstat(f"{real}/{kind.database}")
-            inode = os.stat(real)
-            called = (*_of_bundle(folder), *windows)
-            found.setdefault(real, Profile(kind, Path(real), called, (inode.st_dev, inode.st_ino)))
+            status = os.stat(real)
+            names = (*_bundle_name(folder), *windows)
+            found.setdefault(real, Profile(kind, Path(real), names, (status.st_dev, status.st_ino)))
     return list(found.values())
 
 
@@ -91,7 +89,7 @@ def _firefoxes() -> Iterator[tuple[Kind, Path, tuple[str, ...]]]:
     homes = [folder for pattern in HOMES for folder in _folders(Path.home(), pattern)]
     dotted = {f".{name}": windows for name, windows in FIREFOXES.items()}
     for root, windows in (*_below(_configurations(), FIREFOXES), *_below(homes, dotted)):
-        for folder in (*_folders(root, "*"), *_named(root)):
+        for folder in (*_folders(root, "*"), *_folders_in_ini(root)):
             yield FIREFOX, folder, windows
 
 
@@ -107,19 +105,19 @@ def _folders(root: Path, pattern: str) -> list[Path]:
     return [root / name for name in sorted(glob(pattern, root_dir=root))]
 
 
-def _named(root: Path) -> Iterator[Path]:
-    """The profiles that profiles.ini names; they may stand anywhere."""
-    file, read = root / "profiles.ini", ConfigParser(interpolation=None, strict=False)
+def _folders_in_ini(root: Path) -> Iterator[Path]:
+    """Yield the profile folders that profiles.ini names, which may lie anywhere."""
+    file, parser = root / "profiles.ini", ConfigParser(interpolation=None, strict=False)
     with suppress(OSError, UnicodeDecodeError, Error):
         if file.is_file():
-            read.read_string(file.read_text("utf-8"))
-    for section in read.sections():
-        if path := read[section].get("Path", ""):
-            yield root / path  # a whole path stands for itself
+            parser.read_string(file.read_text("utf-8"))
+    for section in parser.sections():
+        if path := parser[section].get("Path", ""):
+            yield root / path  # an absolute path replaces the root
 
 
-def _of_bundle(folder: Path) -> tuple[str, ...]:
-    """The name of a flatpak's or a snap's desktop entry."""
+def _bundle_name(folder: Path) -> tuple[str, ...]:
+    """Return the name of the desktop entry if the folder belongs to a flatpak or snap."""
     parts = folder.relative_to(Path.home()).parts if folder.is_relative_to(Path.home()) else ()
     if parts[:2] == (".var", "app"):
         return (parts[2],)

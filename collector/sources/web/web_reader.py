@@ -1,11 +1,11 @@
-"""What is new in the browsers' histories, and what is old: each visit is told once."""
+"""New and past visits in the browsers' histories; each visit is reported once."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from collector.sources.web.web_history import BrowserHistory, copied
+from collector.sources.web.web_history import BrowserHistory, copy_database
 from collector.sources.web.web_profiles import Profile
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -13,12 +13,11 @@ from memo.desktop.apps import Apps
 from memo.protocols import Batch, Past
 
 SOURCE = "web"
-NEVER = 1 << 62
-"""Later than any visit, in microseconds."""
+NEVER = 1 << 62  # microseconds; later than any visit
 
 
 class VisitReader:
-    """Reads profiles by way of copies. Raises OSError and sqlite3.Error for one that can't be read."""
+    """Reads copies of profiles' histories. Raises OSError or sqlite3.Error for one that cannot be read."""
 
     def __init__(
         self,
@@ -33,37 +32,36 @@ class VisitReader:
         self._copies = home.in_memory / SOURCE
         self._copies.mkdir(mode=0o700, exist_ok=True)
 
-    def new(self, profile: Profile, live: bool) -> None:
-        """Tell what was visited since the last time; as the past unless it is `live`, or read for the first time."""
+    def read_new(self, profile: Profile, is_live: bool) -> None:
+        """Emit the visits since the last time; as a past unless `is_live`, or if the profile is new."""
         last = self._cursor(profile.key)
         if last is None:
-            self.past(profile, self._days)
+            self.read_past(profile, self._days)
             return
         with self._open(profile) as history:
             if (end := history.end(last["latest"])) != last:
-                events = history.after(last)
-                kept = Batch(list(events), profile.key, end) if live else Past(events, profile.key, end)
-                self._emit(kept)
+                visits = history.after(last)
+                self._emit(Batch(list(visits), profile.key, end) if is_live else Past(visits, profile.key, end))
 
-    def past(self, profile: Profile, days: int) -> None:
-        """Tell what was visited in the last so many days and is not told yet."""
+    def read_past(self, profile: Profile, days: int) -> None:
+        """Emit the visits of at most this many days that were not emitted before."""
         with self._open(profile) as history:
-            begin = history.at(datetime.now(UTC) - timedelta(days=days))
+            begin = history.to_timestamp(datetime.now(UTC) - timedelta(days=days))
             if self._cursor(profile.key) is None:
                 self._emit(Past(history.between(begin, NEVER), profile.key, history.end(begin)))
-                self._emit(Past((), _past(profile), {"begin": begin}))
+                self._emit(Past((), _past_key(profile), {"begin": begin}))
                 return
-            told = self._cursor(_past(profile))
-            before = told["begin"] if told else NEVER
-            if begin < before:
-                self._emit(Past(history.between(begin, before), _past(profile), {"begin": begin}))
+            emitted = self._cursor(_past_key(profile))
+            end = emitted["begin"] if emitted else NEVER
+            if begin < end:
+                self._emit(Past(history.between(begin, end), _past_key(profile), {"begin": begin}))
 
     @contextmanager
     def _open(self, profile: Profile) -> Iterator[BrowserHistory]:
-        with copied(profile.database, self._copies) as copy:
+        with copy_database(profile.database, self._copies) as copy:
             yield BrowserHistory(profile.kind, copy, self._apps.of_window(profile.windows), self._zone)
 
 
-def _past(profile: Profile) -> str:
-    """The cursor of what was before: from when on it is told."""
+def _past_key(profile: Profile) -> str:
+    """Return the key of the cursor that holds how far back visits have been emitted."""
     return f"{profile.key} past"

@@ -1,5 +1,6 @@
-"""The focus under X11, by the server's own notices: nothing is asked from time to time."""
+"""Window focus under X11, by the server's notifications; nothing is polled."""
 
+import asyncio
 import os
 import re
 import threading
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from collector.focus.follow import follow
+from collector.focus.presence import IDLE_S
+from collector.focus.tracker import TITLE_GAP_S, FocusTracker
 from memo.core.grammar import clean
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -20,8 +23,7 @@ if TYPE_CHECKING:
     from Xlib.display import Display
 
 SOCKETS = Path("/tmp/.X11-unix")
-XWAYLAND = "XWAYLAND"
-"""The X server that is a guest of a Wayland compositor has an extension of this name; older ones, outputs."""
+XWAYLAND = "XWAYLAND"  # extension of an X server inside a Wayland compositor; older ones prefix their outputs with it
 
 
 class X11Source:
@@ -29,40 +31,44 @@ class X11Source:
 
     name = "x11"
 
-    def __init__(self, settings: Settings, home: Home) -> None:
+    def __init__(
+        self, settings: Settings, home: Home, idle_s: float = IDLE_S, title_gap_s: float = TITLE_GAP_S
+    ) -> None:
+        self._idle_s, self._title_gap_s = idle_s, title_gap_s
         self.watching = threading.Event()
 
     def missing(self) -> str:
-        """It needs an X server that lets this user in."""
+        """Return what is missing: an X server of its own that lets this user in."""
         from Xlib.error import ConnectionClosedError, DisplayError
 
-        name = server()
+        name = find_server()
         if not name:
             return "No X server is known; start MEMO inside your desktop session, or set DISPLAY."
         try:
-            with _connected(name) as display:
-                guest = _is_guest(display)
+            with _connect(name) as display:
+                is_xwayland = _is_xwayland(display)
         except (DisplayError, ConnectionClosedError, OSError) as error:
             return (
-                f"The X server {clean(name)} can't be used ({_reason(error)}); "
+                f"Cannot connect to the X server {clean(name)} ({_reason(error)}); "
                 "set DISPLAY and XAUTHORITY as in your desktop session."
             )
-        return "This is a Wayland session; its windows are seen by sway, wlroots or desktop." if guest else ""
+        return "This is a Wayland session; its windows are seen by sway, wlroots or desktop." if is_xwayland else ""
 
     def run(self, emit: Callable[[Batch], None], cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
-        """Follow the focus until `stop` is set. Raises Xlib's errors where the server goes."""
+        """Follow the focus until `stop` is set. Raises Xlib's errors if the server goes away."""
         from collector.sources.x11.x11_screen import X11Screen
 
-        with _connected(server()) as display:
-            follow(self.name, X11Screen(display, Apps()), emit, stop, self.watching.set)
+        with _connect(find_server()) as display:
+            screen, tracker = X11Screen(display, Apps(), self._idle_s), FocusTracker(title_gap_s=self._title_gap_s)
+            asyncio.run(follow(self.name, screen, emit, stop, self.watching.set, tracker=tracker))
 
 
-def server() -> str:
-    """DISPLAY; without it this user's X server, where there is exactly one. Empty where none is known."""
-    if named := os.environ.get("DISPLAY", ""):
-        return named
-    found = [path for path in SOCKETS.glob("X*") if _is_ours(path) and answers(path)]
-    return f":{found[0].name[1:]}" if len(found) == 1 else ""
+def find_server() -> str:
+    """Return DISPLAY, else this user's X server if there is exactly one; empty if none is known."""
+    if name := os.environ.get("DISPLAY", ""):
+        return name
+    sockets = [path for path in SOCKETS.glob("X*") if _is_ours(path) and answers(path)]
+    return f":{sockets[0].name[1:]}" if len(sockets) == 1 else ""
 
 
 def _is_ours(path: Path) -> bool:
@@ -70,7 +76,7 @@ def _is_ours(path: Path) -> bool:
 
 
 @contextmanager
-def _connected(name: str) -> "Iterator[Display]":
+def _connect(name: str) -> "Iterator[Display]":
     from Xlib.display import Display
     from Xlib.error import ConnectionClosedError
 
@@ -78,21 +84,21 @@ def _connected(name: str) -> "Iterator[Display]":
     try:
         yield display
     finally:
-        with suppress(ConnectionClosedError):  # the server has gone
+        with suppress(ConnectionClosedError):  # the server is gone
             display.close()
 
 
-def _is_guest(display: "Display") -> bool:
+def _is_xwayland(display: "Display") -> bool:
     if XWAYLAND in display.list_extensions():
         return True
     if not display.has_extension("RANDR"):
         return False
-    found = display.screen().root.xrandr_get_screen_resources_current()
-    names = [display.xrandr_get_output_info(output, found.config_timestamp).name for output in found.outputs]
-    return any(name.startswith(XWAYLAND) for name in names)
+    resources = display.screen().root.xrandr_get_screen_resources_current()
+    outputs = [display.xrandr_get_output_info(output, resources.config_timestamp) for output in resources.outputs]
+    return any(output.name.startswith(XWAYLAND) for output in outputs)
 
 
 def _reason(error: Exception) -> str:
-    """What the server or the system said; the library has it as text or as bytes."""
-    said = getattr(error, "msg", str(error))
-    return clean(said.decode(errors="replace") if isinstance(said, bytes) else said).strip()
+    """Return the server's or the system's message, which Xlib has as text or as bytes."""
+    message = getattr(error, "msg", str(error))
+    return clean(message.decode(errors="replace") if isinstance(message, bytes) else message).strip()

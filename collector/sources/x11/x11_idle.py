@@ -1,6 +1,6 @@
-"""Idle time of an X server, told by it: no look from time to time is needed.
+"""Idle time of an X server, by its own alarms instead of polling.
 
-python-xlib has no SYNC extension; these are the few requests of it that are needed.
+python-xlib lacks the SYNC extension; this module declares the few requests that are needed.
 Source: X Synchronization Extension Protocol 3.1, with the server's counter IDLETIME.
 """
 
@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from Xlib.display import Display
 from Xlib.protocol import rq
 
-EXTENSION, COUNTER = "SYNC", b"IDLETIME"
-ALARM_NOTIFY = 1
-"""Of the extension's events."""
-UPWARDS, DOWNWARDS = 0, 1
-"""An alarm goes off each time the counter passes its value so."""
-EVERY_ATTRIBUTE = 0b111111
-"""Of an alarm: counter, kind of value, value, test, delta, whether events are sent."""
+EXTENSION = "SYNC"
+COUNTER = b"IDLETIME"
+ALARM_NOTIFY = 1  # number of the event within the extension
+UPWARDS = 0  # test: the alarm goes off when the counter rises past its value
+DOWNWARDS = 1  # test: it goes off when the counter falls below it
+ALL_ATTRIBUTES = 0b111111  # mask: counter, kind of value, value, test, delta, whether events are sent
 
 
 class _Initialize(rq.ReplyRequest):
@@ -60,7 +59,7 @@ class _CreateAlarm(rq.Request):
 
 
 class AlarmNotify(rq.Event):
-    """An alarm went off."""
+    """The event of an alarm that went off."""
 
     _code = None
     _fields = rq.Struct(
@@ -79,38 +78,39 @@ class AlarmNotify(rq.Event):
 
 
 class IdleAlarm:
-    """Has a server say when keyboard and mouse were not touched for `after_s`, and when they are again."""
+    """Alarms for when there has been no input for `idle_s`, and for the next input."""
 
-    def __init__(self, display: Display, after_s: float) -> None:
-        self._notice, self._begins = 0, dict[int, bool]()
-        found = display.query_extension(EXTENSION)
-        if found is None:
+    def __init__(self, display: Display, idle_s: float) -> None:
+        self._event_type, self._alarms = 0, dict[int, bool]()
+        extension = display.query_extension(EXTENSION)
+        if extension is None:
             return
-        self._notice = found.first_event + ALARM_NOTIFY
-        display.extension_add_event(self._notice, AlarmNotify)
-        _Initialize(display=display.display, opcode=found.major_opcode, major=3, minor=1)
-        listed = _ListSystemCounters(display=display.display, opcode=found.major_opcode)
-        for name, counter in _counters(bytes(listed.counters)):
+        self._event_type = extension.first_event + ALARM_NOTIFY
+        display.extension_add_event(self._event_type, AlarmNotify)
+        _Initialize(display=display.display, opcode=extension.major_opcode, major=3, minor=1)
+        reply = _ListSystemCounters(display=display.display, opcode=extension.major_opcode)
+        for name, counter in _parse_counters(bytes(reply.counters)):
             if name == COUNTER:
                 for test in (UPWARDS, DOWNWARDS):
-                    self._begins[_alarm(display, found.major_opcode, counter, after_s, test)] = test == UPWARDS
+                    alarm = _create_alarm(display, extension.major_opcode, counter, idle_s, test)
+                    self._alarms[alarm] = test == UPWARDS
 
-    def begins(self, event: rq.Event) -> bool | None:
-        """Whether it begins with an event, or ends (False); None where the event is of something else."""
-        return self._begins.get(event.alarm) if event.type == self._notice else None
+    def is_idle(self, event: rq.Event) -> bool | None:
+        """Return whether an event starts (True) or ends (False) idle time; None for any other event."""
+        return self._alarms.get(event.alarm) if event.type == self._event_type else None
 
 
-def _alarm(display: Display, opcode: int, counter: int, after_s: float, test: int) -> int:
+def _create_alarm(display: Display, opcode: int, counter: int, idle_s: float, test: int) -> int:
     alarm = display.display.allocate_resource_id()
     _CreateAlarm(
         display=display.display,
         opcode=opcode,
         alarm=alarm,
-        mask=EVERY_ATTRIBUTE,
+        mask=ALL_ATTRIBUTES,
         counter=counter,
         relative=False,
         value_high=0,
-        value_low=int(after_s * 1000),
+        value_low=int(idle_s * 1000),
         test=test,
         delta_high=0,
         delta_low=0,
@@ -119,10 +119,10 @@ def _alarm(display: Display, opcode: int, counter: int, after_s: float, test: in
     return alarm
 
 
-def _counters(listed: bytes) -> Iterator[tuple[bytes, int]]:
-    """Name and id of each: id, resolution (8 bytes), length of the name, the name, and up to 4 bytes in all."""
-    place = 0
-    while place < len(listed):
-        counter, length = struct.unpack_from("=I8xH", listed, place)
-        yield listed[place + 14 : place + 14 + length], counter
-        place += (14 + length + 3) // 4 * 4
+def _parse_counters(data: bytes) -> Iterator[tuple[bytes, int]]:
+    """Yield name and id of each counter: 4 bytes id, 8 bytes resolution, 2 bytes length, name, padded to 4 bytes."""
+    start = 0
+    while start < len(data):
+        counter, length = struct.unpack_from("=I8xH", data, start)
+        yield data[start + 14 : start + 14 + length], counter
+        start += (14 + length + 3) // 4 * 4

@@ -1,4 +1,4 @@
-"""The windows of an X server: which one has the focus, and what it is called."""
+"""The windows of an X server: which one has the focus, and its title, app and process."""
 
 import time
 from contextlib import suppress
@@ -20,108 +20,104 @@ from collector.sources.x11.x11_idle import IdleAlarm
 from memo.core.grammar import MAX_TEXT
 from memo.desktop.apps import Apps
 
-LONGEST = MAX_TEXT
-"""Of a text that is read, in units of 4 bytes: the most that a character takes."""
-
 
 class X11Screen:
     """Implements `collector.focus.follow.Screen` on a display. Source: Extended Window Manager Hints 1.5, ICCCM 2.0."""
 
-    def __init__(self, display: Display, apps: Apps) -> None:
-        display.set_error_handler(lambda *_: None)  # of requests without an answer: it would print them
-        self._display, self._apps = display, apps
+    def __init__(self, display: Display, apps: Apps, idle_s: float = IDLE_S) -> None:
+        display.set_error_handler(lambda *_: None)  # Xlib would print errors of requests without a reply
+        self._display, self._apps, self._idle_s = display, apps, idle_s
         self._root = display.screen().root
         self._active_atom = display.intern_atom("_NET_ACTIVE_WINDOW")
         self._title_atoms = (display.intern_atom("_NET_WM_NAME"), Xatom.WM_NAME)
-        self._resources = display.has_extension("X-Resource")
-        self._idle = IdleAlarm(display, IDLE_S)
+        self._has_pids = display.has_extension("X-Resource")
+        self._idle = IdleAlarm(display, idle_s)
         self._active: XWindow | None = None
         self._window: Window | None = None
         self._root.change_attributes(event_mask=X.PropertyChangeMask)
         self._changed = True
 
     def fileno(self) -> int:
-        """The descriptor of the connection."""
+        """Return the descriptor to wait for."""
         return self._display.fileno()
 
     def read(self, focus: FocusTracker) -> None:
-        """Take in all that the server has said. Raises ConnectionClosedError where it has gone."""
+        """Process all pending events. Raises ConnectionClosedError if the server is gone."""
         while True:
             while self._display.pending_events():
-                self._take(self._display.next_event(), focus)
+                self._handle(self._display.next_event(), focus)
             if not self._changed:
                 return
-            self._changed, now = False, time.monotonic()  # the looks at a window take some time
-            focus.see(self._look(), now)
+            self._changed, now = False, time.monotonic()  # taken first: reading a window takes a while
+            focus.set_window(self._read_focused(), now)
 
-    def _take(self, event: rq.Event, focus: FocusTracker) -> None:
-        idle = self._idle.begins(event)
-        if idle:
-            focus.away("idle", datetime.now().astimezone() - timedelta(seconds=IDLE_S))
-        elif idle is not None:
-            focus.back("idle")
-        elif event.type == X.DestroyNotify:  # a window manager need not tell that of the last window
+    def _handle(self, event: rq.Event, focus: FocusTracker) -> None:
+        is_idle = self._idle.is_idle(event)
+        if is_idle:
+            focus.set_away("idle", datetime.now().astimezone() - timedelta(seconds=self._idle_s))
+        elif is_idle is not None:
+            focus.set_back("idle")
+        elif event.type == X.DestroyNotify:  # a window manager need not report that the last window is gone
             self._active, self._changed = None, True
         elif event.type == X.PropertyNotify:
             self._changed |= event.atom in (self._active_atom, *self._title_atoms)
 
-    def _look(self) -> Window | None:
-        """The window that has the focus; None for one that has gone meanwhile, too."""
+    def _read_focused(self) -> Window | None:
+        """Return the focused window; None if there is none, or it is gone already."""
         with suppress(XError):
-            number = self._number()
+            number = self._active_number()
             if self._active is None or number != self._active.id:
-                self._follow(number)
+                self._subscribe(number)
             if self._active is not None and self._window is not None:
                 return replace(self._window, title=self._title(self._active))
         return None
 
-    def _number(self) -> int:
+    def _active_number(self) -> int:
         found = self._root.get_property(self._active_atom, Xatom.WINDOW, 0, 1)
         return int(found.value[0]) if found and len(found.value) else 0
 
-    def _follow(self, number: int) -> None:
-        """Be told of changes of this window, no more of those of the one before."""
+    def _subscribe(self, number: int) -> None:
+        """Subscribe to changes of this window instead of the one before."""
         if self._active is not None:
             self._active.change_attributes(event_mask=X.NoEventMask)
         self._active = None
         if number:
             window = self._display.create_resource_object("window", number)
             window.change_attributes(event_mask=X.PropertyChangeMask | X.StructureNotifyMask)
-            self._window = self._described(window)
+            self._window = self._describe(window)
             self._active = window
 
-    def _described(self, window: XWindow) -> Window:
-        """All but the title, which alone changes."""
-        names = [_decoded(name) for name in self._text(window, Xatom.WM_CLASS).split(b"\0") if name]
+    def _describe(self, window: XWindow) -> Window:
+        """Return the window without its title, which alone changes."""
+        names = [_decode(name) for name in self._text(window, Xatom.WM_CLASS).split(b"\0") if name]
         pid = self._pid(window.id)
         process = proc.read(pid)
         executable = process.executable if process else ""
-        # a number is given again to a window that another process makes later
-        return Window(f"{window.id}:{pid}", "", self._apps.of_window(names, executable), executable)
+        key = f"{window.id}:{pid}"  # the server reuses numbers
+        return Window(key, "", self._apps.of_window(names, executable), executable)
 
     def _pid(self, number: int) -> int:
-        """By the server, which knows it of each window; what a window says of itself may be of another machine."""
+        """Return the process id that the server knows; the window's own claim may be from another machine."""
         with suppress(XError):
-            if self._resources:
-                asked = [{"client": number, "mask": LocalClientPIDMask}]
-                return next(
-                    (int(one.value[0]) for one in self._display.res_query_client_ids(asked).ids if one.value), 0
-                )
+            if self._has_pids:
+                query = [{"client": number, "mask": LocalClientPIDMask}]
+                ids = self._display.res_query_client_ids(query).ids
+                return next((int(found.value[0]) for found in ids if found.value), 0)
         return 0
 
     def _title(self, window: XWindow) -> str:
         name, old_name = (self._text(window, atom) for atom in self._title_atoms)
         if name:
             return name.decode(errors="replace")
-        return compound_text.decode(old_name) if b"\x1b" in old_name else _decoded(old_name)
+        return compound_text.decode(old_name) if b"\x1b" in old_name else _decode(old_name)
 
     def _text(self, window: XWindow, atom: int) -> bytes:
-        found = window.get_property(atom, X.AnyPropertyType, 0, LONGEST)
+        found = window.get_property(atom, X.AnyPropertyType, 0, MAX_TEXT)  # units of 4 bytes, a character's maximum
         return bytes(found.value) if found and found.format == 8 else b""
 
 
-def _decoded(text: bytes) -> str:
-    """Of a text that should be Latin-1, but that many programs write as UTF-8."""
+def _decode(text: bytes) -> str:
+    """Decode a text that should be Latin-1 but that many programs write as UTF-8."""
     try:
         return text.decode()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-// Tells MEMO which window has the focus, and when that window's title changes. For GNOME 45 and newer.
+// Reports the focused window to MEMO, and changes of its title. For GNOME 45 and newer.
 
 import Gio from 'gi://Gio';
 import GLib from 'gi://GLib';
@@ -9,7 +9,7 @@ import {Extension} from 'resource:///org/gnome/shell/extensions/extension.js';
 const NAME = 'org.memo.Collector';
 const PATH = '/org/memo/Collector';
 
-function tell(window, app, title, pid) {
+function report(window, app, title, pid) {
     Gio.DBus.session.call(
         NAME, PATH, NAME, 'FocusWindow', new GLib.Variant('(ssss)', [window, app, title, pid]),
         null, Gio.DBusCallFlags.NO_AUTO_START, -1, null,
@@ -27,9 +27,9 @@ export default class MemoExtension extends Extension {
         this._window = null;
         global.display.connectObject('notify::focus-window', () => this._follow(global.display.focus_window), this);
         this._follow(global.display.focus_window);
-        // A MEMO that starts later is told then.
+        // Report again when MEMO starts later.
         this._watch = Gio.bus_watch_name(
-            Gio.BusType.SESSION, NAME, Gio.BusNameWatcherFlags.NONE, () => this._tell(), null);
+            Gio.BusType.SESSION, NAME, Gio.BusNameWatcherFlags.NONE, () => this._report(), null);
     }
 
     disable() {
@@ -41,19 +41,19 @@ export default class MemoExtension extends Extension {
     _follow(window) {
         this._window?.disconnectObject(this);
         this._window = window;
-        this._window?.connectObject('notify::title', () => this._tell(), this);
-        this._tell();
+        this._window?.connectObject('notify::title', () => this._report(), this);
+        this._report();
     }
 
-    _tell() {
+    _report() {
         const window = this._window;
         if (!window) {
-            tell('', '', '', '0');
+            report('', '', '', '0');
             return;
         }
         const id = Shell.WindowTracker.get_default().get_window_app(window)?.get_id() ?? '';
-        // The shell makes up ids such as "window:7" for what belongs to no app.
+        // The shell makes up ids such as "window:7" for windows that belong to no app.
         const app = id.startsWith('window:') ? '' : id;
-        tell(`${window.get_id()}`, app || window.get_wm_class() || '', window.get_title() ?? '', `${window.get_pid()}`);
+        report(`${window.get_id()}`, app || window.get_wm_class() || '', window.get_title() ?? '', `${window.get_pid()}`);
     }
 }

@@ -1,10 +1,10 @@
-// Tells MEMO which window has the focus, and when that window's title changes. For KWin 5 and 6.
+// Reports the focused window to MEMO, and changes of its title. For KWin 5 and 6.
 
 let followed = null;
 
-function tell() {
+function report() {
     const window = followed;
-    // All as text: which D-Bus type KWin makes of a number can't be told before.
+    // All arguments are text: KWin chooses the D-Bus type of a number itself.
     callDBus("org.memo.Collector", "/org/memo/Collector", "org.memo.Collector", "FocusWindow",
         String((window && window.internalId) || ""),
         String((window && (window.desktopFileName || window.resourceClass)) || ""),
@@ -14,11 +14,11 @@ function tell() {
 
 function activated(window) {
     if (followed && followed.captionChanged)
-        followed.captionChanged.disconnect(tell);
+        followed.captionChanged.disconnect(report);
     followed = window;
     if (followed && followed.captionChanged)
-        followed.captionChanged.connect(tell);
-    tell();
+        followed.captionChanged.connect(report);
+    report();
 }
 
 function removed(window) {
