@@ -206,14 +206,14 @@ def test_down_and_status_while_it_is_down(up: Stack) -> None:
     up.append(given)
     until("events", lambda: len(targets(up, before)) >= 3)
     up.until_predicted()
-    assert up.ok("down") == "MEMO is stopped.\n"
+    assert up.ok("down") == "MEMO has stopped.\n"
     assert list(up.home.learned.iterdir()), "what was learned is kept for the next time"
     assert up.leftovers() == []
-    assert up.ok("down") == "MEMO does not run.\n"
+    assert up.ok("down") == "MEMO is not running.\n"
     found = up.status()
     assert (found["running"], found["pid"], found["parts"], found["queues"]) == (False, None, [], None)
     assert found["events"] > 0 and found["predictions"] > 0, "what is stored stays"
-    assert "MEMO does not run; `memo up` starts it" in up.ok("status")
+    assert "MEMO is not running; `memo up` starts it" in up.ok("status")
 
 
 def test_doctor_while_it_is_down_and_where_something_is_wrong(down: Stack) -> None:
@@ -226,7 +226,7 @@ def test_doctor_while_it_is_down_and_where_something_is_wrong(down: Stack) -> No
     said = {line.split()[1]: line for line in done.stdout.splitlines()}
     assert [name for name, line in said.items() if line.startswith("WRONG")] == ["broker"]
     assert "start it, or mend broker_url" in said["broker"]
-    assert "none runs; `memo up` starts them" in said["parts"]
+    assert "none is running; `memo up` starts them" in said["parts"]
 
 
 # In the terminal.
@@ -248,7 +248,7 @@ def test_the_first_run_plays_a_day_and_ends_at_ctrl_c() -> None:
         status, said = interrupt(process)
         assert status == 0, said
         assert fresh.leftovers() == []
-        assert "Nothing is stored yet: for a start, a day of an invented person is played." in said
+        assert "Nothing is recorded yet, so a sample day of an invented person is played first." in said
         assert f"events {day}  predictions {day}  hit@1 " in said.splitlines()[-1]
         assert "stopping…" in said.splitlines()
         assert "Traceback" not in said

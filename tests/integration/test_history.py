@@ -30,7 +30,7 @@ ZONE = timezone(timedelta(hours=8))
 
 @pytest.fixture
 def predicted(home: Home) -> list[str]:
-    """The targets of three predictions: settled, settled as a miss, and one of which nothing could be said."""
+    """Store three predictions, a hit, a miss and an empty one, and return their targets."""
     migrate.upgrade(settings := Settings.load(), home)
     store = open_store(settings, home)
     targets = ["会议.docx", '[red]x[/red]\x1b[2J, "y"', ""]
@@ -61,7 +61,7 @@ def predicted(home: Home) -> list[str]:
     return targets
 
 
-def test_the_table_shows_what_came_true(predicted: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_history_table_shows_what_came_true(predicted: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     history()
     first, *lines = capsys.readouterr().out.splitlines()
     assert first.split() == ["id", "time", "predicted", "came", "true", "rank", "version"]
@@ -69,7 +69,7 @@ def test_the_table_shows_what_came_true(predicted: list[str], capsys: pytest.Cap
     assert "open [red]x[/red] [2J" in lines[1], "neither markup nor an escape"
 
 
-def test_the_table_is_chinese_where_that_is_set(
+def test_history_table_in_chinese_is_all_chinese(
     predicted: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MEMO_LANGUAGE", "zh")
@@ -79,7 +79,7 @@ def test_the_table_is_chinese_where_that_is_set(
     assert "尚不知道" in last
 
 
-def test_json_and_csv_hold_the_same(predicted: list[str], capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_history_json_and_csv_hold_the_same(predicted: list[str], capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     history(as_json=True)
     objects = json.loads(capsysbinary.readouterr().out)
     history(form=HistoryFormat.CSV)
@@ -92,7 +92,7 @@ def test_json_and_csv_hold_the_same(predicted: list[str], capsysbinary: pytest.C
 
 
 @pytest.mark.parametrize("form", ["table", "json", "csv"])
-def test_it_starts_without_heavy_libraries(predicted: list[str], form: str) -> None:
+def test_history_starts_without_heavy_libraries(predicted: list[str], form: str) -> None:
     code = (
         "import sys; from cli.predictions.history import HistoryFormat, history; "
         f"history(form=HistoryFormat('{form}'));"
@@ -103,7 +103,7 @@ def test_it_starts_without_heavy_libraries(predicted: list[str], form: str) -> N
     assert "docx" in ran.stdout
 
 
-def test_since_scope_and_limit_choose(predicted: list[str]) -> None:
+def test_rows_are_chosen_by_since_scope_and_limit(predicted: list[str]) -> None:
     def numbers(**chosen: object) -> list[int]:
         return [row["id"] for row in rows(**chosen)]  # type: ignore[arg-type]
 
@@ -113,7 +113,7 @@ def test_since_scope_and_limit_choose(predicted: list[str]) -> None:
     assert numbers(since=(NOW + timedelta(minutes=2)).astimezone(ZONE)) == [2, 3]
 
 
-def test_a_frame_has_times_and_counts(predicted: list[str]) -> None:
+def test_frame_has_times_and_counts(predicted: list[str]) -> None:
     made = frame()
     assert str(made["made_at"].dt.tz) == str(made["expected_at"].dt.tz) == "UTC"
     assert made["made_at"].tolist()[0] == NOW + timedelta(minutes=1)
@@ -122,7 +122,7 @@ def test_a_frame_has_times_and_counts(predicted: list[str]) -> None:
     assert frame(scope="nobody").dtypes.equals(made.dtypes), "without rows too"
 
 
-def test_a_file_is_written_but_never_over_another(predicted: list[str], tmp_path: Path) -> None:
+def test_history_out_never_overwrites_without_force(predicted: list[str], tmp_path: Path) -> None:
     out = tmp_path / "history.csv"
     history(form=HistoryFormat.CSV, out=out)
     assert len(out.read_text(encoding="utf-8").splitlines()) == 4
@@ -135,7 +135,7 @@ def test_a_file_is_written_but_never_over_another(predicted: list[str], tmp_path
         history(form=HistoryFormat.CSV, out=tmp_path / "missing" / "history.csv")
 
 
-def test_what_cannot_be_is_said_in_a_sentence(home: Home) -> None:
+def test_history_refuses_wrong_use_in_a_sentence(home: Home) -> None:
     with pytest.raises(MemoError, match="no store"):
         history()
     assert not Path(home.database_url.removeprefix("sqlite:///")).exists(), "looking makes no store"
@@ -147,7 +147,7 @@ def test_what_cannot_be_is_said_in_a_sentence(home: Home) -> None:
         history(since="yesterday")
 
 
-def test_parquet_needs_an_extra(predicted: list[str], tmp_path: Path) -> None:
+def test_history_parquet_without_pyarrow_says_so(predicted: list[str], tmp_path: Path) -> None:
     out = tmp_path / "history.parquet"
     try:
         history(form=HistoryFormat.PARQUET, out=out)
@@ -169,12 +169,12 @@ def test_parquet_needs_an_extra(predicted: list[str], tmp_path: Path) -> None:
         ("2026-03-02T09:00:00Z", datetime(2026, 3, 2, 9, tzinfo=UTC)),
     ],
 )
-def test_since(text: str, meant: datetime) -> None:
+def test_parse_since_takes_durations_and_times(text: str, meant: datetime) -> None:
     assert parse_since(text, ZONE, NOW) == meant
 
 
 @given(st.text() | st.from_regex(r"\d+[mhdw]", fullmatch=True))
-def test_any_other_since_is_wrong_use(text: str) -> None:
+def test_parse_since_refuses_anything_else(text: str) -> None:
     try:
         assert parse_since(text, ZONE, NOW).tzinfo is not None
     except UsageError as error:
@@ -182,7 +182,7 @@ def test_any_other_since_is_wrong_use(text: str) -> None:
 
 
 @given(st.lists(st.fixed_dictionaries({"id": st.integers(), "target": st.text(), "probability": st.none()})))
-def test_any_row_is_read_again(found: list[dict[str, object]]) -> None:
+def test_rows_survive_json_and_csv(found: list[dict[str, object]]) -> None:
     assert json.loads(as_json_list(found)) == found
     lines = list(csv.DictReader(io.StringIO(as_csv(found), newline="")))
     assert [line["target"] for line in lines] == [safe(str(row["target"])) for row in found]

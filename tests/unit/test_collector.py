@@ -205,8 +205,8 @@ def test_how_far_a_past_is_read_is_said_where_it_takes_a_while(home: Home) -> No
     reads = [told() for _ in states.counted("scripted", [event] * (2 * EVERY + 1))]
     places = [one["reading"] for one in reads]
     assert places == [{"done": number // EVERY * EVERY, "total": 2 * EVERY + 1} for number in range(2 * EVERY + 1)]
-    assert doing(reads[-1]) == "reading the past, 2,000 of 2,001"
-    assert doing(reads[0] | {"says": "a folder is full"}) == "reading the past, 0 of 2,001; a folder is full"
+    assert doing(reads[-1]) == "importing the past, 2,000 of 2,001"
+    assert doing(reads[0] | {"says": "a folder is full"}) == "importing the past, 0 of 2,001; a folder is full"
     assert told() == before
 
 
