@@ -1,4 +1,4 @@
-"""docs/events.md shows what MEMO reads: each of its examples is read by the real code."""
+"""Documents stay true: examples are read by the real code, and paths and the tree of the README exist."""
 
 import json
 import re
@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 ZONE = timezone(timedelta(hours=1))
 CLOCK = "2026-03-02 09:15:04"
 COLUMNS = ("operation", "target", "app", "detail")
+READMES = ("README.md", "README.zh-CN.md")
+DOCUMENTS = [ROOT / name for name in (*READMES, "CONTRIBUTING.md")] + sorted((ROOT / "docs").rglob("*.md"))
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 TEXT = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
 ROWS = [
@@ -73,3 +75,42 @@ def test_events_example_windows_are_read(tmp_path: Path) -> None:
     file = tmp_path / "windows.json"
     file.write_text(json.dumps(json.loads(block("json"))), encoding="utf-8")
     assert [event.target for event in events(file, ZONE)] == ["Firefox", "github.com", "Code", "Firefox"]
+
+
+def _shown_tree(name: str) -> set[str]:
+    """Return the folders in the tree of a README, such as `memo/core`."""
+    tree = re.search(r"```tree\n(.+?)```", (ROOT / name).read_text(encoding="utf-8"), re.S)
+    assert tree, name
+    folders, room = set(), ""
+    for line in tree[1].splitlines():
+        indent, folder = re.match(r"( *)(\w+)/ ", line).groups()  # type: ignore[union-attr]
+        room = room if indent else folder
+        folders.add(f"{room}/{folder}" if indent else room)
+    return folders
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_readme_tree_shows_every_room_and_folder(name: str) -> None:
+    rooms = {path.split("/")[0] for path in _shown_tree(name)}
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert rooms == packages | {"tests", "bench", "docs"}
+    deeper = {room for room in rooms if room not in ("docs", "bench")}
+    folders = {
+        f"{room}/{folder.name}"
+        for room in deeper
+        for folder in (ROOT / room).iterdir()
+        if folder.is_dir() and not folder.name.startswith(("_", "."))
+    }
+    assert _shown_tree(name) == rooms | folders
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_document_names_only_paths_that_exist(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    links = [target for target in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in target]
+    rooms = "|".join(sorted({path.split("/")[0] for path in _shown_tree("README.md")}))
+    named = re.findall(rf"(?<![\w/.~-])((?:{rooms})/[\w./@-]*\w)", re.sub(r"\]\([^)]*\)", "]", text))
+    missing = [target for target in links if not (document.parent / target).exists()]
+    installed = (ROOT / "pyproject.toml").read_text(encoding="utf-8")  # it places some folders elsewhere
+    missing += [path for path in named if not list(ROOT.glob(f"{path}*")) and f'"{path}"' not in installed]
+    assert missing == []
