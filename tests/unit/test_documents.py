@@ -49,7 +49,7 @@ def test_events_table_shows_each_form_of_the_grammar(language: Language) -> None
 
 
 def test_events_names_the_context_marks() -> None:
-    named = re.search(r"`(\w+)` and `(\w+)` are context marks", TEXT)
+    named = re.search(r"`(\w+)`\s+and\s+`(\w+)`\s+are\s+context\s+marks", TEXT)
     assert named and {Operation(name) for name in named.groups()} == CONTEXT
 
 
