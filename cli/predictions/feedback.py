@@ -38,7 +38,7 @@ def feedback(
         row = predictions.find_prediction(session, prediction)
         if row is None or len(row.candidates) < rank:
             raise UsageError(
-                f"There is no prediction {prediction} with {rank} candidates; `memo history` lists the ids."
+                f"There is no prediction {prediction} with a candidate of rank {rank}; `memo history` lists the ids."
             )
         action = row.candidates[rank - 1]["action"]
         answers.add_answer(session, row, action, answer)

@@ -18,7 +18,7 @@ from memo.core.durations import parse_since
 from memo.core.errors import MemoError, UsageError
 from memo.core.events import Action, Operation
 from memo.core.settings import Settings
-from memo.history import columns, frame, rows
+from memo.history import COLUMNS, frame, rows
 
 Rows = list[dict[str, Any]]
 
@@ -92,7 +92,7 @@ def as_json_list(found: Rows) -> str:
 def as_csv(found: Rows) -> str:
     """Return rows as CSV with a header."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(columns()), lineterminator="\n")
+    writer = csv.DictWriter(text, list(COLUMNS), lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: _plain(cell) for name, cell in row.items()} for row in found)
     return text.getvalue()

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from cli.predictions.watch_view import ShownAction, Tally, header, lines, status
 from cli.terminal.options import Json
-from cli.terminal.output import discard_output, print_json
+from cli.terminal.output import discard_output, print_json, print_line
 from cli.terminal.store_access import open_existing, read_session
 from data.importers import rejects
 from memo.client import subscribe
@@ -112,7 +112,7 @@ class LiveScreen:
             if self._terminal:
                 self._terminal.print(line)
             else:
-                print(line.plain, flush=True)
+                print_line(line.plain)
 
     @contextmanager
     def status_line(self, count: Callable[[], tuple[int, int]]) -> Iterator[None]:
@@ -131,4 +131,4 @@ class LiveScreen:
                 yield
         else:
             yield
-            print(line().plain, flush=True)
+            print_line(line().plain)

@@ -172,7 +172,9 @@ def _show(found: dict[str, Any], settings: Settings) -> None:
     past = found["past"]
     context = " → ".join(named(action) for action in past["context"])
     followed, met = len(past["followed"]), past["met"]
-    if chinese:
+    if not met:
+        print(f"“{context}”以前从未出现过。" if chinese else f"{context} never happened before.")
+    elif chinese:
         print(f"“{context}”以前出现过 {met} 次，其中 {followed} 次之后是它。")
     else:
         print(f"After {context}, seen {met} times before, it came next {followed} times.")

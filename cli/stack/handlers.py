@@ -34,11 +34,13 @@ def handlers(as_json: Json = False) -> None:
         return
     print(HEAD)
     for handler in found:
-        counts = "".join(f"{handler[name]:>9}" for name in COLUMNS)
-        print(
-            f"{safe(handler['name']):17}{handler['state']:9}{counts}{handler['read_bytes'] / 1e6:>9.0f}"
-            f"{handler['saved_s']:>9.1f} s{handler['balance_s']:>+9.1f} s  {safe(handler['says'])}".rstrip()
-        )
+        figures = _as_columns(handler) if any(handler[name] for name in COUNTS) else ""
+        print(f"{safe(handler['name']):17}{handler['state']:9}{figures}  {safe(handler['says'])}".rstrip())
+
+
+def _as_columns(handler: dict[str, Any]) -> str:
+    counts = "".join(f"{handler[name]:>9}" for name in COLUMNS)
+    return f"{counts}{handler['read_bytes'] / 1e6:>9.0f}{handler['saved_s']:>9.1f} s{handler['balance_s']:>+9.1f} s"
 
 
 def collect(home: Home, settings: Settings) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ def pause(
     """
     begun = pauses.begin(Home.find(), _duration(span) if span else None)
     end = f" until {begun.until.astimezone():%Y-%m-%d %H:%M:%S}" if begun.ends else ""
-    print(f"Recording is paused{end}; `memo resume` resumes it.")
+    print(f"Recording is paused{end}; `memo resume` ends the pause.")
 
 
 def _duration(text: str) -> timedelta:

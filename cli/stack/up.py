@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from cli.stack.first_run import browser_import_notice, missing_model_notice, prepare_store, write_default_settings
-from cli.terminal.output import discard_output
+from cli.terminal.output import discard_output, print_line
 from cli.terminal.progress import spinner
 from cli.terminal.text import safe
 from memo.core import logs
@@ -94,12 +94,12 @@ def up(
         names = [BROKER.name, *names]
     is_new = prepare_store(home, settings, requeue=PartName.DISPATCHER in names)
     if PartName.WORKER in names and (notice := missing_model_notice(settings.model.base)):
-        print(safe(notice), flush=True)
+        print_line(safe(notice))
     if PartName.COLLECTOR in names and (notice := browser_import_notice(home, settings)):
-        print(notice, flush=True)
+        print_line(notice)
     if is_new and foreground and replay is None and part is None:
         replay, speed = SAMPLE, speed or SAMPLE_SPEED
-        print("Nothing is recorded yet, so a sample day of an invented person is played first.", flush=True)
+        print_line("Nothing is recorded yet, so a sample day of an invented person is played first.")
     if replay is not None and not coalesce:
         os.environ["MEMO_PREDICT__EVERY"] = scope_of(replay)  # for the parts
     replay_options = [str(replay.absolute()), "--speed", str(speed)] if replay else []
@@ -138,7 +138,7 @@ def _run_here(
 
         def say(sentence: str) -> None:
             with _stop_without_reader(supervisor):
-                print(safe(sentence), flush=True)
+                print_line(safe(sentence))
 
         def show() -> None:
             with _stop_without_reader(supervisor):

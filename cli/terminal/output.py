@@ -14,9 +14,15 @@ from memo.core.errors import MemoError, UsageError
 from memo.core.files import open_private
 
 
+def print_line(text: str) -> None:
+    """Print a line in one write, since `print` writes the line break separately and threads would mix their lines."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def print_json(value: Any) -> None:
     """Print a value as one line of JSON; it is ASCII, so it holds nothing that a terminal would act on."""
-    print(json.dumps(value, default=datetime.isoformat), flush=True)
+    print_line(json.dumps(value, default=datetime.isoformat))
 
 
 def discard_output() -> None:

@@ -5,6 +5,7 @@ import re
 from memo.core.events import Action, Operation
 from memo.core.grammar import Language
 
+LONGEST_SHORT = 80  # characters of an action in a few words
 # control characters, which terminals obey; marks that reorder or break a line; unpaired surrogates
 _HARMFUL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
@@ -105,4 +106,5 @@ def safe(text: str) -> str:
 def short(action: Action, language: Language) -> str:
     """Return an action in a few words; a window is named by its app, then its title."""
     in_app = action.operation is Operation.WINDOW_FOCUS and action.place
-    return safe(f"{_SHORT[language][action.operation]} {f'{action.place}: ' if in_app else ''}{action.target}")
+    words = safe(f"{_SHORT[language][action.operation]} {f'{action.place}: ' if in_app else ''}{action.target}")
+    return words if len(words) <= LONGEST_SHORT else f"{words[: LONGEST_SHORT - 1]}…"
