@@ -33,8 +33,9 @@ def prepare_store(home: Home, settings: Settings, requeue: bool) -> bool:
     from db.intake import events
     from db.upkeep import runs
 
+    url = broker_url(home, settings)  # refuses a home whose path is too long for the socket
     if settings.broker_url:
-        check_broker(broker_url(home, settings))
+        check_broker(url)
     with writable_store(settings, home) as store, store.write() as session:
         if requeue:
             runs.record_interrupted_queued(session)

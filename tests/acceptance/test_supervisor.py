@@ -329,7 +329,7 @@ import logging, sys
 from pathlib import Path
 from memo.core import logs
 logs.setup(Path(sys.argv[1]), "part")
-logs.get("x").error("said")
+logs.get_logger("x").error("said")
 """
     with TemporaryDirectory() as folder:
         (Path(folder) / "part.log").symlink_to("/dev/full")
@@ -373,7 +373,7 @@ FAILURES = {
     "no TOML": Failure(2, "is not valid TOML", files={"memo.toml": "language"}),
     "no file to replay": Failure(2, "is no file; name a file", options=["--replay", "/nowhere/day.txt"]),
     "a broker that dies": Failure(1, "The broker died 5 times in a minute and is given up: ", files={"broker": ""}),
-    "no room": Failure(1, "memo.toml can't be written (No space left on device); make room", full="."),
+    "no room": Failure(1, "memo.toml can't be written (No space left on device); free some space", full="."),
     "no room for the store": Failure(1, "disk is full", files={"memo.toml": ""}, full="."),
     "no room for the broker": Failure(1, "No space left on device", full="broker"),
 }
