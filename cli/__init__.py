@@ -1,4 +1,4 @@
-"""The command line. Only the command that is called is loaded, so that `memo status` answers at once."""
+"""The command line; it loads only the command that is called, so that `memo status` answers at once."""
 
 import sys
 from contextlib import suppress
@@ -11,6 +11,7 @@ from typer.core import TyperCommand
 from memo import __version__
 from memo.core.errors import MemoError
 
+# command -> module and attribute, in the order of `memo --help`
 COMMANDS = {
     "up": "stack.up:up",
     "down": "stack.up:down",
@@ -32,20 +33,19 @@ COMMANDS = {
     "handlers": "stack.handlers:handlers",
     "doctor": "stack.doctor:doctor",
 }
-"""Name -> where it stands, in the order of `memo --help`."""
 HELP = """
-Learns what you do on this workstation and predicts what comes next. Nothing leaves the machine unless you say so.
+Learn what you do on this workstation and predict what comes next. Nothing leaves the machine unless you say so.
 
-Begin with `memo up` and `memo watch`; append event lines to a file in the inbox that `memo status` names.
-MEMO_HOME=FOLDER moves everything into one folder.
+Start with `memo up` and `memo watch`. To add events of your own, append lines to a file in the inbox folder that
+`memo status` shows. MEMO_HOME=FOLDER keeps everything in one folder.
 """
 
 
 class Command(TyperCommand):
-    """Says what is wrong with an option in words of its own."""
+    """A command that reports a wrong option without pydantic's prefix."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Take the words, without those that pydantic puts before a reason."""
+        """Parse the arguments. Raises BadParameter with a plain reason."""
         try:
             return super().parse_args(ctx, args)
         except typer.BadParameter as error:
@@ -54,43 +54,52 @@ class Command(TyperCommand):
 
 
 def make(names: list[str]) -> typer.Typer:
-    """The program with these commands."""
+    """Return the program with the named commands."""
     app = typer.Typer(
-        help=HELP, no_args_is_help=True, add_completion=False, callback=_options, pretty_exceptions_enable=False
+        help=_paragraphs(HELP),
+        no_args_is_help=True,
+        add_completion=False,
+        callback=_options,
+        pretty_exceptions_enable=False,
     )
     for name in names:
         module, _, attribute = COMMANDS[name].partition(":")
-        found = getattr(import_module(f"cli.{module}"), attribute)
-        if isinstance(found, typer.Typer):
-            app.add_typer(found, name=name)
+        command = getattr(import_module(f"cli.{module}"), attribute)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
         else:
-            app.command(name, cls=Command)(found)
+            app.command(name, cls=Command, help=_paragraphs(command.__doc__ or ""))(command)
     return app
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _paragraphs(text: str) -> str:
+    """Return the text with one line per paragraph, since typer breaks help wherever the source does."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
+def _print_version(requested: bool) -> None:
+    if requested:
         print(f"memo {__version__}")
         raise typer.Exit
 
 
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", help="Say which version this is.", callback=_version, is_eager=True)
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Take the options of the program itself."""
+    """Accept the options of the program itself."""
 
 
 def main() -> None:
-    """The program `memo`: exit status 0, 1 where something failed, 2 for wrong use; an error is one sentence."""
-    named = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    """Run `memo`. Exit status: 0 for success, 1 for failure, 2 for wrong use; an error is one sentence."""
+    command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     try:
-        make([named] if named in COMMANDS else list(COMMANDS))()
+        make([command] if command in COMMANDS else list(COMMANDS))()
     except MemoError as error:
         _fail(str(error), error.exit_code)
-    except Exception as error:  # a bug of ours: its details go into the log
-        _fail(f"MEMO failed unexpectedly ({type(error).__name__}: {error}); {_noted(named)}.", 1)
+    except Exception as error:
+        _fail(f"MEMO failed unexpectedly ({type(error).__name__}: {error}); {_log_failure(command)}.", 1)
 
 
 def _fail(sentence: str, code: int) -> None:
@@ -100,14 +109,14 @@ def _fail(sentence: str, code: int) -> None:
     sys.exit(code)
 
 
-def _noted(named: str) -> str:
-    """Keep the details, but for the words of the command: they may be what nobody should read."""
+def _log_failure(command: str) -> str:
+    """Log the exception and return where; the command's arguments stay out of the log, as they may be private."""
     with suppress(Exception):
         from memo.core import logs
         from memo.core.paths import Home
 
         home = Home.find()
         logs.setup(home.logs, "cli")
-        logs.get_logger(__name__).exception("a command failed", command=named)
-        return f"details stand in {home.logs / 'cli.log'}"
-    return "and its details could not be kept"
+        logs.get_logger(__name__).exception("command_failed", command=command)
+        return f"details are in {home.logs / 'cli.log'}"
+    return "its details could not be logged"

@@ -1,1 +1,1 @@
-"""Commands for models: train, evaluate, and manage versions."""
+"""Commands for models: train and evaluate them, and manage versions."""

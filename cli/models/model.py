@@ -1,4 +1,4 @@
-"""`memo model`: versions, and the base model under them."""
+"""`memo model`: manage trained versions and the base model under them."""
 
 import json
 from collections.abc import Iterator
@@ -8,20 +8,23 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.terminal.options import Json
+from cli.terminal.output import print_json
 from cli.terminal.store_access import writable_store
 from memo.core.paths import Home
 from memo.core.settings import Settings
 
-app = typer.Typer(help="Trained versions: list, show, pull, activate, rollback.", no_args_is_help=True)
+app = typer.Typer(help="List and manage trained versions.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
-Scope = Annotated[str | None, typer.Option(help="Whose version is meant.", show_default=False)]
-Version = Annotated[str, typer.Argument(metavar="VERSION", show_default=False)]
+Scope = Annotated[
+    str | None, typer.Option(metavar="USER@HOST", help="Scope whose version changes.", show_default=False)
+]
+Version = Annotated[str, typer.Argument(metavar="VERSION", help="Name of a version, or builtin.", show_default=False)]
 
 
 @contextmanager
 def _store(scope: str | None = None) -> Iterator[tuple[Settings, Any]]:
-    """The settings and one transaction."""
+    """Yield the settings and a session for one transaction."""
     settings = Settings.load(**({"scope": scope} if scope else {}))
     with writable_store(settings, Home.find()) as store, store.write() as session:
         yield settings, session
@@ -29,28 +32,31 @@ def _store(scope: str | None = None) -> Iterator[tuple[Settings, Any]]:
 
 @app.command("list")
 def list_(as_json: Json = False) -> None:
-    """All versions, newest first; the built-in one serves where none is active."""
+    """List all versions, newest first.
+
+    The built-in version serves a scope that has no active one.
+    """
     from db.prediction import versions
 
     with _store() as (_, session):
         rows = [_row(row) for row in versions.find_versions(session)]
     if as_json:
-        print(json.dumps(rows))
+        print_json(rows)
         return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("version", "state", "scope", "made", "events", "base", box=None)
+    table = Table("version", "state", "scope", "created", "events", "base", box=None)
     for row in rows:
         cells = (row["version"], row["state"], row["scope"], row["created_at"][:19], row["metrics"].get("events", ""))
         table.add_row(*(Text(str(cell)) for cell in (*cells, row["base"])))
-    Console().print(table if rows else "No version is trained yet; the built-in one serves. See `memo train`.")
+    Console().print(table if rows else "No version is trained yet, so the built-in one serves; `memo train` makes one.")
 
 
 @app.command()
 def show(version: Version, as_json: Json = False) -> None:
-    """One version ('builtin' too) with its metrics."""
+    """Show a version with its metrics."""
     from db.prediction import versions
 
     with _store() as (settings, session):
@@ -59,7 +65,7 @@ def show(version: Version, as_json: Json = False) -> None:
         else:
             row = _row(versions.find_version(session, version))
     if as_json:
-        print(json.dumps(row))
+        print_json(row)
         return
     from rich.console import Console
 
@@ -68,17 +74,17 @@ def show(version: Version, as_json: Json = False) -> None:
 
 @app.command()
 def activate(version: Version, scope: Scope = None) -> None:
-    """Let a version ('builtin' too) serve from the next prediction on."""
+    """Use a version from the next prediction on."""
     from training import build_version
 
     with _store(scope) as (settings, session):
         build_version.activate(session, settings.scope, version)
-    print(f"{version} serves {settings.scope}.")
+    print(f"{version} now serves {settings.scope}.")
 
 
 @app.command()
 def rollback(scope: Scope = None) -> None:
-    """Go back to the version that was active before."""
+    """Return to the version that was active before."""
     from db.prediction import versions
     from training import build_version
 
@@ -91,16 +97,14 @@ def rollback(scope: Scope = None) -> None:
 
 @app.command()
 def pull(name: Annotated[str, typer.Argument(metavar="NAME|FOLDER", show_default=False)]) -> None:
-    """Fetch a base model from the hub, or take one from a folder, into MEMO's own folder."""
+    """Copy a base model from the Hugging Face hub or a folder into MEMO's folder."""
     from memo.core import logs
     from training import pull as base
 
     home = Home.find()
     logs.setup(home.logs, "cli")
     folder = base.pull(name, home)
-    print(
-        f'The model stands in {folder}; write base = "{folder}" under [model] in {home.config}, then run `memo train`.'
-    )
+    print(f'The model is in {folder}. Write base = "{folder}" under [model] in {home.config}, then run `memo train`.')
 
 
 def _row(row: Any) -> dict[str, Any]:
@@ -117,7 +121,7 @@ def _row(row: Any) -> dict[str, Any]:
 
 
 def _builtin(active: bool) -> dict[str, Any]:
-    """The one without a row; its metrics are those of its own making."""
+    """Return the built-in version, which has no row; its metrics are those of its own training."""
     import data
 
     folder = Path(data.__file__).parent / "base"

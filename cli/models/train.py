@@ -1,11 +1,12 @@
-"""`memo train`: a version from files, or from the store."""
+"""`memo train`: train a version on stored events or on files."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cli.terminal.options import Json
+from cli.terminal.output import print_json
 from cli.terminal.progress import progress_bar
 from cli.terminal.store_access import writable_store
 from memo.core.events import Event
@@ -14,12 +15,19 @@ from memo.core.settings import Settings
 
 
 def train(
-    files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE…]", readable=False, show_default=False)] = None,
-    activate: Annotated[bool, typer.Option("--activate", help="Let it serve the scope.")] = False,
-    scope: Annotated[str | None, typer.Option(help="Whose version this is.", show_default=False)] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a sentence.")] = False,
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="FILE", help="Train on these events or windows instead.", readable=False, show_default=False
+        ),
+    ] = None,
+    activate: Annotated[bool, typer.Option("--activate", help="Use the new version for predictions at once.")] = False,
+    scope: Annotated[
+        str | None, typer.Option(metavar="USER@HOST", help="Scope to train for.", show_default=False)
+    ] = None,
+    as_json: Json = False,
 ) -> None:
-    """Fine-tune on the events of FILES, or on those that are stored."""
+    """Fine-tune the language model on stored events or on files."""
     from db.intake import events
     from db.prediction import versions
     from memo.core import logs
@@ -27,25 +35,25 @@ def train(
 
     settings, home = Settings.load(**({"scope": scope} if scope else {})), Home.find()
     logs.setup(home.logs, "cli")
-    given = _from_files(files, settings) if files else None
+    from_files = _read_files(files, settings) if files else None
     with writable_store(settings, home) as store:
         forgotten = build_version.find_last_forgotten(store)
         with store.read() as session:
-            seen = list(events.find_all_events(session, settings.scope)) if given is None else given
+            log = list(events.find_all_events(session, settings.scope)) if from_files is None else from_files
         with progress_bar("training") as progress:
-            version = build_version.build_version(store, home, settings, seen, settings.scope, progress, forgotten)
+            version = build_version.build_version(store, home, settings, log, settings.scope, progress, forgotten)
         with store.write() as session:
             if activate:
                 build_version.activate(session, settings.scope, version)
             row = versions.find_version(session, version)
     if as_json:
-        print(json.dumps({"version": version, "scope": row.scope, "state": row.state, "metrics": row.metrics}))
+        print_json({"version": version, "scope": row.scope, "state": row.state, "metrics": row.metrics})
     else:
-        then = f"it serves {row.scope}" if activate else f"`memo model activate {version}` lets it serve {row.scope}"
-        print(f"{version} is trained on {len(seen)} events; {then}.")
+        use = "it now serves" if activate else f"`memo model activate {version}` uses it for"
+        print(f"{version} is trained on {len(log)} events; {use} {row.scope}.")
 
 
-def _from_files(files: list[Path], settings: Settings) -> list[Event]:
+def _read_files(files: list[Path], settings: Settings) -> list[Event]:
     from data.importers import events, look_through
 
     for file in files:

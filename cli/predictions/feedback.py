@@ -1,4 +1,4 @@
-"""`memo feedback`: say what a suggestion was worth."""
+"""`memo feedback`: say whether a suggestion was good."""
 
 from typing import Annotated
 
@@ -13,11 +13,20 @@ from memo.core.settings import Settings
 
 
 def feedback(
-    prediction: Annotated[int, typer.Argument(metavar="ID", help="Its id, as in `memo history`.", show_default=False)],
-    answer: Annotated[Answer, typer.Argument(help="never: not in any place, until a yes.", show_default=False)],
-    rank: Annotated[int, typer.Option(min=1, help="Which of its candidates, from 1.")] = 1,
+    prediction: Annotated[
+        int, typer.Argument(metavar="ID", help="Id of the prediction, see `memo history`.", show_default=False)
+    ],
+    answer: Annotated[
+        Answer,
+        typer.Argument(
+            metavar="yes|no|never", help="never: not again in any situation, until a yes.", show_default=False
+        ),
+    ],
+    rank: Annotated[int, typer.Option(min=1, help="Which candidate of the prediction, from 1.")] = 1,
 ) -> None:
-    """Answer a prediction: what you refuse loses rank where it was suggested, what you accept gains.
+    """Say whether a suggestion was good: yes, no or never.
+
+    A yes makes the suggestion more likely in the same situation, a no less likely.
 
     Example: `memo feedback 1203 never`
     """
@@ -29,7 +38,7 @@ def feedback(
         row = predictions.find_prediction(session, prediction)
         if row is None or len(row.candidates) < rank:
             raise UsageError(
-                f"There is no prediction {prediction} with {rank} candidates; `memo history` lists their ids."
+                f"There is no prediction {prediction} with a candidate of rank {rank}; `memo history` lists the ids."
             )
         action = row.candidates[rank - 1]["action"]
         answers.add_answer(session, row, action, answer)

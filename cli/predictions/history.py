@@ -1,10 +1,9 @@
-"""`memo history`: what was predicted, and what came true."""
+"""`memo history`: list predictions and what came true."""
 
 import csv
 import io
 import json
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -12,22 +11,22 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.terminal.options import Force
+from cli.terminal.output import output_file
 from cli.terminal.text import describe, safe, short
 from memo.core.durations import parse_since
 from memo.core.errors import MemoError, UsageError
 from memo.core.events import Action, Operation
-from memo.core.files import open_private
 from memo.core.settings import Settings
 from memo.history import COLUMNS, frame, rows
 
 Rows = list[dict[str, Any]]
 
-TABLE_ROWS = 20
-"""Of a table, where no other number is given; the other formats give all rows."""
+TABLE_ROWS = 20  # unless --limit is given; the other formats have all rows
 
 
 class HistoryFormat(StrEnum):
-    """How rows are written."""
+    """Output formats."""
 
     TABLE = "table"
     JSON = "json"
@@ -36,62 +35,62 @@ class HistoryFormat(StrEnum):
 
 
 def history(
-    since: Annotated[str | None, typer.Option(metavar="1d|TIME", help="Made since then.", show_default=False)] = None,
-    scope: Annotated[str | None, typer.Option(help="Only this one's predictions.", show_default=False)] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="1d|TIME", help="Only predictions made since then.", show_default=False),
+    ] = None,
+    scope: Annotated[
+        str | None, typer.Option(metavar="USER@HOST", help="Only predictions of this scope.", show_default=False)
+    ] = None,
     limit: Annotated[
         int | None,
-        typer.Option(min=1, help="The newest so many; else 20 in a table, all in other forms.", show_default=False),
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Only the newest N predictions; by default 20 in a table and all in other formats.",
+            show_default=False,
+        ),
     ] = None,
-    form: Annotated[HistoryFormat, typer.Option("--format", help="How they are written.")] = HistoryFormat.TABLE,
-    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
-    out: Annotated[Path | None, typer.Option(help="To a file.", show_default=False)] = None,
-    force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
+    form: Annotated[HistoryFormat, typer.Option("--format", help="Output format.")] = HistoryFormat.TABLE,
+    as_json: Annotated[bool, typer.Option("--json", help="Same as --format json.")] = False,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write to this file.", show_default=False)] = None,
+    force: Force = False,
 ) -> None:
-    """Show what was predicted and what came true, the newest last.
+    """List predictions and what came true, newest last.
 
     Example: `memo history --since 1d --format csv --out history.csv`
     """
     form = HistoryFormat.JSON if as_json else form
-    _check(form, out, force)
-    settings = Settings.load()
-    start = parse_since(since, settings.zone, datetime.now(UTC)) if since else None
-    if form is HistoryFormat.PARQUET:
-        _write(out, lambda: _parquet(start, scope, limit))
-    elif form is HistoryFormat.TABLE:
-        _show(rows(start, scope, limit or TABLE_ROWS), settings)
-    else:
-        written = as_json_list if form is HistoryFormat.JSON else as_csv
-        _write(out, lambda: written(rows(start, scope, limit)).encode())
-
-
-def _check(form: HistoryFormat, out: Path | None, force: bool) -> None:
     if form is HistoryFormat.PARQUET and out is None:
         raise UsageError("--format parquet writes a file; name one with --out FILE.")
     if form is HistoryFormat.TABLE and out is not None:
-        raise UsageError("--out takes no table; choose --format json, csv or parquet.")
-    if out is not None and out.exists() and not force:
-        raise UsageError(f"{out} is there already; name another file, or add --force.")
+        raise UsageError("A table can't be written to a file; add --format json, csv or parquet.")
+    settings = Settings.load()
+    start = parse_since(since, settings.zone, datetime.now(UTC)) if since else None
+    if form is HistoryFormat.TABLE:
+        _show(rows(start, scope, limit or TABLE_ROWS), settings)
+    elif form is HistoryFormat.PARQUET:
+        _write(_as_parquet(start, scope, limit), out, force)
+    else:
+        as_text = as_json_list if form is HistoryFormat.JSON else as_csv
+        _write(as_text(rows(start, scope, limit)).encode(), out, force)
 
 
-def _write(out: Path | None, made: Callable[[], bytes]) -> None:
-    content = made()
+def _write(content: bytes, out: Path | None, force: bool) -> None:
     if out is None:
         sys.stdout.buffer.write(content)
         return
-    try:
-        with open(out, "wb", opener=open_private) as file:
-            file.write(content)
-    except OSError as error:
-        raise MemoError(f"{out} can't be written ({error.strerror}); name another file with --out.") from error
+    with output_file(out, force, binary=True) as file:
+        file.write(content)
 
 
 def as_json_list(found: Rows) -> str:
-    """Rows as a JSON list of objects, one a line; ASCII, so that a terminal obeys none of it."""
+    """Return rows as a JSON list with one object per line; it is ASCII, so a terminal acts on none of it."""
     return "[" + ",\n ".join(json.dumps(row, default=datetime.isoformat) for row in found) + "]\n"
 
 
 def as_csv(found: Rows) -> str:
-    """Rows as CSV with a header."""
+    """Return rows as CSV with a header."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(COLUMNS), lineterminator="\n")
     writer.writeheader()
@@ -100,15 +99,17 @@ def as_csv(found: Rows) -> str:
 
 
 def _plain(cell: Any) -> Any:
-    return safe(cell) if isinstance(cell, str) else cell.isoformat() if isinstance(cell, datetime) else cell
+    if isinstance(cell, str):
+        return safe(cell)
+    return cell.isoformat() if isinstance(cell, datetime) else cell
 
 
-def _parquet(since: datetime | None, scope: str | None, limit: int | None) -> bytes:
+def _as_parquet(since: datetime | None, scope: str | None, limit: int | None) -> bytes:
     try:
         return bytes(frame(since, scope, limit).to_parquet())
     except ImportError as error:
         raise MemoError(
-            f"parquet needs pyarrow; run `{sys.executable} -m pip install pyarrow`, or take --format csv."
+            f"The format parquet needs pyarrow; run `{sys.executable} -m pip install pyarrow`, or use --format csv."
         ) from error
 
 
@@ -118,7 +119,7 @@ def _show(found: Rows, settings: Settings) -> None:
     from rich.text import Text
 
     if not found:
-        print("No predictions yet; is MEMO up? See `memo status`.")
+        print("There are no predictions yet; `memo status` shows whether MEMO is running.")
         return
     headings = [describe(name, settings.language) for name in ("time", "predicted", "came true", "rank", "version")]
     table = Table("id", headings[0], "", *headings[1:], box=None, header_style="bold")

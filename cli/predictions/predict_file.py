@@ -1,4 +1,4 @@
-"""`memo predict FILE`: an answer to every window of a file."""
+"""`memo predict FILE`: answer every window of a file."""
 
 import csv
 import json
@@ -7,41 +7,31 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from cli.predictions.predict_stream import Asked
+from cli.predictions.predict_stream import PredictStream
+from cli.terminal.output import output_file, print_json
+from cli.terminal.progress import progress_bar
 from data.windows import WindowedPair, feed
 from memo.core.errors import GrammarError, MemoError, UsageError
-from memo.core.files import open_private
 from memo.core.grammar import clean
 
 
-def answer_file(file: Path, asked: Asked, size: int, out: Path | None, force: bool, as_json: bool) -> None:
-    """Answer every window of a file, in order; each before its own output is read."""
+def predict_file(file: Path, stream: PredictStream, size: int, out: Path | None, force: bool, as_json: bool) -> None:
+    """Answer the windows of a file in order, each before its own output is learned."""
     if out is not None and out.suffix not in (".csv", ".jsonl"):
         raise UsageError(f"--out {out} must end with .csv or .jsonl.")
-    if out is not None and out.exists() and not force:
-        raise UsageError(f"{out} is there already; choose another name or add --force.")
     pairs = _pairs(file, size)
     if not pairs:
         raise MemoError(f"{file} holds no window; name a file of windows or of event lines.")
-    rows = _answered(pairs, asked)
+    rows = _answers(pairs, stream)
     if out is not None:
-        with _opened(out) as written:
-            if out.suffix == ".csv":
-                _write_csv(rows, written)
-            else:
-                written.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        with output_file(out, force) as written:
+            write = _write_csv if out.suffix == ".csv" else _write_jsonl
+            write(rows, written)
     elif as_json:
         for row in rows:
-            print(json.dumps(row))
+            print_json(row)
     else:
         _show(list(rows))
-
-
-def _opened(out: Path) -> IO[str]:
-    try:
-        return open(out, "w", encoding="utf-8", errors="backslashreplace", newline="", opener=open_private)
-    except OSError as error:
-        raise UsageError(f"{out} can't be written ({error.strerror}); name another file with --out.") from error
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
@@ -52,13 +42,13 @@ def _show(rows: list[dict[str, Any]]) -> None:
     table = Table("after", "next", "probability", box=None)
     for row in rows:
         first = next(iter(row.get("candidates", [])), None)
-        said = first["text"] if first else row.get("error", "")
-        table.add_row(Text(clean(row["window"][-1])), Text(said), f"{first['probability']:.3f}" if first else "")
+        answer = first["text"] if first else row.get("error", "")
+        table.add_row(Text(clean(row["window"][-1])), Text(answer), f"{first['probability']:.3f}" if first else "")
     Console().print(table)
 
 
 def _pairs(file: Path, size: int) -> list[WindowedPair]:
-    """The windows of a file; the last one of a file of lines has no output."""
+    """Return the windows of a file; the last one of a file of lines has no output."""
     from data.importers import open_file, read_windows
 
     open_file(file).close()  # a pipe would block
@@ -66,34 +56,38 @@ def _pairs(file: Path, size: int) -> list[WindowedPair]:
         try:
             return read_windows(file)
         except MemoError as error:
-            raise UsageError(f"{file} is no JSON list of windows in UTF-8, each with `input` and `output`.") from error
+            raise UsageError(
+                f"{file} is not a JSON list of windows in UTF-8, each with `input` and `output`."
+            ) from error
     try:
         lines = [line for line in file.read_text(encoding="utf-8").split("\n") if line.strip()]
     except UnicodeDecodeError as error:
-        raise UsageError(f"{file} is no UTF-8 text; convert it first.") from error
+        raise UsageError(f"{file} is not UTF-8; convert it first.") from error
     ends = range(min(size, len(lines)), len(lines) + 1) if lines else ()
     return [(lines[max(0, end - size) : end], lines[end] if end < len(lines) else "") for end in ends]
 
 
-def _answered(pairs: list[WindowedPair], asked: Asked) -> Iterator[dict[str, Any]]:
-    from rich.console import Console
-    from rich.progress import track
+def _answers(pairs: list[WindowedPair], stream: PredictStream) -> Iterator[dict[str, Any]]:
+    with progress_bar("predicting") as progress:
+        for number, fed in enumerate(feed(pairs), 1):
+            for line in fed.new:
+                _learn(stream, line)
+            try:
+                answer = stream.answer(fed.inputs)
+            except MemoError as error:
+                answer = {"error": str(error)}
+            _learn(stream, fed.output)
+            progress(number, len(pairs))
+            yield {"window": fed.inputs} | answer
 
-    for fed in track(feed(pairs), "answering", total=len(pairs), console=Console(stderr=True)):
-        for line in fed.new:
-            _teach(asked, line)
-        try:
-            answer = asked.ask(fed.inputs)
-        except MemoError as error:
-            answer = {"error": str(error)}
-        _teach(asked, fed.output)
-        yield {"window": fed.inputs} | answer
 
-
-def _teach(asked: Asked, line: str) -> None:
-    """A line that can't be read teaches nothing."""
+def _learn(stream: PredictStream, line: str) -> None:
     with suppress(GrammarError):
-        asked.teach(line)
+        stream.learn(line)
+
+
+def _write_jsonl(rows: Iterable[dict[str, Any]], written: IO[str]) -> None:
+    written.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 def _write_csv(rows: Iterable[dict[str, Any]], written: IO[str]) -> None:

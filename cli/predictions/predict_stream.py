@@ -1,4 +1,4 @@
-"""`memo predict --stream`: a filter, one JSON object a line, in memory."""
+"""`memo predict --stream`: a filter with one JSON object per line, which keeps its state in memory."""
 
 import json
 import time
@@ -14,14 +14,13 @@ from memo.core.predictions import Ranking
 from memo.protocols import Predictor
 
 MAX_UPCOMING = 50
-MAX_WINDOW = 1_000
-"""Events that are kept to tell whether a window ends the stream."""
+MAX_WINDOW = 1_000  # events kept to see whether a window is the end of the stream
 
 
-class Asked:
-    """A stream that is taught and asked.
+class PredictStream:
+    """A stream of events that is learned and predicted from.
 
-    Each event is ranked before it is learned, so that what learns from outcomes learns from every event.
+    Each event is predicted before it is learned, so that weights learn from the outcome of every event.
     """
 
     def __init__(
@@ -33,8 +32,8 @@ class Asked:
         self._past: deque[Event] = deque(maxlen=MAX_WINDOW)
         self._ranked = False
 
-    def teach(self, given: str | Mapping[str, Any]) -> None:
-        """Learn what happened. Raises MemoError for what is no event."""
+    def learn(self, given: str | Mapping[str, Any]) -> None:
+        """Learn an event, given as a line or an object. Raises MemoError if it is neither."""
         event = self._read(given)
         if self._past and not self._ranked:
             self._predictor.predict(list(self._past)[-self._size :], 1)
@@ -42,10 +41,13 @@ class Asked:
         self._past.append(event)
         self._ranked = False
 
-    def ask(self, window: Sequence[str | Mapping[str, Any]]) -> dict[str, Any]:
-        """The answer to a window; from its own lines where it does not end the stream. Raises MemoError."""
+    def answer(self, window: Sequence[str | Mapping[str, Any]]) -> dict[str, Any]:
+        """Return the answer to a window; one that is not the end of the stream is answered from its own lines alone.
+
+        Raises MemoError if the window can't be read.
+        """
         if isinstance(window, str) or not isinstance(window, Sequence) or not window:
-            raise UsageError("a window is a list of event lines, at least one")
+            raise UsageError("a window is a list of at least one event line")
         began = time.perf_counter()
         events = [self._read(given) for given in window]
         ranking = self._rank(events)
@@ -71,14 +73,14 @@ class Asked:
             at = datetime.fromisoformat(given["at"])
             fields = {name: clean(given.get(name, "")) for name in ("target", "app", "detail", "executable")}
             event = Event(at if at.tzinfo else at.replace(tzinfo=self._zone), Operation(given["operation"]), **fields)
-            parse(write(event, "en"), self._zone)  # what has no line can't be a candidate
+            parse(write(event, "en"), self._zone)  # an event without a line can't be a candidate
         except (KeyError, TypeError, ValueError, StopIteration) as error:
-            raise UsageError("an event object needs `at` (ISO 8601), `operation` and a fitting `target`") from error
+            raise UsageError("an event object needs `at` (ISO 8601), `operation` and a suitable `target`") from error
         return event
 
 
 def as_answer(ranking: Ranking, at: datetime, language: Language) -> dict[str, Any]:
-    """A ranking as JSON; `at` is the time of the window's newest event."""
+    """Return a ranking as JSON; `at` is the time of the newest event of the window."""
     return {
         "candidates": [candidate.as_dict(language) for candidate in ranking.candidates],
         "upcoming": [entry.as_dict(language, at) for entry in ranking.upcoming[:MAX_UPCOMING]],
@@ -86,25 +88,25 @@ def as_answer(ranking: Ranking, at: datetime, language: Language) -> dict[str, A
     }
 
 
-def answers(asked: Asked, lines: Iterable[bytes]) -> Iterator[str]:
-    """One line of JSON for each window, and for each line that can't be read."""
+def stream_answers(stream: PredictStream, lines: Iterable[bytes]) -> Iterator[str]:
+    """Yield one line of JSON for each window, and for each line that can't be read."""
     for line in lines:
         try:
-            answer = _answer(asked, json.loads(line))
+            answer = _answer(stream, json.loads(line))
         except MemoError as error:
             answer = {"error": str(error)}
         except OverflowError:
-            answer = {"error": "the line's time is too far from ours"}
+            answer = {"error": "the time of the line is too far from the present"}
         except (ValueError, RecursionError):
             answer = {"error": "the line is not JSON"}
         if answer is not None:
             yield json.dumps(answer, ensure_ascii=False)
 
 
-def _answer(asked: Asked, given: Any) -> dict[str, Any] | None:
+def _answer(stream: PredictStream, given: Any) -> dict[str, Any] | None:
     if isinstance(given, dict) and "event" in given:
-        asked.teach(given["event"])
+        stream.learn(given["event"])
         return None
     if isinstance(given, dict) and "window" in given:
-        return asked.ask(given["window"])
+        return stream.answer(given["window"])
     raise UsageError('the line is neither {"event": …} nor {"window": […]}')

@@ -1,6 +1,5 @@
 """`memo watch`, and the live view of `memo up --foreground`."""
 
-import json
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -12,9 +11,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from cli.predictions.watch_view import ShownPrediction, Tally, header, lines, status
-from cli.terminal.store_access import read_session
-from cli.terminal.text import print_line, say_no_more
+from cli.predictions.watch_view import ShownAction, Tally, header, lines, status
+from cli.terminal.options import Json
+from cli.terminal.output import discard_output, print_json, print_line
+from cli.terminal.store_access import open_existing, read_session
 from data.importers import rejects
 from memo.client import subscribe
 from memo.core.errors import MemoError
@@ -22,56 +22,52 @@ from memo.core.grammar import Language
 from memo.core.paths import Home
 from memo.core.settings import Settings
 
-PLAIN_WIDTH = 160
-"""Columns where the output is no terminal."""
+PLAIN_WIDTH = 160  # columns if the output is no terminal
 MAX_WIDTH = 200
-REFRESHES = 2
-"""Of the status line, each second."""
+REFRESHES = 2  # of the status line per second
 RETRY_S = 0.5
 
 
 def watch(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    scope: Annotated[str | None, typer.Option(help="Only this one's predictions.", show_default=False)] = None,
+    as_json: Json = False,
+    scope: Annotated[
+        str | None, typer.Option(metavar="USER@HOST", help="Only predictions of this scope.", show_default=False)
+    ] = None,
     after: Annotated[
-        int | None, typer.Option(metavar="ID", min=0, help="First those stored after this one.", show_default=False)
+        int | None,
+        typer.Option(metavar="ID", min=0, help="Begin with the stored predictions after this one.", show_default=False),
     ] = None,
 ) -> None:
     """Show each prediction as it is made, until Ctrl-C."""
     settings = Settings.load()
-    screen = LiveScreen(settings.language, None if as_json else _known(settings, after))
+    screen = LiveScreen(settings.language, None if as_json else _known_actions(settings, after))
     try:
         for message in subscribe(after=after):
             if scope is None or message["scope"] == scope:
-                if as_json:
-                    print(json.dumps(message), flush=True)
-                else:
-                    screen.show(message)
+                (print_json if as_json else screen.show)(message)
     except KeyboardInterrupt:
         return
     except BrokenPipeError:
-        say_no_more()
+        discard_output()
 
 
-def _known(settings: Settings, after: int | None) -> set[ShownPrediction] | None:
-    """The actions that are no news to who sees what comes after that prediction; None where no store says."""
+def _known_actions(settings: Settings, after: int | None) -> set[ShownAction] | None:
+    """Return the actions seen up to that prediction, or None without a store to say so."""
     from db.upkeep import figures
 
     with suppress(MemoError), read_session(settings, Home.find()) as session:
-        return {ShownPrediction(*action) for action in figures.find_known_actions(session, after)} if session else None
+        return {ShownAction(*action) for action in figures.find_known_actions(session, after)} if session else None
     return None
 
 
 def live(home: Home, settings: Settings, stop: threading.Event) -> None:
-    """Show what happens and what is predicted, until soon after `stop` is set; outlives restarts of the broker."""
-    from db.engine import open_store
+    """Show events and predictions until `stop` is set, through restarts of the broker."""
     from db.upkeep import figures
 
-    store = open_store(settings, home)
-    try:
+    with open_existing(settings, home) as store:
         with store.read() as session:
             newest_event, newest = figures.find_newest_ids(session)
-            known = {ShownPrediction(*action) for action in figures.find_known_actions(session)}
+            known = {ShownAction(*action) for action in figures.find_known_actions(session)}
         screen, rejected_before = LiveScreen(settings.language, known), rejects.count(home.rejects)
 
         def count() -> tuple[int, int]:
@@ -79,14 +75,12 @@ def live(home: Home, settings: Settings, stop: threading.Event) -> None:
                 return figures.count_events_after(session, newest_event), rejects.count(home.rejects) - rejected_before
 
         with screen.status_line(count):
-            for message in _outliving(home, settings, newest, stop):
+            for message in _messages(home, settings, newest, stop):
                 screen.show(message)
-    finally:
-        store.close()
 
 
-def _outliving(home: Home, settings: Settings, after: int, stop: threading.Event) -> Iterator[dict[str, Any]]:
-    """All messages; also where no broker answers at first."""
+def _messages(home: Home, settings: Settings, after: int, stop: threading.Event) -> Iterator[dict[str, Any]]:
+    """Yield all messages; wait for a broker that does not answer."""
     from memo.stack.broker import broker_url
 
     while not stop.is_set():
@@ -99,17 +93,17 @@ def _outliving(home: Home, settings: Settings, after: int, stop: threading.Event
 
 
 class LiveScreen:
-    """Lines that scroll, on a terminal in colour with a status line below, else plain."""
+    """Scrolling lines: in colour with a status line below on a terminal, else plain."""
 
-    def __init__(self, language: Language, known: set[ShownPrediction] | None = None) -> None:
+    def __init__(self, language: Language, known: set[ShownAction] | None = None) -> None:
         self._language = language
         self._tally = Tally(known, language)
         self._begun = False
         self._terminal = Console(highlight=False, markup=False, emoji=False) if sys.stdout.isatty() else None
-        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a title in letters that it lacks
+        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a title may hold letters that the encoding lacks
 
     def show(self, message: dict[str, Any]) -> None:
-        """Add a message."""
+        """Print a message."""
         width = min(self._terminal.width, MAX_WIDTH) if self._terminal else PLAIN_WIDTH
         head = [] if self._begun else [header(width, self._language)]
         self._begun = True
@@ -122,10 +116,13 @@ class LiveScreen:
 
     @contextmanager
     def status_line(self, count: Callable[[], tuple[int, int]]) -> Iterator[None]:
-        """Keep the tally below the lines, with events and rejects by `count`; without a terminal once, at the end."""
+        """Keep the tally below the lines; without a terminal, print it once at the end.
+
+        `count` returns the number of events and of rejected lines.
+        """
 
         def line() -> Text:
-            with suppress(MemoError):  # a store that is away for a moment is no reason to stop
+            with suppress(MemoError):  # keep the last count while the store does not answer
                 self._tally.events, self._tally.rejected = count()
             return status(self._tally, self._terminal.width if self._terminal else PLAIN_WIDTH)
 

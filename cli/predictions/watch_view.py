@@ -1,4 +1,4 @@
-"""How a prediction looks on a terminal: pure functions from messages to lines."""
+"""How a prediction looks on a terminal: functions from messages to lines."""
 
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -9,17 +9,15 @@ from cli.terminal.text import describe, safe, short
 from memo.core.grammar import Language
 from memo.core.predictions import action_from_dict
 
-SHOWN = 3
-"""Candidates."""
-WIDE = 120
-"""From so many columns on, the candidates stand beside the event instead of below it."""
-TIME, MARK = 10, 5
-"""Columns, with the space behind them."""
-EVENT_SHARE = 0.36
-RANKS = (1, 3, 5)
+SHOWN = 3  # candidates
+WIDE = 120  # columns from which the candidates are shown beside the event, not below it
+TIME = 10  # columns of the time, with the space behind it
+MARK = 5  # columns of the mark, with the space behind it
+EVENT_SHARE = 0.36  # of the remaining columns
+RANKS = (1, 3, 5)  # of the hit rates
 
 
-class ShownPrediction(NamedTuple):
+class ShownAction(NamedTuple):
     """An action of a scope."""
 
     scope: str
@@ -30,9 +28,9 @@ class ShownPrediction(NamedTuple):
 
 @dataclass
 class Tally:
-    """What was shown so far. `known` are the actions that came before, where that is known at all."""
+    """Counts of what was shown; `known` holds the actions seen before, or is None if that is unknown."""
 
-    known: set[ShownPrediction] | None = None
+    known: set[ShownAction] | None = None
     language: Language = "en"
     events: int = 0
     rejected: int = 0
@@ -42,14 +40,14 @@ class Tally:
     model: str = ""
 
     def take(self, message: dict[str, Any]) -> Text:
-        """Count a message; whether its event had been predicted, as a mark."""
+        """Count a message and return the mark that says whether its event had been predicted."""
         self.predictions += 1
         self.model = message["model"]
-        for one in message["settled"]:
+        for outcome in message["settled"]:
             self.settled += 1
             for rank in RANKS:
-                self.hits[rank] += one["rank"] is not None and one["rank"] <= rank
-        action = ShownPrediction(message["scope"], **message["event"]["action"])
+                self.hits[rank] += outcome["rank"] is not None and outcome["rank"] <= rank
+        action = ShownAction(message["scope"], **message["event"]["action"])
         is_new = self.known is not None and action not in self.known
         if self.known is not None:
             self.known.add(action)
@@ -57,8 +55,8 @@ class Tally:
 
 
 def _mark(message: dict[str, Any], is_new: bool, language: Language) -> Text:
-    """Of the newest prediction whose outcome this event is; empty where it is nobody's."""
-    ranks = [one["rank"] for one in message["settled"] if one["text"] == message["event"]["text"]]
+    """Return the mark of the newest prediction whose outcome is this event; empty if there is none."""
+    ranks = [outcome["rank"] for outcome in message["settled"] if outcome["text"] == message["event"]["text"]]
     if not ranks:
         return Text()
     if ranks[-1] is not None:
@@ -67,15 +65,15 @@ def _mark(message: dict[str, Any], is_new: bool, language: Language) -> Text:
 
 
 def header(width: int, language: Language) -> Text:
-    """What the columns are."""
+    """Return the headings of the columns."""
     rest = width - TIME - MARK
     event = int(rest * EVENT_SHARE) if width >= WIDE else rest
-    columns = {"time": TIME, "rank": MARK, "what happened": event, "what comes next, the likeliest first": rest - event}
+    columns = {"time": TIME, "rank": MARK, "what happened": event, "what comes next, most likely first": rest - event}
     return Text.assemble(*(_cell(describe(name, language), cells, "dim") for name, cells in columns.items() if cells))
 
 
 def lines(message: dict[str, Any], mark: Text, width: int, language: Language) -> list[Text]:
-    """A message as one line of `width` cells, or as two where that is narrow."""
+    """Return a message as one line of `width` cells, or as two lines if the width is small."""
     happened = message["event"]["text"].partition(" - ")[2]
     head = Text.assemble(_cell(message["event"]["at"][11:19], TIME, "dim"), _cell(mark, MARK))
     rest = width - TIME - MARK
@@ -89,23 +87,23 @@ def lines(message: dict[str, Any], mark: Text, width: int, language: Language) -
 def _candidates(message: dict[str, Any], width: int, language: Language) -> Text:
     shown = message["candidates"][:SHOWN]
     if not shown:
-        return _cell(describe("nothing to say yet", language), width, "dim")
+        return _cell(describe("no prediction yet", language), width, "dim")
     cells = []
-    for place, one in enumerate(shown):
-        text = f"{one['probability']:3.0%} {short(action_from_dict(one['action']), language)}"
+    for place, candidate in enumerate(shown):
+        text = f"{candidate['probability']:3.0%} {short(action_from_dict(candidate['action']), language)}"
         cells.append(_cell(text, width // SHOWN, "cyan" if place == 0 else "dim"))
     return Text.assemble(*cells)
 
 
 def _cell(text: str | Text, width: int, style: str = "") -> Text:
-    """Exactly `width` cells, the last one empty."""
+    """Return the text in exactly `width` cells, the last one empty."""
     cell = text.copy() if isinstance(text, Text) else Text(safe(text), style)
     cell.truncate(width - 1, overflow="ellipsis", pad=True)
     return cell.append(" ")
 
 
 def status(tally: Tally, width: int) -> Text:
-    """The line that is kept up to date."""
+    """Return the status line."""
     language = tally.language
     rates = [f"hit@{rank} {hits / tally.settled:.0%}" if tally.settled else "" for rank, hits in tally.hits.items()]
     parts = [

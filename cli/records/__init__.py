@@ -1,1 +1,1 @@
-"""Commands for the stored records: import, export, forget."""
+"""Commands for stored records: import, export and forget them."""

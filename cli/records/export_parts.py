@@ -1,4 +1,4 @@
-"""What `memo export` writes: settings, every table, and what stands in files of MEMO's folder."""
+"""The parts of an export: settings, every table, and the contents of MEMO's files."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -12,18 +12,16 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.stack.broker import broker_url, redact_url
 
-EVERY = 500
-"""Rows between two steps of the progress bar."""
+EVERY = 500  # rows between two steps of the progress bar
 
 Rows = Iterator[dict[str, Any]]
+Part = tuple[str, str, Rows]  # its name, the kind of its rows, and the rows
 
 
-def parts(
-    session: Any, settings: Settings, home: Home, scope: str | None, progress: Progress
-) -> Iterator[tuple[str, str, Rows]]:
-    """Each part's name, what one of its rows is called, and the rows.
+def parts(session: Any, settings: Settings, home: Home, scope: str | None, progress: Progress) -> Iterator[Part]:
+    """Yield the parts of an export.
 
-    Where a scope is named, a table that knows none is left out; files that know none are of this machine's own.
+    If a scope is given, tables without a scope are left out, and files without one count as this machine's own.
     """
     from db.upkeep import copy
 
@@ -52,7 +50,7 @@ def parts(
 
 
 def _settings(settings: Settings, home: Home) -> dict[str, Any]:
-    """The settings in force, without secrets and the passwords of store and broker."""
+    """Return the settings in force, without secrets and without the passwords of store and broker."""
     from db.engine import redacted_store_url
 
     urls = {"database_url": redacted_store_url(settings, home), "broker_url": redact_url(broker_url(home, settings))}
@@ -65,10 +63,10 @@ def _pauses(home: Home) -> Iterable[dict[str, Any]]:
 
 
 def _files(home: Home) -> Iterable[dict[str, Any]]:
-    """All in MEMO's folder by name and size: trained versions, what was learned, logs, and your own in the inbox."""
+    """Yield name, size and time of all files in MEMO's folder, such as trained versions, logs and inbox files."""
     for path in sorted(home.root.rglob("*")):
-        with suppress(OSError):  # it went meanwhile
-            found = path.lstat()
+        with suppress(OSError):  # deleted meanwhile
+            state = path.lstat()
             if path.is_file() and not path.is_symlink():
-                changed = datetime.fromtimestamp(found.st_mtime, UTC).isoformat()
-                yield {"path": str(path), "bytes": found.st_size, "changed_at": changed}
+                changed = datetime.fromtimestamp(state.st_mtime, UTC).isoformat()
+                yield {"path": str(path), "bytes": state.st_size, "changed_at": changed}

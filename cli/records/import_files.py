@@ -1,8 +1,6 @@
-"""`memo import`: past events from files into the store."""
+"""`memo import`: add past events from files to the store."""
 
-import json
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -12,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.terminal.progress import progress_bar
+from cli.terminal.options import Json
+from cli.terminal.output import print_json
+from cli.terminal.progress import Progress, progress_bar
 from cli.terminal.store_access import writable_store
 from cli.terminal.text import safe
 from memo.core.errors import MemoError, UsageError
@@ -24,68 +24,84 @@ from memo.core.settings import Settings
 if TYPE_CHECKING:
     from db.engine import Store
 
-BATCH = 2_000
-"""Events of one transaction."""
+BATCH = 2_000  # events per transaction
 MAX_DAYS = 36_500
 
 
 def import_(
-    files: Annotated[list[Path] | None, typer.Argument(metavar="FILE…", readable=False, show_default=False)] = None,
-    browser: Annotated[bool, typer.Option("--browser", help="The visits of all your browsers.")] = False,
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="FILE", help="Files of events or windows.", readable=False, show_default=False),
+    ] = None,
+    browser: Annotated[bool, typer.Option("--browser", help="Import the histories of all your browsers.")] = False,
     days: Annotated[
-        int | None, typer.Option(min=0, max=MAX_DAYS, help="Of so many days.", show_default="sources.web_days")
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            max=MAX_DAYS,
+            help="With --browser: import at most this many days.",
+            show_default="sources.web_days",
+        ),
     ] = None,
     activitywatch: Annotated[
-        str, typer.Option(metavar="URL|FILE", help="All of an ActivityWatch, or of its export.", show_default=False)
+        str,
+        typer.Option(
+            metavar="URL|FILE", help="Import from an ActivityWatch server, or from its export.", show_default=False
+        ),
     ] = "",
-    scope: Annotated[str | None, typer.Option(help="Whose events these are.", show_default=False)] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a sentence.")] = False,
+    scope: Annotated[
+        str | None, typer.Option(metavar="USER@HOST", help="Scope to import into.", show_default=False)
+    ] = None,
+    as_json: Json = False,
 ) -> None:
-    """Add past events; a second time adds nothing.
+    """Import past events from files, browsers or ActivityWatch.
 
-    FILES hold JSON windows, event lines, JSON objects (one a line, or all in an array), or CSV.
+    Importing the same events again adds nothing.
+
+    FILES hold event lines, JSON objects (one per line, or all in one array), JSON windows, or CSV.
 
     An event line: `2026-03-02 09:15:04 - Started app: Firefox`
 
     The same as an object: `{"at": "2026-03-02T09:15:04", "operation": "process_start", "target": "Firefox"}`
 
-    Of other programs: `memo import --browser --days 90`, `memo import --activitywatch http://127.0.0.1:5600`
+    From other programs: `memo import --browser --days 90`, `memo import --activitywatch http://127.0.0.1:5600`
     """
     from data.importers import form
     from memo.core import logs
 
     if not (files or browser or activitywatch):
-        raise UsageError("Nothing is named to import; name files, or say --browser, or --activitywatch URL.")
+        raise UsageError("There is nothing to import; name files, or add --browser or --activitywatch URL.")
     settings, home = Settings.load(**({"scope": scope} if scope else {})), Home.find()
     logs.setup(home.logs, "cli")
     for file in files or []:
-        form(file)  # all are looked at before the first is stored
+        form(file)  # refuse a wrong file before the first one is stored
     with writable_store(settings, home) as store:
-        counts, rejected = _import(store, settings, home, files or [])
+        counts, rejected = _import_files(store, settings, home, files or [])
         if counts["new"]:
-            _announce(store, settings, home)
+            _request_prediction(store, settings, home)
         rejected += _import_known(store, settings, home, browser, days, activitywatch, counts)
     if as_json:
-        print(json.dumps({**counts, "scope": settings.scope, "rejects": [str(file) for file in rejected]}))
+        print_json({**counts, "scope": settings.scope, "rejects": [str(file) for file in rejected]})
     else:
-        _say(counts, rejected)
+        _print_counts(counts, rejected)
     if files and not counts["read"]:
-        raise _none_read(files, rejected)
+        raise _no_events(files, rejected)
 
 
-def _none_read(files: list[Path], rejected: list[Path]) -> MemoError:
+def _no_events(files: list[Path], rejected: list[Path]) -> MemoError:
     if rejected:
-        return MemoError(f"No event could be read; {rejected[0]} says why for each line.")
-    return MemoError(f"No event stands in {', '.join(map(str, files))}; name files of windows or of events.")
+        return MemoError(f"No event could be read; {rejected[0]} has the reason for each line.")
+    return MemoError(f"There are no events in {', '.join(map(str, files))}; name files of windows or of events.")
 
 
-def _say(counts: Counter[str], rejected: list[Path]) -> None:
+def _print_counts(counts: Counter[str], rejected: list[Path]) -> None:
     see = f" (see {', '.join(map(str, rejected))})" if rejected else ""
-    private = f"{counts['private']} kept out by privacy rules, " if counts["private"] else ""
+    private = f"{counts['private']} dropped by privacy rules, " if counts["private"] else ""
     print(safe(f"{counts['read']} events read, {counts['new']} new, {private}{counts['rejected']} rejected{see}."))
 
 
-def _import(store: "Store", settings: Settings, home: Home, files: list[Path]) -> tuple[Counter[str], list[Path]]:
+def _import_files(store: "Store", settings: Settings, home: Home, files: list[Path]) -> tuple[Counter[str], list[Path]]:
     from db.intake import events
 
     with store.write() as session:
@@ -113,11 +129,11 @@ def _import_known(
     activitywatch: str,
     counts: Counter[str],
 ) -> list[Path]:
-    """What other programs know, added to the counts; the rejects files."""
+    """Import from other programs, add to the counts, and return the files of rejects."""
     from cli.records import import_known
     from collector.intake import Intake
 
-    intake = Intake(store, settings, home, partial(_tell, settings, home))
+    intake = Intake(store, settings, home, partial(_announce, settings, home))
     if browser:
         import_known.browsers(intake, settings, home, days, counts)
     if activitywatch:
@@ -126,7 +142,7 @@ def _import_known(
 
 
 def _import_file(
-    store: "Store", settings: Settings, home: Home, path: Path, progress: Callable[[int, int], None]
+    store: "Store", settings: Settings, home: Home, path: Path, progress: Progress
 ) -> tuple[Counter[str], Path | None]:
     from collector.privacy.rules import apply_rules, make_pause_rule, make_rules
     from collector.privacy.secrets import hide_secrets
@@ -138,34 +154,34 @@ def _import_file(
     with open_file(path) as file:
         found = read(path, file, settings.zone)
         while batch := list(islice(found, BATCH)):
-            told = [replace(one, source=events.IMPORT, source_key=name) for one in batch if isinstance(one, Event)]
-            given, touched = apply_rules(told, in_force)
-            bad = [one for one in batch if not isinstance(one, Event)]
+            given = [replace(line, source=events.IMPORT, source_key=name) for line in batch if isinstance(line, Event)]
+            kept, touched = apply_rules(given, in_force)
+            bad = [line for line in batch if not isinstance(line, Event)]
             if bad:
                 written = rejects.write(home.rejects, hide_secrets(path.name), bad)
             with store.write() as session:
-                counts["new"] += events.add_events(session, settings.scope, given, [repeats.key(one) for one in given])
+                counts["new"] += events.add_events(session, settings.scope, kept, list(map(repeats.key, kept)))
                 redactions.add_redactions(session, events.IMPORT, touched)
-            counts["read"] += len(told)
-            counts["private"] += len(told) - len(given)
+            counts["read"] += len(given)
+            counts["private"] += len(given) - len(kept)
             counts["rejected"] += len(bad)
             progress(file.tell(), size)
     progress(size, size)
     return counts, written
 
 
-def _announce(store: "Store", settings: Settings, home: Home) -> None:
-    """Ask for a look at what is new."""
+def _request_prediction(store: "Store", settings: Settings, home: Home) -> None:
+    """Request a prediction for the new events, unless one is requested already."""
     from db.intake import scopes
 
     with store.write() as session:
-        asked = scopes.record_request(session, settings.scope, settings.predict.stale_s)
-    if asked:
-        _tell(settings, home, settings.scope)
+        requested = scopes.record_request(session, settings.scope, settings.predict.stale_s)
+    if requested:
+        _announce(settings, home, settings.scope)
 
 
-def _tell(settings: Settings, home: Home, scope: str) -> None:
-    """Let a running worker look again; without a broker there is none."""
+def _announce(settings: Settings, home: Home, scope: str) -> None:
+    """Tell a running worker about new events of the scope; without a broker there is none."""
     from collector.announce import Announcer
     from memo.stack.broker import broker_url
     from memo.stack.task_queue import make_app

@@ -1,4 +1,4 @@
-"""`memo import` of what other programs know of the past: browsers, ActivityWatch."""
+"""`memo import` from other programs: browsers and ActivityWatch."""
 
 import sqlite3
 import sys
@@ -20,12 +20,11 @@ from memo.protocols import Past
 if TYPE_CHECKING:
     from collector.intake import Intake
 
-EVERY = 500
-"""Events between two steps of the progress bar."""
+EVERY = 500  # events between two steps of the progress bar
 
 
 def browsers(intake: "Intake", settings: Settings, home: Home, days: int | None, counts: Counter[str]) -> None:
-    """The visits of all browsers of this user. Raises MemoError where there is no history that can be read."""
+    """Import the visits of all browsers of this user. Raises MemoError if no history can be read."""
     from collector.sources.web.web import WebSource
     from collector.sources.web.web_profiles import find_profiles
     from collector.sources.web.web_reader import SOURCE, VisitReader
@@ -35,40 +34,40 @@ def browsers(intake: "Intake", settings: Settings, home: Home, days: int | None,
     found, read = find_profiles(), 0
     for profile in found:
         with progress_bar(safe(profile.name)) as progress:
-            emit = partial(_take, intake, SOURCE, counts, progress)
+            emit = partial(_store, intake, SOURCE, counts, progress)
             reader = VisitReader(settings, home, emit, partial(intake.cursor, SOURCE))
             try:
                 reader.read_past(profile, settings.sources.web_days if days is None else days)
                 read += 1
             except (OSError, sqlite3.Error) as error:
-                print(safe(f"{profile.name} was passed over ({error})."), file=sys.stderr)
+                print(safe(f"{profile.name} was skipped ({error})."), file=sys.stderr)
     if not read:
-        raise MemoError("No history of a browser could be read; close the browsers, and try again.")
+        raise MemoError("No browser history could be read; close the browsers and try again.")
 
 
-def activitywatch(intake: "Intake", settings: Settings, home: Home, named: str, counts: Counter[str]) -> list[Path]:
-    """All that an ActivityWatch knows, by the address of its server or the name of its export; the rejects files."""
+def activitywatch(intake: "Intake", settings: Settings, home: Home, address: str, counts: Counter[str]) -> list[Path]:
+    """Import everything from an ActivityWatch server or from a file that it exported; return the files of rejects."""
     from collector.sources.activitywatch import backfill
     from collector.sources.activitywatch.activitywatch import SOURCE
     from data.importers import rejects
 
     with progress_bar("ActivityWatch") as progress:
-        is_address = named.startswith(("http://", "https://"))
-        given = backfill.read_server(named, progress) if is_address else backfill.read_export(Path(named), progress)
+        is_url = address.startswith(("http://", "https://"))
+        given = backfill.read_server(address, progress) if is_url else backfill.read_export(Path(address), progress)
         events, bad = backfill.to_events(given, settings.zone)
     with progress_bar("storing") as progress:
-        _take(intake, SOURCE, counts, progress, Past(events, "import", {}))
+        _store(intake, SOURCE, counts, progress, Past(events, "import", {}))
     counts["rejected"] += len(bad)
     return [rejects.write(home.rejects, SOURCE, bad)] if bad else []
 
 
-def _take(intake: "Intake", source: str, counts: Counter[str], progress: Progress, past: Past) -> None:
+def _store(intake: "Intake", source: str, counts: Counter[str], progress: Progress, past: Past) -> None:
     found = list(past.events)
-    kept, new = intake.store_past(source, replace(past, events=_shown(found, progress)))
+    kept, new = intake.store_past(source, replace(past, events=_with_progress(found, progress)))
     counts.update(read=len(found), new=new, private=len(found) - kept)
 
 
-def _shown(events: list[Event], progress: Progress) -> Iterator[Event]:
+def _with_progress(events: list[Event], progress: Progress) -> Iterator[Event]:
     for number, event in enumerate(events, 1):
         if number % EVERY == 0:
             progress(number, len(events))

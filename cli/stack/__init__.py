@@ -1,1 +1,1 @@
-"""Commands for the running stack: start, stop, pause, and show its state."""
+"""Commands for the running stack: start, stop, pause and inspect it."""

@@ -1,16 +1,15 @@
-"""`memo doctor`: what is wrong, and what to do."""
+"""`memo doctor`: check the installation and say how to fix what is wrong."""
 
-import json
 import shutil
 import sys
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
+from cli.terminal.options import Json
+from cli.terminal.output import print_json
 from cli.terminal.progress import spinner
+from cli.terminal.store_access import read_session
 from cli.terminal.text import safe
 from memo.core.errors import MemoError
 from memo.core.paths import Home
@@ -19,53 +18,51 @@ from memo.stack import running
 from memo.stack.broker import broker_url, check_broker, redact_url
 from memo.stack.child import ChildState
 
-LEAST_FREE = 500_000_000
-"""Bytes on the disk of the home."""
+MINIMUM_FREE = 500_000_000  # bytes on the disk of the home
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False) -> None:
-    """Check settings, folders, store, broker, model and parts; say what to do about what is wrong."""
+def doctor(as_json: Json = False) -> None:
+    """Check the installation and say how to fix what is wrong.
+
+    Exit status: 0 if all is well, else 1.
+    """
     home, settings = Home.find(), Settings.load()
     results = []
-    for name, examine in CHECKS.items():
+    for name, check in CHECKS.items():
         try:
-            with spinner(f"looking at the {name}"):
-                says = examine(home, settings)
-            results.append({"check": name, "ok": True, "says": says})
+            with spinner(f"checking the {name}"):
+                result = {"check": name, "ok": True, "says": check(home, settings)}
         except MemoError as error:
-            results.append({"check": name, "ok": False, "says": str(error)})
+            result = {"check": name, "ok": False, "says": str(error)}
+        results.append(result)
         if not as_json:
-            mark = "ok   " if results[-1]["ok"] else "WRONG"
-            print(f"{mark} {name:9} {safe(str(results[-1]['says']))}", flush=True)
+            print(f"{'ok   ' if result['ok'] else 'WRONG'} {name:9} {safe(str(result['says']))}", flush=True)
     if as_json:
-        print(json.dumps(results))
+        print_json(results)
     sys.exit(0 if all(result["ok"] for result in results) else 1)
 
 
 def _home(home: Home, settings: Settings) -> str:
     if home.root.stat().st_mode & 0o077:
-        raise MemoError(f"Others can read {home.root}; run `chmod 700 {home.root}`.")
-    if (free := shutil.disk_usage(home.root).free) < LEAST_FREE:
-        raise MemoError(f"Only {free / 1e6:.0f} MB are free where {home.root} stands; make room.")
+        raise MemoError(f"Other users can read {home.root}; run `chmod 700 {home.root}`.")
+    if (free := shutil.disk_usage(home.root).free) < MINIMUM_FREE:
+        raise MemoError(f"Only {free / 1e6:.0f} MB are free on the disk of {home.root}; free some space.")
     return f"{home.root}, {free / 1e9:.0f} GB free"
 
 
 def _store(home: Home, settings: Settings) -> str:
     from db import migrate
-    from db.engine import open_store, redacted_store_url, revision, sqlite_path, store_url
+    from db.engine import redacted_store_url, revision
 
-    place, file = redacted_store_url(settings, home), sqlite_path(store_url(settings, home))
-    if file is not None and not file.exists():
-        return f"{place} will be made by `memo up`"
-    store = open_store(settings, home)
-    try:
-        with store.read() as session:
-            found = revision(session.connection())
-    finally:
-        store.close()
+    place = redacted_store_url(settings, home)
+    with read_session(settings, home) as session:
+        found = revision(session.connection()) if session else None
+    if found is None:
+        return f"{place} does not exist yet; `memo up` creates it"
     if found != migrate.head():
         raise MemoError(
-            f"{place} has schema {found}, this MEMO {migrate.head()}; `memo up` brings an older one up to date."
+            f"{place} has schema {found}, but this version of MEMO needs {migrate.head()}; "
+            "`memo up` upgrades an older schema."
         )
     return f"{place}, schema {found}"
 
@@ -81,7 +78,6 @@ def _broker(home: Home, settings: Settings) -> str:
 
 
 def _model(home: Home, settings: Settings) -> str:
-    from cli.terminal.store_access import read_session
     from db.prediction import versions
     from worker.predictors.serving import open_predictor
 
@@ -94,37 +90,37 @@ def _model(home: Home, settings: Settings) -> str:
 
 def _parts(home: Home, settings: Settings) -> str:
     if not (state := running.state(home)):
-        return "none runs; `memo up` starts them"
+        return "none is running; `memo up` starts them"
     failed = [part["name"] for part in state["parts"] if part["state"] == ChildState.FAILED]
     if failed:
-        raise MemoError(f"{', '.join(failed)} died too often; see {home.logs}, then `memo down` and `memo up`.")
+        raise MemoError(f"{', '.join(failed)} crashed too often; see {home.logs}, then run `memo down` and `memo up`.")
     return ", ".join(f"{part['name']} {part['state']}" for part in state["parts"])
 
 
 def _settings(home: Home, settings: Settings) -> str:
-    given = settings.dispatch
-    named = {"memo.handlers": given.routed | set(given.on), "memo.sources": set(settings.sources.on)}
+    dispatch = settings.dispatch
+    named = {"memo.handlers": dispatch.routed | set(dispatch.on), "memo.sources": set(settings.sources.on)}
     unknown = [
         name
         for group, names in named.items()
-        for name in sorted(names - {one.name for one in entry_points(group=group)})
+        for name in sorted(names - {entry.name for entry in entry_points(group=group)})
     ]
     if unknown:
         raise MemoError(
-            f"nothing that is installed is called {', '.join(unknown)}; mend the name in {home.config}, "
-            "or install the package that brings it"
+            f"No installed package provides {', '.join(unknown)}; correct the name in {home.config}, "
+            "or install its package."
         )
     return f"{home.config}, scope {settings.scope}"
 
 
 def _sources(home: Home, settings: Settings) -> str:
-    found = running.sources(home)
-    there = {name: one for name, one in found.items() if one["state"] != "missing"}
-    if said := [f"{name}: {one['says']}" for name, one in there.items() if one["says"]]:
-        raise MemoError("; ".join(said))
-    return f"{', '.join(there)} watching" if there else "none runs; `memo sources` says what each needs"
+    present = {name: source for name, source in running.sources(home).items() if source["state"] != "missing"}
+    if troubles := [f"{name}: {source['says']}" for name, source in present.items() if source["says"]]:
+        raise MemoError("; ".join(troubles))
+    return f"{', '.join(present)} watching" if present else "none is running; `memo sources` lists what each one needs"
 
 
+# each check returns what it found or raises what is wrong; they run in this order
 CHECKS: dict[str, Callable[[Home, Settings], str]] = {
     "home": _home,
     "settings": _settings,
@@ -134,4 +130,3 @@ CHECKS: dict[str, Callable[[Home, Settings], str]] = {
     "parts": _parts,
     "sources": _sources,
 }
-"""Each says what it found, or raises what is wrong; in this order."""

@@ -1,13 +1,12 @@
-"""`memo handlers`: what acts on predictions, and whether it pays."""
+"""`memo handlers`: list what acts on predictions, and whether it pays off."""
 
-import json
 from contextlib import suppress
 from datetime import datetime
 from importlib.metadata import entry_points
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
+from cli.terminal.options import Json
+from cli.terminal.output import print_json
 from cli.terminal.store_access import read_session
 from cli.terminal.text import safe
 from memo.core.errors import MemoError
@@ -16,32 +15,36 @@ from memo.core.settings import Settings
 
 COUNTS = ("goes", "dry", "failed", "overrun", "stopped", "hits", "known", "waste", "read_bytes")
 NOTHING: dict[str, Any] = dict.fromkeys(COUNTS, 0) | {"saved_s": 0.0, "cost_s": 0.0}
-COLUMNS = ("goes", "dry", "hits", "waste")
-HEAD = f"{'handler':17}{'state':9}{''.join(f'{name:>7}' for name in COLUMNS)}{'MB':>8}{'saved':>11}{'balance':>11}"
+COLUMNS = {"goes": "attempts", "dry": "dry", "hits": "hits", "waste": "waste"}
+TITLES = "".join(f"{title:>9}" for title in (*COLUMNS.values(), "MB"))
+HEAD = f"{'handler':17}{'state':9}{TITLES}{'saved':>11}{'balance':>11}"
 
 
-def handlers(as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False) -> None:
-    """List each handler: on, dry (counted, and nothing is done), off, or resting since it did not pay; and its ledger.
+def handlers(as_json: Json = False) -> None:
+    """List what acts on predictions, and whether it pays off.
 
-    A go that came true in time is a hit, else waste. The balance is what was saved less what that cost; hits of which
-    nobody knows what they saved do not count, nor does as large a share of the waste.
+    A handler is on, off, missing, dry (its attempts are counted, but nothing is done), or resting because it did not
+    pay off. An attempt whose prediction came true in time is a hit, else waste. The balance is the time saved minus
+    the time spent; hits whose saving is unknown do not count, nor does the same share of the waste.
     """
     settings, home = Settings.load(), Home.find()
     found = collect(home, settings)
     if as_json:
-        print(json.dumps(found))
+        print_json(found)
         return
     print(HEAD)
-    for one in found:
-        counts = "".join(f"{one[name]:>7}" for name in COLUMNS)
-        print(
-            f"{safe(one['name']):17}{one['state']:9}{counts}{one['read_bytes'] / 1e6:>8.0f}"
-            f"{one['saved_s']:>9.1f} s{one['balance_s']:>+9.1f} s  {safe(one['says'])}".rstrip()
-        )
+    for handler in found:
+        figures = _as_columns(handler) if any(handler[name] for name in COUNTS) else ""
+        print(f"{safe(handler['name']):17}{handler['state']:9}{figures}  {safe(handler['says'])}".rstrip())
+
+
+def _as_columns(handler: dict[str, Any]) -> str:
+    counts = "".join(f"{handler[name]:>9}" for name in COLUMNS)
+    return f"{counts}{handler['read_bytes'] / 1e6:>9.0f}{handler['saved_s']:>9.1f} s{handler['balance_s']:>+9.1f} s"
 
 
 def collect(home: Home, settings: Settings) -> list[dict[str, Any]]:
-    """Name, state, words and ledger of each handler that is installed or named, as JSON."""
+    """Return name, state, remark and ledger of each handler that is installed or named in the settings, as JSON."""
     ledgers, resting = _figures(home, settings)
     installed = {entry.name for entry in entry_points(group="memo.handlers")}
     return [
@@ -54,15 +57,12 @@ def collect(home: Home, settings: Settings) -> list[dict[str, Any]]:
 
 
 def _state(name: str, settings: Settings, installed: set[str], resting: dict[str, Any] | None) -> dict[str, Any]:
-    given = settings.dispatch
+    dispatch = settings.dispatch
     if name not in installed:
-        return {
-            "state": "missing",
-            "says": "install the package that brings it, or take it out of [dispatch] in memo.toml",
-        }
-    if name not in given.routed:
+        return {"state": "missing", "says": "install its package, or remove it from [dispatch] in memo.toml"}
+    if name not in dispatch.routed:
         return {"state": "off", "says": "name it in dispatch.routes or dispatch.upcoming in memo.toml"}
-    if name not in given.on:
+    if name not in dispatch.on:
         return {"state": "dry", "says": "add it to dispatch.on in memo.toml"}
     if resting:
         until = datetime.fromisoformat(resting["until"]).astimezone(settings.zone)
@@ -72,12 +72,12 @@ def _state(name: str, settings: Settings, installed: set[str], resting: dict[str
 
 
 def _figures(home: Home, settings: Settings) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
-    """The ledger of each handler, and those that rest; nothing where the store fails, for `memo status` says so."""
+    """Return the ledgers and the resting handlers by name; both are empty if the store fails, see `memo status`."""
     from db.dispatch import handlers as rows
     from db.dispatch import ledger
 
     with suppress(MemoError), read_session(settings, home) as session:
         if session:
-            resting = {one["handler"]: one for one in rows.find_all_resting(session, settings.scope)}
+            resting = {row["handler"]: row for row in rows.find_all_resting(session, settings.scope)}
             return ledger.find_totals(session, settings.scope), resting
     return {}, {}

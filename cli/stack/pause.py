@@ -12,25 +12,28 @@ from memo.core.paths import Home
 
 
 def pause(
-    span: Annotated[str, typer.Argument(metavar="30m", help="For so long; else until `memo resume`.")] = "",
+    span: Annotated[
+        str, typer.Argument(metavar="DURATION", help="Such as 90s, 30m, 2h or 1d; else until `memo resume`.")
+    ] = "",
 ) -> None:
-    """Take in nothing for a while; what happens meanwhile is never stored, not even afterwards.
+    """Stop recording for a while.
 
-    Example: `memo pause 30m`, or 90s, 2h, 1d
+    What you do meanwhile is never stored, not even afterwards from a browser's history.
+
+    Example: `memo pause 30m`
     """
-    home = Home.find()
-    made = pauses.begin(home, _span(span) if span else None)
-    ends = f" until {made.until.astimezone():%Y-%m-%d %H:%M:%S}" if made.ends else ""
-    print(f"MEMO is paused{ends}; `memo resume` ends it.")
+    begun = pauses.begin(Home.find(), _duration(span) if span else None)
+    end = f" until {begun.until.astimezone():%Y-%m-%d %H:%M:%S}" if begun.ends else ""
+    print(f"Recording is paused{end}; `memo resume` ends the pause.")
 
 
-def _span(text: str) -> timedelta:
-    if not (span := parse_duration(text)):
-        raise UsageError(f"{text!r} is no span of time; write for example 90s, 30m, 2h or 1d.")
-    return span
+def _duration(text: str) -> timedelta:
+    if not (duration := parse_duration(text)):
+        raise UsageError(f"{text!r} is not a duration; write for example 90s, 30m, 2h or 1d.")
+    return duration
 
 
 def resume() -> None:
-    """Take in events again."""
+    """Resume recording."""
     pauses.end(Home.find())
-    print("MEMO takes in events again.")
+    print("MEMO is recording again.")

@@ -1,12 +1,11 @@
-"""`memo sources`: what notices what you do."""
+"""`memo sources`: list the sources of events."""
 
-import json
 import sys
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
+from cli.terminal.options import Json
+from cli.terminal.output import print_json
 from cli.terminal.store_access import read_session
 from cli.terminal.text import safe
 from memo.core.errors import MemoError
@@ -15,27 +14,30 @@ from memo.core.settings import Settings
 from memo.stack import running
 
 
-def sources(as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False) -> None:
-    """List each source: off, on, what it does now, or what this machine lacks for it and how to get that.
+def sources(as_json: Json = False) -> None:
+    """List the sources of events and what each one needs.
 
-    Choose them in memo.toml, for example: `[sources]`, then `on = ["inbox", "x11", "web"]`.
+    A source is watching, off, failed, or missing something on this machine; the list says how to get that.
+
+    Choose sources in memo.toml, for example `sources.on = ["inbox", "x11", "web"]`.
     """
     found = collect(Home.find(), Settings.load())
     if as_json:
-        print(json.dumps(found))
+        print_json(found)
         return
     for source in found:
-        private = f"({sum(source['private'].values())} events kept out or changed)" if source["private"] else ""
+        changed = sum(source["private"].values())
+        private = f"({changed} events dropped or changed by privacy rules)" if changed else ""
         print(f"{safe(source['name']):14}{source['state']:10}{safe(doing(source))} {private}".rstrip())
         if "reading" in source and sys.stdout.isatty():
             _show_bar(**source["reading"])
 
 
 def doing(source: dict[str, Any]) -> str:
-    """What a source says, and how far it has read what was before."""
+    """Return what a source reports, and how much of its past it has imported."""
     past = source.get("reading")
-    read = f"reading the past, {past['done']:,} of {past['total']:,}" if past else ""
-    return "; ".join(filter(None, (read, source["says"])))
+    imported = f"importing the past, {past['done']:,} of {past['total']:,}" if past else ""
+    return "; ".join(filter(None, (imported, source["says"])))
 
 
 def _show_bar(done: int, total: int) -> None:
@@ -47,30 +49,30 @@ def _show_bar(done: int, total: int) -> None:
 
 
 def collect(home: Home, settings: Settings) -> list[dict[str, Any]]:
-    """Name, state, words and failures of each source, and on how many of its events each rule acted, as JSON."""
+    """Return each source's name, state, report, failures and count of events per privacy rule, as JSON."""
     from collector import plugins
 
-    now, private = running.sources(home), _private(home, settings)
+    live, private = running.sources(home), _private(home, settings)
     return [
         {
             "name": name,
             "failures": 0,
             "private": private.get(name, {}),
-            **(now.get(name) or _resting(name, settings, home)),
+            **(live.get(name) or _idle(name, settings, home)),
         }
         for name in sorted(plugins.installed_names() | set(settings.sources.on))
     ]
 
 
-def _resting(name: str, settings: Settings, home: Home) -> dict[str, str]:
-    """Of a source that does not run."""
+def _idle(name: str, settings: Settings, home: Home) -> dict[str, str]:
+    """Return state and report of a source that is not running."""
     from collector import plugins
 
     if name not in settings.sources.on:
         return {"state": "off", "says": "add it to sources.on in memo.toml"}
     try:
         lacks = plugins.make_source(name, settings, home).missing()
-    except Exception as error:  # of another's package
+    except Exception as error:  # a plug-in may raise anything
         return {"state": "failed", "says": f"{type(error).__name__}: {error}"}
     return {"state": "missing" if lacks else "on", "says": lacks}
 
@@ -78,6 +80,6 @@ def _resting(name: str, settings: Settings, home: Home) -> dict[str, str]:
 def _private(home: Home, settings: Settings) -> dict[str, dict[str, int]]:
     from db.intake import redactions
 
-    with suppress(MemoError), read_session(settings, home) as session:  # where the store fails, `memo status` says so
+    with suppress(MemoError), read_session(settings, home) as session:  # `memo status` reports a store that fails
         return redactions.count_by_source(session) if session else {}
     return {}

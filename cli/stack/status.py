@@ -1,14 +1,13 @@
-"""`memo status`: what runs, what is stored, how good it is."""
+"""`memo status`: show what is running and stored, and how good the predictions are."""
 
 import gc
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from cli.stack.sources import doing
+from cli.terminal.options import Json
+from cli.terminal.output import print_json
 from cli.terminal.store_access import read_session
 from cli.terminal.text import safe
 from data.importers import rejects
@@ -19,20 +18,22 @@ from memo.core.settings import Settings
 from memo.stack import running
 from memo.stack.broker import broker_url, redact_url
 
+RANKS = (1, 3, 5)  # of the hit rates
 
-def status(as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text.")] = False) -> None:
-    """Show each part, the queues, what is stored, and how often predictions came true."""
-    with _unswept():
+
+def status(as_json: Json = False) -> None:
+    """Show what is running, what is stored, and the hit rates."""
+    with _no_garbage_collection():
         found = collect(Home.find(), Settings.load())
         if as_json:
-            print(json.dumps(found))
+            print_json(found)
         else:
             _show(found)
 
 
 @contextmanager
-def _unswept() -> Iterator[None]:
-    """No search for garbage, at exit neither: among the libraries that load here it takes a quarter of the time."""
+def _no_garbage_collection() -> Iterator[None]:
+    """Disable the garbage collector, at exit too: with the libraries loaded here it takes a quarter of the time."""
     gc.disable()
     try:
         yield
@@ -42,7 +43,7 @@ def _unswept() -> Iterator[None]:
 
 
 def collect(home: Home, settings: Settings) -> dict[str, Any]:
-    """All there is to say, as JSON. What is stored is null where there is no store yet or none that can be read."""
+    """Return the whole state as JSON; the counts are 0 if there is no store yet, and null if it cannot be read."""
     from db.engine import redacted_store_url
 
     state, url, pause = running.state(home), broker_url(home, settings), pauses.current(home)
@@ -79,19 +80,19 @@ def _figures(home: Home, settings: Settings) -> dict[str, Any]:
 def _queues(url: str) -> dict[str, int] | None:
     from memo.stack.task_queue import lengths
 
-    with suppress(Exception):  # a broker that is away has no queues, and each client library its own errors
+    with suppress(Exception):  # the broker may be away, and each client library has its own errors
         return lengths(url)
     return None
 
 
 def _memory_mb(pid: int | None) -> float | None:
-    """Proportional set size of a part and its children."""
+    """Return the proportional set size of a part and its children, or None once it has ended."""
     import psutil
 
     with suppress(psutil.Error, TypeError):
         part = psutil.Process(pid)
-        found = sum(one.memory_full_info().pss for one in (part, *part.children(recursive=True)))
-        return round(found / 1e6, 1)
+        size = sum(process.memory_full_info().pss for process in (part, *part.children(recursive=True)))
+        return round(size / 1e6, 1)
     return None
 
 
@@ -101,8 +102,7 @@ def _show(found: dict[str, Any]) -> None:
     from rich.text import Text
 
     console = Console(highlight=False)
-    head = f"MEMO runs (process {found['pid']})" if found["running"] else "MEMO does not run; `memo up` starts it"
-    console.print(Text(f"{head}{_paused(found)}.", "bold"))
+    console.print(Text(headline(found), "bold"))
     if found["parts"]:
         table = Table("part", "state", "process", "memory", "restarts", box=None, header_style="dim")
         for part in found["parts"]:
@@ -112,48 +112,52 @@ def _show(found: dict[str, Any]) -> None:
                 part["name"], part["state"], str(part["pid"] or ""), memory, str(part["restarts"]), style=style
             )
         console.print(table)
-    console.print(_facts(found))
-
-
-def _paused(found: dict[str, Any]) -> str:
-    if not found["paused"]:
-        return ""
-    until = found["paused_until"]
-    return f", paused until {until[:19].replace('T', ' ')}" if until else ", paused until `memo resume`"
-
-
-def _facts(found: dict[str, Any]) -> Any:
-    from rich.table import Table
-    from rich.text import Text
-
     table = Table(box=None, show_header=False, pad_edge=False)
-    for name, value in _said(found):
+    for name, value in facts(found):
         table.add_row(Text(safe(name), "dim"), Text(safe(value)))
-    return table
+    console.print(table)
 
 
-def _said(found: dict[str, Any]) -> list[tuple[str, str]]:
+def headline(found: dict[str, Any]) -> str:
+    """Return whether MEMO is running and whether it is paused, in one sentence."""
+    state = f"MEMO is running (process {found['pid']})" if found["running"] else "MEMO is not running"
+    start = "" if found["running"] else "; `memo up` starts it"
+    if not found["paused"]:
+        return f"{state}{start}."
+    until = found["paused_until"]
+    return f"{state}, paused until {_time(until) if until else '`memo resume`'}{start}."
+
+
+def _time(iso: str) -> str:
+    return iso[:19].replace("T", " ")
+
+
+def facts(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the rows below the headline: a name and a value each."""
     from db.upkeep.jobs import NOT_YET
 
     queues = ", ".join(f"{name} {length}" for name, length in (found["queues"] or {}).items())
-    jobs = found.get("jobs", [])
+    jobs, training, scopes = found.get("jobs", []), found.get("last_training"), found.get("scopes", {})
     waiting = [job["name"] for job in jobs if job["last_result"] == NOT_YET]
-    training, scopes = found.get("last_training"), found.get("scopes", {})
-    absent = sorted(name for name, one in found["sources"].items() if one["state"] == "missing")
+    missing = sorted(name for name, source in found["sources"].items() if source["state"] == "missing")
     rows = [
-        *((f"source {name}", _source(one)) for name, one in found["sources"].items() if name not in absent),
-        ("sources missing", f"{', '.join(absent)}; `memo sources` says what they need" if absent else ""),
-        *((f"handler {one['handler']}", _resting(one)) for one in found.get("resting", [])),
+        *((f"source {name}", _source(source)) for name, source in found["sources"].items() if name not in missing),
+        ("missing sources", f"{', '.join(missing)}; `memo sources` lists what they need" if missing else ""),
+        *((f"handler {handler['handler']}", _resting(handler)) for handler in found.get("resting", [])),
         ("events", str(found["events"])),
         ("predictions", str(found["predictions"])),
-        *((name, _scope(one, (1, 3, 5) if name == found["scope"] else (1,))) for name, one in scopes.items()),
-        ("kept out or changed", _kept_out(found.get("private", {}))),
+        *((name, _scope(scope, RANKS if name == found["scope"] else RANKS[:1])) for name, scope in scopes.items()),
+        ("privacy rules", _redactions(found.get("private", {}))),
         ("queues", queues),
         ("training", f"{training['state']} for {training['scope']}" if training else ""),
-        *((job["name"], f"{job['last_run'][:19]}: {job['last_result']}") for job in jobs if job["name"] not in waiting),
-        ("not run yet", ", ".join(waiting)),
+        *(
+            (f"job {job['name']}", f"{_time(job['last_run'])} UTC: {job['last_result']}")
+            for job in jobs
+            if job["name"] not in waiting
+        ),
+        ("jobs not run yet", ", ".join(waiting)),
         ("problem", found.get("problem", "")),
-        ("rejected lines", f"{found['rejected']}; {found['rejects']} says why" if found["rejected"] else ""),
+        ("rejected lines", f"{found['rejected']}; the reasons are in {found['rejects']}" if found["rejected"] else ""),
         ("inbox", found["inbox"]),
         ("store", found["store"]),
         ("broker", found["broker"]),
@@ -161,24 +165,23 @@ def _said(found: dict[str, Any]) -> list[tuple[str, str]]:
     return [(name, value) for name, value in rows if value]
 
 
-def _kept_out(counts: dict[str, int]) -> str:
-    said = ", ".join(f"{rule} {events}" for rule, events in counts.items())
-    return f"{said} (events; `memo why --redacted`)" if said else ""
+def _redactions(counts: dict[str, int]) -> str:
+    events = ", ".join(f"{rule} {count}" for rule, count in counts.items())
+    return f"{events} (events dropped or changed; see `memo why --redacted`)" if events else ""
 
 
-def _source(one: dict[str, Any]) -> str:
-    failures = f" ({one['failures']} failures)" if one["failures"] else ""
-    says = doing(one)
-    return f"{one['state']}{failures}{': ' if says else ''}{says}"
+def _source(source: dict[str, Any]) -> str:
+    failures = f" ({source['failures']} failures)" if source["failures"] else ""
+    return ": ".join(filter(None, (f"{source['state']}{failures}", doing(source))))
 
 
-def _resting(one: dict[str, Any]) -> str:
-    return f"turned itself off until {one['until'][:19].replace('T', ' ')} UTC: {one['reason']}"
+def _resting(handler: dict[str, Any]) -> str:
+    return f"turned itself off until {_time(handler['until'])} UTC: {handler['reason']}"
 
 
-def _scope(one: dict[str, Any], cuts: tuple[int, ...]) -> str:
-    rates = [f"hit@{k} {one[f'hit@{k}']:.0%}" for k in cuts if one["settled"]]
-    counts = [f"{one['events']} events", f"{one['predictions']} predictions"]
-    if one["without_model"]:
-        counts.append(f"{one['without_model']} without the language model")
-    return ", ".join([*counts, *rates, f"version {one['version']}"])
+def _scope(scope: dict[str, Any], ranks: tuple[int, ...]) -> str:
+    rates = [f"hit@{rank} {scope[f'hit@{rank}']:.0%}" for rank in ranks if scope["settled"]]
+    counts = [f"{scope['events']} events", f"{scope['predictions']} predictions"]
+    if scope["without_model"]:
+        counts.append(f"{scope['without_model']} without the language model")
+    return ", ".join([*counts, *rates, f"version {scope['version']}"])

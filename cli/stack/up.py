@@ -15,32 +15,29 @@ from typing import Annotated
 
 import typer
 
+from cli.stack.first_run import browser_import_notice, missing_model_notice, prepare_store, write_default_settings
+from cli.terminal.output import discard_output, print_line
 from cli.terminal.progress import spinner
-from cli.terminal.text import print_line, safe, say_no_more
+from cli.terminal.text import safe
 from memo.core import logs
 from memo.core.errors import MemoError, UsageError
-from memo.core.files import open_private
 from memo.core.paths import Home
-from memo.core.settings import Settings, default_toml
+from memo.core.settings import Settings
 from memo.stack import child, running
-from memo.stack.broker import broker_url, check_broker
 from memo.stack.process_specs import BROKER, PARTS
 from memo.stack.spawn import python_command
 from memo.stack.supervisor import Supervisor
 
-READY_S = 90.0
-"""A stack that is not ready by then has failed."""
-DOWN_S = 12.0
+READY_S = 90.0  # a stack that is not ready by then has failed
+DOWN_S = 12.0  # for a stack to stop
 POLL_S = 0.05
 SAMPLE = Path(__file__).parents[2] / "data" / "sample" / "day.txt"
-SAMPLE_SPEED = 60.0
-"""The day at the first run takes about a minute."""
-LONGEST = 1e9
-"""Seconds, and times as fast: above it a timer of the system overflows."""
+SAMPLE_SPEED = 60.0  # times real time; the sample day then takes about a minute
+LONGEST = 10**9  # seconds, and times real time; timers of the system overflow above
 
 
 class PartName(StrEnum):
-    """Parts that a container of their own can run."""
+    """Parts that can run in a container of their own."""
 
     COLLECTOR = "collector"
     WORKER = "worker"
@@ -50,209 +47,147 @@ class PartName(StrEnum):
 
 def up(
     foreground: Annotated[
-        bool, typer.Option("--foreground", help="Stay, show predictions live, end at Ctrl-C.")
+        bool, typer.Option("--foreground", help="Stay in this terminal and show predictions until Ctrl-C.")
     ] = False,
     replay: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", readable=False, help="Send a file's events the whole way.", show_default=False),
+        typer.Option(
+            metavar="FILE",
+            readable=False,
+            help="Send the events of a file through the whole pipeline, into a scope of their own.",
+            show_default=False,
+        ),
     ] = None,
     speed: Annotated[
         float,
-        typer.Option(min=0, max=LONGEST, help="Of a replay: so many times as fast as it was; 0: as fast as it goes."),
+        typer.Option(metavar="N", min=0, max=LONGEST, help="Replay N times as fast as it happened; 0: at full speed."),
     ] = 0.0,
     coalesce: Annotated[
-        bool, typer.Option("--coalesce", help="Replay by the live rule: only the newest event is predicted.")
+        bool, typer.Option("--coalesce", help="In a replay, predict only after the newest event, as in real use.")
     ] = False,
     seconds: Annotated[
         float | None,
-        typer.Option("--for", min=1, max=LONGEST, metavar="SECONDS", help="End after so long.", show_default=False),
+        typer.Option("--for", metavar="SECONDS", min=1, max=LONGEST, help="Stop after this time.", show_default=False),
     ] = None,
     part: Annotated[
-        PartName | None, typer.Option(help="Only this one, for a container of its own.", show_default=False)
+        PartName | None, typer.Option(help="Run only this part, for a container of its own.", show_default=False)
     ] = None,
 ) -> None:
-    """Start MEMO: in the background, or with --foreground here.
+    """Start MEMO in the background, or in this terminal.
 
-    Example, each hour of a file in a minute: `memo up --foreground --replay day.txt --speed 60`
+    Example, one hour of a file per minute: `memo up --foreground --replay day.txt --speed 60`
     """
     from data.importers import look_through
     from data.replay import scope_of
 
-    if replay is not None and not os.path.isfile(replay):  # that of Path raises for some
+    if replay is not None and not os.path.isfile(replay):  # Path.is_file raises for some names
         raise UsageError(f"{replay} is no file; name a file of windows or of event lines.")
     home = Home.find()
-    _write_settings(home)
+    write_default_settings(home)
     settings = Settings.load()
     if replay is not None:
         look_through(replay, settings.zone)
     if (pid := running.holder(home)) is not None:
         raise running.taken(pid)
-    names = [str(part)] if part else [one.name for one in PARTS]
+    names = [str(part)] if part else [spec.name for spec in PARTS]
     if not settings.broker_url:
         names = [BROKER.name, *names]
-    is_new = _prepare(home, settings, names)
-    if PartName.WORKER in names and (missing := _missing(settings.model.base)):
-        print(safe(missing), flush=True)
-    if PartName.COLLECTOR in names and (past := _past(home, settings)):
-        print(past, flush=True)
+    is_new = prepare_store(home, settings, requeue=PartName.DISPATCHER in names)
+    if PartName.WORKER in names and (notice := missing_model_notice(settings.model.base)):
+        print_line(safe(notice))
+    if PartName.COLLECTOR in names and (notice := browser_import_notice(home, settings)):
+        print_line(notice)
     if is_new and foreground and replay is None and part is None:
         replay, speed = SAMPLE, speed or SAMPLE_SPEED
-        print("Nothing is stored yet: for a start, a day of an invented person is played.", flush=True)
+        print_line("Nothing is recorded yet, so a sample day of an invented person is played first.")
     if replay is not None and not coalesce:
         os.environ["MEMO_PREDICT__EVERY"] = scope_of(replay)  # for the parts
-    given = [str(replay.absolute()), "--speed", str(speed)] if replay else []
+    replay_options = [str(replay.absolute()), "--speed", str(speed)] if replay else []
     if foreground:
-        sys.exit(0 if _here(home, settings, names, given, seconds, shown=part is None) else 1)
-    _background(home, names, [*(("--replay", *given) if given else ()), *(("--for", str(seconds)) if seconds else ())])
+        sys.exit(0 if _run_here(home, settings, names, replay_options, seconds, live_view=part is None) else 1)
+    options = [*(("--replay", *replay_options) if replay else ()), *(("--for", str(seconds)) if seconds else ())]
+    start_in_background(home, names, options)
 
 
 def down() -> None:
-    """Stop MEMO; what is stored stays."""
+    """Stop MEMO; stored data stays."""
     home = Home.find()
     if (pid := running.holder(home)) is None:
-        print("MEMO does not run.")
+        print("MEMO is not running.")
         return
-    with suppress(ProcessLookupError):  # it was just ending
-        supervisor = os.pidfd_open(pid)  # readable when the process, not only its lock, is gone
+    with suppress(ProcessLookupError):  # it has just ended
+        supervisor = os.pidfd_open(pid)  # readable once the process has ended, not only released its lock
         try:
             signal.pidfd_send_signal(supervisor, signal.SIGTERM)
             if not select.select([supervisor], [], [], DOWN_S)[0]:
                 raise MemoError(f"MEMO did not stop within {DOWN_S:.0f} s; end it with `kill -9 {pid}`.")
         finally:
             os.close(supervisor)
-    print("MEMO is stopped.")
+    print("MEMO has stopped.")
 
 
-def _write_settings(home: Home) -> None:
-    """The settings file with every key commented out, at the first time."""
-    if home.config.exists():
-        return
-    try:
-        home.config.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = home.config.with_suffix(".new")
-        with open(fresh, "w", encoding="utf-8", opener=open_private) as file:  # a URL in it may hold a password
-            file.write(default_toml())
-        fresh.replace(home.config)  # whole or not at all
-    except OSError as error:
-        raise MemoError(
-            f"{home.config} can't be written ({error.strerror}); make room for it, or mend its folder."
-        ) from error
-
-
-def _prepare(home: Home, settings: Settings, names: list[str]) -> bool:
-    """Check the broker and bring the store up to date; whether nothing is stored yet."""
-    from db import migrate
-    from db.engine import open_store
-    from db.intake import events
-    from db.upkeep import runs
-
-    url = broker_url(home, settings)
-    if settings.broker_url:
-        check_broker(url)
-    migrate.upgrade(settings, home)
-    store = open_store(settings, home)
-    try:
-        with store.write() as session:
-            if PartName.DISPATCHER in names:  # only its supervisor trains; the others may start beside a run
-                runs.record_interrupted_queued(session)
-            return events.find_last_active_scope(session) is None and not any(home.inbox.iterdir())
-    finally:
-        store.close()
-
-
-def _missing(base: str) -> str:
-    """What a person should know where the base model is not on this machine; empty where it is."""
-    if base == "builtin" or Path(base).expanduser().is_dir():
-        return ""
-    from huggingface_hub import try_to_load_from_cache
-
-    with suppress(ValueError):  # no hub name, as a path
-        if try_to_load_from_cache(base, "config.json") is not None:
-            return ""
-    return (
-        f"The base model {base} is not on this machine, so history answers alone; "
-        f"run `memo model pull {base}`, or set model.base to builtin or to a model's folder."
-    )
-
-
-def _past(home: Home, settings: Settings) -> str:
-    """What a person should know where histories are read for the first time; empty where they are not."""
-    from cli.terminal.store_access import read_session
-    from collector.sources.web.web_profiles import find_profiles
-    from collector.sources.web.web_reader import SOURCE
-    from db.intake import cursors
-
-    if SOURCE not in settings.sources.on or not settings.sources.web_days or not find_profiles():
-        return ""
-    with read_session(settings, home) as session:
-        if session is not None and cursors.has_cursors(session, SOURCE):
-            return ""
-    return (
-        f"The last {settings.sources.web_days} days of your browsers' histories are read first; "
-        "`memo sources` shows how far that is."
-    )
-
-
-def _here(
-    home: Home, settings: Settings, names: list[str], replay: list[str], seconds: float | None, shown: bool
+def _run_here(
+    home: Home, settings: Settings, names: list[str], replay: list[str], seconds: float | None, live_view: bool
 ) -> bool:
-    """Run the parts in this terminal, with what they predict; whether all went well."""
+    """Run the parts in this terminal and show predictions; return whether all parts kept running."""
     from cli.predictions.watch import live
 
     with running.hold(home):
         logs.setup(home.logs, "supervisor")
-        over = threading.Event()
+        ended = threading.Event()
 
         def say(sentence: str) -> None:
-            with _ending_unread(supervisor):
+            with _stop_without_reader(supervisor):
                 print_line(safe(sentence))
 
         def show() -> None:
-            with _ending_unread(supervisor):
-                live(home, settings, over)
+            with _stop_without_reader(supervisor):
+                live(home, settings, ended)
 
         view = threading.Thread(target=show)
         supervisor = Supervisor(home, names, say)
         supervisor.handle_signals(seconds)
-        if shown:
-            say(f"Your events: append lines to a file in {home.inbox}. Ctrl-C stops.")
+        if live_view:
+            say(f"To add events, append lines to a file in {home.inbox}. Press Ctrl-C to stop.")
             view.start()
         try:
-            return supervisor.run(replay, "stopping…" if shown else "")
+            return supervisor.run(replay, "stopping…" if live_view else "")
         finally:
-            over.set()
-            if shown:
+            ended.set()
+            if live_view:
                 view.join()
 
 
 @contextmanager
-def _ending_unread(supervisor: Supervisor) -> Iterator[None]:
-    """End where whoever read our output, as in `memo up --foreground | head`, has gone."""
+def _stop_without_reader(supervisor: Supervisor) -> Iterator[None]:
+    """Stop once nobody reads the output any more, as in `memo up --foreground | head`."""
     try:
         yield
     except BrokenPipeError:
-        say_no_more()
+        discard_output()
         supervisor.stop()
 
 
-def _background(home: Home, names: list[str], options: list[str]) -> None:
-    """Leave a supervisor behind, and wait until all serve."""
+def start_in_background(home: Home, names: list[str], options: list[str]) -> None:
+    """Start a supervisor that stays behind, and wait until its parts are ready."""
     output = home.logs / "supervisor.out"
     output.unlink(missing_ok=True)
     supervisor = child.start(python_command("memo.stack.supervisor", *names, *options), output)
-    with spinner("starting; the language model takes some seconds"):
-        _wait_until_ready(supervisor, home, output)
-    print(f"MEMO runs (process {supervisor.pid}). `memo watch` shows predictions; event lines go into {home.inbox}.")
+    with spinner("starting; the language model takes a few seconds"):
+        wait_until_ready(supervisor, home, output)
+    print(f"MEMO is running (process {supervisor.pid}). `memo watch` shows its predictions.")
+    print(f"To add events, append lines to a file in {home.inbox}.")
 
 
-def _wait_until_ready(supervisor: "subprocess.Popen[bytes]", home: Home, output: Path) -> None:
+def wait_until_ready(supervisor: "subprocess.Popen[bytes]", home: Home, output: Path) -> None:
+    """Return once all parts are ready. Raises MemoError with the reason if they do not become so."""
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline:
         states = {part["state"] for part in running.state(home).get("parts", [])}
         if states == {child.ChildState.RUNNING}:
             return
         if supervisor.poll() is not None and (pid := running.holder(home)) is not None:
-            raise running.taken(pid)  # who was faster may have removed the output of ours
+            raise running.taken(pid)  # another supervisor was faster, and may have deleted the output of this one
         if child.ChildState.FAILED in states or supervisor.poll() is not None:
             raise MemoError(child.last_line(output) or f"MEMO ended before it was ready; see {home.logs}.")
         time.sleep(POLL_S)

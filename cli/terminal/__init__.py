@@ -1,1 +1,1 @@
-"""How commands speak with a terminal: words, progress bars, and access to the store."""
+"""What all commands share: options, words, progress bars, output files, and access to the store."""

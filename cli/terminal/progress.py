@@ -1,4 +1,4 @@
-"""How a wait is passed: a bar with the time left, or words that turn; on standard error."""
+"""Progress on standard error: a bar with the time left, or a spinner."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.status import Status
 
-
-Progress = Callable[[int, int], None]
-"""Is called with what is done and what there is to do."""
+Progress = Callable[[int, int], None]  # takes the steps done and the steps in all
 
 
 @contextmanager
 def progress_bar(words: str) -> Iterator[Progress]:
-    """Gives what is to be called with what is done and what there is to do."""
+    """Show a progress bar; yield the function that moves it."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -25,7 +23,7 @@ def progress_bar(words: str) -> Iterator[Progress]:
 
 
 def spinner(words: str) -> "Status":
-    """Shows the words beside something that turns; nothing where there is no terminal."""
+    """Return a context manager that shows the words beside a spinner; without a terminal it shows nothing."""
     from rich.console import Console
 
     return Console(stderr=True).status(words)

@@ -1,7 +1,7 @@
-"""The doors to the store: one that only looks, one that changes."""
+"""The ways in which commands open the store."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from memo.core.paths import Home
@@ -12,31 +12,32 @@ if TYPE_CHECKING:
 
 
 @contextmanager
+def open_existing(settings: Settings, home: Home) -> Iterator["Store"]:
+    """Yield the store as it is, and close it afterwards."""
+    from db.engine import open_store
+
+    with closing(open_store(settings, home)) as store:
+        yield store
+
+
+@contextmanager
+def writable_store(settings: Settings, home: Home) -> Iterator["Store"]:
+    """Yield the store; create it if there is none, and bring its schema up to date."""
+    from db import migrate
+
+    migrate.upgrade(settings, home)
+    with open_existing(settings, home) as store:
+        yield store
+
+
+@contextmanager
 def read_session(settings: Settings, home: Home) -> Iterator[Any]:
-    """A session that reads the store, or None where there is none yet; nothing is made or changed."""
-    from db.engine import open_store, revision, sqlite_path, store_url
+    """Yield a session that reads the store, or None if there is no store yet; create and change nothing."""
+    from db.engine import revision, sqlite_path, store_url
 
     file = sqlite_path(store_url(settings, home))
     if file is not None and not file.exists():
         yield None
         return
-    store = open_store(settings, home)
-    try:
-        with store.read() as session:
-            yield session if revision(session.connection()) else None
-    finally:
-        store.close()
-
-
-@contextmanager
-def writable_store(settings: Settings, home: Home) -> Iterator["Store"]:
-    """The store, made where there is none, its schema brought up to date."""
-    from db import migrate
-    from db.engine import open_store
-
-    migrate.upgrade(settings, home)
-    store = open_store(settings, home)
-    try:
-        yield store
-    finally:
-        store.close()
+    with open_existing(settings, home) as store, store.read() as session:
+        yield session if revision(session.connection()) else None

@@ -222,14 +222,14 @@ def test_down_keeps_what_is_stored_and_learned(up: Stack) -> None:
     up.append(given)
     until("events", lambda: len(targets(up, before)) >= 3)
     up.until_predicted()
-    assert up.ok("down") == "MEMO is stopped.\n"
+    assert up.ok("down") == "MEMO has stopped.\n"
     assert list(up.home.learned.iterdir()), "what was learned is kept for the next time"
     assert up.leftovers() == []
-    assert up.ok("down") == "MEMO does not run.\n"
+    assert up.ok("down") == "MEMO is not running.\n"
     found = up.status()
     assert (found["running"], found["pid"], found["parts"], found["queues"]) == (False, None, [], None)
     assert found["events"] > 0 and found["predictions"] > 0, "what is stored stays"
-    assert "MEMO does not run; `memo up` starts it" in up.ok("status")
+    assert "MEMO is not running; `memo up` starts it" in up.ok("status")
 
 
 def test_doctor_without_a_stack_names_the_wrong_broker(down: Stack) -> None:
@@ -242,7 +242,7 @@ def test_doctor_without_a_stack_names_the_wrong_broker(down: Stack) -> None:
     said = {line.split()[1]: line for line in done.stdout.splitlines()}
     assert [name for name, line in said.items() if line.startswith("WRONG")] == ["broker"]
     assert "start it, or correct broker_url" in said["broker"]
-    assert "none runs; `memo up` starts them" in said["parts"]
+    assert "none is running; `memo up` starts them" in said["parts"]
 
 
 # Tests of a stack in the foreground.
@@ -264,7 +264,7 @@ def test_up_first_plays_a_day_and_ends_at_ctrl_c() -> None:
         status, said = interrupt(process)
         assert status == 0, said
         assert fresh.leftovers() == []
-        assert "Nothing is stored yet: for a start, a day of an invented person is played." in said
+        assert "Nothing is recorded yet, so a sample day of an invented person is played first." in said
         assert f"events {day}  predictions {day}  hit@1 " in said.splitlines()[-1]
         assert "stopping…" in said.splitlines()
         assert "Traceback" not in said
@@ -388,7 +388,7 @@ FAILURES = {
     "no TOML": Failure(2, "is not valid TOML", files={"memo.toml": "language"}),
     "no file to replay": Failure(2, "is no file; name a file", options=["--replay", "/nowhere/day.txt"]),
     "a broker that dies": Failure(1, "The broker died 5 times in a minute and is given up: ", files={"broker": ""}),
-    "no room": Failure(1, "memo.toml can't be written (No space left on device); make room", full="."),
+    "no room": Failure(1, "memo.toml can't be written (No space left on device); free some space", full="."),
     "no room for the store": Failure(1, "disk is full", files={"memo.toml": ""}, full="."),
     "no room for the broker": Failure(1, "No space left on device", full="broker"),
 }

@@ -1,4 +1,4 @@
-"""`memo handlers`, and what `memo why` and `memo status` say of handlers, on a store with a ledger."""
+"""`memo handlers`, and what `memo why` and `memo status` show of handlers, on a store with a ledger."""
 
 import json
 import subprocess
@@ -38,12 +38,12 @@ def opened(home: Home) -> Iterator[Resources]:
 
 
 def found(home: Home) -> dict[str, dict[str, Any]]:
-    return {one["name"]: one for one in handlers.collect(home, Settings.load())}
+    return {handler["name"]: handler for handler in handlers.collect(home, Settings.load())}
 
 
-def test_each_handler_is_on_dry_off_or_missing(home: Home) -> None:
+def test_handlers_are_on_dry_off_or_missing(home: Home) -> None:
     home.config.write_text(TOML)
-    states = {name: one["state"] for name, one in found(home).items()}
+    states = {name: handler["state"] for name, handler in found(home).items()}
     known = {"log": "on", "record": "dry", "webhook": "on", "gone": "missing", "notify": "off", "preload_app": "dry"}
     known["mistyped"] = "missing"
     assert states.items() >= known.items()
@@ -55,29 +55,29 @@ def test_each_handler_is_on_dry_off_or_missing(home: Home) -> None:
     }, "without a store too"
 
 
-def test_the_doctor_knows_a_name_that_nothing_has(home: Home) -> None:
+def test_doctor_names_handlers_that_are_not_installed(home: Home) -> None:
     home.config.write_text(TOML + '[sources]\non = ["inbox", "x12"]\n')
-    with pytest.raises(MemoError, match="is called gone, mistyped, x12; mend the name in"):
+    with pytest.raises(MemoError, match="provides gone, mistyped, x12; correct the name in"):
         doctor.CHECKS["settings"](home, Settings.load())
 
 
-def test_the_ledger_of_each_handler_is_shown(opened: Resources, home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+def test_handlers_show_the_ledger_of_each(opened: Resources, home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     dispatch(under(opened, "log"), predict(opened, "a"))
     dispatch(under(opened, "log"), predict(opened, "b"))
     with opened.store.write() as session:
         session.execute(update(DispatchRow).values(outcome="hit", gain_s=2.5, cost_ms=1_500.0, read_bytes=3_000_000))
         resting.record_rest(session, SCOPE, "log", "its last 20 goes cost 5.0 s and saved 1.0 s")
-    one = found(home)["log"]
-    assert (one["goes"], one["hits"], one["waste"], one["read_bytes"]) == (2, 2, 0, 6_000_000)
-    assert (one["saved_s"], one["cost_s"], one["balance_s"]) == (5.0, 3.0, 2.0)
-    assert one["state"] == "resting"
-    assert datetime.fromisoformat(one["until"]) > datetime.now(UTC) + timedelta(minutes=59)
+    handler = found(home)["log"]
+    assert (handler["goes"], handler["hits"], handler["waste"], handler["read_bytes"]) == (2, 2, 0, 6_000_000)
+    assert (handler["saved_s"], handler["cost_s"], handler["balance_s"]) == (5.0, 3.0, 2.0)
+    assert handler["state"] == "resting"
+    assert datetime.fromisoformat(handler["until"]) > datetime.now(UTC) + timedelta(minutes=59)
     handlers.handlers()
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("log "))
     assert line.split()[:10] == ["log", "resting", "2", "0", "2", "0", "6", "5.0", "s", "+2.0"]
     assert line.endswith("its last 20 goes cost 5.0 s and saved 1.0 s")
-    said = dict(status._said(status.collect(home, Settings.load())))
-    assert said["handler log"].startswith("turned itself off until 20")
+    facts = dict(status.facts(status.collect(home, Settings.load())))
+    assert facts["handler log"].startswith("turned itself off until 20")
 
 
 def test_why_names_the_gate_that_stopped_each_handler(opened: Resources) -> None:

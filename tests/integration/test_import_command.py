@@ -1,4 +1,4 @@
-"""`memo import`: past events, each once, whatever the form and however often."""
+"""`memo import` adds each past event once, whatever its form and however often it is imported."""
 
 import json
 from collections import Counter
@@ -56,12 +56,12 @@ def memo_import(*arguments: str) -> dict[str, Any]:
     if isinstance(result.exception, MemoError):
         raise result.exception
     assert result.exit_code == 0, result.output
-    told: dict[str, Any] = json.loads(result.stdout)
-    return told
+    report: dict[str, Any] = json.loads(result.stdout)
+    return report
 
 
 def lines(names: str) -> list[str]:
-    """Starts of apps, one a second; a space is a second without."""
+    """Return starts of apps, one per second; a space is a second without one."""
     return [
         f"{START + timedelta(seconds=second):%Y-%m-%d %H:%M:%S} - 启动应用: {name}"
         for second, name in enumerate(names)
@@ -83,23 +83,23 @@ def targets(store: Store, scope: str = "a@b") -> str:
     return "".join(row.target for row in rows(store, scope))
 
 
-def test_events_become_rows_in_order(store: Store) -> None:
-    told = memo_import(write("a.txt", lines("甲乙丙")))
-    assert told == {"read": 3, "new": 3, "private": 0, "rejected": 0, "scope": "a@b", "rejects": []}
+def test_import_stores_events_in_order(store: Store) -> None:
+    report = memo_import(write("a.txt", lines("甲乙丙")))
+    assert report == {"read": 3, "new": 3, "private": 0, "rejected": 0, "scope": "a@b", "rejects": []}
     assert targets(store) == "甲乙丙"
     first = rows(store)[0]
     assert (first.source, first.source_key, first.seq) == (events.IMPORT, "a.txt", 1)
     assert first.local_at.isoformat() == "2026-03-02T09:00:00+08:00"
 
 
-def test_a_second_time_adds_nothing(store: Store) -> None:
+def test_import_twice_adds_nothing(store: Store) -> None:
     for file in (write("a.txt", lines("甲乙丙")), write("renamed.txt", lines("甲乙丙"))):
         memo_import(file)
         assert memo_import(file)["new"] == 0
     assert targets(store) == "甲乙丙"
 
 
-def test_the_same_events_in_another_form_add_nothing(store: Store) -> None:
+def test_import_in_another_form_adds_nothing(store: Store) -> None:
     stream = lines("甲乙丙丁戊己庚")
     windows = [{"input": "\n".join(["头", *stream[end - 5 : end]]), "output": stream[end]} for end in (5, 6)]
     objects = [json.dumps({"event": line}) for line in stream]
@@ -112,12 +112,12 @@ def test_the_same_events_in_another_form_add_nothing(store: Store) -> None:
         write("en.txt", english),
         write("a.csv", csv),
     ):
-        told = memo_import(again)
-        assert (told["read"], told["new"]) == (7, 0), again
+        report = memo_import(again)
+        assert (report["read"], report["new"]) == (7, 0), again
     assert targets(store) == "甲乙丙丁戊己庚"
 
 
-def test_of_lines_that_repeat_within_a_second_the_largest_count_is_kept(store: Store) -> None:
+def test_import_of_equal_lines_keeps_the_largest_count(store: Store) -> None:
     [one] = lines("甲")
     counts = {"two.txt": 2, "three.txt": 3, "one.txt": 1}
     for name, count in counts.items():
@@ -127,28 +127,28 @@ def test_of_lines_that_repeat_within_a_second_the_largest_count_is_kept(store: S
     assert targets(store) == "甲甲甲"
 
 
-def test_files_that_overlap_add_what_is_new(store: Store) -> None:
+def test_import_of_overlapping_files_adds_only_new_events(store: Store) -> None:
     files = [write("a.txt", lines("甲乙丙")), write("b.txt", lines(" 乙丙丁"))]
     assert memo_import(*files)["new"] == 4
     assert targets(store) == "甲乙丙丁"
 
 
-def test_an_older_past_comes_before_and_is_learned_anew(store: Store) -> None:
+def test_import_of_older_events_puts_them_first(store: Store) -> None:
     memo_import(write("late.txt", lines("   丁戊")))
     memo_import(write("early.txt", lines("甲乙丙")))
     assert targets(store) == "甲乙丙丁戊"
     assert [row.seq for row in rows(store)] == [1, 2, 3, 4, 5]
 
 
-def test_more_than_one_batch_is_one_import(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_import_of_several_batches_is_one_import(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cli.records.import_files.BATCH", 2)
     repeated = [*lines("甲"), SECRET, *lines("甲"), *lines("甲乙"), SECRET]
-    told = memo_import(write("a.txt", repeated))
-    assert (told["read"], told["new"], told["rejected"], len(told["rejects"])) == (4, 4, 2, 1)
+    report = memo_import(write("a.txt", repeated))
+    assert (report["read"], report["new"], report["rejected"], len(report["rejects"])) == (4, 4, 2, 1)
     assert targets(store) == "甲甲甲乙"
 
 
-def test_each_scope_has_its_own_events(store: Store) -> None:
+def test_import_keeps_scopes_apart(store: Store) -> None:
     file = write("a.txt", lines("甲乙"))
     memo_import(file)
     assert memo_import(file, "--scope", "c@d") == {
@@ -162,31 +162,31 @@ def test_each_scope_has_its_own_events(store: Store) -> None:
     assert targets(store) == targets(store, "c@d") == "甲乙"
 
 
-def test_rejects_are_counted_and_named_but_not_repeated(home: Home) -> None:
-    told = memo_import(write("a.txt", [*lines("甲"), SECRET, "1970-01-01 09:00:00 - Started app: secret"]))
-    assert (told["read"], told["rejected"], told["rejects"]) == (1, 2, [str(home.rejects / "a.txt.jsonl")])
+def test_import_counts_rejects_without_keeping_their_text(home: Home) -> None:
+    report = memo_import(write("a.txt", [*lines("甲"), SECRET, "1970-01-01 09:00:00 - Started app: secret"]))
+    assert (report["read"], report["rejected"], report["rejects"]) == (1, 2, [str(home.rejects / "a.txt.jsonl")])
     written = [json.loads(line) for line in (home.rejects / "a.txt.jsonl").read_text().splitlines()]
     assert [(row["file"], row["line"]) for row in written] == [("a.txt", 2), ("a.txt", 3)]
     kept = [file.read_bytes() for file in home.root.rglob("*") if file.is_file()]
     assert not any(b"secret" in content for content in kept)
 
 
-def test_a_sentence_says_what_was_done(home: Home) -> None:
+def test_import_prints_its_counts_in_a_sentence(home: Home) -> None:
     write("a.txt", lines("甲乙"))
     assert invoke("a.txt").stdout == "2 events read, 2 new, 0 rejected.\n"
     write("b.txt", [*lines("甲"), SECRET])
     assert invoke("b.txt").stdout == f"1 events read, 0 new, 1 rejected (see {home.rejects / 'b.txt.jsonl'}).\n"
 
 
-def test_a_file_without_any_event_is_an_error_that_says_where_to_look(home: Home) -> None:
-    with pytest.raises(MemoError, match=f"No event could be read; {home.rejects / 'a.txt.jsonl'} says why"):
+def test_import_without_any_event_says_where_to_look(home: Home) -> None:
+    with pytest.raises(MemoError, match=f"No event could be read; {home.rejects / 'a.txt.jsonl'} has the reason"):
         memo_import(write("a.txt", [SECRET]))
-    with pytest.raises(MemoError, match="^No event stands in a.json; name files of"):
+    with pytest.raises(MemoError, match="^There are no events in a.json; name files of"):
         memo_import(write("a.json", ["[]"]))
 
 
 @pytest.mark.parametrize("bad", ["none.txt", ".", "empty.txt", "wrong.json"])
-def test_nothing_is_stored_where_one_file_is_wrong(bad: str, home: Home, settings: Settings, store: Store) -> None:
+def test_import_with_one_wrong_file_stores_nothing(bad: str, home: Home, settings: Settings, store: Store) -> None:
     write("empty.txt", [])
     write("wrong.json", ['"a"'])
     with pytest.raises(MemoError) as raised:
@@ -196,12 +196,14 @@ def test_nothing_is_stored_where_one_file_is_wrong(bad: str, home: Home, setting
     assert rows(store) == []
 
 
-def test_a_scope_that_cannot_be_is_refused() -> None:
+def test_import_into_an_impossible_scope_is_refused() -> None:
     with pytest.raises(UsageError, match="Setting scope is wrong"):
         memo_import(write("a.txt", lines("甲")), "--scope", "../x")
 
 
-def test_real_files_are_imported_once(event_files: list[Path], store: Store, settings: Settings, home: Home) -> None:
+def test_import_of_real_files_adds_each_event_once(
+    event_files: list[Path], store: Store, settings: Settings, home: Home
+) -> None:
     for file in event_files:
         given = [replace(event, source=events.IMPORT) for event in events_of(file, settings.zone)]
         expected, _ = apply_rules(given, make_rules(settings.privacy, home))

@@ -1,4 +1,4 @@
-"""`memo import` of what other programs know: browsers, ActivityWatch; each once, and the daemon goes on from there."""
+"""`memo import` from browsers and ActivityWatch adds each event once, and the daemon continues from there."""
 
 import json
 import os
@@ -57,8 +57,8 @@ def memo_import(*words: str) -> dict[str, Any]:
     if isinstance(result.exception, MemoError):
         raise result.exception
     assert result.exit_code == 0, result.output
-    told: dict[str, Any] = json.loads(result.stdout)
-    return told
+    report: dict[str, Any] = json.loads(result.stdout)
+    return report
 
 
 def titles(store: Store) -> list[str]:
@@ -68,12 +68,12 @@ def titles(store: Store) -> list[str]:
     return [row.detail for row in rows]
 
 
-def test_nothing_named_is_wrong_use() -> None:
-    with pytest.raises(UsageError, match="name files, or say --browser, or --activitywatch URL"):
+def test_import_of_nothing_is_wrong_use() -> None:
+    with pytest.raises(UsageError, match="name files, or add --browser or --activitywatch URL"):
         memo_import()
 
 
-def test_visits_of_all_browsers_are_imported_once(person: Path, store: Store) -> None:
+def test_import_browser_adds_each_visit_once(person: Path, store: Store) -> None:
     browsers: tuple[Chromium | Firefox, ...] = (
         Chromium(person / ".config/chromium/Default"),
         Firefox(person / ".mozilla/firefox/a"),
@@ -91,7 +91,7 @@ def test_visits_of_all_browsers_are_imported_once(person: Path, store: Store) ->
         browser.close()
 
 
-def test_the_daemon_goes_on_where_the_import_ended(person: Path, store: Store, home: Home) -> None:
+def test_daemon_continues_where_import_browser_ended(person: Path, store: Store, home: Home) -> None:
     browser = Chromium(person / ".config/chromium/Default")
     browser.visit("https://a.org", "imported", NOW - DAY)
     memo_import("--browser")
@@ -110,36 +110,38 @@ def test_the_daemon_goes_on_where_the_import_ended(person: Path, store: Store, h
     browser.close()
 
 
-def test_what_privacy_rules_keep_out_is_counted(person: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_import_browser_counts_what_privacy_rules_drop(
+    person: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MEMO_PRIVACY__SITES", '["secret.org"]')
     browser = Chromium(person / ".config/chromium/Default")
     browser.visit("https://www.secret.org/x", "secret")
     browser.visit("https://a.org", "a")
-    told = invoke("--browser").stdout
-    assert told == "2 events read, 1 new, 1 kept out by privacy rules, 0 rejected.\n"
+    printed = invoke("--browser").stdout
+    assert printed == "2 events read, 1 new, 1 dropped by privacy rules, 0 rejected.\n"
     assert titles(store) == ["a"]
     browser.close()
 
 
-def test_a_history_that_can_not_be_read_is_named_and_the_others_are_imported(person: Path, store: Store) -> None:
+def test_import_browser_skips_and_names_a_damaged_history(person: Path, store: Store) -> None:
     os.makedirs(person / ".config/vivaldi/Default")
     (person / ".config/vivaldi/Default/History").write_bytes(os.urandom(10_000))
-    with pytest.raises(MemoError, match="No history of a browser could be read"):
+    with pytest.raises(MemoError, match="No browser history could be read"):
         memo_import("--browser")
     browser = Chromium(person / ".config/chromium/Default")
     browser.visit("https://a.org", "a")
     result = invoke("--browser")
-    assert "vivaldi Default was passed over" in result.stderr
+    assert "vivaldi Default was skipped" in result.stderr
     assert titles(store) == ["a"]
     browser.close()
 
 
-def test_without_a_browser_one_sentence_says_so() -> None:
+def test_import_browser_without_a_browser_says_so() -> None:
     with pytest.raises(MemoError, match="No browser history was found"):
         memo_import("--browser")
 
 
-def test_an_export_of_activitywatch_is_imported_once(person: Path, store: Store, home: Home) -> None:
+def test_import_activitywatch_adds_each_event_once(person: Path, store: Store, home: Home) -> None:
     at = (NOW - DAY).isoformat()
     window = [
         {"timestamp": at, "duration": 10, "data": {"app": "a.exe", "title": "1"}},
@@ -148,9 +150,9 @@ def test_an_export_of_activitywatch_is_imported_once(person: Path, store: Store,
     table = {"w": {"type": "currentwindow", "hostname": "pc", "events": window}}
     export = person / "export.json"
     export.write_text(json.dumps({"buckets": table}))
-    told = memo_import("--activitywatch", str(export))
+    report = memo_import("--activitywatch", str(export))
     rejects = [str(home.rejects / "activitywatch.jsonl")]
-    assert (told["read"], told["new"], told["rejected"], told["rejects"]) == (2, 2, 1, rejects)
+    assert (report["read"], report["new"], report["rejected"], report["rejects"]) == (2, 2, 1, rejects)
     assert "secret" not in Path(rejects[0]).read_text()
     assert memo_import("--activitywatch", str(export))["new"] == 0
     with store.read() as session:
@@ -158,12 +160,12 @@ def test_an_export_of_activitywatch_is_imported_once(person: Path, store: Store,
 
 
 @pytest.mark.parametrize(
-    ("named", "said"),
+    ("address", "sentence"),
     [
         ("http://127.0.0.1:1", "The ActivityWatch server at http://127.0.0.1:1 does not answer"),
         ("none", "can't be read"),
     ],
 )
-def test_an_activitywatch_that_is_not_there_is_one_sentence(named: str, said: str) -> None:
-    with pytest.raises(MemoError, match=said):
-        memo_import("--activitywatch", named)
+def test_import_activitywatch_without_a_server_says_so(address: str, sentence: str) -> None:
+    with pytest.raises(MemoError, match=sentence):
+        memo_import("--activitywatch", address)

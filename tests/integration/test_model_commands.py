@@ -25,7 +25,7 @@ Memo = Callable[..., Result]
 
 @pytest.fixture
 def memo(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Memo:
-    """Runs a command, quick settings in force, in an empty folder."""
+    """Return a function that runs a command with quick settings in an empty folder."""
     app = typer.Typer()
     app.command()(train.train)
     app.command()(evaluate.evaluate)
@@ -67,7 +67,7 @@ def read(result: Result) -> Any:
     return json.loads(result.stdout)
 
 
-def test_a_version_is_trained_listed_activated_and_rolled_back(memo: Memo, windows: Path, home: Home) -> None:
+def test_version_is_trained_listed_activated_and_rolled_back(memo: Memo, windows: Path, home: Home) -> None:
     made = read(memo("train", str(windows), "--json"))
     assert (made["version"], made["scope"], made["state"]) == ("v0001", "a@b", "candidate")
     assert made["metrics"]["events"] == 80
@@ -80,7 +80,7 @@ def test_a_version_is_trained_listed_activated_and_rolled_back(memo: Memo, windo
     assert read(memo("model", "show", "v0002", "--json"))["state"] == "active"
 
 
-def test_the_builtin_version_is_shown_like_any_other(memo: Memo, windows: Path) -> None:
+def test_model_show_shows_builtin_like_any_version(memo: Memo, windows: Path) -> None:
     builtin = read(memo("model", "show", "builtin", "--json"))
     assert (builtin["version"], builtin["state"]) == ("builtin", "active")
     assert builtin["metrics"]["events"] > 0 and Path(builtin["path"]).is_dir()
@@ -90,7 +90,7 @@ def test_the_builtin_version_is_shown_like_any_other(memo: Memo, windows: Path) 
     assert read(memo("model", "show", "builtin", "--json"))["state"] == "retired"
 
 
-def test_chrono_scores_model_and_baselines_and_keeps_each_answer(memo: Memo, windows: Path, tmp_path: Path) -> None:
+def test_evaluate_chrono_scores_model_and_baselines(memo: Memo, windows: Path, tmp_path: Path) -> None:
     found = read(memo("evaluate", str(windows), "--json"))
     assert (found["protocol"], found["leaks"]) == ("chrono", False)
     (report,) = found["files"]
@@ -108,14 +108,14 @@ def test_chrono_scores_model_and_baselines_and_keeps_each_answer(memo: Memo, win
     assert "markov1" in memo("evaluate", str(windows), "--force", "--version", "builtin").stdout
 
 
-def test_too_few_events_are_one_sentence(memo: Memo, tmp_path: Path) -> None:
+def test_train_on_too_few_events_says_so(memo: Memo, tmp_path: Path) -> None:
     file = tmp_path / "few.txt"
     file.write_text("\n".join(lines("甲乙")), encoding="utf-8")
     with pytest.raises(MemoError, match="2 events are too few"):
         memo("train", str(file))
 
 
-def test_what_is_not_there_is_named(memo: Memo, windows: Path) -> None:
+def test_commands_name_missing_files_and_versions(memo: Memo, windows: Path) -> None:
     for arguments in (("train", "no.json"), ("evaluate", "no.json"), ("predict", "no.json")):
         with pytest.raises(UsageError, match=r"no\.json"):
             memo(*arguments)

@@ -204,8 +204,8 @@ def test_progress_of_a_long_past_is_recorded(home: Home) -> None:
     reads = [recorded() for _ in states.with_progress("scripted", [event] * (2 * EVERY + 1))]
     places = [one["reading"] for one in reads]
     assert places == [{"done": number // EVERY * EVERY, "total": 2 * EVERY + 1} for number in range(2 * EVERY + 1)]
-    assert doing(reads[-1]) == "reading the past, 2,000 of 2,001"
-    assert doing(reads[0] | {"says": "a folder is full"}) == "reading the past, 0 of 2,001; a folder is full"
+    assert doing(reads[-1]) == "importing the past, 2,000 of 2,001"
+    assert doing(reads[0] | {"says": "a folder is full"}) == "importing the past, 0 of 2,001; a folder is full"
     assert recorded() == before
 
 

@@ -7,10 +7,11 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from cli.predictions.predict import _show
+from cli.predictions.predict import show_answer
 from cli.predictions.watch import LiveScreen, watch
-from cli.predictions.watch_view import WIDE, ShownPrediction, Tally, lines, status
-from cli.terminal.text import print_line, safe, short
+from cli.predictions.watch_view import WIDE, ShownAction, Tally, lines, status
+from cli.terminal.output import print_line
+from cli.terminal.text import safe, short
 from db import migrate
 from db.engine import open_store
 from db.intake import events
@@ -32,7 +33,7 @@ def message(event: Event = FIREFOX, targets: tuple[str, ...] = ("a.example",), *
         scope="ada@host",
         made_at=AT,
         model_version="v1",
-        candidates=[Candidate(Action(Operation.WEB_VISIT, one), 0.625, AT).as_dict("en") for one in targets],
+        candidates=[Candidate(Action(Operation.WEB_VISIT, site), 0.625, AT).as_dict("en") for site in targets],
         upcoming=[],
         new_probability=0.0,
         latency_ms=1.0,
@@ -45,14 +46,14 @@ def plain(given: dict[str, Any], width: int) -> list[str]:
     return [line.plain for line in lines(given, Tally().take(given), width, "en")]
 
 
-def test_a_wide_line_says_all() -> None:
+def test_lines_wide_hold_event_and_candidates() -> None:
     [line] = plain(message(targets=("a.example", "b.example"), last=3), WIDE)
     happened, *candidates = line.split("62% ")
     assert happened.split() == ["09:15:04", "✓", "3", "Started", "app:", "Firefox"]
-    assert [one.strip() for one in candidates] == ["visit a.example", "visit b.example"]
+    assert [candidate.strip() for candidate in candidates] == ["visit a.example", "visit b.example"]
 
 
-def test_a_narrow_terminal_has_the_candidates_below() -> None:
+def test_lines_narrow_have_the_candidates_below() -> None:
     event, candidates = plain(message(last=None), 80)
     assert event.split() == ["09:15:04", "✗", "Started", "app:", "Firefox"]
     assert candidates.split() == ["62%", "visit", "a.example"]
@@ -60,32 +61,32 @@ def test_a_narrow_terminal_has_the_candidates_below() -> None:
 
 @pytest.mark.parametrize("width", range(80, 201, 8))
 @pytest.mark.parametrize("title", ["x" * 300, "微信文件传输助手" * 30, "🚀👩‍💻" * 60, HOSTILE * 20, ""])
-def test_lines_fill_the_width_and_no_more(width: int, title: str) -> None:
+def test_lines_fill_exactly_the_width(width: int, title: str) -> None:
     event = Event(AT, Operation.WINDOW_FOCUS, title, app=title)
     for line in plain(message(event, (title,) * 5), width):
         assert width - 3 <= cell_len(line) <= width
         assert safe(line) == line
 
 
-def test_markup_in_a_title_is_shown_as_it_is() -> None:
+def test_lines_show_markup_in_a_title_as_it_is() -> None:
     console = Console(record=True, width=WIDE, file=io.StringIO())
     for line in lines(message(Event(AT, Operation.PROCESS_START, "[red]x[/red]")), Text(), WIDE, "en"):
         console.print(line)
     assert "Started app: [red]x[/red]" in console.export_text()
 
 
-def test_marks_tell_hit_miss_and_new() -> None:
-    tally = Tally(known={ShownPrediction("ada@host", "process_start", "Firefox", "")})
+def test_tally_marks_hit_miss_and_new() -> None:
+    tally = Tally(known={ShownAction("ada@host", "process_start", "Firefox", "")})
     vim = Event(AT, Operation.PROCESS_START, "vim")
     given = [message(last=2), message(last=None), message(vim, last=None), message(vim, last=None), message()]
-    assert [tally.take(one).plain for one in given] == ["✓ 2", "✗", "new", "✗", ""]
+    assert [tally.take(shown).plain for shown in given] == ["✓ 2", "✗", "new", "✗", ""]
 
 
-def test_without_knowledge_nothing_is_called_new() -> None:
+def test_tally_without_known_actions_marks_nothing_new() -> None:
     assert Tally().take(message(last=None)).plain == "✗"
 
 
-def test_watch_calls_new_what_the_live_view_calls_new(
+def test_watch_marks_new_what_the_store_does_not_know(
     home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     migrate.upgrade(settings := Settings.load(), home)
@@ -100,13 +101,13 @@ def test_watch_calls_new_what_the_live_view_calls_new(
     assert [line.split()[1] for line in capsys.readouterr().out.splitlines()[1:]] == ["✗", "new", "✗"]
 
 
-def test_the_mark_is_of_the_newest_prediction_and_of_this_event() -> None:
+def test_mark_is_of_the_newest_prediction_of_this_event() -> None:
     assert Tally().take(message(older=None, newer=1)).plain == "✓ 1"
     other = message(last=1) | {"event": message(Event(AT, Operation.PROCESS_END, "vim"))["event"]}
     assert Tally().take(other).plain == "", "the prediction came true with an event before this one"
 
 
-def test_the_status_counts_hits_of_this_run() -> None:
+def test_status_counts_the_hits_of_this_run() -> None:
     tally = Tally(events=12)
     for rank in (1, 2, 4, None):
         tally.take(message(last=rank))
@@ -118,23 +119,23 @@ def test_the_status_counts_hits_of_this_run() -> None:
     assert cell_len(status(tally, 40).plain) < 40
 
 
-def test_the_view_is_chinese_where_that_is_set(capsys: pytest.CaptureFixture[str]) -> None:
+def test_live_screen_in_chinese_is_all_chinese(capsys: pytest.CaptureFixture[str]) -> None:
     screen = LiveScreen("zh", known=set())
     with screen.status_line(lambda: (1, 2)):
         screen.show(message(targets=(), last=None))
     head, line, last = capsys.readouterr().out.splitlines()
     assert head.split() == ["时间", "名次", "发生的动作", "接下来的动作，最可能的在前"]
     assert line.split()[1] == "新" and line.endswith("暂无预测")
-    assert last == "事件 1  无法读取的行 2  预测 1  hit@1 0%  hit@3 0%  hit@5 0%  模型 v1"
+    assert last == "事件 1  被拒绝的行 2  预测 1  hit@1 0%  hit@3 0%  hit@5 0%  模型 v1"
 
 
-def test_the_answer_is_chinese_where_that_is_set(capsys: pytest.CaptureFixture[str]) -> None:
-    _show({"candidates": [], "new_probability": 0.5}, "zh", as_json=False)
+def test_show_answer_in_chinese_is_all_chinese(capsys: pytest.CaptureFixture[str]) -> None:
+    show_answer({"candidates": [], "new_probability": 0.5}, "zh", as_json=False)
     assert capsys.readouterr().out.split() == ["概率", "下一步", "时间", "0.500", "新的动作"]
 
 
-def test_nothing_to_say_is_said() -> None:
-    assert "nothing to say yet" in plain(message(targets=()), WIDE)[0]
+def test_lines_without_candidates_say_so() -> None:
+    assert "no prediction yet" in plain(message(targets=()), WIDE)[0]
 
 
 def test_a_line_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +154,7 @@ def test_a_line_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(text.endswith("\n") and text.count("\n") == 1 for text in written), "another thread may write between"
 
 
-def test_without_a_terminal_lines_are_plain(capsys: pytest.CaptureFixture[str]) -> None:
+def test_live_screen_without_a_terminal_is_plain(capsys: pytest.CaptureFixture[str]) -> None:
     screen = LiveScreen("en")
     with screen.status_line(lambda: (1, 0)):
         screen.show(message(Event(AT, Operation.PROCESS_START, HOSTILE), last=1))
@@ -170,5 +171,5 @@ def test_without_a_terminal_lines_are_plain(capsys: pytest.CaptureFixture[str]) 
         (Action(Operation.FILE_ACCESS, "a.txt", "/home"), "open a.txt"),
     ],
 )
-def test_short_words(action: Action, words: str) -> None:
+def test_short_puts_the_app_before_the_title(action: Action, words: str) -> None:
     assert short(action, "en") == words

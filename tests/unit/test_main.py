@@ -12,7 +12,8 @@ from histories import Chromium
 
 import cli
 from cli import COMMANDS, main
-from cli.stack.up import _missing, _wait_until_ready
+from cli.stack.first_run import missing_model_notice
+from cli.stack.up import wait_until_ready
 from db import migrate
 from db.engine import open_store
 from db.intake import cursors, redactions
@@ -26,7 +27,7 @@ from memo.stack import running
 
 @dataclass
 class Done:
-    """What a command left."""
+    """The outcome of a command."""
 
     status: int
     out: str
@@ -38,7 +39,7 @@ Run = Callable[..., Done]
 
 @pytest.fixture
 def run(home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Call `memo WORDS…` in this process."""
+    """Return a function that calls `memo WORDS…` in this process."""
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("TERM", "dumb")
 
@@ -55,7 +56,7 @@ def run(home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
 
 @pytest.fixture
 def fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
-    """Let `memo pause` raise this."""
+    """Return a function that lets `memo pause` raise an error."""
 
     def let(error: BaseException) -> None:
         def pause() -> None:
@@ -69,13 +70,13 @@ def fails(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
 
 
 @pytest.fixture
-def log_of_our_own() -> Iterator[None]:
-    """The command line sets up a log; take it away again."""
+def restored_logging() -> Iterator[None]:
+    """Undo the logging that the command line sets up."""
     with logging_restored():
         yield
 
 
-def test_the_version(run: Run) -> None:
+def test_version_option_prints_the_version(run: Run) -> None:
     assert run("--version") == Done(0, f"memo {__version__}\n", "")
 
 
@@ -86,13 +87,13 @@ def test_help_names_each_command(run: Run) -> None:
     assert [name for name in COMMANDS if name not in named] == []
 
 
-def test_without_a_command_the_same_help(run: Run) -> None:
+def test_main_without_a_command_shows_help(run: Run) -> None:
     alone, asked = run(), run("--help")
     assert (alone.status, (alone.out + alone.err).strip()) == (2, asked.out.strip())
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_help_of_each_command(run: Run, name: str) -> None:
+def test_each_command_has_help(run: Run, name: str) -> None:
     done = run(name, "--help")
     assert done.status == 0
     assert f"memo {name}" in done.out.split("\n\n")[0].replace("\n", " ")
@@ -111,7 +112,7 @@ def test_the_help_of_each_command(run: Run, name: str) -> None:
         (["up", "more"], "more"),
     ],
 )
-def test_wrong_use_is_2_with_a_hint(run: Run, words: list[str], wrong: str) -> None:
+def test_wrong_use_exits_with_2_and_a_hint(run: Run, words: list[str], wrong: str) -> None:
     done = run(*words)
     assert (done.status, done.out) == (2, "")
     assert done.err.startswith("Usage: ") and "--help" in done.err
@@ -119,62 +120,62 @@ def test_wrong_use_is_2_with_a_hint(run: Run, words: list[str], wrong: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "taught"),
+    ("name", "example"),
     [
         ("up", "--replay day.txt --speed 60"),
         ("predict", "Started app: Firefox"),
-        ("predict", '{"window": [LINE, …]} gets one line back'),
+        ("predict", '{"window": [LINE, …]} gets an answer'),
         ("history", "--since 1d --format csv"),
-        ("history", "else 20 in a table"),
+        ("history", "by default 20 in a table"),
         ("import", '"operation": "process_start"'),
     ],
 )
-def test_help_teaches_by_example(run: Run, name: str, taught: str) -> None:
+def test_help_teaches_by_example(run: Run, name: str, example: str) -> None:
     words = run(name, "--help").out.replace("│", " ").split()
-    assert taught in " ".join(words)
+    assert example in " ".join(words)
 
 
 @pytest.mark.parametrize("words", [["up", "--part", "broker"], ["history", "--format", "xml"]])
-def test_a_choice_that_is_none_is_named_with_those_there_are(run: Run, words: list[str]) -> None:
-    said = run(*words).err
-    assert f"'{words[-1]}' is not one of '" in said and "Value error" not in said
+def test_unknown_choice_is_named_with_the_valid_ones(run: Run, words: list[str]) -> None:
+    error = run(*words).err
+    assert f"'{words[-1]}' is not one of '" in error and "Value error" not in error
 
 
 @pytest.mark.parametrize(("kind", "status"), [(MemoError, 1), (UsageError, 2)])
-def test_an_error_of_ours_is_its_sentence(
+def test_memo_error_prints_its_sentence_alone(
     run: Run, fails: Callable[[BaseException], None], kind: type[MemoError], status: int
 ) -> None:
     fails(kind("The disk is full; make room."))
     assert run("pause") == Done(status, "", "The disk is full; make room.\n")
 
 
-def test_no_terminal_obeys_an_error(run: Run, fails: Callable[[BaseException], None]) -> None:
+def test_error_with_escapes_is_printed_harmless(run: Run, fails: Callable[[BaseException], None]) -> None:
     fails(MemoError("No file \x1b]0;title\x07\x1b[2J\r\n; name one."))
     assert run("pause").err == "No file  ]0;title  [2J  ; name one.\n"
 
 
-def test_a_bug_is_a_sentence_and_its_details_stand_in_the_log(
-    run: Run, fails: Callable[[BaseException], None], home: Home, log_of_our_own: None
+def test_bug_prints_a_sentence_and_logs_the_traceback(
+    run: Run, fails: Callable[[BaseException], None], home: Home, restored_logging: None
 ) -> None:
     fails(ZeroDivisionError("nobody thought of it"))
     log = home.logs / "cli.log"
-    said = f"MEMO failed unexpectedly (ZeroDivisionError: nobody thought of it); details stand in {log}.\n"
-    assert run("pause") == Done(1, "", said)
+    sentence = f"MEMO failed unexpectedly (ZeroDivisionError: nobody thought of it); details are in {log}.\n"
+    assert run("pause") == Done(1, "", sentence)
     assert "Traceback" in log.read_text() and '"pause"' in log.read_text()
 
 
-def test_a_bug_where_no_log_can_be_kept(
+def test_bug_without_a_log_still_prints_a_sentence(
     run: Run, fails: Callable[[BaseException], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fails(ZeroDivisionError("nobody thought of it"))
     monkeypatch.setenv("MEMO_HOME", "/dev/null/home")
     done = run("pause")
     assert (done.status, done.out) == (1, "")
-    assert done.err.endswith("(ZeroDivisionError: nobody thought of it); and its details could not be kept.\n")
+    assert done.err.endswith("(ZeroDivisionError: nobody thought of it); its details could not be logged.\n")
 
 
 @pytest.mark.parametrize("name", ["status", "up", "down", "doctor", "pause", "resume", "history", "watch"])
-def test_a_home_that_cannot_be(run: Run, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_unusable_home_is_one_sentence(run: Run, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("MEMO_HOME", "/dev/null/home")
     done = run(name)
     assert (done.status, done.out) == (2, "")
@@ -183,33 +184,33 @@ def test_a_home_that_cannot_be(run: Run, monkeypatch: pytest.MonkeyPatch, name: 
 
 @pytest.mark.parametrize("name", ["status", "up", "doctor", "history", "watch", "predict"])
 @pytest.mark.parametrize("wrong", ['language = "tlh"', "langage = 'en'", "[predict]\ntop = 0", "top ="])
-def test_a_wrong_setting(run: Run, home: Home, name: str, wrong: str) -> None:
+def test_wrong_setting_is_one_sentence(run: Run, home: Home, name: str, wrong: str) -> None:
     home.config.write_text(wrong)
     done = run(name)
     assert (done.status, done.out) == (2, "")
     assert len(done.err.splitlines()) == 1 and str(home.config) in done.err
 
 
-def test_pause_and_resume_may_come_twice(run: Run, home: Home) -> None:
+def test_pause_and_resume_twice_succeed(run: Run, home: Home) -> None:
     for name, paused in (("pause", True), ("pause", True), ("resume", False), ("resume", False)):
         assert run(name).status == 0
         assert (pauses.current(home) is not None) is paused
 
 
 @pytest.mark.parametrize("span", ["30", "0m", "m", "-1m", "1y", "9999999m", "1 m", "１m"])
-def test_a_pause_of_no_span_is_none(run: Run, home: Home, span: str) -> None:
+def test_pause_with_a_wrong_duration_is_refused(run: Run, home: Home, span: str) -> None:
     done = run("pause", "--", span)
     assert (done.status, done.out) == (2, "") and "30m" in done.err
     assert pauses.current(home) is None
 
 
 @pytest.mark.parametrize("words", [[], ["1", "--redacted"]])
-def test_why_takes_a_prediction_or_redacted(run: Run, words: list[str]) -> None:
+def test_why_needs_a_prediction_or_redacted(run: Run, words: list[str]) -> None:
     done = run("why", *words)
     assert (done.status, done.out) == (2, "") and "--redacted" in done.err
 
 
-def test_without_a_store_no_rule_has_acted(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_why_redacted_without_a_store_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("why", "--redacted").out == "No privacy rule has acted yet.\n"
     assert run("why", "--redacted", "--json").out == "[]\n"
     monkeypatch.setenv("MEMO_LANGUAGE", "zh")
@@ -219,7 +220,7 @@ def test_without_a_store_no_rule_has_acted(run: Run, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("language", "words"), [("en", "       3 events, last at 2"), ("zh", "       3个事件，最近一次在 2")]
 )
-def test_what_a_rule_did_is_said_in_the_language(
+def test_why_redacted_is_in_the_language_of_settings(
     run: Run, home: Home, monkeypatch: pytest.MonkeyPatch, language: str, words: str
 ) -> None:
     monkeypatch.setenv("MEMO_LANGUAGE", language)
@@ -231,26 +232,29 @@ def test_what_a_rule_did_is_said_in_the_language(
     assert f"sites           {words}" in run("why", "--redacted").out
 
 
-def test_a_base_model_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_model_notice_names_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    assert _missing("builtin") == _missing(str(tmp_path)) == ""
+    assert missing_model_notice("builtin") == missing_model_notice(str(tmp_path)) == ""
     for name in ("nobody/nothing", "/no/such/model"):
-        assert _missing(name).startswith(f"The base model {name} is not on this machine, so history answers alone; ")
+        notice = missing_model_notice(name)
+        assert notice.startswith(
+            f"The base model {name} is not on this machine, so predictions come from history alone; "
+        )
 
 
 @pytest.fixture
 def nothing_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`memo up` of a person whose home is `tmp_path` ends before anything is started."""
+    """End `memo up` of a person whose home is `tmp_path` before anything is started."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr("cli.stack.up._background", lambda *_: sys.exit(0))
+    monkeypatch.setattr("cli.stack.up.start_in_background", lambda *_: sys.exit(0))
 
 
-def test_up_says_once_that_histories_are_read(run: Run, tmp_path: Path, nothing_starts: None, home: Home) -> None:
+def test_up_announces_the_browser_import_once(run: Run, tmp_path: Path, nothing_starts: None, home: Home) -> None:
     assert run("up").out == ""
     Chromium(tmp_path / ".config/chromium/Default").close()
-    said = "The last 30 days of your browsers' histories are read first; `memo sources` shows how far that is.\n"
-    assert run("up").out == said
-    assert run("up", "--part", "beat").out == "", "which reads none"
+    notice = "The last 30 days of your browser histories are imported first; `memo sources` shows the progress.\n"
+    assert run("up").out == notice
+    assert run("up", "--part", "beat").out == "", "beat reads none"
     store = open_store(Settings(), home)
     with store.write() as session:
         cursors.record_cursor(session, "web", "chromium Default", {})
@@ -258,34 +262,32 @@ def test_up_says_once_that_histories_are_read(run: Run, tmp_path: Path, nothing_
     assert run("up").out == ""
 
 
-def test_up_says_that_the_base_model_is_not_there(
-    run: Run, monkeypatch: pytest.MonkeyPatch, nothing_starts: None
-) -> None:
+def test_up_announces_a_missing_base_model(run: Run, monkeypatch: pytest.MonkeyPatch, nothing_starts: None) -> None:
     monkeypatch.setenv("MEMO_MODEL__BASE", "/no/such/model")
-    assert "history answers alone" in run("up").out
-    assert run("up", "--part", "collector").out == "", "which has no model"
+    assert "predictions come from history alone" in run("up").out
+    assert run("up", "--part", "collector").out == "", "the collector has no model"
 
 
-def test_of_two_at_once_the_slower_names_the_other(home: Home) -> None:
+def test_wait_until_ready_names_a_faster_supervisor(home: Home) -> None:
     slower = subprocess.Popen(["true"])
     slower.wait()
     with running.hold(home), pytest.raises(MemoError, match=rf"^MEMO is already running \(process {os.getpid()}\)"):
-        _wait_until_ready(slower, home, home.logs / "supervisor.out")
+        wait_until_ready(slower, home, home.logs / "supervisor.out")
 
 
-def test_down_twice_where_nothing_runs(run: Run, home: Home) -> None:
-    assert run("down") == run("down") == Done(0, "MEMO does not run.\n", "")
+def test_down_without_a_stack_says_so_each_time(run: Run, home: Home) -> None:
+    assert run("down") == run("down") == Done(0, "MEMO is not running.\n", "")
     assert os.listdir(home.run) == []
 
 
-def test_a_command_loads_no_other_one(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
-    asked: list[list[str]] = []
+def test_main_loads_only_the_called_command(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    loaded: list[list[str]] = []
 
     def make(names: list[str]) -> Callable[[], None]:
-        asked.append(names)
+        loaded.append(names)
         return lambda: sys.exit(0)
 
     monkeypatch.setattr(cli, "make", make)
     for words in (["status"], ["status", "--json"], ["--help"], ["nonsense"]):
         run(*words)
-    assert asked == [["status"], ["status"], list(COMMANDS), list(COMMANDS)]
+    assert loaded == [["status"], ["status"], list(COMMANDS), list(COMMANDS)]

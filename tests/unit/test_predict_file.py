@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from cli.predictions.predict_file import answer_file
-from cli.predictions.predict_stream import Asked
+from cli.predictions.predict_file import predict_file
+from cli.predictions.predict_stream import PredictStream
 from memo.core.errors import UsageError
 from memo.testing import ScriptedPredictor
 
 LINES = [f"2026-03-02 09:00:0{second} - Started app: {name}" for second, name in enumerate("ABAB=")]
 
 
-def asked() -> Asked:
-    return Asked(ScriptedPredictor, "v0001", UTC, "en", 2, 2)
+def stream() -> PredictStream:
+    return PredictStream(ScriptedPredictor, "v0001", UTC, "en", 2, 2)
 
 
 def windows(folder: Path) -> Path:
@@ -24,20 +24,20 @@ def windows(folder: Path) -> Path:
     return file
 
 
-def test_every_window_is_answered_in_order(tmp_path: Path) -> None:
+def test_predict_file_answers_every_window_in_order(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
-    answer_file(windows(tmp_path), asked(), 2, out, False, False)
+    predict_file(windows(tmp_path), stream(), 2, out, False, False)
     assert out.stat().st_mode & 0o777 == 0o600, "it holds titles"
     rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     assert [row["window"] for row in rows] == [LINES[end - 2 : end] for end in range(2, 6)]
     assert [row["candidates"][0]["action"]["target"] for row in rows] == ["B", "A", "B", "="]
 
 
-def test_a_file_of_lines_ends_with_what_is_not_known_yet(tmp_path: Path) -> None:
+def test_predict_file_of_lines_ends_without_an_outcome(tmp_path: Path) -> None:
     file = tmp_path / "lines.txt"
     file.write_text("\n".join([*LINES, "no event line", ""]), encoding="utf-8")
     out = tmp_path / "out.csv"
-    answer_file(file, asked(), 2, out, False, False)
+    predict_file(file, stream(), 2, out, False, False)
     with out.open(encoding="utf-8", newline="") as read:
         rows = list(csv.DictReader(read))
     assert len(rows) == 5
@@ -46,26 +46,26 @@ def test_a_file_of_lines_ends_with_what_is_not_known_yet(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", ["out.csv", "out.jsonl"])
-def test_an_existing_file_is_kept_unless_forced(tmp_path: Path, name: str) -> None:
+def test_predict_file_keeps_an_existing_file_unless_forced(tmp_path: Path, name: str) -> None:
     out = tmp_path / name
     out.write_text("mine")
     with pytest.raises(UsageError, match="--force"):
-        answer_file(windows(tmp_path), asked(), 2, out, False, False)
-    answer_file(windows(tmp_path), asked(), 2, out, True, False)
+        predict_file(windows(tmp_path), stream(), 2, out, False, False)
+    predict_file(windows(tmp_path), stream(), 2, out, True, False)
     assert "Started app" in out.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("content", [b"{", b"[3]", b"\xff", b'{"a": 1}', b'[{"input": 1}]'])
-def test_what_is_no_list_of_windows_is_one_sentence(tmp_path: Path, content: bytes) -> None:
+def test_predict_file_refuses_json_without_windows(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "x.json"
     file.write_bytes(content)
     with pytest.raises(UsageError, match="no JSON list of windows"):
-        answer_file(file, asked(), 2, None, False, False)
+        predict_file(file, stream(), 2, None, False, False)
 
 
-def test_a_missing_file_and_an_unknown_form_are_named(tmp_path: Path) -> None:
+def test_predict_file_names_missing_files_and_bad_suffixes(tmp_path: Path) -> None:
     for file in ("no.json", "no.txt"):
         with pytest.raises(UsageError, match="can't be read"):
-            answer_file(tmp_path / file, asked(), 2, None, False, False)
+            predict_file(tmp_path / file, stream(), 2, None, False, False)
     with pytest.raises(UsageError, match=r"\.csv or \.jsonl"):
-        answer_file(windows(tmp_path), asked(), 2, tmp_path / "out.xlsx", False, False)
+        predict_file(windows(tmp_path), stream(), 2, tmp_path / "out.xlsx", False, False)

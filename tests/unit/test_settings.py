@@ -11,7 +11,7 @@ import platformdirs
 import pytest
 from pydantic import BaseModel
 
-from cli.stack.up import _write_settings
+from cli.stack.first_run import write_default_settings
 from memo.core.errors import UsageError
 from memo.core.events import default_scope
 from memo.core.paths import Home
@@ -217,7 +217,7 @@ def test_home_folders_are_their_owners_alone(tmp_path: Path, monkeypatch: pytest
 def test_settings_file_is_its_owners_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Home) -> None:
     monkeypatch.delenv("MEMO_HOME")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "deep"))
-    _write_settings(home)
+    write_default_settings(home)
     modes = [home.config.parent.stat().st_mode & 0o777, home.config.stat().st_mode & 0o777]
     assert (home.config, modes) == (tmp_path / "deep" / "memo" / "memo.toml", [0o700, 0o600])
 

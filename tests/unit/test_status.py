@@ -1,6 +1,6 @@
 from typing import Any
 
-from cli.stack.status import _paused, _said, collect
+from cli.stack.status import collect, facts, headline
 from data.importers import Reject, rejects
 from db.upkeep.jobs import NOT_YET
 from memo.core.paths import Home
@@ -25,60 +25,64 @@ def scope(**given: Any) -> dict[str, Any]:
     return {"version": "builtin", "events": 7, "predictions": 6, "without_model": 0, **rates, **given}
 
 
-def test_rejected_lines_are_counted_and_their_place_is_named(home: Home) -> None:
+def test_status_counts_rejected_lines_and_names_their_folder(home: Home) -> None:
     assert collect(home, Settings.load())["rejected"] == 0
-    assert "rejected lines" not in dict(_said(FOUND))
+    assert "rejected lines" not in dict(facts(FOUND))
     for name, lines in (("a.txt", 2), ("b.txt", 1)):
         rejects.write(home.rejects, name, [Reject.of("line", number, "no event", b"x") for number in range(lines)])
     found = collect(home, Settings.load())
     assert (found["rejected"], found["rejects"]) == (3, str(home.rejects))
-    assert dict(_said(found))["rejected lines"] == f"3; {home.rejects} says why"
+    assert dict(facts(found))["rejected lines"] == f"3; the reasons are in {home.rejects}"
 
 
-def test_hit_rates_stand_beside_their_scope() -> None:
+def test_facts_show_hit_rates_beside_their_scope() -> None:
     scopes = {"ada@host": scope(), "sample@memo": scope(version="v1", without_model=2), "new@host": scope(settled=0)}
-    said = dict(_said(FOUND | {"scopes": scopes}))
-    assert said["ada@host"] == "7 events, 6 predictions, hit@1 50%, hit@3 75%, hit@5 100%, version builtin"
-    assert said["sample@memo"] == "7 events, 6 predictions, 2 without the language model, hit@1 50%, version v1"
-    assert said["new@host"] == "7 events, 6 predictions, version builtin"
+    rows = dict(facts(FOUND | {"scopes": scopes}))
+    assert rows["ada@host"] == "7 events, 6 predictions, hit@1 50%, hit@3 75%, hit@5 100%, version builtin"
+    assert rows["sample@memo"] == "7 events, 6 predictions, 2 without the language model, hit@1 50%, version v1"
+    assert rows["new@host"] == "7 events, 6 predictions, version builtin"
 
 
-def test_each_source_has_its_row() -> None:
+def test_facts_have_a_row_for_each_source() -> None:
     sources = {
         "inbox": {"state": "watching", "says": "", "failures": 0},
         "x11": {"state": "failed", "says": "the screen is gone", "failures": 2},
         "web": {"state": "missing", "says": "no history", "failures": 0},
         "sway": {"state": "missing", "says": "no sway", "failures": 0},
     }
-    said = dict(_said(FOUND | {"sources": sources}))
-    assert said["source inbox"] == "watching"
-    assert said["source x11"] == "failed (2 failures): the screen is gone"
-    assert said["sources missing"] == "sway, web; `memo sources` says what they need"
-    assert "source web" not in said
+    rows = dict(facts(FOUND | {"sources": sources}))
+    assert rows["source inbox"] == "watching"
+    assert rows["source x11"] == "failed (2 failures): the screen is gone"
+    assert rows["missing sources"] == "sway, web; `memo sources` lists what they need"
+    assert "source web" not in rows
 
 
-def test_jobs_that_wait_are_one_row() -> None:
+def test_facts_list_jobs_not_run_yet_in_one_row() -> None:
     results = {"evaluate": NOT_YET, "prune": "3 predictions removed", "retrain": NOT_YET}
-    jobs = [{"name": name, "last_run": "2026-03-02T09:15:04", "last_result": said} for name, said in results.items()]
-    said = dict(_said(FOUND | {"jobs": jobs}))
-    assert (said["not run yet"], said["prune"]) == ("evaluate, retrain", "2026-03-02T09:15:04: 3 predictions removed")
-    assert "evaluate" not in said
-    assert "not run yet" not in dict(_said(FOUND))
+    jobs = [
+        {"name": name, "last_run": "2026-03-02T09:15:04", "last_result": result} for name, result in results.items()
+    ]
+    rows = dict(facts(FOUND | {"jobs": jobs}))
+    assert (rows["jobs not run yet"], rows["job prune"]) == (
+        "evaluate, retrain",
+        "2026-03-02 09:15:04 UTC: 3 predictions removed",
+    )
+    assert "job evaluate" not in rows
+    assert "jobs not run yet" not in dict(facts(FOUND))
 
 
-def test_what_privacy_rules_did_is_counted() -> None:
-    assert "kept out or changed" not in dict(_said(FOUND | {"private": {}}))
-    said = dict(_said(FOUND | {"private": {"apps": 3, "secrets": 1}}))
-    assert said["kept out or changed"] == "apps 3, secrets 1 (events; `memo why --redacted`)"
+def test_facts_count_what_privacy_rules_did() -> None:
+    assert "privacy rules" not in dict(facts(FOUND | {"private": {}}))
+    rows = dict(facts(FOUND | {"private": {"apps": 3, "secrets": 1}}))
+    assert rows["privacy rules"] == "apps 3, secrets 1 (events dropped or changed; see `memo why --redacted`)"
 
 
-def test_a_pause_is_said_with_its_end(home: Home) -> None:
+def test_headline_says_when_a_pause_ends(home: Home) -> None:
     settings = Settings.load()
     assert collect(home, settings)["paused"] is False
     home.paused.touch()
     found = collect(home, settings)
     assert (found["paused"], found["paused_until"]) == (True, None)
-    assert _paused(found) == ", paused until `memo resume`"
-    assert (
-        _paused({"paused": True, "paused_until": "2026-03-02T09:15:04+01:00"}) == ", paused until 2026-03-02 09:15:04"
-    )
+    assert headline(found) == "MEMO is not running, paused until `memo resume`; `memo up` starts it."
+    found = {"running": True, "pid": 7, "paused": True, "paused_until": "2026-03-02T09:15:04+01:00"}
+    assert headline(found) == "MEMO is running (process 7), paused until 2026-03-02 09:15:04."

@@ -1,0 +1,74 @@
+"""What `memo up` prepares and points out before it starts anything."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from cli.terminal.store_access import read_session, writable_store
+from memo.core.errors import MemoError
+from memo.core.files import write_atomically
+from memo.core.paths import Home
+from memo.core.settings import Settings, default_toml
+from memo.stack.broker import broker_url, check_broker
+
+
+def write_default_settings(home: Home) -> None:
+    """Write memo.toml with every key commented out, unless it exists. Raises MemoError if that fails."""
+    if home.config.exists():
+        return
+    try:
+        home.config.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomically(home.config, default_toml())  # private, as a URL in it may hold a password
+    except OSError as error:
+        raise MemoError(
+            f"{home.config} can't be written ({error.strerror}); free some space, or make its folder writable."
+        ) from error
+
+
+def prepare_store(home: Home, settings: Settings, requeue: bool) -> bool:
+    """Check the broker, create or upgrade the store, and return whether nothing has been recorded yet.
+
+    With `requeue`, runs of training that were interrupted are due again; only the stack with the dispatcher may say
+    so, because only its supervisor runs them.
+    """
+    from db.intake import events
+    from db.upkeep import runs
+
+    url = broker_url(home, settings)  # refuses a home whose path is too long for the socket
+    if settings.broker_url:
+        check_broker(url)
+    with writable_store(settings, home) as store, store.write() as session:
+        if requeue:
+            runs.record_interrupted_queued(session)
+        return events.find_last_active_scope(session) is None and not any(home.inbox.iterdir())
+
+
+def missing_model_notice(base: str) -> str:
+    """Return what to do about a base model that is not on this machine; empty if it is."""
+    if base == "builtin" or Path(base).expanduser().is_dir():
+        return ""
+    from huggingface_hub import try_to_load_from_cache
+
+    with suppress(ValueError):  # a path is no name of the hub
+        if try_to_load_from_cache(base, "config.json") is not None:
+            return ""
+    return (
+        f"The base model {base} is not on this machine, so predictions come from history alone; "
+        f"run `memo model pull {base}`, or set model.base to builtin or to the folder of a model."
+    )
+
+
+def browser_import_notice(home: Home, settings: Settings) -> str:
+    """Return that browser histories are about to be imported for the first time; empty if they are not."""
+    from collector.sources.web.web_profiles import find_profiles
+    from collector.sources.web.web_reader import SOURCE
+    from db.intake import cursors
+
+    if SOURCE not in settings.sources.on or not settings.sources.web_days or not find_profiles():
+        return ""
+    with read_session(settings, home) as session:
+        if session is not None and cursors.has_cursors(session, SOURCE):
+            return ""
+    return (
+        f"The last {settings.sources.web_days} days of your browser histories are imported first; "
+        "`memo sources` shows the progress."
+    )

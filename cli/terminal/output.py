@@ -1,0 +1,51 @@
+"""Output of commands: JSON on standard output, and files that only their owner can read."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+from cli.terminal.text import safe
+from memo.core.errors import MemoError, UsageError
+from memo.core.files import open_private
+
+
+def print_line(text: str) -> None:
+    """Print a line in one write, since `print` writes the line break separately and threads would mix their lines."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def print_json(value: Any) -> None:
+    """Print a value as one line of JSON; it is ASCII, so it holds nothing that a terminal would act on."""
+    print_line(json.dumps(value, default=datetime.isoformat))
+
+
+def discard_output() -> None:
+    """Send further output nowhere, at exit too, because its reader has gone, as in `memo watch | head`."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def output_file(out: Path, force: bool, binary: bool = False) -> Iterator[IO[Any]]:
+    """Open a new file for the output of a command; delete it again if the output breaks off.
+
+    Raises UsageError if the file exists and `force` is not set, and MemoError if it cannot be written.
+    """
+    mode, text = "w" if force else "x", {} if binary else {"encoding": "utf-8", "errors": "backslashreplace"}
+    try:
+        with open(out, f"{mode}b" if binary else mode, opener=open_private, **text) as file:  # type: ignore[call-overload]
+            os.fchmod(file.fileno(), 0o600)  # an overwritten file keeps its mode otherwise
+            try:
+                yield file
+            except BaseException:
+                out.unlink()
+                raise
+    except FileExistsError as error:
+        raise UsageError(safe(f"{out} already exists; name another file, or add --force.")) from error
+    except OSError as error:
+        raise MemoError(safe(f"{out} can't be written ({error.strerror}); name another file with --out.")) from error
