@@ -48,7 +48,7 @@ class Timed:
         self.reader.read(event)
 
     def scores(self) -> Scores:
-        """What comes next."""
+        """Return the scores, and note the time that they took."""
         began = time.perf_counter()
         scores = self.reader.scores()
         self.times.append(time.perf_counter() - began)

@@ -108,7 +108,7 @@ def _as_row(event: Event, scope: str, seq: int, key: str, now: datetime) -> dict
 
 
 def record_time_order(session: Session, scope: str) -> None:
-    """Number all events of a scope by time again, as its past has grown; learned state will be rebuilt."""
+    """Renumber all events of a scope by time, as its past has grown; learned state will be rebuilt."""
     scope_row = lock_scope(session, scope)
     order = func.row_number().over(order_by=(EventRow.at, EventRow.seq))
     ranked = select(EventRow.id, order.label("place")).where(EventRow.scope == scope).subquery()

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.timeout(240)
 
 SECRETS = ("Zeugnis-7f3a9", "工资单-三月")
 ROUNDS = 6
+HOLDERS = {"memo.db-wal", "dispatcher.log", "dispatched.jsonl"}  # files that name what was predicted
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +58,8 @@ def on_stream(stack: Stack) -> str:
 
 def test_forget_on_running_stack_leaves_nothing(stack: Stack) -> None:
     for secret in SECRETS:
-        assert {"memo.db-wal", "dispatcher.log", "dispatched.jsonl"} <= set(holders(stack, secret)), (
-            "else it proves nothing"
-        )
-        assert secret in on_stream(stack)
+        until("the files that name it", lambda secret=secret: set(holders(stack, secret)) >= HOLDERS)  # type: ignore[misc]
+        until("the message that names it", lambda secret=secret: secret in on_stream(stack))  # type: ignore[misc]
     before, newest = stack.sql("SELECT (SELECT count(*) FROM events), (SELECT max(id) FROM predictions)")[0]
     for secret in SECRETS:
         said = json.loads(stack.ok("forget", "--text", secret.upper(), "--yes", "--json"))

@@ -75,7 +75,7 @@ def sources() -> dict[Path, str]:
 
 
 def test_children_listed_here_are_all_that_exist() -> None:
-    named = re.findall(r"(?:python_command|speaking)\(\s*\"([\w.]+)\"", "\n".join(sources().values()))
+    named = re.findall(r"(?:python_command|run_probe)\(\s*\"([\w.]+)\"", "\n".join(sources().values()))
     started = {*named, *(part.module for part in (BROKER, *PARTS))}
     assert started == {command[command.index("-m") + 1] for command in CHILDREN.values()}
 

@@ -229,6 +229,7 @@ def test_history_is_the_same_on_each_database(store: Store, database_url: str, m
 
 
 @pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+@pytest.mark.own_database
 def test_history_without_tables_raises_one_sentence(
     database_url: str, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:

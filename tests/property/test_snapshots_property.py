@@ -18,7 +18,7 @@ from memo.core.events import HUMAN, Event, Operation
 from memo.core.predictions import Answer, Ranking
 from worker.prediction import snapshots
 from worker.prediction.scope_model import ScopeModel
-from worker.prediction.snapshots import FORMAT, Refused, decode, encode, schema
+from worker.prediction.snapshots import FORMAT, SnapshotRefused, decode, encode, schema
 from worker.predictors.mixed import MixedPredictor
 
 SCOPE = "ada@host"
@@ -136,7 +136,7 @@ def _rounded(value: Any) -> Any:
 )
 def test_another_header_is_refused(field: str, value: object, reason: str) -> None:
     other = rewritten(encode(learned(SAMPLE)), **{field: value})
-    with pytest.raises(Refused, match=reason):
+    with pytest.raises(SnapshotRefused, match=reason):
         decode(other, SCOPE, 5)
 
 
@@ -144,7 +144,7 @@ def test_another_header_is_refused(field: str, value: object, reason: str) -> No
 def test_a_flipped_byte_is_refused(place: int) -> None:
     snapshot = bytearray(encode(learned(SAMPLE)))
     snapshot[place] ^= 1
-    with pytest.raises(Refused, match="checksum"):
+    with pytest.raises(SnapshotRefused, match="checksum"):
         decode(bytes(snapshot), SCOPE, 5)
 
 
@@ -164,7 +164,7 @@ def test_a_hostile_state_with_a_valid_checksum_runs_no_code(tmp_path: Path) -> N
     objects = tmp_path / "objects.npz"
     np.savez(objects, json=np.array([Hostile(target)], dtype=object))
     for packed in (pickle.dumps(Hostile(target)), objects.read_bytes(), b"", b"\xff" * 100):
-        with pytest.raises(Refused, match="its state is malformed"):
+        with pytest.raises(SnapshotRefused, match="its state is malformed"):
             decode(rewritten(snapshot, packed), SCOPE, 5)
     assert not target.exists()
 
@@ -174,5 +174,5 @@ def test_an_incomplete_state_is_refused(missing: str) -> None:
     state = learned(SAMPLE).state()
     del state[missing]
     other = rewritten(encode(learned(SAMPLE)), snapshots._pack(state))
-    with pytest.raises(Refused, match=f"its state is malformed .KeyError: '{missing}'"):
+    with pytest.raises(SnapshotRefused, match=f"its state is malformed .KeyError: '{missing}'"):
         decode(other, SCOPE, 5)

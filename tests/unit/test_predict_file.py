@@ -59,7 +59,7 @@ def test_predict_file_keeps_an_existing_file_unless_forced(tmp_path: Path, name:
 def test_predict_file_refuses_json_without_windows(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "x.json"
     file.write_bytes(content)
-    with pytest.raises(UsageError, match="no JSON list of windows"):
+    with pytest.raises(UsageError, match="not a JSON list of windows"):
         predict_file(file, stream(), 2, None, False, False)
 
 

@@ -43,7 +43,7 @@ TEXT = "json"  # the array that holds everything that is no array
 log = get_logger(__name__)
 
 
-class Refused(MemoError):
+class SnapshotRefused(MemoError):
     """The snapshot cannot be used."""
 
 
@@ -67,7 +67,7 @@ def load(resources: Resources, scope: str) -> ScopeModel | None:
         model = decode(data, scope, resources.settings.window.size)
     except FileNotFoundError:
         return None
-    except (Refused, OSError) as error:
+    except (SnapshotRefused, OSError) as error:
         log.warning("snapshot_refused", scope=scope, reason=str(error))
         return None
     return model if _is_current(resources, model) else None
@@ -83,26 +83,26 @@ def encode(model: ScopeModel) -> bytes:
 
 
 def decode(data: bytes, scope: str, size: int) -> ScopeModel:
-    """Return the model that a snapshot holds, with a window of `size` events. Raises Refused."""
+    """Return the model that a snapshot holds, with a window of `size` events. Raises SnapshotRefused."""
     checksum, _, content = data.partition(b"\n")
     if hashlib.sha256(content).hexdigest().encode() != checksum:
-        raise Refused("its checksum does not match")
+        raise SnapshotRefused("its checksum does not match")
     header, _, packed = content.partition(b"\n")
     try:
         with _without_garbage_collection():
             _check(json.loads(header), scope)
             model = ScopeModel.from_state(_unpack(packed), size)
-    except Refused:
+    except SnapshotRefused:
         raise
     except Exception as error:  # a malformed state raises anything
-        raise Refused(f"its state is malformed ({type(error).__name__}: {error})") from error
+        raise SnapshotRefused(f"its state is malformed ({type(error).__name__}: {error})") from error
     return model
 
 
 def _check(header: dict[str, Any], scope: str) -> None:
     for name, expected in {"format": FORMAT, "schema": schema(), "scope": scope}.items():
         if header[name] != expected:
-            raise Refused(f"its {name} is {header[name]}, not {expected}")
+            raise SnapshotRefused(f"its {name} is {header[name]}, not {expected}")
 
 
 @cache
