@@ -148,7 +148,7 @@ def _run_here(
         supervisor = Supervisor(home, names, say)
         supervisor.handle_signals(seconds)
         if live_view:
-            say(f"To add events, append lines to a file in {home.inbox}. Press Ctrl-C to stop.")
+            say(f"To add events, append lines to a file in {home.inbox}. Ctrl-C stops MEMO.")
             view.start()
         try:
             return supervisor.run(replay, "stopping…" if live_view else "")
@@ -175,7 +175,7 @@ def start_in_background(home: Home, names: list[str], options: list[str]) -> Non
     supervisor = child.start(python_command("memo.stack.supervisor", *names, *options), output)
     with spinner("starting; the language model takes a few seconds"):
         wait_until_ready(supervisor, home, output)
-    print(f"MEMO is running (process {supervisor.pid}). `memo watch` shows its predictions.")
+    print(f"MEMO runs (process {supervisor.pid}). `memo watch` shows its predictions.")
     print(f"To add events, append lines to a file in {home.inbox}.")
 
 
