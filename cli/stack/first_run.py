@@ -1,4 +1,4 @@
-"""What `memo up` prepares and points out before it starts anything."""
+"""Preparations and notices of `memo up` before it starts anything."""
 
 from contextlib import suppress
 from pathlib import Path

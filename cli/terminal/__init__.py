@@ -1,1 +1,1 @@
-"""What all commands share: options, words, progress bars, output files, and access to the store."""
+"""Shared by all commands: options, words, progress bars, output files, and access to the store."""

@@ -43,7 +43,7 @@ def seen(stack: Stack, title: str, count: int = 1) -> None:
     until(title, lambda: [told for told, _ in stack.sql(SEEN)].count(title) >= count)
 
 
-def test_the_store_holds_what_was_done_in_order_with_the_right_apps(desktop: Desktop, stack: Stack) -> None:
+def test_store_holds_acts_in_order_with_the_right_apps(desktop: Desktop, stack: Stack) -> None:
     desktop.terminal("Letters")
     seen(stack, "Letters")
     desktop.panel("Board")
@@ -67,7 +67,7 @@ def test_the_store_holds_what_was_done_in_order_with_the_right_apps(desktop: Des
     assert operations == {"window_focus", "app_usage"}
 
 
-def test_the_source_says_what_it_does_and_comes_back_with_its_server(desktop: Desktop, stack: Stack) -> None:
+def test_source_reports_its_state_and_returns_with_its_server(desktop: Desktop, stack: Stack) -> None:
     def state() -> str:
         return str(stack.status()["sources"]["x11"]["state"])
 

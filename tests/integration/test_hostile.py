@@ -99,7 +99,7 @@ def saw(opened: Resources, text: str, place: str) -> None:
             events.add_events(session, SCOPE, [event], [f"seen {kept} {operation}"])
 
 
-def test_no_hostile_name_reaches_a_shell_a_log_a_terminal_or_another_file(
+def test_hostile_name_reaches_no_shell_log_terminal_or_file(
     opened: Resources,
     home: Home,
     tmp_path: Path,

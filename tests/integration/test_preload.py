@@ -141,9 +141,7 @@ def _learned(launch: Launch, known: LaunchSet | None, home: Home, **settings: ob
     return found[1]
 
 
-def test_what_a_launch_maps_and_what_it_reads_and_closes_is_learned(
-    home: Home, person: Person, running: Launch
-) -> None:
+def test_inspection_learns_files_that_are_mapped_or_closed(home: Home, person: Person, running: Launch) -> None:
     found = look(running, None, _settings(), home)
 
     assert found is not None
@@ -176,9 +174,7 @@ def test_files_that_a_privacy_rule_keeps_out_are_not_learned(home: Home, person:
     assert str(person.library) in known.files and str(person.setting) not in known.files
 
 
-def test_what_was_read_while_another_app_started_is_not_taken_for_its_own(
-    home: Home, person: Person, running: Launch
-) -> None:
+def test_inspection_skips_reads_beside_another_launch(home: Home, person: Person, running: Launch) -> None:
     known = _learned(replace(running, alone=False), None, home)
     assert known.days == ()
     assert str(person.library) in known.files and str(person.setting) not in known.files
@@ -232,7 +228,7 @@ def test_another_version_and_another_machine_are_not_preloaded(
                 ask(asked, _soon(scope))
 
 
-def test_an_app_of_which_nothing_is_known_takes_no_go_from_one_that_is_known(database_url: str, home: Home) -> None:
+def test_unknown_app_takes_no_attempt_from_a_known_one(database_url: str, home: Home) -> None:
     version = version_of(sys.executable)
     assert version is not None
     learned = LaunchSet(APP, sys.executable, version, datetime.now(UTC), (), {sys.executable: ()}, SMALL)
@@ -407,9 +403,7 @@ def test_how_an_app_starts_is_forgotten_with_it(store: Store, home: Home, monkey
         assert [row.app for row in match.matching_launches(session, ForgetQuery())] == ["other"]
 
 
-def test_how_an_app_starts_is_forgotten_with_a_day_of_its_launches(
-    store: Store, home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_forget_of_a_day_erases_the_launch_set(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMO_DATABASE_URL", store.writer.url.render_as_string(hide_password=False))
     monkeypatch.setenv("MEMO_TIMEZONE", "Asia/Shanghai")
     for app, day in ((APP, "2026-03-01"), ("other", "2026-02-28")):
@@ -471,9 +465,7 @@ def test_a_launch_that_events_tell_of_is_stored(home: Home, person: Person, runn
     assert str(person.library) in known.files and str(person.setting) in known.files
 
 
-def test_an_app_that_starts_beside_another_one_is_looked_at_for_what_it_maps(
-    home: Home, person: Person, running: Launch
-) -> None:
+def test_inspection_beside_another_launch_takes_mapped_files(home: Home, person: Person, running: Launch) -> None:
     start = datetime.fromtimestamp(time.time() - proc.now() + running.began, UTC)
     event = Event(start, Operation.PROCESS_START, APP, scope=SCOPE, source="processes", executable=running.executable)
     other = replace(event, target="other", at=start - timedelta(seconds=1))

@@ -17,7 +17,7 @@ NAMES = ["x" * 251, "名" * 80, "a\\b", "a\nb", "a.tmp", os.fsdecode(b"a\xff"), 
 
 
 @pytest.mark.parametrize("stem", NAMES)
-def test_a_replay_has_a_scope_that_the_inbox_reads_whatever_the_name(
+def test_replay_scope_is_read_by_the_inbox_for_any_name(
     stem: str, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / f"{stem}.txt"

@@ -31,7 +31,7 @@ odd_events = st.builds(
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(odd_events, min_size=1, max_size=25), st.integers(1, 12))
-def test_any_stream_gets_well_formed_answers_from_its_first_event_on(events: list[Event], top: int) -> None:
+def test_predict_any_stream_gives_well_formed_answers(events: list[Event], top: int) -> None:
     predictor, window = MixedPredictor(), list[Event]()
     for n, event in enumerate(events, 1):
         predictor.learn(event)
@@ -41,9 +41,7 @@ def test_any_stream_gets_well_formed_answers_from_its_first_event_on(events: lis
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(odd_events, min_size=1, max_size=20), st.data())
-def test_a_second_predictor_with_the_same_events_and_asks_gives_the_same_numbers(
-    events: list[Event], data: st.DataObject
-) -> None:
+def test_predict_is_a_function_of_events_and_questions(events: list[Event], data: st.DataObject) -> None:
     asked = data.draw(st.lists(st.booleans(), min_size=len(events), max_size=len(events)))
     one, other = MixedPredictor(), MixedPredictor()
     for predictor in (one, other):

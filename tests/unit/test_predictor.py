@@ -301,7 +301,7 @@ def test_human_actions_are_foreseen_through_process_noise() -> None:
     assert focus[0].action.target == "a", "b came last, with noise before it"
 
 
-def test_rebuilt_from_the_log_and_the_weights_it_gives_the_same_numbers() -> None:
+def test_predictor_rebuilt_from_log_gives_the_same_numbers() -> None:
     online = MixedPredictor()
     answers = list(live(online, SAMPLE))
     weights = json.loads(json.dumps(online.weights()))

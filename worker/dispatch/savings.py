@@ -1,4 +1,4 @@
-"""What a hit saved, for handlers of ours whose savings can be measured only after the hit."""
+"""Measure what a hit saved, for built-in handlers whose savings are known only after the hit."""
 
 from collections.abc import Callable
 

@@ -1,1 +1,1 @@
-"""What handlers act with: launching, page cache, notifications, and readings of the machine."""
+"""Means of handlers: launching, page cache, notifications, and readings of the machine."""

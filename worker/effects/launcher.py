@@ -1,4 +1,4 @@
-"""What may be started of a prediction, and how: an argument list, never a shell, never a title."""
+"""Start predicted apps, sites and files: by an argument list, never through a shell, never from a title."""
 
 import os
 import re
