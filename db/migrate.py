@@ -12,6 +12,7 @@ from sqlalchemy import Connection, func, select
 
 from db.engine import StoreError, open_store, redact_url, revision
 from db.intake.launch_sets import find_launch_set, record_launch_set
+from memo.core.grammar import clean
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.launch_sets import LaunchSet, from_dict
@@ -32,7 +33,7 @@ def upgrade(settings: Settings, home: Home) -> None:
     Launch sets were JSON files up to schema 0009. Files are deleted only once their contents are committed, and a row
     that exists wins over a file, so that an interrupted import can be repeated.
     """
-    files = list((home.root / "apps").glob("*.*"))
+    files = [path for path in (home.root / "apps").glob("*.*") if path.is_file()]
     store = open_store(settings, home)
     try:
         with store.write() as session:
@@ -46,16 +47,20 @@ def upgrade(settings: Settings, home: Home) -> None:
                     record_launch_set(session, settings.scope, found, None)
     finally:
         store.close()
-    for path in files:
-        path.unlink(missing_ok=True)
-    with suppress(OSError):
+    with suppress(OSError):  # what can't be deleted is tried again at the next upgrade
+        for path in files:
+            path.unlink(missing_ok=True)
         (home.root / "apps").rmdir()
 
 
 def _read_launch_sets(files: list[Path]) -> Iterator[LaunchSet]:
+    """Iterate over the readable launch sets; a damaged or foreign file must not stop the upgrade."""
     for path in files:
-        with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):  # an interrupted write
-            yield from_dict(json.loads(path.read_text(encoding="ascii")))
+        found = None
+        with suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+            found = from_dict(json.loads(path.read_text(encoding="ascii")))
+        if found and all(clean(name) == name for name in (found.app, found.executable)):
+            yield found
 
 
 def _config(connection: Connection | None = None) -> Config:

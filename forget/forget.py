@@ -59,7 +59,8 @@ def forget(
     made again completes it:
 
     1. Check the broker, before anything is deleted: step 9 needs it.
-    2. Delete predictions that depend on the events or name them, while the events still identify them.
+    2. Record that the forget is unfinished, then delete predictions that depend on the events or name them, while the
+       events still identify them.
     3. Delete what was learned from the events, for the same reason. From here on until step 9 the store says that
        forgetting is unfinished, so that a repeated call has something to do even if it matches no row any more.
     4. Delete the events, and with the last of them what a worker or a training has learned since step 3. From then on
@@ -76,6 +77,8 @@ def forget(
     matches, query = found.matches, found.matches.query
     if settings.broker_url or running.holder(home):
         check_broker(broker_url(home, settings))
+    with store.write() as session:  # so that an interrupted run is known however little it has erased
+        jobs.record_run(session, jobs.FORGET, jobs.UNFINISHED)
     rows = erase_rows.erase_predictions(store, found.prediction_ids)
     answers, versions = erase_rows.erase_knowledge(store, home, matches)
     events, more_versions = erase_rows.erase_events(store, home, matches, progress)

@@ -16,6 +16,7 @@ Rows = list[tuple[Any, ...]]
 Query = Callable[[str, Sequence[Any]], Rows]  # runs a statement with one `?` for each value
 
 CONNECT_TIMEOUT_S = 5
+BUSY_TIMEOUT_S = 10  # wait for a locked SQLite store
 
 
 class NoStoreError(MemoError):
@@ -41,7 +42,7 @@ def _open_sqlite(url: str) -> Iterator[Query]:
     if not file.exists():
         raise NoStoreError(f"There is no store at {file} yet; start MEMO with `memo up`, or `memo import FILE`.")
     try:
-        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)) as connection:
             yield lambda statement, values: connection.execute(statement, [*map(_as_sqlite, values)]).fetchall()
     except sqlite3.Error as error:
         raise _unreadable(str(file), error) from error

@@ -387,6 +387,19 @@ def test_launch_sets_in_files_move_into_the_store(store: Store, settings: Settin
         assert stored_launch_sets(store, SCOPE) == {"kept": newer, "a name/\u00e9": replace(newer, app="a name/\u00e9")}
 
 
+def test_foreign_things_among_launch_sets_stop_no_upgrade(store: Store, settings: Settings, home: Home) -> None:
+    folder = home.root / "apps"
+    (folder / "x.old").mkdir(parents=True)
+    good = LaunchSet("good", "/usr/bin/x", (1, 2, 3), NOON)
+    given = (good, replace(good, app="\ud800"), replace(good, app="odd", executable="/x\x00y"))
+    for number, known in enumerate(given):
+        (folder / f"{number}.json").write_text(json.dumps(as_dict(known)))
+    for _ in range(2):
+        migrate.upgrade(settings, home)
+        assert [path.name for path in folder.iterdir()] == ["x.old"]
+        assert stored_launch_sets(store, SCOPE) == {"good": good}
+
+
 def test_how_an_app_starts_is_forgotten_with_it(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMO_DATABASE_URL", store.writer.url.render_as_string(hide_password=False))
     with store.write() as session:

@@ -137,7 +137,7 @@ def _split(state: State, path: str, arrays: dict[str, Array]) -> State:
     plain = {}
     for name, value in state.items():
         if isinstance(value, np.ndarray):
-            arrays[path + name] = value
+            arrays[path + name] = np.ascontiguousarray(value)  # safetensors takes the bytes as they lie
         else:
             plain[name] = _split(value, f"{path}{name}/", arrays) if isinstance(value, dict) else value
     return plain
