@@ -59,10 +59,9 @@ def forget(
     made again completes it:
 
     1. Check the broker, before anything is deleted: step 9 needs it.
-    2. Record that the forget is unfinished, then delete predictions that depend on the events or name them, while the
-       events still identify them.
-    3. Delete what was learned from the events, for the same reason. From here on until step 9 the store says that
-       forgetting is unfinished, so that a repeated call has something to do even if it matches no row any more.
+    2. Record that the forget is unfinished: until step 9, a repeated call has something to do even if it matches no row
+       any more. Then delete predictions that depend on the events or name them, while the events still identify them.
+    3. Delete what was learned from the events, for the same reason.
     4. Delete the events, and with the last of them what a worker or a training has learned since step 3. From then on
        nobody can read them.
     5. Delete predictions that a worker made since step 2.
