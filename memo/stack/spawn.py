@@ -7,11 +7,13 @@ PARENT = "MEMO_PARENT"  # environment variable: process id of the parent, which 
 
 
 def python_command(module: str, *arguments: str) -> list[str]:
-    """Return the command that runs a module of MEMO; `-P` keeps the working directory off the path."""
-    return [sys.executable, "-P", "-m", module, *arguments]
+    """Return the command that runs a module of MEMO.
+
+    `-E` ignores the caller's PYTHON… variables, and `-P` keeps the working directory off the path.
+    """
+    return [sys.executable, "-E", "-P", "-m", module, *arguments]
 
 
 def child_environment() -> dict[str, str]:
-    """Return this process's environment for a child, without the variables that change which code Python runs."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    return inherited | {PARENT: str(os.getpid())}
+    """Return the environment of a child: this process's own, which apps that it launches inherit whole."""
+    return os.environ | {PARENT: str(os.getpid())}

@@ -103,3 +103,8 @@ def test_memo_command_uses_its_own_modules(command: list[str | Path], home: Home
             [*command, *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=WAIT_S, check=False
         )
         assert (done.returncode, PLANTED in done.stdout + done.stderr) == (0, False), done.stderr
+
+
+def test_child_environment_keeps_what_launched_apps_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", "/of/the/person")
+    assert child_environment()["PYTHONPATH"] == "/of/the/person"

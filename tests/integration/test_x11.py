@@ -289,14 +289,14 @@ def test_window_with_a_reused_number_is_a_switch(desktop: Desktop, source: X11So
 
 def test_usage_ends_without_input_and_starts_again(desktop: Desktop, home: Home) -> None:
     two_windows(desktop)
-    with watched(X11Source(Settings(), home, idle_s=1.0, title_gap_s=0.0)) as events:
+    with watched(X11Source(Settings(), home, idle_s=5.0, title_gap_s=0.0)) as events:
         until_focus(events, "Board")
         for turn in (1, 2):
             for _ in range(8):
                 desktop.person("key", "shift")
                 time.sleep(0.25)
             until("usage ends", lambda turn=turn: len(usages(events)) >= turn)  # type: ignore[misc]
-    assert set(usages(events)) == {"Wish"} and len(usages(events)) >= 2, "more where the machine paused between keys"
+    assert usages(events) == ["Wish", "Wish"]
     assert focuses(events) == [("Board", "Wish")]
 
 

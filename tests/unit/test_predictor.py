@@ -94,8 +94,8 @@ def test_thousands_of_titles_leave_the_answer_bounded() -> None:
     assert everything.new_probability > 0.5, "nothing ever came twice"
 
 
-def test_a_very_long_title_is_one_candidate_like_another() -> None:
-    events = titles(["x" * 100_000, "标" * 100_000, "short"] * 2)
+def test_title_of_a_million_characters_is_one_candidate() -> None:
+    events = titles(["x" * 1_000_000, "标" * 1_000_000, "short"] * 2)
     for n, ranking in enumerate(live(MixedPredictor(), events), 1):
         check(ranking, events[:n], 10)
     assert len(ranking.candidates) == 3
