@@ -42,7 +42,7 @@ def subscribe(
     after: first yield every stored prediction with a greater id, and fill gaps from the store.
     group: share the messages with the other readers of this group. Messages wait for the group while it has no
         reader. A message counts as read when the next one is requested; if its reader dies, another one gets it.
-        What a Redis stream has dropped unread comes from the store.
+        Messages that a Redis stream dropped unread come from the store.
     url: the broker's URL; default: that of the settings.
     timeout: end after this many seconds without a message.
     stop: end soon after this is set.

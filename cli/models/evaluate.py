@@ -41,7 +41,7 @@ def evaluate(
 ) -> None:
     """Score the model and the baselines on the windows of each FILE.
 
-    Each file is one person: the first 80 % of the windows train, the others are asked in order.
+    Each file is one person: the first 80 % of the windows are for training; the others are predicted in order.
     """
     from memo.core import logs
     from training.evaluation import evaluate as evaluation

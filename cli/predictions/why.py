@@ -39,7 +39,7 @@ def why(
 
     For a prediction it shows why the first candidate is first, what would be predicted without the language model, and
     what each handler did or which gate stopped it. The events before that prediction are read again and weighed with
-    today's weights, which have learned since.
+    today's weights, which have changed since then.
     """
     from memo.core import logs
 

@@ -50,7 +50,7 @@ def forget(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; nothing is deleted without --yes.")] = False,
 ) -> None:
-    """Show the events that match all options, then delete them and all that was made of them, while MEMO runs or not.
+    """Show the events that match all options, then delete them and everything derived from them.
 
     Example: `memo forget --app firefox-esr --since 2h`
 
@@ -110,7 +110,7 @@ def _as_json(report: "Report", settings: Settings) -> dict[str, Any]:
 
 def _print_preview(report: "Report", settings: Settings) -> None:
     if not report.is_found:
-        print("Nothing in the store matches; `memo watch` shows how apps and sites are called.")
+        print("Nothing in the store matches; `memo watch` shows the names of apps and sites.")
         return
     matches, rows = report.matches, report.rows
     counts = {scope: len(times) for scope, times in matches.times.items()}

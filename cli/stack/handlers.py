@@ -25,7 +25,7 @@ def handlers(as_json: Json = False) -> None:
 
     A handler is on, off, missing, dry (its attempts are counted, but nothing is done), or resting because it did not
     pay off. An attempt whose prediction came true in time is a hit, else waste. The balance is the time saved minus
-    the time spent; hits whose saving is unknown do not count, nor does the same share of the waste.
+    the time spent; hits with an unknown saving are left out, and so is the same share of the waste.
     """
     settings, home = Settings.load(), Home.find()
     found = collect(home, settings)

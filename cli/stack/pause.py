@@ -18,7 +18,7 @@ def pause(
 ) -> None:
     """Stop recording for a while.
 
-    What you do meanwhile is never stored, not even afterwards from a browser's history.
+    Nothing that you do meanwhile is ever stored, not even later from a browser's history.
 
     Example: `memo pause 30m`
     """

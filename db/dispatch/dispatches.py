@@ -20,7 +20,7 @@ HIT, WASTE = "hit", "waste"
 CLAIMED, DONE, DRY, FAILED, STOPPED, OVERRUN = "claimed", "done", "dry", "failed", "stopped", "overrun"
 COUNTED = (CLAIMED, DONE, DRY)  # statuses that count as an attempt; a failure costs no budget
 RESULT_COLUMNS = ("status", "detail", "duration_ms", "result", "cost_ms", "read_bytes")
-LAST_HITS = 100  # hits from which is learned what a hit saves
+LAST_HITS = 100  # hits used to estimate what one hit saves
 LEARNED = timedelta(days=7)  # age of the oldest of them: a handler that never seemed worth it is tried again then
 
 
@@ -70,7 +70,7 @@ class Claim:
 def add_claims(session: Session, claims: Sequence[Claim]) -> dict[tuple[int, str], int]:
     """Claim each handler's only attempt at a prediction; return the ids of the new rows, by prediction and handler.
 
-    What was claimed before is not among them, nor what belongs to a prediction that was deleted meanwhile.
+    Earlier claims are left out, and so are claims on predictions that were deleted meanwhile.
     """
     now, known = datetime.now(UTC), predictions.find_existing(session, [claim.prediction_id for claim in claims])
     rows = [

@@ -37,7 +37,7 @@ def find_version(session: Session, version: str) -> VersionRow:
     """Return a version. Raises UsageError if there is none of that name."""
     row = session.get(VersionRow, version)
     if row is None:
-        raise UsageError(f"There is no version {version}; `memo model list` shows those there are.")
+        raise UsageError(f"There is no version {version}; `memo model list` shows all versions.")
     return row
 
 

@@ -131,7 +131,7 @@ class SourceSettings(Section):
     folders: list[str] = []
     """Folders whose files are watched, including subfolders."""
     noise_per_minute: Count = 30
-    """Changes per minute in a watched folder above which a program is taken to make them, and they are left out."""
+    """Changes per minute in a watched folder above which MEMO assumes that a program makes them and ignores them."""
     activitywatch_url: str = ""
     """Address of an ActivityWatch server to follow, such as http://127.0.0.1:5600."""
 
@@ -146,13 +146,13 @@ class PrivacySettings(Section):
     folders: list[Folder] = []
     """Folders whose files are not recorded, including subfolders."""
     titles: list[Pattern] = []
-    """Regular expressions, upper or lower case; an event is not recorded if its title or name matches one."""
+    """Regular expressions that ignore case; an event is not recorded if its title or name matches one."""
     builtin: bool = True
     """Also leave out password managers, key rings, banks, health, adult sites and private windows."""
     chromium_titles: bool = False
     """Record window titles of Chromium, Chrome, Brave, Opera and Vivaldi, whose private windows look like any other."""
     titles_kept: Literal["full", "hashed", "none"] = "full"
-    """Titles of windows and pages: in full, as a digest with a key of this MEMO, or none (app and site only)."""
+    """Titles of windows and pages: in full, as a digest with this installation's key, or none (app and site only)."""
 
 
 class WindowSettings(Section):
@@ -238,13 +238,13 @@ class DispatchSettings(Section):
     minimum_probability: Share = 0.5
     """Minimum probability of a candidate that a handler acts on."""
     cooldown_s: Annotated[int, Field(ge=0)] = 60
-    """Minimum seconds between two acts of a handler on the same action."""
+    """Minimum seconds between two attempts of a handler at the same action."""
     budget_per_hour: Annotated[int, Field(ge=0)] = 120
-    """Acts per hour and handler."""
+    """Maximum attempts of each handler per hour."""
     budget_mb_per_hour: Annotated[int, Field(ge=0)] = 2000
-    """Megabytes read per hour and handler."""
+    """Maximum megabytes that each handler reads per hour."""
     battery_percent: Annotated[int, Field(ge=0, le=100)] = 50
-    """Battery charge in percent below which no costly act is done, unless on mains."""
+    """Battery charge in percent below which attempts with a cost are blocked while the machine runs on battery."""
     quiet_hours: HoursOfDay = ""
     """Hours in which nothing happens that you would notice, such as 22:00-07:30."""
 
@@ -313,9 +313,9 @@ class PreloadSettings(Section):
     app_mb: Count = 300
     """Megabytes read for the start of one app."""
     file_mb: Count = 100
-    """Megabytes of the largest document that is read."""
+    """Maximum size of a document that is read, in megabytes."""
     seconds: Annotated[float, Field(gt=0)] = 20.0
-    """Maximum seconds of one act, most of which it sleeps."""
+    """Maximum seconds of one attempt, most of which are rests."""
     memory_pressure: Annotated[float, Field(ge=0, le=100)] = 10.0
     """Memory pressure at which reading stops: percent of the last 10 s in which programs waited for memory."""
 

@@ -37,7 +37,7 @@ class ScopeModel:
         self.seq = self.saved = self.began
 
     def outgrown(self, learned: int = LEARNED) -> bool:
-        """Whether it has learned so many more events than `learned`, its first ones, that it should begin again."""
+        """Whether it has learned over three times `learned` events since it began, and should begin again."""
         return self.seq - self.began > 3 * learned
 
     def learn_feedback(self, row: FeedbackRow) -> None:
