@@ -109,7 +109,7 @@ def burst(home: Home, number: int, webhook: str) -> tuple[list[float], list[floa
     settings = Settings(dispatch=DispatchSettings(**given), broker_url=NOBODY)
     migrate.upgrade(settings, home)
     with store(home) as opened:
-        dispatcher = Dispatcher(Resources(home, settings, opened, Publisher(NOBODY), make_app(NOBODY, settings)))
+        dispatcher = Dispatcher(Resources(home, settings, opened, Publisher(NOBODY), make_app(NOBODY)))
         ids = fill(opened, settings.scope, number)
         began = time.perf_counter()
         times = {one: seconds(partial(dispatcher.dispatch, one)) for one in ids}

@@ -113,7 +113,7 @@ def restart() -> None:
         settings = Settings.load()
         url = broker_url(home, settings)
         with store(home) as opened:
-            context = Resources(home, settings, opened, Publisher(url), make_app(url, settings))
+            context = Resources(home, settings, opened, Publisher(url), make_app(url))
             with opened.write() as session:
                 row = scopes.lock_scope(session, settings.scope)
             first, second = (ScopeModels(context, Serving(settings.model)) for _ in range(2))

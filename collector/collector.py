@@ -83,7 +83,7 @@ def collect(settings: Settings, home: Home, stop: Stop, ready: Callable[[], None
     store = open_store(settings, home)
     url = broker_url(home, settings)
     launches = Launches(store, settings)
-    announcer = Announcer(make_app(url, settings), settings)
+    announcer = Announcer(make_app(url), settings)
     intake = Intake(store, settings, home, announcer.request_prediction, launches.saw)
     states = SourceStates(home)
     sources = [make_source(name, settings, home) for name in dict.fromkeys(settings.sources.on)]

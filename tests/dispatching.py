@@ -56,7 +56,7 @@ def opened_store(database_url: str, home: Home, **settings: Any) -> Iterator[Res
     """A context on a fresh store; its broker is away."""
     given = Settings(database_url=database_url, broker_url=NOBODY, scope=SCOPE, **settings)
     migrate.upgrade(given, home)
-    context = Resources(home, given, open_store(given, home), Publisher(NOBODY), make_app(NOBODY, given))
+    context = Resources(home, given, open_store(given, home), Publisher(NOBODY), make_app(NOBODY))
     yield context
     context.queue.close()
     context.store.close()

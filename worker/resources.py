@@ -29,4 +29,4 @@ def open_resources() -> Resources:
     """Return this process's resources; never to be called before a fork."""
     home, settings = Home.find(), Settings.load()
     url = broker_url(home, settings)
-    return Resources(home, settings, open_store(settings, home), Publisher(url), make_app(url, settings))
+    return Resources(home, settings, open_store(settings, home), Publisher(url), make_app(url))

@@ -187,4 +187,4 @@ def _announce(settings: Settings, home: Home, scope: str) -> None:
     from memo.stack.task_queue import make_app
 
     with suppress(MemoError):
-        Announcer(make_app(broker_url(home, settings), settings), settings).request_prediction(scope)
+        Announcer(make_app(broker_url(home, settings)), settings).request_prediction(scope)

@@ -69,7 +69,7 @@ def main(name: str) -> None:
     logs.setup(home.logs, name)
     signals.setup_logging.connect(_keep_our_logs)
     part = next(part for part in PARTS if part.name == name)
-    app = make_app(broker_url(home, settings), settings, list(part.include))
+    app = make_app(broker_url(home, settings), list(part.include))
     (serve if part.queues else beat)(app, part, home)
 
 

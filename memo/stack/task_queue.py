@@ -6,7 +6,6 @@ if TYPE_CHECKING:
     from celery import Celery
     from kombu import Queue
 
-    from memo.core.settings import Settings
 
 PREDICT = "predict"  # queue of the worker
 DISPATCH = "dispatch"  # queue of the dispatcher
@@ -43,7 +42,7 @@ def is_redis(url: str) -> bool:
     return url.startswith("redis")
 
 
-def make_app(url: str, settings: "Settings", include: list[str] | None = None) -> "Celery":
+def make_app(url: str, include: list[str] | None = None) -> "Celery":
     """Return the Celery app on a broker, not connected yet."""
     from celery import Celery
 

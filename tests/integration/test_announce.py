@@ -82,7 +82,7 @@ def announcer(home: object, clock: SimpleNamespace) -> Iterator[Callable[..., An
     apps = []
 
     def make(url: str, **timings: float) -> Announcer:
-        apps.append(make_app(url, Settings()))
+        apps.append(make_app(url))
         return Announcer(apps[-1], Settings(), clock=lambda: clock.now, **timings)
 
     yield make
@@ -98,7 +98,7 @@ def clock() -> SimpleNamespace:
 
 def received(url: str, count: int) -> list[tuple[str, Any, Any]]:
     """Return task, arguments and expiry of each message in the queue, once there are `count`."""
-    app = make_app(url, Settings())
+    app = make_app(url)
     [queue] = [queue for queue in app.conf.task_queues if queue.name == PREDICT]
     options = app.conf.broker_transport_options
     app.close()

@@ -43,7 +43,7 @@ def opened(database_url: str, redis_url: str, home: Home, monkeypatch: pytest.Mo
         monkeypatch.setenv(f"MEMO_{name}", value)
     loaded = Settings.load()
     migrate.upgrade(loaded, home)
-    context = Resources(home, loaded, open_store(loaded, home), Publisher(redis_url), make_app(redis_url, loaded))
+    context = Resources(home, loaded, open_store(loaded, home), Publisher(redis_url), make_app(redis_url))
     yield context
     context.publisher.close()
     context.queue.close()

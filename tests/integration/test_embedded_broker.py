@@ -154,7 +154,7 @@ def test_check_broker_accepts_a_rabbitmq_server(amqp_url: str) -> None:
 def test_lengths_counts_the_waiting_messages(kind: str, request: pytest.FixtureRequest) -> None:
     url = request.getfixturevalue(kind)
     assert lengths(url) == {PREDICT: 0, DISPATCH: 0}
-    app = make_app(url, Settings())
+    app = make_app(url)
     with app.connection_for_write() as connection:
         for _ in range(3):
             app.send_task(LOOK, ["a@b"], connection=connection)

@@ -340,7 +340,7 @@ class Alone(Serving):
 @pytest.fixture
 def opened(store: Store, settings: Settings, redis_url: str, home: Home) -> Iterator[Resources]:
     given = settings.model_copy(update={"broker_url": redis_url})
-    context = Resources(home, given, store, Publisher(redis_url), make_app(redis_url, given))
+    context = Resources(home, given, store, Publisher(redis_url), make_app(redis_url))
     yield context
     context.publisher.close()
     context.queue.close()

@@ -46,7 +46,7 @@ VALIDATOR = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FOR
 def opened(database_url: str, redis_url: str, home: Home) -> Iterator[Resources]:
     settings = Settings(database_url=database_url, broker_url=redis_url, scope=SCOPE)
     migrate.upgrade(settings, home)
-    context = Resources(home, settings, open_store(settings, home), Publisher(redis_url), make_app(redis_url, settings))
+    context = Resources(home, settings, open_store(settings, home), Publisher(redis_url), make_app(redis_url))
     yield context
     context.publisher.close()
     context.queue.close()

@@ -124,7 +124,7 @@ class Sent:
     """A Celery app on the in-memory transport, and the messages sent through it."""
 
     def __init__(self, settings: Settings) -> None:
-        self.app = make_app("memory://", settings)
+        self.app = make_app("memory://")
 
     def take(self, queue: str) -> list[tuple[str, list[Any]]]:
         """Take the waiting messages; return their task names and arguments."""
