@@ -698,6 +698,25 @@ def test_forget_interrupted_at_files_is_completed(
     assert "Nothing" in invoke("forget", "--text", SECRET, "--yes").stdout
 
 
+def test_forget_interrupted_after_predictions_is_completed(
+    store: Store, home: Home, filled: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a prediction names the text, as its event was pruned: once that is deleted, no row matches."""
+
+    def broken_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    predict(store, filled[0], [event(Operation.PROCESS_START, SECRET)])
+    log = home.logs / "worker.log"
+    log.write_text(f"failed at {SECRET}")
+    with monkeypatch.context() as patched:
+        patched.setattr(erase_rows, "erase_knowledge", broken_off)
+        assert invoke("forget", "--text", SECRET, "--yes").exit_code
+    assert left(store, PredictionRow) == [] and SECRET in log.read_text()
+    assert invoke("forget", "--text", SECRET, "--yes").exit_code == 0
+    assert log.read_text() == ""
+
+
 def test_forget_interrupted_at_versions_leaves_no_folder(
     store: Store, home: Home, filled: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
