@@ -22,7 +22,6 @@ from training.evaluation.questions import Question
 from training.evaluation.report import Fit, Readers, first_asked, fresh
 from training.evaluation.views import View
 from worker.predictors.mixed import MixedPredictor
-from worker.predictors.mixer import Mixer
 from worker.predictors.reader import Reader
 
 CUTS = (1, 5)  # hit@k of each view
@@ -53,14 +52,12 @@ class LanguageAlone:
 
 
 class Unlearned(MixedPredictor):
-    """The mixer's weights stay at their initial values."""
+    """The weights stay at their initial values."""
 
-    def learn(self, event: Event) -> None:
+    def learn(self, event: Event, ranks: bool = True) -> None:
         """Count the event, and reset the weights."""
-        super().learn(event)
-        for ranker in (self._all, self._human):
-            ranker.mixer = Mixer(ranker.mixer.columns)
-        self._trust = 0.0
+        super().learn(event, ranks)
+        self.resume(None, None, ())
 
 
 class Untimed(MixedPredictor):

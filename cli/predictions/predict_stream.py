@@ -85,6 +85,9 @@ def as_answer(ranking: Ranking, at: datetime, language: Language) -> dict[str, A
         "candidates": [candidate.as_dict(language) for candidate in ranking.candidates],
         "upcoming": [entry.as_dict(language, at) for entry in ranking.upcoming[:MAX_UPCOMING]],
         "new_probability": round(ranking.new_probability, 6),
+        "places": [place.as_dict() for place in ranking.places],
+        "new_place": round(ranking.new_place, 6),
+        "person": [action.as_dict(language, at) for action in ranking.person],
     }
 
 

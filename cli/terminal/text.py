@@ -55,7 +55,6 @@ _REASONS: dict[str, tuple[str, str]] = {
     "after_human_within_operation": ("what follows the last action of your own", "你自己的上一个动作之后通常发生什么"),
     "within_coarse": ("its recent share within its app, site or folder", "近来它在其应用、网站或文件夹中所占的份额"),
     "recency_within_operation": ("how recently it happened", "它上次发生距今多久"),
-    "recency_of_coarse": ("how recently its app, site or folder was used", "它的应用、网站或文件夹上次使用距今多久"),
     "repeats": ("that it repeats the last action", "它重复上一个动作"),
     "repeats_coarse": ("that it repeats the last app or site", "它重复上一个应用或网站"),
     "open": ("how many of the app are open", "该应用打开的数量"),

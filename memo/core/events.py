@@ -23,6 +23,7 @@ class Operation(StrEnum):
 
 
 CONTEXT = frozenset({Operation.SESSION_START, Operation.TIME_CONTEXT})  # read as context and never predicted
+PROCESSES = frozenset({Operation.PROCESS_START, Operation.PROCESS_END})
 APP_OPERATIONS = frozenset({Operation.PROCESS_START, Operation.PROCESS_END, Operation.APP_USAGE})  # target: an app
 HUMAN = frozenset({Operation.WINDOW_FOCUS, Operation.WEB_VISIT, Operation.FILE_ACCESS})  # done by a person
 

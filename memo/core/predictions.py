@@ -67,12 +67,55 @@ class Upcoming:
 
 
 @dataclass(frozen=True, slots=True)
+class NextPlace:
+    """A place in which the person's next action may be: an app, a site or a folder, as a coarse action."""
+
+    place: Action
+    probability: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the place as JSON for messages and rows."""
+        return {
+            "operation": self.place.operation.value,
+            "name": self.place.place or self.place.target,
+            "probability": round_down(self.probability),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class NextAction:
+    """What the person may do next; `detail` is the latest page title seen with it."""
+
+    action: Action
+    probability: float
+    detail: str = ""
+    executable: str = ""
+
+    def as_dict(self, language: Language, at: datetime) -> dict[str, Any]:
+        """Return the action as JSON for messages and rows; `at` is the time of the prediction."""
+        return {
+            "text": write_line(at, self.action, language, self.detail),
+            "probability": round_down(self.probability),
+            "action": action_as_dict(self.action),
+            "executable": self.executable,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Ranking:
-    """A predictor's result: candidates, best first, whose probabilities and `new_probability` sum to at most 1."""
+    """A predictor's result, in which every list has its best entry first.
+
+    The probabilities of `candidates` (the next event of any kind) and `new_probability` sum to at most 1, those of
+    `places` (of the person's next action) and `new_place` to 1, and those of `person` (that action) to at most 1. The
+    probabilities of `upcoming` are independent of each other.
+    """
 
     candidates: list[Candidate] = field(default_factory=list)
     upcoming: list[Upcoming] = field(default_factory=list)
     new_probability: float = 0.0
+    places: list[NextPlace] = field(default_factory=list)
+    new_place: float = 1.0
+    person: list[NextAction] = field(default_factory=list)
     with_model: bool = False  # whether a language model took part
 
 

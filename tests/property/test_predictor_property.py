@@ -62,13 +62,14 @@ matrices = st.integers(2, 6).flatmap(
 
 @given(matrices, st.data())
 def test_an_outcome_moves_weight_to_the_right_candidate(rows: list[list[float]], data: st.DataObject) -> None:
-    matrix, mixer = np.array(rows), Mixer(COLUMNS)
+    matrix, mixer = np.array(rows), Mixer(COLUMNS, {}, rate=0.04, gate_rate=0.012)
     truth = data.draw(st.integers(0, len(rows) - 1))
     before = mixer.probabilities(matrix, "g")
+    initial = mixer.weights("").copy()
     gradient = matrix[truth] - before @ matrix
     mixer.learn(matrix, "g", truth)
     after = mixer.probabilities(matrix, "g")
     assert before.sum() == pytest.approx(1) == after.sum()
     if np.abs(gradient).max() > 1e-3:
-        assert gradient @ (mixer.shared - Mixer(COLUMNS).shared) > 0
-        assert gradient @ mixer.gates["g"] > 0
+        assert gradient @ (mixer.weights("") - initial) > 0
+        assert gradient @ (mixer.weights("g") - mixer.weights("")) > 0

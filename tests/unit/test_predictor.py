@@ -19,7 +19,7 @@ from memo.core.predictions import HORIZON_S, QUIET_S, UPCOMING_OPERATIONS, Ranki
 from worker.predictors.history.arrival_times import ArrivalTimes
 from worker.predictors.history.candidate_ids import CandidateIds, Unseen
 from worker.predictors.history.hazard import MAX_UPCOMING, Hazard
-from worker.predictors.history.history_features import FEATURES, HUMAN_FEATURES, MAX_CANDIDATES, HistoryFeatures
+from worker.predictors.history.history_features import FEATURES, MAX_CANDIDATES, HistoryFeatures
 from worker.predictors.history.tables import Table
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.mixer import Mixer
@@ -357,7 +357,7 @@ def test_only_the_next_action_is_the_outcome_and_context_is_none() -> None:
 
 
 def test_what_always_comes_true_wins_in_the_end() -> None:
-    matrix, mixer = np.zeros((3, len(COLUMNS))), Mixer(COLUMNS)
+    matrix, mixer = np.zeros((3, len(COLUMNS))), new_mixer()
     matrix[2, COLUMNS.index("not_in_language_model")] = 1
     for _ in range(300):
         mixer.learn(matrix, "g", 2)
@@ -367,11 +367,11 @@ def test_what_always_comes_true_wins_in_the_end() -> None:
 
 def test_a_restored_mixer_goes_on_as_the_one_before() -> None:
     rng = np.random.default_rng(1)
-    mixer = Mixer(COLUMNS)
+    mixer = new_mixer()
     steps = [(rng.normal(size=(4, len(COLUMNS))), gate) for gate in ("a", "b", "") * 5]
     for matrix, gate in steps:
         mixer.learn(matrix, gate, 1)
-    restored = Mixer(COLUMNS).restore(json.loads(json.dumps(mixer.state())))
+    restored = new_mixer().restore(json.loads(json.dumps(mixer.state())))
     assert restored.state() == mixer.state()
     for matrix, gate in steps:
         assert (restored.probabilities(matrix, gate) == mixer.probabilities(matrix, gate)).all()
@@ -380,19 +380,31 @@ def test_a_restored_mixer_goes_on_as_the_one_before() -> None:
     assert restored.state() == mixer.state()
 
 
+def new_mixer() -> Mixer:
+    return Mixer(COLUMNS, {"after_actions": 0.5}, rate=0.04, gate_rate=0.012)
+
+
 def test_a_state_is_a_copy() -> None:
-    mixer = Mixer(COLUMNS)
+    mixer = new_mixer()
     mixer.learn(np.eye(2, len(COLUMNS)), "g", 0)
     state = mixer.state()
     kept = json.dumps(state)
-    Mixer(COLUMNS).restore(state).learn(np.eye(2, len(COLUMNS)), "g", 1)
+    new_mixer().restore(state).learn(np.eye(2, len(COLUMNS)), "g", 1)
     mixer.learn(np.eye(2, len(COLUMNS)), "g", 1)
     assert json.dumps(state) == kept
 
 
-@pytest.mark.parametrize("state", [None, {}, {"columns": ["order0"], "shared": [1.0], "gates": {}, "squares": {}}])
-def test_weights_of_other_columns_begin_by_hand(state: dict[str, object] | None) -> None:
-    assert Mixer(COLUMNS).restore(state).state() == Mixer(COLUMNS).state()
+@pytest.mark.parametrize(
+    "state",
+    [
+        None,
+        {},
+        {"columns": ["order0"], "row": [[1.0], [1.0]]},
+        {"columns": list(COLUMNS), "shared": [1.0], "gates": {}},
+    ],
+)
+def test_weights_of_another_form_begin_by_hand(state: dict[str, object] | None) -> None:
+    assert new_mixer().restore(state).state() == new_mixer().state()
 
 
 @dataclass
@@ -425,7 +437,7 @@ def test_a_language_model_that_says_nothing_useful_does_no_harm(useless: Scores)
     for n, ranking in enumerate(live(predictor, events), 1):
         check(ranking, events[:n], 10)
     assert ranking.candidates[0].action == A
-    assert np.isfinite(predictor.weights()["all"]["shared"]).all()
+    assert np.isfinite(predictor.weights()["all"]["row"]).all()
 
 
 @dataclass
@@ -545,17 +557,3 @@ def test_upcoming_keeps_a_visits_title_and_no_files_folder_twice() -> None:
         ("a.example", "", "title"),
         ("a.txt", "/home", ""),
     }
-
-
-def test_the_app_in_front_before_is_the_second_most_recent() -> None:
-    history = HistoryFeatures(HUMAN_FEATURES)
-    shown = [("mail", "x"), ("web", "y"), ("web", "z"), ("mail", "x")]
-    for n, (app, title) in enumerate(shown):
-        history.learn(Event(START + timedelta(minutes=n), Operation.WINDOW_FOCUS, title, app=app))
-    candidates = history.candidates()
-    ranks = -history.features(candidates)[:, HUMAN_FEATURES.index("recency_of_coarse")]
-    by_name = dict(zip([history.symbols.names[symbol] for symbol in candidates], np.expm1(ranks), strict=True))
-    assert [
-        round(by_name[Action(Operation.WINDOW_FOCUS, title, app)]) for app, title in (("mail", "x"), ("web", "y"))
-    ] == [0, 1]
-    assert by_name[Action(Operation.WINDOW_FOCUS, "z", "web")] == by_name[Action(Operation.WINDOW_FOCUS, "y", "web")]

@@ -7,7 +7,6 @@ from cli.terminal.text import reason
 from memo.core.events import Action, Event, Operation
 from worker.predictors.evidence import find_evidence
 from worker.predictors.mixed import MixedPredictor
-from worker.predictors.mixer import Mixer
 from worker.predictors.ranker import Ranker
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -51,7 +50,6 @@ def test_reasons_are_all_that_one_is_ahead_of_another_by() -> None:
 
 def test_each_column_shown_has_words_in_both_languages() -> None:
     columns: list[str] = MixedPredictor().weights()["all"]["columns"]
-    assert Mixer(columns).columns == tuple(columns)
     for column in columns:
         if column not in ("new", "new_elsewhere"):
             assert reason(column, "en").isascii()

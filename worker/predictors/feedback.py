@@ -42,7 +42,10 @@ class Feedback:
         """Return the probabilities of these actions, which sum to 1, with the answers taken into account."""
         if not self._answers:
             return probabilities
-        weighed = probabilities * np.array([self.odds(after, name) for name in names])
+        odds = np.array([self.odds(after, name) for name in names])
+        if (odds == 1).all():
+            return probabilities
+        weighed = probabilities * odds
         return np.asarray(weighed / weighed.sum())
 
     def weigh_upcoming(self, after: Action, upcoming: list[Upcoming]) -> list[Upcoming]:

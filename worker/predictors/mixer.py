@@ -5,40 +5,53 @@ The weights are a shared row plus a row for each gate, as in the mixing networks
 habits change, so learning never stops. Initial weights are set by hand, so that the first answer is a sensible one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from memo.core.bounded import BoundedDict
 from worker.predictors.history.tables import Array
 
-LEARNING_RATE = 0.04
-GATE_SHARE = 0.3  # learning rate of a gate's row, as a share of `LEARNING_RATE`
 FADE = 0.99  # decay of the squared gradients at each step
 FIRST_SQUARE = 1e-2  # initial squared gradient
-START = {  # initial weights; all others are 0
-    "after_actions": 0.5,
-    "within_coarse": 0.4,
-    "after_operations": 0.2,
-    "after_coarse_and_gap": 0.3,
-    "after_human_within_operation": 0.3,
-    "recency_of_coarse": 0.5,
-    "language_model": 0.2,
-}
+MOST_GATES = 500  # the gate that learned longest ago is evicted first
+
+
+class Row:
+    """A row of weights, and the squared gradients that bound its steps."""
+
+    def __init__(self, weights: Array, squares: Array | None = None) -> None:
+        self.weights = weights
+        self.squares = np.full(len(weights), FIRST_SQUARE) if squares is None else squares
+
+    def step(self, gradient: Array, rate: float) -> None:
+        """Take one step along a gradient."""
+        self.squares *= FADE
+        self.squares += gradient**2
+        self.weights += rate * gradient / np.sqrt(self.squares)
+
+    def as_lists(self) -> list[list[float]]:
+        """Return weights and squares as JSON."""
+        return [self.weights.tolist(), self.squares.tolist()]
 
 
 class Mixer:
-    """Weights over named columns."""
+    """Weights over named columns, which begin at `start`, by name.
 
-    def __init__(self, columns: Sequence[str]) -> None:
+    `rate` bounds a step of the shared row, and `gate_rate` one of a gate's row.
+    """
+
+    def __init__(self, columns: Sequence[str], start: Mapping[str, float], rate: float, gate_rate: float) -> None:
         self.columns = tuple(columns)
-        self.shared = np.array([START.get(name, 0.0) for name in columns])
-        self.gates: dict[str, Array] = {}
-        self._squares: dict[str, Array] = {}
+        self._rate, self._gate_rate = rate, gate_rate
+        self._shared = Row(np.array([start.get(name, 0.0) for name in columns]))
+        self._gates: BoundedDict[str, Row] = BoundedDict(MOST_GATES)
 
     def weights(self, gate: str) -> Array:
         """Return the weights in force, (columns,)."""
-        return np.asarray(self.shared + self.gates.get(gate, 0.0))
+        row = self._gates.get(gate)
+        return self._shared.weights + row.weights if row else self._shared.weights
 
     def probabilities(self, features: Array, gate: str) -> Array:
         """Return the softmax over the candidates, (candidates,)."""
@@ -49,29 +62,20 @@ class Mixer:
     def learn(self, features: Array, gate: str, truth: int) -> None:
         """Take one step up the log-likelihood of the candidate in row `truth`."""
         gradient = features[truth] - self.probabilities(features, gate) @ features
-        self._step("", self.shared, gradient, LEARNING_RATE)
-        row = self.gates.setdefault(gate, np.zeros(len(self.columns)))
-        self._step(f"gate {gate}", row, gradient, LEARNING_RATE * GATE_SHARE)
-
-    def _step(self, name: str, weights: Array, gradient: Array, rate: float) -> None:
-        squares = self._squares.setdefault(name, np.full(len(self.columns), FIRST_SQUARE))
-        squares *= FADE
-        squares += gradient**2
-        weights += rate * gradient / np.sqrt(squares)
+        self._shared.step(gradient, self._rate)
+        row = self._gates.get(gate) or Row(np.zeros(len(self.columns)))
+        row.step(gradient, self._gate_rate)
+        self._gates[gate] = row
 
     def state(self) -> dict[str, Any]:
         """Return the weights as JSON."""
-        return {
-            "columns": list(self.columns),
-            "shared": self.shared.tolist(),
-            "gates": {name: row.tolist() for name, row in self.gates.items()},
-            "squares": {name: row.tolist() for name, row in self._squares.items()},
-        }
+        gates = {gate: row.as_lists() for gate, row in self._gates.items()}
+        return {"columns": list(self.columns), "row": self._shared.as_lists(), "gates": gates}
 
     def restore(self, state: dict[str, Any] | None) -> "Mixer":
-        """Replace the weights by those of a `state`; keep them if it is None or has other columns."""
-        if state and state.get("columns") == list(self.columns):
-            self.shared = np.array(state["shared"])
-            self.gates = {name: np.array(row) for name, row in state["gates"].items()}
-            self._squares = {name: np.array(row) for name, row in state["squares"].items()}
+        """Replace the weights by those of a `state`; keep them if it is None or of another form."""
+        if state and "row" in state and state["columns"] == list(self.columns):
+            self._shared = Row(*map(np.array, state["row"]))
+            gates = {gate: Row(*map(np.array, row)) for gate, row in state["gates"].items()}
+            self._gates = BoundedDict(MOST_GATES, gates)
         return self

@@ -15,6 +15,16 @@ from worker.predictors.mixer import Mixer
 from worker.predictors.reader import Reader
 
 LM_FEATURES = ("language_model", "not_in_language_model")
+START = {  # initial weights; all others are 0
+    "after_actions": 0.5,
+    "within_coarse": 0.4,
+    "after_operations": 0.2,
+    "after_coarse_and_gap": 0.3,
+    "after_human_within_operation": 0.3,
+    "language_model": 0.2,
+}
+RATE = 0.04
+GATE_RATE = 0.012
 LM_FLOOR = -12.0  # least log-probability of the language model that counts
 
 
@@ -31,12 +41,10 @@ class Ranked:
 class Ranker:
     """History features, a mixer and, optionally, a language model that reads the same stream."""
 
-    def __init__(
-        self, reader: Reader | None = None, weights: dict[str, Any] | None = None, columns: Sequence[str] = FEATURES
-    ) -> None:
+    def __init__(self, reader: Reader | None = None, weights: dict[str, Any] | None = None) -> None:
         self._reader = reader
-        self.mixer = Mixer((*columns, *LM_FEATURES)).restore(weights)
-        self.history = HistoryFeatures(columns)
+        self.mixer = _initial_mixer().restore(weights)
+        self.history = HistoryFeatures()
         self._ranked: Ranked | None = None
         self.with_model = False  # whether the language model took part in the latest ranking
         # Whether something was read since: context settles no ranking, but the language model reads it.
@@ -45,7 +53,7 @@ class Ranker:
     def resume(self, reader: Reader | None, weights: dict[str, Any] | None, latest: Sequence[Event]) -> None:
         """Go on with another language model, which reads the `latest` events, and with other (or initial) weights."""
         self._reader, self._ranked = reader, None
-        self.mixer = Mixer(self.mixer.columns).restore(weights)
+        self.mixer = _initial_mixer().restore(weights)
         if reader is not None:
             for event in latest:
                 reader.read(event)
@@ -114,3 +122,7 @@ class Ranker:
         """Replace what was learned by a `state`."""
         self.mixer.restore(state["mixer"])
         self.history.restore(state["history"])
+
+
+def _initial_mixer() -> Mixer:
+    return Mixer((*FEATURES, *LM_FEATURES), START, RATE, GATE_RATE)

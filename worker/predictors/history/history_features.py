@@ -7,12 +7,11 @@ weighs them.
 
 import math
 from collections import Counter
-from collections.abc import Sequence
 from sys import intern
 
 import numpy as np
 
-from memo.core.events import CONTEXT, Action, Event, Operation
+from memo.core.events import CONTEXT, PROCESSES, Action, Event, Operation
 from worker.predictors.history.candidate_ids import CandidateIds, Ids, Unseen, as_fields, from_fields
 from worker.predictors.history.context import Context
 from worker.predictors.history.tables import Array, State, Table
@@ -37,7 +36,6 @@ CHAINS = {
     "after_operations": ("operations1", "operations3", "operations5", "operations7"),
     "after_operations_and_gap": ("operations1", "operations_gap"),
 }
-PROCESSES = frozenset({Operation.PROCESS_START, Operation.PROCESS_END})
 FEATURES = (  # columns of the feature matrix
     "frequency",
     "coarse_frequency",
@@ -54,15 +52,12 @@ FEATURES = (  # columns of the feature matrix
     "new",
     "new_elsewhere",
 )
-# For a stream of human actions alone: a person goes back to the app that was in front before.
-HUMAN_FEATURES = (*FEATURES, "recency_of_coarse")
 
 
 class HistoryFeatures:
-    """The tables of one stream; `columns` are those of its feature matrix."""
+    """The tables of one stream."""
 
-    def __init__(self, columns: Sequence[str] = FEATURES) -> None:
-        self.columns = tuple(columns)
+    def __init__(self) -> None:
         self.symbols = CandidateIds()
         self.steps = 0
         self._context = Context(self.symbols)
@@ -133,7 +128,7 @@ class HistoryFeatures:
     def features(self, chosen: Ids) -> Array:
         """Return the feature matrix, (candidates, columns); at least one event must have been learned."""
         columns = self._frequency_columns(chosen) | self._recency_columns(chosen) | self._state_columns(chosen)
-        return np.stack([columns[name] for name in self.columns], axis=1)
+        return np.stack([columns[name] for name in FEATURES], axis=1)
 
     def _frequency_columns(self, chosen: Ids) -> dict[str, Array]:
         """Return log p of each level, plain and after each chain of contexts."""
@@ -159,9 +154,7 @@ class HistoryFeatures:
         after_human = (faded + 0.01) / (faded.sum() + 0.01 * known)
         if self._context.human is not None:
             after_human = self._tables["human"].interpolate(self._context.human, after_human)
-        coarse, last = self.symbols.coarse, self._last[:known]
         return {
-            "recency_of_coarse": -np.log1p(_rank_of_groups(coarse, self.symbols.operation, last)[coarse[chosen]]),
             "within_coarse": _log_share(faded + 0.05, self.symbols.coarse)[chosen],
             "after_human_within_operation": _log_share(after_human, self.symbols.operation)[chosen],
             "recency_within_operation": -np.log1p(_rank_within(self.symbols.operation[chosen], -self._last[chosen])),
@@ -237,11 +230,3 @@ def _rank_within(groups: Ids, order: Array) -> Ids:
     ranks = np.empty(len(groups), dtype=np.int64)
     ranks[by_group] = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     return ranks
-
-
-def _rank_of_groups(groups: Ids, kinds: Ids, last: Array) -> Ids:
-    """Return each group's rank, by when its latest member came, among the groups of its kind, from 0."""
-    latest, kind = np.zeros(groups.max() + 1), np.zeros(groups.max() + 1, dtype=np.int64)
-    np.maximum.at(latest, groups, last)
-    kind[groups] = kinds
-    return _rank_within(kind, -latest)

@@ -1,0 +1,151 @@
+"""Hit rates: how often candidates of a kind came true, by recency, by time since they last came, and jointly."""
+
+import numpy as np
+
+from worker.predictors.history.candidate_ids import Ids
+from worker.predictors.history.tables import Array, State
+
+# Kinds of recency ranks: 1 to 12 each, up to 16, up to 24, up to 40, and higher ones; kind 0 holds no rank.
+RANK_STARTS = np.array([0, *range(1, 14), 17, 25, 41])
+RANK_ENDS = np.array([-1, *range(1, 13), 16, 24, 40, 2**31])
+KINDS = len(RANK_STARTS)
+RANK_FADE = 0.98  # decay of the hits by recency rank at each step
+RANK_PRIOR = np.append(0.0, (np.arange(1, KINDS) + 0.5) ** -1.7)  # expected shares of hits before any was counted
+PRIOR_HITS = 4  # weight of these shares, in hits
+DEEP = 8  # among the three latest ranks, higher ones count as this one
+AFTER_HITS = 2  # weight of the hits over all in those after the three latest ranks, in hits
+AGES = 16  # kinds of times, and of numbers of steps, since a symbol last came
+OWN_CHANCES = 3  # weight of the rate of all symbols in a symbol's own, in chances
+SUCCESSOR_KINDS = 8  # how often a symbol followed here, up to 3 times, and whether it did so last
+CELL_RANKS = 8  # in the joint table, recency ranks from this one on are one kind
+CELL_CHANCES = 2  # weight of the rate over all cells in that of a cell, in chances
+
+
+def rank_kinds(ranks: Ids) -> Ids:
+    """Return the kind of each recency rank; rank 0 is that of a symbol that is new."""
+    return np.asarray(np.searchsorted(RANK_STARTS, ranks, "right") - 1, np.int64)
+
+
+class RecencyRates:
+    """Hits of recency ranks: over all, and after each sequence of three ranks."""
+
+    def __init__(self) -> None:
+        self._hits = np.zeros(KINDS)
+        self._after = np.zeros((DEEP + 1, DEEP + 1, DEEP + 1, KINDS))
+        self._latest = (0, 0, 0)
+
+    def learn(self, rank: int) -> None:
+        """Count a hit at a recency rank, from 1; 0 stands for a symbol that is new."""
+        kind = int(np.searchsorted(RANK_STARTS, rank, "right")) - 1
+        for hits in (self._hits, self._after[self._latest]):
+            hits *= RANK_FADE
+            hits[kind] += 1
+        self._latest = (min(rank, DEEP), *self._latest[:2])
+
+    def columns(self, kinds: Ids, known: int) -> tuple[Array, Array]:
+        """Return two columns for candidates of these kinds, where `known` symbols have a rank.
+
+        The first is the log-rate of the kind, shared among its ranks; the second is what the latest ranks add to it.
+        """
+        sizes = np.clip(np.minimum(known, RANK_ENDS) - RANK_STARTS + 1, 0, None)
+        prior = RANK_PRIOR * (sizes > 0)
+        shares = (self._hits + PRIOR_HITS * prior / prior.sum()) * (sizes > 0)
+        shares /= shares.sum()
+        after = self._after[self._latest]
+        shares_after = (after + AFTER_HITS * shares) / (after[1:].sum() + AFTER_HITS)
+        found = shares[kinds]
+        return np.log(np.maximum(1e-6, found / sizes[kinds])), np.log(shares_after[kinds] / found)
+
+    def state(self) -> State:
+        """Return all hits."""
+        return {"hits": self._hits, "after": self._after.astype(np.float32), "latest": list(self._latest)}
+
+    def restore(self, state: State) -> None:
+        """Replace all hits by those of a `state`."""
+        self._hits, self._after = np.array(state["hits"]), np.array(state["after"], float)
+        self._latest = tuple(state["latest"])
+
+
+class ReturnRates:
+    """Hits and chances by the time, or by the steps, since a symbol last came: of all symbols, and of each."""
+
+    def __init__(self) -> None:
+        self._all = np.full((AGES, 2), (0.02, 1.0))
+        self._own = np.zeros((64, AGES, 2), np.float32)
+
+    def learn(self, symbols: Ids, kinds: Ids, hits: Array) -> None:
+        """Count a chance of each symbol, all different, and a hit where `hits` is 1."""
+        self._grow(int(symbols.max(initial=0)) + 1)
+        self._own[symbols, kinds, 0] += hits.astype(np.float32)
+        self._own[symbols, kinds, 1] += 1
+        self._all[:, 0] += np.bincount(kinds, hits, AGES)
+        self._all[:, 1] += np.bincount(kinds, minlength=AGES)
+
+    def columns(self, symbols: Ids, kinds: Ids) -> tuple[Array, Array]:
+        """Return the log-rate of each symbol's kind, and what the symbol's own rate adds to it."""
+        self._grow(int(symbols.max(initial=0)) + 1)
+        rates = (self._all[:, 0] / self._all[:, 1])[kinds]
+        own = self._own[symbols, kinds]
+        own_rates = (own[:, 0] + OWN_CHANCES * rates) / (own[:, 1] + OWN_CHANCES)
+        return np.log(rates), np.log(own_rates / rates)
+
+    def keep(self, symbols: Ids) -> None:
+        """Keep these symbols only, which are renumbered in their order."""
+        self._grow(int(symbols.max(initial=0)) + 1)
+        self._own = self._own[symbols]
+
+    def _grow(self, size: int) -> None:
+        while len(self._own) < size:
+            self._own = np.concatenate([self._own, np.zeros_like(self._own)])
+
+    def state(self, known: int) -> State:
+        """Return all hits and chances, those of the first `known` symbols."""
+        return {"all": self._all, "own": self._own[:known]}
+
+    def restore(self, state: State) -> None:
+        """Replace all hits and chances by those of a `state`."""
+        self._all, self._own = np.array(state["all"]), np.array(state["own"])
+
+
+class CellRates:
+    """Hits and chances by recency rank and by how often and how lately a symbol followed here."""
+
+    def __init__(self) -> None:
+        self._all = np.array([0.1, 1.0])
+        self._cells = np.zeros((CELL_RANKS * SUCCESSOR_KINDS, 2))
+
+    def learn(self, cells: Ids, hits: Array) -> None:
+        """Count a chance of each candidate's cell, and a hit where `hits` is 1."""
+        self._cells[:, 0] += np.bincount(cells, hits, len(self._cells))
+        self._cells[:, 1] += np.bincount(cells, minlength=len(self._cells))
+        self._all += (hits.sum(), len(cells))
+
+    def column(self, cells: Ids) -> Array:
+        """Return what the rate of each candidate's cell adds to the log-rate over all."""
+        rate = self._all[0] / self._all[1]
+        rates = (self._cells[:, 0] + CELL_CHANCES * rate) / (self._cells[:, 1] + CELL_CHANCES)
+        return np.asarray(np.log(rates / rate)[cells])
+
+    def state(self) -> State:
+        """Return all hits and chances."""
+        return {"all": self._all, "cells": self._cells}
+
+    def restore(self, state: State) -> None:
+        """Replace all hits and chances by those of a `state`."""
+        self._all, self._cells = np.array(state["all"]), np.array(state["cells"])
+
+
+def cells_of(kinds: Ids, successors: Ids) -> Ids:
+    """Return the cells of candidates by their kinds of recency ranks and of successors."""
+    return np.minimum(CELL_RANKS, kinds) * SUCCESSOR_KINDS - SUCCESSOR_KINDS + successors
+
+
+def age_kinds(steps: Array) -> Ids:
+    """Return the kinds of numbers of steps, from 1: two kinds for each doubling."""
+    return np.minimum(AGES - 1, np.log2(steps) * 2).astype(np.int64)
+
+
+def time_kinds(seconds: Array) -> Ids:
+    """Return the kinds of times: one kind for each doubling from two seconds on."""
+    doublings = np.log2(1 + np.maximum(0.0, seconds) / 2)
+    return np.asarray(np.minimum(AGES - 1, doublings), np.int64)

@@ -1,0 +1,166 @@
+"""The person model: which app, site or folder comes next, which other one, and what there.
+
+There are three rankers, each of a sequence of its own: `place` of the places of all actions, `switch` of the places
+without repetitions, and `thing` of the actions themselves, which knows how likely each place is.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from memo.core.events import HUMAN, PROCESSES, Action, Event
+from worker.predictors.history.candidate_ids import Ids, as_fields, from_fields
+from worker.predictors.history.tables import State
+from worker.predictors.person import things_in_places
+from worker.predictors.person.person_context import PLACE_CONTEXTS, SWITCH_CONTEXTS, THING_CONTEXTS, PersonContext
+from worker.predictors.person.running_apps import RunningApps
+from worker.predictors.person.sequence_ranker import START, RankedSymbols, SequenceRanker
+from worker.predictors.person.symbol_table import NEW, SymbolTable
+from worker.predictors.person.things_in_places import ThingsInPlaces
+
+RUNNING = {"started": START, "ended": -START}  # columns of places, with their initial weights
+THINGS = dict.fromkeys(things_in_places.COLUMNS, START)
+FLOOR = 1e-6  # least probability of a place in the mean of two rankers
+MOST_THINGS = 4_096  # of more, the half that came most lately is kept
+MOST_CHARACTERS = 2_000_000  # of the names of all things; of more, the same
+
+
+@dataclass(frozen=True, slots=True)
+class Rankings:
+    """The rankings of what follows an action; `switch` is made on arrival only."""
+
+    place: RankedSymbols
+    switch: RankedSymbols | None
+    thing: RankedSymbols
+
+
+class PersonModel:
+    """Learns a person's actions, and answers what comes next."""
+
+    def __init__(self) -> None:
+        self._place_names, self._thing_names = SymbolTable(), SymbolTable()
+        self._place = SequenceRanker(PLACE_CONTEXTS, RUNNING)
+        self._switch = SequenceRanker(SWITCH_CONTEXTS, RUNNING, leaves=True)
+        self._thing = SequenceRanker(THING_CONTEXTS, THINGS)
+        self._context, self._running, self._in_places = PersonContext(), RunningApps(), ThingsInPlaces()
+        self._rankings: Rankings | None = None  # of what follows the last action
+
+    def learn(self, event: Event, ranks: bool = True) -> None:
+        """Learn the next event.
+
+        Weights and hit rates learn from what follows a ranking. So each action is followed by one, unless `ranks` is
+        False: then it is only counted, which takes a tenth of the time.
+        """
+        if event.operation in HUMAN:
+            self._learn_action(event)
+        if event.operation in HUMAN | PROCESSES:
+            self._running.learn(event)
+        if event.operation in HUMAN:
+            self._rankings = self._rank() if ranks else None
+
+    def _learn_action(self, event: Event) -> None:
+        action, at = event.action, event.at.timestamp()
+        place, thing = self._place_names.add(action.coarse), self._thing_names.add(action.identity)
+        left = self._context.last_thing
+        arrives = self._context.advance(self._place_names.keys[place], self._thing_names.keys[thing], at, event.at.hour)
+        begins_session = self._context.begins_session
+        if arrives:
+            # What a title leads to is learned when its place is left: it counts the last title there.
+            self._switch.features.replace_key("last_thing", left)
+            self._switch.learn(place, at, self._context.for_switch(), begins_session)
+        self._place.learn(place, at, self._context.for_place(), begins_session)
+        self._in_places.learn(thing, place)
+        self._thing.learn(thing, at, self._context.for_thing(), begins_session)
+        if len(self._thing_names) > MOST_THINGS or self._thing_names.characters > MOST_CHARACTERS:
+            self._forget_oldest()
+
+    def places(self) -> list[tuple[Action, float]]:
+        """Return all places that may come next, likeliest first; none before the first ranking."""
+        return _best_first(self._place_names, self._mixed_places(self._rankings) if self._rankings else {})
+
+    def things(self) -> list[tuple[Action, float]]:
+        """Return all actions, as identities, that may come next, likeliest first; none before the first ranking."""
+        return _best_first(self._thing_names, self._rankings.thing.by_symbol() if self._rankings else {})
+
+    def _rank(self) -> Rankings:
+        """Return the rankings of what follows the last action."""
+        here = self._place.features.last
+        gate = str(self._place_names.keys[here])
+        switch = self._rank_places(self._switch, gate) if self._context.run == 1 else None
+        place = self._rank_places(self._place, gate)
+        symbols = self._thing.features.candidates()
+        columns = self._in_places.columns(symbols, self._thing.features.last, place.by_symbol(), place.new)
+        return Rankings(place, switch, self._thing.rank(symbols, columns, gate))
+
+    def _rank_places(self, ranker: SequenceRanker, gate: str) -> RankedSymbols:
+        symbols = ranker.features.candidates()
+        names = [self._place_names.names[symbol] for symbol in (*symbols, NEW)]
+        return ranker.rank(symbols, self._running.columns(names, self._context.at), gate)
+
+    def _mixed_places(self, rankings: Rankings) -> dict[int, float]:
+        """Return the probability of each place: whether the person leaves by `place`, where to by both rankers."""
+        here = self._place.features.last
+        others = rankings.place.by_symbol()
+        stays = others.pop(here, 0.0)
+        leaves = max(1e-9, 1 - stays)
+        if rankings.switch is not None:
+            others = _mean({symbol: p / leaves for symbol, p in others.items()}, rankings.switch.by_symbol())
+            others = {symbol: p * leaves for symbol, p in others.items()}
+        return {here: stays} | others
+
+    def _forget_oldest(self) -> None:
+        """Keep the half of all things that came most lately, and their places."""
+        things, characters = [NEW], 0
+        for thing in self._thing.features.latest():
+            characters += len(self._thing_names.names[thing].target)
+            if len(things) > MOST_THINGS // 2 or characters > MOST_CHARACTERS // 2:
+                break
+            things.append(thing)
+        places = {self._in_places.place_of[thing] for thing in things}
+        self._keep(np.array(sorted(things)), np.array(sorted(places)))
+
+    def _keep(self, things: Ids, places: Ids) -> None:
+        """Keep these things and places only, which are renumbered in their order."""
+        self._thing_names, self._place_names = self._thing_names.keep(things), self._place_names.keep(places)
+        self._in_places.keep(things, places)
+        self._thing.keep(things)
+        self._place.keep(places)
+        self._switch.keep(places)
+
+    def state(self) -> State:
+        """Return everything learned, without the rankings that await their outcome."""
+        return {name: part.state() for name, part in self._parts().items()} | {
+            "place_names": [as_fields(name) for name in self._place_names.names[1:]],
+            "thing_names": [as_fields(name) for name in self._thing_names.names[1:]],
+        }
+
+    def restore(self, state: State) -> None:
+        """Replace everything learned by a `state`."""
+        for name, part in self._parts().items():
+            part.restore(state[name])
+        self._place_names = SymbolTable(map(from_fields, state["place_names"]))
+        self._thing_names = SymbolTable(map(from_fields, state["thing_names"]))
+        self._rankings = self._rank() if self._context.run else None
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "place": self._place,
+            "switch": self._switch,
+            "thing": self._thing,
+            "context": self._context,
+            "running": self._running,
+            "in_places": self._in_places,
+        }
+
+
+def _mean(one: dict[int, float], other: dict[int, float]) -> dict[int, float]:
+    """Return the geometric mean of two distributions; what is missing to 1 is the arithmetic mean of both's."""
+    product = {key: max(one.get(key, 0.0), FLOOR) * max(other.get(key, 0.0), FLOOR) for key in one | other}
+    known, total = (sum(one.values()) + sum(other.values())) / 2, sum(p**0.5 for p in product.values())
+    return {key: known * p**0.5 / total for key, p in product.items()}
+
+
+def _best_first(names: SymbolTable, probabilities: dict[int, float]) -> list[tuple[Action, float]]:
+    best = sorted(probabilities.items(), key=lambda entry: -entry[1])
+    return [(names.names[symbol], probability) for symbol, probability in best]

@@ -1,0 +1,259 @@
+"""Features of what may come next in one sequence of symbols, from the sequence's own past."""
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+
+from worker.predictors.history.candidate_ids import Ids
+from worker.predictors.history.tables import Array, State, Table
+from worker.predictors.person.hit_rates import (
+    CellRates,
+    RecencyRates,
+    ReturnRates,
+    age_kinds,
+    cells_of,
+    rank_kinds,
+    time_kinds,
+)
+from worker.predictors.person.symbol_table import NEW
+
+HALF_LIVES = (3, 30, 100)  # of the faded frequencies, in steps
+FREQUENCIES = tuple(f"frequency_{steps}" for steps in HALF_LIVES)
+COLUMNS = (
+    "new",
+    "recency",
+    "recency_after_ranks",
+    *FREQUENCIES,
+    "return_by_time",
+    "own_return_by_time",
+    "return_by_steps",
+    "own_return_by_steps",
+    "recency_and_successor",
+    "is_before_last",
+    "in_session",
+)
+FOLLOWED = "last"  # the context whose successors are candidates
+SUCCESSORS = 25  # candidates of those that followed the last symbol most lately
+RECENT = 60  # candidates of those that came most lately; the ranks of all others are equal
+FREQUENT = 12  # candidates of those that came most often
+MOST = 100  # candidates in all
+RATE_OF_NEW = 0.03  # weight of each step in the rate of new symbols
+LARGEST_UNIT = 1e100  # frequencies in larger units are written anew, in units of 1
+FADE = 0.5 ** (1 / np.array(HALF_LIVES))
+
+
+class Kinds(NamedTuple):
+    """What the candidates of a ranking are, in the tables of hit rates."""
+
+    symbols: Ids
+    times: Ids
+    steps: Ids
+    cells: Ids
+
+
+class SequenceFeatures:
+    """Counts of one sequence, and the feature matrix of the symbols that may come next.
+
+    `contexts` are the tables by name, each with the decay of earlier occurrences. In a sequence that `leaves`, the
+    last symbol never comes again at once.
+    """
+
+    def __init__(self, contexts: Mapping[str, float], leaves: bool = False) -> None:
+        self._leaves = leaves
+        self._tables = {name: Table(decay) for name, decay in contexts.items()}
+        self.columns = (*COLUMNS, *contexts)
+        self._keys: dict[str, int] = {}  # the present context of each table
+        self._recency: dict[int, None] = {}  # all symbols, that of the last step at the end
+        self._last_at, self._last_step = np.zeros((2, 64))
+        self._frequencies = np.zeros((len(HALF_LIVES), 64))
+        self._totals, self._units = np.zeros(len(HALF_LIVES)), np.ones(len(HALF_LIVES))
+        self._in_session: dict[int, int] = {}
+        self.steps = 0
+        self.last = self._before_last = NEW
+        self._at = 0.0
+        self._rate_of_new = 0.05
+        self._ranks, self._returns_by_time, self._returns_by_steps = RecencyRates(), ReturnRates(), ReturnRates()
+        self._cells = CellRates()
+        self._kinds: Kinds | None = None  # those of the latest ranking
+
+    def learn(self, symbol: int, at: float, keys: dict[str, int], begins_session: bool) -> None:
+        """Count the next symbol, which came `at` a time in seconds; `keys` are the contexts of what follows it."""
+        is_new = symbol not in self._recency
+        for name, key in self._keys.items():
+            self._tables[name].add(key, symbol)
+        if self.steps:
+            self._ranks.learn(0 if is_new else self._rank(symbol))
+        self._rate_of_new += RATE_OF_NEW * (is_new - self._rate_of_new)
+        if begins_session:
+            self._in_session.clear()
+        self._in_session[symbol] = self._in_session.get(symbol, 0) + 1
+        self._count(symbol, at)
+        self._before_last, self.last = self.last, symbol
+        self._at, self._keys = at, keys
+
+    def replace_key(self, name: str, key: int) -> None:
+        """Replace the present context of a table, if there is one."""
+        if name in self._keys:
+            self._keys[name] = key
+
+    def _rank(self, symbol: int) -> int:
+        """Return the recency rank of a known symbol, from 1; in a sequence that leaves, the last one has none."""
+        for rank, known in enumerate(reversed(self._recency), 0 if self._leaves else 1):
+            if known == symbol or rank > RECENT:
+                break
+        return rank
+
+    def _count(self, symbol: int, at: float) -> None:
+        self._grow(symbol)
+        self.steps += 1
+        self._recency.pop(symbol, None)
+        self._recency[symbol] = None
+        self._last_at[symbol], self._last_step[symbol] = at, self.steps
+        self._units /= FADE
+        if self._units[0] > LARGEST_UNIT:
+            self._frequencies /= self._units[:, None]
+            self._totals /= self._units
+            self._units[:] = 1
+        self._frequencies[:, symbol] += self._units
+        self._totals += self._units
+
+    def _grow(self, symbol: int) -> None:
+        while symbol >= len(self._last_at):
+            self._last_at, self._last_step = (
+                np.concatenate([a, np.zeros(len(a))]) for a in (self._last_at, self._last_step)
+            )
+            self._frequencies = np.hstack([self._frequencies, np.zeros_like(self._frequencies)])
+
+    def candidates(self) -> Ids:
+        """Return the symbols worth ranking, without "something new"."""
+        excluded = {self.last} if self._leaves else set()
+        followed = self._tables[FOLLOWED].find(self._keys.get(FOLLOWED)).by_symbol
+        chosen = dict.fromkeys([*list(reversed(followed))[:SUCCESSORS], *self._recent()])
+        often = len(chosen) + FREQUENT
+        frequencies = self._frequencies[-1]
+        if len(self._recency) > len(chosen):
+            if often < len(frequencies):
+                best = np.argpartition(-frequencies, often)[:often]
+                best = best[np.argsort(-frequencies[best], kind="stable")]
+            else:
+                best = np.argsort(-frequencies, kind="stable")
+            for symbol in best.tolist():
+                if len(chosen) >= MOST or not frequencies[symbol]:
+                    break
+                chosen[symbol] = None
+        return np.array([symbol for symbol in chosen if symbol not in excluded], np.int64)
+
+    def latest(self) -> Iterator[int]:
+        """Return the symbols, the one that came last first."""
+        return reversed(self._recency)
+
+    def _recent(self) -> list[int]:
+        return list(islice(self.latest(), RECENT + self._leaves))
+
+    def matrix(self, symbols: Ids) -> Array:
+        """Return the features of candidates, and of "something new" in the last row, (candidates + 1, columns)."""
+        columns = np.zeros((len(self.columns), len(symbols) + 1))
+        columns[0, -1] = np.log(self._rate_of_new + 0.002)
+        self._kinds = None
+        if len(symbols):
+            self._fill(dict(zip(self.columns, columns[:, :-1], strict=True)), symbols)
+        return columns.T
+
+    def _fill(self, columns: dict[str, Array], symbols: Ids) -> None:
+        names = symbols.tolist()
+        by_recency = {symbol: rank for rank, symbol in enumerate(self._recent(), 0 if self._leaves else 1)}
+        ranks = rank_kinds(np.array([by_recency.get(symbol, RECENT + 1) for symbol in names]))
+        known = len(self._recency) - self._leaves
+        columns["recency"][:], columns["recency_after_ranks"][:] = self._ranks.columns(ranks, known)
+        faded = self._frequencies[:, symbols] / self._units[:, None]
+        totals = self._totals / self._units
+        shares = np.log((faded + 0.05) / (totals + 0.05 * len(self._recency))[:, None])
+        for name, row in zip(FREQUENCIES, shares, strict=True):
+            columns[name][:] = row
+        expected = 0.5 * np.exp(columns["recency"]) + 0.5 * faded[-1] / totals[-1]
+        expected = 0.98 * expected / expected.sum() + 0.02 / len(names)
+        successors = np.zeros(len(names), np.int64)
+        for name, key in self._keys.items():
+            found = self._tables[name].find(key)
+            if found.by_symbol:
+                counts = np.array([found.by_symbol.get(symbol, 0.0) for symbol in names])
+                total = sum(found.by_symbol.values())
+                columns[name][:] = np.log((counts + found.unit * expected) / ((total + found.unit) * expected))
+                if name == FOLLOWED:
+                    newest = next(reversed(found.by_symbol))
+                    successors = np.minimum(3, counts).astype(np.int64) + 4 * (symbols == newest)
+        self._kinds = kinds = Kinds(
+            symbols,
+            time_kinds(self._at - self._last_at[symbols]),
+            age_kinds(self.steps + 1 - self._last_step[symbols]),
+            cells_of(ranks, successors),
+        )
+        columns["return_by_time"][:], columns["own_return_by_time"][:] = self._returns_by_time.columns(
+            symbols, kinds.times
+        )
+        columns["return_by_steps"][:], columns["own_return_by_steps"][:] = self._returns_by_steps.columns(
+            symbols, kinds.steps
+        )
+        columns["recency_and_successor"][:] = self._cells.column(kinds.cells)
+        columns["is_before_last"][:] = symbols == self._before_last
+        columns["in_session"][:] = np.log1p([self._in_session.get(symbol, 0) for symbol in names])
+
+    def settle(self, row: int) -> None:
+        """Count a chance of each candidate of the latest ranking, and a hit of the one in a row, if it is one."""
+        kinds, self._kinds = self._kinds, None
+        if kinds is not None:
+            hits = (np.arange(len(kinds.symbols)) == row) * 1.0
+            self._returns_by_time.learn(kinds.symbols, kinds.times, hits)
+            self._returns_by_steps.learn(kinds.symbols, kinds.steps, hits)
+            self._cells.learn(kinds.cells, hits)
+
+    def keep(self, symbols: Ids) -> None:
+        """Keep these symbols only, which are renumbered in their order; the first is `NEW`."""
+        self._grow(int(symbols.max()))
+        numbers = {symbol: number for number, symbol in enumerate(symbols.tolist())}
+        for table in self._tables.values():
+            table.renumber(numbers)
+        self._recency = {numbers[symbol]: None for symbol in self._recency if symbol in numbers}
+        self._in_session = {numbers[symbol]: n for symbol, n in self._in_session.items() if symbol in numbers}
+        self._last_at, self._last_step = self._last_at[symbols], self._last_step[symbols]
+        self._frequencies = self._frequencies[:, symbols]
+        self.last, self._before_last = (numbers.get(symbol, NEW) for symbol in (self.last, self._before_last))
+        for rates in (self._returns_by_time, self._returns_by_steps):
+            rates.keep(symbols)
+        self._kinds = None
+
+    def state(self) -> State:
+        """Return everything counted."""
+        known = 1 + max(self._recency, default=NEW)
+        self._grow(known)
+        return {
+            "tables": {name: table.state() for name, table in self._tables.items()},
+            "keys": dict(self._keys),
+            "recency": np.array(list(self._recency), np.int32),
+            "came": np.stack([self._last_at, self._last_step])[:, :known],
+            "frequencies": (self._frequencies / self._units[:, None])[:, :known],
+            "totals": self._totals / self._units,
+            "in_session": [[symbol, n] for symbol, n in self._in_session.items()],
+            "numbers": [self.steps, self.last, self._before_last, self._at, self._rate_of_new],
+            "ranks": self._ranks.state(),
+            "returns_by_time": self._returns_by_time.state(known),
+            "returns_by_steps": self._returns_by_steps.state(known),
+            "cells": self._cells.state(),
+        }
+
+    def restore(self, state: State) -> None:
+        """Replace everything counted by that of a `state`."""
+        for name, table in self._tables.items():
+            table.restore(state["tables"][name])
+        self._keys, self._in_session = state["keys"], dict(state["in_session"])
+        self._recency = dict.fromkeys(state["recency"].tolist())
+        self._last_at, self._last_step = np.array(state["came"])
+        self._frequencies, self._totals = np.array(state["frequencies"]), np.array(state["totals"])
+        self._units = np.ones(len(HALF_LIVES))
+        self.steps, self.last, self._before_last, self._at, self._rate_of_new = state["numbers"]
+        self._ranks.restore(state["ranks"])
+        self._returns_by_time.restore(state["returns_by_time"])
+        self._returns_by_steps.restore(state["returns_by_steps"])
+        self._cells.restore(state["cells"])

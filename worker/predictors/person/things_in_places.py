@@ -1,0 +1,120 @@
+"""Things in their places: which came last in each place, what followed it there, and how often something was new."""
+
+import math
+
+import numpy as np
+
+from worker.predictors.history.candidate_ids import Ids
+from worker.predictors.history.tables import Array, State
+from worker.predictors.person.symbol_table import NEW
+
+COLUMNS = ("place", "recency_in_place", "same_place", "successor_in_place", "new_in_place", "same")
+FOLLOWED = 8  # latest successors of a thing that count
+NEW_WEIGHT = 3  # weight of the rate of new things in all places in that of one place, in actions
+FLOOR = 1e-4  # added to the probability of a place, so that its logarithm is finite
+
+
+class ThingsInPlaces:
+    """The place of each thing; and of each place its things, actions, and actions that were new."""
+
+    def __init__(self) -> None:
+        self.place_of = [NEW]  # by thing
+        self._things: dict[int, dict[int, None]] = {}  # by place; the thing that came last is at the end
+        self._followed: dict[int, list[int]] = {}  # by thing, newest last
+        self._actions: dict[int, int] = {}  # by place
+        self._new: dict[int, int] = {}  # by place
+        self._all_actions = self._all_new = 0
+
+    def learn(self, thing: int, place: int) -> None:
+        """Count the next thing, and its place."""
+        is_new = thing == len(self.place_of)
+        if is_new:
+            self.place_of.append(place)
+        things = self._things.setdefault(place, {})
+        if things:
+            followed = self._followed.setdefault(next(reversed(things)), [])
+            followed.append(thing)
+            del followed[:-FOLLOWED]
+        things.pop(thing, None)
+        things[thing] = None
+        self._actions[place] = self._actions.get(place, 0) + 1
+        self._new[place] = self._new.get(place, 0) + is_new
+        self._all_actions += 1
+        self._all_new += is_new
+
+    def columns(self, things: Ids, last: int, places: dict[int, float], new_place: float) -> dict[str, Array]:
+        """Return the columns of things and, in the last row, of a new one.
+
+        `last` is the thing that came last; `places` and `new_place` are the probabilities of the next place.
+        """
+        here = self.place_of[last]
+        ranks, shares = self._ranks(things), self._shares(things)
+        names = things.tolist()
+        at = [self.place_of[thing] for thing in names]
+        return {
+            "place": np.log([*(places.get(place, 0.0) + FLOOR for place in at), 1.0]),
+            "recency_in_place": -np.log([*(ranks[thing] for thing in names), 1]),
+            "same_place": np.array([*(place == here for place in at), False], float),
+            "successor_in_place": np.log([*(shares[thing] for thing in names), 1.0]),
+            "new_in_place": np.append(np.zeros(len(names)), self._log_new(places, new_place)),
+            "same": np.append(things == last, False).astype(float),
+        }
+
+    def _ranks(self, things: Ids) -> dict[int, int]:
+        """Return the recency ranks of all things in the places of these things, from 1."""
+        places = {self.place_of[thing] for thing in things.tolist()}
+        return {thing: rank for place in places for rank, thing in enumerate(reversed(self._things[place]), 1)}
+
+    def _shares(self, things: Ids) -> dict[int, float]:
+        """Return how often each thing followed what came last in its place, as a multiple of an equal share."""
+        found = {}
+        for thing in things.tolist():
+            known = self._things[self.place_of[thing]]
+            followed = self._followed.get(next(reversed(known)), [])
+            equal = 0.2 * len(known)
+            found[thing] = (followed.count(thing) + 0.2) / (len(followed) + equal) * len(known)
+        return found
+
+    def _log_new(self, places: dict[int, float], new_place: float) -> float:
+        """Return the log-probability that the next thing is new, where `places` are those of the next place."""
+        rate = (self._all_new + 0.5) / (self._all_actions + 1)
+        each = {place: (self._new[place] + NEW_WEIGHT * rate) / (self._actions[place] + NEW_WEIGHT) for place in places}
+        return math.log(new_place + sum(probability * each[place] for place, probability in places.items()))
+
+    def keep(self, things: Ids, places: Ids) -> None:
+        """Keep these things and places only, which are renumbered in their order."""
+        thing_numbers = {thing: number for number, thing in enumerate(things.tolist())}
+        place_numbers = {place: number for number, place in enumerate(places.tolist())}
+        self.place_of = [place_numbers[self.place_of[thing]] for thing in thing_numbers]
+        self._things = {
+            place_numbers[place]: {thing_numbers[thing]: None for thing in known if thing in thing_numbers}
+            for place, known in self._things.items()
+            if place in place_numbers
+        }
+        self._followed = {
+            thing_numbers[thing]: [thing_numbers[other] for other in followed if other in thing_numbers]
+            for thing, followed in self._followed.items()
+            if thing in thing_numbers
+        }
+        self._actions = {place_numbers[place]: n for place, n in self._actions.items() if place in place_numbers}
+        self._new = {place_numbers[place]: n for place, n in self._new.items() if place in place_numbers}
+
+    def state(self) -> State:
+        """Return everything as JSON."""
+        return {
+            "place_of": np.array(self.place_of, np.int32),
+            "things": [
+                [place, list(things), self._actions[place], self._new[place]] for place, things in self._things.items()
+            ],
+            "followed": [[thing, followed] for thing, followed in self._followed.items()],
+            "all": [self._all_actions, self._all_new],
+        }
+
+    def restore(self, state: State) -> None:
+        """Replace everything by that of a `state`."""
+        self.place_of = state["place_of"].tolist()
+        self._things = {place: dict.fromkeys(things) for place, things, _, _ in state["things"]}
+        self._actions = {place: actions for place, _, actions, _ in state["things"]}
+        self._new = {place: new for place, *_, new in state["things"]}
+        self._followed = dict(state["followed"])
+        self._all_actions, self._all_new = state["all"]
