@@ -13,6 +13,7 @@ from sqlalchemy import (
     MetaData,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
     true,
 )
@@ -136,6 +137,11 @@ class PredictionRow(Base):
     candidates: Mapped[list[dict[str, Any]]]
     upcoming: Mapped[list[dict[str, Any]]]
     new_probability: Mapped[float]
+    places: Mapped[list[dict[str, Any]]] = mapped_column(default=list, server_default="[]")
+    """Places of the person's next action, likeliest first; with `new_place` they sum to 1."""
+    new_place: Mapped[float] = mapped_column(default=1.0, server_default="1")
+    person: Mapped[list[dict[str, Any]]] = mapped_column(default=list, server_default="[]")
+    """The person's next action, likeliest first."""
     latency_ms: Mapped[float]
     with_model: Mapped[bool] = mapped_column(default=True, server_default=true())
     """Whether the language model answered in time."""
@@ -146,6 +152,14 @@ class PredictionRow(Base):
     outcome_target: Mapped[str | None]
     outcome_rank: Mapped[int | None]
     """Rank of the outcome among the candidates, from 1; null if it was none of them."""
+    person_event_id: Mapped[int | None] = mapped_column(index=True)
+    """The person's next action, in the newest prediction made before it; null in those that others superseded."""
+    place_rank: Mapped[int | None]
+    """Rank of that action's place among `places`, from 1, where the person left the place they were in: without it."""
+    person_rank: Mapped[int | None]
+    """Rank of that action in `person`, from 1, counted likewise."""
+    is_late: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether the person's next action was stored before this was made: it could not be shown in time."""
 
 
 class CheckpointRow(Base):

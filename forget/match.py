@@ -133,8 +133,8 @@ def matching_predictions(session: Session, matches: Matches) -> list[int]:
     linked = deletion.find_predictions_on(session, matches.ids)
     naming = {
         number
-        for number, scope, candidates, upcoming in predictions.find_entries(session, matches.query.scope)
-        if any(matches.includes_entry(scope, entry) for entry in (*candidates, *upcoming))
+        for number, scope, *lists in predictions.find_entries(session, matches.query.scope)
+        if any(matches.includes_entry(scope, entry) for entries in lists for entry in entries)
     }
     return sorted(linked | naming)
 

@@ -12,7 +12,7 @@ from memo.core.bounded import BoundedDict
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.messaging.feed import BrokerUnavailable, Feed
-from memo.messaging.message import SCHEMA
+from memo.messaging.message import SCHEMA, SCHEMA_V1
 from memo.messaging.open_feed import make_feed
 from memo.messaging.public_views import NoStoreError, open_query
 from memo.messaging.stored_messages import find_messages_after
@@ -37,7 +37,7 @@ def subscribe(
     timeout: float | None = None,
     stop: threading.Event | None = None,
 ) -> Messages:
-    """Yield predictions as they are made, from this call on, each a dict by docs/schemas/prediction.v1.json.
+    """Yield predictions as they are made, from this call on, each a dict by docs/schemas/prediction.v2.json.
 
     after: first yield every stored prediction with a greater id, and fill gaps from the store.
     group: share the messages with the other readers of this group. Messages wait for the group while it has no
@@ -157,11 +157,10 @@ class _Subscription:
 
 
 def _decode(body: str | bytes) -> dict[str, Any] | None:
-    """Return a message, or None if it is not of this schema: other programs may write to the stream."""
+    """Return a message, or None if it is of another schema: other programs may write to the stream."""
     try:
         message = json.loads(body)
     except ValueError:
         return None
-    if not isinstance(message, dict) or message.get("schema") != SCHEMA or not isinstance(message.get("id"), int):
-        return None
-    return message
+    is_ours = isinstance(message, dict) and message.get("schema") in (SCHEMA, SCHEMA_V1)
+    return message if is_ours and isinstance(message.get("id"), int) else None

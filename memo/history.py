@@ -25,6 +25,11 @@ COLUMNS: dict[str, type] = {
     "outcome_target": str,
     "outcome_rank": int,
     "dispatched": int,
+    "person_action": str,
+    "person_target": str,
+    "person_app": str,
+    "place_rank": int,
+    "person_rank": int,
 }
 
 

@@ -135,6 +135,9 @@ def predict(
             candidates=[candidate, candidate | {"probability": 0.01}],
             upcoming=soon,
             new_probability=0.05,
+            places=[],
+            new_place=1.0,
+            person=[],
             latency_ms=1.0,
         )
         session.add(row)

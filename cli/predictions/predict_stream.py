@@ -36,7 +36,7 @@ class PredictStream:
         """Learn an event, given as a line or an object. Raises MemoError if it is neither."""
         event = self._read(given)
         if self._past and not self._ranked:
-            self._predictor.predict(list(self._past)[-self._size :], 1)
+            self._predictor.predict(list(self._past)[-self._size :], 0)
         self._predictor.learn(event)
         self._past.append(event)
         self._ranked = False

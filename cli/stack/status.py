@@ -146,6 +146,8 @@ def facts(found: dict[str, Any]) -> list[tuple[str, str]]:
         *((f"handler {handler['handler']}", _resting(handler)) for handler in found.get("resting", [])),
         ("events", str(found["events"])),
         ("predictions", str(found["predictions"])),
+        ("next place", _person(scopes.get(found["scope"], {}), "place")),
+        ("next action", _person(scopes.get(found["scope"], {}), "person")),
         *((name, _scope(scope, RANKS if name == found["scope"] else RANKS[:1])) for name, scope in scopes.items()),
         ("privacy rules", _redactions(found.get("private", {}))),
         ("queues", queues),
@@ -163,6 +165,15 @@ def facts(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("broker", found["broker"]),
     ]
     return [(name, value) for name, value in rows if value]
+
+
+def _person(scope: dict[str, Any], question: str) -> str:
+    """Return how often a question about the person's next action was answered rightly before they acted."""
+    if not scope.get("acts"):
+        return ""
+    first, among = (scope[f"{question}@{rank}"] for rank in RANKS[:2])
+    late = f"; {scope['late']} predictions came too late" if scope["late"] else ""
+    return f"right first in {first:.0%}, among the first three in {among:.0%} of {scope['acts']}{late}"
 
 
 def _redactions(counts: dict[str, int]) -> str:

@@ -10,7 +10,7 @@ from db.models import EventRow, PredictionRow
 from memo.core.grammar import Language
 from memo.messaging.message import prediction_message
 from memo.messaging.public_views import as_postgres
-from memo.messaging.stored_messages import find_settled
+from memo.messaging.stored_messages import find_outcomes
 
 
 def build_messages(
@@ -26,7 +26,7 @@ def build_messages(
 
     return [
         prediction_message(
-            prediction, as_event(event), find_settled(query, prediction.id, prediction.scope, event.seq), language
+            prediction, as_event(event), *find_outcomes(query, prediction.id, prediction.scope, event.seq), language
         )
         for prediction, event in rows
     ]

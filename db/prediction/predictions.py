@@ -46,8 +46,39 @@ def find_unsettled(session: Session, scope: str) -> list[tuple[PredictionRow, in
     return [(row, seq) for row, seq in session.execute(query.order_by(PredictionRow.id))]
 
 
+def find_unjudged(session: Session, scope: str, limit: int) -> list[tuple[PredictionRow, int]]:
+    """Return the newest predictions that await the person's next action, each with the `seq` that it follows.
+
+    At most `limit`, oldest first: those made after the newest one that has that outcome.
+    """
+    mine = select(PredictionRow.id).where(PredictionRow.scope == scope)
+    judged = mine.where(PredictionRow.person_event_id.is_not(None)).order_by(PredictionRow.id.desc()).limit(1)
+    query = (
+        select(PredictionRow, EventRow.seq)
+        .join(EventRow, PredictionRow.last_event_id == EventRow.id)
+        .where(PredictionRow.scope == scope, PredictionRow.id > func.coalesce(judged.scalar_subquery(), 0))
+    )
+    found = session.execute(query.order_by(PredictionRow.id.desc()).limit(limit))
+    return [(row, seq) for row, seq in found][::-1]
+
+
+def record_person_outcomes(session: Session, judged: Sequence[PredictionRow]) -> None:
+    """Store the person's next action in these rows, and whether they were late."""
+    for row in judged:
+        session.execute(
+            update(PredictionRow)
+            .where(PredictionRow.id == row.id)
+            .values(
+                person_event_id=row.person_event_id,
+                place_rank=row.place_rank,
+                person_rank=row.person_rank,
+                is_late=row.is_late,
+            )
+        )
+
+
 def record_outcomes(session: Session, settled: Sequence[PredictionRow]) -> None:
-    """Store the outcomes in these rows, where none was stored before."""
+    """Store the next events in these rows, where none was stored before."""
     for row in settled:
         session.execute(
             update(PredictionRow)
@@ -73,8 +104,9 @@ _THERE = select(PredictionRow.id).where(PredictionRow.id.in_(bindparam("ids", ex
 
 
 def find_entries(session: Session, scope: str | None) -> Iterable[Sequence[Any]]:
-    """Return id, scope, candidates and upcoming actions of all predictions of a scope, or of all scopes."""
-    query = select(PredictionRow.id, PredictionRow.scope, PredictionRow.candidates, PredictionRow.upcoming)
+    """Return id, scope and all entries with an action of all predictions of a scope, or of all scopes."""
+    row = PredictionRow
+    query = select(row.id, row.scope, row.candidates, row.upcoming, row.person)
     query = query if scope is None else query.where(PredictionRow.scope == scope)
     return session.execute(query.execution_options(yield_per=1_000))
 

@@ -1,6 +1,6 @@
 """The one place where events and predictions are deleted, for good, with the rows that depend on them.
 
-A prediction depends on the event that it follows and on its outcome, a dispatch on its prediction.
+A prediction depends on the event that it follows and on its outcomes, a dispatch on its prediction.
 """
 
 from collections import Counter
@@ -51,7 +51,8 @@ def count_dispatches(session: Session, ids: Sequence[int]) -> int:
 
 
 def _on(event_ids: Sequence[int]) -> ColumnElement[bool]:
-    return or_(PredictionRow.last_event_id.in_(event_ids), PredictionRow.outcome_event_id.in_(event_ids))
+    links = (PredictionRow.last_event_id, PredictionRow.outcome_event_id, PredictionRow.person_event_id)
+    return or_(*(link.in_(event_ids) for link in links))
 
 
 def delete_predictions_by_id(session: Session, ids: Sequence[int]) -> Counter[str]:

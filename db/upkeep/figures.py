@@ -13,8 +13,10 @@ from db.prediction.versions import BUILTIN
 from memo.core.events import Operation
 
 CUTS = (1, 3, 5)  # k of hit@k
-COUNTS = ("predictions", "without_model", "settled")
-NOTHING: dict[str, Any] = dict.fromkeys(COUNTS, 0) | dict.fromkeys(f"hit@{k}" for k in CUTS)
+COUNTS = ("predictions", "without_model", "late", "settled", "acts")
+RANKS = {"hit": PredictionRow.outcome_rank, "place": PredictionRow.place_rank, "person": PredictionRow.person_rank}
+RATES = [f"{name}@{k}" for name in RANKS for k in CUTS]
+NOTHING: dict[str, Any] = dict.fromkeys(COUNTS, 0) | dict.fromkeys(RATES)
 """Figures of a scope without predictions."""
 
 
@@ -73,15 +75,23 @@ def _scopes(session: Session, own: str) -> dict[str, dict[str, Any]]:
 
 
 def _hits(session: Session) -> dict[str, dict[str, Any]]:
-    rank = PredictionRow.outcome_rank
-    within = [func.sum(case((rank <= k, 1), else_=0)) for k in CUTS]
-    without = func.sum(case((PredictionRow.with_model, 0), else_=1))
-    counts = select(PredictionRow.scope, func.count(), without, func.count(PredictionRow.outcome_event_id), *within)
-    return {
-        scope: {"predictions": made, "without_model": alone, "settled": settled}
-        | {f"hit@{k}": hit / settled if settled else None for k, hit in zip(CUTS, hits, strict=True)}
-        for scope, made, alone, settled, *hits in session.execute(counts.group_by(PredictionRow.scope))
-    }
+    row = PredictionRow
+    counts = [
+        func.count(),
+        func.sum(case((row.with_model, 0), else_=1)),
+        func.sum(case((row.is_late, 1), else_=0)),
+        func.count(row.outcome_event_id),
+        func.count(row.person_event_id),
+    ]
+    within = [func.sum(case((rank <= k, 1), else_=0)) for rank in RANKS.values() for k in CUTS]
+    found = {}
+    for scope, *figures in session.execute(select(row.scope, *counts, *within).group_by(row.scope)):
+        named = dict(zip(COUNTS, figures, strict=False))
+        asked = {"hit": named["settled"], "place": named["acts"], "person": named["acts"]}
+        hits = zip(RATES, figures[len(COUNTS) :], strict=True)
+        rates = {name: hit / n if (n := asked[name.partition("@")[0]]) else None for name, hit in hits}
+        found[scope] = named | rates
+    return found
 
 
 def _last_training(session: Session) -> dict[str, Any] | None:

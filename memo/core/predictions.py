@@ -10,6 +10,7 @@ from memo.core.events import Action, Operation
 from memo.core.grammar import Language, write_line
 
 HORIZON_S = 600  # how far `upcoming` looks ahead
+LISTED = 50  # most places, and most actions of the person, in an answer
 QUIET_S = 60  # an action seen within this time is in use, not upcoming
 UPCOMING_OPERATIONS = frozenset({Operation.PROCESS_START, Operation.WEB_VISIT, Operation.FILE_ACCESS})
 

@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from memo.messaging.feed import SHARED_BATCH, translate_errors
-from memo.messaging.message import EXCHANGE, amqp_connection, topic_exchange
+from memo.messaging.message import EXCHANGE_V1, amqp_connection, topic_exchange
 
 if TYPE_CHECKING:
     from kombu import Connection, Consumer, Message
@@ -26,7 +26,7 @@ class TopicFeed:
 
         self.close()
         queue = Queue(
-            f"{EXCHANGE}.{self._group}" if self.is_shared else "",
+            f"{EXCHANGE_V1}.{self._group}" if self.is_shared else "",
             topic_exchange(),
             routing_key="#",
             durable=self.is_shared,
@@ -38,6 +38,11 @@ class TopicFeed:
             self._consumer = self._connection.Consumer(
                 [queue], on_message=self._take, no_ack=not self.is_shared, prefetch_count=SHARED_BATCH, accept=["json"]
             )
+            if self.is_shared:  # an earlier version of MEMO may have bound it
+                bound = queue.bind(self._connection.default_channel)
+                bound.declare()
+                topic_exchange(EXCHANGE_V1).declare(channel=self._connection.default_channel)
+                bound.unbind_from(topic_exchange(EXCHANGE_V1), routing_key="#")
             self._consumer.consume()
 
     def _take(self, message: "Message") -> None:

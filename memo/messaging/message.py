@@ -1,4 +1,7 @@
-"""Prediction messages (docs/schemas/prediction.v1.json), and publishing them on a Redis stream or an AMQP exchange."""
+"""Prediction messages (docs/schemas/prediction.v2.json), and publishing them on a Redis stream or an AMQP exchange.
+
+Each is published in its first form, too, for programs that read that one.
+"""
 
 import json
 import re
@@ -16,11 +19,15 @@ if TYPE_CHECKING:
     from kombu import Connection, Exchange
     from redis import Redis
 
-SCHEMA = "prediction.v1"
+SCHEMA = "prediction.v2"
+SCHEMA_V1 = "prediction.v1"
+NOT_IN_V1 = ("places", "new_place", "person", "settled_person")
 STREAM = "memo:predictions"  # key of the Redis stream
-FIELD = "json"  # the only field of its entries
+FIELD = "v2"  # field of its entries
+FIELD_V1 = "json"  # field of the message in its first form
 MAX_STREAM = 10_000  # messages kept on the stream, approximately
-EXCHANGE = "memo.predictions"  # durable topic exchange; the routing key is `routing_key(scope)`
+EXCHANGE = "memo.predictions.v2"  # durable topic exchange; the routing key is `routing_key(scope)`
+EXCHANGE_V1 = "memo.predictions"  # the same for messages in their first form
 MAX_LIST = 200  # entries of each list in a message
 TIMEOUT_S = 5
 
@@ -39,6 +46,9 @@ class Predicted(Protocol):
     candidates: list[dict[str, Any]]
     upcoming: list[dict[str, Any]]
     new_probability: float
+    places: list[dict[str, Any]]
+    new_place: float
+    person: list[dict[str, Any]]
     latency_ms: float
 
 
@@ -50,8 +60,21 @@ class SettledPrediction(NamedTuple):
     event: Event  # the next event that happened
 
 
+class JudgedPrediction(NamedTuple):
+    """An earlier prediction and what the person did next."""
+
+    id: int
+    place_rank: int | None  # of the place of the act, from 1; None if it was not among the places
+    person_rank: int | None  # of the act, likewise
+    event: Event  # the act
+
+
 def prediction_message(
-    prediction: Predicted, event: Event, settled: Sequence[SettledPrediction], language: Language
+    prediction: Predicted,
+    event: Event,
+    settled: Sequence[SettledPrediction],
+    judged: Sequence[JudgedPrediction],
+    language: Language,
 ) -> dict[str, Any]:
     """Return the message of a prediction made after `event`, the newest of its window."""
     return {
@@ -64,12 +87,25 @@ def prediction_message(
         "candidates": prediction.candidates[:MAX_LIST],
         "upcoming": prediction.upcoming[:MAX_LIST],
         "new_probability": round(prediction.new_probability, 6),
+        "places": prediction.places[:MAX_LIST],
+        "new_place": round(prediction.new_place, 6),
+        "person": prediction.person[:MAX_LIST],
         "latency_ms": round(prediction.latency_ms, 3),
         "settled": [
             {"id": earlier.id, "rank": earlier.rank} | _event_as_dict(earlier.event, language)
             for earlier in settled[-MAX_LIST:]
         ],
+        "settled_person": [
+            {"id": earlier.id, "place_rank": earlier.place_rank, "person_rank": earlier.person_rank}
+            | _event_as_dict(earlier.event, language)
+            for earlier in judged[-MAX_LIST:]
+        ],
     }
+
+
+def in_first_form(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a message by docs/schemas/prediction.v1.json."""
+    return {name: value for name, value in message.items() if name not in NOT_IN_V1} | {"schema": SCHEMA_V1}
 
 
 def _event_as_dict(event: Event, language: Language) -> dict[str, Any]:
@@ -124,7 +160,8 @@ class _RedisStream:
             self._client = redis_client(self._url)
         with self._client.pipeline(transaction=False) as pipeline:
             for message in messages:
-                pipeline.xadd(STREAM, {FIELD: encode(message)}, maxlen=MAX_STREAM, approximate=True)
+                fields: dict[Any, Any] = {FIELD_V1: encode(in_first_form(message)), FIELD: encode(message)}
+                pipeline.xadd(STREAM, fields, maxlen=MAX_STREAM, approximate=True)
             pipeline.execute()
 
     def close(self) -> None:
@@ -141,7 +178,11 @@ class _Topic:
     def send(self, messages: Sequence[dict[str, Any]]) -> None:
         if self._connection is None:
             self._connection = amqp_connection(self._url)
-        exchange = topic_exchange()
+        for name, form in ((EXCHANGE_V1, in_first_form), (EXCHANGE, dict)):
+            self._publish(topic_exchange(name), [form(message) for message in messages])
+
+    def _publish(self, exchange: "Exchange", messages: Sequence[dict[str, Any]]) -> None:
+        assert self._connection is not None, "connect first"
         with self._connection.Producer(exchange=exchange, auto_declare=True) as producer:
             for message in messages:
                 producer.publish(
@@ -182,8 +223,8 @@ def amqp_connection(url: str) -> "Connection":
     return Connection(url, connect_timeout=TIMEOUT_S, transport_options=options | retries)
 
 
-def topic_exchange() -> "Exchange":
-    """Return the exchange to which predictions are published on an AMQP broker."""
+def topic_exchange(name: str = EXCHANGE) -> "Exchange":
+    """Return an exchange to which predictions are published on an AMQP broker."""
     from kombu import Exchange
 
-    return Exchange(EXCHANGE, type="topic", durable=True)
+    return Exchange(name, type="topic", durable=True)

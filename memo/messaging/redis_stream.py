@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from memo.messaging.feed import translate_errors
-from memo.messaging.message import STREAM, redis_client
+from memo.messaging.message import FIELD, FIELD_V1, STREAM, redis_client
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -106,4 +106,9 @@ def milliseconds(seconds: float) -> int:
 
 def entries_of(reply: Any) -> list[tuple[Any, str | bytes]]:
     """Return the entries of a single stream; one trimmed while it was pending has no fields."""
-    return [(number, next(iter((fields or {}).values()), b"")) for _, found in reply for number, fields in found]
+    return [(number, _body(fields or {})) for _, found in reply for number, fields in found]
+
+
+def _body(fields: dict[bytes, bytes]) -> bytes:
+    """Return the message of an entry; an earlier version of MEMO wrote its first form only."""
+    return fields.get(FIELD.encode(), fields.get(FIELD_V1.encode(), b""))

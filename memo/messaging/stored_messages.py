@@ -1,4 +1,4 @@
-"""Rebuild prediction messages from the public views `prediction_messages` and `prediction_outcomes`."""
+"""Rebuild prediction messages from the store's public views."""
 
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from memo.core.events import Event, Operation
 from memo.core.grammar import Language
-from memo.messaging.message import Predicted, SettledPrediction, prediction_message
+from memo.messaging.message import JudgedPrediction, Predicted, SettledPrediction, prediction_message
 from memo.messaging.public_views import Query, find_rows
 
 EVENT_COLUMNS: dict[str, type] = {
@@ -26,10 +26,14 @@ MESSAGE_COLUMNS: dict[str, type] = {
     "candidates": list,
     "upcoming": list,
     "new_probability": float,
+    "places": list,
+    "new_place": float,
+    "person": list,
     "latency_ms": float,
     **EVENT_COLUMNS,
 }
 OUTCOME_COLUMNS: dict[str, type] = {"id": int, "outcome_rank": int, **EVENT_COLUMNS}
+PERSON_COLUMNS: dict[str, type] = {"id": int, "place_rank": int, "person_rank": int, **EVENT_COLUMNS}
 
 
 def find_messages_after(
@@ -42,14 +46,16 @@ def find_messages_after(
         prediction_message(
             cast(Predicted, SimpleNamespace(**row)),
             _event(row),
-            find_settled(query, row["id"], row["scope"], row["event_seq"]),
+            *find_outcomes(query, row["id"], row["scope"], row["event_seq"]),
             language,
         )
         for row in rows
     ]
 
 
-def find_settled(query: Query, prediction_id: int, scope: str, seq: int) -> list[SettledPrediction]:
+def find_outcomes(
+    query: Query, prediction_id: int, scope: str, seq: int
+) -> tuple[list[SettledPrediction], list[JudgedPrediction]]:
     """Return the earlier predictions that the message of a prediction settles; the event it follows has this `seq`.
 
     Their outcomes are among the events after the one that was predicted from before, up to this one.
@@ -57,10 +63,14 @@ def find_settled(query: Query, prediction_id: int, scope: str, seq: int) -> list
     earlier = {"scope = ?": scope, "event_seq <= ?": seq, "id < ?": prediction_id}
     previous = find_rows(query, "prediction_messages", {"event_seq": int}, earlier, "event_seq DESC", 1)
     if not previous:
-        return []
+        return [], []
     news = earlier | {"event_seq > ?": previous[0]["event_seq"]}
-    rows = find_rows(query, "prediction_outcomes", OUTCOME_COLUMNS, news, "id")
-    return [SettledPrediction(row["id"], row["outcome_rank"], _event(row)) for row in rows]
+    settled = find_rows(query, "prediction_outcomes", OUTCOME_COLUMNS, news, "id")
+    judged = find_rows(query, "prediction_person_outcomes", PERSON_COLUMNS, news, "id")
+    return (
+        [SettledPrediction(row["id"], row["outcome_rank"], _event(row)) for row in settled],
+        [JudgedPrediction(row["id"], row["place_rank"], row["person_rank"], _event(row)) for row in judged],
+    )
 
 
 def _event(row: dict[str, Any]) -> Event:

@@ -57,12 +57,15 @@ def prediction(number: int | None, event_id: int = 1) -> PredictionRow:
         candidates=[],
         upcoming=[],
         new_probability=0.25,
+        places=[],
+        new_place=1.0,
+        person=[],
         latency_ms=3.5,
     )
 
 
 def message(number: int) -> dict[str, Any]:
-    return prediction_message(prediction(number), EVENT, [], "en")
+    return prediction_message(prediction(number), EVENT, [], [], "en")
 
 
 def publish(url: str, *numbers: int) -> None:

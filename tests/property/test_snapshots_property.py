@@ -123,7 +123,7 @@ def _rounded(value: Any) -> Any:
             return {name: _rounded(entry) for name, entry in value.items()}
         case list() | np.ndarray():
             return [_rounded(entry) for entry in value]
-        case float():
+        case float() | np.floating():
             return round(float(value), 6)
         case np.integer():
             return int(value)

@@ -36,10 +36,13 @@ def message(event: Event = FIREFOX, targets: tuple[str, ...] = ("a.example",), *
         candidates=[Candidate(Action(Operation.WEB_VISIT, site), 0.625, AT).as_dict("en") for site in targets],
         upcoming=[],
         new_probability=0.0,
+        places=[],
+        new_place=1.0,
+        person=[],
         latency_ms=1.0,
     )
     settled = [SettledPrediction(number, rank, event) for number, rank in enumerate(ranks.values(), 1)]
-    return prediction_message(row, event, settled, "en")
+    return prediction_message(row, event, settled, [], "en")
 
 
 def plain(given: dict[str, Any], width: int) -> list[str]:

@@ -10,11 +10,22 @@ from jsonschema.exceptions import ValidationError
 from db.models import PredictionRow
 from memo.core.events import Action, Event, Operation
 from memo.core.grammar import Language
-from memo.core.predictions import Candidate, Upcoming
-from memo.messaging.message import MAX_LIST, SCHEMA, SettledPrediction, encode, prediction_message, routing_key
+from memo.core.predictions import Candidate, NextAction, NextPlace, Upcoming
+from memo.messaging.message import (
+    MAX_LIST,
+    SCHEMA,
+    SCHEMA_V1,
+    JudgedPrediction,
+    SettledPrediction,
+    encode,
+    in_first_form,
+    prediction_message,
+    routing_key,
+)
 
 SCHEMA_FILE = Path(__file__).parents[2] / "docs" / "schemas" / f"{SCHEMA}.json"
 VALIDATOR = Draft202012Validator(json.loads(SCHEMA_FILE.read_text()))
+V1_VALIDATOR = Draft202012Validator(json.loads(SCHEMA_FILE.with_name(f"{SCHEMA_V1}.json").read_text()))
 AT = datetime(2026, 3, 2, 9, 15, 4, tzinfo=timezone(timedelta(hours=8)))
 EVENTS = [
     Event(AT, Operation.WINDOW_FOCUS, 'a "b" - c (x)', app="Code"),
@@ -27,6 +38,8 @@ EVENTS = [
     Event(AT, Operation.TIME_CONTEXT, "1", detail="9"),
 ]
 
+HUMAN_ACTIONS = [event.action for event in EVENTS[:3]]
+
 
 def prediction(candidates: int = 3, upcoming: int = 2) -> PredictionRow:
     actions = [Action(Operation.WEB_VISIT, f"{number}.example") for number in range(max(candidates, upcoming))]
@@ -38,6 +51,9 @@ def prediction(candidates: int = 3, upcoming: int = 2) -> PredictionRow:
         candidates=[Candidate(action, 0.1 / candidates, AT).as_dict("en") for action in actions[:candidates]],
         upcoming=[Upcoming(action, 0.5).as_dict("en", AT) for action in actions[:upcoming]],
         new_probability=0.1,
+        places=[NextPlace(action.coarse, 0.2).as_dict() for action in HUMAN_ACTIONS],
+        new_place=0.4,
+        person=[NextAction(action, 0.25, "a title").as_dict("en", AT) for action in HUMAN_ACTIONS],
         latency_ms=4.123456,
     )
 
@@ -46,9 +62,14 @@ def prediction(candidates: int = 3, upcoming: int = 2) -> PredictionRow:
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_message_of_any_event_matches_the_schema(event: Event, language: Language) -> None:
     message = prediction_message(
-        prediction(), event, [SettledPrediction(5, None, event), SettledPrediction(6, 2, event)], language
+        prediction(),
+        event,
+        [SettledPrediction(5, None, event), SettledPrediction(6, 2, event)],
+        [JudgedPrediction(6, 1, None, event)],
+        language,
     )
     VALIDATOR.validate(message)
+    V1_VALIDATOR.validate(in_first_form(message))
     assert message["event"]["at"] == "2026-03-02T09:15:04+08:00", "its own clock"
     assert [(earlier["id"], earlier["rank"]) for earlier in message["settled"]] == [(5, None), (6, 2)]
 
@@ -65,12 +86,12 @@ def test_schema_names_exactly_the_operations() -> None:
 )
 def test_schema_refuses_other_documents(change: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        VALIDATOR.validate(prediction_message(prediction(), EVENTS[0], [], "en") | change)
+        VALIDATOR.validate(prediction_message(prediction(), EVENTS[0], [], [], "en") | change)
 
 
 def test_message_lists_are_bounded() -> None:
     many = [SettledPrediction(number, None, EVENTS[0]) for number in range(1, 1_000)]
-    message = prediction_message(prediction(1_000, 1_000), EVENTS[0], many, "en")
+    message = prediction_message(prediction(1_000, 1_000), EVENTS[0], many, [], "en")
     VALIDATOR.validate(message)
     assert len(message["candidates"]) == len(message["upcoming"]) == MAX_LIST
     assert message["settled"][-1]["id"] == 999, "the newest are kept"

@@ -15,7 +15,7 @@ from worker.predictors.mixed import MixedPredictor
 
 CHUNK = 1_000  # events read at once
 LEARNED = 100_000  # past events that a model begins with; after twice as many more it begins again, to stay bounded
-UPCOMING_KEPT = 20  # upcoming actions in a prediction's row and message
+KEPT = 20  # upcoming actions, places, and actions of the person in a prediction's row and message
 
 
 @dataclass
@@ -46,10 +46,10 @@ class ScopeModel:
         self.predictor.feedback.learn(after, about, Answer(row.answer))
         self.answered = row.id
 
-    def learn(self, row: EventRow) -> None:
-        """Learn the next event of the log."""
+    def learn(self, row: EventRow, ranks: bool = True) -> None:
+        """Learn the next event of the log; see `MixedPredictor.learn`."""
         event = events.as_event(row)
-        self.predictor.learn(event)
+        self.predictor.learn(event, ranks)
         insort(self._window, (row.at, row.seq, event), key=lambda entry: entry[:2])
         del self._window[: -self.size]
         self.seq = row.seq
@@ -74,8 +74,11 @@ class ScopeModel:
             probability=first and first.probability,
             expected_at=first and first.expected_at,
             candidates=[candidate.as_dict(language) for candidate in ranking.candidates],
-            upcoming=[entry.as_dict(language, row.local_at) for entry in ranking.upcoming[:UPCOMING_KEPT]],
+            upcoming=[entry.as_dict(language, row.local_at) for entry in ranking.upcoming[:KEPT]],
             new_probability=ranking.new_probability,
+            places=[place.as_dict() for place in ranking.places[:KEPT]],
+            new_place=max(0.0, 1 - sum(place.probability for place in ranking.places[:KEPT])),
+            person=[action.as_dict(language, row.local_at) for action in ranking.person[:KEPT]],
             latency_ms=latency_ms,
             with_model=ranking.with_model,
         )

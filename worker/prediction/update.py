@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from db.intake import events, scopes
 from db.models import EventRow, PredictionRow
 from db.prediction import checkpoints, feedback, predictions, versions
-from memo.core.events import CONTEXT, Operation
 from memo.core.logs import get_logger
-from memo.core.predictions import action_as_dict
 from worker.prediction import snapshots
 from worker.prediction.outbox import send
+from worker.prediction.outcomes import judge, settle
 from worker.prediction.scope_model import CHUNK, ScopeModel
 from worker.prediction.scope_models import ScopeModels
 from worker.predictors.serving import BUILTIN, Serving
@@ -18,6 +17,8 @@ from worker.resources import Resources
 
 MAX_ATTEMPTS = 3  # an event at which the worker died this many times is given up
 LIMIT_S = 0.25  # longest wait of a prediction for the language model
+RANKED = 10_000  # newest events of a log after which the person model ranks; earlier ones it only counts
+SHOWN = 20  # newest predictions that may be judged by the person's next action
 BATCH = 32  # predictions of one transaction, where each event gets one
 
 log = get_logger(__name__)
@@ -29,6 +30,7 @@ class Answers:
 
     made: list[PredictionRow] = field(default_factory=list)
     settled: list[PredictionRow] = field(default_factory=list)
+    judged: list[PredictionRow] = field(default_factory=list)
 
 
 class ScopeUpdater:
@@ -67,20 +69,26 @@ class ScopeUpdater:
         """Learn the log up to the event `newest`, and predict after each event for which that is due."""
         with self._resources.store.read() as session:
             waiting = [entry for entry in predictions.find_unsettled(session, model.scope) if entry[1] >= model.began]
+            shown = predictions.find_unjudged(session, model.scope, SHOWN)
             predicted = predictions.find_last_predicted_seq(session, model.scope)
             answered = feedback.find_answers_after(session, model.scope, model.answered)
         for answer in answered:
             model.learn_feedback(answer)
         answers = Answers()
+        is_live = self._resources.settings.predict.every != model.scope
         for row in self._rows(model, newest):
             if row.seq > model.seq:
-                waiting = _settle(waiting, row, answers)
-                model.learn(row)
+                waiting, settled = settle(waiting, row)
+                shown, judged = judge(shown, row, model.predictor.last_act, is_live)
+                answers.settled += [prediction for prediction in settled if prediction.id is not None]
+                answers.judged += [prediction for prediction in judged if prediction.id is not None]
+                model.learn(row, ranks=row.seq > newest - RANKED)
             if self._is_due(model, row, newest, predicted):
                 settings = self._resources.settings
                 made = model.predict(row, settings.predict.top, settings.language)
                 answers.made.append(made)
                 waiting.append((made, row.seq))
+                shown.append((made, row.seq))
             if len(answers.made) >= BATCH:
                 yield answers
                 answers = Answers()
@@ -114,26 +122,9 @@ class ScopeUpdater:
             if scopes.record_progress(session, model.scope).generation != model.generation:
                 return False
             predictions.record_outcomes(session, answers.settled)
+            predictions.record_person_outcomes(session, answers.judged)
             predictions.add_predictions(session, answers.made)
             if answers.made:
                 weights = model.predictor.weights()
                 checkpoints.record_weights(session, model.scope, model.version, model.generation, model.seq, weights)
         return True
-
-
-def _settle(
-    waiting: list[tuple[PredictionRow, int]], row: EventRow, answers: Answers
-) -> list[tuple[PredictionRow, int]]:
-    """Record an event as the outcome of the predictions made before it; return those that still wait."""
-    if Operation(row.operation) in CONTEXT:
-        return waiting
-    action = action_as_dict(events.as_event(row).action)
-    for prediction, seq in waiting:
-        if seq < row.seq:
-            ranked = [candidate["action"] for candidate in prediction.candidates]
-            prediction.outcome_event_id = row.id
-            prediction.outcome_operation, prediction.outcome_target = row.operation, row.target
-            prediction.outcome_rank = ranked.index(action) + 1 if action in ranked else None
-            if prediction.id is not None:
-                answers.settled.append(prediction)
-    return [entry for entry in waiting if entry[1] >= row.seq]

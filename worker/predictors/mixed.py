@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from memo.core.events import CONTEXT, HUMAN, Action, Event
-from memo.core.predictions import Candidate, NextAction, NextPlace, Ranking
+from memo.core.predictions import LISTED, Candidate, NextAction, NextPlace, Ranking
 from worker.predictors.feedback import Feedback
 from worker.predictors.history.arrival_times import ArrivalTimes
 from worker.predictors.history.candidate_ids import Ids
@@ -72,6 +72,11 @@ class MixedPredictor:
             part.restore(state[name])
         self._trust = state["trust"]
 
+    @property
+    def last_act(self) -> Action | None:
+        """The person's last action, as its identity."""
+        return self._person.last
+
     def _parts(self) -> dict[str, Ranker | PersonModel | ArrivalTimes | Hazard | Feedback]:
         return {
             "all": self._all,
@@ -94,8 +99,11 @@ class MixedPredictor:
         self._hazard.learn(event)
 
     def predict(self, window: Sequence[Event], top: int) -> Ranking:
-        """Rank what follows the stream learned so far, which `window` ends."""
-        ranked = self._all.rank()
+        """Rank what follows the stream learned so far, which `window` ends.
+
+        With `top` 0, nobody waits for the answer: weights learn from its outcome, and the language model is not asked.
+        """
+        ranked = self._all.rank(asks_model=top > 0)
         if not window or ranked is None:
             return Ranking(new_probability=1.0)
         after, now = self._times.last or (window[-1].action, window[-1].at)
@@ -105,14 +113,14 @@ class MixedPredictor:
         probabilities = self.feedback.weigh(after, names, self._with_person(ranked, things))
         unseen = symbols.unseen[ranked.symbols]
         best = np.argsort(-np.where(unseen, -1.0, probabilities), kind="stable")[: min(top, int((~unseen).sum()))]
-        places = [NextPlace(place, probability) for place, probability in self._person.places()[:top]]
+        places = [NextPlace(place, probability) for place, probability in self._person.places()[:LISTED]]
         return Ranking(
             [self._candidate(int(ranked.symbols[i]), float(probabilities[i]), now) for i in best],
             self.feedback.weigh_upcoming(after, self._hazard.upcoming(now)),
             float(probabilities[unseen].sum()),
             places,
             max(0.0, 1 - sum(place.probability for place in places)),
-            [self._next_action(*entry) for entry in things[:top]],
+            [self._next_action(*entry) for entry in things[:LISTED]],
             self._all.with_model,
         )
 

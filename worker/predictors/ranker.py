@@ -74,20 +74,20 @@ class Ranker:
             if len(rows):
                 self.mixer.learn(ranked.features, ranked.gate, int(rows[0]))
 
-    def rank(self) -> Ranked | None:
+    def rank(self, asks_model: bool = True) -> Ranked | None:
         """Return the ranking of what follows, or None before the first event; repeated calls return the same."""
         if (self._ranked is None or self._has_read) and self.history.steps:
             symbols = self.history.candidates()
-            features = np.hstack([self.history.features(symbols), self._language_columns(symbols)])
+            features = np.hstack([self.history.features(symbols), self._language_columns(symbols, asks_model)])
             gate = self.history.gate
             self._ranked = Ranked(symbols, features, gate, self.mixer.probabilities(features, gate))
             self._has_read = False
         return self._ranked
 
-    def _language_columns(self, symbols: Ids) -> Array:
+    def _language_columns(self, symbols: Ids, asks_model: bool) -> Array:
         columns = np.zeros((len(symbols), len(LM_FEATURES)))
         self.with_model = False
-        if self._reader is None:
+        if self._reader is None or not asks_model:
             return columns
         scores = self._reader.scores()
         self.with_model = bool(scores.actions)

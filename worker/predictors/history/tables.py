@@ -81,14 +81,14 @@ class Table:
 
     def state(self) -> State:
         """Return the counts of all contexts, the one met longest ago first."""
-        return {"contexts": list(self._after)} | pack_counts(
-            [found.in_ones() for found in self._after.values()], np.float64
-        )
+        units = np.array([found.unit for found in self._after.values()])
+        counts = [found.by_symbol for found in self._after.values()]
+        return {"contexts": list(self._after), "units": units} | pack_counts(counts, np.float64)
 
     def restore(self, state: State) -> None:
         """Replace the counts by those of a `state`."""
         contexts = map(_as_context, state["contexts"])
-        counts = map(Counts, unpack_counts(state))
+        counts = map(Counts, unpack_counts(state), state["units"].tolist())
         self._after = OrderedDict(zip(contexts, counts, strict=True))
 
 

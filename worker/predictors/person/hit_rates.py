@@ -31,7 +31,7 @@ class RecencyRates:
 
     def __init__(self) -> None:
         self._hits = np.zeros(KINDS)
-        self._after = np.zeros((DEEP + 1, DEEP + 1, DEEP + 1, KINDS))
+        self._after = np.zeros((DEEP + 1, DEEP + 1, DEEP + 1, KINDS), np.float32)
         self._latest = (0, 0, 0)
 
     def learn(self, rank: int) -> None:
@@ -58,11 +58,11 @@ class RecencyRates:
 
     def state(self) -> State:
         """Return all hits."""
-        return {"hits": self._hits, "after": self._after.astype(np.float32), "latest": list(self._latest)}
+        return {"hits": self._hits, "after": self._after, "latest": list(self._latest)}
 
     def restore(self, state: State) -> None:
         """Replace all hits by those of a `state`."""
-        self._hits, self._after = np.array(state["hits"]), np.array(state["after"], float)
+        self._hits, self._after = np.array(state["hits"]), np.array(state["after"])
         self._latest = tuple(state["latest"])
 
 
@@ -142,7 +142,7 @@ def cells_of(kinds: Ids, successors: Ids) -> Ids:
 
 def age_kinds(steps: Array) -> Ids:
     """Return the kinds of numbers of steps, from 1: two kinds for each doubling."""
-    return np.minimum(AGES - 1, np.log2(steps) * 2).astype(np.int64)
+    return np.asarray(np.minimum(AGES - 1, np.log2(steps) * 2), np.int64)
 
 
 def time_kinds(seconds: Array) -> Ids:

@@ -75,6 +75,11 @@ class PersonModel:
         if len(self._thing_names) > MOST_THINGS or self._thing_names.characters > MOST_CHARACTERS:
             self._forget_oldest()
 
+    @property
+    def last(self) -> Action | None:
+        """The last action, as its identity."""
+        return self._thing_names.names[self._thing.features.last] if self._context.run else None
+
     def places(self) -> list[tuple[Action, float]]:
         """Return all places that may come next, likeliest first; none before the first ranking."""
         return _best_first(self._place_names, self._mixed_places(self._rankings) if self._rankings else {})
@@ -141,7 +146,9 @@ class PersonModel:
             part.restore(state[name])
         self._place_names = SymbolTable(map(from_fields, state["place_names"]))
         self._thing_names = SymbolTable(map(from_fields, state["thing_names"]))
-        self._rankings = self._rank() if self._context.run else None
+        place, switch, thing = self._place.ranked, self._switch.ranked, self._thing.ranked
+        if place and thing:
+            self._rankings = Rankings(place, switch if self._context.run == 1 else None, thing)
 
     def _parts(self) -> dict[str, Any]:
         return {

@@ -128,22 +128,25 @@ class SequenceFeatures:
 
     def candidates(self) -> Ids:
         """Return the symbols worth ranking, without "something new"."""
-        excluded = {self.last} if self._leaves else set()
         followed = self._tables[FOLLOWED].find(self._keys.get(FOLLOWED)).by_symbol
-        chosen = dict.fromkeys([*list(reversed(followed))[:SUCCESSORS], *self._recent()])
-        often = len(chosen) + FREQUENT
-        frequencies = self._frequencies[-1]
-        if len(self._recency) > len(chosen):
-            if often < len(frequencies):
-                best = np.argpartition(-frequencies, often)[:often]
-                best = best[np.argsort(-frequencies[best], kind="stable")]
-            else:
-                best = np.argsort(-frequencies, kind="stable")
-            for symbol in best.tolist():
-                if len(chosen) >= MOST or not frequencies[symbol]:
-                    break
+        chosen = dict.fromkeys([*islice(reversed(followed), SUCCESSORS), *self._recent()])
+        for symbol in self._frequent(len(chosen) + FREQUENT):
+            if len(chosen) < MOST:
                 chosen[symbol] = None
-        return np.array([symbol for symbol in chosen if symbol not in excluded], np.int64)
+        if self._leaves:
+            chosen.pop(self.last, None)
+        return np.fromiter(chosen, np.int64, len(chosen))
+
+    def _frequent(self, count: int) -> list[int]:
+        """Return the symbols that came most often of late, at most `count`."""
+        frequencies = self._frequencies[-1, 1 : self._known]
+        best = np.argpartition(-frequencies, count)[:count] if count < len(frequencies) else np.arange(len(frequencies))
+        return [int(symbol) for symbol in best[np.argsort(-frequencies[best], kind="stable")] + 1]
+
+    @property
+    def _known(self) -> int:
+        """The number of symbols with a count, `NEW` included: they are numbered in the order in which they came."""
+        return len(self._recency) + 1
 
     def latest(self) -> Iterator[int]:
         """Return the symbols, the one that came last first."""
@@ -226,15 +229,15 @@ class SequenceFeatures:
 
     def state(self) -> State:
         """Return everything counted."""
-        known = 1 + max(self._recency, default=NEW)
+        known = self._known
         self._grow(known)
         return {
             "tables": {name: table.state() for name, table in self._tables.items()},
             "keys": dict(self._keys),
             "recency": np.array(list(self._recency), np.int32),
             "came": np.stack([self._last_at, self._last_step])[:, :known],
-            "frequencies": (self._frequencies / self._units[:, None])[:, :known],
-            "totals": self._totals / self._units,
+            "frequencies": self._frequencies[:, :known],
+            "totals": np.stack([self._totals, self._units]),
             "in_session": [[symbol, n] for symbol, n in self._in_session.items()],
             "numbers": [self.steps, self.last, self._before_last, self._at, self._rate_of_new],
             "ranks": self._ranks.state(),
@@ -250,8 +253,8 @@ class SequenceFeatures:
         self._keys, self._in_session = state["keys"], dict(state["in_session"])
         self._recency = dict.fromkeys(state["recency"].tolist())
         self._last_at, self._last_step = np.array(state["came"])
-        self._frequencies, self._totals = np.array(state["frequencies"]), np.array(state["totals"])
-        self._units = np.ones(len(HALF_LIVES))
+        self._frequencies = np.array(state["frequencies"])
+        self._totals, self._units = np.array(state["totals"])
         self.steps, self.last, self._before_last, self._at, self._rate_of_new = state["numbers"]
         self._ranks.restore(state["ranks"])
         self._returns_by_time.restore(state["returns_by_time"])

@@ -42,11 +42,11 @@ class SequenceRanker:
         self.features = SequenceFeatures(contexts, leaves)
         names = (*self.features.columns, *columns)
         self.mixer = Mixer(names, dict.fromkeys(names, START) | {"new": 1.0, **columns}, RATE, GATE_RATE)
-        self._ranked: RankedSymbols | None = None
+        self.ranked: RankedSymbols | None = None  # the ranking that awaits its outcome
 
     def learn(self, symbol: int, at: float, keys: dict[str, int], begins_session: bool) -> None:
         """Learn the next symbol; if a ranking was made before it, the weights learn from it, too."""
-        ranked, self._ranked = self._ranked, None
+        ranked, self.ranked = self.ranked, None
         if ranked is not None:
             rows = np.flatnonzero(ranked.symbols == symbol)
             row = int(rows[0]) if len(rows) else len(ranked.symbols)
@@ -56,20 +56,29 @@ class SequenceRanker:
 
     def rank(self, symbols: Ids, columns: Mapping[str, Array], gate: str) -> RankedSymbols:
         """Rank symbols by the sequence's features and its owner's `columns`, which have a value for a new one last."""
-        features = np.hstack([self.features.matrix(symbols), np.column_stack(list(columns.values()))])
-        self._ranked = ranked = RankedSymbols(symbols, features, gate, self.mixer.probabilities(features, gate))
+        return self._rank(symbols, np.column_stack(list(columns.values())), gate)
+
+    def _rank(self, symbols: Ids, columns: Array, gate: str) -> RankedSymbols:
+        features = np.hstack([self.features.matrix(symbols), columns])
+        self.ranked = ranked = RankedSymbols(symbols, features, gate, self.mixer.probabilities(features, gate))
         return ranked
 
     def keep(self, symbols: Ids) -> None:
         """Keep these symbols only, which are renumbered in their order, and no ranking awaits its outcome."""
-        self._ranked = None
+        self.ranked = None
         self.features.keep(symbols)
 
     def state(self) -> State:
-        """Return everything learned, without the ranking that awaits its outcome."""
-        return {"features": self.features.state(), "mixer": self.mixer.state()}
+        """Return everything learned, and what it takes to make the ranking that awaits its outcome again."""
+        state = {"features": self.features.state(), "mixer": self.mixer.state()}
+        if self.ranked is not None:
+            columns = self.ranked.features[:, len(self.features.columns) :]
+            state["ranked"] = {"symbols": self.ranked.symbols, "columns": columns, "gate": self.ranked.gate}
+        return state
 
     def restore(self, state: State) -> None:
         """Replace everything learned by a `state`."""
         self.features.restore(state["features"])
         self.mixer.restore(state["mixer"])
+        if "ranked" in state:
+            self._rank(**state["ranked"])

@@ -1,0 +1,82 @@
+"""Outcomes: what really came after a prediction, the next event of any kind and the person's next action."""
+
+from collections.abc import Sequence
+
+from db.intake import events
+from db.models import EventRow, PredictionRow
+from memo.core.events import CONTEXT, HUMAN, Action, Operation
+from memo.core.predictions import action_as_dict, action_from_dict
+
+Waiting = list[tuple[PredictionRow, int]]
+"""Predictions that await an outcome, oldest first, each with the `seq` of the event that it follows."""
+
+
+def settle(waiting: Waiting, row: EventRow) -> tuple[Waiting, list[PredictionRow]]:
+    """Record an event as the outcome of all predictions made before it; return those that still wait, and those."""
+    if Operation(row.operation) in CONTEXT:
+        return waiting, []
+    action = action_as_dict(events.as_event(row).action)
+    settled = [prediction for prediction, seq in waiting if seq < row.seq]
+    for prediction in settled:
+        ranked = [candidate["action"] for candidate in prediction.candidates]
+        prediction.outcome_event_id = row.id
+        prediction.outcome_operation, prediction.outcome_target = row.operation, row.target
+        prediction.outcome_rank = ranked.index(action) + 1 if action in ranked else None
+    return [entry for entry in waiting if entry[1] >= row.seq], settled
+
+
+def is_act(action: Action, last: Action | None) -> bool:
+    """Return whether the person did something new: an action after their `last` one, which has another target.
+
+    Another title of the app in front is none: programs change their titles by themselves.
+    """
+    if action.operation not in HUMAN:
+        return False
+    if last is None or action.operation is not Operation.WINDOW_FOCUS:
+        return last is None or action.identity != last.identity
+    return action.coarse != last.coarse
+
+
+def judge(waiting: Waiting, row: EventRow, last: Action | None, is_live: bool) -> tuple[Waiting, list[PredictionRow]]:
+    """Record an event, if it is an act, as the outcome of the newest prediction before it.
+
+    Return the predictions that still wait, and those that were changed.
+
+    Where `is_live`, a prediction that was made after the act had been stored is late: nobody could see it before.
+    Earlier ones were superseded. `last` is the person's action before.
+    """
+    if not is_act(events.as_event(row).action, last):
+        return waiting, []
+    earlier = [prediction for prediction, seq in waiting if seq < row.seq]
+    changed = []
+    for prediction in reversed(earlier):
+        changed.append(prediction)
+        prediction.is_late = is_live and prediction.made_at >= row.stored_at
+        if not prediction.is_late:
+            _record_act(prediction, row, last)
+            break
+    return [entry for entry in waiting if entry[1] >= row.seq], changed
+
+
+def _record_act(prediction: PredictionRow, row: EventRow, last: Action | None) -> None:
+    action = events.as_event(row).action
+    prediction.person_event_id = row.id
+    left = last.coarse if last is not None and last.coarse != action.coarse else None
+    places = [_place(entry) for entry in prediction.places]
+    prediction.place_rank = _rank(
+        _as_place(action), [place for place in places if left is None or place != _as_place(left)]
+    )
+    actions = [action_from_dict(entry["action"]) for entry in prediction.person]
+    prediction.person_rank = _rank(action.identity, [one.identity for one in actions if one.coarse != left])
+
+
+def _as_place(action: Action) -> tuple[str, str]:
+    return action.operation.value, action.coarse.place or action.coarse.target
+
+
+def _place(entry: dict[str, str]) -> tuple[str, str]:
+    return entry["operation"], entry["name"]
+
+
+def _rank(truth: object, ranking: Sequence[object]) -> int | None:
+    return ranking.index(truth) + 1 if truth in ranking else None
