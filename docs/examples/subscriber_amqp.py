@@ -16,7 +16,7 @@ class Subscriber(ConsumerMixin):
 
     def __init__(self, connection: Any, group: str) -> None:
         self.connection = connection
-        exchange = Exchange("memo.predictions", type="topic", durable=True)
+        exchange = Exchange("memo.predictions.v2", type="topic", durable=True)
         self.queue = Queue(f"memo.predictions.{group}", exchange, routing_key="#", durable=True)
 
     def get_consumers(self, consumer: Any, channel: Any) -> list[Any]:

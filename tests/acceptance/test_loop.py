@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(240)
 SINGLE, BURST = 6, 400
 """Lines that come one by one, and then all at once."""
 LAST = "2026-11-20 18:00:00 - 启动应用: Firefox"
-SCHEMA = json.loads((ROOT / "docs" / "schemas" / "prediction.v1.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((ROOT / "docs" / "schemas" / "prediction.v2.json").read_text(encoding="utf-8"))
 
 
 @dataclass

@@ -32,7 +32,16 @@ from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.messaging.amqp import TopicFeed
-from memo.messaging.message import EXCHANGE, FIELD, MAX_STREAM, STREAM, Publisher, PublishError, prediction_message
+from memo.messaging.message import (
+    EXCHANGE,
+    EXCHANGE_V1,
+    FIELD,
+    MAX_STREAM,
+    STREAM,
+    Publisher,
+    PublishError,
+    prediction_message,
+)
 from memo.messaging.open_feed import make_feed
 from memo.messaging.redis_group import GroupFeed
 from memo.stack.broker import connect
@@ -256,7 +265,7 @@ def test_slow_reader_with_after_reads_from_the_store(redis_url: str, stored: Cal
 def _delete_queue(url: str, group: str) -> None:
     if url.startswith("amqp"):
         with Connection(url) as connection, connection.channel() as channel:
-            channel.queue_delete(f"{EXCHANGE}.{group}")
+            channel.queue_delete(f"{EXCHANGE_V1}.{group}")
 
 
 def test_subscribe_skips_other_entries_of_the_stream(redis_url: str) -> None:

@@ -20,7 +20,7 @@ from watched import until
 from memo.core.events import Action, Operation
 from memo.core.paths import Home
 from memo.core.predictions import Candidate
-from memo.messaging.message import EXCHANGE, STREAM, Publisher, amqp_connection
+from memo.messaging.message import EXCHANGE_V1, STREAM, Publisher, amqp_connection
 
 EXAMPLES = ROOT / "docs" / "examples"
 WAIT_S = 60.0
@@ -77,7 +77,7 @@ def _groups(url: str) -> list[str]:
 def _has_queue(url: str) -> bool:
     with amqp_connection(url) as connection, connection.channel() as channel:
         try:
-            channel.queue_declare(f"{EXCHANGE}.{GROUP}", passive=True)
+            channel.queue_declare(f"{EXCHANGE_V1}.{GROUP}", passive=True)
         except connection.channel_errors:
             return False
     return True

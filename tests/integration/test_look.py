@@ -38,7 +38,7 @@ from worker.resources import Resources
 SCOPE = "ada@host"
 START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
 NOBODY = "redis://127.0.0.1:1/0"
-SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "schemas" / "prediction.v1.json").read_text())
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "schemas" / "prediction.v2.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)
 
 

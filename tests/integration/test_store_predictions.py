@@ -212,6 +212,11 @@ def test_history_is_the_same_on_each_database(store: Store, database_url: str, m
         "outcome_target": "b",
         "outcome_rank": 1,
         "dispatched": 1,
+        "person_action": None,
+        "person_target": None,
+        "person_app": None,
+        "place_rank": None,
+        "person_rank": None,
     }
     assert list(found[0]) == list(COLUMNS)
     assert found[0]["made_at"].utcoffset() == timedelta(0)
@@ -288,7 +293,7 @@ def test_messages_are_found_without_scanning_a_table(store: Store, database_url:
             return query(statement, values)
 
         assert len(find_messages_after(explained, 0, 10, "en")) == 2
-    assert len(plans) == 4, "messages, the previous prediction of each, and outcomes"
+    assert len(plans) == 5, "messages, the previous prediction of each, and outcomes of both kinds"
     assert [step for plan in plans for step in plan if "SCAN" in step] == []
 
 
