@@ -1,13 +1,16 @@
 """Runs of training and evaluation: queued, running, done or failed."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.models import RunRow
+
+FIRST_DELAY = timedelta(seconds=5)  # after a run that failed, until the scope's next one
+LONGEST_DELAY = timedelta(hours=1)
 
 
 def add_run(session: Session, kind: str, scope: str) -> RunRow | None:
@@ -21,6 +24,18 @@ def add_run(session: Session, kind: str, scope: str) -> RunRow | None:
     session.add(row)
     session.flush()
     return row
+
+
+def is_delayed(session: Session, kind: str, scope: str) -> bool:
+    """Return whether the last runs of a kind and scope failed, and the delay after that has not passed yet.
+
+    The delay doubles with each failure in a row; other scopes do not wait for it.
+    """
+    of_scope = (RunRow.kind == kind, RunRow.scope == scope)
+    last_done = select(func.coalesce(func.max(RunRow.id), 0)).where(*of_scope, RunRow.state == "done").scalar_subquery()
+    failed = select(func.count(), func.max(RunRow.ended_at)).where(*of_scope, RunRow.state == "failed")
+    times, ended_at = session.execute(failed.where(RunRow.id > last_done)).one()
+    return bool(times) and datetime.now(UTC) < ended_at + min(FIRST_DELAY * 2 ** min(times - 1, 20), LONGEST_DELAY)
 
 
 def find_queued(session: Session) -> Sequence[RunRow]:
