@@ -19,11 +19,7 @@ class Announcer:
     """Enqueues `memo.look` within bounded time; an outage is logged once."""
 
     def __init__(
-        self,
-        app: Celery,
-        settings: Settings,
-        timeout_s: float = TIMEOUT_S,
-        clock: Callable[[], float] = time.monotonic,
+        self, app: Celery, settings: Settings, timeout_s: float = TIMEOUT_S, clock: Callable[[], float] = time.monotonic
     ) -> None:
         retries = {"max_retries": 1, "interval_start": 0}
         redis = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}

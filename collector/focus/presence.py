@@ -18,10 +18,7 @@ LOGIND = "org.freedesktop.login1"
 SESSION = f"{LOGIND}.Session"
 MANAGER = f"{LOGIND}.Manager"
 PROPERTIES = "org.freedesktop.DBus.Properties"
-AWAY_PROPERTIES = {
-    "IdleHint": "idle hint",
-    "LockedHint": "locked",
-}  # session property -> reason to be away
+AWAY_PROPERTIES = {"IdleHint": "idle hint", "LockedHint": "locked"}  # session property -> reason to be away
 
 
 class SetPresence(Protocol):

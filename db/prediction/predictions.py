@@ -91,10 +91,7 @@ def find_unasked_scopes(session: Session) -> Sequence[str]:
         PredictionRow.scope == EventRow.scope, PredictionRow.last_event_id == EventRow.id
     )
     unpredicted = select(EventRow.id).where(
-        EventRow.scope == ScopeRow.name,
-        EventRow.seq == ScopeRow.last_seq,
-        EventRow.source != IMPORT,
-        ~answers.exists(),
+        EventRow.scope == ScopeRow.name, EventRow.seq == ScopeRow.last_seq, EventRow.source != IMPORT, ~answers.exists()
     )
     waiting = select(PredictionRow.id).where(PredictionRow.scope == ScopeRow.name, UNSENT)
     return session.scalars(select(ScopeRow.name).where(unpredicted.exists() | waiting.exists())).all()

@@ -13,15 +13,7 @@ ACTIVATED = 2  # state of the focused window
 
 _TEXT, _ARRAY = Argument(ArgumentType.String), Argument(ArgumentType.Array)
 _OUTPUT = Argument(ArgumentType.Object, interface=WlOutput)
-_UNUSED = (
-    "set_maximized",
-    "unset_maximized",
-    "set_minimized",
-    "unset_minimized",
-    "activate",
-    "close",
-    "set_rectangle",
-)
+_UNUSED = ("set_maximized", "unset_maximized", "set_minimized", "unset_minimized", "activate", "close", "set_rectangle")
 
 
 class Handle(Interface):
