@@ -8,7 +8,8 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from db.engine import Store
-from db.intake import cursors, launch_sets, launches, scopes
+from db.intake import cursors, scopes
+from db.intake.events import chunks
 from db.prediction import checkpoints, feedback, versions
 from db.upkeep import deletion, jobs
 from db.upkeep.deletion import BATCH
@@ -21,9 +22,9 @@ from memo.core.paths import Home
 def erase_predictions(store: Store, ids: Sequence[int]) -> Counter[str]:
     """Delete predictions with their dispatches; return the number of rows of each kind."""
     removed = Counter[str]()
-    for start in range(0, len(ids), BATCH):
+    for batch in chunks(ids, BATCH):
         with store.write() as session:
-            removed += deletion.delete_predictions_by_id(session, ids[start : start + BATCH])
+            removed += deletion.delete_predictions_by_id(session, batch)
     return removed
 
 
@@ -60,8 +61,7 @@ def erase_launches(store: Store, query: ForgetQuery, zone: tzinfo) -> int:
     """Delete launches and launch sets; return the number of launches."""
     with store.write() as session:
         rows = match.matching_launches(session, query)
-        launches.delete_launches(session, rows)
-        launch_sets.delete_launch_sets(session, match.matching_launch_sets(session, query, zone))
+        deletion.delete_rows(session, [*rows, *match.matching_launch_sets(session, query, zone)])
         return len(rows)
 
 

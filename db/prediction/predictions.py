@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
-from db.intake.events import CHUNK, IMPORT
+from db.intake.events import IMPORT, chunks
 from db.models import EventRow, PredictionRow, ScopeRow
 
 UNSENT = PredictionRow.published_at.is_(None)  # stored, and not published yet
@@ -63,10 +64,8 @@ def record_outcomes(session: Session, settled: Sequence[PredictionRow]) -> None:
 
 def find_existing(session: Session, ids: Iterable[int]) -> set[int]:
     """Return those of these ids that are stored."""
-    given, found = sorted(set(ids)), set[int]()
-    for start in range(0, len(given), CHUNK):
-        found |= set(session.connection().scalars(_THERE, {"ids": given[start : start + CHUNK]}))
-    return found
+    found = (session.connection().scalars(_THERE, {"ids": chunk}) for chunk in chunks(sorted(set(ids))))
+    return set(chain.from_iterable(found))
 
 
 _THERE = select(PredictionRow.id).where(PredictionRow.id.in_(bindparam("ids", expanding=True)))

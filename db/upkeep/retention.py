@@ -8,6 +8,7 @@ from datetime import datetime
 
 from db.engine import Store
 from db.intake import launches, scopes
+from db.intake.events import chunks
 from db.upkeep import deletion
 
 MEGABYTE = 1_000_000
@@ -51,6 +52,6 @@ def _down_to(store: Store, most: int) -> Counter[str]:
             if size <= most or not count:
                 return removed
             ids = deletion.find_oldest_events(session, max(1, int(count * (1 - most / size))))
-        for start in range(0, len(ids), deletion.BATCH):
+        for batch in chunks(ids, deletion.BATCH):
             with store.write() as session:
-                removed += deletion.delete_events(session, ids[start : start + deletion.BATCH])
+                removed += deletion.delete_events(session, batch)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from db.models import RunRow
@@ -60,17 +60,12 @@ def record_result(
     row.state, row.result, row.version, row.ended_at = state, result, version, datetime.now(UTC)
 
 
-def record_interrupted_failed(session: Session, reason: str) -> int:
-    """Mark running runs, whose process was killed, as failed, so that others can be queued; return their number."""
-    rows = session.scalars(select(RunRow).where(RunRow.state == "running")).all()
-    for row in rows:
-        record_result(session, row.id, "failed", {"reason": reason})
-    return len(rows)
+def record_interrupted_failed(session: Session, reason: str) -> None:
+    """Mark running runs, whose process was killed, as failed, so that others can be queued."""
+    for run_id in session.scalars(select(RunRow.id).where(RunRow.state == "running")).all():
+        record_result(session, run_id, "failed", {"reason": reason})
 
 
-def record_interrupted_queued(session: Session) -> int:
-    """Queue running runs again, as their process ended with the stack; return their number."""
-    rows = session.scalars(select(RunRow).where(RunRow.state == "running")).all()
-    for row in rows:
-        row.state = "queued"
-    return len(rows)
+def record_interrupted_queued(session: Session) -> None:
+    """Queue running runs again, as their process ended with the stack."""
+    session.execute(update(RunRow).where(RunRow.state == "running").values(state="queued"))
