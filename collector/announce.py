@@ -26,9 +26,7 @@ class Announcer:
         amqp = {"read_timeout": timeout_s, "write_timeout": timeout_s}
         app.conf.broker_transport_options |= retries | (redis if is_redis(app.conf.broker_url) else amqp)
         app.conf.broker_connection_timeout = timeout_s
-        self._app = app
-        self._stale_s = settings.predict.stale_s
-        self._clock = clock
+        self._app, self._stale_s, self._clock = app, settings.predict.stale_s, clock
         self._retry_at = 0.0  # on the clock; 0 while the broker answers
 
     def request_prediction(self, scope: str) -> None:

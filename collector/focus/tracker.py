@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from collector.focus.usage import MIN_USAGE_S, Usage
 from memo.core.events import Action, Event, Operation
 from memo.core.grammar import clean
 
 SETTLE_S = 0.010  # a window focused for less was only passed on the way to another one
 STABLE_S = 1.0  # a new title, or no focus at all, counts after that long; a spinner in a title never does
 TITLE_GAP_S = 5.0  # from an event of a window to its next title
+MIN_USAGE_S = 1.0  # a shorter usage of an app was only a step on the way to another window
 SIMILAR_TITLE_GAP_S = 60.0  # the same where only digits and signs differ, as in a clock, count or progress
 
 
@@ -26,6 +26,34 @@ class Window:
     def action(self) -> Action:
         """The focus on this window; a window without a title is named by its app, and may have an empty target."""
         return Action(Operation.WINDOW_FOCUS, clean(self.title).strip() or self.app, self.app)
+
+
+class Usage:
+    """The app in use by one person at one screen. Each call returns the usage event that it ends, if any."""
+
+    def __init__(self, min_s: float = MIN_USAGE_S) -> None:
+        self._app, self._since, self._min_s = "", datetime.min, min_s
+
+    def start(self, app: str, at: datetime) -> Event | None:
+        """Start the usage of an app, unless it is in use already."""
+        if app == self._app:
+            return None
+        ended = self.stop(at)
+        self._app, self._since = app, at
+        return ended
+
+    def stop(self, at: datetime) -> Event | None:
+        """End the usage: the person is away, the machine is asleep, or no window has the focus."""
+        app, self._app = self._app, ""
+        seconds = (at - self._since).total_seconds() if app else 0.0
+        if seconds < self._min_s:
+            return None
+        return Event(at, Operation.APP_USAGE, app, detail=f"{seconds:.0f}")
+
+    def shift_clock(self, by: timedelta) -> None:
+        """Record that the wall clock was set, so that the duration does not change."""
+        if self._app:
+            self._since += by
 
 
 class FocusTracker:

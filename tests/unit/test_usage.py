@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from collector.focus.usage import Usage
+from collector.focus.tracker import Usage
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 

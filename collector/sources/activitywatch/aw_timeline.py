@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
-from collector.focus.usage import Usage
+from collector.focus.tracker import Usage
 from collector.sources.activitywatch.aw_server import Bucket
 from data.importers.line import from_fields, implausible
 from memo.core.errors import GrammarError

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from collector.privacy.secrets import hide_secrets
 from collector.privacy.titles import INBOX
@@ -21,7 +20,7 @@ from memo.core.grammar import clean
 from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import SCOPE_PATTERN, Settings
-from memo.protocols import Batch
+from memo.protocols import Batch, FindCursor
 
 MAX_OPEN = 64  # files kept open, so that the rest of a renamed or deleted file is still read
 SOURCE = INBOX
@@ -46,7 +45,7 @@ class InboxReader:
         settings: Settings,
         home: Home,
         emit: Callable[[Batch], None],
-        cursor: Callable[[str], dict[str, Any] | None],
+        cursor: FindCursor,
         max_open: int = MAX_OPEN,
     ) -> None:
         self._settings, self._home, self._emit, self._cursor = settings, home, emit, cursor
