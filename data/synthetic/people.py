@@ -14,19 +14,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from data.synthetic.words import (
-    ADJECTIVES,
-    BROWSERS,
-    COMMON_TOOLS,
-    NAMES,
-    NOUNS,
-    PHRASES,
-    PROJECTS,
-    SITES,
-    TOOLS,
-    UPDATERS,
-    Tool,
-)
+from data.synthetic import words
+from data.synthetic.words import Tool
 from memo.core.events import Event, Operation
 from memo.core.grammar import Language, write
 
@@ -48,16 +37,17 @@ class Person:
         rng = random.Random(f"person {seed}")
         drawn: Language = rng.choice(("zh", "en"))
         self.seed, self.language = seed, language or drawn
-        own = [*TOOLS[rng.choice(sorted(TOOLS))], *rng.sample(COMMON_TOOLS[self.language], rng.randint(1, 3))]
+        tools, common = words.TOOLS[rng.choice(sorted(words.TOOLS))], words.COMMON_TOOLS[self.language]
+        own = [*tools, *rng.sample(common, rng.randint(1, 3))]
         rng.shuffle(own)
         self.begin_hour = rng.uniform(6.5, 11)
         self.work_hours = rng.uniform(4, 11)
         self.weekends = rng.choice((0.05, 0.3, 0.9))
-        self.browser = rng.choice(BROWSERS[self.language])
+        self.browser = rng.choice(words.BROWSERS[self.language])
         self.tools = tuple(own[: rng.randint(2, len(own))])
-        self.chat = rng.choice(COMMON_TOOLS[self.language][:3])
-        self.sites = tuple(rng.sample(sorted(SITES[self.language]), rng.randint(3, 12)))
-        self.updaters = tuple(rng.sample(UPDATERS, rng.randint(1, 4)))
+        self.chat = rng.choice(common[:3])
+        self.sites = tuple(rng.sample(sorted(words.SITES[self.language]), rng.randint(3, 12)))
+        self.updaters = tuple(rng.sample(words.UPDATERS, rng.randint(1, 4)))
         self._draw_habits(rng)
 
     def _draw_habits(self, rng: random.Random) -> None:
@@ -118,10 +108,10 @@ class _Life:
 
     def phrase(self) -> str:
         language = self.person.language
-        noun, other = self.rng.sample(NOUNS[language], 2)
-        adjective = self.rng.choice(ADJECTIVES[language])
+        noun, other = self.rng.sample(words.NOUNS[language], 2)
+        adjective = self.rng.choice(words.ADJECTIVES[language])
         fields = {"a": adjective, "A": adjective.capitalize(), "n": noun, "N": noun.capitalize(), "m": other}
-        return self.rng.choice(PHRASES[language]).format(i=self.rng.randint(2, 4000), **fields)
+        return self.rng.choice(words.PHRASES[language]).format(i=self.rng.randint(2, 4000), **fields)
 
     def again_or_new(self, key: str, make: Callable[[], str], again: float) -> str:
         """Return something known under `key`, most likely the latest, or something new."""
@@ -131,12 +121,12 @@ class _Life:
         return known[-1]
 
     def page(self, site: str) -> str:
-        home, revisit = SITES[self.person.language][site], self.person.revisit
+        home, revisit = words.SITES[self.person.language][site], self.person.revisit
         return self.again_or_new(site, lambda: self.rng.choice((home, f"{self.phrase()} - {home}")), revisit)
 
     def title(self, tool: Tool) -> str:
         language = self.person.language
-        name, file = self.rng.choice(NAMES[language]), self.file_name(tool)
+        name, file = self.rng.choice(words.NAMES[language]), self.file_name(tool)
         topic, make = self.phrase(), tool.title.format
         return self.again_or_new(
             tool.exe,
@@ -146,11 +136,11 @@ class _Life:
 
     def project(self, name: str) -> str:
         """Return the folder of a file, always the same."""
-        projects = PROJECTS[self.person.language]
+        projects = words.PROJECTS[self.person.language]
         return projects[(sum(map(ord, name)) + self.person.seed) % len(projects)]
 
     def file_name(self, tool: Tool) -> str:
-        noun = self.rng.choice(NOUNS[self.person.language]).replace(" ", "_")
+        noun = self.rng.choice(words.NOUNS[self.person.language]).replace(" ", "_")
         number = self.rng.choice(("", "", "_2", "-final", f"-{self.rng.randint(1, 40)}"))
         return f"{noun}{number}.{self.rng.choice(tool.endings or ('txt',))}"
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from db.intake.events import IMPORT, chunks
 from db.models import EventRow, PredictionRow, ScopeRow
 
+OUTCOME = ("outcome_event_id", "outcome_operation", "outcome_target", "outcome_rank")
 UNSENT = PredictionRow.published_at.is_(None)  # stored, and not published yet
 
 
@@ -53,12 +54,7 @@ def record_outcomes(session: Session, settled: Sequence[PredictionRow]) -> None:
         session.execute(
             update(PredictionRow)
             .where(PredictionRow.id == row.id, PredictionRow.outcome_event_id.is_(None))
-            .values(
-                outcome_event_id=row.outcome_event_id,
-                outcome_operation=row.outcome_operation,
-                outcome_target=row.outcome_target,
-                outcome_rank=row.outcome_rank,
-            )
+            .values({name: getattr(row, name) for name in OUTCOME})
         )
 
 

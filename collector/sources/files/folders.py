@@ -9,27 +9,19 @@ from contextlib import closing, suppress
 from datetime import datetime
 from threading import Event as Flag
 
-from watchdog.events import (
-    FileClosedEvent,
-    FileCreatedEvent,
-    FileDeletedEvent,
-    FileMovedEvent,
-    FileSystemEvent,
-    FileSystemEventHandler,
-)
+from watchdog.events import FileDeletedEvent, FileSystemEventHandler
 from watchdog.observers.api import BaseObserver, ObservedWatch
 
 from collector.sources.files.debounce import Debouncer, is_ignored
 from collector.sources.files.file_event import file_access, is_below
-from collector.sources.files.inotify import WATCHES, FileNotice, FileNotices, observe, watch
+from collector.sources.files.inotify import WATCHES, WRITTEN, FileNotice, FileNotices, observe, watch
 from memo.core.events import Event
 from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.protocols import Batch, Emit, FindCursor, Note, Stop
 
-# Without FileOpenedEvent, and never unfiltered: above some 4,000 folders watchdog 7.1 would then spin for ever.
-WATCHED: list[type[FileSystemEvent]] = [FileCreatedEvent, FileClosedEvent, FileMovedEvent, FileDeletedEvent]
+WATCHED = [*WRITTEN, FileDeletedEvent]
 RENEW_S = 60.0  # between two checks for folders that have come, gone or been replaced, and for a raised limit
 
 log = get_logger(__name__)

@@ -6,35 +6,15 @@ from contextlib import closing
 from pathlib import Path
 from threading import Event as Flag
 
-from watchdog.events import (
-    DirCreatedEvent,
-    DirDeletedEvent,
-    DirMovedEvent,
-    FileClosedEvent,
-    FileCreatedEvent,
-    FileDeletedEvent,
-    FileModifiedEvent,
-    FileMovedEvent,
-    FileSystemEvent,
-)
+from watchdog.events import DirCreatedEvent, DirDeletedEvent, DirMovedEvent, FileDeletedEvent, FileModifiedEvent
 
-from collector.sources.files.inotify import FileNotice, FileNotices, observe, watch
+from collector.sources.files.inotify import WRITTEN, FileNotice, FileNotices, observe, watch
 from collector.sources.inbox.inbox_reader import SOURCE, InboxReader
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.protocols import Batch, FindCursor, Stop
 
-# Without FileOpenedEvent: our own reading would wake us.
-WATCHED: list[type[FileSystemEvent]] = [
-    FileCreatedEvent,
-    FileModifiedEvent,
-    FileClosedEvent,
-    FileMovedEvent,
-    FileDeletedEvent,
-    DirCreatedEvent,
-    DirMovedEvent,
-    DirDeletedEvent,
-]
+WATCHED = [*WRITTEN, FileModifiedEvent, FileDeletedEvent, DirCreatedEvent, DirMovedEvent, DirDeletedEvent]
 SCAN_S = 3600.0  # between two scans of the whole folder, as the system may lose notices
 
 

@@ -5,7 +5,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from collector.privacy.secrets import hide_secrets
@@ -108,7 +108,7 @@ class InboxReader:
         anew = start == Position()
         for lines, position in read_from(file.descriptor, start):
             events = self._parse(relative, file.scope, lines)
-            self._emit(Batch(events, file.identity, position.as_cursor(), anew=anew))
+            self._emit(Batch(events, file.identity, asdict(position), anew=anew))
             anew = False
 
     def _parse(self, relative: Path, scope: str, lines: list[Line]) -> list[Event]:

@@ -4,9 +4,8 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from data.importers.objects import BEFORE, split
 from memo.core.grammar import MAX_LINE
@@ -22,10 +21,6 @@ class Position:
     offset: int = 0
     mark: str = ""
     inside: bool = False  # inside a line that is too long and whose rest is skipped
-
-    def as_cursor(self) -> dict[str, Any]:
-        """Return the position as JSON."""
-        return asdict(self)
 
     def is_valid_in(self, file: int) -> bool:
         """Return whether the file was only appended to: it still has the same bytes before the offset."""

@@ -8,9 +8,9 @@ from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
 
-from watchdog.events import FileCreatedEvent, FileDeletedEvent, FileModifiedEvent, FileMovedEvent, FileSystemEvent
+from watchdog.events import FileCreatedEvent, FileDeletedEvent, FileModifiedEvent, FileMovedEvent
 
-from collector.sources.files.inotify import FileNotice, FileNotices, observe, watch
+from collector.sources.files.inotify import Changes, FileNotice, FileNotices, observe, watch
 from collector.sources.web.web_history import JOURNAL, WAL
 from collector.sources.web.web_profiles import Profile, find_profiles
 from collector.sources.web.web_reader import SOURCE, VisitReader
@@ -19,8 +19,7 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.protocols import Emit, FindCursor, Stop
 
-# Without FileOpenedEvent: our own reading would wake us.
-WATCHED: list[type[FileSystemEvent]] = [FileCreatedEvent, FileModifiedEvent, FileMovedEvent, FileDeletedEvent]
+WATCHED: Changes = [FileCreatedEvent, FileModifiedEvent, FileMovedEvent, FileDeletedEvent]
 
 log = get_logger(__name__)
 
