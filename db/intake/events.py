@@ -143,10 +143,8 @@ def find_after(session: Session, scope: str, seq: int, limit: int) -> Sequence[E
 
 def find_window(session: Session, scope: str, size: int) -> list[EventRow]:
     """Return the last `size` events by time, oldest first."""
-    query = (
-        select(EventRow).where(EventRow.scope == scope).order_by(EventRow.at.desc(), EventRow.seq.desc()).limit(size)
-    )
-    return list(reversed(session.scalars(query).all()))
+    query = select(EventRow).where(EventRow.scope == scope).order_by(EventRow.at.desc(), EventRow.seq.desc())
+    return list(reversed(session.scalars(query.limit(size)).all()))
 
 
 def find_all_events(session: Session, scope: str) -> Iterable[Event]:

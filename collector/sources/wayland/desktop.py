@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable
 
 from collector.focus.follow import follow
-from collector.focus.tracker import FocusTracker
-from collector.focus.window import make_window
+from collector.focus.tracker import FocusTracker, make_window
 from collector.sources.wayland.wayland import SIGNALS
 from collector.sources.x11.x11 import X11Source
 from memo.core.paths import Home

@@ -10,8 +10,7 @@ from typing import Any
 
 from collector.focus.follow import follow
 from collector.focus.presence import PresenceSignal
-from collector.focus.tracker import FocusTracker, Window
-from collector.focus.window import make_window
+from collector.focus.tracker import FocusTracker, Window, make_window
 from collector.sources.wayland.i3_ipc import GET_TREE, SUBSCRIBE, WINDOW, WORKSPACE, MessageReader, message
 from collector.sources.wayland.wayland import READ_BYTES, SIGNALS
 from memo.core.paths import Home

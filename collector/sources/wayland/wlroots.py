@@ -11,8 +11,7 @@ from typing import IO
 
 from collector.focus.follow import follow
 from collector.focus.presence import PresenceSignal
-from collector.focus.tracker import FocusTracker, Window
-from collector.focus.window import make_window
+from collector.focus.tracker import FocusTracker, Window, make_window
 from collector.sources.wayland.sway import SwaySource
 from collector.sources.wayland.wayland import READ_BYTES, SIGNALS, find_compositor, has_pywayland, run_probe
 from memo.core.paths import Home

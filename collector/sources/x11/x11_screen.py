@@ -13,8 +13,7 @@ from Xlib.protocol import rq
 from Xlib.xobject.drawable import Window as XWindow
 
 from collector.focus.presence import IDLE_S
-from collector.focus.tracker import FocusTracker, Window
-from collector.focus.window import make_window
+from collector.focus.tracker import FocusTracker, Window, make_window
 from collector.sources.x11 import compound_text
 from collector.sources.x11.x11_idle import IdleAlarm
 from memo.core.grammar import MAX_TEXT
