@@ -70,8 +70,3 @@ def find_executables(session: Session) -> set[tuple[str, str]]:
         select(LaunchSetRow.app, LaunchSetRow.executable),
     )
     return {(app, path) for app, path in session.execute(query)}
-
-
-def delete_launches_before(session: Session, before: datetime) -> None:
-    """Delete the launches before a time."""
-    session.execute(delete(LaunchRow).where(LaunchRow.at < before))

@@ -65,11 +65,6 @@ def delete_rows(session: Session, rows: Iterable[Base]) -> None:
         session.delete(row)
 
 
-def delete_predictions_before(session: Session, before: datetime) -> Counter[str]:
-    """Delete predictions made before a time; return the number of rows of each kind."""
-    return delete_predictions(session, PredictionRow.made_at < before)
-
-
 def _delete(session: Session, table: type[Any], which: ColumnElement[bool]) -> int:
     statement = delete(table).where(which).execution_options(synchronize_session=False)
     return cast(CursorResult[Any], session.execute(statement)).rowcount

@@ -6,9 +6,12 @@ Learned state stays: a worker reads the log from its first event that is still s
 from collections import Counter
 from datetime import datetime
 
+from sqlalchemy import delete
+
 from db.engine import Store
-from db.intake import launches, scopes
+from db.intake import scopes
 from db.intake.events import chunks
+from db.models import LaunchRow, PredictionRow
 from db.upkeep import deletion
 
 MEGABYTE = 1_000_000
@@ -20,8 +23,8 @@ def prune(store: Store, predictions_before: datetime, events_before: datetime, m
     Return the number of rows of each kind.
     """
     with store.write() as session:
-        removed = deletion.delete_predictions_before(session, predictions_before)
-        launches.delete_launches_before(session, events_before)
+        removed = deletion.delete_predictions(session, PredictionRow.made_at < predictions_before)
+        session.execute(delete(LaunchRow).where(LaunchRow.at < events_before))
     removed += _older(store, events_before)
     if most_mb:
         removed += _down_to(store, most_mb * MEGABYTE)
