@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from data.synthetic.people import SAMPLE_SEED, person, stream
+from data.synthetic.people import SAMPLE_SEED, Person, stream
 from db.engine import Store, open_store
 from db.intake import events
 from memo.core.events import Event
@@ -136,7 +136,7 @@ def _days(now: datetime) -> Iterator[Event]:
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     for nth in count(1):
         start = midnight - timedelta(days=DAYS * nth + 1)
-        yield from reversed(stream(person(SAMPLE_SEED + nth - 1, "en"), DAYS, start))
+        yield from reversed(stream(Person(SAMPLE_SEED + nth - 1, "en"), DAYS, start))
 
 
 def write_lines(path: Path, given: Sequence[Event]) -> None:

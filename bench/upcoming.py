@@ -17,7 +17,7 @@ from pathlib import Path
 
 from _stack import Report
 
-from data.synthetic.people import person, stream
+from data.synthetic.people import Person, stream
 from memo.core.events import Action, Event, Operation
 from memo.core.predictions import HORIZON_S
 from training.evaluation import questions
@@ -82,7 +82,7 @@ def main(files: Sequence[Path]) -> None:
     """Print the table."""
     report = Report(f"Upcoming app starts of {len(files) or PEOPLE} people")
     recorded = [[event for one in questions.from_file(file, UTC, 5, "zh") for event in one.new] for file in files]
-    streams = recorded or [stream(person(seed), DAYS, MONDAY) for seed in range(PEOPLE)]
+    streams = recorded or [stream(Person(seed), DAYS, MONDAY) for seed in range(PEOPLE)]
     days = [len({event.at.date() for event in one}) for one in streams]
     begun = [one[0].at for one in streams]
     played = [play(one) for one in streams]

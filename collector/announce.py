@@ -19,20 +19,14 @@ class Announcer:
     """Enqueues `memo.look` within bounded time; an outage is logged once."""
 
     def __init__(
-        self,
-        app: Celery,
-        settings: Settings,
-        timeout_s: float = TIMEOUT_S,
-        clock: Callable[[], float] = time.monotonic,
+        self, app: Celery, settings: Settings, timeout_s: float = TIMEOUT_S, clock: Callable[[], float] = time.monotonic
     ) -> None:
         retries = {"max_retries": 1, "interval_start": 0}
         redis = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
         amqp = {"read_timeout": timeout_s, "write_timeout": timeout_s}
         app.conf.broker_transport_options |= retries | (redis if is_redis(app.conf.broker_url) else amqp)
         app.conf.broker_connection_timeout = timeout_s
-        self._app = app
-        self._stale_s = settings.predict.stale_s
-        self._clock = clock
+        self._app, self._stale_s, self._clock = app, settings.predict.stale_s, clock
         self._retry_at = 0.0  # on the clock; 0 while the broker answers
 
     def request_prediction(self, scope: str) -> None:

@@ -32,11 +32,7 @@ log = logs.get_logger(__name__)
 
 
 def keep_running(
-    source: Source,
-    intake: Intake,
-    states: SourceStates,
-    stop: Stop,
-    back_off_s: tuple[float, float] = BACK_OFF_S,
+    source: Source, intake: Intake, states: SourceStates, stop: Stop, back_off_s: tuple[float, float] = BACK_OFF_S
 ) -> None:
     """Run a source until `stop` is set; restart it after a delay if it fails, ends early or lacks something."""
     backoff = Backoff(*back_off_s)

@@ -45,12 +45,8 @@ class Intake:
         on_stored: Callable[[Sequence[Event]], None] = lambda events: None,
         chunk: int = CHUNK,
     ) -> None:
-        self._store = store
-        self._settings = settings
-        self._home = home
-        self._announce = announce
-        self._on_stored = on_stored
-        self._chunk = chunk
+        self._store, self._settings, self._home, self._chunk = store, settings, home, chunk
+        self._announce, self._on_stored = announce, on_stored
         self.rules = make_rules(settings.privacy, home)
         self._counts: BoundedDict[tuple[str, str], dict[str, int]] = BoundedDict(MAX_CURSORS)
         self._counts_lock = threading.Lock()

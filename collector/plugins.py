@@ -1,15 +1,13 @@
 """Installed sources; one that cannot be loaded is replaced by a placeholder that says why."""
 
 import threading
-from collections.abc import Callable
 from importlib.metadata import entry_points
-from typing import Any
 
 from collector.privacy.secrets import hide_secrets
 from memo.core.grammar import clean
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.protocols import Emit, Source, Stop
+from memo.protocols import Emit, FindCursor, Source, Stop
 
 GROUP = "memo.sources"
 
@@ -25,7 +23,7 @@ class Unusable:
         """Return the reason and the remedy."""
         return self._says
 
-    def run(self, emit: Emit, cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
+    def run(self, emit: Emit, cursor: FindCursor, stop: Stop) -> None:
         """Raise RuntimeError: there is nothing to run."""
         raise RuntimeError(self._says)
 

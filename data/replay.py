@@ -13,9 +13,10 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from data.importers import lines
 from data.importers.line import read_line
@@ -23,6 +24,9 @@ from memo.core.errors import GrammarError, MemoError, UsageError
 from memo.core.paths import Home
 from memo.core.settings import SCOPE_PATTERN, Settings
 from memo.stack.process_specs import end_with_parent
+
+if TYPE_CHECKING:
+    from db.engine import Store
 
 PAUSE_S = 1.0  # the longest pause between two lines
 POLL_S = 0.1  # between two queries for the collector's cursor
@@ -50,6 +54,9 @@ def replay(path: Path, speed: float, scope: str) -> str:
 
     Pauses between events are divided by `speed`; 0 means no pauses.
     """
+    from db import migrate
+    from db.engine import open_store
+
     if not 0 <= speed < math.inf:
         raise UsageError(f"{speed} is not a speed; give a number above 0, or 0 for as fast as possible.")
     settings, home = Settings.load(), Home.find()
@@ -58,10 +65,14 @@ def replay(path: Path, speed: float, scope: str) -> str:
     found = lines(path, settings.zone, settings.language)
     folder = home.inbox / scope
     folder.mkdir(mode=0o700, exist_ok=True)
-    before = _stored(settings, home, scope)
     target = folder / f"replay-{_name(path)}.txt"
     target.unlink(missing_ok=True)  # left by a killed replay
-    with target.open("x", encoding="utf-8", errors="surrogateescape") as file:
+    migrate.upgrade(settings, home)
+    with (
+        closing(open_store(settings, home)) as store,
+        target.open("x", encoding="utf-8", errors="surrogateescape") as file,
+    ):
+        before = _find_last_seq(store, scope)
         try:
             for pause, line in _paced(found, settings, speed):
                 if pause:
@@ -69,10 +80,10 @@ def replay(path: Path, speed: float, scope: str) -> str:
                     time.sleep(pause)
                 file.write(f"{line}\n")
             file.flush()
-            _wait_until_read(file, settings, home)
+            _wait_until_read(file, store)
         finally:
             target.unlink(missing_ok=True)
-    new = _stored(settings, home, scope) - before
+        new = _find_last_seq(store, scope) - before
     return f"Replayed {len(found)} lines of {path} in the scope {scope}; {new or 'none'} of them were new."
 
 
@@ -89,35 +100,24 @@ def _paced(found: list[str], settings: Settings, speed: float) -> Iterator[tuple
         last = at or last
 
 
-def _wait_until_read(file: IO[str], settings: Settings, home: Home) -> None:
+def _wait_until_read(file: IO[str], store: "Store") -> None:
     """Wait until the collector's cursor is at the end; a file removed earlier may lose lines."""
-    from db.engine import open_store
     from db.intake import cursors
 
-    store, found = open_store(settings, home), os.fstat(file.fileno())
-    try:
-        while True:
-            with store.read() as session:
-                stored = cursors.find_cursor(session, "inbox", f"{found.st_dev}:{found.st_ino}")
-            if stored and stored["cursor"]["offset"] >= found.st_size:
-                return
-            time.sleep(POLL_S)
-    finally:
-        store.close()
+    found = os.fstat(file.fileno())
+    while True:
+        with store.read() as session:
+            stored = cursors.find_cursor(session, "inbox", f"{found.st_dev}:{found.st_ino}")
+        if stored and stored["cursor"]["offset"] >= found.st_size:
+            return
+        time.sleep(POLL_S)
 
 
-def _stored(settings: Settings, home: Home, scope: str) -> int:
-    from db import migrate
-    from db.engine import open_store
+def _find_last_seq(store: "Store", scope: str) -> int:
     from db.intake import events
 
-    migrate.upgrade(settings, home)
-    store = open_store(settings, home)
-    try:
-        with store.read() as session:
-            return events.find_last_seq(session, scope)
-    finally:
-        store.close()
+    with store.read() as session:
+        return events.find_last_seq(session, scope)
 
 
 def main() -> None:

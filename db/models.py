@@ -105,6 +105,9 @@ class EventRow(Base):
         return self.at.astimezone(timezone(timedelta(seconds=self.utc_offset_s)))
 
 
+UNSENT = text("published_at IS NULL")
+
+
 class PredictionRow(Base):
     """A prediction after an event, and its outcome."""
 
@@ -113,13 +116,7 @@ class PredictionRow(Base):
         UniqueConstraint("scope", "last_event_id", "model_version"),
         Index(None, "scope", "made_at"),
         Index(None, "scope", "outcome_event_id"),
-        Index(
-            "ix_predictions_unsent",
-            "scope",
-            "id",
-            sqlite_where=text("published_at IS NULL"),
-            postgresql_where=text("published_at IS NULL"),
-        ),
+        Index("ix_predictions_unsent", "scope", "id", sqlite_where=UNSENT, postgresql_where=UNSENT),
         {"sqlite_autoincrement": True},
     )
 

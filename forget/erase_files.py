@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 REWRITE_S = 60.0  # longest wait until the broker has rewritten its files
 POLL_S = 0.05  # between two looks at the broker meanwhile
 UNFINISHED = "unfinished-"  # prefix of the folder in which a version is built
+FORGOTTEN = "forgotten"  # file in the folder of a version whose row is being deleted
 
 
 def clear_messages(home: Home, settings: "Settings") -> None:
@@ -135,8 +136,17 @@ def clear_rejects(home: Home, is_named: Callable[[str], bool]) -> None:
             path.unlink()
 
 
-def remove_versions(home: Home, folders: Iterable[Path]) -> None:
-    """Delete the folders of versions in this home, and those of builds that are unfinished."""
-    for folder in (*folders, *home.models.glob(f"{UNFINISHED}*")):
-        if folder.resolve().parent == home.models.resolve():
-            shutil.rmtree(folder, ignore_errors=True)
+def mark_versions(home: Home, folders: Iterable[Path]) -> None:
+    """Mark the folders of versions in this home whose rows are being deleted."""
+    for folder in folders:
+        if folder.resolve().parent == home.models.resolve() and folder.is_dir():
+            (folder / FORGOTTEN).touch()
+
+
+def remove_versions(home: Home, kept: Collection[Path]) -> None:
+    """Delete the marked folders of versions, except those `kept`, and the folders of builds that are unfinished."""
+    for mark in home.models.glob(f"*/{FORGOTTEN}"):
+        if mark.parent.resolve() not in kept:  # renamed first, as its mark may be the first file that is deleted
+            mark.parent.rename(home.models / f"{UNFINISHED}{mark.parent.name}")
+    for folder in home.models.glob(f"{UNFINISHED}*"):
+        shutil.rmtree(folder, ignore_errors=True)

@@ -8,12 +8,12 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from db.engine import Store
-from db.intake import cursors, launch_sets, launches, scopes
+from db.intake import cursors, scopes
+from db.intake.events import chunks
 from db.prediction import checkpoints, feedback, versions
 from db.upkeep import deletion, jobs
 from db.upkeep.deletion import BATCH
-from forget import match
-from forget.erase_files import remove_versions
+from forget import erase_files, match
 from forget.match import Matches, Progress
 from forget.query import ForgetQuery
 from memo.core.paths import Home
@@ -22,9 +22,9 @@ from memo.core.paths import Home
 def erase_predictions(store: Store, ids: Sequence[int]) -> Counter[str]:
     """Delete predictions with their dispatches; return the number of rows of each kind."""
     removed = Counter[str]()
-    for start in range(0, len(ids), BATCH):
+    for batch in chunks(ids, BATCH):
         with store.write() as session:
-            removed += deletion.delete_predictions_by_id(session, ids[start : start + BATCH])
+            removed += deletion.delete_predictions_by_id(session, batch)
     return removed
 
 
@@ -38,7 +38,9 @@ def erase_knowledge(store: Store, home: Home, matches: Matches) -> tuple[int, li
         cursors.delete_repeats(session, matches.digests)
         scope = matches.query.scope
         within = scopes.find_scope_names(session) if scope is None else [scope]
-        return feedback.delete_answers(session, within, matches.includes_entry), names
+        answers = feedback.delete_answers(session, within, matches.includes_entry)
+    erase_files.remove_versions(home, _find_folders(store))
+    return answers, names
 
 
 def erase_events(store: Store, home: Home, matches: Matches, progress: Progress) -> tuple[Counter[str], list[str]]:
@@ -51,6 +53,7 @@ def erase_events(store: Store, home: Home, matches: Matches, progress: Progress)
             if end == total:
                 names = _void_learned(session, home, matches)
         progress(end, total)
+    erase_files.remove_versions(home, _find_folders(store))
     return removed, names
 
 
@@ -58,16 +61,15 @@ def erase_launches(store: Store, query: ForgetQuery, zone: tzinfo) -> int:
     """Delete launches and launch sets; return the number of launches."""
     with store.write() as session:
         rows = match.matching_launches(session, query)
-        launches.delete_launches(session, rows)
-        launch_sets.delete_launch_sets(session, match.matching_launch_sets(session, query, zone))
+        deletion.delete_rows(session, [*rows, *match.matching_launch_sets(session, query, zone)])
         return len(rows)
 
 
 def _void_learned(session: Session, home: Home, matches: Matches) -> list[str]:
     """Make workers learn each scope again from the log, without weights, and delete versions that the events trained.
 
-    A version's folder goes before its row is committed: after an interruption the row still leads to it. Recording the
-    time makes a training that began before refuse to register its version.
+    A version's folder is marked now and deleted once its row is: after an interruption in between, the next forget
+    deletes it. Recording the time makes a training that began before refuse to register its version.
     """
     query = matches.query
     is_all = query.is_everything and query.scope is None
@@ -77,6 +79,12 @@ def _void_learned(session: Session, home: Home, matches: Matches) -> list[str]:
     checkpoints.delete_weights(session, names)
     trained = match.matching_versions(session, matches)
     versions.delete_versions(session, [version.id for version in trained])
-    jobs.record_run(session, jobs.FORGET, jobs.UNFINISHED)
-    remove_versions(home, [Path(version.path) for version in trained])
+    jobs.record_run(session, jobs.FORGET, f"{len(matches.ids)} events")
+    erase_files.mark_versions(home, [Path(version.path) for version in trained])
     return [version.id for version in trained]
+
+
+def _find_folders(store: Store) -> set[Path]:
+    """Return the folders of the versions that are in the store."""
+    with store.read() as session:
+        return {Path(version.path).resolve() for version in versions.find_versions(session)}

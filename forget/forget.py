@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 
 from db.engine import Store
 from db.prediction import predictions
-from db.upkeep import deletion, jobs
-from forget import erase_files, erase_rows, match
+from db.upkeep import deletion
+from forget import erase_files, erase_rows, match, unfinished
 from forget.match import Matches, Progress
 from forget.query import ForgetQuery, fold
+from forget.unfinished import Mark
 from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -25,6 +26,8 @@ class Report:
     rows: Counter[str]
     """Number of events, predictions, dispatches, launches and answers (`feedback`)."""
     versions: list[str]
+    unfinished: list[Mark]
+    """Marks of earlier forgets that this one does not complete."""
     is_found: bool
     """Whether there is anything to do."""
     is_forgotten: bool = False
@@ -44,9 +47,10 @@ def preview(store: Store, settings: Settings, query: ForgetQuery, progress: Prog
         )
         sets = match.matching_launch_sets(session, query, settings.zone)
         versions = [version.id for version in match.matching_versions(session, matches)]
-        is_unfinished = jobs.find_result(session, jobs.FORGET) == jobs.UNFINISHED
-    is_found = bool(rows.total() or sets or query.is_everything or is_unfinished)
-    return Report(matches, ids, rows, versions, is_found)
+        marks = unfinished.find_unfinished(session)
+    others = [mark for mark in marks if not unfinished.completes(query, mark)]
+    is_found = bool(rows.total() or sets or query.is_everything or len(others) < len(marks))
+    return Report(matches, ids, rows, versions, others, is_found)
 
 
 def forget(
@@ -59,8 +63,9 @@ def forget(
     made again completes it:
 
     1. Check the broker, before anything is deleted: step 9 needs it.
-    2. Record that the forget is unfinished: until step 9, a repeated call has something to do even if it matches no row
-       any more. Then delete predictions that depend on the events or name them, while the events still identify them.
+    2. Record that the forget is unfinished: until step 9 of the same query, or of a wider one, a repeated call has
+       something to do even if it matches no row any more. Then delete predictions that depend on the events or name
+       them, while the events still identify them.
     3. Delete what was learned from the events, for the same reason.
     4. Delete the events, and with the last of them what a worker or a training has learned since step 3. From then on
        nobody can read them.
@@ -77,7 +82,7 @@ def forget(
     if settings.broker_url or running.holder(home):
         check_broker(broker_url(home, settings))
     with store.write() as session:  # so that an interrupted run is known however little it has erased
-        jobs.record_run(session, jobs.FORGET, jobs.UNFINISHED)
+        unfinished.record_unfinished(session, query)
     rows = erase_rows.erase_predictions(store, found.prediction_ids)
     answers, versions = erase_rows.erase_knowledge(store, home, matches)
     events, more_versions = erase_rows.erase_events(store, home, matches, progress)
@@ -91,7 +96,7 @@ def forget(
     if not is_emptied:
         raise MemoError("A program that reads memo.db keeps memo.db-wal from being emptied; close it, try again.")
     with store.write() as session:
-        jobs.record_result(session, jobs.FORGET, f"{len(matches.ids)} events")
+        unfinished.delete_unfinished(session, query)
     return replace(found, rows=rows, versions=versions + more_versions, is_forgotten=True)
 
 

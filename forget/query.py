@@ -17,7 +17,8 @@ def fold(text: str) -> str:
 
 
 @lru_cache(4_096)
-def _fold_site(text: str) -> str:
+def fold_site(text: str) -> str:
+    """Return the domain of a site or address, in the form in which texts are compared."""
     return fold(domain(text) or text)
 
 
@@ -74,4 +75,4 @@ class ForgetQuery:
         return self.matches_event(action["operation"], action["target"], app, texts)
 
     def _is_below(self, target: str) -> bool:
-        return f".{_fold_site(target)}".endswith(f".{_fold_site(self.site)}")
+        return f".{fold_site(target)}".endswith(f".{fold_site(self.site)}")

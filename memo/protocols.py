@@ -22,6 +22,7 @@ __all__ = [
     "DispatchContext",
     "Emit",
     "Event",
+    "FindCursor",
     "Handler",
     "Home",
     "MemoError",
@@ -86,6 +87,8 @@ class Note:
 
 
 Emit = Callable[[Batch | Past | Note], None]
+FindCursor = Callable[[str], dict[str, Any] | None]
+"""Returns the cursor that was last stored under a key, or None."""
 """Hand over events of a source; returns once they are stored."""
 
 
@@ -116,7 +119,7 @@ class Source(Protocol):
     def missing(self) -> str:
         """Return one sentence on what the source lacks on this machine and how to get it; empty if it can run."""
 
-    def run(self, emit: Emit, cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
+    def run(self, emit: Emit, cursor: FindCursor, stop: Stop) -> None:
         """Read and emit batches until `stop` is set. `cursor(key)` returns what was last committed under a key."""
 
 

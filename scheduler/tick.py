@@ -72,9 +72,9 @@ def _request_prediction(queue: Any, settings: Settings, store: Store, scope: str
 
 
 def _queue_runs(store: Store, kind: str) -> str:
-    """Queue a run for each scope; return the job's result."""
+    """Queue a run for each scope, except those whose last run has just failed; return the job's result."""
     with store.write() as session:
-        names = scopes.find_scope_names(session)
+        names = [name for name in scopes.find_scope_names(session) if not runs.is_delayed(session, kind, name)]
         for scope in names:
             runs.add_run(session, kind, scope)
     return f"asked for {len(names)} scopes"

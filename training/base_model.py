@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from data.synthetic.people import SAMPLE_START, person, sample, stream
+from data.synthetic.people import SAMPLE_START, Person, sample, stream
 from memo.core.events import CONTEXT, Event
 from memo.core.settings import TrainSettings
 from training.fitting.examples import Example, compute_loss, cut_chunks
@@ -39,7 +39,7 @@ WARM_UP_STEPS = 50
 
 def make_streams(count: int) -> list[list[Event]]:
     """Return the streams of `count` synthetic people, in both languages."""
-    return [stream(person(FIRST_PERSON + n), DAYS, SAMPLE_START)[:MOST_EVENTS] for n in range(count)]
+    return [stream(Person(FIRST_PERSON + n), DAYS, SAMPLE_START)[:MOST_EVENTS] for n in range(count)]
 
 
 def make_tokenizer(streams: list[list[Event]]) -> PreTrainedTokenizerFast:

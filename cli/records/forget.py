@@ -61,6 +61,7 @@ def forget(
         raise UsageError("Say what to forget: --app, --site, --text, --since, --until, or --all alone.")
     with _existing_store(settings, home) as store:
         from forget import forget as erasure
+        from forget import unfinished
         from forget.query import ForgetQuery
 
         now = datetime.now(UTC)
@@ -71,6 +72,8 @@ def forget(
             report = erasure.preview(store, settings, query, progress)
         if not as_json:
             _print_preview(report, settings)
+            for mark in report.unfinished:
+                print(f"Another forget: {unfinished.describe(mark)}")
         if report.is_found and (yes or (not as_json and _confirm())):
             with progress_bar("forgetting") as progress:
                 report = erasure.forget(store, settings, home, query, progress, report)
@@ -103,6 +106,7 @@ def _as_json(report: "Report", settings: Settings) -> dict[str, Any]:
         **dict.fromkeys(ROW_KINDS, 0),
         **report.rows,
         "versions": report.versions,
+        "unfinished": report.unfinished,
         "found": report.is_found,
         "forgotten": report.is_forgotten,
     }

@@ -53,10 +53,12 @@ def _home(home: Home, settings: Settings) -> str:
 def _store(home: Home, settings: Settings) -> str:
     from db import migrate
     from db.engine import redacted_store_url, revision
+    from forget.unfinished import describe, find_unfinished
 
     place = redacted_store_url(settings, home)
     with read_session(settings, home) as session:
         found = revision(session.connection()) if session else None
+        forgets = find_unfinished(session) if session and found == migrate.head() else []
     if found is None:
         return f"{place} does not exist yet; `memo up` creates it"
     if found != migrate.head():
@@ -64,6 +66,8 @@ def _store(home: Home, settings: Settings) -> str:
             f"{place} has schema {found}, but this version of MEMO needs {migrate.head()}; "
             "`memo up` upgrades an older schema."
         )
+    if forgets:
+        raise MemoError(" ".join(map(describe, forgets)))
     return f"{place}, schema {found}"
 
 

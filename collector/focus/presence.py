@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -18,10 +19,7 @@ LOGIND = "org.freedesktop.login1"
 SESSION = f"{LOGIND}.Session"
 MANAGER = f"{LOGIND}.Manager"
 PROPERTIES = "org.freedesktop.DBus.Properties"
-AWAY_PROPERTIES = {
-    "IdleHint": "idle hint",
-    "LockedHint": "locked",
-}  # session property -> reason to be away
+AWAY_PROPERTIES = {"IdleHint": "idle hint", "LockedHint": "locked"}  # session property -> reason to be away
 
 
 class SetPresence(Protocol):
@@ -52,14 +50,8 @@ class Drift:
         return time.clock_gettime(self._clock) - time.clock_gettime(self._reference)
 
 
-def suspend_drift() -> Drift:
-    """Return the drift that measures suspends: only one of its clocks runs meanwhile."""
-    return Drift(time.CLOCK_BOOTTIME, time.CLOCK_MONOTONIC)
-
-
-def wall_clock_drift() -> Drift:
-    """Return the drift that measures how far the wall clock was set."""
-    return Drift(time.CLOCK_REALTIME, time.CLOCK_BOOTTIME)
+suspend_drift = partial(Drift, time.CLOCK_BOOTTIME, time.CLOCK_MONOTONIC)  # only one of them runs in a suspend
+wall_clock_drift = partial(Drift, time.CLOCK_REALTIME, time.CLOCK_BOOTTIME)  # how far the wall clock was set
 
 
 @asynccontextmanager

@@ -1,15 +1,18 @@
 """Turn raw focus changes, however frequent, into the events of one person at one screen."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from collector.focus.usage import MIN_USAGE_S, Usage
+from collector.launch import proc
 from memo.core.events import Action, Event, Operation
 from memo.core.grammar import clean
+from memo.desktop.apps import Apps
 
 SETTLE_S = 0.010  # a window focused for less was only passed on the way to another one
 STABLE_S = 1.0  # a new title, or no focus at all, counts after that long; a spinner in a title never does
 TITLE_GAP_S = 5.0  # from an event of a window to its next title
+MIN_USAGE_S = 1.0  # a shorter usage of an app was only a step on the way to another window
 SIMILAR_TITLE_GAP_S = 60.0  # the same where only digits and signs differ, as in a clock, count or progress
 
 
@@ -26,6 +29,39 @@ class Window:
     def action(self) -> Action:
         """The focus on this window; a window without a title is named by its app, and may have an empty target."""
         return Action(Operation.WINDOW_FOCUS, clean(self.title).strip() or self.app, self.app)
+
+
+def make_window(apps: Apps, key: str, names: Sequence[str], title: str, pid: int = 0) -> Window:
+    """Return a window; `names` are its app id or the parts of its class, and `pid` is 0 if unknown."""
+    process = proc.read(pid) if pid > 0 else None
+    executable = clean(process.executable) if process else ""
+    return Window(key, title, apps.of_window(names, executable), executable)
+
+
+class Usage:
+    """The app in use by one person at one screen. Each call returns the usage event that it ends, or nothing."""
+
+    def __init__(self, min_s: float = MIN_USAGE_S) -> None:
+        self._app, self._since, self._min_s = "", datetime.min, min_s
+
+    def start(self, app: str, at: datetime) -> list[Event]:
+        """Start the usage of an app, unless it is in use already."""
+        if app == self._app:
+            return []
+        ended = self.stop(at)
+        self._app, self._since = app, at
+        return ended
+
+    def stop(self, at: datetime) -> list[Event]:
+        """End the usage: the person is away, the machine is asleep, or no window has the focus."""
+        app, self._app = self._app, ""
+        seconds = (at - self._since).total_seconds() if app else 0.0
+        return [Event(at, Operation.APP_USAGE, app, detail=f"{seconds:.0f}")] if app and seconds >= self._min_s else []
+
+    def shift_clock(self, by: timedelta) -> None:
+        """Record that the wall clock was set, so that the duration does not change."""
+        if self._app:
+            self._since += by
 
 
 class FocusTracker:
@@ -98,20 +134,16 @@ class FocusTracker:
             return
         if not self._away:
             self._in_use = True
-            self._add(self._usage.start(self._current.app, at))
+            self._events += self._usage.start(self._current.app, at)
         action, reported = self._current.action, self._reported
         if reported is None or (self._current.key, action.identity) != (reported.key, reported.action.identity):
             self._reported, self._reported_at = self._current, now
             executable = clean(self._current.executable)
-            self._add(Event(at, action.operation, action.target, action.place, executable=executable))
+            self._events.append(Event(at, action.operation, action.target, action.place, executable=executable))
 
     def _end_usage(self, at: datetime) -> None:
         self._in_use = False
-        self._add(self._usage.stop(at))
-
-    def _add(self, event: Event | None) -> None:
-        if event is not None:
-            self._events.append(event)
+        self._events += self._usage.stop(at)
 
 
 def _letters(title: str) -> str:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from subprocess import PIPE
 from typing import Any
 
@@ -83,7 +83,7 @@ class Launches:
             scope=started.scope,
             app=started.target,
             executable=started.executable,
-            at=started.at.astimezone(UTC),
+            at=started.at,
             ms=ms,
             **found["counts"],
         )

@@ -10,7 +10,7 @@ from collector.privacy import exclude
 from collector.privacy.exclude import Matcher
 from collector.privacy.normalize import map_texts
 from collector.privacy.secrets import redact_secrets
-from collector.privacy.titles import TitleHasher, drop_chromium_title, drop_title
+from collector.privacy.titles import drop_chromium_title, drop_title, make_title_hasher
 from memo.core import pauses
 from memo.core.events import Event, Operation
 from memo.core.grammar import clean
@@ -74,7 +74,7 @@ def _read_matchers(file: Path) -> list[Matcher]:
 
 def _title_rule(settings: PrivacySettings, home: Home) -> Rule | None:
     if settings.titles_kept == "hashed":
-        return TitleHasher(home.title_key)
+        return make_title_hasher(home.title_key)
     return drop_title if settings.titles_kept == "none" else None
 
 

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
@@ -38,19 +39,18 @@ def drop_title(event: Event) -> Event | None:
     return _with(event, known, "") if known else None
 
 
-class TitleHasher:
-    """Replaces titles by digests under a key in one file; without the key no title can be guessed."""
+def make_title_hasher(key_file: Path) -> Callable[[Event], Event]:
+    """Return the rule that replaces titles by digests under a key in one file; without it no title can be guessed."""
+    key = _read_key(key_file)
+    digest = lru_cache(CACHE_SIZE)(lambda title: _digest(title, key))
 
-    def __init__(self, key_file: Path) -> None:
-        key = _read_key(key_file)
-        self._digest = lru_cache(CACHE_SIZE)(lambda title: _digest(title, key))
-
-    def __call__(self, event: Event) -> Event:
-        """Return the event with digests for titles."""
+    def hash_titles(event: Event) -> Event:
         if event.operation not in TITLED:
             return event
-        target = self._digest(event.target) if event.operation is Operation.WINDOW_FOCUS else event.target
-        return _with(event, target, self._digest(event.detail))
+        target = digest(event.target) if event.operation is Operation.WINDOW_FOCUS else event.target
+        return _with(event, target, digest(event.detail))
+
+    return hash_titles
 
 
 def _digest(title: str, key: bytes) -> str:

@@ -19,6 +19,7 @@ from memo.protocols import Cost
 HIT, WASTE = "hit", "waste"
 CLAIMED, DONE, DRY, FAILED, STOPPED, OVERRUN = "claimed", "done", "dry", "failed", "stopped", "overrun"
 COUNTED = (CLAIMED, DONE, DRY)  # statuses that count as an attempt; a failure costs no budget
+SAME = ("prediction_id", "scope", "handler", "probability", "status", "detail", "until")  # columns as in a claim
 RESULT_COLUMNS = ("status", "detail", "duration_ms", "result", "cost_ms", "read_bytes")
 LAST_HITS = 100  # hits used to estimate what one hit saves
 LEARNED = timedelta(days=7)  # age of the oldest of them: a handler that never seemed worth it is tried again then
@@ -74,17 +75,11 @@ def add_claims(session: Session, claims: Sequence[Claim]) -> dict[tuple[int, str
     """
     now, known = datetime.now(UTC), predictions.find_existing(session, [claim.prediction_id for claim in claims])
     rows = [
-        {
-            "prediction_id": claim.prediction_id,
-            "scope": claim.scope,
-            "handler": claim.handler,
+        {name: getattr(claim, name) for name in SAME}
+        | {
             "at": now,
             "action": action_as_dict(claim.action),
             "action_key": action_key(claim.action),
-            "probability": claim.probability,
-            "status": claim.status,
-            "detail": claim.detail,
-            "until": claim.until,
             "cost_ms": claim.cost.ms,
             "read_bytes": claim.cost.read_bytes,
         }
@@ -123,11 +118,8 @@ _FINISH = (
 
 def find_last_attempt(session: Session, scope: str, handler: str, action: Action) -> LastAttempt | None:
     """Return a handler's last attempt on an action, or None."""
-    found = (
-        session.connection()
-        .execute(_LAST, {"scope": scope, "handler": handler, "key": action_key(action)})
-        .one_or_none()
-    )
+    values = {"scope": scope, "handler": handler, "key": action_key(action)}
+    found = session.connection().execute(_LAST, values).one_or_none()
     return found and LastAttempt(*found)
 
 
@@ -149,9 +141,8 @@ def was_useful(row: type[DispatchRow]) -> ColumnElement[bool]:
 def count_last_hour(session: Session, scope: str, handler: str) -> tuple[int, int]:
     """Return the number of a handler's attempts in the last hour, and the bytes that they read."""
     since = datetime.now(UTC) - timedelta(hours=1)
-    attempts, read = (
-        session.connection().execute(_LAST_HOUR, {"scope": scope, "handler": handler, "since": since}).one()
-    )
+    values = {"scope": scope, "handler": handler, "since": since}
+    attempts, read = session.connection().execute(_LAST_HOUR, values).one()
     return attempts, int(read)
 
 

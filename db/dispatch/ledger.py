@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, case, cast, func, select, update
 from sqlalchemy.orm import Session, aliased
 
-from db.dispatch.dispatches import DONE, DRY, HIT, WASTE, action_key, was_useful
+from db.dispatch.dispatches import DONE, DRY, FAILED, HIT, OVERRUN, STOPPED, WASTE, action_key, was_useful
 from db.intake import events
 from db.models import OPEN, DispatchRow, EventRow, PredictionRow, ScopeRow
 from memo.core.predictions import HORIZON_S
@@ -149,14 +149,7 @@ def _balance(row: type[DispatchRow]) -> list[ColumnElement[Any]]:
     over, cost_s = (row.status == DONE) & row.outcome.is_not(None), row.cost_ms / 1e3
     hit, waste = over & was_useful(row), over & ~was_useful(row)
     known = hit & row.gain_s.is_not(None)
-    return [
-        _number(over),
-        _number(hit),
-        _number(known),
-        _sum(known, row.gain_s),
-        _sum(known, cost_s),
-        _sum(waste, cost_s),
-    ]
+    return [*map(_number, (over, hit, known)), _sum(known, row.gain_s), _sum(known, cost_s), _sum(waste, cost_s)]
 
 
 def _number(condition: ColumnElement[bool]) -> ColumnElement[Any]:
@@ -172,10 +165,7 @@ def find_totals(session: Session, scope: str) -> dict[str, dict[str, Any]]:
     done = DispatchRow.status == DONE
     columns = {
         "goes": _number(done),
-        "dry": _number(DispatchRow.status == DRY),
-        "failed": _number(DispatchRow.status == "failed"),
-        "overrun": _number(DispatchRow.status == "overrun"),
-        "stopped": _number(DispatchRow.status == "stopped"),
+        **{status: _number(DispatchRow.status == status) for status in (DRY, FAILED, OVERRUN, STOPPED)},
         "hits": _number(DispatchRow.outcome == HIT),
         "waste": _number(DispatchRow.outcome == WASTE),
         "read_bytes": cast(func.sum(case((done, DispatchRow.read_bytes), else_=0)), BigInteger),

@@ -1,9 +1,10 @@
 """Events: appended under the scope's lock, each line once; read by `seq` or by time."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from itertools import chain
+from typing import Any, TypeVar
 
 from sqlalchemy import bindparam, func, insert, select, true, update
 from sqlalchemy.orm import Session
@@ -16,6 +17,8 @@ from memo.core.events import CONTEXT, Action, Event, Operation
 IMPORT = "import"  # source of imported events, which lie in the past and get no predictions
 CHUNK = 500  # rows of one statement, as SQLite limits its parameters
 TABLE = EventRow.metadata.tables[EventRow.__tablename__]  # inserting ORM objects would take a fifth longer
+TEXTS = ("target", "app", "detail", "source", "source_key", "executable")  # columns that are as in the event
+_T = TypeVar("_T")
 DOUBLE = timedelta(seconds=1)  # two sources that report the same action within this time saw it once
 
 
@@ -38,6 +41,11 @@ class Repeats:
         return f"{digest}.{count}"
 
 
+def chunks(items: Sequence[_T], size: int = CHUNK) -> Iterator[Sequence[_T]]:
+    """Yield the items in parts of at most `size`."""
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
 def add_events(session: Session, scope: str, events: Sequence[Event], keys: Sequence[str]) -> int:
     """Store the events whose key is new, in order; return their number."""
     scope_row = lock_scope(session, scope)
@@ -49,17 +57,14 @@ def add_events(session: Session, scope: str, events: Sequence[Event], keys: Sequ
             seq += 1
             rows.append(_as_row(event, scope, seq, key, now))
     scope_row.last_seq = seq
-    for start in range(0, len(rows), CHUNK):
-        session.execute(insert(TABLE), rows[start : start + CHUNK])
+    for chunk in chunks(rows):
+        session.execute(insert(TABLE), chunk)
     return len(rows)
 
 
 def _known(session: Session, scope: str, keys: Sequence[str]) -> set[str]:
-    known: set[str] = set()
-    for start in range(0, len(keys), CHUNK):
-        given = {"scope": scope, "keys": keys[start : start + CHUNK]}
-        known |= set(session.connection().scalars(_KNOWN, given))
-    return known
+    found = (session.connection().scalars(_KNOWN, {"scope": scope, "keys": chunk}) for chunk in chunks(keys))
+    return set(chain.from_iterable(found))
 
 
 _KNOWN = select(EventRow.line_key).where(
@@ -71,8 +76,7 @@ def find_new_events(session: Session, scope: str, source: str, given: Sequence[E
     """Return the events except those that another live source reported: the same action within a second."""
     lock_scope(session, scope)  # another source may be storing the same
     known: dict[Action, list[datetime]] = {}
-    for start in range(0, len(given), CHUNK):
-        chunk = given[start : start + CHUNK]
+    for chunk in chunks(given):
         times, targets = [event.at for event in chunk], list({event.target for event in chunk})
         near = {"begin": min(times) - DOUBLE, "end": max(times) + DOUBLE}
         for row in session.scalars(_OTHERS, {"scope": scope, "own": [source, IMPORT], "targets": targets} | near):
@@ -89,20 +93,14 @@ _OTHERS = select(EventRow).where(
 
 
 def _as_row(event: Event, scope: str, seq: int, key: str, now: datetime) -> dict[str, Any]:
-    offset = event.at.utcoffset() or timedelta()
-    return {
+    offset_s = int((event.at.utcoffset() or timedelta()).total_seconds())
+    return {name: getattr(event, name) for name in TEXTS} | {
         "scope": scope,
         "seq": seq,
         "line_key": key,
         "at": event.at,
-        "utc_offset_s": int(offset.total_seconds()),
+        "utc_offset_s": offset_s,
         "operation": event.operation.value,
-        "target": event.target,
-        "app": event.app,
-        "detail": event.detail,
-        "source": event.source,
-        "source_key": event.source_key,
-        "executable": event.executable,
         "stored_at": now,
     }
 
@@ -145,10 +143,8 @@ def find_after(session: Session, scope: str, seq: int, limit: int) -> Sequence[E
 
 def find_window(session: Session, scope: str, size: int) -> list[EventRow]:
     """Return the last `size` events by time, oldest first."""
-    query = (
-        select(EventRow).where(EventRow.scope == scope).order_by(EventRow.at.desc(), EventRow.seq.desc()).limit(size)
-    )
-    return list(reversed(session.scalars(query).all()))
+    query = select(EventRow).where(EventRow.scope == scope).order_by(EventRow.at.desc(), EventRow.seq.desc())
+    return list(reversed(session.scalars(query.limit(size)).all()))
 
 
 def find_all_events(session: Session, scope: str) -> Iterable[Event]:
@@ -174,17 +170,8 @@ def find_action_before(session: Session, event_id: int) -> Action:
 
 def as_event(row: EventRow) -> Event:
     """Return the event of a row, in its local time."""
-    return Event(
-        at=row.local_at,
-        operation=Operation(row.operation),
-        target=row.target,
-        app=row.app,
-        detail=row.detail,
-        scope=row.scope,
-        source=row.source,
-        source_key=row.source_key,
-        executable=row.executable,
-    )
+    texts = (row.target, row.app, row.detail, row.scope, row.source, row.source_key, row.executable)
+    return Event(row.local_at, Operation(row.operation), *texts)
 
 
 def has_action(session: Session, scope: str, action: Action) -> bool:

@@ -1,6 +1,6 @@
 """Launch sets: the files that the present version of each app reads when it starts."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -38,12 +38,6 @@ def record_launch_set(
     newest = select(LaunchSetRow.app).where(LaunchSetRow.scope == scope).order_by(LaunchSetRow.at.desc())
     kept = newest.limit(max_sets).scalar_subquery()
     session.execute(delete(LaunchSetRow).where(LaunchSetRow.scope == scope, LaunchSetRow.app.not_in(kept)))
-
-
-def delete_launch_sets(session: Session, rows: Iterable[LaunchSetRow]) -> None:
-    """Delete launch sets."""
-    for row in rows:
-        session.delete(row)
 
 
 def as_launch_set(row: LaunchSetRow) -> LaunchSet:

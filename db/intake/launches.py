@@ -1,6 +1,6 @@
 """Launches: how long each start of an app took, and how much it had to read from disks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from statistics import median
 
@@ -70,14 +70,3 @@ def find_executables(session: Session) -> set[tuple[str, str]]:
         select(LaunchSetRow.app, LaunchSetRow.executable),
     )
     return {(app, path) for app, path in session.execute(query)}
-
-
-def delete_launches(session: Session, rows: Iterable[LaunchRow]) -> None:
-    """Delete launches."""
-    for row in rows:
-        session.delete(row)
-
-
-def delete_launches_before(session: Session, before: datetime) -> None:
-    """Delete the launches before a time."""
-    session.execute(delete(LaunchRow).where(LaunchRow.at < before))

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
-from db.intake.events import CHUNK, IMPORT
+from db.intake.events import IMPORT, chunks
 from db.models import EventRow, PredictionRow, ScopeRow
 
+OUTCOME = ("outcome_event_id", "outcome_operation", "outcome_target", "outcome_rank")
 UNSENT = PredictionRow.published_at.is_(None)  # stored, and not published yet
 
 
@@ -83,21 +85,14 @@ def record_outcomes(session: Session, settled: Sequence[PredictionRow]) -> None:
         session.execute(
             update(PredictionRow)
             .where(PredictionRow.id == row.id, PredictionRow.outcome_event_id.is_(None))
-            .values(
-                outcome_event_id=row.outcome_event_id,
-                outcome_operation=row.outcome_operation,
-                outcome_target=row.outcome_target,
-                outcome_rank=row.outcome_rank,
-            )
+            .values({name: getattr(row, name) for name in OUTCOME})
         )
 
 
 def find_existing(session: Session, ids: Iterable[int]) -> set[int]:
     """Return those of these ids that are stored."""
-    given, found = sorted(set(ids)), set[int]()
-    for start in range(0, len(given), CHUNK):
-        found |= set(session.connection().scalars(_THERE, {"ids": given[start : start + CHUNK]}))
-    return found
+    found = (session.connection().scalars(_THERE, {"ids": chunk}) for chunk in chunks(sorted(set(ids))))
+    return set(chain.from_iterable(found))
 
 
 _THERE = select(PredictionRow.id).where(PredictionRow.id.in_(bindparam("ids", expanding=True)))
@@ -123,10 +118,7 @@ def find_unasked_scopes(session: Session) -> Sequence[str]:
         PredictionRow.scope == EventRow.scope, PredictionRow.last_event_id == EventRow.id
     )
     unpredicted = select(EventRow.id).where(
-        EventRow.scope == ScopeRow.name,
-        EventRow.seq == ScopeRow.last_seq,
-        EventRow.source != IMPORT,
-        ~answers.exists(),
+        EventRow.scope == ScopeRow.name, EventRow.seq == ScopeRow.last_seq, EventRow.source != IMPORT, ~answers.exists()
     )
     waiting = select(PredictionRow.id).where(PredictionRow.scope == ScopeRow.name, UNSENT)
     return session.scalars(select(ScopeRow.name).where(unpredicted.exists() | waiting.exists())).all()

@@ -4,7 +4,7 @@ A prediction depends on the event that it follows and on its outcomes, a dispatc
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from datetime import datetime
 from typing import Any, cast
@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, CursorResult, delete, func, or_, select, t
 from sqlalchemy.orm import Session
 
 from db.engine import Store
-from db.intake.events import CHUNK
+from db.intake.events import chunks
 from db.models import Base, DispatchRow, EventRow, PredictionRow
 
 BATCH = 2_000  # rows of one transaction
@@ -24,7 +24,7 @@ TRIES = 3  # attempts to empty the write-ahead log; each waits for its readers u
 def delete_events(session: Session, ids: Sequence[int]) -> Counter[str]:
     """Delete events; return the number of rows of each kind."""
     removed = Counter[str]()
-    for chunk in _chunks(ids):
+    for chunk in chunks(ids):
         removed += delete_predictions(session, _on(chunk))
         removed["events"] += _delete(session, EventRow, EventRow.id.in_(chunk))
     return removed
@@ -40,13 +40,13 @@ def delete_predictions(session: Session, which: ColumnElement[bool]) -> Counter[
 def find_predictions_on(session: Session, event_ids: Sequence[int]) -> set[int]:
     """Return the ids of the predictions that depend on these events."""
     return {
-        number for chunk in _chunks(event_ids) for number in session.scalars(select(PredictionRow.id).where(_on(chunk)))
+        number for chunk in chunks(event_ids) for number in session.scalars(select(PredictionRow.id).where(_on(chunk)))
     }
 
 
 def count_dispatches(session: Session, ids: Sequence[int]) -> int:
     """Return the number of dispatches that depend on these predictions."""
-    counts = (select(func.count()).where(DispatchRow.prediction_id.in_(chunk)) for chunk in _chunks(ids))
+    counts = (select(func.count()).where(DispatchRow.prediction_id.in_(chunk)) for chunk in chunks(ids))
     return sum(session.scalar(query) or 0 for query in counts)
 
 
@@ -57,16 +57,13 @@ def _on(event_ids: Sequence[int]) -> ColumnElement[bool]:
 
 def delete_predictions_by_id(session: Session, ids: Sequence[int]) -> Counter[str]:
     """Delete predictions by their ids; return the number of rows of each kind."""
-    return sum((delete_predictions(session, PredictionRow.id.in_(chunk)) for chunk in _chunks(ids)), Counter())
+    return sum((delete_predictions(session, PredictionRow.id.in_(chunk)) for chunk in chunks(ids)), Counter())
 
 
-def delete_predictions_before(session: Session, before: datetime) -> Counter[str]:
-    """Delete predictions made before a time; return the number of rows of each kind."""
-    return delete_predictions(session, PredictionRow.made_at < before)
-
-
-def _chunks(ids: Sequence[int]) -> list[Sequence[int]]:
-    return [ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK)]
+def delete_rows(session: Session, rows: Iterable[Base]) -> None:
+    """Delete rows on which no others depend."""
+    for row in rows:
+        session.delete(row)
 
 
 def _delete(session: Session, table: type[Any], which: ColumnElement[bool]) -> int:

@@ -99,10 +99,5 @@ def _last_training(session: Session) -> dict[str, Any] | None:
     if run is None:
         return None
     times = {"created_at": run.created_at, "started_at": run.started_at, "ended_at": run.ended_at}
-    return {
-        "state": run.state,
-        "scope": run.scope,
-        "version": run.version,
-        "result": run.result,
-        **{name: time and time.isoformat() for name, time in times.items()},
-    }
+    found = {"state": run.state, "scope": run.scope, "version": run.version, "result": run.result}
+    return found | {name: time and time.isoformat() for name, time in times.items()}

@@ -1,14 +1,16 @@
 """Periodic jobs: when each last ran. The store has it, so that a job missed while the machine slept runs once."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from db.models import JobRow
 
 FORGET = "forget"  # no periodic job: when `memo forget` last deleted something
 NOT_YET = "waits for its first time"  # result of a job that was only recorded, so that it is due one period later
-UNFINISHED = "unfinished; run the same command again"  # result of FORGET until all is deleted, from files too
+UNFINISHED = "unfinished forget"  # begins the name of the job of each forget that has not yet deleted all
 
 
 def find_last_run(session: Session, name: str) -> datetime | None:
@@ -17,16 +19,14 @@ def find_last_run(session: Session, name: str) -> datetime | None:
     return row.last_run if row else None
 
 
-def find_result(session: Session, name: str) -> str | None:
-    """Return the result of a job's last run, or None if it never ran."""
-    row = session.get(JobRow, name)
-    return row.last_result if row else None
+def find_names(session: Session, beginning: str) -> Sequence[str]:
+    """Return the names of the jobs whose name begins so."""
+    return session.scalars(select(JobRow.name).where(JobRow.name.startswith(beginning)).order_by(JobRow.name)).all()
 
 
-def record_result(session: Session, name: str, result: str) -> None:
-    """Replace the result of a job's last run, if there was one."""
-    if row := session.get(JobRow, name):
-        row.last_result = result
+def delete_jobs(session: Session, names: Sequence[str]) -> None:
+    """Delete jobs by their names."""
+    session.execute(delete(JobRow).where(JobRow.name.in_(names)))
 
 
 def record_run(session: Session, name: str, result: str) -> None:

@@ -6,8 +6,12 @@ Learned state stays: a worker reads the log from its first event that is still s
 from collections import Counter
 from datetime import datetime
 
+from sqlalchemy import delete
+
 from db.engine import Store
-from db.intake import launches, scopes
+from db.intake import scopes
+from db.intake.events import chunks
+from db.models import LaunchRow, PredictionRow
 from db.upkeep import deletion
 
 MEGABYTE = 1_000_000
@@ -19,8 +23,8 @@ def prune(store: Store, predictions_before: datetime, events_before: datetime, m
     Return the number of rows of each kind.
     """
     with store.write() as session:
-        removed = deletion.delete_predictions_before(session, predictions_before)
-        launches.delete_launches_before(session, events_before)
+        removed = deletion.delete_predictions(session, PredictionRow.made_at < predictions_before)
+        session.execute(delete(LaunchRow).where(LaunchRow.at < events_before))
     removed += _older(store, events_before)
     if most_mb:
         removed += _down_to(store, most_mb * MEGABYTE)
@@ -51,6 +55,6 @@ def _down_to(store: Store, most: int) -> Counter[str]:
             if size <= most or not count:
                 return removed
             ids = deletion.find_oldest_events(session, max(1, int(count * (1 - most / size))))
-        for start in range(0, len(ids), deletion.BATCH):
+        for batch in chunks(ids, deletion.BATCH):
             with store.write() as session:
-                removed += deletion.delete_events(session, ids[start : start + deletion.BATCH])
+                removed += deletion.delete_events(session, batch)

@@ -1,13 +1,16 @@
 """Runs of training and evaluation: queued, running, done or failed."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from db.models import RunRow
+
+FIRST_DELAY = timedelta(seconds=5)  # after a run that failed, until the scope's next one
+LONGEST_DELAY = timedelta(hours=1)
 
 
 def add_run(session: Session, kind: str, scope: str) -> RunRow | None:
@@ -21,6 +24,18 @@ def add_run(session: Session, kind: str, scope: str) -> RunRow | None:
     session.add(row)
     session.flush()
     return row
+
+
+def is_delayed(session: Session, kind: str, scope: str) -> bool:
+    """Return whether the last runs of a kind and scope failed, and the delay after that has not passed yet.
+
+    The delay doubles with each failure in a row; other scopes do not wait for it.
+    """
+    of_scope = (RunRow.kind == kind, RunRow.scope == scope)
+    last_done = select(func.coalesce(func.max(RunRow.id), 0)).where(*of_scope, RunRow.state == "done").scalar_subquery()
+    failed = select(func.count(), func.max(RunRow.ended_at)).where(*of_scope, RunRow.state == "failed")
+    times, ended_at = session.execute(failed.where(RunRow.id > last_done)).one()
+    return bool(times) and datetime.now(UTC) < ended_at + min(FIRST_DELAY * 2 ** min(times - 1, 20), LONGEST_DELAY)
 
 
 def find_queued(session: Session) -> Sequence[RunRow]:
@@ -45,17 +60,12 @@ def record_result(
     row.state, row.result, row.version, row.ended_at = state, result, version, datetime.now(UTC)
 
 
-def record_interrupted_failed(session: Session, reason: str) -> int:
-    """Mark running runs, whose process was killed, as failed, so that others can be queued; return their number."""
-    rows = session.scalars(select(RunRow).where(RunRow.state == "running")).all()
-    for row in rows:
-        record_result(session, row.id, "failed", {"reason": reason})
-    return len(rows)
+def record_interrupted_failed(session: Session, reason: str) -> None:
+    """Mark running runs, whose process was killed, as failed, so that others can be queued."""
+    for run_id in session.scalars(select(RunRow.id).where(RunRow.state == "running")).all():
+        record_result(session, run_id, "failed", {"reason": reason})
 
 
-def record_interrupted_queued(session: Session) -> int:
-    """Queue running runs again, as their process ended with the stack; return their number."""
-    rows = session.scalars(select(RunRow).where(RunRow.state == "running")).all()
-    for row in rows:
-        row.state = "queued"
-    return len(rows)
+def record_interrupted_queued(session: Session) -> None:
+    """Queue running runs again, as their process ended with the stack."""
+    session.execute(update(RunRow).where(RunRow.state == "running").values(state="queued"))

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from typer.testing import CliRunner, Result
 
 from cli import make
+from cli.stack.doctor import CHECKS
 from collector.intake import Intake
 from data.importers import rejects
 from data.importers.line import Reject
@@ -33,6 +34,7 @@ from db.models import (
     DispatchRow,
     EventRow,
     FeedbackRow,
+    JobRow,
     LaunchRow,
     PredictionRow,
     RunRow,
@@ -727,9 +729,55 @@ def test_forget_interrupted_at_versions_leaves_no_folder(
     with monkeypatch.context() as patched:
         patched.setattr(feedback, "delete_answers", broken_off)  # in the transaction that deletes the version
         assert invoke("forget", "--text", "balance", "--yes").exit_code
-    assert left(store, VersionRow) == ["v1"], "the row leads to the folder until that is gone"
+    assert left(store, VersionRow) == ["v1"] and folder.exists(), "no row leads to a folder that is gone"
     assert invoke("forget", "--text", "balance", "--yes").exit_code == 0
     assert left(store, VersionRow) == [] and not folder.exists()
+
+
+def test_forget_interrupted_after_commit_leaves_no_folder(
+    store: Store, home: Home, filled: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    folder, other = (register(store, home, name, span) for name, span in (("v1", (0, 100)), ("v2", (0, 0))))
+    foreign = home.models / "v3"
+    foreign.mkdir()
+    with monkeypatch.context() as patched:
+        patched.setattr(erase_files, "remove_versions", broken_off)
+        assert invoke("forget", "--text", "balance", "--yes").exit_code
+    assert left(store, VersionRow) == ["v2"] and folder.exists()
+    assert invoke("forget", "--text", "balance", "--yes").exit_code == 0
+    assert sorted(home.models.iterdir()) == [other, foreign], "a folder of another store stays"
+
+
+@pytest.mark.parametrize(
+    ("words", "is_done"),
+    [
+        (("--text", SECRET.upper()), True),
+        (("--all",), True),
+        (("--all", "--scope", SCOPE), False),
+        (("--text", "balance"), False),
+        (("--text", SECRET, "--since", "2026-03-02"), False),
+    ],
+)
+def test_forget_clears_the_mark_of_its_own_query(
+    store: Store, home: Home, filled: list[int], monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], is_done: bool
+) -> None:
+    def broken_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    happen(store, [event(Operation.PROCESS_START, SECRET)])
+    with monkeypatch.context() as patched:
+        patched.setattr(erase_rows, "erase_launches", broken_off)
+        assert invoke("forget", "--text", SECRET, "--yes").exit_code
+    assert not [row for row in left(store, JobRow, "name") if SECRET.casefold() in row]
+    with pytest.raises(MemoError, match="`memo forget --text …` is unfinished"):
+        CHECKS["store"](home, Settings.load())
+    assert invoke("forget", *words, "--yes").exit_code == 0
+    says = "Another forget: `memo forget --text …` is unfinished"
+    assert (says not in invoke("forget", "--text", "nowhere").stdout) is is_done
+    assert ("Nothing" in invoke("forget", "--text", SECRET, answer="n").stdout) is is_done
 
 
 def test_forget_all_leaves_no_event(store: Store, home: Home, filled: list[int]) -> None:

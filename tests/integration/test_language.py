@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from data.synthetic.people import SAMPLE_START, person, stream
+from data.synthetic.people import SAMPLE_START, Person, stream
 from memo.core.errors import MemoError
 from memo.core.events import CONTEXT, Event
 from worker.predictors.language_model.label_coding import Coder
@@ -16,7 +16,7 @@ from worker.predictors.language_model.language import BUILTIN, CONTEXT_TOKENS, L
 from worker.predictors.reader import Scores
 from worker.predictors.serving import BUILTIN_ADAPTER
 
-EVENTS = stream(person(1), 2, SAMPLE_START)[:450]
+EVENTS = stream(Person(1), 2, SAMPLE_START)[:450]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from kombu import Connection
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from db import migrate
 from db.engine import Store, open_store
@@ -97,7 +97,7 @@ def test_run_without_its_model_fails_with_a_sentence(store: Store, monkeypatch: 
     monkeypatch.setenv("MEMO_MODEL__BASE", "/no/such/model")
     add(store, "ab" * 150)
     run_id = ask(store, "train")
-    assert carry_out() == 1
+    assert carry_out() == 0, "only a process that could not carry out its runs delays the next one"
     row = run_row(store, run_id)
     assert row.state == "failed" and "/no/such/model" in row.result["reason"]
 
@@ -185,6 +185,44 @@ def test_tick_queues_each_due_run_once(store: Store, settings: Settings, sent: S
     tick.run(sent.app, settings, store)
     tick.run(sent.app, settings, store)
     assert queued(store) == [("train", SCOPE), ("evaluate", SCOPE)]
+
+
+def test_tick_delays_only_scopes_that_fail(
+    store: Store, settings: Settings, sent: Sent, requests: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(store, "abc")
+    add(store, "abc", "other")
+    for delays in range(3):
+        make_all_due(store)
+        tick.run(sent.app, settings, store)
+        assert ("train", "other") in queued(store)
+        assert (("train", SCOPE) in queued(store)) is (delays == 0)
+        with store.write() as session:
+            while (row := runs.record_next_start(session)) is not None:
+                runs.record_result(session, row.id, "failed" if row.scope == SCOPE else "done", {})
+    with store.write() as session:
+        for seconds, failures in ((4, 1), (6, 1), (6, 2), (11, 2), (3_599, 30), (3_601, 30)):
+            session.execute(delete(RunRow))
+            ended_at = datetime.now(UTC) - timedelta(seconds=seconds)
+            failed = {"kind": "train", "scope": SCOPE, "state": "failed", "created_at": START, "ended_at": ended_at}
+            session.add_all(RunRow(**failed) for _ in range(failures))
+            session.flush()
+            is_over = seconds in (11, 3_601) or (seconds, failures) == (6, 1)
+            assert runs.is_delayed(session, "train", SCOPE) is not is_over
+
+
+def test_tick_repeats_a_retrain_whose_request_was_lost(
+    store: Store, settings: Settings, sent: Sent, requests: list[int]
+) -> None:
+    """An earlier version requested it by a message, which no part of this one reads, and recorded that as a run."""
+    add(store, "abc")
+    asked = datetime.now(UTC) - settings.schedule.retrain_every
+    for last_run, expected in ((asked + timedelta(hours=1), []), (asked, [("train", SCOPE)])):
+        with store.write() as session:
+            session.merge(JobRow(name=tick.RETRAIN, last_run=last_run, last_result="asked for 1 scopes"))
+        tick.run(sent.app, settings, store)
+        assert queued(store) == expected
+    assert requests == [signal.SIGUSR1]
 
 
 def test_tick_asks_the_supervisor_until_no_run_is_queued(

@@ -175,7 +175,10 @@ def test_pruning_deletes_dispatches_too(store: Store) -> None:
             dispatches.add_claims(session, [replace(LOG, prediction_id=number)])
     with store.write() as session:
         before = MADE.astimezone(START.tzinfo) + timedelta(microseconds=1)
-        assert deletion.delete_predictions_before(session, before) == {"predictions": 1, "dispatches": 1}
+        assert deletion.delete_predictions(session, PredictionRow.made_at < before) == {
+            "predictions": 1,
+            "dispatches": 1,
+        }
     with store.read() as session:
         assert session.scalars(select(PredictionRow.id)).all() == [new]
         assert session.scalars(select(DispatchRow.prediction_id)).all() == [new]

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-from data.synthetic.people import SAMPLE_START, person, stream
+from data.synthetic.people import SAMPLE_START, Person, stream
 from memo.core.errors import MemoError
 from memo.core.events import Event, Operation
 from memo.core.settings import Settings, TrainSettings
@@ -20,7 +20,7 @@ from training.build_version import train_adapter
 from training.fitting.fine_tune import train
 from worker.predictors.language_model.language import LanguageModel
 
-EVENTS = stream(person(2), 2, SAMPLE_START)[:400]
+EVENTS = stream(Person(2), 2, SAMPLE_START)[:400]
 START = Operation.PROCESS_START
 SETTINGS, ONCE = TrainSettings(epochs=2, rank=2), TrainSettings(epochs=1, rank=2)
 

@@ -21,7 +21,7 @@ from watched import until, watched
 
 from collector.collector import keep_running
 from collector.focus.presence import PresenceSignal
-from collector.focus.usage import MIN_USAGE_S
+from collector.focus.tracker import MIN_USAGE_S
 from collector.privacy.rules import Rules
 from collector.source_status import SourceStates
 from collector.sources.wayland import wayland

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.synthetic.people import SAMPLE_START, person, stream
+from data.synthetic.people import SAMPLE_START, Person, stream
 from memo.core.events import HUMAN, Event, Operation
 from memo.core.predictions import Answer, Ranking
 from worker.prediction import snapshots
@@ -23,7 +23,7 @@ from worker.predictors.mixed import MixedPredictor
 
 SCOPE = "ada@host"
 START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
-SAMPLE = stream(person(3), 1, SAMPLE_START)[:120]
+SAMPLE = stream(Person(3), 1, SAMPLE_START)[:120]
 TEXTS = st.sampled_from(["a", "b", "a and 3 more pages", "a\ud800", "", "0x/json", "会议 (1) 🚀"])
 EVENTS = st.lists(
     st.builds(
@@ -88,7 +88,7 @@ def test_a_loaded_model_of_a_day_answers_as_the_saved_one() -> None:
     loaded = decode(encode(model), SCOPE, 5)
     assert vars(loaded) | {"predictor": 0, "saved": 0} == vars(model) | {"predictor": 0, "saved": 0}
     assert loaded.saved == loaded.seq == 7 + len(SAMPLE)
-    later = stream(person(3), 2, SAMPLE_START)[120:300]
+    later = stream(Person(3), 2, SAMPLE_START)[120:300]
     assert list(answers(loaded.predictor, later)) == list(answers(model.predictor, later))
     assert {event.operation for event in later} > HUMAN
 

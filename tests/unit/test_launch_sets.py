@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from collector.launch.access_times import accessed, is_installed, roots
-from collector.launch.file_spans import LARGEST, WHOLE, bytes_of, wanted_spans
+from collector.launch.inspection import LARGEST, WHOLE, bytes_of, wanted_spans
 from memo.desktop.launch_sets import UNIT, LaunchSet, as_dict, from_dict
 
 KNOWN = LaunchSet(

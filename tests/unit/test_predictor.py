@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rankings import check
 
-from data.synthetic.people import SAMPLE_START, person, stream
+from data.synthetic.people import SAMPLE_START, Person, stream
 from memo.core.bounded import BoundedDict
 from memo.core.events import Action, Event, Operation
 from memo.core.predictions import HORIZON_S, QUIET_S, UPCOMING_OPERATIONS, Ranking
@@ -28,7 +28,7 @@ from worker.predictors.reader import Scores
 
 COLUMNS = (*FEATURES, *LM_FEATURES)
 START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
-SAMPLE = stream(person(3), 1, SAMPLE_START)[:250]
+SAMPLE = stream(Person(3), 1, SAMPLE_START)[:250]
 
 
 def starts(names: Sequence[str], apart_s: float = 5) -> list[Event]:

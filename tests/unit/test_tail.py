@@ -1,5 +1,6 @@
 import os
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def test_read_from_continues_at_every_position(file: int, mark: int, monkeypatch
     positions = [position for _, position in read_from(file, Position(), chunk=4)]
     assert len(positions) > 2
     for position in positions:
-        assert Position(**position.as_cursor()).is_valid_in(file)
+        assert Position(**asdict(position)).is_valid_in(file)
         assert lines(file, position, chunk=4) == [line for line in LINES if line.offset >= position.offset]
 
 
@@ -146,7 +147,7 @@ def test_read_from_array_yields_its_objects(path: Path, file: int, chunk: int) -
     found = lines(file, Position(), chunk=chunk)
     assert [(line.offset, line.raw) for line in found] == [(line.offset, line.raw) for line in OBJECTS]
     for _, position in read_from(file, Position(), chunk=chunk):
-        assert Position(**position.as_cursor()).is_valid_in(file)
+        assert Position(**asdict(position)).is_valid_in(file)
         assert lines(file, position, chunk=chunk) == [line for line in found if line.offset >= position.offset]
 
 

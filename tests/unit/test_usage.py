@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from collector.focus.usage import Usage
+from collector.focus.tracker import Usage
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
@@ -13,24 +13,24 @@ def at(seconds: float) -> datetime:
 
 def test_usage_focus_change_ends_it() -> None:
     usage = Usage()
-    assert usage.start("gedit", at(0)) is None
-    assert usage.start("gedit", at(30)) is None, "another window of the same app"
-    ended = usage.start("firefox", at(90))
-    assert ended is not None and (ended.target, ended.detail, ended.at) == ("gedit", "90", at(90))
+    assert usage.start("gedit", at(0)) == []
+    assert usage.start("gedit", at(30)) == [], "another window of the same app"
+    [ended] = usage.start("firefox", at(90))
+    assert (ended.target, ended.detail, ended.at) == ("gedit", "90", at(90))
 
 
 def test_usage_person_away_ends_it_once() -> None:
     usage = Usage()
     usage.start("gedit", at(0))
-    ended = usage.stop(at(40))
-    assert ended is not None and ended.detail == "40"
-    assert usage.stop(at(80)) is None
-    assert usage.start("gedit", at(100)) is None
-    back = usage.stop(at(110))
-    assert back is not None and back.detail == "10"
+    [ended] = usage.stop(at(40))
+    assert ended.detail == "40"
+    assert usage.stop(at(80)) == []
+    assert usage.start("gedit", at(100)) == []
+    [back] = usage.stop(at(110))
+    assert back.detail == "10"
 
 
 def test_usage_shorter_than_minimum_is_dropped() -> None:
     usage = Usage()
     usage.start("gedit", at(0))
-    assert usage.start("firefox", at(0.5)) is None
+    assert usage.start("firefox", at(0.5)) == []

@@ -1,7 +1,6 @@
 """The source `activitywatch`: polls a server over REST, which brings in activity under Windows and macOS."""
 
 import threading
-from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
@@ -12,7 +11,7 @@ from memo.core.events import Event
 from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.protocols import Batch, Emit, Past, Stop
+from memo.protocols import Batch, Emit, FindCursor, Past, Stop
 
 SOURCE = "activitywatch"
 POLL_S = 2.0
@@ -37,7 +36,7 @@ class ActivityWatchSource:
         """Return what is missing: the server's address."""
         return check_url(self._url)
 
-    def run(self, emit: Emit, cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
+    def run(self, emit: Emit, cursor: FindCursor, stop: Stop) -> None:
         """Poll until `stop` is set. Raises MemoError if the server does not answer."""
         follower = Follower(Server(self._url), self._zone, cursor(self._url), self._buckets_every)
         try:

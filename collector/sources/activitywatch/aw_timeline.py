@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
-from collector.focus.usage import Usage
+from collector.focus.tracker import Usage
 from collector.sources.activitywatch.aw_server import Bucket
 from data.importers.line import from_fields, implausible
 from memo.core.errors import GrammarError
@@ -98,20 +98,18 @@ class _Host:
         self._usage, self._app, self._away = Usage(), "", False
 
     def focus(self, event: Event, until: datetime) -> list[Event]:
-        ended = []
+        ended = list[Event]()
         if self.until and event.at - self.until > MAX_GAP:
-            ended.append(self._usage.stop(self.until))
+            ended += self._usage.stop(self.until)
         self._app, self.until = event.app, until
         if not self._away:
-            ended.append(self._usage.start(event.app, event.at))
-        return [usage for usage in ended if usage] + [event]
+            ended += self._usage.start(event.app, event.at)
+        return [*ended, event]
 
     def leave(self, at: datetime) -> list[Event]:
         self._away = True
-        ended = self._usage.stop(at)
-        return [ended] if ended else []
+        return self._usage.stop(at)
 
     def come_back(self, at: datetime) -> list[Event]:
         self._away = False
-        ended = self._usage.start(self._app, at)
-        return [ended] if ended else []
+        return self._usage.start(self._app, at)

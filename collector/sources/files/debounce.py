@@ -64,15 +64,10 @@ class Debouncer:
         settled = [(path, at) for path, at in self._waiting.items() if at + SETTLED_S <= now]
         for path, _ in settled:
             del self._waiting[path]
-        if self.is_noisy:
+        if len(self._last) > self._limit:  # a program is changing them
             self.dropped += len(settled)
             return []
         return settled
-
-    @property
-    def is_noisy(self) -> bool:
-        """Whether a program is changing the files."""
-        return len(self._last) > self._limit
 
     def _evict(self, now: float) -> None:
         while self._last and self._last[oldest := next(iter(self._last))] <= now - MINUTE_S:

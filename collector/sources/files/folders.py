@@ -4,33 +4,24 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import closing, suppress
 from datetime import datetime
 from threading import Event as Flag
-from typing import Any
 
-from watchdog.events import (
-    FileClosedEvent,
-    FileCreatedEvent,
-    FileDeletedEvent,
-    FileMovedEvent,
-    FileSystemEvent,
-    FileSystemEventHandler,
-)
+from watchdog.events import FileDeletedEvent, FileSystemEventHandler
 from watchdog.observers.api import BaseObserver, ObservedWatch
 
 from collector.sources.files.debounce import Debouncer, is_ignored
 from collector.sources.files.file_event import file_access, is_below
-from collector.sources.files.inotify import WATCHES, FileNotice, FileNotices, observe, watch
+from collector.sources.files.inotify import WATCHES, WRITTEN, FileNotice, FileNotices, observe, watch
 from memo.core.events import Event
 from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.protocols import Batch, Emit, Note, Stop
+from memo.protocols import Batch, Emit, FindCursor, Note, Stop
 
-# Without FileOpenedEvent, and never unfiltered: above some 4,000 folders watchdog 7.1 would then spin for ever.
-WATCHED: list[type[FileSystemEvent]] = [FileCreatedEvent, FileClosedEvent, FileMovedEvent, FileDeletedEvent]
+WATCHED = [*WRITTEN, FileDeletedEvent]
 RENEW_S = 60.0  # between two checks for folders that have come, gone or been replaced, and for a raised limit
 
 log = get_logger(__name__)
@@ -58,7 +49,7 @@ class FoldersSource:
             return "No folder in sources.folders of memo.toml exists and can be read; correct their names."
         return ""
 
-    def run(self, emit: Emit, cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
+    def run(self, emit: Emit, cursor: FindCursor, stop: Stop) -> None:
         """Watch until `stop` is set. There is no cursor: files changed while nothing watches give no event."""
         debouncers = {folder: Debouncer(self._settings.sources.noise_per_minute) for folder in self._folders}
         with closing(FileNotices(self._is_wanted)) as notices, observe() as observer:

@@ -10,11 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from watchdog.events import FileSystemEvent, FileSystemEventHandler
+from watchdog.events import FileClosedEvent, FileCreatedEvent, FileMovedEvent, FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver, ObservedWatch
 
 from memo.protocols import Stop
+
+# Without FileOpenedEvent, as our own reading would wake us; and never unfiltered: above some 4,000 folders watchdog 7.1
+# would then spin for ever.
+Changes = list[type[FileSystemEvent]]
+WRITTEN: Changes = [FileCreatedEvent, FileClosedEvent, FileMovedEvent]
 
 INSTANCES = (
     "the system's limit of inotify instances is reached, so files are not watched; "
@@ -79,7 +84,7 @@ def watch(
     observer: BaseObserver,
     handler: FileSystemEventHandler,
     folder: str | Path,
-    changes: list[type[FileSystemEvent]],
+    changes: Changes,
     recursive: bool = False,
 ) -> ObservedWatch:
     """Watch a folder for these changes. Raises OSError, with the remedy at the system's limit."""

@@ -2,18 +2,15 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event as Flag
-from typing import Any
-
-from watchdog.events import FileClosedEvent, FileCreatedEvent, FileMovedEvent, FileSystemEvent
 
 from collector.sources.files import xbel
 from collector.sources.files.file_event import file_access, is_below
-from collector.sources.files.inotify import FileNotice, FileNotices, observe, watch
+from collector.sources.files.inotify import WRITTEN, FileNotice, FileNotices, observe, watch
 from collector.sources.files.xbel import Bookmark
 from collector.sources.inbox.tail import open_below
 from memo.core.events import Event
@@ -21,12 +18,11 @@ from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.apps import Apps
-from memo.protocols import Batch, Emit, Past, Stop
+from memo.protocols import Batch, Emit, FindCursor, Past, Stop
 
 LIST = "recently-used.xbel"
 MAX_BYTES = 20_000_000  # a list of 1,000 files has half a megabyte
 SCAN_S = 3600.0  # between two reads without a notice, as the system may lose notices
-WATCHED: list[type[FileSystemEvent]] = [FileCreatedEvent, FileClosedEvent, FileMovedEvent]
 
 log = get_logger(__name__)
 
@@ -48,10 +44,10 @@ class RecentSource:
             return ""
         return f"{self._folder}, where programs list recently used files, does not exist; open a file in one of them."
 
-    def run(self, emit: Emit, cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
+    def run(self, emit: Emit, cursor: FindCursor, stop: Stop) -> None:
         """Watch until `stop` is set. On the first run, files that are listed already give no event."""
         with closing(FileNotices(_is_list)) as notices, observe() as observer:
-            watch(observer, notices, self._folder, WATCHED)
+            watch(observer, notices, self._folder, WRITTEN)
             seen = self._read()
             newest = self._catch_up(seen, emit, cursor)
             self.watching.set()
@@ -65,9 +61,7 @@ class RecentSource:
                     emit(Batch(self._to_events(new), self.name, {"newest": newest.isoformat()}))
                 seen = listed or seen
 
-    def _catch_up(
-        self, seen: Iterable[Bookmark], emit: Emit, cursor: Callable[[str], dict[str, Any] | None]
-    ) -> datetime:
+    def _catch_up(self, seen: Iterable[Bookmark], emit: Emit, cursor: FindCursor) -> datetime:
         """Emit the uses since the cursor; return the time of the last use."""
         stored = cursor(self.name)
         newest = _newest(datetime.fromisoformat(stored["newest"]), ()) if stored else datetime.now(UTC)

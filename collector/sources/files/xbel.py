@@ -42,11 +42,8 @@ class _Handlers:
         elif name == f"{_DESKTOP} private":
             self._private = True
         elif name == f"{_DESKTOP} application" and (at := _newest(attributes, _STAMPS)) >= self._app_at:
-            self._app, self._program, self._app_at = (
-                attributes.get("name", ""),
-                _program(attributes.get("exec", "")),
-                at,
-            )
+            self._app, self._app_at = attributes.get("name", ""), at
+            self._program = _program(attributes.get("exec", ""))
 
     def end(self, name: str) -> None:
         if name == "bookmark" and self._path and self._at > _NEVER and not self._private:

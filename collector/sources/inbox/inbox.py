@@ -5,37 +5,16 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from threading import Event as Flag
-from typing import Any
 
-from watchdog.events import (
-    DirCreatedEvent,
-    DirDeletedEvent,
-    DirMovedEvent,
-    FileClosedEvent,
-    FileCreatedEvent,
-    FileDeletedEvent,
-    FileModifiedEvent,
-    FileMovedEvent,
-    FileSystemEvent,
-)
+from watchdog.events import DirCreatedEvent, DirDeletedEvent, DirMovedEvent, FileDeletedEvent, FileModifiedEvent
 
-from collector.sources.files.inotify import FileNotice, FileNotices, observe, watch
+from collector.sources.files.inotify import WRITTEN, FileNotice, FileNotices, observe, watch
 from collector.sources.inbox.inbox_reader import SOURCE, InboxReader
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.protocols import Batch, Stop
+from memo.protocols import Batch, FindCursor, Stop
 
-# Without FileOpenedEvent: our own reading would wake us.
-WATCHED: list[type[FileSystemEvent]] = [
-    FileCreatedEvent,
-    FileModifiedEvent,
-    FileClosedEvent,
-    FileMovedEvent,
-    FileDeletedEvent,
-    DirCreatedEvent,
-    DirMovedEvent,
-    DirDeletedEvent,
-]
+WATCHED = [*WRITTEN, FileModifiedEvent, FileDeletedEvent, DirCreatedEvent, DirMovedEvent, DirDeletedEvent]
 SCAN_S = 3600.0  # between two scans of the whole folder, as the system may lose notices
 
 
@@ -52,7 +31,7 @@ class InboxSource:
         """Return an empty string: the folder is created if necessary."""
         return ""
 
-    def run(self, emit: Callable[[Batch], None], cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
+    def run(self, emit: Callable[[Batch], None], cursor: FindCursor, stop: Stop) -> None:
         """Watch until `stop` is set. Raises FileNotFoundError if the folder is removed."""
         self._home.inbox.mkdir(mode=0o700, exist_ok=True)
         with (

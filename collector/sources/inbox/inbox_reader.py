@@ -5,9 +5,8 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from collector.privacy.secrets import hide_secrets
 from collector.privacy.titles import INBOX
@@ -21,7 +20,7 @@ from memo.core.grammar import clean
 from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import SCOPE_PATTERN, Settings
-from memo.protocols import Batch
+from memo.protocols import Batch, FindCursor
 
 MAX_OPEN = 64  # files kept open, so that the rest of a renamed or deleted file is still read
 SOURCE = INBOX
@@ -46,7 +45,7 @@ class InboxReader:
         settings: Settings,
         home: Home,
         emit: Callable[[Batch], None],
-        cursor: Callable[[str], dict[str, Any] | None],
+        cursor: FindCursor,
         max_open: int = MAX_OPEN,
     ) -> None:
         self._settings, self._home, self._emit, self._cursor = settings, home, emit, cursor
@@ -109,7 +108,7 @@ class InboxReader:
         anew = start == Position()
         for lines, position in read_from(file.descriptor, start):
             events = self._parse(relative, file.scope, lines)
-            self._emit(Batch(events, file.identity, position.as_cursor(), anew=anew))
+            self._emit(Batch(events, file.identity, asdict(position), anew=anew))
             anew = False
 
     def _parse(self, relative: Path, scope: str, lines: list[Line]) -> list[Event]:

@@ -4,9 +4,8 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from data.importers.objects import BEFORE, split
 from memo.core.grammar import MAX_LINE
@@ -22,10 +21,6 @@ class Position:
     offset: int = 0
     mark: str = ""
     inside: bool = False  # inside a line that is too long and whose rest is skipped
-
-    def as_cursor(self) -> dict[str, Any]:
-        """Return the position as JSON."""
-        return asdict(self)
 
     def is_valid_in(self, file: int) -> bool:
         """Return whether the file was only appended to: it still has the same bytes before the offset."""
@@ -76,41 +71,31 @@ def read_from(
 
     An incomplete last line is left for the next time.
     """
-    if os.pread(file, MARK, 0).lstrip(BEFORE).startswith(b"["):
-        yield from _read_objects(file, position, chunk, max_line)
-        return
-    offset, inside, rest = position.offset, position.inside, b""
+    is_array = os.pread(file, MARK, 0).lstrip(BEFORE).startswith(b"[")
+    offset, inside, rest = position.offset, position.inside and not is_array, b""
     before = _bytes_before(file, offset)
     while new := os.pread(file, chunk, offset + len(rest)):
         data = rest + new
-        *complete, rest = data.split(b"\n")
-        lines = []
-        for raw in complete:
+        found, end = split(data) if is_array else _split_lines(data)
+        lines = [Line(offset + start, raw) for start, raw in found[int(inside) :]]
+        inside = inside and not found
+        if inside or len(data) - end > max_line:
             if not inside:
-                lines.append(Line(offset, raw))
-            offset, inside = offset + len(raw) + 1, False
-        if inside or len(rest) > max_line:
-            if not inside:
-                lines.append(Line(offset, rest))
-            offset, inside, rest = offset + len(rest), True, b""
-        before = (before + data[: len(data) - len(rest)])[-MARK:]
+                lines.append(Line(offset + end, data[end:]))
+            end, inside = len(data), not is_array
+        before = (before + data[:end])[-MARK:]
+        offset, rest = offset + end, data[end:]
         if lines or inside:
             yield lines, Position(offset, _digest(before), inside)
 
 
-def _read_objects(file: int, position: Position, chunk: int, max_line: int) -> Iterator[tuple[list[Line], Position]]:
-    offset, rest = position.offset, b""
-    before = _bytes_before(file, offset)
-    while new := os.pread(file, chunk, offset + len(rest)):
-        data = rest + new
-        objects, end = split(data)
-        if len(data) - end > max_line:
-            objects, end = [*objects, (end, data[end:])], len(data)
-        lines = [Line(offset + start, raw) for start, raw in objects]
-        before = (before + data[:end])[-MARK:]
-        offset, rest = offset + end, data[end:]
-        if lines:
-            yield lines, Position(offset, _digest(before))
+def _split_lines(data: bytes) -> tuple[list[tuple[int, bytes]], int]:
+    """Return the complete lines, each with its offset, and the offset of the rest."""
+    lines, start = [], 0
+    for raw in data.split(b"\n")[:-1]:
+        lines.append((start, raw))
+        start += len(raw) + 1
+    return lines, start
 
 
 def _bytes_before(file: int, offset: int) -> bytes:

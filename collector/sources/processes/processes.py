@@ -5,12 +5,11 @@ import select
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from threading import Event as Flag
-from typing import Any
 
 from collector.launch import proc
 from collector.launch.proc import Process
@@ -20,7 +19,7 @@ from memo.core.grammar import clean
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.apps import Apps
-from memo.protocols import Batch, Emit, Stop
+from memo.protocols import Batch, Emit, FindCursor, Stop
 from memo.stack.spawn import PARENT
 
 SCAN_S = 1.0
@@ -42,7 +41,7 @@ class ProcessesSource:
             return ""
         return "Starts and ends of apps are noticed only on Linux 5.3 or newer with /proc; update the kernel."
 
-    def run(self, emit: Emit, cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
+    def run(self, emit: Emit, cursor: FindCursor, stop: Stop) -> None:
         """Watch until `stop` is set. There is no cursor: apps that ran before, or ended meanwhile, give no event."""
         with select.epoll() as poll, closing(_Watcher(poll, self._settings.sources.system_processes)) as watcher:
             poll.register(stop, select.EPOLLIN)

@@ -5,18 +5,16 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 from collector.focus.follow import follow
-from collector.focus.tracker import FocusTracker
-from collector.focus.window import make_window
+from collector.focus.tracker import FocusTracker, make_window
 from collector.sources.wayland.wayland import SIGNALS
 from collector.sources.x11.x11 import X11Source
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.apps import Apps
 from memo.desktop.sockets import session_bus
-from memo.protocols import Batch, Stop
+from memo.protocols import Batch, FindCursor, Stop
 
 MIN_GAP_S = 0.05  # between two calls that count; of calls in quick succession only the last one does
 
@@ -36,7 +34,7 @@ class DesktopSource:
             return "It isn't needed: this is an X11 session, and the source x11 notices the focus."
         return "" if session_bus() else "No session bus was found; start MEMO inside your desktop session."
 
-    def run(self, emit: Callable[[Batch], None], cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
+    def run(self, emit: Callable[[Batch], None], cursor: FindCursor, stop: Stop) -> None:
         """Serve calls until `stop` is set. Raises ConnectionError if the bus goes away."""
         asyncio.run(self._serve(emit, stop))
 

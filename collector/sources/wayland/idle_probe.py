@@ -11,7 +11,7 @@ from pywayland.client import Display
 from pywayland.protocol.ext_idle_notify_v1 import ExtIdleNotifierV1
 from pywayland.protocol.wayland import WlSeat
 
-from collector.sources.wayland.kwin_idle_protocol import Idle
+from collector.sources.wayland.declared_protocols import Idle
 from memo.stack.process_specs import end_with_parent
 
 

@@ -10,15 +10,14 @@ from typing import Any
 
 from collector.focus.follow import follow
 from collector.focus.presence import PresenceSignal
-from collector.focus.tracker import FocusTracker, Window
-from collector.focus.window import make_window
+from collector.focus.tracker import FocusTracker, Window, make_window
 from collector.sources.wayland.i3_ipc import GET_TREE, SUBSCRIBE, WINDOW, WORKSPACE, MessageReader, message
 from collector.sources.wayland.wayland import READ_BYTES, SIGNALS
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.apps import Apps
 from memo.desktop.sockets import sway_socket
-from memo.protocols import Batch, Stop
+from memo.protocols import Batch, FindCursor, Stop
 
 CONNECT_TIMEOUT_S = 5.0
 
@@ -36,7 +35,7 @@ class SwaySource:
         """Return what is missing: a running sway."""
         return "" if sway_socket() else "No sway of yours runs here; once one does, it is found by its socket."
 
-    def run(self, emit: Callable[[Batch], None], cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
+    def run(self, emit: Callable[[Batch], None], cursor: FindCursor, stop: Stop) -> None:
         """Follow the focus until `stop` is set. Raises ConnectionError if sway goes away."""
         path = sway_socket()
         if path is None:

@@ -14,7 +14,7 @@ from typing import Any
 from pywayland.client import Display
 from pywayland.protocol_core import Proxy
 
-from collector.sources.wayland.toplevel_protocol import ACTIVATED, Handle, Manager
+from collector.sources.wayland.declared_protocols import ACTIVATED, Handle, Manager
 from memo.stack.process_specs import end_with_parent
 
 

@@ -7,19 +7,18 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from collector.focus.follow import follow
 from collector.focus.presence import PresenceSignal
-from collector.focus.tracker import FocusTracker, Window
-from collector.focus.window import make_window
+from collector.focus.tracker import FocusTracker, Window, make_window
 from collector.sources.wayland.sway import SwaySource
 from collector.sources.wayland.wayland import READ_BYTES, SIGNALS, find_compositor, has_pywayland, run_probe
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.apps import Apps
 from memo.desktop.sockets import sway_socket
-from memo.protocols import Batch, Stop
+from memo.protocols import Batch, FindCursor, Stop
 
 MAX_LINE_BYTES = 1_000_000
 
@@ -48,7 +47,7 @@ class WlrootsSource:
             return "This compositor does not list its windows; under GNOME and KDE, use the source desktop."
         return ""
 
-    def run(self, emit: Callable[[Batch], None], cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
+    def run(self, emit: Callable[[Batch], None], cursor: FindCursor, stop: Stop) -> None:
         """Follow the focus until `stop` is set. Raises ConnectionError if the compositor goes away."""
         display = find_compositor()
         if display is None:

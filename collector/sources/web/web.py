@@ -5,24 +5,21 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
 
-from watchdog.events import FileCreatedEvent, FileDeletedEvent, FileModifiedEvent, FileMovedEvent, FileSystemEvent
+from watchdog.events import FileCreatedEvent, FileDeletedEvent, FileModifiedEvent, FileMovedEvent
 
-from collector.sources.files.inotify import FileNotice, FileNotices, observe, watch
+from collector.sources.files.inotify import Changes, FileNotice, FileNotices, observe, watch
 from collector.sources.web.web_history import JOURNAL, WAL
 from collector.sources.web.web_profiles import Profile, find_profiles
 from collector.sources.web.web_reader import SOURCE, VisitReader
 from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.protocols import Emit, Stop
+from memo.protocols import Emit, FindCursor, Stop
 
-# Without FileOpenedEvent: our own reading would wake us.
-WATCHED: list[type[FileSystemEvent]] = [FileCreatedEvent, FileModifiedEvent, FileMovedEvent, FileDeletedEvent]
+WATCHED: Changes = [FileCreatedEvent, FileModifiedEvent, FileMovedEvent, FileDeletedEvent]
 
 log = get_logger(__name__)
 
@@ -82,7 +79,7 @@ class WebSource:
             return ""
         return "No browser history was found; visit a page with Firefox, Chromium or a browser based on them."
 
-    def run(self, emit: Emit, cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
+    def run(self, emit: Emit, cursor: FindCursor, stop: Stop) -> None:
         """Watch until `stop` is set."""
         shutil.rmtree(self._home.in_memory / SOURCE, ignore_errors=True)  # copies left by a crash
         reader = VisitReader(self._settings, self._home, emit, cursor)

@@ -144,16 +144,14 @@ def _copy(database: Path, folder: Path, retry_s: float) -> Path:
     raise BlockingIOError("it keeps changing")
 
 
-def _stamps(database: Path) -> list[tuple[int, ...] | None]:
-    return [_stamp(f"{database}{suffix}") for suffix in SUFFIXES]
-
-
-def _stamp(path: str) -> tuple[int, ...] | None:
-    try:
-        status = os.stat(path)
-    except FileNotFoundError:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns
+def _stamps(database: Path) -> list[tuple[object, ...]]:
+    """Return what changes whenever a file of the database does."""
+    stamps = list[tuple[object, ...]]()
+    for suffix in SUFFIXES:
+        with suppress(FileNotFoundError):
+            status = os.stat(f"{database}{suffix}")
+            stamps.append((suffix, status.st_ino, status.st_size, status.st_mtime_ns))
+    return stamps
 
 
 def _copy_file(path: str, target: Path, required: bool) -> None:

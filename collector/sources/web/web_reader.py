@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from collector.sources.web.web_history import BrowserHistory, copy_database
 from collector.sources.web.web_profiles import Profile
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.apps import Apps
-from memo.protocols import Batch, Past
+from memo.protocols import Batch, FindCursor, Past
 
 SOURCE = "web"
 NEVER = 1 << 62  # microseconds; later than any visit
@@ -20,11 +19,7 @@ class VisitReader:
     """Reads copies of profiles' histories. Raises OSError or sqlite3.Error for one that cannot be read."""
 
     def __init__(
-        self,
-        settings: Settings,
-        home: Home,
-        emit: Callable[[Batch | Past], None],
-        cursor: Callable[[str], dict[str, Any] | None],
+        self, settings: Settings, home: Home, emit: Callable[[Batch | Past], None], cursor: FindCursor
     ) -> None:
         self._zone, self._days = settings.zone, settings.sources.web_days
         self._emit, self._cursor = emit, cursor

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from collector.focus.follow import follow
 from collector.focus.presence import IDLE_S
@@ -17,7 +17,7 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.apps import Apps
 from memo.desktop.sockets import answers
-from memo.protocols import Batch, Stop
+from memo.protocols import Batch, FindCursor, Stop
 
 if TYPE_CHECKING:
     from Xlib.display import Display
@@ -54,7 +54,7 @@ class X11Source:
             )
         return "This is a Wayland session; its windows are seen by sway, wlroots or desktop." if is_xwayland else ""
 
-    def run(self, emit: Callable[[Batch], None], cursor: Callable[[str], dict[str, Any] | None], stop: Stop) -> None:
+    def run(self, emit: Callable[[Batch], None], cursor: FindCursor, stop: Stop) -> None:
         """Follow the focus until `stop` is set. Raises Xlib's errors if the server goes away."""
         from collector.sources.x11.x11_screen import X11Screen
 

@@ -6,6 +6,7 @@ Source: X Synchronization Extension Protocol 3.1, with the server's counter IDLE
 
 import struct
 from collections.abc import Iterator
+from typing import Any
 
 from Xlib.display import Display
 from Xlib.protocol import rq
@@ -16,6 +17,11 @@ ALARM_NOTIFY = 1  # number of the event within the extension
 UPWARDS = 0  # test: the alarm goes off when the counter rises past its value
 DOWNWARDS = 1  # test: it goes off when the counter falls below it
 ALL_ATTRIBUTES = 0b111111  # mask: counter, kind of value, value, test, delta, whether events are sent
+
+
+def _field(name: str) -> rq.ValueField:
+    """Return a field of 32 bits; the high half of a number of 64 bits has its sign."""
+    return (rq.Int32 if name.endswith("_high") else rq.Card32)(name)
 
 
 class _Initialize(rq.ReplyRequest):
@@ -41,21 +47,8 @@ class _ListSystemCounters(rq.ReplyRequest):
 
 
 class _CreateAlarm(rq.Request):
-    _request = rq.Struct(
-        rq.Card8("opcode"),
-        rq.Opcode(8),
-        rq.RequestLength(),
-        rq.Card32("alarm"),
-        rq.Card32("mask"),
-        rq.Card32("counter"),
-        rq.Card32("relative"),
-        rq.Int32("value_high"),
-        rq.Card32("value_low"),
-        rq.Card32("test"),
-        rq.Int32("delta_high"),
-        rq.Card32("delta_low"),
-        rq.Card32("events"),
-    )
+    _value = ("counter", "relative", "value_high", "value_low", "test", "delta_high", "delta_low", "events")
+    _request = rq.Struct(rq.Card8("opcode"), rq.Opcode(8), rq.RequestLength(), *map(_field, ("alarm", "mask", *_value)))
 
 
 class AlarmNotify(rq.Event):
@@ -66,12 +59,7 @@ class AlarmNotify(rq.Event):
         rq.Card8("type"),
         rq.Card8("kind"),
         rq.Card16("sequence_number"),
-        rq.Card32("alarm"),
-        rq.Int32("counter_high"),
-        rq.Card32("counter_low"),
-        rq.Int32("alarm_high"),
-        rq.Card32("alarm_low"),
-        rq.Card32("timestamp"),
+        *map(_field, ("alarm", "counter_high", "counter_low", "alarm_high", "alarm_low", "timestamp")),
         rq.Card8("state"),
         rq.Pad(3),
     )
@@ -102,20 +90,9 @@ class IdleAlarm:
 
 def _create_alarm(display: Display, opcode: int, counter: int, idle_s: float, test: int) -> int:
     alarm = display.display.allocate_resource_id()
-    _CreateAlarm(
-        display=display.display,
-        opcode=opcode,
-        alarm=alarm,
-        mask=ALL_ATTRIBUTES,
-        counter=counter,
-        relative=False,
-        value_high=0,
-        value_low=int(idle_s * 1000),
-        test=test,
-        delta_high=0,
-        delta_low=0,
-        events=True,
-    )
+    value = {"counter": counter, "relative": False, "value_high": 0, "value_low": int(idle_s * 1000), "test": test}
+    rest: dict[str, Any] = {"mask": ALL_ATTRIBUTES, "delta_high": 0, "delta_low": 0, "events": True}
+    _CreateAlarm(display=display.display, opcode=opcode, alarm=alarm, **rest | value)
     return alarm
 
 

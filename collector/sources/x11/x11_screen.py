@@ -13,8 +13,7 @@ from Xlib.protocol import rq
 from Xlib.xobject.drawable import Window as XWindow
 
 from collector.focus.presence import IDLE_S
-from collector.focus.tracker import FocusTracker, Window
-from collector.launch import proc
+from collector.focus.tracker import FocusTracker, Window, make_window
 from collector.sources.x11 import compound_text
 from collector.sources.x11.x11_idle import IdleAlarm
 from memo.core.grammar import MAX_TEXT
@@ -91,10 +90,7 @@ class X11Screen:
         """Return the window without its title, which alone changes."""
         names = [_decode(name) for name in self._text(window, Xatom.WM_CLASS).split(b"\0") if name]
         pid = self._pid(window.id)
-        process = proc.read(pid)
-        executable = process.executable if process else ""
-        key = f"{window.id}:{pid}"  # the server reuses numbers
-        return Window(key, "", self._apps.of_window(names, executable), executable)
+        return make_window(self._apps, f"{window.id}:{pid}", names, "", pid)  # the server reuses numbers
 
     def _pid(self, number: int) -> int:
         """Return the process id that the server knows; the window's own claim may be from another machine."""

@@ -1,4 +1,4 @@
-"""Version 1 of wlr-foreign-toplevel-management, declared for pywayland.
+"""Version 1 of wlr-foreign-toplevel-management and of KDE's org_kde_kwin_idle, declared for pywayland.
 
 Source: https://wayland.app/protocols/wlr-foreign-toplevel-management-unstable-v1. Wayland identifies events and
 requests by their position, so unused ones must be declared too.
@@ -6,22 +6,14 @@ requests by their position, so unused ones must be declared too.
 
 from collections.abc import Callable
 
-from pywayland.protocol.wayland import WlOutput
+from pywayland.protocol.wayland import WlOutput, WlSeat
 from pywayland.protocol_core import Argument, ArgumentType, Interface, Proxy
 
 ACTIVATED = 2  # state of the focused window
 
 _TEXT, _ARRAY = Argument(ArgumentType.String), Argument(ArgumentType.Array)
 _OUTPUT = Argument(ArgumentType.Object, interface=WlOutput)
-_UNUSED = (
-    "set_maximized",
-    "unset_maximized",
-    "set_minimized",
-    "unset_minimized",
-    "activate",
-    "close",
-    "set_rectangle",
-)
+_UNUSED = ("set_maximized", "unset_maximized", "set_minimized", "unset_minimized", "activate", "close", "set_rectangle")
 
 
 class Handle(Interface):
@@ -81,3 +73,50 @@ Manager.event()(named("finished"))
 Manager.request()(named("stop"))
 Manager.proxy_class = ManagerProxy
 Manager._gen_c()
+
+
+class Timeout(Interface):
+    """A seat's idle timeout, with events for its expiry and for the next input."""
+
+    name = "org_kde_kwin_idle_timeout"
+    version = 1
+
+
+class TimeoutProxy(Proxy[Timeout]):
+    """The client's side of a timeout."""
+
+    interface = Timeout
+
+
+class Idle(Interface):
+    """The factory of timeouts."""
+
+    name = "org_kde_kwin_idle"
+    version = 1
+
+
+class IdleProxy(Proxy[Idle]):
+    """The client's side of the factory."""
+
+    interface = Idle
+
+    def get_idle_timeout(self, seat: Proxy[WlSeat], after_ms: int) -> Proxy[Timeout]:
+        """Return a timeout that expires after `after_ms` without input."""
+        timeout: Proxy[Timeout] = self._marshal_constructor(0, Timeout, seat, after_ms)
+        return timeout
+
+
+for _event in ("idle", "resumed"):
+    Timeout.event()(named(_event))
+for _request in ("release", "simulate_activity"):
+    Timeout.request()(named(_request))
+Timeout.proxy_class = TimeoutProxy
+Timeout._gen_c()
+
+Idle.request(
+    Argument(ArgumentType.NewId, interface=Timeout),
+    Argument(ArgumentType.Object, interface=WlSeat),
+    Argument(ArgumentType.Uint),
+)(named("get_idle_timeout"))
+Idle.proxy_class = IdleProxy
+Idle._gen_c()
