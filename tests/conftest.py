@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ctypes import CDLL
 from importlib.metadata import version
 from pathlib import Path
@@ -50,8 +50,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @contextmanager
 def turn(name: str) -> Iterator[None]:
-    """Wait until no other process of tests is in here."""
-    with open(Path(tempfile.gettempdir()) / f"memo-test-{name}.lock", "w") as file:
+    """Wait until no other process of tests is in here, whoever runs it."""
+    path = f"/tmp/memo-test-{name}.lock"
+    with suppress(FileExistsError), open(path, "x") as made:
+        os.fchmod(made.fileno(), 0o644)  # who did not create the file can still read it, which is enough for a lock
+    with open(path) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -28,7 +28,7 @@ from worker.predictors.reader import Scores
 
 COLUMNS = (*FEATURES, *LM_FEATURES)
 START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
-SAMPLE = stream(person(3), 1, SAMPLE_START)[:250]
+SAMPLE = stream(person(3), 1, SAMPLE_START)[:150]
 
 
 def starts(names: Sequence[str], apart_s: float = 5) -> list[Event]:
@@ -320,7 +320,7 @@ def test_only_asked_for_outcomes_teach_the_weights() -> None:
 def test_the_better_ranker_of_human_actions_is_trusted_more() -> None:
     noise = Random(1)
     events, at = [], START
-    for n in range(200):
+    for n in range(120):
         for target in [*noise.choices("uvwxyz", k=noise.randrange(4)), "human"]:
             at += timedelta(seconds=5)
             human = target == "human"
