@@ -83,7 +83,7 @@ def test_all_candidates_and_something_new_sum_to_one() -> None:
 def test_more_titles_than_fit_leave_the_answer_bounded() -> None:
     events = [
         Event(START + timedelta(seconds=n), Operation.WINDOW_FOCUS, f"title {n}", app=f"app {n % 7}")
-        for n in range(2 * MAX_CANDIDATES)
+        for n in range(MAX_CANDIDATES + 100)
     ]
     predictor = MixedPredictor()
     ranking = taught(events, predictor)
