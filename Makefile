@@ -37,8 +37,9 @@ $(READY): requirements.lock pyproject.toml $(if $(IS_HERE),,moved)
 run: env ## start MEMO in the foreground; Ctrl-C stops it
 	@exec $(BIN)/memo up --foreground
 
+# The tests start hundreds of interpreters, which would all compile the same modules without bytecode.
 test: env test-desktop-deps ## run all tests but those that need real browsers
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore=tests/desktop tests -q
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore=tests/desktop tests -q
 
 test-desktop: env ## run the tests that need real browsers
 	@$(MAKE) --no-print-directory test-desktop-deps DESKTOP_PACKAGES="$(DESKTOP_PACKAGES) $(BROWSER_PACKAGES)"

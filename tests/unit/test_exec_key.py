@@ -54,6 +54,6 @@ def test_arguments_of_an_invalid_key_are_refused(value: str) -> None:
 
 
 def test_arguments_of_a_long_line_take_linear_time() -> None:
-    assert len(arguments("a " * 200_000)) == 200_000
+    assert len(arguments("a " * 50_000)) == 50_000
     with pytest.raises(ValueError, match="quoted"):
-        arguments("a " * 200_000 + '"')
+        arguments("a " * 50_000 + '"')

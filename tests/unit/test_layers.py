@@ -1,11 +1,11 @@
 """The arrows between rooms and between the folders inside a room, and what no module makes when it is imported."""
 
 import ast
-from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from syntax import run_at_import, statements
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOORS = (
@@ -75,24 +75,10 @@ MODULES = {
 }
 
 
-@cache
-def _nodes(module: str) -> list[tuple[ast.AST, bool]]:
-    """Each node of a module, and whether it is reached only when a function runs."""
-    found: list[tuple[ast.AST, bool]] = []
-    waiting: list[tuple[ast.AST, bool]] = [(ast.parse(MODULES[module].read_text(encoding="utf-8")), False)]
-    while waiting:
-        node, late = waiting.pop()
-        late |= isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        below = [(child, late) for child in ast.iter_child_nodes(node)]
-        found += below
-        waiting += below
-    return found
-
-
 def _imported(module: str) -> set[str]:
     """The modules of ours that a module imports, at any time and for type checkers too."""
     names = set()
-    for node, _ in _nodes(module):
+    for node in statements(MODULES[module]):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom):
@@ -153,7 +139,7 @@ def test_only_db_speaks_sql() -> None:
         f"{module}:{node.lineno}"
         for module in MODULES
         if module.split(".")[0] != "db"
-        for node, _ in _nodes(module)
+        for node in statements(MODULES[module])
         if isinstance(node, ast.Import | ast.ImportFrom) and ast.unparse(node) != "from sqlalchemy.orm import Session"
         if {name.split(".")[0] for name in _names(node)} & {"sqlalchemy", "alembic"}
     ]
@@ -191,7 +177,7 @@ def test_a_room_sees_of_a_sibling_only_what_is_named(room: str) -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_nothing_is_made_at_import_time(module: str) -> None:
-    for node, late in _nodes(module):
-        if isinstance(node, ast.Call) and not late:
+    for node in run_at_import(MODULES[module]):
+        if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             assert name not in MADE_LATE, f"{module}:{node.lineno} makes {name} when it is imported"

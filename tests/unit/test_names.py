@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from syntax import parsed, statements
+
 from cli import COMMANDS
 from db.models import Base
 
@@ -36,8 +38,9 @@ def test_repository_functions_begin_with_a_verb() -> None:
     wrong = [
         f"{path.parent.name}/{path.stem}.{node.name}"
         for path in MODULES
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if str(path.parent.relative_to(ROOT)) in REPOSITORIES and isinstance(node, ast.FunctionDef)
+        if str(path.parent.relative_to(ROOT)) in REPOSITORIES
+        for node in parsed(path).body
+        if isinstance(node, ast.FunctionDef)
         if _takes_store(node) and node.name.partition("_")[0] not in VERBS | {""}
     ]
     assert wrong == []
@@ -51,7 +54,7 @@ def _duplicates(places: Iterable[tuple[str, Path]]) -> dict[str, list[str]]:
 
 
 def _classes(path: Path) -> Iterator[ast.ClassDef]:
-    return (node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ClassDef))
+    return (node for node in statements(path) if isinstance(node, ast.ClassDef))
 
 
 def _is_repository(path: Path) -> bool:

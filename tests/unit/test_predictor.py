@@ -28,7 +28,7 @@ from worker.predictors.reader import Scores
 
 COLUMNS = (*FEATURES, *LM_FEATURES)
 START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
-SAMPLE = stream(Person(3), 1, SAMPLE_START)[:250]
+SAMPLE = stream(Person(3), 1, SAMPLE_START)[:150]
 
 
 def starts(names: Sequence[str], apart_s: float = 5) -> list[Event]:
@@ -80,10 +80,10 @@ def test_all_candidates_and_something_new_sum_to_one() -> None:
         assert total + ranking.new_probability == pytest.approx(1)
 
 
-def test_thousands_of_titles_leave_the_answer_bounded() -> None:
+def test_more_titles_than_fit_leave_the_answer_bounded() -> None:
     events = [
         Event(START + timedelta(seconds=n), Operation.WINDOW_FOCUS, f"title {n}", app=f"app {n % 7}")
-        for n in range(3000)
+        for n in range(MAX_CANDIDATES + 100)
     ]
     predictor = MixedPredictor()
     ranking = taught(events, predictor)
@@ -92,13 +92,6 @@ def test_thousands_of_titles_leave_the_answer_bounded() -> None:
     check(everything, events, 10_000)
     assert len(everything.candidates) <= MAX_CANDIDATES
     assert everything.new_probability > 0.5, "nothing ever came twice"
-
-
-def test_title_of_a_million_characters_is_one_candidate() -> None:
-    events = titles(["x" * 1_000_000, "标" * 1_000_000, "short"] * 2)
-    for n, ranking in enumerate(live(MixedPredictor(), events), 1):
-        check(ranking, events[:n], 10)
-    assert len(ranking.candidates) == 3
 
 
 def test_many_actions_the_newest_and_most_frequent_are_ranked() -> None:
@@ -327,7 +320,7 @@ def test_only_asked_for_outcomes_teach_the_weights() -> None:
 def test_the_better_ranker_of_human_actions_is_trusted_more() -> None:
     noise = Random(1)
     events, at = [], START
-    for n in range(200):
+    for n in range(120):
         for target in [*noise.choices("uvwxyz", k=noise.randrange(4)), "human"]:
             at += timedelta(seconds=5)
             human = target == "human"

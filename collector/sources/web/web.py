@@ -61,6 +61,14 @@ class WatchedProfile:
         is_commit = isinstance(notice.change, FileDeletedEvent) and self._journal in paths
         return self.changed_at is None and (is_commit or not self._written.isdisjoint(paths))
 
+    def concerns(self, notice: FileNotice) -> bool:
+        """Return whether to do anything about a notice."""
+        return self.is_first_change(notice) or self.is_deletion(notice)
+
+    def is_deletion(self, notice: FileNotice) -> bool:
+        """Return whether the history itself was deleted: if it comes back, it may be in a new folder."""
+        return isinstance(notice.change, FileDeletedEvent) and notice.source == str(self.profile.database)
+
 
 class WebSource:
     """Implements `memo.protocols.Source` on the histories of this user's browsers."""
@@ -87,10 +95,10 @@ class WebSource:
             self._follow(reader, find_profiles(), stop)
 
     def _follow(self, reader: VisitReader, profiles: list[Profile], stop: Stop) -> None:
-        """Follow these profiles until the set of profiles changes."""
+        """Follow these profiles until the set of profiles changes, or one of them is deleted."""
         watched = [WatchedProfile(profile, self._timings) for profile in profiles]
         with (
-            closing(FileNotices(lambda notice: any(one.is_first_change(notice) for one in watched))) as notices,
+            closing(FileNotices(lambda notice: any(one.concerns(notice) for one in watched))) as notices,
             observe() as observer,
         ):
             for one in watched:
@@ -108,6 +116,8 @@ class WebSource:
                     self._read(reader, one)
             dues = [due for one in watched if (due := one.due) is not None]
             for notice in notices.wait(stop, min([scan_at, *dues]) - time.monotonic()):
+                if any(one.is_deletion(notice) for one in watched):
+                    return
                 for one in watched:
                     if one.is_first_change(notice):
                         one.changed_at = notice.at
