@@ -96,12 +96,7 @@ def judge(settings: Settings, version: VersionRow | None, asked: Sequence[Questi
     judged = evaluate.ask_in_order(predictor, asked, cut, lambda _done, _total: None)
     scores = evaluate.score(judged)["next"]
     best = best_baseline(scores)
-    return {
-        "version": name,
-        "log_loss": log_loss(judged),
-        **scores[MODEL],
-        "baseline": {"name": best, **scores[best]},
-    }
+    return {"version": name, "log_loss": log_loss(judged), **scores[MODEL], "baseline": {"name": best, **scores[best]}}
 
 
 def _find_questions(

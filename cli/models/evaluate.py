@@ -34,8 +34,7 @@ def evaluate(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     plot: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.png", help="Draw a reliability diagram.", show_default=False),
+        Path | None, typer.Option(metavar="FILE.png", help="Draw a reliability diagram.", show_default=False)
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:

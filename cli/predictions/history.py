@@ -36,8 +36,7 @@ class HistoryFormat(StrEnum):
 
 def history(
     since: Annotated[
-        str | None,
-        typer.Option(metavar="1d|TIME", help="Only predictions made since then.", show_default=False),
+        str | None, typer.Option(metavar="1d|TIME", help="Only predictions made since then.", show_default=False)
     ] = None,
     scope: Annotated[
         str | None, typer.Option(metavar="USER@HOST", help="Only predictions of this scope.", show_default=False)

@@ -83,12 +83,7 @@ class _Run:
     """The steps of a plan, resumed from the last checkpoint."""
 
     def __init__(
-        self,
-        model: PeftModel,
-        plan: list[list[Example]],
-        settings: TrainSettings,
-        folder: Path,
-        checkpoint_steps: int,
+        self, model: PeftModel, plan: list[list[Example]], settings: TrainSettings, folder: Path, checkpoint_steps: int
     ) -> None:
         self.model, self.plan, self.settings, self.file = model, plan, settings, folder / "state.pt"
         self.checkpoint_steps = checkpoint_steps
