@@ -1,12 +1,11 @@
 """`memo evaluate`: scores of the model and the baselines side by side."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
+from cli.terminal.options import Force, Json, argument, option
+from cli.terminal.output import print_json
 from cli.terminal.progress import progress_bar
 from cli.terminal.store_access import read_session
 from memo.core.errors import UsageError
@@ -23,20 +22,12 @@ CUTS = (1, 5)  # hit@k of the other views
 
 
 def evaluate(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", readable=False, show_default=False)],
-    version: Annotated[
-        str | None,
-        typer.Option(help="Evaluate this version, or 'builtin', instead of a fresh one.", show_default=False),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Folder or .csv file for the answers (prediction_results.csv).", show_default=False),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
-    plot: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Draw a reliability diagram.", show_default=False)
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    files: Annotated[list[Path], argument(metavar="FILE…", readable=False)],
+    version: Annotated[str | None, option(help="Evaluate this version, or 'builtin', instead of a fresh one.")] = None,
+    out: Annotated[Path | None, option(help="Folder or .csv file for the answers (prediction_results.csv).")] = None,
+    force: Force = False,
+    plot: Annotated[Path | None, option(metavar="FILE.png", help="Draw a reliability diagram.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Score the model and the baselines on the windows of each FILE.
 
@@ -63,7 +54,7 @@ def evaluate(
     if plot is not None:
         reliability.draw(everything, plot)
     if as_json:
-        print(json.dumps({"protocol": "chrono", "leaks": False, "files": reports}))
+        print_json({"protocol": "chrono", "leaks": False, "files": reports})
     else:
         _show(reports)
         print(f"Each answer is in {destination}.")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.terminal.options import Json
+from cli.terminal.options import Json, argument, option
 from cli.terminal.output import print_json
 from cli.terminal.store_access import writable_store
 from memo.core.paths import Home
@@ -16,10 +16,8 @@ from memo.core.settings import Settings
 
 app = typer.Typer(help="List and manage trained versions.", no_args_is_help=True)
 
-Scope = Annotated[
-    str | None, typer.Option(metavar="USER@HOST", help="Scope whose version changes.", show_default=False)
-]
-Version = Annotated[str, typer.Argument(metavar="VERSION", help="Name of a version, or builtin.", show_default=False)]
+Scope = Annotated[str | None, option(metavar="USER@HOST", help="Scope whose version changes.")]
+Version = Annotated[str, argument(metavar="VERSION", help="Name of a version, or builtin.")]
 
 
 @contextmanager
@@ -96,7 +94,7 @@ def rollback(scope: Scope = None) -> None:
 
 
 @app.command()
-def pull(name: Annotated[str, typer.Argument(metavar="NAME|FOLDER", show_default=False)]) -> None:
+def pull(name: Annotated[str, argument(metavar="NAME|FOLDER")]) -> None:
     """Copy a base model from the Hugging Face hub or a folder into MEMO's folder."""
     from memo.core import logs
     from training import pull as base

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.terminal.options import Force
+from cli.terminal.options import Force, option
 from cli.terminal.output import output_file
 from cli.terminal.text import describe, safe, short
 from memo.core.durations import parse_since
@@ -35,24 +35,17 @@ class HistoryFormat(StrEnum):
 
 
 def history(
-    since: Annotated[
-        str | None, typer.Option(metavar="1d|TIME", help="Only predictions made since then.", show_default=False)
-    ] = None,
-    scope: Annotated[
-        str | None, typer.Option(metavar="USER@HOST", help="Only predictions of this scope.", show_default=False)
-    ] = None,
+    since: Annotated[str | None, option(metavar="1d|TIME", help="Only predictions made since then.")] = None,
+    scope: Annotated[str | None, option(metavar="USER@HOST", help="Only predictions of this scope.")] = None,
     limit: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
-            help="Only the newest N predictions; by default 20 in a table and all in other formats.",
-            show_default=False,
+        option(
+            metavar="N", min=1, help="Only the newest N predictions; by default 20 in a table and all in other formats."
         ),
     ] = None,
     form: Annotated[HistoryFormat, typer.Option("--format", help="Output format.")] = HistoryFormat.TABLE,
     as_json: Annotated[bool, typer.Option("--json", help="Same as --format json.")] = False,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write to this file.", show_default=False)] = None,
+    out: Annotated[Path | None, option(metavar="FILE", help="Write to this file.")] = None,
     force: Force = False,
 ) -> None:
     """List predictions and what came true, newest last.

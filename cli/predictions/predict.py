@@ -9,7 +9,7 @@ import typer
 
 from cli.predictions.predict_file import predict_file
 from cli.predictions.predict_stream import PredictStream, as_answer, stream_answers
-from cli.terminal.options import Force, Json
+from cli.terminal.options import Force, Json, argument, option
 from cli.terminal.output import discard_output, print_json
 from cli.terminal.progress import spinner
 from cli.terminal.store_access import read_session
@@ -25,17 +25,10 @@ STREAM = """Run as a filter, one JSON object per line: {"event": LINE} teaches, 
 
 
 def predict(
-    given: Annotated[
-        list[str] | None, typer.Argument(metavar="LINES|FILE", help="Event lines, or one file.", show_default=False)
-    ] = None,
+    given: Annotated[list[str] | None, argument(metavar="LINES|FILE", help="Event lines, or one file.")] = None,
     stream: Annotated[bool, typer.Option("--stream", help=STREAM)] = False,
-    top: Annotated[
-        int | None, typer.Option(metavar="N", min=1, max=200, help="Number of candidates.", show_default=False)
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write the answers to this .csv or .jsonl file.", show_default=False),
-    ] = None,
+    top: Annotated[int | None, option(metavar="N", min=1, max=200, help="Number of candidates.")] = None,
+    out: Annotated[Path | None, option(metavar="FILE", help="Write the answers to this .csv or .jsonl file.")] = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:

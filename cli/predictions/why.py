@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.terminal.options import Json
+from cli.terminal.options import Json, argument
 from cli.terminal.output import print_json
 from cli.terminal.progress import progress_bar
 from cli.terminal.store_access import read_session
@@ -27,9 +27,7 @@ EVERY = 500  # events between two steps of the progress bar
 
 
 def why(
-    prediction: Annotated[
-        int | None, typer.Argument(metavar="ID", help="Id of the prediction, see `memo history`.", show_default=False)
-    ] = None,
+    prediction: Annotated[int | None, argument(metavar="ID", help="Id of the prediction, see `memo history`.")] = None,
     redacted: Annotated[
         bool, typer.Option("--redacted", help="Show instead how often each privacy rule acted, and when last.")
     ] = False,

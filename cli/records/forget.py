@@ -1,6 +1,5 @@
 """`memo forget`: show what a query matches, ask, and delete it with all that was made of it."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.terminal.options import option
+from cli.terminal.output import print_json
 from cli.terminal.progress import progress_bar
 from cli.terminal.store_access import writable_store
 from cli.terminal.text import safe
@@ -27,26 +28,13 @@ ROW_KINDS = ("events", "predictions", "dispatches", "launches")
 
 
 def forget(
-    app: Annotated[
-        str, typer.Option(metavar="NAME", help="Only events of this app, by any of its names.", show_default=False)
-    ] = "",
-    site: Annotated[
-        str, typer.Option(metavar="DOMAIN", help="Only visits to this site and its subdomains.", show_default=False)
-    ] = "",
-    text: Annotated[
-        str,
-        typer.Option(metavar="TEXT", help="Only events whose title, site or path contains TEXT.", show_default=False),
-    ] = "",
-    since: Annotated[
-        str, typer.Option(metavar="1d|TIME", help="Only events at or after this time.", show_default=False)
-    ] = "",
-    until: Annotated[
-        str, typer.Option(metavar="1d|TIME", help="Only events before this time.", show_default=False)
-    ] = "",
+    app: Annotated[str, option(metavar="NAME", help="Only events of this app, by any of its names.")] = "",
+    site: Annotated[str, option(metavar="DOMAIN", help="Only visits to this site and its subdomains.")] = "",
+    text: Annotated[str, option(metavar="TEXT", help="Only events whose title, site or path contains TEXT.")] = "",
+    since: Annotated[str, option(metavar="1d|TIME", help="Only events at or after this time.")] = "",
+    until: Annotated[str, option(metavar="1d|TIME", help="Only events before this time.")] = "",
     all_: Annotated[bool, typer.Option("--all", help="Everything.")] = False,
-    scope: Annotated[
-        str | None, typer.Option(help="Only events of this scope; all scopes by default.", show_default=False)
-    ] = None,
+    scope: Annotated[str | None, option(help="Only events of this scope; all scopes by default.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; nothing is deleted without --yes.")] = False,
 ) -> None:
@@ -77,7 +65,7 @@ def forget(
             if not as_json:
                 print(safe(_summary(report)))
     if as_json:
-        print(json.dumps(_as_json(report, settings)))
+        print_json(_as_json(report, settings))
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.terminal.options import Json
+from cli.terminal.options import Json, argument, option
 from cli.terminal.output import print_json
 from cli.terminal.progress import Progress, progress_bar
 from cli.terminal.store_access import writable_store
@@ -30,8 +30,7 @@ MAX_DAYS = 36_500
 
 def import_(
     files: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="FILE", help="Files of events or windows.", readable=False, show_default=False),
+        list[Path] | None, argument(metavar="FILE", help="Files of events or windows.", readable=False)
     ] = None,
     browser: Annotated[bool, typer.Option("--browser", help="Import the histories of all your browsers.")] = False,
     days: Annotated[
@@ -45,14 +44,9 @@ def import_(
         ),
     ] = None,
     activitywatch: Annotated[
-        str,
-        typer.Option(
-            metavar="URL|FILE", help="Import from an ActivityWatch server, or from its export.", show_default=False
-        ),
+        str, option(metavar="URL|FILE", help="Import from an ActivityWatch server, or from its export.")
     ] = "",
-    scope: Annotated[
-        str | None, typer.Option(metavar="USER@HOST", help="Scope to import into.", show_default=False)
-    ] = None,
+    scope: Annotated[str | None, option(metavar="USER@HOST", help="Scope to import into.")] = None,
     as_json: Json = False,
 ) -> None:
     """Import past events from files, browsers or ActivityWatch.
