@@ -14,9 +14,10 @@ from db.upkeep import deletion, jobs
 from db.upkeep.deletion import BATCH
 from forget import match
 from forget.erase_files import remove_versions
-from forget.match import Matches, Progress
+from forget.match import Matches
 from forget.query import ForgetQuery
 from memo.core.paths import Home
+from memo.core.progress import Progress
 
 
 def erase_predictions(store: Store, ids: Sequence[int]) -> Counter[str]:

@@ -7,10 +7,11 @@ from db.engine import Store
 from db.prediction import predictions
 from db.upkeep import deletion, jobs
 from forget import erase_files, erase_rows, match
-from forget.match import Matches, Progress
+from forget.match import Matches
 from forget.query import ForgetQuery, fold
 from memo.core.errors import MemoError
 from memo.core.paths import Home
+from memo.core.progress import Progress
 from memo.core.settings import Settings
 from memo.stack import running
 from memo.stack.broker import broker_url, check_broker

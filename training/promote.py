@@ -12,9 +12,9 @@ from db.intake import events as stored
 from db.models import VersionRow
 from db.prediction import versions
 from memo.core.paths import Home
+from memo.core.progress import Progress
 from memo.core.settings import Settings
 from training.build_version import (
-    Progress,
     TooFew,
     activate,
     build_version,

@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.terminal.durations import parse_since
 from cli.terminal.options import Force, option
 from cli.terminal.output import output_file
 from cli.terminal.text import describe, safe, short
-from memo.core.durations import parse_since
 from memo.core.errors import MemoError, UsageError
 from memo.core.events import Action, Operation
 from memo.core.settings import Settings

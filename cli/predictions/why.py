@@ -15,6 +15,7 @@ from memo.core.errors import UsageError
 from memo.core.events import Event
 from memo.core.paths import Home
 from memo.core.predictions import Answer, Ranking, action_as_dict, action_from_dict, round_down
+from memo.core.progress import with_progress
 from memo.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 REASONS = 4  # reasons shown, the strongest first
 TOP = 3  # candidates and past moments shown
-EVERY = 500  # events between two steps of the progress bar
 
 
 def why(
@@ -95,7 +95,10 @@ def _explain(settings: Settings, home: Home, prediction: int) -> dict[str, Any]:
     weights = checkpoint.weights if checkpoint else None
     predictor = Serving(settings.model).predictor(row.model_version, folder, weights)
     history_alone = MixedPredictor(None, weights)
-    _learn(log, predictor, history_alone)
+    with progress_bar("reading the events") as progress:
+        for event in with_progress(log, len(log), progress):
+            predictor.learn(event)
+            history_alone.learn(event)
     for answer in answers:
         for learner in (predictor, history_alone):
             learner.feedback.learn(
@@ -107,15 +110,6 @@ def _explain(settings: Settings, home: Home, prediction: int) -> dict[str, Any]:
     return _as_json(row, log[-1], reasons, find_evidence(log, first), rankings) | {
         "handlers": [_attempt(attempt) for attempt in attempts]
     }
-
-
-def _learn(log: list[Event], *predictors: Any) -> None:
-    with progress_bar("reading the events") as progress:
-        for number, event in enumerate(log, 1):
-            for predictor in predictors:
-                predictor.learn(event)
-            if number % EVERY == 0 or number == len(log):
-                progress(number, len(log))
 
 
 def _as_json(

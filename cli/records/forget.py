@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.terminal.durations import parse_since
 from cli.terminal.options import option
 from cli.terminal.output import print_json
 from cli.terminal.progress import progress_bar
 from cli.terminal.store_access import writable_store
 from cli.terminal.text import safe
-from memo.core.durations import parse_since
 from memo.core.errors import MemoError, UsageError
 from memo.core.grammar import write
 from memo.core.paths import Home

@@ -12,13 +12,14 @@ import typer
 
 from cli.terminal.options import Json, argument, option
 from cli.terminal.output import print_json
-from cli.terminal.progress import Progress, progress_bar
+from cli.terminal.progress import progress_bar
 from cli.terminal.store_access import writable_store
 from cli.terminal.text import safe
 from memo.core.errors import MemoError, UsageError
 from memo.core.events import Event
 from memo.core.grammar import clean
 from memo.core.paths import Home
+from memo.core.progress import Progress
 from memo.core.settings import Settings
 
 if TYPE_CHECKING:

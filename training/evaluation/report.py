@@ -8,8 +8,9 @@ from typing import Any
 
 from memo.core.errors import UsageError
 from memo.core.events import Event
+from memo.core.progress import Progress
 from memo.core.settings import Settings
-from training.build_version import Progress, train_adapter
+from training.build_version import train_adapter
 from training.evaluation import evaluate, questions, reliability, upcoming_truth
 from training.evaluation.baselines import NAMES
 from training.evaluation.evaluate import Judged
