@@ -5,16 +5,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cli.terminal.options import Force, Json, argument, option
-from cli.terminal.output import print_json
+from cli.terminal.output import print_json, print_table
 from cli.terminal.progress import progress_bar
 from cli.terminal.store_access import read_session
+from cli.terminal.text import safe
 from memo.core.errors import UsageError
 from memo.core.paths import Home
 from memo.core.settings import Settings
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from training.evaluation.report import Fit
 
 COLUMNS = ("hit@1", "hit@3", "hit@5", "mrr", "exact", "partial", "overall", "ece", "malformed")
@@ -93,35 +92,28 @@ def _folder(version: str, settings: Settings, home: Home) -> Path | None:
 
 
 def _show(reports: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-
-    console = Console()
     for found in reports:
-        title = f"{found['file']}, version {found['version']}, {found['n']} windows"
-        console.print(f"\n{title}", markup=False, highlight=False)
+        print(f"\n{safe(found['file'])}, version {found['version']}, {found['n']} windows")
         rows = {name: [scores.get(column) for column in COLUMNS] for name, scores in found["scores"].items()}
-        console.print(_table(COLUMNS, rows))
+        _print_scores(COLUMNS, rows)
         views = found["views"]
         columns = [f"{view} @{cut}" for view in views for cut in CUTS]
         rows = {
             name: [views[view][name][f"hit@{cut}"] for view in views for cut in CUTS]
             for name in next(iter(views.values()), {})
         }
-        console.print(_table(columns, rows))
+        _print_scores(columns, rows)
         if found["upcoming"]:
             precision = {name: [scores["ap"]] for name, scores in found["upcoming"].items()}
-            console.print(_table(("upcoming ap",), precision))
+            _print_scores(("upcoming ap",), precision)
 
 
-def _table(columns: Sequence[str], rows: dict[str, list[Any]]) -> "Table":
-    from rich.table import Table
+def _print_scores(names: Sequence[str], rows: dict[str, list[Any]]) -> None:
+    from rich.table import Column
 
-    table = Table("", box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in columns:
-        table.add_column(column, justify="right")
-    for name, values in rows.items():
-        table.add_row(name, *(_cell(value) for value in values))
-    return table
+    columns = [Column(), *(Column(name, justify="right") for name in names)]
+    cells = ((name, *map(_cell, values)) for name, values in rows.items())
+    print_table(columns, cells, pad_edge=False, padding=(0, 1, 0, 0))
 
 
 def _cell(value: float | int | None) -> str:

@@ -13,7 +13,7 @@ import typer
 
 from cli.terminal.durations import parse_since
 from cli.terminal.options import Force, option
-from cli.terminal.output import output_file
+from cli.terminal.output import output_file, print_table
 from cli.terminal.text import describe, safe, short
 from memo.core.errors import MemoError, UsageError
 from memo.core.events import Action, Operation
@@ -106,21 +106,18 @@ def _as_parquet(since: datetime | None, scope: str | None, limit: int | None) ->
 
 
 def _show(found: Rows, settings: Settings) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from rich.table import Column
 
     if not found:
         print("There are no predictions yet; `memo status` shows whether MEMO is running.")
         return
     headings = [describe(name, settings.language) for name in ("time", "predicted", "came true", "rank", "version")]
-    table = Table("id", headings[0], "", *headings[1:], box=None, header_style="bold")
-    for column, share in ((3, 3), (4, 2)):
-        table.columns[column].ratio = share
-    for row in found:
-        cells = _cells(row, settings)
-        table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in cells))
-    Console().print(table)
+    shares = {3: 3, 4: 2}
+    columns = [
+        Column(name, ratio=shares.get(place), no_wrap=True, overflow="ellipsis")
+        for place, name in enumerate(("id", headings[0], "", *headings[1:]))
+    ]
+    print_table(columns, (_cells(row, settings) for row in found), header_style="bold")
 
 
 def _cells(row: dict[str, Any], settings: Settings) -> list[str]:

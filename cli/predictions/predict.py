@@ -10,7 +10,7 @@ import typer
 from cli.predictions.predict_file import predict_file
 from cli.predictions.predict_stream import PredictStream, as_answer, stream_answers
 from cli.terminal.options import Force, Json, argument, option
-from cli.terminal.output import discard_output, print_json
+from cli.terminal.output import discard_output, print_json, print_table
 from cli.terminal.progress import spinner
 from cli.terminal.store_access import read_session
 from cli.terminal.text import describe
@@ -128,16 +128,12 @@ def answer_newest(settings: Settings, home: Home, top: int) -> dict[str, Any]:
 
 def show_answer(answer: dict[str, Any], language: Language, as_json: bool) -> None:
     """Print an answer as a table or as JSON."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     if as_json:
         print_json(answer)
         return
-    table = Table("", *(describe(name, language) for name in ("probability", "next", "time")), box=None)
+    rows = []
     for number, candidate in enumerate(answer["candidates"], 1):
         time, _, action = candidate["text"].partition(" - ")
-        table.add_row(str(number), f"{candidate['probability']:.3f}", Text(action), time)
-    table.add_row("", f"{answer['new_probability']:.3f}", describe("something new", language), "")
-    Console().print(table)
+        rows.append((str(number), f"{candidate['probability']:.3f}", action, time))
+    rows.append(("", f"{answer['new_probability']:.3f}", describe("something new", language), ""))
+    print_table(("", *(describe(name, language) for name in ("probability", "next", "time"))), rows)

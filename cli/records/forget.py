@@ -1,8 +1,6 @@
 """`memo forget`: show what a query matches, ask, and delete it with all that was made of it."""
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +10,7 @@ from cli.terminal.durations import parse_since
 from cli.terminal.options import option
 from cli.terminal.output import print_json
 from cli.terminal.progress import progress_bar
-from cli.terminal.store_access import writable_store
+from cli.terminal.store_access import missing_file, writable_store
 from cli.terminal.text import safe
 from memo.core.errors import MemoError, UsageError
 from memo.core.grammar import write
@@ -20,7 +18,6 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 
 if TYPE_CHECKING:
-    from db.engine import Store
     from forget.forget import Report
 
 MAX_SCOPES = 10  # that are listed by name
@@ -47,7 +44,9 @@ def forget(
     settings, home = Settings.load(), Home.find()
     if all_ == any((app, site, text, since, until)):
         raise UsageError("Say what to forget: --app, --site, --text, --since, --until, or --all alone.")
-    with _existing_store(settings, home) as store:
+    if file := missing_file(settings, home):
+        raise MemoError(f"There is no store at {file}, so there is nothing to forget.")
+    with writable_store(settings, home) as store:
         from forget import forget as erasure
         from forget.query import ForgetQuery
 
@@ -66,17 +65,6 @@ def forget(
                 print(safe(_summary(report)))
     if as_json:
         print_json(_as_json(report, settings))
-
-
-@contextmanager
-def _existing_store(settings: Settings, home: Home) -> Iterator["Store"]:
-    from db.engine import sqlite_path, store_url
-
-    file = sqlite_path(store_url(settings, home))
-    if file is not None and not file.exists():
-        raise MemoError(f"There is no store at {file}, so there is nothing to forget.")
-    with writable_store(settings, home) as store:
-        yield store
 
 
 def _as_json(report: "Report", settings: Settings) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memo.core.paths import Home
@@ -30,13 +31,20 @@ def writable_store(settings: Settings, home: Home) -> Iterator["Store"]:
         yield store
 
 
+def missing_file(settings: Settings, home: Home) -> Path | None:
+    """Return the file of an SQLite store if it does not exist yet, else None."""
+    from db.engine import sqlite_path, store_url
+
+    file = sqlite_path(store_url(settings, home))
+    return file if file is not None and not file.exists() else None
+
+
 @contextmanager
 def read_session(settings: Settings, home: Home) -> Iterator[Any]:
     """Yield a session that reads the store, or None if there is no store yet; create and change nothing."""
-    from db.engine import revision, sqlite_path, store_url
+    from db.engine import revision
 
-    file = sqlite_path(store_url(settings, home))
-    if file is not None and not file.exists():
+    if missing_file(settings, home):
         yield None
         return
     with open_existing(settings, home) as store, store.read() as session:
