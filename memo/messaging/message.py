@@ -10,6 +10,7 @@ from memo.core.errors import MemoError
 from memo.core.events import Event
 from memo.core.grammar import Language, write
 from memo.core.predictions import action_as_dict
+from memo.stack.broker import connect
 from memo.stack.task_queue import is_redis
 
 if TYPE_CHECKING:
@@ -94,20 +95,15 @@ class Publisher:
 
     def publish(self, messages: Sequence[dict[str, Any]]) -> None:
         """Send all messages in order. Raises PublishError within seconds if the broker does not accept them."""
-        try:
-            self._broker.send(messages)
-        except Exception:  # the connection may have died while it was idle
-            self.close()
-            self._send_again(messages)
-
-    def _send_again(self, messages: Sequence[dict[str, Any]]) -> None:
-        try:
-            self._broker.send(messages)
-        except Exception as error:  # each client library has many of its own
-            self.close()
-            raise PublishError(
-                f"The broker does not accept predictions ({type(error).__name__}: {error}); see `memo doctor`."
-            ) from error
+        for is_last in (False, True):  # the connection may have died while it was idle
+            try:
+                return self._broker.send(messages)
+            except Exception as error:  # each client library has many of its own
+                self.close()
+                if is_last:
+                    raise PublishError(
+                        f"The broker does not accept predictions ({type(error).__name__}: {error}); see `memo doctor`."
+                    ) from error
 
     def close(self) -> None:
         """Close the connection."""
@@ -121,7 +117,7 @@ class _RedisStream:
 
     def send(self, messages: Sequence[dict[str, Any]]) -> None:
         if self._client is None:
-            self._client = redis_client(self._url)
+            self._client = connect(self._url)
         with self._client.pipeline(transaction=False) as pipeline:
             for message in messages:
                 pipeline.xadd(STREAM, {FIELD: encode(message)}, maxlen=MAX_STREAM, approximate=True)
@@ -159,18 +155,6 @@ class _Topic:
         if self._connection is not None:
             self._connection.release()
             self._connection = None
-
-
-def redis_client(url: str) -> "Redis":
-    """Return a client of a Redis broker that does not retry: its callers do."""
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
-
-    from memo.stack.broker import connect
-
-    client = connect(url)
-    client.set_retry(Retry(NoBackoff(), 0))
-    return client
 
 
 def amqp_connection(url: str) -> "Connection":
