@@ -86,30 +86,39 @@ class Intake:
         self._on_stored([event for admitted in by_scope.values() for event in admitted])
         return new
 
-    def store_past(self, source: str, past: Past) -> tuple[int, int]:
+    def store_past(self, source: str, past: Past, with_cursor: bool = True) -> tuple[int, int]:
         """Store the events from before a source watched; return how many were kept, and how many of them are new.
 
-        This works while MEMO is paused, too: a source reports its past only once.
+        This works while MEMO is paused, too: a source reports its past only once. A file has no cursor.
         """
         remaining, repeats, new = iter(past.events), events.Repeats(), 0
-        first = self.cursor(source, past.cursor_key) is None  # or an earlier one was interrupted: check all its events
+        # without a cursor yet, an earlier one may have been interrupted: check all its events
+        first = with_cursor and self.cursor(source, past.cursor_key) is None
         last_seqs: dict[str, int] = {}
-        while chunk := list(islice(remaining, self._chunk)):
-            by_scope, touched = self._admit(source, chunk, self._rules_now())
+        try:
+            while chunk := list(islice(remaining, self._chunk)):
+                by_scope, touched = self._admit(source, chunk, self._rules_now())
+                with self._store.write() as session:
+                    for scope, admitted in sorted(by_scope.items()):
+                        last_seqs.setdefault(scope, 0 if first else events.find_last_seq(session, scope))
+                        imported = [
+                            replace(event, source=events.IMPORT, source_key=event.source_key or source)
+                            for event in admitted
+                        ]
+                        new += events.add_events(session, scope, imported, [repeats.key(event) for event in imported])
+                    redactions.add_redactions(session, source, touched)
+        finally:
             with self._store.write() as session:
-                for scope, admitted in sorted(by_scope.items()):
-                    last_seqs.setdefault(scope, 0 if first else events.find_last_seq(session, scope))
-                    imported = [replace(event, source=events.IMPORT, source_key=source) for event in admitted]
-                    new += events.add_events(session, scope, imported, [repeats.key(event) for event in imported])
-                redactions.add_redactions(session, source, touched)
+                for scope, last_seq in sorted(last_seqs.items()):
+                    if not events.is_in_order(session, scope, last_seq):
+                        events.record_time_order(session, scope)
         requested = []
         with self._store.write() as session:
-            for scope, last_seq in sorted(last_seqs.items()):
-                if not events.is_in_order(session, scope, last_seq):
-                    events.record_time_order(session, scope)
+            for scope in sorted(last_seqs):
                 if new and scopes.record_request(session, scope, self._settings.predict.stale_s):
                     requested.append(scope)
-            cursors.record_cursor(session, source, past.cursor_key, {"cursor": past.cursor, "repeats": {}})
+            if with_cursor:
+                cursors.record_cursor(session, source, past.cursor_key, {"cursor": past.cursor, "repeats": {}})
         self._announce_all(requested)
         kept = sum(repeats.counts.values())
         log.info("past_stored", source=source, events=kept, new=new)
