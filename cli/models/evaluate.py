@@ -73,22 +73,17 @@ def _check(files: list[Path], out: Path | None, plot: Path | None, force: bool) 
 
 
 def _fit(version: str | None, settings: Settings, home: Home) -> "Fit":
+    from db.prediction import versions
     from training.evaluation import report
 
     if version is None:
         return report.fresh(settings)
-    return report.existing(settings, version, _folder(version, settings, home))
-
-
-def _folder(version: str, settings: Settings, home: Home) -> Path | None:
-    from db.prediction import versions
-
     if version == versions.BUILTIN:
-        return None
+        return report.existing(settings, version, None)
     with read_session(settings, home) as session:
         if session is None:
             raise UsageError(f"There is no version {version}, since there is no store yet; see `memo train`.")
-        return Path(versions.find_version(session, version).path)
+        return report.existing(settings, version, Path(versions.find_version(session, version).path))
 
 
 def _show(reports: list[dict[str, Any]]) -> None:

@@ -12,14 +12,13 @@ from cli.predictions.predict_stream import PredictStream, as_answer, stream_answ
 from cli.terminal.options import Force, Json, argument, option
 from cli.terminal.output import discard_output, print_json, print_table
 from cli.terminal.progress import spinner
-from cli.terminal.store_access import read_session
+from cli.terminal.store_access import find_active_version, read_session
 from cli.terminal.text import describe
 from memo.core.errors import GrammarError, MemoError, UsageError
 from memo.core.grammar import Language
 from memo.core.paths import Home
 from memo.core.settings import Settings
 
-BUILTIN = "builtin"
 WAIT = "loading the language model"
 STREAM = """Run as a filter, one JSON object per line: {"event": LINE} teaches, {"window": [LINE, …]} gets an answer."""
 
@@ -67,19 +66,10 @@ def _open_stream(settings: Settings, home: Home, top: int) -> PredictStream:
         from worker.predictors.serving import Serving
 
         serving = Serving(settings.model)
-        name, folder = _active_version(settings, home)
+        name, folder = find_active_version(settings, home)
         return PredictStream(
             lambda: serving.predictor(name, folder), name, settings.zone, settings.language, top, settings.window.size
         )
-
-
-def _active_version(settings: Settings, home: Home) -> tuple[str, Path | None]:
-    """Return name and folder of the active version; without a store it is the built-in one."""
-    from db.prediction import versions
-
-    with read_session(settings, home) as session:
-        row = versions.find_serving(session, settings.scope, settings.scope) if session else None
-    return (row.id, Path(row.path)) if row else (BUILTIN, None)
 
 
 def _run_filter(stream: PredictStream) -> None:
@@ -115,7 +105,7 @@ def answer_newest(settings: Settings, home: Home, top: int) -> dict[str, Any]:
         if scope is None:
             raise MemoError("There are no events yet; add some with `memo import FILE`, or give event lines.")
         row, state = versions.find_serving(session, scope, settings.scope), scopes.find_scope(session, scope)
-        version, folder = (row.id, Path(row.path)) if row else (BUILTIN, None)
+        version, folder = (row.id, Path(row.path)) if row else (versions.BUILTIN, None)
         learned = checkpoints.find_weights(session, scope, version, state.generation if state else 0)
         log = list(events.find_all_events(session, scope))
     predictor = Serving(settings.model).predictor(version, folder, learned.weights if learned else None)

@@ -119,10 +119,7 @@ def _as_json(
     return {
         "id": row.id,
         "at": last.at,
-        "candidates": [
-            {"action": candidate["action"], "probability": candidate["probability"]}
-            for candidate in row.candidates[:TOP]
-        ],
+        "candidates": [{name: one[name] for name in ("action", "probability")} for one in row.candidates[:TOP]],
         "reasons": [{"feature": name, "nats": round(nats, 3)} for name, nats in strongest if nats > 0],
         "past": {
             "context": [action_as_dict(action) for action in before.context],

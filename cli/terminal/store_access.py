@@ -49,3 +49,12 @@ def read_session(settings: Settings, home: Home) -> Iterator[Any]:
         return
     with open_existing(settings, home) as store, store.read() as session:
         yield session if revision(session.connection()) else None
+
+
+def find_active_version(settings: Settings, home: Home) -> tuple[str, Path | None]:
+    """Return name and folder of the active version; without a store it is the built-in one, which has no folder."""
+    from db.prediction import versions
+
+    with read_session(settings, home) as session:
+        row = versions.find_serving(session, settings.scope, settings.scope) if session else None
+    return (row.id, Path(row.path)) if row else (versions.BUILTIN, None)
