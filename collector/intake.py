@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -107,13 +107,14 @@ class Intake:
                         ]
                         new += events.add_events(session, scope, imported, [repeats.key(event) for event in imported])
                     redactions.add_redactions(session, source, touched)
-        finally:
-            with self._store.write() as session:
-                for scope, last_seq in sorted(last_seqs.items()):
-                    if not events.is_in_order(session, scope, last_seq):
-                        events.record_time_order(session, scope)
+        except BaseException:
+            if not with_cursor:  # nobody repeats it
+                with self._store.write() as session:
+                    _order(session, last_seqs)
+            raise
         requested = []
         with self._store.write() as session:
+            _order(session, last_seqs)
             for scope in sorted(last_seqs):
                 if new and scopes.record_request(session, scope, self._settings.predict.stale_s):
                     requested.append(scope)
@@ -153,6 +154,13 @@ class Intake:
         if stored and stored["repeats"] != _newest(counts):  # after a restart, or events were forgotten meanwhile
             counts = dict(stored["repeats"])
         return events.Repeats(counts, limit=MAX_LINES)
+
+
+def _order(session: Session, last_seqs: Mapping[str, int]) -> None:
+    """Order the events of each scope by time, unless all after its last one are in order."""
+    for scope, last_seq in sorted(last_seqs.items()):
+        if not events.is_in_order(session, scope, last_seq):
+            events.record_time_order(session, scope)
 
 
 def _newest(counts: dict[str, int]) -> dict[str, int]:

@@ -113,11 +113,9 @@ def _show(found: Rows, settings: Settings) -> None:
         return
     headings = [describe(name, settings.language) for name in ("time", "predicted", "came true", "rank", "version")]
     shares = {3: 3, 4: 2}
-    columns = [
-        Column(name, ratio=shares.get(place), no_wrap=True, overflow="ellipsis")
-        for place, name in enumerate(("id", headings[0], "", *headings[1:]))
-    ]
-    print_table(columns, (_cells(row, settings) for row in found), header_style="bold")
+    names = ("id", headings[0], "", *headings[1:])
+    columns = [Column(name, ratio=shares.get(place)) for place, name in enumerate(names)]
+    print_table(columns, (_cells(row, settings) for row in found), one_line=True, header_style="bold")
 
 
 def _cells(row: dict[str, Any], settings: Settings) -> list[str]:

@@ -28,15 +28,17 @@ def print_json(value: Any) -> None:
     print_line(json.dumps(value, default=datetime.isoformat))
 
 
-def print_table(columns: Iterable["str | Column"], rows: Iterable[Sequence[str]], **style: Any) -> None:
-    """Print rows below the names of their columns; markup in a cell is printed as it is."""
+def print_table(
+    columns: Iterable["str | Column"], rows: Iterable[Sequence[str]], one_line: bool = False, **style: Any
+) -> None:
+    """Print rows, in one line each or wrapped, below the names of their columns; markup in a cell is no markup."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(*columns, box=None, **style)
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(cell, no_wrap=one_line, overflow="ellipsis" if one_line else None) for cell in row))
     Console().print(table)
 
 
