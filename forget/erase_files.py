@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from memo.core.errors import MemoError
 from memo.core.files import write_atomically
 from memo.core.paths import Home
-from memo.messaging.message import STREAM
+from memo.messaging.publisher import STREAM
 from memo.stack import running
 from memo.stack.broker import broker_url, connect
 from memo.stack.task_queue import is_redis

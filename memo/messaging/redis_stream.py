@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from memo.messaging.feed import translate_errors
-from memo.messaging.message import STREAM
+from memo.messaging.publisher import STREAM
 from memo.stack.broker import connect
 
 if TYPE_CHECKING:

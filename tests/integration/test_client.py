@@ -32,7 +32,8 @@ from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.messaging.amqp import TopicFeed
-from memo.messaging.message import EXCHANGE, FIELD, MAX_STREAM, STREAM, Publisher, PublishError, prediction_message
+from memo.messaging.message import prediction_message
+from memo.messaging.publisher import EXCHANGE, FIELD, MAX_STREAM, STREAM, Publisher, PublishError
 from memo.messaging.redis_group import GroupFeed
 from memo.stack.broker import connect
 
