@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from memo.core.progress import Progress
+from memo.core.steps import Progress
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from forget.erase_files import remove_versions
 from forget.match import Matches
 from forget.query import ForgetQuery
 from memo.core.paths import Home
-from memo.core.progress import Progress
+from memo.core.steps import Progress
 
 
 def erase_predictions(store: Store, ids: Sequence[int]) -> Counter[str]:

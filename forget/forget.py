@@ -11,8 +11,8 @@ from forget.match import Matches
 from forget.query import ForgetQuery, fold
 from memo.core.errors import MemoError
 from memo.core.paths import Home
-from memo.core.progress import Progress
 from memo.core.settings import Settings
+from memo.core.steps import Progress
 from memo.stack import running
 from memo.stack.broker import broker_url, check_broker
 

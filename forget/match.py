@@ -15,7 +15,7 @@ from db.prediction import predictions, versions
 from db.upkeep import deletion
 from forget.query import ForgetQuery, fold
 from memo.core.events import Event, Operation
-from memo.core.progress import Progress, with_progress
+from memo.core.steps import Progress, with_progress
 from memo.desktop.apps import Apps, is_interpreter
 
 EXAMPLES = 5  # newest events that are shown

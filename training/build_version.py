@@ -18,8 +18,8 @@ from forget.erase_files import UNFINISHED
 from memo.core.errors import MemoError
 from memo.core.events import Event
 from memo.core.paths import Home
-from memo.core.progress import Progress
 from memo.core.settings import Settings
+from memo.core.steps import Progress
 
 
 class TooFew(MemoError):

@@ -12,8 +12,8 @@ from db.intake import events as stored
 from db.models import VersionRow
 from db.prediction import versions
 from memo.core.paths import Home
-from memo.core.progress import Progress
 from memo.core.settings import Settings
+from memo.core.steps import Progress
 from training.build_version import (
     TooFew,
     activate,

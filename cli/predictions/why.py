@@ -15,8 +15,8 @@ from memo.core.errors import UsageError
 from memo.core.events import Event
 from memo.core.paths import Home
 from memo.core.predictions import Answer, Ranking, action_as_dict, action_from_dict, round_down
-from memo.core.progress import with_progress
 from memo.core.settings import Settings
+from memo.core.steps import with_progress
 
 if TYPE_CHECKING:
     from db.models import DispatchRow, PredictionRow

@@ -8,8 +8,8 @@ from typing import Any
 from forget import erase_files
 from memo.core import pauses
 from memo.core.paths import Home
-from memo.core.progress import EVERY, Progress
 from memo.core.settings import Settings
+from memo.core.steps import EVERY, Progress
 from memo.stack.broker import broker_url, redact_url
 
 Rows = Iterator[dict[str, Any]]

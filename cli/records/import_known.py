@@ -12,8 +12,8 @@ from cli.terminal.progress import progress_bar
 from cli.terminal.text import safe
 from memo.core.errors import MemoError
 from memo.core.paths import Home
-from memo.core.progress import Progress, with_progress
 from memo.core.settings import Settings
+from memo.core.steps import Progress, with_progress
 from memo.protocols import Past
 
 if TYPE_CHECKING:

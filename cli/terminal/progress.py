@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from memo.core.progress import Progress
+from memo.core.steps import Progress
 
 if TYPE_CHECKING:
     from rich.status import Status

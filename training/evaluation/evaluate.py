@@ -7,7 +7,7 @@ from typing import Any
 from memo.core.events import Event
 from memo.core.grammar import language_of, write_action
 from memo.core.predictions import Ranking
-from memo.core.progress import Progress
+from memo.core.steps import Progress
 from memo.protocols import Predictor
 from training.evaluation import metrics
 from training.evaluation.baselines import NAMES

@@ -8,8 +8,8 @@ from typing import Any
 
 from memo.core.errors import UsageError
 from memo.core.events import Event
-from memo.core.progress import Progress
 from memo.core.settings import Settings
+from memo.core.steps import Progress
 from training.build_version import train_adapter
 from training.evaluation import evaluate, questions, reliability, upcoming_truth
 from training.evaluation.baselines import NAMES

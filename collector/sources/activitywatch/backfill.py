@@ -11,7 +11,7 @@ from collector.sources.activitywatch.aw_timeline import Timeline, read_observati
 from data.importers import Reject, open_file
 from memo.core.errors import GrammarError, MemoError
 from memo.core.events import Event
-from memo.core.progress import Progress, with_progress
+from memo.core.steps import Progress, with_progress
 
 Raw = tuple[Bucket, Any]
 

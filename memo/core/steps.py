@@ -1,4 +1,4 @@
-"""Progress of a long task, told to whoever shows it."""
+"""The steps of a long task, told to whoever shows its progress."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
@@ -6,7 +6,7 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Progress = Callable[[int, int], None]
 """Called with the steps done and the steps in all."""
-EVERY = 500  # items between two calls
+EVERY = 100  # items between two calls
 
 
 def with_progress(items: Iterable[Item], total: int, progress: Progress) -> Iterator[Item]:
