@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from training.build_version import Progress
+from memo.core.steps import Progress
 
 
 @contextmanager

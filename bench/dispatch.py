@@ -30,7 +30,7 @@ from memo.core import logs
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import DispatchSettings, Settings
-from memo.messaging.message import Publisher
+from memo.messaging.publisher import Publisher
 from memo.stack.task_queue import make_app
 from worker.dispatch.dispatcher import Dispatcher
 from worker.resources import Resources

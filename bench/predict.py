@@ -17,7 +17,7 @@ from db.intake import events, scopes
 from db.models import ScopeRow
 from memo.core.events import Event, Operation
 from memo.core.settings import Settings
-from memo.messaging.message import Publisher
+from memo.messaging.publisher import Publisher
 from memo.stack.broker import broker_url
 from memo.stack.task_queue import make_app
 from worker.prediction.scope_model import CHUNK, LEARNED, ScopeModel

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -82,30 +82,40 @@ class Intake:
         self._on_stored([event for admitted in by_scope.values() for event in admitted])
         return new
 
-    def store_past(self, source: str, past: Past) -> tuple[int, int]:
+    def store_past(self, source: str, past: Past, with_cursor: bool = True) -> tuple[int, int]:
         """Store the events from before a source watched; return how many were kept, and how many of them are new.
 
-        This works while MEMO is paused, too: a source reports its past only once.
+        This works while MEMO is paused, too: a source reports its past only once. A file has no cursor.
         """
         remaining, repeats, new = iter(past.events), events.Repeats(), 0
-        first = self.cursor(source, past.cursor_key) is None  # or an earlier one was interrupted: check all its events
+        # without a cursor yet, an earlier one may have been interrupted: check all its events
+        first = with_cursor and self.cursor(source, past.cursor_key) is None
         last_seqs: dict[str, int] = {}
-        while chunk := list(islice(remaining, self._chunk)):
-            by_scope, touched = self._admit(source, chunk, self._rules_now())
-            with self._store.write() as session:
-                for scope, admitted in sorted(by_scope.items()):
-                    last_seqs.setdefault(scope, 0 if first else events.find_last_seq(session, scope))
-                    imported = [replace(event, source=events.IMPORT, source_key=source) for event in admitted]
-                    new += events.add_events(session, scope, imported, [repeats.key(event) for event in imported])
-                redactions.add_redactions(session, source, touched)
+        try:
+            while chunk := list(islice(remaining, self._chunk)):
+                by_scope, touched = self._admit(source, chunk, self._rules_now())
+                with self._store.write() as session:
+                    for scope, admitted in sorted(by_scope.items()):
+                        last_seqs.setdefault(scope, 0 if first else events.find_last_seq(session, scope))
+                        imported = [
+                            replace(event, source=events.IMPORT, source_key=event.source_key or source)
+                            for event in admitted
+                        ]
+                        new += events.add_events(session, scope, imported, [repeats.key(event) for event in imported])
+                    redactions.add_redactions(session, source, touched)
+        except BaseException:
+            if not with_cursor:  # nobody repeats it
+                with self._store.write() as session:
+                    _order(session, last_seqs)
+            raise
         requested = []
         with self._store.write() as session:
-            for scope, last_seq in sorted(last_seqs.items()):
-                if not events.is_in_order(session, scope, last_seq):
-                    events.record_time_order(session, scope)
+            _order(session, last_seqs)
+            for scope in sorted(last_seqs):
                 if new and scopes.record_request(session, scope, self._settings.predict.stale_s):
                     requested.append(scope)
-            cursors.record_cursor(session, source, past.cursor_key, {"cursor": past.cursor, "repeats": {}})
+            if with_cursor:
+                cursors.record_cursor(session, source, past.cursor_key, {"cursor": past.cursor, "repeats": {}})
         self._announce_all(requested)
         kept = sum(repeats.counts.values())
         log.info("past_stored", source=source, events=kept, new=new)
@@ -140,6 +150,13 @@ class Intake:
         if stored and stored["repeats"] != _newest(counts):  # after a restart, or events were forgotten meanwhile
             counts = dict(stored["repeats"])
         return events.Repeats(counts, limit=MAX_LINES)
+
+
+def _order(session: Session, last_seqs: Mapping[str, int]) -> None:
+    """Order the events of each scope by time, unless all after its last one are in order."""
+    for scope, last_seq in sorted(last_seqs.items()):
+        if not events.is_in_order(session, scope, last_seq):
+            events.record_time_order(session, scope)
 
 
 def _newest(counts: dict[str, int]) -> dict[str, int]:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from memo.core.errors import MemoError
 from memo.core.files import write_atomically
 from memo.core.paths import Home
-from memo.messaging.message import STREAM, redis_client
+from memo.messaging.publisher import STREAM
 from memo.stack import running
-from memo.stack.broker import broker_url
+from memo.stack.broker import broker_url, connect
 from memo.stack.task_queue import is_redis
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def clear_messages(home: Home, settings: "Settings") -> None:
 
 def _clear_stream(home: Home, url: str, embedded: bool) -> None:
     try:
-        with redis_client(url) as client:
+        with connect(url) as client:
             client.xtrim(STREAM, maxlen=0, approximate=False)
             if embedded:
                 _rewrite(client, home.broker)

@@ -14,9 +14,10 @@ from db.prediction import checkpoints, feedback, versions
 from db.upkeep import deletion, jobs
 from db.upkeep.deletion import BATCH
 from forget import erase_files, match
-from forget.match import Matches, Progress
+from forget.match import Matches
 from forget.query import ForgetQuery
 from memo.core.paths import Home
+from memo.core.steps import Progress
 
 
 def erase_predictions(store: Store, ids: Sequence[int]) -> Counter[str]:

@@ -7,12 +7,13 @@ from db.engine import Store
 from db.prediction import predictions
 from db.upkeep import deletion
 from forget import erase_files, erase_rows, match, unfinished
-from forget.match import Matches, Progress
+from forget.match import Matches
 from forget.query import ForgetQuery, fold
 from forget.unfinished import Mark
 from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from memo.core.steps import Progress
 from memo.stack import running
 from memo.stack.broker import broker_url, check_broker
 

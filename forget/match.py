@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from typing import Any
@@ -15,15 +15,13 @@ from db.prediction import predictions, versions
 from db.upkeep import deletion
 from forget.query import ForgetQuery, fold
 from memo.core.events import Event, Operation
+from memo.core.steps import Progress, with_progress
 from memo.desktop.apps import Apps, is_interpreter
 
 EXAMPLES = 5  # newest events that are shown
-PROGRESS_ROWS = 1_000  # rows between two steps of a progress bar
 
 Mention = tuple[str, str, str, str]
 """An action as other rows name it: scope, operation, target, place."""
-Progress = Callable[[int, int], None]
-"""Called with the rows done and the rows to do."""
 
 
 @dataclass
@@ -92,19 +90,12 @@ def resolve_app(session: Session, query: ForgetQuery) -> ForgetQuery:
 def find_matches(session: Session, query: ForgetQuery, progress: Progress) -> Matches:
     """Return the events that a query matches."""
     matches = Matches(query)
-    for row in _candidates(session, query, progress):
+    total, rows = events.find_between(session, query.scope, query.since, query.until)
+    for row in with_progress(rows, total, progress):
         if query.matches_event(row.operation, row.target, row.app, (row.detail, row.executable, row.source_key)):
             matches.add(row)
     matches.orphans = _orphans(session, matches)
     return matches
-
-
-def _candidates(session: Session, query: ForgetQuery, progress: Progress) -> Iterator[EventRow]:
-    total, rows = events.find_between(session, query.scope, query.since, query.until)
-    for number, row in enumerate(rows, 1):
-        yield row
-        if number % PROGRESS_ROWS == 0 or number == total:
-            progress(number, total)
 
 
 def _mentions(scope: str, operation: str, target: str, app: str, detail: str) -> Iterator[tuple[Mention, str]]:

@@ -13,10 +13,11 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.messaging.feed import BrokerUnavailable, Feed
 from memo.messaging.message import SCHEMA, SCHEMA_V1
-from memo.messaging.open_feed import make_feed
 from memo.messaging.public_views import NoStoreError, open_query
 from memo.messaging.stored_messages import find_messages_after
 from memo.stack.backoff import Backoff
+from memo.stack.broker import broker_url
+from memo.stack.task_queue import is_redis
 
 Messages = Generator[dict[str, Any], None, None]
 
@@ -49,13 +50,19 @@ def subscribe(
 
     Raises MemoError if no broker answers at the call; later it waits for the broker to come back.
     """
-    return read_feed(make_feed(url or _broker_url(), group), after=after, timeout=timeout, stop=stop)
+    feed = make_feed(url or broker_url(Home.find(), Settings.load()), group)
+    return read_feed(feed, after=after, timeout=timeout, stop=stop)
 
 
-def _broker_url() -> str:
-    from memo.stack.broker import broker_url
+def make_feed(url: str, group: str | None) -> Feed:
+    """Return the feed for a broker URL; it connects when it is opened."""
+    from memo.messaging.amqp import TopicFeed
+    from memo.messaging.redis_group import GroupFeed
+    from memo.messaging.redis_stream import StreamFeed
 
-    return broker_url(Home.find(), Settings.load())
+    if not is_redis(url):
+        return TopicFeed(url, group)
+    return GroupFeed(url, group) if group else StreamFeed(url)
 
 
 def read_feed(

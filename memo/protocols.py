@@ -7,36 +7,16 @@ from datetime import datetime
 from threading import Event as Flag
 from typing import Any, Protocol
 
-from memo.core.errors import MemoError
-from memo.core.events import Action, Event, Operation
-from memo.core.paths import Home
-from memo.core.predictions import Answer, Candidate, Ranking, Upcoming
-from memo.core.settings import Settings
-
-__all__ = [
-    "Action",
-    "Answer",
-    "Batch",
-    "Candidate",
-    "Cost",
-    "DispatchContext",
-    "Emit",
-    "Event",
-    "FindCursor",
-    "Handler",
-    "Home",
-    "MemoError",
-    "Note",
-    "NothingToDo",
-    "Operation",
-    "Past",
-    "Predictor",
-    "Ranking",
-    "Settings",
-    "Source",
-    "Stop",
-    "Upcoming",
-]
+from memo.core.errors import MemoError as MemoError
+from memo.core.events import Action as Action
+from memo.core.events import Event as Event
+from memo.core.events import Operation as Operation
+from memo.core.paths import Home as Home
+from memo.core.predictions import Answer as Answer
+from memo.core.predictions import Candidate as Candidate
+from memo.core.predictions import Ranking as Ranking
+from memo.core.predictions import Upcoming as Upcoming
+from memo.core.settings import Settings as Settings
 
 
 class Predictor(Protocol):

@@ -20,7 +20,7 @@ from db.models import DispatchRow, EventRow, PredictionRow
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import DispatchSettings, Settings
-from memo.messaging.message import Publisher
+from memo.messaging.publisher import Publisher
 from memo.stack.task_queue import make_app
 from worker.dispatch.dispatcher import Dispatcher
 from worker.dispatch.handler_queue import IDLE_S

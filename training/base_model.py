@@ -19,7 +19,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from data.synthetic.people import SAMPLE_START, Person, sample, stream
 from memo.core.events import CONTEXT, Event
 from memo.core.settings import TrainSettings
-from training.fitting.examples import Example, compute_loss, cut_chunks
+from training.fitting.examples import Example, cut_chunks, mean_of_tail, take_step
 from training.fitting.fine_tune import train
 from training.fitting.induction_init import init_weights
 from worker.predictors.language_model.label_coding import RESERVED_TOKENS, TEXT_CHARACTERS, Vocabulary, vocabulary
@@ -110,17 +110,9 @@ def fit(model: LlamaForCausalLM, plan: list[list[Example]], progress: Progress) 
     task, losses = progress.add_task("base model", total=len(plan), loss=math.nan), []
     model.train()
     for step, batch in enumerate(plan):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, len(plan))
-        loss = compute_loss(model, batch)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        losses.append(loss.item())
+        losses.append(take_step(model, optimizer, batch, learning_rate(step, len(plan))))
         progress.update(task, advance=1, loss=sum(losses[-50:]) / len(losses[-50:]))
-    tail = losses[-max(1, len(losses) // 10) :]
-    return sum(tail) / len(tail)
+    return mean_of_tail(losses)
 
 
 def build(out: Path, count: int, seed: int, progress: Progress) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,7 @@ from memo.core.errors import MemoError
 from memo.core.events import Event
 from memo.core.paths import Home
 from memo.core.settings import Settings
-
-Progress = Callable[[int, int], None]
-"""Called with the steps done and the steps in all."""
+from memo.core.steps import Progress
 
 
 class TooFew(MemoError):

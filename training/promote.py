@@ -13,8 +13,8 @@ from db.models import VersionRow
 from db.prediction import versions
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from memo.core.steps import Progress
 from training.build_version import (
-    Progress,
     TooFew,
     activate,
     build_version,
@@ -54,8 +54,11 @@ def train_and_promote(store: Store, home: Home, settings: Settings, scope: str, 
     forgotten, active = find_last_forgotten(store), _find_active(store, settings, scope)
     asked, cut = _find_questions(store, settings, scope, active)
     seen = questions.stream(asked[:cut])
-    if (known := _find_trained(store, scope, compute_digest(seen, settings))) is not None:
-        return {"version": None, "note": f"Nothing new since version {known}."}
+    digest = compute_digest(seen, settings)
+    with store.read() as session:
+        known = [row.id for row in versions.find_versions(session, scope) if row.metrics.get("digest") == digest]
+    if known:
+        return {"version": None, "note": f"Nothing new since version {known[0]}."}
     candidate = build_version(store, home, settings, seen, scope, progress, forgotten)
     with store.read() as session:
         row = versions.find_version(session, candidate)
@@ -96,12 +99,7 @@ def judge(settings: Settings, version: VersionRow | None, asked: Sequence[Questi
     judged = evaluate.ask_in_order(predictor, asked, cut, lambda _done, _total: None)
     scores = evaluate.score(judged)["next"]
     best = best_baseline(scores)
-    return {
-        "version": name,
-        "log_loss": log_loss(judged),
-        **scores[MODEL],
-        "baseline": {"name": best, **scores[best]},
-    }
+    return {"version": name, "log_loss": log_loss(judged), **scores[MODEL], "baseline": {"name": best, **scores[best]}}
 
 
 def _find_questions(
@@ -122,12 +120,6 @@ def _find_questions(
     if len(asked) - cut < MIN_JUDGED:
         raise TooFew(f"{len(asked) - cut} windows are new to the active version; {MIN_JUDGED} are needed to judge by.")
     return asked, cut
-
-
-def _find_trained(store: Store, scope: str, digest: str) -> str | None:
-    with store.read() as session:
-        rows = versions.find_versions(session, scope)
-    return next((row.id for row in rows if row.metrics.get("digest") == digest), None)
 
 
 def prune(store: Store, settings: Settings, scope: str) -> list[str]:

@@ -8,7 +8,7 @@ from celery import Celery
 from db.engine import Store, open_store
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.messaging.message import Publisher
+from memo.messaging.publisher import Publisher
 from memo.stack.broker import broker_url
 from memo.stack.task_queue import make_app
 

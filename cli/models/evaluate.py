@@ -1,21 +1,19 @@
 """`memo evaluate`: scores of the model and the baselines side by side."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
+from cli.terminal.options import Force, Json, argument, option
+from cli.terminal.output import print_json, print_table
 from cli.terminal.progress import progress_bar
 from cli.terminal.store_access import read_session
+from cli.terminal.text import safe
 from memo.core.errors import UsageError
 from memo.core.paths import Home
 from memo.core.settings import Settings
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from training.evaluation.report import Fit
 
 COLUMNS = ("hit@1", "hit@3", "hit@5", "mrr", "exact", "partial", "overall", "ece", "malformed")
@@ -23,21 +21,12 @@ CUTS = (1, 5)  # hit@k of the other views
 
 
 def evaluate(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", readable=False, show_default=False)],
-    version: Annotated[
-        str | None,
-        typer.Option(help="Evaluate this version, or 'builtin', instead of a fresh one.", show_default=False),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Folder or .csv file for the answers (prediction_results.csv).", show_default=False),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
-    plot: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.png", help="Draw a reliability diagram.", show_default=False),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    files: Annotated[list[Path], argument(metavar="FILE…", readable=False)],
+    version: Annotated[str | None, option(help="Evaluate this version, or 'builtin', instead of a fresh one.")] = None,
+    out: Annotated[Path | None, option(help="Folder or .csv file for the answers (prediction_results.csv).")] = None,
+    force: Force = False,
+    plot: Annotated[Path | None, option(metavar="FILE.png", help="Draw a reliability diagram.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Score the model and the baselines on the windows of each FILE.
 
@@ -64,7 +53,7 @@ def evaluate(
     if plot is not None:
         reliability.draw(everything, plot)
     if as_json:
-        print(json.dumps({"protocol": "chrono", "leaks": False, "files": reports}))
+        print_json({"protocol": "chrono", "leaks": False, "files": reports})
     else:
         _show(reports)
         print(f"Each answer is in {destination}.")
@@ -84,54 +73,42 @@ def _check(files: list[Path], out: Path | None, plot: Path | None, force: bool) 
 
 
 def _fit(version: str | None, settings: Settings, home: Home) -> "Fit":
+    from db.prediction import versions
     from training.evaluation import report
 
     if version is None:
         return report.fresh(settings)
-    return report.existing(settings, version, _folder(version, settings, home))
-
-
-def _folder(version: str, settings: Settings, home: Home) -> Path | None:
-    from db.prediction import versions
-
     if version == versions.BUILTIN:
-        return None
+        return report.existing(settings, version, None)
     with read_session(settings, home) as session:
         if session is None:
             raise UsageError(f"There is no version {version}, since there is no store yet; see `memo train`.")
-        return Path(versions.find_version(session, version).path)
+        return report.existing(settings, version, Path(versions.find_version(session, version).path))
 
 
 def _show(reports: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-
-    console = Console()
     for found in reports:
-        title = f"{found['file']}, version {found['version']}, {found['n']} windows"
-        console.print(f"\n{title}", markup=False, highlight=False)
+        print(f"\n{safe(found['file'])}, version {found['version']}, {found['n']} windows")
         rows = {name: [scores.get(column) for column in COLUMNS] for name, scores in found["scores"].items()}
-        console.print(_table(COLUMNS, rows))
+        _print_scores(COLUMNS, rows)
         views = found["views"]
         columns = [f"{view} @{cut}" for view in views for cut in CUTS]
         rows = {
             name: [views[view][name][f"hit@{cut}"] for view in views for cut in CUTS]
             for name in next(iter(views.values()), {})
         }
-        console.print(_table(columns, rows))
+        _print_scores(columns, rows)
         if found["upcoming"]:
             precision = {name: [scores["ap"]] for name, scores in found["upcoming"].items()}
-            console.print(_table(("upcoming ap",), precision))
+            _print_scores(("upcoming ap",), precision)
 
 
-def _table(columns: Sequence[str], rows: dict[str, list[Any]]) -> "Table":
-    from rich.table import Table
+def _print_scores(names: Sequence[str], rows: dict[str, list[Any]]) -> None:
+    from rich.table import Column
 
-    table = Table("", box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in columns:
-        table.add_column(column, justify="right")
-    for name, values in rows.items():
-        table.add_row(name, *(_cell(value) for value in values))
-    return table
+    columns = [Column(), *(Column(name, justify="right") for name in names)]
+    cells = ((name, *map(_cell, values)) for name, values in rows.items())
+    print_table(columns, cells, pad_edge=False, padding=(0, 1, 0, 0))
 
 
 def _cell(value: float | int | None) -> str:

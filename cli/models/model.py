@@ -8,18 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.terminal.options import Json
-from cli.terminal.output import print_json
+from cli.terminal.options import Json, argument, option
+from cli.terminal.output import print_json, print_table
 from cli.terminal.store_access import writable_store
 from memo.core.paths import Home
 from memo.core.settings import Settings
 
 app = typer.Typer(help="List and manage trained versions.", no_args_is_help=True)
 
-Scope = Annotated[
-    str | None, typer.Option(metavar="USER@HOST", help="Scope whose version changes.", show_default=False)
-]
-Version = Annotated[str, typer.Argument(metavar="VERSION", help="Name of a version, or builtin.", show_default=False)]
+Scope = Annotated[str | None, option(metavar="USER@HOST", help="Scope whose version changes.")]
+Version = Annotated[str, argument(metavar="VERSION", help="Name of a version, or builtin.")]
 
 
 @contextmanager
@@ -42,16 +40,10 @@ def list_(as_json: Json = False) -> None:
         rows = [_row(row) for row in versions.find_versions(session)]
     if as_json:
         print_json(rows)
-        return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("version", "state", "scope", "created", "events", "base", box=None)
-    for row in rows:
-        cells = (row["version"], row["state"], row["scope"], row["created_at"][:19], row["metrics"].get("events", ""))
-        table.add_row(*(Text(str(cell)) for cell in (*cells, row["base"])))
-    Console().print(table if rows else "No version is trained yet, so the built-in one serves; `memo train` makes one.")
+    elif rows:
+        print_table(("version", "state", "scope", "created", "events", "base"), map(_as_cells, rows))
+    else:
+        print("No version is trained yet, so the built-in one serves; `memo train` makes one.")
 
 
 @app.command()
@@ -96,7 +88,7 @@ def rollback(scope: Scope = None) -> None:
 
 
 @app.command()
-def pull(name: Annotated[str, typer.Argument(metavar="NAME|FOLDER", show_default=False)]) -> None:
+def pull(name: Annotated[str, argument(metavar="NAME|FOLDER")]) -> None:
     """Copy a base model from the Hugging Face hub or a folder into MEMO's folder."""
     from memo.core import logs
     from training import pull as base
@@ -105,6 +97,11 @@ def pull(name: Annotated[str, typer.Argument(metavar="NAME|FOLDER", show_default
     logs.setup(home.logs, "cli")
     folder = base.pull(name, home)
     print(f'The model is in {folder}. Write base = "{folder}" under [model] in {home.config}, then run `memo train`.')
+
+
+def _as_cells(row: dict[str, Any]) -> tuple[str, ...]:
+    created, events = row["created_at"][:19], str(row["metrics"].get("events", ""))
+    return row["version"], row["state"], row["scope"], created, events, row["base"]
 
 
 def _row(row: Any) -> dict[str, Any]:

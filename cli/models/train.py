@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli.terminal.options import Json
+from cli.terminal.options import Json, argument, option
 from cli.terminal.output import print_json
 from cli.terminal.progress import progress_bar
 from cli.terminal.store_access import writable_store
@@ -16,15 +16,10 @@ from memo.core.settings import Settings
 
 def train(
     files: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="FILE", help="Train on these events or windows instead.", readable=False, show_default=False
-        ),
+        list[Path] | None, argument(metavar="FILE", help="Train on these events or windows instead.", readable=False)
     ] = None,
     activate: Annotated[bool, typer.Option("--activate", help="Use the new version for predictions at once.")] = False,
-    scope: Annotated[
-        str | None, typer.Option(metavar="USER@HOST", help="Scope to train for.", show_default=False)
-    ] = None,
+    scope: Annotated[str | None, option(metavar="USER@HOST", help="Scope to train for.")] = None,
     as_json: Json = False,
 ) -> None:
     """Fine-tune the language model on stored events or on files."""

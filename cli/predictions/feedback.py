@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from cli.terminal.options import argument
 from cli.terminal.store_access import writable_store
 from cli.terminal.text import safe, short
 from memo.core.errors import UsageError
@@ -13,15 +14,8 @@ from memo.core.settings import Settings
 
 
 def feedback(
-    prediction: Annotated[
-        int, typer.Argument(metavar="ID", help="Id of the prediction, see `memo history`.", show_default=False)
-    ],
-    answer: Annotated[
-        Answer,
-        typer.Argument(
-            metavar="yes|no|never", help="never: not again in any situation, until a yes.", show_default=False
-        ),
-    ],
+    prediction: Annotated[int, argument(metavar="ID", help="Id of the prediction, see `memo history`.")],
+    answer: Annotated[Answer, argument(metavar="yes|no|never", help="never: not again in any situation, until a yes.")],
     rank: Annotated[int, typer.Option(min=1, help="Which candidate of the prediction, from 1.")] = 1,
 ) -> None:
     """Say whether a suggestion was good: yes, no or never.

@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.terminal.options import Force
-from cli.terminal.output import output_file
+from cli.terminal.durations import parse_since
+from cli.terminal.options import Force, option
+from cli.terminal.output import output_file, print_table
 from cli.terminal.text import describe, safe, short
-from memo.core.durations import parse_since
 from memo.core.errors import MemoError, UsageError
 from memo.core.events import Action, Operation
 from memo.core.settings import Settings
@@ -35,25 +35,17 @@ class HistoryFormat(StrEnum):
 
 
 def history(
-    since: Annotated[
-        str | None,
-        typer.Option(metavar="1d|TIME", help="Only predictions made since then.", show_default=False),
-    ] = None,
-    scope: Annotated[
-        str | None, typer.Option(metavar="USER@HOST", help="Only predictions of this scope.", show_default=False)
-    ] = None,
+    since: Annotated[str | None, option(metavar="1d|TIME", help="Only predictions made since then.")] = None,
+    scope: Annotated[str | None, option(metavar="USER@HOST", help="Only predictions of this scope.")] = None,
     limit: Annotated[
         int | None,
-        typer.Option(
-            metavar="N",
-            min=1,
-            help="Only the newest N predictions; by default 20 in a table and all in other formats.",
-            show_default=False,
+        option(
+            metavar="N", min=1, help="Only the newest N predictions; by default 20 in a table and all in other formats."
         ),
     ] = None,
     form: Annotated[HistoryFormat, typer.Option("--format", help="Output format.")] = HistoryFormat.TABLE,
     as_json: Annotated[bool, typer.Option("--json", help="Same as --format json.")] = False,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write to this file.", show_default=False)] = None,
+    out: Annotated[Path | None, option(metavar="FILE", help="Write to this file.")] = None,
     force: Force = False,
 ) -> None:
     """List predictions and what came true, newest last.
@@ -114,21 +106,16 @@ def _as_parquet(since: datetime | None, scope: str | None, limit: int | None) ->
 
 
 def _show(found: Rows, settings: Settings) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from rich.table import Column
 
     if not found:
         print("There are no predictions yet; `memo status` shows whether MEMO is running.")
         return
     headings = [describe(name, settings.language) for name in ("time", "predicted", "came true", "rank", "version")]
-    table = Table("id", headings[0], "", *headings[1:], box=None, header_style="bold")
-    for column, share in ((3, 3), (4, 2)):
-        table.columns[column].ratio = share
-    for row in found:
-        cells = _cells(row, settings)
-        table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in cells))
-    Console().print(table)
+    shares = {3: 3, 4: 2}
+    names = ("id", headings[0], "", *headings[1:])
+    columns = [Column(name, ratio=shares.get(place)) for place, name in enumerate(names)]
+    print_table(columns, (_cells(row, settings) for row in found), one_line=True, header_style="bold")
 
 
 def _cells(row: dict[str, Any], settings: Settings) -> list[str]:

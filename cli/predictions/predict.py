@@ -9,33 +9,25 @@ import typer
 
 from cli.predictions.predict_file import predict_file
 from cli.predictions.predict_stream import PredictStream, as_answer, stream_answers
-from cli.terminal.options import Force, Json
-from cli.terminal.output import discard_output, print_json
+from cli.terminal.options import Force, Json, argument, option
+from cli.terminal.output import discard_output, print_json, print_table
 from cli.terminal.progress import spinner
-from cli.terminal.store_access import read_session
+from cli.terminal.store_access import find_active_version, read_session
 from cli.terminal.text import describe
 from memo.core.errors import GrammarError, MemoError, UsageError
 from memo.core.grammar import Language
 from memo.core.paths import Home
 from memo.core.settings import Settings
 
-BUILTIN = "builtin"
 WAIT = "loading the language model"
 STREAM = """Run as a filter, one JSON object per line: {"event": LINE} teaches, {"window": [LINE, …]} gets an answer."""
 
 
 def predict(
-    given: Annotated[
-        list[str] | None, typer.Argument(metavar="LINES|FILE", help="Event lines, or one file.", show_default=False)
-    ] = None,
+    given: Annotated[list[str] | None, argument(metavar="LINES|FILE", help="Event lines, or one file.")] = None,
     stream: Annotated[bool, typer.Option("--stream", help=STREAM)] = False,
-    top: Annotated[
-        int | None, typer.Option(metavar="N", min=1, max=200, help="Number of candidates.", show_default=False)
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write the answers to this .csv or .jsonl file.", show_default=False),
-    ] = None,
+    top: Annotated[int | None, option(metavar="N", min=1, max=200, help="Number of candidates.")] = None,
+    out: Annotated[Path | None, option(metavar="FILE", help="Write the answers to this .csv or .jsonl file.")] = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -74,19 +66,10 @@ def _open_stream(settings: Settings, home: Home, top: int) -> PredictStream:
         from worker.predictors.serving import Serving
 
         serving = Serving(settings.model)
-        name, folder = _active_version(settings, home)
+        name, folder = find_active_version(settings, home)
         return PredictStream(
             lambda: serving.predictor(name, folder), name, settings.zone, settings.language, top, settings.window.size
         )
-
-
-def _active_version(settings: Settings, home: Home) -> tuple[str, Path | None]:
-    """Return name and folder of the active version; without a store it is the built-in one."""
-    from db.prediction import versions
-
-    with read_session(settings, home) as session:
-        row = versions.find_serving(session, settings.scope, settings.scope) if session else None
-    return (row.id, Path(row.path)) if row else (BUILTIN, None)
 
 
 def _run_filter(stream: PredictStream) -> None:
@@ -122,7 +105,7 @@ def answer_newest(settings: Settings, home: Home, top: int) -> dict[str, Any]:
         if scope is None:
             raise MemoError("There are no events yet; add some with `memo import FILE`, or give event lines.")
         row, state = versions.find_serving(session, scope, settings.scope), scopes.find_scope(session, scope)
-        version, folder = (row.id, Path(row.path)) if row else (BUILTIN, None)
+        version, folder = (row.id, Path(row.path)) if row else (versions.BUILTIN, None)
         learned = checkpoints.find_weights(session, scope, version, state.generation if state else 0)
         log = list(events.find_all_events(session, scope))
     predictor = Serving(settings.model).predictor(version, folder, learned.weights if learned else None)
@@ -135,16 +118,12 @@ def answer_newest(settings: Settings, home: Home, top: int) -> dict[str, Any]:
 
 def show_answer(answer: dict[str, Any], language: Language, as_json: bool) -> None:
     """Print an answer as a table or as JSON."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     if as_json:
         print_json(answer)
         return
-    table = Table("", *(describe(name, language) for name in ("probability", "next", "time")), box=None)
+    rows = []
     for number, candidate in enumerate(answer["candidates"], 1):
         time, _, action = candidate["text"].partition(" - ")
-        table.add_row(str(number), f"{candidate['probability']:.3f}", Text(action), time)
-    table.add_row("", f"{answer['new_probability']:.3f}", describe("something new", language), "")
-    Console().print(table)
+        rows.append((str(number), f"{candidate['probability']:.3f}", action, time))
+    rows.append(("", f"{answer['new_probability']:.3f}", describe("something new", language), ""))
+    print_table(("", *(describe(name, language) for name in ("probability", "next", "time"))), rows)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from cli.predictions.predict_stream import PredictStream
-from cli.terminal.output import output_file, print_json
+from cli.terminal.output import output_file, print_json, print_table
 from cli.terminal.progress import progress_bar
 from data.windows import WindowedPair, feed
 from memo.core.errors import GrammarError, MemoError, UsageError
@@ -31,20 +31,13 @@ def predict_file(file: Path, stream: PredictStream, size: int, out: Path | None,
         for row in rows:
             print_json(row)
     else:
-        _show(list(rows))
+        print_table(("after", "next", "probability"), map(_as_cells, rows))
 
 
-def _show(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("after", "next", "probability", box=None)
-    for row in rows:
-        first = next(iter(row.get("candidates", [])), None)
-        answer = first["text"] if first else row.get("error", "")
-        table.add_row(Text(clean(row["window"][-1])), Text(answer), f"{first['probability']:.3f}" if first else "")
-    Console().print(table)
+def _as_cells(row: dict[str, Any]) -> tuple[str, str, str]:
+    first = next(iter(row.get("candidates", [])), None)
+    answer = (first["text"], f"{first['probability']:.3f}") if first else (row.get("error", ""), "")
+    return clean(row["window"][-1]), *answer
 
 
 def _pairs(file: Path, size: int) -> list[WindowedPair]:

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Annotated, Any
 
-import typer
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
 from cli.predictions.watch_view import ShownAction, Tally, header, lines, status
-from cli.terminal.options import Json
+from cli.terminal.options import Json, option
 from cli.terminal.output import discard_output, print_json, print_line
 from cli.terminal.store_access import open_existing, read_session
 from data.importers import rejects
@@ -30,12 +29,9 @@ RETRY_S = 0.5
 
 def watch(
     as_json: Json = False,
-    scope: Annotated[
-        str | None, typer.Option(metavar="USER@HOST", help="Only predictions of this scope.", show_default=False)
-    ] = None,
+    scope: Annotated[str | None, option(metavar="USER@HOST", help="Only predictions of this scope.")] = None,
     after: Annotated[
-        int | None,
-        typer.Option(metavar="ID", min=0, help="Begin with the stored predictions after this one.", show_default=False),
+        int | None, option(metavar="ID", min=0, help="Begin with the stored predictions after this one.")
     ] = None,
 ) -> None:
     """Show each prediction as it is made, until Ctrl-C."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.terminal.options import Json
+from cli.terminal.options import Json, argument
 from cli.terminal.output import print_json
 from cli.terminal.progress import progress_bar
 from cli.terminal.store_access import read_session
@@ -16,6 +16,7 @@ from memo.core.events import Event
 from memo.core.paths import Home
 from memo.core.predictions import Answer, Ranking, action_as_dict, action_from_dict, round_down
 from memo.core.settings import Settings
+from memo.core.steps import with_progress
 
 if TYPE_CHECKING:
     from db.models import DispatchRow, PredictionRow
@@ -23,13 +24,10 @@ if TYPE_CHECKING:
 
 REASONS = 4  # reasons shown, the strongest first
 TOP = 3  # candidates and past moments shown
-EVERY = 500  # events between two steps of the progress bar
 
 
 def why(
-    prediction: Annotated[
-        int | None, typer.Argument(metavar="ID", help="Id of the prediction, see `memo history`.", show_default=False)
-    ] = None,
+    prediction: Annotated[int | None, argument(metavar="ID", help="Id of the prediction, see `memo history`.")] = None,
     redacted: Annotated[
         bool, typer.Option("--redacted", help="Show instead how often each privacy rule acted, and when last.")
     ] = False,
@@ -97,7 +95,10 @@ def _explain(settings: Settings, home: Home, prediction: int) -> dict[str, Any]:
     weights = checkpoint.weights if checkpoint else None
     predictor = Serving(settings.model).predictor(row.model_version, folder, weights)
     history_alone = MixedPredictor(None, weights)
-    _learn(log, predictor, history_alone)
+    with progress_bar("reading the events") as progress:
+        for event in with_progress(log, len(log), progress):
+            predictor.learn(event)
+            history_alone.learn(event)
     for answer in answers:
         for learner in (predictor, history_alone):
             learner.feedback.learn(
@@ -111,15 +112,6 @@ def _explain(settings: Settings, home: Home, prediction: int) -> dict[str, Any]:
     }
 
 
-def _learn(log: list[Event], *predictors: Any) -> None:
-    with progress_bar("reading the events") as progress:
-        for number, event in enumerate(log, 1):
-            for predictor in predictors:
-                predictor.learn(event)
-            if number % EVERY == 0 or number == len(log):
-                progress(number, len(log))
-
-
 def _as_json(
     row: "PredictionRow", last: Event, reasons: dict[str, float], before: "PastEvidence", rankings: dict[str, Ranking]
 ) -> dict[str, Any]:
@@ -127,10 +119,7 @@ def _as_json(
     return {
         "id": row.id,
         "at": last.at,
-        "candidates": [
-            {"action": candidate["action"], "probability": candidate["probability"]}
-            for candidate in row.candidates[:TOP]
-        ],
+        "candidates": [{name: one[name] for name in ("action", "probability")} for one in row.candidates[:TOP]],
         "reasons": [{"feature": name, "nats": round(nats, 3)} for name, nats in strongest if nats > 0],
         "past": {
             "context": [action_as_dict(action) for action in before.context],

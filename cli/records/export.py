@@ -11,7 +11,7 @@ from typing import IO, Annotated
 import typer
 
 from cli.records.export_parts import Part, parts
-from cli.terminal.options import Force
+from cli.terminal.options import Force, option
 from cli.terminal.output import discard_output, output_file
 from cli.terminal.progress import progress_bar
 from cli.terminal.store_access import read_session
@@ -32,9 +32,7 @@ def export(
     form: Annotated[
         ExportFormat, typer.Option("--format", help="One JSON object per line, or one for everything.")
     ] = ExportFormat.JSONL,
-    scope: Annotated[
-        str | None, typer.Option(metavar="USER@HOST", help="Only data of this scope.", show_default=False)
-    ] = None,
+    scope: Annotated[str | None, option(metavar="USER@HOST", help="Only data of this scope.")] = None,
     force: Force = False,
 ) -> None:
     """Write everything that MEMO has stored.

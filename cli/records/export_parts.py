@@ -5,14 +5,12 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from cli.terminal.progress import Progress
 from forget import erase_files
 from memo.core import pauses
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from memo.core.steps import EVERY, Progress
 from memo.stack.broker import broker_url, redact_url
-
-EVERY = 500  # rows between two steps of the progress bar
 
 Rows = Iterator[dict[str, Any]]
 Part = tuple[str, str, Rows]  # its name, the kind of its rows, and the rows

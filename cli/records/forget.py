@@ -1,25 +1,23 @@
 """`memo forget`: show what a query matches, ask, and delete it with all that was made of it."""
 
-import json
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.terminal.durations import parse_since
+from cli.terminal.options import option
+from cli.terminal.output import print_json
 from cli.terminal.progress import progress_bar
-from cli.terminal.store_access import writable_store
+from cli.terminal.store_access import missing_file, writable_store
 from cli.terminal.text import safe
-from memo.core.durations import parse_since
 from memo.core.errors import MemoError, UsageError
 from memo.core.grammar import write
 from memo.core.paths import Home
 from memo.core.settings import Settings
 
 if TYPE_CHECKING:
-    from db.engine import Store
     from forget.forget import Report
 
 MAX_SCOPES = 10  # that are listed by name
@@ -27,26 +25,13 @@ ROW_KINDS = ("events", "predictions", "dispatches", "launches")
 
 
 def forget(
-    app: Annotated[
-        str, typer.Option(metavar="NAME", help="Only events of this app, by any of its names.", show_default=False)
-    ] = "",
-    site: Annotated[
-        str, typer.Option(metavar="DOMAIN", help="Only visits to this site and its subdomains.", show_default=False)
-    ] = "",
-    text: Annotated[
-        str,
-        typer.Option(metavar="TEXT", help="Only events whose title, site or path contains TEXT.", show_default=False),
-    ] = "",
-    since: Annotated[
-        str, typer.Option(metavar="1d|TIME", help="Only events at or after this time.", show_default=False)
-    ] = "",
-    until: Annotated[
-        str, typer.Option(metavar="1d|TIME", help="Only events before this time.", show_default=False)
-    ] = "",
+    app: Annotated[str, option(metavar="NAME", help="Only events of this app, by any of its names.")] = "",
+    site: Annotated[str, option(metavar="DOMAIN", help="Only visits to this site and its subdomains.")] = "",
+    text: Annotated[str, option(metavar="TEXT", help="Only events whose title, site or path contains TEXT.")] = "",
+    since: Annotated[str, option(metavar="1d|TIME", help="Only events at or after this time.")] = "",
+    until: Annotated[str, option(metavar="1d|TIME", help="Only events before this time.")] = "",
     all_: Annotated[bool, typer.Option("--all", help="Everything.")] = False,
-    scope: Annotated[
-        str | None, typer.Option(help="Only events of this scope; all scopes by default.", show_default=False)
-    ] = None,
+    scope: Annotated[str | None, option(help="Only events of this scope; all scopes by default.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; nothing is deleted without --yes.")] = False,
 ) -> None:
@@ -59,7 +44,9 @@ def forget(
     settings, home = Settings.load(), Home.find()
     if all_ == any((app, site, text, since, until)):
         raise UsageError("Say what to forget: --app, --site, --text, --since, --until, or --all alone.")
-    with _existing_store(settings, home) as store:
+    if file := missing_file(settings, home):
+        raise MemoError(f"There is no store at {file}, so there is nothing to forget.")
+    with writable_store(settings, home) as store:
         from forget import forget as erasure
         from forget import unfinished
         from forget.query import ForgetQuery
@@ -80,18 +67,7 @@ def forget(
             if not as_json:
                 print(safe(_summary(report)))
     if as_json:
-        print(json.dumps(_as_json(report, settings)))
-
-
-@contextmanager
-def _existing_store(settings: Settings, home: Home) -> Iterator["Store"]:
-    from db.engine import sqlite_path, store_url
-
-    file = sqlite_path(store_url(settings, home))
-    if file is not None and not file.exists():
-        raise MemoError(f"There is no store at {file}, so there is nothing to forget.")
-    with writable_store(settings, home) as store:
-        yield store
+        print_json(_as_json(report, settings))
 
 
 def _as_json(report: "Report", settings: Settings) -> dict[str, Any]:

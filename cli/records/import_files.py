@@ -1,6 +1,7 @@
 """`memo import`: add past events from files to the store."""
 
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -10,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.terminal.options import Json
+from cli.terminal.options import Json, argument, option
 from cli.terminal.output import print_json
-from cli.terminal.progress import Progress, progress_bar
+from cli.terminal.progress import progress_bar
 from cli.terminal.store_access import writable_store
 from cli.terminal.text import safe
 from memo.core.errors import MemoError, UsageError
@@ -20,18 +21,18 @@ from memo.core.events import Event
 from memo.core.grammar import clean
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from memo.protocols import Past
 
 if TYPE_CHECKING:
-    from db.engine import Store
+    from collector.intake import Intake
 
-BATCH = 2_000  # events per transaction
+BATCH = 2_000  # lines between two steps of the progress bar
 MAX_DAYS = 36_500
 
 
 def import_(
     files: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="FILE", help="Files of events or windows.", readable=False, show_default=False),
+        list[Path] | None, argument(metavar="FILE", help="Files of events or windows.", readable=False)
     ] = None,
     browser: Annotated[bool, typer.Option("--browser", help="Import the histories of all your browsers.")] = False,
     days: Annotated[
@@ -45,14 +46,9 @@ def import_(
         ),
     ] = None,
     activitywatch: Annotated[
-        str,
-        typer.Option(
-            metavar="URL|FILE", help="Import from an ActivityWatch server, or from its export.", show_default=False
-        ),
+        str, option(metavar="URL|FILE", help="Import from an ActivityWatch server, or from its export.")
     ] = "",
-    scope: Annotated[
-        str | None, typer.Option(metavar="USER@HOST", help="Scope to import into.", show_default=False)
-    ] = None,
+    scope: Annotated[str | None, option(metavar="USER@HOST", help="Scope to import into.")] = None,
     as_json: Json = False,
 ) -> None:
     """Import past events from files, browsers or ActivityWatch.
@@ -67,6 +63,8 @@ def import_(
 
     From other programs: `memo import --browser --days 90`, `memo import --activitywatch http://127.0.0.1:5600`
     """
+    from cli.records import import_known
+    from collector.intake import Intake
     from data.importers import form
     from memo.core import logs
 
@@ -76,11 +74,15 @@ def import_(
     logs.setup(home.logs, "cli")
     for file in files or []:
         form(file)  # refuse a wrong file before the first one is stored
+    counts, rejected = Counter[str](read=0, new=0, private=0, rejected=0), list[Path]()
     with writable_store(settings, home) as store:
-        counts, rejected = _import_files(store, settings, home, files or [])
-        if counts["new"]:
-            _request_prediction(store, settings, home)
-        rejected += _import_known(store, settings, home, browser, days, activitywatch, counts)
+        intake = Intake(store, settings, home, partial(_announce, settings, home))
+        for file in files or []:
+            rejected += _import_file(intake, settings, home, file, counts)
+        if browser:
+            import_known.browsers(intake, settings, home, days, counts)
+        if activitywatch:
+            rejected += import_known.activitywatch(intake, settings, home, activitywatch, counts)
     if as_json:
         print_json({**counts, "scope": settings.scope, "rejects": [str(file) for file in rejected]})
     else:
@@ -101,83 +103,29 @@ def _print_counts(counts: Counter[str], rejected: list[Path]) -> None:
     print(safe(f"{counts['read']} events read, {counts['new']} new, {private}{counts['rejected']} rejected{see}."))
 
 
-def _import_files(store: "Store", settings: Settings, home: Home, files: list[Path]) -> tuple[Counter[str], list[Path]]:
-    from db.intake import events
-
-    with store.write() as session:
-        before = events.find_last_seq(session, settings.scope)
-    counts, rejected = Counter[str](read=0, new=0, private=0, rejected=0), []
-    try:
-        for file in files:
-            with progress_bar(safe(file.name)) as progress:
-                found, written = _import_file(store, settings, home, file, progress)
-            counts.update(found)
-            rejected += [written] if written else []
-    finally:
-        with store.write() as session:
-            if not events.is_in_order(session, settings.scope, before):
-                events.record_time_order(session, settings.scope)
-    return counts, rejected
-
-
-def _import_known(
-    store: "Store",
-    settings: Settings,
-    home: Home,
-    browser: bool,
-    days: int | None,
-    activitywatch: str,
-    counts: Counter[str],
-) -> list[Path]:
-    """Import from other programs, add to the counts, and return the files of rejects."""
-    from cli.records import import_known
-    from collector.intake import Intake
-
-    intake = Intake(store, settings, home, partial(_announce, settings, home))
-    if browser:
-        import_known.browsers(intake, settings, home, days, counts)
-    if activitywatch:
-        return import_known.activitywatch(intake, settings, home, activitywatch, counts)
-    return []
-
-
-def _import_file(
-    store: "Store", settings: Settings, home: Home, path: Path, progress: Progress
-) -> tuple[Counter[str], Path | None]:
-    from collector.privacy.rules import apply_rules, make_pause_rule, make_rules
+def _import_file(intake: "Intake", settings: Settings, home: Home, path: Path, counts: Counter[str]) -> list[Path]:
+    """Import the events of a file, add to the counts, and return the file of its rejects, if it has any."""
     from collector.privacy.secrets import hide_secrets
     from data.importers import open_file, read, rejects
-    from db.intake import events, redactions
+    from db.intake.events import IMPORT
 
-    repeats, counts, written, size = events.Repeats(), Counter[str](), None, path.stat().st_size
-    name, in_force = hide_secrets(clean(path.name)), [make_pause_rule(home), *make_rules(settings.privacy, home)]
-    with open_file(path) as file:
+    name, size, before, written = hide_secrets(clean(path.name)), path.stat().st_size, counts["read"], set[Path]()
+    with progress_bar(safe(path.name)) as progress, open_file(path) as file:
         found = read(path, file, settings.zone)
-        while batch := list(islice(found, BATCH)):
-            given = [replace(line, source=events.IMPORT, source_key=name) for line in batch if isinstance(line, Event)]
-            kept, touched = apply_rules(given, in_force)
-            bad = [line for line in batch if not isinstance(line, Event)]
-            if bad:
-                written = rejects.write(home.rejects, hide_secrets(path.name), bad)
-            with store.write() as session:
-                counts["new"] += events.add_events(session, settings.scope, kept, list(map(repeats.key, kept)))
-                redactions.add_redactions(session, events.IMPORT, touched)
-            counts["read"] += len(given)
-            counts["private"] += len(given) - len(kept)
-            counts["rejected"] += len(bad)
-            progress(file.tell(), size)
-    progress(size, size)
-    return counts, written
 
+        def events() -> Iterator[Event]:
+            while batch := list(islice(found, BATCH)):
+                good = [replace(line, source=IMPORT, source_key=name) for line in batch if isinstance(line, Event)]
+                if bad := [line for line in batch if not isinstance(line, Event)]:
+                    written.add(rejects.write(home.rejects, hide_secrets(path.name), bad))
+                counts.update(read=len(good), rejected=len(bad))
+                yield from good
+                progress(file.tell(), size)
+            progress(size, size)
 
-def _request_prediction(store: "Store", settings: Settings, home: Home) -> None:
-    """Request a prediction for the new events, unless one is requested already."""
-    from db.intake import scopes
-
-    with store.write() as session:
-        requested = scopes.record_request(session, settings.scope, settings.predict.stale_s)
-    if requested:
-        _announce(settings, home, settings.scope)
+        kept, new = intake.store_past(IMPORT, Past(events(), "", {}), with_cursor=False)
+    counts.update(new=new, private=counts["read"] - before - kept)
+    return list(written)
 
 
 def _announce(settings: Settings, home: Home, scope: str) -> None:

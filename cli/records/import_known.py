@@ -3,24 +3,21 @@
 import sqlite3
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.terminal.progress import Progress, progress_bar
+from cli.terminal.progress import progress_bar
 from cli.terminal.text import safe
 from memo.core.errors import MemoError
-from memo.core.events import Event
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from memo.core.steps import Progress, with_progress
 from memo.protocols import Past
 
 if TYPE_CHECKING:
     from collector.intake import Intake
-
-EVERY = 500  # events between two steps of the progress bar
 
 
 def browsers(intake: "Intake", settings: Settings, home: Home, days: int | None, counts: Counter[str]) -> None:
@@ -63,13 +60,5 @@ def activitywatch(intake: "Intake", settings: Settings, home: Home, address: str
 
 def _store(intake: "Intake", source: str, counts: Counter[str], progress: Progress, past: Past) -> None:
     found = list(past.events)
-    kept, new = intake.store_past(source, replace(past, events=_with_progress(found, progress)))
+    kept, new = intake.store_past(source, replace(past, events=with_progress(found, len(found), progress)))
     counts.update(read=len(found), new=new, private=len(found) - kept)
-
-
-def _with_progress(events: list[Event], progress: Progress) -> Iterator[Event]:
-    for number, event in enumerate(events, 1):
-        if number % EVERY == 0:
-            progress(number, len(events))
-        yield event
-    progress(len(events), len(events))

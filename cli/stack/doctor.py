@@ -9,7 +9,7 @@ from pathlib import Path
 from cli.terminal.options import Json
 from cli.terminal.output import print_json
 from cli.terminal.progress import spinner
-from cli.terminal.store_access import read_session
+from cli.terminal.store_access import find_active_version, read_session
 from cli.terminal.text import safe
 from memo.core.errors import MemoError
 from memo.core.paths import Home
@@ -82,12 +82,9 @@ def _broker(home: Home, settings: Settings) -> str:
 
 
 def _model(home: Home, settings: Settings) -> str:
-    from db.prediction import versions
     from worker.predictors.serving import open_predictor
 
-    with read_session(settings, home) as session:
-        row = versions.find_serving(session, settings.scope, settings.scope) if session else None
-    name, folder = (row.id, Path(row.path)) if row else (versions.BUILTIN, None)
+    name, folder = find_active_version(settings, home)
     open_predictor(settings.model, name, folder)
     return f"base {settings.model.base}, version {name}"
 

@@ -1,12 +1,11 @@
 """`memo pause` and `memo resume`."""
 
-from datetime import timedelta
 from typing import Annotated
 
 import typer
 
+from cli.terminal.durations import parse_duration
 from memo.core import pauses
-from memo.core.durations import parse_duration
 from memo.core.errors import UsageError
 from memo.core.paths import Home
 
@@ -22,15 +21,12 @@ def pause(
 
     Example: `memo pause 30m`
     """
-    begun = pauses.begin(Home.find(), _duration(span) if span else None)
+    duration = parse_duration(span) if span else None
+    if span and not duration:
+        raise UsageError(f"{span!r} is not a duration; write for example 90s, 30m, 2h or 1d.")
+    begun = pauses.begin(Home.find(), duration)
     end = f" until {begun.until.astimezone():%Y-%m-%d %H:%M:%S}" if begun.ends else ""
     print(f"Recording is paused{end}; `memo resume` ends the pause.")
-
-
-def _duration(text: str) -> timedelta:
-    if not (duration := parse_duration(text)):
-        raise UsageError(f"{text!r} is not a duration; write for example 90s, 30m, 2h or 1d.")
-    return duration
 
 
 def resume() -> None:

@@ -1,8 +1,7 @@
 """`memo status`: show what is running and stored, and how good the predictions are."""
 
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 from cli.stack.sources import doing
@@ -23,20 +22,10 @@ RANKS = (1, 3, 5)  # of the hit rates
 
 def status(as_json: Json = False) -> None:
     """Show what is running, what is stored, and the hit rates."""
-    with _no_garbage_collection():
-        found = collect(Home.find(), Settings.load())
-        if as_json:
-            print_json(found)
-        else:
-            _show(found)
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Disable the garbage collector, at exit too: with the libraries loaded here it takes a quarter of the time."""
-    gc.disable()
+    gc.disable()  # at exit too: with the libraries loaded here it takes a quarter of the time
     try:
-        yield
+        found = collect(Home.find(), Settings.load())
+        (print_json if as_json else _show)(found)
     finally:
         gc.freeze()
         gc.enable()
@@ -143,7 +132,10 @@ def facts(found: dict[str, Any]) -> list[tuple[str, str]]:
     rows = [
         *((f"source {name}", _source(source)) for name, source in found["sources"].items() if name not in missing),
         ("missing sources", f"{', '.join(missing)}; `memo sources` lists what they need" if missing else ""),
-        *((f"handler {handler['handler']}", _resting(handler)) for handler in found.get("resting", [])),
+        *(
+            (f"handler {row['handler']}", f"turned itself off until {_time(row['until'])} UTC: {row['reason']}")
+            for row in found.get("resting", [])
+        ),
         ("events", str(found["events"])),
         ("predictions", str(found["predictions"])),
         ("next place", _person(scopes.get(found["scope"], {}), "place")),
@@ -184,10 +176,6 @@ def _redactions(counts: dict[str, int]) -> str:
 def _source(source: dict[str, Any]) -> str:
     failures = f" ({source['failures']} failures)" if source["failures"] else ""
     return ": ".join(filter(None, (f"{source['state']}{failures}", doing(source))))
-
-
-def _resting(handler: dict[str, Any]) -> str:
-    return f"turned itself off until {_time(handler['until'])} UTC: {handler['reason']}"
 
 
 def _scope(scope: dict[str, Any], ranks: tuple[int, ...]) -> str:

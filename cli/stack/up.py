@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from cli.stack.first_run import browser_import_notice, missing_model_notice, prepare_store, write_default_settings
+from cli.terminal.options import option
 from cli.terminal.output import discard_output, print_line
 from cli.terminal.progress import spinner
 from cli.terminal.text import safe
@@ -51,11 +52,10 @@ def up(
     ] = False,
     replay: Annotated[
         Path | None,
-        typer.Option(
+        option(
             metavar="FILE",
             readable=False,
             help="Send the events of a file through the whole pipeline, into a scope of their own.",
-            show_default=False,
         ),
     ] = None,
     speed: Annotated[
@@ -66,12 +66,9 @@ def up(
         bool, typer.Option("--coalesce", help="In a replay, predict only after the newest event, as in real use.")
     ] = False,
     seconds: Annotated[
-        float | None,
-        typer.Option("--for", metavar="SECONDS", min=1, max=LONGEST, help="Stop after this time.", show_default=False),
+        float | None, option("--for", metavar="SECONDS", min=1, max=LONGEST, help="Stop after this time.")
     ] = None,
-    part: Annotated[
-        PartName | None, typer.Option(help="Run only this part, for a container of its own.", show_default=False)
-    ] = None,
+    part: Annotated[PartName | None, option(help="Run only this part, for a container of its own.")] = None,
 ) -> None:
     """Start MEMO in the background, or in this terminal.
 

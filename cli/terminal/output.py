@@ -3,15 +3,18 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from cli.terminal.text import safe
 from memo.core.errors import MemoError, UsageError
 from memo.core.files import open_private
+
+if TYPE_CHECKING:
+    from rich.table import Column
 
 
 def print_line(text: str) -> None:
@@ -23,6 +26,20 @@ def print_line(text: str) -> None:
 def print_json(value: Any) -> None:
     """Print a value as one line of JSON; it is ASCII, so it holds nothing that a terminal would act on."""
     print_line(json.dumps(value, default=datetime.isoformat))
+
+
+def print_table(
+    columns: Iterable["str | Column"], rows: Iterable[Sequence[str]], one_line: bool = False, **style: Any
+) -> None:
+    """Print rows, in one line each or wrapped, below the names of their columns; markup in a cell is no markup."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*columns, box=None, **style)
+    for row in rows:
+        table.add_row(*(Text(cell, no_wrap=one_line, overflow="ellipsis" if one_line else None) for cell in row))
+    Console().print(table)
 
 
 def discard_output() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memo.core.paths import Home
@@ -30,14 +31,30 @@ def writable_store(settings: Settings, home: Home) -> Iterator["Store"]:
         yield store
 
 
+def missing_file(settings: Settings, home: Home) -> Path | None:
+    """Return the file of an SQLite store if it does not exist yet, else None."""
+    from db.engine import sqlite_path, store_url
+
+    file = sqlite_path(store_url(settings, home))
+    return file if file is not None and not file.exists() else None
+
+
 @contextmanager
 def read_session(settings: Settings, home: Home) -> Iterator[Any]:
     """Yield a session that reads the store, or None if there is no store yet; create and change nothing."""
-    from db.engine import revision, sqlite_path, store_url
+    from db.engine import revision
 
-    file = sqlite_path(store_url(settings, home))
-    if file is not None and not file.exists():
+    if missing_file(settings, home):
         yield None
         return
     with open_existing(settings, home) as store, store.read() as session:
         yield session if revision(session.connection()) else None
+
+
+def find_active_version(settings: Settings, home: Home) -> tuple[str, Path | None]:
+    """Return name and folder of the active version; without a store it is the built-in one, which has no folder."""
+    from db.prediction import versions
+
+    with read_session(settings, home) as session:
+        row = versions.find_serving(session, settings.scope, settings.scope) if session else None
+    return (row.id, Path(row.path)) if row else (versions.BUILTIN, None)

@@ -9,27 +9,15 @@ LONGEST_SHORT = 80  # characters of an action in a few words
 # control characters, which terminals obey; marks that reorder or break a line; unpaired surrogates
 _HARMFUL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
-_SHORT: dict[Language, dict[Operation, str]] = {
-    "en": {
-        Operation.PROCESS_START: "start",
-        Operation.PROCESS_END: "close",
-        Operation.WINDOW_FOCUS: "focus",
-        Operation.WEB_VISIT: "visit",
-        Operation.FILE_ACCESS: "open",
-        Operation.APP_USAGE: "use",
-        Operation.SESSION_START: "session",
-        Operation.TIME_CONTEXT: "time",
-    },
-    "zh": {
-        Operation.PROCESS_START: "启动",
-        Operation.PROCESS_END: "关闭",
-        Operation.WINDOW_FOCUS: "切换",
-        Operation.WEB_VISIT: "访问",
-        Operation.FILE_ACCESS: "打开",
-        Operation.APP_USAGE: "使用",
-        Operation.SESSION_START: "会话",
-        Operation.TIME_CONTEXT: "时间",
-    },
+_SHORT: dict[Operation, tuple[str, str]] = {
+    Operation.PROCESS_START: ("start", "启动"),
+    Operation.PROCESS_END: ("close", "关闭"),
+    Operation.WINDOW_FOCUS: ("focus", "切换"),
+    Operation.WEB_VISIT: ("visit", "访问"),
+    Operation.FILE_ACCESS: ("open", "打开"),
+    Operation.APP_USAGE: ("use", "使用"),
+    Operation.SESSION_START: ("session", "会话"),
+    Operation.TIME_CONTEXT: ("time", "时间"),
 }
 
 # features of the predictor, as `memo why` explains them
@@ -105,5 +93,5 @@ def safe(text: str) -> str:
 def short(action: Action, language: Language) -> str:
     """Return an action in a few words; a window is named by its app, then its title."""
     in_app = action.operation is Operation.WINDOW_FOCUS and action.place
-    words = safe(f"{_SHORT[language][action.operation]} {f'{action.place}: ' if in_app else ''}{action.target}")
+    words = safe(f"{_SHORT[action.operation][language == 'zh']} {f'{action.place}: ' if in_app else ''}{action.target}")
     return words if len(words) <= LONGEST_SHORT else f"{words[: LONGEST_SHORT - 1]}…"

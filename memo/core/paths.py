@@ -14,11 +14,44 @@ import platformdirs
 from memo.core.errors import UsageError
 
 
+class _Below:
+    """A path below the root of a home."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, home: "Home", _owner: type["Home"]) -> Path:
+        return home.root / self._name
+
+
 @dataclass(frozen=True)
 class Home:
     """The folders and files below MEMO_HOME (default: the platform's user data folder)."""
 
     root: Path
+
+    run = _Below("run")
+    """The lock and the state of the running stack."""
+    state = _Below("run/state.json")
+    """The supervisor's report on its parts, while it runs."""
+    sources = _Below("run/sources.json")
+    """The collector's report on its sources, while it runs."""
+    logs = _Below("logs")
+    """Rotated log files."""
+    models = _Below("models")
+    """One folder for each trained version."""
+    learned = _Below("learned")
+    """Snapshots of the worker's learned state."""
+    inbox = _Below("inbox")
+    """The watched folder; a file in its subfolder NAME belongs to the scope NAME."""
+    rejects = _Below("rejects")
+    """Rejected lines: place and reason, never their text."""
+    paused = _Below("paused")
+    """The pauses, past and present; see `memo.core.pauses`."""
+    title_key = _Below("title.key")
+    """The key of hashed titles; in no backup and no export."""
+    broker = _Below("broker")
+    """The folder of the embedded broker."""
 
     @classmethod
     def find(cls) -> "Home":
@@ -43,11 +76,6 @@ class Home:
         moved = os.environ.get("MEMO_HOME")
         return (self.root if moved else platformdirs.user_config_path("memo")) / "memo.toml"
 
-    @property
-    def run(self) -> Path:
-        """The lock and the state of the running stack."""
-        return self.root / "run"
-
     @cached_property
     def in_memory(self) -> Path:
         """A private folder in memory, for copies that the privacy rules have not filtered yet; else one in `run`."""
@@ -62,56 +90,6 @@ class Home:
         folder = self.run / "memory"
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
-
-    @property
-    def state(self) -> Path:
-        """The supervisor's report on its parts, while it runs."""
-        return self.run / "state.json"
-
-    @property
-    def sources(self) -> Path:
-        """The collector's report on its sources, while it runs."""
-        return self.run / "sources.json"
-
-    @property
-    def logs(self) -> Path:
-        """Rotated log files."""
-        return self.root / "logs"
-
-    @property
-    def models(self) -> Path:
-        """One folder for each trained version."""
-        return self.root / "models"
-
-    @property
-    def learned(self) -> Path:
-        """Snapshots of the worker's learned state."""
-        return self.root / "learned"
-
-    @property
-    def inbox(self) -> Path:
-        """The watched folder; a file in its subfolder NAME belongs to the scope NAME."""
-        return self.root / "inbox"
-
-    @property
-    def rejects(self) -> Path:
-        """Rejected lines: place and reason, never their text."""
-        return self.root / "rejects"
-
-    @property
-    def paused(self) -> Path:
-        """The pauses, past and present; see `memo.core.pauses`."""
-        return self.root / "paused"
-
-    @property
-    def title_key(self) -> Path:
-        """The key of hashed titles; in no backup and no export."""
-        return self.root / "title.key"
-
-    @property
-    def broker(self) -> Path:
-        """The folder of the embedded broker."""
-        return self.root / "broker"
 
     @property
     def database_url(self) -> str:

@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from memo.messaging.feed import SHARED_BATCH, translate_errors
-from memo.messaging.message import EXCHANGE_V1, amqp_connection, topic_exchange
+from memo.messaging.publisher import EXCHANGE_V1, amqp_connection, topic_exchange
 
 if TYPE_CHECKING:
     from kombu import Connection, Consumer, Message

@@ -1,39 +1,19 @@
-"""Prediction messages (docs/schemas/prediction.v2.json), and publishing them on a Redis stream or an AMQP exchange.
-
-Each is published in its first form, too, for programs that read that one.
-"""
+"""The forms of prediction messages: docs/schemas/prediction.v2.json, and the first one, which other programs read."""
 
 import json
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from memo.core.errors import MemoError
 from memo.core.events import Event
 from memo.core.grammar import Language, write
 from memo.core.predictions import action_as_dict
-from memo.stack.task_queue import is_redis
-
-if TYPE_CHECKING:
-    from kombu import Connection, Exchange
-    from redis import Redis
 
 SCHEMA = "prediction.v2"
 SCHEMA_V1 = "prediction.v1"
 NOT_IN_V1 = ("places", "new_place", "person", "settled_person")
-STREAM = "memo:predictions"  # key of the Redis stream
-FIELD = "v2"  # field of its entries
-FIELD_V1 = "json"  # field of the message in its first form
-MAX_STREAM = 10_000  # messages kept on the stream, approximately
-EXCHANGE = "memo.predictions.v2"  # durable topic exchange; the routing key is `routing_key(scope)`
-EXCHANGE_V1 = "memo.predictions"  # the same for messages in their first form
 MAX_LIST = 200  # entries of each list in a message
-TIMEOUT_S = 5
-
-
-class PublishError(MemoError):
-    """The broker did not accept the messages."""
 
 
 class Predicted(Protocol):
@@ -120,111 +100,3 @@ def encode(message: dict[str, Any]) -> bytes:
 def routing_key(scope: str) -> str:
     """Return a scope as one word of a topic, at most 255 bytes; characters with a meaning there become `_`."""
     return re.sub(r"[.*#\s]", "_", scope).encode("utf-8", "replace")[:255].decode("utf-8", "ignore")
-
-
-class Publisher:
-    """Sends messages to a broker; connects at the first message, and again after a failure."""
-
-    def __init__(self, url: str) -> None:
-        self._broker = _RedisStream(url) if is_redis(url) else _Topic(url)
-
-    def publish(self, messages: Sequence[dict[str, Any]]) -> None:
-        """Send all messages in order. Raises PublishError within seconds if the broker does not accept them."""
-        try:
-            self._broker.send(messages)
-        except Exception:  # the connection may have died while it was idle
-            self.close()
-            self._send_again(messages)
-
-    def _send_again(self, messages: Sequence[dict[str, Any]]) -> None:
-        try:
-            self._broker.send(messages)
-        except Exception as error:  # each client library has many of its own
-            self.close()
-            raise PublishError(
-                f"The broker does not accept predictions ({type(error).__name__}: {error}); see `memo doctor`."
-            ) from error
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._broker.close()
-
-
-class _RedisStream:
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._client: Redis | None = None
-
-    def send(self, messages: Sequence[dict[str, Any]]) -> None:
-        if self._client is None:
-            self._client = redis_client(self._url)
-        with self._client.pipeline(transaction=False) as pipeline:
-            for message in messages:
-                fields: dict[Any, Any] = {FIELD_V1: encode(in_first_form(message)), FIELD: encode(message)}
-                pipeline.xadd(STREAM, fields, maxlen=MAX_STREAM, approximate=True)
-            pipeline.execute()
-
-    def close(self) -> None:
-        if self._client is not None:
-            self._client.close()
-            self._client = None
-
-
-class _Topic:
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._connection: Connection | None = None
-
-    def send(self, messages: Sequence[dict[str, Any]]) -> None:
-        if self._connection is None:
-            self._connection = amqp_connection(self._url)
-        for name, form in ((EXCHANGE_V1, in_first_form), (EXCHANGE, dict)):
-            self._publish(topic_exchange(name), [form(message) for message in messages])
-
-    def _publish(self, exchange: "Exchange", messages: Sequence[dict[str, Any]]) -> None:
-        assert self._connection is not None, "connect first"
-        with self._connection.Producer(exchange=exchange, auto_declare=True) as producer:
-            for message in messages:
-                producer.publish(
-                    encode(message),
-                    routing_key=routing_key(message["scope"]),
-                    content_type="application/json",
-                    content_encoding="utf-8",
-                    message_id=str(message["id"]),
-                    delivery_mode="persistent",
-                    timeout=TIMEOUT_S,
-                    confirm_timeout=TIMEOUT_S,
-                )
-
-    def close(self) -> None:
-        if self._connection is not None:
-            self._connection.release()
-            self._connection = None
-
-
-def redis_client(url: str) -> "Redis":
-    """Return a client of a Redis broker that does not retry: its callers do."""
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
-
-    from memo.stack.broker import connect
-
-    client = connect(url)
-    client.set_retry(Retry(NoBackoff(), 0))
-    return client
-
-
-def amqp_connection(url: str) -> "Connection":
-    """Return a connection to an AMQP broker with a timeout for every wait; it opens at first use."""
-    from kombu import Connection
-
-    retries = {"max_retries": 1, "interval_start": 0}
-    options = {"confirm_publish": True, "read_timeout": TIMEOUT_S, "write_timeout": TIMEOUT_S}
-    return Connection(url, connect_timeout=TIMEOUT_S, transport_options=options | retries)
-
-
-def topic_exchange(name: str = EXCHANGE) -> "Exchange":
-    """Return an exchange to which predictions are published on an AMQP broker."""
-    from kombu import Exchange
-
-    return Exchange(name, type="topic", durable=True)

@@ -12,7 +12,7 @@ from uuid import uuid4
 import psutil
 
 from memo.messaging.feed import SHARED_BATCH, translate_errors
-from memo.messaging.message import STREAM
+from memo.messaging.publisher import STREAM
 from memo.messaging.redis_stream import BATCH, EntryId, StreamFeed, end_of, entries_of, entry_id, milliseconds
 
 if TYPE_CHECKING:

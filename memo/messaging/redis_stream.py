@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from memo.messaging.feed import translate_errors
-from memo.messaging.message import FIELD, FIELD_V1, STREAM, redis_client
+from memo.messaging.publisher import FIELD, FIELD_V1, STREAM
+from memo.stack.broker import connect
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -36,7 +37,7 @@ class StreamFeed:
 
     def _connect(self) -> "Redis":
         self._disconnect()
-        self._client = redis_client(self._url)
+        self._client = connect(self._url)
         return self._client
 
     @property

@@ -67,13 +67,15 @@ def _socket(home: Home) -> Path:
 
 
 def connect(url: str, timeout_s: float = TIMEOUT_S) -> "Redis":
-    """Return a client of a Redis broker, not connected yet."""
+    """Return a client of a Redis broker, not connected yet, that does not retry: its callers do."""
     from redis import Redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
 
-    parts = urlsplit(url)
+    parts, once = urlsplit(url), Retry(NoBackoff(), 0)
     if parts.scheme == SOCKET:
-        return Redis(unix_socket_path=unquote(parts.path), socket_timeout=timeout_s)
-    return Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)
+        return Redis(unix_socket_path=unquote(parts.path), socket_timeout=timeout_s, retry=once)
+    return Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=once)
 
 
 def check_broker(url: str, timeout_s: float = TIMEOUT_S) -> None:
@@ -89,11 +91,7 @@ def check_broker(url: str, timeout_s: float = TIMEOUT_S) -> None:
 
 def _ping(url: str, timeout_s: float) -> None:
     if is_redis(url):
-        from redis.backoff import NoBackoff
-        from redis.retry import Retry
-
         with connect(url, timeout_s) as client:
-            client.set_retry(Retry(NoBackoff(), 0))
             client.ping()
         return
     from kombu import Connection

@@ -20,15 +20,8 @@ from memo.stack.process_specs import PARTS, Part, end_with_parent, give_back_mem
 from memo.stack.task_queue import make_app
 
 
-def serve(app: Celery, part: Part, home: Home) -> None:
+def serve(app: Celery, part: Part) -> None:
     """Work on the part's queues until SIGTERM; the part is ready once its child is."""
-    for module in part.include:
-        import_module(module)  # their handlers of `worker_process_init` must come before ours
-
-    @signals.worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
-    def _ready(**_: object) -> None:
-        say_ready(home, part.name)
-
     worker = app.Worker(
         hostname=f"{part.name}@{socket.gethostname()}",
         queues=part.queues,
@@ -46,13 +39,8 @@ def serve(app: Celery, part: Part, home: Home) -> None:
     sys.exit(worker.exitcode)
 
 
-def beat(app: Celery, part: Part, home: Home) -> None:
+def beat(app: Celery, _part: Part) -> None:
     """Send the tick until SIGTERM."""
-
-    @signals.beat_init.connect(weak=False)  # type: ignore[untyped-decorator]
-    def _ready(**_: object) -> None:
-        say_ready(home, part.name)
-
     # The due times are in the store; beat itself keeps no state.
     app.Beat(scheduler_cls="celery.beat:Scheduler", loglevel="WARNING", quiet=True).run()
 
@@ -70,7 +58,11 @@ def main(name: str) -> None:
     signals.setup_logging.connect(_keep_our_logs)
     part = next(part for part in PARTS if part.name == name)
     app = make_app(broker_url(home, settings), list(part.include))
-    (serve if part.queues else beat)(app, part, home)
+    for module in part.include:
+        import_module(module)  # their handlers of `worker_process_init` must come before ours
+    run, started = (serve, signals.worker_process_init) if part.queues else (beat, signals.beat_init)
+    started.connect(lambda **_: say_ready(home, part.name), weak=False)
+    run(app, part)
 
 
 if __name__ == "__main__":

@@ -36,10 +36,7 @@ PARTS = (
     Part("collector", "collector"),
     Part("worker", "memo.stack.celery_main", (PREDICT,), ("worker.prediction.predict_task",)),
     Part(
-        "dispatcher",
-        "memo.stack.celery_main",
-        (DISPATCH,),
-        ("worker.dispatch.dispatch_tasks", "scheduler.tick_task"),
+        "dispatcher", "memo.stack.celery_main", (DISPATCH,), ("worker.dispatch.dispatch_tasks", "scheduler.tick_task")
     ),
     Part("beat", "memo.stack.celery_main"),
 )

@@ -9,7 +9,7 @@ from stack import SCOPE, Stack, new_stack
 from waiting import until
 
 from memo.core.settings import Settings
-from memo.messaging.message import STREAM
+from memo.messaging.publisher import STREAM
 from memo.stack import broker
 
 pytestmark = pytest.mark.timeout(240)

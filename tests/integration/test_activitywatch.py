@@ -41,9 +41,9 @@ class RecordingIntake(Intake):
         self.live += batch.events
         return new
 
-    def store_past(self, source: str, past: Past) -> tuple[int, int]:
+    def store_past(self, source: str, past: Past, with_cursor: bool = True) -> tuple[int, int]:
         events = list(past.events)
-        counts = super().store_past(source, replace(past, events=events))
+        counts = super().store_past(source, replace(past, events=events), with_cursor)
         self.past += events
         return counts
 

@@ -18,7 +18,7 @@ from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.predictions import Answer
 from memo.core.settings import Settings
-from memo.messaging.message import Publisher
+from memo.messaging.publisher import Publisher
 from memo.stack.task_queue import make_app
 from worker.prediction.update import ScopeUpdater
 from worker.predictors.reader import Reader

@@ -26,23 +26,14 @@ from db import migrate
 from db.engine import open_store
 from db.intake import events
 from db.models import EventRow, PredictionRow
-from memo.client import read_feed, subscribe
+from memo.client import make_feed, read_feed, subscribe
 from memo.core.errors import MemoError
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.messaging.amqp import TopicFeed
-from memo.messaging.message import (
-    EXCHANGE,
-    EXCHANGE_V1,
-    FIELD,
-    MAX_STREAM,
-    STREAM,
-    Publisher,
-    PublishError,
-    prediction_message,
-)
-from memo.messaging.open_feed import make_feed
+from memo.messaging.message import prediction_message
+from memo.messaging.publisher import EXCHANGE, EXCHANGE_V1, FIELD, MAX_STREAM, STREAM, Publisher, PublishError
 from memo.messaging.redis_group import GroupFeed
 from memo.stack.broker import connect
 

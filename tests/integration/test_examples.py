@@ -20,7 +20,7 @@ from watched import until
 from memo.core.events import Action, Operation
 from memo.core.paths import Home
 from memo.core.predictions import Candidate
-from memo.messaging.message import EXCHANGE_V1, STREAM, Publisher, amqp_connection
+from memo.messaging.publisher import EXCHANGE_V1, STREAM, Publisher, amqp_connection
 
 EXAMPLES = ROOT / "docs" / "examples"
 WAIT_S = 60.0

@@ -55,7 +55,7 @@ from memo.core.paths import Home
 from memo.core.predictions import Answer, Candidate, Upcoming, action_as_dict
 from memo.core.settings import Settings
 from memo.desktop.launch_sets import LaunchSet
-from memo.messaging.message import STREAM, Publisher
+from memo.messaging.publisher import STREAM, Publisher
 from memo.protocols import Batch, Cost, DispatchContext
 from memo.stack.task_queue import make_app
 from training.build_version import build_version as make_version

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.predictions.history import HistoryFormat, as_csv, as_json_list, history
+from cli.terminal.durations import parse_since
 from cli.terminal.text import safe
 from db import migrate
 from db.engine import open_store
 from db.intake import events
 from db.models import PredictionRow
-from memo.core.durations import parse_since
 from memo.core.errors import MemoError, UsageError
 from memo.core.events import Event, Operation
 from memo.core.paths import Home

@@ -26,7 +26,7 @@ from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.predictions import Ranking
 from memo.core.settings import PredictSettings, Settings
-from memo.messaging.message import FIELD, STREAM, Publisher
+from memo.messaging.publisher import FIELD, STREAM, Publisher
 from memo.stack.task_queue import ACT, ACT_EXPIRES_S, DISPATCH, make_app
 from worker.prediction import outbox, snapshots, update
 from worker.prediction.scope_models import ScopeModels

@@ -90,6 +90,17 @@ def test_interrupted_past_is_completed_by_the_next(intake: Intake, store: Store)
     assert names(store) == "abcx"
 
 
+def test_interrupted_past_without_cursor_is_in_order(intake: Intake, store: Store) -> None:
+    def torn() -> Iterator[Event]:
+        yield from visits("abc")
+        raise OSError
+
+    intake.store_batch("x11", Batch(visits("x", START + timedelta(hours=1)), "k", {}))
+    with pytest.raises(OSError):
+        intake.store_past("import", Past(torn(), "", {}), with_cursor=False)
+    assert names(store) == "abx"
+
+
 def test_past_in_a_pause_stores_only_events_before_it(intake: Intake, store: Store, home: Home) -> None:
     home.paused.write_text(f"{(START + timedelta(minutes=1)).isoformat()} {NEVER.isoformat()}\n")
     assert intake.store_past("web", Past(visits("abc"), "profile", CURSOR)) == (1, 1)

@@ -7,8 +7,8 @@ from typing import Any
 from memo.core.events import Event
 from memo.core.grammar import language_of, write_action
 from memo.core.predictions import Ranking
+from memo.core.steps import Progress
 from memo.protocols import Predictor
-from training.build_version import Progress
 from training.evaluation import metrics
 from training.evaluation.baselines import NAMES
 from training.evaluation.metrics import Key, rank_of

@@ -9,7 +9,8 @@ from typing import Any
 from memo.core.errors import UsageError
 from memo.core.events import Event
 from memo.core.settings import Settings
-from training.build_version import Progress, train_adapter
+from memo.core.steps import Progress
+from training.build_version import train_adapter
 from training.evaluation import evaluate, questions, reliability, upcoming_truth
 from training.evaluation.baselines import NAMES
 from training.evaluation.evaluate import Judged

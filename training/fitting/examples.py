@@ -48,6 +48,26 @@ def _begin(words: Vocabulary, rng: random.Random) -> tuple[Coder, Example]:
     return coder, Example(coder.columns)
 
 
+def take_step(model: Any, optimizer: "torch.optim.Optimizer", batch: Sequence[Example], rate: float) -> float:
+    """Adjust the optimizer's weights to a batch and return the loss before."""
+    import torch
+
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    loss = compute_loss(model, batch)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_([weight for group in optimizer.param_groups for weight in group["params"]], 1.0)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return loss.item()
+
+
+def mean_of_tail(losses: Sequence[float]) -> float:
+    """Return the mean of the last tenth of the losses."""
+    tail = losses[-max(1, len(losses) // 10) :]
+    return sum(tail) / len(tail)
+
+
 def compute_loss(model: Any, batch: Sequence[Example]) -> "torch.Tensor":
     """Return the mean cross-entropy in nats over the action positions of a batch; `model` is a causal LM."""
     import torch

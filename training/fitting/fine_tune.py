@@ -14,7 +14,7 @@ from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dic
 
 from memo.core.events import Event
 from memo.core.settings import TrainSettings
-from training.fitting.examples import Example, compute_loss, cut_chunks
+from training.fitting.examples import Example, compute_loss, cut_chunks, mean_of_tail, take_step
 from worker.predictors.language_model.label_coding import Vocabulary
 from worker.predictors.language_model.language import CONTEXT_TOKENS, choose_device, fingerprint, load_base, quiet_peft
 
@@ -83,12 +83,7 @@ class _Run:
     """The steps of a plan, resumed from the last checkpoint."""
 
     def __init__(
-        self,
-        model: PeftModel,
-        plan: list[list[Example]],
-        settings: TrainSettings,
-        folder: Path,
-        checkpoint_steps: int,
+        self, model: PeftModel, plan: list[list[Example]], settings: TrainSettings, folder: Path, checkpoint_steps: int
     ) -> None:
         self.model, self.plan, self.settings, self.file = model, plan, settings, folder / "state.pt"
         self.checkpoint_steps = checkpoint_steps
@@ -101,23 +96,13 @@ class _Run:
         self._resume()
         self.model.train()
         for step in range(len(self.losses), len(self.plan)):
-            self.losses.append(self._step(step))
+            model = self.model.get_base_model()
+            self.losses.append(take_step(model, self.optimizer, self.plan[step], self._rate(step)))
             if (step + 1) % self.checkpoint_steps == 0:
                 self._save()
             on_progress(step + 1, len(self.plan), self.losses[-1])
         self.model.eval()
-        tail = self.losses[-max(1, len(self.losses) // 10) :]
-        return sum(tail) / len(tail)
-
-    def _step(self, step: int) -> float:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._rate(step)
-        loss = compute_loss(self.model.get_base_model(), self.plan[step])
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        return loss.item()
+        return mean_of_tail(self.losses)
 
     def _rate(self, step: int) -> float:
         """Return the learning rate of a step: a linear warm-up, and a cosine down to a tenth."""

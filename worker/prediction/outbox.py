@@ -7,7 +7,7 @@ from db.prediction import messages, predictions
 from forget.erase_files import clear_messages
 from memo.core.errors import MemoError
 from memo.core.logs import get_logger
-from memo.messaging.message import PublishError
+from memo.messaging.publisher import PublishError
 from memo.stack.task_queue import ACT, ACT_EXPIRES_S
 from worker.resources import Resources
 

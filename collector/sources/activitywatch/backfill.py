@@ -1,7 +1,7 @@
 """All events of an ActivityWatch server, or of a file exported by one."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import tzinfo
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,8 @@ from collector.sources.activitywatch.aw_timeline import Timeline, read_observati
 from data.importers import Reject, open_file
 from memo.core.errors import GrammarError, MemoError
 from memo.core.events import Event
+from memo.core.steps import Progress, with_progress
 
-EVERY = 100  # events between two updates of the progress
-
-Progress = Callable[[int, int], None]
 Raw = tuple[Bucket, Any]
 
 
@@ -23,7 +21,7 @@ def read_server(url: str, progress: Progress, page: int = PAGE) -> Iterator[Raw]
     server = Server(url, page)
     buckets = server.buckets()
     total = sum(map(server.count, buckets))
-    return _with_progress(((bucket, raw) for bucket in buckets for raw in server.events(bucket)), total, progress)
+    return with_progress(((bucket, raw) for bucket in buckets for raw in server.events(bucket)), total, progress)
 
 
 def read_export(path: Path, progress: Progress) -> Iterator[Raw]:
@@ -36,7 +34,7 @@ def read_export(path: Path, progress: Progress) -> Iterator[Raw]:
             raise MemoError(
                 f"{path} is not an ActivityWatch export; export all buckets as JSON and name that file."
             ) from error
-    return _with_progress(events, len(events), progress)
+    return with_progress(events, len(events), progress)
 
 
 def to_events(raws: Iterable[Raw], zone: tzinfo) -> tuple[list[Event], list[Reject]]:
@@ -54,11 +52,3 @@ def to_events(raws: Iterable[Raw], zone: tzinfo) -> tuple[list[Event], list[Reje
     timeline = Timeline()
     ordered = sorted(observations, key=lambda observation: observation.at)
     return [*timeline.to_events(ordered), *timeline.close()], rejects
-
-
-def _with_progress(raws: Iterable[Raw], total: int, progress: Progress) -> Iterator[Raw]:
-    for number, raw in enumerate(raws, 1):
-        if number % EVERY == 0:
-            progress(number, total)
-        yield raw
-    progress(total, total)
