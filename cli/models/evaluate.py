@@ -1,21 +1,22 @@
 """`memo evaluate`: scores of the model and the baselines side by side."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.models import person_scores
+from cli.models.score_table import score_table
 from cli.terminal.progress import progress_bar
 from cli.terminal.store_access import read_session
+from cli.terminal.text import describe
 from memo.core.errors import UsageError
+from memo.core.grammar import Language
 from memo.core.paths import Home
 from memo.core.settings import Settings
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from training.evaluation.report import Fit
 
 COLUMNS = ("hit@1", "hit@3", "hit@5", "mrr", "exact", "partial", "overall", "ece", "malformed")
@@ -39,9 +40,11 @@ def evaluate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
 ) -> None:
-    """Score the model and the baselines on the windows of each FILE.
+    """Score the model and the baselines on the events of each FILE, which is one person.
 
-    Each file is one person: the first 80 % of the windows are for training; the others are predicted in order.
+    First, what the person does next: the action, its app, site or folder, and the next other one. At most the last
+    40 % of the person's actions are asked. Then, the next event of any kind: the first 80 % of the windows are for
+    training; the others are predicted in order.
     """
     from memo.core import logs
     from training.evaluation import evaluate as evaluation
@@ -56,8 +59,9 @@ def evaluate(
     everything: list[evaluation.Judged] = []
     for file in files:
         asked = questions.from_file(file, settings.zone, settings.window.size, settings.language)
+        person = report.report_person(questions.stream(asked), settings.window.size, progress_bar)
         found, judged = report.report(asked, fit, progress_bar)
-        reports.append({"file": file.name, **found})
+        reports.append({"file": file.name, "person": person, **found})
         everything += judged
         rows += evaluation.as_results(judged, found["best_baseline"])
     results.write_results(rows, destination)
@@ -66,7 +70,7 @@ def evaluate(
     if as_json:
         print(json.dumps({"protocol": "chrono", "leaks": False, "files": reports}))
     else:
-        _show(reports)
+        _show(reports, settings.language)
         print(f"Each answer is in {destination}.")
 
 
@@ -102,37 +106,24 @@ def _folder(version: str, settings: Settings, home: Home) -> Path | None:
         return Path(versions.find_version(session, version).path)
 
 
-def _show(reports: list[dict[str, Any]]) -> None:
+def _show(reports: list[dict[str, Any]], language: Language) -> None:
     from rich.console import Console
 
     console = Console()
     for found in reports:
+        console.print(f"\n{found['file']}, {describe('what you do next', language)}", markup=False, highlight=False)
+        person_scores.show(console, found["person"], language)
         title = f"{found['file']}, version {found['version']}, {found['n']} windows"
         console.print(f"\n{title}", markup=False, highlight=False)
         rows = {name: [scores.get(column) for column in COLUMNS] for name, scores in found["scores"].items()}
-        console.print(_table(COLUMNS, rows))
+        console.print(score_table(COLUMNS, rows))
         views = found["views"]
         columns = [f"{view} @{cut}" for view in views for cut in CUTS]
         rows = {
             name: [views[view][name][f"hit@{cut}"] for view in views for cut in CUTS]
             for name in next(iter(views.values()), {})
         }
-        console.print(_table(columns, rows))
+        console.print(score_table(columns, rows))
         if found["upcoming"]:
             precision = {name: [scores["ap"]] for name, scores in found["upcoming"].items()}
-            console.print(_table(("upcoming ap",), precision))
-
-
-def _table(columns: Sequence[str], rows: dict[str, list[Any]]) -> "Table":
-    from rich.table import Table
-
-    table = Table("", box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in columns:
-        table.add_column(column, justify="right")
-    for name, values in rows.items():
-        table.add_row(name, *(_cell(value) for value in values))
-    return table
-
-
-def _cell(value: float | int | None) -> str:
-    return "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+            console.print(score_table(("upcoming ap",), precision))

@@ -1,6 +1,6 @@
-"""How well MEMO predicts: its scores and those of the baselines on recorded event files, as markdown tables.
+"""How well MEMO predicts the next action of any kind, process events included, on recorded streams.
 
-    python bench/accuracy.py FILE…        (or files and folders in MEMO_EVENT_FILES)
+    python bench/next_action.py FILE…        (or files and folders in MEMO_EVENT_FILES)
 
 Each file is one person. The first 80 % of the windows train; the others are asked in order, each window before its
 answer is learned, of the model and of the baselines alike, so nothing leaks.
@@ -13,17 +13,14 @@ from _stack import machine
 from _tables import difference, event_files, silent, table
 from random_split import LOOK_UP, look_up
 
-from memo.core.events import HUMAN
 from memo.core.settings import Settings
 from training.evaluation import evaluate, questions
 from training.evaluation.baselines import NAMES
 from training.evaluation.report import existing, first_asked, fresh, report, summarize
-from training.evaluation.views import View
 from worker.predictors.mixed import MixedPredictor
 
 COLUMNS = ("hit@1", "hit@3", "hit@5", "mrr", "exact", "overall", "ece", "malformed")
-VIEWS: tuple[View, ...] = ("coarse", "human", "human coarse")
-CUTS = (1, 5)  # hit@k of the other views
+CUTS = (1, 5)  # hit@k of the coarse view
 OURS = {"fresh": "memo, fine-tuned", "builtin": "memo, as it ships"}
 
 
@@ -36,18 +33,18 @@ def next_action(reports: dict[str, dict[str, Any]]) -> str:
 
 
 def views(reports: dict[str, dict[str, Any]]) -> str:
-    """Return the scores in the other views."""
+    """Return the scores at the level of app, site and folder, and those of upcoming actions."""
 
     def cells(found: dict[str, Any], name: str) -> list[Any]:
-        rates = [found["views"][view][name][f"hit@{cut}"] for view in VIEWS for cut in CUTS]
+        rates = [found["views"]["coarse"][name][f"hit@{cut}"] for cut in CUTS]
         return [*rates, found["upcoming"].get(name, {}).get("ap")]
 
-    columns = [*(f"{view} @{cut}" for view in VIEWS for cut in CUTS), "upcoming AP"]
+    columns = [*(f"coarse @{cut}" for cut in CUTS), "upcoming AP"]
     first = next(iter(reports.values()))
     rows = {OURS[version]: cells(found, "memo") for version, found in reports.items()}
     rows |= {name: cells(first, name) for name in NAMES}
     rows["decay"] = [None] * (len(columns) - 1) + [first["upcoming"]["decay"]["ap"]]
-    return table(f"other views, n = {first['views']['human']['memo']['n']} human", columns, rows)
+    return table("other views", columns, rows)
 
 
 def ahead(differences: dict[str, Any]) -> str:
@@ -56,27 +53,14 @@ def ahead(differences: dict[str, Any]) -> str:
     return f"Ahead at hit@1, with the 95 % interval of a block bootstrap: {', '.join(texts)}."
 
 
-def count_human(judged: Sequence[evaluate.Judged]) -> int:
-    """Return how many human actions the windows ask for; with process events between, many ask for the same one."""
-    found, waiting = 0, False
-    for one in judged:
-        waiting |= "human" in one.truth
-        if one.question.output.operation in HUMAN:
-            found, waiting = found + waiting, False
-    return found + waiting
-
-
-def ahead_in_views(judged: Sequence[evaluate.Judged]) -> str:
-    """Return how far the model is ahead of the best baseline of each other view, as a sentence."""
-    found, texts = evaluate.score(judged), []
-    for view, cut in ((view, cut) for view in VIEWS for cut in CUTS):
-        best = max(NAMES, key=lambda name: found[view][name][f"hit@{cut}"])
-        differences = evaluate.compare_with_baseline(judged, best, view)
-        texts.append(difference(f"{view} @{cut} {best}", differences[f"hit@{cut}"]))
-    return (
-        f"The human windows ask for {count_human(judged)} actions. "
-        f"Ahead of the best baseline of each view, with the same interval: {', '.join(texts)}."
-    )
+def ahead_in_coarse_view(judged: Sequence[evaluate.Judged]) -> str:
+    """Return how far the model is ahead of the best baseline of the coarse view, as a sentence."""
+    found, texts = evaluate.score(judged)["coarse"], []
+    for cut in CUTS:
+        best = max(NAMES, key=lambda name: found[name][f"hit@{cut}"])
+        differences = evaluate.compare_with_baseline(judged, best, "coarse")
+        texts.append(difference(f"coarse @{cut} {best}", differences[f"hit@{cut}"]))
+    return f"Ahead of the best baseline, with the same interval: {', '.join(texts)}."
 
 
 def pooled(judged: Sequence[evaluate.Judged]) -> str:
@@ -99,7 +83,7 @@ def main() -> None:
     everything: list[evaluate.Judged] = []
     settings = Settings.load()
     fits = {"fresh": fresh(settings), "builtin": existing(settings, "builtin", None)}
-    print(f"## Accuracy\n\n`.venv/bin/python bench/accuracy.py FILE…` on {machine()}.\n")
+    print(f"## Next action\n\n`.venv/bin/python bench/next_action.py FILE…` on {machine()}.\n")
     for number, file in enumerate(event_files(), 1):
         asked = questions.from_file(file, settings.zone, settings.window.size, settings.language)
         made = {version: report(asked, fit, silent) for version, fit in fits.items()}
@@ -109,7 +93,7 @@ def main() -> None:
         judged = made["fresh"][1]
         everything += judged
         print(f"Person {number}:\n\n{next_action(reports)}\n\n{ahead(reports['fresh']['ahead'])}\n\n{views(reports)}\n")
-        print(f"{ahead_in_views(judged)}\n\n{whole_stream(asked)}\n")
+        print(f"{ahead_in_coarse_view(judged)}\n\n{whole_stream(asked)}\n")
     if everything:
         print(f"All people:\n\n{pooled(everything)}\n")
 
