@@ -8,11 +8,12 @@ The first part of the actions is past; of the others, each is asked before it is
 part in these answers, so nothing is trained.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import Literal, NamedTuple
 
-from memo.core.events import HUMAN, Action, Event
+from memo.core.events import HUMAN, TABS, Action, Event
 from memo.core.predictions import Ranking
 from memo.protocols import Predictor
 from training.build_version import Progress
@@ -27,6 +28,8 @@ PAST_SHARE = 0.6  # of the human actions, before the first question
 MOST_ASKED = 1_500  # latest human actions
 NEXT_S = 1_800  # longest time to the next human action
 SWITCH_S = 3_600  # longest time to the next other place
+# counts of tabs and of unread messages, and characters that nobody sees
+COUNTS = re.compile(TABS.pattern + r"|^\(\d+\+?\) |[\u200b-\u200f\u2060\ufeff]")
 
 
 class Step(NamedTuple):
@@ -50,9 +53,8 @@ Outcomes = dict[View, list[Outcome]]
 
 
 def key_of(action: Action) -> Key:
-    """Return the key of a human action: what it is counted as, without spaces around its names."""
-    identity = action.identity
-    return Key(Action(identity.operation, identity.target.strip(), identity.place.strip()))
+    """Return the key of a human action, its title without counts; it does not depend on what the predictor equates."""
+    return Key(Action(action.operation, COUNTS.sub("", action.target).strip(), action.place.strip()))
 
 
 def place_of(action: Action) -> Key:
