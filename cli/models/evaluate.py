@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.models import person_scores
+from cli.models import person_tables
 from cli.models.score_table import score_table
 from cli.terminal.progress import progress_bar
 from cli.terminal.store_access import read_session
@@ -112,7 +112,7 @@ def _show(reports: list[dict[str, Any]], language: Language) -> None:
     console = Console()
     for found in reports:
         console.print(f"\n{found['file']}, {describe('what you do next', language)}", markup=False, highlight=False)
-        person_scores.show(console, found["person"], language)
+        person_tables.show(console, found["person"], language)
         title = f"{found['file']}, version {found['version']}, {found['n']} windows"
         console.print(f"\n{title}", markup=False, highlight=False)
         rows = {name: [scores.get(column) for column in COLUMNS] for name, scores in found["scores"].items()}

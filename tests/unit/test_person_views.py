@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cli.models.person_scores import sentence
+from cli.models.person_tables import sentence
 from memo.core.events import Action, Event, Operation
 from memo.core.predictions import NextAction, NextPlace, Ranking
 from training.evaluation import person_scores, person_views
