@@ -8,7 +8,7 @@ rule of each person by the metric of its column, which is known only with hindsi
 people. A person is ahead or behind beyond noise where a block bootstrap over the person's questions excludes 0.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -55,14 +55,14 @@ def judge(file: Path) -> dict[View, Person]:
     }
 
 
-def judge_all(files: Sequence[Path]) -> Iterator[dict[View, Person]]:
-    """Yield the scores of each person as they come, the longest streams first, with a progress bar."""
+def judge_all(files: Sequence[Path]) -> list[dict[View, Person]]:
+    """Return the scores of each person, the longest streams judged first, with a progress bar."""
     longest_first = sorted(files, key=lambda file: -file.stat().st_size)
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool, progress_bar("asking people") as progress:
         waiting = [pool.submit(judge, file) for file in longest_first]
-        for done, judged in enumerate(as_completed(waiting), 1):
+        for done, _ in enumerate(as_completed(waiting), 1):
             progress(done, len(files))
-            yield judged.result()
+        return [judged.result() for judged in waiting]
 
 
 def describe(view: View, people: Sequence[Person]) -> str:
@@ -102,7 +102,7 @@ def main() -> None:
     """Print a table for each view."""
     files = event_files()
     print(f"## Accuracy\n\n`.venv/bin/python bench/accuracy.py FOLDER` on {machine()}.\n")
-    people = list(judge_all(files))
+    people = judge_all(files)
     for view in VIEWS:
         if enough := [one[view] for one in people if "scores" in one[view].scores]:
             print(f"{describe(view, enough)}\n")
