@@ -14,7 +14,7 @@ IS_HERE := $(shell grep -sqF -e '#!$(CURDIR)/$(BIN)/' -e '"$(CURDIR)/$(BIN)/' -e
 DESKTOP_PACKAGES := dbus dunst foot openbox openssl redis-tools sway tk vim-tiny xdotool xterm xvfb
 # The large ones, for `make test-desktop`.
 BROWSER_PACKAGES := chromium firefox-esr
-MEASURED := start idle commands latency dispatch ingest collect visits beside watch predict train accuracy upcoming
+MEASURED := start idle commands latency dispatch ingest collect visits beside watch predict train accuracy next_action upcoming
 
 .PHONY: help env moved run test test-desktop test-desktop-deps lint bench bench-launch base-model clean
 

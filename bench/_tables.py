@@ -9,6 +9,8 @@ from typing import Any
 
 from memo.core.steps import Progress
 
+SUFFIXES = (".json", ".jsonl")  # of event files in a folder
+
 
 @contextmanager
 def silent(_caption: str) -> Iterator[Progress]:
@@ -17,13 +19,16 @@ def silent(_caption: str) -> Iterator[Progress]:
 
 
 def event_files() -> list[Path]:
-    """Return the files given as arguments, else those in MEMO_EVENT_FILES; a folder stands for its JSON files."""
-    named = sys.argv[1:] or os.environ.get("MEMO_EVENT_FILES", "").split(os.pathsep)
-    places = [Path(name) for name in named if name]
-    files = [file for place in places for file in (sorted(place.glob("*.json")) if place.is_dir() else [place])]
+    """Return the files given as arguments, else those in MEMO_EVENT_FILES; a folder stands for its event files."""
+    names = sys.argv[1:] or os.environ.get("MEMO_EVENT_FILES", "").split(os.pathsep)
+    files = [file for name in names if name for file in _files_in(Path(name))]
     if not files:
         print("No event files: name some as arguments or in MEMO_EVENT_FILES.")
     return files
+
+
+def _files_in(place: Path) -> list[Path]:
+    return sorted(file for file in place.iterdir() if file.suffix in SUFFIXES) if place.is_dir() else [place]
 
 
 def table(title: str, columns: Sequence[str], rows: dict[str, list[Any]]) -> str:

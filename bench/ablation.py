@@ -2,7 +2,7 @@
 
     python bench/ablation.py FILE…        (or files and folders in MEMO_EVENT_FILES)
 
-The protocol is that of bench/accuracy.py: the first 80 % of a file's windows train, the others are asked in order.
+The protocol is that of bench/next_action.py: the first 80 % of a file's windows train, the others are asked in order.
 """
 
 import math
@@ -94,7 +94,7 @@ def ask_variants(asked: Sequence[Question], fit: Fit) -> dict[str, list[Judged]]
 
 def compare(whole: Sequence[Judged], part: Sequence[Judged], view: View) -> dict[str, Any]:
     """Return how far the whole model is ahead of a variant on the same windows."""
-    pairs = [(one, other) for one, other in zip(whole, part, strict=True) if view in one.truth]
+    pairs = zip(whole, part, strict=True)
     return compare_ranks([(model_rank(one, view), model_rank(other, view)) for one, other in pairs])
 
 

@@ -1,117 +1,111 @@
-"""How well MEMO predicts: its scores and those of the baselines on recorded event files, as markdown tables.
+"""How well MEMO predicts what a person does next: its scores and those of simple rules over many people's streams.
 
-    python bench/accuracy.py FILE…        (or files and folders in MEMO_EVENT_FILES)
+    python bench/accuracy.py FOLDER|FILE…        (or files and folders in MEMO_EVENT_FILES)
 
-Each file is one person. The first 80 % of the windows train; the others are asked in order, each window before its
-answer is learned, of the model and of the baselines alike, so nothing leaks.
+Each file is one person; a person with fewer than 30 questions of a view is left out of it. The protocol is that of
+`memo evaluate` (training/evaluation/person_views.py), in one process per core. A gain is the difference to the best
+rule of each person by the metric of its column, which is known only with hindsight; its interval is a bootstrap over
+people. A person is ahead or behind beyond noise where a block bootstrap over the person's questions excludes 0.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import mean
+from typing import Any, NamedTuple
 
 from _stack import machine
-from _tables import difference, event_files, silent, table
-from random_split import LOOK_UP, look_up
+from _tables import event_files, table
 
-from memo.core.events import HUMAN
+from cli.terminal.progress import progress_bar
+from data.importers import events
 from memo.core.settings import Settings
-from training.evaluation import evaluate, questions
-from training.evaluation.baselines import NAMES
-from training.evaluation.report import existing, first_asked, fresh, report, summarize
-from training.evaluation.views import View
+from training.evaluation import metrics, person_scores, person_views
+from training.evaluation.evaluate import MODEL
+from training.evaluation.person_views import NAMES, VIEWS, View
 from worker.predictors.mixed import MixedPredictor
 
-COLUMNS = ("hit@1", "hit@3", "hit@5", "mrr", "exact", "overall", "ece", "malformed")
-VIEWS: tuple[View, ...] = ("coarse", "human", "human coarse")
-CUTS = (1, 5)  # hit@k of the other views
-OURS = {"fresh": "memo, fine-tuned", "builtin": "memo, as it ships"}
+METRICS = ("hit@1", "hit@3", "hit@5", "mrr")
 
 
-def next_action(reports: dict[str, dict[str, Any]]) -> str:
-    """Return the scores of versions and baselines for the next action."""
-    rows = {OURS[version]: found["scores"]["memo"] for version, found in reports.items()}
-    rows |= {name: scores for name, scores in next(iter(reports.values()))["scores"].items() if name != "memo"}
-    title = f"next action, n = {next(iter(reports.values()))['n']}"
-    return table(title, COLUMNS, {name: [scores.get(c) for c in COLUMNS] for name, scores in rows.items()})
+class Person(NamedTuple):
+    """One person's scores in one view, and the answers from which the pooled calibration error comes."""
+
+    scores: dict[str, Any]
+    answers: list[tuple[float, float]]
+
+    def best(self, metric: str) -> float:
+        """Return the score of the best rule."""
+        rules = self.scores["scores"]
+        return float(rules[person_scores.best_baseline(rules, metric)][metric])
+
+    def gain(self, metric: str) -> float:
+        """Return how far the model is ahead of the best rule."""
+        return float(self.scores["scores"][MODEL][metric]) - self.best(metric)
 
 
-def views(reports: dict[str, dict[str, Any]]) -> str:
-    """Return the scores in the other views."""
-
-    def cells(found: dict[str, Any], name: str) -> list[Any]:
-        rates = [found["views"][view][name][f"hit@{cut}"] for view in VIEWS for cut in CUTS]
-        return [*rates, found["upcoming"].get(name, {}).get("ap")]
-
-    columns = [*(f"{view} @{cut}" for view in VIEWS for cut in CUTS), "upcoming AP"]
-    first = next(iter(reports.values()))
-    rows = {OURS[version]: cells(found, "memo") for version, found in reports.items()}
-    rows |= {name: cells(first, name) for name in NAMES}
-    rows["decay"] = [None] * (len(columns) - 1) + [first["upcoming"]["decay"]["ap"]]
-    return table(f"other views, n = {first['views']['human']['memo']['n']} human", columns, rows)
+def judge(file: Path) -> dict[View, Person]:
+    """Return the scores of one person in each view."""
+    settings = Settings.load()
+    stream = events(file, settings.zone)
+    outcomes = person_views.ask(MixedPredictor(), stream, settings.window.size, lambda _done, _total: None)
+    return {
+        view: Person(person_scores.score(found), person_scores.first_answers(found)) for view, found in outcomes.items()
+    }
 
 
-def ahead(differences: dict[str, Any]) -> str:
-    """Return how far the model is ahead of each baseline at hit@1, as a sentence."""
-    texts = [difference(name, found["hit@1"]) for name, found in differences.items()]
-    return f"Ahead at hit@1, with the 95 % interval of a block bootstrap: {', '.join(texts)}."
+def judge_all(files: Sequence[Path]) -> list[dict[View, Person]]:
+    """Return the scores of each person, the longest streams judged first, with a progress bar."""
+    longest_first = sorted(files, key=lambda file: -file.stat().st_size)
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool, progress_bar("asking people") as progress:
+        waiting = [pool.submit(judge, file) for file in longest_first]
+        for done, _ in enumerate(as_completed(waiting), 1):
+            progress(done, len(files))
+        return [judged.result() for judged in waiting]
 
 
-def count_human(judged: Sequence[evaluate.Judged]) -> int:
-    """Return how many human actions the windows ask for; with process events between, many ask for the same one."""
-    found, waiting = 0, False
-    for one in judged:
-        waiting |= "human" in one.truth
-        if one.question.output.operation in HUMAN:
-            found, waiting = found + waiting, False
-    return found + waiting
-
-
-def ahead_in_views(judged: Sequence[evaluate.Judged]) -> str:
-    """Return how far the model is ahead of the best baseline of each other view, as a sentence."""
-    found, texts = evaluate.score(judged), []
-    for view, cut in ((view, cut) for view in VIEWS for cut in CUTS):
-        best = max(NAMES, key=lambda name: found[view][name][f"hit@{cut}"])
-        differences = evaluate.compare_with_baseline(judged, best, view)
-        texts.append(difference(f"{view} @{cut} {best}", differences[f"hit@{cut}"]))
+def describe(view: View, people: Sequence[Person]) -> str:
+    """Return the table of one view, and how well its probabilities are calibrated."""
+    means = {name: [mean(one.scores["scores"][name][metric] for one in people) for metric in METRICS] for name in NAMES}
+    memo = [one.scores["scores"][MODEL] for one in people]
+    rows: dict[str, list[Any]] = {
+        **means,
+        "the best rule of each person": [mean(one.best(metric) for one in people) for metric in METRICS],
+        "memo": [mean(scores[metric] for scores in memo) for metric in METRICS],
+        "gain": [_gain([one.gain(metric) for one in people]) for metric in METRICS],
+        "people ahead, of these beyond noise": [_count(people, metric, 1) for metric in METRICS[:3]] + [None],
+        "people behind, of these beyond noise": [_count(people, metric, -1) for metric in METRICS[:3]] + [None],
+    }
+    asked = sum(one.scores["n"] for one in people)
+    pooled = metrics.ece(answer for one in people for answer in one.answers)
     return (
-        f"The human windows ask for {count_human(judged)} actions. "
-        f"Ahead of the best baseline of each view, with the same interval: {', '.join(texts)}."
+        f"{table(f'{view}: {len(people)} people, {asked:,} questions', METRICS, rows)}\n\n"
+        f"Log-loss {mean(scores['log_loss'] for scores in memo):.3f} nats, ECE of a person "
+        f"{mean(scores['ece'] for scores in memo):.3f}, ECE over all people {pooled:.3f}."
     )
 
 
-def pooled(judged: Sequence[evaluate.Judged]) -> str:
-    """Return the scores over all people; a calibration error needs that many windows."""
-    found = summarize(judged)
-    return f"{next_action({'fresh': found})}\n\n{ahead(found['ahead'])}"
+def _gain(gains: Sequence[float]) -> str:
+    low, high = metrics.interval(gains)
+    return f"{mean(gains):+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
-def whole_stream(asked: Sequence[questions.Question]) -> str:
-    """Return the scores from the first window on, with no training and no language model."""
-    judged = evaluate.ask_in_order(MixedPredictor(), asked, 1, lambda _done, _total: None)
-    columns = ("hit@1", "hit@3", "hit@5")
-    rows = {name: [scores[column] for column in columns] for name, scores in evaluate.score(judged)["next"].items()}
-    differences = {name: evaluate.compare_with_baseline(judged, name) for name in NAMES}
-    return f"{table(f'whole stream, no training, n = {len(judged)}', columns, rows)}\n\n{ahead(differences)}"
+def _count(people: Sequence[Person], metric: str, sign: int) -> str:
+    """Return how many people are ahead (sign 1) or behind (-1), and how many of these beyond noise."""
+    ahead = [one.scores["ahead"][metric] for one in people]
+    bounds = [found["95"] if sign > 0 else [-bound for bound in found["95"]] for found in ahead]
+    return f"{sum(sign * found['difference'] > 0 for found in ahead)}, {sum(min(pair) > 0 for pair in bounds)}"
 
 
 def main() -> None:
-    """Print three tables for each file, and one for all of them."""
-    everything: list[evaluate.Judged] = []
-    settings = Settings.load()
-    fits = {"fresh": fresh(settings), "builtin": existing(settings, "builtin", None)}
-    print(f"## Accuracy\n\n`.venv/bin/python bench/accuracy.py FILE…` on {machine()}.\n")
-    for number, file in enumerate(event_files(), 1):
-        asked = questions.from_file(file, settings.zone, settings.window.size, settings.language)
-        made = {version: report(asked, fit, silent) for version, fit in fits.items()}
-        reports = {version: found for version, (found, _) in made.items()}
-        cut = first_asked(asked)
-        reports["fresh"]["scores"][LOOK_UP] = look_up(asked[:cut], asked[cut:])
-        judged = made["fresh"][1]
-        everything += judged
-        print(f"Person {number}:\n\n{next_action(reports)}\n\n{ahead(reports['fresh']['ahead'])}\n\n{views(reports)}\n")
-        print(f"{ahead_in_views(judged)}\n\n{whole_stream(asked)}\n")
-    if everything:
-        print(f"All people:\n\n{pooled(everything)}\n")
+    """Print a table for each view."""
+    files = event_files()
+    print(f"## Accuracy\n\n`.venv/bin/python bench/accuracy.py FOLDER` on {machine()}.\n")
+    people = judge_all(files)
+    for view in VIEWS:
+        if enough := [one[view] for one in people if "scores" in one[view].scores]:
+            print(f"{describe(view, enough)}\n")
 
 
 if __name__ == "__main__":

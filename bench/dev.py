@@ -2,7 +2,7 @@
 
     python bench/dev.py FILE.json… [--without COLUMN…] [--model] [--parts]
 
-Each window is asked before its answer is learned; the last 20 % are left for bench/accuracy.py. `--without` sets
+Each window is asked before its answer is learned; the last 20 % are left for bench/next_action.py. `--without` sets
 columns of the mixer to zero, to see what they earn; `--model` adds the built-in language model. The log-loss is that
 of the truth in nats, with `new_probability` for a truth that is not among the candidates. `--parts` adds a table of
 windows where counts say little: the first 20 %, answers never seen before, and windows whose last action was rare.
@@ -22,7 +22,6 @@ from memo.core.settings import Settings
 from training.evaluation import evaluate, questions, upcoming_truth
 from training.evaluation.evaluate import MODEL, Judged
 from training.evaluation.metrics import key_of
-from training.evaluation.views import View
 from worker.predictors.history.candidate_ids import Ids
 from worker.predictors.history.history_features import FEATURES, HistoryFeatures
 from worker.predictors.history.tables import Array
@@ -32,7 +31,6 @@ from worker.predictors.serving import open_predictor
 BEGIN = 0.2
 END = 0.8
 FLOOR = 1e-6  # probability of a truth that the model excludes
-VIEWS: tuple[View, ...] = ("human", "human coarse")
 EARLY = "windows 0-20 %"
 NEW = "never seen before"
 RARE = "after an action seen once or twice"
@@ -89,7 +87,7 @@ def row(name: str, judged: Sequence[Judged]) -> str:
     scores = evaluate.score(judged)
     found = scores["next"][MODEL]
     cells = [hits(found, 1, 3, 5), f"{log_loss(judged):.3f}", f"{found['ece']:.3f}"]
-    cells += [hits(scores[view][MODEL], 1, 5) for view in VIEWS]
+    cells.append(hits(scores["coarse"][MODEL], 1, 5))
     precision = upcoming_truth.score(entry.upcoming for entry in judged)
     best = max(value["ap"] for other, value in precision.items() if other != MODEL)
     cells.append(f"{precision[MODEL]['ap']:.3f} ({best:.3f})")
@@ -118,8 +116,8 @@ def main() -> None:
     parser.add_argument("--parts", action="store_true")
     options = parser.parse_args()
     blank(options.without)
-    print("| | n | hit@1/3/5 | log-loss | ECE | human @1/5 | human coarse @1/5 | upcoming AP (best baseline) |")
-    print("| --- | --: | --: | --: | --: | --: | --: | --: |")
+    print("| | n | hit@1/3/5 | log-loss | ECE | coarse @1/5 | upcoming AP (best baseline) |")
+    print("| --- | --: | --: | --: | --: | --: | --: |")
     everything: list[Judged] = []
     parts: dict[str, list[Judged]] = {}
     for number, file in enumerate(options.files, 1):

@@ -4,7 +4,7 @@
 
 A seeded random 80 % of the windows train, the others are asked. Neighbouring windows overlap, so training windows
 contain most of the answers, and `look-up`, a table that copies the line that followed the same lines in a training
-window, scores well without predicting anything. Use bench/accuracy.py or `memo evaluate` to measure prediction.
+window, scores well without predicting anything. Use bench/next_action.py or `memo evaluate` to measure prediction.
 """
 
 import random
@@ -23,7 +23,6 @@ from training.evaluation.evaluate import MODEL, TRAIN_SHARE, Judged, Learner, sc
 from training.evaluation.metrics import key
 from training.evaluation.questions import Question
 from training.evaluation.report import Fit, first_asked, fresh
-from training.evaluation.views import View
 from worker.predictors.mixed import MixedPredictor
 
 COLUMNS = ("hit@1", "hit@3", "hit@5", "mrr", "exact", "overall", "ece", "malformed")
@@ -84,8 +83,7 @@ def ask_leaking(predictor: Predictor, train: Sequence[Question], test: Sequence[
     for question in test:
         for event in question.window:
             learner.learn(event)
-        truth: dict[View, metrics.Key] = {"next": key(question.output), "coarse": key(question.output).coarse}
-        judged.append(learner.judge(question, truth))
+        judged.append(learner.judge(question))
     return judged
 
 

@@ -1,6 +1,5 @@
 """Promotion: a new version takes over only if it is better on the newest events."""
 
-import math
 import shutil
 from collections.abc import Sequence
 from datetime import datetime
@@ -22,15 +21,13 @@ from training.build_version import (
     find_last_forgotten,
     require_events,
 )
-from training.evaluation import evaluate, questions
+from training.evaluation import evaluate, metrics, questions
 from training.evaluation.evaluate import MODEL, Judged, best_baseline
-from training.evaluation.metrics import key_of
 from training.evaluation.questions import Question
 
 JUDGED_SHARE = 0.2  # newest part of the stream, which the candidate is not trained on
 MIN_JUDGED = 30  # windows
 MAX_JUDGED = 500  # windows
-FLOOR = 1e-4  # probability of a truth that is not among the candidates
 RULE = (
     "promoted if the mean log-loss of the truth over the newest windows, which the candidate was not trained on, "
     "is lower than that of the active version"
@@ -38,12 +35,13 @@ RULE = (
 
 
 def log_loss(judged: Sequence[Judged]) -> float:
-    """Return the mean of -log p(truth) in nats; p is `FLOOR` for a truth that is not among the candidates."""
-    losses = []
-    for entry in judged:
-        probabilities = {key_of(one.action, one.detail): one.probability for one in entry.ranking.candidates}
-        losses.append(-math.log(max(FLOOR, probabilities.get(entry.truth["next"], 0.0))))
-    return sum(losses) / len(losses)
+    """Return the log-loss of the truths; one that is not among the candidates counts as `metrics.FLOOR`."""
+    return metrics.log_loss(_truth_probability(entry) for entry in judged)
+
+
+def _truth_probability(judged: Judged) -> float:
+    probabilities = {metrics.key_of(one.action, one.detail): one.probability for one in judged.ranking.candidates}
+    return probabilities.get(judged.truth["next"], 0.0)
 
 
 def train_and_promote(store: Store, home: Home, settings: Settings, scope: str, progress: Progress) -> dict[str, Any]:

@@ -1,15 +1,17 @@
 """`memo evaluate`: scores of the model and the baselines side by side."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from cli.models import person_tables
+from cli.models.score_table import score_table
 from cli.terminal.options import Force, Json, argument, option
-from cli.terminal.output import print_json, print_table
+from cli.terminal.output import print_json
 from cli.terminal.progress import progress_bar
 from cli.terminal.store_access import read_session
-from cli.terminal.text import safe
+from cli.terminal.text import describe, safe
 from memo.core.errors import UsageError
+from memo.core.grammar import Language
 from memo.core.paths import Home
 from memo.core.settings import Settings
 
@@ -28,9 +30,11 @@ def evaluate(
     plot: Annotated[Path | None, option(metavar="FILE.png", help="Draw a reliability diagram.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Score the model and the baselines on the windows of each FILE.
+    """Score the model and the baselines on the events of each FILE, which is one person.
 
-    Each file is one person: the first 80 % of the windows are for training; the others are predicted in order.
+    First, what the person does next: the action, its app, site or folder, and the next other one. At most the last
+    40 % of the person's actions are asked. Then, the next event of any kind: the first 80 % of the windows are for
+    training; the others are predicted in order.
     """
     from memo.core import logs
     from training.evaluation import evaluate as evaluation
@@ -45,8 +49,9 @@ def evaluate(
     everything: list[evaluation.Judged] = []
     for file in files:
         asked = questions.from_file(file, settings.zone, settings.window.size, settings.language)
+        person = report.report_person(questions.stream(asked), settings.window.size, progress_bar)
         found, judged = report.report(asked, fit, progress_bar)
-        reports.append({"file": file.name, **found})
+        reports.append({"file": file.name, "person": person, **found})
         everything += judged
         rows += evaluation.as_results(judged, found["best_baseline"])
     results.write_results(rows, destination)
@@ -55,7 +60,7 @@ def evaluate(
     if as_json:
         print_json({"protocol": "chrono", "leaks": False, "files": reports})
     else:
-        _show(reports)
+        _show(reports, settings.language)
         print(f"Each answer is in {destination}.")
 
 
@@ -86,30 +91,26 @@ def _fit(version: str | None, settings: Settings, home: Home) -> "Fit":
         return report.existing(settings, version, Path(versions.find_version(session, version).path))
 
 
-def _show(reports: list[dict[str, Any]]) -> None:
+def _show(reports: list[dict[str, Any]], language: Language) -> None:
+    from rich.console import Console
+
+    console = Console()
     for found in reports:
-        print(f"\n{safe(found['file'])}, version {found['version']}, {found['n']} windows")
+        console.print(
+            f"\n{safe(found['file'])}, {describe('what you do next', language)}", markup=False, highlight=False
+        )
+        person_tables.show(console, found["person"], language)
+        title = f"{file}, version {found['version']}, {found['n']} windows"
+        console.print(f"\n{title}", markup=False, highlight=False)
         rows = {name: [scores.get(column) for column in COLUMNS] for name, scores in found["scores"].items()}
-        _print_scores(COLUMNS, rows)
+        console.print(score_table(COLUMNS, rows))
         views = found["views"]
         columns = [f"{view} @{cut}" for view in views for cut in CUTS]
         rows = {
             name: [views[view][name][f"hit@{cut}"] for view in views for cut in CUTS]
             for name in next(iter(views.values()), {})
         }
-        _print_scores(columns, rows)
+        console.print(score_table(columns, rows))
         if found["upcoming"]:
             precision = {name: [scores["ap"]] for name, scores in found["upcoming"].items()}
-            _print_scores(("upcoming ap",), precision)
-
-
-def _print_scores(names: Sequence[str], rows: dict[str, list[Any]]) -> None:
-    from rich.table import Column
-
-    columns = [Column(), *(Column(name, justify="right") for name in names)]
-    cells = ((name, *map(_cell, values)) for name, values in rows.items())
-    print_table(columns, cells, pad_edge=False, padding=(0, 1, 0, 0))
-
-
-def _cell(value: float | int | None) -> str:
-    return "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+            console.print(score_table(("upcoming ap",), precision))

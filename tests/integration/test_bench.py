@@ -1,5 +1,6 @@
-"""Programs in bench/ that evaluate the predictor: the ablation and the random split that leaks."""
+"""Programs in bench/ that evaluate the predictor: its accuracy, the ablation, and the random split that leaks."""
 
+import json
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from memo.core.events import Event, Operation
+from memo.core.paths import Home
 from memo.core.settings import Settings
 from training.evaluation import evaluate, questions
 from training.evaluation.questions import Question
@@ -14,6 +16,7 @@ from training.evaluation.report import existing
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "bench"))
 import ablation  # noqa: E402
+import accuracy  # noqa: E402
 import random_split  # noqa: E402
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -25,6 +28,19 @@ def ask(names: str, size: int = 3) -> list[Question]:
     return questions.from_events(
         [Event(at, Operation.PROCESS_START, name) for at, name in zip(times, names, strict=True)], size, "en"
     )
+
+
+def test_accuracy_describes_people_without_their_names(tmp_path: Path, home: Home) -> None:
+    file = tmp_path / "titles-99.jsonl"
+    times = (START + timedelta(minutes=minute) for minute in range(100))
+    events = [{"at": f"{at}", "operation": "web_visit", "target": f"{n % 4}.example"} for n, at in enumerate(times)]
+    file.write_text("\n".join(map(json.dumps, events)), encoding="utf-8")
+    person = accuracy.judge(file)["switch"]
+    text = accuracy.describe("switch", [person, person])
+    assert "switch: 2 people, 78 questions" in text
+    assert "| memo | 1.000 | 1.000 | 1.000 | 1.000 |" in text
+    assert "| people behind, of these beyond noise | 0, 0 | 0, 0 | 0, 0 |  |" in text
+    assert "99" not in text and "example" not in text
 
 
 def test_leak_table_copies_a_line_of_another_window() -> None:

@@ -108,6 +108,31 @@ def test_evaluate_chrono_scores_model_and_baselines(memo: Memo, windows: Path, t
     assert "markov1" in memo("evaluate", str(windows), "--force", "--version", "builtin").stdout
 
 
+def test_evaluate_says_how_often_a_switch_is_foreseen(memo: Memo, tmp_path: Path, monkeypatch: Any) -> None:
+    file = tmp_path / "day.txt"
+    times = (START + timedelta(minutes=minute) for minute in range(100))
+    focus = [
+        f"{at:%Y-%m-%d %H:%M:%S} - 切换到窗口: t (应用: {app})" for at, app in zip(times, "ABCD" * 25, strict=True)
+    ]
+    file.write_text("\n".join(focus), encoding="utf-8")
+    arguments = ("evaluate", str(file), "--force", "--version", "builtin")
+    monkeypatch.setenv("MEMO_LANGUAGE", "en")
+    shown = " ".join(memo(*arguments).stdout.split())
+    assert "the right one was first in 100 %, among the first three in 100 %; the best simple rule would have" in shown
+    monkeypatch.setenv("MEMO_LANGUAGE", "zh")
+    assert "你切换到另一个应用或网站时" in memo(*arguments).stdout
+    person = read(memo(*arguments, "--json"))["files"][0]["person"]
+    assert {view: found["n"] for view, found in person.items()} == {"fine": 39, "place": 39, "switch": 39}
+    assert person["switch"]["scores"]["memo"]["hit@1"] == 1
+    assert person["switch"]["ahead"]["hit@1"]["baseline"] in person["switch"]["scores"]
+
+
+def test_evaluate_gives_no_figures_of_few_actions(memo: Memo, windows: Path) -> None:
+    arguments = ("evaluate", str(windows), "--version", "builtin", "--force")
+    assert "switch: 0 questions are too few for figures; 30 are needed." in memo(*arguments).stdout
+    assert read(memo(*arguments, "--json"))["files"][0]["person"]["switch"] == {"n": 0}
+
+
 def test_train_on_too_few_events_says_so(memo: Memo, tmp_path: Path) -> None:
     file = tmp_path / "few.txt"
     file.write_text("\n".join(lines("甲乙")), encoding="utf-8")

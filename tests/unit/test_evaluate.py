@@ -7,7 +7,6 @@ import pytest
 
 from memo.core.errors import MemoError, UsageError
 from memo.core.events import Event, Operation
-from memo.core.grammar import parse
 from memo.testing import ScriptedPredictor
 from training.evaluation import evaluate, questions, results, upcoming_truth, views
 from training.promote import log_loss
@@ -56,14 +55,6 @@ def test_score_of_a_repeating_predictor() -> None:
     assert found["memo"]["exact"] == 0, "the double expects everything at once"
     assert found["memo"]["overall"] == 0.4
     assert found["memo"]["malformed"] == 0
-
-
-def test_human_truths_skip_process_events() -> None:
-    lines = ["Started app: A", "Closed app: A", "Visited site a.b", "Started app: B", "Visited site c.d"]
-    events = [parse(f"2026-03-02 09:00:{second:02} - {line}", UTC) for second, line in enumerate(lines, start=10)]
-    asked = questions.from_events(events, 1, "en")
-    truths = [truth.get("human") for truth in views.truths(asked)]
-    assert [truth and truth.action.target for truth in truths] == ["a.b", "a.b", "c.d", "c.d"]
 
 
 def test_log_loss_uses_the_truth() -> None:

@@ -15,7 +15,7 @@ from training.evaluation.metrics import Key, rank_of
 from training.evaluation.questions import Question, stream
 from training.evaluation.results import Result, status
 from training.evaluation.upcoming_truth import Rows, UpcomingTruth
-from training.evaluation.views import VIEWS, Rankings, View, ViewBaselines, answers, truths
+from training.evaluation.views import VIEWS, Rankings, View, ViewBaselines, answers, truth_of
 
 MODEL = "memo"
 TRAIN_SHARE = 0.8
@@ -27,13 +27,17 @@ Scores = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A question, the truth in each view, and the rankings of the model and of the baselines."""
+    """A question, and the rankings of the model and of the baselines."""
 
     question: Question
-    truth: dict[View, Key]
     ranking: Ranking
     baselines: Rankings
     upcoming: Rows = field(default_factory=dict)
+
+    @property
+    def truth(self) -> dict[View, Key]:
+        """The truth in each view."""
+        return truth_of(self.question.output)
 
     @property
     def texts(self) -> list[str]:
@@ -71,40 +75,37 @@ class Learner:
             self.upcoming.learn(event)
         self.past = [*self.past, event][-self.size :]
 
-    def judge(self, question: Question, truth: dict[View, Key]) -> Judged:
+    def judge(self, question: Question) -> Judged:
         """Ask the model and the baselines what comes next."""
         ranking = self.predictor.predict(question.window, TOP)
         rows = self.upcoming.rows(question.window[-1], MODEL, ranking.upcoming) if self.upcoming else {}
-        return Judged(question, truth, ranking, self.views.rankings(), rows)
+        return Judged(question, ranking, self.views.rankings(), rows)
 
 
 def ask_in_order(predictor: Predictor, questions: Sequence[Question], cut: int, progress: Progress) -> list[Judged]:
     """Ask the questions from number `cut` on, each before its answer is learned; earlier questions are only learned."""
     learner = Learner(predictor, len(questions[0].window), UpcomingTruth(stream(questions)))
     judged = []
-    for number, (question, truth) in enumerate(zip(questions, truths(questions), strict=True)):
+    for number, question in enumerate(questions):
         for event in question.new:
             learner.learn(event)
         if number >= cut:
-            judged.append(learner.judge(question, truth))
+            judged.append(learner.judge(question))
         learner.learn(question.output, asked=number >= cut)
         progress(number + 1, len(questions))
     return judged
 
 
 def score(judged: Sequence[Judged]) -> dict[View, Scores]:
-    """Return the scores of model and baselines in each view that has at least one truth."""
-    return {view: scores for view in VIEWS if (scores := _score_view(judged, view))}
+    """Return the scores of model and baselines in each view. Raises ValueError for no answers."""
+    return {view: _score_view(judged, view) for view in VIEWS}
 
 
 def _score_view(judged: Sequence[Judged], view: View) -> Scores:
-    asked = [entry for entry in judged if view in entry.truth]
-    if not asked:
-        return {}
-    ranks = [model_rank(entry, view) for entry in asked]
-    scores = {MODEL: metrics.score_ranks(ranks) | (_score_lines(asked, ranks) if view == "next" else {})}
+    ranks = [model_rank(entry, view) for entry in judged]
+    scores = {MODEL: metrics.score_ranks(ranks) | (_score_lines(judged, ranks) if view == "next" else {})}
     for name in NAMES:
-        scores[name] = metrics.score_ranks([_baseline_rank(entry, name, view) for entry in asked])
+        scores[name] = metrics.score_ranks([_baseline_rank(entry, name, view) for entry in judged])
     return scores
 
 
@@ -128,25 +129,20 @@ def _baseline_rank(judged: Judged, name: str, view: View) -> int | None:
 
 
 def compare_with_baseline(judged: Sequence[Judged], name: str, view: View = "next") -> dict[str, Any]:
-    """Return how far the model is ahead of a baseline: the difference of hit@1 and hit@5 with its 95 % interval."""
-    asked = [one for one in judged if view in one.truth]
-    return compare_ranks([(model_rank(one, view), _baseline_rank(one, name, view)) for one in asked])
+    """Return how far the model is ahead of a baseline: the difference of each hit@k with its 95 % interval."""
+    return compare_ranks([(model_rank(one, view), _baseline_rank(one, name, view)) for one in judged])
 
 
 def compare_ranks(pairs: Sequence[tuple[int | None, int | None]]) -> dict[str, Any]:
-    """Return how far the first ranks are ahead of the second ones on the same questions, at hit@1 and hit@5."""
+    """Return how far the first ranks are ahead of the second ones on the same questions, at each hit@k."""
     found = {}
-    for cut in (1, 5):
-        values = [float(_is_hit(one, cut)) - float(_is_hit(other, cut)) for one, other in pairs]
+    for cut in metrics.CUTS:
+        values = [float(metrics.is_hit(one, cut)) - float(metrics.is_hit(other, cut)) for one, other in pairs]
         found[f"hit@{cut}"] = {
             "difference": sum(values) / len(values),
             "95": list(metrics.interval(values, metrics.BLOCK)),
         }
     return found
-
-
-def _is_hit(rank: int | None, cut: int) -> bool:
-    return rank is not None and rank <= cut
 
 
 def best_baseline(scores: Scores) -> str:

@@ -16,6 +16,7 @@ from memo.core.predictions import Candidate
 CUTS = (1, 3, 5)
 MRR_DEPTH = 5  # a truth further down counts 0; baselines give no more candidates
 BINS = 10  # in the calibration error
+FLOOR = 1e-4  # least probability of a truth in the log-loss
 ROUNDS = 1_000  # bootstrap samples
 BLOCK = 10  # consecutive windows drawn together when models are compared
 
@@ -71,15 +72,30 @@ def _coarse_sums(candidates: Iterable[tuple[Key, float]]) -> dict[Key, float]:
 
 def score_ranks(ranks: Sequence[int | None]) -> dict[str, Any]:
     """Return n, hit@k, MRR@5, and the bootstrap 95 % interval of hit@1. Raises ValueError for no ranks."""
+    return {**hit_rates(ranks), "hit@1_95": list(interval([float(rank == 1) for rank in ranks]))}
+
+
+def hit_rates(ranks: Sequence[int | None]) -> dict[str, Any]:
+    """Return n, hit@k and MRR@5. Raises ValueError for no ranks."""
     if not ranks:
         raise ValueError("there is nothing to score")
     total = len(ranks)
     scores: dict[str, Any] = {"n": total}
     for cut in CUTS:
-        scores[f"hit@{cut}"] = sum(rank is not None and rank <= cut for rank in ranks) / total
+        scores[f"hit@{cut}"] = sum(is_hit(rank, cut) for rank in ranks) / total
     scores["mrr"] = sum(1 / rank for rank in ranks if rank and rank <= MRR_DEPTH) / total
-    scores["hit@1_95"] = list(interval([float(rank == 1) for rank in ranks]))
     return scores
+
+
+def is_hit(rank: int | None, cut: int) -> bool:
+    """Return whether a rank is among the first `cut`."""
+    return rank is not None and rank <= cut
+
+
+def log_loss(probabilities: Iterable[float]) -> float:
+    """Return the mean of -log p of the truths, in nats; a lower p than `FLOOR` counts as that."""
+    losses = [-math.log(max(FLOOR, probability)) for probability in probabilities]
+    return sum(losses) / len(losses)
 
 
 def score_exact(ranks: Sequence[int | None], exact: Sequence[bool]) -> dict[str, float]:

@@ -11,7 +11,7 @@ from memo.core.events import Event
 from memo.core.settings import Settings
 from memo.core.steps import Progress
 from training.build_version import train_adapter
-from training.evaluation import evaluate, questions, reliability, upcoming_truth
+from training.evaluation import evaluate, person_scores, person_views, questions, reliability, upcoming_truth
 from training.evaluation.baselines import NAMES
 from training.evaluation.evaluate import Judged
 from training.evaluation.questions import Question
@@ -65,6 +65,12 @@ def report(asked: Sequence[Question], fit: Fit, bar: Bar) -> tuple[dict[str, Any
     with bar("asking") as progress:
         judged = evaluate.ask_in_order(MixedPredictor(readers()), asked, cut, progress)
     return summarize(judged) | {"version": name}, judged
+
+
+def report_person(events: Sequence[Event], size: int, bar: Bar) -> dict[str, Any]:
+    """Return the scores of the three views of what a person does next as JSON."""
+    with bar("asking what you do next") as progress:
+        return person_scores.summarize(person_views.ask(MixedPredictor(), events, size, progress))
 
 
 def summarize(judged: Sequence[Judged]) -> dict[str, Any]:
