@@ -96,9 +96,8 @@ def _show(reports: list[dict[str, Any]], language: Language) -> None:
 
     console = Console()
     for found in reports:
-        console.print(
-            f"\n{safe(found['file'])}, {describe('what you do next', language)}", markup=False, highlight=False
-        )
+        file = safe(found["file"])
+        console.print(f"\n{file}, {describe('what you do next', language)}", markup=False, highlight=False)
         person_tables.show(console, found["person"], language)
         title = f"{file}, version {found['version']}, {found['n']} windows"
         console.print(f"\n{title}", markup=False, highlight=False)
