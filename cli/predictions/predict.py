@@ -13,12 +13,15 @@ from cli.terminal.options import Force, Json, argument, option
 from cli.terminal.output import discard_output, print_json, print_table
 from cli.terminal.progress import spinner
 from cli.terminal.store_access import find_active_version, read_session
-from cli.terminal.text import describe
+from cli.terminal.text import describe, safe, short
 from memo.core.errors import GrammarError, MemoError, UsageError
+from memo.core.events import Action
 from memo.core.grammar import Language
 from memo.core.paths import Home
+from memo.core.predictions import action_from_dict
 from memo.core.settings import Settings
 
+PLACES = 5  # places shown
 WAIT = "loading the language model"
 STREAM = """Run as a filter, one JSON object per line: {"event": LINE} teaches, {"window": [LINE, …]} gets an answer."""
 
@@ -121,9 +124,29 @@ def show_answer(answer: dict[str, Any], language: Language, as_json: bool) -> No
     if as_json:
         print_json(answer)
         return
+    _show_person(answer, language)
     rows = []
     for number, candidate in enumerate(answer["candidates"], 1):
         time, _, action = candidate["text"].partition(" - ")
         rows.append((str(number), f"{candidate['probability']:.3f}", action, time))
     rows.append(("", f"{answer['new_probability']:.3f}", describe("something new", language), ""))
     print_table(("", *(describe(name, language) for name in ("probability", "next", "time"))), rows)
+
+
+def _show_person(answer: dict[str, Any], language: Language) -> None:
+    """Print the likeliest places of the person's next action, each with the likeliest action there."""
+    if not answer.get("places"):
+        return
+    actions = [action_from_dict(entry["action"]) for entry in answer["person"]]
+    rows = []
+    for number, place in enumerate(answer["places"][:PLACES], 1):
+        there = (action for action in actions if _is_in(action, place))
+        first = next((short(action, language) for action in there), "")
+        rows.append((str(number), f"{place['probability']:.3f}", safe(place["name"]), first))
+    print_table(("", *(describe(name, language) for name in ("probability", "where", "what you do next"))), rows)
+
+
+def _is_in(action: Action, place: dict[str, Any]) -> bool:
+    """Return whether an action is in a place of an answer."""
+    coarse = action.coarse
+    return (place["operation"], place["name"]) == (coarse.operation.value, coarse.place or coarse.target)
