@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from cli.predictions.watch_person import act_lines, folded_line, take_acts
 from cli.predictions.watch_view import ShownAction, Tally, header, lines, status
 from cli.terminal.options import Json, option
 from cli.terminal.output import discard_output, print_json, print_line
@@ -29,14 +31,22 @@ RETRY_S = 0.5
 
 def watch(
     as_json: Json = False,
+    shows_all: Annotated[
+        bool, typer.Option("--all", help="Show every event and what comes next of any kind, not only what you do.")
+    ] = False,
     scope: Annotated[str | None, option(metavar="USER@HOST", help="Only predictions of this scope.")] = None,
     after: Annotated[
         int | None, option(metavar="ID", min=0, help="Begin with the stored predictions after this one.")
     ] = None,
 ) -> None:
-    """Show each prediction as it is made, until Ctrl-C."""
+    """Show what you do and what you probably do next, as it happens, until Ctrl-C.
+
+    Each line is something that you did; ✓ and the rank say that its app, site or folder had been predicted. Behind it
+    are the likeliest places to go next, each with the likeliest thing there. With --json, each prediction is a message.
+    """
     settings = Settings.load()
-    screen = LiveScreen(settings.language, None if as_json else _known_actions(settings, after))
+    known = _known_actions(settings, after) if shows_all and not as_json else None
+    screen = LiveScreen(settings.language, known, shows_all)
     try:
         for message in subscribe(after=after):
             if scope is None or message["scope"] == scope:
@@ -63,8 +73,7 @@ def live(home: Home, settings: Settings, stop: threading.Event) -> None:
     with open_existing(settings, home) as store:
         with store.read() as session:
             newest_event, newest = figures.find_newest_ids(session)
-            known = {ShownAction(*action) for action in figures.find_known_actions(session)}
-        screen, rejected_before = LiveScreen(settings.language, known), rejects.count(home.rejects)
+        screen, rejected_before = LiveScreen(settings.language), rejects.count(home.rejects)
 
         def count() -> tuple[int, int]:
             with store.read() as session:
@@ -91,8 +100,9 @@ def _messages(home: Home, settings: Settings, after: int, stop: threading.Event)
 class LiveScreen:
     """Scrolling lines: in colour with a status line below on a terminal, else plain."""
 
-    def __init__(self, language: Language, known: set[ShownAction] | None = None) -> None:
-        self._language = language
+    def __init__(self, language: Language, known: set[ShownAction] | None = None, shows_all: bool = False) -> None:
+        self._language, self._shows_all = language, shows_all
+        self._folded = 0  # events since the last act
         self._tally = Tally(known, language)
         self._begun = False
         self._terminal = Console(highlight=False, markup=False, emoji=False) if sys.stdout.isatty() else None
@@ -101,14 +111,26 @@ class LiveScreen:
     def show(self, message: dict[str, Any]) -> None:
         """Print a message."""
         width = min(self._terminal.width, MAX_WIDTH) if self._terminal else PLAIN_WIDTH
-        head = [] if self._begun else [header(width, self._language)]
-        self._begun = True
-        for line in [*head, *lines(message, self._tally.take(message), width, self._language)]:
+        found = self._lines(message, width)
+        head = [] if self._begun or not found else [header(width, self._language)]
+        self._begun = self._begun or bool(found)
+        for line in [*head, *found]:
             line.rstrip()
             if self._terminal:
                 self._terminal.print(line)
             else:
                 print_line(line.plain)
+
+    def _lines(self, message: dict[str, Any], width: int) -> list[Text]:
+        if self._shows_all:
+            return lines(message, self._tally.take(message), width, self._language)
+        acts = take_acts(message, self._tally)
+        if not acts:
+            self._folded += 1
+            return []
+        folded, self._folded = self._folded, 0
+        found = act_lines(message, acts, width, self._language)
+        return [folded_line(folded, width, self._language), *found] if folded else found
 
     @contextmanager
     def status_line(self, count: Callable[[], tuple[int, int]]) -> Iterator[None]:

@@ -38,20 +38,25 @@ class Tally:
     settled: int = 0
     hits: dict[int, int] = field(default_factory=lambda: dict.fromkeys(RANKS, 0))
     model: str = ""
+    place: tuple[str, str] | None = None  # of the last act that was shown
 
     def take(self, message: dict[str, Any]) -> Text:
         """Count a message and return the mark that says whether its event had been predicted."""
         self.predictions += 1
         self.model = message["model"]
         for outcome in message["settled"]:
-            self.settled += 1
-            for rank in RANKS:
-                self.hits[rank] += outcome["rank"] is not None and outcome["rank"] <= rank
+            self.add_rank(outcome["rank"])
         action = ShownAction(message["scope"], **message["event"]["action"])
         is_new = self.known is not None and action not in self.known
         if self.known is not None:
             self.known.add(action)
         return _mark(message, is_new, self.language)
+
+    def add_rank(self, found: int | None) -> None:
+        """Count an outcome and its rank."""
+        self.settled += 1
+        for rank in RANKS:
+            self.hits[rank] += found is not None and found <= rank
 
 
 def _mark(message: dict[str, Any], is_new: bool, language: Language) -> Text:
@@ -69,37 +74,37 @@ def header(width: int, language: Language) -> Text:
     rest = width - TIME - MARK
     event = int(rest * EVENT_SHARE) if width >= WIDE else rest
     columns = {"time": TIME, "rank": MARK, "what happened": event, "what comes next, most likely first": rest - event}
-    return Text.assemble(*(_cell(describe(name, language), cells, "dim") for name, cells in columns.items() if cells))
+    return Text.assemble(*(cell(describe(name, language), cells, "dim") for name, cells in columns.items() if cells))
 
 
 def lines(message: dict[str, Any], mark: Text, width: int, language: Language) -> list[Text]:
     """Return a message as one line of `width` cells, or as two lines if the width is small."""
     happened = message["event"]["text"].partition(" - ")[2]
-    head = Text.assemble(_cell(message["event"]["at"][11:19], TIME, "dim"), _cell(mark, MARK))
+    head = Text.assemble(cell(message["event"]["at"][11:19], TIME, "dim"), cell(mark, MARK))
     rest = width - TIME - MARK
     if width >= WIDE:
         event = int(rest * EVENT_SHARE)
-        return [Text.assemble(head, _cell(happened, event), _candidates(message, rest - event, language))]
+        return [Text.assemble(head, cell(happened, event), _candidates(message, rest - event, language))]
     below = Text.assemble(" " * (TIME + MARK), _candidates(message, rest, language))
-    return [Text.assemble(head, _cell(happened, rest)), below]
+    return [Text.assemble(head, cell(happened, rest)), below]
 
 
 def _candidates(message: dict[str, Any], width: int, language: Language) -> Text:
     shown = message["candidates"][:SHOWN]
     if not shown:
-        return _cell(describe("no prediction yet", language), width, "dim")
+        return cell(describe("no prediction yet", language), width, "dim")
     cells = []
     for place, candidate in enumerate(shown):
         text = f"{candidate['probability']:3.0%} {short(action_from_dict(candidate['action']), language)}"
-        cells.append(_cell(text, width // SHOWN, "cyan" if place == 0 else "dim"))
+        cells.append(cell(text, width // SHOWN, "cyan" if place == 0 else "dim"))
     return Text.assemble(*cells)
 
 
-def _cell(text: str | Text, width: int, style: str = "") -> Text:
+def cell(text: str | Text, width: int, style: str = "") -> Text:
     """Return the text in exactly `width` cells, the last one empty."""
-    cell = text.copy() if isinstance(text, Text) else Text(safe(text), style)
-    cell.truncate(width - 1, overflow="ellipsis", pad=True)
-    return cell.append(" ")
+    filled = text.copy() if isinstance(text, Text) else Text(safe(text), style)
+    filled.truncate(width - 1, overflow="ellipsis", pad=True)
+    return filled.append(" ")
 
 
 def status(tally: Tally, width: int) -> Text:

@@ -100,7 +100,7 @@ def test_watch_marks_new_what_the_store_does_not_know(
     vim = Event(AT, Operation.PROCESS_START, "vim")
     given = [message(last=None), message(vim, last=None), message(vim, last=None)]
     monkeypatch.setattr("cli.predictions.watch.subscribe", lambda after: iter(given))
-    watch()
+    watch(shows_all=True)
     assert [line.split()[1] for line in capsys.readouterr().out.splitlines()[1:]] == ["✗", "new", "✗"]
 
 
@@ -123,7 +123,7 @@ def test_status_counts_the_hits_of_this_run() -> None:
 
 
 def test_live_screen_in_chinese_is_all_chinese(capsys: pytest.CaptureFixture[str]) -> None:
-    screen = LiveScreen("zh", known=set())
+    screen = LiveScreen("zh", known=set(), shows_all=True)
     with screen.status_line(lambda: (1, 2)):
         screen.show(message(targets=(), last=None))
     head, line, last = capsys.readouterr().out.splitlines()
@@ -149,7 +149,7 @@ def test_a_line_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
 
     written = list[str]()
     monkeypatch.setattr("sys.stdout", Recorded(io.BytesIO()))
-    screen = LiveScreen("en")
+    screen = LiveScreen("en", shows_all=True)
     with screen.status_line(lambda: (1, 0)):
         screen.show(message())
         print_line("stopping…")
@@ -158,7 +158,7 @@ def test_a_line_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_live_screen_without_a_terminal_is_plain(capsys: pytest.CaptureFixture[str]) -> None:
-    screen = LiveScreen("en")
+    screen = LiveScreen("en", shows_all=True)
     with screen.status_line(lambda: (1, 0)):
         screen.show(message(Event(AT, Operation.PROCESS_START, HOSTILE), last=1))
     shown = capsys.readouterr().out

@@ -1,0 +1,94 @@
+"""How the person's acts and what they do next look on a terminal: functions from messages to lines."""
+
+from typing import Any, NamedTuple
+
+from rich.text import Text
+
+from cli.predictions.watch_view import EVENT_SHARE, MARK, SHOWN, TIME, WIDE, Tally, cell
+from cli.terminal.text import describe, safe
+from memo.core.events import HUMAN
+from memo.core.grammar import Language
+from memo.core.predictions import action_from_dict
+
+
+class ShownAct(NamedTuple):
+    """An act of the person, and the mark that says whether its place had been predicted."""
+
+    text: str
+    action: dict[str, str]
+    mark: Text
+
+
+def take_acts(message: dict[str, Any], tally: Tally) -> list[ShownAct]:
+    """Count a message, and return the acts that it tells of; other events only count.
+
+    Acts are in `settled_person` where a prediction before them was judged; else the newest event may be one.
+    """
+    tally.predictions += 1
+    tally.model = message["model"]
+    judged = message.get("settled_person", [])
+    for outcome in judged:
+        tally.add_rank(outcome["place_rank"])
+    acts = [ShownAct(outcome["text"], outcome["action"], _mark(outcome["place_rank"])) for outcome in judged]
+    event = message["event"]
+    if not acts and event["action"]["operation"] in HUMAN:
+        acts = [ShownAct(event["text"], event["action"], Text())]
+    new = [act for act in acts if _place(act.action) != tally.place]
+    if new:
+        tally.place = _place(new[-1].action)
+    return new
+
+
+def _mark(rank: int | None) -> Text:
+    return Text("✗", "red") if rank is None else Text(f"✓ {rank}", "green" if rank <= SHOWN else "yellow")
+
+
+def _place(action: dict[str, str]) -> tuple[str, str]:
+    coarse = action_from_dict(action).coarse
+    return coarse.operation.value, coarse.place or coarse.target
+
+
+def act_lines(message: dict[str, Any], acts: list[ShownAct], width: int, language: Language) -> list[Text]:
+    """Return a line of `width` cells for each act, the last with what comes next beside it or, if narrow, below it."""
+    rest = width - TIME - MARK
+    event = int(rest * EVENT_SHARE) if width >= WIDE else rest
+    found = [
+        Text.assemble(
+            cell(act.text[11:19], TIME, "dim"), cell(act.mark, MARK), cell(act.text.partition(" - ")[2], event)
+        )
+        for act in acts
+    ]
+    if width >= WIDE:
+        found[-1].append_text(_places(message, acts[-1], rest - event, language))
+    else:
+        found.append(Text.assemble(" " * (TIME + MARK), _places(message, acts[-1], rest, language)))
+    return found
+
+
+def _places(message: dict[str, Any], last: ShownAct, width: int, language: Language) -> Text:
+    """Return the likeliest places but the present one, each with the likeliest action there."""
+    here = _place(last.action)
+    others = [place for place in message.get("places", []) if (place["operation"], place["name"]) != here][:SHOWN]
+    if not others:
+        return cell(describe("no prediction yet", language), width, "dim")
+    cells = []
+    for number, place in enumerate(others):
+        text = f"{place['probability']:3.0%} {place['name']}{_there(message, place)}"
+        cells.append(cell(text, width // SHOWN, "cyan" if number == 0 else "dim"))
+    return Text.assemble(*cells)
+
+
+def _there(message: dict[str, Any], place: dict[str, Any]) -> str:
+    """Return the target of the likeliest action in a place, after a colon; nothing where the place says it all."""
+    targets = (
+        entry["action"]["target"]
+        for entry in message["person"]
+        if _place(entry["action"]) == (place["operation"], place["name"])
+    )
+    target = next(targets, place["name"])
+    return "" if target == place["name"] else f": {target}"
+
+
+def folded_line(count: int, width: int, language: Language) -> Text:
+    """Return a line that stands for other events, which are not shown."""
+    return cell(f"{' ' * (TIME + MARK)}… {count} {safe(describe('other events', language))}", width, "dim")

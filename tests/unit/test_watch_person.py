@@ -1,0 +1,87 @@
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+
+from cli.predictions.watch import LiveScreen
+from cli.predictions.watch_person import act_lines, take_acts
+from cli.predictions.watch_view import WIDE, Tally, status
+from db.models import PredictionRow
+from memo.core.events import Event, Operation
+from memo.core.predictions import NextAction, NextPlace
+from memo.messaging.message import JudgedPrediction, prediction_message
+
+AT = datetime(2026, 3, 2, 9, 15, 4, tzinfo=UTC)
+MAIL = Event(AT, Operation.WINDOW_FOCUS, "Inbox", app="Mail")
+CODE = Event(AT, Operation.WINDOW_FOCUS, "main.py", app="Code")
+SITE = Event(AT, Operation.WEB_VISIT, "memo.example")
+GIT = Event(AT, Operation.PROCESS_START, "git")
+
+
+def message(event: Event, *judged: tuple[Event, int | None]) -> dict[str, Any]:
+    row = PredictionRow(
+        id=9,
+        scope="ada@host",
+        made_at=AT,
+        model_version="v1",
+        candidates=[],
+        upcoming=[],
+        new_probability=0.0,
+        places=[NextPlace(one.action.coarse, p).as_dict() for one, p in ((MAIL, 0.5), (CODE, 0.3), (SITE, 0.2))],
+        new_place=0.0,
+        person=[NextAction(one.action, 0.3).as_dict("en", AT) for one in (MAIL, CODE, SITE)],
+        latency_ms=1.0,
+    )
+    settled = [JudgedPrediction(8, rank, rank, act) for act, rank in judged]
+    return prediction_message(row, event, [], settled, "en")
+
+
+def plain(given: dict[str, Any], tally: Tally, width: int = WIDE) -> list[str]:
+    acts = take_acts(given, tally)
+    return [line.plain for line in act_lines(given, acts, width, "en")] if acts else []
+
+
+def test_an_act_shows_other_places_and_their_things() -> None:
+    [line] = plain(message(MAIL, (MAIL, 2)), Tally(), 200)
+    happened, *places = line.split("0% ")
+    assert happened.split() == ["09:15:04", "✓", "2", "Switched", "to", "window:", "Inbox", "(app:", "Mail)", "3"]
+    assert [place.split()[:2] for place in places] == [["Code:", "main.py"], ["memo.example"]]
+
+
+def test_an_act_is_shown_where_its_burst_ends_in_noise() -> None:
+    [line] = plain(message(GIT, (CODE, None)), Tally(), 200)
+    assert line.split()[:2] == ["09:15:04", "✗"]
+    assert "main.py" in line and "git" not in line
+
+
+def test_noise_and_new_titles_are_folded() -> None:
+    tally = Tally()
+    assert len(plain(message(MAIL), tally)) == 1
+    assert plain(message(GIT), tally) == []
+    assert plain(message(Event(AT, Operation.WINDOW_FOCUS, "Sent", app="Mail")), tally) == []
+    assert len(plain(message(CODE), tally)) == 1
+
+
+@pytest.mark.parametrize("width", [80, 119, WIDE, 200])
+def test_lines_fill_the_width(width: int) -> None:
+    given = message(Event(AT, Operation.WEB_VISIT, "标" * 300))
+    lines = plain(given, Tally(), width)
+    assert len(lines) == (1 if width >= WIDE else 2)
+    assert all(width - 3 <= cell_len(line) <= width for line in lines)
+
+
+def test_status_counts_places_foretold() -> None:
+    tally = Tally()
+    for rank in (1, 3, None, 1):
+        take_acts(message(MAIL, (MAIL, rank)), tally)
+    assert status(tally, 100).plain == "events 0  predictions 4  hit@1 50%  hit@3 75%  hit@5 75%  model v1"
+
+
+def test_the_screen_counts_what_it_folds(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = LiveScreen("en")
+    for event in (MAIL, GIT, GIT, CODE):
+        screen.show(message(event))
+    head, first, folded, second = capsys.readouterr().out.splitlines()
+    assert head.split()[:2] == ["time", "rank"]
+    assert ("Inbox" in first, folded.split(), "main.py" in second) == (True, ["…", "2", "other", "events"], True)
