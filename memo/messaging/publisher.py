@@ -56,7 +56,7 @@ class _RedisStream:
     def send(self, messages: Sequence[dict[str, Any]]) -> None:
         if self._client is None:
             self._client = connect(self._url)
-        with self._client.pipeline(transaction=False) as pipeline:
+        with self._client.pipeline() as pipeline:  # a reader gets all of them or none
             for message in messages:
                 fields: dict[Any, Any] = {FIELD_V1: encode(in_first_form(message)), FIELD: encode(message)}
                 pipeline.xadd(STREAM, fields, maxlen=MAX_STREAM, approximate=True)

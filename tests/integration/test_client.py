@@ -425,21 +425,22 @@ def test_live_view_survives_the_broker_and_ends_at_stop(
     view = threading.Thread(target=live, args=(home, settings, stop))
     view.start()  # before its broker is there
 
-    def shown(number: int) -> str:
+    def shown(number: int, site: str) -> str:
         publisher, text, end = Publisher(url), "", time.monotonic() + WAIT_S
-        while "Firefox" not in text and time.monotonic() < end:
-            publisher.publish([message(number) | {"model": f"version {number}"}])
+        visit = prediction_message(prediction(number), Event(EVENT.at, Operation.WEB_VISIT, site), [], [], "en")
+        while site not in text and time.monotonic() < end:
+            publisher.publish([visit | {"model": f"version {number}"}])
             time.sleep(0.05)
             text += capsys.readouterr().out
         publisher.close()
         return text
 
     broker = server()
-    assert "Started app: Firefox" in shown(1)
+    assert "Visited site Firefox" in shown(1, "Firefox")
     broker.kill()
     broker.wait()
     server()
-    assert "Started app: Firefox" in shown(2)
+    assert "Visited site Chrome" in shown(2, "Chrome")
     stop.set()
     view.join(WAIT_S)
     assert not view.is_alive()

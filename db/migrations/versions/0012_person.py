@@ -40,7 +40,7 @@ def upgrade() -> None:
         op.execute(f"DROP VIEW {view}")
     for column in (
         sa.Column("places", sa.JSON(), server_default="[]", nullable=False),
-        sa.Column("new_place", sa.Float(), server_default="1", nullable=False),
+        sa.Column("new_place", sa.Double(), server_default="1", nullable=False),
         sa.Column("person", sa.JSON(), server_default="[]", nullable=False),
         sa.Column("person_event_id", sa.Integer(), nullable=True),
         sa.Column("place_rank", sa.Integer(), nullable=True),
