@@ -1,6 +1,7 @@
 """Things in their places: which came last in each place, what followed it there, and how often something was new."""
 
 import math
+from itertools import islice
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from worker.predictors.history.tables import Array, State
 from worker.predictors.person.symbol_table import NEW
 
 COLUMNS = ("place", "recency_in_place", "same_place", "successor_in_place", "new_in_place", "same")
+DEEP = 100  # higher recency ranks in a place are equal
 FOLLOWED = 8  # latest successors of a thing that count
 NEW_WEIGHT = 3  # weight of the rate of new things in all places in that of one place, in actions
 FLOOR = 1e-4  # added to the probability of a place, so that its logarithm is finite
@@ -53,7 +55,7 @@ class ThingsInPlaces:
         at = [self.place_of[thing] for thing in names]
         return {
             "place": np.log([*(places.get(place, 0.0) + FLOOR for place in at), 1.0]),
-            "recency_in_place": -np.log([*(ranks[thing] for thing in names), 1]),
+            "recency_in_place": -np.log([*(ranks.get(thing, DEEP + 1) for thing in names), 1]),
             "same_place": np.array([*(place == here for place in at), False], float),
             "successor_in_place": np.log([*(shares[thing] for thing in names), 1.0]),
             "new_in_place": np.append(np.zeros(len(names)), self._log_new(places, new_place)),
@@ -61,9 +63,10 @@ class ThingsInPlaces:
         }
 
     def _ranks(self, things: Ids) -> dict[int, int]:
-        """Return the recency ranks of all things in the places of these things, from 1."""
+        """Return the recency ranks, from 1 to `DEEP`, of the things in the places of these things."""
         places = {self.place_of[thing] for thing in things.tolist()}
-        return {thing: rank for place in places for rank, thing in enumerate(reversed(self._things[place]), 1)}
+        latest = (islice(reversed(self._things[place]), DEEP) for place in places)
+        return {thing: rank for known in latest for rank, thing in enumerate(known, 1)}
 
     def _shares(self, things: Ids) -> dict[int, float]:
         """Return how often each thing followed what came last in its place, as a multiple of an equal share."""
