@@ -15,10 +15,9 @@ from cli.terminal.progress import spinner
 from cli.terminal.store_access import find_active_version, read_session
 from cli.terminal.text import describe, safe, short
 from memo.core.errors import GrammarError, MemoError, UsageError
-from memo.core.events import Action
 from memo.core.grammar import Language
 from memo.core.paths import Home
-from memo.core.predictions import action_from_dict
+from memo.core.predictions import action_from_dict, place_from_dict, place_of
 from memo.core.settings import Settings
 
 PLACES = 5  # places shown
@@ -140,13 +139,7 @@ def _show_person(answer: dict[str, Any], language: Language) -> None:
     actions = [action_from_dict(entry["action"]) for entry in answer["person"]]
     rows = []
     for number, place in enumerate(answer["places"][:PLACES], 1):
-        there = (action for action in actions if _is_in(action, place))
+        there = (action for action in actions if place_of(action) == place_from_dict(place))
         first = next((short(action, language) for action in there), "")
         rows.append((str(number), f"{place['probability']:.3f}", safe(place["name"]), first))
     print_table(("", *(describe(name, language) for name in ("probability", "where", "what you do next"))), rows)
-
-
-def _is_in(action: Action, place: dict[str, Any]) -> bool:
-    """Return whether an action is in a place of an answer."""
-    coarse = action.coarse
-    return (place["operation"], place["name"]) == (coarse.operation.value, coarse.place or coarse.target)

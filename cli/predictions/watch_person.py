@@ -4,11 +4,11 @@ from typing import Any, NamedTuple
 
 from rich.text import Text
 
-from cli.predictions.watch_view import EVENT_SHARE, MARK, SHOWN, TIME, WIDE, Tally, cell
-from cli.terminal.text import describe, safe
+from cli.predictions.watch_view import EVENT_SHARE, MARK, SHOWN, TIME, WIDE, Tally, cell, likeliest
+from cli.terminal.text import describe
 from memo.core.events import HUMAN
 from memo.core.grammar import Language
-from memo.core.predictions import action_from_dict
+from memo.core.predictions import action_from_dict, place_from_dict, place_of
 
 
 class ShownAct(NamedTuple):
@@ -44,8 +44,7 @@ def _mark(rank: int | None) -> Text:
 
 
 def _place(action: dict[str, str]) -> tuple[str, str]:
-    coarse = action_from_dict(action).coarse
-    return coarse.operation.value, coarse.place or coarse.target
+    return place_of(action_from_dict(action))
 
 
 def act_lines(message: dict[str, Any], acts: list[ShownAct], width: int, language: Language) -> list[Text]:
@@ -67,23 +66,15 @@ def act_lines(message: dict[str, Any], acts: list[ShownAct], width: int, languag
 
 def _places(message: dict[str, Any], last: ShownAct, width: int, language: Language) -> Text:
     """Return the likeliest places but the present one, each with the likeliest action there."""
-    here = _place(last.action)
-    others = [place for place in message.get("places", []) if (place["operation"], place["name"]) != here][:SHOWN]
-    if not others:
-        return cell(describe("no prediction yet", language), width, "dim")
-    cells = []
-    for number, place in enumerate(others):
-        text = f"{place['probability']:3.0%} {place['name']}{_there(message, place)}"
-        cells.append(cell(text, width // SHOWN, "cyan" if number == 0 else "dim"))
-    return Text.assemble(*cells)
+    others = [place for place in message.get("places", []) if place_from_dict(place) != _place(last.action)]
+    named = [(place["probability"], f"{place['name']}{_there(message, place)}") for place in others]
+    return likeliest(named, width, language)
 
 
 def _there(message: dict[str, Any], place: dict[str, Any]) -> str:
     """Return the target of the likeliest action in a place, after a colon; nothing where the place says it all."""
     targets = (
-        entry["action"]["target"]
-        for entry in message["person"]
-        if _place(entry["action"]) == (place["operation"], place["name"])
+        entry["action"]["target"] for entry in message["person"] if _place(entry["action"]) == place_from_dict(place)
     )
     target = next(targets, place["name"])
     return "" if target == place["name"] else f": {target}"
@@ -91,4 +82,4 @@ def _there(message: dict[str, Any], place: dict[str, Any]) -> str:
 
 def folded_line(count: int, width: int, language: Language) -> Text:
     """Return a line that stands for other events, which are not shown."""
-    return cell(f"{' ' * (TIME + MARK)}… {count} {safe(describe('other events', language))}", width, "dim")
+    return cell(f"{' ' * (TIME + MARK)}… {count} {describe('other events', language)}", width, "dim")

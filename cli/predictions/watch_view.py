@@ -1,5 +1,6 @@
 """How a prediction looks on a terminal: functions from messages to lines."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -90,14 +91,17 @@ def lines(message: dict[str, Any], mark: Text, width: int, language: Language) -
 
 
 def _candidates(message: dict[str, Any], width: int, language: Language) -> Text:
-    shown = message["candidates"][:SHOWN]
-    if not shown:
+    named = [(one["probability"], short(action_from_dict(one["action"]), language)) for one in message["candidates"]]
+    return likeliest(named, width, language)
+
+
+def likeliest(named: Sequence[tuple[float, str]], width: int, language: Language) -> Text:
+    """Return the first of these probabilities and names, which have the likeliest one first, side by side."""
+    if not named:
         return cell(describe("no prediction yet", language), width, "dim")
-    cells = []
-    for place, candidate in enumerate(shown):
-        text = f"{candidate['probability']:3.0%} {short(action_from_dict(candidate['action']), language)}"
-        cells.append(cell(text, width // SHOWN, "cyan" if place == 0 else "dim"))
-    return Text.assemble(*cells)
+    styles = ("cyan", *["dim"] * (SHOWN - 1))
+    shown = zip(named, styles, strict=False)
+    return Text.assemble(*(cell(f"{p:3.0%} {name}", width // SHOWN, style) for (p, name), style in shown))
 
 
 def cell(text: str | Text, width: int, style: str = "") -> Text:

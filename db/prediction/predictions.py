@@ -12,6 +12,7 @@ from db.intake.events import IMPORT, chunks
 from db.models import EventRow, PredictionRow, ScopeRow
 
 OUTCOME = ("outcome_event_id", "outcome_operation", "outcome_target", "outcome_rank")
+PERSON_OUTCOME = ("person_event_id", "place_rank", "person_rank", "is_late")
 UNSENT = PredictionRow.published_at.is_(None)  # stored, and not published yet
 
 
@@ -67,16 +68,8 @@ def find_unjudged(session: Session, scope: str, limit: int) -> list[tuple[Predic
 def record_person_outcomes(session: Session, judged: Sequence[PredictionRow]) -> None:
     """Store the person's next action in these rows, and whether they were late."""
     for row in judged:
-        session.execute(
-            update(PredictionRow)
-            .where(PredictionRow.id == row.id)
-            .values(
-                person_event_id=row.person_event_id,
-                place_rank=row.place_rank,
-                person_rank=row.person_rank,
-                is_late=row.is_late,
-            )
-        )
+        values = {name: getattr(row, name) for name in PERSON_OUTCOME}
+        session.execute(update(PredictionRow).where(PredictionRow.id == row.id).values(values))
 
 
 def record_outcomes(session: Session, settled: Sequence[PredictionRow]) -> None:

@@ -76,11 +76,8 @@ class NextPlace:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the place as JSON for messages and rows."""
-        return {
-            "operation": self.place.operation.value,
-            "name": self.place.place or self.place.target,
-            "probability": round_down(self.probability),
-        }
+        operation, name = place_of(self.place)
+        return {"operation": operation, "name": name, "probability": round_down(self.probability)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +125,16 @@ def round_down(probability: float) -> float:
 def action_as_dict(action: Action) -> dict[str, str]:
     """Return an action as JSON."""
     return {"operation": action.operation.value, "target": action.target, "place": action.place}
+
+
+def place_of(action: Action) -> tuple[str, str]:
+    """Return operation and name of the place of an action: its app, site or folder, else its target."""
+    return action.operation.value, action.coarse.place or action.coarse.target
+
+
+def place_from_dict(given: dict[str, Any]) -> tuple[str, str]:
+    """Return operation and name of the place that `NextPlace.as_dict` wrote."""
+    return given["operation"], given["name"]
 
 
 def action_from_dict(given: dict[str, str]) -> Action:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from db.intake import events
 from db.models import EventRow, PredictionRow
 from memo.core.events import CONTEXT, HUMAN, Action, Operation
-from memo.core.predictions import action_as_dict, action_from_dict
+from memo.core.predictions import action_as_dict, action_from_dict, place_from_dict, place_of
 
 Waiting = list[tuple[PredictionRow, int]]
 """Predictions that await an outcome, oldest first, each with the `seq` of the event that it follows."""
@@ -18,10 +18,9 @@ def settle(waiting: Waiting, row: EventRow) -> tuple[Waiting, list[PredictionRow
     action = action_as_dict(events.as_event(row).action)
     settled = [prediction for prediction, seq in waiting if seq < row.seq]
     for prediction in settled:
-        ranked = [candidate["action"] for candidate in prediction.candidates]
         prediction.outcome_event_id = row.id
         prediction.outcome_operation, prediction.outcome_target = row.operation, row.target
-        prediction.outcome_rank = ranked.index(action) + 1 if action in ranked else None
+        prediction.outcome_rank = _rank(action, [candidate["action"] for candidate in prediction.candidates])
     return [entry for entry in waiting if entry[1] >= row.seq], settled
 
 
@@ -61,21 +60,11 @@ def judge(waiting: Waiting, row: EventRow, last: Action | None, is_live: bool) -
 def _record_act(prediction: PredictionRow, row: EventRow, last: Action | None) -> None:
     action = events.as_event(row).action
     prediction.person_event_id = row.id
-    left = last.coarse if last is not None and last.coarse != action.coarse else None
-    places = [_place(entry) for entry in prediction.places]
-    prediction.place_rank = _rank(
-        _as_place(action), [place for place in places if left is None or place != _as_place(left)]
-    )
-    actions = [action_from_dict(entry["action"]) for entry in prediction.person]
-    prediction.person_rank = _rank(action.identity, [one.identity for one in actions if one.coarse != left])
-
-
-def _as_place(action: Action) -> tuple[str, str]:
-    return action.operation.value, action.coarse.place or action.coarse.target
-
-
-def _place(entry: dict[str, str]) -> tuple[str, str]:
-    return entry["operation"], entry["name"]
+    left = place_of(last) if last is not None and place_of(last) != place_of(action) else None
+    places = map(place_from_dict, prediction.places)
+    prediction.place_rank = _rank(place_of(action), [place for place in places if place != left])
+    actions = (action_from_dict(entry["action"]) for entry in prediction.person)
+    prediction.person_rank = _rank(action.identity, [one.identity for one in actions if place_of(one) != left])
 
 
 def _rank(truth: object, ranking: Sequence[object]) -> int | None:

@@ -36,7 +36,7 @@ class RecencyRates:
 
     def learn(self, rank: int) -> None:
         """Count a hit at a recency rank, from 1; 0 stands for a symbol that is new."""
-        kind = int(np.searchsorted(RANK_STARTS, rank, "right")) - 1
+        kind = int(rank_kinds(np.array(rank)))
         for hits in (self._hits, self._after[self._latest]):
             hits *= RANK_FADE
             hits[kind] += 1
