@@ -31,10 +31,10 @@ def fill(home: Home) -> None:
     stream = ScopeModel(scope, "builtin", 0, MixedPredictor(), 5)
     with store(home) as opened, opened.write() as session:
         rows = events.find_after(session, scope, 0, NUMBER)
-        stream.learn(rows[0])
+        stream.learn(rows[0], NUMBER)
         for row, truth in pairwise(rows):
             session.add(settle(stream.predict(row, 10, "en"), truth))
-            stream.learn(truth)
+            stream.learn(truth, NUMBER)
         session.add(stream.predict(rows[-1], 10, "en"))
 
 

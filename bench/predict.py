@@ -63,7 +63,7 @@ def rebuild(opened: Store, predictor: MixedPredictor) -> None:
         with opened.read() as session:
             rows = events.find_after(session, scope, stream.seq, CHUNK)
         for row in rows:
-            stream.learn(row)
+            stream.learn(row, LOG)
 
 
 def ask(predictor: MixedPredictor, given: list[Event]) -> list[float]:
@@ -135,7 +135,7 @@ def _catch_up(models: ScopeModels, row: ScopeRow, opened: Store) -> None:
         with opened.read() as session:
             rows = events.find_after(session, model.scope, model.seq, CHUNK)
         for event_row in rows:
-            model.learn(event_row)
+            model.learn(event_row, row.last_seq)
 
 
 def crowded() -> None:

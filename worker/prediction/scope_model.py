@@ -15,6 +15,7 @@ from worker.predictors.mixed import MixedPredictor
 
 CHUNK = 1_000  # events read at once
 LEARNED = 100_000  # past events that a model begins with; after twice as many more it begins again, to stay bounded
+RANKED = 10_000  # newest events of a log after which the person model ranks; earlier ones it only counts
 KEPT = 20  # upcoming actions, places, and actions of the person in a prediction's row and message
 
 
@@ -46,10 +47,10 @@ class ScopeModel:
         self.predictor.feedback.learn(after, about, Answer(row.answer))
         self.answered = row.id
 
-    def learn(self, row: EventRow, ranks: bool = True) -> None:
-        """Learn the next event of the log; see `MixedPredictor.learn`."""
+    def learn(self, row: EventRow, newest: int) -> None:
+        """Learn the next event of the log, which ends with the event `newest`; see `MixedPredictor.learn`."""
         event = events.as_event(row)
-        self.predictor.learn(event, ranks)
+        self.predictor.learn(event, ranks=row.seq > newest - RANKED)
         insort(self._window, (row.at, row.seq, event), key=lambda entry: entry[:2])
         del self._window[: -self.size]
         self.seq = row.seq

@@ -17,7 +17,6 @@ from worker.resources import Resources
 
 MAX_ATTEMPTS = 3  # an event at which the worker died this many times is given up
 LIMIT_S = 0.25  # longest wait of a prediction for the language model
-RANKED = 10_000  # newest events of a log after which the person model ranks; earlier ones it only counts
 SHOWN = 20  # newest predictions that may be judged by the person's next action
 BATCH = 32  # predictions of one transaction, where each event gets one
 
@@ -82,7 +81,7 @@ class ScopeUpdater:
                 shown, judged = judge(shown, row, model.predictor.last_act, is_live)
                 answers.settled += [prediction for prediction in settled if prediction.id is not None]
                 answers.judged += [prediction for prediction in judged if prediction.id is not None]
-                model.learn(row, ranks=row.seq > newest - RANKED)
+                model.learn(row, newest)
             if self._is_due(model, row, newest, predicted):
                 settings = self._resources.settings
                 made = model.predict(row, settings.predict.top, settings.language)
