@@ -78,7 +78,7 @@ def test_an_outcome_moves_weight_to_the_right_candidate(rows: list[list[float]],
     before = mixer.probabilities(matrix, "g")
     initial = mixer.weights("").copy()
     gradient = matrix[truth] - before @ matrix
-    mixer.learn(matrix, "g", truth)
+    mixer.learn(matrix, before, "g", truth)
     after = mixer.probabilities(matrix, "g")
     assert before.sum() == pytest.approx(1) == after.sum()
     if np.abs(gradient).max() > 1e-3:

@@ -20,7 +20,7 @@ from worker.predictors.history.arrival_times import ArrivalTimes
 from worker.predictors.history.candidate_ids import CandidateIds, Unseen
 from worker.predictors.history.hazard import MAX_UPCOMING, Hazard
 from worker.predictors.history.history_features import FEATURES, MAX_CANDIDATES, HistoryFeatures
-from worker.predictors.history.tables import Table
+from worker.predictors.history.tables import Array, Table
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.mixer import Mixer
 from worker.predictors.ranker import LM_FEATURES, LM_FLOOR, Ranker
@@ -353,7 +353,7 @@ def test_what_always_comes_true_wins_in_the_end() -> None:
     matrix, mixer = np.zeros((3, len(COLUMNS))), new_mixer()
     matrix[2, COLUMNS.index("not_in_language_model")] = 1
     for _ in range(300):
-        mixer.learn(matrix, "g", 2)
+        teach(mixer, matrix, "g", 2)
     assert mixer.probabilities(matrix, "g")[2] > 2 / 3
     assert mixer.probabilities(matrix, "another gate")[2] > 1 / 3, "the shared weights carry over"
 
@@ -363,13 +363,13 @@ def test_a_restored_mixer_goes_on_as_the_one_before() -> None:
     mixer = new_mixer()
     steps = [(rng.normal(size=(4, len(COLUMNS))), gate) for gate in ("a", "b", "") * 5]
     for matrix, gate in steps:
-        mixer.learn(matrix, gate, 1)
+        teach(mixer, matrix, gate, 1)
     restored = new_mixer().restore(json.loads(json.dumps(mixer.state())))
     assert restored.state() == mixer.state()
     for matrix, gate in steps:
         assert (restored.probabilities(matrix, gate) == mixer.probabilities(matrix, gate)).all()
-        restored.learn(matrix, gate, 2)
-        mixer.learn(matrix, gate, 2)
+        teach(restored, matrix, gate, 2)
+        teach(mixer, matrix, gate, 2)
     assert restored.state() == mixer.state()
 
 
@@ -377,13 +377,17 @@ def new_mixer() -> Mixer:
     return Mixer(COLUMNS, {"after_actions": 0.5}, rate=0.04, gate_rate=0.012)
 
 
+def teach(mixer: Mixer, features: Array, gate: str, truth: int) -> None:
+    mixer.learn(features, mixer.probabilities(features, gate), gate, truth)
+
+
 def test_a_state_is_a_copy() -> None:
     mixer = new_mixer()
-    mixer.learn(np.eye(2, len(COLUMNS)), "g", 0)
+    teach(mixer, np.eye(2, len(COLUMNS)), "g", 0)
     state = mixer.state()
     kept = json.dumps(state)
-    new_mixer().restore(state).learn(np.eye(2, len(COLUMNS)), "g", 1)
-    mixer.learn(np.eye(2, len(COLUMNS)), "g", 1)
+    teach(new_mixer().restore(state), np.eye(2, len(COLUMNS)), "g", 1)
+    teach(mixer, np.eye(2, len(COLUMNS)), "g", 1)
     assert json.dumps(state) == kept
 
 

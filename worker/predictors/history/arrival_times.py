@@ -31,9 +31,7 @@ class ArrivalTimes:
             gap = round((event.at - self.last[1]).total_seconds())
             if 0 <= gap <= MAX_GAP_S:
                 for pair in _pairs(self.last[0], action):
-                    counts = self._gaps.get(pair, Counter())
-                    counts[gap] += 1
-                    self._gaps[pair] = counts
+                    self._gaps.latest(pair, Counter)[gap] += 1
         self.last = (action, event.at)
 
     def expected(self, action: Action) -> tuple[int, int]:

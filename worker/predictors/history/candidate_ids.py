@@ -62,6 +62,11 @@ class CandidateIds:
         """The number of coarse forms and the number of operations."""
         return len(self._coarse), len(self._operations)
 
+    def kinds_of(self, symbol: int) -> tuple[int, int]:
+        """Return the number of a symbol's coarse form and that of its operation."""
+        coarse, operation = self._columns[:2, symbol].tolist()
+        return coarse, operation
+
     def find(self, action: Action) -> int | None:
         """Return the symbol of an action, or None if it was never seen."""
         return self._index.get(action.identity)

@@ -19,7 +19,7 @@ class Context:
 
     def __init__(self, symbols: CandidateIds) -> None:
         self._symbols = symbols
-        self.recent: deque[int] = deque(maxlen=CHAIN)
+        self.recent, self._coarse, self._operations = (deque[int](maxlen=CHAIN) for _ in range(3))  # newest last
         self.run = 0  # times the last action came in a row
         self.coarse_run = 0  # times its coarse form came in a row
         self.human: int | None = None  # the last human action
@@ -33,18 +33,21 @@ class Context:
 
     def advance(self, symbol: int, event: Event) -> None:
         """Move on to an event and its symbol."""
-        coarse = int(self._symbols.coarse[symbol])
-        before = self.recent[-1] if self.recent else None
-        self.run = self.run + 1 if before == symbol else 1
-        is_same_coarse = before is not None and self._symbols.coarse[before] == coarse
-        self.coarse_run = self.coarse_run + 1 if is_same_coarse else 1
+        coarse, operation = self._symbols.kinds_of(symbol)
+        self.run = self.run + 1 if [symbol] == list(self.recent)[-1:] else 1
+        self.coarse_run = self.coarse_run + 1 if [coarse] == list(self._coarse)[-1:] else 1
         self._gap = _bucket(self._at, event.at) if self._at else 0
         self._age = _bucket(self._coarse_at.get(coarse), event.at)
         self._coarse_at[coarse] = self._at = event.at
-        self.recent.append(symbol)
+        self._remember(symbol, coarse, operation)
         if event.operation in HUMAN:
             self.human = symbol
         self._note_apps(event)
+
+    def _remember(self, symbol: int, coarse: int, operation: int) -> None:
+        self.recent.append(symbol)
+        self._coarse.append(coarse)
+        self._operations.append(operation)
 
     def _note_apps(self, event: Event) -> None:
         match event.operation:
@@ -66,11 +69,9 @@ class Context:
 
     def keys(self) -> Mapping[str, Hashable]:
         """Return the current context of each table, by the table's name; tables without one are left out."""
-        recent = tuple(self.recent)
+        recent, coarse, operations = map(tuple, (self.recent, list(self._coarse)[-2:], self._operations))
         if not recent:
             return {}
-        coarse = tuple(self._symbols.coarse[list(recent[-2:])].tolist())
-        operations = tuple(self._symbols.operation[list(recent)].tolist())
         keys: dict[str, Hashable] = {
             "coarse1": coarse[-1],
             "lately1": coarse[-1],
@@ -80,9 +81,14 @@ class Context:
             "age": (coarse[-1], self._age),
             "run": (coarse[-1], min(self.coarse_run, LONG_RUN), self._gap),
             "operations_gap": (operations[-3:], self._gap),
+            "actions1": recent[-1:],
+            "actions2": recent[-2:],
+            "actions3": recent[-3:],
+            "operations1": operations[-1:],
+            "operations3": operations[-3:],
+            "operations5": operations[-5:],
+            "operations7": operations[-7:],
         }
-        keys |= {f"actions{k}": recent[-k:] for k in (1, 2, 3)}
-        keys |= {f"operations{k}": operations[-k:] for k in (1, 3, 5, 7)}
         if self.human is not None:
             keys["human"] = self.human
         return keys
@@ -103,7 +109,8 @@ class Context:
 
     def restore(self, state: State) -> None:
         """Move to where a `state` stands."""
-        self.recent.extend(state["recent"])
+        for symbol in state["recent"]:
+            self._remember(symbol, *self._symbols.kinds_of(symbol))
         self.run, self.coarse_run = state["runs"]
         self.human, self.focus = state["human"], state["focus"]
         self.open, self._tabs = Counter(state["open"]), state["tabs"]

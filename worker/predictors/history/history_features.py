@@ -70,7 +70,8 @@ class HistoryFeatures:
         """Count the event, unless it is mere context."""
         if event.operation in CONTEXT:
             return
-        symbol, unseen = self.symbols.add(event.action)
+        action = event.action
+        symbol, unseen = self.symbols.add(action)
         self._grow()
         self._count_after(symbol, unseen)
         self.steps += 1
@@ -81,7 +82,7 @@ class HistoryFeatures:
             self._last[known] = self.steps
         self._context.advance(symbol, event)
         detail = "" if event.operation is Operation.FILE_ACCESS else event.detail
-        self._shown[symbol] = (event.action, detail, event.executable)
+        self._shown[symbol] = (action, detail, event.executable)
 
     def _grow(self) -> None:
         while len(self._count) < len(self.symbols):
@@ -91,17 +92,17 @@ class HistoryFeatures:
 
     def _count_after(self, symbol: int, unseen: int | None) -> None:
         """Count the symbol in its contexts; a new action counts as "something new", too."""
-        came = [symbol] if unseen is None else [symbol, unseen]
-        counted = {
-            ACTION: came,
-            COARSE: {int(self.symbols.coarse[number]) for number in came},
-            OPERATION: [int(self.symbols.operation[symbol])],
-        }
+        coarse, operation = self.symbols.kinds_of(symbol)
+        counted: dict[int, tuple[int, ...]] = {ACTION: (symbol,), COARSE: (coarse,), OPERATION: (operation,)}
+        if unseen is not None:
+            counted[ACTION] += (unseen,)
+            counted[COARSE] = tuple({coarse, self.symbols.kinds_of(unseen)[0]})
         for name, key in self._context.keys().items():
             for number in counted[TABLES[name]]:
                 self._tables[name].add(key, number)
         for level, frequency in self._frequencies.items():
-            frequency.update(counted[level])
+            for number in counted[level]:
+                frequency[number] += 1
 
     def as_shown(self, symbol: int) -> tuple[Action, str, str]:
         """Return action, detail and executable as seen last, with the browser's current tab count."""
