@@ -16,6 +16,7 @@ from data.synthetic.people import SAMPLE_START, Person, stream
 from memo.core.bounded import BoundedDict
 from memo.core.events import Action, Event, Operation
 from memo.core.predictions import HORIZON_S, QUIET_S, UPCOMING_OPERATIONS, Ranking
+from worker.predictors.history import history_features
 from worker.predictors.history.arrival_times import ArrivalTimes
 from worker.predictors.history.candidate_ids import CandidateIds, Unseen
 from worker.predictors.history.hazard import MAX_UPCOMING, Hazard
@@ -271,14 +272,31 @@ def test_a_table_forgets_what_was_not_met_for_longest() -> None:
 
 def test_a_table_backs_off_by_what_it_has_seen() -> None:
     table, lower = Table(), np.array([0.5, 0.25, 0.25])
-    assert table.interpolate("x", lower).tolist() == lower.tolist()
+    assert table.interpolate(7, lower).tolist() == lower.tolist()
     for symbol in (0, 0, 1):
-        table.add("x", symbol)
-    assert table.interpolate("x", lower).tolist() == pytest.approx([(2 + 1) / 5, (1 + 0.5) / 5, 0.5 / 5])
+        table.add(7, symbol)
+    assert table.interpolate(7, lower).tolist() == pytest.approx([(2 + 1) / 5, (1 + 0.5) / 5, 0.5 / 5])
     late = Table(decay=0.5)
     for symbol in (0, 0, 1):
-        late.add("x", symbol)
-    assert late.interpolate("x", lower).tolist() == pytest.approx([1.25 / 2.75, 1.25 / 2.75, 0.25 / 2.75])
+        late.add(7, symbol)
+    assert late.interpolate(7, lower).tolist() == pytest.approx([1.25 / 2.75, 1.25 / 2.75, 0.25 / 2.75])
+
+
+@pytest.mark.parametrize(("bound", "value"), [("MOST_SYMBOLS", 60), ("MOST_CHARACTERS", 900)])
+def test_what_came_longest_ago_is_forgotten(monkeypatch: pytest.MonkeyPatch, bound: str, value: int) -> None:
+    monkeypatch.setattr(history_features, bound, value)
+    predictor = MixedPredictor()
+    names = [name for n in range(300) for name in (f"title {n:04}", "mail", "news")]
+    events = titles(names)
+    for n, ranking in enumerate(live(predictor, events), 1):
+        check(ranking, events[:n], 10)
+    known = [fields[1] for fields in predictor.state()["all"]["history"]["names"] if len(fields) == 3]
+    assert len(known) <= 60
+    assert {"title 0299", "mail", "news"} <= set(known)
+    assert "title 0000" not in known
+    restored = MixedPredictor()
+    restored.restore(predictor.state())
+    assert restored.predict(events[-5:], 10) == ranking
 
 
 def test_human_actions_are_foreseen_through_process_noise() -> None:

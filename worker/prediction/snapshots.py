@@ -108,14 +108,14 @@ def _check(header: dict[str, Any], scope: str) -> None:
 
 @cache
 def schema() -> str:
-    """Return a fingerprint of the names and types of a state."""
+    """Return a fingerprint of the names and types of a state, and of how this Python hashes the keys in it."""
     model = ScopeModel("", "", 0, MixedPredictor(), 1)
     event = Event(datetime(2026, 1, 1, tzinfo=UTC), Operation.PROCESS_START, "app")
     for operation in (Operation.PROCESS_START, Operation.WEB_VISIT, Operation.WEB_VISIT):
         model.predictor.learn(replace(event, operation=operation))
     model.predictor.feedback.learn(event.action, event.action, Answer.NEVER)
     model._window = [(event.at, 1, event)]
-    return hashlib.sha256(json.dumps(_shape(model.state())).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps([_shape(model.state()), hash((1, 2))]).encode()).hexdigest()[:16]
 
 
 def _shape(value: Any) -> Any:

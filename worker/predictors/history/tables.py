@@ -1,6 +1,6 @@
 """Counts of what followed a context, and the distribution that they give."""
 
-from collections.abc import Collection, Hashable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any
@@ -46,26 +46,29 @@ class Counts:
 
 
 class Table:
-    """How often each symbol came after each context; with `decay` below 1, recent counts weigh most."""
+    """How often each symbol came after each context; with `decay` below 1, recent counts weigh most.
+
+    A context is a number of 64 bits: the key of a symbol, or the hash of several numbers.
+    """
 
     def __init__(self, decay: float = 1.0) -> None:
         self._decay = decay
-        self._after: BoundedDict[Hashable, Counts] = BoundedDict(MAX_CONTEXTS)
+        self._after: BoundedDict[int, Counts] = BoundedDict(MAX_CONTEXTS)
 
-    def add(self, context: Hashable, symbol: int) -> None:
+    def add(self, context: int, symbol: int) -> None:
         """Count one more `symbol` after `context`, whose earlier counts decay."""
         counts = self._after.latest(context, Counts)
         counts.came.append(symbol)
         if len(counts.came) > MOST_CAME:
             counts.count(self._decay)
 
-    def find(self, context: Hashable) -> Counts:
-        """Return the counts after a context."""
-        counts = self._after.get(context) or Counts()
+    def find(self, context: int | None) -> Counts:
+        """Return the counts after a context; there are none after None."""
+        counts = Counts() if context is None else self._after.get(context) or Counts()
         counts.count(self._decay)
         return counts
 
-    def interpolate(self, context: Hashable, lower: Array) -> Array:
+    def interpolate(self, context: int | None, lower: Array) -> Array:
         """Return p(symbol | context) over all symbols: Witten-Bell interpolation with the lower order `lower`.
 
         Where counts decay, the lower order has the weight of one event. Source: Witten and Bell 1991.
@@ -95,18 +98,13 @@ class Table:
         found = [self.find(context) for context in self._after]
         units = np.array([[counts.unit for counts in found], [counts.total for counts in found]])
         by_symbol = [counts.by_symbol for counts in found]
-        return {"contexts": list(self._after), "units": units} | pack_counts(by_symbol, np.float64)
+        return {"contexts": np.array(list(self._after), np.int64), "units": units} | pack_counts(by_symbol, np.float64)
 
     def restore(self, state: State) -> None:
         """Replace the counts by those of a `state`."""
-        contexts = map(_as_context, state["contexts"])
         counts = map(Counts, unpack_counts(state), *state["units"].tolist())
-        self._after = BoundedDict(MAX_CONTEXTS, dict(zip(contexts, counts, strict=True)))
-
-
-def _as_context(value: Any) -> Hashable:
-    """Return a context that JSON turned from tuples into lists."""
-    return tuple(map(_as_context, value)) if isinstance(value, list) else value
+        after = zip(state["contexts"].tolist(), counts, strict=True)
+        self._after = BoundedDict(MAX_CONTEXTS, dict(after))
 
 
 def pack_counts(counts: Collection[Mapping[int, float]], dtype: type) -> State:
