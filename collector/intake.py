@@ -13,7 +13,7 @@ from collector.privacy.rules import DROP_ALL, Rules, apply_rules, make_pause_rul
 from data.importers.line import implausible
 from db.engine import Store
 from db.intake import cursors, events, redactions, scopes
-from memo.core import pauses
+from memo.clock import pauses
 from memo.core.bounded import BoundedDict
 from memo.core.events import Event
 from memo.core.logs import get_logger

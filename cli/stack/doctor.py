@@ -53,12 +53,15 @@ def _home(home: Home, settings: Settings) -> str:
 def _store(home: Home, settings: Settings) -> str:
     from db import migrate
     from db.engine import redacted_store_url, revision
+    from db.upkeep.jobs import CLOCK_WAS_SET, PRUNE, find_last_result
     from forget.unfinished import describe, find_unfinished
 
     place = redacted_store_url(settings, home)
     with read_session(settings, home) as session:
         found = revision(session.connection()) if session else None
-        forgets = find_unfinished(session) if session and found == migrate.head() else []
+        is_current = session is not None and found == migrate.head()
+        forgets = find_unfinished(session) if session and is_current else []
+        pruned = find_last_result(session, PRUNE) if session and is_current else ""
     if found is None:
         return f"{place} does not exist yet; `memo up` creates it"
     if found != migrate.head():
@@ -68,6 +71,10 @@ def _store(home: Home, settings: Settings) -> str:
         )
     if forgets:
         raise MemoError(" ".join(map(describe, forgets)))
+    if pruned.startswith(CLOCK_WAS_SET):
+        raise MemoError(
+            f"The last pruning {pruned}; check the clock with `date`. Nothing old is removed until two readings agree."
+        )
     return f"{place}, schema {found}"
 
 

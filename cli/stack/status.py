@@ -10,7 +10,7 @@ from cli.terminal.output import print_json
 from cli.terminal.store_access import read_session
 from cli.terminal.text import safe
 from data.importers import rejects
-from memo.core import pauses
+from memo.clock import pauses
 from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
