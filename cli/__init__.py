@@ -29,6 +29,7 @@ COMMANDS = {
     "resume": "stack.pause:resume",
     "forget": "records.forget:forget",
     "export": "records.export:export",
+    "restore": "records.restore:restore",
     "sources": "stack.sources:sources",
     "handlers": "stack.handlers:handlers",
     "doctor": "stack.doctor:doctor",

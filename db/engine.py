@@ -1,6 +1,7 @@
 """The store's engines, one for writing and one for reading, on SQLite or Postgres."""
 
 import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 
 BUSY_TIMEOUT_MS = 10_000  # how long a writer waits for another process
+DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)  # errors that mean a damaged file
+REMEDY = "run `memo down`, then `memo restore`"
 DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 
 
@@ -125,6 +128,8 @@ def _explained(engine: Engine) -> Iterator[None]:
         yield
     except DBAPIError as error:
         reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+        if is_damage(error.orig):
+            raise damaged(redact_url(engine.url), reason) from error
         raise StoreError(
             f"Cannot use the store {redact_url(engine.url)}: {reason}. "
             "`memo doctor` checks whether it can be reached and is up to date."
@@ -133,6 +138,16 @@ def _explained(engine: Engine) -> Iterator[None]:
 
 class StoreError(MemoError):
     """The database refused a statement or could not be reached."""
+
+
+def is_damage(error: BaseException | None) -> bool:
+    """Return whether an error of SQLite means that its file is damaged."""
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in DAMAGE  # the bits above tell details
+
+
+def damaged(place: object, damage: str) -> StoreError:
+    """Return the error that names the damage of a store, and the remedy."""
+    return StoreError(f"The store {place} is damaged ({damage}); {REMEDY}.")
 
 
 def redacted_store_url(settings: Settings, home: Home) -> str:

@@ -1,4 +1,4 @@
-"""Erase what files outside the store may name: messages, logs, versions, snapshots, records and rejects."""
+"""Erase what files outside the store may name: messages, logs, versions, snapshots, records, rejects and backups."""
 
 import json
 import os
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 REWRITE_S = 60.0  # longest wait until the broker has rewritten its files
 POLL_S = 0.05  # between two looks at the broker meanwhile
 UNFINISHED = "unfinished-"  # prefix of the folder in which a version is built
-FORGOTTEN = "forgotten"  # file in the folder of a version whose row is being deleted
+FORGOTTEN = "forgotten"  # file in the folder of a version whose row is being deleted; end of a folder's name
 
 
 def clear_messages(home: Home, settings: "Settings") -> None:
@@ -120,6 +120,19 @@ def _read_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     for line in text.split("\n"):  # a title may contain other line breaks
         with suppress(ValueError):
             yield line, json.loads(line)
+
+
+def remove_copies(home: Home) -> None:
+    """Delete the backups of the store, and the damaged files that were set aside."""
+    for folder in (home.backups, home.damaged):
+        _remove(folder.with_name(f"{folder.name}.{FORGOTTEN}"))  # of an interrupted call
+        if folder.exists():  # renamed first, so that no backup under way is completed in it
+            _remove(folder.rename(folder.with_name(f"{folder.name}.{FORGOTTEN}")))
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 def clear_learned(home: Home) -> None:

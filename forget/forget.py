@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from db.engine import Store
 from db.prediction import predictions
-from db.upkeep import deletion
+from db.upkeep import deletion, jobs
 from forget import erase_files, erase_rows, match, unfinished
 from forget.match import Matches
 from forget.query import ForgetQuery, fold
@@ -72,8 +72,8 @@ def forget(
        nobody can read them.
     5. Delete predictions that a worker made since step 2.
     6. Delete launches and launch sets last of all rows: they tell under which names a program's events are stored.
-    7. Clear files: logs and the worker's snapshots may name anything that was in the store until step 6; the lines of
-       the handler `record` are kept if their predictions are.
+    7. Clear files: logs, backups and the worker's snapshots may name anything that was in the store until step 6; the
+       lines of the handler `record` are kept if their predictions are. A backup is due again at once.
     8. Release the store's space, once all rows are deleted, so that no byte of them stays in its files.
     9. Clear the messages. A worker that read a prediction before step 5 and publishes it after this step notices that
        it is gone, and clears the messages itself.
@@ -103,6 +103,9 @@ def forget(
 
 def _clear_files(store: Store, home: Home, matches: Matches) -> None:
     erase_files.empty_logs(home)
+    erase_files.remove_copies(home)
+    with store.write() as session:
+        jobs.delete_jobs(session, [jobs.BACKUP])
     erase_files.clear_learned(home)
     records = erase_files.read_records(home)
     with store.read() as session:

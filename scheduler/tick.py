@@ -1,13 +1,13 @@
-"""The tick: a short, regular check of what is due. It prunes, queues runs of training and requests predictions."""
+"""The tick: a regular check of what is due. It prunes, backs up, queues runs of training and requests predictions."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from db.engine import Store
+from db.engine import Store, sqlite_path, store_url
 from db.intake import scopes
 from db.prediction import predictions
-from db.upkeep import jobs, runs
+from db.upkeep import backups, jobs, runs
 from memo.clock.reading import Reading
 from memo.core.logs import get_logger
 from memo.core.paths import Home
@@ -18,8 +18,9 @@ from scheduler.pruning import prune
 
 RETRAIN = "retrain"
 EVALUATE = "evaluate"
-JOBS = (RETRAIN, EVALUATE, jobs.PRUNE)
+JOBS = (RETRAIN, EVALUATE, jobs.PRUNE, jobs.BACKUP)
 RUN_KINDS = {RETRAIN: "train", EVALUATE: "evaluate"}  # job -> kind of the runs that it queues
+BACKUP_EVERY = timedelta(days=1)
 MAX_CLOCK_SKEW = timedelta(minutes=5)  # a last run further in the future was recorded by a wrong clock
 
 log = get_logger(__name__)
@@ -36,7 +37,7 @@ def run(queue: Any, settings: Settings, store: Store) -> None:
     for name in never_run(last_runs):
         _record_run(store, name, jobs.NOT_YET)
     for name in due(now.at, last_runs, settings.schedule):
-        result = prune(settings, store, home, now) if name == jobs.PRUNE else _queue_runs(store, RUN_KINDS[name])
+        result = _do(name, settings, store, home, now)
         _record_run(store, name, result)
         log.info("job_done", job=name, result=result)
     with store.read() as session:
@@ -46,18 +47,38 @@ def run(queue: Any, settings: Settings, store: Store) -> None:
 
 
 def never_run(last_runs: Mapping[str, datetime | None]) -> list[str]:
-    """Return the jobs that never ran: their time is only recorded, so that a fresh stack does not train at once."""
-    return [name for name in JOBS if last_runs.get(name) is None]
+    """Return the jobs that never ran: their time is only recorded, so that a fresh stack does not train at once.
+
+    The backup is none of them: it is due at once.
+    """
+    return [name for name in JOBS if last_runs.get(name) is None and name != jobs.BACKUP]
 
 
 def due(now: datetime, last_runs: Mapping[str, datetime | None], settings: ScheduleSettings) -> list[str]:
     """Return the jobs whose interval has passed; a job missed many times, while the machine slept, is due once."""
-    every = {RETRAIN: settings.retrain_every, EVALUATE: settings.evaluate_every, jobs.PRUNE: settings.prune_every}
+    every = {
+        RETRAIN: settings.retrain_every,
+        EVALUATE: settings.evaluate_every,
+        jobs.PRUNE: settings.prune_every,
+        jobs.BACKUP: BACKUP_EVERY,
+    }
+    waiting = never_run(last_runs)
     return [
         name
         for name in JOBS
-        if (last := last_runs.get(name)) is not None and (now - last >= every[name] or last - now > MAX_CLOCK_SKEW)
+        if name not in waiting
+        if (last := last_runs.get(name)) is None or now - last >= every[name] or last - now > MAX_CLOCK_SKEW
     ]
+
+
+def _do(name: str, settings: Settings, store: Store, home: Home, now: Reading) -> str:
+    """Do a job; return its result."""
+    if name == jobs.PRUNE:
+        return prune(settings, store, home, now)
+    if name == jobs.BACKUP:
+        file = sqlite_path(store_url(settings, home))
+        return backups.back_up(file, home.backups, now.at) if file else "left to Postgres, which has pg_dump"
+    return _queue_runs(store, RUN_KINDS[name])
 
 
 def _request_prediction(queue: Any, settings: Settings, store: Store, scope: str) -> None:

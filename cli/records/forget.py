@@ -103,7 +103,8 @@ def _print_preview(report: "Report", settings: Settings) -> None:
         print(safe(f"  {write(event, settings.language)}"))
     print(
         f"Also deleted: {rows['predictions']} predictions, {rows['dispatches']} dispatches and {rows['launches']} "
-        "launches that depend on them or name them, what was learned from them, and MEMO's logs."
+        "launches that depend on them or name them, what was learned from them, MEMO's logs, backups of the store, and "
+        "damaged files that were set aside."
     )
     if report.versions:
         print(safe(f"Trained on them, and deleted too: {', '.join(report.versions)}."))

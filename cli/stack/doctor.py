@@ -9,7 +9,7 @@ from pathlib import Path
 from cli.terminal.options import Json
 from cli.terminal.output import print_json
 from cli.terminal.progress import spinner
-from cli.terminal.store_access import find_active_version, read_session
+from cli.terminal.store_access import find_active_version, read_session, refuse_damaged
 from cli.terminal.text import safe
 from memo.core.errors import MemoError
 from memo.core.paths import Home
@@ -53,15 +53,17 @@ def _home(home: Home, settings: Settings) -> str:
 def _store(home: Home, settings: Settings) -> str:
     from db import migrate
     from db.engine import redacted_store_url, revision
-    from db.upkeep.jobs import CLOCK_WAS_SET, PRUNE, find_last_result
+    from db.upkeep import backups
+    from db.upkeep.jobs import BACKUP, CLOCK_WAS_SET, PRUNE, find_last_result
     from forget.unfinished import describe, find_unfinished
 
     place = redacted_store_url(settings, home)
+    refuse_damaged(settings, home, thoroughly=True)
     with read_session(settings, home) as session:
         found = revision(session.connection()) if session else None
         is_current = session is not None and found == migrate.head()
         forgets = find_unfinished(session) if session and is_current else []
-        pruned = find_last_result(session, PRUNE) if session and is_current else ""
+        pruned, backup = (find_last_result(session, name) if session and is_current else "" for name in (PRUNE, BACKUP))
     if found is None:
         return f"{place} does not exist yet; `memo up` creates it"
     if found != migrate.head():
@@ -75,6 +77,8 @@ def _store(home: Home, settings: Settings) -> str:
         raise MemoError(
             f"The last pruning {pruned}; check the clock with `date`. Nothing old is removed until two readings agree."
         )
+    if backup.startswith(backups.FAILED):
+        raise MemoError(f"The last daily job {backup}; the next one tries again.")
     return f"{place}, schema {found}"
 
 
@@ -84,7 +88,7 @@ def _broker(home: Home, settings: Settings) -> str:
     url = broker_url(home, settings)
     if settings.broker_url or running.holder(home):
         check_broker(url)
-        return f"{redact_url(url)} answers"
+        return " ".join([f"{redact_url(url)} answers.", *running.state(home).get("notices", [])])
     return f"embedded, {Path(server(home)[0]).name}"
 
 

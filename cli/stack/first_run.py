@@ -3,11 +3,12 @@
 from contextlib import suppress
 from pathlib import Path
 
-from cli.terminal.store_access import read_session, writable_store
+from cli.terminal.store_access import read_session, refuse_damaged, writable_store
 from memo.core.errors import MemoError
 from memo.core.files import write_atomically
 from memo.core.paths import Home
 from memo.core.settings import Settings, default_toml
+from memo.stack import running
 from memo.stack.broker import broker_url, check_broker
 
 
@@ -27,6 +28,7 @@ def write_default_settings(home: Home) -> None:
 def prepare_store(home: Home, settings: Settings, requeue: bool) -> bool:
     """Check the broker, create or upgrade the store, and return whether nothing has been recorded yet.
 
+    After an end that was not clean, the store is first looked through for damage.
     With `requeue`, runs of training that were interrupted are due again; only the stack with the dispatcher may say
     so, because only its supervisor runs them.
     """
@@ -36,10 +38,21 @@ def prepare_store(home: Home, settings: Settings, requeue: bool) -> bool:
     url = broker_url(home, settings)  # refuses a home whose path is too long for the socket
     if settings.broker_url:
         check_broker(url)
+    refuse_damaged(settings, home, thoroughly=running.has_crashed(home) or _has_open_log(settings, home))
     with writable_store(settings, home) as store, store.write() as session:
         if requeue:
             runs.record_interrupted_queued(session)
         return events.find_last_active_scope(session) is None and not any(home.inbox.iterdir())
+
+
+def _has_open_log(settings: Settings, home: Home) -> bool:
+    """Return whether SQLite's log holds something, as a program leaves it that was killed."""
+    from db.engine import sqlite_path, store_url
+
+    file = sqlite_path(store_url(settings, home))
+    with suppress(FileNotFoundError):
+        return file is not None and file.with_name(f"{file.name}-wal").stat().st_size > 0
+    return False
 
 
 def missing_model_notice(base: str) -> str:

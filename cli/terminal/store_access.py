@@ -23,12 +23,25 @@ def open_existing(settings: Settings, home: Home) -> Iterator["Store"]:
 
 @contextmanager
 def writable_store(settings: Settings, home: Home) -> Iterator["Store"]:
-    """Yield the store; create it if there is none, and bring its schema up to date."""
+    """Yield the store; create it if there is none, and bring its schema up to date. Raises StoreError if it is lost."""
     from db import migrate
 
+    refuse_damaged(settings, home)
     migrate.upgrade(settings, home)
     with open_existing(settings, home) as store:
         yield store
+
+
+def refuse_damaged(settings: Settings, home: Home, thoroughly: bool = False) -> None:
+    """Raise StoreError if the file of an SQLite store is lost or, if looked at `thoroughly`, damaged."""
+    from db.engine import damaged, sqlite_path, store_url
+    from db.upkeep import backups
+
+    file = sqlite_path(store_url(settings, home))
+    if file is None:
+        return
+    if damage := backups.find_loss(file, home.backups) or (thoroughly and backups.find_damage(file)):
+        raise damaged(file, damage)
 
 
 def missing_file(settings: Settings, home: Home) -> Path | None:
@@ -41,9 +54,13 @@ def missing_file(settings: Settings, home: Home) -> Path | None:
 
 @contextmanager
 def read_session(settings: Settings, home: Home) -> Iterator[Any]:
-    """Yield a session that reads the store, or None if there is no store yet; create and change nothing."""
+    """Yield a session that reads the store, or None if there is no store yet; create and change nothing.
+
+    Raises StoreError if it is lost.
+    """
     from db.engine import revision
 
+    refuse_damaged(settings, home)
     if missing_file(settings, home):
         yield None
         return

@@ -52,6 +52,10 @@ class Home:
     """The key of hashed titles; in no backup and no export."""
     broker = _Below("broker")
     """The folder of the embedded broker."""
+    backups = _Below("backups")
+    """The newest backups of the SQLite store."""
+    damaged = _Below("damaged")
+    """One folder for each time that damaged files were set aside."""
 
     @classmethod
     def find(cls) -> "Home":

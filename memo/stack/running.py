@@ -78,6 +78,11 @@ def sources(home: Home) -> dict[str, dict[str, Any]]:
     return {}
 
 
+def has_crashed(home: Home) -> bool:
+    """Return whether the last supervisor was killed: it left its report behind."""
+    return home.state.exists() and holder(home) is None
+
+
 def state(home: Home) -> dict[str, Any]:
     """Return the supervisor's report on its parts; empty if no supervisor runs."""
     with suppress(OSError, ValueError):

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from db.upkeep.jobs import PRUNE
+from db.upkeep.jobs import BACKUP, PRUNE
 from memo.core.settings import ScheduleSettings
 from scheduler.tick import EVALUATE, JOBS, RETRAIN, due, never_run
 
@@ -11,13 +11,13 @@ DAY = timedelta(days=1)
 SETTINGS = ScheduleSettings(retrain_every=DAY, evaluate_every=2 * DAY, prune_every=DAY)
 
 
-def test_never_run_lists_new_jobs_which_are_not_due() -> None:
-    assert never_run({}) == list(JOBS)
-    assert due(NOW, {}, SETTINGS) == []
+def test_never_run_lists_new_jobs_but_the_backup_is_due() -> None:
+    assert never_run({}) == [RETRAIN, EVALUATE, PRUNE]
+    assert due(NOW, {}, SETTINGS) == [BACKUP]
     assert never_run(dict.fromkeys(JOBS, NOW)) == []
 
 
-@pytest.mark.parametrize(("age", "names"), [(DAY - timedelta(seconds=1), []), (DAY, [RETRAIN, PRUNE])])
+@pytest.mark.parametrize(("age", "names"), [(DAY - timedelta(seconds=1), []), (DAY, [RETRAIN, PRUNE, BACKUP])])
 def test_due_after_the_interval_of_each_job(age: timedelta, names: list[str]) -> None:
     assert due(NOW, dict.fromkeys(JOBS, NOW - age), SETTINGS) == names
 
@@ -29,5 +29,5 @@ def test_due_after_many_missed_intervals_is_once() -> None:
 
 
 def test_due_after_a_run_in_the_far_future_is_immediate() -> None:
-    assert due(NOW, {EVALUATE: datetime(2100, 1, 1, tzinfo=UTC)}, SETTINGS) == [EVALUATE]
-    assert due(NOW, {EVALUATE: NOW + timedelta(minutes=1)}, SETTINGS) == []
+    assert due(NOW, {BACKUP: NOW, EVALUATE: datetime(2100, 1, 1, tzinfo=UTC)}, SETTINGS) == [EVALUATE]
+    assert due(NOW, {BACKUP: NOW, EVALUATE: NOW + timedelta(minutes=1)}, SETTINGS) == []

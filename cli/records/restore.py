@@ -1,0 +1,133 @@
+"""`memo restore`: put the newest backup in the place of a damaged store."""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.terminal.output import print_json
+from cli.terminal.progress import spinner
+from cli.terminal.text import safe
+from memo.core.damaged import set_aside
+from memo.core.errors import MemoError, UsageError
+from memo.core.paths import Home
+from memo.core.settings import Settings
+from memo.stack import running
+
+if TYPE_CHECKING:
+    from db.upkeep.backups import Backup
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A damaged store, and the backup that may replace it."""
+
+    file: Path
+    damage: str
+    written_at: datetime | None
+    backup: "Backup | None"
+
+
+def restore(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; nothing is changed without --yes.")] = False,
+) -> None:
+    """Show the newest backup of the store and what is lost, then put it in the place of the store.
+
+    The files of the store, and the embedded broker's, are set aside, never deleted. Without a backup MEMO begins empty.
+
+    Example: `memo down`, then `memo restore`
+    """
+    settings, home = Settings.load(), Home.find()
+    aside = None
+    with running.hold(home):
+        with spinner("checking the store and its backups"):
+            loss = _look(settings, home)
+        if not as_json:
+            print(safe(_describe(loss, settings)))
+        is_agreed = yes or (not as_json and _confirm())
+        if is_agreed:
+            aside = _replace(loss, settings, home)
+    if as_json:
+        print_json(_as_json(loss) | {"restored": is_agreed, "set_aside": aside and str(aside)})
+    elif aside:
+        print(safe(f"Restored; what was there is kept in {aside}. `memo up` starts MEMO."))
+    else:
+        print("Restored; `memo up` starts MEMO.")
+
+
+def _look(settings: Settings, home: Home) -> Loss:
+    from db.engine import sqlite_path, store_url
+    from db.upkeep import backups
+
+    file = sqlite_path(store_url(settings, home))
+    if file is None:
+        raise MemoError("The store is on Postgres; restore it with pg_restore or psql from what pg_dump wrote.")
+    damage = backups.find_loss(file, home.backups) or backups.find_damage(file)
+    backup = backups.read_newest(home.backups)
+    if not damage and backup is None:
+        raise MemoError(f"There is no backup, and no damage at {file}, so there is nothing to restore.")
+    times = [path.stat().st_mtime for path in _files(file) if path.exists()]
+    return Loss(file, damage, datetime.fromtimestamp(max(times), UTC) if times else None, backup)
+
+
+def _files(file: Path) -> list[Path]:
+    """Return the files of a store; the log would be taken for that of the backup."""
+    return [file, *(file.with_name(f"{file.name}{end}") for end in ("-wal", "-shm"))]
+
+
+def _describe(loss: Loss, settings: Settings) -> str:
+    found = f"is damaged ({loss.damage})" if loss.damage else "shows no damage"
+    first = f"The store {loss.file} {found}."
+    if loss.backup is None:
+        return f"{first}\nThere is no backup, so MEMO will begin empty."
+
+    def local(time: datetime | None) -> str:
+        return f"{time.astimezone(settings.zone):%Y-%m-%d %H:%M:%S}" if time else "none"
+
+    backup = loss.backup
+    until = f" until {local(loss.written_at)}" if loss.written_at else ""
+    return (
+        f"{first}\n"
+        f"The newest backup is of {local(backup.made_at)}: {backup.events} events, the newest of "
+        f"{local(backup.newest_event_at)}.\n"
+        f"What was stored after that{until} is lost, except what the sources still have: they take it in again."
+    )
+
+
+def _confirm() -> bool:
+    try:
+        is_agreed = typer.confirm("Restore it?", err=True)
+    except typer.Abort as nobody:
+        raise UsageError("Nobody answered, so nothing was changed; --yes restores without asking.") from nobody
+    if not is_agreed:
+        raise MemoError("Nothing was changed.")
+    return True
+
+
+def _replace(loss: Loss, settings: Settings, home: Home) -> Path | None:
+    """Set the store aside and put the backup in its place; return where the old files are.
+
+    After an interruption the store is gone, and the same command completes it. What was learned, and what waits in the
+    queue, name rows that the backup may not have.
+    """
+    from db.upkeep import backups
+    from forget import erase_files
+
+    aside = set_aside(home, [*_files(loss.file), *([] if settings.broker_url else [home.broker])])
+    erase_files.clear_learned(home)
+    if loss.backup:
+        backups.put_in_place(loss.backup, loss.file)
+    return aside
+
+
+def _as_json(loss: Loss) -> dict[str, Any]:
+    backup = loss.backup
+    return {
+        "store": str(loss.file),
+        "damage": loss.damage,
+        "backup": backup and asdict(backup) | {"file": str(backup.file)},
+        "lost": backup and {"since": backup.made_at, "until": loss.written_at},
+    }

@@ -1,0 +1,124 @@
+"""Backups of a SQLite store, and the damage that they are for. Postgres has tools of its own, such as pg_dump."""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from db.engine import REMEDY, is_damage
+
+KEPT = 3  # backups
+UNFINISHED = "unfinished"  # file in the folder, in which a backup is made
+TIME = "%Y-%m-%dT%H-%M-%SZ"  # in the name of a backup, behind its number
+FAILED = "made no backup"  # begins the result of a job that made none
+
+
+@dataclass(frozen=True)
+class Backup:
+    """What a backup holds."""
+
+    file: Path
+    made_at: datetime
+    events: int
+    newest_event_at: datetime | None
+
+
+def find_loss(file: Path, folder: Path) -> str:
+    """Return how a store was lost: its file is empty, or gone although there are backups of it; else ""."""
+    if file.exists():
+        return "" if file.stat().st_size else "its file is empty"
+    return "its file is gone" if find_backups(folder) else ""
+
+
+def find_damage(file: Path) -> str:
+    """Return the first damage that SQLite finds in a file; "" if there is none, or if it can't be looked for."""
+    try:
+        with _reading(file) as connection:
+            found: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.Error as error:
+        return str(error) if is_damage(error) else ""
+    return "" if found == "ok" else found.splitlines()[-1]
+
+
+def back_up(file: Path, folder: Path, now: datetime) -> str:
+    """Add a backup to the folder, unless the store is damaged, and keep the newest ones; return the job's result."""
+    if damage := find_loss(file, folder) or find_damage(file):
+        return f"{FAILED}: the store is damaged ({damage}); {REMEDY}"
+    try:
+        made = _make(file, folder, now)
+    except FileNotFoundError:  # `memo forget` has just deleted it, as it might hold what was forgotten
+        return back_up(file, folder, now)
+    except (OSError, sqlite3.Error) as error:
+        return f"{FAILED}: {error}"
+    finally:
+        (folder / UNFINISHED).unlink(missing_ok=True)
+    for old in find_backups(folder)[KEPT:]:
+        old.unlink()
+    return f"made {made.name}"
+
+
+def _make(file: Path, folder: Path, now: datetime) -> Path:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    fresh = folder / UNFINISHED
+    fresh.unlink(missing_ok=True)
+    fresh.touch(0o600)
+    with _reading(file) as connection:
+        connection.execute("VACUUM INTO ?", (str(fresh),))
+    if damage := find_damage(fresh):
+        raise OSError(f"the copy is damaged ({damage})")
+    # By number, as a clock that was ahead once would make later backups count as older ones.
+    newest = next((int(path.name.partition("-")[0]) for path in find_backups(folder)), 0)
+    return _put(fresh, folder / f"{newest + 1:06}-{now.astimezone(UTC).strftime(TIME)}.db")
+
+
+def find_backups(folder: Path) -> list[Path]:
+    """Return the backups in a folder, newest first."""
+    return sorted(folder.glob("*-*.db"), reverse=True)
+
+
+def read_newest(folder: Path) -> Backup | None:
+    """Return the newest backup that is not damaged itself, or None."""
+    file = next((path for path in find_backups(folder) if not find_damage(path)), None)
+    if file is None:
+        return None
+    with _reading(file) as connection:
+        count, newest = connection.execute("SELECT count(*), max(at) FROM events").fetchone()
+    made_at = datetime.strptime(file.stem.partition("-")[2], TIME).replace(tzinfo=UTC)
+    return Backup(file, made_at, count, datetime.fromisoformat(newest).replace(tzinfo=UTC) if newest else None)
+
+
+def put_in_place(backup: Backup, file: Path) -> None:
+    """Make a backup the store, whole or not at all; the backup stays."""
+    fresh = file.with_name(f"{file.name}.new")
+    fresh.touch(0o600)
+    shutil.copyfile(backup.file, fresh)
+    _put(fresh, file)
+
+
+def _put(fresh: Path, file: Path) -> Path:
+    """Rename a file once its contents are on the disk, and wait until the new name is too."""
+    _sync(fresh)
+    fresh.replace(file)
+    _sync(file.parent)
+    return file
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[sqlite3.Connection]:
+    """Open a file so that SQLite changes nothing in it."""
+    uri = f"file:{quote(str(file))}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
+        yield connection

@@ -1,0 +1,70 @@
+"""The real stack after a power failure that damaged its files: it says so, and goes on once they are repaired."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from stack import Stack, lines, new_stack
+from waiting import until
+
+pytestmark = pytest.mark.timeout(240)
+
+PAGE = 4096
+
+
+@pytest.fixture
+def stack() -> Iterator[Stack]:
+    """A stack with some predictions."""
+    with new_stack() as made:
+        made.ok("up")
+        made.predict(lines(60, "2026-03-02 09:00"))
+        yield made
+
+
+def kill(stack: Stack) -> None:
+    os.kill(stack.status()["pid"], signal.SIGKILL)
+    stack.until_gone()
+
+
+def overwrite_pages(file: Path) -> None:
+    with file.open("r+b") as damaged:
+        damaged.seek(file.stat().st_size // PAGE // 2 * PAGE)
+        damaged.write(b"\xa5" * 3 * PAGE)
+
+
+def halve(file: Path) -> None:
+    os.truncate(file, file.stat().st_size // 2)
+
+
+def empty(file: Path) -> None:
+    os.truncate(file, 0)
+
+
+def test_damaged_store_is_refused_and_restored(stack: Stack) -> None:
+    for damage, app in ((overwrite_pages, "App6"), (halve, "App5"), (empty, "App4")):
+        stack.ok("forget", "--text", app, "--yes")  # a new backup is due
+        restore_after(stack, damage)
+
+
+def restore_after(stack: Stack, damage: Callable[[Path], None]) -> None:
+    file = stack.home.root / "memo.db"
+    until("a backup", lambda: list(stack.home.backups.glob("*.db")))
+    kill(stack)
+    stored = stack.one("SELECT count(*) FROM events")  # SQLite's log is written back, so it hides no damage
+    damage(file)
+    damaged = file.read_bytes()
+    for words in (("up",), ("doctor",)):
+        done = stack.memo(*words)
+        assert done.returncode == 1
+        assert f"{file} is damaged (" in done.stdout + done.stderr, damage
+        assert "`memo restore`" in done.stdout + done.stderr
+    assert file.read_bytes() == damaged
+    said = stack.ok("restore", "--yes")
+    assert f"{stored} events" in said
+    assert damaged in [path.read_bytes() for path in stack.home.damaged.glob("*/memo.db")]
+    stack.ok("up")
+    assert stack.one("SELECT count(*) FROM events") == stored
+    stack.predict(lines(3, "2026-03-03 09:00"))
+    stack.ok("doctor")

@@ -1,0 +1,410 @@
+"""Backups of a SQLite store; how damage is found, refused and repaired with them."""
+
+import json
+import os
+import shutil
+import sqlite3
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from typer.testing import CliRunner, Result
+
+from cli import make
+from cli.stack.doctor import CHECKS
+from cli.stack.first_run import prepare_store
+from db import migrate
+from db.engine import Store, StoreError, open_store
+from db.intake import events
+from db.upkeep import backups, jobs
+from db.upkeep.backups import FAILED, UNFINISHED, find_backups
+from forget import erase_files
+from memo.core.errors import MemoError
+from memo.core.events import Event, Operation
+from memo.core.paths import Home
+from memo.core.settings import Settings
+from memo.stack import running
+from memo.stack.task_queue import make_app
+from scheduler import tick
+
+SCOPE = "a@b"
+START = datetime(2026, 3, 2, 9, tzinfo=UTC)
+PAGE = 4096
+QUEUE = make_app("memory://")
+
+
+@pytest.fixture
+def file(home: Home) -> Path:
+    """The file of a store with some hundred pages, closed."""
+    migrate.upgrade(Settings(), home)
+    add(home, 0, 400)
+    return home.root / "memo.db"
+
+
+def add(home: Home, start: int, end: int) -> None:
+    found = [
+        Event(START + timedelta(minutes=n), Operation.WINDOW_FOCUS, f"{n:04}" * 500, "editor")
+        for n in range(start, end)
+    ]
+    keys, store = events.Repeats(), open_store(Settings(), home)
+    with store.write() as session:
+        events.add_events(session, SCOPE, found, [keys.key(one) for one in found])
+    store.close()
+
+
+def overwrite_pages(file: Path) -> None:
+    with file.open("r+b") as damaged:
+        damaged.seek(file.stat().st_size // PAGE // 2 * PAGE)
+        damaged.write(b"\xa5" * 3 * PAGE)
+
+
+def halve(file: Path) -> None:
+    os.truncate(file, file.stat().st_size // 2)
+
+
+def empty(file: Path) -> None:
+    os.truncate(file, 0)
+
+
+def remove(file: Path) -> None:
+    file.unlink()
+
+
+def replace_by_text(file: Path) -> None:
+    file.write_text("no database" * PAGE)
+
+
+INSIDE = [overwrite_pages, halve, replace_by_text]
+DAMAGE = [*INSIDE, empty, remove]
+
+
+def back_up(home: Home, days: int = 0) -> str:
+    return backups.back_up(home.root / "memo.db", home.backups, START + timedelta(days=days))
+
+
+def count(file: Path) -> int:
+    with closing(sqlite3.connect(file)) as store:
+        return int(store.execute("SELECT count(*) FROM events").fetchone()[0])
+
+
+def memo(*words: str, answer: str = "") -> Result:
+    return CliRunner().invoke(make([words[0]]), list(words), input=answer)
+
+
+def test_backup_is_a_whole_store_that_its_owner_alone_reads(home: Home, file: Path) -> None:
+    assert back_up(home) == "made 000001-2026-03-02T09-00-00Z.db"
+    (made,) = find_backups(home.backups)
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (home.backups, made)] == [0o700, 0o600]
+    assert os.listdir(home.backups) == [made.name]
+    assert count(made) == 400
+    with closing(sqlite3.connect(made)) as store:
+        assert store.execute("PRAGMA auto_vacuum").fetchone() == (2,), "space of deleted rows can be given back"
+
+
+def test_backup_is_made_while_the_store_is_written(home: Home, file: Path) -> None:
+    store = open_store(Settings(), home)
+    with store.write() as session:
+        session.execute(text("UPDATE events SET app = 'other'"))
+        back_up(home)
+    store.close()
+    with closing(sqlite3.connect(find_backups(home.backups)[0])) as made:
+        assert made.execute("SELECT DISTINCT app FROM events").fetchall() == [("editor",)], "what was committed"
+
+
+def test_newest_backups_are_kept_whatever_the_clock_says(home: Home, file: Path) -> None:
+    for days in (0, 36_500, 1, 2, 3):
+        back_up(home, days)
+    names = ["000005-2026-03-05T09-00-00Z.db", "000004-2026-03-04T09-00-00Z.db", "000003-2026-03-03T09-00-00Z.db"]
+    assert [path.name for path in find_backups(home.backups)] == names
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_store_is_never_backed_up(home: Home, file: Path, damage: Callable[[Path], None]) -> None:
+    back_up(home)
+    before = find_backups(home.backups)[0].read_bytes()
+    damage(file)
+    for days in (1, 2, 3, 4):
+        assert back_up(home, days).startswith(f"{FAILED}: the store is damaged (")
+    (only,) = find_backups(home.backups)
+    assert only.read_bytes() == before
+
+
+def test_backup_without_room_leaves_the_others(home: Home, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    back_up(home)
+
+    def full(_: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(backups, "_sync", full)
+    assert back_up(home, 1) == f"{FAILED}: [Errno 28] No space left on device"
+    assert os.listdir(home.backups) == ["000001-2026-03-02T09-00-00Z.db"]
+
+
+def test_backup_that_forget_deletes_meanwhile_is_made_again(
+    home: Home, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have been read before the rows were deleted."""
+    sync, times = backups._sync, []
+
+    def forget_once(path: Path) -> None:
+        times.append(path)
+        if len(times) == 1:
+            with closing(sqlite3.connect(file)) as store, store:
+                store.execute("DELETE FROM events")
+            erase_files.remove_copies(home)
+        sync(path)
+
+    monkeypatch.setattr(backups, "_sync", forget_once)
+    back_up(home)
+    (made,) = find_backups(home.backups)
+    assert count(made) == 0
+    assert not [path for path in home.root.iterdir() if "forgotten" in path.name]
+
+
+def test_interrupted_backup_is_made_anew(home: Home, file: Path) -> None:
+    home.backups.mkdir()
+    (home.backups / UNFINISHED).write_bytes(b"half")
+    back_up(home)
+    assert [path.name for path in home.backups.iterdir()] == ["000001-2026-03-02T09-00-00Z.db"]
+
+
+@pytest.fixture
+def opened(home: Home, file: Path) -> Iterator[Store]:
+    store = open_store(Settings(), home)
+    yield store
+    store.close()
+
+
+def results(store: Store) -> str:
+    with store.read() as session:
+        return jobs.find_last_result(session, jobs.BACKUP)
+
+
+def test_tick_makes_the_first_backup_at_once_and_one_a_day(home: Home, opened: Store) -> None:
+    tick.run(QUEUE, Settings(), opened)
+    assert len(find_backups(home.backups)) == 1
+    tick.run(QUEUE, Settings(), opened)
+    assert len(find_backups(home.backups)) == 1
+    with opened.write() as session:
+        session.execute(text("UPDATE jobs SET last_run = '2026-03-01 00:00:00' WHERE name = 'backup'"))
+    tick.run(QUEUE, Settings(), opened)
+    assert len(find_backups(home.backups)) == 2
+    assert results(opened).startswith("made 000002-")
+
+
+def test_tick_leaves_postgres_to_its_own_tools(
+    home: Home, emptied_postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(database_url=emptied_postgres)
+    store = open_store(settings, home)
+    tick.run(QUEUE, settings, store)
+    assert results(store) == "left to Postgres, which has pg_dump"
+    assert not home.backups.exists()
+    store.close()
+
+
+def test_forget_removes_copies_and_a_tick_makes_one(home: Home, opened: Store) -> None:
+    tick.run(QUEUE, Settings(), opened)
+    (home.damaged / "2026").mkdir(parents=True)
+    shutil.copy(home.root / "memo.db", home.damaged / "2026")
+    text_ = ("0123" * 500).encode()
+    assert text_ in find_backups(home.backups)[0].read_bytes()
+    assert memo("forget", "--text", "012301230123", "--yes").exit_code == 0
+    assert [path for path in home.root.rglob("*") if path.is_file() and text_ in path.read_bytes()] == []
+    assert not home.backups.exists() and not home.damaged.exists()
+    tick.run(QUEUE, Settings(), opened)
+    assert count(find_backups(home.backups)[0]) == 399
+    assert memo("forget", "--all", "--yes").exit_code == 0
+    assert not home.backups.exists()
+
+
+def test_forget_that_matches_nothing_keeps_the_copies(home: Home, file: Path) -> None:
+    back_up(home)
+    memo("forget", "--text", "nothing like it", "--yes")
+    assert find_backups(home.backups)
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_doctor_names_damage_and_the_remedy(home: Home, file: Path, damage: Callable[[Path], None]) -> None:
+    back_up(home)
+    CHECKS["store"](home, Settings())
+    damage(file)
+    with pytest.raises(MemoError, match=r"is damaged \(.+\); run `memo down`, then `memo restore`"):
+        CHECKS["store"](home, Settings())
+
+
+def test_doctor_names_a_backup_that_failed(home: Home, opened: Store) -> None:
+    with opened.write() as session:
+        jobs.record_run(session, jobs.BACKUP, f"{FAILED}: database or disk is full")
+    with pytest.raises(MemoError, match="made no backup: database or disk is full"):
+        CHECKS["store"](home, Settings())
+
+
+@pytest.mark.parametrize("damage", INSIDE)
+def test_up_checks_the_store_of_a_killed_supervisor(home: Home, file: Path, damage: Callable[[Path], None]) -> None:
+    home.state.write_text("{}")
+    prepare_store(home, Settings(), requeue=False)
+    damage(file)
+    before = file.read_bytes()
+    with pytest.raises(StoreError, match="is damaged"):
+        prepare_store(home, Settings(), requeue=False)
+    assert file.read_bytes() == before
+
+
+def killed_writer(file: Path) -> None:
+    """Leave SQLite's log as a program does that is killed."""
+    with closing(sqlite3.connect(file)) as store:
+        store.execute("PRAGMA wal_autocheckpoint=0")
+        store.execute("DELETE FROM events WHERE id = (SELECT min(id) FROM events)")
+        store.commit()
+        log, main = file.with_name("memo.db-wal").read_bytes(), file.read_bytes()
+    file.write_bytes(main)
+    file.with_name("memo.db-wal").write_bytes(log)
+
+
+def test_up_checks_the_store_of_a_killed_writer(home: Home, file: Path) -> None:
+    killed_writer(file)
+    prepare_store(home, Settings(), requeue=False)
+    assert count(file) == 399
+    killed_writer(file)
+    overwrite_pages(file)
+    before = file.read_bytes()
+    with pytest.raises(StoreError, match="is damaged"):
+        prepare_store(home, Settings(), requeue=False)
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", [empty, remove])
+def test_lost_store_is_not_begun_anew_without_a_word(home: Home, file: Path, damage: Callable[[Path], None]) -> None:
+    back_up(home)
+    damage(file)
+    for act in (
+        lambda: prepare_store(home, Settings(), requeue=False),
+        lambda: CHECKS["model"](home, Settings()),
+    ):
+        with pytest.raises(StoreError, match=f"The store {file} is damaged"):
+            act()
+    assert not file.exists() or file.stat().st_size == 0
+
+
+def test_store_that_is_gone_without_a_backup_is_new(home: Home) -> None:
+    assert prepare_store(home, Settings(), requeue=False)
+
+
+def test_statement_that_meets_damage_names_the_remedy(home: Home, file: Path) -> None:
+    halve(file)
+    store = open_store(Settings(), home)
+    with (
+        pytest.raises(StoreError, match=r"memo.db is damaged .*; run `memo down`, then `memo restore`\."),
+        store.read() as session,
+    ):
+        session.execute(text("SELECT sum(length(target)) FROM events")).all()
+    store.close()
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_restore_puts_the_newest_backup_in_place(home: Home, file: Path, damage: Callable[[Path], None]) -> None:
+    back_up(home)
+    add(home, 400, 410)
+    back_up(home, 1)
+    add(home, 410, 420)
+    (home.learned / "snapshot").touch()
+    home.broker.mkdir()
+    (home.broker / "queue").touch()
+    damage(file)
+    left = file.read_bytes() if file.exists() else None
+    said = memo("restore", "--yes")
+    assert said.exit_code == 0, said.output
+    assert "The newest backup is of" in said.output and "410 events" in said.output
+    assert count(file) == 410
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    (aside,) = home.damaged.iterdir()
+    assert stat.S_IMODE(home.damaged.stat().st_mode) == stat.S_IMODE(aside.stat().st_mode) == 0o700
+    assert ((aside / "memo.db").read_bytes() if left is not None else None) == left
+    assert (aside / "broker" / "queue").exists() and not home.broker.exists()
+    assert list(home.learned.iterdir()) == []
+    assert len(find_backups(home.backups)) == 2, "the copy stays"
+    assert not prepare_store(home, Settings(), requeue=False)
+    CHECKS["store"](home, Settings())
+    add(home, 410, 412)
+    assert count(file) == 412
+
+
+def test_restore_leaves_the_log_of_the_old_store_out(home: Home, file: Path) -> None:
+    back_up(home)
+    killed_writer(file)
+    assert memo("restore", "--yes").exit_code == 0
+    assert count(file) == 400
+    assert len(list(home.damaged.glob("*/memo.db-wal"))) == 1
+
+
+def test_restore_takes_the_newest_good_backup(home: Home, file: Path) -> None:
+    back_up(home)
+    add(home, 400, 410)
+    back_up(home, 1)
+    halve(find_backups(home.backups)[0])
+    assert memo("restore", "--yes").exit_code == 0
+    assert count(file) == 400
+
+
+def test_restore_interrupted_is_completed(home: Home, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    back_up(home)
+    halve(file)
+    with monkeypatch.context() as patch:
+        patch.setattr(backups, "_put", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert memo("restore", "--yes").exit_code != 0
+    assert not file.exists()
+    with pytest.raises(StoreError, match="its file is gone"):
+        prepare_store(home, Settings(), requeue=False)
+    assert memo("restore", "--yes").exit_code == 0
+    assert count(file) == 400
+    assert [path.name for path in home.root.glob("memo.db*")] == ["memo.db"]
+
+
+@pytest.mark.parametrize("damage", [overwrite_pages, halve, empty])
+def test_restore_without_a_backup_begins_empty(home: Home, file: Path, damage: Callable[[Path], None]) -> None:
+    damage(file)
+    left = file.read_bytes()
+    said = memo("restore", "--yes")
+    assert said.exit_code == 0 and "There is no backup, so MEMO will begin empty." in said.output
+    assert [path.read_bytes() for path in home.damaged.glob("*/memo.db")] == [left]
+    assert prepare_store(home, Settings(), requeue=False)
+
+
+def test_restore_asks_first(home: Home, file: Path) -> None:
+    back_up(home)
+    halve(file)
+    before = file.read_bytes()
+    for answer, status in (("n\n", 1), ("", 2)):
+        assert memo("restore", answer=answer).exception.exit_code == status  # type: ignore[union-attr]
+    shown = json.loads(memo("restore", "--json").stdout)
+    assert (shown["restored"], shown["set_aside"], shown["backup"]["events"]) == (False, None, 400)
+    assert file.read_bytes() == before and not home.damaged.exists()
+    done = json.loads(memo("restore", "--json", "--yes").stdout)
+    assert done["restored"] and Path(done["set_aside"]).parent == home.damaged
+    assert done["lost"]["since"] == done["backup"]["made_at"] == START.isoformat()
+    assert done["backup"]["newest_event_at"] == (START + timedelta(minutes=399)).isoformat()
+    assert memo("restore", answer="y\n").exit_code == 0
+
+
+def test_restore_refuses_while_memo_runs(home: Home, file: Path) -> None:
+    back_up(home)
+    halve(file)
+    before = file.read_bytes()
+    with running.hold(home):
+        assert "already running" in str(memo("restore", "--yes").exception)
+    assert file.read_bytes() == before
+
+
+def test_restore_of_a_good_store_without_a_backup_does_nothing(home: Home, file: Path) -> None:
+    assert "nothing to restore" in str(memo("restore", "--yes").exception)
+    assert count(file) == 400
+
+
+def test_restore_on_postgres_names_its_own_tools(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMO_DATABASE_URL", "postgresql+psycopg://localhost/memo")
+    assert "pg_restore" in str(memo("restore", "--yes").exception)
