@@ -172,6 +172,8 @@ def start_in_background(home: Home, names: list[str], options: list[str]) -> Non
     supervisor = child.start(python_command("memo.stack.supervisor", *names, *options), output)
     with spinner("starting; the language model takes a few seconds"):
         wait_until_ready(supervisor, home, output)
+    for notice in running.state(home).get("notices", []):
+        print_line(safe(notice))
     print(f"MEMO runs (process {supervisor.pid}). `memo watch` shows its predictions.")
     print(f"To add events, append lines to a file in {home.inbox}.")
 

@@ -20,7 +20,7 @@ from memo.core import logs
 from memo.core.errors import MemoError
 from memo.core.files import write_atomically
 from memo.core.paths import Home
-from memo.stack import broker, child, running
+from memo.stack import broker, broker_damage, child, running
 from memo.stack.backoff import Backoff
 from memo.stack.child import Child, ChildState
 from memo.stack.process_specs import BROKER, PARTS, Part
@@ -60,6 +60,7 @@ class Supervisor:
         self._is_training_due = False
         self._train_at = 0.0
         self._training_backoff = Backoff(*TRAINING_BACKOFF_S)
+        self._notices: list[str] = []
         self._written: dict[str, Any] = {}
 
     def _child(self, spec: Part, first_delay_s: float) -> Child:
@@ -137,6 +138,8 @@ class Supervisor:
         log.info("part_changed", part=one.name, state=one.state, restarts=one.restarts)
         if one.state is ChildState.RESTARTING:
             self._ready_file(one.name).unlink(missing_ok=True)
+            if one is self._broker and one.process and broker_damage.is_damage(one.output, one.process.pid):
+                self._set_broker_aside()
         if one.state is ChildState.FAILED:
             sentence = (
                 f"The {one.name} died {child.MAX_DEATHS} times in a minute and is given up: "
@@ -147,6 +150,16 @@ class Supervisor:
             self._say(sentence)
             # Without a broker nothing can run; without another part the rest goes on, and events are still stored.
             self._stopping |= all(other.state is ChildState.STOPPED for other in self._children if other is not one)
+
+    def _set_broker_aside(self) -> None:
+        try:
+            notice = broker_damage.set_broker_aside(self._home)
+        except OSError as error:  # it is given up in the end, and says why
+            log.error("broker_not_set_aside", reason=str(error))
+            return
+        log.error("broker_damaged", reason=notice)
+        self._notices = [notice]
+        self._say(notice)
 
     def _check_passing(self) -> None:
         for name, process in list(self._passing.items()):
@@ -191,6 +204,7 @@ class Supervisor:
                 for one in self._children
             ],
             "passing": [{"name": name, "pid": process.pid} for name, process in self._passing.items()],
+            "notices": self._notices,
         }
         if state != self._written:
             with suppress(OSError):  # a full disk must not end the stack

@@ -68,3 +68,23 @@ def restore_after(stack: Stack, damage: Callable[[Path], None]) -> None:
     assert stack.one("SELECT count(*) FROM events") == stored
     stack.predict(lines(3, "2026-03-03 09:00"))
     stack.ok("doctor")
+
+
+def test_damaged_broker_begins_empty_and_loses_nothing(stack: Stack) -> None:
+    stack.append(lines(1, "2026-03-03 09:00"))  # its prediction may be under way
+    stack.until_stored(61)
+    kill(stack)
+    (log,) = stack.home.broker.glob("appendonlydir/*.incr.aof")
+    with log.open("ab") as file:
+        file.write(bytes(PAGE))
+    notice = "The broker's files were damaged, so its queue began empty; nothing is lost."
+    assert notice in stack.ok("up")
+    stack.until_predicted()
+    assert stack.one("SELECT count(*) FROM events") == 61
+    assert bytes(PAGE) in next(stack.home.damaged.glob("*/broker/appendonlydir/*.incr.aof")).read_bytes()
+    assert notice in stack.status()["notices"][0] and notice in stack.ok("doctor")
+    assert (stack.home.logs / "supervisor.log").read_text().count("broker_damaged") == 1
+    assert stack.part("broker")["restarts"] == 1
+    stack.predict(lines(3, "2026-03-03 10:00"))
+    stack.ok("down")
+    assert notice not in stack.ok("up")

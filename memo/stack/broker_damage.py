@@ -1,0 +1,44 @@
+"""What to do about files that the embedded broker can't read, as a power failure leaves them.
+
+The queue holds nothing that the store does not: what was under way is asked for again, so the broker begins empty.
+"""
+
+import re
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from memo.core.damaged import set_aside
+from memo.core.paths import Home
+
+UNREADABLE = re.compile(
+    "Bad file format reading the append only file"
+    "|the truncated file is not the last file"
+    "|FATAL AOF MANIFEST FILE ERROR"
+    "|Unable to obtain the AOF file .* No such file"
+    "|Internal error in RDB reading"
+    "|Unknown type or opcode when loading DB"
+    "|Wrong signature trying to load DB"
+    "|Can't handle RDB format version"
+    "|Wrong RDB checksum"
+)
+"""What Valkey and Redis 7 say before they exit. A lack of memory or of disk space they call otherwise."""
+NO_MEMORY = re.compile("failed allocating|Out Of Memory", re.I)  # may come before a line as above
+
+
+def is_damage(output: Path, pid: int) -> bool:
+    """Return whether a broker with this process id ended because it could not read its files, as its output says."""
+    with suppress(OSError):
+        _, *said = re.split(f"^{pid}:", output.read_text(encoding="utf-8", errors="replace"), maxsplit=1, flags=re.M)
+        return any(UNREADABLE.search(words) and not NO_MEMORY.search(words) for words in said)
+    return False
+
+
+def set_broker_aside(home: Home) -> str:
+    """Set the broker's files aside, in the place of those of earlier times; return a sentence that says so."""
+    for old in home.damaged.glob("*/broker"):
+        shutil.rmtree(old)
+        with suppress(OSError):  # it holds a store
+            old.parent.rmdir()
+    folder = set_aside(home, [home.broker])
+    return f"The broker's files were damaged, so its queue began empty; nothing is lost. They are kept in {folder}."
