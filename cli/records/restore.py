@@ -36,7 +36,8 @@ def restore(
 ) -> None:
     """Show the newest backup of the store and what is lost, then put it in the place of the store.
 
-    The files of the store, and the embedded broker's, are set aside, never deleted. Without a backup MEMO begins empty.
+    The files of the store and of the embedded broker, and versions trained later, are set aside, never deleted. Without
+    a backup MEMO begins empty.
 
     Example: `memo down`, then `memo restore`
     """
@@ -110,13 +111,15 @@ def _confirm() -> bool:
 def _replace(loss: Loss, settings: Settings, home: Home) -> Path | None:
     """Set the store aside and put the backup in its place; return where the old files are.
 
-    After an interruption the store is gone, and the same command completes it. What was learned, and what waits in the
-    queue, name rows that the backup may not have.
+    After an interruption the store is gone, and the same command completes it. What was learned, versions that the
+    backup does not know, and what waits in the queue depend on rows that it may not have.
     """
     from db.upkeep import backups
     from forget import erase_files
 
-    aside = set_aside(home, [*_files(loss.file), *([] if settings.broker_url else [home.broker])])
+    known = {Path(path).resolve() for path in loss.backup.versions} if loss.backup else set()
+    unknown = [folder for folder in home.models.iterdir() if folder.resolve() not in known]
+    aside = set_aside(home, [*_files(loss.file), *unknown, *([] if settings.broker_url else [home.broker])])
     erase_files.clear_learned(home)
     if loss.backup:
         backups.put_in_place(loss.backup, loss.file)

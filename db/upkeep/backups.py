@@ -26,6 +26,8 @@ class Backup:
     made_at: datetime
     events: int
     newest_event_at: datetime | None
+    versions: list[str]
+    """Their folders."""
 
 
 def find_loss(file: Path, folder: Path) -> str:
@@ -88,8 +90,10 @@ def read_newest(folder: Path) -> Backup | None:
         return None
     with _reading(file) as connection:
         count, newest = connection.execute("SELECT count(*), max(at) FROM events").fetchone()
+        versions = [path for (path,) in connection.execute("SELECT path FROM versions")]
     made_at = datetime.strptime(file.stem.partition("-")[2], TIME).replace(tzinfo=UTC)
-    return Backup(file, made_at, count, datetime.fromisoformat(newest).replace(tzinfo=UTC) if newest else None)
+    newest_at = datetime.fromisoformat(newest).replace(tzinfo=UTC) if newest else None
+    return Backup(file, made_at, count, newest_at, versions)
 
 
 def put_in_place(backup: Backup, file: Path) -> None:

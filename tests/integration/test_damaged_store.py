@@ -310,8 +310,15 @@ def test_statement_that_meets_damage_names_the_remedy(home: Home, file: Path) ->
 def test_restore_puts_the_newest_backup_in_place(home: Home, file: Path, damage: Callable[[Path], None]) -> None:
     back_up(home)
     add(home, 400, 410)
+    with closing(sqlite3.connect(file)) as store, store:
+        row = ("v0001", SCOPE, "2026-03-02", "builtin", str(home.models / "v0001"), "candidate", "{}")
+        store.execute(
+            "INSERT INTO versions (id, scope, created_at, base, path, state, metrics) VALUES (?, ?, ?, ?, ?, ?, ?)", row
+        )
     back_up(home, 1)
     add(home, 410, 420)
+    for version in ("v0001", "v0002"):
+        (home.models / version).mkdir()
     (home.learned / "snapshot").touch()
     home.broker.mkdir()
     (home.broker / "queue").touch()
@@ -326,6 +333,7 @@ def test_restore_puts_the_newest_backup_in_place(home: Home, file: Path, damage:
     assert stat.S_IMODE(home.damaged.stat().st_mode) == stat.S_IMODE(aside.stat().st_mode) == 0o700
     assert ((aside / "memo.db").read_bytes() if left is not None else None) == left
     assert (aside / "broker" / "queue").exists() and not home.broker.exists()
+    assert (aside / "v0002").exists() and [path.name for path in home.models.iterdir()] == ["v0001"]
     assert list(home.learned.iterdir()) == []
     assert len(find_backups(home.backups)) == 2, "the copy stays"
     assert not prepare_store(home, Settings(), requeue=False)
