@@ -9,13 +9,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from collector.privacy.rules import DROP_ALL, Rules, apply_rules, make_pause_rule, make_rules
+from collector.privacy.rules import DROP_ALL, Rules, apply_to, make_pause_rule, make_rules
 from data.importers.line import implausible
 from db.engine import Store
 from db.intake import cursors, events, redactions, scopes
 from memo.core import pauses
 from memo.core.bounded import BoundedDict
-from memo.core.events import Event
+from memo.core.events import Action, Event, Operation
 from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -25,6 +25,9 @@ MAX_LINES = 10_000  # newest lines of a cursor whose repeats are counted; equal 
 MAX_STORED_LINES = 256  # of these, the newest that are stored with the cursor, for after a restart
 MAX_CURSORS = 8  # cursors, such as files, whose repeats are counted in memory
 CHUNK = 2_000  # events of a past stored in one transaction
+
+Focused = dict[str, Action | None]
+"""The focus reported last in each scope, as rules left it."""
 
 log = get_logger(__name__)
 
@@ -50,6 +53,7 @@ class Intake:
         self.rules = make_rules(settings.privacy, home)
         self._counts: BoundedDict[tuple[str, str], dict[str, int]] = BoundedDict(MAX_CURSORS)
         self._counts_lock = threading.Lock()
+        self._focused: dict[str, Focused] = {}  # by source
 
     def cursor(self, source: str, key: str) -> dict[str, Any] | None:
         """Return the cursor that a source last committed under a key."""
@@ -63,7 +67,8 @@ class Intake:
         While MEMO is paused only the cursor advances, so that events of the pause are never recorded.
         """
         paused = pauses.current(self._home) is not None
-        by_scope, touched = self._admit(source, batch.events, [DROP_ALL] if paused else self._rules_now())
+        focused = dict(self._focused.get(source, {}))
+        by_scope, touched = self._admit(source, batch.events, [DROP_ALL] if paused else self._rules_now(), focused)
         requested, new = [], 0
         with self._store.write() as session:
             repeats = self._find_repeats(session, source, batch)
@@ -78,6 +83,7 @@ class Intake:
             redactions.add_redactions(session, source, touched)
         with self._counts_lock:
             self._counts[source, batch.cursor_key] = repeats.counts
+        self._focused[source] = focused
         self._announce_all(requested)
         self._on_stored([event for admitted in by_scope.values() for event in admitted])
         return new
@@ -91,9 +97,10 @@ class Intake:
         # without a cursor yet, an earlier one may have been interrupted: check all its events
         first = with_cursor and self.cursor(source, past.cursor_key) is None
         last_seqs: dict[str, int] = {}
+        focused: Focused = {}
         try:
             while chunk := list(islice(remaining, self._chunk)):
-                by_scope, touched = self._admit(source, chunk, self._rules_now())
+                by_scope, touched = self._admit(source, chunk, self._rules_now(), focused)
                 with self._store.write() as session:
                     for scope, admitted in sorted(by_scope.items()):
                         last_seqs.setdefault(scope, 0 if first else events.find_last_seq(session, scope))
@@ -129,12 +136,22 @@ class Intake:
         return [make_pause_rule(self._home), *self.rules]
 
     def _admit(
-        self, source: str, reported: Sequence[Event], rules: Rules
+        self, source: str, reported: Sequence[Event], rules: Rules, focused: Focused
     ) -> tuple[dict[str, list[Event]], Counter[str]]:
-        """Return the events that may be stored, by scope, and how many events each rule changed or dropped."""
-        admitted, touched = apply_rules(reported, rules)
+        """Return the events that may be stored, by scope, and how many events each rule changed or dropped.
+
+        A focus that rules made equal to the one that was reported before is left out: it was only another title.
+        """
+        touched = Counter[str]()
         by_scope: dict[str, list[Event]] = defaultdict(list)
-        for event in admitted:
+        for one in reported:
+            event, names = apply_to(one, rules)
+            touched.update(names)
+            is_repeat = bool(names) and event is not None and focused.get(one.scope) == event.action
+            if one.operation is Operation.WINDOW_FOCUS:
+                focused[one.scope] = None if event is None else event.action
+            if event is None or is_repeat:
+                continue
             if reason := implausible(event.at):
                 log.warning("event_rejected", source=source, reason=reason)
                 continue

@@ -164,7 +164,7 @@ def _person(scope: dict[str, Any], question: str) -> str:
     if not scope.get("acts"):
         return ""
     first, among = (scope[f"{question}@{rank}"] for rank in RANKS[:2])
-    late = f"; {scope['late']} predictions came too late" if scope["late"] else ""
+    late = f"; {scope['late']} of {scope['acts'] + scope['late']} predictions came too late" if scope["late"] else ""
     return f"right first in {first:.0%}, among the first three in {among:.0%} of {scope['acts']}{late}"
 
 
