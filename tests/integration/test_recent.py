@@ -86,6 +86,18 @@ def test_restart_reports_files_opened_meanwhile_once(home: Home, recent: List) -
         assert events == []
 
 
+def test_files_of_one_moment_keep_the_order_of_the_list(home: Home, recent: List) -> None:
+    cursors: dict[str, dict[str, Any]] = {}
+    with watched(source(home), cursors):
+        pass
+    names, now = [f"{n}.txt" for n in range(20)], datetime.now(UTC) + timedelta(seconds=1)
+    for name in names:
+        recent.open(f"/home/me/{name}", "viewer", at=now)
+    until("that moment", lambda: datetime.now(UTC) > now)
+    with watched(source(home), cursors) as events:
+        assert [event.target for event in events] == names
+
+
 def test_first_run_reports_nothing_of_the_past(home: Home, recent: List) -> None:
     recent.open("/home/me/one.txt", "viewer")
     cursors: dict[str, dict[str, Any]] = {}

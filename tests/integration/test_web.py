@@ -220,6 +220,31 @@ def test_each_visit_is_emitted_once(firefox: Firefox, store: Store, read: Callab
     assert ([event.detail for event in store.past], [event.detail for event in store.live]) == (["before"], ["after"])
 
 
+def test_visits_of_long_ago_that_come_in_are_no_acts_of_now(
+    firefox: Firefox, store: Store, reader: VisitReader
+) -> None:
+    [profile] = find_profiles()
+    firefox.visit("https://a.org", "before")
+    reader.read_new(profile, is_live=False)
+    firefox.visit("https://b.org", "of another machine", at=datetime.now(UTC) - timedelta(days=2))
+    firefox.visit("https://c.org", "written late", at=datetime.now(UTC) - timedelta(minutes=1))
+    reader.read_new(profile, is_live=True)
+    assert [event.detail for event in store.live] == ["written late"]
+
+
+def test_a_visit_of_a_wrong_clock_hides_no_later_one(firefox: Firefox, store: Store, reader: VisitReader) -> None:
+    [profile] = find_profiles()
+    firefox.visit("https://a.org", "ahead", at=datetime.now(UTC) + timedelta(days=300))
+    reader.read_new(profile, is_live=False)
+    firefox.visit("https://b.org", "after it")
+    reader.read_new(profile, is_live=True)
+    with firefox.database:
+        firefox.database.execute("DELETE FROM moz_historyvisits")
+    firefox.visit("https://c.org", "after all were deleted")
+    reader.read_new(profile, is_live=True)
+    assert [event.detail for event in store.live] == ["after it", "after all were deleted"]
+
+
 def test_first_read_emits_the_days_of_the_settings(
     chromium: Chromium, home: Home, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,6 +58,7 @@ class Follower:
     ) -> None:
         self._server, self._zone, self._timeline = server, zone, Timeline()
         self._buckets, self._buckets_every, self._polls = list[Bucket](), buckets_every, 0
+        self._rejected: dict[str, int] = {}  # by bucket, as logged last
         self.cursor = cursor or {"since": datetime.now(UTC).isoformat(), "buckets": {}}
 
     def poll(self) -> list[Event]:
@@ -75,18 +76,20 @@ class Follower:
         return list(self._timeline.to_events(sorted(observations, key=lambda observation: observation.at)))
 
     def _read_after(self, bucket: Bucket, after: datetime) -> list[Observation]:
-        new, rejected = [], 0
+        """Return the observations up to now: one of a wrong clock must not hide later ones, and waits for its time."""
+        new, rejected, now = [], 0, datetime.now(UTC)
         for raw in self._server.events(bucket, after):
             try:
                 observation = read_observation(bucket, raw, self._zone)
             except GrammarError:
                 rejected += 1
                 continue
-            if observation.at > after:
+            rejected += bool(observation.fault)
+            if after < observation.at <= now:
                 new.append(observation)
-                rejected += bool(observation.fault)
-            else:
+            elif observation.at <= after:
                 self._timeline.extend(observation)
-        if rejected:
+        if rejected > self._rejected.get(bucket.id, 0):  # they may be read again at each poll
             log.warning("events_rejected", source=SOURCE, events=rejected)
+        self._rejected[bucket.id] = rejected
         return new

@@ -56,7 +56,7 @@ class RecentSource:
                 listed = self._read()
                 newest = _newest(newest, ())
                 since = newest.replace(microsecond=0)  # some programs write whole seconds
-                if new := [bookmark for bookmark in listed - seen if bookmark.at >= since]:
+                if new := [bookmark for bookmark in listed if bookmark.at >= since and bookmark not in seen]:
                     newest = _newest(newest, new)
                     emit(Batch(self._to_events(new), self.name, {"newest": newest.isoformat()}))
                 seen = listed or seen
@@ -83,19 +83,20 @@ class RecentSource:
         program = os.path.realpath(shutil.which(bookmark.program) or f"/{bookmark.program}")
         return self._apps.of_process(program) or self._apps.of_window([bookmark.app], bookmark.program)
 
-    def _read(self) -> frozenset[Bookmark]:
+    def _read(self) -> dict[Bookmark, None]:
+        """Return the listed uses, in the order of the list, in which those of one moment stay."""
         descriptor = open_below(self._folder, Path(LIST))
         if descriptor is None:
-            return frozenset()
+            return {}
         with open(descriptor, "rb") as file:
             text = file.read(MAX_BYTES + 1)
         try:
             if len(text) > MAX_BYTES:
                 raise ValueError("it is too large")
-            return frozenset(xbel.parse(text))
+            return dict.fromkeys(xbel.parse(text))
         except ValueError as error:
             log.warning("recent_list_skipped", reason=str(error))
-            return frozenset()
+            return {}
 
 
 def _newest(before: datetime, bookmarks: Iterable[Bookmark]) -> datetime:
