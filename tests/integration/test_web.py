@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from histories import SEEN, Chromium, Firefox
 
+from collector.sources.web import web
 from collector.sources.web.web import TIMINGS, WebSource, WebTimings
 from collector.sources.web.web_history import copy_database
 from collector.sources.web.web_profiles import Profile, find_profiles
@@ -426,6 +427,17 @@ def test_visits_are_emitted_as_they_are_written(chromium: Chromium, firefox: Fir
         assert not running.stop.is_set()
     assert sorted(event.detail for event in store.live) == ["c", "d", "f", "g"]
     assert list((home.in_memory / "web").iterdir()) == []
+
+
+def test_what_gave_no_notice_is_read_at_the_next_look(
+    firefox: Firefox, home: Home, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "watch", lambda *_, **__: None)
+    with Running(home, store, WebTimings(settle=0.05, between_copies=0.1, scan=0.05)):
+        firefox.visit("https://a.org", "first")
+        until_stored(store, "first")
+        firefox.visit("https://a.org", "second")
+        until_stored(store, "second")
 
 
 def test_own_reading_does_not_wake_the_source(firefox: Firefox, home: Home, store: Store, reads: list[str]) -> None:

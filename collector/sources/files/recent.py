@@ -10,7 +10,7 @@ from threading import Event as Flag
 
 from collector.sources.files import xbel
 from collector.sources.files.file_event import file_access, is_below
-from collector.sources.files.inotify import WRITTEN, FileNotice, FileNotices, observe, watch
+from collector.sources.files.inotify import SCAN_S, WRITTEN, FileNotice, FileNotices, SameFolder, observe, watch
 from collector.sources.files.xbel import Bookmark
 from collector.sources.inbox.tail import open_below
 from memo.core.events import Event
@@ -22,7 +22,6 @@ from memo.protocols import Batch, Emit, FindCursor, Past, Stop
 
 LIST = "recently-used.xbel"
 MAX_BYTES = 20_000_000  # a list of 1,000 files has half a megabyte
-SCAN_S = 3600.0  # between two reads without a notice, as the system may lose notices
 
 log = get_logger(__name__)
 
@@ -47,12 +46,14 @@ class RecentSource:
     def run(self, emit: Emit, cursor: FindCursor, stop: Stop) -> None:
         """Watch until `stop` is set. On the first run, files that are listed already give no event."""
         with closing(FileNotices(_is_list)) as notices, observe() as observer:
+            folder = SameFolder(self._folder)
             watch(observer, notices, self._folder, WRITTEN)
             seen = self._read()
             newest = self._catch_up(seen, emit, cursor)
             self.watching.set()
             while not stop.is_set():
-                notices.wait(stop, SCAN_S)
+                if not notices.wait(stop, SCAN_S):
+                    folder.check()
                 listed = self._read()
                 newest = _newest(newest, ())
                 since = newest.replace(microsecond=0)  # some programs write whole seconds

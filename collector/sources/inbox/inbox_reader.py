@@ -25,6 +25,9 @@ from memo.protocols import Batch, FindCursor
 MAX_OPEN = 64  # files kept open, so that the rest of a renamed or deleted file is still read
 SOURCE = INBOX
 
+Stamp = tuple[int, ...]
+"""What changes whenever a file does, its time first."""
+
 log = get_logger(__name__)
 
 
@@ -51,12 +54,16 @@ class InboxReader:
         self._settings, self._home, self._emit, self._cursor = settings, home, emit, cursor
         self._zone, self._max_open = settings.zone, max_open
         self._open: OrderedDict[Path, OpenFile] = OrderedDict()
+        self._scanned: dict[Path, Stamp] = {}
 
     def scan(self) -> None:
-        """Read all files, oldest first."""
+        """Read all files that have changed since the last scan, oldest first."""
         files = [entry for folder in (self._home.inbox, *_folders(self._home.inbox)) for entry in _files(folder)]
-        for _, path in sorted(files):
-            self.read(path)
+        scanned = {path: stamp for stamp, path in files}
+        for stamp, path in sorted(files):
+            if self._scanned.get(path) != stamp:
+                self.read(path)
+        self._scanned = scanned
 
     def read(self, path: Path) -> None:
         """Read what is new at a path, after the rest of a file that it has replaced."""
@@ -140,12 +147,13 @@ def _folders(folder: Path) -> list[Path]:
     return [Path(entry) for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)]
 
 
-def _files(folder: Path) -> list[tuple[float, Path]]:
-    """Return the regular files in a folder, each with its time of change."""
+def _files(folder: Path) -> list[tuple[Stamp, Path]]:
+    """Return the regular files in a folder, each with its stamp."""
     files = []
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             with suppress(OSError):  # it is gone already
                 if entry.is_file(follow_symlinks=False):
-                    files.append((entry.stat(follow_symlinks=False).st_mtime, Path(entry)))
+                    status = entry.stat(follow_symlinks=False)
+                    files.append(((status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size), Path(entry)))
     return files

@@ -144,20 +144,20 @@ def copy_database(database: Path, folder: Path, retry_s: float = RETRY_S) -> Ite
 
 def _copy(database: Path, folder: Path, retry_s: float) -> Path:
     for _ in range(ATTEMPTS):
-        before = _stamps(database)
+        before = stamps(database)
         for suffix in SUFFIXES:
             _copy_file(f"{database}{suffix}", folder / f"copy{suffix}", required=not suffix)
-        if _stamps(database) == before:
+        if stamps(database) == before:
             return folder / "copy"
         time.sleep(retry_s)
     raise BlockingIOError("it keeps changing")
 
 
-def _stamps(database: Path) -> list[tuple[object, ...]]:
+def stamps(database: Path) -> list[tuple[object, ...]]:
     """Return what changes whenever a file of the database does."""
     stamps = list[tuple[object, ...]]()
     for suffix in SUFFIXES:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             status = os.stat(f"{database}{suffix}")
             stamps.append((suffix, status.st_ino, status.st_size, status.st_mtime_ns))
     return stamps
