@@ -12,7 +12,7 @@ from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from data.importers.line import TIMES, Reject, from_fields, implausible, read_line
+from data.importers.line import TIMES, HourTwice, Reject, from_fields, implausible, read_line
 from data.importers.objects import raw_objects
 from data.windows import WindowedPair, stream
 from memo.core.errors import GrammarError, MemoError, UsageError
@@ -71,10 +71,12 @@ def _holds_objects(path: Path) -> bool:
 
 def read(path: Path, file: BinaryIO, zone: tzinfo) -> Iterator[Event | Reject]:
     """Yield each event and each reject of an open file, in order."""
-    chosen = form(path)
-    if chosen == "csv":
-        yield from _csv(file, zone)
-        return
+    hours, chosen = HourTwice(), form(path)
+    for found in _csv(file, zone) if chosen == "csv" else _lines(path, file, chosen, zone):
+        yield hours.placed(found) if isinstance(found, Event) else found
+
+
+def _lines(path: Path, file: BinaryIO, chosen: str, zone: tzinfo) -> Iterator[Event | Reject]:
     for number, line in enumerate(_raw(path, file, chosen), 1):
         if not line.strip():
             continue

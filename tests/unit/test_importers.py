@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -25,6 +26,7 @@ from memo.core.settings import Settings
 from training.evaluation import questions
 
 ZONE = timezone(timedelta(hours=8))
+BERLIN = ZoneInfo("Europe/Berlin")
 LINES = [f"2026-03-02 09:00:0{second} - 启动应用: {name}" for second, name in enumerate("甲乙丙丁戊己庚")]
 STARTED = Event(datetime(2026, 3, 2, 9, tzinfo=ZONE), Operation.PROCESS_START, "甲")
 HEADER = "at,operation,target,app,detail\n"
@@ -250,6 +252,20 @@ def test_other_forms_are_read_as_editors_save_them(
 ) -> None:
     name = "a.json" if made is as_windows else "a.txt"
     assert len(events(write(name, made(LINES).encode(encoding)), ZONE)) == len(LINES)
+
+
+def test_an_hour_that_comes_twice_keeps_the_order_of_lines(write: Write) -> None:
+    clocks = ["02:10:00", "02:50:00", "02:05:00", "02:40:00", "03:01:00", "02:30:00"]
+    file = write("a.txt", "".join(f"2026-10-25 {clock} - Started app: a\n" for clock in clocks))
+    with open_file(file) as opened:
+        times = [event.at.astimezone(UTC) for event in read(file, opened, BERLIN) if isinstance(event, Event)]
+    assert [f"{at:%H:%M}" for at in times] == ["00:10", "00:50", "01:05", "01:40", "02:01", "01:30"]
+
+
+def test_an_hour_that_is_left_out_changes_nothing(write: Write) -> None:
+    clocks = ["03:20:00", "02:30:00"]
+    file = write("a.txt", "".join(f"2026-03-29 {clock} - Started app: a\n" for clock in clocks))
+    assert [event.at.fold for event in events(file, BERLIN)] == [0, 0]
 
 
 def test_read_line_over_limit_is_rejected_and_next_is_read(write: Write) -> None:

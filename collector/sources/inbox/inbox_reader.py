@@ -5,7 +5,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from collector.privacy.secrets import hide_secrets
@@ -13,7 +13,7 @@ from collector.privacy.titles import INBOX
 from collector.sources.inbox.tail import Line, Position, identity, open_below, read_from
 from data.importers import rejects
 from data.importers.files import BOM
-from data.importers.line import Reject, read_line
+from data.importers.line import HourTwice, Reject, read_line
 from memo.core.errors import GrammarError
 from memo.core.events import Event
 from memo.core.grammar import clean
@@ -38,6 +38,7 @@ class OpenFile:
     descriptor: int
     identity: str
     scope: str
+    hours: HourTwice = field(default_factory=HourTwice)
 
 
 class InboxReader:
@@ -114,11 +115,11 @@ class InboxReader:
             start = Position()
         anew = start == Position()
         for lines, position in read_from(file.descriptor, start):
-            events = self._parse(relative, file.scope, lines)
+            events = self._parse(relative, file, lines)
             self._emit(Batch(events, file.identity, asdict(position), anew=anew))
             anew = False
 
-    def _parse(self, relative: Path, scope: str, lines: list[Line]) -> list[Event]:
+    def _parse(self, relative: Path, file: OpenFile, lines: list[Line]) -> list[Event]:
         """Return the lines' events; record the others as rejects."""
         name = str(relative.with_name(hide_secrets(relative.name)))
         events, bad, key = [], [], clean(name)
@@ -127,11 +128,11 @@ class InboxReader:
             if not raw.strip():
                 continue
             try:
-                event = read_line(raw, self._zone)
+                event = file.hours.placed(read_line(raw, self._zone))
             except GrammarError as error:
                 bad.append(Reject.of("offset", line.offset, str(error), raw))
             else:
-                events.append(replace(event, scope=scope, source=SOURCE, source_key=key))
+                events.append(replace(event, scope=file.scope, source=SOURCE, source_key=key))
         if bad:
             rejects.write(self._home.rejects, name, bad)
             log.warning("lines_rejected", file=key, lines=len(bad))
@@ -149,7 +150,7 @@ def _folders(folder: Path) -> list[Path]:
 
 def _files(folder: Path) -> list[tuple[Stamp, Path]]:
     """Return the regular files in a folder, each with its stamp."""
-    files = []
+    files = list[tuple[Stamp, Path]]()
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             with suppress(OSError):  # it is gone already
