@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError
 from sqlalchemy.orm import Session
 
 from memo.core.errors import MemoError, UsageError
@@ -127,9 +127,12 @@ def _explained(engine: Engine) -> Iterator[None]:
     """Turn database errors into one sentence that names the store."""
     try:
         yield
+    except UnicodeEncodeError as error:
+        raise UnstorableError(f"The store {redact_url(engine.url)} can't hold a text ({error.reason}).") from error
     except DBAPIError as error:
+        kind = UnstorableError if _is_of_a_value(error) else StoreError
         reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
-        raise StoreError(
+        raise kind(
             f"Cannot use the store {redact_url(engine.url)}: {reason}. "
             "`memo doctor` checks whether it can be reached and is up to date."
         ) from error
@@ -137,6 +140,15 @@ def _explained(engine: Engine) -> Iterator[None]:
 
 class StoreError(MemoError):
     """The database refused a statement or could not be reached."""
+
+
+class UnstorableError(StoreError):
+    """The database refused a value, as it will each time."""
+
+
+def _is_of_a_value(error: DBAPIError) -> bool:
+    """Return whether a value is at fault, by its kind or, in Postgres, by size. Source: PostgreSQL Error Codes."""
+    return isinstance(error, DataError) or str(getattr(error.orig, "sqlstate", "")).startswith("54")
 
 
 def redacted_store_url(settings: Settings, home: Home) -> str:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import FrameType
 from typing import Any
@@ -84,6 +85,15 @@ def test_a_focus_that_rules_made_equal_to_the_one_before_is_none(intake: Intake,
     with store.read() as session:
         [counted] = [one["events"] for one in redactions.count_by_rule(session) if one["rule"] == "chromium_titles"]
     assert counted == len(pages)
+
+
+def test_an_event_that_cannot_be_stored_is_set_aside_and_counted(intake: Intake, store: Store) -> None:
+    bad = replace(focus(1, "bad"), source_key="\ud800")
+    assert store_events(intake, "x11", focus(0, "first"), bad, focus(2, "last")) == 2
+    assert intake.store_past("web", Past([focus(-9, "old"), bad, focus(-8, "older")], "past", {})) == (2, 2)
+    assert [event.target for event in stored(store)] == ["old", "older", "first", "last"]
+    with store.read() as session:
+        assert redactions.count_by_source(session) == {"x11": {"unstorable": 1}, "web": {"unstorable": 1}}
 
 
 def test_import_deduplicates_by_number_of_equal_lines(intake: Intake, store: Store) -> None:

@@ -322,7 +322,9 @@ def test_a_time_that_no_clock_shows_has_an_offset(year: int, home: Home, zone_of
     assert datetime(year, 1, 1, tzinfo=zone_of_tz("ABC-9")).utcoffset() is not None
 
 
-@pytest.mark.parametrize("tz", ["", "Europe/Berlin", ":Europe/Berlin", "ABC-9", "<+03>-3", "CET-1CEST,M3.5.0,M10.5.0/3"])
+@pytest.mark.parametrize(
+    "tz", ["", "Europe/Berlin", ":Europe/Berlin", "ABC-9", "<+03>-3", "CET-1CEST,M3.5.0,M10.5.0/3"]
+)
 def test_a_zone_that_the_system_knows_is_no_notice(tz: str, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", tz)
     assert unknown_zone_notice(home, Settings.load()) == ""
