@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from memo.core.events import CONTEXT, Event
 from memo.core.predictions import Ranking
-from worker.predictors.history.hazard import MAX_UPCOMING
+from worker.predictors.upcoming.hazard import MAX_UPCOMING
 from worker.predictors.history.history_features import MAX_CANDIDATES
 
 

@@ -14,7 +14,7 @@ HORIZON_S = 600  # how far `upcoming` looks ahead
 LISTED = 50  # most places, and most actions of the person, in an answer
 QUIET_S = 60  # a site, a file or a started app is in use for this time after it was seen
 OPENED = frozenset({Operation.PROCESS_START, Operation.WEB_VISIT, Operation.FILE_ACCESS})  # what MEMO can open
-UPCOMING_OPERATIONS = OPENED
+UPCOMING_OPERATIONS = OPENED | {Operation.WINDOW_FOCUS}
 
 
 class Answer(StrEnum):
@@ -136,7 +136,7 @@ def action_as_dict(action: Action) -> dict[str, str]:
 
 def wanted(action: Action) -> Action:
     """Return what is wanted when an action is done: of a window the app, else what it is counted as."""
-    return action.identity.coarse if action.operation is Operation.WINDOW_FOCUS else action.identity
+    return action.coarse.identity if action.operation is Operation.WINDOW_FOCUS else action.identity
 
 
 def in_use(done: Sequence[Event]) -> set[Action]:

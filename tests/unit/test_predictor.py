@@ -18,7 +18,7 @@ from memo.core.events import Action, Event, Operation
 from memo.core.predictions import HORIZON_S, QUIET_S, UPCOMING_OPERATIONS, Ranking
 from worker.predictors.history.arrival_times import ArrivalTimes
 from worker.predictors.history.candidate_ids import CandidateIds, Unseen
-from worker.predictors.history.hazard import MAX_UPCOMING, Hazard
+from worker.predictors.upcoming.hazard import MAX_UPCOMING, Hazard
 from worker.predictors.history.history_features import FEATURES, MAX_CANDIDATES, HistoryFeatures
 from worker.predictors.history.tables import Table
 from worker.predictors.mixed import MixedPredictor

@@ -13,7 +13,7 @@ from memo.core.predictions import LISTED, Candidate, NextAction, NextPlace, Rank
 from worker.predictors.feedback import Feedback
 from worker.predictors.history.arrival_times import ArrivalTimes
 from worker.predictors.history.candidate_ids import Ids
-from worker.predictors.history.hazard import Hazard
+from worker.predictors.upcoming.hazard import Hazard
 from worker.predictors.history.tables import Array, State
 from worker.predictors.person.person_model import PersonModel
 from worker.predictors.ranker import Ranked, Ranker

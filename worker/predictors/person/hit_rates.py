@@ -15,6 +15,7 @@ PRIOR_HITS = 4  # weight of these shares, in hits
 DEEP = 8  # among the three latest ranks, higher ones count as this one
 AFTER_HITS = 2  # weight of the hits over all in those after the three latest ranks, in hits
 AGES = 16  # kinds of times, and of numbers of steps, since a symbol last came
+FIRST_RATE = 0.02  # of hits, before any was counted
 OWN_CHANCES = 3  # weight of the rate of all symbols in a symbol's own, in chances
 SUCCESSOR_KINDS = 8  # how often a symbol followed here, up to 3 times, and whether it did so last
 CELL_RANKS = 8  # in the joint table, recency ranks from this one on are one kind
@@ -70,7 +71,7 @@ class ReturnRates:
     """Hits and chances by the time, or by the steps, since a symbol last came: of all symbols, and of each."""
 
     def __init__(self) -> None:
-        self._all = np.full((AGES, 2), (0.02, 1.0))
+        self._all = np.full((AGES, 2), (FIRST_RATE, 1.0))
         self._own = np.zeros((64, AGES, 2), np.float32)
 
     def learn(self, symbols: Ids, kinds: Ids, hits: Array) -> None:
@@ -88,6 +89,12 @@ class ReturnRates:
         own = self._own[symbols, kinds]
         own_rates = (own[:, 0] + OWN_CHANCES * rates) / (own[:, 1] + OWN_CHANCES)
         return np.log(rates), np.log(own_rates / rates)
+
+    def rates(self, symbols: Ids) -> Array:
+        """Return the rate of each symbol over all kinds."""
+        self._grow(int(symbols.max(initial=0)) + 1)
+        hits, chances = self._own[symbols].sum(1).T
+        return np.asarray((hits + FIRST_RATE) / (chances + 1), float)
 
     def keep(self, symbols: Ids) -> None:
         """Keep these symbols only, which are renumbered in their order."""
