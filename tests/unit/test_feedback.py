@@ -68,12 +68,18 @@ def test_a_refusal_holds_where_it_was_given_never_everywhere() -> None:
     assert odds(asked(predictor, "b"), "a") == pytest.approx(0.01 * odds(before, "a"))
 
 
+def odds_of(probability: float) -> float:
+    return probability / (1 - probability)
+
+
 def test_what_is_upcoming_is_weighed_too() -> None:
     predictor = taught("abacabacaba")
     before = {one.action.target: one.probability for one in asked(predictor, "a").upcoming}
     predictor.feedback.learn(visit("a"), visit("b"), Answer.NEVER)
     after = asked(predictor, "a").upcoming
-    assert after[-1].action == visit("b") and after[-1].probability < 0.02 * before["b"]
+    assert after[-1].action == visit("b") and odds_of(after[-1].probability) == pytest.approx(
+        0.01 * odds_of(before["b"])
+    )
     assert {one.action.target: one.probability for one in after if one.action != visit("b")} == {
         name: p for name, p in before.items() if name != "b"
     }

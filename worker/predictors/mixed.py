@@ -13,11 +13,11 @@ from memo.core.predictions import LISTED, Candidate, NextAction, NextPlace, Rank
 from worker.predictors.feedback import Feedback
 from worker.predictors.history.arrival_times import ArrivalTimes
 from worker.predictors.history.candidate_ids import Ids
-from worker.predictors.upcoming.hazard import Hazard
 from worker.predictors.history.tables import Array, State
 from worker.predictors.person.person_model import PersonModel
 from worker.predictors.ranker import Ranked, Ranker
 from worker.predictors.reader import Reader
+from worker.predictors.upcoming.hazard import Hazard
 
 TRUST_KEPT = 0.95  # decay of the trust in the person model at each human action
 FLOOR = 1e-12  # least divisor

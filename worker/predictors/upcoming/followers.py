@@ -23,30 +23,31 @@ class Followers:
 
     def __init__(self) -> None:
         self._counts: BoundedDict[int, Counts] = BoundedDict(2 * MAX_CONTEXTS)
-        self._arrivals = deque[tuple[float, int, int]](maxlen=LATEST)  # time, and the contexts
-        self._open = deque[tuple[float, Counts]](maxlen=2 * LATEST)  # their times and counts
+        self._arrivals = deque[tuple[int, float, int, int]](maxlen=LATEST)  # step, time, and the contexts
+        self._open = deque[tuple[int, float, Counts]](maxlen=2 * LATEST)  # their steps, times and counts
         self._last = 0  # key of the thing of the last arrival
+        self._step = 0
 
-    def learn(self, symbol: int, key: int, at: float, last_at: float) -> None:
-        """Count a thing that came `at` a time, and before that at `last_at`; `key` is its key as a context."""
-        since = max(last_at, at - HORIZON_S)
-        for arrived_at, counts in reversed(self._open):
-            if not since < arrived_at <= at:
+    def learn(self, symbol: int, key: int, at: float, steps: int, was_in_use: bool) -> None:
+        """Count a thing that came `at` a time, so many `steps` after it came before; `key` is its key as a context."""
+        self._step += 1
+        for step, arrived_at, counts in reversed(self._open):
+            if step < self._step - steps or not 0 <= at - arrived_at <= HORIZON_S:
                 break
             counts[symbol] = counts.get(symbol, 0) + 1
-        if key != self._last:
+        if key != self._last or not was_in_use:
             contexts = key, context_key(self._last, key)
-            self._arrivals.append((at, *contexts))
+            self._arrivals.append((self._step, at, *contexts))
             for context in contexts:
                 counts = self._counts.get(context) or {NEW: 0}
                 counts[NEW] += 1
                 self._counts[context] = counts
-                self._open.append((at, counts))
+                self._open.append((self._step, at, counts))
             self._last = key
 
     def shares(self, symbols: Ids, expected: Array) -> tuple[Array, Array]:
-        """Return how often each thing came after the last arrival, and after the last two, where `expected` is usual."""
-        after_one, after_two = (counts for _, counts in list(self._open)[-2:])
+        """Return how often each thing comes after the last arrival, and after the last two; `expected` is usual."""
+        after_one, after_two = (counts for *_, counts in list(self._open)[-2:])
         shares = _shares(after_one, symbols, expected)
         return shares, _shares(after_two, symbols, shares)
 
@@ -61,16 +62,16 @@ class Followers:
         """Return all counts."""
         packed = pack_counts(list(self._counts.values()), np.int64)
         arrivals = [list(arrival) for arrival in self._arrivals]
-        return packed | {"contexts": list(self._counts), "arrivals": arrivals, "last": self._last}
+        return packed | {"contexts": list(self._counts), "arrivals": arrivals, "numbers": [self._last, self._step]}
 
     def restore(self, state: State) -> None:
         """Replace all counts by those of a `state`."""
         counts = dict(zip(state["contexts"], unpack_counts(state), strict=True))
         self._counts = BoundedDict(2 * MAX_CONTEXTS, counts)
         self._arrivals = deque(map(tuple, state["arrivals"]), LATEST)
-        both = chain.from_iterable(((at, counts[one]), (at, counts[two])) for at, one, two in self._arrivals)
-        self._open = deque(both, 2 * LATEST)
-        self._last = state["last"]
+        both = (((step, at, counts[context]) for context in two) for step, at, *two in self._arrivals)
+        self._open = deque(chain.from_iterable(both), 2 * LATEST)
+        self._last, self._step = state["numbers"]
 
 
 def _shares(counts: Counts, symbols: Ids, expected: Array) -> Array:

@@ -32,7 +32,7 @@ START = {  # initial weights, alike over all people; see docs/LOG.md
     "activity": 0.0,
     "steps": 0.0,
 }
-EVERY = 16  # events from one moment that is learned from to the next; fewer while there are few
+EVERY = 64  # events from one moment that is learned from to the next; fewer while there are few
 MOST_SEEN = 1_000  # things; of more, the half that came most lately is kept
 MOST_EVENTS = 1_000  # latest events within the horizon
 MAX_UPCOMING = 200  # things of one answer
@@ -82,11 +82,13 @@ class Hazard:
         symbol = self._names.add(wanted(event.action))
         if symbol >= len(self._last_at):
             self._grow()
-        self._followers.learn(symbol, self._names.keys[symbol], at, float(self._last_at[symbol]))
+        last_at = float(self._last_at[symbol])
+        was_in_use = symbol == self._front if self._is_app[symbol] else 0 <= at - last_at <= QUIET_S
         self._step += 1
-        age = float(self._step - self._last_step[symbol])
+        steps = self._step - int(self._last_step[symbol])
+        self._followers.learn(symbol, self._names.keys[symbol], at, steps, was_in_use)
         for counts, fade in zip(self._counts, FADES, strict=True):
-            counts[symbol] = 1 + counts[symbol] * fade**age
+            counts[symbol] = 1 + counts[symbol] * fade**steps
         self._last_at[symbol], self._last_step[symbol] = at, self._step
         self._details[symbol] = event.detail if event.operation is Operation.WEB_VISIT else ""
         self._came.append((at, symbol))
