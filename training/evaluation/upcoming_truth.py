@@ -22,7 +22,7 @@ class UpcomingTruth:
     def __init__(self, events: Sequence[Event], operations: Collection[Operation] = UPCOMING_OPERATIONS) -> None:
         self._operations = operations
         self._times = defaultdict[Key, list[float]](list)
-        for event in events:
+        for event in sorted(events, key=lambda event: event.at):
             if event.operation in operations:
                 self._times[_key(event)].append(event.at.timestamp())
         self._last: dict[Key, float] = {}
