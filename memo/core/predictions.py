@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -121,7 +121,7 @@ class Ranking:
 
 def _titled(action: Action) -> Action:
     """Return the action with a target: of the focus on any window of an app, the app."""
-    return replace(action, target=action.target or action.place)
+    return action._replace(target=action.target or action.place)
 
 
 def round_down(probability: float) -> float:

@@ -9,7 +9,7 @@ from memo.core.bounded import BoundedDict
 from memo.core.predictions import HORIZON_S
 from worker.predictors.history.candidate_ids import Ids
 from worker.predictors.history.tables import MAX_CONTEXTS, Array, State, pack_counts, unpack_counts
-from worker.predictors.person.symbol_table import NEW, context_key
+from worker.predictors.person.symbol_table import NEW
 
 LATEST = 16  # latest arrivals that may be followed
 WEIGHT = 2  # weight of the expected share, in arrivals
@@ -36,12 +36,11 @@ class Followers:
                 break
             counts[symbol] = counts.get(symbol, 0) + 1
         if key != self._last or not was_in_use:
-            contexts = key, context_key(self._last, key)
+            contexts = key, hash((self._last, key))
             self._arrivals.append((self._step, at, *contexts))
             for context in contexts:
-                counts = self._counts.get(context) or {NEW: 0}
+                counts = self._counts.latest(context, lambda: {NEW: 0})
                 counts[NEW] += 1
-                self._counts[context] = counts
                 self._open.append((self._step, at, counts))
             self._last = key
 

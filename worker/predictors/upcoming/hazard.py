@@ -14,9 +14,10 @@ from memo.core.events import Event, Operation
 from memo.core.predictions import HORIZON_S, QUIET_S, UPCOMING_OPERATIONS, Upcoming, wanted
 from worker.predictors.history.candidate_ids import Ids, as_fields, from_fields
 from worker.predictors.history.tables import Array, State
-from worker.predictors.person.hit_rates import ReturnRates, time_kinds
+from worker.predictors.person.hit_rates import time_kinds
 from worker.predictors.person.symbol_table import NEW, SymbolTable
 from worker.predictors.upcoming.followers import Followers
+from worker.predictors.upcoming.horizon_rates import HorizonRates
 from worker.predictors.upcoming.logistic_regression import LogisticRegression
 
 FADES = tuple(0.5 ** (1 / half_life) for half_life in (10, 100, 1_000))  # of the frequencies, at each event
@@ -57,7 +58,7 @@ class Hazard:
         self._is_app = np.zeros(64, bool)  # that comes to the front
         self._counts = np.zeros((len(FADES), 64))  # faded, as of the last step of each
         self._followers = Followers()
-        self._returns = ReturnRates()
+        self._returns = HorizonRates()
         self._regression = LogisticRegression(np.array(list(START.values())))
         self._came = deque[tuple[float, int]](maxlen=MOST_EVENTS)  # times and things
         self._lately = deque[float](maxlen=MOST_EVENTS)  # times within the horizon
@@ -137,16 +138,16 @@ class Hazard:
 
     def _features(self, symbols: Ids, kinds: Ids, now: float) -> Array:
         """Return the evidence, (symbols, columns of `START`)."""
-        returns, own = self._returns.columns(symbols, kinds)
-        after_one, after_two = self._followers.shares(symbols, self._returns.rates(symbols))
+        returns, own_returns, usual = self._returns.rates(symbols, kinds)
+        after_one, after_two = self._followers.shares(symbols, usual)
         steps = self._step - self._last_step[symbols]
         columns = [
             np.ones(len(symbols)),
             *np.log(self._frequencies(symbols, steps)),
             _log_odds(after_one),
             np.log(after_two / after_one),
-            _log_odds(np.exp(returns)),
-            own,
+            _log_odds(returns),
+            np.log(own_returns / returns),
             np.full(len(symbols), np.log1p(len(self._lately))),
             np.log1p(steps),
         ]
