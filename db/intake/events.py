@@ -138,7 +138,7 @@ def is_in_order(session: Session, scope: str, seq: int) -> bool:
 def find_after(session: Session, scope: str, seq: int, limit: int) -> Sequence[EventRow]:
     """Return the next events in the order of learning."""
     query = select(EventRow).where(EventRow.scope == scope, EventRow.seq > seq).order_by(EventRow.seq).limit(limit)
-    return session.scalars(query.options(defer(EventRow.line_key), defer(EventRow.stored_at))).all()
+    return session.scalars(query.options(defer(EventRow.line_key))).all()
 
 
 def find_window(session: Session, scope: str, size: int) -> list[EventRow]:
