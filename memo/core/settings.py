@@ -36,8 +36,9 @@ from pydantic_settings import (
 )
 
 from memo.core.errors import UsageError
-from memo.core.events import Operation, default_scope
+from memo.core.events import HUMAN, Operation, default_scope
 from memo.core.paths import Home
+from memo.core.predictions import UPCOMING_OPERATIONS
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -266,9 +267,9 @@ class DispatchSettings(Section):
     on: list[str] = ["log", "record"]
     """Handlers that act; a handler that is only named in a route is dry: it is counted and does nothing."""
     routes: dict[Operation, list[str]] = Field(
-        default_factory=lambda: {operation: ["log", "record"] for operation in Operation}
+        default_factory=lambda: {operation: ["log", "record"] for operation in sorted(HUMAN)}
     )
-    """Handlers for the next action, by its operation."""
+    """Handlers for what you do next, by its operation: window_focus, web_visit or file_access."""
     upcoming: dict[Operation, list[str]] = Field(
         default_factory=lambda: {
             Operation.PROCESS_START: ["preload_app"],
@@ -276,7 +277,7 @@ class DispatchSettings(Section):
             Operation.WEB_VISIT: ["preconnect_site"],
         }
     )
-    """Handlers for upcoming actions, by their operation."""
+    """Handlers for upcoming actions, by their operation: the same three, or process_start."""
     minimum_probability: Share = 0.5
     """Minimum probability of a candidate that a handler acts on."""
     cooldown_s: Annotated[int, Field(ge=0)] = 60
@@ -292,8 +293,9 @@ class DispatchSettings(Section):
 
     @property
     def routed(self) -> set[str]:
-        """The handlers that a route names."""
-        return set().union(*self.routes.values(), *self.upcoming.values())
+        """The handlers that a route of something predicted names."""
+        routes = [self.routes.get(operation, []) for operation in HUMAN]
+        return set().union(*routes, *(self.upcoming.get(operation, []) for operation in UPCOMING_OPERATIONS))
 
 
 class LaunchSettings(Section):

@@ -9,7 +9,7 @@ from db.intake import events
 from db.models import EventRow, FeedbackRow, PredictionRow
 from memo.core.events import Action, Event, Operation
 from memo.core.grammar import Language
-from memo.core.predictions import Answer, Ranking, action_as_dict, action_from_dict
+from memo.core.predictions import Answer, Ranking, action_as_dict, action_from_dict, place_of
 from worker.predictors.history.tables import State
 from worker.predictors.mixed import MixedPredictor
 
@@ -67,6 +67,9 @@ class ScopeModel:
 
     def _as_row(self, row: EventRow, ranking: Ranking, latency_ms: float, language: Language) -> PredictionRow:
         first = ranking.candidates[0] if ranking.candidates else None
+        places = ranking.places[:KEPT]
+        listed = {place_of(one.place) for one in places}
+        person = [one for one in ranking.person if place_of(one.action) in listed][:KEPT]
         return PredictionRow(
             scope=self.scope,
             made_at=datetime.now(UTC),
@@ -80,9 +83,9 @@ class ScopeModel:
             candidates=[candidate.as_dict(language) for candidate in ranking.candidates],
             upcoming=[entry.as_dict(language, row.local_at) for entry in ranking.upcoming[:KEPT]],
             new_probability=ranking.new_probability,
-            places=[place.as_dict() for place in ranking.places[:KEPT]],
-            new_place=max(0.0, 1 - sum(place.probability for place in ranking.places[:KEPT])),
-            person=[action.as_dict(language, row.local_at) for action in ranking.person[:KEPT]],
+            places=[place.as_dict() for place in places],
+            new_place=max(0.0, 1 - sum(place.probability for place in places)),
+            person=[action.as_dict(language, row.local_at) for action in person],
             latency_ms=latency_ms,
             with_model=ranking.with_model,
         )
