@@ -8,7 +8,7 @@ from transformers import AutoTokenizer
 
 from memo.core.events import Event, Operation
 from worker.predictors.language_model.label_coding import GAPS, RESERVED_TOKENS, Coder, Vocabulary, bucket, vocabulary
-from worker.predictors.language_model.language import BUILTIN
+from worker.predictors.language_model.loading import BUILTIN
 
 AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
 

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from data.synthetic.people import SAMPLE_START, Person, stream
 from memo.core.errors import MemoError
 from memo.core.events import CONTEXT, Event
 from worker.predictors.language_model.label_coding import Coder
-from worker.predictors.language_model.language import BUILTIN, CONTEXT_TOKENS, LanguageModel, ModelReader
+from worker.predictors.language_model.language import CONTEXT_TOKENS, LanguageModel, ModelReader
+from worker.predictors.language_model.loading import BUILTIN
 from worker.predictors.reader import Scores
 from worker.predictors.serving import BUILTIN_ADAPTER
 
@@ -100,7 +102,7 @@ def test_what_cannot_be_loaded_is_named(model: LanguageModel, tmp_path: Path) ->
     shutil.copytree(BUILTIN / "adapter", tmp_path / "other")
     story = json.loads((tmp_path / "other" / "version.json").read_text()) | {"base_fingerprint": "another"}
     (tmp_path / "other" / "version.json").write_text(json.dumps(story))
-    with pytest.raises(MemoError, match="another base model"):
+    with pytest.raises(MemoError, match="other weights"):
         model.add_adapter("v10", tmp_path / "other")
     (tmp_path / "other" / "adapter_model.safetensors").write_bytes(b"broken")
     (tmp_path / "other" / "version.json").write_text((BUILTIN / "adapter" / "version.json").read_text())
@@ -122,3 +124,12 @@ def test_readers_of_two_adapters_may_ask_at_once() -> None:
     with ThreadPoolExecutor(2) as threads:
         asked = [(name, threads.submit(language.next, tokens, None, columns, name)) for name in ("one", "other") * 40]
     assert all(answer.result() == alone[name] for name, answer in asked)
+
+
+def test_other_weights_under_the_same_path_are_noticed(tmp_path: Path) -> None:
+    base = shutil.copytree(BUILTIN, tmp_path / "base", ignore=shutil.ignore_patterns("adapter"))
+    LanguageModel.load(str(base), "cpu").add_adapter("v1", BUILTIN / "adapter")
+    weights = load_file(base / "model.safetensors")
+    save_file({name: weight + 1e-3 for name, weight in weights.items()}, base / "model.safetensors", {"format": "pt"})
+    with pytest.raises(MemoError, match="v1 was trained on other weights"):
+        LanguageModel.load(str(base), "cpu").add_adapter("v1", BUILTIN / "adapter")

@@ -16,7 +16,8 @@ from memo.core.events import Event
 from memo.core.settings import TrainSettings
 from training.fitting.examples import Example, compute_loss, cut_chunks, mean_of_tail, take_step
 from worker.predictors.language_model.label_coding import Vocabulary
-from worker.predictors.language_model.language import CONTEXT_TOKENS, choose_device, fingerprint, load_base, quiet_peft
+from worker.predictors.language_model.language import CONTEXT_TOKENS, quiet_peft
+from worker.predictors.language_model.loading import choose_device, load_base
 
 HELD_OUT = 0.1  # last part of the stream, which measures the adapter and does not train it
 CHUNK_TOKENS = CONTEXT_TOKENS // 2  # shorter than the reader's context: more steps, each with its own beginning
@@ -44,20 +45,20 @@ def train(
     resumes from `out/checkpoint` and ends in the same adapter. Raises MemoError for a base that can't be loaded.
     """
     torch.manual_seed(settings.seed)
-    model, words = load_base(base, choose_device(device))
+    model, words, fingerprint = load_base(base, choose_device(device))
     split = len(events) - max(1, int(len(events) * HELD_OUT))
     held_out = list(cut_chunks(events[split:], words, CHUNK_TOKENS, random.Random(settings.seed)))
     loss_of_base = _mean_loss(model, held_out)
     tuned = _add_adapter(model, settings)
     plan = _plan_steps(events[:split], words, settings)
-    train_loss = _Run(tuned, plan, settings, out / "checkpoint", checkpoint_steps).finish(on_progress)
+    train_loss = _Run(tuned, plan, settings, fingerprint, out / "checkpoint", checkpoint_steps).finish(on_progress)
     metrics = {
         "train_loss": round(train_loss, 4),
         "held_out_loss": round(_mean_loss(model, held_out), 4),
         "held_out_loss_of_base": round(loss_of_base, 4),
         "steps": len(plan),
     }
-    _write(tuned, out, _describe(events, base, settings, metrics, parent))
+    _write(tuned, out, _describe(events, base, fingerprint, settings, metrics, parent))
     return metrics
 
 
@@ -83,10 +84,16 @@ class _Run:
     """The steps of a plan, resumed from the last checkpoint."""
 
     def __init__(
-        self, model: PeftModel, plan: list[list[Example]], settings: TrainSettings, folder: Path, checkpoint_steps: int
+        self,
+        model: PeftModel,
+        plan: list[list[Example]],
+        settings: TrainSettings,
+        fingerprint: str,
+        folder: Path,
+        checkpoint_steps: int,
     ) -> None:
-        self.model, self.plan, self.settings, self.file = model, plan, settings, folder / "state.pt"
-        self.checkpoint_steps = checkpoint_steps
+        self.model, self.plan, self.settings, self.fingerprint = model, plan, settings, fingerprint
+        self.file, self.checkpoint_steps = folder / "state.pt", checkpoint_steps
         weights = [weight for weight in model.parameters() if weight.requires_grad]
         self.optimizer = torch.optim.AdamW(weights, lr=settings.learning_rate, weight_decay=0.0)
         self.losses: list[float] = []
@@ -113,7 +120,8 @@ class _Run:
     def _key(self) -> dict[str, Any]:
         """Return the values that have to be equal for a checkpoint to fit."""
         tokens = sum(len(example.tokens) for batch in self.plan for example in batch)
-        return {"settings": self.settings.model_dump(), "steps": len(self.plan), "tokens": tokens}
+        settings = self.settings.model_dump()
+        return {"settings": settings, "base": self.fingerprint, "steps": len(self.plan), "tokens": tokens}
 
     def _save(self) -> None:
         self.file.parent.mkdir(parents=True, exist_ok=True)
@@ -146,12 +154,17 @@ def _mean_loss(model: Any, examples: Sequence[Example]) -> float:
 
 
 def _describe(
-    events: Sequence[Event], base: str, settings: TrainSettings, metrics: dict[str, Any], parent: str | None
+    events: Sequence[Event],
+    base: str,
+    fingerprint: str,
+    settings: TrainSettings,
+    metrics: dict[str, Any],
+    parent: str | None,
 ) -> dict[str, Any]:
     """Return the content of version.json."""
     return {
         "base": base,
-        "base_fingerprint": fingerprint(base),
+        "base_fingerprint": fingerprint,
         "parent": parent,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "settings": settings.model_dump(),

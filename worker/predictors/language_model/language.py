@@ -1,6 +1,5 @@
 """The language model that serves: one base model, an adapter for each version, a reader for each stream."""
 
-import hashlib
 import json
 import warnings
 from collections import deque
@@ -11,19 +10,16 @@ from threading import Lock
 from typing import Any
 
 import torch
-from huggingface_hub import constants
 from peft import PeftModel
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
-from transformers.utils import logging as transformers_logging
+from transformers import DynamicCache
 
-import data
 from memo.core.errors import MemoError
 from memo.core.events import Event
-from worker.predictors.language_model.label_coding import Coder, Vocabulary, vocabulary
+from worker.predictors.language_model.label_coding import Coder
+from worker.predictors.language_model.loading import LoadedBase, choose_device, load_base
 from worker.predictors.reader import Scores
 
-BUILTIN = Path(data.__file__).parent / "base"
 CONTEXT_TOKENS = 1024  # a reader starts a new context beyond this; training's chunks are as long
 RESTART_EVENTS = 128  # most recent events that a new context begins with
 RESTART_TOKENS = 640  # most tokens that these events may take
@@ -37,56 +33,12 @@ def quiet_peft() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def without_hub() -> Iterator[None]:
-    """Keep transformers off the network: with `local_files_only` alone it still looks for an adapter on the hub."""
-    before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = before
-
-
-def choose_device(device: str) -> str:
-    """Return `cuda` or `cpu`; `auto` is a GPU if there is one. Raises MemoError."""
-    if device == "cuda" and not torch.cuda.is_available():
-        raise MemoError("The setting model.device is cuda, but there is no usable GPU; set it to auto or cpu.")
-    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-
-
-def load_base(base: str, device: str) -> tuple[Any, Vocabulary]:
-    """Return a base model and its coding; `base` is `builtin`, a folder, or a hub model pulled before.
-
-    Raises MemoError.
-    """
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    folder = BUILTIN if base == "builtin" else Path(base).expanduser()
-    place = str(folder) if folder.is_dir() else base
-    dtype = torch.bfloat16 if device == "cuda" else torch.float32
-    try:
-        with without_hub():
-            tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=True)
-            model: Any = AutoModelForCausalLM.from_pretrained(place, dtype=dtype, local_files_only=True)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise MemoError(
-            f"The base model {base} can't be loaded ({reason}); set model.base to builtin, to a model's folder, "
-            f"or run 'memo model pull {base}'."
-        ) from error
-    return model.to(device).eval(), vocabulary(tokenizer)
-
-
-def fingerprint(base: str) -> str:
-    """Return what an adapter must have been trained on: the built-in weights' SHA-256, or the base's name."""
-    return hashlib.sha256((BUILTIN / "model.safetensors").read_bytes()).hexdigest() if base == "builtin" else base
-
-
 class LanguageModel:
     """One base model in memory, shared by its adapters."""
 
-    def __init__(self, base: str, model: Any, words: Vocabulary) -> None:
-        self.base, self.words = base, words
-        self._model = model
+    def __init__(self, base: str, loaded: LoadedBase) -> None:
+        self.base = base
+        self._model, self.words, self._fingerprint = loaded
         self._peft: Any = None
         self._names: dict[str, str] = {}
         self._active: str | None = None
@@ -98,7 +50,7 @@ class LanguageModel:
     def load(cls, base: str = "builtin", device: str = "auto", threads: int = 1) -> "LanguageModel":
         """Load a base model. Raises MemoError."""
         torch.set_num_threads(threads)
-        return cls(base, *load_base(base, choose_device(device)))
+        return cls(base, load_base(base, choose_device(device)))
 
     @property
     def versions(self) -> list[str]:
@@ -113,9 +65,9 @@ class LanguageModel:
         name = f"adapter_{self._made}"
         try:
             trained_on = json.loads((folder / "version.json").read_text("utf-8"))["base_fingerprint"]
-            if trained_on != fingerprint(self.base):
+            if trained_on != self._fingerprint:
                 raise MemoError(
-                    f"Version {version_id} was trained on another base model than {self.base}; run memo train again."
+                    f"Version {version_id} was trained on other weights than {self.base}; run memo train again."
                 )
             with self._lock, quiet_peft():
                 self._load(folder, name)
