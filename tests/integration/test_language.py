@@ -13,7 +13,7 @@ from data.synthetic.people import SAMPLE_START, Person, stream
 from memo.core.errors import MemoError
 from memo.core.events import CONTEXT, Event
 from worker.predictors.language_model.label_coding import Coder
-from worker.predictors.language_model.language import CONTEXT_TOKENS, LanguageModel, ModelReader
+from worker.predictors.language_model.language import CONTEXT_TOKENS, PART_TOKENS, LanguageModel, ModelReader
 from worker.predictors.language_model.loading import BUILTIN
 from worker.predictors.reader import Scores
 from worker.predictors.serving import BUILTIN_ADAPTER
@@ -40,9 +40,9 @@ def agree(one: Scores, other: Scores) -> None:
 def test_reading_step_by_step_says_what_reading_at_once_says(model: LanguageModel) -> None:
     step, starts = model.reader(), 0
     for n, event in enumerate(EVENTS, 1):
-        before = len(step._tokens)
+        before = len(step._prompts[-1])
         step.read(event)
-        starts += len(step._tokens) < before
+        starts += len(step._prompts[-1]) < before
         said = step.scores()
         if n % 50 == 0:
             agree(said, fed(model.reader(), EVENTS[:n]))
@@ -65,9 +65,33 @@ def test_the_context_is_bounded_and_holds_the_newest(model: LanguageModel) -> No
     reader = model.reader()
     for event in EVENTS:
         reader.read(event)
-        assert len(reader._tokens) <= CONTEXT_TOKENS + 32
+        assert len(reader._prompts[-1]) <= CONTEXT_TOKENS + 32
         if event.operation not in CONTEXT:
-            assert event.action in reader._coder.actions
+            assert event.action in reader._prompts[-1]._coder.actions
+
+
+def test_a_full_context_answers_until_the_new_one_is_prepared(model: LanguageModel) -> None:
+    at_once, prepared = model.reader(), model.reader(prepares=True)
+    for event in EVENTS:
+        full = prepared._prompts[0]
+        for reader in (at_once, prepared):
+            reader.read(event)
+            reader.scores()
+        if len(prepared._prompts) == 2:
+            break
+    assert prepared._prompts[0] is full
+    left = prepared._prompts[1].unfed
+    assert left > PART_TOKENS, "asking fed only the full one"
+    while prepared.prepare():
+        assert left - prepared._prompts[1].unfed == PART_TOKENS
+        left = prepared._prompts[1].unfed
+    agree(prepared.scores(), at_once.scores())
+    assert prepared._prompts != [full]
+
+
+def test_a_reader_that_fell_behind_reads_the_newest_context_alone(model: LanguageModel) -> None:
+    reader = model.reader(prepares=True)
+    agree(fed(reader, EVENTS), fed(model.reader(), EVENTS))
 
 
 def test_probabilities_are_whole_and_scores_of_nothing_are_empty(model: LanguageModel) -> None:
