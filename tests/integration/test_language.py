@@ -12,9 +12,10 @@ from safetensors.torch import load_file, save_file
 from data.synthetic.people import SAMPLE_START, Person, stream
 from memo.core.errors import MemoError
 from memo.core.events import CONTEXT, Event
+from worker.predictors.language_model import loading
 from worker.predictors.language_model.label_coding import Coder
 from worker.predictors.language_model.language import CONTEXT_TOKENS, PART_TOKENS, LanguageModel, ModelReader
-from worker.predictors.language_model.loading import BUILTIN
+from worker.predictors.language_model.loading import BUILTIN, load_base
 from worker.predictors.reader import Scores
 from worker.predictors.serving import BUILTIN_ADAPTER
 
@@ -157,3 +158,13 @@ def test_other_weights_under_the_same_path_are_noticed(tmp_path: Path) -> None:
     save_file({name: weight + 1e-3 for name, weight in weights.items()}, base / "model.safetensors", {"format": "pt"})
     with pytest.raises(MemoError, match="v1 was trained on other weights"):
         LanguageModel.load(str(base), "cpu").add_adapter("v1", BUILTIN / "adapter")
+
+
+@pytest.mark.parametrize(("seconds", "chosen"), [(0.1, torch.bfloat16), (0.9, torch.float32), (6.0, torch.float32)])
+def test_a_cpu_that_is_slower_in_bfloat16_loads_in_float32(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, chosen: torch.dtype
+) -> None:
+    times = {torch.bfloat16: seconds, torch.float32: 1.0}
+    monkeypatch.setattr(loading, "_time_product", times.__getitem__)
+    assert load_base(str(BUILTIN), "cpu").model.dtype == chosen
+    assert load_base("builtin", "cpu").model.dtype == torch.float32
