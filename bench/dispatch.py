@@ -3,8 +3,8 @@
     python bench/dispatch.py [NUMBER]
 
 A dispatcher handles NUMBER predictions in a store of its own, without a broker. Each prediction has 10 actions of the
-person and 200 upcoming ones, one of which is likely. The handlers are `log` and `record`; in a second run also `webhook`, which
-posts to a server that does not answer.
+person and 200 upcoming ones, one of which is likely. The handlers are `log` and `record`; in a second run also
+`webhook`, which posts to a server that does not answer.
 """
 
 import os

@@ -1,7 +1,7 @@
 """Feedback on suggestions: a refused one loses rank where it was refused, an accepted one gains."""
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -65,7 +65,7 @@ class Feedback:
 
     def weigh_places(self, after: Action, places: Likely, things: Likely) -> Likely:
         """Return the places with the answers about their `things` taken into account; the rest to 1 is a new place."""
-        before, weighed = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+        before, weighed = (defaultdict[tuple[str, str], float](float) for _ in range(2))
         for thing, probability in things if self._answers else ():
             before[place_of(thing)] += probability
             weighed[place_of(thing)] += probability * self.odds(after, thing)
