@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from sqlalchemy import bindparam, func, insert, select, true, update
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session
 
 from db.intake.scopes import lock_scope
 from db.models import EventRow, ScopeRow
@@ -138,7 +138,7 @@ def is_in_order(session: Session, scope: str, seq: int) -> bool:
 def find_after(session: Session, scope: str, seq: int, limit: int) -> Sequence[EventRow]:
     """Return the next events in the order of learning."""
     query = select(EventRow).where(EventRow.scope == scope, EventRow.seq > seq).order_by(EventRow.seq).limit(limit)
-    return session.scalars(query.options(defer(EventRow.line_key))).all()
+    return session.scalars(query).all()
 
 
 def find_window(session: Session, scope: str, size: int) -> list[EventRow]:

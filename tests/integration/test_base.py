@@ -13,7 +13,8 @@ from data.synthetic.people import SAMPLE_START
 from memo.core.events import Event, Operation
 from training.base_model import build, make_model
 from worker.predictors.language_model.label_coding import vocabulary
-from worker.predictors.language_model.language import BUILTIN, LanguageModel
+from worker.predictors.language_model.language import LanguageModel
+from worker.predictors.language_model.loading import BUILTIN
 
 
 def test_untrained_model_copies_what_followed_before() -> None:

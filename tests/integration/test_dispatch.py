@@ -29,7 +29,7 @@ from structlog.testing import capture_logs
 from db.dispatch import handlers
 from db.models import DispatchRow, PredictionRow
 from db.prediction import feedback, predictions
-from memo.core import pauses
+from memo.clock import pauses
 from memo.core.events import Action, Operation
 from memo.core.paths import Home
 from memo.core.predictions import HORIZON_S, Answer, Candidate
@@ -500,7 +500,7 @@ def test_what_a_gate_stopped_spends_nothing(opened: Resources, given: Given) -> 
     assert went(opened, certain) == [("one", "done")]
 
 
-def test_without_a_prediction_or_with_process_noise_alone_nothing_happens(opened: Resources, given: Given) -> None:
+def test_nothing_happens_on_process_noise_alone(opened: Resources, given: Given) -> None:
     prediction = predict(opened)
     with opened.store.write() as session:
         session.execute(update(PredictionRow).values(person=[]))  # as in rows from before there was a view of it

@@ -509,7 +509,7 @@ def test_upcoming_names_what_is_quiet_and_was_seen_before() -> None:
 
 
 @pytest.mark.parametrize("operation", Operation)
-def test_upcoming_is_what_starts_comes_to_the_front_is_visited_or_opened(operation: Operation) -> None:
+def test_upcoming_starts_comes_to_the_front_or_is_opened(operation: Operation) -> None:
     hazard = Hazard()
     hazard.learn(Event(START, operation, "x"))
     hazard.learn(Event(START, Operation.WINDOW_FOCUS, "main.py", "in front"))
@@ -558,7 +558,7 @@ def test_an_app_is_upcoming_as_a_whole_unless_it_is_in_front() -> None:
     assert entry.as_dict("en", START)["text"].endswith("Switched to window: Mail (app: Mail)")
 
 
-def test_what_follows_an_app_within_the_horizon_is_likelier_after_it() -> None:
+def test_what_follows_an_app_soon_is_likelier_after_it() -> None:
     hazard, second = Hazard(), 0.0
     for _ in range(40):
         for pause_s, app in ((3_000, "Terminal"), (30, "Browser"), (3_000, "Mail"), (30, "Notes")):

@@ -65,7 +65,7 @@ class Feedback:
 
     def weigh_places(self, after: Action, places: Likely, things: Likely) -> Likely:
         """Return the places with the answers about their `things` taken into account; the rest to 1 is a new place."""
-        before, weighed = (defaultdict[tuple[str, str], float](float) for _ in range(2))
+        before, weighed = defaultdict[tuple[str, str], float](float), defaultdict[tuple[str, str], float](float)
         for thing, probability in things if self._answers else ():
             before[place_of(thing)] += probability
             weighed[place_of(thing)] += probability * self.odds(after, thing)

@@ -182,7 +182,7 @@ class Hazard:
             "names": [as_fields(name) for name in self._names.names[1:]],
             "details": [self._details[symbol] for symbol in range(known)],
             "last": np.stack([self._last_at, self._last_step])[:, :known],
-            "is_app": self._is_app[:known].astype(np.int32),
+            "is_app": self._is_app[:known],
             "counts": self._counts[:, :known],
             "followers": self._followers.state(),
             "returns": self._returns.state(known),
@@ -198,7 +198,7 @@ class Hazard:
         self._names = SymbolTable(map(from_fields, state["names"]))
         self._details = dict(enumerate(state["details"]))
         self._last_at, self._last_step = np.array(state["last"])
-        self._is_app = np.array(state["is_app"], bool)
+        self._is_app = np.array(state["is_app"])
         self._counts = np.array(state["counts"])
         self._followers.restore(state["followers"])
         self._returns.restore(state["returns"])
