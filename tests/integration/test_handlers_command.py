@@ -93,7 +93,7 @@ def test_why_names_the_gate_that_stopped_each_handler(opened: Resources) -> None
     assert "log: visit a [31m 31%, stopped (confidence: 0.31 is below 0.50)" in done.stdout.splitlines()
 
 
-def test_why_explains_first_what_the_person_does_and_says_what_a_prediction_lacks(opened: Resources) -> None:
+def test_why_explains_first_what_the_person_does(opened: Resources) -> None:
     happen(opened, *"abacabacabac")
     whole, old = predict(opened, "a"), predict(opened, "b")
     with opened.store.write() as session:
