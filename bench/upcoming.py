@@ -22,7 +22,7 @@ from memo.core.events import Action, Event, Operation
 from memo.core.predictions import HORIZON_S
 from training.evaluation import questions
 from worker.gates.track_record import KNOWN
-from worker.predictors.history.hazard import Hazard
+from worker.predictors.upcoming.hazard import Hazard
 
 FLOORS = (0.5, 0.6, 0.7, 0.8, 0.9)
 PEOPLE = 24

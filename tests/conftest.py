@@ -108,15 +108,15 @@ def postgres_url() -> Iterator[str]:
 
 
 @contextmanager
-def fresh_postgres() -> Iterator[str]:
-    """The same, for fixtures of a wider scope."""
+def fresh_postgres(options: str = "") -> Iterator[str]:
+    """The same, for fixtures of a wider scope and with options of the database."""
     server = create_engine(
         f"{POSTGRES_URL}/postgres", isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 5}
     )
     name = f"memo_test_{uuid4().hex[:12]}"
     try:
         with server.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
+            connection.execute(text(f"CREATE DATABASE {name} {options}"))
             connection.execute(text(f"ALTER DATABASE {name} SET synchronous_commit = off"))
     except OperationalError:
         _missing("Postgres at 127.0.0.1:5432")

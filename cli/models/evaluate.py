@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cli.models import person_tables
 from cli.models.score_table import score_table
 from cli.terminal.options import Force, Json, argument, option
-from cli.terminal.output import print_json
+from cli.terminal.output import console, print_json
 from cli.terminal.progress import progress_bar
 from cli.terminal.store_access import read_session
 from cli.terminal.text import describe, safe
@@ -92,24 +92,22 @@ def _fit(version: str | None, settings: Settings, home: Home) -> "Fit":
 
 
 def _show(reports: list[dict[str, Any]], language: Language) -> None:
-    from rich.console import Console
-
-    console = Console()
+    terminal = console()
     for found in reports:
         file = safe(found["file"])
-        console.print(f"\n{file}, {describe('what you do next', language)}", markup=False, highlight=False)
-        person_tables.show(console, found["person"], language)
+        terminal.print(f"\n{file}, {describe('what you do next', language)}", markup=False, highlight=False)
+        person_tables.show(terminal, found["person"], language)
         title = f"{file}, version {found['version']}, {found['n']} windows"
-        console.print(f"\n{title}", markup=False, highlight=False)
+        terminal.print(f"\n{title}", markup=False, highlight=False)
         rows = {name: [scores.get(column) for column in COLUMNS] for name, scores in found["scores"].items()}
-        console.print(score_table(COLUMNS, rows))
+        terminal.print(score_table(COLUMNS, rows))
         views = found["views"]
         columns = [f"{view} @{cut}" for view in views for cut in CUTS]
         rows = {
             name: [views[view][name][f"hit@{cut}"] for view in views for cut in CUTS]
             for name in next(iter(views.values()), {})
         }
-        console.print(score_table(columns, rows))
+        terminal.print(score_table(columns, rows))
         if found["upcoming"]:
             precision = {name: [scores["ap"]] for name, scores in found["upcoming"].items()}
-            console.print(score_table(("upcoming ap",), precision))
+            terminal.print(score_table(("upcoming ap",), precision))

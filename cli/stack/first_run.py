@@ -1,5 +1,7 @@
 """Preparations and notices of `memo up` before it starts anything."""
 
+import os
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,6 +11,8 @@ from memo.core.files import write_atomically
 from memo.core.paths import Home
 from memo.core.settings import Settings, default_toml
 from memo.stack.broker import broker_url, check_broker
+
+ZONE_RULE = re.compile(r"(<[\w+-]{3,}>|[A-Za-z]{3,})[+-]?\d")
 
 
 def write_default_settings(home: Home) -> None:
@@ -54,6 +58,18 @@ def missing_model_notice(base: str) -> str:
     return (
         f"The base model {base} is not on this machine, so predictions come from history alone; "
         f"run `memo model pull {base}`, or set model.base to builtin or to the folder of a model."
+    )
+
+
+def unknown_zone_notice(home: Home, settings: Settings) -> str:
+    """Return what to do about a TZ that is neither a zone of this system nor a rule; empty if it is. See tzset(3)."""
+    name = os.environ.get("TZ", "").removeprefix(":")
+    folder = os.environ.get("TZDIR", "/usr/share/zoneinfo")
+    if not name or settings.timezone or ZONE_RULE.match(name) or os.path.isfile(os.path.join(folder, name)):
+        return ""
+    return (
+        f"This system does not know the time zone {name} that TZ names, so times count as UTC; correct TZ, "
+        f"or set timezone in {home.config}, for example to Europe/Berlin."
     )
 
 

@@ -61,7 +61,7 @@ def _state(name: str, settings: Settings, installed: set[str], resting: dict[str
     if name not in installed:
         return {"state": "missing", "says": "install its package, or remove it from [dispatch] in memo.toml"}
     if name not in dispatch.routed:
-        return {"state": "off", "says": "name it in dispatch.routes or dispatch.upcoming in memo.toml"}
+        return {"state": "off", "says": "name it in dispatch.routes or, for app starts, dispatch.upcoming in memo.toml"}
     if name not in dispatch.on:
         return {"state": "dry", "says": "add it to dispatch.on in memo.toml"}
     if resting:

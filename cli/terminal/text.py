@@ -95,6 +95,6 @@ def safe(text: str) -> str:
 
 def short(action: Action, language: Language) -> str:
     """Return an action in a few words; a window is named by its app, then its title."""
-    in_app = action.operation is Operation.WINDOW_FOCUS and action.place
-    words = safe(f"{_SHORT[action.operation][language == 'zh']} {f'{action.place}: ' if in_app else ''}{action.target}")
+    app = action.place if action.operation is Operation.WINDOW_FOCUS else ""
+    words = safe(f"{_SHORT[action.operation][language == 'zh']} {': '.join(filter(None, (app, action.target)))}")
     return words if len(words) <= LONGEST_SHORT else f"{words[: LONGEST_SHORT - 1]}…"

@@ -6,14 +6,15 @@ The attribute docstrings are the comments of memo.toml.
 import json
 import os
 import re
+import time
 import tomllib
-from datetime import timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import tzlocal
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -35,8 +36,9 @@ from pydantic_settings import (
 )
 
 from memo.core.errors import UsageError
-from memo.core.events import Operation, default_scope
+from memo.core.events import HUMAN, Operation, default_scope
 from memo.core.paths import Home
+from memo.core.predictions import UPCOMING_OPERATIONS
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -100,6 +102,47 @@ Site = Annotated[Word, AfterValidator(lambda text: _literal(text.removeprefix("*
 Folder = Annotated[Name, AfterValidator(_folder)]
 Pattern = Annotated[str, StringConstraints(min_length=1), AfterValidator(_pattern)]
 HoursOfDay = Annotated[str, Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$")]
+
+
+class SystemZone(tzinfo):
+    """The zone of this machine at the moment, as libc has it: a journey may change it, and TZ may hold a rule."""
+
+    def utcoffset(self, at: datetime | None) -> timedelta | None:
+        """Return how far a local time is ahead of UTC; 0 for a time that no clock of the system can show."""
+        if at is None:
+            return None
+        _renew_zone(int(time.monotonic()))
+        try:
+            return timedelta(seconds=time.localtime(at.replace(tzinfo=None).timestamp()).tm_gmtoff)
+        except (OSError, OverflowError, ValueError):
+            return timedelta(0)
+
+    def dst(self, at: datetime | None) -> None:
+        """Return nothing: what part of the offset is summer time is not known."""
+
+    def tzname(self, at: datetime | None) -> str | None:
+        """Return the zone's name at a local time."""
+        return None if at is None else time.localtime(at.replace(tzinfo=None).timestamp()).tm_zone
+
+    def fromutc(self, at: datetime) -> datetime:
+        """Return the local time of a time in UTC."""
+        _renew_zone(int(time.monotonic()))
+        local = datetime.fromtimestamp(at.replace(microsecond=0, tzinfo=UTC).timestamp())
+        return local.replace(microsecond=at.microsecond, tzinfo=self)
+
+
+SYSTEM_ZONE = SystemZone()
+
+
+def local_now() -> datetime:
+    """Return the time of this machine's clock, with its offset of this moment."""
+    return datetime.now(SYSTEM_ZONE).astimezone()
+
+
+@lru_cache(1)
+def _renew_zone(second: int) -> None:
+    """Take notice, once a second, of another zone of the system."""
+    time.tzset()
 
 
 class Section(BaseModel):
@@ -224,9 +267,9 @@ class DispatchSettings(Section):
     on: list[str] = ["log", "record"]
     """Handlers that act; a handler that is only named in a route is dry: it is counted and does nothing."""
     routes: dict[Operation, list[str]] = Field(
-        default_factory=lambda: {operation: ["log", "record"] for operation in Operation}
+        default_factory=lambda: {operation: ["log", "record"] for operation in sorted(HUMAN)}
     )
-    """Handlers for the next action, by its operation."""
+    """Handlers for what you do next, by its operation: window_focus, web_visit or file_access."""
     upcoming: dict[Operation, list[str]] = Field(
         default_factory=lambda: {
             Operation.PROCESS_START: ["preload_app"],
@@ -234,7 +277,7 @@ class DispatchSettings(Section):
             Operation.WEB_VISIT: ["preconnect_site"],
         }
     )
-    """Handlers for upcoming actions, by their operation."""
+    """Handlers for upcoming actions, by their operation: the same three, or process_start."""
     minimum_probability: Share = 0.5
     """Minimum probability of a candidate that a handler acts on."""
     cooldown_s: Annotated[int, Field(ge=0)] = 60
@@ -250,8 +293,9 @@ class DispatchSettings(Section):
 
     @property
     def routed(self) -> set[str]:
-        """The handlers that a route names."""
-        return set().union(*self.routes.values(), *self.upcoming.values())
+        """The handlers that a route of something predicted names."""
+        routes = [self.routes.get(operation, []) for operation in HUMAN]
+        return set().union(*routes, *(self.upcoming.get(operation, []) for operation in UPCOMING_OPERATIONS))
 
 
 class LaunchSettings(Section):
@@ -362,7 +406,7 @@ class Settings(BaseSettings):
     @property
     def zone(self) -> tzinfo:
         """The time zone of lines without an offset."""
-        return ZoneInfo(self.timezone) if self.timezone else tzlocal.get_localzone()
+        return ZoneInfo(self.timezone) if self.timezone else SYSTEM_ZONE
 
     @classmethod
     def settings_customise_sources(

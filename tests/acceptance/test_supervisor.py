@@ -295,6 +295,15 @@ def test_up_ends_when_its_reader_closes_the_pipe() -> None:
         assert fresh.leftovers() == []
 
 
+def test_ctrl_c_while_up_waits_leaves_nothing_running() -> None:
+    with new_stack() as fresh:
+        process = fresh.start(MEMO, "up")
+        until("a part", lambda: running.state(fresh.home).get("parts"))
+        status, said = interrupt(process)
+        assert status == 1 and "MEMO was not started" in said
+        assert fresh.leftovers() == []
+
+
 def test_supervisor_ends_after_its_time() -> None:
     with new_stack() as fresh:
         process = fresh.start(*SUPERVISOR, "broker", "--for", "1")

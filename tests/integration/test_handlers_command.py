@@ -26,7 +26,8 @@ scope = "{SCOPE}"
 [dispatch]
 on = ["log", "webhook", "gone"]
 [dispatch.routes]
-process_start = ["log", "record", "webhook", "mistyped"]
+web_visit = ["log", "record", "webhook", "mistyped"]
+process_start = ["notify"]
 """
 
 
@@ -89,4 +90,4 @@ def test_why_names_the_gate_that_stopped_each_handler(opened: Resources) -> None
         (name, "stopped", "confidence: 0.31 is below 0.50") for name in ("log", "record")
     ]
     done = subprocess.run([MEMO, "why", str(stopped)], capture_output=True, text=True, check=True)
-    assert "log: start a [31m 31%, stopped (confidence: 0.31 is below 0.50)" in done.stdout.splitlines()
+    assert "log: visit a [31m 31%, stopped (confidence: 0.31 is below 0.50)" in done.stdout.splitlines()

@@ -90,7 +90,7 @@ def test_a_full_context_answers_until_the_new_one_is_prepared(model: LanguageMod
     assert prepared._prompts != [full]
 
 
-def test_a_reader_that_fell_behind_reads_the_newest_context_alone(model: LanguageModel) -> None:
+def test_a_reader_that_fell_behind_reads_the_newest_context(model: LanguageModel) -> None:
     reader = model.reader(prepares=True)
     agree(fed(reader, EVENTS), fed(model.reader(), EVENTS))
 

@@ -68,7 +68,7 @@ def test_one_that_fails_is_asked_no_more_and_history_answers() -> None:
     assert broken.read_so_far == 1
 
 
-def test_one_that_has_answered_works_ahead_until_it_is_asked_again() -> None:
+def test_one_that_has_answered_works_ahead_until_asked_again() -> None:
     @dataclass
     class Busy(Slow):
         prepares: Flag = field(default_factory=Flag)
