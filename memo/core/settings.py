@@ -209,7 +209,7 @@ class ModelSettings(Section):
     """The language model."""
 
     base: str = "builtin"
-    """'builtin', a folder, or a hub name such as Qwen/Qwen3-0.6B: any causal LM that transformers loads."""
+    """'builtin', or the folder or hub name of a causal LM that `memo model pull` fetched; see docs/base-models.md."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Device that it runs on; auto uses a GPU if there is one."""
     threads: Count = 1
