@@ -16,7 +16,7 @@ from collector.privacy.rules import DROP_ALL, Rules, apply_to, make_pause_rule, 
 from data.importers.line import implausible
 from db.engine import Store, UnstorableError
 from db.intake import cursors, events, redactions, scopes
-from memo.core import pauses
+from memo.clock import pauses
 from memo.core.bounded import BoundedDict
 from memo.core.events import Action, Event, Operation
 from memo.core.logs import get_logger

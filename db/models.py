@@ -1,6 +1,7 @@
 """The tables. All times are UTC; an event also has its offset, so that its local time can be shown."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -102,7 +103,12 @@ class EventRow(Base):
     @property
     def local_at(self) -> datetime:
         """The event's local time."""
-        return self.at.astimezone(timezone(timedelta(seconds=self.utc_offset_s)))
+        return self.at.astimezone(_zone(self.utc_offset_s))
+
+
+@lru_cache(maxsize=64)
+def _zone(utc_offset_s: int) -> timezone:
+    return timezone(timedelta(seconds=utc_offset_s))
 
 
 UNSENT = text("published_at IS NULL")

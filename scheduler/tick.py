@@ -1,36 +1,33 @@
 """The tick: a short, regular check of what is due. It prunes, queues runs of training and requests predictions."""
 
 from collections.abc import Mapping
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import datetime, timedelta
 from typing import Any
 
 from db.engine import Store
-from db.intake import cursors, scopes
+from db.intake import scopes
 from db.prediction import predictions
-from db.upkeep import jobs, retention, runs
-from forget import erase_files
+from db.upkeep import jobs, runs
+from memo.clock.reading import Reading
 from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import ScheduleSettings, Settings
 from memo.stack.running import request_training
 from memo.stack.task_queue import LOOK
+from scheduler.pruning import prune
 
 RETRAIN = "retrain"
 EVALUATE = "evaluate"
-PRUNE = "prune"
-JOBS = (RETRAIN, EVALUATE, PRUNE)
+JOBS = (RETRAIN, EVALUATE, jobs.PRUNE)
 RUN_KINDS = {RETRAIN: "train", EVALUATE: "evaluate"}  # job -> kind of the runs that it queues
 MAX_CLOCK_SKEW = timedelta(minutes=5)  # a last run further in the future was recorded by a wrong clock
-KEEP_CURSORS = timedelta(days=30)  # how long the cursor of a deleted inbox file is kept, as the file may come back
 
 log = get_logger(__name__)
 
 
 def run(queue: Any, settings: Settings, store: Store) -> None:
     """Do one tick; write only where something is due."""
-    now, home = datetime.now(UTC), Home.find()
+    now, home = Reading.now(), Home.find()
     with store.read() as session:
         last_runs = {name: jobs.find_last_run(session, name) for name in JOBS}
         unasked = predictions.find_unasked_scopes(session)
@@ -38,8 +35,8 @@ def run(queue: Any, settings: Settings, store: Store) -> None:
         _request_prediction(queue, settings, store, scope)
     for name in never_run(last_runs):
         _record_run(store, name, jobs.NOT_YET)
-    for name in due(now, last_runs, settings.schedule):
-        result = _prune(settings, store, home, now) if name == PRUNE else _queue_runs(store, RUN_KINDS[name])
+    for name in due(now.at, last_runs, settings.schedule):
+        result = prune(settings, store, home, now) if name == jobs.PRUNE else _queue_runs(store, RUN_KINDS[name])
         _record_run(store, name, result)
         log.info("job_done", job=name, result=result)
     with store.read() as session:
@@ -55,7 +52,7 @@ def never_run(last_runs: Mapping[str, datetime | None]) -> list[str]:
 
 def due(now: datetime, last_runs: Mapping[str, datetime | None], settings: ScheduleSettings) -> list[str]:
     """Return the jobs whose interval has passed; a job missed many times, while the machine slept, is due once."""
-    every = {RETRAIN: settings.retrain_every, EVALUATE: settings.evaluate_every, PRUNE: settings.prune_every}
+    every = {RETRAIN: settings.retrain_every, EVALUATE: settings.evaluate_every, jobs.PRUNE: settings.prune_every}
     return [
         name
         for name in JOBS
@@ -78,28 +75,6 @@ def _queue_runs(store: Store, kind: str) -> str:
         for scope in names:
             runs.add_run(session, kind, scope)
     return f"asked for {len(names)} scopes"
-
-
-def _prune(settings: Settings, store: Store, home: Home, now: datetime) -> str:
-    """Delete what is older than the settings allow; return the job's result."""
-    keep, keys = settings.schedule, _cursor_keys(home.inbox)
-    if keys:  # an empty inbox may mean that the collector's is on another machine
-        with store.write() as session:
-            cursors.delete_stale_cursors(session, "inbox", keys, now - KEEP_CURSORS)
-    removed = retention.prune(store, now - keep.keep_predictions, now - keep.keep_events, keep.keep_mb)
-    if removed["events"]:
-        erase_files.clear_learned(home)  # a snapshot may hold what was learned from them
-    return f"{removed['events']} events and {removed['predictions']} predictions removed"
-
-
-def _cursor_keys(inbox: Path) -> set[str]:
-    """Return the cursor keys of the files in the inbox."""
-    keys = set()
-    for path in inbox.rglob("*"):
-        with suppress(FileNotFoundError):  # deleted meanwhile
-            status = path.lstat()
-            keys.add(f"{status.st_dev}:{status.st_ino}")
-    return keys
 
 
 def _record_run(store: Store, name: str, result: str) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from forget import erase_files
-from memo.core import pauses
+from memo.clock import pauses
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.core.steps import EVERY, Progress

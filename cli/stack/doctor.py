@@ -55,6 +55,7 @@ def _home(home: Home, settings: Settings) -> str:
 def _store(home: Home, settings: Settings) -> str:
     from db import migrate
     from db.engine import redacted_store_url
+    from db.upkeep.jobs import CLOCK_WAS_SET, PRUNE, find_last_result
     from forget.unfinished import describe, find_unfinished
 
     place = redacted_store_url(settings, home)
@@ -62,7 +63,9 @@ def _store(home: Home, settings: Settings) -> str:
         return f"{place} does not exist yet; `memo up` creates it"
     with open_existing(settings, home) as store, store.read() as session:
         found = migrate.check_schema(session.connection())
-        forgets = find_unfinished(session) if found == migrate.head() else []
+        is_current = found == migrate.head()
+        forgets = find_unfinished(session) if is_current else []
+        pruned = find_last_result(session, PRUNE) if is_current else ""
     if found is None:
         return f"{place} does not exist yet; `memo up` creates it"
     if found != migrate.head():
@@ -72,6 +75,10 @@ def _store(home: Home, settings: Settings) -> str:
         )
     if forgets:
         raise MemoError(" ".join(map(describe, forgets)))
+    if pruned.startswith(CLOCK_WAS_SET):
+        raise MemoError(
+            f"The last pruning {pruned}; check the clock with `date`. Nothing old is removed until two readings agree."
+        )
     return f"{place}, schema {found}"
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli.terminal.durations import parse_duration
-from memo.core import pauses
+from memo.clock import pauses
 from memo.core.errors import UsageError
 from memo.core.paths import Home
 

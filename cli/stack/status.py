@@ -9,7 +9,7 @@ from cli.terminal.options import Json
 from cli.terminal.output import console, print_facts, print_json
 from cli.terminal.store_access import read_session
 from data.importers import rejects
-from memo.core import pauses
+from memo.clock import pauses
 from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings

@@ -11,7 +11,7 @@ from collector.privacy.exclude import Matcher
 from collector.privacy.normalize import map_texts
 from collector.privacy.secrets import redact_secrets
 from collector.privacy.titles import drop_chromium_title, drop_title, make_title_hasher
-from memo.core import pauses
+from memo.clock import pauses
 from memo.core.events import Event, Operation
 from memo.core.grammar import clean
 from memo.core.paths import Home

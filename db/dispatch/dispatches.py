@@ -117,8 +117,8 @@ _FINISH = (
 
 
 def find_last_attempt(session: Session, scope: str, handler: str, action: Action) -> LastAttempt | None:
-    """Return a handler's last attempt on an action, or None."""
-    values = {"scope": scope, "handler": handler, "key": action_key(action)}
+    """Return a handler's last attempt on an action, or None; not one from when the clock was ahead."""
+    values = {"scope": scope, "handler": handler, "key": action_key(action), "now": datetime.now(UTC)}
     found = session.connection().execute(_LAST, values).one_or_none()
     return found and LastAttempt(*found)
 
@@ -127,7 +127,12 @@ def find_last_attempt(session: Session, scope: str, handler: str, action: Action
 _OF = (DispatchRow.scope == bindparam("scope"), DispatchRow.handler == bindparam("handler"))
 _LAST = (
     select(DispatchRow.at, DispatchRow.until, DispatchRow.outcome)
-    .where(*_OF, DispatchRow.action_key == bindparam("key"), DispatchRow.status.in_(COUNTED))
+    .where(
+        *_OF,
+        DispatchRow.action_key == bindparam("key"),
+        DispatchRow.status.in_(COUNTED),
+        DispatchRow.at <= bindparam("now"),
+    )
     .order_by(DispatchRow.at.desc())
     .limit(1)
 )
@@ -140,14 +145,14 @@ def was_useful(row: type[DispatchRow]) -> ColumnElement[bool]:
 
 def count_last_hour(session: Session, scope: str, handler: str) -> tuple[int, int]:
     """Return the number of a handler's attempts in the last hour, and the bytes that they read."""
-    since = datetime.now(UTC) - timedelta(hours=1)
-    values = {"scope": scope, "handler": handler, "since": since}
+    now = datetime.now(UTC)
+    values = {"scope": scope, "handler": handler, "since": now - timedelta(hours=1), "now": now}
     attempts, read = session.connection().execute(_LAST_HOUR, values).one()
     return attempts, int(read)
 
 
 _LAST_HOUR = select(func.count(), func.coalesce(func.sum(DispatchRow.read_bytes), 0)).where(
-    *_OF, DispatchRow.at >= bindparam("since"), DispatchRow.status.in_(COUNTED)
+    *_OF, DispatchRow.at.between(bindparam("since"), bindparam("now")), DispatchRow.status.in_(COUNTED)
 )
 
 

@@ -1,4 +1,4 @@
-"""Handlers that paused themselves, and for how long."""
+"""Handlers that paused themselves, and for how long. One that did while the clock was ahead is not paused."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,12 +15,13 @@ LONGEST = timedelta(days=7)
 def find_resting(session: Session, scope: str, handler: str) -> HandlerRow | None:
     """Return the row of a handler if it is paused now, else None."""
     row = session.get(HandlerRow, (scope, handler))
-    return row if row and row.until > datetime.now(UTC) else None
+    return row if row and row.since <= datetime.now(UTC) < row.until else None
 
 
 def find_all_resting(session: Session, scope: str) -> list[dict[str, Any]]:
     """Return the paused handlers of a scope: name, end of the pause and reason, as JSON."""
-    query = select(HandlerRow).where(HandlerRow.scope == scope, HandlerRow.until > datetime.now(UTC))
+    now = datetime.now(UTC)
+    query = select(HandlerRow).where(HandlerRow.scope == scope, HandlerRow.since <= now, HandlerRow.until > now)
     return [
         {"handler": row.handler, "until": row.until.isoformat(), "reason": row.reason}
         for row in session.scalars(query.order_by(HandlerRow.handler))

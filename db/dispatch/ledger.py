@@ -72,7 +72,8 @@ def _settled(attempt: Open, came: dict[str, list[tuple[int, datetime]]]) -> Sett
     times = [at for number, at in came.get(row.action_key, ()) if number > seq and at <= end]
     if times:
         return SettledAttempt(row, min(times))
-    return SettledAttempt(row, None) if row.until <= datetime.now(UTC) else None
+    is_over = not made_at <= datetime.now(UTC) < row.until  # it is, too, if it was made while the clock was ahead
+    return SettledAttempt(row, None) if is_over else None
 
 
 def record_outcomes(session: Session, found: Sequence[SettledAttempt]) -> None:

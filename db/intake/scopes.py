@@ -32,10 +32,10 @@ def _lock(session: Session, scope: str) -> ScopeRow:
 
 def record_request(session: Session, scope: str, life_s: float) -> bool:
     """Set the scope's flag; return False if it is set already, so that a burst sends one request."""
-    row, now = lock_scope(session, scope), datetime.now(UTC)
-    if row.pending_until is not None and row.pending_until > now:
+    row, now, life = lock_scope(session, scope), datetime.now(UTC), timedelta(seconds=life_s)
+    if row.pending_until is not None and now < row.pending_until <= now + life:  # later ones: the clock was ahead
         return False
-    row.pending_until = now + timedelta(seconds=life_s)
+    row.pending_until = now + life
     return True
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, CursorResult, delete, func, or_, select, t
 from sqlalchemy.orm import Session
 
 from db.engine import Store
+from db.intake import scopes
 from db.intake.events import chunks
 from db.models import Base, DispatchRow, EventRow, PredictionRow
 
@@ -82,20 +83,28 @@ def count_bytes(session: Session) -> int:
     )
 
 
-def find_oldest_events(session: Session, count: int) -> Sequence[int]:
+def find_oldest_events(session: Session, most: int) -> Sequence[int]:
     """Return the ids of the oldest events."""
-    return session.scalars(select(EventRow.id).order_by(EventRow.at, EventRow.seq).limit(count)).all()
+    return session.scalars(select(EventRow.id).order_by(EventRow.at, EventRow.seq).limit(most)).all()
 
 
-def find_events_before(session: Session, scope: str, before: datetime) -> Sequence[int]:
-    """Return the ids of a scope's events before a time, at most `BATCH`."""
-    query = select(EventRow.id).where(EventRow.scope == scope, EventRow.at < before)
-    return session.scalars(query.order_by(EventRow.at).limit(BATCH)).all()
+def find_events_before(session: Session, most: int, before: datetime) -> Sequence[int]:
+    """Return the ids of the events before a time, one scope's after another's, its oldest first."""
+    ids: list[int] = []
+    for scope in scopes.find_scope_names(session):
+        query = select(EventRow.id).where(EventRow.scope == scope, EventRow.at < before)
+        ids += session.scalars(query.order_by(EventRow.at).limit(most - len(ids)))
+    return ids
 
 
-def count_events(session: Session) -> int:
-    """Return the number of all events."""
-    return session.scalar(select(func.count()).select_from(EventRow)) or 0
+def find_predictions_before(session: Session, most: int, before: datetime) -> Sequence[int]:
+    """Return the ids of predictions made before a time."""
+    return session.scalars(select(PredictionRow.id).where(PredictionRow.made_at < before).limit(most)).all()
+
+
+def count_rows(session: Session, table: type[Base]) -> int:
+    """Return the number of all rows of a table."""
+    return session.scalar(select(func.count()).select_from(table)) or 0
 
 
 def release_space(store: Store) -> bool:

@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session
 from db.models import JobRow
 
 FORGET = "forget"  # no periodic job: when `memo forget` last deleted something
+PRUNE = "prune"
+CLOCK_WAS_SET = "removed nothing: the clock went"  # begins the result of a pruning that found it set
 NOT_YET = "waits for its first time"  # result of a job that was only recorded, so that it is due one period later
 UNFINISHED = "unfinished forget"  # begins the name of the job of each forget that has not yet deleted all
 
@@ -17,6 +19,12 @@ def find_last_run(session: Session, name: str) -> datetime | None:
     """Return when a job last ran, or None."""
     row = session.get(JobRow, name)
     return row.last_run if row else None
+
+
+def find_last_result(session: Session, name: str) -> str:
+    """Return the result of a job's last run, or ""."""
+    row = session.get(JobRow, name)
+    return row.last_result if row else ""
 
 
 def find_names(session: Session, beginning: str) -> Sequence[str]:

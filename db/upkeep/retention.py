@@ -4,57 +4,73 @@ Learned state stays: a worker reads the log from its first event that is still s
 """
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import delete
+from sqlalchemy.orm import Session
 
 from db.engine import Store
-from db.intake import scopes
-from db.intake.events import chunks
-from db.models import LaunchRow, PredictionRow
+from db.models import EventRow, LaunchRow, PredictionRow
 from db.upkeep import deletion
 
 MEGABYTE = 1_000_000
+SHARE = 0.25  # of all rows of a kind, which one run deletes at most
+ALWAYS = 1_000  # rows that a run may delete in any case
 
 
 def prune(store: Store, predictions_before: datetime, events_before: datetime, most_mb: int) -> Counter[str]:
     """Delete what is older, then the oldest events down to `most_mb` megabytes (0: no limit), and release the space.
 
-    Return the number of rows of each kind.
+    A run deletes at most a share of all. Return the number of rows of each kind; "limited" is 1 if that was reached.
     """
+    find_predictions = partial(deletion.find_predictions_before, before=predictions_before)
+    find_events = partial(deletion.find_events_before, before=events_before)
+    with store.read() as session:
+        limits = {row: _limit(deletion.count_rows(session, row)) for row in (PredictionRow, EventRow)}
+    removed = _delete(store, find_predictions, deletion.delete_predictions_by_id, limits[PredictionRow])
     with store.write() as session:
-        removed = deletion.delete_predictions(session, PredictionRow.made_at < predictions_before)
         session.execute(delete(LaunchRow).where(LaunchRow.at < events_before))
-    removed += _older(store, events_before)
+    removed += _delete(store, find_events, deletion.delete_events, limits[EventRow])
     if most_mb:
-        removed += _down_to(store, most_mb * MEGABYTE)
+        removed += _down_to(store, most_mb * MEGABYTE, limits[EventRow] - removed["events"])
     if removed.total():
         deletion.release_space(store)
+    reached = removed["events"] >= limits[EventRow] or removed["predictions"] >= limits[PredictionRow]
+    return removed | Counter(limited=int(reached))
+
+
+def _limit(count: int) -> int:
+    return max(ALWAYS, int(count * SHARE))
+
+
+def _delete(
+    store: Store,
+    find: Callable[[Session, int], Sequence[int]],
+    delete_rows: Callable[[Session, Sequence[int]], Counter[str]],
+    most: int,
+) -> Counter[str]:
+    """Delete at most so many rows, in transactions of a batch each."""
+    removed = Counter[str]()
+    while most > 0:
+        with store.write() as session:
+            ids = find(session, min(most, deletion.BATCH))
+            removed += delete_rows(session, ids)
+        if not ids:
+            break
+        most -= len(ids)
     return removed
 
 
-def _older(store: Store, before: datetime) -> Counter[str]:
+def _down_to(store: Store, bytes_: int, most: int) -> Counter[str]:
     removed = Counter[str]()
-    with store.read() as session:
-        names = scopes.find_scope_names(session)
-    for scope in names:
-        found = True
-        while found:
-            with store.write() as session:
-                ids = deletion.find_events_before(session, scope, before)
-                removed += deletion.delete_events(session, ids)
-            found = bool(ids)
-    return removed
-
-
-def _down_to(store: Store, most: int) -> Counter[str]:
-    removed = Counter[str]()
-    while True:
+    while most > 0:
         with store.read() as session:
-            size, count = deletion.count_bytes(session), deletion.count_events(session)
-            if size <= most or not count:
-                return removed
-            ids = deletion.find_oldest_events(session, max(1, int(count * (1 - most / size))))
-        for batch in chunks(ids, deletion.BATCH):
-            with store.write() as session:
-                removed += deletion.delete_events(session, batch)
+            size, count = deletion.count_bytes(session), deletion.count_rows(session, EventRow)
+        if size <= bytes_ or not count:
+            break
+        share = max(1, int(count * (1 - bytes_ / size)))
+        removed += _delete(store, deletion.find_oldest_events, deletion.delete_events, min(most, share))
+        most -= share
+    return removed

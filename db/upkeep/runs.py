@@ -35,7 +35,9 @@ def is_delayed(session: Session, kind: str, scope: str) -> bool:
     last_done = select(func.coalesce(func.max(RunRow.id), 0)).where(*of_scope, RunRow.state == "done").scalar_subquery()
     failed = select(func.count(), func.max(RunRow.ended_at)).where(*of_scope, RunRow.state == "failed")
     times, ended_at = session.execute(failed.where(RunRow.id > last_done)).one()
-    return bool(times) and datetime.now(UTC) < ended_at + min(FIRST_DELAY * 2 ** min(times - 1, 20), LONGEST_DELAY)
+    delay = min(FIRST_DELAY * 2 ** min(times - 1, 20), LONGEST_DELAY)
+    # It ended later than now if the clock was ahead then.
+    return ended_at is not None and ended_at <= datetime.now(UTC) < ended_at + delay
 
 
 def find_queued(session: Session) -> Sequence[RunRow]:

@@ -1,14 +1,15 @@
 """A dictionary of bounded size."""
 
-from collections.abc import Hashable, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
 from typing import TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 
-class BoundedDict(dict[Key, Value]):
-    """A dictionary that evicts the entry set longest ago once it holds more than `limit` (None: no limit)."""
+class BoundedDict(OrderedDict[Key, Value]):
+    """A dictionary that evicts the entry set or moved longest ago once it holds more than `limit` (None: no limit)."""
 
     limit: int | None = None
 
@@ -17,7 +18,16 @@ class BoundedDict(dict[Key, Value]):
         self.limit = limit
 
     def __setitem__(self, key: Key, value: Value) -> None:
-        self.pop(key, None)
         super().__setitem__(key, value)
+        self.move_to_end(key)
         if self.limit is not None and len(self) > self.limit:
-            del self[next(iter(self))]
+            self.popitem(last=False)
+
+    def latest(self, key: Key, make: Callable[[], Value]) -> Value:
+        """Return the entry of a key, which becomes the latest one; it is made if there is none."""
+        value = self.get(key)
+        if value is None:
+            value = self[key] = make()
+        else:
+            self.move_to_end(key)
+        return value

@@ -5,8 +5,9 @@ import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cache
+from functools import cache, cached_property, lru_cache
 from getpass import getuser
+from typing import NamedTuple
 
 
 class Operation(StrEnum):
@@ -34,8 +35,7 @@ _DETAIL = re.compile(
 )  # tabs, unread messages, zero-width characters, the browser's profile, a version of three numbers
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(NamedTuple):
     """An operation and its target; `place` is the app of a window, the folder of a file, else empty."""
 
     operation: Operation
@@ -53,11 +53,16 @@ class Action:
     def identity(self) -> "Action":
         """The action that it is counted as: a window's title without what changes while the page stays the same."""
         if self.operation is Operation.WINDOW_FOCUS:
-            return Action(self.operation, _DETAIL.sub("", self.target), self.place)
+            return Action(self.operation, _without_detail(self.target), self.place)
         return self
 
 
-@dataclass(frozen=True, slots=True)
+@lru_cache(maxsize=256)
+def _without_detail(title: str) -> str:
+    return _DETAIL.sub("", title)
+
+
+@dataclass(frozen=True)
 class Event:
     """Something that happened at a time with an offset from UTC; ValueError for a time without one.
 
@@ -79,11 +84,15 @@ class Event:
         if self.at.tzinfo is None:
             raise ValueError("the time of an event needs an offset from UTC")
 
-    @property
+    @cached_property
     def action(self) -> Action:
         """The part of the event that is predicted."""
-        place = {Operation.WINDOW_FOCUS: self.app, Operation.FILE_ACCESS: self.detail}.get(self.operation, "")
-        return Action(self.operation, self.target, place)
+        match self.operation:
+            case Operation.WINDOW_FOCUS:
+                return Action(self.operation, self.target, self.app)
+            case Operation.FILE_ACCESS:
+                return Action(self.operation, self.target, self.detail)
+        return Action(self.operation, self.target)
 
     @property
     def second(self) -> datetime:

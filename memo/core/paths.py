@@ -47,7 +47,7 @@ class Home:
     rejects = _Below("rejects")
     """Rejected lines: place and reason, never their text."""
     paused = _Below("paused")
-    """The pauses, past and present; see `memo.core.pauses`."""
+    """The pauses, past and present; see `memo.clock.pauses`."""
     title_key = _Below("title.key")
     """The key of hashed titles; in no backup and no export."""
     broker = _Below("broker")

@@ -29,7 +29,7 @@ from structlog.testing import capture_logs
 from db.dispatch import handlers
 from db.models import DispatchRow, PredictionRow
 from db.prediction import feedback, predictions
-from memo.core import pauses
+from memo.clock import pauses
 from memo.core.events import Action, Operation
 from memo.core.paths import Home
 from memo.core.predictions import HORIZON_S, Answer, Candidate

@@ -48,7 +48,7 @@ from db.upkeep.deletion import release_space
 from forget import erase_files, erase_rows
 from forget import forget as erasure
 from forget.query import ForgetQuery
-from memo.core import pauses
+from memo.clock import pauses
 from memo.core.errors import MemoError
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
@@ -429,7 +429,8 @@ def test_forget_leaves_no_byte_in_sqlite_files(home: Home) -> None:
 
 
 @pytest.mark.parametrize("pruned", ["by age", "by size"])
-def test_retention_deletes_the_oldest_first(store: Store, pruned: str) -> None:
+def test_retention_deletes_the_oldest_first(store: Store, pruned: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "SHARE", 1.0)
     ids = happen(store, [replace(START_OF, target=f"app {n} {'x' * 400}") for n in range(6_000)])
     kept_prediction, gone = predict(store, ids[-1], [FOCUS]), predict(store, ids[0], [FOCUS])
     with store.write() as session:

@@ -15,7 +15,8 @@ from collector.intake import Intake
 from db import migrate
 from db.engine import Store, open_store
 from db.intake import events, redactions
-from memo.core import bounded, pauses
+from memo.clock import pauses
+from memo.core import bounded
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import Settings

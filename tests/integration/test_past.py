@@ -11,9 +11,9 @@ from db import migrate
 from db.engine import Store, open_store
 from db.intake import events
 from db.models import EventRow, ScopeRow
+from memo.clock.pauses import NEVER
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
-from memo.core.pauses import NEVER
 from memo.core.settings import Settings
 from memo.protocols import Batch, Past
 

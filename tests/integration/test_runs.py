@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 from kombu import Connection
 from sqlalchemy import delete, update
+from sqlalchemy.orm import Session
 
 from db import migrate
 from db.engine import Store, open_store
 from db.intake import cursors, events, scopes
 from db.models import CursorRow, EventRow, JobRow, PredictionRow, RunRow
 from db.prediction import predictions, versions
-from db.upkeep import jobs, runs
+from db.upkeep import jobs, retention, runs
+from memo.clock.reading import Reading
 from memo.core.errors import MemoError
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
@@ -25,7 +27,7 @@ from memo.core.settings import Settings
 from memo.stack import running
 from memo.stack.spawn import PARENT
 from memo.stack.task_queue import LOOK, PREDICT, make_app
-from scheduler import tick
+from scheduler import pruning, tick
 from training import build_version, promote
 
 SCOPE = "a@b"
@@ -257,6 +259,69 @@ def test_tick_repeats_a_lost_request_for_a_prediction(store: Store, settings: Se
     assert sent.take(PREDICT) == [(LOOK, [SCOPE])], "it was lost"
 
 
+def add_reading(session: Session, ahead: timedelta = timedelta(), ago: timedelta = timedelta(hours=3)) -> None:
+    """Record that the clock was read a while ago, and by how much it was ahead then."""
+    now = Reading.now()
+    earlier = Reading(now.at - ago + ahead, now.boot, now.uptime_s - ago.total_seconds())
+    jobs.record_run(session, pruning.CLOCK, str(earlier))
+
+
+@pytest.mark.parametrize(
+    ("readings", "result"),
+    [
+        ([], pruning.FIRST_READING),
+        ([{"ago": timedelta(hours=1)}], pruning.TOO_EARLY),
+        ([{"ahead": -timedelta(days=1095)}], "removed nothing: the clock went from "),
+        ([{"ahead": timedelta(days=1095)}], "removed nothing: the clock went from "),
+        ([{"ahead": timedelta(hours=-1)}], "removed nothing: the clock went from "),
+        ([{"ahead": timedelta(minutes=1)}], "3 events and 0 predictions removed"),
+    ],
+)
+def test_prune_removes_nothing_by_a_clock_that_was_set(
+    readings: list[dict[str, timedelta]], result: str, store: Store, settings: Settings, home: Home
+) -> None:
+    add(store, "abc")
+    with store.write() as session:
+        session.execute(update(EventRow).values(at=START - timedelta(days=9_000)))
+        for reading in readings:
+            add_reading(session, **reading)
+    assert pruning.prune(settings, store, home, Reading.now()).startswith(result)
+
+
+def test_prune_removes_what_was_too_old_at_the_reading_before(store: Store, settings: Settings, home: Home) -> None:
+    add(store, "ab")
+    keep, now = settings.schedule.keep_events, Reading.now()
+    with store.write() as session:
+        for row, hours in zip(events.find_window(session, SCOPE, 2), (4, 2), strict=True):
+            row.at = now.at - keep - timedelta(hours=hours)
+        add_reading(session)
+    assert pruning.prune(settings, store, home, now).startswith("1 events")
+
+
+def test_prune_after_a_shutdown_believes_a_clock_of_a_later_day(store: Store, settings: Settings, home: Home) -> None:
+    now = Reading.now()
+    day_before = Reading(now.at - timedelta(days=1), "another boot", 50.0)
+    assert Reading(now.at, now.boot, 60.0).agrees_with(day_before)
+    assert not Reading(now.at + timedelta(days=1095), now.boot, 60.0).agrees_with(day_before)
+    assert not Reading(now.at - timedelta(days=2), now.boot, 60.0).agrees_with(day_before)
+
+
+def test_one_run_removes_a_share_at_most(
+    store: Store, settings: Settings, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "ALWAYS", 2)
+    add(store, "abcdefghijkl")
+    with store.write() as session:
+        session.execute(update(EventRow).values(at=START - timedelta(days=9_000)))
+    counts = []
+    for _ in range(3):
+        with store.write() as session:
+            add_reading(session)
+        counts.append(pruning.prune(settings, store, home, Reading.now()))
+    assert [int(found.split()[0]) for found in counts] == [3, 2, 2]
+    assert all(found.endswith("; a run removes no more, the next one goes on") for found in counts)
+
+
 def test_tick_prunes_old_predictions(store: Store, settings: Settings, sent: Sent) -> None:
     add(store, "abc")
     with store.write() as session:
@@ -274,11 +339,12 @@ def test_tick_prunes_old_predictions(store: Store, settings: Settings, sent: Sen
                     latency_ms=1.0,
                 )
             )
-        session.add(JobRow(name=tick.PRUNE, last_run=START, last_result=""))
+        add_reading(session)
+        session.add(JobRow(name=jobs.PRUNE, last_run=START, last_result=""))
     tick.run(sent.app, settings, store)
     with store.read() as session:
         assert session.query(PredictionRow).count() == 1
-        assert session.get_one(JobRow, tick.PRUNE).last_result == "0 events and 1 predictions removed"
+        assert session.get_one(JobRow, jobs.PRUNE).last_result == "0 events and 1 predictions removed"
         assert predictions.find_unsent(session, SCOPE, 10)
 
 
@@ -287,12 +353,14 @@ def test_tick_clears_learned_state_with_pruned_events(store: Store, settings: Se
     kept = home.learned / "x.pickle"
     kept.touch()
     with store.write() as session:
-        session.add(JobRow(name=tick.PRUNE, last_run=START, last_result=""))
+        add_reading(session)
+        session.add(JobRow(name=jobs.PRUNE, last_run=START, last_result=""))
     tick.run(sent.app, settings, store)
     assert kept.exists(), "nothing was old"
     with store.write() as session:
         session.execute(update(EventRow).values(at=START - timedelta(days=9_000)))
-        session.get_one(JobRow, tick.PRUNE).last_run = START
+        session.get_one(JobRow, jobs.PRUNE).last_run = START
+        add_reading(session)
     tick.run(sent.app, settings, store)
     assert not kept.exists()
 
@@ -303,11 +371,12 @@ def test_tick_prunes_old_events(store: Store, settings: Settings, home: Home, se
     with store.write() as session:
         for row, age in zip(events.find_window(session, SCOPE, 3), (731, 729, 1), strict=True):
             row.at = datetime.now(UTC) - timedelta(days=age)
-        session.add(JobRow(name=tick.PRUNE, last_run=START, last_result=""))
+        add_reading(session)
+        session.add(JobRow(name=jobs.PRUNE, last_run=START, last_result=""))
     tick.run(sent.app, settings, store)
     with store.read() as session:
         assert [row.target for row in events.find_window(session, SCOPE, 3)] == ["b", "c"]
-        assert session.get_one(JobRow, tick.PRUNE).last_result == "1 events and 0 predictions removed"
+        assert session.get_one(JobRow, jobs.PRUNE).last_result == "1 events and 0 predictions removed"
     assert list(home.learned.iterdir()) == []
 
 
@@ -328,7 +397,8 @@ def test_tick_prunes_cursors_of_deleted_files(
             cursors.record_cursor(session, "another", key, {})
             if name != "just gone":
                 session.get_one(CursorRow, ("inbox", key)).moved_at = long_ago
-        session.add(JobRow(name=tick.PRUNE, last_run=START, last_result=""))
+        add_reading(session)
+        session.add(JobRow(name=jobs.PRUNE, last_run=START, last_result=""))
     tick.run(sent.app, settings, store)
     with store.read() as session:
         left = {name for name, key in keys.items() if cursors.find_cursor(session, "inbox", key) is not None}

@@ -409,7 +409,7 @@ def test_a_database_without_an_encoding_keeps_all_texts(home: Home) -> None:
         store.close()
 
 
-def test_a_database_that_lacks_characters_is_refused_with_the_remedy(home: Home) -> None:
+def test_a_database_that_lacks_characters_is_refused(home: Home) -> None:
     with c_locale("LATIN1") as url:
         settings = Settings(database_url=url)
         for asked in (migrate.upgrade, lambda settings, home: CHECKS["store"](home, settings)):

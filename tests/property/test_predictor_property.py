@@ -53,8 +53,8 @@ def test_predict_is_a_function_of_events_and_questions(events: list[Event], data
     assert one.weights() == other.weights()
 
 
-def test_title_of_a_million_characters_is_one_candidate() -> None:
-    titles = ["x" * 1_000_000, "标" * 1_000_000, "short"] * 2
+def test_a_very_long_title_is_one_candidate() -> None:
+    titles = ["x" * 500_000, "标" * 500_000, "short"] * 2
     predictor, events = MixedPredictor(), list[Event]()
     for n, title in enumerate(titles):
         events.append(Event(START + timedelta(seconds=n), Operation.WINDOW_FOCUS, title, app="a.exe"))
@@ -78,7 +78,7 @@ def test_an_outcome_moves_weight_to_the_right_candidate(rows: list[list[float]],
     before = mixer.probabilities(matrix, "g")
     initial = mixer.weights("").copy()
     gradient = matrix[truth] - before @ matrix
-    mixer.learn(matrix, "g", truth)
+    mixer.learn(matrix, before, "g", truth)
     after = mixer.probabilities(matrix, "g")
     assert before.sum() == pytest.approx(1) == after.sum()
     if np.abs(gradient).max() > 1e-3:

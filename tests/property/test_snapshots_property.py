@@ -114,7 +114,7 @@ def test_the_format_is_raised_when_the_state_changes() -> None:
     ]
     state = learned(events, asked=False).state()
     digest = hashlib.sha256(json.dumps(_rounded(state)).encode()).hexdigest()[:16]
-    assert (FORMAT, schema(), digest) == (2, "c359574544029e65", "d717058599811a9c")
+    assert (FORMAT, schema(), digest) == (3, "c81cce3cfdcfa736", "428e888fd0a024f1")
 
 
 def _rounded(value: Any) -> Any:

@@ -18,7 +18,7 @@ from db import migrate
 from db.engine import open_store
 from db.intake import cursors, redactions
 from memo import __version__
-from memo.core import pauses
+from memo.clock import pauses
 from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home
 from memo.core.settings import Settings

@@ -2,80 +2,86 @@
 
 import os
 import stat
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from memo.core import pauses
+from memo.clock import pauses
+from memo.clock.reading import Reading
 from memo.core.paths import Home
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
 
-class Clock(datetime):
-    """A clock that stands still until it is set."""
+@dataclass
+class Clock:
+    """Clocks that stand still until they are set; both move on by `wait`."""
 
-    at = NOW
+    at: datetime = NOW
+    boot: str = "one"
+    uptime_s: float = 100.0
 
-    @classmethod
-    def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
-        return cls.at
+    def __call__(self) -> Reading:
+        return Reading(self.at, self.boot, self.uptime_s)
+
+    def wait(self, span: timedelta) -> None:
+        self.at += span
+        self.uptime_s += span.total_seconds()
 
 
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> type[Clock]:
-    Clock.at = NOW
-    monkeypatch.setattr(pauses, "datetime", Clock)
-    return Clock
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 def covered(home: Home, at: datetime) -> bool:
     return any(pause.covers(at) for pause in pauses.read(home))
 
 
-def test_current_without_a_pause_is_none(home: Home) -> None:
-    assert pauses.read(home) == [] and pauses.current(home) is None
-    pauses.end(home)
+def test_current_without_a_pause_is_none(home: Home, clock: Clock) -> None:
+    assert pauses.read(home) == [] and pauses.current(home, clock) is None
+    pauses.end(home, clock)
     assert not home.paused.exists()
 
 
-def test_pause_with_a_span_ends_and_stays_covered(home: Home, clock: type[Clock]) -> None:
-    made = pauses.begin(home, timedelta(minutes=30))
+def test_pause_with_a_span_ends_and_stays_covered(home: Home, clock: Clock) -> None:
+    made = pauses.begin(home, timedelta(minutes=30), clock)
     assert made.ends and made.until == NOW + timedelta(minutes=30)
-    assert pauses.current(home) == made
-    clock.at = made.until
-    assert pauses.current(home) is None
+    assert pauses.current(home, clock) == made
+    clock.wait(timedelta(minutes=30))
+    assert pauses.current(home, clock) is None
     for at, expected in ((NOW - SECOND, False), (NOW, True), (made.until - SECOND, True), (made.until, False)):
         assert covered(home, at) is expected
 
 
-def test_pause_without_a_span_lasts_until_it_is_ended(home: Home, clock: type[Clock]) -> None:
-    assert not pauses.begin(home, None).ends
-    clock.at = NOW + timedelta(days=400)
-    assert pauses.current(home)
-    pauses.end(home)
-    assert pauses.current(home) is None
+def test_pause_without_a_span_lasts_until_it_is_ended(home: Home, clock: Clock) -> None:
+    assert not pauses.begin(home, None, clock).ends
+    clock.wait(timedelta(days=400))
+    assert pauses.current(home, clock)
+    pauses.end(home, clock)
+    assert pauses.current(home, clock) is None
     assert covered(home, clock.at - SECOND) and not covered(home, clock.at)
 
 
-def test_begin_replaces_the_pause_and_loses_no_time(home: Home, clock: type[Clock]) -> None:
-    pauses.begin(home, timedelta(minutes=30))
-    clock.at = NOW + timedelta(minutes=10)
-    pauses.begin(home, None)
-    clock.at = NOW + timedelta(minutes=40)
-    assert pauses.current(home)
-    pauses.begin(home, timedelta(minutes=1))
-    clock.at = NOW + timedelta(minutes=42)
-    assert pauses.current(home) is None
+def test_begin_replaces_the_pause_and_loses_no_time(home: Home, clock: Clock) -> None:
+    pauses.begin(home, timedelta(minutes=30), clock)
+    clock.wait(timedelta(minutes=10))
+    pauses.begin(home, None, clock)
+    clock.wait(timedelta(minutes=30))
+    assert pauses.current(home, clock)
+    pauses.begin(home, timedelta(minutes=1), clock)
+    clock.wait(timedelta(minutes=2))
+    assert pauses.current(home, clock) is None
     assert all(covered(home, NOW + timedelta(minutes=minute)) for minute in range(41))
-    pauses.end(home)
+    pauses.end(home, clock)
     assert not covered(home, clock.at)
 
 
-def test_pause_covers_the_whole_second_of_its_start(home: Home, clock: type[Clock]) -> None:
+def test_pause_covers_the_whole_second_of_its_start(home: Home, clock: Clock) -> None:
     clock.at = NOW + timedelta(milliseconds=700)
-    pauses.begin(home, timedelta(minutes=1))
+    pauses.begin(home, timedelta(minutes=1), clock)
     assert covered(home, NOW), "a line gives whole seconds"
     assert not covered(home, NOW - SECOND)
 
@@ -93,30 +99,66 @@ def test_pause_covers_the_whole_second_of_its_start(home: Home, clock: type[Cloc
         "\xff",
     ],
 )
-def test_read_takes_an_invalid_file_for_an_endless_pause(text: str, home: Home) -> None:
+def test_read_takes_an_invalid_file_for_an_endless_pause(text: str, home: Home, clock: Clock) -> None:
     home.paused.write_bytes(text.encode("latin-1"))
-    pause = pauses.current(home)
+    pause = pauses.current(home, clock)
     assert pause and not pause.ends and pause.covers(NOW - timedelta(days=9999))
-    pauses.end(home)
+    pauses.end(home, clock)
     assert pauses.read(home) == []
 
 
-def test_read_takes_a_folder_for_an_endless_pause(home: Home) -> None:
+def test_read_takes_a_folder_for_an_endless_pause(home: Home, clock: Clock) -> None:
     home.paused.mkdir()
-    assert pauses.current(home)
+    assert pauses.current(home, clock)
 
 
-def test_begin_writes_a_file_of_its_owner_alone(home: Home) -> None:
-    pauses.begin(home, None)
+def test_begin_writes_a_file_of_its_owner_alone(home: Home, clock: Clock) -> None:
+    pauses.begin(home, None, clock)
     assert stat.S_IMODE(os.stat(home.paused).st_mode) == 0o600
     assert sorted(path.name for path in home.root.iterdir() if "paused" in path.name) == ["paused"]
 
 
-def test_current_survives_a_clock_that_is_set_back(home: Home, clock: type[Clock]) -> None:
-    made = pauses.begin(home, None)
+def test_current_survives_a_clock_that_is_set_back(home: Home, clock: Clock) -> None:
+    made = pauses.begin(home, None, clock)
     clock.at = NOW - timedelta(days=1)
-    assert pauses.current(home) == made
-    pauses.end(home)
-    assert pauses.current(home) is None
+    assert pauses.current(home, clock) == made
+    pauses.end(home, clock)
+    assert pauses.current(home, clock) is None
     clock.at = NOW + SECOND
-    assert pauses.current(home) is None
+    assert pauses.current(home, clock) is None
+
+
+@pytest.mark.parametrize("set_by", [timedelta(days=1095), timedelta(hours=-1), timedelta(days=-1095)])
+def test_a_timed_pause_lasts_its_time_whatever_the_clock_is_set_to(home: Home, clock: Clock, set_by: timedelta) -> None:
+    pauses.begin(home, timedelta(minutes=30), clock)
+    clock.at += set_by
+    assert pauses.current(home, clock)
+    clock.wait(timedelta(minutes=29))
+    assert pauses.current(home, clock)
+    clock.wait(timedelta(minutes=1))
+    assert pauses.current(home, clock) is None
+
+
+def test_a_timed_pause_outlasts_a_boot_with_the_clock_set_back(home: Home, clock: Clock) -> None:
+    pauses.begin(home, timedelta(minutes=30), clock)
+    clock.boot, clock.uptime_s = "other", 5.0
+    clock.at = NOW - timedelta(days=1)
+    assert pauses.current(home, clock), "it began earlier, whatever the clock says"
+    clock.at = NOW + timedelta(minutes=30)
+    assert pauses.current(home, clock) is None
+
+
+def test_a_resumed_pause_does_not_come_back_with_the_clock_set_back(home: Home, clock: Clock) -> None:
+    pauses.begin(home, timedelta(minutes=30), clock)
+    clock.wait(timedelta(minutes=5))
+    pauses.end(home, clock)
+    clock.at = NOW - timedelta(days=1)
+    assert pauses.current(home, clock) is None
+
+
+def test_pauses_of_an_earlier_version_are_read(home: Home, clock: Clock) -> None:
+    home.paused.write_text(f"{NOW.isoformat()} {(NOW + timedelta(minutes=30)).isoformat()}\n")
+    assert pauses.current(home, clock)
+    clock.wait(timedelta(minutes=30))
+    assert pauses.current(home, clock) is None
+    assert covered(home, NOW)

@@ -16,11 +16,12 @@ from data.synthetic.people import SAMPLE_START, Person, stream
 from memo.core.bounded import BoundedDict
 from memo.core.events import Action, Event, Operation
 from memo.core.predictions import HORIZON_S, QUIET_S, UPCOMING_OPERATIONS, Ranking
+from worker.predictors.history import history_features
 from worker.predictors.history.arrival_times import ArrivalTimes
 from worker.predictors.history.candidate_ids import CandidateIds, Unseen
 from worker.predictors.history.hazard import MAX_UPCOMING, Hazard
 from worker.predictors.history.history_features import FEATURES, MAX_CANDIDATES, HistoryFeatures
-from worker.predictors.history.tables import Table
+from worker.predictors.history.tables import Array, Table
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.mixer import Mixer
 from worker.predictors.ranker import LM_FEATURES, LM_FLOOR, Ranker
@@ -271,14 +272,31 @@ def test_a_table_forgets_what_was_not_met_for_longest() -> None:
 
 def test_a_table_backs_off_by_what_it_has_seen() -> None:
     table, lower = Table(), np.array([0.5, 0.25, 0.25])
-    assert table.interpolate("x", lower).tolist() == lower.tolist()
+    assert table.interpolate(7, lower).tolist() == lower.tolist()
     for symbol in (0, 0, 1):
-        table.add("x", symbol)
-    assert table.interpolate("x", lower).tolist() == pytest.approx([(2 + 1) / 5, (1 + 0.5) / 5, 0.5 / 5])
+        table.add(7, symbol)
+    assert table.interpolate(7, lower).tolist() == pytest.approx([(2 + 1) / 5, (1 + 0.5) / 5, 0.5 / 5])
     late = Table(decay=0.5)
     for symbol in (0, 0, 1):
-        late.add("x", symbol)
-    assert late.interpolate("x", lower).tolist() == pytest.approx([1.25 / 2.75, 1.25 / 2.75, 0.25 / 2.75])
+        late.add(7, symbol)
+    assert late.interpolate(7, lower).tolist() == pytest.approx([1.25 / 2.75, 1.25 / 2.75, 0.25 / 2.75])
+
+
+@pytest.mark.parametrize(("bound", "value"), [("MOST_SYMBOLS", 60), ("MOST_CHARACTERS", 900)])
+def test_what_came_longest_ago_is_forgotten(monkeypatch: pytest.MonkeyPatch, bound: str, value: int) -> None:
+    monkeypatch.setattr(history_features, bound, value)
+    predictor = MixedPredictor()
+    names = [name for n in range(300) for name in (f"title {n:04}", "mail", "news")]
+    events = titles(names)
+    for n, ranking in enumerate(live(predictor, events), 1):
+        check(ranking, events[:n], 10)
+    known = [fields[1] for fields in predictor.state()["all"]["history"]["names"] if len(fields) == 3]
+    assert len(known) <= 60
+    assert {"title 0299", "mail", "news"} <= set(known)
+    assert "title 0000" not in known
+    restored = MixedPredictor()
+    restored.restore(predictor.state())
+    assert restored.predict(events[-5:], 10) == ranking
 
 
 def test_human_actions_are_foreseen_through_process_noise() -> None:
@@ -353,7 +371,7 @@ def test_what_always_comes_true_wins_in_the_end() -> None:
     matrix, mixer = np.zeros((3, len(COLUMNS))), new_mixer()
     matrix[2, COLUMNS.index("not_in_language_model")] = 1
     for _ in range(300):
-        mixer.learn(matrix, "g", 2)
+        teach(mixer, matrix, "g", 2)
     assert mixer.probabilities(matrix, "g")[2] > 2 / 3
     assert mixer.probabilities(matrix, "another gate")[2] > 1 / 3, "the shared weights carry over"
 
@@ -363,13 +381,13 @@ def test_a_restored_mixer_goes_on_as_the_one_before() -> None:
     mixer = new_mixer()
     steps = [(rng.normal(size=(4, len(COLUMNS))), gate) for gate in ("a", "b", "") * 5]
     for matrix, gate in steps:
-        mixer.learn(matrix, gate, 1)
+        teach(mixer, matrix, gate, 1)
     restored = new_mixer().restore(json.loads(json.dumps(mixer.state())))
     assert restored.state() == mixer.state()
     for matrix, gate in steps:
         assert (restored.probabilities(matrix, gate) == mixer.probabilities(matrix, gate)).all()
-        restored.learn(matrix, gate, 2)
-        mixer.learn(matrix, gate, 2)
+        teach(restored, matrix, gate, 2)
+        teach(mixer, matrix, gate, 2)
     assert restored.state() == mixer.state()
 
 
@@ -377,13 +395,17 @@ def new_mixer() -> Mixer:
     return Mixer(COLUMNS, {"after_actions": 0.5}, rate=0.04, gate_rate=0.012)
 
 
+def teach(mixer: Mixer, features: Array, gate: str, truth: int) -> None:
+    mixer.learn(features, mixer.probabilities(features, gate), gate, truth)
+
+
 def test_a_state_is_a_copy() -> None:
     mixer = new_mixer()
-    mixer.learn(np.eye(2, len(COLUMNS)), "g", 0)
+    teach(mixer, np.eye(2, len(COLUMNS)), "g", 0)
     state = mixer.state()
     kept = json.dumps(state)
-    new_mixer().restore(state).learn(np.eye(2, len(COLUMNS)), "g", 1)
-    mixer.learn(np.eye(2, len(COLUMNS)), "g", 1)
+    teach(new_mixer().restore(state), np.eye(2, len(COLUMNS)), "g", 1)
+    teach(mixer, np.eye(2, len(COLUMNS)), "g", 1)
     assert json.dumps(state) == kept
 
 

@@ -2,8 +2,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from db.upkeep.jobs import PRUNE
 from memo.core.settings import ScheduleSettings
-from scheduler.tick import EVALUATE, JOBS, PRUNE, RETRAIN, due, never_run
+from scheduler.tick import EVALUATE, JOBS, RETRAIN, due, never_run
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -16,7 +16,7 @@ from typing import Any
 from memo.core import logs
 from memo.core.errors import MemoError
 from memo.core.paths import Home
-from memo.core.predictions import Candidate, action_from_dict
+from memo.core.predictions import Candidate, action_as_dict, action_from_dict
 from memo.core.settings import Settings
 from memo.protocols import DispatchContext, Handler
 from memo.stack.process_specs import end_with_parent, give_back_memory
@@ -30,7 +30,8 @@ EXPIRE = "expire"
 
 def as_request(candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
     """Return the request to handle a candidate; its times are still objects."""
-    return {"do": HANDLE, "candidate": asdict(candidate), "context": asdict(context)}
+    fields = asdict(candidate) | {"action": action_as_dict(candidate.action)}
+    return {"do": HANDLE, "candidate": fields, "context": asdict(context)}
 
 
 def _candidate(fields: dict[str, Any]) -> Candidate:

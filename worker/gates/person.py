@@ -4,7 +4,7 @@ from datetime import datetime, time
 
 from sqlalchemy.orm import Session
 
-from memo.core import pauses
+from memo.clock import pauses
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from worker.effects.machine import Machine

@@ -15,7 +15,7 @@ from worker.predictors.mixed import MixedPredictor
 
 CHUNK = 1_000  # events read at once
 LEARNED = 100_000  # past events that a model begins with; after twice as many more it begins again, to stay bounded
-RANKED = 10_000  # newest events of a log after which the person model ranks; earlier ones it only counts
+RANKED = 5_000  # newest events of a log after which the person model ranks; earlier ones it only counts
 KEPT = 20  # upcoming actions, places, and actions of the person in a prediction's row and message
 
 

@@ -38,7 +38,7 @@ from worker.predictors.mixed import MixedPredictor
 from worker.resources import Resources
 
 EVERY = 10_000  # events between two snapshots of a scope; there is one when the worker ends, too
-FORMAT = 2  # to be raised whenever the same state means something else
+FORMAT = 3  # to be raised whenever the same state means something else
 TEXT = "json"  # the array that holds everything that is no array
 
 log = get_logger(__name__)
@@ -108,14 +108,14 @@ def _check(header: dict[str, Any], scope: str) -> None:
 
 @cache
 def schema() -> str:
-    """Return a fingerprint of the names and types of a state."""
+    """Return a fingerprint of the names and types of a state, and of how this Python hashes the keys in it."""
     model = ScopeModel("", "", 0, MixedPredictor(), 1)
     event = Event(datetime(2026, 1, 1, tzinfo=UTC), Operation.PROCESS_START, "app")
     for operation in (Operation.PROCESS_START, Operation.WEB_VISIT, Operation.WEB_VISIT):
         model.predictor.learn(replace(event, operation=operation))
     model.predictor.feedback.learn(event.action, event.action, Answer.NEVER)
     model._window = [(event.at, 1, event)]
-    return hashlib.sha256(json.dumps(_shape(model.state())).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps([_shape(model.state()), hash((1, 2))]).encode()).hexdigest()[:16]
 
 
 def _shape(value: Any) -> Any:

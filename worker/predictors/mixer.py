@@ -59,9 +59,9 @@ class Mixer:
         weights = np.exp(scores - scores.max())
         return np.asarray(weights / weights.sum())
 
-    def learn(self, features: Array, gate: str, truth: int) -> None:
-        """Take one step up the log-likelihood of the candidate in row `truth`."""
-        gradient = features[truth] - self.probabilities(features, gate) @ features
+    def learn(self, features: Array, probabilities: Array, gate: str, truth: int) -> None:
+        """Take one step up the log-likelihood of the candidate in row `truth`; it had these `probabilities`."""
+        gradient = features[truth] - probabilities @ features
         self._shared.step(gradient, self._rate)
         row = self._gates.get(gate) or Row(np.zeros(len(self.columns)))
         row.step(gradient, self._gate_rate)

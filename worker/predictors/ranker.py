@@ -72,7 +72,7 @@ class Ranker:
         if ranked is not None and (symbol := self.history.symbols.outcome(action)) is not None:
             rows = np.flatnonzero(ranked.symbols == symbol)
             if len(rows):
-                self.mixer.learn(ranked.features, ranked.gate, int(rows[0]))
+                self.mixer.learn(ranked.features, ranked.probabilities, ranked.gate, int(rows[0]))
 
     def rank(self, asks_model: bool = True) -> Ranked | None:
         """Return the ranking of what follows, or None before the first event; repeated calls return the same."""

@@ -1,14 +1,14 @@
 """Arrival times: how long after the last action the next one comes."""
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
 
 from memo.core.bounded import BoundedDict
 from memo.core.events import CONTEXT, Action, Event
-from worker.predictors.history.candidate_ids import Numbers, from_fields
+from worker.predictors.history.candidate_ids import KINDS, as_fields, from_fields, stable_key
 from worker.predictors.history.tables import MAX_CONTEXTS, State, pack_counts, unpack_counts
 
 MAX_GAP_S = 86_400  # longer gaps are not counted
@@ -18,7 +18,7 @@ class ArrivalTimes:
     """The most frequent gap before an action after the last one, backing off to ever coarser pairs of actions."""
 
     def __init__(self) -> None:
-        self._gaps: BoundedDict[tuple[Hashable, ...], Counter[int]] = BoundedDict(MAX_CONTEXTS)
+        self._gaps: BoundedDict[int, Counter[int]] = BoundedDict(MAX_CONTEXTS)
         # The last action and its time by its own clock, which may be wrong: not the latest time.
         self.last: tuple[Action, datetime] | None = None
 
@@ -31,9 +31,7 @@ class ArrivalTimes:
             gap = round((event.at - self.last[1]).total_seconds())
             if 0 <= gap <= MAX_GAP_S:
                 for pair in _pairs(self.last[0], action):
-                    counts = self._gaps.get(pair, Counter())
-                    counts[gap] += 1
-                    self._gaps[pair] = counts
+                    self._gaps.latest(pair, Counter)[gap] += 1
         self.last = (action, event.at)
 
     def expected(self, action: Action) -> tuple[int, int]:
@@ -46,19 +44,19 @@ class ArrivalTimes:
 
     def state(self) -> State:
         """Return the gaps of all pairs, the one met longest ago first, and the last action."""
-        numbers = Numbers()
-        pairs = [[numbers[name] for name in pair] for pair in self._gaps]
-        last = self.last and [numbers[self.last[0]], self.last[1].isoformat()]
-        return {"pairs": pairs, "last": last, "names": numbers.fields(), **pack_counts(self._gaps.values(), np.int64)}
+        last = self.last and [as_fields(self.last[0]), self.last[1].isoformat()]
+        return {
+            "pairs": np.array(list(self._gaps), np.int64),
+            "last": last,
+            **pack_counts(self._gaps.values(), np.int64),
+        }
 
     def restore(self, state: State) -> None:
         """Replace the gaps and the last action by those of a `state`."""
-        names = [from_fields(fields) for fields in state["names"]]
-        pairs = (tuple(names[number] for number in pair) for pair in state["pairs"])
-        gaps = map(Counter[int], unpack_counts(state))
-        self._gaps = BoundedDict(MAX_CONTEXTS, dict(zip(pairs, gaps, strict=True)))
+        gaps = zip(state["pairs"].tolist(), map(Counter[int], unpack_counts(state)), strict=True)
+        self._gaps = BoundedDict(MAX_CONTEXTS, dict(gaps))
         last = state["last"]
-        self.last = (names[last[0]], datetime.fromisoformat(last[1])) if last else None
+        self.last = (from_fields(last[0]), datetime.fromisoformat(last[1])) if last else None
 
 
 def _interquartile_range(counts: Counter[int]) -> int:
@@ -66,10 +64,12 @@ def _interquartile_range(counts: Counter[int]) -> int:
     return gaps[len(gaps) * 3 // 4] - gaps[len(gaps) // 4]
 
 
-def _pairs(last: Action, following: Action) -> Sequence[tuple[Hashable, ...]]:
+def _pairs(last: Action, following: Action) -> Sequence[int]:
+    """Return the keys of both actions, of ever coarser pairs of them."""
+    came, kind, next_kind = stable_key(following), KINDS.index(last.operation), KINDS.index(following.operation)
     return (
-        (last, following),
-        (last.operation, last.coarse, following),
-        (last.operation, following),
-        (last.operation, following.operation),
+        hash((0, stable_key(last), came)),
+        hash((1, stable_key(last.coarse), came)),
+        hash((2, kind, came)),
+        hash((3, kind, next_kind)),
     )

@@ -1,9 +1,10 @@
 """Numbers of the candidates: each action seen so far, and "something new" of each kind."""
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
 from sys import intern
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +13,21 @@ from memo.core.events import Action, Operation
 
 Ids = npt.NDArray[np.int64]
 
+KINDS = list(Operation)
 
-@dataclass(frozen=True, slots=True)
-class Unseen:
+
+class Unseen(NamedTuple):
     """An action not seen before, in the known app or folder `place`; without a place, in no known one."""
 
     operation: Operation
     place: str = ""
+
+
+@lru_cache(maxsize=1_024)
+def stable_key(name: Action | Unseen) -> int:
+    """Return a number of 64 bits that stays the same when symbols are renumbered."""
+    text = "\0".join(as_fields(name))
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), signed=True)
 
 
 class CandidateIds:
@@ -31,6 +40,7 @@ class CandidateIds:
         self._operations: dict[Operation, int] = {}
         self._apps: dict[str, int] = {}
         self._columns = np.zeros((4, 64), dtype=np.int64)
+        self.keys: list[tuple[int, int, int]] = []  # of each symbol, its coarse form and its operation
         for name in names:
             self._add(name)
 
@@ -61,6 +71,15 @@ class CandidateIds:
     def kinds(self) -> tuple[int, int]:
         """The number of coarse forms and the number of operations."""
         return len(self._coarse), len(self._operations)
+
+    def kinds_of(self, symbol: int) -> tuple[int, int]:
+        """Return the number of a symbol's coarse form and that of its operation."""
+        coarse, operation = self._columns[:2, symbol].tolist()
+        return coarse, operation
+
+    def keep(self, symbols: Ids) -> "CandidateIds":
+        """Return numbers of these symbols only, in their order."""
+        return CandidateIds(self.names[symbol] for symbol in symbols)
 
     def find(self, action: Action) -> int | None:
         """Return the symbol of an action, or None if it was never seen."""
@@ -97,6 +116,7 @@ class CandidateIds:
             self._columns = np.hstack([self._columns, np.zeros_like(self._columns)])
         self.names.append(name)
         coarse = Action(name.operation, "", name.place).coarse if name.place else name
+        self.keys.append((stable_key(name), stable_key(coarse), KINDS.index(name.operation)))
         self._columns[:, symbol] = (
             self._coarse.setdefault(coarse, len(self._coarse)),
             self._operations.setdefault(name.operation, len(self._operations)),

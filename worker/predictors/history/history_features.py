@@ -17,6 +17,8 @@ from worker.predictors.history.context import Context
 from worker.predictors.history.tables import Array, State, Table
 
 MAX_CANDIDATES = 512  # above this many symbols, half are the most recent ones and half the most frequent
+MOST_SYMBOLS = 8_192  # of more, the half that came last is kept
+MOST_CHARACTERS = 2_000_000  # of all that is shown; of more, the same
 HALF_LIFE = 40  # half-life of the faded count, in events
 LATELY = 0.85  # decay factor applied to recent counts each time their context recurs
 
@@ -65,12 +67,14 @@ class HistoryFeatures:
         self._count, self._faded, self._last = np.zeros((3, 64))  # by symbol; faded as of the step in `_last`
         self._frequencies = {COARSE: Counter[int](), OPERATION: Counter[int]()}
         self._shown: dict[int, tuple[Action, str, str]] = {}  # latest action, detail and executable, by symbol
+        self._characters = 0  # of all that is shown
 
     def learn(self, event: Event) -> None:
         """Count the event, unless it is mere context."""
         if event.operation in CONTEXT:
             return
-        symbol, unseen = self.symbols.add(event.action)
+        action = event.action
+        symbol, unseen = self.symbols.add(action)
         self._grow()
         self._count_after(symbol, unseen)
         self.steps += 1
@@ -81,7 +85,35 @@ class HistoryFeatures:
             self._last[known] = self.steps
         self._context.advance(symbol, event)
         detail = "" if event.operation is Operation.FILE_ACCESS else event.detail
-        self._shown[symbol] = (event.action, detail, event.executable)
+        self._show(symbol, (action, detail, event.executable))
+        if len(self.symbols) > MOST_SYMBOLS or self._characters > MOST_CHARACTERS:
+            self._forget_oldest()
+
+    def _show(self, symbol: int, shown: tuple[Action, str, str]) -> None:
+        self._characters += _size(shown) - _size(self._shown.get(symbol))
+        self._shown[symbol] = shown
+
+    def _forget_oldest(self) -> None:
+        """Keep the symbols that came last, half of the most at most; they are renumbered in their order."""
+        # The last action comes first, before the "something new" that came true with it.
+        newest = np.lexsort((self.symbols.unseen, -self._last[: len(self.symbols)]))[: MOST_SYMBOLS // 2]
+        sizes = np.cumsum([_size(self._shown.get(int(symbol))) for symbol in newest])
+        kept = np.sort(newest[: max(1, int((sizes <= MOST_CHARACTERS // 2).sum()))])
+        before, self.symbols = self.symbols, self.symbols.keep(kept)
+        numbers = {
+            ACTION: dict(zip(kept.tolist(), range(len(kept)), strict=True)),
+            COARSE: dict(zip(before.coarse[kept].tolist(), self.symbols.coarse.tolist(), strict=True)),
+            OPERATION: dict(zip(before.operation[kept].tolist(), self.symbols.operation.tolist(), strict=True)),
+        }
+        for name, table in self._tables.items():
+            table.renumber(numbers[TABLES[name]])
+        for level, frequency in self._frequencies.items():
+            counts = {numbers[level][number]: n for number, n in frequency.items() if number in numbers[level]}
+            self._frequencies[level] = Counter(counts)
+        self._count, self._faded, self._last = self._count[kept], self._faded[kept], self._last[kept]
+        self._shown = {numbers[ACTION][n]: shown for n, shown in self._shown.items() if n in numbers[ACTION]}
+        self._characters = sum(map(_size, self._shown.values()))
+        self._context.renumber(self.symbols, numbers[ACTION])
 
     def _grow(self) -> None:
         while len(self._count) < len(self.symbols):
@@ -91,17 +123,17 @@ class HistoryFeatures:
 
     def _count_after(self, symbol: int, unseen: int | None) -> None:
         """Count the symbol in its contexts; a new action counts as "something new", too."""
-        came = [symbol] if unseen is None else [symbol, unseen]
-        counted = {
-            ACTION: came,
-            COARSE: {int(self.symbols.coarse[number]) for number in came},
-            OPERATION: [int(self.symbols.operation[symbol])],
-        }
+        coarse, operation = self.symbols.kinds_of(symbol)
+        counted: dict[int, tuple[int, ...]] = {ACTION: (symbol,), COARSE: (coarse,), OPERATION: (operation,)}
+        if unseen is not None:
+            counted[ACTION] += (unseen,)
+            counted[COARSE] = tuple({coarse, self.symbols.kinds_of(unseen)[0]})
         for name, key in self._context.keys().items():
             for number in counted[TABLES[name]]:
                 self._tables[name].add(key, number)
         for level, frequency in self._frequencies.items():
-            frequency.update(counted[level])
+            for number in counted[level]:
+                frequency[number] += 1
 
     def as_shown(self, symbol: int) -> tuple[Action, str, str]:
         """Return action, detail and executable as seen last, with the browser's current tab count."""
@@ -111,9 +143,9 @@ class HistoryFeatures:
     @property
     def gate(self) -> str:
         """The gate of the mixer: operation of the last event and its run length, up to 3."""
-        if not self._context.recent:
+        if self._context.last is None:
             return ""
-        return f"{self.symbols.names[self._context.recent[-1]].operation}:{min(self._context.run, 3)}"
+        return f"{self.symbols.names[self._context.last].operation}:{min(self._context.run, 3)}"
 
     def candidates(self) -> Ids:
         """Return the symbols worth ranking."""
@@ -163,7 +195,7 @@ class HistoryFeatures:
     def _state_columns(self, chosen: Ids) -> dict[str, Array]:
         """Return columns for repeats, open apps, the app in front, and "something new"."""
         symbols, context = self.symbols, self._context
-        last = context.recent[-1]
+        last = context.last
         names = [symbols.names[symbol] for symbol in chosen]
         same_coarse = symbols.coarse[chosen] == symbols.coarse[last]
         in_front = symbols.app[chosen] == symbols.app_number(context.focus)
@@ -182,7 +214,7 @@ class HistoryFeatures:
     def _log_open(self, name: Action | Unseen) -> float:
         """Return log1p of the number of open processes that the action would end one of."""
         if isinstance(name, Action) and name.operation is Operation.PROCESS_END:
-            return math.log1p(self._context.open[name.target])
+            return math.log1p(self._context.open.get(name.target, 0))
         return 0.0
 
     def state(self) -> State:
@@ -211,7 +243,12 @@ class HistoryFeatures:
         for symbol, *texts in state["shown"]:
             name = self.symbols.names[symbol]
             target, detail, executable = map(intern, texts)
-            self._shown[symbol] = (Action(name.operation, target, name.place), detail, executable)
+            self._show(symbol, (Action(name.operation, target, name.place), detail, executable))
+
+
+def _size(shown: tuple[Action, str, str] | None) -> int:
+    """Return the number of characters."""
+    return sum(map(len, (*shown[0], *shown[1:]))) if shown else 0
 
 
 def _as_array(counts: Counter[int], size: int) -> Array:

@@ -1,12 +1,15 @@
 """Hit rates: how often candidates of a kind came true, by recency, by time since they last came, and jointly."""
 
+from bisect import bisect
+from functools import lru_cache
+
 import numpy as np
 
 from worker.predictors.history.candidate_ids import Ids
 from worker.predictors.history.tables import Array, State
 
 # Kinds of recency ranks: 1 to 12 each, up to 16, up to 24, up to 40, and higher ones; kind 0 holds no rank.
-RANK_STARTS = np.array([0, *range(1, 14), 17, 25, 41])
+RANK_STARTS = (0, *range(1, 14), 17, 25, 41)
 RANK_ENDS = np.array([-1, *range(1, 13), 16, 24, 40, 2**31])
 KINDS = len(RANK_STARTS)
 RANK_FADE = 0.98  # decay of the hits by recency rank at each step
@@ -15,10 +18,19 @@ PRIOR_HITS = 4  # weight of these shares, in hits
 DEEP = 8  # among the three latest ranks, higher ones count as this one
 AFTER_HITS = 2  # weight of the hits over all in those after the three latest ranks, in hits
 AGES = 16  # kinds of times, and of numbers of steps, since a symbol last came
+AXES = np.array([[0], [1]])  # times, steps
 OWN_CHANCES = 3  # weight of the rate of all symbols in a symbol's own, in chances
 SUCCESSOR_KINDS = 8  # how often a symbol followed here, up to 3 times, and whether it did so last
 CELL_RANKS = 8  # in the joint table, recency ranks from this one on are one kind
 CELL_CHANCES = 2  # weight of the rate over all cells in that of a cell, in chances
+
+
+@lru_cache(maxsize=64)
+def _expected(known: int) -> tuple[Array, Array]:
+    """Return the number of ranks of each kind, where `known` symbols have one, and the expected shares of hits."""
+    sizes = np.clip(np.minimum(known, RANK_ENDS) - np.array(RANK_STARTS) + 1.0, 0, None)
+    prior = RANK_PRIOR * (sizes > 0)
+    return sizes, prior / prior.sum()
 
 
 def rank_kinds(ranks: Ids) -> Ids:
@@ -36,7 +48,7 @@ class RecencyRates:
 
     def learn(self, rank: int) -> None:
         """Count a hit at a recency rank, from 1; 0 stands for a symbol that is new."""
-        kind = int(rank_kinds(np.array(rank)))
+        kind = bisect(RANK_STARTS, rank) - 1
         for hits in (self._hits, self._after[self._latest]):
             hits *= RANK_FADE
             hits[kind] += 1
@@ -47,9 +59,8 @@ class RecencyRates:
 
         The first is the log-rate of the kind, shared among its ranks; the second is what the latest ranks add to it.
         """
-        sizes = np.clip(np.minimum(known, RANK_ENDS) - RANK_STARTS + 1, 0, None)
-        prior = RANK_PRIOR * (sizes > 0)
-        shares = (self._hits + PRIOR_HITS * prior / prior.sum()) * (sizes > 0)
+        sizes, prior = _expected(known)
+        shares = (self._hits + PRIOR_HITS * prior) * (sizes > 0)
         shares /= shares.sum()
         after = self._after[self._latest]
         shares_after = (after + AFTER_HITS * shares) / (after[1:].sum() + AFTER_HITS)
@@ -67,27 +78,32 @@ class RecencyRates:
 
 
 class ReturnRates:
-    """Hits and chances by the time, or by the steps, since a symbol last came: of all symbols, and of each."""
+    """Hits and chances by the time and by the steps since a symbol last came: of all symbols, and of each."""
 
     def __init__(self) -> None:
-        self._all = np.full((AGES, 2), (0.02, 1.0))
-        self._own = np.zeros((64, AGES, 2), np.float32)
+        self._all = np.full((2, AGES, 2), (0.02, 1.0))
+        self._own = np.zeros((64, 2, AGES, 2), np.float32)
 
-    def learn(self, symbols: Ids, kinds: Ids, hits: Array) -> None:
-        """Count a chance of each symbol, all different, and a hit where `hits` is 1."""
-        self._grow(int(symbols.max(initial=0)) + 1)
-        self._own[symbols, kinds, 0] += hits.astype(np.float32)
-        self._own[symbols, kinds, 1] += 1
-        self._all[:, 0] += np.bincount(kinds, hits, AGES)
-        self._all[:, 1] += np.bincount(kinds, minlength=AGES)
+    def learn(self, symbols: Ids, kinds: Ids, row: int) -> None:
+        """Count a chance of each symbol, all different, and a hit of the one in a row, if it is one.
 
-    def columns(self, symbols: Ids, kinds: Ids) -> tuple[Array, Array]:
-        """Return the log-rate of each symbol's kind, and what the symbol's own rate adds to it."""
+        `kinds` are those of the times and of the steps, (2, symbols).
+        """
         self._grow(int(symbols.max(initial=0)) + 1)
-        rates = (self._all[:, 0] / self._all[:, 1])[kinds]
-        own = self._own[symbols, kinds]
-        own_rates = (own[:, 0] + OWN_CHANCES * rates) / (own[:, 1] + OWN_CHANCES)
-        return np.log(rates), np.log(own_rates / rates)
+        self._own[symbols, AXES, kinds, 1] += 1
+        for axis, ages in enumerate(kinds):
+            self._all[axis, :, 1] += np.bincount(ages, minlength=AGES)
+            if row < len(symbols):
+                self._own[symbols[row], axis, ages[row], 0] += 1
+                self._all[axis, ages[row], 0] += 1
+
+    def columns(self, symbols: Ids, kinds: Ids) -> Array:
+        """Return four columns, of times and then of steps: the log-rate of the kind, and what the own rate adds."""
+        self._grow(int(symbols.max(initial=0)) + 1)
+        rates = (self._all[..., 0] / self._all[..., 1])[AXES, kinds]
+        own = self._own[symbols, AXES, kinds]
+        own_rates = (own[..., 0] + OWN_CHANCES * rates) / (own[..., 1] + OWN_CHANCES)
+        return np.asarray(np.log(np.stack([rates, own_rates / rates], axis=1)).reshape(4, len(symbols)))
 
     def keep(self, symbols: Ids) -> None:
         """Keep these symbols only, which are renumbered in their order."""
@@ -114,11 +130,12 @@ class CellRates:
         self._all = np.array([0.1, 1.0])
         self._cells = np.zeros((CELL_RANKS * SUCCESSOR_KINDS, 2))
 
-    def learn(self, cells: Ids, hits: Array) -> None:
-        """Count a chance of each candidate's cell, and a hit where `hits` is 1."""
-        self._cells[:, 0] += np.bincount(cells, hits, len(self._cells))
+    def learn(self, cells: Ids, row: int) -> None:
+        """Count a chance of each candidate's cell, and a hit of the one in a row, if it is one."""
         self._cells[:, 1] += np.bincount(cells, minlength=len(self._cells))
-        self._all += (hits.sum(), len(cells))
+        if row < len(cells):
+            self._cells[cells[row], 0] += 1
+        self._all += (row < len(cells), len(cells))
 
     def column(self, cells: Ids) -> Array:
         """Return what the rate of each candidate's cell adds to the log-rate over all."""

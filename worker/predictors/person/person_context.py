@@ -3,8 +3,6 @@
 from bisect import bisect
 from typing import Any
 
-from worker.predictors.person.symbol_table import context_key
-
 SESSION_S = 900  # a longer pause between two actions begins a session
 PAUSES_S = (2, 10, 60, 300, 900, 3_600)  # bounds of the kinds of pauses between two actions
 STAYS_S = (1, 5, 20, 60, 300, 900)  # bounds of the kinds of stays in a place
@@ -78,11 +76,11 @@ class PersonContext:
         return {
             "last": here,
             "last_lately": here,
-            "last_two": context_key(here, before),
+            "last_two": hash((here, before)),
             "before_last": before,
-            "last_and_stay_before": context_key(here, bisect(STAYS_S, self._stay_s)),
+            "last_and_stay_before": hash((here, bisect(STAYS_S, self._stay_s))),
             "last_thing": self.last_thing,
-            "last_and_hours": context_key(here, self._hours),
+            "last_and_hours": hash((here, self._hours)),
         }
 
     def for_place(self) -> dict[str, int]:
@@ -91,12 +89,12 @@ class PersonContext:
         run = min(self.run, LONG_RUN)
         return {
             "last": here,
-            "last_two": context_key(here, before),
-            "last_three_and_run": context_key(here, before, long_before, run),
+            "last_two": hash((here, before)),
+            "last_three_and_run": hash((here, before, long_before, run)),
             "last_thing": self.last_thing,
-            "last_thing_and_run": context_key(self.last_thing, run),
-            "last_and_pause": context_key(here, bisect(PAUSES_S, self._pause_s)),
-            "last_and_hours": context_key(here, self._hours),
+            "last_thing_and_run": hash((self.last_thing, run)),
+            "last_and_pause": hash((here, bisect(PAUSES_S, self._pause_s))),
+            "last_and_hours": hash((here, self._hours)),
         }
 
     def for_thing(self) -> dict[str, int]:
@@ -105,8 +103,8 @@ class PersonContext:
         return {
             "last": last,
             "last_lately": last,
-            "last_two": context_key(last, before),
-            "last_three": context_key(*self._things),
+            "last_two": hash((last, before)),
+            "last_three": hash(tuple(self._things)),
             "last_place": self._places[0],
             "before_last": before,
         }

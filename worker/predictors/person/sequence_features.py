@@ -1,6 +1,6 @@
 """Features of what may come next in one sequence of symbols, from the sequence's own past."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -20,12 +20,11 @@ from worker.predictors.person.hit_rates import (
 from worker.predictors.person.symbol_table import NEW
 
 HALF_LIVES = (3, 30, 100)  # of the faded frequencies, in steps
-FREQUENCIES = tuple(f"frequency_{steps}" for steps in HALF_LIVES)
-COLUMNS = (
+COLUMNS = (  # of the feature matrix; those of the contexts follow
     "new",
     "recency",
     "recency_after_ranks",
-    *FREQUENCIES,
+    *(f"frequency_{steps}" for steps in HALF_LIVES),
     "return_by_time",
     "own_return_by_time",
     "return_by_steps",
@@ -48,8 +47,7 @@ class Kinds(NamedTuple):
     """What the candidates of a ranking are, in the tables of hit rates."""
 
     symbols: Ids
-    times: Ids
-    steps: Ids
+    ages: Ids  # by time and by steps, (2, symbols)
     cells: Ids
 
 
@@ -68,14 +66,13 @@ class SequenceFeatures:
         self._recency: dict[int, None] = {}  # all symbols, that of the last step at the end
         self._last_at, self._last_step = np.zeros((2, 64))
         self._frequencies = np.zeros((len(HALF_LIVES), 64))
-        self._totals, self._units = np.zeros(len(HALF_LIVES)), np.ones(len(HALF_LIVES))
+        self._units = np.ones(len(HALF_LIVES))
         self._in_session: dict[int, int] = {}
         self.steps = 0
         self.last = self._before_last = NEW
         self._at = 0.0
         self._rate_of_new = 0.05
-        self._ranks, self._returns_by_time, self._returns_by_steps = RecencyRates(), ReturnRates(), ReturnRates()
-        self._cells = CellRates()
+        self._ranks, self._returns, self._cells = RecencyRates(), ReturnRates(), CellRates()
         self._kinds: Kinds | None = None  # those of the latest ranking
 
     def learn(self, symbol: int, at: float, keys: dict[str, int], begins_session: bool) -> None:
@@ -114,10 +111,8 @@ class SequenceFeatures:
         self._units /= FADE
         if self._units[0] > LARGEST_UNIT:
             self._frequencies /= self._units[:, None]
-            self._totals /= self._units
             self._units[:] = 1
         self._frequencies[:, symbol] += self._units
-        self._totals += self._units
 
     def _grow(self, symbol: int) -> None:
         while symbol >= len(self._last_at):
@@ -161,56 +156,65 @@ class SequenceFeatures:
         columns[0, -1] = np.log(self._rate_of_new + 0.002)
         self._kinds = None
         if len(symbols):
-            self._fill(dict(zip(self.columns, columns[:, :-1], strict=True)), symbols)
+            self._fill(columns[1:, :-1], symbols)
         return columns.T
 
-    def _fill(self, columns: dict[str, Array], symbols: Ids) -> None:
+    def _fill(self, columns: Array, symbols: Ids) -> None:
+        """Fill in the features of candidates: all columns but "new"."""
         names = symbols.tolist()
         by_recency = {symbol: rank for rank, symbol in enumerate(self._recent(), 0 if self._leaves else 1)}
         ranks = rank_kinds(np.array([by_recency.get(symbol, RECENT + 1) for symbol in names]))
-        known = len(self._recency) - self._leaves
-        columns["recency"][:], columns["recency_after_ranks"][:] = self._ranks.columns(ranks, known)
-        faded = self._frequencies[:, symbols] / self._units[:, None]
-        totals = self._totals / self._units
-        shares = np.log((faded + 0.05) / (totals + 0.05 * len(self._recency))[:, None])
-        for name, row in zip(FREQUENCIES, shares, strict=True):
-            columns[name][:] = row
-        expected = 0.5 * np.exp(columns["recency"]) + 0.5 * faded[-1] / totals[-1]
+        recency, after_ranks = self._ranks.columns(ranks, len(self._recency) - self._leaves)
+        shares = self._shares(symbols)
+        expected = 0.5 * np.exp(recency) + 0.5 * shares[-1]
         expected = 0.98 * expected / expected.sum() + 0.02 / len(names)
-        successors = np.zeros(len(names), np.int64)
-        for name, key in self._keys.items():
-            found = self._tables[name].find(key)
-            if found.by_symbol:
-                counts = np.array([found.by_symbol.get(symbol, 0.0) for symbol in names])
-                total = sum(found.by_symbol.values())
-                columns[name][:] = np.log((counts + found.unit * expected) / ((total + found.unit) * expected))
-                if name == FOLLOWED:
-                    newest = next(reversed(found.by_symbol))
-                    successors = np.minimum(3, counts).astype(np.int64) + 4 * (symbols == newest)
+        after, successors = self._after(names, expected)
+        times, steps = self._at - self._last_at[symbols], self.steps + 1 - self._last_step[symbols]
         self._kinds = kinds = Kinds(
-            symbols,
-            time_kinds(self._at - self._last_at[symbols]),
-            age_kinds(self.steps + 1 - self._last_step[symbols]),
-            cells_of(ranks, successors),
+            symbols, np.stack([time_kinds(times), age_kinds(steps)]), cells_of(ranks, successors)
         )
-        columns["return_by_time"][:], columns["own_return_by_time"][:] = self._returns_by_time.columns(
-            symbols, kinds.times
+        in_session = [self._in_session.get(symbol, 0) for symbol in names]
+        columns[:] = np.vstack(
+            [
+                recency,
+                after_ranks,
+                np.log(shares),
+                self._returns.columns(symbols, kinds.ages),
+                self._cells.column(kinds.cells),
+                symbols == self._before_last,
+                np.log1p(in_session),
+                after,
+            ]
         )
-        columns["return_by_steps"][:], columns["own_return_by_steps"][:] = self._returns_by_steps.columns(
-            symbols, kinds.steps
-        )
-        columns["recency_and_successor"][:] = self._cells.column(kinds.cells)
-        columns["is_before_last"][:] = symbols == self._before_last
-        columns["in_session"][:] = np.log1p([self._in_session.get(symbol, 0) for symbol in names])
+
+    def _shares(self, symbols: Ids) -> Array:
+        """Return the faded frequencies of candidates as shares of all, (half-lives, candidates)."""
+        faded = self._frequencies[:, symbols] / self._units[:, None]
+        totals = (1 - FADE**self.steps) / (1 - FADE)
+        return (faded + 0.05) / (totals + 0.05 * len(self._recency))[:, None]
+
+    def _after(self, names: Sequence[int], expected: Array) -> tuple[Array, Ids]:
+        """Return what each context adds to the `expected` shares of candidates, and their kinds of successors here."""
+        rows = {symbol: row for row, symbol in enumerate(names)}
+        counts = np.zeros((len(self._tables), len(names)))
+        totals, units = np.zeros((len(self._tables), 1)), np.ones((len(self._tables), 1))
+        successors = np.zeros(len(names), np.int64)
+        for number, (name, key) in enumerate(self._keys.items()):
+            found = self._tables[name].find(key)
+            totals[number], units[number] = found.total, found.unit
+            for symbol in found.by_symbol.keys() & rows.keys():
+                counts[number, rows[symbol]] = found.by_symbol[symbol]
+            if name == FOLLOWED and found.by_symbol:
+                successors = np.minimum(3, counts[number]).astype(np.int64)
+                successors[rows.get(next(reversed(found.by_symbol)), [])] += 4
+        return np.log((counts + units * expected) / ((totals + units) * expected)), successors
 
     def settle(self, row: int) -> None:
         """Count a chance of each candidate of the latest ranking, and a hit of the one in a row, if it is one."""
         kinds, self._kinds = self._kinds, None
         if kinds is not None:
-            hits = (np.arange(len(kinds.symbols)) == row) * 1.0
-            self._returns_by_time.learn(kinds.symbols, kinds.times, hits)
-            self._returns_by_steps.learn(kinds.symbols, kinds.steps, hits)
-            self._cells.learn(kinds.cells, hits)
+            self._returns.learn(kinds.symbols, kinds.ages, row)
+            self._cells.learn(kinds.cells, row)
 
     def keep(self, symbols: Ids) -> None:
         """Keep these symbols only, which are renumbered in their order; the first is `NEW`."""
@@ -223,8 +227,7 @@ class SequenceFeatures:
         self._last_at, self._last_step = self._last_at[symbols], self._last_step[symbols]
         self._frequencies = self._frequencies[:, symbols]
         self.last, self._before_last = (numbers.get(symbol, NEW) for symbol in (self.last, self._before_last))
-        for rates in (self._returns_by_time, self._returns_by_steps):
-            rates.keep(symbols)
+        self._returns.keep(symbols)
         self._kinds = None
 
     def state(self) -> State:
@@ -237,12 +240,11 @@ class SequenceFeatures:
             "recency": np.array(list(self._recency), np.int32),
             "came": np.stack([self._last_at, self._last_step])[:, :known],
             "frequencies": self._frequencies[:, :known],
-            "totals": np.stack([self._totals, self._units]),
+            "units": self._units,
             "in_session": [[symbol, n] for symbol, n in self._in_session.items()],
             "numbers": [self.steps, self.last, self._before_last, self._at, self._rate_of_new],
             "ranks": self._ranks.state(),
-            "returns_by_time": self._returns_by_time.state(known),
-            "returns_by_steps": self._returns_by_steps.state(known),
+            "returns": self._returns.state(known),
             "cells": self._cells.state(),
         }
 
@@ -254,9 +256,8 @@ class SequenceFeatures:
         self._recency = dict.fromkeys(state["recency"].tolist())
         self._last_at, self._last_step = np.array(state["came"])
         self._frequencies = np.array(state["frequencies"])
-        self._totals, self._units = np.array(state["totals"])
+        self._units = np.array(state["units"])
         self.steps, self.last, self._before_last, self._at, self._rate_of_new = state["numbers"]
         self._ranks.restore(state["ranks"])
-        self._returns_by_time.restore(state["returns_by_time"])
-        self._returns_by_steps.restore(state["returns_by_steps"])
+        self._returns.restore(state["returns"])
         self._cells.restore(state["cells"])

@@ -50,7 +50,7 @@ class SequenceRanker:
         if ranked is not None:
             rows = np.flatnonzero(ranked.symbols == symbol)
             row = int(rows[0]) if len(rows) else len(ranked.symbols)
-            self.mixer.learn(ranked.features, ranked.gate, row)
+            self.mixer.learn(ranked.features, ranked.probabilities, ranked.gate, row)
             self.features.settle(row)
         self.features.learn(symbol, at, keys, begins_session)
 

@@ -49,34 +49,39 @@ class ThingsInPlaces:
 
         `last` is the thing that came last; `places` and `new_place` are the probabilities of the next place.
         """
-        here = self.place_of[last]
-        ranks, shares = self._ranks(things), self._shares(things)
         names = things.tolist()
         at = [self.place_of[thing] for thing in names]
-        return {
-            "place": np.log([*(places.get(place, 0.0) + FLOOR for place in at), 1.0]),
-            "recency_in_place": -np.log([*(ranks.get(thing, DEEP + 1) for thing in names), 1]),
-            "same_place": np.array([*(place == here for place in at), False], float),
-            "successor_in_place": np.log([*(shares[thing] for thing in names), 1.0]),
-            "new_in_place": np.append(np.zeros(len(names)), self._log_new(places, new_place)),
-            "same": np.append(things == last, False).astype(float),
-        }
+        ranks, (shares, rare) = self._ranks(set(at)), self._shares(set(at))
+        columns = {name: np.zeros(len(names) + 1) for name in COLUMNS}
+        columns["place"][:-1] = np.log([places.get(place, 0.0) + FLOOR for place in at])
+        columns["recency_in_place"][:-1] = -np.log([ranks.get(thing, DEEP + 1) for thing in names])
+        columns["same_place"][:-1] = np.array(at) == self.place_of[last]
+        columns["successor_in_place"][:-1] = np.log(
+            [shares.get(thing, rare[place]) for thing, place in zip(names, at, strict=True)]
+        )
+        columns["new_in_place"][-1] = self._log_new(places, new_place)
+        columns["same"][:-1] = things == last
+        return columns
 
-    def _ranks(self, things: Ids) -> dict[int, int]:
-        """Return the recency ranks, from 1 to `DEEP`, of the things in the places of these things."""
-        places = {self.place_of[thing] for thing in things.tolist()}
+    def _ranks(self, places: set[int]) -> dict[int, int]:
+        """Return the recency ranks, from 1 to `DEEP`, of the things in places."""
         latest = (islice(reversed(self._things[place]), DEEP) for place in places)
         return {thing: rank for known in latest for rank, thing in enumerate(known, 1)}
 
-    def _shares(self, things: Ids) -> dict[int, float]:
-        """Return how often each thing followed what came last in its place, as a multiple of an equal share."""
-        found = {}
-        for thing in things.tolist():
-            known = self._things[self.place_of[thing]]
+    def _shares(self, places: set[int]) -> tuple[dict[int, float], dict[int, float]]:
+        """Return how often each thing followed what came last in its place, as a multiple of an equal share.
+
+        The second dictionary holds, by place, this value of all things that never followed there.
+        """
+        shares: dict[int, float] = {}
+        rare: dict[int, float] = {}
+        for place in places:
+            known = self._things[place]
             followed = self._followed.get(next(reversed(known)), [])
-            equal = 0.2 * len(known)
-            found[thing] = (followed.count(thing) + 0.2) / (len(followed) + equal) * len(known)
-        return found
+            each = len(known) / (len(followed) + 0.2 * len(known))
+            shares |= {thing: (followed.count(thing) + 0.2) * each for thing in followed}
+            rare[place] = 0.2 * each
+        return shares, rare
 
     def _log_new(self, places: dict[int, float], new_place: float) -> float:
         """Return the log-probability that the next thing is new, where `places` are those of the next place."""

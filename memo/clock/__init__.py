@@ -1,0 +1,1 @@
+"""The clock: what time it is, and when nothing is recorded."""
