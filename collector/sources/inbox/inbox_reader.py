@@ -12,7 +12,7 @@ from collector.privacy.secrets import hide_secrets
 from collector.privacy.titles import INBOX
 from collector.sources.inbox.tail import Line, Position, identity, open_below, read_from
 from data.importers import rejects
-from data.importers.files import BOM
+from data.importers.event_files import BOM
 from data.importers.line import Reject, read_line
 from memo.core.errors import GrammarError
 from memo.core.events import Event
