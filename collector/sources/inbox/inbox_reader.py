@@ -105,11 +105,11 @@ class InboxReader:
         start = Position(**stored) if stored else Position()
         if not start.is_valid_in(file.descriptor):
             start = Position()
-        anew = start == Position()
+        from_start = start == Position()
         for lines, position in read_from(file.descriptor, start):
             events = self._parse(relative, file.scope, lines)
-            self._emit(Batch(events, file.identity, asdict(position), anew=anew))
-            anew = False
+            self._emit(Batch(events, file.identity, asdict(position), from_start=from_start))
+            from_start = False
 
     def _parse(self, relative: Path, scope: str, lines: list[Line]) -> list[Event]:
         """Return the lines' events; record the others as rejects."""
