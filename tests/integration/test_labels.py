@@ -99,5 +99,6 @@ def test_a_hub_model_has_one_token_for_each_mark_and_label(byte_level: Vocabular
 
 
 def test_a_hub_model_that_has_no_short_tokens_is_refused() -> None:
+    words = Tokenizer(WordLevel({"a": 0, "?": 1}, unk_token="?"))
     with pytest.raises(MemoError, match="no short words"):
-        vocabulary(PreTrainedTokenizerFast(tokenizer_object=Tokenizer(WordLevel({"a": 0, "?": 1}, unk_token="?"))))
+        vocabulary(PreTrainedTokenizerFast(tokenizer_object=words))  # type: ignore[no-untyped-call]

@@ -64,7 +64,8 @@ def count_weights(base: str) -> int:
     """Return the number of a base model's weights, without loading them. Raises MemoError."""
     with _found(base) as folder, torch.device("meta"):
         config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
-        return int(AutoModelForCausalLM.from_config(config).num_parameters())
+        model: Any = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+    return int(model.num_parameters())
 
 
 @contextmanager
