@@ -218,7 +218,7 @@ class Intake:
         return by_scope, touched
 
     def _find_repeats(self, session: Session, source: str, batch: Batch) -> events.Repeats:
-        if batch.anew:
+        if batch.from_start:
             return events.Repeats(limit=MAX_LINES)
         counts = self._counts.get((source, batch.cursor_key), {})
         stored = cursors.find_cursor(session, source, batch.cursor_key)

@@ -18,7 +18,8 @@ from memo.core.settings import Settings
 if TYPE_CHECKING:
     from training.evaluation.report import Fit
 
-COLUMNS = ("hit@1", "hit@3", "hit@5", "mrr", "exact", "partial", "overall", "ece", "malformed")
+HITS = ("hit@1", "hit@3", "hit@5")
+SCORES = ("mrr", "exact", "partial", "overall", "ece", "malformed")
 CUTS = (1, 5)  # hit@k of the other views
 
 
@@ -61,7 +62,7 @@ def evaluate(
         print_json({"protocol": "chrono", "leaks": False, "files": reports})
     else:
         _show(reports, settings.language)
-        print(f"Each answer is in {destination}.")
+        print(describe("Each answer is in {}.", settings.language).format(destination))
 
 
 def _check(files: list[Path], out: Path | None, plot: Path | None, force: bool) -> Path:
@@ -97,12 +98,12 @@ def _show(reports: list[dict[str, Any]], language: Language) -> None:
         file = safe(found["file"])
         terminal.print(f"\n{file}, {describe('what you do next', language)}", markup=False, highlight=False)
         person_tables.show(terminal, found["person"], language)
-        title = f"{file}, version {found['version']}, {found['n']} windows"
+        title = describe("{}, version {}, {} windows", language).format(file, found["version"], found["n"])
         terminal.print(f"\n{title}", markup=False, highlight=False)
-        rows = {name: [scores.get(column) for column in COLUMNS] for name, scores in found["scores"].items()}
-        terminal.print(score_table(COLUMNS, rows))
+        rows = {name: [scores.get(column) for column in (*HITS, *SCORES)] for name, scores in found["scores"].items()}
+        terminal.print(score_table((*HITS, *(describe(name, language) for name in SCORES)), rows))
         views = found["views"]
-        columns = [f"{view} @{cut}" for view in views for cut in CUTS]
+        columns = [f"{describe(view, language)} @{cut}" for view in views for cut in CUTS]
         rows = {
             name: [views[view][name][f"hit@{cut}"] for view in views for cut in CUTS]
             for name in next(iter(views.values()), {})
@@ -110,4 +111,4 @@ def _show(reports: list[dict[str, Any]], language: Language) -> None:
         terminal.print(score_table(columns, rows))
         if found["upcoming"]:
             precision = {name: [scores["ap"]] for name, scores in found["upcoming"].items()}
-            terminal.print(score_table(("upcoming ap",), precision))
+            terminal.print(score_table((describe("upcoming ap", language),), precision))

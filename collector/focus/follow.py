@@ -12,7 +12,7 @@ from typing import Protocol
 from collector.focus.presence import PresenceSignal, suspend_drift, wall_clock_drift, watch_logind
 from collector.focus.tracker import FocusTracker
 from memo.core.events import Event
-from memo.core.settings import local_now
+from memo.core.system_zone import local_now
 from memo.protocols import Batch, Stop
 
 

@@ -6,10 +6,8 @@ The attribute docstrings are the comments of memo.toml.
 import json
 import os
 import re
-import time
 import tomllib
-from datetime import UTC, datetime, timedelta, tzinfo
-from functools import lru_cache
+from datetime import timedelta, tzinfo
 from ipaddress import ip_address
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -39,6 +37,7 @@ from memo.core.errors import UsageError
 from memo.core.events import HUMAN, Operation, default_scope
 from memo.core.paths import Home
 from memo.core.predictions import UPCOMING_OPERATIONS
+from memo.core.system_zone import SYSTEM_ZONE
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -102,47 +101,6 @@ Site = Annotated[Word, AfterValidator(lambda text: _literal(text.removeprefix("*
 Folder = Annotated[Name, AfterValidator(_folder)]
 Pattern = Annotated[str, StringConstraints(min_length=1), AfterValidator(_pattern)]
 HoursOfDay = Annotated[str, Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$")]
-
-
-class SystemZone(tzinfo):
-    """The zone of this machine at the moment, as libc has it: a journey may change it, and TZ may hold a rule."""
-
-    def utcoffset(self, at: datetime | None) -> timedelta | None:
-        """Return how far a local time is ahead of UTC; 0 for a time that no clock of the system can show."""
-        if at is None:
-            return None
-        _renew_zone(int(time.monotonic()))
-        try:
-            return timedelta(seconds=time.localtime(at.replace(tzinfo=None).timestamp()).tm_gmtoff)
-        except (OSError, OverflowError, ValueError):
-            return timedelta(0)
-
-    def dst(self, at: datetime | None) -> None:
-        """Return nothing: what part of the offset is summer time is not known."""
-
-    def tzname(self, at: datetime | None) -> str | None:
-        """Return the zone's name at a local time."""
-        return None if at is None else time.localtime(at.replace(tzinfo=None).timestamp()).tm_zone
-
-    def fromutc(self, at: datetime) -> datetime:
-        """Return the local time of a time in UTC."""
-        _renew_zone(int(time.monotonic()))
-        local = datetime.fromtimestamp(at.replace(microsecond=0, tzinfo=UTC).timestamp())
-        return local.replace(microsecond=at.microsecond, tzinfo=self)
-
-
-SYSTEM_ZONE = SystemZone()
-
-
-def local_now() -> datetime:
-    """Return the time of this machine's clock, with its offset of this moment."""
-    return datetime.now(SYSTEM_ZONE).astimezone()
-
-
-@lru_cache(1)
-def _renew_zone(second: int) -> None:
-    """Take notice, once a second, of another zone of the system."""
-    time.tzset()
 
 
 class Section(BaseModel):

@@ -30,7 +30,7 @@ from memo.protocols import Note, Stop
 from memo.core.settings import Settings, SourceSettings
 
 def emit(emitted):
-    for line in [emitted.says] if isinstance(emitted, Note) else [event.target for event in emitted.events]:
+    for line in [emitted.text] if isinstance(emitted, Note) else [event.target for event in emitted.events]:
         print(json.dumps(line), flush=True)
 
 home, stop = Home.find(), Stop()

@@ -321,7 +321,7 @@ def test_events_and_cursor_are_committed_together(
 def test_known_events_send_no_request(store: Store, settings: Settings, home: Home) -> None:
     asked: list[str] = []
     taking = Intake(store, settings, home, asked.append)
-    batch = Batch([started("a"), replace(started("b"), scope="bob@host")], "key", {"offset": 1}, anew=True)
+    batch = Batch([started("a"), replace(started("b"), scope="bob@host")], "key", {"offset": 1}, from_start=True)
     assert taking.store_batch("inbox", batch) == 2
     assert taking.store_batch("inbox", batch) == 0
     assert sorted(asked) == [SCOPE, "bob@host"]

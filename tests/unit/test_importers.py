@@ -16,7 +16,7 @@ import pytest
 
 from data import replay
 from data.importers import Reject, events, form, lines, open_file, read, rejects
-from data.importers.files import BOM, raw_lines
+from data.importers.event_files import BOM, raw_lines
 from data.importers.line import AHEAD, implausible, read_line
 from memo.core.errors import GrammarError, MemoError, UsageError
 from memo.core.events import Event, Operation

@@ -14,7 +14,7 @@ import pytest
 from pydantic import BaseModel
 
 from cli.stack.first_run import unknown_zone_notice, write_default_settings
-from memo.core import settings
+from memo.core import system_zone
 from memo.core.errors import UsageError
 from memo.core.events import default_scope
 from memo.core.paths import Home
@@ -267,7 +267,7 @@ def test_home_that_cannot_be_used_is_refused(tmp_path: Path, monkeypatch: pytest
 def zone_of_tz(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], tzinfo]]:
     def chosen(tz: str) -> tzinfo:
         monkeypatch.setenv("TZ", tz)
-        settings._renew_zone.cache_clear()
+        system_zone._renew_zone.cache_clear()
         return Settings.load().zone
 
     yield chosen
@@ -307,7 +307,7 @@ def test_this_machines_zone_may_change(home: Home, zone_of_tz: Callable[[str], t
     assert offset_h(zone, at) == 9
     zone_of_tz("XYZ+3")
     assert offset_h(zone, at) == -3
-    assert settings.local_now().utcoffset() == timedelta(hours=-3)
+    assert system_zone.local_now().utcoffset() == timedelta(hours=-3)
 
 
 def test_an_hour_that_comes_twice_is_two_hours(home: Home, zone_of_tz: Callable[[str], tzinfo]) -> None:

@@ -127,11 +127,21 @@ class MixedPredictor:
 
     def reasons(self, first: Action, second: Action) -> dict[str, float]:
         """Return, by column, the nats by which `first` is ahead of `second`, without the person model."""
-        found = self._all.reasons(first, second)
-        if found and self._times.last:
-            odds = [self.feedback.odds(self._times.last[0], action.identity) for action in (first, second)]
-            found["feedback"] = math.log(odds[0] / odds[1])
-        return found
+        return self._with_feedback(self._all.reasons(first, second), first, second)
+
+    def thing_reasons(self, first: Action, second: Action) -> dict[str, float]:
+        """Return, by column, the nats by which the person's next action is `first` rather than `second`."""
+        return self._with_feedback(self._person.thing_reasons(first, second), first, second)
+
+    def place_reasons(self, first: tuple[str, str], second: tuple[str, str]) -> dict[str, float]:
+        """Return the same for places, each given by operation and name."""
+        return self._person.place_reasons(first, second)
+
+    def _with_feedback(self, found: dict[str, float], first: Action, second: Action) -> dict[str, float]:
+        if not found or not self._times.last:
+            return found
+        odds = [self.feedback.odds(self._times.last[0], action.identity) for action in (first, second)]
+        return found | {"feedback": math.log(odds[0] / odds[1])}
 
     def _with_person(self, ranked: Ranked, things: list[tuple[Action, float]]) -> Array:
         """Return the probabilities, those of human actions mixed with the person model's."""

@@ -12,7 +12,7 @@ from collector.privacy.secrets import hide_secrets
 from collector.privacy.titles import INBOX
 from collector.sources.inbox.tail import Line, Position, identity, open_below, read_from
 from data.importers import rejects
-from data.importers.files import BOM
+from data.importers.event_files import BOM
 from data.importers.line import HourTwice, Reject, read_line
 from memo.core.errors import GrammarError
 from memo.core.events import Event
@@ -113,11 +113,11 @@ class InboxReader:
         start = Position(**stored) if stored else Position()
         if not start.is_valid_in(file.descriptor):
             start = Position()
-        anew = start == Position()
+        from_start = start == Position()
         for lines, position in read_from(file.descriptor, start):
             events = self._parse(relative, file, lines)
-            self._emit(Batch(events, file.identity, asdict(position), anew=anew))
-            anew = False
+            self._emit(Batch(events, file.identity, asdict(position), from_start=from_start))
+            from_start = False
 
     def _parse(self, relative: Path, file: OpenFile, lines: list[Line]) -> list[Event]:
         """Return the lines' events; record the others as rejects."""

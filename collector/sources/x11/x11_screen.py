@@ -17,7 +17,7 @@ from collector.focus.tracker import FocusTracker, Window, make_window
 from collector.sources.x11 import compound_text
 from collector.sources.x11.x11_idle import IdleAlarm
 from memo.core.grammar import MAX_TEXT
-from memo.core.settings import local_now
+from memo.core.system_zone import local_now
 from memo.desktop.apps import Apps
 
 
