@@ -52,7 +52,7 @@ def test_gguf_model_is_pulled_trained_and_serves(gguf: Path, home: Home, tmp_pat
     assert pulled["gguf_sha256"] == hashlib.sha256(gguf.read_bytes()).hexdigest()
     assert pulled["sha256"] == hashlib.sha256((base / "model.safetensors").read_bytes()).hexdigest()
 
-    times = (f"{n // 60:02}:{n % 60:02}" for n in range(480))
+    times = (f"{n // 60:02}:{n % 60:02}" for n in range(1000))
     lines = tmp_path / "events.txt"
     lines.write_text("".join(f"2026-03-02 09:{time} - Started app: {'abcd'[n % 4]}\n" for n, time in enumerate(times)))
     memo("train", str(lines), "--activate")

@@ -27,7 +27,7 @@ HELD_OUT = 0.1  # last part of the stream, which measures the adapter and does n
 CHUNK_TOKENS = CONTEXT_TOKENS // 2  # shorter than the reader's context: more steps, each with its own beginning
 STEP_CHUNKS = 2
 ADAPTED = 70  # linear layers that are adapted at most, the last ones: ten blocks of a Llama, all of the built-in model
-CPU_WORK = 3e12  # weights times tokens that a CPU trains on at most: some minutes on two cores, see docs/benchmarks.md
+CPU_WORK = 2e12  # weights times tokens that a CPU trains on at most: some minutes on two cores, see docs/base-models.md
 WARM_UP = 0.1  # share of the steps
 CHECKPOINT_STEPS = 10
 
