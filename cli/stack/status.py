@@ -109,7 +109,7 @@ def _show(found: dict[str, Any]) -> None:
 
 def headline(found: dict[str, Any]) -> str:
     """Return whether MEMO is running and whether it is paused, in one sentence."""
-    state = f"MEMO runs (process {found['pid']})" if found["running"] else "MEMO is not running"
+    state = f"MEMO is running (process {found['pid']})" if found["running"] else "MEMO is not running"
     start = "" if found["running"] else "; `memo up` starts it"
     if not found["paused"]:
         return f"{state}{start}."

@@ -78,7 +78,7 @@ def up(
     from data.replay import scope_of
 
     if replay is not None and not os.path.isfile(replay):  # Path.is_file raises for some names
-        raise UsageError(f"{replay} is no file; name a file of windows or of event lines.")
+        raise UsageError(f"{replay} is not a file; name a file of windows or of event lines.")
     home = Home.find()
     write_default_settings(home)
     settings = Settings.load()
@@ -172,7 +172,7 @@ def start_in_background(home: Home, names: list[str], options: list[str]) -> Non
     supervisor = child.start(python_command("memo.stack.supervisor", *names, *options), output)
     with spinner("starting; the language model takes a few seconds"):
         wait_until_ready(supervisor, home, output)
-    print(f"MEMO runs (process {supervisor.pid}). `memo watch` shows its predictions.")
+    print(f"MEMO is running (process {supervisor.pid}). `memo watch` shows its predictions.")
     print(f"To add events, append lines to a file in {home.inbox}.")
 
 

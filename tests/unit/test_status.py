@@ -85,4 +85,4 @@ def test_headline_says_when_a_pause_ends(home: Home) -> None:
     assert (found["paused"], found["paused_until"]) == (True, None)
     assert headline(found) == "MEMO is not running, paused until `memo resume`; `memo up` starts it."
     found = {"running": True, "pid": 7, "paused": True, "paused_until": "2026-03-02T09:15:04+01:00"}
-    assert headline(found) == "MEMO runs (process 7), paused until 2026-03-02 09:15:04."
+    assert headline(found) == "MEMO is running (process 7), paused until 2026-03-02 09:15:04."
