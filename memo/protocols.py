@@ -72,9 +72,9 @@ class Note:
 
 
 Emit = Callable[[Batch | Past | Note], None]
+"""Passes on what a source reports; returns once it is stored."""
 FindCursor = Callable[[str], dict[str, Any] | None]
 """Returns the cursor that was last stored under a key, or None."""
-"""Hand over events of a source; returns once they are stored."""
 
 
 class Stop(Flag):

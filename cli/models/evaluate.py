@@ -24,18 +24,23 @@ CUTS = (1, 5)  # hit@k of the other views
 
 
 def evaluate(
-    files: Annotated[list[Path], argument(metavar="FILE…", readable=False)],
-    version: Annotated[str | None, option(help="Evaluate this version, or 'builtin', instead of a fresh one.")] = None,
-    out: Annotated[Path | None, option(help="Folder or .csv file for the answers (prediction_results.csv).")] = None,
+    files: Annotated[list[Path], argument(metavar="FILE", help="Files of events or windows.", readable=False)],
+    version: Annotated[
+        str | None,
+        option(metavar="VERSION", help="Evaluate this version, or 'builtin', instead of one trained for this."),
+    ] = None,
+    out: Annotated[
+        Path | None, option(metavar="PATH", help="Folder or .csv file for the answers (prediction_results.csv).")
+    ] = None,
     force: Force = False,
     plot: Annotated[Path | None, option(metavar="FILE.png", help="Draw a reliability diagram.")] = None,
     as_json: Json = False,
 ) -> None:
     """Score the model and the baselines on the events of each FILE, which is one person.
 
-    First, what the person does next: the action, its app, site or folder, and the next other one. At most the last
-    40 % of the person's actions are asked. Then, the next event of any kind: the first 80 % of the windows are for
-    training; the others are predicted in order.
+    First, what the person does next: the action; its app, site or folder; and the next other app, site or folder. At
+    most the last 40 % of the person's actions are predicted. Then, the next event of any kind: the first 80 % of the
+    windows are for training; the others are predicted in order.
     """
     from memo.core import logs
     from training.evaluation import evaluate as evaluation

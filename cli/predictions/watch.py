@@ -41,8 +41,8 @@ def watch(
 ) -> None:
     """Show what you do and what you probably do next, as it happens, until Ctrl-C.
 
-    Each line is something that you did; ✓ and the rank say that its app, site or folder had been predicted. Behind it
-    are the likeliest places to go next, each with the likeliest thing there. With --json, each prediction is a message.
+    Each line is something that you did; ✓ and the rank say that its app, site or folder had been predicted. The
+    likeliest places to go next follow, each with the likeliest thing there. With --json, each prediction is a message.
     """
     settings = Settings.load()
     known = _known_actions(settings, after) if shows_all and not as_json else None

@@ -1,4 +1,4 @@
-"""`memo handlers`: list what acts on predictions, and whether it pays off."""
+"""`memo handlers`: list the handlers, and whether each pays off."""
 
 from contextlib import suppress
 from datetime import datetime
@@ -21,7 +21,7 @@ HEAD = f"{'handler':17}{'state':9}{TITLES}{'saved':>11}{'balance':>11}"
 
 
 def handlers(as_json: Json = False) -> None:
-    """List what acts on predictions, and whether it pays off.
+    """List the handlers, which act on predictions, and whether each pays off.
 
     A handler is on, off, missing, dry (its attempts are counted, but nothing is done), or resting because it did not
     pay off. An attempt whose prediction came true in time is a hit, else waste. The balance is the time saved minus

@@ -84,7 +84,7 @@ def up(
     from data.replay import scope_of
 
     if replay is not None and not os.path.isfile(replay):  # Path.is_file raises for some names
-        raise UsageError(f"{replay} is no file; name a file of windows or of event lines.")
+        raise UsageError(f"{replay} is not a file; name a file of windows or of event lines.")
     home = Home.find()
     write_default_settings(home)
     settings = Settings.load()

@@ -394,7 +394,7 @@ FAILURES = {
     "a wrong value": Failure(2, "Setting language is wrong", files={"memo.toml": 'language = "tlh"'}),
     "a wrong key": Failure(2, "Setting langage is wrong", files={"memo.toml": 'langage = "en"'}),
     "no TOML": Failure(2, "is not valid TOML", files={"memo.toml": "language"}),
-    "no file to replay": Failure(2, "is no file; name a file", options=["--replay", "/nowhere/day.txt"]),
+    "no file to replay": Failure(2, "is not a file; name a file", options=["--replay", "/nowhere/day.txt"]),
     "a broker that dies": Failure(1, "The broker died 5 times in a minute and is given up: ", files={"broker": ""}),
     "no room": Failure(1, "memo.toml can't be written (No space left on device); free some space", full="."),
     "no room for the store": Failure(1, "disk is full", files={"memo.toml": ""}, full="."),
