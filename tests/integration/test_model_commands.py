@@ -21,7 +21,21 @@ from memo.core.paths import Home
 START = datetime(2026, 3, 2, 9)
 pytestmark = pytest.mark.timeout(300)
 
-UNTRANSLATED = {"day", "txt", "builtin", "hit", "memo", "repeat", "mru", "mfu", "markov", "ppm", "frecency", "decay"}
+UNTRANSLATED = {
+    "after",
+    "day",
+    "txt",
+    "builtin",
+    "hit",
+    "memo",
+    "repeat",
+    "mru",
+    "mfu",
+    "markov",
+    "ppm",
+    "frecency",
+    "decay",
+}
 Memo = Callable[..., Result]
 
 
