@@ -27,6 +27,10 @@ _SENTENCE: dict[Language, str] = {
     "zh": "你切换到另一个应用或网站时，第一个预测就对的占 {first}%，前三个中有对的占 {third}%；最好的简单规则分别是 "
     "{rule_first}%（{rule_first_name}）和 {rule_third}%（{rule_third_name}）。",
 }
+_WITHOUT_MODEL: dict[Language, str] = {
+    "en": "The language model takes no part in these answers: mixed in, it earns nothing (docs/benchmarks.md).",
+    "zh": "语言模型不参与这些回答：混入它并无收益（docs/benchmarks.md）。",
+}
 _TOO_FEW: dict[Language, str] = {
     "en": "{view}: {n} questions are too few for figures; {fewest} are needed.",
     "zh": "{view}：{n} 个问题太少，得不出数字；至少需要 {fewest} 个。",
@@ -47,6 +51,8 @@ def show(console: "Console", scores: "Scores", language: Language) -> None:
             console.print(words, highlight=False)
     if "switch" in enough:
         console.print(sentence(enough["switch"], language), highlight=False)
+    if enough:
+        console.print(_WITHOUT_MODEL[language], highlight=False)
 
 
 def sentence(found: dict[str, Any], language: Language) -> str:

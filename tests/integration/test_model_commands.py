@@ -22,6 +22,9 @@ START = datetime(2026, 3, 2, 9)
 pytestmark = pytest.mark.timeout(300)
 
 UNTRANSLATED = {
+    "docs",
+    "benchmarks",
+    "md",
     "after",
     "day",
     "txt",
@@ -135,6 +138,7 @@ def test_evaluate_says_how_often_a_switch_is_foreseen(memo: Memo, tmp_path: Path
     monkeypatch.setenv("MEMO_LANGUAGE", "en")
     shown = " ".join(memo(*arguments).stdout.split())
     assert "the right one was first in 100 %, among the first three in 100 %; the best simple rule would have" in shown
+    assert "The language model takes no part in these answers" in shown
     monkeypatch.setenv("MEMO_LANGUAGE", "zh")
     chinese, end = memo(*arguments).stdout.rsplit("每个回答都在", 1)
     assert "你切换到另一个应用或网站时" in chinese and end.strip().endswith("中。")
