@@ -2,9 +2,9 @@
 
     python bench/dispatch.py [NUMBER]
 
-A dispatcher handles NUMBER predictions in a store of its own, without a broker. Each prediction has 10 candidates and
-200 upcoming actions, one of which is likely. The handlers are `log` and `record`; in a second run also `webhook`, which
-posts to a server that does not answer.
+A dispatcher handles NUMBER predictions in a store of its own, without a broker. Each prediction has 10 actions of the
+person and 200 upcoming ones, one of which is likely. The handlers are `log` and `record`; in a second run also
+`webhook`, which posts to a server that does not answer.
 """
 
 import os
@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -36,7 +36,7 @@ from worker.dispatch.dispatcher import Dispatcher
 from worker.resources import Resources
 
 NUMBER = 1_000
-CANDIDATES = 10
+ACTIONS = 10
 UPCOMING = 200
 NOBODY = "redis://127.0.0.1:1/0"
 
@@ -54,18 +54,18 @@ def fill(opened: Store, scope: str, number: int) -> list[int]:
 
 
 def _prediction(scope: str, event: int | None, nth: int, now: datetime) -> PredictionRow:
-    def entry(name: str, probability: float) -> dict[str, object]:
-        action = {"operation": "process_start", "target": name, "place": ""}
-        at = (now + timedelta(seconds=5)).isoformat()
-        return {"text": name, "probability": probability, "action": action, "expected_at": at, "executable": ""}
+    def entry(operation: Operation, name: str, probability: float) -> dict[str, object]:
+        action = {"operation": operation.value, "target": name, "place": ""}
+        return {"text": name, "probability": probability, "action": action, "executable": ""}
 
     return PredictionRow(
         scope=scope,
         made_at=now,
         last_event_id=event,
         model_version=f"bench {nth}",
-        candidates=[entry(f"app {nth}.{place}", 0.9 if place == 0 else 0.01) for place in range(CANDIDATES)],
-        upcoming=[entry(f"soon {place}", 0.9 if place == 0 else 0.1) for place in range(UPCOMING)],
+        candidates=[],
+        person=[entry(Operation.WEB_VISIT, f"{nth}.{rank}", 0.01 if rank else 0.9) for rank in range(ACTIONS)],
+        upcoming=[entry(Operation.PROCESS_START, f"soon {rank}", 0.1 if rank else 0.9) for rank in range(UPCOMING)],
         new_probability=0.0,
         latency_ms=1.0,
     )
@@ -100,7 +100,7 @@ def burst(home: Home, number: int, webhook: str) -> tuple[list[float], list[floa
     route = ["log", "record", *["webhook"] * bool(webhook)]
     given: dict[str, Any] = {
         "on": route,
-        "routes": {Operation.PROCESS_START: route},
+        "routes": {Operation.WEB_VISIT: route},
         "upcoming": {Operation.PROCESS_START: ["preload_app"]},
         "budget_per_hour": 10**6,
     }

@@ -4,7 +4,7 @@
 
 The streams are those of invented people in their first working week, from the first event on, or recorded ones. As in
 the dispatcher, an action has at most one attempt at a time. The floor of the gate `value` is the highest of these at
-which most people's handler has enough hits within a day: a handler that never acts proves nothing.
+which the handler of three quarters of people has enough hits within a day: a handler that never acts proves nothing.
 """
 
 import statistics
@@ -22,7 +22,7 @@ from memo.core.events import Action, Event, Operation
 from memo.core.predictions import HORIZON_S
 from training.evaluation import questions
 from worker.gates.track_record import KNOWN
-from worker.predictors.history.hazard import Hazard
+from worker.predictors.upcoming.hazard import Hazard
 
 FLOORS = (0.5, 0.6, 0.7, 0.8, 0.9)
 PEOPLE = 24

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from cli.terminal.output import replace_unknown_characters
 from memo import __version__
 from memo.core.errors import MemoError
 
@@ -94,6 +95,7 @@ def _options(
 
 def main() -> None:
     """Run `memo`. Exit status: 0 for success, 1 for failure, 2 for wrong use; an error is one sentence."""
+    replace_unknown_characters()
     command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     try:
         make([command] if command in COMMANDS else list(COMMANDS))()

@@ -49,9 +49,9 @@ def _run(source: Source, intake: Intake, states: SourceStates, stop: Stop) -> tu
 
     def emit(emitted: Batch | Past | Note) -> None:
         if isinstance(emitted, Note):
-            states.set_state(source.name, SourceState.WATCHING, emitted.says)
-            if emitted.says:
-                log.warning("source_impaired", source=source.name, reason=emitted.says)
+            states.set_state(source.name, SourceState.WATCHING, emitted.text)
+            if emitted.text:
+                log.warning("source_impaired", source=source.name, reason=emitted.text)
             else:
                 log.info("source_recovered", source=source.name)
         elif isinstance(emitted, Past):

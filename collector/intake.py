@@ -3,19 +3,22 @@
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from itertools import islice
-from typing import Any
+from operator import itemgetter
+from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from collector.privacy.rules import DROP_ALL, Rules, apply_rules, make_pause_rule, make_rules
+from collector.privacy.rules import DROP_ALL, Rules, apply_to, make_pause_rule, make_rules
 from data.importers.line import implausible
-from db.engine import Store
+from db.engine import Store, UnstorableError
 from db.intake import cursors, events, redactions, scopes
 from memo.clock import pauses
 from memo.core.bounded import BoundedDict
-from memo.core.events import Event
+from memo.core.events import Action, Event, Operation
 from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -25,6 +28,13 @@ MAX_LINES = 10_000  # newest lines of a cursor whose repeats are counted; equal 
 MAX_STORED_LINES = 256  # of these, the newest that are stored with the cursor, for after a restart
 MAX_CURSORS = 8  # cursors, such as files, whose repeats are counted in memory
 CHUNK = 2_000  # events of a past stored in one transaction
+
+Given = TypeVar("Given")
+Written = TypeVar("Written")
+ByScope = dict[str, list[Event]]
+UNSTORABLE = "unstorable"  # counted like a privacy rule
+Focused = dict[str, Action | None]
+"""The focus reported last in each scope, as rules left it."""
 
 log = get_logger(__name__)
 
@@ -50,6 +60,7 @@ class Intake:
         self.rules = make_rules(settings.privacy, home)
         self._counts: BoundedDict[tuple[str, str], dict[str, int]] = BoundedDict(MAX_CURSORS)
         self._counts_lock = threading.Lock()
+        self._focused: dict[str, Focused] = {}  # by source
 
     def cursor(self, source: str, key: str) -> dict[str, Any] | None:
         """Return the cursor that a source last committed under a key."""
@@ -63,7 +74,23 @@ class Intake:
         While MEMO is paused only the cursor advances, so that events of the pause are never recorded.
         """
         paused = pauses.current(self._home) is not None
-        by_scope, touched = self._admit(source, batch.events, [DROP_ALL] if paused else self._rules_now())
+        focused = dict(self._focused.get(source, {}))
+        by_scope, touched = self._admit(source, batch.events, [DROP_ALL] if paused else self._rules_now(), focused)
+        write = partial(self._write, source, batch, touched)
+        new, requested, counts = self._without_unstorable(
+            write, source, by_scope, touched, event_of=lambda event: event
+        )
+        with self._counts_lock:
+            self._counts[source, batch.cursor_key] = counts
+        self._focused[source] = focused
+        self._announce_all(requested)
+        self._on_stored([event for admitted in by_scope.values() for event in admitted])
+        return new
+
+    def _write(
+        self, source: str, batch: Batch, touched: Counter[str], by_scope: ByScope
+    ) -> tuple[int, list[str], dict[str, int]]:
+        """Store what was admitted of a batch; return the number of new events, the scopes to ask for, and counts."""
         requested, new = [], 0
         with self._store.write() as session:
             repeats = self._find_repeats(session, source, batch)
@@ -76,33 +103,55 @@ class Intake:
             stored = {"cursor": batch.cursor, "repeats": _newest(repeats.counts)}
             cursors.record_cursor(session, source, batch.cursor_key, stored)
             redactions.add_redactions(session, source, touched)
-        with self._counts_lock:
-            self._counts[source, batch.cursor_key] = repeats.counts
-        self._announce_all(requested)
-        self._on_stored([event for admitted in by_scope.values() for event in admitted])
-        return new
+        return new, requested, repeats.counts
+
+    def _without_unstorable(
+        self,
+        write: Callable[[dict[str, list[Given]]], Written],
+        source: str,
+        by_scope: dict[str, list[Given]],
+        touched: Counter[str],
+        event_of: Callable[[Given], Event],
+    ) -> Written:
+        """Return what `write` returns; if the database refuses a value, set aside the events that can't be stored."""
+        try:
+            return write(by_scope)
+        except UnstorableError as error:
+            for scope, given in by_scope.items():
+                fits = [one for one in given if self._fits(scope, event_of(one))]
+                touched[UNSTORABLE] += len(given) - len(fits)
+                by_scope[scope] = fits
+            log.warning("events_set_aside", source=source, events=touched[UNSTORABLE], reason=str(error))
+            return write(by_scope)
+
+    def _fits(self, scope: str, event: Event) -> bool:
+        """Return whether the database takes an event; nothing is stored."""
+        with suppress(UnstorableError), self._store.write() as session, session.begin_nested() as attempt:
+            events.add_events(session, scope, [event], [events.Repeats().key(event)])
+            attempt.rollback()
+            return True
+        return False
 
     def store_past(self, source: str, past: Past, with_cursor: bool = True) -> tuple[int, int]:
         """Store the events from before a source watched; return how many were kept, and how many of them are new.
 
         This works while MEMO is paused, too: a source reports its past only once. A file has no cursor.
         """
-        remaining, repeats, new = iter(past.events), events.Repeats(), 0
+        remaining, repeats, kept, new = iter(past.events), events.Repeats(), 0, 0
         # without a cursor yet, an earlier one may have been interrupted: check all its events
         first = with_cursor and self.cursor(source, past.cursor_key) is None
         last_seqs: dict[str, int] = {}
+        focused: Focused = {}
         try:
             while chunk := list(islice(remaining, self._chunk)):
-                by_scope, touched = self._admit(source, chunk, self._rules_now())
-                with self._store.write() as session:
-                    for scope, admitted in sorted(by_scope.items()):
-                        last_seqs.setdefault(scope, 0 if first else events.find_last_seq(session, scope))
-                        imported = [
-                            replace(event, source=events.IMPORT, source_key=event.source_key or source)
-                            for event in admitted
-                        ]
-                        new += events.add_events(session, scope, imported, [repeats.key(event) for event in imported])
-                    redactions.add_redactions(session, source, touched)
+                by_scope, touched = self._admit(source, chunk, self._rules_now(), focused)
+                keyed = {
+                    scope: [(_imported(event, source), repeats.key(event)) for event in admitted]
+                    for scope, admitted in by_scope.items()
+                }
+                write = partial(self._write_past, source, touched, last_seqs, first)
+                new += self._without_unstorable(write, source, keyed, touched, event_of=itemgetter(0))
+                kept += sum(map(len, keyed.values()))
         except BaseException:
             if not with_cursor:  # nobody repeats it
                 with self._store.write() as session:
@@ -117,9 +166,25 @@ class Intake:
             if with_cursor:
                 cursors.record_cursor(session, source, past.cursor_key, {"cursor": past.cursor, "repeats": {}})
         self._announce_all(requested)
-        kept = sum(repeats.counts.values())
         log.info("past_stored", source=source, events=kept, new=new)
         return kept, new
+
+    def _write_past(
+        self,
+        source: str,
+        touched: Counter[str],
+        last_seqs: dict[str, int],
+        first: bool,
+        by_scope: dict[str, list[tuple[Event, str]]],
+    ) -> int:
+        """Store a chunk of a past, events with their keys; return the number of new ones."""
+        new = 0
+        with self._store.write() as session:
+            for scope, keyed in sorted(by_scope.items()):
+                last_seqs.setdefault(scope, 0 if first else events.find_last_seq(session, scope))
+                new += events.add_events(session, scope, [event for event, _ in keyed], [key for _, key in keyed])
+            redactions.add_redactions(session, source, touched)
+        return new
 
     def _announce_all(self, scopes: Iterable[str]) -> None:
         for scope in scopes:
@@ -129,12 +194,22 @@ class Intake:
         return [make_pause_rule(self._home), *self.rules]
 
     def _admit(
-        self, source: str, reported: Sequence[Event], rules: Rules
-    ) -> tuple[dict[str, list[Event]], Counter[str]]:
-        """Return the events that may be stored, by scope, and how many events each rule changed or dropped."""
-        admitted, touched = apply_rules(reported, rules)
-        by_scope: dict[str, list[Event]] = defaultdict(list)
-        for event in admitted:
+        self, source: str, reported: Sequence[Event], rules: Rules, focused: Focused
+    ) -> tuple[ByScope, Counter[str]]:
+        """Return the events that may be stored, by scope, and how many events each rule changed or dropped.
+
+        A focus that rules made equal to the one that was reported before is left out: it was only another title.
+        """
+        touched = Counter[str]()
+        by_scope: ByScope = defaultdict(list)
+        for one in reported:
+            event, names = apply_to(one, rules)
+            touched.update(names)
+            is_repeat = bool(names) and event is not None and focused.get(one.scope) == event.action
+            if one.operation is Operation.WINDOW_FOCUS:
+                focused[one.scope] = None if event is None else event.action
+            if event is None or is_repeat:
+                continue
             if reason := implausible(event.at):
                 log.warning("event_rejected", source=source, reason=reason)
                 continue
@@ -143,13 +218,17 @@ class Intake:
         return by_scope, touched
 
     def _find_repeats(self, session: Session, source: str, batch: Batch) -> events.Repeats:
-        if batch.anew:
+        if batch.from_start:
             return events.Repeats(limit=MAX_LINES)
         counts = self._counts.get((source, batch.cursor_key), {})
         stored = cursors.find_cursor(session, source, batch.cursor_key)
         if stored and stored["repeats"] != _newest(counts):  # after a restart, or events were forgotten meanwhile
             counts = dict(stored["repeats"])
         return events.Repeats(counts, limit=MAX_LINES)
+
+
+def _imported(event: Event, source: str) -> Event:
+    return replace(event, source=events.IMPORT, source_key=event.source_key or source)
 
 
 def _order(session: Session, last_seqs: Mapping[str, int]) -> None:

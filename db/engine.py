@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError
 from sqlalchemy.orm import Session
 
 from memo.core.errors import MemoError, UsageError
@@ -20,6 +20,10 @@ from memo.core.settings import Settings
 BUSY_TIMEOUT_MS = 10_000  # how long a writer waits for another process
 DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)  # errors that mean a damaged file
 REMEDY = "run `memo down`, then `memo restore`"
+POSTGRES = {"connect_timeout": 5, "client_encoding": "utf8"}  # without an encoding, SQL_ASCII gives bytes
+ENCODINGS = ("UTF8", "SQL_ASCII")  # the second one keeps whatever bytes it is given
+PRECONDITIONS = """SELECT current_setting('server_encoding'), current_user, current_schema(),
+    coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)"""
 DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 
 
@@ -66,7 +70,7 @@ def open_store(settings: Settings, home: Home, busy_timeout_ms: int = BUSY_TIMEO
     if url.get_backend_name() == "sqlite":
         return Store(_sqlite(url, "IMMEDIATE", busy_timeout_ms), _sqlite(url, "DEFERRED", busy_timeout_ms), Lock())
     try:
-        engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args={"connect_timeout": 5})
+        engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=POSTGRES)
     except (ArgumentError, ImportError) as error:  # an option such as `port=x`; no library of Postgres
         raise _unusable("is not a database that MEMO can use") from error
     return Store(engine, engine)
@@ -126,11 +130,14 @@ def _explained(engine: Engine) -> Iterator[None]:
     """Turn database errors into one sentence that names the store."""
     try:
         yield
+    except UnicodeEncodeError as error:
+        raise UnstorableError(f"The store {redact_url(engine.url)} can't hold a text ({error.reason}).") from error
     except DBAPIError as error:
+        kind = UnstorableError if _is_of_a_value(error) else StoreError
         reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
         if is_damage(error.orig):
             raise damaged(redact_url(engine.url), reason) from error
-        raise StoreError(
+        raise kind(
             f"Cannot use the store {redact_url(engine.url)}: {reason}. "
             "`memo doctor` checks whether it can be reached and is up to date."
         ) from error
@@ -150,6 +157,15 @@ def damaged(place: object, damage: str) -> StoreError:
     return StoreError(f"The store {place} is damaged ({damage}); {REMEDY}.")
 
 
+class UnstorableError(StoreError):
+    """The database refused a value, as it will each time."""
+
+
+def _is_of_a_value(error: DBAPIError) -> bool:
+    """Return whether a value is at fault, by its kind or, in Postgres, by size. Source: PostgreSQL Error Codes."""
+    return isinstance(error, DataError) or str(getattr(error.orig, "sqlstate", "")).startswith("54")
+
+
 def redacted_store_url(settings: Settings, home: Home) -> str:
     """Return the URL of the configured store, without user, password and options."""
     return redact_url(_parsed(store_url(settings, home)))
@@ -158,6 +174,24 @@ def redacted_store_url(settings: Settings, home: Home) -> str:
 def redact_url(url: URL) -> str:
     """Return a URL without user, password and options, as an option may be a password too."""
     return URL.create(url.drivername, host=url.host, port=url.port, database=url.database).render_as_string()
+
+
+def check_database(connection: Connection, may_create: bool) -> None:
+    """Raise StoreError if a Postgres database can't hold any text, or, if asked, MEMO's tables can't be made there."""
+    if connection.dialect.name != "postgresql":
+        return
+    encoding, user, schema, is_granted = connection.execute(text(PRECONDITIONS)).one()
+    url = redact_url(connection.engine.url)
+    if encoding not in ENCODINGS:
+        raise StoreError(
+            f"The database {url} has the encoding {encoding}, which lacks most characters; MEMO needs UTF8. Make "
+            "another one (CREATE DATABASE memo ENCODING 'UTF8' TEMPLATE template0) and name it in database_url."
+        )
+    if may_create and not is_granted:
+        raise StoreError(
+            f"The user {user} may not make tables in {url}; run there, as the owner of the database: "
+            f'GRANT CREATE, USAGE ON SCHEMA {schema or "public"} TO "{user}".'
+        )
 
 
 def revision(connection: Connection) -> str | None:

@@ -10,7 +10,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, select
 
-from db.engine import StoreError, open_store, redact_url, revision
+from db.engine import StoreError, check_database, open_store, redact_url, revision
 from db.intake.launch_sets import find_launch_set, record_launch_set
 from memo.core.grammar import clean
 from memo.core.paths import Home
@@ -40,7 +40,7 @@ def upgrade(settings: Settings, home: Home) -> None:
             connection = session.connection()
             if connection.dialect.name == "postgresql":  # several parts may start at once
                 connection.execute(select(func.pg_advisory_xact_lock(UPGRADE_LOCK)))
-            _refuse_newer(connection)
+            check_schema(connection)
             command.upgrade(_config(connection), "head")
             for found in _read_launch_sets(files):
                 if find_launch_set(session, settings.scope, found.app) is None:
@@ -70,11 +70,14 @@ def _config(connection: Connection | None = None) -> Config:
     return config
 
 
-def _refuse_newer(connection: Connection) -> None:
+def check_schema(connection: Connection) -> str | None:
+    """Return the schema's revision, or None. Raises StoreError if it can't be brought to this program's."""
     found = revision(connection)
+    check_database(connection, may_create=found != head())
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
     if found is not None and found not in known:
         raise StoreError(
             f"The store {redact_url(connection.engine.url)} was written by a newer MEMO (schema {found}); "
             "update MEMO, nothing was changed."
         )
+    return found

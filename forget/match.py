@@ -102,6 +102,8 @@ def _mentions(scope: str, operation: str, target: str, app: str, detail: str) ->
     place = {Operation.WINDOW_FOCUS: app, Operation.FILE_ACCESS: detail}.get(Operation(operation), "")
     action = (scope, operation, target, place)
     yield action, ""
+    if operation == Operation.WINDOW_FOCUS and app:
+        yield (scope, operation, "", app), ""  # as upcoming names it
     if operation == Operation.WEB_VISIT and detail:
         yield action, detail
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from datetime import datetime
 from threading import Event as Flag
 from typing import Any, Protocol
@@ -33,14 +33,19 @@ class Predictor(Protocol):
 class Batch:
     """Events read by a source, and the cursor from which it continues once they are stored.
 
-    `cursor` is JSON of the source's own choice, committed together with the events under `cursor_key`. With `anew`
-    the source starts again from the beginning: events that it repeats are the same ones, not new ones.
+    `cursor` is JSON of the source's own choice, committed together with the events under `cursor_key`.
+    `from_start` says that the source reads again from its beginning: events that it repeats are the same ones, not new
+    ones. `anew` is the earlier name of that field.
     """
 
     events: Sequence[Event]
     cursor_key: str
     cursor: dict[str, Any]
-    anew: bool = False
+    from_start: bool = False
+    anew: InitVar[bool] = False
+
+    def __post_init__(self, anew: bool) -> None:
+        object.__setattr__(self, "from_start", self.from_start or anew)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +68,13 @@ class Note:
     It is logged and shown by `memo sources`, so it contains no file names and no titles.
     """
 
-    says: str
+    text: str
 
 
 Emit = Callable[[Batch | Past | Note], None]
+"""Passes on what a source reports; returns once it is stored."""
 FindCursor = Callable[[str], dict[str, Any] | None]
 """Returns the cursor that was last stored under a key, or None."""
-"""Hand over events of a source; returns once they are stored."""
 
 
 class Stop(Flag):

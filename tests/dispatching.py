@@ -5,7 +5,7 @@ import venv
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,6 @@ from worker.resources import Resources
 
 SCOPE = "ada@host"
 NOBODY = "redis://127.0.0.1:1/0"
-EXPECTED_S = 7
 
 
 class Still(Machine):
@@ -91,9 +90,7 @@ def dispatch(opened: Resources, prediction: int, machine: Machine | None = None)
         dispatcher.dispatch(prediction)
 
 
-def happen(
-    opened: Resources, *targets: str, scope: str = SCOPE, operation: Operation = Operation.PROCESS_START
-) -> None:
+def happen(opened: Resources, *targets: str, scope: str = SCOPE, operation: Operation = Operation.WEB_VISIT) -> None:
     """Let events happen now."""
     with opened.store.write() as session:
         for target in targets:
@@ -102,8 +99,8 @@ def happen(
 
 
 def action(target: str, **given: Any) -> dict[str, Any]:
-    """That an app starts, unless another operation is given."""
-    return {"operation": "process_start", "target": target, "place": ""} | given
+    """That a site is visited, unless another operation is given."""
+    return {"operation": "web_visit", "target": target, "place": ""} | given
 
 
 def predict(
@@ -115,29 +112,29 @@ def predict(
     made_at: datetime | None = None,
     **given: Any,
 ) -> int:
-    """Store a prediction, made now after an event now; its id. `upcoming` are apps and their probabilities."""
-    happen(opened, "before", scope=scope)
+    """Store a prediction of a person's action, made now after an event now; its id.
+
+    `upcoming` are apps that start, and their probabilities.
+    """
+    happen(opened, "before", scope=scope, operation=Operation.PROCESS_END)
     now = made_at or datetime.now(UTC)
-    candidate = {
-        "text": "2026-03-02 09:00:07 - Started app",
-        "probability": probability,
-        "action": action(target, **given),
-        "expected_at": (now + timedelta(seconds=EXPECTED_S)).isoformat(),
-        "executable": "/usr/bin/a",
-    }
-    soon = [{"text": "", "probability": likely, "action": action(app), "within_s": 600} for app, likely in upcoming]
+    entry = {"text": "2026-03-02 09:00:07 - Visited site", "executable": "/usr/bin/a"}
+    noise = entry | {"probability": 0.99, "action": action("noise"), "expected_at": now.isoformat()}
+    does = [entry | {"probability": p, "action": action(target, **given)} for p in (probability, 0.01)]
+    starts = [(action(app, operation="process_start"), likely) for app, likely in upcoming]
+    soon = [{"text": "", "probability": likely, "action": start, "within_s": 600} for start, likely in starts]
     with opened.store.write() as session:
         row = PredictionRow(
             scope=scope,
             made_at=now,
             last_event_id=session.scalars(select(EventRow.id).order_by(EventRow.id.desc())).first(),
             model_version="builtin",
-            candidates=[candidate, candidate | {"probability": 0.01}],
+            candidates=[noise],
             upcoming=soon,
             new_probability=0.05,
             places=[],
             new_place=1.0,
-            person=[],
+            person=does,
             latency_ms=1.0,
         )
         session.add(row)

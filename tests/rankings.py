@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from memo.core.events import CONTEXT, Event
-from memo.core.predictions import Ranking
-from worker.predictors.history.hazard import MAX_UPCOMING
+from memo.core.predictions import Ranking, wanted
 from worker.predictors.history.history_features import MAX_CANDIDATES
+from worker.predictors.upcoming.hazard import MAX_UPCOMING
 
 
 def check(ranking: Ranking, seen: Sequence[Event], top: int) -> None:
@@ -22,6 +22,6 @@ def check(ranking: Ranking, seen: Sequence[Event], top: int) -> None:
     assert sum(probabilities) + ranking.new_probability <= 1 + 1e-9
     last = [event.at for event in seen if event.operation not in CONTEXT][-1:]
     assert all(candidate.expected_at >= last[0] for candidate in ranking.candidates)
-    assert {entry.action.identity for entry in ranking.upcoming} <= known
+    assert {entry.action for entry in ranking.upcoming} <= {wanted(action) for action in done}
     assert len(ranking.upcoming) <= MAX_UPCOMING
     assert all(0 <= entry.probability <= 1 for entry in ranking.upcoming)

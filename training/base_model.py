@@ -23,7 +23,8 @@ from training.fitting.examples import Example, cut_chunks, mean_of_tail, take_st
 from training.fitting.fine_tune import train
 from training.fitting.induction_init import init_weights
 from worker.predictors.language_model.label_coding import RESERVED_TOKENS, TEXT_CHARACTERS, Vocabulary, vocabulary
-from worker.predictors.language_model.language import BUILTIN, CONTEXT_TOKENS
+from worker.predictors.language_model.language import CONTEXT_TOKENS
+from worker.predictors.language_model.loading import BUILTIN
 
 VOCABULARY = 2048  # tokens
 PEOPLE = 1600

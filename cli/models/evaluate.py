@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cli.models import person_tables
 from cli.models.score_table import score_table
 from cli.terminal.options import Force, Json, argument, option
-from cli.terminal.output import print_json
+from cli.terminal.output import console, print_json
 from cli.terminal.progress import progress_bar
 from cli.terminal.store_access import read_session
 from cli.terminal.text import describe, safe
@@ -18,23 +18,29 @@ from memo.core.settings import Settings
 if TYPE_CHECKING:
     from training.evaluation.report import Fit
 
-COLUMNS = ("hit@1", "hit@3", "hit@5", "mrr", "exact", "partial", "overall", "ece", "malformed")
+HITS = ("hit@1", "hit@3", "hit@5")
+SCORES = ("mrr", "exact", "partial", "overall", "ece", "malformed")
 CUTS = (1, 5)  # hit@k of the other views
 
 
 def evaluate(
-    files: Annotated[list[Path], argument(metavar="FILE…", readable=False)],
-    version: Annotated[str | None, option(help="Evaluate this version, or 'builtin', instead of a fresh one.")] = None,
-    out: Annotated[Path | None, option(help="Folder or .csv file for the answers (prediction_results.csv).")] = None,
+    files: Annotated[list[Path], argument(metavar="FILE", help="Files of events or windows.", readable=False)],
+    version: Annotated[
+        str | None,
+        option(metavar="VERSION", help="Evaluate this version, or 'builtin', instead of one trained for this."),
+    ] = None,
+    out: Annotated[
+        Path | None, option(metavar="PATH", help="Folder or .csv file for the answers (prediction_results.csv).")
+    ] = None,
     force: Force = False,
     plot: Annotated[Path | None, option(metavar="FILE.png", help="Draw a reliability diagram.")] = None,
     as_json: Json = False,
 ) -> None:
     """Score the model and the baselines on the events of each FILE, which is one person.
 
-    First, what the person does next: the action, its app, site or folder, and the next other one. At most the last
-    40 % of the person's actions are asked. Then, the next event of any kind: the first 80 % of the windows are for
-    training; the others are predicted in order.
+    First, what the person does next: the action; its app, site or folder; and the next other app, site or folder. At
+    most the last 40 % of the person's actions are predicted. Then, the next event of any kind: the first 80 % of the
+    windows are for training; the others are predicted in order.
     """
     from memo.core import logs
     from training.evaluation import evaluate as evaluation
@@ -61,7 +67,7 @@ def evaluate(
         print_json({"protocol": "chrono", "leaks": False, "files": reports})
     else:
         _show(reports, settings.language)
-        print(f"Each answer is in {destination}.")
+        print(describe("Each answer is in {}.", settings.language).format(destination))
 
 
 def _check(files: list[Path], out: Path | None, plot: Path | None, force: bool) -> Path:
@@ -92,24 +98,22 @@ def _fit(version: str | None, settings: Settings, home: Home) -> "Fit":
 
 
 def _show(reports: list[dict[str, Any]], language: Language) -> None:
-    from rich.console import Console
-
-    console = Console()
+    terminal = console()
     for found in reports:
         file = safe(found["file"])
-        console.print(f"\n{file}, {describe('what you do next', language)}", markup=False, highlight=False)
-        person_tables.show(console, found["person"], language)
-        title = f"{file}, version {found['version']}, {found['n']} windows"
-        console.print(f"\n{title}", markup=False, highlight=False)
-        rows = {name: [scores.get(column) for column in COLUMNS] for name, scores in found["scores"].items()}
-        console.print(score_table(COLUMNS, rows))
+        terminal.print(f"\n{file}, {describe('what you do next', language)}", markup=False, highlight=False)
+        person_tables.show(terminal, found["person"], language)
+        title = describe("{}, version {}, {} windows", language).format(file, found["version"], found["n"])
+        terminal.print(f"\n{title}", markup=False, highlight=False)
+        rows = {name: [scores.get(column) for column in (*HITS, *SCORES)] for name, scores in found["scores"].items()}
+        terminal.print(score_table((*HITS, *(describe(name, language) for name in SCORES)), rows))
         views = found["views"]
-        columns = [f"{view} @{cut}" for view in views for cut in CUTS]
+        columns = [f"{describe(view, language)} @{cut}" for view in views for cut in CUTS]
         rows = {
             name: [views[view][name][f"hit@{cut}"] for view in views for cut in CUTS]
             for name in next(iter(views.values()), {})
         }
-        console.print(score_table(columns, rows))
+        terminal.print(score_table(columns, rows))
         if found["upcoming"]:
             precision = {name: [scores["ap"]] for name, scores in found["upcoming"].items()}
-            console.print(score_table(("upcoming ap",), precision))
+            terminal.print(score_table((describe("upcoming ap", language),), precision))

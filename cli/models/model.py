@@ -88,8 +88,8 @@ def rollback(scope: Scope = None) -> None:
 
 
 @app.command()
-def pull(name: Annotated[str, argument(metavar="NAME|FOLDER")]) -> None:
-    """Copy a base model from the Hugging Face hub or a folder into MEMO's folder."""
+def pull(name: Annotated[str, argument(metavar="NAME|FOLDER|FILE")]) -> None:
+    """Copy a base model from the Hugging Face hub, a folder or a GGUF file into MEMO's folder."""
     from memo.core import logs
     from training import pull as base
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from cli.models.score_table import score_table
+from cli.terminal.text import describe
 from memo.core.grammar import Language
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ _SENTENCE: dict[Language, str] = {
     "zh": "你切换到另一个应用或网站时，第一个预测就对的占 {first}%，前三个中有对的占 {third}%；最好的简单规则分别是 "
     "{rule_first}%（{rule_first_name}）和 {rule_third}%（{rule_third_name}）。",
 }
+_WITHOUT_MODEL: dict[Language, str] = {
+    "en": "The language model takes no part in these answers: mixed in, it earns nothing (docs/benchmarks.md).",
+    "zh": "语言模型不参与这些回答：混入它并无收益（docs/benchmarks.md）。",
+}
 _TOO_FEW: dict[Language, str] = {
     "en": "{view}: {n} questions are too few for figures; {fewest} are needed.",
     "zh": "{view}：{n} 个问题太少，得不出数字；至少需要 {fewest} 个。",
@@ -38,13 +43,16 @@ def show(console: "Console", scores: "Scores", language: Language) -> None:
 
     enough = {view: found for view, found in scores.items() if "scores" in found}
     if enough:
-        console.print(_hits(enough))
-        console.print(_calibration_and_gains(enough))
+        console.print(_hits(enough, language))
+        console.print(_calibration_and_gains(enough, language))
     for view, found in scores.items():
         if view not in enough:
-            console.print(_TOO_FEW[language].format(view=view, n=found["n"], fewest=FEWEST), highlight=False)
+            words = _TOO_FEW[language].format(view=describe(view, language), n=found["n"], fewest=FEWEST)
+            console.print(words, highlight=False)
     if "switch" in enough:
         console.print(sentence(enough["switch"], language), highlight=False)
+    if enough:
+        console.print(_WITHOUT_MODEL[language], highlight=False)
 
 
 def sentence(found: dict[str, Any], language: Language) -> str:
@@ -58,8 +66,8 @@ def sentence(found: dict[str, Any], language: Language) -> str:
     return _SENTENCE[language].format(**figures)
 
 
-def _hits(enough: "Scores") -> Any:
-    columns = [f"{view} @{cut}" for view in enough for cut in CUTS]
+def _hits(enough: "Scores", language: Language) -> Any:
+    columns = [f"{describe(view, language)} @{cut}" for view in enough for cut in CUTS]
     rows = {
         name: [found["scores"][name][f"hit@{cut}"] for found in enough.values() for cut in CUTS]
         for name in next(iter(enough.values()))["scores"]
@@ -67,13 +75,15 @@ def _hits(enough: "Scores") -> Any:
     return score_table(columns, rows)
 
 
-def _calibration_and_gains(enough: "Scores") -> Any:
+def _calibration_and_gains(enough: "Scores", language: Language) -> Any:
     rows = {}
     for view, found in enough.items():
         memo = found["scores"]["memo"]
         gains = [_gain(found["ahead"][f"hit@{cut}"]) for cut in CUTS[:2]]
-        rows[view] = [found["n"], memo["log_loss"], memo["ece"], *gains]
-    return score_table(("questions", "log-loss", "ece", *(f"@{cut} ahead of" for cut in CUTS[:2])), rows)
+        rows[describe(view, language)] = [found["n"], memo["log_loss"], memo["ece"], *gains]
+    ahead = describe("ahead of", language)
+    headings = [describe(name, language) for name in ("questions", "log-loss", "ece")]
+    return score_table([*headings, *(f"@{cut} {ahead}" for cut in CUTS[:2])], rows)
 
 
 def _gain(found: dict[str, Any]) -> str:

@@ -16,7 +16,8 @@ from memo.core.settings import Settings
 
 def train(
     files: Annotated[
-        list[Path] | None, argument(metavar="FILE", help="Train on these events or windows instead.", readable=False)
+        list[Path] | None,
+        argument(metavar="FILE", help="Files of events or windows to train on instead.", readable=False),
     ] = None,
     activate: Annotated[bool, typer.Option("--activate", help="Use the new version for predictions at once.")] = False,
     scope: Annotated[str | None, option(metavar="USER@HOST", help="Scope to train for.")] = None,

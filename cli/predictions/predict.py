@@ -22,7 +22,7 @@ from memo.core.settings import Settings
 
 PLACES = 5  # places shown
 WAIT = "loading the language model"
-STREAM = """Run as a filter, one JSON object per line: {"event": LINE} teaches, {"window": [LINE, …]} gets an answer."""
+STREAM = """Run as a filter, one JSON object per line: {"event": LINE} is learned, {"window": [LINE, …]} is answered."""
 
 
 def predict(

@@ -44,18 +44,18 @@ def _pairs(file: Path, size: int) -> list[WindowedPair]:
     """Return the windows of a file; the last one of a file of lines has no output."""
     from data.importers import open_file, read_windows
 
-    open_file(file).close()  # a pipe would block
-    if file.suffix == ".json":
-        try:
-            return read_windows(file)
-        except MemoError as error:
-            raise UsageError(
-                f"{file} is not a JSON list of windows in UTF-8, each with `input` and `output`."
-            ) from error
     try:
-        lines = [line for line in file.read_text(encoding="utf-8").split("\n") if line.strip()]
+        with open_file(file) as opened:  # a pipe would block
+            if file.suffix == ".json":
+                return read_windows(file)
+            text = opened.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UsageError(f"{file} is not UTF-8; convert it first.") from error
+    except UsageError:
+        raise
+    except MemoError as error:
+        raise UsageError(f"{file} is not a JSON list of windows in UTF-8, each with `input` and `output`.") from error
+    lines = [line.removesuffix("\r") for line in text.split("\n") if line.strip()]
     ends = range(min(size, len(lines)), len(lines) + 1) if lines else ()
     return [(lines[max(0, end - size) : end], lines[end] if end < len(lines) else "") for end in ends]
 

@@ -41,8 +41,8 @@ def watch(
 ) -> None:
     """Show what you do and what you probably do next, as it happens, until Ctrl-C.
 
-    Each line is something that you did; ✓ and the rank say that its app, site or folder had been predicted. Behind it
-    are the likeliest places to go next, each with the likeliest thing there. With --json, each prediction is a message.
+    Each line is something that you did; ✓ and the rank say that its app, site or folder had been predicted. The
+    likeliest places to go next follow, each with the likeliest thing there. With --json, each prediction is a message.
     """
     settings = Settings.load()
     known = _known_actions(settings, after) if shows_all and not as_json else None
@@ -102,7 +102,7 @@ class LiveScreen:
 
     def __init__(self, language: Language, known: set[ShownAction] | None = None, shows_all: bool = False) -> None:
         self._language, self._shows_all = language, shows_all
-        self._folded = 0  # events since the last act
+        self._folded, self._last_folded = 0, ""  # number of other events since the last act, text of the last one
         self._tally = Tally(known, language)
         self._begun = False
         self._terminal = Console(highlight=False, markup=False, emoji=False) if sys.stdout.isatty() else None
@@ -114,7 +114,10 @@ class LiveScreen:
         found = self._lines(message, width)
         head = [] if self._begun or not found else [header(width, self._language)]
         self._begun = self._begun or bool(found)
-        for line in [*head, *found]:
+        self._print([*head, *found])
+
+    def _print(self, shown: list[Text]) -> None:
+        for line in shown:
             line.rstrip()
             if self._terminal:
                 self._terminal.print(line)
@@ -126,11 +129,13 @@ class LiveScreen:
             return lines(message, self._tally.take(message), width, self._language)
         acts = take_acts(message, self._tally)
         if not acts:
-            self._folded += 1
+            self._folded, self._last_folded = self._folded + 1, message["event"]["text"]
             return []
+        return [*self._unfold(width), *act_lines(message, acts, width, self._language)]
+
+    def _unfold(self, width: int) -> list[Text]:
         folded, self._folded = self._folded, 0
-        found = act_lines(message, acts, width, self._language)
-        return [folded_line(folded, width, self._language), *found] if folded else found
+        return [folded_line(folded, self._last_folded, width, self._language)] if folded else []
 
     @contextmanager
     def status_line(self, count: Callable[[], tuple[int, int]]) -> Iterator[None]:
@@ -147,6 +152,8 @@ class LiveScreen:
         if self._terminal:
             with Live(console=self._terminal, get_renderable=line, refresh_per_second=REFRESHES):
                 yield
+                self._print(self._unfold(min(self._terminal.width, MAX_WIDTH)))
         else:
             yield
+            self._print(self._unfold(PLAIN_WIDTH))
             print_line(line().plain)

@@ -80,6 +80,7 @@ def _there(message: dict[str, Any], place: dict[str, Any]) -> str:
     return "" if target == place["name"] else f": {target}"
 
 
-def folded_line(count: int, width: int, language: Language) -> Text:
-    """Return a line that stands for other events, which are not shown."""
-    return cell(f"{' ' * (TIME + MARK)}… {count} {describe('other events', language)}", width, "dim")
+def folded_line(count: int, last: str, width: int, language: Language) -> Text:
+    """Return a line that stands for other events, of which `last` is the text of the last one."""
+    says = f"{' ' * (TIME + MARK)}… {count} {describe('other events', language)}: {last.partition(' - ')[2]}"
+    return cell(says, width, "dim")

@@ -1,6 +1,7 @@
 """`memo why`: explain a prediction, or what the privacy rules did."""
 
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,18 +13,46 @@ from cli.terminal.progress import progress_bar
 from cli.terminal.store_access import read_session
 from cli.terminal.text import reason, safe, short
 from memo.core.errors import UsageError
-from memo.core.events import Event
+from memo.core.events import Action, Operation
+from memo.core.grammar import Language
 from memo.core.paths import Home
-from memo.core.predictions import Answer, Ranking, action_as_dict, action_from_dict, round_down
+from memo.core.predictions import Answer, Ranking, action_as_dict, action_from_dict, place_from_dict, round_down
 from memo.core.settings import Settings
 from memo.core.steps import with_progress
 
 if TYPE_CHECKING:
     from db.models import DispatchRow, PredictionRow
     from worker.predictors.evidence import PastEvidence
+    from worker.predictors.mixed import MixedPredictor
 
 REASONS = 4  # reasons shown, the strongest first
 TOP = 3  # candidates and past moments shown
+WORDS: dict[Language, dict[str, str]] = {
+    "en": {
+        "place": "Where you go next: {}",
+        "person": "What you do next: {}",
+        "candidates": "The next event of any kind: {}",
+        "no place": "It does not say where you go next.",
+        "no person": "It does not say what you do next.",
+        "no candidates": "It does not say which event of any kind comes next.",
+        "because": "The first ranks above {} because of",
+        "never": "{} never happened before.",
+        "followed": "After {}, seen {} times before, it came next {} times.",
+        "without": "Without the language model: {}",
+    },
+    "zh": {
+        "place": "你接下来去哪里：{}",
+        "person": "你接下来做什么：{}",
+        "candidates": "接下来的任何事件：{}",
+        "no place": "它没有说明你接下来去哪里。",
+        "no person": "它没有说明你接下来做什么。",
+        "no candidates": "它没有说明接下来发生什么事件。",
+        "because": "第一个排在“{}”之前，原因是：",
+        "never": "“{}”以前从未出现过。",
+        "followed": "“{}”以前出现过 {} 次，其中 {} 次之后是它。",
+        "without": "没有语言模型时：{}",
+    },
+}
 
 
 def why(
@@ -35,9 +64,10 @@ def why(
 ) -> None:
     """Explain a prediction, or what the privacy rules did.
 
-    For a prediction it shows why the first candidate is first, what would be predicted without the language model, and
-    what each handler did or which gate stopped it. The events before that prediction are read again and weighed with
-    today's weights, which have changed since then.
+    For a prediction it shows first where you would go and what you would do next, and why; then why the first event of
+    any kind was first, and what it would be without the language model; then what each handler did or which gate
+    stopped it. The events before that prediction are read again and weighed with today's weights, which have changed
+    since then.
     """
     from memo.core import logs
 
@@ -82,8 +112,8 @@ def _explain(settings: Settings, home: Home, prediction: int) -> dict[str, Any]:
 
     with read_session(settings, home) as session:
         row = predictions.find_prediction(session, prediction) if session else None
-        if row is None or not row.candidates:
-            raise UsageError(f"There is no prediction {prediction} with a candidate; `memo history` lists the ids.")
+        if row is None:
+            raise UsageError(f"There is no prediction {prediction}; `memo history` lists the ids.")
         log = events.find_up_to(session, row.scope, row.last_event_id)
         scope = scopes.find_scope(session, row.scope)
         checkpoint = (
@@ -105,35 +135,51 @@ def _explain(settings: Settings, home: Home, prediction: int) -> dict[str, Any]:
                 action_from_dict(answer.after), action_from_dict(answer.action), Answer(answer.answer)
             )
     rankings = {"now": predictor.predict(log[-1:], TOP), "without_language_model": history_alone.predict(log[-1:], TOP)}
-    first, *others = [action_from_dict(candidate["action"]) for candidate in row.candidates]
-    reasons = predictor.reasons(first, others[0]) if others else {}
-    return _as_json(row, log[-1], reasons, find_evidence(log, first), rankings) | {
-        "handlers": [_attempt(attempt) for attempt in attempts]
-    }
-
-
-def _as_json(
-    row: "PredictionRow", last: Event, reasons: dict[str, float], before: "PastEvidence", rankings: dict[str, Ranking]
-) -> dict[str, Any]:
-    strongest = sorted(reasons.items(), key=lambda reason: -reason[1])[:REASONS]
+    actions = [action_from_dict(candidate["action"]) for candidate in row.candidates]
     return {
         "id": row.id,
-        "at": last.at,
-        "candidates": [{name: one[name] for name in ("action", "probability")} for one in row.candidates[:TOP]],
-        "reasons": [{"feature": name, "nats": round(nats, 3)} for name, nats in strongest if nats > 0],
-        "past": {
-            "context": [action_as_dict(action) for action in before.context],
-            "met": before.met,
-            "followed": list(before.followed),
-        },
-        **{
-            name: [
-                {"action": action_as_dict(one.action), "probability": round_down(one.probability)}
-                for one in ranking.candidates
-            ]
-            for name, ranking in rankings.items()
-        },
+        "at": log[-1].at,
+        **_person(row, predictor),
+        "candidates": _likely(row.candidates),
+        "reasons": _strongest(predictor.reasons, actions),
+        "past": _past(find_evidence(log, actions[0])) if actions else None,
+        **{name: _candidates(ranking) for name, ranking in rankings.items()},
+        "handlers": [_attempt(attempt) for attempt in attempts],
     }
+
+
+def _person(row: "PredictionRow", predictor: "MixedPredictor") -> dict[str, Any]:
+    """Return the likeliest places and actions of the person, and why the first ones were first."""
+    places = [place_from_dict(place) for place in row.places]
+    actions = [action_from_dict(entry["action"]) for entry in row.person]
+    return {
+        "places": row.places[:TOP],
+        "place_reasons": _strongest(predictor.place_reasons, places),
+        "person": _likely(row.person),
+        "person_reasons": _strongest(predictor.thing_reasons, actions),
+    }
+
+
+def _strongest(reasons: Callable[[Any, Any], dict[str, float]], ranked: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return what most puts the first one ahead of the second."""
+    found = reasons(ranked[0], ranked[1]) if len(ranked) > 1 else {}
+    strongest = sorted(found.items(), key=lambda reason: -reason[1])[:REASONS]
+    return [{"feature": name, "nats": round(nats, 3)} for name, nats in strongest if nats > 0]
+
+
+def _likely(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: one[name] for name in ("action", "probability")} for one in entries[:TOP]]
+
+
+def _past(before: "PastEvidence") -> dict[str, Any]:
+    context = [action_as_dict(action) for action in before.context]
+    return {"context": context, "met": before.met, "followed": list(before.followed)}
+
+
+def _candidates(ranking: Ranking) -> list[dict[str, Any]]:
+    return [
+        {"action": action_as_dict(one.action), "probability": round_down(one.probability)} for one in ranking.candidates
+    ]
 
 
 def _attempt(row: "DispatchRow") -> dict[str, Any]:
@@ -143,35 +189,45 @@ def _attempt(row: "DispatchRow") -> dict[str, Any]:
 
 
 def _show(found: dict[str, Any], settings: Settings) -> None:
-    chinese, zone = settings.language == "zh", settings.zone
-
-    def named(action: dict[str, str]) -> str:
-        return short(action_from_dict(action), settings.language)
-
-    def with_odds(candidate: dict[str, Any]) -> str:
-        return f"{named(candidate['action'])} {candidate['probability']:.0%}"
-
-    first, *others = found["candidates"]
-    print(f"#{found['id']}  {found['at'].astimezone(zone):%Y-%m-%d %H:%M:%S}  → {with_odds(first)}")
-    if others and found["reasons"]:
-        second = named(others[0]["action"])
-        print(f"它排在“{second}”之前，原因是：" if chinese else f"It ranks above {second} because of")
-        for entry in found["reasons"]:
-            print(f"  {entry['nats']:+.2f}  {reason(entry['feature'], settings.language)}")
-    past = found["past"]
-    context = " → ".join(named(action) for action in past["context"])
-    followed, met = len(past["followed"]), past["met"]
-    if not met:
-        print(f"“{context}”以前从未出现过。" if chinese else f"{context} never happened before.")
-    elif chinese:
-        print(f"“{context}”以前出现过 {met} 次，其中 {followed} 次之后是它。")
-    else:
-        print(f"After {context}, seen {met} times before, it came next {followed} times.")
-    for at in past["followed"][-TOP:]:
-        print(f"  {at.astimezone(zone):%Y-%m-%d %H:%M:%S}")
-    without = ", ".join(with_odds(candidate) for candidate in found["without_language_model"])
-    print(f"没有语言模型时：{without}" if chinese else f"Without the language model: {without}")
+    language, zone = settings.language, settings.zone
+    words = WORDS[language]
+    print(f"#{found['id']}  {found['at'].astimezone(zone):%Y-%m-%d %H:%M:%S}")
+    places = [one | {"action": _as_action(one)} for one in found["places"]]
+    for question, entries, reasons in (
+        ("place", places, found["place_reasons"]),
+        ("person", found["person"], found["person_reasons"]),
+        ("candidates", found["candidates"], found["reasons"]),
+    ):
+        print(words[question].format(_with_odds(entries, language)) if entries else words[f"no {question}"])
+        if reasons:
+            print(words["because"].format(_named(entries[1], language)))
+        for entry in reasons:
+            print(f"  {entry['nats']:+.2f}  {reason(entry['feature'], language)}")
+    if found["past"]:
+        _show_past(found["past"], language, zone)
+        print(words["without"].format(_with_odds(found["without_language_model"], language)))
     for attempt in found["handlers"]:
         detail = f" ({attempt['detail']})" if attempt["detail"] else ""
         result = attempt["outcome"] or attempt["status"]
-        print(safe(f"{attempt['handler']}: {with_odds(attempt)}, {result}{detail}"))
+        print(safe(f"{attempt['handler']}: {_with_odds([attempt], language)}, {result}{detail}"))
+
+
+def _as_action(place: dict[str, Any]) -> dict[str, str]:
+    """Return a place as an action with its name, which is shown like one."""
+    return action_as_dict(Action(Operation(place["operation"]), place["name"]))
+
+
+def _named(entry: dict[str, Any], language: Language) -> str:
+    return short(action_from_dict(entry["action"]), language)
+
+
+def _with_odds(entries: Sequence[dict[str, Any]], language: Language) -> str:
+    return ", ".join(f"{_named(entry, language)} {entry['probability']:.0%}" for entry in entries)
+
+
+def _show_past(past: dict[str, Any], language: Language, zone: tzinfo) -> None:
+    words, followed, met = WORDS[language], len(past["followed"]), past["met"]
+    context = " → ".join(short(action_from_dict(action), language) for action in past["context"])
+    print(words["followed"].format(context, met, followed) if met else words["never"].format(context))
+    for at in past["followed"][-TOP:]:
+        print(f"  {at.astimezone(zone):%Y-%m-%d %H:%M:%S}")

@@ -37,7 +37,8 @@ def export(
 ) -> None:
     """Write everything that MEMO has stored.
 
-    That is the settings, every table, the contents of MEMO's small files, and the names of all other files.
+    That is the settings, every table of the store, pauses, rejects, what the handler `record` wrote, and the names and
+    sizes of all other files.
 
     Example: `memo export --out memo.jsonl`
     """

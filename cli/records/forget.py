@@ -1,4 +1,4 @@
-"""`memo forget`: show what a query matches, ask, and delete it with all that was made of it."""
+"""`memo forget`: show what a query matches, ask, and delete it with everything derived from it."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from memo.core.settings import Settings
 if TYPE_CHECKING:
     from forget.forget import Report
 
-MAX_SCOPES = 10  # that are listed by name
+MAX_SCOPES = 10  # scopes listed by name
 ROW_KINDS = ("events", "predictions", "dispatches", "launches")
 
 
@@ -30,8 +30,10 @@ def forget(
     text: Annotated[str, option(metavar="TEXT", help="Only events whose title, site or path contains TEXT.")] = "",
     since: Annotated[str, option(metavar="1d|TIME", help="Only events at or after this time.")] = "",
     until: Annotated[str, option(metavar="1d|TIME", help="Only events before this time.")] = "",
-    all_: Annotated[bool, typer.Option("--all", help="Everything.")] = False,
-    scope: Annotated[str | None, option(help="Only events of this scope; all scopes by default.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Forget everything.")] = False,
+    scope: Annotated[
+        str | None, option(metavar="USER@HOST", help="Only events of this scope; all scopes by default.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; nothing is deleted without --yes.")] = False,
 ) -> None:

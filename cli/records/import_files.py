@@ -41,7 +41,7 @@ def import_(
             metavar="N",
             min=0,
             max=MAX_DAYS,
-            help="With --browser: import at most this many days.",
+            help="With --browser: import at most this many days of history.",
             show_default="sources.web_days",
         ),
     ] = None,

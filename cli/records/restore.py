@@ -10,8 +10,8 @@ import typer
 from cli.terminal.output import print_json
 from cli.terminal.progress import spinner
 from cli.terminal.text import safe
-from memo.core.damaged import set_aside
 from memo.core.errors import MemoError, UsageError
+from memo.core.files import set_aside
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.stack import running

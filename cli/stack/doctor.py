@@ -3,13 +3,15 @@
 import shutil
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from cli.stack.first_run import unknown_zone_notice
 from cli.terminal.options import Json
 from cli.terminal.output import print_json
 from cli.terminal.progress import spinner
-from cli.terminal.store_access import find_active_version, read_session, refuse_damaged
+from cli.terminal.store_access import find_active_version, missing_file, open_existing, refuse_damaged
 from cli.terminal.text import safe
 from memo.core.errors import MemoError
 from memo.core.paths import Home
@@ -52,18 +54,20 @@ def _home(home: Home, settings: Settings) -> str:
 
 def _store(home: Home, settings: Settings) -> str:
     from db import migrate
-    from db.engine import redacted_store_url, revision
+    from db.engine import redacted_store_url
     from db.upkeep import backups
     from db.upkeep.jobs import BACKUP, CLOCK_WAS_SET, PRUNE, find_last_result
     from forget.unfinished import describe, find_unfinished
 
     place = redacted_store_url(settings, home)
     refuse_damaged(settings, home, thoroughly=True)
-    with read_session(settings, home) as session:
-        found = revision(session.connection()) if session else None
-        is_current = session is not None and found == migrate.head()
-        forgets = find_unfinished(session) if session and is_current else []
-        pruned, backup = (find_last_result(session, name) if session and is_current else "" for name in (PRUNE, BACKUP))
+    if missing_file(settings, home):
+        return f"{place} does not exist yet; `memo up` creates it"
+    with open_existing(settings, home) as store, store.read() as session:
+        found = migrate.check_schema(session.connection())
+        is_current = found == migrate.head()
+        forgets = find_unfinished(session) if is_current else []
+        pruned, backup = (find_last_result(session, name) if is_current else "" for name in (PRUNE, BACKUP))
     if found is None:
         return f"{place} does not exist yet; `memo up` creates it"
     if found != migrate.head():
@@ -90,6 +94,13 @@ def _broker(home: Home, settings: Settings) -> str:
         check_broker(url)
         return " ".join([f"{redact_url(url)} answers.", *running.state(home).get("notices", [])])
     return f"embedded, {Path(server(home)[0]).name}"
+
+
+def _zone(home: Home, settings: Settings) -> str:
+    if notice := unknown_zone_notice(home, settings):
+        raise MemoError(notice)
+    now = datetime.now(settings.zone)
+    return f"{settings.timezone or now.tzname()}, UTC{now:%z}, now {now:%H:%M}"
 
 
 def _model(home: Home, settings: Settings) -> str:
@@ -136,6 +147,7 @@ def _sources(home: Home, settings: Settings) -> str:
 CHECKS: dict[str, Callable[[Home, Settings], str]] = {
     "home": _home,
     "settings": _settings,
+    "zone": _zone,
     "store": _store,
     "broker": _broker,
     "model": _model,

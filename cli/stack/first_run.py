@@ -1,5 +1,7 @@
 """Preparations and notices of `memo up` before it starts anything."""
 
+import os
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,6 +12,8 @@ from memo.core.paths import Home
 from memo.core.settings import Settings, default_toml
 from memo.stack import running
 from memo.stack.broker import broker_url, check_broker
+
+ZONE_RULE = re.compile(r"(<[\w+-]{3,}>|[A-Za-z]{3,})[+-]?\d")
 
 
 def write_default_settings(home: Home) -> None:
@@ -28,9 +32,8 @@ def write_default_settings(home: Home) -> None:
 def prepare_store(home: Home, settings: Settings, requeue: bool) -> bool:
     """Check the broker, create or upgrade the store, and return whether nothing has been recorded yet.
 
-    After an end that was not clean, the store is first looked through for damage.
-    With `requeue`, runs of training that were interrupted are due again; only the stack with the dispatcher may say
-    so, because only its supervisor runs them.
+    After an end that was not clean, the store is first looked through for damage. With `requeue`, runs of training that
+    were interrupted are due again; only the stack with the dispatcher may say so, as only its supervisor runs them.
     """
     from db.intake import events
     from db.upkeep import runs
@@ -67,6 +70,18 @@ def missing_model_notice(base: str) -> str:
     return (
         f"The base model {base} is not on this machine, so predictions come from history alone; "
         f"run `memo model pull {base}`, or set model.base to builtin or to the folder of a model."
+    )
+
+
+def unknown_zone_notice(home: Home, settings: Settings) -> str:
+    """Return what to do about a TZ that is neither a zone of this system nor a rule; empty if it is. See tzset(3)."""
+    name = os.environ.get("TZ", "").removeprefix(":")
+    folder = os.environ.get("TZDIR", "/usr/share/zoneinfo")
+    if not name or settings.timezone or ZONE_RULE.match(name) or os.path.isfile(os.path.join(folder, name)):
+        return ""
+    return (
+        f"This system does not know the time zone {name} that TZ names, so times count as UTC; correct TZ, "
+        f"or set timezone in {home.config}, for example to Europe/Berlin."
     )
 
 

@@ -1,4 +1,4 @@
-"""`memo handlers`: list what acts on predictions, and whether it pays off."""
+"""`memo handlers`: list the handlers, and whether each pays off."""
 
 from contextlib import suppress
 from datetime import datetime
@@ -21,7 +21,7 @@ HEAD = f"{'handler':17}{'state':9}{TITLES}{'saved':>11}{'balance':>11}"
 
 
 def handlers(as_json: Json = False) -> None:
-    """List what acts on predictions, and whether it pays off.
+    """List the handlers, which act on predictions, and whether each pays off.
 
     A handler is on, off, missing, dry (its attempts are counted, but nothing is done), or resting because it did not
     pay off. An attempt whose prediction came true in time is a hit, else waste. The balance is the time saved minus
@@ -61,7 +61,7 @@ def _state(name: str, settings: Settings, installed: set[str], resting: dict[str
     if name not in installed:
         return {"state": "missing", "says": "install its package, or remove it from [dispatch] in memo.toml"}
     if name not in dispatch.routed:
-        return {"state": "off", "says": "name it in dispatch.routes or dispatch.upcoming in memo.toml"}
+        return {"state": "off", "says": "name it in dispatch.routes or, for app starts, dispatch.upcoming in memo.toml"}
     if name not in dispatch.on:
         return {"state": "dry", "says": "add it to dispatch.on in memo.toml"}
     if resting:

@@ -6,9 +6,8 @@ from typing import Any
 
 from cli.stack.sources import doing
 from cli.terminal.options import Json
-from cli.terminal.output import print_json
+from cli.terminal.output import console, print_facts, print_json
 from cli.terminal.store_access import read_session
-from cli.terminal.text import safe
 from data.importers import rejects
 from memo.clock import pauses
 from memo.core.errors import MemoError
@@ -87,12 +86,10 @@ def _memory_mb(pid: int | None) -> float | None:
 
 
 def _show(found: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
-    console.print(Text(headline(found), "bold"))
+    console().print(Text(headline(found), "bold"))
     if found["parts"]:
         table = Table("part", "state", "process", "memory", "restarts", box=None, header_style="dim")
         for part in found["parts"]:
@@ -101,11 +98,8 @@ def _show(found: dict[str, Any]) -> None:
             table.add_row(
                 part["name"], part["state"], str(part["pid"] or ""), memory, str(part["restarts"]), style=style
             )
-        console.print(table)
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for name, value in facts(found):
-        table.add_row(Text(safe(name), "dim"), Text(safe(value)))
-    console.print(table)
+        console().print(table)
+    print_facts(facts(found))
 
 
 def headline(found: dict[str, Any]) -> str:
@@ -166,7 +160,7 @@ def _person(scope: dict[str, Any], question: str) -> str:
     if not scope.get("acts"):
         return ""
     first, among = (scope[f"{question}@{rank}"] for rank in RANKS[:2])
-    late = f"; {scope['late']} predictions came too late" if scope["late"] else ""
+    late = f"; {scope['late']} of {scope['acts'] + scope['late']} predictions came too late" if scope["late"] else ""
     return f"right first in {first:.0%}, among the first three in {among:.0%} of {scope['acts']}{late}"
 
 

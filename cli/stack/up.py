@@ -15,7 +15,13 @@ from typing import Annotated
 
 import typer
 
-from cli.stack.first_run import browser_import_notice, missing_model_notice, prepare_store, write_default_settings
+from cli.stack.first_run import (
+    browser_import_notice,
+    missing_model_notice,
+    prepare_store,
+    unknown_zone_notice,
+    write_default_settings,
+)
 from cli.terminal.options import option
 from cli.terminal.output import discard_output, print_line
 from cli.terminal.progress import spinner
@@ -78,7 +84,7 @@ def up(
     from data.replay import scope_of
 
     if replay is not None and not os.path.isfile(replay):  # Path.is_file raises for some names
-        raise UsageError(f"{replay} is no file; name a file of windows or of event lines.")
+        raise UsageError(f"{replay} is not a file; name a file of windows or of event lines.")
     home = Home.find()
     write_default_settings(home)
     settings = Settings.load()
@@ -90,6 +96,8 @@ def up(
     if not settings.broker_url:
         names = [BROKER.name, *names]
     is_new = prepare_store(home, settings, requeue=PartName.DISPATCHER in names)
+    if notice := unknown_zone_notice(home, settings):
+        print_line(safe(notice))
     if PartName.WORKER in names and (notice := missing_model_notice(settings.model.base)):
         print_line(safe(notice))
     if PartName.COLLECTOR in names and (notice := browser_import_notice(home, settings)):
@@ -170,8 +178,12 @@ def start_in_background(home: Home, names: list[str], options: list[str]) -> Non
     output = home.logs / "supervisor.out"
     output.unlink(missing_ok=True)
     supervisor = child.start(python_command("memo.stack.supervisor", *names, *options), output)
-    with spinner("starting; the language model takes a few seconds"):
-        wait_until_ready(supervisor, home, output)
+    try:
+        with spinner("starting; the language model takes a few seconds"):
+            wait_until_ready(supervisor, home, output)
+    except KeyboardInterrupt:
+        child.end([supervisor], DOWN_S)
+        raise MemoError("MEMO was not started: Ctrl-C ended what had begun.") from None
     for notice in running.state(home).get("notices", []):
         print_line(safe(notice))
     print(f"MEMO runs (process {supervisor.pid}). `memo watch` shows its predictions.")

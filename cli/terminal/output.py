@@ -1,5 +1,6 @@
 """Output of commands: JSON on standard output, and files that only their owner can read."""
 
+import io
 import json
 import os
 import sys
@@ -14,7 +15,10 @@ from memo.core.errors import MemoError, UsageError
 from memo.core.files import open_private
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Column
+
+UNBOUNDED = 10_000  # characters of a line in a file or a pipe
 
 
 def print_line(text: str) -> None:
@@ -28,18 +32,42 @@ def print_json(value: Any) -> None:
     print_line(json.dumps(value, default=datetime.isoformat))
 
 
+def console() -> "Console":
+    """Return a console on standard output; in a file or a pipe nothing is wrapped or shortened."""
+    from rich.console import Console
+
+    is_bounded = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(highlight=False, width=None if is_bounded else UNBOUNDED)
+
+
+def print_facts(facts: Iterable[tuple[str, str]]) -> None:
+    """Print names and their values, each in one line that is never shortened: a value may be a path to copy."""
+    from rich.text import Text
+
+    rows = list(facts)
+    longest = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        console().print(Text.assemble((f"{safe(name):{longest}} ", "dim"), safe(value)), soft_wrap=True)
+
+
 def print_table(
     columns: Iterable["str | Column"], rows: Iterable[Sequence[str]], one_line: bool = False, **style: Any
 ) -> None:
     """Print rows, in one line each or wrapped, below the names of their columns; markup in a cell is no markup."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(*columns, box=None, **style)
     for row in rows:
-        table.add_row(*(Text(cell, no_wrap=one_line, overflow="ellipsis" if one_line else None) for cell in row))
-    Console().print(table)
+        table.add_row(*(Text(cell, no_wrap=one_line, overflow="ellipsis" if one_line else "fold") for cell in row))
+    console().print(table)
+
+
+def replace_unknown_characters() -> None:
+    """Print a question mark for each character that the terminal's encoding lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def discard_output() -> None:

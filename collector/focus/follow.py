@@ -6,12 +6,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 from collector.focus.presence import PresenceSignal, suspend_drift, wall_clock_drift, watch_logind
 from collector.focus.tracker import FocusTracker
 from memo.core.events import Event
+from memo.core.system_zone import local_now
 from memo.protocols import Batch, Stop
 
 
@@ -74,21 +75,21 @@ class _FollowedScreen:
         if by := self._clock.seconds():
             self.focus.shift_clock(timedelta(seconds=by))
         if slept_s := self._suspended.seconds():
-            self.focus.set_away("asleep", _now() - timedelta(seconds=slept_s))
+            self.focus.set_away("asleep", local_now() - timedelta(seconds=slept_s))
             self.focus.set_back("asleep")
 
     def set_presence(self, reason: str, away: bool, for_s: float = 0.0) -> None:
         """Record that the person has left or returned; a `collector.focus.presence.SetPresence`."""
         self.check_clocks()
         if away:
-            self.focus.set_away(reason, _now() - timedelta(seconds=for_s))
+            self.focus.set_away(reason, local_now() - timedelta(seconds=for_s))
         else:
             self.focus.set_back(reason)
         self.woken.set()
 
     def submit_events(self) -> None:
         """Submit the events that are certain. Raises what storing an earlier batch raised."""
-        if events := self.focus.take_events(time.monotonic(), _now()):
+        if events := self.focus.take_events(time.monotonic(), local_now()):
             self._pending.append(asyncio.wrap_future(self._submit(events)))
             self._pending[-1].add_done_callback(lambda _: self.woken.set())
         while self._pending and self._pending[0].done():
@@ -101,10 +102,6 @@ class _FollowedScreen:
 
     async def end(self) -> None:
         """Close the current usage and wait until everything is stored."""
-        self.focus.set_away("ended", _now())
+        self.focus.set_away("ended", local_now())
         self.submit_events()
         await asyncio.gather(*self._pending)
-
-
-def _now() -> datetime:
-    return datetime.now().astimezone()

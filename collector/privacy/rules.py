@@ -82,15 +82,23 @@ def apply_rules(events: Iterable[Event], rules: Rules) -> tuple[list[Event], Cou
     """Return the events that may be stored, and how many events each rule changed or dropped."""
     kept, touched = [], Counter[str]()
     for event in events:
-        current: Event | None = _clean(event)
-        for name, rule in rules:
-            before = current
-            current = rule(before) if before is not None else None
-            if current is not before:
-                touched[name] += 1
+        current, names = apply_to(event, rules)
+        touched.update(names)
         if current is not None:
             kept.append(current)
     return kept, touched
+
+
+def apply_to(event: Event, rules: Rules) -> tuple[Event | None, list[str]]:
+    """Return the event as it may be stored, or None, and the rules that changed or dropped it."""
+    current: Event | None = _clean(event)
+    names = []
+    for name, rule in rules:
+        before = current
+        current = rule(before) if before is not None else None
+        if current is not before:
+            names.append(name)
+    return current, names
 
 
 def _clean(event: Event) -> Event:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
 from typing import Any, Literal
@@ -42,6 +42,21 @@ class Reject:
     def of(cls, unit: Literal["line", "object", "offset"], place: int, reason: str, raw: bytes) -> "Reject":
         """Return the reject of these bytes."""
         return cls(unit, place, reason, hashlib.sha256(raw).hexdigest())
+
+
+class HourTwice:
+    """Tells the second run of the hour that comes twice, when summer time ends, by the order of the events."""
+
+    def __init__(self) -> None:
+        self._last = EARLIEST
+
+    def placed(self, event: Event) -> Event:
+        """Return the event, in the second run if it would be before the last one in the first."""
+        first, second = (event.at.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+        if event.at.fold == 0 and first < self._last and first < second:
+            event = replace(event, at=event.at.replace(fold=1))
+        self._last = event.at.astimezone(UTC)
+        return event
 
 
 def read_line(raw: bytes, zone: tzinfo) -> Event:

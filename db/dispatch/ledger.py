@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased
 from db.dispatch.dispatches import DONE, DRY, FAILED, HIT, OVERRUN, STOPPED, WASTE, action_key, was_useful
 from db.intake import events
 from db.models import OPEN, DispatchRow, EventRow, PredictionRow, ScopeRow
-from memo.core.predictions import HORIZON_S
+from memo.core.predictions import HORIZON_S, wanted
 
 LATE = timedelta(minutes=1)  # after `until`, in which a hit's gain may still become known
 
@@ -61,7 +61,9 @@ def _came(session: Session, scope: str, after: int) -> dict[str, list[tuple[int,
     """Return `seq` and time of all events after one, by the keys of their actions."""
     came = defaultdict[str, list[tuple[int, datetime]]](list)
     for row in session.scalars(select(EventRow).where(EventRow.scope == scope, EventRow.seq > after)):
-        came[action_key(events.as_event(row).action)].append((row.seq, row.at))
+        action = events.as_event(row).action
+        for key in {action_key(action), action_key(wanted(action))}:
+            came[key].append((row.seq, row.at))
     return came
 
 

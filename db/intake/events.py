@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from db.intake.scopes import lock_scope
 from db.models import EventRow, ScopeRow
 from memo.core.bounded import BoundedDict
-from memo.core.events import CONTEXT, Action, Event, Operation
+from memo.core.events import CONTEXT, HUMAN, Action, Event, Operation
 
 IMPORT = "import"  # source of imported events, which lie in the past and get no predictions
 CHUNK = 500  # rows of one statement, as SQLite limits its parameters
@@ -168,6 +168,14 @@ def find_action_before(session: Session, event_id: int) -> Action:
     return as_event(session.scalar(query) or last).action
 
 
+def find_done(session: Session, event_id: int, limit: int) -> list[Event]:
+    """Return a person's latest actions up to an event, at most `limit`, oldest first."""
+    last = session.get_one(EventRow, event_id)
+    before = select(EventRow).where(EventRow.scope == last.scope, EventRow.seq <= last.seq)
+    query = before.where(EventRow.operation.in_(HUMAN)).order_by(EventRow.seq.desc()).limit(limit)
+    return [as_event(row) for row in session.scalars(query)][::-1]
+
+
 def as_event(row: EventRow) -> Event:
     """Return the event of a row, in its local time."""
     texts = (row.target, row.app, row.detail, row.scope, row.source, row.source_key, row.executable)
@@ -175,9 +183,12 @@ def as_event(row: EventRow) -> Event:
 
 
 def has_action(session: Session, scope: str, action: Action) -> bool:
-    """Return whether an action was stored."""
+    """Return whether an action was stored; a focus without a title is that of any window of its app."""
     query = select(EventRow.id).where(EventRow.scope == scope, EventRow.operation == action.operation.value)
-    query = query.where(EventRow.target == action.target)
+    if action.operation is Operation.WINDOW_FOCUS and action.place and not action.target:
+        query = query.where(EventRow.app == action.place)
+    else:
+        query = query.where(EventRow.target == action.target)
     if action.operation is Operation.FILE_ACCESS:
         query = query.where(EventRow.detail == action.place)
     return session.scalar(query.limit(1)) is not None

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from db.intake import events
 from db.models import FeedbackRow, PredictionRow
 from memo.core.events import Action
-from memo.core.predictions import Answer, action_as_dict, action_from_dict
+from memo.core.predictions import Answer, action_as_dict, action_from_dict, wanted
 
 
 def add_answer(session: Session, prediction: PredictionRow, action: dict[str, Any], answer: Answer) -> FeedbackRow:
@@ -37,7 +37,8 @@ def find_answers_after(session: Session, scope: str, feedback_id: int) -> Sequen
 def find_refusal(session: Session, scope: str, action: Action) -> datetime | None:
     """Return when a person said "never" to an action, or None if nobody did or "yes" was said since."""
     rows = session.connection().execute(_LASTING, {"scope": scope})
-    same = (row for row in rows if action_from_dict(row[0]).identity == action.identity)
+    names = {action.identity, wanted(action)}
+    same = (row for row in rows if action_from_dict(row[0]).identity in names)
     _, at, answer = next(same, (None, None, None))
     return at if answer == Answer.NEVER else None
 

@@ -6,13 +6,15 @@ from itertools import chain
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, bindparam, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 
 from db.intake.events import IMPORT, chunks
 from db.models import EventRow, PredictionRow, ScopeRow
 
 OUTCOME = ("outcome_event_id", "outcome_operation", "outcome_target", "outcome_rank")
 PERSON_OUTCOME = ("person_event_id", "place_rank", "person_rank", "is_late")
+SETTLED = [getattr(PredictionRow, name) for name in ("candidates", *OUTCOME)]
+JUDGED = [getattr(PredictionRow, name) for name in ("made_at", "places", "person", *PERSON_OUTCOME)]
 UNSENT = PredictionRow.published_at.is_(None)  # stored, and not published yet
 
 
@@ -40,19 +42,24 @@ def add_predictions(session: Session, made: Sequence[PredictionRow]) -> None:
 
 
 def find_unsettled(session: Session, scope: str) -> list[tuple[PredictionRow, int]]:
-    """Return the predictions without an outcome, each with the `seq` of the event that it follows."""
+    """Return the predictions without an outcome, each with the `seq` of the event that it follows.
+
+    They hold only what it takes to settle them.
+    """
     query = (
         select(PredictionRow, EventRow.seq)
         .join(EventRow, PredictionRow.last_event_id == EventRow.id)
         .where(PredictionRow.scope == scope, PredictionRow.outcome_event_id.is_(None))
+        .options(load_only(*SETTLED, raiseload=True))
     )
     return [(row, seq) for row, seq in session.execute(query.order_by(PredictionRow.id))]
 
 
-def find_unjudged(session: Session, scope: str, limit: int) -> list[tuple[PredictionRow, int]]:
+def find_unjudged(session: Session, scope: str, newest: int, limit: int) -> list[tuple[PredictionRow, int]]:
     """Return the newest predictions that await the person's next action, each with the `seq` that it follows.
 
-    At most `limit`, oldest first: those made after the newest one that has that outcome.
+    At most `limit`, oldest first: those made after the newest one that has that outcome, for events up to `newest`.
+    They hold only what it takes to judge them.
     """
     mine = select(PredictionRow.id).where(PredictionRow.scope == scope)
     judged = mine.where(PredictionRow.person_event_id.is_not(None)).order_by(PredictionRow.id.desc()).limit(1)
@@ -60,6 +67,8 @@ def find_unjudged(session: Session, scope: str, limit: int) -> list[tuple[Predic
         select(PredictionRow, EventRow.seq)
         .join(EventRow, PredictionRow.last_event_id == EventRow.id)
         .where(PredictionRow.scope == scope, PredictionRow.id > func.coalesce(judged.scalar_subquery(), 0))
+        .where(EventRow.seq <= newest)
+        .options(load_only(*JUDGED, raiseload=True))
     )
     found = session.execute(query.order_by(PredictionRow.id.desc()).limit(limit))
     return [(row, seq) for row, seq in found][::-1]

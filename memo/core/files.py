@@ -1,7 +1,12 @@
-"""Write files that only their owner can read, whole or not at all."""
+"""Write files that only their owner can read, whole or not at all; set damaged ones aside."""
 
 import os
+import shutil
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
+
+from memo.core.paths import Home
 
 
 def open_private(path: str, flags: int) -> int:
@@ -18,3 +23,19 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
+
+
+def set_aside(home: Home, paths: Iterable[Path]) -> Path | None:
+    """Move damaged files and folders, as far as they exist, into a new folder in the home; return that, or None.
+
+    They are not deleted: somebody may still get something out of them.
+    """
+    present = [path for path in paths if path.exists()]
+    if not present:
+        return None
+    folder = home.damaged / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S.%fZ")
+    home.damaged.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(mode=0o700)
+    for path in present:
+        shutil.move(path, folder / path.name)
+    return folder

@@ -37,7 +37,7 @@ class Form:
 
 
 def _form(operation: Operation, template: str, **groups: str) -> Form:
-    parts = {"target": ".+", "app": "[^()]+", "detail": ".+"} | groups
+    parts = {"target": ".+", "app": ".+", "detail": ".+"} | groups
     pattern = re.escape(template)
     for name, part in parts.items():
         pattern = pattern.replace(rf"\{{{name}\}}", f"(?P<{name}>{part})")
@@ -51,7 +51,7 @@ _CLOSED = r"(?=.*\)\Z).+"  # checks for the final bracket first: without it many
 
 FORMS: dict[Language, list[Form]] = {
     "zh": [
-        _form(Operation.WINDOW_FOCUS, "切换到窗口: {target} (应用: {app})"),
+        _form(Operation.WINDOW_FOCUS, "切换到窗口: {target} (应用: {app})", target=_CLOSED),
         _form(Operation.WINDOW_FOCUS, "切换到窗口: {target}"),
         _form(Operation.PROCESS_START, "启动应用: {target}"),
         _form(Operation.PROCESS_END, "关闭应用: {target}"),
@@ -65,7 +65,7 @@ FORMS: dict[Language, list[Form]] = {
         _form(Operation.TIME_CONTEXT, "时间上下文: 周{target} {detail}时", target="[一二三四五六日]", detail=_HOUR),
     ],
     "en": [
-        _form(Operation.WINDOW_FOCUS, "Switched to window: {target} (app: {app})"),
+        _form(Operation.WINDOW_FOCUS, "Switched to window: {target} (app: {app})", target=_CLOSED),
         _form(Operation.WINDOW_FOCUS, "Switched to window: {target}"),
         _form(Operation.PROCESS_START, "Started app: {target}"),
         _form(Operation.PROCESS_END, "Closed app: {target}"),

@@ -1,18 +1,20 @@
 """Predictions: ranked candidates with probabilities, and upcoming actions."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from memo.core.events import Action, Operation
+from memo.core.events import Action, Event, Operation
 from memo.core.grammar import Language, write_line
 
 HORIZON_S = 600  # how far `upcoming` looks ahead
 LISTED = 50  # most places, and most actions of the person, in an answer
-QUIET_S = 60  # an action seen within this time is in use, not upcoming
-UPCOMING_OPERATIONS = frozenset({Operation.PROCESS_START, Operation.WEB_VISIT, Operation.FILE_ACCESS})
+QUIET_S = 60  # a site, a file or a started app is in use for this time after it was seen
+OPENED = frozenset({Operation.PROCESS_START, Operation.WEB_VISIT, Operation.FILE_ACCESS})  # what MEMO can open
+UPCOMING_OPERATIONS = OPENED | {Operation.WINDOW_FOCUS}
 
 
 class Answer(StrEnum):
@@ -60,7 +62,7 @@ class Upcoming:
     def as_dict(self, language: Language, at: datetime) -> dict[str, Any]:
         """Return the entry as JSON for messages and rows; `at` is the time of the prediction."""
         return {
-            "text": write_line(at, self.action, language, self.detail),
+            "text": write_line(at, _titled(self.action), language, self.detail),
             "probability": round_down(self.probability),
             "action": action_as_dict(self.action),
             "within_s": HORIZON_S,
@@ -117,6 +119,11 @@ class Ranking:
     with_model: bool = False  # whether a language model took part
 
 
+def _titled(action: Action) -> Action:
+    """Return the action with a target: of the focus on any window of an app, the app."""
+    return action._replace(target=action.target or action.place)
+
+
 def round_down(probability: float) -> float:
     """Return a probability with six decimals, rounded down so that a sum stays at most 1."""
     return math.floor(probability * 1e6) / 1e6
@@ -125,6 +132,19 @@ def round_down(probability: float) -> float:
 def action_as_dict(action: Action) -> dict[str, str]:
     """Return an action as JSON."""
     return {"operation": action.operation.value, "target": action.target, "place": action.place}
+
+
+def wanted(action: Action) -> Action:
+    """Return what is wanted when an action is done: of a window the app, else what it is counted as."""
+    return action.coarse.identity if action.operation is Operation.WINDOW_FOCUS else action.identity
+
+
+def in_use(done: Sequence[Event]) -> set[Action]:
+    """Return what is in use after a person's latest actions: the app in front, and what was just visited or opened."""
+    focused = [event for event in done if event.operation is Operation.WINDOW_FOCUS]
+    others = [event for event in done if event.operation is not Operation.WINDOW_FOCUS]
+    lately = [event for event in others if (done[-1].at - event.at).total_seconds() <= QUIET_S]
+    return {wanted(event.action) for event in (*focused[-1:], *lately)}
 
 
 def place_of(action: Action) -> tuple[str, str]:

@@ -13,7 +13,6 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import tzlocal
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -35,8 +34,10 @@ from pydantic_settings import (
 )
 
 from memo.core.errors import UsageError
-from memo.core.events import Operation, default_scope
+from memo.core.events import HUMAN, Operation, default_scope
 from memo.core.paths import Home
+from memo.core.predictions import UPCOMING_OPERATIONS
+from memo.core.system_zone import SYSTEM_ZONE
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -166,7 +167,7 @@ class ModelSettings(Section):
     """The language model."""
 
     base: str = "builtin"
-    """'builtin', a folder, or a hub name such as Qwen/Qwen3-0.6B: any causal LM that transformers loads."""
+    """'builtin', or the folder or hub name of a causal LM that `memo model pull` fetched; see docs/base-models.md."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Device that it runs on; auto uses a GPU if there is one."""
     threads: Count = 1
@@ -224,9 +225,9 @@ class DispatchSettings(Section):
     on: list[str] = ["log", "record"]
     """Handlers that act; a handler that is only named in a route is dry: it is counted and does nothing."""
     routes: dict[Operation, list[str]] = Field(
-        default_factory=lambda: {operation: ["log", "record"] for operation in Operation}
+        default_factory=lambda: {operation: ["log", "record"] for operation in sorted(HUMAN)}
     )
-    """Handlers for the next action, by its operation."""
+    """Handlers for what you do next, by its operation: window_focus, web_visit or file_access."""
     upcoming: dict[Operation, list[str]] = Field(
         default_factory=lambda: {
             Operation.PROCESS_START: ["preload_app"],
@@ -234,7 +235,7 @@ class DispatchSettings(Section):
             Operation.WEB_VISIT: ["preconnect_site"],
         }
     )
-    """Handlers for upcoming actions, by their operation."""
+    """Handlers for upcoming actions, by their operation: the same three, or process_start."""
     minimum_probability: Share = 0.5
     """Minimum probability of a candidate that a handler acts on."""
     cooldown_s: Annotated[int, Field(ge=0)] = 60
@@ -250,8 +251,9 @@ class DispatchSettings(Section):
 
     @property
     def routed(self) -> set[str]:
-        """The handlers that a route names."""
-        return set().union(*self.routes.values(), *self.upcoming.values())
+        """The handlers that a route of something predicted names."""
+        routes = [self.routes.get(operation, []) for operation in HUMAN]
+        return set().union(*routes, *(self.upcoming.get(operation, []) for operation in UPCOMING_OPERATIONS))
 
 
 class LaunchSettings(Section):
@@ -362,7 +364,7 @@ class Settings(BaseSettings):
     @property
     def zone(self) -> tzinfo:
         """The time zone of lines without an offset."""
-        return ZoneInfo(self.timezone) if self.timezone else tzlocal.get_localzone()
+        return ZoneInfo(self.timezone) if self.timezone else SYSTEM_ZONE
 
     @classmethod
     def settings_customise_sources(

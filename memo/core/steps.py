@@ -1,11 +1,11 @@
-"""The steps of a long task, told to whoever shows its progress."""
+"""Report the progress of a long task."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Progress = Callable[[int, int], None]
-"""Called with the steps done and the steps in all."""
+"""Called with the number of steps done and the number of all steps."""
 EVERY = 100  # items between two calls
 
 

@@ -84,7 +84,7 @@ class Apps:
             self._classes.setdefault(entry.id.lower(), entry)
         for entry in entries:  # org.gnome.gedit calls its window gedit
             self._classes.setdefault(entry.id.lower().rsplit(".", 1)[-1], entry)
-        paths, names, script_folders = _empty(), _empty(), _empty()
+        paths, names, script_folders = (defaultdict[str, list[Entry]](list) for _ in range(3))
         search_path = {os.path.realpath(folder) for folder in os.get_exec_path()}
         for entry in (entry for entry in entries if entry.shown and entry.program):
             if not RUNS_OTHERS.fullmatch(name := os.path.basename(entry.program).lower()):
@@ -105,10 +105,6 @@ def _all_names(entry: Entry) -> set[str]:
 def is_interpreter(program: str) -> bool:
     """Return whether a program of this name runs others, so that it is no app itself."""
     return RUNS_OTHERS.fullmatch(program.lower()) is not None
-
-
-def _empty() -> defaultdict[str, list[Entry]]:
-    return defaultdict(list)
 
 
 def _simplest(entries: Sequence[Entry]) -> Entry:

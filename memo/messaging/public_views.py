@@ -54,7 +54,7 @@ def _open_postgres(url: str) -> Iterator[Query]:
 
     address = "postgresql://" + url.partition("://")[2]
     try:
-        with psycopg.connect(address, connect_timeout=CONNECT_TIMEOUT_S) as connection:
+        with psycopg.connect(address, connect_timeout=CONNECT_TIMEOUT_S, client_encoding="utf8") as connection:
             yield lambda statement, values: connection.execute(as_postgres(statement).encode(), values).fetchall()
     except psycopg.Error as error:
         raise _unreadable(address.rpartition("@")[2], error) from error

@@ -39,15 +39,20 @@ class GroupFeed(StreamFeed):
         self._name = f"{self._host}:{os.getpid()}:{RUN}:{next(NUMBERS)}"
         self._taken_over = 0.0
         self._claimed: EntryId | None = None
+        self._reached: Any = None  # the newest message that this reader was given, or the end when it opened first
 
     def open(self) -> None:
-        """Create the group if it is new, and take over the messages of ended readers."""
+        """Create the group if it is new, and take over the messages of ended readers.
+
+        A group that was lost meanwhile, with all of the broker, goes on after what this reader has read.
+        """
         from redis.exceptions import ResponseError
 
         with translate_errors():
             client = self._connect()
             try:
-                client.xgroup_create(STREAM, self._group, id=end_of(client), mkstream=True)
+                self._reached = self._reached or end_of(client)
+                client.xgroup_create(STREAM, self._group, id=self._reached, mkstream=True)
             except ResponseError as error:
                 if "BUSYGROUP" not in str(error):
                     raise
@@ -114,6 +119,8 @@ class GroupFeed(StreamFeed):
                 self._group, self._name, {STREAM: self._position}, count=SHARED_BATCH, block=milliseconds(wait_s)
             )
         entries = entries_of(reply)
+        if entries:
+            self._reached = max(self._reached, entries[-1][0], key=entry_id)
         if self._position != NEW:
             self._position = entries[-1][0] if entries else NEW
         return entries

@@ -58,7 +58,7 @@ def find_outcomes(
 ) -> tuple[list[SettledPrediction], list[JudgedPrediction]]:
     """Return the earlier predictions that the message of a prediction settles; the event it follows has this `seq`.
 
-    Their outcomes are among the events after the one that was predicted from before, up to this one.
+    Their outcomes are among the events after the previous prediction's newest event, up to that event.
     """
     earlier = {"scope = ?": scope, "event_seq <= ?": seq, "id < ?": prediction_id}
     previous = find_rows(query, "prediction_messages", {"event_seq": int}, earlier, "event_seq DESC", 1)

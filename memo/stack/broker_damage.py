@@ -8,7 +8,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from memo.core.damaged import set_aside
+from memo.core.files import set_aside
 from memo.core.paths import Home
 
 UNREADABLE = re.compile(

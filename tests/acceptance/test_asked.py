@@ -4,6 +4,8 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 import psutil
@@ -11,7 +13,7 @@ import pytest
 from handling import entry, program
 from notified import Server, serving
 from session_bus import Bus
-from stack import Stack, lines, new_stack
+from stack import Stack, new_stack
 from waiting import until
 
 
@@ -37,16 +39,23 @@ def stack(tmp_path: Path, server: Server) -> Iterator[Stack]:
             "XDG_DATA_HOME": str(tmp_path / "share"),
             "PATH": f"{tmp_path}/bin:{os.environ['PATH']}",
             "MEMO_DISPATCH__ON": json.dumps(["ask"]),
-            "MEMO_DISPATCH__ROUTES": json.dumps({"process_start": ["ask"]}),
+            "MEMO_DISPATCH__UPCOMING": json.dumps({"process_start": ["ask"]}),
         }
         made.ok("up")
         yield made
 
 
+def habit(count: int, start: str) -> list[str]:
+    """Lines of rounds of five minutes: the app starts, and two minutes later a site is visited."""
+    at = [datetime.fromisoformat(start) + timedelta(minutes=5 * n) for n in range(count)]
+    rounds = ((f"{one} - Started app: notes", f"{one + timedelta(minutes=2)} - Visited site a.example") for one in at)
+    return list(chain.from_iterable(rounds))
+
+
 @pytest.mark.timeout(180)
 def test_yes_starts_the_app_and_is_feedback(stack: Stack, server: Server, tmp_path: Path) -> None:
     server.presses = "yes"
-    for line in lines(12, "2026-03-02 09:00:00", "notes"):
+    for line in habit(12, "2026-03-02 09:00:00"):
         stack.predict([line])
     until("an answer", lambda: stack.one("SELECT count(*) FROM feedback"))
     report = tmp_path / "report"
@@ -62,12 +71,13 @@ def test_yes_starts_the_app_and_is_feedback(stack: Stack, server: Server, tmp_pa
 @pytest.mark.timeout(180)
 def test_never_is_a_rule(stack: Stack, server: Server, tmp_path: Path) -> None:
     server.presses = "never"
-    stack.settings["MEMO_DISPATCH__COOLDOWN_S"] = "0"
+    stack.settings |= {"MEMO_DISPATCH__COOLDOWN_S": "0", "MEMO_DISPATCH__MINIMUM_PROBABILITY": "0.01"}
     stack.ok("down")
     stack.ok("up")
-    for line in lines(12, "2026-03-02 09:00:00", "notes"):
+    for line in habit(12, "2026-03-02 09:00:00"):
         stack.predict([line])
     until("an answer", lambda: stack.one("SELECT count(*) FROM feedback"))
-    stack.predict(lines(1, "2026-03-02 10:00:00", "notes"))
+    for line in habit(1, "2026-03-02 12:00:00"):
+        stack.predict([line])
     until("a refusal", lambda: stack.one("SELECT count(*) FROM dispatches WHERE detail LIKE 'refused%'"))
     assert len(server.shown) == 1 and not (tmp_path / "report").exists()

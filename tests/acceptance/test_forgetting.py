@@ -36,7 +36,8 @@ def stack() -> Iterator[Stack]:
 def day(number: int) -> list[str]:
     """A small round of acts, the secrets among them."""
     at = datetime(2026, 3, 2, 9) + timedelta(hours=number)
-    acts = ("Started app: Editor", *(f"Switched to window: {secret} - notes (app: Editor)" for secret in SECRETS))
+    windows = zip(SECRETS, ("Editor", "Viewer"), strict=True)  # an app in front is in use, and not acted on
+    acts = ("Started app: Editor", *(f"Switched to window: {secret} - notes (app: {app})" for secret, app in windows))
     visit = "Visited site shop.example, page 'Offers'"
     return [f"{at + timedelta(minutes=n)} - {act}" for n, act in enumerate((*acts, visit, "Closed app: Editor"))]
 

@@ -20,7 +20,7 @@ def test_a_web_address_and_a_program_are_given_what_is_predicted() -> None:
         kept = stack.home.root / "kept.jsonl"
         stack.settings |= {
             "MEMO_DISPATCH__ON": json.dumps(["log", "webhook", "exec"]),
-            "MEMO_DISPATCH__ROUTES": json.dumps({"process_start": ["log", "webhook", "exec"]}),
+            "MEMO_DISPATCH__ROUTES": json.dumps({"window_focus": ["log", "webhook", "exec"]}),
             "MEMO_DISPATCH__MINIMUM_PROBABILITY": "0.1",
             "MEMO_WEBHOOK__URL": f"{web.url}/hook",
             "MEMO_WEBHOOK__SECRET": SECRET,
@@ -28,7 +28,7 @@ def test_a_web_address_and_a_program_are_given_what_is_predicted() -> None:
         }
         stack.ok("up")
         for line in lines(12, "2026-03-02 09:00:00", "App $(touch pwned) {}"):
-            stack.predict([line])
+            stack.predict([line.replace("Started app", "Switched to window")])
         until("a request", lambda: web.sent)
         until("a line", lambda: kept.exists() and kept.read_text().endswith("\n"))
         until("both are done", lambda: stack.one(

@@ -295,6 +295,15 @@ def test_up_ends_when_its_reader_closes_the_pipe() -> None:
         assert fresh.leftovers() == []
 
 
+def test_ctrl_c_while_up_waits_leaves_nothing_running() -> None:
+    with new_stack() as fresh:
+        process = fresh.start(MEMO, "up")
+        until("a part", lambda: running.state(fresh.home).get("parts"))
+        status, said = interrupt(process)
+        assert status == 1 and "MEMO was not started" in said
+        assert fresh.leftovers() == []
+
+
 def test_supervisor_ends_after_its_time() -> None:
     with new_stack() as fresh:
         process = fresh.start(*SUPERVISOR, "broker", "--for", "1")
@@ -385,7 +394,7 @@ FAILURES = {
     "a wrong value": Failure(2, "Setting language is wrong", files={"memo.toml": 'language = "tlh"'}),
     "a wrong key": Failure(2, "Setting langage is wrong", files={"memo.toml": 'langage = "en"'}),
     "no TOML": Failure(2, "is not valid TOML", files={"memo.toml": "language"}),
-    "no file to replay": Failure(2, "is no file; name a file", options=["--replay", "/nowhere/day.txt"]),
+    "no file to replay": Failure(2, "is not a file; name a file", options=["--replay", "/nowhere/day.txt"]),
     "a broker that dies": Failure(1, "The broker died 5 times in a minute and is given up: ", files={"broker": ""}),
     "no room": Failure(1, "memo.toml can't be written (No space left on device); free some space", full="."),
     "no room for the store": Failure(1, "disk is full", files={"memo.toml": ""}, full="."),

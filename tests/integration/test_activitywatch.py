@@ -140,12 +140,27 @@ def test_each_observation_is_stored_once(server: Served, home: Home, intake: Rec
     assert intake.past == []
 
 
+def test_an_event_of_a_wrong_clock_hides_no_later_one(server: Served, home: Home, intake: RecordingIntake) -> None:
+    with Following(home, intake):
+        for ahead in (timedelta(days=4_000), timedelta(hours=2)):
+            server.insert("w", datetime.now(UTC) + ahead, 0, app="far", title="far")
+        server.insert("w", datetime.now(UTC), 0, app="near", title="near")
+        until_stored(intake, "window_focus near")
+        server.insert("w", datetime.now(UTC) + 30 * SECOND, 0, app="soon", title="soon")
+        until_stored(intake, "window_focus soon")
+        server.insert("w", datetime.now(UTC), 0, app="next", title="next")
+        until_stored(intake, "window_focus next")
+    assert words(intake.live) == ["window_focus near", "window_focus soon", "window_focus next"]
+
+
 def test_events_between_two_runs_are_stored_as_past_once(server: Served, home: Home, intake: RecordingIntake) -> None:
     begin = datetime.now(UTC)
     with Following(home, intake):
+        until(lambda: datetime.now(UTC) > begin + SECOND)
         server.beat("w", begin + SECOND, app="a", title="1")
         until(lambda: words(intake.live) == ["window_focus 1"])
     server.beat("w", begin + 2 * SECOND, app="a", title="2")
+    until(lambda: datetime.now(UTC) > begin + 2 * SECOND)
     with Following(home, intake):
         until(lambda: words(intake.past) == ["window_focus 2"])
     assert len(intake.live) == 1

@@ -32,6 +32,7 @@ from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.messaging.amqp import TopicFeed
+from memo.messaging.feed import BrokerUnavailable
 from memo.messaging.message import prediction_message
 from memo.messaging.publisher import EXCHANGE, EXCHANGE_V1, FIELD, MAX_STREAM, STREAM, Publisher, PublishError
 from memo.messaging.redis_group import GroupFeed
@@ -205,6 +206,23 @@ def test_group_of_one_process_shares_messages_once(redis_url: str) -> None:
     assert sorted(ids(late, 2)) == sorted(received[-2:])
     assert len(consumers(redis_url, group)) == 1, "closed readers are removed"
     late.close()
+
+
+def test_group_that_was_lost_goes_on_after_what_was_read(redis_url: str) -> None:
+    group, client = f"test-{os.getpid()}", connect(redis_url)
+    feed = GroupFeed(redis_url, group)
+    feed.open()
+    for number in (1, 2, 3):
+        client.flushdb()
+        publish(redis_url, number)
+        with pytest.raises(BrokerUnavailable):
+            while not feed.read(0.01):
+                pass
+        feed.open()
+        found = [json.loads(body)["id"] for _ in range(2) for _, body in feed.read(0.01)]
+        assert found == [number]
+    feed.close()
+    client.close()
 
 
 def test_group_behind_the_stream_reads_from_the_store(redis_url: str, stored: Callable[[int], None]) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from dispatching import (
-    EXPECTED_S,
     SCOPE,
     Still,
     action,
     dispatch,
+    happen,
     opened_store,
     predict,
     rows,
@@ -111,24 +111,42 @@ def test_handlers_run_in_the_order_of_the_route(opened: Resources, given: Given)
 
 
 def test_only_the_route_of_the_operation_is_taken(opened: Resources, given: Given) -> None:
-    routes = {Operation.WEB_VISIT: ["one"], Operation.PROCESS_START: ["two"]}
+    routes = {Operation.WEB_VISIT: ["one"], Operation.WINDOW_FOCUS: ["two"]}
     routed = under(opened, "one", "two", routes=routes)
-    for operation in ("web_visit", "process_start", "file_access"):
+    for operation in ("web_visit", "window_focus", "file_access"):
         dispatch(routed, predict(opened, operation=operation))
     assert [name for name, _, _ in given] == ["one", "two"]
 
 
-def test_a_handler_gets_the_first_candidate_and_its_context(opened: Resources, given: Given) -> None:
+@pytest.mark.parametrize("operation", [Operation.WEB_VISIT, Operation.FILE_ACCESS, Operation.WINDOW_FOCUS])
+def test_what_is_in_use_is_not_offered(opened: Resources, given: Given, operation: Operation) -> None:
+    happen(opened, "a", operation=operation)
+    dispatch(under(opened, "one"), predict(opened, "a", operation=operation.value))
+    assert rows(opened) == []
+    happen(opened, "b", operation=Operation.WINDOW_FOCUS)
+    dispatch(under(opened, "one"), predict(opened, "a", operation=operation.value))
+    assert len(given) == (operation is Operation.WINDOW_FOCUS), "an app that is no longer in front may come back"
+
+
+def test_a_likely_act_is_offered_beside_a_likelier_one_in_use(opened: Resources, given: Given) -> None:
+    happen(opened, "a")
+    prediction = predict(opened, "b", 0.6)
+    with opened.store.write() as session:
+        row = session.get_one(PredictionRow, prediction)
+        row.person = [row.person[0] | {"probability": 0.7, "action": action("a")}, *row.person]
+    dispatch(under(opened, "one"), prediction)
+    assert [candidate.action.target for _, candidate, _ in given] == ["b"]
+
+
+def test_a_handler_gets_the_likeliest_act_and_its_context(opened: Resources, given: Given) -> None:
     now = datetime.now(UTC)
     prediction = predict(opened, "Firefox", 0.75, made_at=now)
     dispatch(under(opened, "one"), prediction)
     [(_, candidate, context)] = given
     assert (candidate.action.target, candidate.probability) == ("Firefox", 0.75)
-    assert candidate.expected_at == now + timedelta(seconds=EXPECTED_S)
+    assert candidate.expected_at == now + timedelta(seconds=HORIZON_S / 2)
     assert candidate.executable == "/usr/bin/a"
-    assert context == DispatchContext(prediction, SCOPE, now, now + timedelta(seconds=60)), (
-        "a life of a minute at least"
-    )
+    assert context == DispatchContext(prediction, SCOPE, now, now + timedelta(seconds=HORIZON_S))
     [row] = rows(opened)
     assert (row.scope, row.probability, row.action["target"]) == (SCOPE, 0.75, "Firefox")
     assert (row.result, row.until, row.outcome) == ({"by": "one"}, context.until, None)
@@ -259,7 +277,7 @@ def test_the_confidence_gate_names_itself(opened: Resources, given: Given) -> No
 
 
 def test_what_comes_too_late_is_not_done(opened: Resources, given: Given) -> None:
-    stale = predict(opened, made_at=datetime.now(UTC) - timedelta(seconds=70))
+    stale = predict(opened, made_at=datetime.now(UTC) - timedelta(seconds=HORIZON_S + 10))
     dispatch(under(opened, "one"), stale)
     assert stopped_by(opened, stale).startswith("late: its time ended 1")
     assert given == []
@@ -482,10 +500,10 @@ def test_what_a_gate_stopped_spends_nothing(opened: Resources, given: Given) -> 
     assert went(opened, certain) == [("one", "done")]
 
 
-def test_without_a_prediction_or_a_candidate_nothing_happens(opened: Resources, given: Given) -> None:
+def test_nothing_happens_on_process_noise_alone(opened: Resources, given: Given) -> None:
     prediction = predict(opened)
     with opened.store.write() as session:
-        session.execute(update(PredictionRow).values(candidates=[]))
+        session.execute(update(PredictionRow).values(person=[]))  # as in rows from before there was a view of it
     dispatch(under(opened, "one"), prediction)
     dispatch(under(opened, "one"), prediction + 1)
     assert rows(opened) == [] == given
@@ -506,7 +524,7 @@ def test_record_keeps_a_hostile_title_on_one_json_line(opened: Resources, home: 
         "prediction": prediction,
         "scope": SCOPE,
         "made_at": now.isoformat(),
-        "expected_at": (now + timedelta(seconds=EXPECTED_S)).isoformat(),
+        "expected_at": (now + timedelta(seconds=HORIZON_S / 2)).isoformat(),
         "probability": 0.9,
         "action": {"operation": "window_focus", "target": title.replace("\ud800", "?"), "place": "Code"},
     }

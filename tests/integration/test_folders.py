@@ -6,7 +6,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,15 +23,14 @@ from memo.core.paths import Home
 from memo.core.settings import Settings, SourceSettings
 
 LIMITED = """
-import json, sys, threading, time
-from pathlib import Path
+import json, subprocess, sys, threading, time
 from collector.sources.files.folders import FoldersSource
 from memo.core.paths import Home
 from memo.protocols import Note, Stop
 from memo.core.settings import Settings, SourceSettings
 
 def emit(emitted):
-    for line in [emitted.says] if isinstance(emitted, Note) else [event.target for event in emitted.events]:
+    for line in [emitted.text] if isinstance(emitted, Note) else [event.target for event in emitted.events]:
         print(json.dumps(line), flush=True)
 
 home, stop = Home.find(), Stop()
@@ -40,10 +40,10 @@ thread.start()
 source.watching.wait()
 print(json.dumps("watching"), flush=True)
 for line in sys.stdin:
-    Path("/proc/sys/user/max_inotify_watches").write_text(line)
+    subprocess.run(line, shell=True, check=True)
 stop.set()
 """
-"""A collector in a user namespace; a line on standard input sets the limit of watches there."""
+"""A collector in a user namespace; a line on standard input is a command there."""
 
 
 @pytest.fixture
@@ -213,28 +213,53 @@ def test_missing_without_folder_gives_the_remedy(home: Home, tmp_path: Path) -> 
     assert lacks("~") == ""
 
 
-def test_limit_of_watches_is_noted_once_and_its_rise_noticed(home: Home, folder: Path) -> None:
+@contextmanager
+def namespace(folder: Path, begins_with: str = "true") -> Iterator[tuple[Callable[[str], None], Iterator[str]]]:
+    """A source in namespaces of its own, in which a command comes first; gives what runs one there, and what it says.
+
+    `{folder}` in a command is the watched folder.
+    """
     unshare = needs_program("unshare")
-    if subprocess.run([unshare, "-r", "true"], capture_output=True, check=False).returncode:
+    if subprocess.run([unshare, "-rm", "true"], capture_output=True, check=False).returncode:
         pytest.skip("needs the right to make a user namespace")
-    for number in range(100):
-        (folder / f"{number:03}").mkdir()
-    shell = f"echo 50 > /proc/sys/user/max_inotify_watches && exec {sys.executable} -c '{LIMITED}' {folder}"
+    shell = f"{begins_with} && exec {sys.executable} -c '{LIMITED}' {folder}"
     with subprocess.Popen(
-        [unshare, "-r", "sh", "-c", shell], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [unshare, "-rm", "sh", "-c", shell], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as program:
         assert program.stdin and program.stdout
-        lines = (json.loads(line) for line in program.stdout)
+
+        def run(command: str) -> None:
+            assert program.stdin
+            program.stdin.write(command.format(folder=folder) + "\n")
+            program.stdin.flush()
+
+        yield run, (json.loads(line) for line in program.stdout)
+        program.stdin.close()
+    assert program.returncode == 0
+
+
+def test_limit_of_watches_is_noted_once_and_its_rise_noticed(home: Home, folder: Path) -> None:
+    for number in range(100):
+        (folder / f"{number:03}").mkdir()
+    limit = "echo {} > /proc/sys/user/max_inotify_watches"
+    with namespace(folder, limit.format(50)) as (run, lines):
         assert [next(lines), next(lines)] == [inotify.WATCHES, "watching"]
         (folder / "top.txt").write_text("x")
         assert next(lines) == "top.txt", "watched files are reported, and the limit is noted once"
-        program.stdin.write("1000\n")
-        program.stdin.flush()
+        run(limit.format(1000))
         assert next(lines) == "", "the limit is no longer reached, and what had no room is watched"
         (folder / "099/late.txt").write_text("x")
         assert next(lines) == "late.txt"
-        program.stdin.close()
-    assert program.returncode == 0
+
+
+@pytest.mark.parametrize("place", ["", "/a drive"])
+def test_a_drive_that_is_mounted_later_is_watched(place: str, home: Home, folder: Path) -> None:
+    (folder / "a drive").mkdir()
+    with namespace(folder) as (run, lines):
+        assert next(lines) == "watching"
+        run(f"mount -t tmpfs none '{{folder}}{place}'")
+        run(f"for n in 1 2 3 4 5 6 7 8 9; do echo x > '{{folder}}{place}/'$n.txt; sleep 0.5; done")
+        assert next(lines).endswith(".txt")
 
 
 def test_watch_at_limit_raises_with_the_remedy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -233,6 +233,15 @@ def test_forget_deletes_predictions_that_depend_or_name(store: Store) -> None:
     assert {follows, names, soon}.isdisjoint(left(store, PredictionRow))
 
 
+def test_forget_of_a_span_forgets_an_upcoming_app(store: Store) -> None:
+    calc, mail = replace(CHINESE, target=""), replace(FOCUS, target="")
+    other, _, after = happen(store, [FOCUS, CHINESE, FOCUS])
+    kept, gone = predict(store, after, [FOCUS], coming=[mail]), predict(store, other, [FOCUS], coming=[calc])
+    span = ForgetQuery(since=START + timedelta(minutes=1), until=START + timedelta(minutes=2))
+    assert forget(store, span)["events"] == 1
+    assert left(store, PredictionRow) == [kept] != [gone]
+
+
 def test_forget_title_leaves_its_site(store: Store) -> None:
     plain, titled = replace(VISIT, detail=""), replace(VISIT, detail=SECRET)
     ids = happen(store, [plain, titled, plain, plain])

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dispatching import SCOPE, dispatch, opened_store, predict, under
+from dispatching import SCOPE, action, dispatch, happen, opened_store, predict, under
 from sqlalchemy import update
 
 from cli.stack import doctor, handlers, status
 from db.dispatch import handlers as resting
-from db.models import DispatchRow
+from db.models import DispatchRow, PredictionRow
 from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -26,7 +26,8 @@ scope = "{SCOPE}"
 [dispatch]
 on = ["log", "webhook", "gone"]
 [dispatch.routes]
-process_start = ["log", "record", "webhook", "mistyped"]
+web_visit = ["log", "record", "webhook", "mistyped"]
+process_start = ["notify"]
 """
 
 
@@ -89,4 +90,31 @@ def test_why_names_the_gate_that_stopped_each_handler(opened: Resources) -> None
         (name, "stopped", "confidence: 0.31 is below 0.50") for name in ("log", "record")
     ]
     done = subprocess.run([MEMO, "why", str(stopped)], capture_output=True, text=True, check=True)
-    assert "log: start a [31m 31%, stopped (confidence: 0.31 is below 0.50)" in done.stdout.splitlines()
+    assert "log: visit a [31m 31%, stopped (confidence: 0.31 is below 0.50)" in done.stdout.splitlines()
+
+
+def test_why_explains_first_what_the_person_does(opened: Resources) -> None:
+    happen(opened, *"abacabacabac")
+    whole, old = predict(opened, "a"), predict(opened, "b")
+    with opened.store.write() as session:
+        row = session.get_one(PredictionRow, whole)
+        row.person = [row.person[0] | {"action": action(name)} for name in "ab"]
+        row.places = [{"operation": "web_visit", "name": name, "probability": 0.4} for name in "ab"]
+        session.execute(update(PredictionRow).where(PredictionRow.id == old).values(person=[], candidates=[]))
+    done = subprocess.run([MEMO, "why", str(whole)], capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    questions = [line for line in lines if line.startswith(("Where you", "What you", "The next event"))]
+    assert questions == [
+        "Where you go next: visit a 40%, visit b 40%",
+        "What you do next: visit a 90%, visit b 90%",
+        "The next event of any kind: visit noise 99%",
+    ]
+    assert lines[lines.index(questions[0]) + 1] == "The first ranks above visit b because of"
+    done = subprocess.run([MEMO, "why", str(old)], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[1:] == [
+        "It does not say where you go next.",
+        "It does not say what you do next.",
+        "It does not say which event of any kind comes next.",
+    ]
+    done = subprocess.run([MEMO, "why", "999"], capture_output=True, text=True, check=False)
+    assert done.stderr.strip().endswith("There is no prediction 999; `memo history` lists the ids.")

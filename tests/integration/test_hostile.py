@@ -5,14 +5,14 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import notified
 import pytest
 import servers
 import structlog
-from dispatching import dispatching, opened_store, predict, rows
+from dispatching import dispatching, happen, opened_store, predict, rows
 from handling import HOSTILE
 from session_bus import Bus
 from structlog.testing import capture_logs
@@ -32,7 +32,7 @@ import json, sys
 with open({out!r}, "a") as file:
     file.write(json.dumps([sys.argv[1:], sys.stdin.read()]) + "\\n")
 """
-OPERATIONS = (Operation.PROCESS_START, Operation.WEB_VISIT, Operation.FILE_ACCESS, Operation.WINDOW_FOCUS)
+OPERATIONS = (Operation.WEB_VISIT, Operation.FILE_ACCESS, Operation.WINDOW_FOCUS, Operation.PROCESS_START)
 
 
 @pytest.fixture
@@ -77,6 +77,7 @@ scope = "{SCOPE}"
 [dispatch]
 on = {json.dumps(names)}
 routes = {{{routes}}}
+upcoming = {{{routes}}}
 cooldown_s = 0
 [launch]
 apps = {json.dumps(apps)}
@@ -90,13 +91,20 @@ connect = true
 """
 
 
+def _prediction(opened: Resources, text: str, operation: Operation, place: str) -> int:
+    if operation is Operation.PROCESS_START:
+        return predict(opened, "unlikely.example", 0.01, upcoming=[(text, 0.9)])
+    return predict(opened, text, operation=operation, place=place)
+
+
 def saw(opened: Resources, text: str, place: str) -> None:
-    """Let the store hold it in each way, as clean as it ever is there."""
-    kept, now = clean(text), datetime.now(UTC)
+    """Let the store hold it in each way, as clean as it ever is there, and nothing of it be in use."""
+    kept, at = clean(text), datetime.now(UTC) - timedelta(hours=1)
     with opened.store.write() as session:
         for operation in OPERATIONS:
-            event = Event(now, operation, kept, app="Code", detail=place, source="processes")
+            event = Event(at, operation, kept, app="Code", detail=place, source="processes")
             events.add_events(session, SCOPE, [event], [f"seen {kept} {operation}"])
+    happen(opened, "in front", operation=Operation.WINDOW_FOCUS)
 
 
 def test_hostile_name_reaches_no_shell_log_terminal_or_file(
@@ -118,7 +126,7 @@ def test_hostile_name_reaches_no_shell_log_terminal_or_file(
             saw(opened, text, str(place))
             for operation in OPERATIONS:
                 folder = {Operation.FILE_ACCESS: str(place), Operation.WINDOW_FOCUS: "Code"}.get(operation, "")
-                dispatcher.dispatch(predict(opened, text, operation=operation, place=folder))
+                dispatcher.dispatch(_prediction(opened, text, operation, folder))
                 dispatcher.join()
     found = rows(opened)
     gone = {row.handler for row in found if row.status in (dispatches.DONE, dispatches.FAILED)}

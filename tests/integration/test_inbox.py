@@ -15,6 +15,7 @@ from collector import intake
 from collector.collector import keep_running
 from collector.intake import MAX_STORED_LINES, Intake
 from collector.source_status import SourceStates
+from collector.sources.inbox import inbox as inbox_source
 from collector.sources.inbox.inbox import InboxSource
 from db import migrate
 from db.engine import Store, open_store
@@ -426,6 +427,25 @@ def test_inbox_removed_is_created_again(watched: Inbox) -> None:
         time.sleep(0.01)
     write(watched.folder / "file", "b")
     assert watched.targets() == "ab"
+
+
+def test_what_gave_no_notice_is_read_at_the_next_look(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox_source, "watch", lambda *_, **__: None)
+    monkeypatch.setattr(inbox_source, "SCAN_S", 0.05)
+    inbox.start()
+    write(inbox.folder / "file", "a")
+    assert inbox.targets() == "a"
+    append(inbox.folder / "file", "b")
+    assert inbox.targets() == "ab"
+
+
+def test_a_replaced_inbox_is_watched_again(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inbox_source, "SCAN_S", 0.05)
+    inbox.start()
+    inbox.folder.rename(inbox.folder.with_name("old"))
+    inbox.folder.mkdir()
+    write(inbox.folder / "file", "a")
+    assert inbox.targets() == "a"
 
 
 def test_inbox_never_records_events_of_a_pause(watched: Inbox, home: Home) -> None:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import FrameType
 from typing import Any
@@ -69,6 +70,31 @@ def test_other_or_later_action_is_another_event(intake: Intake) -> None:
 
 def test_same_action_by_one_source_is_another_event(intake: Intake) -> None:
     assert store_events(intake, "inbox", focus(0), focus(0), focus(0.5)) == 3
+
+
+def test_a_focus_that_rules_made_equal_to_the_one_before_is_none(intake: Intake, store: Store) -> None:
+    pages = [focus(n, f"page {n}", "chromium") for n in (0, 10, 20, 30, 40)]
+    assert store_events(intake, "x11", pages[0]) == 1
+    assert store_events(intake, "x11", pages[1], focus(12), pages[2]) == 2
+    assert store_events(intake, "x11", focus(25, "b", "vault"), pages[3], pages[4]) == 1, "back from what is left out"
+    assert [(event.app, event.target) for event in stored(store)] == [
+        ("chromium", "chromium"),
+        ("editor", "a"),
+        ("chromium", "chromium"),
+        ("chromium", "chromium"),
+    ]
+    with store.read() as session:
+        [counted] = [one["events"] for one in redactions.count_by_rule(session) if one["rule"] == "chromium_titles"]
+    assert counted == len(pages)
+
+
+def test_an_event_that_cannot_be_stored_is_set_aside_and_counted(intake: Intake, store: Store) -> None:
+    bad = replace(focus(1, "bad"), source_key="\ud800")
+    assert store_events(intake, "x11", focus(0, "first"), bad, focus(2, "last")) == 2
+    assert intake.store_past("web", Past([focus(-9, "old"), bad, focus(-8, "older")], "past", {})) == (2, 2)
+    assert [event.target for event in stored(store)] == ["old", "older", "first", "last"]
+    with store.read() as session:
+        assert redactions.count_by_source(session) == {"x11": {"unstorable": 1}, "web": {"unstorable": 1}}
 
 
 def test_import_deduplicates_by_number_of_equal_lines(intake: Intake, store: Store) -> None:

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from data.synthetic.people import SAMPLE_START, Person, stream
 from memo.core.errors import MemoError
 from memo.core.events import CONTEXT, Event
+from worker.predictors.language_model import loading
 from worker.predictors.language_model.label_coding import Coder
-from worker.predictors.language_model.language import BUILTIN, CONTEXT_TOKENS, LanguageModel, ModelReader
+from worker.predictors.language_model.language import CONTEXT_TOKENS, PART_TOKENS, LanguageModel, ModelReader
+from worker.predictors.language_model.loading import BUILTIN, load_base
 from worker.predictors.reader import Scores
 from worker.predictors.serving import BUILTIN_ADAPTER
 
@@ -38,9 +41,9 @@ def agree(one: Scores, other: Scores) -> None:
 def test_reading_step_by_step_says_what_reading_at_once_says(model: LanguageModel) -> None:
     step, starts = model.reader(), 0
     for n, event in enumerate(EVENTS, 1):
-        before = len(step._tokens)
+        before = len(step._prompts[-1])
         step.read(event)
-        starts += len(step._tokens) < before
+        starts += len(step._prompts[-1]) < before
         said = step.scores()
         if n % 50 == 0:
             agree(said, fed(model.reader(), EVENTS[:n]))
@@ -63,9 +66,33 @@ def test_the_context_is_bounded_and_holds_the_newest(model: LanguageModel) -> No
     reader = model.reader()
     for event in EVENTS:
         reader.read(event)
-        assert len(reader._tokens) <= CONTEXT_TOKENS + 32
+        assert len(reader._prompts[-1]) <= CONTEXT_TOKENS + 32
         if event.operation not in CONTEXT:
-            assert event.action in reader._coder.actions
+            assert event.action in reader._prompts[-1]._coder.actions
+
+
+def test_a_full_context_answers_until_the_new_one_is_prepared(model: LanguageModel) -> None:
+    at_once, prepared = model.reader(), model.reader(prepares=True)
+    for event in EVENTS:
+        full = prepared._prompts[0]
+        for reader in (at_once, prepared):
+            reader.read(event)
+            reader.scores()
+        if len(prepared._prompts) == 2:
+            break
+    assert prepared._prompts[0] is full
+    left = prepared._prompts[1].unfed
+    assert left > PART_TOKENS, "asking fed only the full one"
+    while prepared.prepare():
+        assert left - prepared._prompts[1].unfed == PART_TOKENS
+        left = prepared._prompts[1].unfed
+    agree(prepared.scores(), at_once.scores())
+    assert prepared._prompts != [full]
+
+
+def test_a_reader_that_fell_behind_reads_the_newest_context(model: LanguageModel) -> None:
+    reader = model.reader(prepares=True)
+    agree(fed(reader, EVENTS), fed(model.reader(), EVENTS))
 
 
 def test_probabilities_are_whole_and_scores_of_nothing_are_empty(model: LanguageModel) -> None:
@@ -100,7 +127,7 @@ def test_what_cannot_be_loaded_is_named(model: LanguageModel, tmp_path: Path) ->
     shutil.copytree(BUILTIN / "adapter", tmp_path / "other")
     story = json.loads((tmp_path / "other" / "version.json").read_text()) | {"base_fingerprint": "another"}
     (tmp_path / "other" / "version.json").write_text(json.dumps(story))
-    with pytest.raises(MemoError, match="another base model"):
+    with pytest.raises(MemoError, match="other weights"):
         model.add_adapter("v10", tmp_path / "other")
     (tmp_path / "other" / "adapter_model.safetensors").write_bytes(b"broken")
     (tmp_path / "other" / "version.json").write_text((BUILTIN / "adapter" / "version.json").read_text())
@@ -122,3 +149,22 @@ def test_readers_of_two_adapters_may_ask_at_once() -> None:
     with ThreadPoolExecutor(2) as threads:
         asked = [(name, threads.submit(language.next, tokens, None, columns, name)) for name in ("one", "other") * 40]
     assert all(answer.result() == alone[name] for name, answer in asked)
+
+
+def test_other_weights_under_the_same_path_are_noticed(tmp_path: Path) -> None:
+    base = shutil.copytree(BUILTIN, tmp_path / "base", ignore=shutil.ignore_patterns("adapter"))
+    LanguageModel.load(str(base), "cpu").add_adapter("v1", BUILTIN / "adapter")
+    weights = load_file(base / "model.safetensors")
+    save_file({name: weight + 1e-3 for name, weight in weights.items()}, base / "model.safetensors", {"format": "pt"})
+    with pytest.raises(MemoError, match="v1 was trained on other weights"):
+        LanguageModel.load(str(base), "cpu").add_adapter("v1", BUILTIN / "adapter")
+
+
+@pytest.mark.parametrize(("seconds", "chosen"), [(0.1, torch.bfloat16), (0.9, torch.float32), (6.0, torch.float32)])
+def test_a_cpu_that_is_slower_in_bfloat16_loads_in_float32(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, chosen: torch.dtype
+) -> None:
+    times = {torch.bfloat16: seconds, torch.float32: 1.0}
+    monkeypatch.setattr(loading, "_time_product", times.__getitem__)
+    assert load_base(str(BUILTIN), "cpu").model.dtype == chosen
+    assert load_base("builtin", "cpu").model.dtype == torch.float32

@@ -109,13 +109,23 @@ def test_a_go_is_open_until_it_came_true_or_its_life_is_over(opened: Resources, 
 
 def test_what_came_before_the_prediction_or_elsewhere_is_no_hit(opened: Resources) -> None:
     on = under(opened, "paying")
-    happen(opened, "a")
-    dispatch(on, predict(opened, "a"))
-    happen(opened, "a", scope="bob@host")
+    happen(opened, "a", "b", operation=Operation.WINDOW_FOCUS)
+    dispatch(on, predict(opened, "a", operation="window_focus"))
+    happen(opened, "a", scope="bob@host", operation=Operation.WINDOW_FOCUS)
     happen(opened, "a", operation=Operation.PROCESS_END)
     over(opened)
     settle(on)
     assert outcomes(opened) == [("paying", "waste", None)]
+
+
+def test_an_app_comes_with_any_of_its_windows(opened: Resources) -> None:
+    on = under(opened, "paying")
+    dispatch(on, predict(opened, "", operation="window_focus", place="Code"))
+    with opened.store.write() as session:
+        came = Event(datetime.now(UTC), Operation.WINDOW_FOCUS, "main.py", "Code")
+        events.add_events(session, SCOPE, [came], ["key"])
+    settle(on)
+    assert outcomes(opened) == [("paying", "hit", 2.0)]
 
 
 def test_what_came_after_its_life_is_no_hit(opened: Resources) -> None:

@@ -14,6 +14,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from redis import Redis
 from sqlalchemy import delete, func, select
+from sqlalchemy.event import listen
 from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
@@ -377,6 +378,38 @@ def test_live_prediction_takes_three_transactions(opened: Resources, monkeypatch
     monkeypatch.setattr(Store, "write", counted)
     one.update(SCOPE)
     assert len(begun) == 3, "its start, its rows, its publication: each is an fsync"
+
+
+def test_what_was_shown_is_read_at_an_act_only_and_in_part(opened: Resources) -> None:
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        read.append(statement)
+
+    one, read, judged = updater(opened), list[str](), "predictions.person_event_id IS NOT NULL"
+    happen(opened, "ab")
+    one.update(SCOPE)
+    listen(opened.store.reader, "before_cursor_execute", note)
+    happen(opened, "c")
+    one.update(SCOPE)
+    assert not [statement for statement in read if judged in statement]
+    store(opened, [Event(START + timedelta(minutes=1), Operation.WEB_VISIT, "a.example")])
+    one.update(SCOPE)
+    [shown] = [statement for statement in read if judged in statement]
+    assert not [name for name in ("candidates", "upcoming") if f"predictions.{name}" in shown]
+    assert [row.person_event_id is None for row in made(opened)] == [True, False, True]
+
+
+def test_a_title_after_a_visit_is_no_act(opened: Resources) -> None:
+    def title(text: str, n: int) -> Event:
+        return Event(START + timedelta(seconds=n), Operation.WINDOW_FOCUS, text, app="Browser")
+
+    one = updater(opened)
+    day = [title("a", 0), Event(START + timedelta(seconds=1), Operation.WEB_VISIT, "a.example"), title("b", 2)]
+    for happened in day:
+        store(opened, [happened])
+        one.update(SCOPE)
+        one.models.close()  # what has the focus is known after a restart, too
+        one = updater(opened)
+    assert [row.person_event_id is None for row in made(opened)] == [False, True, True]
 
 
 def test_killed_attempts_after_progress_are_counted_anew(opened: Resources) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,24 @@ from memo.core.paths import Home
 START = datetime(2026, 3, 2, 9)
 pytestmark = pytest.mark.timeout(300)
 
+UNTRANSLATED = {
+    "docs",
+    "benchmarks",
+    "md",
+    "after",
+    "day",
+    "txt",
+    "builtin",
+    "hit",
+    "memo",
+    "repeat",
+    "mru",
+    "mfu",
+    "markov",
+    "ppm",
+    "frecency",
+    "decay",
+}
 Memo = Callable[..., Result]
 
 
@@ -119,8 +138,11 @@ def test_evaluate_says_how_often_a_switch_is_foreseen(memo: Memo, tmp_path: Path
     monkeypatch.setenv("MEMO_LANGUAGE", "en")
     shown = " ".join(memo(*arguments).stdout.split())
     assert "the right one was first in 100 %, among the first three in 100 %; the best simple rule would have" in shown
+    assert "The language model takes no part in these answers" in shown
     monkeypatch.setenv("MEMO_LANGUAGE", "zh")
-    assert "你切换到另一个应用或网站时" in memo(*arguments).stdout
+    chinese, end = memo(*arguments).stdout.rsplit("每个回答都在", 1)
+    assert "你切换到另一个应用或网站时" in chinese and end.strip().endswith("中。")
+    assert set(re.findall("[A-Za-z]+", chinese)) <= UNTRANSLATED
     person = read(memo(*arguments, "--json"))["files"][0]["person"]
     assert {view: found["n"] for view, found in person.items()} == {"fine": 39, "place": 39, "switch": 39}
     assert person["switch"]["scores"]["memo"]["hit@1"] == 1

@@ -1,3 +1,6 @@
+import hashlib
+import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,6 +36,36 @@ def test_pull_folder_without_a_model_raises(tmp_path: Path, home: Home) -> None:
     with pytest.raises(MemoError, match="no causal language model"):
         pull(str(tmp_path), home)
     assert not list(home.models.glob("base-*"))
+
+
+def test_pull_records_where_a_model_is_from(model: Path, home: Home) -> None:
+    folder = pull(str(model), home)
+    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    assert json.loads((folder / "pulled.json").read_text()) == {"from": str(model), "sha256": digest}
+
+
+def test_pull_gguf_without_its_package_says_what_to_install(
+    tmp_path: Path, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.gguf").touch()
+    monkeypatch.setitem(sys.modules, "gguf", None)
+    for name in (tmp_path, tmp_path / "a.gguf"):
+        with pytest.raises(MemoError, match="Reading a.gguf needs the package gguf; run .* install gguf"):
+            pull(str(name), home)
+
+
+def test_pull_folder_of_several_gguf_files_asks_which(tmp_path: Path, home: Home) -> None:
+    for name in ("a.gguf", "b.gguf"):
+        (tmp_path / name).touch()
+    with pytest.raises(MemoError, match="2 GGUF files; name one of them"):
+        pull(str(tmp_path), home)
+
+
+@pytest.mark.parametrize(("name", "reason"), [("a.txt", "neither a folder nor a GGUF file"), ("b", "does not exist")])
+def test_pull_path_without_a_model_says_why(tmp_path: Path, home: Home, name: str, reason: str) -> None:
+    (tmp_path / "a.txt").touch()
+    with pytest.raises(MemoError, match=reason):
+        pull(str(tmp_path / name), home)
 
 
 def test_pull_unknown_name_says_what_to_do(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,9 @@ class Slow:
         self.may.wait(30)
         return Scores({A: -0.1}, -2.0)
 
+    def prepare(self) -> bool:
+        return False
+
 
 def test_one_in_time_is_heard() -> None:
     slow = Slow()
@@ -63,3 +66,42 @@ def test_one_that_fails_is_asked_no_more_and_history_answers() -> None:
         predictor.learn(EVENT)
         assert predictor.predict([EVENT], 5).candidates[0].action == A
     assert broken.read_so_far == 1
+
+
+def test_one_that_has_answered_works_ahead_until_asked_again() -> None:
+    @dataclass
+    class Busy(Slow):
+        prepares: Flag = field(default_factory=Flag)
+        parts: int = 0
+
+        def prepare(self) -> bool:
+            self.prepares.set()
+            self.parts += 1
+            return True
+
+    busy = Busy()
+    busy.may.set()
+    patient = TimeLimitedReader(busy, limit_s=30)
+    for reads in (1, 2, 3):
+        patient.read(EVENT)
+        assert patient.scores() == Scores({A: -0.1}, -2.0)
+        assert busy.read_so_far == reads, "no event is read within a part"
+        assert busy.prepares.wait(30)
+        busy.prepares.clear()
+    patient._is_asked.set()
+    assert patient._job is not None
+    patient._job.result(30)
+
+
+def test_one_that_fails_ahead_is_asked_no_more() -> None:
+    class Broken(Slow):
+        def prepare(self) -> bool:
+            raise RuntimeError("broken")
+
+    broken = Broken()
+    broken.may.set()
+    patient = TimeLimitedReader(broken, limit_s=30)
+    assert patient.scores() == Scores({A: -0.1}, -2.0)
+    assert patient._job is not None
+    assert isinstance(patient._job.exception(30), RuntimeError)
+    assert patient.scores() == patient.scores() == Scores()

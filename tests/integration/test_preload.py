@@ -234,16 +234,16 @@ def test_unknown_app_takes_no_attempt_from_a_known_one(database_url: str, home: 
     learned = LaunchSet(APP, sys.executable, version, datetime.now(UTC), (), {sys.executable: ()}, SMALL)
     with opened_store(database_url, home) as opened:
         dry = under(opened, "preload_app", on=[], upcoming={Operation.PROCESS_START: ["preload_app"]})
-        unknown = predict(opened, "unknown")
+        unknown = predict(opened, upcoming=[("unknown", 0.95)])
         dispatch(dry, unknown)
         assert stopped_by(opened, unknown) == "nothing to do: none of its launches was observed yet"
         store_launch_set(opened.store, learned)
-        both = predict(opened, "unknown", 0.95, upcoming=[(APP, 0.85)])
+        both = predict(opened, upcoming=[("unknown", 0.95), (APP, 0.85)])
         dispatch(dry, both)
         [row] = rows(opened, both)
         assert (row.status, row.action["target"], row.read_bytes) == ("dry", APP, SMALL)
         store_launch_set(opened.store, replace(learned, version=(0, 0, 0)))
-        other = predict(opened, APP)
+        other = predict(opened, upcoming=[(APP, 0.9)])
         dispatch(dry, other)
         assert stopped_by(opened, other).startswith("nothing to do: it is another version now")
 

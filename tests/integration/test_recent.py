@@ -10,6 +10,7 @@ import pytest
 from conftest import needs_library
 from watched import until, watched
 
+from collector.sources.files import recent as recent_source
 from collector.sources.files.recent import LIST, RecentSource
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
@@ -86,6 +87,18 @@ def test_restart_reports_files_opened_meanwhile_once(home: Home, recent: List) -
         assert events == []
 
 
+def test_files_of_one_moment_keep_the_order_of_the_list(home: Home, recent: List) -> None:
+    cursors: dict[str, dict[str, Any]] = {}
+    with watched(source(home), cursors):
+        pass
+    names, now = [f"{n}.txt" for n in range(20)], datetime.now(UTC) + timedelta(seconds=1)
+    for name in names:
+        recent.open(f"/home/me/{name}", "viewer", at=now)
+    until("that moment", lambda: datetime.now(UTC) > now)
+    with watched(source(home), cursors) as events:
+        assert [event.target for event in events] == names
+
+
 def test_first_run_reports_nothing_of_the_past(home: Home, recent: List) -> None:
     recent.open("/home/me/one.txt", "viewer")
     cursors: dict[str, dict[str, Any]] = {}
@@ -94,6 +107,16 @@ def test_first_run_reports_nothing_of_the_past(home: Home, recent: List) -> None
     recent.open("/home/me/two.txt", "viewer")
     with watched(source(home), cursors) as events:
         assert [event.target for event in events] == ["two.txt"]
+
+
+def test_what_gave_no_notice_is_read_at_the_next_look(
+    home: Home, recent: List, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recent_source, "watch", lambda *_, **__: None)
+    monkeypatch.setattr(recent_source, "SCAN_S", 0.05)
+    with watched(source(home)) as events:
+        recent.open("/home/me/one.txt", "viewer")
+        until("it", lambda: [event.target for event in events] == ["one.txt"])
 
 
 def test_future_time_hides_no_later_use(home: Home, recent: List) -> None:

@@ -1,19 +1,22 @@
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from threading import Barrier
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import func, select, text
+from conftest import fresh_postgres
+from sqlalchemy import create_engine, func, select, text
 
+from cli.stack.doctor import CHECKS
 from collector.intake import Intake
 from db import migrate
 from db.engine import BUSY_TIMEOUT_MS, Store, StoreError, open_store, redacted_store_url, sqlite_path, store_url
@@ -318,7 +321,7 @@ def test_events_and_cursor_are_committed_together(
 def test_known_events_send_no_request(store: Store, settings: Settings, home: Home) -> None:
     asked: list[str] = []
     taking = Intake(store, settings, home, asked.append)
-    batch = Batch([started("a"), replace(started("b"), scope="bob@host")], "key", {"offset": 1}, anew=True)
+    batch = Batch([started("a"), replace(started("b"), scope="bob@host")], "key", {"offset": 1}, from_start=True)
     assert taking.store_batch("inbox", batch) == 2
     assert taking.store_batch("inbox", batch) == 0
     assert sorted(asked) == [SCOPE, "bob@host"]
@@ -390,6 +393,47 @@ def test_store_of_a_newer_memo_is_refused(store: Store, settings: Settings, home
     assert stored(store) == [(1, "a")]
     with store.reader.connect() as connection:
         assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
+
+
+def c_locale(encoding: str) -> AbstractContextManager[str]:
+    return fresh_postgres(f"ENCODING '{encoding}' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+
+
+def test_a_database_without_an_encoding_keeps_all_texts(home: Home) -> None:
+    with c_locale("SQL_ASCII") as url:
+        settings = Settings(database_url=url)
+        migrate.upgrade(settings, home)
+        store = open_store(settings, home)
+        append(store, [started("终端 — é")])
+        assert stored(store) == [(1, "终端 — é")]
+        store.close()
+
+
+def test_a_database_that_lacks_characters_is_refused(home: Home) -> None:
+    with c_locale("LATIN1") as url:
+        settings = Settings(database_url=url)
+        for asked in (migrate.upgrade, lambda settings, home: CHECKS["store"](home, settings)):
+            with pytest.raises(StoreError, match=r"encoding LATIN1.*ENCODING 'UTF8' TEMPLATE template0"):
+                asked(settings, home)
+
+
+def test_a_user_who_may_make_no_tables_gets_the_remedy(postgres_url: str, home: Home) -> None:
+    user = f"memo_test_{uuid4().hex[:12]}"
+    owner = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    settings = Settings(database_url=postgres_url.replace("postgres@", f"{user}@"))
+    with owner.connect() as connection:
+        connection.execute(text(f"CREATE ROLE {user} LOGIN"))
+        connection.execute(text("REVOKE CREATE ON SCHEMA public FROM PUBLIC"))
+        try:
+            with pytest.raises(StoreError, match=f"user {user} may not make tables.* GRANT CREATE") as refused:
+                CHECKS["store"](home, settings)
+            connection.execute(text(str(refused.value).rpartition(": ")[2].removesuffix(".")))
+            migrate.upgrade(settings, home)
+            assert migrate.head() in CHECKS["store"](home, settings)
+        finally:
+            connection.execute(text(f"DROP OWNED BY {user}"))
+            connection.execute(text(f"DROP ROLE {user}"))
+    owner.dispose()
 
 
 @pytest.mark.own_database

@@ -17,8 +17,10 @@ from memo.core.errors import MemoError
 from memo.core.events import Event, Operation
 from memo.core.settings import Settings, TrainSettings
 from training.build_version import train_adapter
+from training.fitting import fine_tune
 from training.fitting.fine_tune import train
 from worker.predictors.language_model.language import LanguageModel
+from worker.predictors.language_model.loading import count_weights
 
 EVENTS = stream(Person(2), 2, SAMPLE_START)[:400]
 START = Operation.PROCESS_START
@@ -100,6 +102,28 @@ def test_train_works_on_any_causal_model(tmp_path: Path) -> None:
         reader.read(event)
     assert sum(map(math.exp, [*reader.scores().actions.values(), reader.scores().new])) == pytest.approx(1, abs=1e-4)
     assert len(set(model.words.labels)) == len(model.words.labels) > 64
+
+
+def test_train_on_a_cpu_keeps_to_the_newest_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = train(EVENTS, "builtin", tmp_path / "whole", ONCE, quiet, "cpu")
+    tokens = fine_tune.STEP_CHUNKS * fine_tune.CHUNK_TOKENS
+    monkeypatch.setattr(fine_tune, "CPU_WORK", count_weights("builtin") * tokens)
+    newest = train(EVENTS, "builtin", tmp_path / "newest", ONCE, quiet, "cpu")
+    assert newest["steps"] == 1 < whole["steps"]
+
+
+def test_train_too_large_a_model_on_a_cpu_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fine_tune, "CPU_WORK", 1e9)
+    monkeypatch.setattr(fine_tune, "load_base", None)
+    with pytest.raises(MemoError, match="Training builtin needs a GPU: it has 0.0 billion weights"):
+        train(EVENTS, "builtin", tmp_path, ONCE, quiet, "cpu")
+
+
+def test_train_adapts_the_last_layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fine_tune, "ADAPTED", 3)
+    train(EVENTS, "builtin", tmp_path, ONCE, quiet, "cpu")
+    adapted = {name.split(".lora_")[0].removeprefix("base_model.model.model.") for name in weights(tmp_path)}
+    assert adapted == {f"layers.3.mlp.{part}_proj" for part in ("gate", "up", "down")}
 
 
 def test_train_adapter_on_too_few_events_raises(tmp_path: Path) -> None:

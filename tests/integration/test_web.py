@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from histories import SEEN, Chromium, Firefox
 
+from collector.sources.web import web
 from collector.sources.web.web import TIMINGS, WebSource, WebTimings
 from collector.sources.web.web_history import copy_database
 from collector.sources.web.web_profiles import Profile, find_profiles
@@ -220,6 +221,31 @@ def test_each_visit_is_emitted_once(firefox: Firefox, store: Store, read: Callab
     assert ([event.detail for event in store.past], [event.detail for event in store.live]) == (["before"], ["after"])
 
 
+def test_visits_of_long_ago_that_come_in_are_no_acts_of_now(
+    firefox: Firefox, store: Store, reader: VisitReader
+) -> None:
+    [profile] = find_profiles()
+    firefox.visit("https://a.org", "before")
+    reader.read_new(profile, is_live=False)
+    firefox.visit("https://b.org", "of another machine", at=datetime.now(UTC) - timedelta(days=2))
+    firefox.visit("https://c.org", "written late", at=datetime.now(UTC) - timedelta(minutes=1))
+    reader.read_new(profile, is_live=True)
+    assert [event.detail for event in store.live] == ["written late"]
+
+
+def test_a_visit_of_a_wrong_clock_hides_no_later_one(firefox: Firefox, store: Store, reader: VisitReader) -> None:
+    [profile] = find_profiles()
+    firefox.visit("https://a.org", "ahead", at=datetime.now(UTC) + timedelta(days=300))
+    reader.read_new(profile, is_live=False)
+    firefox.visit("https://b.org", "after it")
+    reader.read_new(profile, is_live=True)
+    with firefox.database:
+        firefox.database.execute("DELETE FROM moz_historyvisits")
+    firefox.visit("https://c.org", "after all were deleted")
+    reader.read_new(profile, is_live=True)
+    assert [event.detail for event in store.live] == ["after it", "after all were deleted"]
+
+
 def test_first_read_emits_the_days_of_the_settings(
     chromium: Chromium, home: Home, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -401,6 +427,17 @@ def test_visits_are_emitted_as_they_are_written(chromium: Chromium, firefox: Fir
         assert not running.stop.is_set()
     assert sorted(event.detail for event in store.live) == ["c", "d", "f", "g"]
     assert list((home.in_memory / "web").iterdir()) == []
+
+
+def test_what_gave_no_notice_is_read_at_the_next_look(
+    firefox: Firefox, home: Home, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "watch", lambda *_, **__: None)
+    with Running(home, store, WebTimings(settle=0.05, between_copies=0.1, scan=0.05)):
+        firefox.visit("https://a.org", "first")
+        until_stored(store, "first")
+        firefox.visit("https://a.org", "second")
+        until_stored(store, "second")
 
 
 def test_own_reading_does_not_wake_the_source(firefox: Firefox, home: Home, store: Store, reads: list[str]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from collector.sources.activitywatch import backfill
 from collector.sources.activitywatch.aw_server import Bucket, check_url, select_buckets
-from collector.sources.activitywatch.aw_timeline import read_observation
+from collector.sources.activitywatch.aw_timeline import MAX_GAP, Timeline, read_observation
 from data.importers import Reject
 from memo.core.errors import MemoError
 from memo.core.events import Event, Operation
@@ -70,6 +70,14 @@ def test_usage_lasts_from_first_window_to_next_app() -> None:
         (20, "window_focus", "3", ""),
         (50, "app_usage", "b", "30"),
     ]
+
+
+def test_usage_that_may_go_on_is_not_told_yet() -> None:
+    timeline, last = Timeline(), read_observation(*window(0, 9, "a", "1"), ZONE)
+    assert len(list(timeline.to_events([last]))) == 1
+    assert list(timeline.close(last.end + MAX_GAP)) == []
+    [usage] = timeline.close(last.end + MAX_GAP + timedelta(seconds=1))
+    assert (usage.target, usage.detail) == ("a", "9")
 
 
 def test_usage_ends_on_absence_and_restarts_on_return() -> None:

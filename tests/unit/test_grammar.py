@@ -157,3 +157,15 @@ def test_coarse_is_an_app_a_domain_or_a_folder() -> None:
 def test_default_scope_is_user_at_host() -> None:
     user, _, host = default_scope().partition("@")
     assert user and host
+
+
+@pytest.mark.parametrize("app", ["Tool (32-bit)", "(beta) Tool", "Tool :)", "a (b (c)) d", "Tool"])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_app_of_a_window_may_have_brackets(app: str, language: Language) -> None:
+    event = Event(AT, Operation.WINDOW_FOCUS, "Report (draft)", app)
+    assert parse(write(event, language), AT.tzinfo or UTC) == event
+
+
+def test_many_openings_of_an_app_take_no_quadratic_time() -> None:
+    title = "x (app: y" * 20_000
+    assert parse(f"2026-03-02 09:00:00 - Switched to window: {title}", UTC).app == ""

@@ -124,7 +124,7 @@ def test_wrong_use_exits_with_2_and_a_hint(run: Run, words: list[str], wrong: st
     [
         ("up", "--replay day.txt --speed 60"),
         ("predict", "Started app: Firefox"),
-        ("predict", '{"window": [LINE, …]} gets an answer'),
+        ("predict", '{"window": [LINE, …]} is answered'),
         ("history", "--since 1d --format csv"),
         ("history", "by default 20 in a table"),
         ("import", '"operation": "process_start"'),

@@ -14,7 +14,6 @@ ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("cli", "memo", "collector", "db", "worker", "scheduler", "training", "data", "forget")
 REPOSITORIES = ("db/intake", "db/prediction", "db/dispatch", "db/upkeep")
 VERBS = {"find", "count", "has", "is", "add", "record", "delete", "lock", "reset", "build", "prune", "release"}
-TO_BE_RENAMED = {"files"}  # data/importers/files.py, memo/core/files.py
 MODULES = [
     path
     for room in ROOMS
@@ -31,7 +30,7 @@ def test_classes_have_one_meaning() -> None:
 def test_modules_have_one_meaning() -> None:
     """A repository is called as its table and a command's module as the command, whatever else has that name."""
     places = [(path.stem, path) for path in MODULES if not (_is_repository(path) or _is_command(path))]
-    assert {name: found for name, found in _duplicates(places).items() if name not in TO_BE_RENAMED} == {}
+    assert _duplicates(places) == {}
 
 
 def test_repository_functions_begin_with_a_verb() -> None:

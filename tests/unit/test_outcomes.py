@@ -6,10 +6,11 @@ import pytest
 from db.models import EventRow, PredictionRow
 from memo.core.events import Action, Operation
 from memo.core.predictions import action_as_dict
-from worker.prediction.outcomes import is_act, judge
+from worker.prediction.outcomes import Unjudged, Waiting, is_act
 
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 MAIL = Action(Operation.WINDOW_FOCUS, "Inbox", "Mail")
+OTHER_MAIL = Action(Operation.WINDOW_FOCUS, "Another title", "Mail")
 CODE = Action(Operation.WINDOW_FOCUS, "main.py", "Code")
 SITE = Action(Operation.WEB_VISIT, "memo.example")
 FILE = Action(Operation.FILE_ACCESS, "a.txt", "/home/ada")
@@ -43,62 +44,91 @@ def row(action: Action, seq: int, stored_s: float) -> EventRow:
     )
 
 
+def unjudged(*waiting: tuple[PredictionRow, int], is_live: bool = True) -> Unjudged:
+    return Unjudged(lambda: list(waiting), is_live)
+
+
 @pytest.mark.parametrize(
-    ("action", "last", "expected"),
+    ("action", "last", "focused", "expected"),
     [
-        (MAIL, None, True),
-        (MAIL, CODE, True),
-        (MAIL, MAIL, False),
-        (Action(Operation.WINDOW_FOCUS, "Another title", "Mail"), MAIL, False),
-        (SITE, MAIL, True),
-        (SITE, SITE, False),
-        (OTHER_FILE, FILE, True),
-        (Action(Operation.APP_USAGE, "Mail"), CODE, False),
-        (Action(Operation.PROCESS_START, "Mail"), CODE, False),
+        (MAIL, None, None, True),
+        (MAIL, CODE, CODE, True),
+        (MAIL, MAIL, MAIL, False),
+        (OTHER_MAIL, MAIL, MAIL, False),
+        (OTHER_MAIL, FILE, MAIL, False),
+        (OTHER_MAIL, SITE, CODE, True),
+        (SITE, MAIL, MAIL, True),
+        (SITE, SITE, MAIL, False),
+        (SITE, None, None, True),
+        (OTHER_FILE, FILE, CODE, True),
+        (Action(Operation.APP_USAGE, "Mail"), CODE, CODE, False),
+        (Action(Operation.PROCESS_START, "Mail"), CODE, CODE, False),
     ],
 )
-def test_acts_are_what_a_person_newly_does(action: Action, last: Action | None, expected: bool) -> None:
-    assert is_act(action, last) is expected
+def test_acts_are_what_a_person_newly_does(
+    action: Action, last: Action | None, focused: Action | None, expected: bool
+) -> None:
+    assert is_act(action, last, focused) is expected
 
 
 def test_the_newest_prediction_before_an_act_is_judged() -> None:
     older, newer = prediction(0, MAIL, CODE, SITE), prediction(1, MAIL, CODE, SITE)
-    waiting, changed = judge([(older, 1), (newer, 2)], row(SITE, 3, stored_s=2), MAIL, is_live=True)
-    assert (waiting, changed) == ([], [newer])
+    assert unjudged((older, 1), (newer, 2)).judge(row(SITE, 3, stored_s=2), MAIL, MAIL) == [newer]
     assert (newer.person_event_id, newer.place_rank, newer.person_rank) == (103, 2, 2), "without the place left"
     assert older.person_event_id is None
 
 
-def test_usage_lines_settle_nothing() -> None:
-    shown = [(prediction(0, MAIL, CODE), 1)]
-    assert judge(shown, row(Action(Operation.APP_USAGE, "Code"), 2, stored_s=2), MAIL, is_live=True) == (shown, [])
+def test_one_prediction_is_judged_by_one_act() -> None:
+    shown = unjudged((prediction(0, MAIL, CODE, SITE), 1))
+    assert shown.judge(row(SITE, 2, stored_s=2), MAIL, MAIL)
+    assert shown.judge(row(CODE, 3, stored_s=3), SITE, MAIL) == []
+
+
+def test_usage_lines_settle_nothing_and_read_nothing() -> None:
+    def find() -> Waiting:
+        raise AssertionError("read, although there is no act")
+
+    shown = Unjudged(find, is_live=True)
+    assert shown.judge(row(Action(Operation.APP_USAGE, "Code"), 2, stored_s=2), MAIL, MAIL) == []
+    assert shown.judge(row(OTHER_MAIL, 3, stored_s=3), FILE, MAIL) == []
+
+
+def test_what_is_stored_is_read_once() -> None:
+    found: list[Waiting] = [[(prediction(0, MAIL, CODE), 1)]]
+    shown = Unjudged(found.pop, is_live=True)
+    assert len(shown.judge(row(CODE, 2, stored_s=2), MAIL, MAIL)) == 1
+    shown.add(prediction(3, MAIL, CODE), 2)
+    assert len(shown.judge(row(MAIL, 3, stored_s=4), CODE, CODE)) == 1
+    assert not found
 
 
 def test_a_prediction_made_after_its_act_is_late() -> None:
     seen, late = prediction(0, MAIL, CODE), prediction(5, CODE, MAIL)
-    judge([(seen, 1), (late, 2)], row(CODE, 3, stored_s=4), MAIL, is_live=True)
+    unjudged((seen, 1), (late, 2)).judge(row(CODE, 3, stored_s=4), MAIL, MAIL)
     assert (late.is_late, late.person_event_id) == (True, None)
     assert (seen.is_late, seen.person_event_id, seen.place_rank) == (False, 103, 1)
 
 
 def test_a_replay_knows_no_late_prediction() -> None:
     made = prediction(5, MAIL, CODE)
-    judge([(made, 2)], row(CODE, 3, stored_s=4), MAIL, is_live=False)
+    unjudged((made, 2), is_live=False).judge(row(CODE, 3, stored_s=4), MAIL, MAIL)
     assert (made.is_late, made.place_rank) == (False, 1)
 
 
 def test_another_thing_in_the_same_place_counts_it() -> None:
     made = prediction(0, FILE, OTHER_FILE)
-    judge([(made, 1)], row(OTHER_FILE, 2, stored_s=1), FILE, is_live=True)
+    unjudged((made, 1)).judge(row(OTHER_FILE, 2, stored_s=1), FILE, MAIL)
     assert (made.place_rank, made.person_rank) == (1, 2)
 
 
 def test_an_act_that_was_not_listed_has_no_rank() -> None:
     made = prediction(0, MAIL, CODE)
-    judge([(made, 1)], row(SITE, 2, stored_s=1), MAIL, is_live=True)
+    unjudged((made, 1)).judge(row(SITE, 2, stored_s=1), MAIL, MAIL)
     assert (made.person_event_id, made.place_rank, made.person_rank) == (102, None, None)
 
 
 def test_a_prediction_after_the_act_still_waits() -> None:
-    later = prediction(9, MAIL)
-    assert judge([(later, 5)], row(CODE, 3, stored_s=1), MAIL, is_live=True) == ([(later, 5)], [])
+    later = prediction(9, MAIL, SITE)
+    shown = unjudged((later, 5))
+    assert shown.judge(row(CODE, 3, stored_s=1), MAIL, MAIL) == []
+    assert shown.judge(row(SITE, 6, stored_s=10), CODE, CODE) == [later]

@@ -129,7 +129,7 @@ def test_current_survives_a_clock_that_is_set_back(home: Home, clock: Clock) -> 
 
 
 @pytest.mark.parametrize("set_by", [timedelta(days=1095), timedelta(hours=-1), timedelta(days=-1095)])
-def test_a_timed_pause_lasts_its_time_whatever_the_clock_is_set_to(home: Home, clock: Clock, set_by: timedelta) -> None:
+def test_a_timed_pause_lasts_its_time_whatever_the_clock_says(home: Home, clock: Clock, set_by: timedelta) -> None:
     pauses.begin(home, timedelta(minutes=30), clock)
     clock.at += set_by
     assert pauses.current(home, clock)
@@ -148,7 +148,7 @@ def test_a_timed_pause_outlasts_a_boot_with_the_clock_set_back(home: Home, clock
     assert pauses.current(home, clock) is None
 
 
-def test_a_resumed_pause_does_not_come_back_with_the_clock_set_back(home: Home, clock: Clock) -> None:
+def test_a_resumed_pause_stays_ended_with_the_clock_set_back(home: Home, clock: Clock) -> None:
     pauses.begin(home, timedelta(minutes=30), clock)
     clock.wait(timedelta(minutes=5))
     pauses.end(home, clock)

@@ -19,13 +19,13 @@ from memo.core.predictions import HORIZON_S, QUIET_S, UPCOMING_OPERATIONS, Ranki
 from worker.predictors.history import history_features
 from worker.predictors.history.arrival_times import ArrivalTimes
 from worker.predictors.history.candidate_ids import CandidateIds, Unseen
-from worker.predictors.history.hazard import MAX_UPCOMING, Hazard
 from worker.predictors.history.history_features import FEATURES, MAX_CANDIDATES, HistoryFeatures
 from worker.predictors.history.tables import Array, Table
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.mixer import Mixer
 from worker.predictors.ranker import LM_FEATURES, LM_FLOOR, Ranker
 from worker.predictors.reader import Scores
+from worker.predictors.upcoming.hazard import MAX_UPCOMING, MOST_SEEN, Hazard
 
 COLUMNS = (*FEATURES, *LM_FEATURES)
 START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
@@ -509,9 +509,10 @@ def test_upcoming_names_what_is_quiet_and_was_seen_before() -> None:
 
 
 @pytest.mark.parametrize("operation", Operation)
-def test_upcoming_is_what_starts_is_visited_or_opened(operation: Operation) -> None:
+def test_upcoming_starts_comes_to_the_front_or_is_opened(operation: Operation) -> None:
     hazard = Hazard()
     hazard.learn(Event(START, operation, "x"))
+    hazard.learn(Event(START, Operation.WINDOW_FOCUS, "main.py", "in front"))
     assert bool(quiet(hazard, 100)) == (operation in UPCOMING_OPERATIONS)
 
 
@@ -532,17 +533,63 @@ def test_what_many_events_have_passed_by_is_less_likely() -> None:
     for hazard in (calm, busy):
         hazard.learn(Event(START, Operation.WEB_VISIT, "a"))
     for n in range(200):
-        busy.learn(Event(START + timedelta(seconds=n / 10), Operation.PROCESS_END, "noise"))
+        busy.learn(Event(START + timedelta(seconds=n / 10), Operation.PROCESS_START, "noise"))
     assert quiet(busy, 100)["a"] < 0.8 * quiet(calm, 100)["a"]
 
 
-def test_upcoming_ranks_what_comes_often_and_late_and_fades() -> None:
+def test_upcoming_ranks_what_comes_often_and_late() -> None:
     hazard = Hazard()
     for event in starts(["rare", *["often"] * 9], apart_s=30):
         hazard.learn(event)
     soon = hazard.upcoming(START + timedelta(seconds=400))
     assert [entry.action.target for entry in soon] == ["often", "rare"]
-    assert quiet(hazard, 400)["often"] > quiet(hazard, 40_000)["often"] > 0
+
+
+def focus(seconds: float, app: str, title: str = "title") -> Event:
+    return Event(START + timedelta(seconds=seconds), Operation.WINDOW_FOCUS, title, app)
+
+
+def test_an_app_is_upcoming_as_a_whole_unless_it_is_in_front() -> None:
+    hazard = Hazard()
+    for second, app in enumerate(("Code", "Mail", "Code")):
+        hazard.learn(focus(second, app, f"title {second}"))
+    [entry] = hazard.upcoming(START + timedelta(seconds=2))
+    assert entry.action == Action(Operation.WINDOW_FOCUS, "", "Mail"), "the moment it is left, it may come back"
+    assert entry.as_dict("en", START)["text"].endswith("Switched to window: Mail (app: Mail)")
+
+
+def test_what_follows_an_app_soon_is_likelier_after_it() -> None:
+    hazard, second = Hazard(), 0.0
+    for _ in range(40):
+        for pause_s, app in ((3_000, "Terminal"), (30, "Browser"), (3_000, "Mail"), (30, "Notes")):
+            second += pause_s
+            hazard.learn(focus(second, app))
+    hazard.learn(focus(second + 3_000, "Terminal"))
+    found = {
+        entry.action.place: entry.probability for entry in hazard.upcoming(START + timedelta(seconds=second + 3_000))
+    }
+    assert found["Browser"] > 0.8 > 0.2 > max(found["Mail"], found["Notes"])
+
+
+def test_upcoming_goes_on_as_before_once_restored() -> None:
+    hazard, restored = Hazard(), Hazard()
+    events = [focus(n * 50, f"app {n * n % 11}") for n in range(300)]
+    for event in events[:250]:
+        hazard.learn(event)
+    restored.restore(hazard.state())
+    for event in events[250:]:
+        hazard.learn(event)
+        restored.learn(event)
+    assert restored.upcoming(events[-1].at) == hazard.upcoming(events[-1].at) != []
+
+
+def test_of_more_things_than_fit_the_latest_are_upcoming() -> None:
+    hazard = Hazard()
+    for number in range(MOST_SEEN + 10):
+        hazard.learn(focus(number, f"app {number}"))
+    found = {entry.action.place for entry in hazard.upcoming(START + timedelta(seconds=MOST_SEEN + 9))}
+    assert len(found) == MAX_UPCOMING
+    assert hazard.state()["names"][0][2] == f"app {MOST_SEEN // 2}", "the older half is forgotten"
 
 
 def test_upcoming_of_a_steady_habit_is_about_its_rate() -> None:

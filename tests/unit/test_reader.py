@@ -79,7 +79,7 @@ def test_reader_second_scan_reads_only_new_lines(home: Home, emitted: Emitted) -
     append(home.inbox / "file", "c")
     emitted.reader.read(home.inbox / "file")
     assert emitted.targets == "abc"
-    assert [batch.anew for batch in emitted.batches] == [True, False]
+    assert [batch.from_start for batch in emitted.batches] == [True, False]
 
 
 def test_reader_truncated_file_is_read_again_from_its_start(home: Home, emitted: Emitted) -> None:
@@ -87,7 +87,7 @@ def test_reader_truncated_file_is_read_again_from_its_start(home: Home, emitted:
     for content in ("ab", "", "a"):
         path.write_text(text(content))
         emitted.reader.read(path)
-    assert [batch.anew for batch in emitted.batches] == [True, True]
+    assert [batch.from_start for batch in emitted.batches] == [True, True]
 
 
 def test_reader_file_with_two_names_is_read_once(home: Home, emitted: Emitted) -> None:
@@ -175,3 +175,8 @@ def test_reader_reads_exports_as_lines_and_arrays(home: Home, emitted: Emitted) 
     emitted.reader.scan()
     assert sorted(emitted.targets) == ["a", "a", "b", "b"]
     assert json.loads((home.rejects / "export.json.jsonl").read_text())["offset"] > 1
+
+
+def test_batch_takes_the_earlier_name_of_from_start() -> None:
+    assert Batch([], "key", {}, anew=True) == Batch([], "key", {}, from_start=True)
+    assert Batch([], "key", {}) != Batch([], "key", {}, anew=True)

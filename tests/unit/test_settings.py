@@ -1,8 +1,10 @@
 """Settings: their sources, the errors that name a wrong one, and the home folder."""
 
 import re
+import time
 import tomllib
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,7 +13,8 @@ import platformdirs
 import pytest
 from pydantic import BaseModel
 
-from cli.stack.first_run import write_default_settings
+from cli.stack.first_run import unknown_zone_notice, write_default_settings
+from memo.core import system_zone
 from memo.core.errors import UsageError
 from memo.core.events import default_scope
 from memo.core.paths import Home
@@ -258,3 +261,76 @@ def test_home_that_cannot_be_used_is_refused(tmp_path: Path, monkeypatch: pytest
         for read in (Home.find, Settings.load):
             with pytest.raises(UsageError, match=f"^Cannot use MEMO_HOME {named} \\(.+\\); (choose|write)"):
                 read()
+
+
+@pytest.fixture
+def zone_of_tz(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], tzinfo]]:
+    def chosen(tz: str) -> tzinfo:
+        monkeypatch.setenv("TZ", tz)
+        system_zone._renew_zone.cache_clear()
+        return Settings.load().zone
+
+    yield chosen
+    monkeypatch.undo()
+    time.tzset()
+
+
+def offset_h(zone: tzinfo, at: datetime) -> float:
+    offset = at.replace(tzinfo=zone).utcoffset()
+    assert offset is not None
+    return offset / timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("tz", "winter", "summer"),
+    [
+        ("ABC-9", 9, 9),
+        ("<+0530>-5:30", 5.5, 5.5),
+        ("CET-1CEST,M3.5.0,M10.5.0/3", 1, 2),
+        (":America/New_York", -5, -4),
+        ("Nowhere/Town", 0, 0),
+    ],
+)
+def test_this_machines_zone_is_what_libc_makes_of_it(
+    tz: str, winter: float, summer: float, home: Home, zone_of_tz: Callable[[str], tzinfo]
+) -> None:
+    zone = zone_of_tz(tz)
+    assert (offset_h(zone, datetime(2026, 1, 5)), offset_h(zone, datetime(2026, 7, 5))) == (winter, summer)
+    for month in (1, 7):
+        moment = datetime(2026, month, 5, 12, 30, 5, 250_001, tzinfo=UTC)
+        assert moment.astimezone(zone).astimezone(UTC) == moment
+
+
+def test_this_machines_zone_may_change(home: Home, zone_of_tz: Callable[[str], tzinfo]) -> None:
+    at = datetime(2026, 3, 2, 9)
+    zone = zone_of_tz("ABC-9")
+    assert offset_h(zone, at) == 9
+    zone_of_tz("XYZ+3")
+    assert offset_h(zone, at) == -3
+    assert system_zone.local_now().utcoffset() == timedelta(hours=-3)
+
+
+def test_an_hour_that_comes_twice_is_two_hours(home: Home, zone_of_tz: Callable[[str], tzinfo]) -> None:
+    zone = zone_of_tz("CET-1CEST,M3.5.0,M10.5.0/3")
+    first, second = (datetime(2026, 10, 25, hour, 30, tzinfo=UTC).astimezone(zone) for hour in (0, 1))
+    assert (first.hour, first.fold, second.hour, second.fold) == (2, 0, 2, 1)
+    assert second.astimezone(UTC) - first.astimezone(UTC) == timedelta(hours=1)
+
+
+@pytest.mark.parametrize("year", [1, 9999])
+def test_a_time_that_no_clock_shows_has_an_offset(year: int, home: Home, zone_of_tz: Callable[[str], tzinfo]) -> None:
+    assert datetime(year, 1, 1, tzinfo=zone_of_tz("ABC-9")).utcoffset() is not None
+
+
+@pytest.mark.parametrize(
+    "tz", ["", "Europe/Berlin", ":Europe/Berlin", "ABC-9", "<+03>-3", "CET-1CEST,M3.5.0,M10.5.0/3"]
+)
+def test_a_zone_that_the_system_knows_is_no_notice(tz: str, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", tz)
+    assert unknown_zone_notice(home, Settings.load()) == ""
+
+
+def test_a_zone_that_nobody_knows_gets_the_remedy(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Nowhere/Town")
+    assert "Nowhere/Town" in unknown_zone_notice(home, Settings.load())
+    assert unknown_zone_notice(home, Settings.load(timezone="Europe/Berlin")) == ""

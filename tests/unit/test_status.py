@@ -1,6 +1,8 @@
 from typing import Any
 
-from cli.stack.status import collect, facts, headline
+import pytest
+
+from cli.stack.status import collect, facts, headline, status
 from data.importers import Reject, rejects
 from db.upkeep.jobs import NOT_YET
 from memo.core.paths import Home
@@ -86,3 +88,21 @@ def test_headline_says_when_a_pause_ends(home: Home) -> None:
     assert headline(found) == "MEMO is not running, paused until `memo resume`; `memo up` starts it."
     found = {"running": True, "pid": 7, "paused": True, "paused_until": "2026-03-02T09:15:04+01:00"}
     assert headline(found) == "MEMO runs (process 7), paused until 2026-03-02 09:15:04."
+
+
+def test_status_in_a_pipe_shortens_no_path(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deep = home.root / "/".join(["a folder with a rather long name"] * 2)
+    deep.mkdir(parents=True)
+    monkeypatch.setenv("MEMO_HOME", str(deep))
+    monkeypatch.delenv("COLUMNS", raising=False)
+    status()
+    assert str(deep / "inbox") in [line.partition(" ")[2].strip() for line in capsys.readouterr().out.splitlines()]
+
+
+def test_late_predictions_are_told_as_a_part_of_all() -> None:
+    given = scope(acts=3, late=1) | {f"{name}@{rank}": 0.5 for name in ("place", "person") for rank in (1, 3, 5)}
+    assert dict(facts(FOUND | {"scopes": {"ada@host": given}}))["next place"].endswith(
+        "of 3; 1 of 4 predictions came too late"
+    )

@@ -1,3 +1,4 @@
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -7,6 +8,7 @@ from cli.terminal.text import reason
 from memo.core.events import Action, Event, Operation
 from worker.predictors.evidence import find_evidence
 from worker.predictors.mixed import MixedPredictor
+from worker.predictors.person.person_model import PersonModel
 from worker.predictors.ranker import Ranker
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -48,9 +50,24 @@ def test_reasons_are_all_that_one_is_ahead_of_another_by() -> None:
     assert ranker.reasons(started("a"), started("never")) == {}
 
 
+def test_reasons_of_the_person_are_all_that_a_place_is_ahead_by() -> None:
+    model = PersonModel()
+    for n, app in enumerate("ABACABACABAC" * 3):
+        model.learn(Event(START + timedelta(seconds=30 * n), Operation.WINDOW_FOCUS, f"title {n % 5}", app))
+    places = dict(model.places())
+    first, second = (("window_focus", name) for name in "AB")
+    odds = {place.place: probability for place, probability in places.items()}
+    assert sum(model.place_reasons(first, second).values()) == pytest.approx(math.log(odds["A"] / odds["B"]))
+    (one, p), (other, q) = model.things()[:2]
+    assert sum(model.thing_reasons(one, other).values()) == pytest.approx(math.log(p / q))
+    assert model.place_reasons(first, ("window_focus", "never")) == {} == model.thing_reasons(one, started("never"))
+
+
 def test_each_column_shown_has_words_in_both_languages() -> None:
-    columns: list[str] = MixedPredictor().weights()["all"]["columns"]
+    weights, person = MixedPredictor().weights(), PersonModel().state()
+    columns: list[str] = weights["all"]["columns"]
+    columns += [name for part in ("place", "switch", "thing") for name in person[part]["mixer"]["columns"]]
     for column in columns:
-        if column not in ("new", "new_elsewhere"):
+        if column not in ("new", "new_elsewhere", "new_in_place"):
             assert reason(column, "en").isascii()
             assert not reason(column, "zh").isascii()

@@ -4,6 +4,7 @@ import json
 import math
 import random
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,16 +12,22 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from torch.nn import Linear
+from transformers.pytorch_utils import Conv1D
 
+from memo.core.errors import MemoError
 from memo.core.events import Event
 from memo.core.settings import TrainSettings
 from training.fitting.examples import Example, compute_loss, cut_chunks, mean_of_tail, take_step
 from worker.predictors.language_model.label_coding import Vocabulary
-from worker.predictors.language_model.language import CONTEXT_TOKENS, choose_device, fingerprint, load_base, quiet_peft
+from worker.predictors.language_model.language import CONTEXT_TOKENS, quiet_peft
+from worker.predictors.language_model.loading import choose_device, count_weights, load_base
 
 HELD_OUT = 0.1  # last part of the stream, which measures the adapter and does not train it
 CHUNK_TOKENS = CONTEXT_TOKENS // 2  # shorter than the reader's context: more steps, each with its own beginning
 STEP_CHUNKS = 2
+ADAPTED = 70  # linear layers that are adapted at most, the last ones: ten blocks of a Llama, all of the built-in model
+CPU_WORK = 2e12  # weights times tokens that a CPU trains on at most: some minutes on two cores, see docs/base-models.md
 WARM_UP = 0.1  # share of the steps
 CHECKPOINT_STEPS = 10
 
@@ -41,39 +48,61 @@ def train(
     """Train an adapter into `out` and return its metrics; losses are in nats per action.
 
     `parent` names the version that was active when this one was made. An interrupted run with the same arguments
-    resumes from `out/checkpoint` and ends in the same adapter. Raises MemoError for a base that can't be loaded.
+    resumes from `out/checkpoint` and ends in the same adapter. Raises MemoError for a base that can't be loaded, or
+    is too large for a CPU.
     """
     torch.manual_seed(settings.seed)
-    model, words = load_base(base, choose_device(device))
+    device = choose_device(device)
+    most = _count_chunks(base, device, settings)
+    model, words, fingerprint = load_base(base, device)
     split = len(events) - max(1, int(len(events) * HELD_OUT))
-    held_out = list(cut_chunks(events[split:], words, CHUNK_TOKENS, random.Random(settings.seed)))
+    held_out = list(cut_chunks(events[split:], words, CHUNK_TOKENS, random.Random(settings.seed)))[-most:]
     loss_of_base = _mean_loss(model, held_out)
     tuned = _add_adapter(model, settings)
-    plan = _plan_steps(events[:split], words, settings)
-    train_loss = _Run(tuned, plan, settings, out / "checkpoint", checkpoint_steps).finish(on_progress)
+    plan = _plan_steps(events[:split], words, settings, most)
+    train_loss = _Run(tuned, plan, settings, fingerprint, out / "checkpoint", checkpoint_steps).finish(on_progress)
     metrics = {
         "train_loss": round(train_loss, 4),
         "held_out_loss": round(_mean_loss(model, held_out), 4),
         "held_out_loss_of_base": round(loss_of_base, 4),
         "steps": len(plan),
     }
-    _write(tuned, out, _describe(events, base, settings, metrics, parent))
+    _write(tuned, out, _describe(events, base, fingerprint, settings, metrics, parent))
     return metrics
 
 
+def _count_chunks(base: str, device: str, settings: TrainSettings) -> int:
+    """Return how many chunks an epoch may have at most. Raises MemoError if that is too few to train on."""
+    if device != "cpu":
+        return sys.maxsize
+    weights = count_weights(base)
+    most = int(CPU_WORK / (weights * CHUNK_TOKENS * settings.epochs))
+    if most < STEP_CHUNKS:
+        raise MemoError(
+            f"Training {base} needs a GPU: it has {weights / 1e9:.1f} billion weights, too many for a CPU; "
+            "set model.base to a smaller model."
+        )
+    return most
+
+
 def _add_adapter(model: Any, settings: TrainSettings) -> PeftModel:
+    head = model.get_output_embeddings()
+    linear = [name for name, part in model.named_modules() if isinstance(part, (Linear, Conv1D)) and part is not head]
     with quiet_peft():
-        config = LoraConfig(r=settings.rank, lora_alpha=2 * settings.rank, target_modules="all-linear")
+        config = LoraConfig(r=settings.rank, lora_alpha=2 * settings.rank, target_modules=linear[-ADAPTED:])
         return get_peft_model(model, config)
 
 
-def _plan_steps(events: Sequence[Event], words: Vocabulary, settings: TrainSettings) -> list[list[Example]]:
-    """Return the batch of each step; every epoch assigns new labels and cuts the stream at other places."""
+def _plan_steps(events: Sequence[Event], words: Vocabulary, settings: TrainSettings, most: int) -> list[list[Example]]:
+    """Return the batch of each step; every epoch assigns new labels and cuts the stream at other places.
+
+    An epoch has the newest `most` chunks.
+    """
     plan: list[list[Example]] = []
     for epoch in range(settings.epochs):
         rng = random.Random(f"{settings.seed} {epoch}")
         begin = rng.randrange(min(50, len(events) // 4)) if epoch else 0
-        examples = list(cut_chunks(events[begin:], words, CHUNK_TOKENS, rng))
+        examples = list(cut_chunks(events[begin:], words, CHUNK_TOKENS, rng))[-most:]
         rng.shuffle(examples)
         plan += [examples[start : start + STEP_CHUNKS] for start in range(0, len(examples), STEP_CHUNKS)]
     return plan
@@ -83,10 +112,16 @@ class _Run:
     """The steps of a plan, resumed from the last checkpoint."""
 
     def __init__(
-        self, model: PeftModel, plan: list[list[Example]], settings: TrainSettings, folder: Path, checkpoint_steps: int
+        self,
+        model: PeftModel,
+        plan: list[list[Example]],
+        settings: TrainSettings,
+        fingerprint: str,
+        folder: Path,
+        checkpoint_steps: int,
     ) -> None:
-        self.model, self.plan, self.settings, self.file = model, plan, settings, folder / "state.pt"
-        self.checkpoint_steps = checkpoint_steps
+        self.model, self.plan, self.settings, self.fingerprint = model, plan, settings, fingerprint
+        self.file, self.checkpoint_steps = folder / "state.pt", checkpoint_steps
         weights = [weight for weight in model.parameters() if weight.requires_grad]
         self.optimizer = torch.optim.AdamW(weights, lr=settings.learning_rate, weight_decay=0.0)
         self.losses: list[float] = []
@@ -113,7 +148,8 @@ class _Run:
     def _key(self) -> dict[str, Any]:
         """Return the values that have to be equal for a checkpoint to fit."""
         tokens = sum(len(example.tokens) for batch in self.plan for example in batch)
-        return {"settings": self.settings.model_dump(), "steps": len(self.plan), "tokens": tokens}
+        settings = self.settings.model_dump()
+        return {"settings": settings, "base": self.fingerprint, "steps": len(self.plan), "tokens": tokens}
 
     def _save(self) -> None:
         self.file.parent.mkdir(parents=True, exist_ok=True)
@@ -146,12 +182,17 @@ def _mean_loss(model: Any, examples: Sequence[Example]) -> float:
 
 
 def _describe(
-    events: Sequence[Event], base: str, settings: TrainSettings, metrics: dict[str, Any], parent: str | None
+    events: Sequence[Event],
+    base: str,
+    fingerprint: str,
+    settings: TrainSettings,
+    metrics: dict[str, Any],
+    parent: str | None,
 ) -> dict[str, Any]:
     """Return the content of version.json."""
     return {
         "base": base,
-        "base_fingerprint": fingerprint(base),
+        "base_fingerprint": fingerprint,
         "parent": parent,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "settings": settings.model_dump(),

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from db.dispatch import dispatches, ledger
+from db.intake import events
 from db.models import DispatchRow, PredictionRow
 from db.prediction import predictions
 from memo.protocols import Handler
@@ -28,6 +29,7 @@ from worker.resources import Resources
 # Seconds for which a thread holds the interpreter while another waits. With Python's default of 5 ms, a busy queue
 # would delay quick handlers at each of its reads of the store.
 SWITCH_S = 0.0005
+DONE = 50  # latest actions of a person that tell what is in use
 
 
 class Dispatcher:
@@ -56,7 +58,8 @@ class Dispatcher:
             prediction = predictions.find_prediction(session, prediction_id)
             if prediction is None:
                 return
-            routes = route_candidates(prediction, self._settings).items()
+            done = events.find_done(session, prediction.last_event_id, DONE)
+            routes = route_candidates(prediction, done, self._settings).items()
             decisions = [self._decide(session, prediction, name, candidates) for name, candidates in routes]
         carry_out(self._resources.store, [decision for decision in decisions if decision], self._act)
 

@@ -5,7 +5,7 @@ from contextlib import closing
 from db.engine import open_store
 from db.intake import events
 from memo.core.errors import MemoError
-from memo.core.events import Action
+from memo.core.events import Action, Operation
 from memo.core.grammar import clean
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -28,7 +28,8 @@ class SeenBefore:
         """Raise NotSeenBefore unless the action is stored."""
         if scope != self._settings.scope:
             raise NotSeenBefore("the prediction is about another person or machine")
-        if any(clean(text) != text for text in (action.target, action.place)) or not action.target:
+        name = action.target or (action.operation is Operation.WINDOW_FOCUS and action.place)
+        if not name or any(clean(text) != text for text in (action.target, action.place)):
             raise NotSeenBefore("MEMO stores no such name")
         with closing(open_store(self._settings, self._home)) as store, store.read() as session:
             if not events.has_action(session, scope, action):

@@ -1,19 +1,15 @@
 """Attempts: what handlers may do about a prediction, given its routes and its candidates."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 from db.models import PredictionRow
-from memo.core.predictions import HORIZON_S, Candidate, action_from_dict
+from memo.core.events import Event
+from memo.core.predictions import HORIZON_S, Candidate, action_from_dict, in_use, wanted
 from memo.core.settings import DispatchSettings
 from memo.protocols import Cost, DispatchContext
-
-# A candidate's life, as a multiple of its expected wait: half of an action's times lie after the expected one, few
-# beyond twice the wait.
-LATER = 2
-LEAST_S = 60.0  # shortest life, for waits of a few seconds
 
 RoutedCandidate = tuple[Candidate, DispatchContext]
 
@@ -40,23 +36,28 @@ class Attempt:
         return self.cost == Cost() and not self.noticed
 
 
-def route_candidates(prediction: PredictionRow, settings: DispatchSettings) -> dict[str, list[RoutedCandidate]]:
-    """Return each handler's candidates, next and upcoming ones, the likeliest first.
+def route_candidates(
+    prediction: PredictionRow, done: Sequence[Event], settings: DispatchSettings
+) -> dict[str, list[RoutedCandidate]]:
+    """Return each handler's candidates, the likeliest first: what the person does next, and what is upcoming.
 
-    Candidates below the minimum probability are left out, except for the best one if there is no other.
+    What is in use after the person's latest actions `done` is left out. Candidates below the minimum probability are,
+    too, except for the best one if there is no other.
     """
     found: dict[str, list[RoutedCandidate]] = {}
-
-    def route(entries: list[dict[str, Any]], routes: Any, as_routed: Callable[..., RoutedCandidate]) -> None:
+    for entries, routes in ((_acts(prediction, done), settings.routes), (prediction.upcoming, settings.upcoming)):
         for entry in entries:
             for name in routes.get(entry["action"]["operation"], ()):
                 known = found.setdefault(name, [])
                 if not known or entry["probability"] >= settings.minimum_probability:
-                    known.append(as_routed(prediction, entry))
-
-    route(prediction.candidates, settings.routes, _next)
-    route(prediction.upcoming, settings.upcoming, _upcoming)
+                    known.append(_as_routed(prediction, entry))
     return {name: _likely(candidates, settings.minimum_probability) for name, candidates in found.items()}
+
+
+def _acts(prediction: PredictionRow, done: Sequence[Event]) -> list[dict[str, Any]]:
+    """Return what the person may do next with what is not in use."""
+    used = in_use(done)
+    return [entry for entry in prediction.person if wanted(action_from_dict(entry["action"])) not in used]
 
 
 def _likely(candidates: Sequence[RoutedCandidate], minimum: float) -> list[RoutedCandidate]:
@@ -64,31 +65,15 @@ def _likely(candidates: Sequence[RoutedCandidate], minimum: float) -> list[Route
     return [routed for routed in ordered if routed[0].probability >= minimum] or ordered[:1]
 
 
-def _next(prediction: PredictionRow, entry: dict[str, Any]) -> RoutedCandidate:
-    candidate = as_candidate(entry)
-    wait_s = (candidate.expected_at - prediction.made_at).total_seconds()
-    return candidate, _context(prediction, min(HORIZON_S, max(LEAST_S, LATER * wait_s)))
-
-
-def _upcoming(prediction: PredictionRow, entry: dict[str, Any]) -> RoutedCandidate:
-    """Return an upcoming candidate, which is expected at any time within the horizon with equal probability."""
-    middle = prediction.made_at.astimezone(UTC) + timedelta(seconds=HORIZON_S / 2)
-    action = action_from_dict(entry["action"])
-    candidate = Candidate(action, entry["probability"], expected_at=middle, spread_s=HORIZON_S // 2)
-    return candidate, _context(prediction, HORIZON_S)
-
-
-def _context(prediction: PredictionRow, life_s: float) -> DispatchContext:
+def _as_routed(prediction: PredictionRow, entry: Mapping[str, Any]) -> RoutedCandidate:
+    """Return a candidate, which is expected at any time within the horizon with equal probability."""
     made_at = prediction.made_at.astimezone(UTC)
-    return DispatchContext(prediction.id, prediction.scope, made_at, made_at + timedelta(seconds=life_s))
-
-
-def as_candidate(entry: dict[str, Any]) -> Candidate:
-    """Return the candidate of an entry of a prediction's row."""
-    return Candidate(
+    candidate = Candidate(
         action_from_dict(entry["action"]),
         entry["probability"],
-        datetime.fromisoformat(entry["expected_at"]),
-        executable=entry["executable"],
-        spread_s=entry.get("spread_s", 0),
+        expected_at=made_at + timedelta(seconds=HORIZON_S / 2),
+        executable=entry.get("executable", ""),
+        spread_s=HORIZON_S // 2,
     )
+    until = made_at + timedelta(seconds=HORIZON_S)
+    return candidate, DispatchContext(prediction.id, prediction.scope, made_at, until)

@@ -4,7 +4,7 @@ from typing import Any
 
 from memo.core.events import Action, Operation
 from memo.core.paths import Home
-from memo.core.predictions import UPCOMING_OPERATIONS, Answer, Candidate
+from memo.core.predictions import OPENED, Answer, Candidate
 from memo.core.settings import Settings
 from memo.protocols import DispatchContext, Handler
 from worker.effects.launcher import Launcher
@@ -31,7 +31,7 @@ class AskHandler(Handler):
 
     def accepts(self, action: Action) -> bool:
         """Whether the action can be carried out: an app, a site or a file."""
-        return action.operation in UPCOMING_OPERATIONS
+        return action.operation in OPENED
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
         """Ask and open it; return {} if the app already runs. Raises MemoError if it can't be opened or shown."""

@@ -1,6 +1,6 @@
 """Outcomes: what really came after a prediction, the next event of any kind and the person's next action."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from db.intake import events
 from db.models import EventRow, PredictionRow
@@ -24,37 +24,54 @@ def settle(waiting: Waiting, row: EventRow) -> tuple[Waiting, list[PredictionRow
     return [entry for entry in waiting if entry[1] >= row.seq], settled
 
 
-def is_act(action: Action, last: Action | None) -> bool:
+def is_act(action: Action, last: Action | None, focused: Action | None) -> bool:
     """Return whether the person did something new: an action after their `last` one, which has another target.
 
-    Another title of the app in front is none: programs change their titles by themselves.
+    Another title of the app that is `focused` is none, whatever came between: programs change their titles by
+    themselves.
     """
     if action.operation not in HUMAN:
         return False
-    if last is None or action.operation is not Operation.WINDOW_FOCUS:
-        return last is None or action.identity != last.identity
-    return action.coarse != last.coarse
+    if action.operation is Operation.WINDOW_FOCUS:
+        return focused is None or action.coarse != focused.coarse
+    return last is None or action.identity != last.identity
 
 
-def judge(waiting: Waiting, row: EventRow, last: Action | None, is_live: bool) -> tuple[Waiting, list[PredictionRow]]:
-    """Record an event, if it is an act, as the outcome of the newest prediction before it.
+class Unjudged:
+    """Predictions that await the person's next action; those that are stored are read by `find` at the first act only.
 
-    Return the predictions that still wait, and those that were changed.
-
-    Where `is_live`, a prediction that was made after the act had been stored is late: nobody could see it before.
-    Earlier ones were superseded. `last` is the person's action before.
+    Where it `is_live`, a prediction that was made after the act had been stored is late: nobody could see it before.
     """
-    if not is_act(events.as_event(row).action, last):
-        return waiting, []
-    earlier = [prediction for prediction, seq in waiting if seq < row.seq]
-    changed = []
-    for prediction in reversed(earlier):
-        changed.append(prediction)
-        prediction.is_late = is_live and prediction.made_at >= row.stored_at
-        if not prediction.is_late:
-            _record_act(prediction, row, last)
-            break
-    return [entry for entry in waiting if entry[1] >= row.seq], changed
+
+    def __init__(self, find: Callable[[], Waiting], is_live: bool) -> None:
+        self._find: Callable[[], Waiting] | None = find
+        self._waiting: Waiting = []
+        self._is_live = is_live
+
+    def add(self, made: PredictionRow, seq: int) -> None:
+        """Await the person's next action after the event `seq`, too."""
+        self._waiting.append((made, seq))
+
+    def judge(self, row: EventRow, last: Action | None, focused: Action | None) -> list[PredictionRow]:
+        """Record an event, if it is an act, as the outcome of the newest prediction before it; return what changed.
+
+        `last` is the person's action before, and `focused` their last focus. Earlier predictions were superseded.
+        """
+        if not is_act(events.as_event(row).action, last, focused):
+            return []
+        if self._find is not None:
+            self._waiting = [*self._find(), *self._waiting]
+            self._find = None
+        earlier = [prediction for prediction, seq in self._waiting if seq < row.seq]
+        self._waiting = [entry for entry in self._waiting if entry[1] >= row.seq]
+        changed = []
+        for prediction in reversed(earlier):
+            changed.append(prediction)
+            prediction.is_late = self._is_live and prediction.made_at >= row.stored_at
+            if not prediction.is_late:
+                _record_act(prediction, row, last)
+                break
+        return changed
 
 
 def _record_act(prediction: PredictionRow, row: EventRow, last: Action | None) -> None:

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 from db.intake import events
 from db.models import EventRow, FeedbackRow, PredictionRow
-from memo.core.events import Event, Operation
+from memo.core.events import Action, Event, Operation
 from memo.core.grammar import Language
-from memo.core.predictions import Answer, Ranking, action_from_dict
+from memo.core.predictions import Answer, Ranking, action_as_dict, action_from_dict, place_of
 from worker.predictors.history.tables import State
 from worker.predictors.mixed import MixedPredictor
 
@@ -31,6 +31,7 @@ class ScopeModel:
     began: int = 0
     seq: int = field(init=False)
     answered: int = 0  # id of the last feedback learned
+    focused: Action | None = None  # the last focus
     saved: int = field(init=False)  # the event as of which there is a snapshot
     _window: list[tuple[datetime, int, Event]] = field(default_factory=list)
 
@@ -51,6 +52,8 @@ class ScopeModel:
         """Learn the next event of the log, which ends with the event `newest`; see `MixedPredictor.learn`."""
         event = events.as_event(row)
         self.predictor.learn(event, ranks=row.seq > newest - RANKED)
+        if event.operation is Operation.WINDOW_FOCUS:
+            self.focused = event.action
         insort(self._window, (row.at, row.seq, event), key=lambda entry: entry[:2])
         del self._window[: -self.size]
         self.seq = row.seq
@@ -64,6 +67,9 @@ class ScopeModel:
 
     def _as_row(self, row: EventRow, ranking: Ranking, latency_ms: float, language: Language) -> PredictionRow:
         first = ranking.candidates[0] if ranking.candidates else None
+        places = ranking.places[:KEPT]
+        listed = {place_of(one.place) for one in places}
+        person = [one for one in ranking.person if place_of(one.action) in listed][:KEPT]
         return PredictionRow(
             scope=self.scope,
             made_at=datetime.now(UTC),
@@ -77,9 +83,9 @@ class ScopeModel:
             candidates=[candidate.as_dict(language) for candidate in ranking.candidates],
             upcoming=[entry.as_dict(language, row.local_at) for entry in ranking.upcoming[:KEPT]],
             new_probability=ranking.new_probability,
-            places=[place.as_dict() for place in ranking.places[:KEPT]],
-            new_place=max(0.0, 1 - sum(place.probability for place in ranking.places[:KEPT])),
-            person=[action.as_dict(language, row.local_at) for action in ranking.person[:KEPT]],
+            places=[place.as_dict() for place in places],
+            new_place=max(0.0, 1 - sum(place.probability for place in places)),
+            person=[action.as_dict(language, row.local_at) for action in person],
             latency_ms=latency_ms,
             with_model=ranking.with_model,
         )
@@ -93,6 +99,7 @@ class ScopeModel:
             "began": self.began,
             "seq": self.seq,
             "answered": self.answered,
+            "focused": action_as_dict(self.focused) if self.focused else {},
             "window": [
                 [at.isoformat(), seq, asdict(event) | {"at": event.at.isoformat()}] for at, seq, event in self._window
             ],
@@ -107,6 +114,7 @@ class ScopeModel:
         model = cls(state["scope"], state["version"], state["generation"], predictor, size, state["began"])
         model.seq = model.saved = state["seq"]
         model.answered = state["answered"]
+        model.focused = action_from_dict(state["focused"]) if state["focused"] else None
         model._window = [(datetime.fromisoformat(at), seq, _event(fields)) for at, seq, fields in state["window"]]
         return model
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from db.intake import events, scopes
 from db.models import EventRow, PredictionRow
@@ -9,7 +10,7 @@ from db.prediction import checkpoints, feedback, predictions, versions
 from memo.core.logs import get_logger
 from worker.prediction import snapshots
 from worker.prediction.outbox import send
-from worker.prediction.outcomes import judge, settle
+from worker.prediction.outcomes import Unjudged, Waiting, settle
 from worker.prediction.scope_model import CHUNK, ScopeModel
 from worker.prediction.scope_models import ScopeModels
 from worker.predictors.serving import BUILTIN, Serving
@@ -68,17 +69,17 @@ class ScopeUpdater:
         """Learn the log up to the event `newest`, and predict after each event for which that is due."""
         with self._resources.store.read() as session:
             waiting = [entry for entry in predictions.find_unsettled(session, model.scope) if entry[1] >= model.began]
-            shown = predictions.find_unjudged(session, model.scope, SHOWN)
             predicted = predictions.find_last_predicted_seq(session, model.scope)
             answered = feedback.find_answers_after(session, model.scope, model.answered)
         for answer in answered:
             model.learn_feedback(answer)
         answers = Answers()
         is_live = self._resources.settings.predict.every != model.scope
+        shown = Unjudged(partial(self._find_unjudged, model.scope, predicted), is_live)
         for row in self._rows(model, newest):
             if row.seq > model.seq:
                 waiting, settled = settle(waiting, row)
-                shown, judged = judge(shown, row, model.predictor.last_act, is_live)
+                judged = shown.judge(row, model.predictor.last_act, model.focused)
                 answers.settled += [prediction for prediction in settled if prediction.id is not None]
                 answers.judged += [prediction for prediction in judged if prediction.id is not None]
                 model.learn(row, newest)
@@ -87,11 +88,15 @@ class ScopeUpdater:
                 made = model.predict(row, settings.predict.top, settings.language)
                 answers.made.append(made)
                 waiting.append((made, row.seq))
-                shown.append((made, row.seq))
+                shown.add(made, row.seq)
             if len(answers.made) >= BATCH:
                 yield answers
                 answers = Answers()
         yield answers
+
+    def _find_unjudged(self, scope: str, newest: int) -> Waiting:
+        with self._resources.store.read() as session:
+            return predictions.find_unjudged(session, scope, newest, SHOWN)
 
     def _rows(self, model: ScopeModel, newest: int) -> Iterator[EventRow]:
         """Yield the new events; without any, the newest one, to which another version may not have answered yet."""

@@ -1,18 +1,23 @@
 """Feedback on suggestions: a refused one loses rank where it was refused, an accepted one gains."""
 
-from collections import Counter
+import math
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from memo.core.events import Action
-from memo.core.predictions import Answer, Upcoming
+from memo.core.predictions import Answer, Upcoming, place_of, wanted
 from worker.predictors.history.candidate_ids import Unseen, as_fields, from_fields
 from worker.predictors.history.tables import Array, State
 
 MOST = 7  # most answers of a kind that count
 NEVER = 0.01  # factor of the odds of a suggestion that was answered "never"
+
+
+Likely = list[tuple[Action, float]]
+"""Actions or places with their probabilities, likeliest first."""
 
 
 class Feedback:
@@ -31,10 +36,16 @@ class Feedback:
             self._never.discard(about.identity)
 
     def odds(self, after: Action, about: Action | Unseen) -> float:
-        """Return the factor of the odds of a suggestion after an action; `about` is an identity."""
+        """Return the factor of the odds of a suggestion after an action; `about` is an identity.
+
+        What was answered about an app holds for each of its windows.
+        """
         if isinstance(about, Unseen):
             return 1.0
-        answers = self._answers.get((after.identity, about), Counter())
+        return math.prod(self._odds(after.identity, named) for named in {about, wanted(about)})
+
+    def _odds(self, after: Action, about: Action) -> float:
+        answers = self._answers.get((after, about), Counter())
         yes, no = (min(MOST, answers[answer]) for answer in (Answer.YES, Answer.NO))
         return (1 + yes) / (1 + no) * (NEVER if about in self._never else 1)
 
@@ -47,6 +58,26 @@ class Feedback:
             return probabilities
         weighed = probabilities * odds
         return np.asarray(weighed / weighed.sum())
+
+    def weigh_things(self, after: Action, things: Likely) -> Likely:
+        """Return what the person may do next with the answers taken into account; the rest to 1 is something new."""
+        return self._weigh_likely(things, [self.odds(after, thing) for thing, _ in things])
+
+    def weigh_places(self, after: Action, places: Likely, things: Likely) -> Likely:
+        """Return the places with the answers about their `things` taken into account; the rest to 1 is a new place."""
+        before, weighed = defaultdict[tuple[str, str], float](float), defaultdict[tuple[str, str], float](float)
+        for thing, probability in things if self._answers else ():
+            before[place_of(thing)] += probability
+            weighed[place_of(thing)] += probability * self.odds(after, thing)
+        names = [place_of(place) for place, _ in places]
+        return self._weigh_likely(places, [weighed[name] / before[name] if before[name] else 1.0 for name in names])
+
+    def _weigh_likely(self, ranked: Likely, odds: Sequence[float]) -> Likely:
+        if not self._answers:
+            return ranked
+        weighed = [(name, probability * factor) for (name, probability), factor in zip(ranked, odds, strict=True)]
+        total = 1 + sum(one[1] - other[1] for one, other in zip(weighed, ranked, strict=True))
+        return sorted(((name, p / total) for name, p in weighed), key=lambda entry: -entry[1])
 
     def weigh_upcoming(self, after: Action, upcoming: list[Upcoming]) -> list[Upcoming]:
         """Return the upcoming actions with the answers taken into account, each probability by itself."""

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from memo.core.events import CONTEXT, HUMAN, Action, Event
-from memo.core.predictions import LISTED, Candidate, NextAction, NextPlace, Ranking
+from memo.core.predictions import LISTED, Candidate, NextAction, NextPlace, Ranking, place_of
 from worker.predictors.feedback import Feedback
 from worker.predictors.history.arrival_times import ArrivalTimes
 from worker.predictors.history.candidate_ids import Ids
-from worker.predictors.history.hazard import Hazard
 from worker.predictors.history.tables import Array, State
 from worker.predictors.person.person_model import PersonModel
 from worker.predictors.ranker import Ranked, Ranker
 from worker.predictors.reader import Reader
+from worker.predictors.upcoming.hazard import Hazard
 
 TRUST_KEPT = 0.95  # decay of the trust in the person model at each human action
 FLOOR = 1e-12  # least divisor
@@ -113,24 +113,35 @@ class MixedPredictor:
         probabilities = self.feedback.weigh(after, names, self._with_person(ranked, things))
         unseen = symbols.unseen[ranked.symbols]
         best = np.argsort(-np.where(unseen, -1.0, probabilities), kind="stable")[: min(top, int((~unseen).sum()))]
-        places = [NextPlace(place, probability) for place, probability in self._person.places()[:LISTED]]
+        listed = self.feedback.weigh_places(after, self._person.places(), things)[:LISTED]
+        places = [NextPlace(place, probability) for place, probability in listed]
         return Ranking(
             [self._candidate(int(ranked.symbols[i]), float(probabilities[i]), now) for i in best],
             self.feedback.weigh_upcoming(after, self._hazard.upcoming(now)),
             float(probabilities[unseen].sum()),
             places,
             max(0.0, 1 - sum(place.probability for place in places)),
-            [self._next_action(*entry) for entry in things[:LISTED]],
+            self._next_actions(self.feedback.weigh_things(after, things), places),
             self._all.with_model,
         )
 
     def reasons(self, first: Action, second: Action) -> dict[str, float]:
         """Return, by column, the nats by which `first` is ahead of `second`, without the person model."""
-        found = self._all.reasons(first, second)
-        if found and self._times.last:
-            odds = [self.feedback.odds(self._times.last[0], action.identity) for action in (first, second)]
-            found["feedback"] = math.log(odds[0] / odds[1])
-        return found
+        return self._with_feedback(self._all.reasons(first, second), first, second)
+
+    def thing_reasons(self, first: Action, second: Action) -> dict[str, float]:
+        """Return, by column, the nats by which the person's next action is `first` rather than `second`."""
+        return self._with_feedback(self._person.thing_reasons(first, second), first, second)
+
+    def place_reasons(self, first: tuple[str, str], second: tuple[str, str]) -> dict[str, float]:
+        """Return the same for places, each given by operation and name."""
+        return self._person.place_reasons(first, second)
+
+    def _with_feedback(self, found: dict[str, float], first: Action, second: Action) -> dict[str, float]:
+        if not found or not self._times.last:
+            return found
+        odds = [self.feedback.odds(self._times.last[0], action.identity) for action in (first, second)]
+        return found | {"feedback": math.log(odds[0] / odds[1])}
 
     def _with_person(self, ranked: Ranked, things: list[tuple[Action, float]]) -> Array:
         """Return the probabilities, those of human actions mixed with the person model's."""
@@ -158,6 +169,11 @@ class MixedPredictor:
         by_person, by_all = float(opinions.person[came].sum()), float(opinions.all[came].sum())
         if by_person and by_all:
             self._trust = TRUST_KEPT * self._trust + math.log(by_person / by_all)
+
+    def _next_actions(self, things: list[tuple[Action, float]], places: Sequence[NextPlace]) -> list[NextAction]:
+        """Return the likeliest actions in these places."""
+        listed = {place_of(one.place) for one in places}
+        return [self._next_action(*entry) for entry in things if place_of(entry[0]) in listed][:LISTED]
 
     def _next_action(self, name: Action, probability: float) -> NextAction:
         symbol = self._all.history.symbols.find(name)

@@ -49,7 +49,9 @@ class Serving:
             return None
         if adapter is None:
             return None
-        return TimeLimitedReader(model.reader(adapter), self._limit_s) if self._limit_s else model.reader(adapter)
+        if self._limit_s is None:
+            return model.reader(adapter)
+        return TimeLimitedReader(model.reader(adapter, prepares=True), self._limit_s)
 
     def keep_only(self, versions: Set[str]) -> None:
         """Remove the adapters of all other versions from memory."""

@@ -1,7 +1,7 @@
 """The source `activitywatch`: polls a server over REST, which brings in activity under Windows and macOS."""
 
 import threading
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from collector.sources.activitywatch.aw_server import Bucket, Server, check_url
@@ -15,6 +15,7 @@ from memo.protocols import Batch, Emit, FindCursor, Past, Stop
 
 SOURCE = "activitywatch"
 POLL_S = 2.0
+AHEAD = timedelta(minutes=1)  # by which another machine's clock may be ahead of ours
 BUCKETS_EVERY = 30  # polls between two requests for new buckets
 
 log = get_logger(__name__)
@@ -58,6 +59,8 @@ class Follower:
     ) -> None:
         self._server, self._zone, self._timeline = server, zone, Timeline()
         self._buckets, self._buckets_every, self._polls = list[Bucket](), buckets_every, 0
+        self._ahead: dict[str, set[datetime]] = {}  # by bucket, the times of what was told and lies after the cursor
+        self._rejected: dict[str, int] = {}  # by bucket, as logged last
         self.cursor = cursor or {"since": datetime.now(UTC).isoformat(), "buckets": {}}
 
     def poll(self) -> list[Event]:
@@ -69,24 +72,30 @@ class Follower:
         for bucket in self._buckets:
             after = datetime.fromisoformat(newest.get(bucket.id, self.cursor["since"]))
             if new := self._read_after(bucket, after):
-                newest[bucket.id] = max(observation.at for observation in new).isoformat()
+                reached = min(max(observation.at for observation in new), datetime.now(UTC))
+                newest[bucket.id] = reached.isoformat()
+                told = self._ahead.get(bucket.id, set()) | {observation.at for observation in new}
+                self._ahead[bucket.id] = {at for at in told if at > reached}
                 observations += new
         self.cursor = self.cursor | {"buckets": newest}
         return list(self._timeline.to_events(sorted(observations, key=lambda observation: observation.at)))
 
     def _read_after(self, bucket: Bucket, after: datetime) -> list[Observation]:
-        new, rejected = [], 0
+        """Return the new observations; one of a clock that is far ahead waits for its time, and hides no later one."""
+        new, rejected, latest = [], 0, datetime.now(UTC) + AHEAD
+        told = self._ahead.get(bucket.id, set())
         for raw in self._server.events(bucket, after):
             try:
                 observation = read_observation(bucket, raw, self._zone)
             except GrammarError:
                 rejected += 1
                 continue
-            if observation.at > after:
+            rejected += bool(observation.fault)
+            if after < observation.at <= latest and observation.at not in told:
                 new.append(observation)
-                rejected += bool(observation.fault)
-            else:
+            elif observation.at <= after:
                 self._timeline.extend(observation)
-        if rejected:
+        if rejected > self._rejected.get(bucket.id, 0):  # they may be read again at each poll
             log.warning("events_rejected", source=SOURCE, events=rejected)
+        self._rejected[bucket.id] = rejected
         return new

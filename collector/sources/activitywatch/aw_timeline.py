@@ -83,10 +83,10 @@ class Timeline:
         if observation.host in self._hosts and event and event.operation is Operation.WINDOW_FOCUS:
             self._hosts[observation.host].until = observation.end
 
-    def close(self) -> Iterator[Event]:
-        """Yield the usage that has not ended, as far as it is known."""
+    def close(self, now: datetime) -> Iterator[Event]:
+        """Yield the usage that no later observation has ended, unless it may still go on."""
         for host in self._hosts.values():
-            if host.until is not None:
+            if host.until is not None and now - host.until > MAX_GAP:
                 yield from host.leave(host.until)
 
 

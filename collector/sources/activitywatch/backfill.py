@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from datetime import tzinfo
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -51,4 +51,4 @@ def to_events(raws: Iterable[Raw], zone: tzinfo) -> tuple[list[Event], list[Reje
             rejects.append(Reject.of("object", number, reason, json.dumps(raw).encode()))
     timeline = Timeline()
     ordered = sorted(observations, key=lambda observation: observation.at)
-    return [*timeline.to_events(ordered), *timeline.close()], rejects
+    return [*timeline.to_events(ordered), *timeline.close(datetime.now(UTC))], rejects

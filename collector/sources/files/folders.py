@@ -14,7 +14,16 @@ from watchdog.observers.api import BaseObserver, ObservedWatch
 
 from collector.sources.files.debounce import Debouncer, is_ignored
 from collector.sources.files.file_event import file_access, is_below
-from collector.sources.files.inotify import WATCHES, WRITTEN, FileNotice, FileNotices, observe, watch
+from collector.sources.files.inotify import (
+    WATCHES,
+    WRITTEN,
+    FileNotice,
+    FileNotices,
+    identity,
+    mounts_below,
+    observe,
+    watch,
+)
 from memo.core.events import Event
 from memo.core.logs import get_logger
 from memo.core.paths import Home
@@ -45,7 +54,7 @@ class FoldersSource:
         """Return what is missing: a folder that is chosen and exists."""
         if not self._folders:
             return "No folder is chosen; name those whose files you work on in sources.folders of memo.toml."
-        if not any(map(_identity, self._folders)):
+        if not any(map(identity, self._folders)):
             return "No folder in sources.folders of memo.toml exists and can be read; correct their names."
         return ""
 
@@ -104,7 +113,7 @@ class _Watches:
 
     def __init__(self, observer: BaseObserver, handler: FileSystemEventHandler, folders: Iterable[str]) -> None:
         self._observer, self._handler = observer, handler
-        self._identities: dict[str, tuple[int, int] | None] = dict.fromkeys(folders)
+        self._identities: dict[str, object] = dict.fromkeys(folders)
         self._watches: dict[str, ObservedWatch] = {}
         self._is_full = False
 
@@ -115,10 +124,10 @@ class _Watches:
             self._identities, self._is_full = dict.fromkeys(self._identities), False
         alive = {emitter.watch for emitter in self._observer.emitters if emitter.is_alive()}
         for folder, before in self._identities.items():
-            identity = _identity(folder)  # an inode number may be reused, so a dead watch counts as a change, too
-            if identity != before or (identity and self._watches.get(folder) not in alive):
-                self._identities[folder] = identity
-                self._replace_watch(folder, exists=identity is not None)
+            now = _identity(folder)  # an inode number may be reused, so a dead watch counts as a change, too
+            if now != before or (now and self._watches.get(folder) not in alive):
+                self._identities[folder] = now
+                self._replace_watch(folder, exists=now is not None)
         self._is_full = self._is_full or self._has_no_watches_left()
         if self._is_full != was_full:
             emit(Note(WATCHES if self._is_full else ""))
@@ -139,13 +148,10 @@ class _Watches:
         return False
 
 
-def _identity(folder: str) -> tuple[int, int] | None:
-    """Return device and inode of a readable folder, or None."""
-    with suppress(OSError):
-        status = os.stat(folder)
-        if stat.S_ISDIR(status.st_mode) and os.access(folder, os.R_OK | os.X_OK):
-            return status.st_dev, status.st_ino
-    return None
+def _identity(folder: str) -> object:
+    """Return what changes when a folder is replaced or something is mounted in it; None if it can't be read."""
+    found = identity(folder)
+    return found and (found, mounts_below(folder))
 
 
 def _is_regular(path: str) -> bool:

@@ -2,7 +2,9 @@
 
 import errno
 import os
+import re
 import select
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +22,10 @@ from memo.protocols import Stop
 # would then spin for ever.
 Changes = list[type[FileSystemEvent]]
 WRITTEN: Changes = [FileCreatedEvent, FileClosedEvent, FileMovedEvent]
+
+SCAN_S = 30.0  # between two looks without a notice: the system may lose notices, and some file systems give none
+
+_OCTAL = re.compile(rb"\\([0-7]{3})")  # a space or the like in the table of mounts
 
 INSTANCES = (
     "the system's limit of inotify instances is reached, so files are not watched; "
@@ -107,3 +113,36 @@ def observe() -> Iterator[BaseObserver]:
     finally:
         observer.stop()
         observer.join()
+
+
+def identity(folder: str | Path) -> tuple[int, int] | None:
+    """Return device and inode of a readable folder, or None."""
+    with suppress(OSError):
+        status = os.stat(folder)
+        if stat.S_ISDIR(status.st_mode) and os.access(folder, os.R_OK | os.X_OK):
+            return status.st_dev, status.st_ino
+    return None
+
+
+class SameFolder:
+    """A folder that has to stay the one that is watched."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._identity = folder, identity(folder)
+
+    def check(self) -> None:
+        """Raise FileNotFoundError if the folder is gone, or another one or a drive has taken its place."""
+        if identity(self._folder) != self._identity:
+            raise FileNotFoundError(f"{self._folder} was removed or replaced; it will be watched again")
+
+
+def mounts_below(folder: str) -> list[tuple[str, str]]:
+    """Return device and path of what is mounted inside a folder. Source: proc_pid_mountinfo(5)."""
+    with open("/proc/self/mountinfo", "rb") as table:
+        entries = [line.split(b" ") for line in table]
+    mounts = [(os.fsdecode(entry[2]), os.fsdecode(_OCTAL.sub(_unescape, entry[4]))) for entry in entries]
+    return sorted((device, point) for device, point in mounts if point.startswith(f"{folder}/"))
+
+
+def _unescape(found: re.Match[bytes]) -> bytes:
+    return bytes([int(found[1], 8)])

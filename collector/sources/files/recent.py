@@ -10,7 +10,7 @@ from threading import Event as Flag
 
 from collector.sources.files import xbel
 from collector.sources.files.file_event import file_access, is_below
-from collector.sources.files.inotify import WRITTEN, FileNotice, FileNotices, observe, watch
+from collector.sources.files.inotify import SCAN_S, WRITTEN, FileNotice, FileNotices, SameFolder, observe, watch
 from collector.sources.files.xbel import Bookmark
 from collector.sources.inbox.tail import open_below
 from memo.core.events import Event
@@ -22,7 +22,6 @@ from memo.protocols import Batch, Emit, FindCursor, Past, Stop
 
 LIST = "recently-used.xbel"
 MAX_BYTES = 20_000_000  # a list of 1,000 files has half a megabyte
-SCAN_S = 3600.0  # between two reads without a notice, as the system may lose notices
 
 log = get_logger(__name__)
 
@@ -47,16 +46,18 @@ class RecentSource:
     def run(self, emit: Emit, cursor: FindCursor, stop: Stop) -> None:
         """Watch until `stop` is set. On the first run, files that are listed already give no event."""
         with closing(FileNotices(_is_list)) as notices, observe() as observer:
+            folder = SameFolder(self._folder)
             watch(observer, notices, self._folder, WRITTEN)
             seen = self._read()
             newest = self._catch_up(seen, emit, cursor)
             self.watching.set()
             while not stop.is_set():
-                notices.wait(stop, SCAN_S)
+                if not notices.wait(stop, SCAN_S):
+                    folder.check()
                 listed = self._read()
                 newest = _newest(newest, ())
                 since = newest.replace(microsecond=0)  # some programs write whole seconds
-                if new := [bookmark for bookmark in listed - seen if bookmark.at >= since]:
+                if new := [bookmark for bookmark in listed if bookmark.at >= since and bookmark not in seen]:
                     newest = _newest(newest, new)
                     emit(Batch(self._to_events(new), self.name, {"newest": newest.isoformat()}))
                 seen = listed or seen
@@ -83,19 +84,20 @@ class RecentSource:
         program = os.path.realpath(shutil.which(bookmark.program) or f"/{bookmark.program}")
         return self._apps.of_process(program) or self._apps.of_window([bookmark.app], bookmark.program)
 
-    def _read(self) -> frozenset[Bookmark]:
+    def _read(self) -> dict[Bookmark, None]:
+        """Return the listed uses, in the order of the list, in which those of one moment stay."""
         descriptor = open_below(self._folder, Path(LIST))
         if descriptor is None:
-            return frozenset()
+            return {}
         with open(descriptor, "rb") as file:
             text = file.read(MAX_BYTES + 1)
         try:
             if len(text) > MAX_BYTES:
                 raise ValueError("it is too large")
-            return frozenset(xbel.parse(text))
+            return dict.fromkeys(xbel.parse(text))
         except ValueError as error:
             log.warning("recent_list_skipped", reason=str(error))
-            return frozenset()
+            return {}
 
 
 def _newest(before: datetime, bookmarks: Iterable[Bookmark]) -> datetime:

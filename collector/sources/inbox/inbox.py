@@ -8,14 +8,13 @@ from threading import Event as Flag
 
 from watchdog.events import DirCreatedEvent, DirDeletedEvent, DirMovedEvent, FileDeletedEvent, FileModifiedEvent
 
-from collector.sources.files.inotify import WRITTEN, FileNotice, FileNotices, observe, watch
+from collector.sources.files.inotify import SCAN_S, WRITTEN, FileNotice, FileNotices, SameFolder, observe, watch
 from collector.sources.inbox.inbox_reader import SOURCE, InboxReader
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.protocols import Batch, FindCursor, Stop
 
 WATCHED = [*WRITTEN, FileModifiedEvent, FileDeletedEvent, DirCreatedEvent, DirMovedEvent, DirDeletedEvent]
-SCAN_S = 3600.0  # between two scans of the whole folder, as the system may lose notices
 
 
 class InboxSource:
@@ -39,14 +38,16 @@ class InboxSource:
             closing(FileNotices(lambda notice: True)) as notices,
             observe() as observer,
         ):
+            folder = SameFolder(self._home.inbox)
             watch(observer, notices, self._home.inbox, WATCHED, recursive=True)
             self.watching.set()
-            self._follow(reader, notices, stop)
+            self._follow(reader, notices, folder, stop)
 
-    def _follow(self, reader: InboxReader, notices: FileNotices, stop: Stop) -> None:
+    def _follow(self, reader: InboxReader, notices: FileNotices, folder: SameFolder, stop: Stop) -> None:
         scan_at = time.monotonic()
         while not stop.is_set():
             if time.monotonic() >= scan_at:
+                folder.check()
                 reader.scan()
                 scan_at = time.monotonic() + SCAN_S
             paths = _paths(notices.wait(stop, scan_at - time.monotonic()))

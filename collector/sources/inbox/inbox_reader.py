@@ -5,15 +5,15 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from collector.privacy.secrets import hide_secrets
 from collector.privacy.titles import INBOX
 from collector.sources.inbox.tail import Line, Position, identity, open_below, read_from
 from data.importers import rejects
-from data.importers.files import BOM
-from data.importers.line import Reject, read_line
+from data.importers.event_files import BOM
+from data.importers.line import HourTwice, Reject, read_line
 from memo.core.errors import GrammarError
 from memo.core.events import Event
 from memo.core.grammar import clean
@@ -25,6 +25,9 @@ from memo.protocols import Batch, FindCursor
 MAX_OPEN = 64  # files kept open, so that the rest of a renamed or deleted file is still read
 SOURCE = INBOX
 
+Stamp = tuple[int, ...]
+"""What changes whenever a file does, its time first."""
+
 log = get_logger(__name__)
 
 
@@ -35,6 +38,7 @@ class OpenFile:
     descriptor: int
     identity: str
     scope: str
+    hours: HourTwice = field(default_factory=HourTwice)
 
 
 class InboxReader:
@@ -51,12 +55,16 @@ class InboxReader:
         self._settings, self._home, self._emit, self._cursor = settings, home, emit, cursor
         self._zone, self._max_open = settings.zone, max_open
         self._open: OrderedDict[Path, OpenFile] = OrderedDict()
+        self._scanned: dict[Path, Stamp] = {}
 
     def scan(self) -> None:
-        """Read all files, oldest first."""
+        """Read all files that have changed since the last scan, oldest first."""
         files = [entry for folder in (self._home.inbox, *_folders(self._home.inbox)) for entry in _files(folder)]
-        for _, path in sorted(files):
-            self.read(path)
+        scanned = {path: stamp for stamp, path in files}
+        for stamp, path in sorted(files):
+            if self._scanned.get(path) != stamp:
+                self.read(path)
+        self._scanned = scanned
 
     def read(self, path: Path) -> None:
         """Read what is new at a path, after the rest of a file that it has replaced."""
@@ -105,13 +113,13 @@ class InboxReader:
         start = Position(**stored) if stored else Position()
         if not start.is_valid_in(file.descriptor):
             start = Position()
-        anew = start == Position()
+        from_start = start == Position()
         for lines, position in read_from(file.descriptor, start):
-            events = self._parse(relative, file.scope, lines)
-            self._emit(Batch(events, file.identity, asdict(position), anew=anew))
-            anew = False
+            events = self._parse(relative, file, lines)
+            self._emit(Batch(events, file.identity, asdict(position), from_start=from_start))
+            from_start = False
 
-    def _parse(self, relative: Path, scope: str, lines: list[Line]) -> list[Event]:
+    def _parse(self, relative: Path, file: OpenFile, lines: list[Line]) -> list[Event]:
         """Return the lines' events; record the others as rejects."""
         name = str(relative.with_name(hide_secrets(relative.name)))
         events, bad, key = [], [], clean(name)
@@ -120,11 +128,11 @@ class InboxReader:
             if not raw.strip():
                 continue
             try:
-                event = read_line(raw, self._zone)
+                event = file.hours.placed(read_line(raw, self._zone))
             except GrammarError as error:
                 bad.append(Reject.of("offset", line.offset, str(error), raw))
             else:
-                events.append(replace(event, scope=scope, source=SOURCE, source_key=key))
+                events.append(replace(event, scope=file.scope, source=SOURCE, source_key=key))
         if bad:
             rejects.write(self._home.rejects, name, bad)
             log.warning("lines_rejected", file=key, lines=len(bad))
@@ -140,12 +148,13 @@ def _folders(folder: Path) -> list[Path]:
     return [Path(entry) for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)]
 
 
-def _files(folder: Path) -> list[tuple[float, Path]]:
-    """Return the regular files in a folder, each with its time of change."""
-    files = []
+def _files(folder: Path) -> list[tuple[Stamp, Path]]:
+    """Return the regular files in a folder, each with its stamp."""
+    files = list[tuple[Stamp, Path]]()
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             with suppress(OSError):  # it is gone already
                 if entry.is_file(follow_symlinks=False):
-                    files.append((entry.stat(follow_symlinks=False).st_mtime, Path(entry)))
+                    status = entry.stat(follow_symlinks=False)
+                    files.append(((status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size), Path(entry)))
     return files

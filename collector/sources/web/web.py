@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from watchdog.events import FileCreatedEvent, FileDeletedEvent, FileModifiedEvent, FileMovedEvent
 
 from collector.sources.files.inotify import Changes, FileNotice, FileNotices, observe, watch
-from collector.sources.web.web_history import JOURNAL, WAL
+from collector.sources.web.web_history import JOURNAL, WAL, stamps
 from collector.sources.web.web_profiles import Profile, find_profiles
 from collector.sources.web.web_reader import SOURCE, VisitReader
 from memo.core.logs import get_logger
@@ -30,7 +30,7 @@ class WebTimings:
 
     settle: float = 1.0  # from the first change to reading: a browser writes a visit, then its title, and more
     between_copies: float = 30.0  # of one history, which may be large
-    scan: float = 600.0  # between two searches for profiles
+    scan: float = 60.0  # between two looks for profiles, and for changes of which there was no notice
 
 
 TIMINGS = WebTimings()
@@ -45,6 +45,7 @@ class WatchedProfile:
         self.is_live = False  # whether its past has been reported
         self.changed_at: float | None = time.monotonic() - timings.settle  # due at once
         self.copied_at = -timings.between_copies
+        self._stamps = stamps(profile.database)
         history = str(profile.database)
         self._written, self._journal = {history, history + WAL}, history + JOURNAL
 
@@ -54,6 +55,12 @@ class WatchedProfile:
         if self.changed_at is None:
             return None
         return max(self.changed_at + self._timings.settle, self.copied_at + self._timings.between_copies)
+
+    def look(self) -> None:
+        """Notice a change of which there was no notice: the system may lose one."""
+        before, self._stamps = self._stamps, stamps(self.profile.database)
+        if self.changed_at is None and self._stamps != before:
+            self.changed_at = time.monotonic()
 
     def is_first_change(self, notice: FileNotice) -> bool:
         """Return whether this is the history's first change since it was copied."""
@@ -124,9 +131,12 @@ class WebSource:
             if time.monotonic() >= scan_at:
                 if set(find_profiles()) != {one.profile for one in watched}:
                     return
+                for one in watched:
+                    one.look()
                 scan_at = time.monotonic() + self._timings.scan
 
     def _read(self, reader: VisitReader, one: WatchedProfile) -> None:
+        one.look()  # what is read now needs no other reading
         one.changed_at, one.copied_at = None, time.monotonic()
         key = one.profile.key
         try:

@@ -21,6 +21,7 @@ WAL = "-wal"
 SUFFIXES = ("", JOURNAL, WAL)  # files that make up a database; SQLite creates -shm again
 ATTEMPTS = 5  # at a copy, if the database changes meanwhile
 RETRY_S = 0.2
+LATE = 600_000_000  # microseconds by which a browser may write a visit later than another one
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +78,26 @@ class BrowserHistory:
         return (moment - self._kind.epoch) // timedelta(microseconds=1)
 
     def end(self, latest: int) -> dict[str, int]:
-        """Return the last visit's id and time, and the latest time of all visits, at least `latest`."""
+        """Return the last visit's id and time, and the latest time of all visits, at least `latest`.
+
+        It is never in the future: after a visit of a wrong clock, none would be later.
+        """
         last = self._copy.execute(f"SELECT id, at FROM {self._times} ORDER BY id DESC LIMIT 1").fetchone()
         visit, at = last or (0, 0)
-        (found,) = self._copy.execute(f"SELECT max(at) FROM {self._times}").fetchone()
-        return {"visit": visit, "at": at, "latest": max(latest, found or latest)}
+        now = self.to_timestamp(datetime.now(UTC))
+        (found,) = self._copy.execute(f"SELECT max(at) FROM {self._times} WHERE at <= ?", (now,)).fetchone()
+        return {"visit": visit, "at": at, "latest": max(min(latest, now), found or 0)}
 
-    def after(self, end: dict[str, int]) -> "Visits":
-        """Return the visits after an earlier end; by time alone if that end's visit has been deleted."""
+    def after(self, end: dict[str, int], is_live: bool) -> "Visits":
+        """Return the visits after an earlier end; by time alone if that end's visit has been deleted.
+
+        Where `is_live`, without those of long before that end: they came from another browser or machine.
+        """
+        latest = min(end["latest"], self.to_timestamp(datetime.now(UTC)))
         same_visit = f"SELECT 1 FROM {self._times} WHERE id = ? AND at = ?"
-        if self._copy.execute(same_visit, (end["visit"], end["at"])).fetchone():
-            return Visits(self, "id > ?", (end["visit"],))
-        return Visits(self, "at > ?", (end["latest"],))
+        if not self._copy.execute(same_visit, (end["visit"], end["at"])).fetchone():
+            return Visits(self, "at > ?", (latest,))
+        return Visits(self, "id > ? AND at > ?", (end["visit"], latest - LATE if is_live else 0))
 
     def between(self, begin: int, end: int) -> "Visits":
         """Return the visits from `begin` until before `end`."""
@@ -135,20 +144,20 @@ def copy_database(database: Path, folder: Path, retry_s: float = RETRY_S) -> Ite
 
 def _copy(database: Path, folder: Path, retry_s: float) -> Path:
     for _ in range(ATTEMPTS):
-        before = _stamps(database)
+        before = stamps(database)
         for suffix in SUFFIXES:
             _copy_file(f"{database}{suffix}", folder / f"copy{suffix}", required=not suffix)
-        if _stamps(database) == before:
+        if stamps(database) == before:
             return folder / "copy"
         time.sleep(retry_s)
     raise BlockingIOError("it keeps changing")
 
 
-def _stamps(database: Path) -> list[tuple[object, ...]]:
+def stamps(database: Path) -> list[tuple[object, ...]]:
     """Return what changes whenever a file of the database does."""
     stamps = list[tuple[object, ...]]()
     for suffix in SUFFIXES:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             status = os.stat(f"{database}{suffix}")
             stamps.append((suffix, status.st_ino, status.st_size, status.st_mtime_ns))
     return stamps

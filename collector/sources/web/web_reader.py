@@ -35,7 +35,7 @@ class VisitReader:
             return
         with self._open(profile) as history:
             if (end := history.end(last["latest"])) != last:
-                visits = history.after(last)
+                visits = history.after(last, is_live)
                 self._emit(Batch(list(visits), profile.key, end) if is_live else Past(visits, profile.key, end))
 
     def read_past(self, profile: Profile, days: int) -> None:

@@ -3,7 +3,7 @@
 import time
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from Xlib import X, Xatom
 from Xlib.display import Display
@@ -17,6 +17,7 @@ from collector.focus.tracker import FocusTracker, Window, make_window
 from collector.sources.x11 import compound_text
 from collector.sources.x11.x11_idle import IdleAlarm
 from memo.core.grammar import MAX_TEXT
+from memo.core.system_zone import local_now
 from memo.desktop.apps import Apps
 
 
@@ -53,7 +54,7 @@ class X11Screen:
     def _handle(self, event: rq.Event, focus: FocusTracker) -> None:
         is_idle = self._idle.is_idle(event)
         if is_idle:
-            focus.set_away("idle", datetime.now().astimezone() - timedelta(seconds=self._idle_s))
+            focus.set_away("idle", local_now() - timedelta(seconds=self._idle_s))
         elif is_idle is not None:
             focus.set_back("idle")
         elif event.type == X.DestroyNotify:  # a window manager need not report that the last window is gone

@@ -7,6 +7,7 @@ candidates. Labels are dealt in the order of first mention; training deals them 
 nothing but "the same as before". (Scoring the text of the candidates instead would rank them by length.)
 """
 
+import re
 from bisect import bisect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from memo.core.events import CONTEXT, Action, Event, Operation
 
 GAP_EDGES_S = (1, 2, 5, 15, 60, 300)  # lower edges of the gap buckets 1 to 6, in seconds; bucket 0 is below
 GAPS = len(GAP_EDGES_S) + 1
-LABELS = 256  # labels of the built-in model; a hub model has as many as its vocabulary yields, up to this number
+LABELS = 256  # a hub model has as many as its vocabulary yields, up to this number
 FEWEST_LABELS = 64
 PLACE_TOKENS = 4
 TARGET_TOKENS = 8
@@ -28,6 +29,7 @@ NEW_TOKEN = "<new>"
 LABEL_TOKENS = tuple(f"<{n}>" for n in range(LABELS))
 MARK_TOKENS = {(operation, gap): f"<{operation.value} {gap}>" for operation in Operation for gap in range(GAPS)}
 RESERVED_TOKENS = (NEW_TOKEN, *LABEL_TOKENS, *MARK_TOKENS.values())
+SHORT_TOKEN = re.compile("[Ġ▁][A-Z][A-Za-z]")  # a space (as byte-level BPE and SentencePiece write it) and two letters
 
 
 def bucket(gap_s: float) -> int:
@@ -37,16 +39,20 @@ def bucket(gap_s: float) -> int:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Token ids of the coding; `text` returns the ids of a text."""
+    """Token ids of the coding, one for each mark and label; `text` returns the ids of a text."""
 
     new: int
     labels: tuple[int, ...]
-    marks: Mapping[tuple[Operation, int], tuple[int, ...]]
+    marks: Mapping[tuple[Operation, int], int]
     text: Callable[[str], Sequence[int]]
 
 
 def vocabulary(tokenizer: Any) -> Vocabulary:
-    """Return the coding for a transformers tokenizer: its reserved tokens if it has them, else short known tokens."""
+    """Return the coding for a transformers tokenizer: its reserved tokens if it has them, else short known tokens.
+
+    Short tokens are dealt from the highest id down: those are rare in titles. What they stand for is for the adapter
+    to learn.
+    """
 
     def text(words: str) -> list[int]:
         # A title may hold half a surrogate pair, or what looks like a special token: both are plain text.
@@ -55,26 +61,13 @@ def vocabulary(tokenizer: Any) -> Vocabulary:
 
     known = tokenizer.get_vocab()
     if all(token in known for token in RESERVED_TOKENS):
-        reserved = {mark: (int(known[token]),) for mark, token in MARK_TOKENS.items()}
+        reserved = {mark: int(known[token]) for mark, token in MARK_TOKENS.items()}
         return Vocabulary(known[NEW_TOKEN], tuple(known[token] for token in LABEL_TOKENS), reserved, text)
-    new = text(" new")[-1]
-    marks = {(op, gap): tuple(text(f" {op.value.split('_')[1]} {gap};")) for op, gap in MARK_TOKENS}
-    taken = {new, *(token for mark in marks.values() for token in mark)}
-    return Vocabulary(new, _short_tokens(text, taken), marks, text)
-
-
-def _short_tokens(text: Callable[[str], list[int]], taken: set[int]) -> tuple[int, ...]:
-    """Return ids of short strings (a space, a capital and a letter) that are one token each."""
-    capitals = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    strings = [f" {a}{b}" for b in capitals + capitals.lower() for a in capitals]
-    found: dict[int, None] = {}
-    for string in strings:
-        ids = text(string)
-        if len(ids) == 1 and ids[0] not in taken:
-            found[ids[0]] = None
-    if len(found) < FEWEST_LABELS:
+    short = sorted((number for token, number in known.items() if SHORT_TOKEN.fullmatch(token)), reverse=True)
+    if len(short) < 1 + len(MARK_TOKENS) + FEWEST_LABELS:
         raise MemoError("The base model's vocabulary has no short words to serve as labels; choose another model.base.")
-    return tuple(found)[:LABELS]
+    marks = dict(zip(MARK_TOKENS, short[1:], strict=False))
+    return Vocabulary(short[0], tuple(short[1 + len(marks) :][:LABELS]), marks, text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +104,13 @@ class Coder:
         self._last = event
         mark = self.words.marks[event.operation, bucket(gap_s)]
         if event.operation in CONTEXT:
-            return Coded(mark, None)
+            return Coded((mark,), None)
         label = self._labels.get(event.action)
         if label is not None:
-            return Coded((self.columns[label + 1], *mark), label + 1)
+            return Coded((self.columns[label + 1], mark), label + 1)
         self._labels[event.action] = len(self.actions)
         self.actions.append(event.action)
-        return Coded((self.words.new, *_spell(self.words, event.action), self.columns[len(self.actions)], *mark), 0)
+        return Coded((self.words.new, *_spell(self.words, event.action), self.columns[len(self.actions)], mark), 0)
 
 
 @lru_cache(maxsize=8192)

@@ -1,32 +1,29 @@
 """The language model that serves: one base model, an adapter for each version, a reader for each stream."""
 
-import hashlib
 import json
 import warnings
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import torch
-from huggingface_hub import constants
 from peft import PeftModel
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
-from transformers.utils import logging as transformers_logging
+from transformers import DynamicCache
 
-import data
 from memo.core.errors import MemoError
 from memo.core.events import Event
-from worker.predictors.language_model.label_coding import Coder, Vocabulary, vocabulary
+from worker.predictors.language_model.label_coding import Coder
+from worker.predictors.language_model.loading import LoadedBase, choose_device, load_base
 from worker.predictors.reader import Scores
 
-BUILTIN = Path(data.__file__).parent / "base"
 CONTEXT_TOKENS = 1024  # a reader starts a new context beyond this; training's chunks are as long
 RESTART_EVENTS = 128  # most recent events that a new context begins with
 RESTART_TOKENS = 640  # most tokens that these events may take
+PART_TOKENS = 16  # fed at once in the background: an answer waits for one part at most
 
 
 @contextmanager
@@ -37,56 +34,12 @@ def quiet_peft() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def without_hub() -> Iterator[None]:
-    """Keep transformers off the network: with `local_files_only` alone it still looks for an adapter on the hub."""
-    before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = before
-
-
-def choose_device(device: str) -> str:
-    """Return `cuda` or `cpu`; `auto` is a GPU if there is one. Raises MemoError."""
-    if device == "cuda" and not torch.cuda.is_available():
-        raise MemoError("The setting model.device is cuda, but there is no usable GPU; set it to auto or cpu.")
-    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-
-
-def load_base(base: str, device: str) -> tuple[Any, Vocabulary]:
-    """Return a base model and its coding; `base` is `builtin`, a folder, or a hub model pulled before.
-
-    Raises MemoError.
-    """
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    folder = BUILTIN if base == "builtin" else Path(base).expanduser()
-    place = str(folder) if folder.is_dir() else base
-    dtype = torch.bfloat16 if device == "cuda" else torch.float32
-    try:
-        with without_hub():
-            tokenizer = AutoTokenizer.from_pretrained(place, local_files_only=True)
-            model: Any = AutoModelForCausalLM.from_pretrained(place, dtype=dtype, local_files_only=True)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise MemoError(
-            f"The base model {base} can't be loaded ({reason}); set model.base to builtin, to a model's folder, "
-            f"or run 'memo model pull {base}'."
-        ) from error
-    return model.to(device).eval(), vocabulary(tokenizer)
-
-
-def fingerprint(base: str) -> str:
-    """Return what an adapter must have been trained on: the built-in weights' SHA-256, or the base's name."""
-    return hashlib.sha256((BUILTIN / "model.safetensors").read_bytes()).hexdigest() if base == "builtin" else base
-
-
 class LanguageModel:
     """One base model in memory, shared by its adapters."""
 
-    def __init__(self, base: str, model: Any, words: Vocabulary) -> None:
-        self.base, self.words = base, words
-        self._model = model
+    def __init__(self, base: str, loaded: LoadedBase) -> None:
+        self.base = base
+        self._model, self.words, self._fingerprint = loaded
         self._peft: Any = None
         self._names: dict[str, str] = {}
         self._active: str | None = None
@@ -98,7 +51,7 @@ class LanguageModel:
     def load(cls, base: str = "builtin", device: str = "auto", threads: int = 1) -> "LanguageModel":
         """Load a base model. Raises MemoError."""
         torch.set_num_threads(threads)
-        return cls(base, *load_base(base, choose_device(device)))
+        return cls(base, load_base(base, choose_device(device)))
 
     @property
     def versions(self) -> list[str]:
@@ -113,9 +66,9 @@ class LanguageModel:
         name = f"adapter_{self._made}"
         try:
             trained_on = json.loads((folder / "version.json").read_text("utf-8"))["base_fingerprint"]
-            if trained_on != fingerprint(self.base):
+            if trained_on != self._fingerprint:
                 raise MemoError(
-                    f"Version {version_id} was trained on another base model than {self.base}; run memo train again."
+                    f"Version {version_id} was trained on other weights than {self.base}; run memo train again."
                 )
             with self._lock, quiet_peft():
                 self._load(folder, name)
@@ -142,11 +95,11 @@ class LanguageModel:
             else:
                 self._model, self._peft = self._peft.unload(), None
 
-    def reader(self, version_id: str | None = None) -> "ModelReader":
+    def reader(self, version_id: str | None = None, prepares: bool = False) -> "ModelReader":
         """Return a reader of one stream, with a version's adapter or with the base model alone."""
         if version_id is not None and version_id not in self._names:
             raise KeyError(version_id)
-        return ModelReader(self, version_id)
+        return ModelReader(self, version_id, prepares)
 
     @torch.inference_mode()
     def next(self, tokens: list[int], cache: Any, columns: list[int], version_id: str | None) -> list[float]:
@@ -170,48 +123,94 @@ class LanguageModel:
         self._active = version_id or "none"
 
 
-class ModelReader:
-    """A reader of one stream, with a key-value cache: only new tokens are computed."""
+class Prompt:
+    """A stream's tokens as one context, with the key-value cache of those that the model has read."""
 
-    def __init__(self, language: LanguageModel, version_id: str | None) -> None:
+    def __init__(self, language: LanguageModel, version_id: str | None, events: Sequence[Event] = ()) -> None:
         self._language, self._version = language, version_id
-        self._recent: deque[Event] = deque(maxlen=RESTART_EVENTS)
-        self._begin([])
-
-    def _begin(self, events: list[Event]) -> None:
-        self._coder = Coder(self._language.words)
+        self._coder = Coder(language.words)
         self._tokens: list[int] = []
         self._cache = DynamicCache()
         self._fed = 0
         self._log_probabilities: list[float] = []
         for event in events:
-            self._tokens.extend(self._coder.write(event).tokens)
+            self.write(event)
 
-    def read(self, event: Event) -> None:
-        """Add the next event to the context; cheap, for the model runs only in `scores`."""
-        self._recent.append(event)
-        if self._coder.full or len(self._tokens) > CONTEXT_TOKENS:
-            self._restart()
-        else:
-            self._tokens.extend(self._coder.write(event).tokens)
+    def __len__(self) -> int:
+        return len(self._tokens)
 
-    def _restart(self) -> None:
-        """Start a new context; when that happens depends on the stream alone, not on the calls of `scores`."""
-        events = list(self._recent)
-        self._begin(events)
-        while len(events) > 1 and (len(self._tokens) > RESTART_TOKENS or self._coder.full):
-            events = events[-(len(events) * 3 // 4) :]
-            self._begin(events)
+    @property
+    def unfed(self) -> int:
+        """How many tokens the model has not read."""
+        return len(self._tokens) - self._fed
+
+    @property
+    def lacks_labels(self) -> bool:
+        """Whether no label is left for something new."""
+        return self._coder.full
+
+    def write(self, event: Event) -> None:
+        """Add the next event."""
+        self._tokens.extend(self._coder.write(event).tokens)
+
+    def feed(self, most: int) -> None:
+        """Have the model read up to `most` of the tokens that it has not read."""
+        tokens = self._tokens[self._fed : self._fed + most]
+        if tokens:
+            columns = self._coder.columns[: len(self._coder.actions) + 1]
+            self._log_probabilities = self._language.next(tokens, self._cache, columns, self._version)
+            self._fed += len(tokens)
 
     def scores(self) -> Scores:
         """Return the scores of what comes next; empty before the first event."""
         if not self._tokens:
             return Scores()
-        live = self._coder.actions
-        if self._fed < len(self._tokens):
-            columns = self._coder.columns[: len(live) + 1]
-            new_tokens = self._tokens[self._fed :]
-            self._log_probabilities = self._language.next(new_tokens, self._cache, columns, self._version)
-            self._fed = len(self._tokens)
+        self.feed(self.unfed)
         new, *known = self._log_probabilities
-        return Scores(dict(zip(live, known, strict=True)), new)
+        return Scores(dict(zip(self._coder.actions, known, strict=True)), new)
+
+
+class ModelReader:
+    """A reader of one stream: only new tokens are computed.
+
+    When a context is full, another one begins with the most recent events; that depends on the stream alone. The new
+    one answers at once, or, if the reader `prepares`, as soon as `prepare` has fed it; until then the full one goes on.
+    """
+
+    def __init__(self, language: LanguageModel, version_id: str | None, prepares: bool = False) -> None:
+        self._language, self._version, self._prepares = language, version_id, prepares
+        self._recent: deque[Event] = deque(maxlen=RESTART_EVENTS)
+        self._prompts = [Prompt(language, version_id)]  # the newest last; one before it is full, and still answers
+
+    def read(self, event: Event) -> None:
+        """Add the next event to the context; cheap, for the model runs only in `scores` and `prepare`."""
+        if self._is_full(self._prompts[-1]):
+            self._prompts = [self._prompts[-1], self._begin()]
+        self._prompts = [prompt for prompt in self._prompts if not prompt.lacks_labels]
+        self._recent.append(event)
+        for prompt in self._prompts:
+            prompt.write(event)
+
+    def _is_full(self, prompt: Prompt) -> bool:
+        return prompt.lacks_labels or len(prompt) > CONTEXT_TOKENS
+
+    def _begin(self) -> Prompt:
+        """Return a new context of the most recent events."""
+        events = list(self._recent)
+        prompt = Prompt(self._language, self._version, events)
+        while len(events) > 1 and (len(prompt) > RESTART_TOKENS or prompt.lacks_labels):
+            events = events[-(len(events) * 3 // 4) :]
+            prompt = Prompt(self._language, self._version, events)
+        return prompt
+
+    def prepare(self) -> bool:
+        """Feed a part of the newest context; return whether more of it is left."""
+        self._prompts[-1].feed(PART_TOKENS)
+        return self._prompts[-1].unfed > 0
+
+    def scores(self) -> Scores:
+        """Return the scores of what comes next; empty before the first event."""
+        full, newest = self._prompts[0], self._prompts[-1]
+        if not self._prepares or newest.unfed <= max(PART_TOKENS, full.unfed):
+            self._prompts = [newest]
+        return self._prompts[0].scores()

@@ -1,7 +1,9 @@
-"""A reader whose scores are waited for only up to a time limit."""
+"""A reader whose scores are waited for only up to a time limit, and which prepares the next ones in between."""
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from threading import Event as Flag
+from typing import Protocol
 
 from memo.core.events import Event
 from memo.core.logs import get_logger
@@ -10,23 +12,35 @@ from worker.predictors.reader import Reader, Scores
 log = get_logger(__name__)
 
 
-class TimeLimitedReader:
-    """Runs a reader in a thread of its own, one job at a time; a job that is late goes on, for the next call."""
+class PreparingReader(Reader, Protocol):
+    """A reader that can work ahead, in parts."""
 
-    def __init__(self, reader: Reader, limit_s: float) -> None:
+    def prepare(self) -> bool:
+        """Do a part of the work ahead; return whether more is left."""
+
+
+class TimeLimitedReader:
+    """Runs a reader in a thread of its own, one job at a time; a job that is late goes on, for the next call.
+
+    After an answer the thread works ahead until it is asked again.
+    """
+
+    def __init__(self, reader: PreparingReader, limit_s: float) -> None:
         self._reader, self._limit_s = reader, limit_s
         self._thread = ThreadPoolExecutor(1, "language-model")
         self._job: Future[Scores] | None = None
         self._unread: list[Event] = []
+        self._is_asked = Flag()
         self.late = 0  # timeouts so far
         self._failed = False
 
     def read(self, event: Event) -> None:
         """Read the next event, at once or after the job under way."""
-        if self._job is not None:
-            self._unread.append(event)
-        elif not self._failed:
-            self._reader.read(event)
+        if self._failed:
+            return
+        self._unread.append(event)
+        if self._job is None or self._job.done():
+            self._catch_up()
 
     def scores(self) -> Scores:
         """Return the scores of what comes next; empty after a timeout, and for good once the reader has failed."""
@@ -37,7 +51,9 @@ class TimeLimitedReader:
             self._wait(deadline)
             self._catch_up()
             self._job = self._thread.submit(self._reader.scores)
-            return self._wait(deadline)
+            scores = self._wait(deadline)
+            self._job = self._thread.submit(self._prepare)
+            return scores
         except TimeoutError:
             self.late += 1
             log.warning("language_model_late", times=self.late)
@@ -51,11 +67,18 @@ class TimeLimitedReader:
         """Wait for the job under way, if any, and return its result. Raises TimeoutError."""
         if self._job is None:
             return Scores()
+        self._is_asked.set()
         done, _ = wait([self._job], max(0.0, deadline - time.monotonic()))
         if not done:
             raise TimeoutError
+        self._is_asked.clear()
         job, self._job = self._job, None
         return job.result()
+
+    def _prepare(self) -> Scores:
+        while not self._is_asked.is_set() and self._reader.prepare():
+            pass
+        return Scores()
 
     def _catch_up(self) -> None:
         unread, self._unread = self._unread, []

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from memo.core.events import HUMAN, PROCESSES, Action, Event
+from memo.core.predictions import place_of
 from worker.predictors.history.candidate_ids import Ids, as_fields, from_fields
 from worker.predictors.history.tables import State
 from worker.predictors.person import things_in_places
@@ -24,6 +25,10 @@ THINGS = dict.fromkeys(things_in_places.COLUMNS, START)
 FLOOR = 1e-6  # least probability of a place in the mean of two rankers
 MOST_THINGS = 4_096  # of more, the half that came most lately is kept
 MOST_CHARACTERS = 2_000_000  # of the names of all things; of more, the same
+
+
+PlaceName = tuple[str, str]
+"""Operation and name of a place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,22 @@ class PersonModel:
     def things(self) -> list[tuple[Action, float]]:
         """Return all actions, as identities, that may come next, likeliest first; none before the first ranking."""
         return _best_first(self._thing_names, self._rankings.thing.by_symbol() if self._rankings else {})
+
+    def place_reasons(self, first: PlaceName, second: PlaceName) -> dict[str, float]:
+        """Return, by column, the nats by which a place is ahead of another, by both rankers where both rank them."""
+        symbols = [self._find_place(name) for name in (first, second)]
+        found, others = self._place.reasons(*symbols), self._switch.reasons(*symbols)
+        if not found or not others or self._rankings is None or self._rankings.switch is None:
+            return found
+        return {name: (found.get(name, 0.0) + others.get(name, 0.0)) / 2 for name in found | others}
+
+    def thing_reasons(self, first: Action, second: Action) -> dict[str, float]:
+        """Return, by column, the nats by which an action is ahead of another."""
+        return self._thing.reasons(*(self._thing_names.find(action.identity) for action in (first, second)))
+
+    def _find_place(self, name: PlaceName) -> int | None:
+        known = enumerate(self._place_names.names)
+        return next((symbol for symbol, place in known if symbol != NEW and place_of(place) == name), None)
 
     def _rank(self) -> Rankings:
         """Return the rankings of what follows the last action."""

@@ -63,6 +63,15 @@ class SequenceRanker:
         self.ranked = ranked = RankedSymbols(symbols, features, gate, self.mixer.probabilities(features, gate))
         return ranked
 
+    def reasons(self, first: int | None, second: int | None) -> dict[str, float]:
+        """Return, by column, the nats by which a symbol is ahead of another; none if one of them was not ranked."""
+        ranked = self.ranked
+        rows = [np.flatnonzero(ranked.symbols == symbol) for symbol in (first, second)] if ranked else []
+        if ranked is None or not all(map(len, rows)):
+            return {}
+        differences = ranked.features[rows[0][0]] - ranked.features[rows[1][0]]
+        return dict(zip(self.mixer.columns, (differences * self.mixer.weights(ranked.gate)).tolist(), strict=True))
+
     def keep(self, symbols: Ids) -> None:
         """Keep these symbols only, which are renumbered in their order, and no ranking awaits its outcome."""
         self.ranked = None

@@ -33,6 +33,10 @@ class SymbolTable:
             self.keys.append(stable_key(name))
         return symbol
 
+    def find(self, name: Action) -> int | None:
+        """Return the symbol of a name, or None if it has none."""
+        return self._index.get(name)
+
     def keep(self, symbols: Ids) -> "SymbolTable":
         """Return a table of these symbols only, which are renumbered in their order; the first is `NEW`."""
         return SymbolTable(self.names[symbol] for symbol in symbols[1:])

@@ -3,14 +3,16 @@
 import csv
 import json
 import os
+import re
 import stat
-from collections.abc import Iterator
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Iterable, Iterator
 from datetime import tzinfo
-from io import TextIOWrapper
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from data.importers.line import TIMES, Reject, from_fields, implausible, read_line
+from data.importers.line import TIMES, HourTwice, Reject, from_fields, implausible, read_line
 from data.importers.objects import raw_objects
 from data.windows import WindowedPair, stream
 from memo.core.errors import GrammarError, MemoError, UsageError
@@ -18,10 +20,13 @@ from memo.core.events import Event
 from memo.core.grammar import MAX_LINE, Language, write
 
 BOM = b"\xef\xbb\xbf"
+DELIMITERS = ",;\t"
+HEAD = 4096  # bytes by which the form of a file is recognised
+_HINT = re.compile(rb"sep=.", re.I)
 
 
 def open_file(path: Path) -> BinaryIO:
-    """Open a regular file for reading. Raises UsageError if there is none or it can't be read."""
+    """Open a regular file for reading, in UTF-8 if it is UTF-16. Raises UsageError if there is none or it can't be."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # opening a pipe would block
     except OSError as error:
@@ -31,22 +36,28 @@ def open_file(path: Path) -> BinaryIO:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise UsageError(f"{path} is not a regular file; name files of windows, event lines or event objects.")
-    return os.fdopen(descriptor, "rb")
+    file = os.fdopen(descriptor, "rb")
+    if os.pread(descriptor, len(BOM_UTF16_LE), 0) not in (BOM_UTF16_LE, BOM_UTF16_BE):
+        return file
+    with file:
+        return BytesIO(file.read().decode("utf-16", errors="replace").encode())
 
 
 def form(path: Path) -> str:
     """Return `json` (windows), `objects`, `csv` or `lines`, by name and content. Raises MemoError for an empty file."""
     with open_file(path) as file:
-        head = file.read(4096).removeprefix(BOM).lstrip()
+        head = file.read(HEAD).removeprefix(BOM).lstrip()
     if not head:
         raise MemoError(f"{path} is empty; there is nothing to read.")
     if head.startswith(b"[") and (path.suffix == ".json" or head[1:].lstrip()[:1] in (b"{", b"]", b"")):
         return "objects" if _holds_objects(path) else "json"
-    columns = {name.strip(' "\r') for name in head.split(b"\n")[0].decode(errors="replace").split(",")}
-    if "operation" in columns and not columns.isdisjoint(TIMES):
+    if delimiter(head):
         return "csv"
     if path.suffix == ".csv":
-        raise MemoError(f"{path} has no header line with `at` (or `timestamp`) and `operation`; add one.")
+        raise MemoError(
+            f"{path} has no header line with `at` (or `timestamp`) and `operation`, separated by commas, semicolons "
+            "or tabs; add one."
+        )
     if path.suffix == ".json" and not head.startswith(b"{"):
         raise _not_windows(path)
     return "lines"
@@ -60,10 +71,12 @@ def _holds_objects(path: Path) -> bool:
 
 def read(path: Path, file: BinaryIO, zone: tzinfo) -> Iterator[Event | Reject]:
     """Yield each event and each reject of an open file, in order."""
-    chosen = form(path)
-    if chosen == "csv":
-        yield from _csv(file, zone)
-        return
+    hours, chosen = HourTwice(), form(path)
+    for found in _csv(file, zone) if chosen == "csv" else _lines(path, file, chosen, zone):
+        yield hours.placed(found) if isinstance(found, Event) else found
+
+
+def _lines(path: Path, file: BinaryIO, chosen: str, zone: tzinfo) -> Iterator[Event | Reject]:
     for number, line in enumerate(_raw(path, file, chosen), 1):
         if not line.strip():
             continue
@@ -118,17 +131,38 @@ def _not_windows(path: Path) -> MemoError:
     )
 
 
+def delimiter(head: bytes) -> str:
+    """Return what separates the columns of a CSV that begins like this, or an empty text if it is none."""
+    for separator in DELIMITERS:
+        columns = set(_columns(_header(head).decode(errors="replace").split(separator)))
+        if "operation" in columns and not columns.isdisjoint(TIMES):
+            return separator
+    return ""
+
+
+def _header(head: bytes) -> bytes:
+    """Return the first line with text but the hint `sep=;`, which spreadsheets write and read."""
+    lines = [line for line in head.removeprefix(BOM).splitlines() if line.strip()]
+    return lines[bool(_HINT.fullmatch(lines[0])) :][0] if len(lines) > 1 else b"".join(lines)
+
+
+def _columns(names: Iterable[str]) -> list[str]:
+    return [name.strip(' "').lower() for name in names]
+
+
 def _csv(file: BinaryIO, zone: tzinfo) -> Iterator[Event | Reject]:
+    separator = delimiter(file.read(HEAD))
+    file.seek(0)
     text = TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    rows = csv.reader(text, skipinitialspace=True)
-    header = [name.strip() for name in next(row for row in rows if row)]
+    rows = csv.reader(text, skipinitialspace=True, delimiter=separator)
+    header = next(columns for row in rows if "operation" in (columns := _columns(row)))
     while True:
         raw = b""
         try:
             if (row := next(rows, None)) is None:
                 break
             raw = "\x1f".join(row).encode(errors="surrogateescape")
-            if row:
+            if any(row):
                 yield _from_row(dict(zip(header, row, strict=False)), raw, zone)
         except (GrammarError, csv.Error) as error:
             yield Reject.of("line", rows.line_num, str(error), raw)

@@ -1,0 +1,78 @@
+"""Followers: what came within the horizon after an arrival at one thing, and after one arrival from another."""
+
+from collections import deque
+from itertools import chain
+
+import numpy as np
+
+from memo.core.bounded import BoundedDict
+from memo.core.predictions import HORIZON_S
+from worker.predictors.history.candidate_ids import Ids
+from worker.predictors.history.tables import MAX_CONTEXTS, Array, State, pack_counts, unpack_counts
+from worker.predictors.person.symbol_table import NEW
+
+LATEST = 16  # latest arrivals that may be followed
+WEIGHT = 2  # weight of the expected share, in arrivals
+
+Counts = dict[int, int]
+"""How often each symbol came; under `NEW`, the number of arrivals."""
+
+
+class Followers:
+    """Counts by context: the key of one thing, or of two."""
+
+    def __init__(self) -> None:
+        self._counts: BoundedDict[int, Counts] = BoundedDict(2 * MAX_CONTEXTS)
+        self._arrivals = deque[tuple[int, float, int, int]](maxlen=LATEST)  # step, time, and the contexts
+        self._open = deque[tuple[int, float, Counts]](maxlen=2 * LATEST)  # their steps, times and counts
+        self._last = 0  # key of the thing of the last arrival
+        self._step = 0
+
+    def learn(self, symbol: int, key: int, at: float, steps: int, was_in_use: bool) -> None:
+        """Count a thing that came `at` a time, so many `steps` after it came before; `key` is its key as a context."""
+        self._step += 1
+        for step, arrived_at, counts in reversed(self._open):
+            if step < self._step - steps or not 0 <= at - arrived_at <= HORIZON_S:
+                break
+            counts[symbol] = counts.get(symbol, 0) + 1
+        if key != self._last or not was_in_use:
+            contexts = key, hash((self._last, key))
+            self._arrivals.append((self._step, at, *contexts))
+            for context in contexts:
+                counts = self._counts.latest(context, lambda: {NEW: 0})
+                counts[NEW] += 1
+                self._open.append((self._step, at, counts))
+            self._last = key
+
+    def shares(self, symbols: Ids, expected: Array) -> tuple[Array, Array]:
+        """Return how often each thing comes after the last arrival, and after the last two; `expected` is usual."""
+        after_one, after_two = (counts for *_, counts in list(self._open)[-2:])
+        shares = _shares(after_one, symbols, expected)
+        return shares, _shares(after_two, symbols, shares)
+
+    def keep(self, numbers: dict[int, int]) -> None:
+        """Keep the symbols in `numbers` only, under their new numbers."""
+        for counts in self._counts.values():
+            kept = {numbers[symbol]: count for symbol, count in counts.items() if symbol in numbers}
+            counts.clear()
+            counts.update(kept)
+
+    def state(self) -> State:
+        """Return all counts."""
+        packed = pack_counts(list(self._counts.values()), np.int64)
+        arrivals = [list(arrival) for arrival in self._arrivals]
+        return packed | {"contexts": list(self._counts), "arrivals": arrivals, "numbers": [self._last, self._step]}
+
+    def restore(self, state: State) -> None:
+        """Replace all counts by those of a `state`."""
+        counts = dict(zip(state["contexts"], unpack_counts(state), strict=True))
+        self._counts = BoundedDict(2 * MAX_CONTEXTS, counts)
+        self._arrivals = deque(map(tuple, state["arrivals"]), LATEST)
+        both = (((step, at, counts[context]) for context in two) for step, at, *two in self._arrivals)
+        self._open = deque(chain.from_iterable(both), 2 * LATEST)
+        self._last, self._step = state["numbers"]
+
+
+def _shares(counts: Counts, symbols: Ids, expected: Array) -> Array:
+    came = np.array([counts.get(symbol, 0) for symbol in symbols.tolist()])
+    return np.asarray((came + WEIGHT * expected) / (counts[NEW] + WEIGHT))
