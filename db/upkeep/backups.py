@@ -13,6 +13,7 @@ from urllib.parse import quote
 from db.engine import REMEDY, is_damage
 
 KEPT = 3  # backups
+TRIES = 3  # attempts at one backup
 UNFINISHED = "unfinished"  # file in the folder, in which a backup is made
 TIME = "%Y-%m-%dT%H-%M-%SZ"  # in the name of a backup, behind its number
 FAILED = "made no backup"  # begins the result of a job that made none
@@ -47,20 +48,20 @@ def find_damage(file: Path) -> str:
     return "" if found == "ok" else found.splitlines()[-1]
 
 
-def back_up(file: Path, folder: Path, now: datetime) -> str:
+def back_up(file: Path, folder: Path, now: datetime, tries: int = TRIES) -> str:
     """Add a backup to the folder, unless the store is damaged, and keep the newest ones; return the job's result."""
     if damage := find_loss(file, folder) or find_damage(file):
         return f"{FAILED}: the store is damaged ({damage}); {REMEDY}"
     try:
         made = _make(file, folder, now)
-    except FileNotFoundError:  # `memo forget` has just deleted it, as it might hold what was forgotten
-        return back_up(file, folder, now)
     except (OSError, sqlite3.Error) as error:
+        if isinstance(error, FileNotFoundError) and tries > 1:  # `memo forget` deleted what might hold the forgotten
+            return back_up(file, folder, now, tries - 1)
         return f"{FAILED}: {error}"
     finally:
         (folder / UNFINISHED).unlink(missing_ok=True)
     for old in find_backups(folder)[KEPT:]:
-        old.unlink()
+        old.unlink(missing_ok=True)
     return f"made {made.name}"
 
 
@@ -80,7 +81,7 @@ def _make(file: Path, folder: Path, now: datetime) -> Path:
 
 def find_backups(folder: Path) -> list[Path]:
     """Return the backups in a folder, newest first."""
-    return sorted(folder.glob("*-*.db"), reverse=True)
+    return sorted(folder.glob(f"{'[0-9]' * 6}-*.db"), reverse=True)
 
 
 def read_newest(folder: Path) -> Backup | None:

@@ -165,6 +165,19 @@ def test_backup_that_forget_deletes_meanwhile_is_made_again(
     assert not [path for path in home.root.iterdir() if "forgotten" in path.name]
 
 
+def test_backup_in_a_home_that_is_gone_ends(home: Home, file: Path) -> None:
+    said = backups.back_up(file, home.root / "gone" / "backups", START)
+    assert said.startswith(f"{FAILED}: [Errno 2]")
+
+
+def test_forget_interrupted_between_its_steps_is_completed(home: Home, file: Path) -> None:
+    back_up(home)
+    home.backups.rename(home.root / "backups.forgotten")
+    back_up(home)
+    erase_files.remove_copies(home)
+    assert not list(home.root.glob("backups*"))
+
+
 def test_interrupted_backup_is_made_anew(home: Home, file: Path) -> None:
     home.backups.mkdir()
     (home.backups / UNFINISHED).write_bytes(b"half")
