@@ -129,3 +129,15 @@ def test_long_titles_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         model.learn(focus(MAIL, f"{n:04}" + "x" * 4092, n), ranks=False)
     assert sum(len(target) for _, target, _ in model.state()["thing_names"]) <= 100_000
     assert place_names(taught([focus(MAIL, "x", 1)])) == [MAIL]
+
+
+def test_long_folders_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(person_model, "MOST_CHARACTERS", 100_000)
+    model = PersonModel()
+    for n in range(100):
+        opened = Event(START + timedelta(minutes=n), Operation.FILE_ACCESS, f"{n}.txt", detail=f"/{n:04}" + "x" * 4091)
+        model.learn(opened, ranks=False)
+    state = model.state()
+    assert sum(len(folder) for _, _, folder in state["thing_names"]) <= 100_000
+    assert sum(len(folder) for _, _, folder in state["place_names"]) <= 100_000
+    assert state["thing_names"][-1][1] == "99.txt"
