@@ -1,3 +1,4 @@
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -141,3 +142,11 @@ def test_long_folders_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sum(len(folder) for _, _, folder in state["thing_names"]) <= 100_000
     assert sum(len(folder) for _, _, folder in state["place_names"]) <= 100_000
     assert state["thing_names"][-1][1] == "99.txt"
+
+
+def test_long_names_of_processes_stay_bounded() -> None:
+    model = PersonModel()
+    for n in range(600):
+        operation = Operation.PROCESS_END if n % 2 else Operation.PROCESS_START
+        model.learn(Event(START + timedelta(seconds=n), operation, f"{n}" + "x" * 4_000))
+    assert len(json.dumps(model.state()["running"])) < 200_000
