@@ -96,7 +96,7 @@ class MixedPredictor:
         self._all.learn(event)
         self._person.learn(event, ranks)
         self._times.learn(event)
-        self._hazard.learn(event)
+        self._hazard.learn(event, ranks)
 
     def predict(self, window: Sequence[Event], top: int) -> Ranking:
         """Rank what follows the stream learned so far, which `window` ends.

@@ -69,14 +69,15 @@ class Hazard:
         self._step = self._next_moment = 0
         self._front = NEW
 
-    def learn(self, event: Event) -> None:
-        """Learn the next event."""
+    def learn(self, event: Event, weighs: bool = True) -> None:
+        """Learn the next event; the weights learn from now and then one, unless `weighs` is False."""
         if event.operation not in UPCOMING_OPERATIONS:
             return
         at = event.at.timestamp()
         self._settle(at)
         self._count(event, at)
-        if self._step >= self._next_moment and len(self._moments) < MOST_MOMENTS:
+        is_due = weighs and self._step >= self._next_moment
+        if is_due and len(self._moments) < MOST_MOMENTS:
             self._next_moment = self._step + min(EVERY, 1 + self._step // 50)
             self._moments.append(self._moment(at))
         if len(self._names) > MOST_SEEN or self._names.characters + self._characters > MOST_CHARACTERS:
