@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
+from itertools import chain
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -14,7 +15,8 @@ from db.models import EventRow, LaunchRow, LaunchSetRow, VersionRow
 from db.prediction import predictions, versions
 from db.upkeep import deletion
 from forget.query import ForgetQuery, fold
-from memo.core.events import Event, Operation
+from memo.core.events import Action, Event, Operation
+from memo.core.predictions import action_as_dict, place_from_dict
 from memo.core.steps import Progress, with_progress
 from memo.desktop.apps import Apps, is_interpreter
 
@@ -102,8 +104,8 @@ def _mentions(scope: str, operation: str, target: str, app: str, detail: str) ->
     place = {Operation.WINDOW_FOCUS: app, Operation.FILE_ACCESS: detail}.get(Operation(operation), "")
     action = (scope, operation, target, place)
     yield action, ""
-    if operation == Operation.WINDOW_FOCUS and app:
-        yield (scope, operation, "", app), ""  # as upcoming names it
+    if place:
+        yield (scope, operation, "", place), ""  # as upcoming and places name it
     if operation == Operation.WEB_VISIT and detail:
         yield action, detail
 
@@ -126,10 +128,18 @@ def matching_predictions(session: Session, matches: Matches) -> list[int]:
     linked = deletion.find_predictions_on(session, matches.ids)
     naming = {
         number
-        for number, scope, *lists in predictions.find_entries(session, matches.query.scope)
-        if any(matches.includes_entry(scope, entry) for entries in lists for entry in entries)
+        for number, scope, places, *lists in predictions.find_entries(session, matches.query.scope)
+        if any(matches.includes_entry(scope, entry) for entry in chain(map(_as_entry, places), *lists))
     }
     return sorted(linked | naming)
+
+
+def _as_entry(place: dict[str, Any]) -> dict[str, Any]:
+    """Return a place of a prediction's row as an entry with an action."""
+    operation, name = place_from_dict(place)
+    action = Action(Operation(operation), name)
+    coarse = action if action.operation is Operation.WEB_VISIT else Action(action.operation, "", name)
+    return {"action": action_as_dict(coarse)}
 
 
 def matching_versions(session: Session, matches: Matches) -> list[VersionRow]:

@@ -17,7 +17,7 @@ from cli.terminal.text import describe, safe, short
 from memo.core.errors import GrammarError, MemoError, UsageError
 from memo.core.grammar import Language
 from memo.core.paths import Home
-from memo.core.predictions import action_from_dict, place_from_dict, place_of
+from memo.core.predictions import Answer, action_from_dict, place_from_dict, place_of
 from memo.core.settings import Settings
 
 PLACES = 5  # places shown
@@ -99,7 +99,8 @@ def _after_lines(stream: PredictStream, lines: list[str]) -> dict[str, Any]:
 def answer_newest(settings: Settings, home: Home, top: int) -> dict[str, Any]:
     """Return what follows the newest event of the scope that was active last."""
     from db.intake import events, scopes
-    from db.prediction import checkpoints, versions
+    from db.prediction import checkpoints, feedback, versions
+    from worker.prediction.scope_model import RANKED
     from worker.predictors.serving import Serving
 
     with read_session(settings, home) as session:
@@ -110,12 +111,16 @@ def answer_newest(settings: Settings, home: Home, top: int) -> dict[str, Any]:
         version, folder = (row.id, Path(row.path)) if row else (versions.BUILTIN, None)
         learned = checkpoints.find_weights(session, scope, version, state.generation if state else 0)
         log = list(events.find_all_events(session, scope))
+        answered = feedback.find_answers_after(session, scope, 0)
     predictor = Serving(settings.model).predictor(version, folder, learned.weights if learned else None)
-    for event in log:
-        predictor.learn(event)
+    for answer in answered:
+        after, about = action_from_dict(answer.after), action_from_dict(answer.action)
+        predictor.feedback.learn(after, about, Answer(answer.answer))
+    for number, event in enumerate(log):
+        predictor.learn(event, ranks=number >= len(log) - RANKED)
     window = log[-settings.window.size :]
-    answer = as_answer(predictor.predict(window, top), window[-1].at, settings.language)
-    return answer | {"model": version, "scope": scope}
+    found = as_answer(predictor.predict(window, top), window[-1].at, settings.language)
+    return found | {"model": version, "scope": scope}
 
 
 def show_answer(answer: dict[str, Any], language: Language, as_json: bool) -> None:

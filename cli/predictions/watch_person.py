@@ -31,12 +31,11 @@ def take_acts(message: dict[str, Any], tally: Tally) -> list[ShownAct]:
         tally.add_rank(outcome["place_rank"])
     acts = [ShownAct(outcome["text"], outcome["action"], _mark(outcome["place_rank"])) for outcome in judged]
     event = message["event"]
-    if not acts and event["action"]["operation"] in HUMAN:
+    if not acts and event["action"]["operation"] in HUMAN and _place(event["action"]) != tally.place:
         acts = [ShownAct(event["text"], event["action"], Text())]
-    new = [act for act in acts if _place(act.action) != tally.place]
-    if new:
-        tally.place = _place(new[-1].action)
-    return new
+    if acts:
+        tally.place = _place(acts[-1].action)
+    return acts
 
 
 def _mark(rank: int | None) -> Text:

@@ -101,9 +101,9 @@ _THERE = select(PredictionRow.id).where(PredictionRow.id.in_(bindparam("ids", ex
 
 
 def find_entries(session: Session, scope: str | None) -> Iterable[Sequence[Any]]:
-    """Return id, scope and all entries with an action of all predictions of a scope, or of all scopes."""
+    """Return id, scope, places, and all entries with an action of all predictions of a scope, or of all scopes."""
     row = PredictionRow
-    query = select(row.id, row.scope, row.candidates, row.upcoming, row.person)
+    query = select(row.id, row.scope, row.places, row.candidates, row.upcoming, row.person)
     query = query if scope is None else query.where(PredictionRow.scope == scope)
     return session.execute(query.execution_options(yield_per=1_000))
 

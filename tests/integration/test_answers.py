@@ -1,5 +1,6 @@
 """An answer is a row, reaches the next prediction, outlives a restart, and can be forgotten."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -94,6 +95,8 @@ def test_a_refused_suggestion_is_said_less_where_it_was_refused(opened: Resource
     one.update(SCOPE)
     again = newest(opened)
     assert again.id != first.id and said(again, name) < 0.1 * said(first, name)
+    asked = json.loads(memo("predict", "--json").stdout)["candidates"]
+    assert [one["probability"] < 0.1 for one in asked if name in one["action"]["target"][:1]] == [True]
     happen(opened, "caba")
     updater(opened).update(SCOPE)
     assert said(newest(opened), name) < 0.1 * said(first, name), "another worker knows it too"

@@ -52,7 +52,7 @@ from memo.clock import pauses
 from memo.core.errors import MemoError
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
-from memo.core.predictions import Answer, Candidate, Upcoming, action_as_dict
+from memo.core.predictions import Answer, Candidate, NextPlace, Upcoming, action_as_dict
 from memo.core.settings import Settings
 from memo.desktop.launch_sets import LaunchSet
 from memo.messaging.publisher import STREAM, Publisher
@@ -117,6 +117,7 @@ def predict(
     scope: str = SCOPE,
     coming: Sequence[Event] = (),
     version: str = "builtin",
+    at: Sequence[Event] = (),
 ) -> int:
     """Store a prediction after an event; its id."""
     said = [Candidate(one.action, 0.5, START, one.detail, one.executable).as_dict("en") for one in of]
@@ -132,6 +133,7 @@ def predict(
         candidates=said,
         upcoming=soon,
         new_probability=0.1,
+        places=[NextPlace(one.action.coarse, 0.1).as_dict() for one in at],
         latency_ms=1.0,
     )
     with store.write() as session:
@@ -239,6 +241,26 @@ def test_forget_of_a_span_forgets_an_upcoming_app(store: Store) -> None:
     kept, gone = predict(store, after, [FOCUS], coming=[mail]), predict(store, other, [FOCUS], coming=[calc])
     span = ForgetQuery(since=START + timedelta(minutes=1), until=START + timedelta(minutes=2))
     assert forget(store, span)["events"] == 1
+    assert left(store, PredictionRow) == [kept] != [gone]
+
+
+OPENED = Event(START, Operation.FILE_ACCESS, "plan.txt", detail="/home/ada/secret")
+
+
+@pytest.mark.parametrize(
+    ("place", "wanted"),
+    [
+        (VISIT, ForgetQuery(site="shop.example")),
+        (CHINESE, ForgetQuery(app=CHINESE.app)),
+        (OPENED, ForgetQuery(text="ada/secret")),
+        (OPENED, ForgetQuery(since=START, until=START + timedelta(seconds=1))),
+    ],
+    ids=["site", "app", "folder", "time"],
+)
+def test_forget_deletes_predictions_that_name_only_the_place(store: Store, place: Event, wanted: ForgetQuery) -> None:
+    _, start, _ = happen(store, [place, START_OF, START_OF])
+    kept, gone = predict(store, start, [START_OF], version="a"), predict(store, start, [START_OF], at=[place])
+    assert forget(store, wanted)["predictions"] == 1
     assert left(store, PredictionRow) == [kept] != [gone]
 
 

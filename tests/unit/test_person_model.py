@@ -1,3 +1,4 @@
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -129,3 +130,23 @@ def test_long_titles_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         model.learn(focus(MAIL, f"{n:04}" + "x" * 4092, n), ranks=False)
     assert sum(len(target) for _, target, _ in model.state()["thing_names"]) <= 100_000
     assert place_names(taught([focus(MAIL, "x", 1)])) == [MAIL]
+
+
+def test_long_folders_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(person_model, "MOST_CHARACTERS", 100_000)
+    model = PersonModel()
+    for n in range(100):
+        opened = Event(START + timedelta(minutes=n), Operation.FILE_ACCESS, f"{n}.txt", detail=f"/{n:04}" + "x" * 4091)
+        model.learn(opened, ranks=False)
+    state = model.state()
+    assert sum(len(folder) for _, _, folder in state["thing_names"]) <= 100_000
+    assert sum(len(folder) for _, _, folder in state["place_names"]) <= 100_000
+    assert state["thing_names"][-1][1] == "99.txt"
+
+
+def test_long_names_of_processes_stay_bounded() -> None:
+    model = PersonModel()
+    for n in range(600):
+        operation = Operation.PROCESS_END if n % 2 else Operation.PROCESS_START
+        model.learn(Event(START + timedelta(seconds=n), operation, f"{n}" + "x" * 4_000))
+    assert len(json.dumps(model.state()["running"])) < 200_000

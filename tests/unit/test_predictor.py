@@ -25,7 +25,7 @@ from worker.predictors.mixed import MixedPredictor
 from worker.predictors.mixer import Mixer
 from worker.predictors.ranker import LM_FEATURES, LM_FLOOR, Ranker
 from worker.predictors.reader import Scores
-from worker.predictors.upcoming.hazard import MAX_UPCOMING, MOST_SEEN, Hazard
+from worker.predictors.upcoming.hazard import MAX_UPCOMING, MOST_CHARACTERS, MOST_MOMENTS, MOST_SEEN, Hazard
 
 COLUMNS = (*FEATURES, *LM_FEATURES)
 START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
@@ -297,6 +297,20 @@ def test_what_came_longest_ago_is_forgotten(monkeypatch: pytest.MonkeyPatch, bou
     restored = MixedPredictor()
     restored.restore(predictor.state())
     assert restored.predict(events[-5:], 10) == ranking
+
+
+def test_process_noise_that_displaces_all_that_may_come_next_is_answered() -> None:
+    names = ["main.py"] * 200 + [f"other {n}" for _ in range(20) for n in range(100)]
+    acts = [Event(START, Operation.WINDOW_FOCUS, name, app="editor") for name in names]
+    rare = starts([f"rare {n}" for n in range(400)])
+    noise = starts([f"process {n}" for _ in range(110) for n in range(300)])
+    predictor = MixedPredictor()
+    for event in [*acts[:-1], *rare]:
+        predictor.learn(event, ranks=False)
+    predictor.learn(acts[-1])
+    for event in noise:
+        predictor.learn(event)
+    check(predictor.predict(noise[-5:], 10), [*acts, *rare, *noise], 10)
 
 
 def test_human_actions_are_foreseen_through_process_noise() -> None:
@@ -590,6 +604,18 @@ def test_of_more_things_than_fit_the_latest_are_upcoming() -> None:
     found = {entry.action.place for entry in hazard.upcoming(START + timedelta(seconds=MOST_SEEN + 9))}
     assert len(found) == MAX_UPCOMING
     assert hazard.state()["names"][0][2] == f"app {MOST_SEEN // 2}", "the older half is forgotten"
+
+
+def test_upcoming_stays_bounded_whatever_titles_and_clocks_say() -> None:
+    hazard = Hazard()
+    for n in range(2_000):
+        hazard.learn(Event(START, Operation.WEB_VISIT, f"{n % 700}.example", detail=f"{n}" + "x" * 4_000))
+    for n in range(9_000):
+        hazard.learn(focus(0, f"app {n % 50}"))
+    state = hazard.state()
+    assert sum(map(len, state["details"])) <= MOST_CHARACTERS
+    assert len(state["moments"]) == MOST_MOMENTS
+    assert state["names"][-1][0] == "window_focus"
 
 
 def test_upcoming_of_a_steady_habit_is_about_its_rate() -> None:

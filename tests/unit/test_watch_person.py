@@ -55,6 +55,14 @@ def test_an_act_is_shown_where_its_burst_ends_in_noise() -> None:
     assert "main.py" in line and "git" not in line
 
 
+def test_another_file_in_the_same_folder_is_shown() -> None:
+    tally = Tally()
+    for name in ("plan.txt", "notes.txt"):
+        opened = Event(AT, Operation.FILE_ACCESS, name, detail="/home/ada")
+        [line] = plain(message(opened, (opened, 1)), tally)
+        assert name in line
+
+
 def test_noise_and_new_titles_are_folded() -> None:
     tally = Tally()
     assert len(plain(message(MAIL), tally)) == 1

@@ -129,8 +129,8 @@ def _shape(value: Any) -> Any:
 
 def _pack(state: State) -> bytes:
     arrays: dict[str, Array] = {}
-    text = json.dumps(_split(state, "", arrays))
-    return save_arrays({**arrays, TEXT: np.frombuffer(text.encode(), np.uint8)})
+    text = json.dumps(_split(state, "", arrays), ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return save_arrays({**arrays, TEXT: np.frombuffer(text, np.uint8)})
 
 
 def _split(state: State, path: str, arrays: dict[str, Array]) -> State:

@@ -156,7 +156,10 @@ class MixedPredictor:
         by_person = np.array([known.get(name, 0.0) for name in names])
         unseen = by_all * symbols.unseen[ranked.symbols]
         by_person += unseen * (1 - sum(known.values())) / max(FLOOR, unseen.sum())
-        self._opinions = Opinions(ranked.symbols, by_all, by_person / by_person.sum())
+        total = by_person.sum()
+        if not total:  # none of what the person may do is among the symbols: process noise has displaced it
+            return ranked.probabilities
+        self._opinions = Opinions(ranked.symbols, by_all, by_person / total)
         share = 1 / (1 + np.exp(-self._trust))
         mixed = share * self._opinions.person + (1 - share) * by_all
         return np.where(is_human, mass * mixed, ranked.probabilities)

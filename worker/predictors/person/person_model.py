@@ -139,7 +139,7 @@ class PersonModel:
         """Keep the half of all things that came most lately, and their places."""
         things, characters = [NEW], 0
         for thing in self._thing.features.latest():
-            characters += len(self._thing_names.names[thing].target)
+            characters += sum(map(len, self._thing_names.names[thing]))
             if len(things) > MOST_THINGS // 2 or characters > MOST_CHARACTERS // 2:
                 break
             things.append(thing)

@@ -10,6 +10,7 @@ from worker.predictors.history.tables import Array, State
 
 STARTED_S = 120  # an app started within this time has not been seen by the person yet
 MOST = 500  # apps remembered of each kind
+LONGEST = 200  # characters of a name that count
 
 
 class RunningApps:
@@ -46,4 +47,4 @@ class RunningApps:
 
 
 def _name(app: str) -> str:
-    return app.lower().removesuffix(".exe")
+    return app[:LONGEST].lower().removesuffix(".exe")

@@ -35,7 +35,9 @@ START = {  # initial weights, alike over all people; see docs/LOG.md
 }
 EVERY = 64  # events from one moment that is learned from to the next; fewer while there are few
 MOST_SEEN = 1_000  # things; of more, the half that came most lately is kept
+MOST_CHARACTERS = 500_000  # of their names and titles; of more, the same
 MOST_EVENTS = 1_000  # latest events within the horizon
+MOST_MOMENTS = 128  # that await their outcome: more would be open only where the clock stands still
 MAX_UPCOMING = 200  # things of one answer
 
 
@@ -54,6 +56,7 @@ class Hazard:
     def __init__(self) -> None:
         self._names = SymbolTable()
         self._details = {NEW: ""}  # latest page title of each thing
+        self._characters = 0  # of all titles
         self._last_at, self._last_step = np.zeros((2, 64))
         self._is_app = np.zeros(64, bool)  # that comes to the front
         self._counts = np.zeros((len(FADES), 64))  # faded, as of the last step of each
@@ -73,10 +76,11 @@ class Hazard:
         at = event.at.timestamp()
         self._settle(at)
         self._count(event, at)
-        if weighs and self._step >= self._next_moment:
+        is_due = weighs and self._step >= self._next_moment
+        if is_due and len(self._moments) < MOST_MOMENTS:
             self._next_moment = self._step + min(EVERY, 1 + self._step // 50)
             self._moments.append(self._moment(at))
-        if len(self._names) > MOST_SEEN:
+        if len(self._names) > MOST_SEEN or self._names.characters + self._characters > MOST_CHARACTERS:
             self._forget_oldest()
 
     def _count(self, event: Event, at: float) -> None:
@@ -91,11 +95,15 @@ class Hazard:
         for counts, fade in zip(self._counts, FADES, strict=True):
             counts[symbol] = 1 + counts[symbol] * fade**steps
         self._last_at[symbol], self._last_step[symbol] = at, self._step
-        self._details[symbol] = event.detail if event.operation is Operation.WEB_VISIT else ""
+        self._title(symbol, event.detail if event.operation is Operation.WEB_VISIT else "")
         self._came.append((at, symbol))
         self._lately.append(at)
         if event.operation is Operation.WINDOW_FOCUS:
             self._front, self._is_app[symbol] = symbol, True
+
+    def _title(self, symbol: int, title: str) -> None:
+        self._characters += len(title) - len(self._details.get(symbol, ""))
+        self._details[symbol] = title
 
     def _grow(self) -> None:
         self._last_at, self._last_step, self._is_app = (
@@ -162,11 +170,12 @@ class Hazard:
     def _forget_oldest(self) -> None:
         """Keep the half of all things that came most lately; moments of the past are no longer learned from."""
         known = len(self._names)
-        latest = np.argsort(-self._last_step[1:known], kind="stable")[: MOST_SEEN // 2] + 1
+        latest = np.argsort(-self._last_step[1:known], kind="stable")[: known // 2] + 1
         symbols = np.concatenate([[NEW], np.sort(latest)])
         numbers = {symbol: number for number, symbol in enumerate(symbols.tolist())}
         self._names = self._names.keep(symbols)
         self._details = {number: self._details[symbol] for symbol, number in numbers.items()}
+        self._characters = sum(map(len, self._details.values()))
         self._last_at, self._last_step = self._last_at[symbols], self._last_step[symbols]
         self._is_app, self._counts = self._is_app[symbols], self._counts[:, symbols]
         self._returns.keep(symbols)
@@ -197,6 +206,7 @@ class Hazard:
         """Replace everything learned by that of a `state`."""
         self._names = SymbolTable(map(from_fields, state["names"]))
         self._details = dict(enumerate(state["details"]))
+        self._characters = sum(map(len, state["details"]))
         self._last_at, self._last_step = np.array(state["last"])
         self._is_app = np.array(state["is_app"])
         self._counts = np.array(state["counts"])
