@@ -18,23 +18,31 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 
 CLOCK = "clock"  # name of the job whose result is the last reading
+CLOCK_SET = "clock set"  # name of the job that ran when two readings last disagreed
 APART = timedelta(hours=2)  # least time between two readings
+SETTLED = timedelta(days=3)  # how long readings have to agree again after that
 KEEP_CURSORS = timedelta(days=30)  # how long the cursor of a deleted inbox file is kept, as the file may come back
 FIRST_READING = "removed nothing: the next run compares its clock with this one's"
 TOO_EARLY = "removed nothing: the clock was read less than two hours ago"
+NOT_SETTLED = "removed nothing: the clock was set less than three days ago"
 
 
 def prune(settings: Settings, store: Store, home: Home, now: Reading) -> str:
     """Delete what had been too old at the last reading of the clock already; return the job's result."""
     with store.write() as session:
-        earlier = _find_reading(session)
-        if earlier and now.agrees_with(earlier) and now.at - earlier.at < APART:
+        earlier, set_at = _find_reading(session), jobs.find_last_run(session, CLOCK_SET)
+        agrees = earlier is not None and now.agrees_with(earlier)
+        if earlier and agrees and now.at - earlier.at < APART:
             return TOO_EARLY
         jobs.record_run(session, CLOCK, str(now))
+        if earlier and not agrees:
+            jobs.record_run(session, CLOCK_SET, str(earlier))
     if earlier is None:
         return FIRST_READING
-    if not now.agrees_with(earlier):
+    if not agrees:
         return f"{jobs.CLOCK_WAS_SET} from {earlier.at:%Y-%m-%d %H:%M} to {now.at:%Y-%m-%d %H:%M} UTC"
+    if set_at and now.at - set_at < SETTLED:
+        return NOT_SETTLED
     return _delete(settings, store, home, earlier.at)
 
 

@@ -143,7 +143,7 @@ def in_use(done: Sequence[Event]) -> set[Action]:
     """Return what is in use after a person's latest actions: the app in front, and what was just visited or opened."""
     focused = [event for event in done if event.operation is Operation.WINDOW_FOCUS]
     others = [event for event in done if event.operation is not Operation.WINDOW_FOCUS]
-    lately = [event for event in others if (done[-1].at - event.at).total_seconds() <= QUIET_S]
+    lately = [event for event in others if 0 <= (done[-1].at - event.at).total_seconds() <= QUIET_S]
     return {wanted(event.action) for event in (*focused[-1:], *lately)}
 
 

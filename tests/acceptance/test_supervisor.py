@@ -121,7 +121,7 @@ def test_status_of_a_running_stack_names_all_parts(up: Stack) -> None:
 
 def test_doctor_of_a_running_stack_finds_no_problem(up: Stack) -> None:
     results = json.loads(up.ok("doctor", "--json"))
-    names = ["home", "settings", "store", "broker", "model", "parts", "sources"]
+    names = ["home", "settings", "zone", "store", "broker", "model", "parts", "sources"]
     assert [result["check"] for result in results] == names
     assert all(result["ok"] and result["says"] for result in results)
 

@@ -288,6 +288,24 @@ def test_prune_removes_nothing_by_a_clock_that_was_set(
     assert pruning.prune(settings, store, home, Reading.now()).startswith(result)
 
 
+def test_prune_waits_three_days_after_the_clock_was_set(store: Store, settings: Settings, home: Home) -> None:
+    add(store, "abc")
+    results = []
+    with store.write() as session:
+        session.execute(update(EventRow).values(at=START - timedelta(days=9_000)))
+        add_reading(session, ahead=timedelta(days=-1095))
+    results.append(pruning.prune(settings, store, home, Reading.now()))
+    with store.write() as session:
+        add_reading(session)
+    results.append(pruning.prune(settings, store, home, Reading.now()))
+    with store.write() as session:
+        add_reading(session)
+        session.get_one(JobRow, pruning.CLOCK_SET).last_run -= timedelta(days=4)
+    results.append(pruning.prune(settings, store, home, Reading.now()))
+    assert results[0].startswith(jobs.CLOCK_WAS_SET)
+    assert results[1:] == [pruning.NOT_SETTLED, "3 events and 0 predictions removed"]
+
+
 def test_prune_removes_what_was_too_old_at_the_reading_before(store: Store, settings: Settings, home: Home) -> None:
     add(store, "ab")
     keep, now = settings.schedule.keep_events, Reading.now()

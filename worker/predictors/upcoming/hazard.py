@@ -138,8 +138,8 @@ class Hazard:
 
     def _moment(self, now: float) -> Moment:
         known = len(self._names)
-        quiet = now - self._last_at[:known] > QUIET_S
-        in_use = np.where(self._is_app[:known], np.arange(known) == self._front, ~quiet)
+        age_s = now - self._last_at[:known]
+        in_use = np.where(self._is_app[:known], np.arange(known) == self._front, (age_s >= 0) & (age_s <= QUIET_S))
         symbols = np.flatnonzero(~in_use[1:]) + 1
         kinds = time_kinds(now - self._last_at[symbols])
         return Moment(now, symbols, self._features(symbols, kinds, now), kinds)
