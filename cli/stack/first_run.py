@@ -53,7 +53,7 @@ def _has_open_log(settings: Settings, home: Home) -> bool:
     from db.engine import sqlite_path, store_url
 
     file = sqlite_path(store_url(settings, home))
-    with suppress(FileNotFoundError):
+    with suppress(OSError):  # there is none, or its folder is no folder
         return file is not None and file.with_name(f"{file.name}-wal").stat().st_size > 0
     return False
 

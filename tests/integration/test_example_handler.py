@@ -39,7 +39,7 @@ def test_example_handler_installs_and_acts(home: Home, tmp_path: Path, monkeypat
         soon = under(opened, "diary", upcoming={Operation.WEB_VISIT: ["diary"]})
         with dispatching(soon) as dispatcher:
             dispatcher.dispatch(predict(opened, "example.org", operation="web_visit"))
-            dispatcher.dispatch(predict(opened, "firefox"))
+            dispatcher.dispatch(predict(opened, "firefox", operation="window_focus", place="firefox"))
             dispatcher.join()
             [row] = rows(opened)
             assert (row.handler, row.status, row.result) == ("diary", "done", {"site": "example.org"}), row.detail

@@ -299,7 +299,7 @@ def test_what_came_longest_ago_is_forgotten(monkeypatch: pytest.MonkeyPatch, bou
     assert restored.predict(events[-5:], 10) == ranking
 
 
-def test_process_noise_that_displaces_all_that_may_come_next_is_answered() -> None:
+def test_process_noise_that_displaces_all_else_is_answered() -> None:
     names = ["main.py"] * 200 + [f"other {n}" for _ in range(20) for n in range(100)]
     acts = [Event(START, Operation.WINDOW_FOCUS, name, app="editor") for name in names]
     rare = starts([f"rare {n}" for n in range(400)])
