@@ -10,6 +10,7 @@ from cli.terminal.durations import parse_since
 from cli.terminal.options import option
 from cli.terminal.output import print_json
 from cli.terminal.progress import progress_bar
+from cli.terminal.question import confirm
 from cli.terminal.store_access import missing_file, writable_store
 from cli.terminal.text import safe
 from memo.core.errors import MemoError, UsageError
@@ -63,7 +64,7 @@ def forget(
             _print_preview(report, settings)
             for mark in report.unfinished:
                 print(f"Another forget: {unfinished.describe(mark)}")
-        if report.is_found and (yes or (not as_json and _confirm())):
+        if report.is_found and (yes or (not as_json and confirm("Forget this for good?", "forgotten", "forgets"))):
             with progress_bar("forgetting") as progress:
                 report = erasure.forget(store, settings, home, query, progress, report)
             if not as_json:
@@ -126,16 +127,6 @@ def _top_scopes(counts: dict[str, int]) -> list[tuple[str, int]]:
     ordered = Counter(counts).most_common()
     rest = sum(count for _, count in ordered[MAX_SCOPES:])
     return ordered[:MAX_SCOPES] + ([("in other scopes", rest)] if rest else [])
-
-
-def _confirm() -> bool:
-    try:
-        is_agreed = typer.confirm("Forget this for good?", err=True)
-    except typer.Abort as nobody:
-        raise UsageError("Nobody answered, so nothing was forgotten; --yes forgets without asking.") from nobody
-    if not is_agreed:
-        raise MemoError("Nothing was forgotten.")
-    return True
 
 
 def _summary(report: "Report") -> str:

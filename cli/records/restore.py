@@ -9,8 +9,9 @@ import typer
 
 from cli.terminal.output import print_json
 from cli.terminal.progress import spinner
+from cli.terminal.question import confirm
 from cli.terminal.text import safe
-from memo.core.errors import MemoError, UsageError
+from memo.core.errors import MemoError
 from memo.core.files import set_aside
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -48,7 +49,7 @@ def restore(
             loss = _look(settings, home)
         if not as_json:
             print(safe(_describe(loss, settings)))
-        is_agreed = yes or (not as_json and _confirm())
+        is_agreed = yes or (not as_json and confirm("Restore it?", "changed", "restores"))
         if is_agreed:
             aside = _replace(loss, settings, home)
     if as_json:
@@ -96,16 +97,6 @@ def _describe(loss: Loss, settings: Settings) -> str:
         f"{local(backup.newest_event_at)}.\n"
         f"What was stored after that{until} is lost, except what the sources still have: they take it in again."
     )
-
-
-def _confirm() -> bool:
-    try:
-        is_agreed = typer.confirm("Restore it?", err=True)
-    except typer.Abort as nobody:
-        raise UsageError("Nobody answered, so nothing was changed; --yes restores without asking.") from nobody
-    if not is_agreed:
-        raise MemoError("Nothing was changed.")
-    return True
 
 
 def _replace(loss: Loss, settings: Settings, home: Home) -> Path | None:

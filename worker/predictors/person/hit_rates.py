@@ -19,6 +19,7 @@ DEEP = 8  # among the three latest ranks, higher ones count as this one
 AFTER_HITS = 2  # weight of the hits over all in those after the three latest ranks, in hits
 AGES = 16  # kinds of times, and of numbers of steps, since a symbol last came
 AXES = np.array([[0], [1]])  # times, steps
+FIRST_RATE = 0.02  # of a kind, before any chance was counted
 OWN_CHANCES = 3  # weight of the rate of all symbols in a symbol's own, in chances
 SUCCESSOR_KINDS = 8  # how often a symbol followed here, up to 3 times, and whether it did so last
 CELL_RANKS = 8  # in the joint table, recency ranks from this one on are one kind
@@ -77,41 +78,20 @@ class RecencyRates:
         self._latest = tuple(state["latest"])
 
 
-class ReturnRates:
-    """Hits and chances by the time and by the steps since a symbol last came: of all symbols, and of each."""
+class SymbolRates:
+    """Hits and chances by kind: of all symbols, and of each symbol."""
 
-    def __init__(self) -> None:
-        self._all = np.full((2, AGES, 2), (0.02, 1.0))
-        self._own = np.zeros((64, 2, AGES, 2), np.float32)
-
-    def learn(self, symbols: Ids, kinds: Ids, row: int) -> None:
-        """Count a chance of each symbol, all different, and a hit of the one in a row, if it is one.
-
-        `kinds` are those of the times and of the steps, (2, symbols).
-        """
-        self._grow(int(symbols.max(initial=0)) + 1)
-        self._own[symbols, AXES, kinds, 1] += 1
-        for axis, ages in enumerate(kinds):
-            self._all[axis, :, 1] += np.bincount(ages, minlength=AGES)
-            if row < len(symbols):
-                self._own[symbols[row], axis, ages[row], 0] += 1
-                self._all[axis, ages[row], 0] += 1
-
-    def columns(self, symbols: Ids, kinds: Ids) -> Array:
-        """Return four columns, of times and then of steps: the log-rate of the kind, and what the own rate adds."""
-        self._grow(int(symbols.max(initial=0)) + 1)
-        rates = (self._all[..., 0] / self._all[..., 1])[AXES, kinds]
-        own = self._own[symbols, AXES, kinds]
-        own_rates = (own[..., 0] + OWN_CHANCES * rates) / (own[..., 1] + OWN_CHANCES)
-        return np.asarray(np.log(np.stack([rates, own_rates / rates], axis=1)).reshape(4, len(symbols)))
+    def __init__(self, kinds: tuple[int, ...], first_rate: float) -> None:
+        self._all = np.full((*kinds, 2), (first_rate, 1.0))
+        self._own = np.zeros((64, *kinds, 2), np.float32)
 
     def keep(self, symbols: Ids) -> None:
         """Keep these symbols only, which are renumbered in their order."""
-        self._grow(int(symbols.max(initial=0)) + 1)
+        self._grow(symbols)
         self._own = self._own[symbols]
 
-    def _grow(self, size: int) -> None:
-        while len(self._own) < size:
+    def _grow(self, symbols: Ids) -> None:
+        while len(self._own) <= symbols.max(initial=0):
             self._own = np.concatenate([self._own, np.zeros_like(self._own)])
 
     def state(self, known: int) -> State:
@@ -121,6 +101,34 @@ class ReturnRates:
     def restore(self, state: State) -> None:
         """Replace all hits and chances by those of a `state`."""
         self._all, self._own = np.array(state["all"]), np.array(state["own"])
+
+
+class ReturnRates(SymbolRates):
+    """Hits and chances by the time and by the steps since a symbol last came: of all symbols, and of each."""
+
+    def __init__(self) -> None:
+        super().__init__((2, AGES), FIRST_RATE)
+
+    def learn(self, symbols: Ids, kinds: Ids, row: int) -> None:
+        """Count a chance of each symbol, all different, and a hit of the one in a row, if it is one.
+
+        `kinds` are those of the times and of the steps, (2, symbols).
+        """
+        self._grow(symbols)
+        self._own[symbols, AXES, kinds, 1] += 1
+        for axis, ages in enumerate(kinds):
+            self._all[axis, :, 1] += np.bincount(ages, minlength=AGES)
+            if row < len(symbols):
+                self._own[symbols[row], axis, ages[row], 0] += 1
+                self._all[axis, ages[row], 0] += 1
+
+    def columns(self, symbols: Ids, kinds: Ids) -> Array:
+        """Return four columns, of times and then of steps: the log-rate of the kind, and what the own rate adds."""
+        self._grow(symbols)
+        rates = (self._all[..., 0] / self._all[..., 1])[AXES, kinds]
+        own = self._own[symbols, AXES, kinds]
+        own_rates = (own[..., 0] + OWN_CHANCES * rates) / (own[..., 1] + OWN_CHANCES)
+        return np.asarray(np.log(np.stack([rates, own_rates / rates], axis=1)).reshape(4, len(symbols)))
 
 
 class CellRates:
