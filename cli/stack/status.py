@@ -17,6 +17,7 @@ from memo.stack import running
 from memo.stack.broker import broker_url, redact_url
 
 RANKS = (1, 3, 5)  # of the hit rates
+AMONG = {"three": 3, "five": 5}
 
 
 def status(as_json: Json = False) -> None:
@@ -135,6 +136,7 @@ def facts(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("predictions", str(found["predictions"])),
         ("next place", _person(scopes.get(found["scope"], {}), "place")),
         ("next action", _person(scopes.get(found["scope"], {}), "person")),
+        ("upcoming", _upcoming(scopes.get(found["scope"], {}))),
         *((name, _scope(scope, RANKS if name == found["scope"] else RANKS[:1])) for name, scope in scopes.items()),
         ("privacy rules", _redactions(found.get("private", {}))),
         ("queues", queues),
@@ -162,6 +164,14 @@ def _person(scope: dict[str, Any], question: str) -> str:
     first, among = (scope[f"{question}@{rank}"] for rank in RANKS[:2])
     late = f"; {scope['late']} of {scope['acts'] + scope['late']} predictions came too late" if scope["late"] else ""
     return f"right first in {first:.0%}, among the first three in {among:.0%} of {scope['acts']}{late}"
+
+
+def _upcoming(scope: dict[str, Any]) -> str:
+    """Return how often the next thing wanted had been named as upcoming."""
+    if not scope.get("wants"):
+        return ""
+    among = " and ".join(f"the first {words} in {scope[f'upcoming@{rank}']:.0%}" for words, rank in AMONG.items())
+    return f"among {among} of {scope['wants']}"
 
 
 def _redactions(counts: dict[str, int]) -> str:
