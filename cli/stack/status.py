@@ -45,6 +45,7 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
         "sources": running.sources(home),
         "passing": state.get("passing", []),
         "notices": state.get("notices", []),
+        "problems": state.get("problems", []),
         "queues": _queues(url) if state else None,
         "home": str(home.root),
         "inbox": str(home.inbox),
@@ -95,7 +96,7 @@ def _show(found: dict[str, Any]) -> None:
         table = Table("part", "state", "process", "memory", "restarts", box=None, header_style="dim")
         for part in found["parts"]:
             memory = f"{part['memory_mb']:.0f} MB" if part["memory_mb"] else ""
-            style = "red" if part["state"] == "failed" else ""
+            style = "red" if part["state"] in ("failed", "stuck") else ""
             table.add_row(
                 part["name"], part["state"], str(part["pid"] or ""), memory, str(part["restarts"]), style=style
             )
@@ -147,7 +148,7 @@ def facts(found: dict[str, Any]) -> list[tuple[str, str]]:
             if job["name"] not in waiting
         ),
         ("jobs not run yet", ", ".join(waiting)),
-        ("problem", found.get("problem", "")),
+        *(("problem", problem) for problem in [*found.get("problems", []), found.get("problem", "")]),
         ("notice", " ".join(found.get("notices", []))),
         ("rejected lines", f"{found['rejected']}; the reasons are in {found['rejects']}" if found["rejected"] else ""),
         ("inbox", found["inbox"]),

@@ -8,6 +8,7 @@ from db.intake import events, scopes
 from db.models import EventRow, PredictionRow
 from db.prediction import checkpoints, feedback, predictions, versions
 from memo.core.logs import get_logger
+from memo.stack import heartbeat
 from worker.prediction import snapshots
 from worker.prediction.outbox import send
 from worker.prediction.outcomes import SHOWN, Shown, UnjudgedByActs, UnjudgedByWants, settle
@@ -55,6 +56,7 @@ class ScopeUpdater:
             send(self._resources, scope)
             return
         try:
+            heartbeat.beat(heartbeat.LOADING_S)  # a version is loaded, or the log is learned again
             model = self.models.open(row, version)
             for answers in self._answers(model, row.last_seq):
                 if not self._write(model, answers):
@@ -79,6 +81,7 @@ class ScopeUpdater:
         acted = UnjudgedByActs(partial(find, predictions.PERSON_OUTCOME), is_live)
         wanted = UnjudgedByWants(partial(find, predictions.UPCOMING_OUTCOME), is_live)
         for row in self._rows(model, newest):
+            heartbeat.beat()
             if row.seq > model.seq:
                 waiting, settled = settle(waiting, row)
                 by_acts = acted.judge(row, model.predictor.last_act, model.focused)
