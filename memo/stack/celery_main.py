@@ -16,12 +16,14 @@ from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.stack.broker import broker_url
+from memo.stack.guard.consumer import install
 from memo.stack.process_specs import PARTS, Part, end_with_parent, give_back_memory, say_ready
 from memo.stack.task_queue import make_app
 
 
 def serve(app: Celery, part: Part) -> None:
     """Work on the part's queues until SIGTERM; the part is ready once its child is."""
+    install(app)
     worker = app.Worker(
         hostname=f"{part.name}@{socket.gethostname()}",
         queues=part.queues,
