@@ -15,6 +15,7 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.stack import running
 from memo.stack.broker import broker_url, redact_url
+from memo.stack.guard import refusals
 
 RANKS = (1, 3, 5)  # of the hit rates
 AMONG = {"three": 3, "five": 5}
@@ -51,6 +52,7 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
         "inbox": str(home.inbox),
         "rejects": str(home.rejects),
         "rejected": rejects.count(home.rejects),
+        "refused": refusals.count(home),
         "store": redacted_store_url(settings, home),
         "broker": redact_url(url),
         "scope": settings.scope,
@@ -151,6 +153,7 @@ def facts(found: dict[str, Any]) -> list[tuple[str, str]]:
         *(("problem", problem) for problem in [*found.get("problems", []), found.get("problem", "")]),
         ("notice", " ".join(found.get("notices", []))),
         ("rejected lines", f"{found['rejected']}; the reasons are in {found['rejects']}" if found["rejected"] else ""),
+        ("refused messages", f"{found['refused']}; something else writes to MEMO's queue" if found["refused"] else ""),
         ("inbox", found["inbox"]),
         ("store", found["store"]),
         ("broker", found["broker"]),

@@ -9,6 +9,7 @@ from db.models import EventRow, PredictionRow
 from db.prediction import checkpoints, feedback, predictions, versions
 from memo.core.logs import get_logger
 from memo.stack import heartbeat
+from memo.stack.guard import refusals
 from worker.prediction import snapshots
 from worker.prediction.outbox import send
 from worker.prediction.outcomes import SHOWN, Shown, UnjudgedByActs, UnjudgedByWants, settle
@@ -46,7 +47,14 @@ class ScopeUpdater:
         self.models.serving.reader(BUILTIN, None)
 
     def update(self, scope: str) -> None:
-        """Bring a scope up to date; repeating it without new events changes nothing."""
+        """Bring a scope up to date; repeating it without new events changes nothing.
+
+        A scope that the store does not know is refused: the request comes from the queue, and makes no rows.
+        """
+        with self._resources.store.read() as session:
+            is_known = scopes.find_scope(session, scope) is not None
+        if not is_known:
+            return refusals.record(self._resources.home, "names a scope that is not in the store")
         with self._resources.store.write() as session:
             row = scopes.record_start(session, scope)
             version = versions.find_serving(session, scope, self._resources.settings.scope)
