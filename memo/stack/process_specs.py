@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 
 from memo.core.files import write_atomically
-from memo.core.paths import Home
+from memo.core.paths import Home, be_private
 from memo.stack.spawn import PARENT, python_command
 from memo.stack.task_queue import DISPATCH, PREDICT
 
@@ -53,7 +53,11 @@ def give_back_memory() -> None:
 
 
 def end_with_parent() -> None:
-    """Have the kernel send SIGTERM when the parent dies, however it dies; exit if it is already dead."""
+    """Have the kernel send SIGTERM when the parent dies, however it dies; exit if it is already dead.
+
+    Every child begins with it, hence it also makes the process private.
+    """
+    be_private()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     parent = str(os.getppid())
     if os.environ.get(PARENT, parent) != parent:

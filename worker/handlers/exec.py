@@ -8,7 +8,7 @@ from typing import Any
 
 from memo.core.errors import MemoError
 from memo.core.events import Action
-from memo.core.paths import Home
+from memo.core.paths import Home, given_umask
 from memo.core.predictions import Candidate
 from memo.core.settings import Settings
 from memo.protocols import DispatchContext, Handler
@@ -65,6 +65,7 @@ class ExecHandler(Handler):
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            umask=given_umask(),
         ) as program:
             try:
                 program.communicate(body, self._program_limit_s)
