@@ -94,7 +94,7 @@ def _fit(version: str | None, settings: Settings, home: Home) -> "Fit":
     with read_session(settings, home) as session:
         if session is None:
             raise UsageError(f"There is no version {version}, since there is no store yet; see `memo train`.")
-        return report.existing(settings, version, Path(versions.find_version(session, version).path))
+        return report.existing(settings, version, home.version(versions.find_version(session, version).path))
 
 
 def _show(reports: list[dict[str, Any]], language: Language) -> None:

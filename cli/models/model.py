@@ -112,7 +112,7 @@ def _row(row: Any) -> dict[str, Any]:
         "created_at": row.created_at.isoformat(),
         "base": row.base,
         "parent": row.parent,
-        "path": row.path,
+        "path": str(Home.find().version(row.path)),
         "metrics": row.metrics,
     }
 

@@ -108,7 +108,7 @@ def answer_newest(settings: Settings, home: Home, top: int) -> dict[str, Any]:
         if scope is None:
             raise MemoError("There are no events yet; add some with `memo import FILE`, or give event lines.")
         row, state = versions.find_serving(session, scope, settings.scope), scopes.find_scope(session, scope)
-        version, folder = (row.id, Path(row.path)) if row else (versions.BUILTIN, None)
+        version, folder = (row.id, home.version(row.path)) if row else (versions.BUILTIN, None)
         learned = checkpoints.find_weights(session, scope, version, state.generation if state else 0)
         log = list(events.find_all_events(session, scope))
         answered = feedback.find_answers_after(session, scope, 0)

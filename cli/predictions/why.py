@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, tzinfo
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -121,7 +120,8 @@ def _explain(settings: Settings, home: Home, prediction: int) -> dict[str, Any]:
         )
         answers = feedback.find_answers_after(session, row.scope, 0)
         attempts = dispatches.find_dispatches(session, row.id)
-        folder = None if row.model_version == BUILTIN else Path(versions.find_version(session, row.model_version).path)
+        is_builtin = row.model_version == BUILTIN
+        folder = None if is_builtin else home.version(versions.find_version(session, row.model_version).path)
     weights = checkpoint.weights if checkpoint else None
     predictor = Serving(settings.model).predictor(row.model_version, folder, weights)
     history_alone = MixedPredictor(None, weights)
