@@ -22,7 +22,7 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.protocols import Batch, Note, Past, Source, Stop
 from memo.stack.backoff import BACK_OFF_S, Backoff
-from memo.stack.broker import broker_url
+from memo.stack.broker import broker_url, key_prefix
 from memo.stack.process_specs import end_with_parent, say_ready
 from memo.stack.task_queue import make_app
 
@@ -79,7 +79,7 @@ def collect(settings: Settings, home: Home, stop: Stop, ready: Callable[[], None
     store = open_store(settings, home)
     url = broker_url(home, settings)
     launches = Launches(store, settings)
-    announcer = Announcer(make_app(url), settings)
+    announcer = Announcer(make_app(url, key_prefix(home, settings)), settings)
     intake = Intake(store, settings, home, announcer.request_prediction, launches.saw)
     states = SourceStates(home)
     sources = [make_source(name, settings, home) for name in dict.fromkeys(settings.sources.on)]

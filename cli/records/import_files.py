@@ -131,8 +131,9 @@ def _import_file(intake: "Intake", settings: Settings, home: Home, path: Path, c
 def _announce(settings: Settings, home: Home, scope: str) -> None:
     """Tell a running worker about new events of the scope; without a broker there is none."""
     from collector.announce import Announcer
-    from memo.stack.broker import broker_url
+    from memo.stack.broker import broker_url, key_prefix
     from memo.stack.task_queue import make_app
 
     with suppress(MemoError):
-        Announcer(make_app(broker_url(home, settings)), settings).request_prediction(scope)
+        app = make_app(broker_url(home, settings), key_prefix(home, settings))
+        Announcer(app, settings).request_prediction(scope)

@@ -15,7 +15,7 @@ from memo.core import logs
 from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.stack.broker import broker_url
+from memo.stack.broker import broker_url, key_prefix
 from memo.stack.guard.consumer import install
 from memo.stack.process_specs import PARTS, Part, end_with_parent, give_back_memory, say_ready
 from memo.stack.task_queue import make_app
@@ -59,7 +59,7 @@ def main(name: str) -> None:
     logs.setup(home.logs, name)
     signals.setup_logging.connect(_keep_our_logs)
     part = next(part for part in PARTS if part.name == name)
-    app = make_app(broker_url(home, settings), list(part.include))
+    app = make_app(broker_url(home, settings), key_prefix(home, settings), list(part.include))
     for module in part.include:
         import_module(module)  # their handlers of `worker_process_init` must come before ours
     run, started = (serve, signals.worker_process_init) if part.queues else (beat, signals.beat_init)
