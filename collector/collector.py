@@ -47,13 +47,15 @@ def keep_running(
 def _run(source: Source, intake: Intake, states: SourceStates, stop: Stop) -> tuple[SourceState, str]:
     """Run a source once; return its state after that, and the reason."""
 
-    def emit(emitted: Batch | Past | Note) -> None:
+    def emit(emitted: Batch | list[Batch] | Past | Note) -> None:
         if isinstance(emitted, Note):
             states.set_state(source.name, SourceState.WATCHING, emitted.text)
             if emitted.text:
                 log.warning("source_impaired", source=source.name, reason=emitted.text)
             else:
                 log.info("source_recovered", source=source.name)
+        elif isinstance(emitted, list):
+            intake.store_batches(source.name, emitted)
         elif isinstance(emitted, Past):
             with closing(states.with_progress(source.name, emitted.events)) as events:
                 intake.store_past(source.name, replace(emitted, events=events))

@@ -105,11 +105,16 @@ def _print_counts(counts: Counter[str], rejected: list[Path]) -> None:
 
 def _import_file(intake: "Intake", settings: Settings, home: Home, path: Path, counts: Counter[str]) -> list[Path]:
     """Import the events of a file, add to the counts, and return the file of its rejects, if it has any."""
-    from collector.privacy.secrets import hide_secrets
+    from collector.privacy.rules import redact_text
     from data.importers import open_file, read, rejects
     from db.intake.events import IMPORT
 
-    name, size, before, written = hide_secrets(clean(path.name)), path.stat().st_size, counts["read"], set[Path]()
+    name, size, before, written = (
+        redact_text(clean(path.name), intake.rules),
+        path.stat().st_size,
+        counts["read"],
+        set[Path](),
+    )
     with progress_bar(safe(path.name)) as progress, open_file(path) as file:
         found = read(path, file, settings.zone)
 
@@ -117,7 +122,7 @@ def _import_file(intake: "Intake", settings: Settings, home: Home, path: Path, c
             while batch := list(islice(found, BATCH)):
                 good = [replace(line, source=IMPORT, source_key=name) for line in batch if isinstance(line, Event)]
                 if bad := [line for line in batch if not isinstance(line, Event)]:
-                    written.add(rejects.write(home.rejects, hide_secrets(path.name), bad))
+                    written.add(rejects.write(home.rejects, name, bad))
                 counts.update(read=len(good), rejected=len(bad))
                 yield from good
                 progress(file.tell(), size)

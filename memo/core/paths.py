@@ -69,8 +69,9 @@ def _is_own(number: int) -> bool:
 
 def make_private(folder: Path) -> None:
     """Create a folder, and those above that are missing, for this user alone."""
-    for missing in reversed([place for place in (folder, *folder.parents) if not place.exists()]):
+    for missing in reversed([place for place in folder.parents if not place.exists()]):
         missing.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
 
 
 class _Below:
@@ -134,6 +135,9 @@ class Home:
                 if entry.stat(follow_symlinks=False).st_uid not in (0, os.getuid()):
                     refuse_foreign(Path(entry.path))
         except OSError as error:
+            place = Path(error.filename or root)
+            if os.path.lexists(place) and not place.is_dir():
+                raise UsageError(f"{place} is a file, where MEMO needs a folder; move it away.") from error
             raise UsageError(f"Cannot use MEMO_HOME {root} ({error.strerror}); choose a folder you own.") from error
         return home
 

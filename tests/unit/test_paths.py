@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from memo.core.errors import UsageError
 from memo.core.paths import Home
 
 
@@ -42,3 +43,11 @@ def test_in_memory_without_a_place_is_in_the_home(home: Home, monkeypatch: pytes
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     monkeypatch.setattr(Path, "lstat", lambda self: (_ for _ in ()).throw(OSError("no such place")))
     assert home.in_memory == home.run / "memory"
+
+
+@pytest.mark.parametrize("name", ["inbox", "run", "learned"])
+def test_find_names_a_file_in_the_place_of_a_folder(home: Home, name: str) -> None:
+    (home.root / name).rmdir()
+    (home.root / name).touch()
+    with pytest.raises(UsageError, match=f"{home.root / name} is a file, where MEMO needs a folder"):
+        Home.find()
