@@ -123,6 +123,8 @@ def _parts(home: Home, settings: Settings) -> str:
     failed = [part["name"] for part in state["parts"] if part["state"] == ChildState.FAILED]
     if failed:
         raise MemoError(f"{', '.join(failed)} crashed too often; see {home.logs}, then run `memo down` and `memo up`.")
+    if state["problems"]:
+        raise MemoError(" ".join(state["problems"]))
     return ", ".join(f"{part['name']} {part['state']}" for part in state["parts"])
 
 

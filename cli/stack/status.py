@@ -20,6 +20,7 @@ from memo.stack.task_queue import PREFIX
 from memo.store.identity import find_store_id
 
 RANKS = (1, 3, 5)  # of the hit rates
+AMONG = {"three": 3, "five": 5}
 
 
 def status(as_json: Json = False) -> None:
@@ -48,6 +49,7 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
         "sources": running.sources(home),
         "passing": state.get("passing", []),
         "notices": state.get("notices", []),
+        "problems": state.get("problems", []),
         "queues": _queues(url, prefix) if state and prefix else None,
         "home": str(home.root),
         "inbox": str(home.inbox),
@@ -107,7 +109,7 @@ def _show(found: dict[str, Any]) -> None:
         table = Table("part", "state", "process", "memory", "restarts", box=None, header_style="dim")
         for part in found["parts"]:
             memory = f"{part['memory_mb']:.0f} MB" if part["memory_mb"] else ""
-            style = "red" if part["state"] == "failed" else ""
+            style = "red" if part["state"] in ("failed", "stuck") else ""
             table.add_row(
                 part["name"], part["state"], str(part["pid"] or ""), memory, str(part["restarts"]), style=style
             )
@@ -148,6 +150,7 @@ def facts(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("predictions", str(found["predictions"])),
         ("next place", _person(scopes.get(found["scope"], {}), "place")),
         ("next action", _person(scopes.get(found["scope"], {}), "person")),
+        ("upcoming", _upcoming(scopes.get(found["scope"], {}))),
         *((name, _scope(scope, RANKS if name == found["scope"] else RANKS[:1])) for name, scope in scopes.items()),
         ("privacy rules", _redactions(found.get("private", {}))),
         ("queues", queues),
@@ -158,7 +161,7 @@ def facts(found: dict[str, Any]) -> list[tuple[str, str]]:
             if job["name"] not in waiting
         ),
         ("jobs not run yet", ", ".join(waiting)),
-        ("problem", found.get("problem", "")),
+        *(("problem", problem) for problem in [*found.get("problems", []), found.get("problem", "")]),
         ("notice", " ".join(found.get("notices", []))),
         ("rejected lines", f"{found['rejected']}; the reasons are in {found['rejects']}" if found["rejected"] else ""),
         ("refused messages", f"{found['refused']}; something else writes to MEMO's queue" if found["refused"] else ""),
@@ -177,6 +180,14 @@ def _person(scope: dict[str, Any], question: str) -> str:
     first, among = (scope[f"{question}@{rank}"] for rank in RANKS[:2])
     late = f"; {scope['late']} of {scope['acts'] + scope['late']} predictions came too late" if scope["late"] else ""
     return f"right first in {first:.0%}, among the first three in {among:.0%} of {scope['acts']}{late}"
+
+
+def _upcoming(scope: dict[str, Any]) -> str:
+    """Return how often the next thing wanted had been named as upcoming."""
+    if not scope.get("wants"):
+        return ""
+    among = " and ".join(f"the first {words} in {scope[f'upcoming@{rank}']:.0%}" for words, rank in AMONG.items())
+    return f"among {among} of {scope['wants']}"
 
 
 def _redactions(counts: dict[str, int]) -> str:

@@ -5,20 +5,66 @@ fork. The pool solo answers no ping, and threads have no time limit.
 """
 
 import gc
+import os
 import socket
 import sys
+import time
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
+from typing import Any
 
-from celery import Celery, signals
+from celery import Celery, bootsteps, signals
+from kombu import Connection
 
 from memo.core import logs
 from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from memo.stack import heartbeat
 from memo.stack.broker import broker_url, key_prefix
 from memo.stack.guard.consumer import install
-from memo.stack.process_specs import PARTS, Part, end_with_parent, give_back_memory, say_ready
+from memo.stack.process_specs import PARTS, Part, end_with_parent, give_back_memory
 from memo.stack.task_queue import make_app
+
+LONGEST_RETRY_S = 4.0  # between two attempts to reach a broker that was away
+
+
+class Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Has the pool's child beat whenever it is free: a heartbeat proves that this process and the child work."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, consumer: Any, **_: object) -> None:
+        self._asked_at = 0.0
+
+    def start(self, consumer: Any) -> None:
+        """Begin, at each connection to the broker."""
+        self._asked_at = 0.0
+        consumer.timer.call_repeatedly(heartbeat.BEAT_S, self._ask, (consumer.pool,))
+
+    def _ask(self, pool: Any) -> None:
+        now = time.monotonic()
+        if now - self._asked_at > heartbeat.STUCK_S:  # else it is still busy
+            self._asked_at = now
+            pool.apply_async(heartbeat.beat, callback=self._answered, error_callback=self._answered)
+
+    def _answered(self, _result: object) -> None:
+        self._asked_at = 0.0
+
+
+class PatientConnection(Connection):  # type: ignore[misc]
+    """A connection that beats while it waits for the broker: the part is not stuck then."""
+
+    def ensure_connection(self, *given: Any, callback: Callable[[], None] | None = None, **options: Any) -> Any:
+        """Connect, however long that takes; `callback` is called once a second."""
+
+        def wait() -> None:
+            heartbeat.beat()
+            if callback:
+                callback()
+
+        return super().ensure_connection(*given, interval_max=LONGEST_RETRY_S, callback=wait, **options)
 
 
 def serve(app: Celery, part: Part) -> None:
@@ -43,8 +89,24 @@ def serve(app: Celery, part: Part) -> None:
 
 def beat(app: Celery, _part: Part) -> None:
     """Send the tick until SIGTERM."""
-    # The due times are in the store; beat itself keeps no state.
-    app.Beat(scheduler_cls="celery.beat:Scheduler", loglevel="WARNING", quiet=True).run()
+    from celery.beat import Scheduler
+
+    class BeatingScheduler(Scheduler):  # type: ignore[misc]
+        # The due times are in the store; beat itself keeps no state.
+
+        def tick(self, *given: Any, **options: Any) -> float:
+            """Send what is due; return the seconds until the next turn."""
+            wait_s: float = super().tick(*given, **options)
+            heartbeat.beat()
+            return min(wait_s, heartbeat.BEAT_S)
+
+    app.Beat(scheduler_cls=BeatingScheduler, loglevel="WARNING", quiet=True).run()
+
+
+def _begin_child(parent: int, **_: object) -> None:
+    """Tie the pool's child to its parent, and let it load in silence."""
+    end_with_parent(parent)
+    heartbeat.beat(heartbeat.LOADING_S)
 
 
 def _keep_our_logs(**_: object) -> None:
@@ -60,10 +122,15 @@ def main(name: str) -> None:
     signals.setup_logging.connect(_keep_our_logs)
     part = next(part for part in PARTS if part.name == name)
     app = make_app(broker_url(home, settings), key_prefix(home, settings), list(part.include))
+    app.amqp.Connection = PatientConnection
+    app.steps["consumer"].add(Heartbeat)
+    heartbeat.attach(home, part.name)
+    begin_child = partial(_begin_child, os.getpid())
+    signals.worker_process_init.connect(begin_child, weak=False)  # before those of the modules, which load a model
     for module in part.include:
         import_module(module)  # their handlers of `worker_process_init` must come before ours
     run, started = (serve, signals.worker_process_init) if part.queues else (beat, signals.beat_init)
-    started.connect(lambda **_: say_ready(home, part.name), weak=False)
+    started.connect(lambda **_: heartbeat.say_ready(home, part.name), weak=False)
     run(app, part)
 
 

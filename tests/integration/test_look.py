@@ -407,6 +407,17 @@ def test_what_was_shown_is_read_at_an_act_only_and_in_part(opened: Resources) ->
     [shown] = [statement for statement in read if judged in statement]
     assert not [name for name in ("candidates", "upcoming") if f"predictions.{name}" in shown]
     assert [row.person_event_id is None for row in made(opened)] == [True, False, True]
+    assert [row.upcoming_event_id is None for row in made(opened)] == [False, False, True]
+
+
+def test_what_is_wanted_judges_what_was_upcoming(opened: Resources) -> None:
+    one, focus = updater(opened), Event(START, Operation.WINDOW_FOCUS, "a", app="Editor")
+    other, title = replace(focus, app="Terminal"), replace(focus, target="another title")
+    for n, happened in enumerate([focus, other, focus, title, other]):
+        store(opened, [replace(happened, at=START + timedelta(seconds=n))])
+        one.update(SCOPE)
+    judged = [(row.upcoming_event_id is not None, row.upcoming_rank) for row in made(opened)]
+    assert judged == [(True, None), (True, 1), (False, None), (True, 1), (False, None)], "in use: another title"
 
 
 def test_a_title_after_a_visit_is_no_act(opened: Resources) -> None:

@@ -115,3 +115,9 @@ def test_late_predictions_are_told_as_a_part_of_all() -> None:
     assert dict(facts(FOUND | {"scopes": {"ada@host": given}}))["next place"].endswith(
         "of 3; 1 of 4 predictions came too late"
     )
+
+
+def test_facts_show_how_often_what_was_wanted_was_upcoming() -> None:
+    rows = dict(facts(FOUND | {"scopes": {"ada@host": scope(wants=4, **{"upcoming@3": 0.5, "upcoming@5": 0.75})}}))
+    assert rows["upcoming"] == "among the first three in 50% and the first five in 75% of 4"
+    assert "upcoming" not in dict(facts(FOUND | {"scopes": {"ada@host": scope(wants=0)}}))
