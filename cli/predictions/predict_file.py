@@ -84,7 +84,7 @@ def _write_jsonl(rows: Iterable[dict[str, Any]], written: IO[str]) -> None:
 
 
 def _write_csv(rows: Iterable[dict[str, Any]], written: IO[str]) -> None:
-    from training.evaluation.results import harmless
+    from data.importers.cells import harmless
 
     writer = csv.writer(written)
     writer.writerow(["prompt", "prediction", "probability", "expected_at", "error"])

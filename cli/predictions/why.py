@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.terminal.options import Json, argument
-from cli.terminal.output import print_json
+from cli.terminal.output import print_json, print_text
 from cli.terminal.progress import progress_bar
 from cli.terminal.store_access import read_session
-from cli.terminal.text import reason, safe, short
+from cli.terminal.text import reason, short
 from memo.core.errors import UsageError
 from memo.core.events import Action, Operation
 from memo.core.grammar import Language
@@ -96,7 +96,7 @@ def _show_redacted(settings: Settings, home: Home, as_json: bool) -> None:
     for row in found:
         last = datetime.fromisoformat(row["last_at"]).astimezone(settings.zone)
         words = "个事件，最近一次在" if chinese else " events, last at"
-        print(f"{row['rule']:16}{row['events']:>8}{words} {last:%Y-%m-%d %H:%M:%S}")
+        print_text(f"{row['rule']:16}{row['events']:>8}{words} {last:%Y-%m-%d %H:%M:%S}")
     if not found:
         print("还没有隐私规则起过作用。" if chinese else "No privacy rule has acted yet.")
 
@@ -191,25 +191,25 @@ def _attempt(row: "DispatchRow") -> dict[str, Any]:
 def _show(found: dict[str, Any], settings: Settings) -> None:
     language, zone = settings.language, settings.zone
     words = WORDS[language]
-    print(f"#{found['id']}  {found['at'].astimezone(zone):%Y-%m-%d %H:%M:%S}")
+    print_text(f"#{found['id']}  {found['at'].astimezone(zone):%Y-%m-%d %H:%M:%S}")
     places = [one | {"action": _as_action(one)} for one in found["places"]]
     for question, entries, reasons in (
         ("place", places, found["place_reasons"]),
         ("person", found["person"], found["person_reasons"]),
         ("candidates", found["candidates"], found["reasons"]),
     ):
-        print(words[question].format(_with_odds(entries, language)) if entries else words[f"no {question}"])
+        print_text(words[question].format(_with_odds(entries, language)) if entries else words[f"no {question}"])
         if reasons:
-            print(words["because"].format(_named(entries[1], language)))
+            print_text(words["because"].format(_named(entries[1], language)))
         for entry in reasons:
-            print(f"  {entry['nats']:+.2f}  {reason(entry['feature'], language)}")
+            print_text(f"  {entry['nats']:+.2f}  {reason(entry['feature'], language)}")
     if found["past"]:
         _show_past(found["past"], language, zone)
-        print(words["without"].format(_with_odds(found["without_language_model"], language)))
+        print_text(words["without"].format(_with_odds(found["without_language_model"], language)))
     for attempt in found["handlers"]:
         detail = f" ({attempt['detail']})" if attempt["detail"] else ""
         result = attempt["outcome"] or attempt["status"]
-        print(safe(f"{attempt['handler']}: {_with_odds([attempt], language)}, {result}{detail}"))
+        print_text(f"{attempt['handler']}: {_with_odds([attempt], language)}, {result}{detail}")
 
 
 def _as_action(place: dict[str, Any]) -> dict[str, str]:
@@ -228,6 +228,6 @@ def _with_odds(entries: Sequence[dict[str, Any]], language: Language) -> str:
 def _show_past(past: dict[str, Any], language: Language, zone: tzinfo) -> None:
     words, followed, met = WORDS[language], len(past["followed"]), past["met"]
     context = " → ".join(short(action_from_dict(action), language) for action in past["context"])
-    print(words["followed"].format(context, met, followed) if met else words["never"].format(context))
+    print_text(words["followed"].format(context, met, followed) if met else words["never"].format(context))
     for at in past["followed"][-TOP:]:
-        print(f"  {at.astimezone(zone):%Y-%m-%d %H:%M:%S}")
+        print_text(f"  {at.astimezone(zone):%Y-%m-%d %H:%M:%S}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.terminal.options import Json, argument, option
-from cli.terminal.output import print_json
+from cli.terminal.output import print_json, print_text
 from cli.terminal.progress import progress_bar
 from cli.terminal.store_access import writable_store
 from cli.terminal.text import safe
@@ -100,7 +100,7 @@ def _no_events(files: list[Path], rejected: list[Path]) -> MemoError:
 def _print_counts(counts: Counter[str], rejected: list[Path]) -> None:
     see = f" (see {', '.join(map(str, rejected))})" if rejected else ""
     private = f"{counts['private']} dropped by privacy rules, " if counts["private"] else ""
-    print(safe(f"{counts['read']} events read, {counts['new']} new, {private}{counts['rejected']} rejected{see}."))
+    print_text(f"{counts['read']} events read, {counts['new']} new, {private}{counts['rejected']} rejected{see}.")
 
 
 def _import_file(intake: "Intake", settings: Settings, home: Home, path: Path, counts: Counter[str]) -> list[Path]:

@@ -4,6 +4,7 @@ import grp
 import hashlib
 import os
 import pwd
+import shutil
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
@@ -136,7 +137,7 @@ class Home:
                     refuse_foreign(Path(entry.path))
         except OSError as error:
             place = Path(error.filename or root)
-            if os.path.lexists(place) and not place.is_dir():
+            if root in place.parents and place.is_file():
                 raise UsageError(f"{place} is a file, where MEMO needs a folder; move it away.") from error
             raise UsageError(f"Cannot use MEMO_HOME {root} ({error.strerror}); choose a folder you own.") from error
         return home
@@ -150,10 +151,8 @@ class Home:
     @cached_property
     def in_memory(self) -> Path:
         """A private folder in memory, for copies that the privacy rules have not filtered yet; else one in `run`."""
-        name = f"memo-{hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]}"
-        for place in filter(None, (os.environ.get("XDG_RUNTIME_DIR"), "/dev/shm")):
+        for folder in self._places_in_memory():
             with suppress(OSError):
-                folder = Path(place) / name
                 folder.mkdir(mode=0o700, exist_ok=True)
                 found = folder.lstat()  # in a shared place somebody else may have created it
                 if stat.S_ISDIR(found.st_mode) and (found.st_uid, found.st_mode & 0o077) == (os.getuid(), 0):
@@ -161,6 +160,15 @@ class Home:
         folder = self.run / "memory"
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
+
+    def _places_in_memory(self) -> list[Path]:
+        name = f"memo-{hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]}"
+        return [Path(place) / name for place in (os.environ.get("XDG_RUNTIME_DIR"), "/dev/shm") if place]
+
+    def remove_memory(self) -> None:
+        """Delete the folder in memory, wherever it is."""
+        for folder in (*self._places_in_memory(), self.run / "memory"):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def version(self, path: str) -> Path:
         """Return the folder of a trained version, given the `path` in its row.

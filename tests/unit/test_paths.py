@@ -51,3 +51,15 @@ def test_find_names_a_file_in_the_place_of_a_folder(home: Home, name: str) -> No
     (home.root / name).touch()
     with pytest.raises(UsageError, match=f"{home.root / name} is a file, where MEMO needs a folder"):
         Home.find()
+
+
+@pytest.mark.parametrize("place", ["XDG_RUNTIME_DIR", "/dev/shm", "run"])
+def test_folder_in_memory_is_removed(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    if place == "XDG_RUNTIME_DIR":
+        monkeypatch.setenv(place, str(tmp_path))
+    folder = home.run / "memory" if place == "run" else home.in_memory
+    folder.mkdir(exist_ok=True)
+    (folder / "copy").touch()
+    home.remove_memory()
+    assert not folder.exists()
