@@ -31,6 +31,8 @@ WORDS: dict[Language, dict[str, str]] = {
         "place": "Where you go next: {}",
         "person": "What you do next: {}",
         "candidates": "The next event of any kind: {}",
+        "nothing": "It names nothing: only {} events had been seen, and what was never seen can't be predicted.",
+        "degraded": "Explained without the language model, which can't be used: {}",
         "no place": "It does not say where you go next.",
         "no person": "It does not say what you do next.",
         "no candidates": "It does not say which event of any kind comes next.",
@@ -43,6 +45,8 @@ WORDS: dict[Language, dict[str, str]] = {
         "place": "你接下来去哪里：{}",
         "person": "你接下来做什么：{}",
         "candidates": "接下来的任何事件：{}",
+        "nothing": "它没有预测任何动作：当时只有 {} 个事件，从未出现过的动作无法预测。",
+        "degraded": "以下解释未用语言模型，因为它无法使用：{}",
         "no place": "它没有说明你接下来去哪里。",
         "no person": "它没有说明你接下来做什么。",
         "no candidates": "它没有说明接下来发生什么事件。",
@@ -123,7 +127,8 @@ def _explain(settings: Settings, home: Home, prediction: int) -> dict[str, Any]:
         is_builtin = row.model_version == BUILTIN
         folder = None if is_builtin else home.version(versions.find_version(session, row.model_version).path)
     weights = checkpoint.weights if checkpoint else None
-    predictor = Serving(settings.model).predictor(row.model_version, folder, weights)
+    serving = Serving(settings.model)
+    predictor = serving.predictor(row.model_version, folder, weights)
     history_alone = MixedPredictor(None, weights)
     with progress_bar("reading the events") as progress:
         for event in with_progress(log, len(log), progress):
@@ -139,6 +144,8 @@ def _explain(settings: Settings, home: Home, prediction: int) -> dict[str, Any]:
     return {
         "id": row.id,
         "at": log[-1].at,
+        "events": len(log),
+        "problem": serving.problem,
         **_person(row, predictor),
         "candidates": _likely(row.candidates),
         "reasons": _strongest(predictor.reasons, actions),
@@ -192,6 +199,11 @@ def _show(found: dict[str, Any], settings: Settings) -> None:
     language, zone = settings.language, settings.zone
     words = WORDS[language]
     print_text(f"#{found['id']}  {found['at'].astimezone(zone):%Y-%m-%d %H:%M:%S}")
+    if found["problem"]:
+        print_text(words["degraded"].format(found["problem"]))
+    if not any(found[name] for name in ("places", "person", "candidates")):
+        print_text(words["nothing"].format(found["events"]))
+        return _show_handlers(found["handlers"], language)
     places = [one | {"action": _as_action(one)} for one in found["places"]]
     for question, entries, reasons in (
         ("place", places, found["place_reasons"]),
@@ -206,7 +218,11 @@ def _show(found: dict[str, Any], settings: Settings) -> None:
     if found["past"]:
         _show_past(found["past"], language, zone)
         print_text(words["without"].format(_with_odds(found["without_language_model"], language)))
-    for attempt in found["handlers"]:
+    _show_handlers(found["handlers"], language)
+
+
+def _show_handlers(attempts: Sequence[dict[str, Any]], language: Language) -> None:
+    for attempt in attempts:
         detail = f" ({attempt['detail']})" if attempt["detail"] else ""
         result = attempt["outcome"] or attempt["status"]
         print_text(f"{attempt['handler']}: {_with_odds([attempt], language)}, {result}{detail}")
