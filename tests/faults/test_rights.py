@@ -54,7 +54,10 @@ def test_up_makes_only_private_files_under_any_umask(elsewhere: Path, monkeypatc
     "code",
     [
         "import memo.client as c; c._find_broker(None, None)",
-        "from memo.stack.running import hold; from memo.core.paths import Home; hold(Home.find()).__enter__()",
+        "from memo.stack.running import hold; from memo.core.paths import Home; "
+        "held = hold(Home.find()); held.__enter__(); __import__('os')._exit(0)",
+        "from data.importers import rejects; from data.importers.line import Reject; from memo.core.paths import Home; "
+        "rejects.write(Home.find().rejects, 'a', [Reject.of('line', 1, 'x', b'')])",
         "import memo.stack.broker as b; from memo.core.paths import Home; h = Home.find(); h.broker.mkdir(mode=0o700)",
     ],
 )
