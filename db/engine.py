@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError
 from sqlalchemy.orm import Session
 
 from memo.core.errors import MemoError, UsageError
-from memo.core.paths import Home
+from memo.core.paths import Home, refuse_foreign
 from memo.core.settings import Settings
 
 BUSY_TIMEOUT_MS = 10_000  # how long a writer waits for another process
@@ -68,6 +68,7 @@ def open_store(settings: Settings, home: Home, busy_timeout_ms: int = BUSY_TIMEO
     """Return the store, without connecting yet. Raises UsageError for a URL that MEMO cannot use."""
     url = _parsed(store_url(settings, home))
     if url.get_backend_name() == "sqlite":
+        refuse_foreign(Path(url.database or "").absolute())
         return Store(_sqlite(url, "IMMEDIATE", busy_timeout_ms), _sqlite(url, "DEFERRED", busy_timeout_ms), Lock())
     try:
         engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=POSTGRES)

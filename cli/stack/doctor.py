@@ -9,10 +9,9 @@ from pathlib import Path
 
 from cli.stack.first_run import unknown_zone_notice
 from cli.terminal.options import Json
-from cli.terminal.output import print_json
+from cli.terminal.output import print_json, print_text
 from cli.terminal.progress import spinner
 from cli.terminal.store_access import find_active_version, missing_file, open_existing, refuse_damaged
-from cli.terminal.text import safe
 from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -39,7 +38,7 @@ def doctor(as_json: Json = False) -> None:
             result = {"check": name, "ok": False, "says": str(error)}
         results.append(result)
         if not as_json:
-            print(f"{'ok   ' if result['ok'] else 'WRONG'} {name:9} {safe(str(result['says']))}", flush=True)
+            print_text(f"{'ok   ' if result['ok'] else 'WRONG'} {name:9} {result['says']}")
     if as_json:
         print_json(results)
     sys.exit(0 if all(result["ok"] for result in results) else 1)

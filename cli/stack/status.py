@@ -16,6 +16,8 @@ from memo.core.settings import Settings
 from memo.stack import running
 from memo.stack.broker import broker_url, redact_url
 from memo.stack.guard import refusals
+from memo.stack.task_queue import PREFIX
+from memo.store.identity import find_store_id
 
 RANKS = (1, 3, 5)  # of the hit rates
 AMONG = {"three": 3, "five": 5}
@@ -37,6 +39,7 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
     from db.engine import redacted_store_url
 
     state, url, pause = running.state(home), broker_url(home, settings), pauses.current(home)
+    prefix = _prefix(home, settings)
     return {
         "running": bool(state),
         "pid": state.get("pid"),
@@ -47,7 +50,7 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
         "passing": state.get("passing", []),
         "notices": state.get("notices", []),
         "problems": state.get("problems", []),
-        "queues": _queues(url) if state else None,
+        "queues": _queues(url, prefix) if state and prefix else None,
         "home": str(home.root),
         "inbox": str(home.inbox),
         "rejects": str(home.rejects),
@@ -55,6 +58,7 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
         "refused": refusals.count(home),
         "store": redacted_store_url(settings, home),
         "broker": redact_url(url),
+        "names_on_broker": prefix,
         "scope": settings.scope,
         **_figures(home, settings),
     }
@@ -70,11 +74,18 @@ def _figures(home: Home, settings: Settings) -> dict[str, Any]:
         return {"events": None, "predictions": None, "problem": str(error)}
 
 
-def _queues(url: str) -> dict[str, int] | None:
+def _prefix(home: Home, settings: Settings) -> str:
+    """Return how names on the broker begin, or nothing if the store has no id yet."""
+    with suppress(MemoError):
+        return f"{PREFIX}.{find_store_id(settings)}" if settings.broker_url else PREFIX
+    return ""
+
+
+def _queues(url: str, prefix: str) -> dict[str, int] | None:
     from memo.stack.task_queue import lengths
 
     with suppress(Exception):  # the broker may be away, and each client library has its own errors
-        return lengths(url)
+        return lengths(url, prefix)
     return None
 
 
@@ -157,6 +168,7 @@ def facts(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("inbox", found["inbox"]),
         ("store", found["store"]),
         ("broker", found["broker"]),
+        ("names on it", f"{found['names_on_broker']}…" if found["names_on_broker"] != PREFIX else ""),
     ]
     return [(name, value) for name, value in rows if value]
 

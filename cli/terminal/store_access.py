@@ -74,4 +74,4 @@ def find_active_version(settings: Settings, home: Home) -> tuple[str, Path | Non
 
     with read_session(settings, home) as session:
         row = versions.find_serving(session, settings.scope, settings.scope) if session else None
-    return (row.id, Path(row.path)) if row else (versions.BUILTIN, None)
+    return (row.id, home.version(row.path)) if row else (versions.BUILTIN, None)

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import pytest
 from amqp import Message as AmqpMessage
+from conftest import remove_names
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from kombu import Connection
@@ -24,7 +25,7 @@ from waiting import until
 from db.migrate import upgrade
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.stack.broker import broker_url, connect, serves
+from memo.stack.broker import broker_url, connect, key_prefix, serves
 from memo.stack.guard import refusals
 from memo.stack.task_queue import DISPATCH, TICK, is_redis, lengths, make_app
 
@@ -106,15 +107,22 @@ def reads(home: Home, url: str) -> Iterator[Callable[[], None]]:
 
         def has_read() -> None:
             put_tick(url)
-            until("the queue is empty", lambda: lengths(url)[DISPATCH] == 0)
+            until("the queue is empty", lambda: lengths(url, prefix())[DISPATCH] == 0)
             assert (process.poll(), ready.read_text()) == (None, first), (home.logs / "test.out").read_text()[-2000:]
 
         yield has_read
         has_read()
+    if not is_redis(url):
+        with Connection(url) as connection:
+            remove_names(connection, prefix())
+
+
+def prefix() -> str:
+    return key_prefix(Home.find(), Settings.load())
 
 
 def put_tick(url: str) -> None:
-    app = make_app(url)
+    app = make_app(url, prefix())
     app.send_task(TICK)
     app.close()
 
@@ -123,7 +131,7 @@ def put(url: str, element: bytes) -> None:
     """Put raw bytes into the queue of the dispatcher; on AMQP, as far as they are a message, its parts."""
     if is_redis(url):
         with client(url) as redis:
-            redis.lpush(f"memo:{DISPATCH}", element)
+            redis.lpush(f"{prefix()}:{DISPATCH}", element)
         return
     try:
         parts = json.loads(element)
@@ -133,7 +141,7 @@ def put(url: str, element: bytes) -> None:
     with Connection(url) as connection:
         message = AmqpMessage(body, application_headers=headers, content_type=kind)
         try:
-            connection.default_channel.basic_publish(message, routing_key=DISPATCH)
+            connection.default_channel.basic_publish(message, routing_key=f"{prefix()}.{DISPATCH}")
         except Exception:  # the client library can't write it
             return
 
@@ -166,13 +174,13 @@ def test_amqp_times_beyond_all_years_end_no_worker(reads: Callable[[], None], ur
         patch.setattr("amqp.serialization.calendar", SimpleNamespace(timegm=lambda _: 2**50))
         for headers in ({"at": when}, {"deep": {"at": [when]}}):
             message = AmqpMessage(b"{}", application_headers=headers, content_type="application/json")
-            connection.default_channel.basic_publish(message, routing_key=DISPATCH)
+            connection.default_channel.basic_publish(message, routing_key=f"{prefix()}.{DISPATCH}")
     reads()
 
 
 @pytest.mark.parametrize("order", ["shutdown", "pool_shrink", "rate_limit"])
 def test_remote_control_is_not_obeyed(reads: Callable[[], None], url: str, order: str) -> None:
-    app = make_app(url)
+    app = make_app(url, prefix())
     app.control.broadcast(order, arguments={"n": 1} if order == "pool_shrink" else {})
     app.close()
     reads()
