@@ -98,6 +98,12 @@ def beat(app: Celery, _part: Part) -> None:
             heartbeat.beat()
             return min(wait_s, heartbeat.BEAT_S)
 
+        def apply_entry(self, *given: Any, **options: Any) -> None:
+            """Send one task, or log that the broker does not take it."""
+            super().apply_entry(*given, **options)
+            heartbeat.beat()
+
+    app.conf.task_publish_retry = False  # the next tick does
     app.Beat(scheduler_cls=BeatingScheduler, loglevel="WARNING", quiet=True).run()
 
 
