@@ -103,12 +103,15 @@ def _ping(url: str, timeout_s: float) -> None:
 
 
 def serves(home: Home, timeout_s: float = TIMEOUT_S) -> bool:
-    """Return whether the embedded broker answers; called often, hence without a client library."""
+    """Return whether the embedded broker answers, if only that its disk is full (MISCONF).
+
+    Called often, hence without a client library.
+    """
     with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(timeout_s)
         connection.connect(str(_socket(home)))
         connection.sendall(b"PING\r\n")
-        return connection.recv(16).startswith(b"+PONG")
+        return connection.recv(16).startswith((b"+PONG", b"-MISCONF"))
     return False
 
 
