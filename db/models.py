@@ -161,6 +161,10 @@ class PredictionRow(Base):
     """Rank of that action's place among `places`, from 1, where the person left the place they were in: without it."""
     person_rank: Mapped[int | None]
     """Rank of that action in `person`, from 1, counted likewise."""
+    upcoming_event_id: Mapped[int | None] = mapped_column(index=True)
+    """The next thing wanted that was not in use, if within the horizon, in the newest prediction made before it."""
+    upcoming_rank: Mapped[int | None]
+    """Rank of that thing in `upcoming`, from 1; null if it was not listed."""
     is_late: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether the person's next action was stored before this was made: it could not be shown in time."""
 

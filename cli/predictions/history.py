@@ -17,11 +17,13 @@ from cli.terminal.output import output_file, print_table
 from cli.terminal.text import describe, safe, short
 from memo.core.errors import MemoError, UsageError
 from memo.core.events import Action, Operation
+from memo.core.predictions import action_from_dict
 from memo.core.settings import Settings
 from memo.history import COLUMNS, frame, rows
 
 Rows = list[dict[str, Any]]
 
+SHOWN = COLUMNS | {"person": list}  # what a table needs
 TABLE_ROWS = 20  # unless --limit is given; the other formats have all rows
 
 
@@ -48,7 +50,9 @@ def history(
     out: Annotated[Path | None, option(metavar="FILE", help="Write to this file.")] = None,
     force: Force = False,
 ) -> None:
-    """List predictions and what came true, newest last.
+    """List what you were expected to do and what you did, newest last.
+
+    The ranks are those of its place and of what you did there, of what was wanted next, and of the next event.
 
     Example: `memo history --since 1d --format csv --out history.csv`
     """
@@ -60,7 +64,7 @@ def history(
     settings = Settings.load()
     start = parse_since(since, settings.zone, datetime.now(UTC)) if since else None
     if form is HistoryFormat.TABLE:
-        _show(rows(start, scope, limit or TABLE_ROWS), settings)
+        _show(rows(start, scope, limit or TABLE_ROWS, SHOWN), settings)
     elif form is HistoryFormat.PARQUET:
         _write(_as_parquet(start, scope, limit), out, force)
     else:
@@ -111,24 +115,30 @@ def _show(found: Rows, settings: Settings) -> None:
     if not found:
         print("There are no predictions yet; `memo status` shows whether MEMO is running.")
         return
-    headings = [describe(name, settings.language) for name in ("time", "predicted", "came true", "rank", "version")]
-    shares = {3: 3, 4: 2}
-    names = ("id", headings[0], "", *headings[1:])
-    columns = [Column(name, ratio=shares.get(place)) for place, name in enumerate(names)]
+    names = ("id", "time", "", "predicted", "came true", "rank", "upcoming", "next")
+    shares = {"predicted": 3, "came true": 2}
+    headings = [name if name in ("id", "") else describe(name, settings.language) for name in names]
+    columns = [Column(heading, ratio=shares.get(name)) for name, heading in zip(names, headings, strict=True)]
     print_table(columns, (_cells(row, settings) for row in found), one_line=True, header_style="bold")
 
 
 def _cells(row: dict[str, Any], settings: Settings) -> list[str]:
-    def words(operation: str | None, target: str | None, app: str | None) -> str:
-        return short(Action(Operation(operation), target or "", app or ""), settings.language) if operation else ""
+    """Return what was predicted of the person and what they did, and how each question was answered."""
 
-    probability = row["probability"]
+    def rank(name: str, outcome: str) -> str:
+        return str(row[f"{name}_rank"] or ("-" if row[f"{outcome}_action"] else ""))
+
+    first = row["person"][0] if row["person"] else None
+    action = row["person_action"]
+    came = Action(Operation(action), row["person_target"], row["person_app"]) if action else None
+    waiting = "" if row["outcome_action"] else describe("not known yet", settings.language)
     return [
         str(row["id"]),
         f"{row['made_at'].astimezone(settings.zone):%m-%d %H:%M:%S}",
-        "" if probability is None else f"{probability:.0%}",
-        words(row["action"], row["target"], row["app"]),
-        words(row["outcome_action"], row["outcome_target"], None) or describe("not known yet", settings.language),
-        str(row["outcome_rank"] or ("-" if row["outcome_action"] else "")),
-        safe(row["model_version"]),
+        f"{first['probability']:.0%}" if first else "",
+        short(action_from_dict(first["action"]), settings.language) if first else "",
+        short(came, settings.language) if came else waiting,
+        "/".join(filter(None, (rank("place", "person"), rank("person", "person")))),
+        rank("upcoming", "upcoming"),
+        rank("outcome", "outcome"),
     ]

@@ -20,6 +20,7 @@ from memo.messaging.postgres import SHOW_S
 from memo.stack import running
 from memo.stack.broker import broker_url, check_broker, redact_url
 from memo.stack.child import ChildState
+from memo.stack.guard import refusals
 
 MINIMUM_FREE = 500_000_000  # bytes on the disk of the home
 
@@ -93,6 +94,11 @@ def _broker(home: Home, settings: Settings) -> str:
     url = broker_url(home, settings)
     if settings.broker_url or running.holder(home):
         check_broker(url)
+        if refused := refusals.count(home):
+            raise MemoError(
+                f"{refused} messages were refused that something else wrote to MEMO's queue on {redact_url(url)}; "
+                f"let nobody else write there, and delete {refusals.file(home)}, which has the reasons."
+            )
         return " ".join([f"{redact_url(url)} answers.", *running.state(home).get("notices", [])])
     return f"embedded, {Path(server(home)[0]).name}"
 

@@ -15,8 +15,10 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.stack import running
 from memo.stack.broker import broker_url, check_broker, redact_url
+from memo.stack.guard import refusals
 
 RANKS = (1, 3, 5)  # of the hit rates
+AMONG = {"three": 3, "five": 5}
 
 
 def status(as_json: Json = False) -> None:
@@ -52,6 +54,7 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
         "inbox": str(home.inbox),
         "rejects": str(home.rejects),
         "rejected": rejects.count(home.rejects),
+        "refused": refusals.count(home),
         "store": redacted_store_url(settings, home),
         "broker": redact_url(url),
         "scope": settings.scope,
@@ -143,6 +146,7 @@ def facts(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("predictions", str(found["predictions"])),
         ("next place", _person(scopes.get(found["scope"], {}), "place")),
         ("next action", _person(scopes.get(found["scope"], {}), "person")),
+        ("upcoming", _upcoming(scopes.get(found["scope"], {}))),
         *((name, _scope(scope, RANKS if name == found["scope"] else RANKS[:1])) for name, scope in scopes.items()),
         ("privacy rules", _redactions(found.get("private", {}))),
         ("queues", queues),
@@ -156,6 +160,7 @@ def facts(found: dict[str, Any]) -> list[tuple[str, str]]:
         *(("problem", problem) for problem in [*found.get("problems", []), found.get("problem", "")]),
         ("notice", " ".join(found.get("notices", []))),
         ("rejected lines", f"{found['rejected']}; the reasons are in {found['rejects']}" if found["rejected"] else ""),
+        ("refused messages", f"{found['refused']}; something else writes to MEMO's queue" if found["refused"] else ""),
         ("inbox", found["inbox"]),
         ("store", found["store"]),
         ("broker", found["broker"]),
@@ -170,6 +175,14 @@ def _person(scope: dict[str, Any], question: str) -> str:
     first, among = (scope[f"{question}@{rank}"] for rank in RANKS[:2])
     late = f"; {scope['late']} of {scope['acts'] + scope['late']} predictions came too late" if scope["late"] else ""
     return f"right first in {first:.0%}, among the first three in {among:.0%} of {scope['acts']}{late}"
+
+
+def _upcoming(scope: dict[str, Any]) -> str:
+    """Return how often the next thing wanted had been named as upcoming."""
+    if not scope.get("wants"):
+        return ""
+    among = " and ".join(f"the first {words} in {scope[f'upcoming@{rank}']:.0%}" for words, rank in AMONG.items())
+    return f"among {among} of {scope['wants']}"
 
 
 def _redactions(counts: dict[str, int]) -> str:

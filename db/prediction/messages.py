@@ -26,7 +26,7 @@ def build_messages(
 
     return [
         prediction_message(
-            prediction, as_event(event), *find_outcomes(query, prediction.id, prediction.scope, event.seq), language
+            prediction, as_event(event), find_outcomes(query, prediction.id, prediction.scope, event.seq), language
         )
         for prediction, event in rows
     ]

@@ -13,8 +13,9 @@ from db.models import EventRow, PredictionRow, ScopeRow
 
 OUTCOME = ("outcome_event_id", "outcome_operation", "outcome_target", "outcome_rank")
 PERSON_OUTCOME = ("person_event_id", "place_rank", "person_rank", "is_late")
+UPCOMING_OUTCOME = ("upcoming_event_id", "upcoming_rank")
 SETTLED = [getattr(PredictionRow, name) for name in ("candidates", *OUTCOME)]
-JUDGED = [getattr(PredictionRow, name) for name in ("made_at", "places", "person", *PERSON_OUTCOME)]
+ANSWERS = {PERSON_OUTCOME: ("places", "person"), UPCOMING_OUTCOME: ("upcoming",)}  # what each judges
 UNSENT = PredictionRow.published_at.is_(None)  # stored, and not published yet
 
 
@@ -55,29 +56,32 @@ def find_unsettled(session: Session, scope: str) -> list[tuple[PredictionRow, in
     return [(row, seq) for row, seq in session.execute(query.order_by(PredictionRow.id))]
 
 
-def find_unjudged(session: Session, scope: str, newest: int, limit: int) -> list[tuple[PredictionRow, int]]:
-    """Return the newest predictions that await the person's next action, each with the `seq` that it follows.
+def find_unjudged(
+    session: Session, scope: str, newest: int, limit: int, outcome: tuple[str, ...]
+) -> list[tuple[PredictionRow, int, datetime]]:
+    """Return the newest predictions that await an outcome, each with `seq` and time of the event that it follows.
 
     At most `limit`, oldest first: those made after the newest one that has that outcome, for events up to `newest`.
-    They hold only what it takes to judge them.
+    They hold only what it takes to judge them. `outcome` are its columns.
     """
     mine = select(PredictionRow.id).where(PredictionRow.scope == scope)
-    judged = mine.where(PredictionRow.person_event_id.is_not(None)).order_by(PredictionRow.id.desc()).limit(1)
+    event_id, *needed = (getattr(PredictionRow, name) for name in (*outcome, "made_at", *ANSWERS[outcome]))
+    judged = mine.where(event_id.is_not(None)).order_by(PredictionRow.id.desc()).limit(1)
     query = (
-        select(PredictionRow, EventRow.seq)
+        select(PredictionRow, EventRow.seq, EventRow.at)
         .join(EventRow, PredictionRow.last_event_id == EventRow.id)
         .where(PredictionRow.scope == scope, PredictionRow.id > func.coalesce(judged.scalar_subquery(), 0))
         .where(EventRow.seq <= newest)
-        .options(load_only(*JUDGED, raiseload=True))
+        .options(load_only(event_id, *needed, raiseload=True))
     )
     found = session.execute(query.order_by(PredictionRow.id.desc()).limit(limit))
-    return [(row, seq) for row, seq in found][::-1]
+    return [(row, seq, at) for row, seq, at in found][::-1]
 
 
-def record_person_outcomes(session: Session, judged: Sequence[PredictionRow]) -> None:
-    """Store the person's next action in these rows, and whether they were late."""
+def record_judged(session: Session, judged: Sequence[PredictionRow], outcome: tuple[str, ...]) -> None:
+    """Store an outcome, which has these columns, in these rows."""
     for row in judged:
-        values = {name: getattr(row, name) for name in PERSON_OUTCOME}
+        values = {name: getattr(row, name) for name in outcome}
         session.execute(update(PredictionRow).where(PredictionRow.id == row.id).values(values))
 
 

@@ -52,7 +52,8 @@ def count_dispatches(session: Session, ids: Sequence[int]) -> int:
 
 
 def _on(event_ids: Sequence[int]) -> ColumnElement[bool]:
-    links = (PredictionRow.last_event_id, PredictionRow.outcome_event_id, PredictionRow.person_event_id)
+    row = PredictionRow
+    links = (row.last_event_id, row.outcome_event_id, row.person_event_id, row.upcoming_event_id)
     return or_(*(link.in_(event_ids) for link in links))
 
 

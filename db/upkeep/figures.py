@@ -13,8 +13,13 @@ from db.prediction.versions import BUILTIN
 from memo.core.events import Operation
 
 CUTS = (1, 3, 5)  # k of hit@k
-COUNTS = ("predictions", "without_model", "late", "settled", "acts")
-RANKS = {"hit": PredictionRow.outcome_rank, "place": PredictionRow.place_rank, "person": PredictionRow.person_rank}
+COUNTS = ("predictions", "without_model", "late", "settled", "acts", "wants")
+RANKS = {
+    "hit": PredictionRow.outcome_rank,
+    "place": PredictionRow.place_rank,
+    "person": PredictionRow.person_rank,
+    "upcoming": PredictionRow.upcoming_rank,
+}
 RATES = [f"{name}@{k}" for name in RANKS for k in CUTS]
 NOTHING: dict[str, Any] = dict.fromkeys(COUNTS, 0) | dict.fromkeys(RATES)
 """Figures of a scope without predictions."""
@@ -82,12 +87,13 @@ def _hits(session: Session) -> dict[str, dict[str, Any]]:
         func.sum(case((row.is_late, 1), else_=0)),
         func.count(row.outcome_event_id),
         func.count(row.person_event_id),
+        func.count(row.upcoming_event_id),
     ]
     within = [func.sum(case((rank <= k, 1), else_=0)) for rank in RANKS.values() for k in CUTS]
     found = {}
     for scope, *figures in session.execute(select(row.scope, *counts, *within).group_by(row.scope)):
         named = dict(zip(COUNTS, figures, strict=False))
-        asked = {"hit": named["settled"], "place": named["acts"], "person": named["acts"]}
+        asked = {"hit": named["settled"], "place": named["acts"], "person": named["acts"], "upcoming": named["wants"]}
         hits = zip(RATES, figures[len(COUNTS) :], strict=True)
         rates = {name: hit / n if (n := asked[name.partition("@")[0]]) else None for name, hit in hits}
         found[scope] = named | rates

@@ -12,7 +12,7 @@ from memo.core.predictions import action_as_dict
 
 SCHEMA = "prediction.v2"
 SCHEMA_V1 = "prediction.v1"
-NOT_IN_V1 = ("places", "new_place", "person", "settled_person")
+NOT_IN_V1 = ("places", "new_place", "person", "settled_person", "settled_upcoming")
 MAX_LIST = 200  # entries of each list in a message
 
 
@@ -36,8 +36,8 @@ class SettledPrediction(NamedTuple):
     """An earlier prediction and its outcome."""
 
     id: int
-    rank: int | None  # of the event among the candidates, from 1; None if it was not among them
-    event: Event  # the next event that happened
+    rank: int | None  # of the event in the answer, from 1; None if it was not listed
+    event: Event
 
 
 class JudgedPrediction(NamedTuple):
@@ -49,13 +49,15 @@ class JudgedPrediction(NamedTuple):
     event: Event  # the act
 
 
-def prediction_message(
-    prediction: Predicted,
-    event: Event,
-    settled: Sequence[SettledPrediction],
-    judged: Sequence[JudgedPrediction],
-    language: Language,
-) -> dict[str, Any]:
+class Outcomes(NamedTuple):
+    """The earlier predictions whose outcomes a message tells."""
+
+    settled: Sequence[SettledPrediction] = ()
+    judged: Sequence[JudgedPrediction] = ()
+    wanted: Sequence[SettledPrediction] = ()  # by the next thing wanted, with its rank in `upcoming`
+
+
+def prediction_message(prediction: Predicted, event: Event, outcomes: Outcomes, language: Language) -> dict[str, Any]:
     """Return the message of a prediction made after `event`, the newest of its window."""
     return {
         "schema": SCHEMA,
@@ -73,12 +75,16 @@ def prediction_message(
         "latency_ms": round(prediction.latency_ms, 3),
         "settled": [
             {"id": earlier.id, "rank": earlier.rank} | _event_as_dict(earlier.event, language)
-            for earlier in settled[-MAX_LIST:]
+            for earlier in outcomes.settled[-MAX_LIST:]
         ],
         "settled_person": [
             {"id": earlier.id, "place_rank": earlier.place_rank, "person_rank": earlier.person_rank}
             | _event_as_dict(earlier.event, language)
-            for earlier in judged[-MAX_LIST:]
+            for earlier in outcomes.judged[-MAX_LIST:]
+        ],
+        "settled_upcoming": [
+            {"id": earlier.id, "rank": earlier.rank} | _event_as_dict(earlier.event, language)
+            for earlier in outcomes.wanted[-MAX_LIST:]
         ],
     }
 

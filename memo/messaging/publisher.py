@@ -104,6 +104,9 @@ def amqp_connection(url: str) -> "Connection":
     """Return a connection to an AMQP broker with a timeout for every wait; it opens at first use."""
     from kombu import Connection
 
+    from memo.stack.guard.properties import tolerate_any_properties
+
+    tolerate_any_properties()
     retries = {"max_retries": 1, "interval_start": 0}
     options = {"confirm_publish": True, "read_timeout": TIMEOUT_S, "write_timeout": TIMEOUT_S}
     return Connection(url, connect_timeout=TIMEOUT_S, transport_options=options | retries)

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from memo.core.events import Event, Operation
 from memo.core.grammar import Language
-from memo.messaging.message import JudgedPrediction, Predicted, SettledPrediction, prediction_message
+from memo.messaging.message import JudgedPrediction, Outcomes, Predicted, SettledPrediction, prediction_message
 from memo.messaging.public_views import Query, find_rows
 
 EVENT_COLUMNS: dict[str, type] = {
@@ -34,6 +34,7 @@ MESSAGE_COLUMNS: dict[str, type] = {
 }
 OUTCOME_COLUMNS: dict[str, type] = {"id": int, "outcome_rank": int, **EVENT_COLUMNS}
 PERSON_COLUMNS: dict[str, type] = {"id": int, "place_rank": int, "person_rank": int, **EVENT_COLUMNS}
+UPCOMING_COLUMNS: dict[str, type] = {"id": int, "upcoming_rank": int, **EVENT_COLUMNS}
 
 
 def find_messages_after(
@@ -46,16 +47,14 @@ def find_messages_after(
         prediction_message(
             cast(Predicted, SimpleNamespace(**row)),
             _event(row),
-            *find_outcomes(query, row["id"], row["scope"], row["event_seq"]),
+            find_outcomes(query, row["id"], row["scope"], row["event_seq"]),
             language,
         )
         for row in rows
     ]
 
 
-def find_outcomes(
-    query: Query, prediction_id: int, scope: str, seq: int
-) -> tuple[list[SettledPrediction], list[JudgedPrediction]]:
+def find_outcomes(query: Query, prediction_id: int, scope: str, seq: int) -> Outcomes:
     """Return the earlier predictions that the message of a prediction settles; the event it follows has this `seq`.
 
     Their outcomes are among the events after the previous prediction's newest event, up to that event.
@@ -63,13 +62,15 @@ def find_outcomes(
     earlier = {"scope = ?": scope, "event_seq <= ?": seq, "id < ?": prediction_id}
     previous = find_rows(query, "prediction_messages", {"event_seq": int}, earlier, "event_seq DESC", 1)
     if not previous:
-        return [], []
+        return Outcomes()
     news = earlier | {"event_seq > ?": previous[0]["event_seq"]}
     settled = find_rows(query, "prediction_outcomes", OUTCOME_COLUMNS, news, "id")
     judged = find_rows(query, "prediction_person_outcomes", PERSON_COLUMNS, news, "id")
-    return (
+    wanted = find_rows(query, "prediction_upcoming_outcomes", UPCOMING_COLUMNS, news, "id")
+    return Outcomes(
         [SettledPrediction(row["id"], row["outcome_rank"], _event(row)) for row in settled],
         [JudgedPrediction(row["id"], row["place_rank"], row["person_rank"], _event(row)) for row in judged],
+        [SettledPrediction(row["id"], row["upcoming_rank"], _event(row)) for row in wanted],
     )
 
 

@@ -23,6 +23,7 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.stack import heartbeat
 from memo.stack.broker import broker_url
+from memo.stack.guard.consumer import install
 from memo.stack.process_specs import PARTS, Part, end_with_parent, give_back_memory
 from memo.stack.task_queue import make_app
 
@@ -81,6 +82,7 @@ class PatientConnection(Connection):  # type: ignore[misc]
 
 def serve(app: Celery, part: Part) -> None:
     """Work on the part's queues until SIGTERM; the part is ready once its child is."""
+    install(app)
     worker = app.Worker(
         hostname=f"{part.name}@{socket.gethostname()}",
         queues=part.queues,

@@ -33,7 +33,7 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.messaging.amqp import TopicFeed
 from memo.messaging.feed import BrokerUnavailable
-from memo.messaging.message import prediction_message
+from memo.messaging.message import Outcomes, prediction_message
 from memo.messaging.publisher import EXCHANGE, EXCHANGE_V1, FIELD, MAX_STREAM, STREAM, Publisher, PublishError
 from memo.messaging.redis_group import GroupFeed
 from memo.stack.broker import connect
@@ -66,7 +66,7 @@ def prediction(number: int | None, event_id: int = 1) -> PredictionRow:
 
 
 def message(number: int) -> dict[str, Any]:
-    return prediction_message(prediction(number), EVENT, [], [], "en")
+    return prediction_message(prediction(number), EVENT, Outcomes(), "en")
 
 
 def publish(url: str, *numbers: int) -> None:
@@ -445,7 +445,7 @@ def test_live_view_survives_the_broker_and_ends_at_stop(
 
     def shown(number: int, site: str) -> str:
         publisher, text, end = Publisher(url), "", time.monotonic() + WAIT_S
-        visit = prediction_message(prediction(number), Event(EVENT.at, Operation.WEB_VISIT, site), [], [], "en")
+        visit = prediction_message(prediction(number), Event(EVENT.at, Operation.WEB_VISIT, site), Outcomes(), "en")
         while site not in text and time.monotonic() < end:
             publisher.publish([visit | {"model": f"version {number}"}])
             time.sleep(0.05)

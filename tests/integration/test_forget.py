@@ -220,7 +220,7 @@ def test_forget_deletes_predictions_that_depend_or_name(store: Store) -> None:
     shop, mail, app = VISIT, replace(FOCUS, target="Other"), START_OF
     first, second, third, fourth = happen(store, [app, shop, mail, app])
     follows = predict(store, second, [app])
-    came_true = predict(store, first, [app])
+    came_true, was_wanted = predict(store, first, [app]), predict(store, happen(store, [app])[0], [app])
     names, soon, other = (
         predict(store, third, [app, shop]),
         predict(store, fourth, [app], coming=[shop]),
@@ -229,7 +229,8 @@ def test_forget_deletes_predictions_that_depend_or_name(store: Store) -> None:
     with store.write() as session:
         row = session.get_one(PredictionRow, came_true)
         row.outcome_event_id, row.outcome_operation, row.outcome_target = second, shop.operation, shop.target
-    assert forget(store, ForgetQuery(site="shop.example")) == {"events": 1, "predictions": 4, "dispatches": 4}
+        session.get_one(PredictionRow, was_wanted).upcoming_event_id = second
+    assert forget(store, ForgetQuery(site="shop.example")) == {"events": 1, "predictions": 5, "dispatches": 5}
     assert left(store, PredictionRow) == [other]
     assert left(store, DispatchRow, "prediction_id") == [other]
     assert {follows, names, soon}.isdisjoint(left(store, PredictionRow))

@@ -18,8 +18,9 @@ from db.engine import open_store
 from db.intake import events
 from db.models import PredictionRow
 from memo.core.errors import MemoError, UsageError
-from memo.core.events import Event, Operation
+from memo.core.events import Action, Event, Operation
 from memo.core.paths import Home
+from memo.core.predictions import NextAction
 from memo.core.settings import Settings
 from memo.history import frame, rows
 
@@ -54,6 +55,11 @@ def predicted(home: Home) -> list[str]:
                 row.probability, row.expected_at = 0.5, NOW
                 row.outcome_event_id, row.outcome_operation, row.outcome_target = number + 1, "process_start", "app"
                 row.outcome_rank = {1: 3}.get(number)
+                action = Action(Operation.FILE_ACCESS, target, "/home")
+                row.person = [NextAction(action, 0.5).as_dict("en", NOW)]
+            if number == 1:
+                row.person_event_id, row.place_rank, row.person_rank = 2, 1, 2
+                row.upcoming_event_id, row.upcoming_rank = 2, 4
             if number == 3:
                 events.add_events(session, "c@d", [], [])
             session.add(row)
@@ -64,9 +70,10 @@ def predicted(home: Home) -> list[str]:
 def test_table_shows_predictions_and_outcomes(predicted: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     history()
     first, *lines = capsys.readouterr().out.splitlines()
-    assert first.split() == ["id", "time", "predicted", "came", "true", "rank", "version"]
-    assert [line.split()[-2] for line in lines] == ["3", "-", "known"][:2] + ["yet"]
-    assert "open [red]x[/red] [2J" in lines[1], "neither markup nor an escape"
+    assert first.split() == ["id", "time", "predicted", "came", "true", "rank", "upcoming", "next"]
+    assert [line.split()[-1] for line in lines] == ["3", "-", "yet"], "the rank of the next event"
+    assert lines[0].split()[-3:-1] == ["1/2", "4"], "ranks of the place and the action, and of what was upcoming"
+    assert "start app 1" in lines[0] and "open [red]x[/red] [2J" in lines[1], "neither markup nor an escape"
 
 
 def test_table_is_chinese_if_the_language_is(
@@ -75,7 +82,7 @@ def test_table_is_chinese_if_the_language_is(
     monkeypatch.setenv("MEMO_LANGUAGE", "zh")
     history()
     first, *_, last = capsys.readouterr().out.splitlines()
-    assert first.split() == ["id", "时间", "预测的动作", "实际发生", "名次", "版本"]
+    assert first.split() == ["id", "时间", "预测你会做", "你实际做了", "名次", "即将用到", "下一步"]
     assert "尚不知道" in last
 
 

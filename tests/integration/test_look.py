@@ -28,6 +28,7 @@ from memo.core.paths import Home
 from memo.core.predictions import Ranking
 from memo.core.settings import PredictSettings, Settings
 from memo.messaging.publisher import FIELD, STREAM, Publisher
+from memo.stack.guard import refusals
 from memo.stack.task_queue import ACT, ACT_EXPIRES_S, DISPATCH, make_app
 from worker.prediction import outbox, snapshots, update
 from worker.prediction.scope_models import ScopeModels
@@ -186,8 +187,18 @@ def test_at_most_top_candidates_are_kept(opened: Resources) -> None:
 
 
 def test_a_scope_without_events_gets_no_prediction(opened: Resources, redis: Redis) -> None:
+    with opened.store.write() as session:
+        scopes.lock_scope(session, "nobody")
     updater(opened).update("nobody")
     assert made(opened, "nobody") == [] == sent(redis)
+
+
+@pytest.mark.parametrize("scope", ["nobody", "ada@host ", "ada@host' OR 1=1"])
+def test_an_unknown_scope_makes_no_row_and_is_counted(opened: Resources, scope: str) -> None:
+    updater(opened).update(scope)
+    with opened.store.read() as session:
+        assert list(scopes.find_scope_names(session)) == []
+    assert refusals.count(opened.home) == 1
 
 
 def test_each_scope_is_learned_for_itself(opened: Resources) -> None:
@@ -396,6 +407,17 @@ def test_what_was_shown_is_read_at_an_act_only_and_in_part(opened: Resources) ->
     [shown] = [statement for statement in read if judged in statement]
     assert not [name for name in ("candidates", "upcoming") if f"predictions.{name}" in shown]
     assert [row.person_event_id is None for row in made(opened)] == [True, False, True]
+    assert [row.upcoming_event_id is None for row in made(opened)] == [False, False, True]
+
+
+def test_what_is_wanted_judges_what_was_upcoming(opened: Resources) -> None:
+    one, focus = updater(opened), Event(START, Operation.WINDOW_FOCUS, "a", app="Editor")
+    other, title = replace(focus, app="Terminal"), replace(focus, target="another title")
+    for n, happened in enumerate([focus, other, focus, title, other]):
+        store(opened, [replace(happened, at=START + timedelta(seconds=n))])
+        one.update(SCOPE)
+    judged = [(row.upcoming_event_id is not None, row.upcoming_rank) for row in made(opened)]
+    assert judged == [(True, None), (True, 1), (False, None), (True, 1), (False, None)], "in use: another title"
 
 
 def test_a_title_after_a_visit_is_no_act(opened: Resources) -> None:

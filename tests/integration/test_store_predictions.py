@@ -220,6 +220,10 @@ def test_history_is_the_same_on_each_database(store: Store, database_url: str, m
         "person_app": None,
         "place_rank": None,
         "person_rank": None,
+        "upcoming_action": None,
+        "upcoming_target": None,
+        "upcoming_app": None,
+        "upcoming_rank": None,
     }
     assert list(found[0]) == list(COLUMNS)
     assert found[0]["made_at"].utcoffset() == timedelta(0)
@@ -283,6 +287,37 @@ def test_message_reports_each_outcome_once(store: Store) -> None:
     assert [message["id"] for message in sent(store, limit=2)] == [first, second]
 
 
+def test_upcoming_outcome_is_in_history_message_and_figures(
+    store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMO_DATABASE_URL", database_url)
+    a, b, c = happen(store, "abc")
+    hit, miss = predict(store, a), predict(store, b)
+    with store.read() as session:
+        unjudged = predictions.find_unjudged(session, SCOPE, 3, 20, predictions.UPCOMING_OUTCOME)
+    assert [(row.id, seq, at) for row, seq, at in unjudged] == [
+        (hit, 1, START.astimezone(UTC)),
+        (miss, 2, (START + timedelta(seconds=1)).astimezone(UTC)),
+    ]
+    for (row, *_), event, rank in zip(unjudged, (b, c), (4, None), strict=True):
+        row.upcoming_event_id, row.upcoming_rank = event, rank
+    with store.write() as session:
+        predictions.record_judged(session, [row for row, *_ in unjudged], predictions.UPCOMING_OUTCOME)
+    with store.read() as session:
+        assert not predictions.find_unjudged(session, SCOPE, 3, 20, predictions.UPCOMING_OUTCOME)
+        assert len(predictions.find_unjudged(session, SCOPE, 3, 20, predictions.PERSON_OUTCOME)) == 2
+        found = figures.find_figures(session, SCOPE)
+    assert (found["wants"], found["upcoming@3"], found["upcoming@5"]) == (2, 0.0, 0.5)
+    shown = [(row["upcoming_action"], row["upcoming_target"], row["upcoming_rank"]) for row in rows()]
+    assert shown == [("process_start", "b", 4), ("process_start", "c", None)]
+    predict(store, c)
+    told = [
+        [(one["id"], one["rank"], one["action"]["target"]) for one in message["settled_upcoming"]]
+        for message in sent(store)
+    ]
+    assert told == [[], [(hit, 4, "b")], [(miss, None, "c")]]
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_messages_are_found_without_scanning_a_table(store: Store, database_url: str) -> None:
     first, second = happen(store, "ab")
@@ -296,7 +331,7 @@ def test_messages_are_found_without_scanning_a_table(store: Store, database_url:
             return query(statement, values)
 
         assert len(find_messages_after(explained, 0, 10, "en")) == 2
-    assert len(plans) == 5, "messages, the previous prediction of each, and outcomes of both kinds"
+    assert len(plans) == 6, "messages, the previous prediction of each, and outcomes of the three kinds"
     assert [step for plan in plans for step in plan if "SCAN" in step] == []
 
 

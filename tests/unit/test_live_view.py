@@ -20,7 +20,7 @@ from memo.core.events import Action, Event, Operation
 from memo.core.paths import Home
 from memo.core.predictions import Candidate
 from memo.core.settings import Settings
-from memo.messaging.message import SettledPrediction, prediction_message
+from memo.messaging.message import Outcomes, SettledPrediction, prediction_message
 
 AT = datetime(2026, 3, 2, 9, 15, 4, tzinfo=UTC)
 FIREFOX = Event(AT, Operation.PROCESS_START, "Firefox")
@@ -42,7 +42,7 @@ def message(event: Event = FIREFOX, targets: tuple[str, ...] = ("a.example",), *
         latency_ms=1.0,
     )
     settled = [SettledPrediction(number, rank, event) for number, rank in enumerate(ranks.values(), 1)]
-    return prediction_message(row, event, settled, [], "en")
+    return prediction_message(row, event, Outcomes(settled), "en")
 
 
 def plain(given: dict[str, Any], width: int) -> list[str]:

@@ -16,6 +16,7 @@ from memo.messaging.message import (
     SCHEMA,
     SCHEMA_V1,
     JudgedPrediction,
+    Outcomes,
     SettledPrediction,
     encode,
     in_first_form,
@@ -64,8 +65,11 @@ def test_message_of_any_event_matches_the_schema(event: Event, language: Languag
     message = prediction_message(
         prediction(),
         event,
-        [SettledPrediction(5, None, event), SettledPrediction(6, 2, event)],
-        [JudgedPrediction(6, 1, None, event)],
+        Outcomes(
+            [SettledPrediction(5, None, event), SettledPrediction(6, 2, event)],
+            [JudgedPrediction(6, 1, None, event)],
+            [SettledPrediction(4, 3, event)],
+        ),
         language,
     )
     VALIDATOR.validate(message)
@@ -86,12 +90,12 @@ def test_schema_names_exactly_the_operations() -> None:
 )
 def test_schema_refuses_other_documents(change: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        VALIDATOR.validate(prediction_message(prediction(), EVENTS[0], [], [], "en") | change)
+        VALIDATOR.validate(prediction_message(prediction(), EVENTS[0], Outcomes(), "en") | change)
 
 
 def test_message_lists_are_bounded() -> None:
     many = [SettledPrediction(number, None, EVENTS[0]) for number in range(1, 1_000)]
-    message = prediction_message(prediction(1_000, 1_000), EVENTS[0], many, [], "en")
+    message = prediction_message(prediction(1_000, 1_000), EVENTS[0], Outcomes(many), "en")
     VALIDATOR.validate(message)
     assert len(message["candidates"]) == len(message["upcoming"]) == MAX_LIST
     assert message["settled"][-1]["id"] == 999, "the newest are kept"

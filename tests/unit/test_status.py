@@ -7,6 +7,7 @@ from data.importers import Reject, rejects
 from db.upkeep.jobs import NOT_YET
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from memo.stack.guard import refusals
 
 FOUND: dict[str, Any] = {
     "events": 14,
@@ -17,6 +18,7 @@ FOUND: dict[str, Any] = {
     "inbox": "/i",
     "rejects": "/r",
     "rejected": 0,
+    "refused": 0,
     "store": "sqlite",
     "broker": "/b",
 }
@@ -35,6 +37,12 @@ def test_status_counts_rejected_lines_and_names_their_folder(home: Home) -> None
     found = collect(home, Settings.load())
     assert (found["rejected"], found["rejects"]) == (3, str(home.rejects))
     assert dict(facts(found))["rejected lines"] == f"3; the reasons are in {home.rejects}"
+
+
+def test_status_counts_refused_messages(home: Home) -> None:
+    assert "refused messages" not in dict(facts(FOUND))
+    refusals.record(home, "is no JSON")
+    assert dict(facts(collect(home, Settings.load())))["refused messages"].startswith("1;")
 
 
 def test_facts_show_hit_rates_beside_their_scope() -> None:
@@ -106,3 +114,9 @@ def test_late_predictions_are_told_as_a_part_of_all() -> None:
     assert dict(facts(FOUND | {"scopes": {"ada@host": given}}))["next place"].endswith(
         "of 3; 1 of 4 predictions came too late"
     )
+
+
+def test_facts_show_how_often_what_was_wanted_was_upcoming() -> None:
+    rows = dict(facts(FOUND | {"scopes": {"ada@host": scope(wants=4, **{"upcoming@3": 0.5, "upcoming@5": 0.75})}}))
+    assert rows["upcoming"] == "among the first three in 50% and the first five in 75% of 4"
+    assert "upcoming" not in dict(facts(FOUND | {"scopes": {"ada@host": scope(wants=0)}}))

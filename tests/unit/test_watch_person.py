@@ -10,7 +10,7 @@ from cli.predictions.watch_view import WIDE, Tally, status
 from db.models import PredictionRow
 from memo.core.events import Event, Operation
 from memo.core.predictions import NextAction, NextPlace
-from memo.messaging.message import JudgedPrediction, prediction_message
+from memo.messaging.message import JudgedPrediction, Outcomes, prediction_message
 
 AT = datetime(2026, 3, 2, 9, 15, 4, tzinfo=UTC)
 MAIL = Event(AT, Operation.WINDOW_FOCUS, "Inbox", app="Mail")
@@ -34,7 +34,7 @@ def message(event: Event, *judged: tuple[Event, int | None]) -> dict[str, Any]:
         latency_ms=1.0,
     )
     settled = [JudgedPrediction(8, rank, rank, act) for act, rank in judged]
-    return prediction_message(row, event, [], settled, "en")
+    return prediction_message(row, event, Outcomes(judged=settled), "en")
 
 
 def plain(given: dict[str, Any], tally: Tally, width: int = WIDE) -> list[str]:

@@ -1,14 +1,28 @@
-"""Outcomes: what really came after a prediction, the next event of any kind and the person's next action."""
+"""Outcomes: what came after a prediction: the next event, the person's next action, the next thing wanted."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from db.intake import events
 from db.models import EventRow, PredictionRow
 from memo.core.events import CONTEXT, HUMAN, Action, Operation
-from memo.core.predictions import action_as_dict, action_from_dict, place_from_dict, place_of
+from memo.core.predictions import (
+    HORIZON_S,
+    UPCOMING_OPERATIONS,
+    action_as_dict,
+    action_from_dict,
+    place_from_dict,
+    place_of,
+    wanted,
+)
+
+SHOWN = 20  # newest predictions that may be judged by what the person does next
 
 Waiting = list[tuple[PredictionRow, int]]
 """Predictions that await an outcome, oldest first, each with the `seq` of the event that it follows."""
+
+Shown = list[tuple[PredictionRow, int, datetime]]
+"""The same, each with the time of that event, too."""
 
 
 def settle(waiting: Waiting, row: EventRow) -> tuple[Waiting, list[PredictionRow]]:
@@ -38,40 +52,72 @@ def is_act(action: Action, last: Action | None, focused: Action | None) -> bool:
 
 
 class Unjudged:
-    """Predictions that await the person's next action; those that are stored are read by `find` at the first act only.
+    """Predictions that await what a person does; those that are stored are read by `find` at the first outcome only.
 
-    Where it `is_live`, a prediction that was made after the act had been stored is late: nobody could see it before.
+    An outcome is that of the newest prediction before it; earlier ones were superseded. Where it `is_live`, a
+    prediction that was made after its outcome had been stored is late: nobody could see it before.
     """
 
-    def __init__(self, find: Callable[[], Waiting], is_live: bool) -> None:
-        self._find: Callable[[], Waiting] | None = find
-        self._waiting: Waiting = []
+    def __init__(self, find: Callable[[], Shown], is_live: bool) -> None:
+        self._find: Callable[[], Shown] | None = find
+        self._waiting: Shown = []
         self._is_live = is_live
 
-    def add(self, made: PredictionRow, seq: int) -> None:
-        """Await the person's next action after the event `seq`, too."""
-        self._waiting.append((made, seq))
+    def add(self, made: PredictionRow, row: EventRow) -> None:
+        """Await the outcome of a prediction made after the event `row`, too."""
+        self._waiting.append((made, row.seq, row.at))
+        del self._waiting[:-SHOWN]
+
+    def _take(self, row: EventRow) -> tuple[list[PredictionRow], Shown]:
+        """Return the late ones of the predictions before an outcome, and the newest of the others, if there is one."""
+        if self._find is not None:
+            self._waiting = [*self._find(), *self._waiting]
+            self._find = None
+        earlier = [entry for entry in self._waiting if entry[1] < row.seq]
+        self._waiting = [entry for entry in self._waiting if entry[1] >= row.seq]
+        late = []
+        while earlier and self._is_live and earlier[-1][0].made_at >= row.stored_at:
+            late.append(earlier.pop()[0])
+        return late, earlier[-1:]
+
+
+class UnjudgedByActs(Unjudged):
+    """Predictions that await the person's next action."""
 
     def judge(self, row: EventRow, last: Action | None, focused: Action | None) -> list[PredictionRow]:
         """Record an event, if it is an act, as the outcome of the newest prediction before it; return what changed.
 
-        `last` is the person's action before, and `focused` their last focus. Earlier predictions were superseded.
+        `last` is the person's action before, and `focused` their last focus.
         """
         if not is_act(events.as_event(row).action, last, focused):
             return []
-        if self._find is not None:
-            self._waiting = [*self._find(), *self._waiting]
-            self._find = None
-        earlier = [prediction for prediction, seq in self._waiting if seq < row.seq]
-        self._waiting = [entry for entry in self._waiting if entry[1] >= row.seq]
-        changed = []
-        for prediction in reversed(earlier):
-            changed.append(prediction)
-            prediction.is_late = self._is_live and prediction.made_at >= row.stored_at
-            if not prediction.is_late:
-                _record_act(prediction, row, last)
-                break
-        return changed
+        late, newest = self._take(row)
+        for prediction in late:
+            prediction.is_late = True
+        for prediction, *_ in newest:
+            prediction.is_late = False
+            _record_act(prediction, row, last)
+        return [*late, *(prediction for prediction, *_ in newest)]
+
+
+class UnjudgedByWants(Unjudged):
+    """Predictions that await the next thing wanted that is not in use."""
+
+    def judge(self, row: EventRow, is_in_use: Callable[[Action], bool]) -> list[PredictionRow]:
+        """Record an event with which something not in use is wanted in the newest prediction; return what changed.
+
+        Nothing is recorded beyond the horizon.
+        """
+        action = events.as_event(row).action
+        if action.operation not in UPCOMING_OPERATIONS or is_in_use(action):
+            return []
+        _, newest = self._take(row)
+        judged = [one for one, _, at in newest if 0 <= (row.at - at).total_seconds() <= HORIZON_S]
+        for prediction in judged:
+            prediction.upcoming_event_id = row.id
+            named = [action_from_dict(entry["action"]) for entry in prediction.upcoming]
+            prediction.upcoming_rank = _rank(wanted(action), named)
+        return judged
 
 
 def _record_act(prediction: PredictionRow, row: EventRow, last: Action | None) -> None:

@@ -9,9 +9,10 @@ from db.models import EventRow, PredictionRow
 from db.prediction import checkpoints, feedback, predictions, versions
 from memo.core.logs import get_logger
 from memo.stack import heartbeat
+from memo.stack.guard import refusals
 from worker.prediction import snapshots
 from worker.prediction.outbox import send
-from worker.prediction.outcomes import Unjudged, Waiting, settle
+from worker.prediction.outcomes import SHOWN, Shown, UnjudgedByActs, UnjudgedByWants, settle
 from worker.prediction.scope_model import CHUNK, ScopeModel
 from worker.prediction.scope_models import ScopeModels
 from worker.predictors.serving import BUILTIN, Serving
@@ -19,7 +20,6 @@ from worker.resources import Resources
 
 MAX_ATTEMPTS = 3  # an event at which the worker died this many times is given up
 LIMIT_S = 0.25  # longest wait of a prediction for the language model
-SHOWN = 20  # newest predictions that may be judged by the person's next action
 BATCH = 32  # predictions of one transaction, where each event gets one
 
 log = get_logger(__name__)
@@ -31,7 +31,8 @@ class Answers:
 
     made: list[PredictionRow] = field(default_factory=list)
     settled: list[PredictionRow] = field(default_factory=list)
-    judged: list[PredictionRow] = field(default_factory=list)
+    by_acts: list[PredictionRow] = field(default_factory=list)
+    by_wants: list[PredictionRow] = field(default_factory=list)
 
 
 class ScopeUpdater:
@@ -46,7 +47,14 @@ class ScopeUpdater:
         self.models.serving.reader(BUILTIN, None)
 
     def update(self, scope: str) -> None:
-        """Bring a scope up to date; repeating it without new events changes nothing."""
+        """Bring a scope up to date; repeating it without new events changes nothing.
+
+        A scope that the store does not know is refused: the request comes from the queue, and makes no rows.
+        """
+        with self._resources.store.read() as session:
+            is_known = scopes.find_scope(session, scope) is not None
+        if not is_known:
+            return refusals.record(self._resources.home, "names a scope that is not in the store")
         with self._resources.store.write() as session:
             row = scopes.record_start(session, scope)
             version = versions.find_serving(session, scope, self._resources.settings.scope)
@@ -77,29 +85,34 @@ class ScopeUpdater:
             model.learn_feedback(answer)
         answers = Answers()
         is_live = self._resources.settings.predict.every != model.scope
-        shown = Unjudged(partial(self._find_unjudged, model.scope, predicted), is_live)
+        find = partial(self._find_unjudged, model.scope, predicted)
+        acted = UnjudgedByActs(partial(find, predictions.PERSON_OUTCOME), is_live)
+        wanted = UnjudgedByWants(partial(find, predictions.UPCOMING_OUTCOME), is_live)
         for row in self._rows(model, newest):
             heartbeat.beat()
             if row.seq > model.seq:
                 waiting, settled = settle(waiting, row)
-                judged = shown.judge(row, model.predictor.last_act, model.focused)
-                answers.settled += [prediction for prediction in settled if prediction.id is not None]
-                answers.judged += [prediction for prediction in judged if prediction.id is not None]
+                by_acts = acted.judge(row, model.predictor.last_act, model.focused)
+                by_wants = wanted.judge(row, model.predictor.is_in_use)
+                answers.settled += _stored(settled)
+                answers.by_acts += _stored(by_acts)
+                answers.by_wants += _stored(by_wants)
                 model.learn(row, newest)
             if self._is_due(model, row, newest, predicted):
                 settings = self._resources.settings
                 made = model.predict(row, settings.predict.top, settings.language)
                 answers.made.append(made)
                 waiting.append((made, row.seq))
-                shown.add(made, row.seq)
+                acted.add(made, row)
+                wanted.add(made, row)
             if len(answers.made) >= BATCH:
                 yield answers
                 answers = Answers()
         yield answers
 
-    def _find_unjudged(self, scope: str, newest: int) -> Waiting:
+    def _find_unjudged(self, scope: str, newest: int, outcome: tuple[str, ...]) -> Shown:
         with self._resources.store.read() as session:
-            return predictions.find_unjudged(session, scope, newest, SHOWN)
+            return predictions.find_unjudged(session, scope, newest, SHOWN, outcome)
 
     def _rows(self, model: ScopeModel, newest: int) -> Iterator[EventRow]:
         """Yield the new events; without any, the newest one, to which another version may not have answered yet."""
@@ -129,9 +142,15 @@ class ScopeUpdater:
             if scopes.record_progress(session, model.scope).generation != model.generation:
                 return False
             predictions.record_outcomes(session, answers.settled)
-            predictions.record_person_outcomes(session, answers.judged)
+            predictions.record_judged(session, answers.by_acts, predictions.PERSON_OUTCOME)
+            predictions.record_judged(session, answers.by_wants, predictions.UPCOMING_OUTCOME)
             predictions.add_predictions(session, answers.made)
             if answers.made:
                 weights = model.predictor.weights()
                 checkpoints.record_weights(session, model.scope, model.version, model.generation, model.seq, weights)
         return True
+
+
+def _stored(changed: list[PredictionRow]) -> list[PredictionRow]:
+    """Return those that are stored already; the others are stored with their outcomes."""
+    return [prediction for prediction in changed if prediction.id is not None]

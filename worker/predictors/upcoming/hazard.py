@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from memo.core.events import Event, Operation
+from memo.core.events import Action, Event, Operation
 from memo.core.predictions import HORIZON_S, QUIET_S, UPCOMING_OPERATIONS, Upcoming, wanted
 from worker.predictors.history.candidate_ids import Ids, as_fields, from_fields
 from worker.predictors.history.tables import Array, State
@@ -87,8 +87,7 @@ class Hazard:
         symbol = self._names.add(wanted(event.action))
         if symbol >= len(self._last_at):
             self._grow()
-        last_at = float(self._last_at[symbol])
-        was_in_use = symbol == self._front if self._is_app[symbol] else 0 <= at - last_at <= QUIET_S
+        was_in_use = self._is_used(symbol, at)
         self._step += 1
         steps = self._step - int(self._last_step[symbol])
         self._followers.learn(symbol, self._names.keys[symbol], at, steps, was_in_use)
@@ -100,6 +99,14 @@ class Hazard:
         self._lately.append(at)
         if event.operation is Operation.WINDOW_FOCUS:
             self._front, self._is_app[symbol] = symbol, True
+
+    def _is_used(self, symbol: int, at: float) -> bool:
+        return symbol == self._front if self._is_app[symbol] else 0 <= at - float(self._last_at[symbol]) <= QUIET_S
+
+    def is_in_use(self, action: Action, now: datetime) -> bool:
+        """Whether what is wanted with an action is in use."""
+        symbol = self._names.find(wanted(action))
+        return symbol is not None and self._is_used(symbol, now.timestamp())
 
     def _title(self, symbol: int, title: str) -> None:
         self._characters += len(title) - len(self._details.get(symbol, ""))
