@@ -128,7 +128,10 @@ def sources(home: Home) -> dict[str, dict[str, Any]]:
     """Return the collector's report on its sources, by name; empty if no collector runs."""
     with suppress(OSError, ValueError):
         states = {part["name"]: part["state"] for part in state(home).get("parts", [])}
-        if states.get("collector") == "running":  # a collector that was killed leaves its report behind
+        if states.get("collector") in (
+            ChildState.RUNNING,
+            ChildState.STUCK,
+        ):  # a collector that was killed leaves its report behind
             found: dict[str, dict[str, Any]] = json.loads(home.sources.read_text())
             return found
     return {}
