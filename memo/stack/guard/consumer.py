@@ -16,7 +16,7 @@ from memo.stack.guard import refusals
 from memo.stack.guard.check import RefusedError, check
 from memo.stack.guard.properties import tolerate_any_properties
 
-WORD = re.compile(r"[!-~]{1,255}")
+WORD = re.compile(r"[!-~]{0,255}")  # an exchange may have no name
 MAX_ELEMENT = 50_000  # bytes; ours have fewer than 2,000
 
 log = get_logger(__name__)
