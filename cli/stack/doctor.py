@@ -15,6 +15,7 @@ from cli.terminal.store_access import find_active_version, missing_file, open_ex
 from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from memo.messaging.postgres import SHOW_S
 from memo.stack import running
 from memo.stack.broker import broker_url, check_broker, redact_url
 from memo.stack.child import ChildState
@@ -63,7 +64,7 @@ def _store(home: Home, settings: Settings) -> str:
     refuse_damaged(settings, home, thoroughly=True)
     if missing_file(settings, home):
         return f"{place} does not exist yet; `memo up` creates it"
-    with open_existing(settings, home) as store, store.read() as session:
+    with open_existing(settings, home, SHOW_S) as store, store.read() as session:
         found = migrate.check_schema(session.connection())
         is_current = found == migrate.head()
         forgets = find_unfinished(session) if is_current else []

@@ -14,7 +14,7 @@ from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.stack import running
-from memo.stack.broker import broker_url, redact_url
+from memo.stack.broker import broker_url, check_broker, redact_url
 from memo.stack.guard import refusals
 from memo.stack.task_queue import PREFIX
 from memo.store.identity import find_store_id
@@ -38,8 +38,9 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
     """Return the whole state as JSON; the counts are 0 if there is no store yet, and null if it cannot be read."""
     from db.engine import redacted_store_url
 
-    state, url, pause = running.state(home), broker_url(home, settings), pauses.current(home)
-    prefix = _prefix(home, settings)
+    url, pause, prefix = broker_url(home, settings), pauses.current(home), _prefix(home, settings)
+    queues, unanswered = _queues(url, prefix) if prefix and running.state(home) else (None, "")
+    state = running.state(home)  # again, as the broker may have taken its time
     return {
         "running": bool(state),
         "pid": state.get("pid"),
@@ -49,8 +50,8 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
         "sources": running.sources(home),
         "passing": state.get("passing", []),
         "notices": state.get("notices", []),
-        "problems": state.get("problems", []),
-        "queues": _queues(url, prefix) if state and prefix else None,
+        "problems": [*state.get("problems", []), *filter(None, [unanswered])],
+        "queues": queues,
         "home": str(home.root),
         "inbox": str(home.inbox),
         "rejects": str(home.rejects),
@@ -81,12 +82,17 @@ def _prefix(home: Home, settings: Settings) -> str:
     return ""
 
 
-def _queues(url: str, prefix: str) -> dict[str, int] | None:
-    from memo.stack.task_queue import lengths
+def _queues(url: str, prefix: str) -> tuple[dict[str, int] | None, str]:
+    """Return the lengths of the queues, or None and why the broker does not tell."""
+    from memo.stack.task_queue import ANSWER_S, lengths
 
-    with suppress(Exception):  # the broker may be away, and each client library has its own errors
-        return lengths(url, prefix)
-    return None
+    try:
+        check_broker(url, ANSWER_S)
+        return lengths(url, prefix), ""
+    except MemoError as error:
+        return None, str(error)
+    except Exception as error:  # it has just gone, and each client library has its own errors
+        return None, f"The broker's queues can't be read ({type(error).__name__}: {error})."
 
 
 def _memory_mb(pid: int | None) -> float | None:

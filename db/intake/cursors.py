@@ -31,7 +31,7 @@ def record_cursor(session: Session, source: str, key: str, cursor: dict[str, Any
     session.merge(CursorRow(source=source, key=key, cursor=cursor, moved_at=datetime.now(UTC)))
 
 
-def check_cursor(session: Session, source: str, key: str, expected: dict[str, Any] | None) -> None:
+def lock_cursor(session: Session, source: str, key: str, expected: dict[str, Any] | None) -> None:
     """Lock the cursor. Raises CursorMovedError if its position is not the expected one, from which was read."""
     row = session.get(CursorRow, (source, key), with_for_update=True, populate_existing=True)
     if (row.cursor["cursor"] if row else None) != expected:

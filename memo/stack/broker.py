@@ -28,6 +28,7 @@ LONGEST_SOCKET_PATH = 107  # bytes; source: unix(7), 108 with the final zero
 TIMEOUT_S = 5
 SERVERS = ("valkey-server", "redis-server")  # searched on the path if the bundled server is missing
 SOCKET = "redis+socket"
+EMBEDDED_REMEDY = "MEMO restarts it soon; if it does not, run `memo down` and `memo up`."
 
 
 def broker_url(home: Home, settings: "Settings") -> str:
@@ -89,9 +90,9 @@ def check_broker(url: str, timeout_s: float = TIMEOUT_S) -> None:
     try:
         _ping(url, timeout_s)
     except Exception as error:  # each client library raises its own
+        remedy = EMBEDDED_REMEDY if urlsplit(url).scheme == SOCKET else "start it, or correct broker_url."
         raise MemoError(
-            f"No broker answers at {redact_url(url)} ({type(error).__name__}: {error}); "
-            "start it, or correct broker_url."
+            f"No broker answers at {redact_url(url)} ({type(error).__name__}: {error}); {remedy}"
         ) from error
 
 
@@ -102,17 +103,21 @@ def _ping(url: str, timeout_s: float) -> None:
         return
     from kombu import Connection
 
-    with Connection(url, connect_timeout=timeout_s) as connection:
+    options = {"read_timeout": timeout_s, "write_timeout": timeout_s}
+    with Connection(url, connect_timeout=timeout_s, transport_options=options) as connection:
         connection.connect()
 
 
 def serves(home: Home, timeout_s: float = TIMEOUT_S) -> bool:
-    """Return whether the embedded broker answers; called often, hence without a client library."""
+    """Return whether the embedded broker answers, if only that its disk is full (MISCONF).
+
+    Called often, hence without a client library.
+    """
     with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(timeout_s)
         connection.connect(str(_socket(home)))
         connection.sendall(b"PING\r\n")
-        return connection.recv(16).startswith(b"+PONG")
+        return connection.recv(16).startswith((b"+PONG", b"-MISCONF"))
     return False
 
 

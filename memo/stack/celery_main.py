@@ -54,7 +54,20 @@ class Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]
 
 
 class PatientConnection(Connection):  # type: ignore[misc]
-    """A connection that beats while it waits for the broker: the part is not stuck then."""
+    """A connection that beats while it waits for the broker: the part is not stuck then.
+
+    It also waits for one that answers each command by an error, as Redis does while its disk is full.
+    """
+
+    @property
+    def connection_errors(self) -> tuple[type[Exception], ...]:
+        """Errors after which the part connects again."""
+        return (*super().connection_errors, *self.channel_errors)
+
+    @property
+    def recoverable_connection_errors(self) -> tuple[type[Exception], ...]:
+        """Errors at which a new connection is tried again."""
+        return (*super().recoverable_connection_errors, *self.channel_errors)
 
     def ensure_connection(self, *given: Any, callback: Callable[[], None] | None = None, **options: Any) -> Any:
         """Connect, however long that takes; `callback` is called once a second."""
@@ -100,6 +113,12 @@ def beat(app: Celery, _part: Part) -> None:
             heartbeat.beat()
             return min(wait_s, heartbeat.BEAT_S)
 
+        def apply_entry(self, *given: Any, **options: Any) -> None:
+            """Send one task, or log that the broker does not take it."""
+            super().apply_entry(*given, **options)
+            heartbeat.beat()
+
+    app.conf.task_publish_retry = False  # the next tick does
     app.Beat(scheduler_cls=BeatingScheduler, loglevel="WARNING", quiet=True).run()
 
 

@@ -41,7 +41,8 @@ ALIVE = (ChildState.STARTING, ChildState.RUNNING, ChildState.STUCK)
 class Child:
     """A process that is restarted whenever it dies or is stuck.
 
-    `ready` returns whether it serves, `silent_s` for how long it has done nothing since; `clock` counts seconds.
+    `ready` returns whether it serves, `silent_s` for how long it has done nothing since; `clock` counts seconds. One
+    that has served is not given up unless `has_room` says that the disk is not full: there may be room again.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Child:
     backoff: Backoff = field(default_factory=lambda: Backoff(FIRST_DELAY_S, LONGEST_DELAY_S))
     clock: Callable[[], float] = time.monotonic
     silent_s: Callable[[], float] = lambda: 0.0
+    has_room: Callable[[], bool] = lambda: True
     state: ChildState = ChildState.STOPPED
     restarts: int = 0
     process: "subprocess.Popen[bytes] | None" = None
@@ -58,6 +60,7 @@ class Child:
     _started_at: float = 0.0
     _restart_at: float = 0.0
     _kill_at: float | None = None
+    _has_served: bool = False
 
     def start(self) -> None:
         """Start the process."""
@@ -74,7 +77,7 @@ class Child:
             self._record_death()
         elif self.state is ChildState.STARTING:
             if self.ready():
-                self.state = ChildState.RUNNING
+                self.state, self._has_served = ChildState.RUNNING, True
             elif self.clock() - self._started_at > heartbeat.LOADING_S:
                 self._end_stuck()
         elif self.state in ALIVE:
@@ -101,6 +104,7 @@ class Child:
         now = self.clock()
         self._deaths.append(now)
         is_hopeless = len(self._deaths) == MAX_DEATHS and now - self._deaths[0] < DEATHS_WINDOW_S
+        is_hopeless = is_hopeless and (not self._has_served or self.has_room())
         self.state = ChildState.FAILED if is_hopeless else ChildState.RESTARTING
         self._restart_at = now + self.backoff.delay_after(now - self._started_at)
 

@@ -129,7 +129,10 @@ def sources(home: Home) -> dict[str, dict[str, Any]]:
     """Return the collector's report on its sources, by name; empty if no collector runs."""
     with suppress(OSError, ValueError):
         states = {part["name"]: part["state"] for part in state(home).get("parts", [])}
-        if states.get("collector") == "running":  # a collector that was killed leaves its report behind
+        if states.get("collector") in (
+            ChildState.RUNNING,
+            ChildState.STUCK,
+        ):  # a collector that was killed leaves its report behind
             found: dict[str, dict[str, Any]] = json.loads(home.sources.read_text())
             return found
     return {}
@@ -161,8 +164,11 @@ def _with_silence(home: Home, found: dict[str, Any]) -> dict[str, Any]:
     elif report_s > heartbeat.STUCK_S:
         problems.append(f"{home.state} can't be written, so the states are {report_s:.0f} s old; free some disk space.")
     for part in found["parts"]:
-        if part["state"] in (ChildState.RUNNING, ChildState.STUCK):
-            silent_s = heartbeat.silent_s(heartbeat.file_of(home, part["name"]))
+        file = heartbeat.file_of(home, part["name"])
+        if part["state"] in (ChildState.RUNNING, ChildState.STUCK) and not file.exists():
+            part["state"] = str(ChildState.RESTARTING)
+        elif part["state"] in (ChildState.RUNNING, ChildState.STUCK):
+            silent_s = heartbeat.silent_s(file)
             is_judged = part["name"] != BROKER or supervisor_s <= heartbeat.STUCK_S  # the supervisor beats for it
             part["state"] = str(ChildState.STUCK if is_judged and silent_s > heartbeat.STUCK_S else ChildState.RUNNING)
             if part["state"] == ChildState.STUCK:

@@ -20,6 +20,7 @@ ROUTES = {LOOK: PREDICT, ACT: DISPATCH, SETTLE: DISPATCH, TICK: DISPATCH}
 VISIBILITY_TIMEOUT_S = 300  # longer than the longest task; training runs are processes of their own
 TICK_S = 5
 ACT_EXPIRES_S = 60
+ANSWER_S = 2.0  # longest wait for each answer of the broker
 
 
 def lengths(url: str, prefix: str = PREFIX) -> dict[str, int]:
@@ -27,7 +28,8 @@ def lengths(url: str, prefix: str = PREFIX) -> dict[str, int]:
     from kombu import Connection
 
     found = {}
-    with Connection(url, connect_timeout=2, transport_options=_transport_options(url, prefix)) as connection:
+    options = _transport_options(url, prefix)
+    with Connection(url, connect_timeout=ANSWER_S, transport_options=options) as connection:
         for queue in _queues(url, prefix):
             with connection.channel() as channel:
                 try:
@@ -87,8 +89,10 @@ def _queues(url: str, prefix: str) -> "list[Queue]":
 
 def _transport_options(url: str, prefix: str) -> dict[str, Any]:
     if not is_redis(url):
-        return {}
+        return {"read_timeout": ANSWER_S, "write_timeout": ANSWER_S}
     return {
+        "socket_timeout": ANSWER_S,
+        "socket_connect_timeout": ANSWER_S,
         "visibility_timeout": VISIBILITY_TIMEOUT_S,
         "priority_steps": [0, 3, 6, 9],
         "unacked_restore_interval": 1,

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from memo.core.errors import MemoError
 from memo.core.paths import Home, refuse_foreign
 from memo.core.settings import Settings
+from memo.messaging.postgres import connect
 
 Rows = list[tuple[Any, ...]]
 Query = Callable[[str, Sequence[Any]], Rows]  # runs a statement with one `?` for each value
@@ -55,7 +56,7 @@ def _open_postgres(url: str) -> Iterator[Query]:
 
     address = "postgresql://" + url.partition("://")[2]
     try:
-        with psycopg.connect(address, connect_timeout=CONNECT_TIMEOUT_S, client_encoding="utf8") as connection:
+        with connect(address, connect_timeout=CONNECT_TIMEOUT_S, client_encoding="utf8") as connection:
             yield lambda statement, values: connection.execute(as_postgres(statement).encode(), values).fetchall()
     except psycopg.Error as error:
         raise _unreadable(address.rpartition("@")[2], error) from error

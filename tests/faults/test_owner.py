@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator
 from datetime import UTC
 
-import psutil
 import pytest
 from sqlalchemy import select
 from stack import MEMO, Stack, lines, new_stack
+from stopping import family, is_alive
 from waiting import WAIT_S, until
 
 from collector.intake import Intake
@@ -45,18 +45,10 @@ def up(stack: Stack) -> Stack:
     return stack
 
 
-def is_alive(pid: int) -> bool:
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-
-
-def processes_of(part: int) -> list[int]:
-    return [part, *(child.pid for child in psutil.Process(part).children(recursive=True))]
-
-
 @pytest.mark.parametrize("name", ["collector", "worker", "broker"])
 def test_stopped_part_ends_with_its_killed_supervisor(up: Stack, name: str) -> None:
     before = up.status()
-    orphans = processes_of(next(part["pid"] for part in before["parts"] if part["name"] == name))
+    orphans = family(next(part["pid"] for part in before["parts"] if part["name"] == name))
     for pid in orphans:
         os.kill(pid, signal.SIGSTOP)
     os.kill(before["pid"], signal.SIGKILL)

@@ -16,7 +16,7 @@ from memo.stack.guard import refusals
 from memo.stack.guard.check import RefusedError, check
 from memo.stack.guard.properties import tolerate_any_properties
 
-WORD = re.compile(r"[!-~]{0,255}")  # an exchange may have no name
+WORD = re.compile(r"[!-~]{1,255}")  # that names a queue or a message; the default exchange has no name
 MAX_ELEMENT = 50_000  # bytes; ours have fewer than 2,000
 
 log = get_logger(__name__)
@@ -120,7 +120,7 @@ def is_message(element: bytes) -> bool:
         found = loads(element.decode())
         properties, info = found["properties"], found["properties"]["delivery_info"]
         base64.b64decode(found["body"], validate=True)
-        words = (properties["delivery_tag"], info["exchange"], info["routing_key"])
+        words = (properties["delivery_tag"], info["exchange"] or "-", info["routing_key"])
         return (
             properties["body_encoding"] == "base64"
             and isinstance(found["headers"], dict)
