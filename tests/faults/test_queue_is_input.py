@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -101,17 +102,21 @@ def running(home: Home, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
 def reads(home: Home, url: str) -> Iterator[Callable[[], None]]:
     """A dispatcher that reads the queue; call it to see that it is the same one, and has read everything."""
     upgrade(Settings.load(), home)
+    store = sqlite3.connect(home.root / "memo.db", timeout=30, isolation_level=None)
     ready = home.run / "dispatcher.ready"
     with running(home, "memo.stack.celery_main", "dispatcher") as process:
         until("the dispatcher is ready", ready.exists)
 
         def has_read() -> None:
-            put_tick(url)
             until("the queue is empty", lambda: lengths(url, prefix())[DISPATCH] == 0)
+            store.execute("DELETE FROM jobs")
+            put_tick(url)
+            until("the next task is done", lambda: store.execute("SELECT count(*) FROM jobs").fetchone()[0])
             assert process.poll() is None, (home.logs / "test.out").read_text()[-2000:]
 
-        yield has_read
         has_read()
+        yield has_read
+    store.close()
     if not is_redis(url):
         with Connection(url) as connection:
             remove_names(connection, prefix())
