@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home, refuse_foreign
 from memo.core.settings import Settings
-from memo.messaging.postgres import ANSWER_S, connect
+from memo.store.postgres import ANSWER_S, connect
 
 BUSY_TIMEOUT_MS = 10_000  # how long a writer waits for another process
 DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)  # errors that mean a damaged file

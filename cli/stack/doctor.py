@@ -15,11 +15,11 @@ from cli.terminal.store_access import find_active_version, missing_file, open_ex
 from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.messaging.postgres import SHOW_S
 from memo.stack import running
 from memo.stack.broker import broker_url, check_broker, redact_url
 from memo.stack.child import ChildState
 from memo.stack.guard import refusals
+from memo.store.postgres import SHOW_S
 
 MINIMUM_FREE = 500_000_000  # bytes on the disk of the home
 

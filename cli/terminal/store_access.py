@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.messaging.postgres import ANSWER_S, SHOW_S
+from memo.store.postgres import ANSWER_S, SHOW_S
 
 if TYPE_CHECKING:
     from db.engine import Store

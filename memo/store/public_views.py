@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from memo.core.errors import MemoError
 from memo.core.paths import Home, refuse_foreign
 from memo.core.settings import Settings
-from memo.messaging.postgres import connect
+from memo.store.postgres import connect
 
 Rows = list[tuple[Any, ...]]
 Query = Callable[[str, Sequence[Any]], Rows]  # runs a statement with one `?` for each value
