@@ -44,7 +44,7 @@ class ArrivalTimes:
                 del gaps[rare]
 
     def expected(self, action: Action) -> tuple[int, int]:
-        """Return the most frequent gap from the last event to `action`, of equals the first, and the interquartile range.
+        """Return the most frequent gap from the last event to `action` and the interquartile range of all gaps.
 
         Both are in seconds.
         """
