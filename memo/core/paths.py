@@ -37,9 +37,9 @@ def refuse_foreign(path: Path) -> None:
 
     What belongs to root is fine, and so is a group that only this user is in, which some systems let write by default.
     """
-    real = path.resolve()
+    real = Path(os.path.realpath(path))
     for place in dict.fromkeys((path, *path.parents, real, *real.parents)):
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):  # whoever opens it is told
             found = place.stat()
             if found.st_uid not in (0, os.getuid()):
                 raise UsageError(
