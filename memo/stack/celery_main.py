@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any
 
 from celery import Celery, bootsteps, signals
+from celery.worker import state
 from kombu import Connection
 
 from memo.core import logs
@@ -36,12 +37,21 @@ class Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def __init__(self, consumer: Any, **_: object) -> None:
-        self._asked_at = 0.0
+        self._asked_at, self._was_full = 0.0, False
 
     def start(self, consumer: Any) -> None:
         """Begin, at each connection to the broker."""
-        self._asked_at = 0.0
+        self._asked_at, self._was_full = 0.0, False
         consumer.timer.call_repeatedly(heartbeat.BEAT_S, self._ask, (consumer.pool,))
+        consumer.timer.call_repeatedly(heartbeat.BEAT_S, self._check_acknowledged, (consumer,))
+
+    def _check_acknowledged(self, consumer: Any) -> None:
+        """Connect again if a task has ended, but the broker did not take that: no other would be received any more."""
+        qos = getattr(consumer.task_consumer.channel, "qos", None)
+        is_full = qos is not None and not qos.can_consume() and not state.reserved_requests
+        if is_full and self._was_full:
+            raise ConnectionError("the broker did not take the end of a task")
+        self._was_full = is_full
 
     def _ask(self, pool: Any) -> None:
         now = time.monotonic()
