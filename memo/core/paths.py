@@ -47,7 +47,7 @@ def refuse_foreign(path: Path) -> None:
                     f"remove it, or run `sudo chown {os.getuid()} {place}` if it is yours."
                 )
             is_open = found.st_mode & stat.S_IWOTH or (found.st_mode & stat.S_IWGRP and not _is_own(found.st_gid))
-            if is_open and not found.st_mode & stat.S_ISVTX:
+            if is_open and not found.st_mode & stat.S_ISVTX and not stat.S_ISCHR(found.st_mode):
                 raise UsageError(
                     f"Other users can write to {place}, and so change what MEMO does; run `chmod go-w {place}`."
                 )
