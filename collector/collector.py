@@ -28,7 +28,7 @@ from memo.core.settings import Settings
 from memo.protocols import Batch, Note, Past, Source, Stop
 from memo.stack import heartbeat
 from memo.stack.backoff import BACK_OFF_S, Backoff
-from memo.stack.broker import broker_url
+from memo.stack.broker import broker_url, key_prefix
 from memo.stack.process_specs import end_with_parent
 from memo.stack.task_queue import make_app
 
@@ -88,13 +88,16 @@ def _run(
 ) -> tuple[SourceState, str, BaseException | None]:
     """Run a source once; return its state after that, the reason, and the error that ended it."""
 
-    def emit(emitted: Batch | Past | Note) -> None:
+    def emit(emitted: Batch | list[Batch] | Past | Note) -> None:
         if isinstance(emitted, Note):
             states.set_state(source.name, SourceState.WATCHING, emitted.text)
             if emitted.text:
                 log.warning("source_impaired", source=source.name, reason=emitted.text)
             else:
                 log.info("source_recovered", source=source.name)
+        elif isinstance(emitted, list):
+            with progress.storing():
+                intake.store_batches(source.name, emitted)
         elif isinstance(emitted, Past):
             long = progress.storing(heartbeat.LOADING_S)
             with long, closing(states.with_progress(source.name, emitted.events)) as events:
@@ -134,7 +137,7 @@ def collect(settings: Settings, home: Home, stop: Stop, ready: Callable[[], None
     store = open_store(settings, home)
     url = broker_url(home, settings)
     launches = Launches(store, settings)
-    announcer = Announcer(make_app(url), settings)
+    announcer = Announcer(make_app(url, key_prefix(home, settings)), settings)
     intake = Intake(store, settings, home, announcer.request_prediction, launches.saw)
     states = SourceStates(home)
     sources = [make_source(name, settings, home) for name in dict.fromkeys(settings.sources.on)]

@@ -94,41 +94,61 @@ class Intake:
         cursors.record_cursor(session, *key, {"cursor": read.cursor, "repeats": repeats or {}})
 
     def store_batch(self, source: str, batch: Batch) -> int:
-        """Store a batch and its cursor together; return the number of new events.
+        """Store a batch and its cursor together; return the number of new events."""
+        return self.store_batches(source, [batch])
 
-        While MEMO is paused only the cursor advances, so that events of the pause are never recorded.
+    def store_batches(self, source: str, batches: Sequence[Batch]) -> int:
+        """Store batches of different cursors in one transaction; return the number of new events.
+
+        While MEMO is paused only the cursors advance, so that events of the pause are never recorded.
         """
-        paused = pauses.current(self._home) is not None
+        rules = [DROP_ALL] if pauses.current(self._home) is not None else self._rules_now()
         focused = dict(self._focused.get(source, {}))
-        by_scope, touched = self._admit(source, batch.events, [DROP_ALL] if paused else self._rules_now(), focused)
-        write = partial(self._write, source, batch, touched)
-        new, requested, counts = self._without_unstorable(
-            write, source, by_scope, touched, event_of=lambda event: event
-        )
+        admitted = [self._admit(source, batch.events, rules, focused) for batch in batches]
+        try:
+            new, requested, counts = self._write(source, batches, admitted)
+        except UnstorableError:
+            if len(batches) > 1:  # find which one, in transactions of their own
+                return sum(self.store_batches(source, [batch]) for batch in batches)
+            by_scope, touched = admitted[0]
+            new, requested, counts = self._without_unstorable(
+                lambda fits: self._write(source, batches, [(fits, touched)]),
+                source,
+                by_scope,
+                touched,
+                event_of=lambda event: event,
+            )
         with self._counts_lock:
-            self._counts[source, batch.cursor_key] = counts
-        self._know(source, batch.cursor_key, batch.cursor)
+            for batch, count in zip(batches, counts, strict=True):
+                self._counts[source, batch.cursor_key] = count
+        for batch in batches:
+            self._know(source, batch.cursor_key, batch.cursor)
         self._focused[source] = focused
         self._announce_all(requested)
-        self._on_stored([event for admitted in by_scope.values() for event in admitted])
+        self._on_stored([event for by_scope, _ in admitted for kept in by_scope.values() for event in kept])
         return new
 
     def _write(
-        self, source: str, batch: Batch, touched: Counter[str], by_scope: ByScope
-    ) -> tuple[int, list[str], dict[str, int]]:
-        """Store what was admitted of a batch; return the number of new events, the scopes to ask for, and counts."""
-        requested, new = [], 0
+        self, source: str, batches: Sequence[Batch], admitted: Sequence[tuple[ByScope, Counter[str]]]
+    ) -> tuple[int, list[str], list[dict[str, int]]]:
+        """Store what was admitted of each batch; return the number of new events, the scopes to ask for, and counts."""
+        requested, new, counts = list[str](), 0, list[dict[str, int]]()
         with self._store.write() as session:
-            repeats = self._find_repeats(session, source, batch)
-            for scope, admitted in sorted(by_scope.items()):  # all threads lock scopes in one order
-                unseen = events.find_new_events(session, scope, source, admitted)
-                added = events.add_events(session, scope, unseen, [repeats.key(event) for event in unseen])
-                new += added
-                if added and scopes.record_request(session, scope, self._settings.predict.stale_s):
-                    requested.append(scope)
-            redactions.add_redactions(session, source, touched)
-            self._move_cursor(session, source, batch, _newest(repeats.counts))
-        return new, requested, repeats.counts
+            for scope in sorted({scope for by_scope, _ in admitted for scope in by_scope}):
+                scopes.lock_scope(session, scope)  # all threads lock scopes in one order
+            for batch, (by_scope, _) in zip(batches, admitted, strict=True):
+                repeats = self._find_repeats(session, source, batch)
+                for scope, events_of_scope in by_scope.items():
+                    unseen = events.find_new_events(session, scope, source, events_of_scope)
+                    added = events.add_events(session, scope, unseen, [repeats.key(event) for event in unseen])
+                    new += added
+                    if added and scopes.record_request(session, scope, self._settings.predict.stale_s):
+                        requested.append(scope)
+                counts.append(repeats.counts)
+            redactions.add_redactions(session, source, sum((touched for _, touched in admitted), Counter[str]()))
+            for batch, count in zip(batches, counts, strict=True):
+                self._move_cursor(session, source, batch, _newest(count))
+        return new, requested, counts
 
     def _without_unstorable(
         self,

@@ -14,9 +14,9 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError
 from sqlalchemy.orm import Session
 
 from memo.core.errors import MemoError, UsageError
-from memo.core.paths import Home
+from memo.core.paths import Home, refuse_foreign
 from memo.core.settings import Settings
-from memo.messaging.postgres import ANSWER_S, connect
+from memo.store.postgres import ANSWER_S, connect
 
 BUSY_TIMEOUT_MS = 10_000  # how long a writer waits for another process
 DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)  # errors that mean a damaged file
@@ -74,6 +74,7 @@ def open_store(
     """
     url = _parsed(store_url(settings, home))
     if url.get_backend_name() == "sqlite":
+        refuse_foreign(Path(url.database or "").absolute())
         return Store(_sqlite(url, "IMMEDIATE", busy_timeout_ms), _sqlite(url, "DEFERRED", busy_timeout_ms), Lock())
     try:
         engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=POSTGRES)

@@ -9,18 +9,17 @@ from pathlib import Path
 
 from cli.stack.first_run import unknown_zone_notice
 from cli.terminal.options import Json
-from cli.terminal.output import print_json
+from cli.terminal.output import print_json, print_text
 from cli.terminal.progress import spinner
 from cli.terminal.store_access import find_active_version, missing_file, open_existing, refuse_damaged
-from cli.terminal.text import safe
 from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.messaging.postgres import SHOW_S
 from memo.stack import running
 from memo.stack.broker import broker_url, check_broker, redact_url
 from memo.stack.child import ChildState
 from memo.stack.guard import refusals
+from memo.store.postgres import SHOW_S
 
 MINIMUM_FREE = 500_000_000  # bytes on the disk of the home
 
@@ -40,7 +39,7 @@ def doctor(as_json: Json = False) -> None:
             result = {"check": name, "ok": False, "says": str(error)}
         results.append(result)
         if not as_json:
-            print(f"{'ok   ' if result['ok'] else 'WRONG'} {name:9} {safe(str(result['says']))}", flush=True)
+            print_text(f"{'ok   ' if result['ok'] else 'WRONG'} {name:9} {result['says']}")
     if as_json:
         print_json(results)
     sys.exit(0 if all(result["ok"] for result in results) else 1)

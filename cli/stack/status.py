@@ -16,6 +16,8 @@ from memo.core.settings import Settings
 from memo.stack import running
 from memo.stack.broker import broker_url, check_broker, redact_url
 from memo.stack.guard import refusals
+from memo.stack.task_queue import PREFIX
+from memo.store.identity import find_store_id
 
 RANKS = (1, 3, 5)  # of the hit rates
 AMONG = {"three": 3, "five": 5}
@@ -36,8 +38,8 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
     """Return the whole state as JSON; the counts are 0 if there is no store yet, and null if it cannot be read."""
     from db.engine import redacted_store_url
 
-    url, pause = broker_url(home, settings), pauses.current(home)
-    queues, unanswered = _queues(url) if running.state(home) else (None, "")
+    url, pause, prefix = broker_url(home, settings), pauses.current(home), _prefix(home, settings)
+    queues, unanswered = _queues(url, prefix) if prefix and running.state(home) else (None, "")
     state = running.state(home)  # again, as the broker may have taken its time
     return {
         "running": bool(state),
@@ -57,6 +59,7 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
         "refused": refusals.count(home),
         "store": redacted_store_url(settings, home),
         "broker": redact_url(url),
+        "names_on_broker": prefix,
         "scope": settings.scope,
         **_figures(home, settings),
     }
@@ -72,13 +75,20 @@ def _figures(home: Home, settings: Settings) -> dict[str, Any]:
         return {"events": None, "predictions": None, "problem": str(error)}
 
 
-def _queues(url: str) -> tuple[dict[str, int] | None, str]:
+def _prefix(home: Home, settings: Settings) -> str:
+    """Return how names on the broker begin, or nothing if the store has no id yet."""
+    with suppress(MemoError):
+        return f"{PREFIX}.{find_store_id(settings)}" if settings.broker_url else PREFIX
+    return ""
+
+
+def _queues(url: str, prefix: str) -> tuple[dict[str, int] | None, str]:
     """Return the lengths of the queues, or None and why the broker does not tell."""
     from memo.stack.task_queue import ANSWER_S, lengths
 
     try:
         check_broker(url, ANSWER_S)
-        return lengths(url), ""
+        return lengths(url, prefix), ""
     except MemoError as error:
         return None, str(error)
     except Exception as error:  # it has just gone, and each client library has its own errors
@@ -164,6 +174,7 @@ def facts(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("inbox", found["inbox"]),
         ("store", found["store"]),
         ("broker", found["broker"]),
+        ("names on it", f"{found['names_on_broker']}…" if found["names_on_broker"] != PREFIX else ""),
     ]
     return [(name, value) for name, value in rows if value]
 

@@ -23,7 +23,7 @@ from cli.stack.first_run import (
     write_default_settings,
 )
 from cli.terminal.options import option
-from cli.terminal.output import discard_output, print_line
+from cli.terminal.output import discard_output, print_line, print_text
 from cli.terminal.progress import spinner
 from cli.terminal.text import safe
 from memo.core import logs
@@ -208,8 +208,8 @@ def start_in_background(home: Home, lock: running.Lock, names: list[str], option
         lock.is_handed_on = supervisor.poll() is None
     for notice in running.state(home).get("notices", []):
         print_line(safe(notice))
-    print(f"MEMO runs (process {supervisor.pid}). `memo watch` shows its predictions.")
-    print(f"To add events, append lines to a file in {home.inbox}.")
+    print_text(f"MEMO runs (process {supervisor.pid}). `memo watch` shows its predictions.")
+    print_text(f"To add events, append lines to a file in {home.inbox}.")
 
 
 def wait_until_ready(supervisor: "subprocess.Popen[bytes]", home: Home, output: Path) -> None:

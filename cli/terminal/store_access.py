@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.messaging.postgres import ANSWER_S, SHOW_S
+from memo.store.postgres import ANSWER_S, SHOW_S
 
 if TYPE_CHECKING:
     from db.engine import Store
@@ -75,4 +75,4 @@ def find_active_version(settings: Settings, home: Home) -> tuple[str, Path | Non
 
     with read_session(settings, home) as session:
         row = versions.find_serving(session, settings.scope, settings.scope) if session else None
-    return (row.id, Path(row.path)) if row else (versions.BUILTIN, None)
+    return (row.id, home.version(row.path)) if row else (versions.BUILTIN, None)

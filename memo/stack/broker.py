@@ -15,7 +15,8 @@ from urllib.parse import quote, unquote, urlsplit
 from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home
 from memo.stack.process_specs import end_with_parent
-from memo.stack.task_queue import is_redis
+from memo.stack.task_queue import PREFIX, is_redis
+from memo.store.identity import wait_for_store_id
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -47,6 +48,11 @@ def broker_url(home: Home, settings: "Settings") -> str:
             "and inside a password %2F for /, %3F for ?, %23 for # and %40 for @."
         )
     return url
+
+
+def key_prefix(home: Home, settings: "Settings") -> str:
+    """Return how all names on the broker begin: on one that other stacks may use too, with the store's id."""
+    return f"{PREFIX}.{wait_for_store_id(settings)}" if settings.broker_url else PREFIX
 
 
 def redact_url(url: str) -> str:

@@ -23,7 +23,7 @@ from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.stack import heartbeat
-from memo.stack.broker import broker_url
+from memo.stack.broker import broker_url, key_prefix
 from memo.stack.guard.consumer import install
 from memo.stack.process_specs import PARTS, Part, end_with_parent, give_back_memory
 from memo.stack.task_queue import make_app
@@ -150,7 +150,7 @@ def main(name: str) -> None:
     logs.setup(home.logs, name)
     signals.setup_logging.connect(_keep_our_logs)
     part = next(part for part in PARTS if part.name == name)
-    app = make_app(broker_url(home, settings), list(part.include))
+    app = make_app(broker_url(home, settings), key_prefix(home, settings), list(part.include))
     app.amqp.Connection = PatientConnection
     app.steps["consumer"].add(Heartbeat)
     heartbeat.attach(home, part.name)

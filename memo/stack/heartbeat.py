@@ -2,9 +2,11 @@
 
 A heartbeat sets the time of the part's file in `run` to the reading of CLOCK_MONOTONIC, which all processes share and
 which stands still while the machine sleeps. It takes no space on the disk, and no setting of the clock changes it.
+`python -m memo.stack.heartbeat NAME` fails unless that part is ready and not stuck.
 """
 
 import os
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -61,3 +63,8 @@ def silent_s(file: Path) -> float:
     """Return the seconds since a file was touched; 0 if there is no file."""
     at = last(file)
     return 0.0 if at is None else max(0.0, time.monotonic() - at)
+
+
+if __name__ == "__main__":
+    part_file = file_of(Home.find(), sys.argv[1])
+    sys.exit(last(part_file) is None or silent_s(part_file) > STUCK_S)

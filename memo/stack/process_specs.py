@@ -6,6 +6,7 @@ import signal
 import sys
 from dataclasses import dataclass
 
+from memo.core.paths import be_private
 from memo.stack.spawn import PARENT, python_command
 from memo.stack.task_queue import DISPATCH, PREDICT
 
@@ -49,8 +50,10 @@ def end_with_parent(parent: int | None = None) -> None:
     """Have the kernel kill this process when the parent dies, however it dies; exit if it is already dead.
 
     SIGKILL also ends a process that is stopped, or whose threads wait: else it would go on beside its successor.
-    `parent` is the expected one; by default it is the process that started this one with `child_environment`.
+    `parent` is the expected one; by default it is the process that started this one with `child_environment`. Every
+    child begins with this function, hence it also makes the process private.
     """
+    be_private()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     expected = parent or int(os.environ.get(PARENT, os.getppid()))
     if os.getppid() != expected:

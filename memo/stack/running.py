@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 from memo.core.errors import MemoError
+from memo.core.files import open_private
 from memo.core.paths import Home
 from memo.stack import heartbeat
 from memo.stack.child import ChildState
@@ -45,7 +46,7 @@ class Lock:
 def hold(home: Home, word: str = "") -> Iterator[Lock]:
     """Hold the lock, and delete its file at the end. Raises MemoError if another process holds it."""
     path = home.run / "lock"
-    with path.open("a") as file:  # only to create it: writes to a file opened so are appended
+    with open(path, "a", opener=open_private):  # only to create it: writes to a file opened so are appended
         pass
     with path.open("r+") as file:
         if not _lock(file):

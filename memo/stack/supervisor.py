@@ -247,6 +247,7 @@ class Supervisor:
         for one in self._children:
             self._ready_file(one.name).unlink(missing_ok=True)
         self._home.state.unlink(missing_ok=True)
+        self._home.remove_memory()
 
 
 def main() -> int:

@@ -20,10 +20,10 @@ from stopping import family, is_alive, stopped
 from waiting import until
 
 from memo.core.paths import Home
-from memo.messaging import postgres
 from memo.stack import heartbeat, running
 from memo.stack.process_specs import Part
 from memo.stack.supervisor import Supervisor
+from memo.store import postgres
 
 pytestmark = pytest.mark.timeout(180)
 

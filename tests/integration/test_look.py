@@ -27,7 +27,7 @@ from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.predictions import Ranking
 from memo.core.settings import PredictSettings, Settings
-from memo.messaging.publisher import FIELD, STREAM, Publisher
+from memo.messaging.publisher import FIELD, Publisher, stream_key
 from memo.stack.guard import refusals
 from memo.stack.task_queue import ACT, ACT_EXPIRES_S, DISPATCH, make_app
 from worker.prediction import outbox, snapshots, update
@@ -131,7 +131,7 @@ def everything(opened: Resources) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def sent(redis: Redis) -> list[dict[str, Any]]:
-    entries: Any = redis.xrange(STREAM)
+    entries: Any = redis.xrange(stream_key())
     return [json.loads(fields[FIELD.encode()]) for _, fields in entries]
 
 

@@ -19,6 +19,7 @@ FOUND: dict[str, Any] = {
     "rejects": "/r",
     "rejected": 0,
     "refused": 0,
+    "names_on_broker": "memo",
     "store": "sqlite",
     "broker": "/b",
 }

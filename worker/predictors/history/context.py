@@ -8,11 +8,12 @@ from datetime import datetime
 from memo.core.bounded import BoundedDict
 from memo.core.events import HUMAN, TABS, Action, Event, Operation
 from worker.predictors.history.candidate_ids import CandidateIds
-from worker.predictors.history.tables import MAX_CONTEXTS, State
+from worker.predictors.history.tables import State
 
 GAPS_S = (0, 1, 3, 10, 30, 60, 120, 600, 3_600)  # upper bounds of the buckets of a time between events, in seconds
 CHAIN = 7  # actions in the longest chain of operations
 LONG_RUN = 6  # longer runs count as this long
+MOST_COARSE = 8_192  # coarse forms whose last time is known
 MOST_APPS = 500  # apps that are open, and browsers
 
 
@@ -30,7 +31,7 @@ class Context:
         self.open: BoundedDict[str, int] = BoundedDict(MOST_APPS)  # starts minus ends of each app, if any
         self._tabs: BoundedDict[str, str] = BoundedDict(MOST_APPS)  # by browser: the tab count that its title names
         self._at: datetime | None = None
-        self._coarse_at: BoundedDict[int, datetime] = BoundedDict(MAX_CONTEXTS)
+        self._coarse_at: BoundedDict[int, datetime] = BoundedDict(MOST_COARSE)
         self._gap = 0  # bucket of the time before the last event
         self._age = 0  # bucket of the time between the last event and the one before of its coarse form
 
@@ -119,7 +120,7 @@ class Context:
         self.open, self._tabs = BoundedDict(MOST_APPS, state["open"]), BoundedDict(MOST_APPS, state["tabs"])
         self._at = state["at"] and datetime.fromisoformat(state["at"])
         coarse_at = {coarse: datetime.fromisoformat(at) for coarse, at in state["coarse_at"]}
-        self._coarse_at = BoundedDict(MAX_CONTEXTS, coarse_at)
+        self._coarse_at = BoundedDict(MOST_COARSE, coarse_at)
         self._gap, self._age = state["buckets"]
 
 

@@ -1,72 +1,115 @@
 """Counts of what followed a context, and the distribution that they give."""
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from memo.core.bounded import BoundedDict
-
 Array = npt.NDArray[np.float64]
 State = dict[str, Any]  # learned state: JSON values and numpy arrays, in dictionaries with string keys
 
-MAX_CONTEXTS = 20_000  # contexts of a table; the one met longest ago is evicted first
+MOST_COUNTS = 16_000  # contexts of a table, and counts of all of them; see `CountsByContext`
+UNIT = -1  # no symbol
 LARGEST_UNIT = 1e100  # counts in larger units are written anew, in units of 1
-MOST_CAME = 64  # symbols not counted yet, of one context
 
 
-@dataclass(slots=True)
-class Counts:
-    """Counts of what followed a context, what followed last at the end, in units that grow where counts decay.
+Counts = dict[int, float]
+"""Counts by symbol, what came last at the end. Plain dictionaries of numbers cost the garbage collector nothing.
 
-    What came is counted only when it is looked up: most contexts are met far more often than they are looked up.
+Where counts decay, they are in units that grow, and the first entry is the unit, under `UNIT`.
+"""
+
+
+class CountsByContext:
+    """Counts by context, a number of 64 bits; of bounded size, in two generations.
+
+    A context that is met is young. Once the young ones and their counts are half of `most`, they become the old ones;
+    the old ones that were not met meanwhile are forgotten.
     """
 
-    by_symbol: dict[int, float] = field(default_factory=dict)
-    unit: float = 1.0
-    total: float = 0.0  # of all counts
-    came: list[int] = field(default_factory=list)  # not counted yet
+    def __init__(self, most: int = MOST_COUNTS) -> None:
+        self._most = most // 2
+        self._old: dict[int, Counts] = {}
+        self._young: dict[int, Counts] = {}
+        self._size = 0  # young contexts, and their counts
 
-    def count(self, decay: float) -> None:
-        """Count what came; each time, earlier counts decay."""
-        for symbol in self.came:
-            self.unit /= decay
-            self.by_symbol[symbol] = self.by_symbol.pop(symbol, 0.0) + self.unit
-            self.total += self.unit
-        self.came.clear()
-        if self.unit > LARGEST_UNIT:
-            self.replace({symbol: count / self.unit for symbol, count in self.by_symbol.items()}, 1.0)
+    def latest(self, context: int) -> Counts:
+        """Return the counts of a context, which is met."""
+        counts = self._young.get(context)
+        if counts is None:
+            counts = self._old.pop(context, None) or {}
+            if self._size > self._most:
+                self._old, self._young, self._size = self._young, {}, 0
+            self._young[context] = counts
+            self._size += 1 + len(counts)
+        return counts
 
-    def replace(self, by_symbol: dict[int, float], unit: float) -> None:
-        """Replace the counts."""
-        self.by_symbol, self.unit, self.total = by_symbol, unit, sum(by_symbol.values())
+    def count(self, counts: Counts, symbol: int) -> None:
+        """Count a symbol once more."""
+        count = counts.pop(symbol, 0)
+        counts[symbol] = count + 1
+        if not count:
+            self._size += 1
+
+    def find(self, context: int | None) -> Counts:
+        """Return the counts after a context, without meeting it; there are none after None."""
+        return {} if context is None else self._young.get(context) or self._old.get(context) or {}
+
+    def renumber(self, numbers: Mapping[int, int]) -> None:
+        """Keep the counts of the symbols in `numbers` only, under their new numbers, and contexts with such counts."""
+        for contexts in (self._old, self._young):
+            for context, counts in list(contexts.items()):
+                kept = {numbers[symbol]: count for symbol, count in counts.items() if symbol in numbers}
+                counts.clear()
+                counts.update(kept)
+                if kept.keys() <= {UNIT}:
+                    del contexts[context]
+        self._size = len(self._young) + sum(map(len, self._young.values()))
+
+    def state(self, dtype: type = np.int32) -> State:
+        """Return all counts, as arrays in a row."""
+        counts = [*self._old.values(), *self._young.values()]
+        return {
+            "numbers": [len(self._old), self._size],
+            "contexts": np.array([*self._old, *self._young], np.int64),
+            "sizes": np.fromiter(map(len, counts), np.int32),
+            "keys": np.fromiter(chain.from_iterable(counts), np.int32),
+            "values": np.fromiter(chain.from_iterable(each.values() for each in counts), dtype),
+        }
+
+    def restore(self, state: State) -> None:
+        """Replace all counts by those of a `state`."""
+        entries = zip(state["keys"].tolist(), state["values"].tolist(), strict=True)
+        counts = (dict(islice(entries, size)) for size in state["sizes"].tolist())
+        contexts = zip(state["contexts"].tolist(), counts, strict=True)
+        old, self._size = state["numbers"]
+        self._old, self._young = dict(islice(contexts, old)), dict(contexts)
 
 
-class Table:
-    """How often each symbol came after each context; with `decay` below 1, recent counts weigh most.
+class Table(CountsByContext):
+    """How often each symbol came after each context; with `decay` below 1, recent counts weigh most."""
 
-    A context is a number of 64 bits: the key of a symbol, or the hash of several numbers.
-    """
-
-    def __init__(self, decay: float = 1.0) -> None:
+    def __init__(self, decay: float = 1.0, most: int = MOST_COUNTS) -> None:
+        super().__init__(most)
         self._decay = decay
-        self._after: BoundedDict[int, Counts] = BoundedDict(MAX_CONTEXTS)
 
     def add(self, context: int, symbol: int) -> None:
         """Count one more `symbol` after `context`, whose earlier counts decay."""
-        counts = self._after.latest(context, Counts)
-        counts.came.append(symbol)
-        if len(counts.came) > MOST_CAME:
-            counts.count(self._decay)
-
-    def find(self, context: int | None) -> Counts:
-        """Return the counts after a context; there are none after None."""
-        counts = Counts() if context is None else self._after.get(context) or Counts()
-        counts.count(self._decay)
-        return counts
+        counts = self._young.get(context)
+        if counts is None:
+            counts = self.latest(context)
+        unit: float = 1
+        if self._decay != 1:
+            unit = counts[UNIT] = counts.get(UNIT, 1.0) / self._decay
+            if unit > LARGEST_UNIT:
+                counts.update({known: count / unit for known, count in counts.items()})
+                unit = 1.0
+        count = counts.pop(symbol, 0)  # as in `count`: a call would take half as long again
+        counts[symbol] = count + unit
+        if not count:
+            self._size += 1
 
     def interpolate(self, context: int | None, lower: Array) -> Array:
         """Return p(symbol | context) over all symbols: Witten-Bell interpolation with the lower order `lower`.
@@ -74,50 +117,21 @@ class Table:
         Where counts decay, the lower order has the weight of one event. Source: Witten and Bell 1991.
         """
         found = self.find(context)
-        if not found.by_symbol:
+        if not found:
             return lower
-        counts = np.fromiter(found.by_symbol.values(), float, len(found.by_symbol)) / found.unit
-        escape = len(counts) if self._decay == 1 else 1.0
-        total = found.total / found.unit + escape
+        symbols, counts = np.fromiter(found, int, len(found)), np.fromiter(found.values(), float, len(found))
+        escape: float = len(counts)
+        if self._decay != 1:
+            symbols, counts, escape = symbols[1:], counts[1:] / counts[0], 1.0
+        total = counts.sum() + escape
         p = lower * (escape / total)
-        p[np.fromiter(found.by_symbol, int, len(counts))] += counts / total
+        p[symbols] += counts / total
         return np.asarray(p)
 
     def renumber(self, numbers: Mapping[int, int]) -> None:
-        """Keep the counts of the symbols in `numbers` only, under their new numbers."""
-        for context in list(self._after):
-            counts = self.find(context)
-            kept = {numbers[symbol]: count for symbol, count in counts.by_symbol.items() if symbol in numbers}
-            if kept:
-                counts.replace(kept, counts.unit)
-            else:
-                del self._after[context]
+        """Keep the counts of the symbols in `numbers` only, and the units."""
+        super().renumber({UNIT: UNIT, **numbers})
 
-    def state(self) -> State:
-        """Return the counts of all contexts, the one met longest ago first."""
-        found = [self.find(context) for context in self._after]
-        units = np.array([[counts.unit for counts in found], [counts.total for counts in found]])
-        by_symbol = [counts.by_symbol for counts in found]
-        return {"contexts": np.array(list(self._after), np.int64), "units": units} | pack_counts(by_symbol, np.float64)
-
-    def restore(self, state: State) -> None:
-        """Replace the counts by those of a `state`."""
-        counts = map(Counts, unpack_counts(state), *state["units"].tolist())
-        after = zip(state["contexts"].tolist(), counts, strict=True)
-        self._after = BoundedDict(MAX_CONTEXTS, dict(after))
-
-
-def pack_counts(counts: Collection[Mapping[int, float]], dtype: type) -> State:
-    """Return dictionaries of counts as three arrays: sizes, and the keys and values of all of them in a row."""
-    return {
-        "sizes": np.fromiter(map(len, counts), np.int32),
-        "keys": np.fromiter(chain.from_iterable(counts), np.int32),
-        "values": np.fromiter(chain.from_iterable(each.values() for each in counts), dtype),
-    }
-
-
-def unpack_counts(state: State) -> Iterator[dict[int, Any]]:
-    """Yield the dictionaries that `pack_counts` was given."""
-    entries = zip(state["keys"].tolist(), state["values"].tolist(), strict=True)
-    for size in state["sizes"].tolist():
-        yield dict(islice(entries, size))
+    def state(self, dtype: type | None = None) -> State:
+        """Return the counts of all contexts."""
+        return super().state(dtype or (np.int32 if self._decay == 1 else np.float64))

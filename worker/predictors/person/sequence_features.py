@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from worker.predictors.history.candidate_ids import Ids
-from worker.predictors.history.tables import Array, State, Table
+from worker.predictors.history.tables import UNIT, Array, State, Table
 from worker.predictors.person.hit_rates import (
     CellRates,
     RecencyRates,
@@ -123,7 +123,7 @@ class SequenceFeatures:
 
     def candidates(self) -> Ids:
         """Return the symbols worth ranking, without "something new"."""
-        followed = self._tables[FOLLOWED].find(self._keys.get(FOLLOWED)).by_symbol
+        followed = self._tables[FOLLOWED].find(self._keys.get(FOLLOWED))
         chosen = dict.fromkeys([*islice(reversed(followed), SUCCESSORS), *self._recent()])
         for symbol in self._frequent(len(chosen) + FREQUENT):
             if len(chosen) < MOST:
@@ -201,12 +201,13 @@ class SequenceFeatures:
         successors = np.zeros(len(names), np.int64)
         for number, (name, key) in enumerate(self._keys.items()):
             found = self._tables[name].find(key)
-            totals[number], units[number] = found.total, found.unit
-            for symbol in found.by_symbol.keys() & rows.keys():
-                counts[number, rows[symbol]] = found.by_symbol[symbol]
-            if name == FOLLOWED and found.by_symbol:
+            unit = found.get(UNIT, 0.0)
+            totals[number], units[number] = sum(found.values()) - unit, unit or 1.0
+            for symbol in found.keys() & rows.keys():
+                counts[number, rows[symbol]] = found[symbol]
+            if name == FOLLOWED and found:
                 successors = np.minimum(3, counts[number]).astype(np.int64)
-                successors[rows.get(next(reversed(found.by_symbol)), [])] += 4
+                successors[rows.get(next(reversed(found)), [])] += 4
         return np.log((counts + units * expected) / ((totals + units) * expected)), successors
 
     def settle(self, row: int) -> None:

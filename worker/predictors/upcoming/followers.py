@@ -5,24 +5,21 @@ from itertools import chain
 
 import numpy as np
 
-from memo.core.bounded import BoundedDict
 from memo.core.predictions import HORIZON_S
 from worker.predictors.history.candidate_ids import Ids
-from worker.predictors.history.tables import MAX_CONTEXTS, Array, State, pack_counts, unpack_counts
+from worker.predictors.history.tables import Array, Counts, CountsByContext, State
 from worker.predictors.person.symbol_table import NEW
 
 LATEST = 16  # latest arrivals that may be followed
+MOST = 32_000  # contexts, and counts of all of them
 WEIGHT = 2  # weight of the expected share, in arrivals
-
-Counts = dict[int, int]
-"""How often each symbol came; under `NEW`, the number of arrivals."""
 
 
 class Followers:
-    """Counts by context: the key of one thing, or of two."""
+    """Counts by context, the key of one thing or of two: of each symbol, and under `NEW` of the arrivals."""
 
     def __init__(self) -> None:
-        self._counts: BoundedDict[int, Counts] = BoundedDict(2 * MAX_CONTEXTS)
+        self._counts = CountsByContext(MOST)
         self._arrivals = deque[tuple[int, float, int, int]](maxlen=LATEST)  # step, time, and the contexts
         self._open = deque[tuple[int, float, Counts]](maxlen=2 * LATEST)  # their steps, times and counts
         self._last = 0  # key of the thing of the last arrival
@@ -34,13 +31,13 @@ class Followers:
         for step, arrived_at, counts in reversed(self._open):
             if step < self._step - steps or not 0 <= at - arrived_at <= HORIZON_S:
                 break
-            counts[symbol] = counts.get(symbol, 0) + 1
+            self._counts.count(counts, symbol)
         if key != self._last or not was_in_use:
             contexts = key, hash((self._last, key))
             self._arrivals.append((self._step, at, *contexts))
             for context in contexts:
-                counts = self._counts.latest(context, lambda: {NEW: 0})
-                counts[NEW] += 1
+                counts = self._counts.latest(context)
+                self._counts.count(counts, NEW)
                 self._open.append((self._step, at, counts))
             self._last = key
 
@@ -52,27 +49,23 @@ class Followers:
 
     def keep(self, numbers: dict[int, int]) -> None:
         """Keep the symbols in `numbers` only, under their new numbers."""
-        for counts in self._counts.values():
-            kept = {numbers[symbol]: count for symbol, count in counts.items() if symbol in numbers}
-            counts.clear()
-            counts.update(kept)
+        self._counts.renumber(numbers)
 
     def state(self) -> State:
         """Return all counts."""
-        packed = pack_counts(list(self._counts.values()), np.int64)
         arrivals = [list(arrival) for arrival in self._arrivals]
-        return packed | {"contexts": list(self._counts), "arrivals": arrivals, "numbers": [self._last, self._step]}
+        numbers = [self._last, self._step]
+        return {"counts": self._counts.state(), "arrivals": arrivals, "numbers": numbers}
 
     def restore(self, state: State) -> None:
         """Replace all counts by those of a `state`."""
-        counts = dict(zip(state["contexts"], unpack_counts(state), strict=True))
-        self._counts = BoundedDict(2 * MAX_CONTEXTS, counts)
+        self._counts.restore(state["counts"])
         self._arrivals = deque(map(tuple, state["arrivals"]), LATEST)
-        both = (((step, at, counts[context]) for context in two) for step, at, *two in self._arrivals)
+        both = (((step, at, self._counts.find(key)) for key in two) for step, at, *two in self._arrivals)
         self._open = deque(chain.from_iterable(both), 2 * LATEST)
         self._last, self._step = state["numbers"]
 
 
 def _shares(counts: Counts, symbols: Ids, expected: Array) -> Array:
     came = np.array([counts.get(symbol, 0) for symbol in symbols.tolist()])
-    return np.asarray((came + WEIGHT * expected) / (counts[NEW] + WEIGHT))
+    return np.asarray((came + WEIGHT * expected) / (counts.get(NEW, 0) + WEIGHT))

@@ -1,17 +1,19 @@
 """What a message of the queue must be, and how often one is delivered."""
 
 import json
+from base64 import b64decode
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from celery.worker.consumer import Consumer
+from redis import Redis
 
 from memo.core.paths import Home
 from memo.stack.guard import refusals
-from memo.stack.guard.check import MAX_BODY, RefusedError, check
-from memo.stack.guard.consumer import CheckedConsumer
-from memo.stack.task_queue import ACT, LOOK, TICK
+from memo.stack.guard.check import ARGUMENTS, MAX_BODY, RefusedError, check
+from memo.stack.guard.consumer import CheckedConsumer, is_message
+from memo.stack.task_queue import ACT, LOOK, ROUTES, SETTLE, TICK, make_app
 
 NUMBER = "0b5e6a2e-0d6c-4a70-8d0e-1f4f0c7c4d11"
 TASKS = {LOOK: None, ACT: None, TICK: None}
@@ -100,3 +102,16 @@ def test_refused_message_is_acknowledged_and_counted(home: Home, monkeypatch: py
     Bare().create_task_handler()(message)
     assert message.acknowledged and refusals.count(home) == 1
     assert "private" not in refusals.file(home).read_text()
+
+
+@pytest.mark.parametrize(("task", "arguments"), [(LOOK, ["ada@host"]), (ACT, [7]), (SETTLE, []), (TICK, [])])
+def test_our_own_messages_pass(redis_url: str, task: str, arguments: list[object]) -> None:
+    app = make_app(redis_url)
+    app.send_task(task, arguments, expires=5)
+    app.close()
+    with Redis.from_url(redis_url) as client:
+        element: Any = client.rpop(f"memo:{ROUTES[task]}")
+    assert is_message(element)
+    message = json.loads(element)
+    kept, _ = check(message["headers"], b64decode(message["body"]), ARGUMENTS)
+    assert kept["task"] == task and kept["expires"]

@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from memo.core.errors import MemoError
-from memo.core.paths import Home
+from memo.core.paths import Home, refuse_foreign
 from memo.core.settings import Settings
-from memo.messaging.postgres import connect
+from memo.store.postgres import connect
 
 Rows = list[tuple[Any, ...]]
 Query = Callable[[str, Sequence[Any]], Rows]  # runs a statement with one `?` for each value
@@ -42,6 +42,7 @@ def _open_sqlite(url: str) -> Iterator[Query]:
     file = Path(unquote(url.partition(":///")[2].partition("?")[0])).absolute()
     if not file.exists():
         raise NoStoreError(f"There is no store at {file} yet; start MEMO with `memo up`, or `memo import FILE`.")
+    refuse_foreign(file)
     try:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)) as connection:
             yield lambda statement, values: connection.execute(statement, [*map(_as_sqlite, values)]).fetchall()
