@@ -180,7 +180,7 @@ def main() -> int:
         stack.ok("down")
         left = stack.leftovers()
     good = sum(map(is_good, rows))
-    says = f"{good} of {len(rows)} rounds as promised; after `memo down` {len(left)} processes and files were left."
+    says = f"{good} of {len(rows)} rounds as promised; left over after `memo down`: {', '.join(left) or 'nothing'}."
     print(says)
     write(rows, says, given)
     return 0 if good == len(rows) and not left else 1
