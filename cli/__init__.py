@@ -11,6 +11,7 @@ from typer.core import TyperCommand
 from cli.terminal.output import replace_unknown_characters
 from memo import __version__
 from memo.core.errors import MemoError
+from memo.core.paths import be_private
 
 # command -> module and attribute, in the order of `memo --help`
 COMMANDS = {
@@ -95,6 +96,7 @@ def _options(
 
 def main() -> None:
     """Run `memo`. Exit status: 0 for success, 1 for failure, 2 for wrong use; an error is one sentence."""
+    be_private()
     replace_unknown_characters()
     command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     try:

@@ -1,11 +1,15 @@
 """The collector process: runs each source in a thread of its own and hands what it emits to the intake."""
 
+import errno
+import os
+import select
 import signal
+import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from traceback import format_tb
@@ -16,62 +20,116 @@ from collector.launch.watcher import Launches
 from collector.plugins import make_source
 from collector.privacy.rules import redact_text
 from collector.source_status import SourceState, SourceStates
-from db.engine import open_store
+from db.engine import StoreError, open_store
 from memo.core import logs
+from memo.core.events import Event
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.protocols import Batch, Note, Past, Source, Stop
+from memo.stack import heartbeat
 from memo.stack.backoff import BACK_OFF_S, Backoff
-from memo.stack.broker import broker_url
-from memo.stack.process_specs import end_with_parent, say_ready
+from memo.stack.broker import broker_url, key_prefix
+from memo.stack.process_specs import end_with_parent
 from memo.stack.task_queue import make_app
 
+END_S = 4.0  # for the sources to end; shorter than the supervisor waits
+STORE_RETRY_S = 3.0  # longest delay before a source goes on that the store or a full disk has stopped
 READY_TIMEOUT_S = 5.0  # the collector is ready then, even if a source does not watch yet
 
 log = logs.get_logger(__name__)
 
 
+class InProgress:
+    """Until when each thread should have stored what it is storing; one that hangs makes the collector silent."""
+
+    def __init__(self) -> None:
+        self._until: dict[int, float] = {}  # by thread
+
+    @contextmanager
+    def storing(self, longest_s: float = heartbeat.BEAT_S) -> Iterator[None]:
+        """Note that this thread begins to store something, and that it has done so."""
+        self.goes_on(longest_s)
+        try:
+            yield
+        finally:
+            del self._until[threading.get_ident()]
+
+    def goes_on(self, longest_s: float) -> None:
+        """Note that this thread gets on with something long."""
+        self._until[threading.get_ident()] = time.monotonic() + longest_s
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a thread should have got on by now."""
+        return any(time.monotonic() > until for until in list(self._until.values()))
+
+
 def keep_running(
-    source: Source, intake: Intake, states: SourceStates, stop: Stop, back_off_s: tuple[float, float] = BACK_OFF_S
+    source: Source,
+    intake: Intake,
+    states: SourceStates,
+    stop: Stop,
+    back_off_s: tuple[float, float] = BACK_OFF_S,
+    progress: InProgress | None = None,
 ) -> None:
     """Run a source until `stop` is set; restart it after a delay if it fails, ends early or lacks something."""
     backoff = Backoff(*back_off_s)
     while not stop.is_set():
         began = time.monotonic()
-        state, reason = _run(source, intake, states, stop)
+        state, reason, error = _run(source, intake, states, stop, progress or InProgress())
         if not stop.is_set():
             states.set_state(source.name, state, reason)
-        stop.wait(backoff.delay_after(time.monotonic() - began))
+        delay_s = backoff.delay_after(time.monotonic() - began)
+        stop.wait(min(delay_s, STORE_RETRY_S) if _is_of_store(error) else delay_s)
 
 
-def _run(source: Source, intake: Intake, states: SourceStates, stop: Stop) -> tuple[SourceState, str]:
-    """Run a source once; return its state after that, and the reason."""
+def _run(
+    source: Source, intake: Intake, states: SourceStates, stop: Stop, progress: InProgress
+) -> tuple[SourceState, str, BaseException | None]:
+    """Run a source once; return its state after that, the reason, and the error that ended it."""
 
-    def emit(emitted: Batch | Past | Note) -> None:
+    def emit(emitted: Batch | list[Batch] | Past | Note) -> None:
         if isinstance(emitted, Note):
             states.set_state(source.name, SourceState.WATCHING, emitted.text)
             if emitted.text:
                 log.warning("source_impaired", source=source.name, reason=emitted.text)
             else:
                 log.info("source_recovered", source=source.name)
+        elif isinstance(emitted, list):
+            with progress.storing():
+                intake.store_batches(source.name, emitted)
         elif isinstance(emitted, Past):
-            with closing(states.with_progress(source.name, emitted.events)) as events:
-                intake.store_past(source.name, replace(emitted, events=events))
+            long = progress.storing(heartbeat.LOADING_S)
+            with long, closing(states.with_progress(source.name, emitted.events)) as events:
+                intake.store_past(source.name, replace(emitted, events=_noting(events, progress)))
         else:
-            intake.store_batch(source.name, emitted)
+            with progress.storing():
+                intake.store_batch(source.name, emitted)
 
     try:
         if lacks := source.missing():
             source.watching.set()  # so that nobody waits for it
-            return SourceState.MISSING, lacks
+            return SourceState.MISSING, lacks, None
         states.set_state(source.name, SourceState.WATCHING)
         source.run(emit, partial(intake.cursor, source.name), stop)
     except (Exception, SystemExit) as error:  # a library may try to end the program
         reason = redact_text(f"{type(error).__name__}: {error}", intake.rules)
         log.error("source_failed", source=source.name, reason=reason, at=format_tb(error.__traceback__))
-        return SourceState.FAILED, reason
+        return SourceState.FAILED, reason, error
     log.info("source_ended", source=source.name)
-    return SourceState.FAILED, "it ended unexpectedly"
+    return SourceState.FAILED, "it ended unexpectedly", None
+
+
+def _is_of_store(error: BaseException | None) -> bool:
+    """Return whether the store or the disk failed, and not the source: there may be room again at any time."""
+    return isinstance(error, StoreError) or (isinstance(error, OSError) and error.errno == errno.ENOSPC)
+
+
+def _noting(events: Iterator[Event], progress: InProgress) -> Iterator[Event]:
+    """Yield the events, and note at each one that the thread gets on."""
+    for event in events:
+        progress.goes_on(heartbeat.LOADING_S)
+        yield event
 
 
 def collect(settings: Settings, home: Home, stop: Stop, ready: Callable[[], None]) -> None:
@@ -79,22 +137,38 @@ def collect(settings: Settings, home: Home, stop: Stop, ready: Callable[[], None
     store = open_store(settings, home)
     url = broker_url(home, settings)
     launches = Launches(store, settings)
-    announcer = Announcer(make_app(url), settings)
+    announcer = Announcer(make_app(url, key_prefix(home, settings)), settings)
     intake = Intake(store, settings, home, announcer.request_prediction, launches.saw)
     states = SourceStates(home)
     sources = [make_source(name, settings, home) for name in dict.fromkeys(settings.sources.on)]
-    threads = [threading.Thread(target=keep_running, args=(source, intake, states, stop)) for source in sources]
-    threads.append(threading.Thread(target=launches.run, args=(stop,)))
+    progress = InProgress()
+    run = partial(keep_running, intake=intake, states=states, stop=stop, progress=progress)
+    threads = [threading.Thread(target=run, args=(source,), name=source.name) for source in sources]
+    threads.append(threading.Thread(target=launches.run, args=(stop,), name="launches"))
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + READY_TIMEOUT_S
     for source in sources:
         source.watching.wait(max(0.0, deadline - time.monotonic()))
     ready()
-    for thread in threads:
-        thread.join()
+    while not stop.is_set():
+        if not progress.is_stuck:
+            heartbeat.beat()
+        select.select([stop], [], [], heartbeat.BEAT_S)
+    _end(threads)
     states.close()
     store.close()
+
+
+def _end(threads: Sequence[threading.Thread]) -> None:
+    """Wait for the threads; end the process if one of them hangs."""
+    deadline = time.monotonic() + END_S
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    if hanging := [thread.name for thread in threads if thread.is_alive()]:
+        log.error("source_hangs", sources=hanging)
+        sys.stderr.flush()
+        os._exit(1)
 
 
 def silence_libraries() -> None:
@@ -116,4 +190,4 @@ def main(part: str) -> None:
     stop = Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    collect(settings, home, stop, partial(say_ready, home, part))
+    collect(settings, home, stop, partial(heartbeat.say_ready, home, part))

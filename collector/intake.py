@@ -1,5 +1,6 @@
 """The way of a batch into the store: scope, privacy and plausibility, one transaction, then a request to predict."""
 
+import json
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,6 +27,7 @@ from memo.protocols import Batch, Past
 
 MAX_LINES = 10_000  # newest lines of a cursor whose repeats are counted; equal lines mostly come close together
 MAX_STORED_LINES = 256  # of these, the newest that are stored with the cursor, for after a restart
+MAX_KNOWN = 1_000  # cursors that are compared before they move; a source reads its cursor shortly before
 MAX_CURSORS = 8  # cursors, such as files, whose repeats are counted in memory
 CHUNK = 2_000  # events of a past stored in one transaction
 
@@ -59,51 +61,94 @@ class Intake:
         self._announce, self._on_stored = announce, on_stored
         self.rules = make_rules(settings.privacy, home)
         self._counts: BoundedDict[tuple[str, str], dict[str, int]] = BoundedDict(MAX_CURSORS)
+        self._known: BoundedDict[tuple[str, str], dict[str, Any] | None] = BoundedDict(MAX_KNOWN)
         self._counts_lock = threading.Lock()
         self._focused: dict[str, Focused] = {}  # by source
 
     def cursor(self, source: str, key: str) -> dict[str, Any] | None:
-        """Return the cursor that a source last committed under a key."""
+        """Return the cursor that a source last committed under a key; what it reads from there is stored once."""
+        found = self._stored_cursor(source, key)
+        self._know(source, key, found)
+        return found
+
+    def _stored_cursor(self, source: str, key: str) -> dict[str, Any] | None:
         with self._store.read() as session:
             stored = cursors.find_cursor(session, source, key)
         return stored["cursor"] if stored else None
 
-    def store_batch(self, source: str, batch: Batch) -> int:
-        """Store a batch and its cursor together; return the number of new events.
-
-        While MEMO is paused only the cursor advances, so that events of the pause are never recorded.
-        """
-        paused = pauses.current(self._home) is not None
-        focused = dict(self._focused.get(source, {}))
-        by_scope, touched = self._admit(source, batch.events, [DROP_ALL] if paused else self._rules_now(), focused)
-        write = partial(self._write, source, batch, touched)
-        new, requested, counts = self._without_unstorable(
-            write, source, by_scope, touched, event_of=lambda event: event
-        )
+    def _know(self, source: str, key: str, cursor: dict[str, Any] | None) -> None:
+        """Remember where a cursor stands, as JSON has it."""
         with self._counts_lock:
-            self._counts[source, batch.cursor_key] = counts
+            self._known[source, key] = json.loads(json.dumps(cursor))
+
+    def _move_cursor(
+        self, session: Session, source: str, read: Batch | Past, repeats: dict[str, int] | None = None
+    ) -> None:
+        """Store the cursor. Raises CursorMovedError if another process has moved it since the source read on from it.
+
+        Called last in a transaction: `forget` locks scopes before cursors, too.
+        """
+        key = source, read.cursor_key
+        if key in self._known:
+            cursors.lock_cursor(session, *key, self._known[key])
+        cursors.record_cursor(session, *key, {"cursor": read.cursor, "repeats": repeats or {}})
+
+    def store_batch(self, source: str, batch: Batch) -> int:
+        """Store a batch and its cursor together; return the number of new events."""
+        return self.store_batches(source, [batch])
+
+    def store_batches(self, source: str, batches: Sequence[Batch]) -> int:
+        """Store batches of different cursors in one transaction; return the number of new events.
+
+        While MEMO is paused only the cursors advance, so that events of the pause are never recorded.
+        """
+        rules = [DROP_ALL] if pauses.current(self._home) is not None else self._rules_now()
+        focused = dict(self._focused.get(source, {}))
+        admitted = [self._admit(source, batch.events, rules, focused) for batch in batches]
+        try:
+            new, requested, counts = self._write(source, batches, admitted)
+        except UnstorableError:
+            if len(batches) > 1:  # find which one, in transactions of their own
+                return sum(self.store_batches(source, [batch]) for batch in batches)
+            by_scope, touched = admitted[0]
+            new, requested, counts = self._without_unstorable(
+                lambda fits: self._write(source, batches, [(fits, touched)]),
+                source,
+                by_scope,
+                touched,
+                event_of=lambda event: event,
+            )
+        with self._counts_lock:
+            for batch, count in zip(batches, counts, strict=True):
+                self._counts[source, batch.cursor_key] = count
+        for batch in batches:
+            self._know(source, batch.cursor_key, batch.cursor)
         self._focused[source] = focused
         self._announce_all(requested)
-        self._on_stored([event for admitted in by_scope.values() for event in admitted])
+        self._on_stored([event for by_scope, _ in admitted for kept in by_scope.values() for event in kept])
         return new
 
     def _write(
-        self, source: str, batch: Batch, touched: Counter[str], by_scope: ByScope
-    ) -> tuple[int, list[str], dict[str, int]]:
-        """Store what was admitted of a batch; return the number of new events, the scopes to ask for, and counts."""
-        requested, new = [], 0
+        self, source: str, batches: Sequence[Batch], admitted: Sequence[tuple[ByScope, Counter[str]]]
+    ) -> tuple[int, list[str], list[dict[str, int]]]:
+        """Store what was admitted of each batch; return the number of new events, the scopes to ask for, and counts."""
+        requested, new, counts = list[str](), 0, list[dict[str, int]]()
         with self._store.write() as session:
-            repeats = self._find_repeats(session, source, batch)
-            for scope, admitted in sorted(by_scope.items()):  # all threads lock scopes in one order
-                unseen = events.find_new_events(session, scope, source, admitted)
-                added = events.add_events(session, scope, unseen, [repeats.key(event) for event in unseen])
-                new += added
-                if added and scopes.record_request(session, scope, self._settings.predict.stale_s):
-                    requested.append(scope)
-            stored = {"cursor": batch.cursor, "repeats": _newest(repeats.counts)}
-            cursors.record_cursor(session, source, batch.cursor_key, stored)
-            redactions.add_redactions(session, source, touched)
-        return new, requested, repeats.counts
+            for scope in sorted({scope for by_scope, _ in admitted for scope in by_scope}):
+                scopes.lock_scope(session, scope)  # all threads lock scopes in one order
+            for batch, (by_scope, _) in zip(batches, admitted, strict=True):
+                repeats = self._find_repeats(session, source, batch)
+                for scope, events_of_scope in by_scope.items():
+                    unseen = events.find_new_events(session, scope, source, events_of_scope)
+                    added = events.add_events(session, scope, unseen, [repeats.key(event) for event in unseen])
+                    new += added
+                    if added and scopes.record_request(session, scope, self._settings.predict.stale_s):
+                        requested.append(scope)
+                counts.append(repeats.counts)
+            redactions.add_redactions(session, source, sum((touched for _, touched in admitted), Counter[str]()))
+            for batch, count in zip(batches, counts, strict=True):
+                self._move_cursor(session, source, batch, _newest(count))
+        return new, requested, counts
 
     def _without_unstorable(
         self,
@@ -139,7 +184,7 @@ class Intake:
         """
         remaining, repeats, kept, new = iter(past.events), events.Repeats(), 0, 0
         # without a cursor yet, an earlier one may have been interrupted: check all its events
-        first = with_cursor and self.cursor(source, past.cursor_key) is None
+        first = with_cursor and self._stored_cursor(source, past.cursor_key) is None
         last_seqs: dict[str, int] = {}
         focused: Focused = {}
         try:
@@ -164,7 +209,9 @@ class Intake:
                 if new and scopes.record_request(session, scope, self._settings.predict.stale_s):
                     requested.append(scope)
             if with_cursor:
-                cursors.record_cursor(session, source, past.cursor_key, {"cursor": past.cursor, "repeats": {}})
+                self._move_cursor(session, source, past)
+        if with_cursor:
+            self._know(source, past.cursor_key, past.cursor)
         self._announce_all(requested)
         log.info("past_stored", source=source, events=kept, new=new)
         return kept, new

@@ -14,8 +14,9 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError
 from sqlalchemy.orm import Session
 
 from memo.core.errors import MemoError, UsageError
-from memo.core.paths import Home
+from memo.core.paths import Home, refuse_foreign
 from memo.core.settings import Settings
+from memo.store.postgres import ANSWER_S, connect
 
 BUSY_TIMEOUT_MS = 10_000  # how long a writer waits for another process
 DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)  # errors that mean a damaged file
@@ -64,15 +65,26 @@ def store_url(settings: Settings, home: Home) -> str:
     return settings.database_url or home.database_url
 
 
-def open_store(settings: Settings, home: Home, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Store:
-    """Return the store, without connecting yet. Raises UsageError for a URL that MEMO cannot use."""
+def open_store(
+    settings: Settings, home: Home, busy_timeout_ms: int = BUSY_TIMEOUT_MS, answer_s: float = ANSWER_S
+) -> Store:
+    """Return the store, without connecting yet; Postgres has to answer within `answer_s`.
+
+    Raises UsageError for a URL that MEMO cannot use.
+    """
     url = _parsed(store_url(settings, home))
     if url.get_backend_name() == "sqlite":
+        refuse_foreign(Path(url.database or "").absolute())
         return Store(_sqlite(url, "IMMEDIATE", busy_timeout_ms), _sqlite(url, "DEFERRED", busy_timeout_ms), Lock())
     try:
         engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=POSTGRES)
     except (ArgumentError, ImportError) as error:  # an option such as `port=x`; no library of Postgres
         raise _unusable("is not a database that MEMO can use") from error
+
+    @event.listens_for(engine, "do_connect")
+    def _connect(_dialect: object, _record: object, given: list[Any], options: dict[str, Any]) -> Any:
+        return connect(*given, answer_s=answer_s, **options)
+
     return Store(engine, engine)
 
 

@@ -17,6 +17,7 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.launch_sets import LaunchSet, from_dict
 
+LONGEST_S = 3600.0  # of a statement that changes a large table, or waits for another upgrade
 UPGRADE_LOCK = 0x4D454D4F  # Postgres advisory lock: one upgrade at a time
 
 
@@ -34,7 +35,7 @@ def upgrade(settings: Settings, home: Home) -> None:
     that exists wins over a file, so that an interrupted import can be repeated.
     """
     files = [path for path in (home.root / "apps").glob("*.*") if path.is_file()]
-    store = open_store(settings, home)
+    store = open_store(settings, home, answer_s=LONGEST_S)
     try:
         with store.write() as session:
             connection = session.connection()

@@ -56,6 +56,14 @@ class Base(DeclarativeBase):
     type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON, list[dict[str, Any]]: JSON}
 
 
+class StoreIdentityRow(Base):
+    """The random id of this store, in its only row; `memo.store.identity` reads it."""
+
+    __tablename__ = "store_identity"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+
+
 class ScopeRow(Base):
     """One person at one machine; the row is locked while its events get their `seq`."""
 

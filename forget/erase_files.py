@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -12,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from memo.core.errors import MemoError
 from memo.core.files import write_atomically
 from memo.core.paths import Home
-from memo.messaging.publisher import STREAM
+from memo.messaging.publisher import stream_key
 from memo.stack import running
-from memo.stack.broker import broker_url, connect
+from memo.stack.broker import broker_url, connect, key_prefix
 from memo.stack.task_queue import is_redis
 
 if TYPE_CHECKING:
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
     from memo.core.settings import Settings
 
 REWRITE_S = 60.0  # longest wait until the broker has rewritten its files
+REMOVALS = 5  # attempts at deleting a folder
 POLL_S = 0.05  # between two looks at the broker meanwhile
 UNFINISHED = "unfinished-"  # prefix of the folder in which a version is built
+VERSION = re.compile(r"v[0-9]+")  # name of the folder of a version
 FORGOTTEN = "forgotten"  # file in the folder of a version whose row is being deleted; end of a folder's name
 
 
@@ -37,15 +40,15 @@ def clear_messages(home: Home, settings: "Settings") -> None:
     url = broker_url(home, settings)
     if not settings.broker_url and running.holder(home) is None:
         with running.hold(home):  # nobody starts it meanwhile
-            shutil.rmtree(home.broker, ignore_errors=True)
+            _remove(home.broker)
     elif is_redis(url):
-        _clear_stream(home, url, embedded=not settings.broker_url)
+        _clear_stream(home, url, stream_key(key_prefix(home, settings)), embedded=not settings.broker_url)
 
 
-def _clear_stream(home: Home, url: str, embedded: bool) -> None:
+def _clear_stream(home: Home, url: str, stream: str, embedded: bool) -> None:
     try:
         with connect(url) as client:
-            client.xtrim(STREAM, maxlen=0, approximate=False)
+            client.xtrim(stream, maxlen=0, approximate=False)
             if embedded:
                 _rewrite(client, home.broker)
     except MemoError:
@@ -131,14 +134,19 @@ def remove_copies(home: Home) -> None:
 
 
 def _remove(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
+    """Delete a folder. Raises MemoError, which names it, if that can't be done."""
+    for _ in range(REMOVALS):  # a process may be writing to it
+        if not os.path.lexists(folder):
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+    if os.path.lexists(folder):
+        raise MemoError(f"{folder} can't be deleted and may hold what is to be forgotten; delete it, then try again.")
 
 
 def clear_learned(home: Home) -> None:
     """Delete the worker's snapshots; a worker that is writing one notices, and deletes it itself."""
     for path in home.learned.iterdir():
-        path.unlink(missing_ok=True)
+        _remove(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def clear_rejects(home: Home, is_named: Callable[[str], bool]) -> None:
@@ -152,14 +160,18 @@ def clear_rejects(home: Home, is_named: Callable[[str], bool]) -> None:
 def mark_versions(home: Home, folders: Iterable[Path]) -> None:
     """Mark the folders of versions in this home whose rows are being deleted."""
     for folder in folders:
-        if folder.resolve().parent == home.models.resolve() and folder.is_dir():
+        if folder.is_dir():
             (folder / FORGOTTEN).touch()
 
 
-def remove_versions(home: Home, kept: Collection[Path]) -> None:
-    """Delete the marked folders of versions, except those `kept`, and the folders of builds that are unfinished."""
-    for mark in home.models.glob(f"*/{FORGOTTEN}"):
-        if mark.parent.resolve() not in kept:  # renamed first, as its mark may be the first file that is deleted
-            mark.parent.rename(home.models / f"{UNFINISHED}{mark.parent.name}")
+def remove_versions(home: Home, kept: Collection[Path], are_unknown_too: bool = False) -> None:
+    """Delete the marked folders of versions, except those `kept`, and the folders of builds that are unfinished.
+
+    With `are_unknown_too`, those without a mark are deleted as well: a store that was lost may have left them.
+    """
+    marked = {mark.parent for mark in home.models.glob(f"*/{FORGOTTEN}")}
+    unknown = {path for path in home.models.iterdir() if VERSION.fullmatch(path.name)} if are_unknown_too else set()
+    for folder in (marked | unknown) - {*kept}:  # renamed first, as its mark may be the first file that is deleted
+        folder.rename(home.models / f"{UNFINISHED}{folder.name}")
     for folder in home.models.glob(f"{UNFINISHED}*"):
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)

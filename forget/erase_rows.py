@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import tzinfo
-from pathlib import Path
 
 from sqlalchemy.orm import Session
 
@@ -40,7 +39,7 @@ def erase_knowledge(store: Store, home: Home, matches: Matches) -> tuple[int, li
         scope = matches.query.scope
         within = scopes.find_scope_names(session) if scope is None else [scope]
         answers = feedback.delete_answers(session, within, matches.includes_entry)
-    erase_files.remove_versions(home, _find_folders(store))
+    _remove_versions(store, home, matches)
     return answers, names
 
 
@@ -54,7 +53,7 @@ def erase_events(store: Store, home: Home, matches: Matches, progress: Progress)
             if end == total:
                 names = _void_learned(session, home, matches)
         progress(end, total)
-    erase_files.remove_versions(home, _find_folders(store))
+    _remove_versions(store, home, matches)
     return removed, names
 
 
@@ -81,11 +80,13 @@ def _void_learned(session: Session, home: Home, matches: Matches) -> list[str]:
     trained = match.matching_versions(session, matches)
     versions.delete_versions(session, [version.id for version in trained])
     jobs.record_run(session, jobs.FORGET, f"{len(matches.ids)} events")
-    erase_files.mark_versions(home, [Path(version.path) for version in trained])
+    erase_files.mark_versions(home, [home.version(version.path) for version in trained])
     return [version.id for version in trained]
 
 
-def _find_folders(store: Store) -> set[Path]:
-    """Return the folders of the versions that are in the store."""
+def _remove_versions(store: Store, home: Home, matches: Matches) -> None:
+    """Delete the folders of versions that are no longer in the store."""
     with store.read() as session:
-        return {Path(version.path).resolve() for version in versions.find_versions(session)}
+        kept = {home.version(version.path) for version in versions.find_versions(session)}
+    query = matches.query
+    erase_files.remove_versions(home, kept, query.is_everything and query.scope is None)

@@ -13,11 +13,12 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.messaging.feed import BrokerUnavailable, Feed
 from memo.messaging.message import SCHEMA, SCHEMA_V1
-from memo.messaging.public_views import NoStoreError, open_query
 from memo.messaging.stored_messages import find_messages_after
 from memo.stack.backoff import Backoff
 from memo.stack.broker import broker_url
-from memo.stack.task_queue import is_redis
+from memo.stack.task_queue import PREFIX, is_redis
+from memo.store.identity import find_store_id
+from memo.store.public_views import NoStoreError, open_query
 
 Messages = Generator[dict[str, Any], None, None]
 
@@ -37,6 +38,7 @@ def subscribe(
     url: str | None = None,
     timeout: float | None = None,
     stop: threading.Event | None = None,
+    store: str | None = None,
 ) -> Messages:
     """Yield predictions as they are made, from this call on, each a dict by docs/schemas/prediction.v2.json.
 
@@ -47,22 +49,33 @@ def subscribe(
     url: the broker's URL; default: that of the settings.
     timeout: end after this many seconds without a message.
     stop: end soon after this is set.
+    store: the id of the store whose predictions they are, which `memo status` shows; default: the id in the store of
+        the settings. The embedded broker serves one store only, and needs none.
 
     Raises MemoError if no broker answers at the call; later it waits for the broker to come back.
     """
-    feed = make_feed(url or broker_url(Home.find(), Settings.load()), group)
+    feed = make_feed(*_find_broker(url, store), group)
     return read_feed(feed, after=after, timeout=timeout, stop=stop)
 
 
-def make_feed(url: str, group: str | None) -> Feed:
+def _find_broker(url: str | None, store: str | None) -> tuple[str, str]:
+    """Return the broker's URL, and how names on it begin."""
+    home, settings = Home.find(), Settings.load()
+    ours = broker_url(home, settings)
+    if not settings.broker_url and url in (None, ours):
+        return ours, PREFIX
+    return url or ours, f"{PREFIX}.{store or find_store_id(settings)}"
+
+
+def make_feed(url: str, prefix: str, group: str | None) -> Feed:
     """Return the feed for a broker URL; it connects when it is opened."""
     from memo.messaging.amqp import TopicFeed
     from memo.messaging.redis_group import GroupFeed
     from memo.messaging.redis_stream import StreamFeed
 
     if not is_redis(url):
-        return TopicFeed(url, group)
-    return GroupFeed(url, group) if group else StreamFeed(url)
+        return TopicFeed(url, group, prefix)
+    return GroupFeed(url, group, prefix) if group else StreamFeed(url, prefix)
 
 
 def read_feed(

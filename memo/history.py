@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from memo.core.settings import Settings
-from memo.messaging.public_views import find_rows, open_query
+from memo.store.public_views import find_rows, open_query
 
 if TYPE_CHECKING:
     import pandas

@@ -71,8 +71,8 @@ class Note:
     text: str
 
 
-Emit = Callable[[Batch | Past | Note], None]
-"""Passes on what a source reports; returns once it is stored."""
+Emit = Callable[[Batch | list[Batch] | Past | Note], None]
+"""Passes on what a source reports; returns once it is stored, several batches in one transaction."""
 FindCursor = Callable[[str], dict[str, Any] | None]
 """Returns the cursor that was last stored under a key, or None."""
 

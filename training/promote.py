@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from db.engine import Store
@@ -92,7 +91,7 @@ def judge(settings: Settings, version: VersionRow | None, asked: Sequence[Questi
     """Return the scores of a version, with nothing learned before, on the questions from `cut` on."""
     from worker.predictors.serving import open_predictor
 
-    name, folder = (version.id, Path(version.path)) if version else (versions.BUILTIN, None)
+    name, folder = (version.id, Home.find().version(version.path)) if version else (versions.BUILTIN, None)
     predictor = open_predictor(settings.model, name, folder)
     judged = evaluate.ask_in_order(predictor, asked, cut, lambda _done, _total: None)
     scores = evaluate.score(judged)["next"]
@@ -125,12 +124,13 @@ def prune(store: Store, settings: Settings, scope: str) -> list[str]:
 
     The active version and the one it replaced keep their files, as do the newest `schedule.keep_versions` others.
     """
+    home = Home.find()
     with store.read() as session:
         rows = versions.find_versions(session, scope)
         active = {row.id for row in rows} & versions.find_in_service(session)
         replaced = {before for row in rows if row.id in active for before in row.metrics.get("replaces", {}).values()}
-    spare = [row for row in rows if row.id not in active | replaced and Path(row.path).is_dir()]
+    spare = [row for row in rows if row.id not in active | replaced and home.version(row.path).is_dir()]
     old = spare[settings.schedule.keep_versions :]
     for row in old:
-        shutil.rmtree(row.path)
+        shutil.rmtree(home.version(row.path))
     return [row.id for row in old]

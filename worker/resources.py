@@ -9,7 +9,7 @@ from db.engine import Store, open_store
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.messaging.publisher import Publisher
-from memo.stack.broker import broker_url
+from memo.stack.broker import broker_url, key_prefix
 from memo.stack.task_queue import make_app
 
 
@@ -28,5 +28,5 @@ class Resources:
 def open_resources() -> Resources:
     """Return this process's resources; never to be called before a fork."""
     home, settings = Home.find(), Settings.load()
-    url = broker_url(home, settings)
-    return Resources(home, settings, open_store(settings, home), Publisher(url), make_app(url))
+    url, prefix = broker_url(home, settings), key_prefix(home, settings)
+    return Resources(home, settings, open_store(settings, home), Publisher(url, prefix), make_app(url, prefix))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cli.models import person_tables
 from cli.models.score_table import score_table
 from cli.terminal.options import Force, Json, argument, option
-from cli.terminal.output import console, print_json
+from cli.terminal.output import console, print_json, print_text
 from cli.terminal.progress import progress_bar
 from cli.terminal.store_access import read_session
 from cli.terminal.text import describe, safe
@@ -67,7 +67,7 @@ def evaluate(
         print_json({"protocol": "chrono", "leaks": False, "files": reports})
     else:
         _show(reports, settings.language)
-        print(describe("Each answer is in {}.", settings.language).format(destination))
+        print_text(describe("Each answer is in {}.", settings.language).format(destination))
 
 
 def _check(files: list[Path], out: Path | None, plot: Path | None, force: bool) -> Path:
@@ -94,14 +94,14 @@ def _fit(version: str | None, settings: Settings, home: Home) -> "Fit":
     with read_session(settings, home) as session:
         if session is None:
             raise UsageError(f"There is no version {version}, since there is no store yet; see `memo train`.")
-        return report.existing(settings, version, Path(versions.find_version(session, version).path))
+        return report.existing(settings, version, home.version(versions.find_version(session, version).path))
 
 
 def _show(reports: list[dict[str, Any]], language: Language) -> None:
     terminal = console()
     for found in reports:
         file = safe(found["file"])
-        terminal.print(f"\n{file}, {describe('what you do next', language)}", markup=False, highlight=False)
+        terminal.print(f"\n{safe(str(file))}, {describe('what you do next', language)}", markup=False, highlight=False)
         person_tables.show(terminal, found["person"], language)
         title = describe("{}, version {}, {} windows", language).format(file, found["version"], found["n"])
         terminal.print(f"\n{title}", markup=False, highlight=False)

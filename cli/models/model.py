@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.terminal.options import Json, argument, option
-from cli.terminal.output import print_json, print_table
+from cli.terminal.output import print_json, print_table, print_text
 from cli.terminal.store_access import writable_store
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -71,7 +71,7 @@ def activate(version: Version, scope: Scope = None) -> None:
 
     with _store(scope) as (settings, session):
         build_version.activate(session, settings.scope, version)
-    print(f"{version} now serves {settings.scope}.")
+    print_text(f"{version} now serves {settings.scope}.")
 
 
 @app.command()
@@ -84,7 +84,7 @@ def rollback(scope: Scope = None) -> None:
         version = build_version.find_replaced(session, settings.scope)
         build_version.require_files(session, version)
         versions.record_active(session, settings.scope, version)
-    print(f"{version} serves {settings.scope} again.")
+    print_text(f"{version} serves {settings.scope} again.")
 
 
 @app.command()
@@ -96,7 +96,9 @@ def pull(name: Annotated[str, argument(metavar="NAME|FOLDER|FILE")]) -> None:
     home = Home.find()
     logs.setup(home.logs, "cli")
     folder = base.pull(name, home)
-    print(f'The model is in {folder}. Write base = "{folder}" under [model] in {home.config}, then run `memo train`.')
+    print_text(
+        f'The model is in {folder}. Write base = "{folder}" under [model] in {home.config}, then run `memo train`.'
+    )
 
 
 def _as_cells(row: dict[str, Any]) -> tuple[str, ...]:
@@ -112,7 +114,7 @@ def _row(row: Any) -> dict[str, Any]:
         "created_at": row.created_at.isoformat(),
         "base": row.base,
         "parent": row.parent,
-        "path": row.path,
+        "path": str(Home.find().version(row.path)),
         "metrics": row.metrics,
     }
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.terminal.options import Json, argument, option
-from cli.terminal.output import print_json
+from cli.terminal.output import print_json, print_text
 from cli.terminal.progress import progress_bar
 from cli.terminal.store_access import writable_store
 from memo.core.events import Event
@@ -46,7 +46,7 @@ def train(
         print_json({"version": version, "scope": row.scope, "state": row.state, "metrics": row.metrics})
     else:
         use = "it now serves" if activate else f"`memo model activate {version}` uses it for"
-        print(f"{version} is trained on {len(log)} events; {use} {row.scope}.")
+        print_text(f"{version} is trained on {len(log)} events; {use} {row.scope}.")
 
 
 def _read_files(files: list[Path], settings: Settings) -> list[Event]:

@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from cli.terminal.options import argument
+from cli.terminal.output import print_text
 from cli.terminal.store_access import writable_store
-from cli.terminal.text import safe, short
+from cli.terminal.text import short
 from memo.core.errors import UsageError
 from memo.core.paths import Home
 from memo.core.predictions import Answer, action_from_dict
@@ -36,4 +37,4 @@ def feedback(
             )
         action = row.candidates[rank - 1]["action"]
         answers.add_answer(session, row, action, answer)
-    print(safe(f"Noted: {answer} to {short(action_from_dict(action), settings.language)}."))
+    print_text(f"Noted: {answer} to {short(action_from_dict(action), settings.language)}.")

@@ -15,6 +15,7 @@ from cli.terminal.durations import parse_since
 from cli.terminal.options import Force, option
 from cli.terminal.output import output_file, print_table
 from cli.terminal.text import describe, safe, short
+from data.importers.cells import harmless
 from memo.core.errors import MemoError, UsageError
 from memo.core.events import Action, Operation
 from memo.core.predictions import action_from_dict
@@ -96,7 +97,7 @@ def as_csv(found: Rows) -> str:
 
 def _plain(cell: Any) -> Any:
     if isinstance(cell, str):
-        return safe(cell)
+        return harmless(safe(cell))
     return cell.isoformat() if isinstance(cell, datetime) else cell
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.predictions.predict_file import predict_file
-from cli.predictions.predict_stream import PredictStream, as_answer, stream_answers
+from cli.predictions.predict_stream import PredictStream, as_answer, as_degraded, stream_answers
 from cli.terminal.options import Force, Json, argument, option
 from cli.terminal.output import discard_output, print_json, print_table
 from cli.terminal.progress import spinner
@@ -70,7 +70,13 @@ def _open_stream(settings: Settings, home: Home, top: int) -> PredictStream:
         serving = Serving(settings.model)
         name, folder = find_active_version(settings, home)
         return PredictStream(
-            lambda: serving.predictor(name, folder), name, settings.zone, settings.language, top, settings.window.size
+            lambda: serving.predictor(name, folder),
+            name,
+            settings.zone,
+            settings.language,
+            top,
+            settings.window.size,
+            lambda: serving.problem,
         )
 
 
@@ -108,11 +114,12 @@ def answer_newest(settings: Settings, home: Home, top: int) -> dict[str, Any]:
         if scope is None:
             raise MemoError("There are no events yet; add some with `memo import FILE`, or give event lines.")
         row, state = versions.find_serving(session, scope, settings.scope), scopes.find_scope(session, scope)
-        version, folder = (row.id, Path(row.path)) if row else (versions.BUILTIN, None)
+        version, folder = (row.id, home.version(row.path)) if row else (versions.BUILTIN, None)
         learned = checkpoints.find_weights(session, scope, version, state.generation if state else 0)
         log = list(events.find_all_events(session, scope))
         answered = feedback.find_answers_after(session, scope, 0)
-    predictor = Serving(settings.model).predictor(version, folder, learned.weights if learned else None)
+    serving = Serving(settings.model)
+    predictor = serving.predictor(version, folder, learned.weights if learned else None)
     for answer in answered:
         after, about = action_from_dict(answer.after), action_from_dict(answer.action)
         predictor.feedback.learn(after, about, Answer(answer.answer))
@@ -120,7 +127,7 @@ def answer_newest(settings: Settings, home: Home, top: int) -> dict[str, Any]:
         predictor.learn(event, ranks=number >= len(log) - RANKED)
     window = log[-settings.window.size :]
     found = as_answer(predictor.predict(window, top), window[-1].at, settings.language)
-    return found | {"model": version, "scope": scope}
+    return found | {"model": version, "scope": scope} | as_degraded(serving.problem)
 
 
 def show_answer(answer: dict[str, Any], language: Language, as_json: bool) -> None:
@@ -128,6 +135,8 @@ def show_answer(answer: dict[str, Any], language: Language, as_json: bool) -> No
     if as_json:
         print_json(answer)
         return
+    if degraded := answer.get("degraded"):
+        print(safe(degraded), file=sys.stderr)
     _show_person(answer, language)
     rows = []
     for number, candidate in enumerate(answer["candidates"], 1):

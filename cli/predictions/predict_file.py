@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import IO, Any
 from cli.predictions.predict_stream import PredictStream
 from cli.terminal.output import output_file, print_json, print_table
 from cli.terminal.progress import progress_bar
+from cli.terminal.text import safe
 from data.windows import WindowedPair, feed
 from memo.core.errors import GrammarError, MemoError, UsageError
 from memo.core.grammar import clean
@@ -22,7 +24,7 @@ def predict_file(file: Path, stream: PredictStream, size: int, out: Path | None,
     pairs = _pairs(file, size)
     if not pairs:
         raise MemoError(f"{file} holds no window; name a file of windows or of event lines.")
-    rows = _answers(pairs, stream)
+    rows = _telling(_answers(pairs, stream))
     if out is not None:
         with output_file(out, force) as written:
             write = _write_csv if out.suffix == ".csv" else _write_jsonl
@@ -32,6 +34,16 @@ def predict_file(file: Path, stream: PredictStream, size: int, out: Path | None,
             print_json(row)
     else:
         print_table(("after", "next", "probability"), map(_as_cells, rows))
+
+
+def _telling(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the answers; say once if they are degraded, which a table and CSV do not show."""
+    told = ""
+    for row in rows:
+        if (degraded := row.get("degraded", "")) != told:
+            told = degraded
+            print(safe(told), file=sys.stderr)
+        yield row
 
 
 def _as_cells(row: dict[str, Any]) -> tuple[str, str, str]:
@@ -84,7 +96,7 @@ def _write_jsonl(rows: Iterable[dict[str, Any]], written: IO[str]) -> None:
 
 
 def _write_csv(rows: Iterable[dict[str, Any]], written: IO[str]) -> None:
-    from training.evaluation.results import harmless
+    from data.importers.cells import harmless
 
     writer = csv.writer(written)
     writer.writerow(["prompt", "prediction", "probability", "expected_at", "error"])

@@ -24,8 +24,16 @@ class PredictStream:
     """
 
     def __init__(
-        self, make: Callable[[], Predictor], model: str, zone: tzinfo, language: Language, top: int, size: int
+        self,
+        make: Callable[[], Predictor],
+        model: str,
+        zone: tzinfo,
+        language: Language,
+        top: int,
+        size: int,
+        problem: Callable[[], str] = str,
     ) -> None:
+        self._problem = problem
         self._make, self._model, self._zone, self._language, self._top = make, model, zone, language, top
         self._predictor = make()
         self._size = size
@@ -52,7 +60,7 @@ class PredictStream:
         events = [self._read(given) for given in window]
         ranking = self._rank(events)
         language = next((found for line in window if isinstance(line, str) and (found := language_of(line))), None)
-        answer = as_answer(ranking, events[-1].at, language or self._language)
+        answer = as_answer(ranking, events[-1].at, language or self._language) | as_degraded(self._problem())
         return answer | {"model": self._model, "latency_ms": round((time.perf_counter() - began) * 1e3, 3)}
 
     def _rank(self, events: Sequence[Event]) -> Ranking:
@@ -77,6 +85,11 @@ class PredictStream:
         except (KeyError, TypeError, ValueError, StopIteration) as error:
             raise UsageError("an event object needs `at` (ISO 8601), `operation` and a suitable `target`") from error
         return event
+
+
+def as_degraded(problem: str) -> dict[str, str]:
+    """Return what an answer says of a problem that made it a worse one; nothing if there is none."""
+    return {"degraded": f"History alone answers, without the language model: {problem}"} if problem else {}
 
 
 def as_answer(ranking: Ranking, at: datetime, language: Language) -> dict[str, Any]:

@@ -80,17 +80,15 @@ def live(home: Home, settings: Settings, stop: threading.Event) -> None:
                 return figures.count_events_after(session, newest_event), rejects.count(home.rejects) - rejected_before
 
         with screen.status_line(count):
-            for message in _messages(home, settings, newest, stop):
+            for message in _messages(newest, stop):
                 screen.show(message)
 
 
-def _messages(home: Home, settings: Settings, after: int, stop: threading.Event) -> Iterator[dict[str, Any]]:
+def _messages(after: int, stop: threading.Event) -> Iterator[dict[str, Any]]:
     """Yield all messages; wait for a broker that does not answer."""
-    from memo.stack.broker import broker_url
-
     while not stop.is_set():
         try:
-            for message in subscribe(after=after, url=broker_url(home, settings), stop=stop):
+            for message in subscribe(after=after, stop=stop):
                 yield message
                 after = max(after, message["id"])
         except MemoError:

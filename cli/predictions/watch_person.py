@@ -81,5 +81,6 @@ def _there(message: dict[str, Any], place: dict[str, Any]) -> str:
 
 def folded_line(count: int, last: str, width: int, language: Language) -> Text:
     """Return a line that stands for other events, of which `last` is the text of the last one."""
-    says = f"{' ' * (TIME + MARK)}… {count} {describe('other events', language)}: {last.partition(' - ')[2]}"
+    kind = describe("other event" if count == 1 else "other events", language)
+    says = f"{' ' * (TIME + MARK)}… {count} {kind}: {last.partition(' - ')[2]}"
     return cell(says, width, "dim")

@@ -2,16 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, tzinfo
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.terminal.options import Json, argument
-from cli.terminal.output import print_json
+from cli.terminal.output import print_json, print_text
 from cli.terminal.progress import progress_bar
 from cli.terminal.store_access import read_session
-from cli.terminal.text import reason, safe, short
+from cli.terminal.text import reason, short
 from memo.core.errors import UsageError
 from memo.core.events import Action, Operation
 from memo.core.grammar import Language
@@ -32,6 +31,8 @@ WORDS: dict[Language, dict[str, str]] = {
         "place": "Where you go next: {}",
         "person": "What you do next: {}",
         "candidates": "The next event of any kind: {}",
+        "nothing": "It names nothing: only {} events had been seen, and what was never seen can't be predicted.",
+        "degraded": "Explained without the language model, which can't be used: {}",
         "no place": "It does not say where you go next.",
         "no person": "It does not say what you do next.",
         "no candidates": "It does not say which event of any kind comes next.",
@@ -44,6 +45,8 @@ WORDS: dict[Language, dict[str, str]] = {
         "place": "你接下来去哪里：{}",
         "person": "你接下来做什么：{}",
         "candidates": "接下来的任何事件：{}",
+        "nothing": "它没有预测任何动作：当时只有 {} 个事件，从未出现过的动作无法预测。",
+        "degraded": "以下解释未用语言模型，因为它无法使用：{}",
         "no place": "它没有说明你接下来去哪里。",
         "no person": "它没有说明你接下来做什么。",
         "no candidates": "它没有说明接下来发生什么事件。",
@@ -97,7 +100,7 @@ def _show_redacted(settings: Settings, home: Home, as_json: bool) -> None:
     for row in found:
         last = datetime.fromisoformat(row["last_at"]).astimezone(settings.zone)
         words = "个事件，最近一次在" if chinese else " events, last at"
-        print(f"{row['rule']:16}{row['events']:>8}{words} {last:%Y-%m-%d %H:%M:%S}")
+        print_text(f"{row['rule']:16}{row['events']:>8}{words} {last:%Y-%m-%d %H:%M:%S}")
     if not found:
         print("还没有隐私规则起过作用。" if chinese else "No privacy rule has acted yet.")
 
@@ -121,9 +124,11 @@ def _explain(settings: Settings, home: Home, prediction: int) -> dict[str, Any]:
         )
         answers = feedback.find_answers_after(session, row.scope, 0)
         attempts = dispatches.find_dispatches(session, row.id)
-        folder = None if row.model_version == BUILTIN else Path(versions.find_version(session, row.model_version).path)
+        is_builtin = row.model_version == BUILTIN
+        folder = None if is_builtin else home.version(versions.find_version(session, row.model_version).path)
     weights = checkpoint.weights if checkpoint else None
-    predictor = Serving(settings.model).predictor(row.model_version, folder, weights)
+    serving = Serving(settings.model)
+    predictor = serving.predictor(row.model_version, folder, weights)
     history_alone = MixedPredictor(None, weights)
     with progress_bar("reading the events") as progress:
         for event in with_progress(log, len(log), progress):
@@ -139,6 +144,8 @@ def _explain(settings: Settings, home: Home, prediction: int) -> dict[str, Any]:
     return {
         "id": row.id,
         "at": log[-1].at,
+        "events": len(log),
+        "problem": serving.problem,
         **_person(row, predictor),
         "candidates": _likely(row.candidates),
         "reasons": _strongest(predictor.reasons, actions),
@@ -191,25 +198,34 @@ def _attempt(row: "DispatchRow") -> dict[str, Any]:
 def _show(found: dict[str, Any], settings: Settings) -> None:
     language, zone = settings.language, settings.zone
     words = WORDS[language]
-    print(f"#{found['id']}  {found['at'].astimezone(zone):%Y-%m-%d %H:%M:%S}")
+    print_text(f"#{found['id']}  {found['at'].astimezone(zone):%Y-%m-%d %H:%M:%S}")
+    if found["problem"]:
+        print_text(words["degraded"].format(found["problem"]))
+    if not any(found[name] for name in ("places", "person", "candidates")):
+        print_text(words["nothing"].format(found["events"]))
+        return _show_handlers(found["handlers"], language)
     places = [one | {"action": _as_action(one)} for one in found["places"]]
     for question, entries, reasons in (
         ("place", places, found["place_reasons"]),
         ("person", found["person"], found["person_reasons"]),
         ("candidates", found["candidates"], found["reasons"]),
     ):
-        print(words[question].format(_with_odds(entries, language)) if entries else words[f"no {question}"])
+        print_text(words[question].format(_with_odds(entries, language)) if entries else words[f"no {question}"])
         if reasons:
-            print(words["because"].format(_named(entries[1], language)))
+            print_text(words["because"].format(_named(entries[1], language)))
         for entry in reasons:
-            print(f"  {entry['nats']:+.2f}  {reason(entry['feature'], language)}")
+            print_text(f"  {entry['nats']:+.2f}  {reason(entry['feature'], language)}")
     if found["past"]:
         _show_past(found["past"], language, zone)
-        print(words["without"].format(_with_odds(found["without_language_model"], language)))
-    for attempt in found["handlers"]:
+        print_text(words["without"].format(_with_odds(found["without_language_model"], language)))
+    _show_handlers(found["handlers"], language)
+
+
+def _show_handlers(attempts: Sequence[dict[str, Any]], language: Language) -> None:
+    for attempt in attempts:
         detail = f" ({attempt['detail']})" if attempt["detail"] else ""
         result = attempt["outcome"] or attempt["status"]
-        print(safe(f"{attempt['handler']}: {_with_odds([attempt], language)}, {result}{detail}"))
+        print_text(f"{attempt['handler']}: {_with_odds([attempt], language)}, {result}{detail}")
 
 
 def _as_action(place: dict[str, Any]) -> dict[str, str]:
@@ -228,6 +244,6 @@ def _with_odds(entries: Sequence[dict[str, Any]], language: Language) -> str:
 def _show_past(past: dict[str, Any], language: Language, zone: tzinfo) -> None:
     words, followed, met = WORDS[language], len(past["followed"]), past["met"]
     context = " → ".join(short(action_from_dict(action), language) for action in past["context"])
-    print(words["followed"].format(context, met, followed) if met else words["never"].format(context))
+    print_text(words["followed"].format(context, met, followed) if met else words["never"].format(context))
     for at in past["followed"][-TOP:]:
-        print(f"  {at.astimezone(zone):%Y-%m-%d %H:%M:%S}")
+        print_text(f"  {at.astimezone(zone):%Y-%m-%d %H:%M:%S}")

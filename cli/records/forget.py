@@ -8,11 +8,10 @@ import typer
 
 from cli.terminal.durations import parse_since
 from cli.terminal.options import option
-from cli.terminal.output import print_json
+from cli.terminal.output import print_json, print_text
 from cli.terminal.progress import progress_bar
 from cli.terminal.question import confirm
 from cli.terminal.store_access import missing_file, writable_store
-from cli.terminal.text import safe
 from memo.core.errors import MemoError, UsageError
 from memo.core.grammar import write
 from memo.core.paths import Home
@@ -23,6 +22,10 @@ if TYPE_CHECKING:
 
 MAX_SCOPES = 10  # scopes listed by name
 ROW_KINDS = ("events", "predictions", "dispatches", "launches")
+POSTGRES = (
+    "Postgres may still hold deleted words in its files, in its log (pg_wal) and in your archives of that, until it "
+    "reuses them; docs/privacy.md says how to clear them."
+)
 
 
 def forget(
@@ -63,12 +66,14 @@ def forget(
         if not as_json:
             _print_preview(report, settings)
             for mark in report.unfinished:
-                print(f"Another forget: {unfinished.describe(mark)}")
+                print_text(f"Another forget: {unfinished.describe(mark)}")
         if report.is_found and (yes or (not as_json and confirm("Forget this for good?", "forgotten", "forgets"))):
             with progress_bar("forgetting") as progress:
                 report = erasure.forget(store, settings, home, query, progress, report)
             if not as_json:
-                print(safe(_summary(report)))
+                print_text(_summary(report))
+            if not as_json and settings.database_url.startswith("postgresql"):
+                print_text(POSTGRES)
     if as_json:
         print_json(_as_json(report, settings))
 
@@ -97,20 +102,20 @@ def _print_preview(report: "Report", settings: Settings) -> None:
         return
     matches, rows = report.matches, report.rows
     counts = {scope: len(times) for scope, times in matches.times.items()}
-    print(f"{rows['events']} events{_span(report, settings)}")
+    print_text(f"{rows['events']} events{_span(report, settings)}")
     for name, count in (*sorted(matches.kinds.items()), *_top_scopes(counts)):
-        print(safe(f"  {count:>8} {name}"))
+        print_text(f"  {count:>8} {name}")
     if matches.apps:
-        print(safe(f"  Names of the app: {', '.join(sorted(matches.apps))}"))
+        print_text(f"  Names of the app: {', '.join(sorted(matches.apps))}")
     for event in matches.examples:
-        print(safe(f"  {write(event, settings.language)}"))
-    print(
+        print_text(f"  {write(event, settings.language)}")
+    print_text(
         f"Also deleted: {rows['predictions']} predictions, {rows['dispatches']} dispatches and {rows['launches']} "
         "launches that depend on them or name them, what was learned from them, MEMO's logs, backups of the store, and "
         "damaged files that were set aside."
     )
     if report.versions:
-        print(safe(f"Trained on them, and deleted too: {', '.join(report.versions)}."))
+        print_text(f"Trained on them, and deleted too: {', '.join(report.versions)}.")
 
 
 def _span(report: "Report", settings: Settings) -> str:

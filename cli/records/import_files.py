@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.terminal.options import Json, argument, option
-from cli.terminal.output import print_json
+from cli.terminal.output import print_json, print_text
 from cli.terminal.progress import progress_bar
 from cli.terminal.store_access import writable_store
 from cli.terminal.text import safe
@@ -100,16 +100,21 @@ def _no_events(files: list[Path], rejected: list[Path]) -> MemoError:
 def _print_counts(counts: Counter[str], rejected: list[Path]) -> None:
     see = f" (see {', '.join(map(str, rejected))})" if rejected else ""
     private = f"{counts['private']} dropped by privacy rules, " if counts["private"] else ""
-    print(safe(f"{counts['read']} events read, {counts['new']} new, {private}{counts['rejected']} rejected{see}."))
+    print_text(f"{counts['read']} events read, {counts['new']} new, {private}{counts['rejected']} rejected{see}.")
 
 
 def _import_file(intake: "Intake", settings: Settings, home: Home, path: Path, counts: Counter[str]) -> list[Path]:
     """Import the events of a file, add to the counts, and return the file of its rejects, if it has any."""
-    from collector.privacy.secrets import hide_secrets
+    from collector.privacy.rules import redact_text
     from data.importers import open_file, read, rejects
     from db.intake.events import IMPORT
 
-    name, size, before, written = hide_secrets(clean(path.name)), path.stat().st_size, counts["read"], set[Path]()
+    name, size, before, written = (
+        redact_text(clean(path.name), intake.rules),
+        path.stat().st_size,
+        counts["read"],
+        set[Path](),
+    )
     with progress_bar(safe(path.name)) as progress, open_file(path) as file:
         found = read(path, file, settings.zone)
 
@@ -117,7 +122,7 @@ def _import_file(intake: "Intake", settings: Settings, home: Home, path: Path, c
             while batch := list(islice(found, BATCH)):
                 good = [replace(line, source=IMPORT, source_key=name) for line in batch if isinstance(line, Event)]
                 if bad := [line for line in batch if not isinstance(line, Event)]:
-                    written.add(rejects.write(home.rejects, hide_secrets(path.name), bad))
+                    written.add(rejects.write(home.rejects, name, bad))
                 counts.update(read=len(good), rejected=len(bad))
                 yield from good
                 progress(file.tell(), size)
@@ -131,8 +136,9 @@ def _import_file(intake: "Intake", settings: Settings, home: Home, path: Path, c
 def _announce(settings: Settings, home: Home, scope: str) -> None:
     """Tell a running worker about new events of the scope; without a broker there is none."""
     from collector.announce import Announcer
-    from memo.stack.broker import broker_url
+    from memo.stack.broker import broker_url, key_prefix
     from memo.stack.task_queue import make_app
 
     with suppress(MemoError):
-        Announcer(make_app(broker_url(home, settings)), settings).request_prediction(scope)
+        app = make_app(broker_url(home, settings), key_prefix(home, settings))
+        Announcer(app, settings).request_prediction(scope)

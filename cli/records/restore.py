@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.terminal.output import print_json
+from cli.terminal.output import print_json, print_text
 from cli.terminal.progress import spinner
 from cli.terminal.question import confirm
-from cli.terminal.text import safe
 from memo.core.errors import MemoError
 from memo.core.files import set_aside
 from memo.core.paths import Home
@@ -48,14 +47,14 @@ def restore(
         with spinner("checking the store and its backups"):
             loss = _look(settings, home)
         if not as_json:
-            print(safe(_describe(loss, settings)))
+            print_text(_describe(loss, settings))
         is_agreed = yes or (not as_json and confirm("Restore it?", "changed", "restores"))
         if is_agreed:
             aside = _replace(loss, settings, home)
     if as_json:
         print_json(_as_json(loss) | {"restored": is_agreed, "set_aside": aside and str(aside)})
     elif aside:
-        print(safe(f"Restored; what was there is kept in {aside}. `memo up` starts MEMO."))
+        print_text(f"Restored; what was there is kept in {aside}. `memo up` starts MEMO.")
     else:
         print("Restored; `memo up` starts MEMO.")
 

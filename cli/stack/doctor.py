@@ -9,16 +9,17 @@ from pathlib import Path
 
 from cli.stack.first_run import unknown_zone_notice
 from cli.terminal.options import Json
-from cli.terminal.output import print_json
+from cli.terminal.output import print_json, print_text
 from cli.terminal.progress import spinner
 from cli.terminal.store_access import find_active_version, missing_file, open_existing, refuse_damaged
-from cli.terminal.text import safe
 from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.stack import running
 from memo.stack.broker import broker_url, check_broker, redact_url
 from memo.stack.child import ChildState
+from memo.stack.guard import refusals
+from memo.store.postgres import SHOW_S
 
 MINIMUM_FREE = 500_000_000  # bytes on the disk of the home
 
@@ -38,7 +39,7 @@ def doctor(as_json: Json = False) -> None:
             result = {"check": name, "ok": False, "says": str(error)}
         results.append(result)
         if not as_json:
-            print(f"{'ok   ' if result['ok'] else 'WRONG'} {name:9} {safe(str(result['says']))}", flush=True)
+            print_text(f"{'ok   ' if result['ok'] else 'WRONG'} {name:9} {result['says']}")
     if as_json:
         print_json(results)
     sys.exit(0 if all(result["ok"] for result in results) else 1)
@@ -63,7 +64,7 @@ def _store(home: Home, settings: Settings) -> str:
     refuse_damaged(settings, home, thoroughly=True)
     if missing_file(settings, home):
         return f"{place} does not exist yet; `memo up` creates it"
-    with open_existing(settings, home) as store, store.read() as session:
+    with open_existing(settings, home, SHOW_S) as store, store.read() as session:
         found = migrate.check_schema(session.connection())
         is_current = found == migrate.head()
         forgets = find_unfinished(session) if is_current else []
@@ -92,6 +93,11 @@ def _broker(home: Home, settings: Settings) -> str:
     url = broker_url(home, settings)
     if settings.broker_url or running.holder(home):
         check_broker(url)
+        if refused := refusals.count(home):
+            raise MemoError(
+                f"{refused} messages were refused that something else wrote to MEMO's queue on {redact_url(url)}; "
+                f"let nobody else write there, and delete {refusals.file(home)}, which has the reasons."
+            )
         return " ".join([f"{redact_url(url)} answers.", *running.state(home).get("notices", [])])
     return f"embedded, {Path(server(home)[0]).name}"
 
@@ -117,6 +123,8 @@ def _parts(home: Home, settings: Settings) -> str:
     failed = [part["name"] for part in state["parts"] if part["state"] == ChildState.FAILED]
     if failed:
         raise MemoError(f"{', '.join(failed)} crashed too often; see {home.logs}, then run `memo down` and `memo up`.")
+    if state["problems"]:
+        raise MemoError(" ".join(state["problems"]))
     return ", ".join(f"{part['name']} {part['state']}" for part in state["parts"])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from cli.terminal.store_access import read_session, refuse_damaged, writable_store
 from memo.core.errors import MemoError
 from memo.core.files import write_atomically
-from memo.core.paths import Home
+from memo.core.paths import Home, make_private
 from memo.core.settings import Settings, default_toml
 from memo.stack import running
 from memo.stack.broker import broker_url, check_broker
@@ -21,7 +21,7 @@ def write_default_settings(home: Home) -> None:
     if home.config.exists():
         return
     try:
-        home.config.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(home.config.parent)
         write_atomically(home.config, default_toml())  # private, as a URL in it may hold a password
     except OSError as error:
         raise MemoError(

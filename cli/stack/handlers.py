@@ -6,9 +6,8 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from cli.terminal.options import Json
-from cli.terminal.output import print_json
+from cli.terminal.output import print_json, print_text
 from cli.terminal.store_access import read_session
-from cli.terminal.text import safe
 from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -35,7 +34,7 @@ def handlers(as_json: Json = False) -> None:
     print(HEAD)
     for handler in found:
         figures = _as_columns(handler) if any(handler[name] for name in COUNTS) else ""
-        print(f"{safe(handler['name']):17}{handler['state']:9}{figures}  {safe(handler['says'])}".rstrip())
+        print_text(f"{handler['name']:17}{handler['state']:9}{figures}  {handler['says']}".rstrip())
 
 
 def _as_columns(handler: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from cli.terminal.durations import parse_duration
+from cli.terminal.output import print_text
 from memo.clock import pauses
 from memo.core.errors import UsageError
 from memo.core.paths import Home
@@ -26,7 +27,7 @@ def pause(
         raise UsageError(f"{span!r} is not a duration; write for example 90s, 30m, 2h or 1d.")
     begun = pauses.begin(Home.find(), duration)
     end = f" until {begun.until.astimezone():%Y-%m-%d %H:%M:%S}" if begun.ends else ""
-    print(f"Recording is paused{end}; `memo resume` ends the pause.")
+    print_text(f"Recording is paused{end}; `memo resume` ends the pause.")
 
 
 def resume() -> None:

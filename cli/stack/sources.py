@@ -5,9 +5,8 @@ from contextlib import suppress
 from typing import Any
 
 from cli.terminal.options import Json
-from cli.terminal.output import print_json
+from cli.terminal.output import print_json, print_text
 from cli.terminal.store_access import read_session
-from cli.terminal.text import safe
 from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -28,7 +27,7 @@ def sources(as_json: Json = False) -> None:
     for source in found:
         changed = sum(source["private"].values())
         private = f"({changed} events dropped or changed by privacy rules)" if changed else ""
-        print(f"{safe(source['name']):14}{source['state']:10}{safe(doing(source))} {private}".rstrip())
+        print_text(f"{source['name']:14}{source['state']:10}{doing(source)} {private}".rstrip())
         if "reading" in source and sys.stdout.isatty():
             _show_bar(**source["reading"])
 

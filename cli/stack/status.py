@@ -14,7 +14,10 @@ from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.stack import running
-from memo.stack.broker import broker_url, redact_url
+from memo.stack.broker import broker_url, check_broker, redact_url
+from memo.stack.guard import refusals
+from memo.stack.task_queue import PREFIX
+from memo.store.identity import find_store_id
 
 RANKS = (1, 3, 5)  # of the hit rates
 AMONG = {"three": 3, "five": 5}
@@ -35,7 +38,9 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
     """Return the whole state as JSON; the counts are 0 if there is no store yet, and null if it cannot be read."""
     from db.engine import redacted_store_url
 
-    state, url, pause = running.state(home), broker_url(home, settings), pauses.current(home)
+    url, pause, prefix = broker_url(home, settings), pauses.current(home), _prefix(home, settings)
+    queues, unanswered = _queues(url, prefix) if prefix and running.state(home) else (None, "")
+    state = running.state(home)  # again, as the broker may have taken its time
     return {
         "running": bool(state),
         "pid": state.get("pid"),
@@ -45,13 +50,16 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
         "sources": running.sources(home),
         "passing": state.get("passing", []),
         "notices": state.get("notices", []),
-        "queues": _queues(url) if state else None,
+        "problems": [*state.get("problems", []), *filter(None, [unanswered])],
+        "queues": queues,
         "home": str(home.root),
         "inbox": str(home.inbox),
         "rejects": str(home.rejects),
         "rejected": rejects.count(home.rejects),
+        "refused": refusals.count(home),
         "store": redacted_store_url(settings, home),
         "broker": redact_url(url),
+        "names_on_broker": prefix,
         "scope": settings.scope,
         **_figures(home, settings),
     }
@@ -67,12 +75,24 @@ def _figures(home: Home, settings: Settings) -> dict[str, Any]:
         return {"events": None, "predictions": None, "problem": str(error)}
 
 
-def _queues(url: str) -> dict[str, int] | None:
-    from memo.stack.task_queue import lengths
+def _prefix(home: Home, settings: Settings) -> str:
+    """Return how names on the broker begin, or nothing if the store has no id yet."""
+    with suppress(MemoError):
+        return f"{PREFIX}.{find_store_id(settings)}" if settings.broker_url else PREFIX
+    return ""
 
-    with suppress(Exception):  # the broker may be away, and each client library has its own errors
-        return lengths(url)
-    return None
+
+def _queues(url: str, prefix: str) -> tuple[dict[str, int] | None, str]:
+    """Return the lengths of the queues, or None and why the broker does not tell."""
+    from memo.stack.task_queue import ANSWER_S, lengths
+
+    try:
+        check_broker(url, ANSWER_S)
+        return lengths(url, prefix), ""
+    except MemoError as error:
+        return None, str(error)
+    except Exception as error:  # it has just gone, and each client library has its own errors
+        return None, f"The broker's queues can't be read ({type(error).__name__}: {error})."
 
 
 def _memory_mb(pid: int | None) -> float | None:
@@ -95,7 +115,7 @@ def _show(found: dict[str, Any]) -> None:
         table = Table("part", "state", "process", "memory", "restarts", box=None, header_style="dim")
         for part in found["parts"]:
             memory = f"{part['memory_mb']:.0f} MB" if part["memory_mb"] else ""
-            style = "red" if part["state"] == "failed" else ""
+            style = "red" if part["state"] in ("failed", "stuck") else ""
             table.add_row(
                 part["name"], part["state"], str(part["pid"] or ""), memory, str(part["restarts"]), style=style
             )
@@ -147,12 +167,14 @@ def facts(found: dict[str, Any]) -> list[tuple[str, str]]:
             if job["name"] not in waiting
         ),
         ("jobs not run yet", ", ".join(waiting)),
-        ("problem", found.get("problem", "")),
+        *(("problem", problem) for problem in [*found.get("problems", []), found.get("problem", "")]),
         ("notice", " ".join(found.get("notices", []))),
         ("rejected lines", f"{found['rejected']}; the reasons are in {found['rejects']}" if found["rejected"] else ""),
+        ("refused messages", f"{found['refused']}; something else writes to MEMO's queue" if found["refused"] else ""),
         ("inbox", found["inbox"]),
         ("store", found["store"]),
         ("broker", found["broker"]),
+        ("names on it", f"{found['names_on_broker']}…" if found["names_on_broker"] != PREFIX else ""),
     ]
     return [(name, value) for name, value in rows if value]
 

@@ -23,7 +23,7 @@ from cli.stack.first_run import (
     write_default_settings,
 )
 from cli.terminal.options import option
-from cli.terminal.output import discard_output, print_line
+from cli.terminal.output import discard_output, print_line, print_text
 from cli.terminal.progress import spinner
 from cli.terminal.text import safe
 from memo.core import logs
@@ -80,18 +80,31 @@ def up(
 
     Example, one hour of a file per minute: `memo up --foreground --replay day.txt --speed 60`
     """
-    from data.importers import look_through
-    from data.replay import scope_of
-
     if replay is not None and not os.path.isfile(replay):  # Path.is_file raises for some names
         raise UsageError(f"{replay} is not a file; name a file of windows or of event lines.")
     home = Home.find()
+    with running.hold(home, running.STARTING) as lock:
+        _start(home, lock, foreground, replay, speed, coalesce, seconds, part)
+
+
+def _start(
+    home: Home,
+    lock: running.Lock,
+    foreground: bool,
+    replay: Path | None,
+    speed: float,
+    coalesce: bool,
+    seconds: float | None,
+    part: PartName | None,
+) -> None:
+    """Prepare the home and start the parts; the lock is held, so no other command does the same meanwhile."""
+    from data.importers import look_through
+    from data.replay import scope_of
+
     write_default_settings(home)
     settings = Settings.load()
     if replay is not None:
         look_through(replay, settings.zone)
-    if (pid := running.holder(home)) is not None:
-        raise running.taken(pid)
     names = [str(part)] if part else [spec.name for spec in PARTS]
     if not settings.broker_url:
         names = [BROKER.name, *names]
@@ -109,9 +122,9 @@ def up(
         os.environ["MEMO_PREDICT__EVERY"] = scope_of(replay)  # for the parts
     replay_options = [str(replay.absolute()), "--speed", str(speed)] if replay else []
     if foreground:
-        sys.exit(0 if _run_here(home, settings, names, replay_options, seconds, live_view=part is None) else 1)
+        sys.exit(0 if _run_here(home, settings, lock, names, replay_options, seconds, live_view=part is None) else 1)
     options = [*(("--replay", *replay_options) if replay else ()), *(("--for", str(seconds)) if seconds else ())]
-    start_in_background(home, names, options)
+    start_in_background(home, lock, names, options)
 
 
 def down() -> None:
@@ -132,35 +145,41 @@ def down() -> None:
 
 
 def _run_here(
-    home: Home, settings: Settings, names: list[str], replay: list[str], seconds: float | None, live_view: bool
+    home: Home,
+    settings: Settings,
+    lock: running.Lock,
+    names: list[str],
+    replay: list[str],
+    seconds: float | None,
+    live_view: bool,
 ) -> bool:
     """Run the parts in this terminal and show predictions; return whether all parts kept running."""
     from cli.predictions.watch import live
 
-    with running.hold(home):
-        logs.setup(home.logs, "supervisor")
-        ended = threading.Event()
+    lock.write()
+    logs.setup(home.logs, "supervisor")
+    ended = threading.Event()
 
-        def say(sentence: str) -> None:
-            with _stop_without_reader(supervisor):
-                print_line(safe(sentence))
+    def say(sentence: str) -> None:
+        with _stop_without_reader(supervisor):
+            print_line(safe(sentence))
 
-        def show() -> None:
-            with _stop_without_reader(supervisor):
-                live(home, settings, ended)
+    def show() -> None:
+        with _stop_without_reader(supervisor):
+            live(home, settings, ended)
 
-        view = threading.Thread(target=show)
-        supervisor = Supervisor(home, names, say)
-        supervisor.handle_signals(seconds)
+    view = threading.Thread(target=show)
+    supervisor = Supervisor(home, names, say)
+    supervisor.handle_signals(seconds)
+    if live_view:
+        say(f"To add events, append lines to a file in {home.inbox}. Ctrl-C stops MEMO.")
+        view.start()
+    try:
+        return supervisor.run(replay, "stopping…" if live_view else "")
+    finally:
+        ended.set()
         if live_view:
-            say(f"To add events, append lines to a file in {home.inbox}. Ctrl-C stops MEMO.")
-            view.start()
-        try:
-            return supervisor.run(replay, "stopping…" if live_view else "")
-        finally:
-            ended.set()
-            if live_view:
-                view.join()
+            view.join()
 
 
 @contextmanager
@@ -173,21 +192,24 @@ def _stop_without_reader(supervisor: Supervisor) -> Iterator[None]:
         supervisor.stop()
 
 
-def start_in_background(home: Home, names: list[str], options: list[str]) -> None:
+def start_in_background(home: Home, lock: running.Lock, names: list[str], options: list[str]) -> None:
     """Start a supervisor that stays behind, and wait until its parts are ready."""
     output = home.logs / "supervisor.out"
     output.unlink(missing_ok=True)
-    supervisor = child.start(python_command("memo.stack.supervisor", *names, *options), output)
+    command = python_command("memo.stack.supervisor", *names, *options, "--lock", str(lock.fileno()))
+    supervisor = child.start(command, output, inherits=[lock.fileno()])
     try:
         with spinner("starting; the language model takes a few seconds"):
             wait_until_ready(supervisor, home, output)
     except KeyboardInterrupt:
         child.end([supervisor], DOWN_S)
         raise MemoError("MEMO was not started: Ctrl-C ended what had begun.") from None
+    finally:
+        lock.is_handed_on = supervisor.poll() is None
     for notice in running.state(home).get("notices", []):
         print_line(safe(notice))
-    print(f"MEMO runs (process {supervisor.pid}). `memo watch` shows its predictions.")
-    print(f"To add events, append lines to a file in {home.inbox}.")
+    print_text(f"MEMO runs (process {supervisor.pid}). `memo watch` shows its predictions.")
+    print_text(f"To add events, append lines to a file in {home.inbox}.")
 
 
 def wait_until_ready(supervisor: "subprocess.Popen[bytes]", home: Home, output: Path) -> None:
@@ -197,8 +219,6 @@ def wait_until_ready(supervisor: "subprocess.Popen[bytes]", home: Home, output: 
         states = {part["state"] for part in running.state(home).get("parts", [])}
         if states == {child.ChildState.RUNNING}:
             return
-        if supervisor.poll() is not None and (pid := running.holder(home)) is not None:
-            raise running.taken(pid)  # another supervisor was faster, and may have deleted the output of this one
         if child.ChildState.FAILED in states or supervisor.poll() is not None:
             raise MemoError(child.last_line(output) or f"MEMO ended before it was ready; see {home.logs}.")
         time.sleep(POLL_S)

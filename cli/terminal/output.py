@@ -27,6 +27,11 @@ def print_line(text: str) -> None:
     sys.stdout.flush()
 
 
+def print_text(text: str) -> None:
+    """Print a sentence; titles and names in it come from other programs, so a terminal must act on none of it."""
+    print(safe(text), flush=True)
+
+
 def print_json(value: Any) -> None:
     """Print a value as one line of JSON; it is ASCII, so it holds nothing that a terminal would act on."""
     print_line(json.dumps(value, default=datetime.isoformat))
@@ -59,7 +64,9 @@ def print_table(
 
     table = Table(*columns, box=None, **style)
     for row in rows:
-        table.add_row(*(Text(cell, no_wrap=one_line, overflow="ellipsis" if one_line else "fold") for cell in row))
+        table.add_row(
+            *(Text(safe(cell), no_wrap=one_line, overflow="ellipsis" if one_line else "fold") for cell in row)
+        )
     console().print(table)
 
 

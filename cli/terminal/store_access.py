@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from memo.store.postgres import ANSWER_S, SHOW_S
 
 if TYPE_CHECKING:
     from db.engine import Store
 
 
 @contextmanager
-def open_existing(settings: Settings, home: Home) -> Iterator["Store"]:
-    """Yield the store as it is, and close it afterwards."""
+def open_existing(settings: Settings, home: Home, answer_s: float = ANSWER_S) -> Iterator["Store"]:
+    """Yield the store as it is, and close it afterwards; Postgres has to answer within `answer_s`."""
     from db.engine import open_store
 
-    with closing(open_store(settings, home)) as store:
+    with closing(open_store(settings, home, answer_s=answer_s)) as store:
         yield store
 
 
@@ -64,7 +65,7 @@ def read_session(settings: Settings, home: Home) -> Iterator[Any]:
     if missing_file(settings, home):
         yield None
         return
-    with open_existing(settings, home) as store, store.read() as session:
+    with open_existing(settings, home, SHOW_S) as store, store.read() as session:
         yield session if revision(session.connection()) else None
 
 
@@ -74,4 +75,4 @@ def find_active_version(settings: Settings, home: Home) -> tuple[str, Path | Non
 
     with read_session(settings, home) as session:
         row = versions.find_serving(session, settings.scope, settings.scope) if session else None
-    return (row.id, Path(row.path)) if row else (versions.BUILTIN, None)
+    return (row.id, home.version(row.path)) if row else (versions.BUILTIN, None)

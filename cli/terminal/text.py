@@ -139,6 +139,7 @@ _CHINESE = {
     "what comes next, most likely first": "接下来的动作，最可能的在前",
     "what happened": "发生的动作",
     "what you do next": "你接下来做什么",
+    "other event": "个其他事件",
     "other events": "个其他事件",
     "where": "在哪里",
 }

@@ -81,7 +81,7 @@ async def _connect_system_bus() -> "MessageBus | None":
     from dbus_fast.errors import AuthError, InvalidAddressError
 
     try:
-        return await MessageBus(bus_type=BusType.SYSTEM).connect()
+        return await asyncio.wait_for(MessageBus(bus_type=BusType.SYSTEM).connect(), ANSWER_TIMEOUT_S)
     except (OSError, EOFError, AuthError, InvalidAddressError):
         return None
 

@@ -24,6 +24,7 @@ Rules = Sequence[tuple[str, Rule]]
 
 PAUSED = "paused"
 TITLES_KEPT = "titles_kept"
+WITHHELD = "withheld by a privacy rule"  # in place of a text that a rule drops
 DROP_ALL: tuple[str, Rule] = (PAUSED, lambda event: None)  # in force during a pause, whenever the event happened
 BUILTIN = Path(__file__).with_name("builtin.toml")
 
@@ -111,4 +112,4 @@ def redact_text(text: str, rules: Rules) -> str:
     """Return a text, such as an error that names a file or a title, in a form that may be logged."""
     event = Event(datetime.now(UTC), Operation.WINDOW_FOCUS, text)
     kept, _ = apply_rules([event], [(name, rule) for name, rule in rules if name != TITLES_KEPT])
-    return kept[0].target if kept else "withheld by a privacy rule"
+    return kept[0].target if kept else WITHHELD

@@ -12,6 +12,7 @@ from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from data.importers.cells import original
 from data.importers.line import TIMES, HourTwice, Reject, from_fields, implausible, read_line
 from data.importers.objects import raw_objects
 from data.windows import WindowedPair, stream
@@ -163,7 +164,7 @@ def _csv(file: BinaryIO, zone: tzinfo) -> Iterator[Event | Reject]:
                 break
             raw = "\x1f".join(row).encode(errors="surrogateescape")
             if any(row):
-                yield _from_row(dict(zip(header, row, strict=False)), raw, zone)
+                yield _from_row(dict(zip(header, map(original, row), strict=False)), raw, zone)
         except (GrammarError, csv.Error) as error:
             yield Reject.of("line", rows.line_num, str(error), raw)
     text.detach()

@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from data.importers.line import Reject
+from memo.core.files import open_private
 
 MAX_BYTES = 10_000_000  # a rejects file grows no further
 MAX_NAME = 200  # bytes
@@ -14,7 +15,7 @@ MAX_NAME = 200  # bytes
 def write(folder: Path, name: str, rejects: Iterable[Reject], max_bytes: int = MAX_BYTES) -> Path:
     """Append the rejects of the file `name` to its rejects file, and return that."""
     written = folder / f"{name.replace('/', '~').encode(errors='replace')[:MAX_NAME].decode(errors='ignore')}.jsonl"
-    with written.open("a", encoding="utf-8") as out:
+    with open(written, "a", encoding="utf-8", opener=open_private) as out:
         for reject in rejects:
             if out.tell() < max_bytes:
                 row = {"file": name, reject.unit: reject.place, "reason": reject.reason, "sha256": reject.sha256}

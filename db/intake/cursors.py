@@ -8,6 +8,11 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from db.models import CursorRow
+from memo.core.errors import MemoError
+
+
+class CursorMovedError(MemoError):
+    """Another process has stored what this one read meanwhile."""
 
 
 def find_cursor(session: Session, source: str, key: str) -> dict[str, Any] | None:
@@ -24,6 +29,13 @@ def has_cursors(session: Session, source: str) -> bool:
 def record_cursor(session: Session, source: str, key: str, cursor: dict[str, Any]) -> None:
     """Store the cursor, in the transaction of the events before it."""
     session.merge(CursorRow(source=source, key=key, cursor=cursor, moved_at=datetime.now(UTC)))
+
+
+def lock_cursor(session: Session, source: str, key: str, expected: dict[str, Any] | None) -> None:
+    """Lock the cursor. Raises CursorMovedError if its position is not the expected one, from which was read."""
+    row = session.get(CursorRow, (source, key), with_for_update=True, populate_existing=True)
+    if (row.cursor["cursor"] if row else None) != expected:
+        raise CursorMovedError(f"Another process has stored what the source {source} read; it goes on from there.")
 
 
 def delete_repeats(session: Session, digests: Set[str]) -> None:

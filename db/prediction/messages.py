@@ -9,8 +9,8 @@ from db.intake.events import as_event
 from db.models import EventRow, PredictionRow
 from memo.core.grammar import Language
 from memo.messaging.message import prediction_message
-from memo.messaging.public_views import as_postgres
 from memo.messaging.stored_messages import find_outcomes
+from memo.store.public_views import as_postgres
 
 
 def build_messages(

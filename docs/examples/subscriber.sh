@@ -6,7 +6,7 @@
 # It ends when the command or the broker fails. Start it again at any time: unacknowledged messages come first.
 set -eu
 redis=${REDIS:-redis-cli}
-stream=memo:predictions
+stream=${STREAM:-memo:predictions} # on a broker of your own another one: see `memo status`
 group=$1
 shift
 

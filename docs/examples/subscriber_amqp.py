@@ -1,6 +1,7 @@
-"""Print predictions from RabbitMQ without MEMO: python subscriber_amqp.py GROUP amqp://USER:PASSWORD@HOST//.
+"""Print predictions from RabbitMQ without MEMO: python subscriber_amqp.py GROUP amqp://USER:PASSWORD@HOST// NAMES.
 
-It needs only kombu. The queue is durable: messages wait in it for a reader, and unacknowledged ones come again.
+`memo status` shows NAMES, with which all names on the broker begin. The program needs only kombu. The queue is durable:
+messages wait in it for a reader, and unacknowledged ones come again.
 """
 
 import json
@@ -14,10 +15,10 @@ from kombu.mixins import ConsumerMixin
 class Subscriber(ConsumerMixin):
     """Reads one group's queue, and reconnects when the broker has gone away."""
 
-    def __init__(self, connection: Any, group: str) -> None:
+    def __init__(self, connection: Any, group: str, names: str) -> None:
         self.connection = connection
-        exchange = Exchange("memo.predictions.v2", type="topic", durable=True)
-        self.queue = Queue(f"memo.predictions.{group}", exchange, routing_key="#", durable=True)
+        exchange = Exchange(f"{names}.predictions.v2", type="topic", durable=True)
+        self.queue = Queue(f"{names}.predictions.{group}", exchange, routing_key="#", durable=True)
 
     def get_consumers(self, consumer: Any, channel: Any) -> list[Any]:
         """Return one consumer that holds at most 10 messages."""
@@ -35,4 +36,4 @@ class Subscriber(ConsumerMixin):
 
 if __name__ == "__main__":
     with Connection(sys.argv[2]) as connection:
-        Subscriber(connection, sys.argv[1]).run()
+        Subscriber(connection, sys.argv[1], sys.argv[3]).run()

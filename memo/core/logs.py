@@ -2,6 +2,8 @@
 
 import logging
 import logging.handlers
+import os
+import stat
 import sys
 from pathlib import Path
 
@@ -18,11 +20,35 @@ MAX_BYTES = 5_000_000  # per file
 BACKUPS = 3
 
 
+class WholeLines(logging.handlers.RotatingFileHandler):
+    """Writes each line whole or not at all, and never raises: a full disk takes a part of a line."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line."""
+        try:
+            line = f"{self.format(record)}\n".encode(errors="backslashreplace")
+            if self.shouldRollover(record):
+                self.doRollover()
+            if self.stream is None:
+                self.stream = self._open()
+            _append(self.stream.fileno(), line)
+        except Exception:  # nothing may fail because it can't be logged, least of all a signal handler
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Do nothing: there is nowhere to say it."""
+
+
+def _append(descriptor: int, line: bytes) -> None:
+    """Append a line; take the beginning of one back that did not fit."""
+    written = os.write(descriptor, line)
+    if written < len(line) and stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
+
+
 def setup(folder: Path, part: str) -> None:
     """Write this process's logs, including those of libraries, to `folder/part.log`."""
-    handler = logging.handlers.RotatingFileHandler(
-        folder / f"{part}.log", maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8", errors="backslashreplace"
-    )
+    handler = WholeLines(folder / f"{part}.log", maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8")
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -39,7 +65,6 @@ def setup(folder: Path, part: str) -> None:
             foreign_pre_chain=shared,
         )
     )
-    logging.raiseExceptions = False  # a full disk must not print a traceback to the terminal
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)

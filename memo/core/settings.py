@@ -35,14 +35,14 @@ from pydantic_settings import (
 
 from memo.core.errors import UsageError
 from memo.core.events import HUMAN, Operation, default_scope
-from memo.core.paths import Home
+from memo.core.paths import UMASK, Home, refuse_foreign
 from memo.core.predictions import UPCOMING_OPERATIONS
 from memo.core.system_zone import SYSTEM_ZONE
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 PREFIX = "MEMO_"
-NO_SETTINGS = {"MEMO_HOME", "MEMO_PARENT", "MEMO_TEST_STRICT", "MEMO_EVENT_FILES"}  # read by other modules and tests
+NO_SETTINGS = {"MEMO_HOME", "MEMO_PARENT", UMASK, "MEMO_TEST_STRICT", "MEMO_EVENT_FILES"}  # of other modules and tests
 SECRET_LENGTH = 16  # characters, the minimum
 SCOPE_PATTERN = r"^[^/\\\x00-\x1f.][^/\\\x00-\x1f]*$"  # a scope is also the name of a folder
 
@@ -387,6 +387,8 @@ class Settings(BaseSettings):
         try:
             if config.exists() and not config.is_file():  # pydantic would ignore it
                 raise UsageError(f"{config} is not a file; remove it, and `memo up` writes one with every key.")
+            if config.exists():
+                refuse_foreign(config)
             return cls(**flags)
         except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise UsageError(f"{config} is not valid TOML ({error}); correct that line.") from error

@@ -4,7 +4,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from memo.messaging.feed import SHARED_BATCH, translate_errors
-from memo.messaging.publisher import EXCHANGE_V1, amqp_connection, topic_exchange
+from memo.messaging.publisher import amqp_connection, exchange_v1, exchange_v2, topic_exchange
+from memo.stack.task_queue import PREFIX
 
 if TYPE_CHECKING:
     from kombu import Connection, Consumer, Message
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
 class TopicFeed:
     """A queue of all scopes: durable and shared if it has a group, else deleted with its reader."""
 
-    def __init__(self, url: str, group: str | None) -> None:
-        self._url, self._group = url, group
+    def __init__(self, url: str, group: str | None, prefix: str = PREFIX) -> None:
+        self._url, self._group, self._prefix = url, group, prefix
         self.is_shared = group is not None
         self._connection: Connection | None = None
         self._consumer: Consumer | None = None
@@ -25,9 +26,10 @@ class TopicFeed:
         from kombu import Queue
 
         self.close()
+        first = topic_exchange(exchange_v1(self._prefix))
         queue = Queue(
-            f"{EXCHANGE_V1}.{self._group}" if self.is_shared else "",
-            topic_exchange(),
+            f"{first.name}.{self._group}" if self.is_shared else "",
+            topic_exchange(exchange_v2(self._prefix)),
             routing_key="#",
             durable=self.is_shared,
             exclusive=not self.is_shared,
@@ -41,8 +43,8 @@ class TopicFeed:
             if self.is_shared:  # an earlier version of MEMO may have bound it
                 bound = queue.bind(self._connection.default_channel)
                 bound.declare()
-                topic_exchange(EXCHANGE_V1).declare(channel=self._connection.default_channel)
-                bound.unbind_from(topic_exchange(EXCHANGE_V1), routing_key="#")
+                first.declare(channel=self._connection.default_channel)
+                bound.unbind_from(first, routing_key="#")
             self._consumer.consume()
 
     def _take(self, message: "Message") -> None:

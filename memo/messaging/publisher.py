@@ -6,19 +6,31 @@ from typing import TYPE_CHECKING, Any
 from memo.core.errors import MemoError
 from memo.messaging.message import encode, in_first_form, routing_key
 from memo.stack.broker import connect
-from memo.stack.task_queue import is_redis
+from memo.stack.task_queue import PREFIX, is_redis
 
 if TYPE_CHECKING:
     from kombu import Connection, Exchange
     from redis import Redis
 
-STREAM = "memo:predictions"  # key of the Redis stream
 FIELD = "v2"  # field of its entries
 FIELD_V1 = "json"  # field of the message in its first form
 MAX_STREAM = 10_000  # messages kept on the stream, approximately
-EXCHANGE = "memo.predictions.v2"  # durable topic exchange; the routing key is `routing_key(scope)`
-EXCHANGE_V1 = "memo.predictions"  # the same for messages in their first form
 TIMEOUT_S = 5
+
+
+def stream_key(prefix: str = PREFIX) -> str:
+    """Return the key of the Redis stream."""
+    return f"{prefix}:predictions"
+
+
+def exchange_v1(prefix: str = PREFIX) -> str:
+    """Return the name of the AMQP exchange for messages in their first form."""
+    return f"{prefix}.predictions"
+
+
+def exchange_v2(prefix: str = PREFIX) -> str:
+    """Return the name of the durable AMQP topic exchange; the routing key is `routing_key(scope)`."""
+    return f"{prefix}.predictions.v2"
 
 
 class PublishError(MemoError):
@@ -28,8 +40,8 @@ class PublishError(MemoError):
 class Publisher:
     """Sends messages to a broker; connects at the first message, and again after a failure."""
 
-    def __init__(self, url: str) -> None:
-        self._broker = _RedisStream(url) if is_redis(url) else _Topic(url)
+    def __init__(self, url: str, prefix: str = PREFIX) -> None:
+        self._broker = _RedisStream(url, prefix) if is_redis(url) else _Topic(url, prefix)
 
     def publish(self, messages: Sequence[dict[str, Any]]) -> None:
         """Send all messages in order. Raises PublishError within seconds if the broker does not accept them."""
@@ -49,8 +61,8 @@ class Publisher:
 
 
 class _RedisStream:
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str, prefix: str) -> None:
+        self._url, self._prefix = url, prefix
         self._client: Redis | None = None
 
     def send(self, messages: Sequence[dict[str, Any]]) -> None:
@@ -59,7 +71,7 @@ class _RedisStream:
         with self._client.pipeline() as pipeline:  # a reader gets all of them or none
             for message in messages:
                 fields: dict[Any, Any] = {FIELD_V1: encode(in_first_form(message)), FIELD: encode(message)}
-                pipeline.xadd(STREAM, fields, maxlen=MAX_STREAM, approximate=True)
+                pipeline.xadd(stream_key(self._prefix), fields, maxlen=MAX_STREAM, approximate=True)
             pipeline.execute()
 
     def close(self) -> None:
@@ -69,14 +81,14 @@ class _RedisStream:
 
 
 class _Topic:
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str, prefix: str) -> None:
+        self._url, self._prefix = url, prefix
         self._connection: Connection | None = None
 
     def send(self, messages: Sequence[dict[str, Any]]) -> None:
         if self._connection is None:
             self._connection = amqp_connection(self._url)
-        for name, form in ((EXCHANGE_V1, in_first_form), (EXCHANGE, dict)):
+        for name, form in ((exchange_v1(self._prefix), in_first_form), (exchange_v2(self._prefix), dict)):
             self._publish(topic_exchange(name), [form(message) for message in messages])
 
     def _publish(self, exchange: "Exchange", messages: Sequence[dict[str, Any]]) -> None:
@@ -104,12 +116,15 @@ def amqp_connection(url: str) -> "Connection":
     """Return a connection to an AMQP broker with a timeout for every wait; it opens at first use."""
     from kombu import Connection
 
+    from memo.stack.guard.properties import tolerate_any_properties
+
+    tolerate_any_properties()
     retries = {"max_retries": 1, "interval_start": 0}
     options = {"confirm_publish": True, "read_timeout": TIMEOUT_S, "write_timeout": TIMEOUT_S}
     return Connection(url, connect_timeout=TIMEOUT_S, transport_options=options | retries)
 
 
-def topic_exchange(name: str = EXCHANGE) -> "Exchange":
+def topic_exchange(name: str) -> "Exchange":
     """Return an exchange to which predictions are published on an AMQP broker."""
     from kombu import Exchange
 

@@ -12,8 +12,8 @@ from uuid import uuid4
 import psutil
 
 from memo.messaging.feed import SHARED_BATCH, translate_errors
-from memo.messaging.publisher import STREAM
 from memo.messaging.redis_stream import BATCH, EntryId, StreamFeed, end_of, entries_of, entry_id, milliseconds
+from memo.stack.task_queue import PREFIX
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -24,7 +24,6 @@ PENDING = "0"  # position before all messages that this reader has not acknowled
 NEW = ">"  # position after everything delivered to the group
 RUN = uuid4().hex[:12]  # distinguishes this process from an earlier one with the same pid, as in a container
 NUMBERS = count()
-CLOSED = f"{STREAM}:closed"  # key of a set: consumers that were closed while they held messages
 
 
 class GroupFeed(StreamFeed):
@@ -32,8 +31,16 @@ class GroupFeed(StreamFeed):
 
     is_shared = True
 
-    def __init__(self, url: str, group: str, take_over_s: float = TAKE_OVER_S, idle_s: float = IDLE_S) -> None:
-        super().__init__(url)
+    def __init__(
+        self,
+        url: str,
+        group: str,
+        prefix: str = PREFIX,
+        take_over_s: float = TAKE_OVER_S,
+        idle_s: float = IDLE_S,
+    ) -> None:
+        super().__init__(url, prefix)
+        self._closed = f"{self._stream}:closed"  # key of a set: consumers that were closed while they held messages
         self._group, self._take_over_s, self._idle_s = group, take_over_s, idle_s
         self._host = socket.gethostname()
         self._name = f"{self._host}:{os.getpid()}:{RUN}:{next(NUMBERS)}"
@@ -51,8 +58,8 @@ class GroupFeed(StreamFeed):
         with translate_errors():
             client = self._connect()
             try:
-                self._reached = self._reached or end_of(client)
-                client.xgroup_create(STREAM, self._group, id=self._reached, mkstream=True)
+                self._reached = self._reached or end_of(client, self._stream)
+                client.xgroup_create(self._stream, self._group, id=self._reached, mkstream=True)
             except ResponseError as error:
                 if "BUSYGROUP" not in str(error):
                     raise
@@ -60,14 +67,14 @@ class GroupFeed(StreamFeed):
             self._take_over(client)
 
     def _take_over(self, client: "Redis") -> None:
-        closed = client.smembers(CLOSED)
-        for consumer in client.xinfo_consumers(STREAM, self._group):
+        closed = client.smembers(self._closed)
+        for consumer in client.xinfo_consumers(self._stream, self._group):
             name = consumer["name"]
-            if name in closed and not client.srem(CLOSED, name):
+            if name in closed and not client.srem(self._closed, name):
                 continue  # another reader has just taken it over
             if name in closed or self._has_ended(consumer):
                 self._claim(client, consumername=name)
-                client.xgroup_delconsumer(STREAM, self._group, name)
+                client.xgroup_delconsumer(self._stream, self._group, name)
         self._claim(client, idle=milliseconds(self._idle_s))
         self._taken_over = time.monotonic()
 
@@ -83,11 +90,11 @@ class GroupFeed(StreamFeed):
     def _claim(self, client: "Redis", **held_by: Any) -> None:
         """Take over pending messages; XCLAIM skips those that the stream has dropped, so `missed` reports them."""
         idle = held_by.get("idle", 0)
-        while held := client.xpending_range(STREAM, self._group, "-", "+", BATCH, **held_by):
+        while held := client.xpending_range(self._stream, self._group, "-", "+", BATCH, **held_by):
             ids: list[Any] = [entry["message_id"] for entry in held]
             oldest = entry_id(ids[0])
             self._claimed = min(self._claimed or oldest, oldest)
-            client.xclaim(STREAM, self._group, self._name, min_idle_time=idle, message_ids=ids, justid=True)
+            client.xclaim(self._stream, self._group, self._name, min_idle_time=idle, message_ids=ids, justid=True)
             self._position = PENDING
 
     def missed(self) -> datetime | None:
@@ -103,11 +110,11 @@ class GroupFeed(StreamFeed):
 
     def _pending(self, client: "Redis") -> Any:
         """Return the oldest message that this reader has not acknowledged, in a list."""
-        return client.xpending_range(STREAM, self._group, "-", "+", 1, consumername=self._name)
+        return client.xpending_range(self._stream, self._group, "-", "+", 1, consumername=self._name)
 
     def _last_delivered(self) -> EntryId:
         """Return the last entry delivered to any reader of the group."""
-        groups = self._connected.xinfo_groups(STREAM)
+        groups = self._connected.xinfo_groups(self._stream)
         return next(entry_id(one["last-delivered-id"]) for one in groups if os.fsdecode(one["name"]) == self._group)
 
     def read(self, wait_s: float) -> list[tuple[Any, str | bytes]]:
@@ -116,7 +123,7 @@ class GroupFeed(StreamFeed):
             if time.monotonic() - self._taken_over > self._take_over_s:
                 self._take_over(self._connected)
             reply = self._connected.xreadgroup(
-                self._group, self._name, {STREAM: self._position}, count=SHARED_BATCH, block=milliseconds(wait_s)
+                self._group, self._name, {self._stream: self._position}, count=SHARED_BATCH, block=milliseconds(wait_s)
             )
         entries = entries_of(reply)
         if entries:
@@ -128,7 +135,7 @@ class GroupFeed(StreamFeed):
     def done(self, token: Any) -> None:
         """Acknowledge a message."""
         with translate_errors():
-            self._connected.xack(STREAM, self._group, token)
+            self._connected.xack(self._stream, self._group, token)
 
     def close(self) -> None:
         """Leave the group; messages that were not acknowledged go to another reader."""
@@ -139,7 +146,7 @@ class GroupFeed(StreamFeed):
 
     def _leave(self, client: "Redis") -> None:
         if self._pending(client):
-            client.sadd(CLOSED, self._name)
-            client.pexpire(CLOSED, milliseconds(self._idle_s))
+            client.sadd(self._closed, self._name)
+            client.pexpire(self._closed, milliseconds(self._idle_s))
         else:
-            client.xgroup_delconsumer(STREAM, self._group, self._name)
+            client.xgroup_delconsumer(self._stream, self._group, self._name)

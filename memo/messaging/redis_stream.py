@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from memo.messaging.feed import translate_errors
-from memo.messaging.publisher import FIELD, FIELD_V1, STREAM
+from memo.messaging.publisher import FIELD, FIELD_V1, stream_key
 from memo.stack.broker import connect
+from memo.stack.task_queue import PREFIX
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -22,8 +23,8 @@ class StreamFeed:
 
     is_shared = False
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str, prefix: str = PREFIX) -> None:
+        self._url, self._stream = url, stream_key(prefix)
         self._client: Redis | None = None
         self._position: Any = None
         self._reported: EntryId | None = None  # a gap after this entry has been reported
@@ -33,7 +34,7 @@ class StreamFeed:
         with translate_errors():
             client = self._connect()
             if self._position is None:
-                self._position = end_of(client)
+                self._position = end_of(client, self._stream)
 
     def _connect(self) -> "Redis":
         self._disconnect()
@@ -48,7 +49,7 @@ class StreamFeed:
     def read(self, wait_s: float) -> list[tuple[Any, str | bytes]]:
         """Return the next messages of the stream."""
         with translate_errors():
-            reply = self._connected.xread({STREAM: self._position}, count=BATCH, block=milliseconds(wait_s))
+            reply = self._connected.xread({self._stream: self._position}, count=BATCH, block=milliseconds(wait_s))
         entries = entries_of(reply)
         if entries:
             self._position = entries[-1][0]
@@ -64,7 +65,7 @@ class StreamFeed:
 
     def _gap_after(self, read: EntryId) -> datetime | None:
         """Return when an entry was added if the stream has dropped entries after it; report each gap once."""
-        if read == self._reported or read == (0, 0) or not _begins_after(self._connected, read):
+        if read == self._reported or read == (0, 0) or not _begins_after(self._connected, self._stream, read):
             return None
         self._reported = read
         return datetime.fromtimestamp(read[0] / 1e3, UTC)
@@ -79,19 +80,19 @@ class StreamFeed:
             self._client = None
 
 
-def end_of(client: "Redis") -> Any:
+def end_of(client: "Redis", stream: str) -> Any:
     """Return the id after which everything published from now on comes; a time if the stream is empty."""
     seconds, micros = client.time()  # before the stream is read: an entry added in between comes after it
-    newest: Any = client.xrevrange(STREAM, count=1)
+    newest: Any = client.xrevrange(stream, count=1)
     return newest[0][0] if newest else f"{seconds * 1_000 + micros // 1_000 - 1}-0"
 
 
-def _begins_after(client: "Redis", read: EntryId) -> bool:
+def _begins_after(client: "Redis", stream: str, read: EntryId) -> bool:
     """Return whether the stream has dropped the entries after this one."""
-    first: Any = client.xrange(STREAM, count=1)
+    first: Any = client.xrange(stream, count=1)
     if first:
         return entry_id(first[0][0]) > read
-    return bool(client.exists(STREAM)) and entry_id(client.xinfo_stream(STREAM)["last-generated-id"]) > read
+    return bool(client.exists(stream)) and entry_id(client.xinfo_stream(stream)["last-generated-id"]) > read
 
 
 def entry_id(text: Any) -> EntryId:

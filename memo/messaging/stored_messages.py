@@ -7,7 +7,7 @@ from typing import Any, cast
 from memo.core.events import Event, Operation
 from memo.core.grammar import Language
 from memo.messaging.message import JudgedPrediction, Outcomes, Predicted, SettledPrediction, prediction_message
-from memo.messaging.public_views import Query, find_rows
+from memo.store.public_views import Query, find_rows
 
 EVENT_COLUMNS: dict[str, type] = {
     "event_seq": int,

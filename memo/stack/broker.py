@@ -15,7 +15,8 @@ from urllib.parse import quote, unquote, urlsplit
 from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home
 from memo.stack.process_specs import end_with_parent
-from memo.stack.task_queue import is_redis
+from memo.stack.task_queue import PREFIX, is_redis
+from memo.store.identity import wait_for_store_id
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -27,6 +28,7 @@ LONGEST_SOCKET_PATH = 107  # bytes; source: unix(7), 108 with the final zero
 TIMEOUT_S = 5
 SERVERS = ("valkey-server", "redis-server")  # searched on the path if the bundled server is missing
 SOCKET = "redis+socket"
+EMBEDDED_REMEDY = "MEMO restarts it soon; if it does not, run `memo down` and `memo up`."
 
 
 def broker_url(home: Home, settings: "Settings") -> str:
@@ -46,6 +48,11 @@ def broker_url(home: Home, settings: "Settings") -> str:
             "and inside a password %2F for /, %3F for ?, %23 for # and %40 for @."
         )
     return url
+
+
+def key_prefix(home: Home, settings: "Settings") -> str:
+    """Return how all names on the broker begin: on one that other stacks may use too, with the store's id."""
+    return f"{PREFIX}.{wait_for_store_id(settings)}" if settings.broker_url else PREFIX
 
 
 def redact_url(url: str) -> str:
@@ -83,9 +90,9 @@ def check_broker(url: str, timeout_s: float = TIMEOUT_S) -> None:
     try:
         _ping(url, timeout_s)
     except Exception as error:  # each client library raises its own
+        remedy = EMBEDDED_REMEDY if urlsplit(url).scheme == SOCKET else "start it, or correct broker_url."
         raise MemoError(
-            f"No broker answers at {redact_url(url)} ({type(error).__name__}: {error}); "
-            "start it, or correct broker_url."
+            f"No broker answers at {redact_url(url)} ({type(error).__name__}: {error}); {remedy}"
         ) from error
 
 
@@ -96,17 +103,21 @@ def _ping(url: str, timeout_s: float) -> None:
         return
     from kombu import Connection
 
-    with Connection(url, connect_timeout=timeout_s) as connection:
+    options = {"read_timeout": timeout_s, "write_timeout": timeout_s}
+    with Connection(url, connect_timeout=timeout_s, transport_options=options) as connection:
         connection.connect()
 
 
 def serves(home: Home, timeout_s: float = TIMEOUT_S) -> bool:
-    """Return whether the embedded broker answers; called often, hence without a client library."""
+    """Return whether the embedded broker answers, if only that its disk is full (MISCONF).
+
+    Called often, hence without a client library.
+    """
     with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(timeout_s)
         connection.connect(str(_socket(home)))
         connection.sendall(b"PING\r\n")
-        return connection.recv(16).startswith(b"+PONG")
+        return connection.recv(16).startswith((b"+PONG", b"-MISCONF"))
     return False
 
 

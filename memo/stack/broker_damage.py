@@ -40,5 +40,6 @@ def set_broker_aside(home: Home) -> str:
         shutil.rmtree(old)
         with suppress(OSError):  # it holds a store
             old.parent.rmdir()
+    (home.broker / "socket").unlink(missing_ok=True)  # nobody listens there any more
     folder = set_aside(home, [home.broker])
     return f"The broker's files were damaged, so its queue began empty; nothing is lost. They are kept in {folder}."

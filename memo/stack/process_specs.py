@@ -6,8 +6,7 @@ import signal
 import sys
 from dataclasses import dataclass
 
-from memo.core.files import write_atomically
-from memo.core.paths import Home
+from memo.core.paths import be_private
 from memo.stack.spawn import PARENT, python_command
 from memo.stack.task_queue import DISPATCH, PREDICT
 
@@ -42,19 +41,20 @@ PARTS = (
 )
 
 
-def say_ready(home: Home, name: str) -> None:
-    """Tell the supervisor, by a file with the process id, that this process is ready."""
-    write_atomically(home.run / f"{name}.ready", str(os.getpid()))
-
-
 def give_back_memory() -> None:
     """Return large freed blocks to the system, else a process keeps its peak. Source: mallopt(3)."""
     ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD)
 
 
-def end_with_parent() -> None:
-    """Have the kernel send SIGTERM when the parent dies, however it dies; exit if it is already dead."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    parent = str(os.getppid())
-    if os.environ.get(PARENT, parent) != parent:
+def end_with_parent(parent: int | None = None) -> None:
+    """Have the kernel kill this process when the parent dies, however it dies; exit if it is already dead.
+
+    SIGKILL also ends a process that is stopped, or whose threads wait: else it would go on beside its successor.
+    `parent` is the expected one; by default it is the process that started this one with `child_environment`. Every
+    child begins with this function, hence it also makes the process private.
+    """
+    be_private()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    expected = parent or int(os.environ.get(PARENT, os.getppid()))
+    if os.getppid() != expected:
         sys.exit("The parent process died before this one could start.")

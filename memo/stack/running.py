@@ -1,4 +1,7 @@
-"""Tell whether a stack runs in a home: its supervisor holds a lock on `run/lock`, which ends with the process."""
+"""Tell whether a stack runs in a home: its supervisor holds a lock on `run/lock`, which ends with the process.
+
+`memo up` takes the lock before it changes anything, and the supervisor that it starts inherits it.
+"""
 
 import fcntl
 import json
@@ -10,29 +13,66 @@ from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 from memo.core.errors import MemoError
+from memo.core.files import open_private
 from memo.core.paths import Home
+from memo.stack import heartbeat
+from memo.stack.child import ChildState
 from memo.stack.spawn import PARENT
 
 LOCK_ATTEMPTS = 10
 LOCK_PAUSE_S = 0.02  # between two attempts
+STARTING = "starting"  # word after the process id, until the supervisor has the lock
+STARTING_S = 10.0  # how long one that finds the lock held waits for the supervisor's process id
+BROKER = "broker"  # name of the part
+WIDTH = 32  # bytes of the lock's file; always as many, so that a full disk has room for the next process id
+
+
+class Lock:
+    """The lock of a home. Its file is deleted at the end, unless the lock was handed to another process."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file, self.is_handed_on = file, False
+
+    def fileno(self) -> int:
+        """Return the descriptor, which the process that takes the lock over inherits."""
+        return self._file.fileno()
+
+    def write(self, word: str = "") -> None:
+        """Write that this process holds the lock. Raises OSError on a full disk."""
+        os.pwrite(self.fileno(), f"{os.getpid()} {word}".ljust(WIDTH).encode(), 0)
 
 
 @contextmanager
-def hold(home: Home) -> Iterator[None]:
-    """Hold the lock, and delete its file at the end. Raises MemoError if another supervisor holds it."""
+def hold(home: Home, word: str = "") -> Iterator[Lock]:
+    """Hold the lock, and delete its file at the end. Raises MemoError if another process holds it."""
     path = home.run / "lock"
-    with path.open("a+") as file:
+    with open(path, "a", opener=open_private):  # only to create it: writes to a file opened so are appended
+        pass
+    with path.open("r+") as file:
         if not _lock(file):
-            raise taken(holder(home))
+            raise taken(_wait_for_supervisor(home))
         if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):
             raise MemoError("MEMO is just stopping; try again.")  # its lock was deleted after we opened it
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
+        lock = Lock(file)
+        with suppress(OSError):  # on a full disk nothing can start; what can't be written next says so
+            lock.write(word)
+        try:
+            yield lock
+        finally:
+            if not lock.is_handed_on:
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def take_over(home: Home, descriptor: int) -> Iterator[None]:
+    """Hold the lock that this process inherited, and delete its file at the end."""
+    os.set_inheritable(descriptor, False)
+    with open(descriptor, "r+") as file:
+        Lock(file).write()
         try:
             yield
         finally:
-            path.unlink()
+            (home.run / "lock").unlink()
 
 
 def _lock(file: IO[str]) -> bool:
@@ -45,19 +85,36 @@ def _lock(file: IO[str]) -> bool:
     return False
 
 
+def _wait_for_supervisor(home: Home) -> int | None:
+    """Return the process that holds the lock: the supervisor, unless its start takes long."""
+    deadline = time.monotonic() + STARTING_S
+    while (found := _read_holder(home)) and STARTING in found and time.monotonic() < deadline:
+        time.sleep(LOCK_PAUSE_S)
+    return int(found[0]) if found else None
+
+
 def taken(pid: int | None) -> MemoError:
     """Return the error that names the process which already runs."""
+    if pid is None:
+        return MemoError("MEMO was just being started or stopped by another command; see `memo status`, or try again.")
     return MemoError(f"MEMO is already running (process {pid}); `memo down` stops it.")
 
 
 def holder(home: Home) -> int | None:
     """Return the id of the process that holds the lock, or None if nothing runs."""
-    with suppress(FileNotFoundError, ValueError), (home.run / "lock").open() as file:
+    found = _read_holder(home)
+    return int(found[0]) if found else None
+
+
+def _read_holder(home: Home) -> list[str]:
+    """Return process id and word of the holder; empty if nobody holds the lock."""
+    with suppress(FileNotFoundError), (home.run / "lock").open() as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return int(file.read())
-    return None
+            words = file.read().split()
+            return words if words and words[0].isdecimal() else []
+    return []
 
 
 def request_training(home: Home) -> None:
@@ -72,20 +129,55 @@ def sources(home: Home) -> dict[str, dict[str, Any]]:
     """Return the collector's report on its sources, by name; empty if no collector runs."""
     with suppress(OSError, ValueError):
         states = {part["name"]: part["state"] for part in state(home).get("parts", [])}
-        if states.get("collector") == "running":  # a collector that was killed leaves its report behind
+        if states.get("collector") in (
+            ChildState.RUNNING,
+            ChildState.STUCK,
+        ):  # a collector that was killed leaves its report behind
             found: dict[str, dict[str, Any]] = json.loads(home.sources.read_text())
             return found
     return {}
 
 
 def has_crashed(home: Home) -> bool:
-    """Return whether the last supervisor was killed: it left its report behind."""
-    return home.state.exists() and holder(home) is None
+    """Return whether the last supervisor was killed: it left its report behind, and at most this process runs now."""
+    return home.state.exists() and holder(home) in (None, os.getpid())
 
 
 def state(home: Home) -> dict[str, Any]:
-    """Return the supervisor's report on its parts; empty if no supervisor runs."""
+    """Return the supervisor's report on its parts, with its problems; empty if no supervisor runs."""
     with suppress(OSError, ValueError):
         found: dict[str, Any] = json.loads(home.state.read_text())
-        return found if found["pid"] == holder(home) else {}  # a supervisor that was killed leaves its report behind
+        if found["pid"] == holder(home):  # a supervisor that was killed leaves its report behind
+            return _with_silence(home, found)
     return {}
+
+
+def _with_silence(home: Home, found: dict[str, Any]) -> dict[str, Any]:
+    """Add which parts are stuck now, by their heartbeats: the supervisor may be stuck itself, or have no disk space."""
+    supervisor_s, report_s = heartbeat.silent_s(home.run / "lock"), heartbeat.silent_s(home.state)
+    problems = []
+    if supervisor_s > heartbeat.STUCK_S:
+        problems.append(
+            f"The supervisor (process {found['pid']}) has been stuck for {supervisor_s:.0f} s; "
+            f"run `kill -9 {found['pid']}`, then `memo up`."
+        )
+    elif report_s > heartbeat.STUCK_S:
+        problems.append(f"{home.state} can't be written, so the states are {report_s:.0f} s old; free some disk space.")
+    for part in found["parts"]:
+        file = heartbeat.file_of(home, part["name"])
+        if part["state"] in (ChildState.RUNNING, ChildState.STUCK) and not file.exists():
+            part["state"] = str(ChildState.RESTARTING)
+        elif part["state"] in (ChildState.RUNNING, ChildState.STUCK):
+            silent_s = heartbeat.silent_s(file)
+            is_judged = part["name"] != BROKER or supervisor_s <= heartbeat.STUCK_S  # the supervisor beats for it
+            part["state"] = str(ChildState.STUCK if is_judged and silent_s > heartbeat.STUCK_S else ChildState.RUNNING)
+            if part["state"] == ChildState.STUCK:
+                problems.append(_stuck(home, part, silent_s))
+    return found | {"problems": problems}
+
+
+def _stuck(home: Home, part: dict[str, Any], silent_s: float) -> str:
+    return (
+        f"The {part['name']} (process {part['pid']}) has been stuck for {silent_s:.0f} s; MEMO restarts it after "
+        f"{heartbeat.RESTART_S:.0f} s. If that happens again, see {home.logs}."
+    )

@@ -6,6 +6,7 @@
 import argparse
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,14 +21,16 @@ from memo.core import logs
 from memo.core.errors import MemoError
 from memo.core.files import write_atomically
 from memo.core.paths import Home
-from memo.stack import broker, broker_damage, child, running
+from memo.stack import broker, broker_damage, child, heartbeat, running
 from memo.stack.backoff import Backoff
 from memo.stack.child import Child, ChildState
 from memo.stack.process_specs import BROKER, PARTS, Part
 from memo.stack.spawn import python_command
 
 STARTING_POLL_S = 0.1  # between two checks while a part starts
-SETTLED_POLL_S = 5.0  # between two checks after that; SIGCHLD reports a death at once
+SETTLED_POLL_S = heartbeat.BEAT_S  # between two checks after that; SIGCHLD reports a death at once
+FULL = 1_000_000  # bytes; a disk with less is full
+PING_S = 1.0  # for the broker to answer
 GRACE_S = 6.0  # for the parts to end
 BROKER_GRACE_S = 2.0  # for the broker to end after them; under 10 s together
 TRAINING_BACKOFF_S = (5.0, 3600.0)  # first and longest delay after a training process that failed
@@ -62,16 +65,27 @@ class Supervisor:
         self._training_backoff = Backoff(*TRAINING_BACKOFF_S)
         self._notices: list[str] = []
         self._written: dict[str, Any] = {}
+        self._checked_at = self._excused_until = time.monotonic()
 
     def _child(self, spec: Part, first_delay_s: float) -> Child:
         def ready() -> bool:
-            return broker.serves(self._home) if spec.name == BROKER.name else self._ready_file(spec.name).exists()
+            if spec.name == BROKER.name and broker.serves(self._home, PING_S):
+                heartbeat.say_ready(self._home, spec.name)
+            return self._ready_file(spec.name).exists()
 
-        backoff = Backoff(first_delay_s, child.LONGEST_DELAY_S)
-        return Child(spec.name, spec.command, ready, self._home.logs / f"{spec.name}.out", backoff)
+        def silent_s() -> float:
+            if spec.name == BROKER.name and broker.serves(self._home, PING_S):  # it does not beat by itself
+                heartbeat.touch(self._ready_file(spec.name))
+            return min(heartbeat.silent_s(self._ready_file(spec.name)), time.monotonic() - self._excused_until)
+
+        output, backoff = self._home.logs / f"{spec.name}.out", Backoff(first_delay_s, child.LONGEST_DELAY_S)
+        return Child(spec.name, spec.command, ready, output, backoff, silent_s=silent_s, has_room=self._has_room)
+
+    def _has_room(self) -> bool:
+        return shutil.disk_usage(self._home.root).free > FULL
 
     def _ready_file(self, name: str) -> Path:
-        return self._home.run / f"{name}.ready"
+        return heartbeat.file_of(self._home, name)
 
     @property
     def ready(self) -> bool:
@@ -118,6 +132,7 @@ class Supervisor:
         return all(one.state is not ChildState.FAILED for one in self._children)
 
     def _check(self) -> None:
+        self._excuse_after_pause()
         for one in self._children:
             before = one.state
             if before is ChildState.STOPPED and (one is self._broker or self._broker_serves):
@@ -130,12 +145,22 @@ class Supervisor:
         self._check_training()
         self._write_state()
 
+    def _excuse_after_pause(self) -> None:
+        """Beat; if this process itself stood still, the parts may have, too, so their silence counts from now on."""
+        now = time.monotonic()
+        if now - self._checked_at > heartbeat.STUCK_S:
+            self._excused_until = now
+        self._checked_at = now
+        heartbeat.touch(self._home.run / "lock")
+
     @property
     def _broker_serves(self) -> bool:
         return self._broker is None or self._broker.state is ChildState.RUNNING
 
     def _handle_change(self, one: Child) -> None:
         log.info("part_changed", part=one.name, state=one.state, restarts=one.restarts)
+        if one.state is ChildState.STUCK:
+            log.error("part_stuck", part=one.name)
         if one.state is ChildState.RESTARTING:
             self._ready_file(one.name).unlink(missing_ok=True)
             if one is self._broker and one.process and broker_damage.is_damage(one.output, one.process.pid):
@@ -210,6 +235,8 @@ class Supervisor:
             with suppress(OSError):  # a full disk must not end the stack
                 write_atomically(self._home.state, json.dumps(state))
                 self._written = state
+        if state == self._written:
+            heartbeat.touch(self._home.state)
 
     def _end(self) -> None:
         others = [one.process for one in self._children if one is not self._broker]
@@ -220,6 +247,7 @@ class Supervisor:
         for one in self._children:
             self._ready_file(one.name).unlink(missing_ok=True)
         self._home.state.unlink(missing_ok=True)
+        self._home.remove_memory()
 
 
 def main() -> int:
@@ -229,9 +257,10 @@ def main() -> int:
     parser.add_argument("--replay", default="")
     parser.add_argument("--speed", default="0")
     parser.add_argument("--for", type=float, dest="seconds")
+    parser.add_argument("--lock", type=int, help="inherited descriptor of the home's lock")
     given = parser.parse_args()
     home = Home.find()
-    with running.hold(home):
+    with running.hold(home) if given.lock is None else running.take_over(home, given.lock):
         logs.setup(home.logs, "supervisor")
         supervisor = Supervisor(home, given.parts, lambda sentence: print(sentence, flush=True))
         supervisor.handle_signals(given.seconds)

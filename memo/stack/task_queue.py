@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from kombu import Queue
 
 
+PREFIX = "memo"  # of all names on the embedded broker; on others `broker.key_prefix` adds the store's id
 PREDICT = "predict"  # queue of the worker
 DISPATCH = "dispatch"  # queue of the dispatcher
 
@@ -19,21 +20,23 @@ ROUTES = {LOOK: PREDICT, ACT: DISPATCH, SETTLE: DISPATCH, TICK: DISPATCH}
 VISIBILITY_TIMEOUT_S = 300  # longer than the longest task; training runs are processes of their own
 TICK_S = 5
 ACT_EXPIRES_S = 60
+ANSWER_S = 2.0  # longest wait for each answer of the broker
 
 
-def lengths(url: str) -> dict[str, int]:
+def lengths(url: str, prefix: str = PREFIX) -> dict[str, int]:
     """Return the number of messages in each queue; 0 for a queue that does not exist yet."""
     from kombu import Connection
 
     found = {}
-    with Connection(url, connect_timeout=2, transport_options=_transport_options(url)) as connection:
-        for queue in _queues(url):
+    options = _transport_options(url, prefix)
+    with Connection(url, connect_timeout=ANSWER_S, transport_options=options) as connection:
+        for queue in _queues(url, prefix):
             with connection.channel() as channel:
                 try:
                     # On Redis declaring stores nothing, while kombu's passive check looks for keys without our prefix.
-                    found[queue.name] = queue(channel).queue_declare(passive=not is_redis(url)).message_count
+                    found[queue.alias] = queue(channel).queue_declare(passive=not is_redis(url)).message_count
                 except connection.channel_errors:
-                    found[queue.name] = 0
+                    found[queue.alias] = 0
     return found
 
 
@@ -42,7 +45,7 @@ def is_redis(url: str) -> bool:
     return url.startswith("redis")
 
 
-def make_app(url: str, include: list[str] | None = None) -> "Celery":
+def make_app(url: str, prefix: str = PREFIX, include: list[str] | None = None) -> "Celery":
     """Return the Celery app on a broker, not connected yet."""
     from celery import Celery
 
@@ -56,37 +59,43 @@ def make_app(url: str, include: list[str] | None = None) -> "Celery":
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
         worker_send_task_events=False,
+        worker_enable_remote_control=False,
         worker_proc_alive_timeout=60,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         beat_max_loop_interval=TICK_S,
-        task_queues=_queues(url),
+        task_queues=_queues(url, prefix),
         task_routes={task: {"queue": queue} for task, queue in ROUTES.items()},
         beat_schedule={
             name: {"task": task, "schedule": TICK_S, "options": {"expires": TICK_S}}
             for name, task in (("tick", TICK), ("settle", SETTLE))
         },
-        broker_transport_options=_transport_options(url),
+        broker_transport_options=_transport_options(url, prefix),
     )
     return app
 
 
-def _queues(url: str) -> "list[Queue]":
+def _queues(url: str, prefix: str) -> "list[Queue]":
     from kombu import Exchange, Queue
 
     arguments: dict[str, Any] = {} if is_redis(url) else {"x-max-priority": 9}
-    exchange = Exchange("memo")
-    return [Queue(name, exchange, routing_key=name, queue_arguments=arguments) for name in (PREDICT, DISPATCH)]
+    exchange, begin = Exchange(prefix), "" if is_redis(url) else f"{prefix}."  # on Redis `global_keyprefix` does it
+    return [
+        Queue(f"{begin}{alias}", exchange, routing_key=alias, queue_arguments=arguments, alias=alias)
+        for alias in (PREDICT, DISPATCH)
+    ]
 
 
-def _transport_options(url: str) -> dict[str, Any]:
+def _transport_options(url: str, prefix: str) -> dict[str, Any]:
     if not is_redis(url):
-        return {}
+        return {"read_timeout": ANSWER_S, "write_timeout": ANSWER_S}
     return {
+        "socket_timeout": ANSWER_S,
+        "socket_connect_timeout": ANSWER_S,
         "visibility_timeout": VISIBILITY_TIMEOUT_S,
         "priority_steps": [0, 3, 6, 9],
         "unacked_restore_interval": 1,
         "unacked_restore_throttle": 1,
-        "global_keyprefix": "memo:",
+        "global_keyprefix": f"{prefix}:",
     }

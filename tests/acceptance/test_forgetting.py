@@ -9,7 +9,7 @@ from stack import SCOPE, Stack, new_stack
 from waiting import until
 
 from memo.core.settings import Settings
-from memo.messaging.publisher import STREAM
+from memo.messaging.publisher import stream_key
 from memo.stack import broker
 
 pytestmark = pytest.mark.timeout(240)
@@ -53,7 +53,7 @@ def on_stream(stack: Stack) -> str:
     url = broker.broker_url(stack.home, Settings(scope=SCOPE))
     with broker.connect(url) as client:
         return "".join(
-            json.dumps(json.loads(fields[b"json"]), ensure_ascii=False) for _, fields in client.xrange(STREAM)
+            json.dumps(json.loads(fields[b"json"]), ensure_ascii=False) for _, fields in client.xrange(stream_key())
         )
 
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import psutil
 import pytest
-from conftest import REDIS_URL, ROOT, fresh_amqp, fresh_postgres, fresh_redis
+from conftest import REDIS_URL, ROOT, fresh_amqp, fresh_postgres, fresh_redis, remove_names
 from jsonschema import Draft202012Validator
 from jsonschema.validators import validator_for
+from kombu import Connection
 from redis import Redis
 from stack import SCOPE, Stack, new_stack
 from waiting import until
@@ -79,6 +80,9 @@ def course(request: pytest.FixtureRequest, stream: list[str]) -> Iterator[Course
             settings["MEMO_BROKER_URL"] = services.enter_context(fresh_amqp())
         stack = services.enter_context(new_stack(**settings))
         yield run_through(stack, Course(request.param, stream))
+        if request.param == "postgres+rabbitmq":
+            with Connection(settings["MEMO_BROKER_URL"]) as connection:
+                remove_names(connection, f"memo.{stack.one('SELECT id FROM store_identity')}")
 
 
 def run_through(stack: Stack, course: Course) -> Course:

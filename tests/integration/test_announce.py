@@ -99,7 +99,7 @@ def clock() -> SimpleNamespace:
 def received(url: str, count: int) -> list[tuple[str, Any, Any]]:
     """Return task, arguments and expiry of each message in the queue, once there are `count`."""
     app = make_app(url)
-    [queue] = [queue for queue in app.conf.task_queues if queue.name == PREDICT]
+    [queue] = [queue for queue in app.conf.task_queues if queue.alias == PREDICT]
     options = app.conf.broker_transport_options
     app.close()
     found: list[tuple[str, Any, Any]] = []

@@ -212,7 +212,8 @@ def test_end_with_parent_ends_the_child(tmp_path: Path, before: str, after: str,
 
 HEALTHY = """
 import sys, time
-from memo.stack.process_specs import end_with_parent, say_ready
+from memo.stack.heartbeat import say_ready
+from memo.stack.process_specs import end_with_parent
 from memo.core.paths import Home
 end_with_parent()
 say_ready(Home.find(), sys.argv[1])

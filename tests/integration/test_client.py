@@ -34,11 +34,21 @@ from memo.core.settings import Settings
 from memo.messaging.amqp import TopicFeed
 from memo.messaging.feed import BrokerUnavailable
 from memo.messaging.message import Outcomes, prediction_message
-from memo.messaging.publisher import EXCHANGE, EXCHANGE_V1, FIELD, MAX_STREAM, STREAM, Publisher, PublishError
+from memo.messaging.publisher import (
+    FIELD,
+    MAX_STREAM,
+    Publisher,
+    PublishError,
+    exchange_v1,
+    exchange_v2,
+    stream_key,
+)
 from memo.messaging.redis_group import GroupFeed
-from memo.stack.broker import connect
+from memo.stack.broker import connect, key_prefix
 
 EVENT = Event(datetime(2026, 3, 2, 9, 15, 4, tzinfo=UTC), Operation.PROCESS_START, "Firefox")
+STORE = "0123456789ab"
+NAMES = f"memo.{STORE}"
 WAIT_S = 60.0  # far longer than a message takes; reached only if one is missing
 
 
@@ -70,7 +80,7 @@ def message(number: int) -> dict[str, Any]:
 
 
 def publish(url: str, *numbers: int) -> None:
-    publisher = Publisher(url)
+    publisher = Publisher(url, NAMES)
     publisher.publish([message(number) for number in numbers])
     publisher.close()
 
@@ -81,51 +91,51 @@ def ids(subscription: Iterator[dict[str, Any]], count: int) -> list[int]:
 
 def test_subscribe_yields_messages_published_afterwards(url: str) -> None:
     publish(url, 1)
-    subscription = subscribe(url=url, timeout=WAIT_S)
+    subscription = subscribe(url=url, store=STORE, timeout=WAIT_S)
     publish(url, 2, 3)
     assert next(subscription) == message(2)
     assert next(subscription) == message(3)
 
 
 def test_subscribe_skips_repeated_messages(url: str) -> None:
-    subscription = subscribe(url=url, timeout=WAIT_S)
+    subscription = subscribe(url=url, store=STORE, timeout=WAIT_S)
     publish(url, 1, 2, 1, 2, 3)
     assert ids(subscription, 3) == [1, 2, 3]
 
 
 def test_subscribe_ends_at_timeout_and_at_stop(url: str) -> None:
-    assert list(subscribe(url=url, timeout=0.3)) == []
+    assert list(subscribe(url=url, store=STORE, timeout=0.3)) == []
     stop = threading.Event()
-    subscription = subscribe(url=url, stop=stop)
+    subscription = subscribe(url=url, store=STORE, stop=stop)
     threading.Timer(0.3, stop.set).start()
     assert list(subscription) == []
 
 
 def test_group_continues_after_a_reader_closes(url: str) -> None:
     group = f"test-{os.getpid()}"
-    first = subscribe(url=url, group=group, timeout=WAIT_S)
+    first = subscribe(url=url, store=STORE, group=group, timeout=WAIT_S)
     publish(url, 1, 2, 3)
     assert ids(first, 2) == [1, 2]  # requesting 2 acknowledged 1; 2 is still held
     first.close()
     publish(url, 4)
-    second = subscribe(url=url, group=group, timeout=WAIT_S)
+    second = subscribe(url=url, store=STORE, group=group, timeout=WAIT_S)
     assert ids(second, 3) == [2, 3, 4]
-    assert list(subscribe(url=url, timeout=0.1)) == []
+    assert list(subscribe(url=url, store=STORE, timeout=0.1)) == []
     second.close()
     _delete_queue(url, group)
 
 
 def test_group_gives_messages_of_a_dead_reader_to_the_next(url: str) -> None:
     group = f"test-{os.getpid()}"
-    subscribe(url=url, group=group).close()
+    subscribe(url=url, store=STORE, group=group).close()
     publish(url, 1, 2)
     code = (
         "import os, sys; from memo.client import subscribe; "
-        f"print(next(subscribe(url={url!r}, group={group!r}))['id'], flush=True); os._exit(1)"
+        f"print(next(subscribe(url={url!r}, store={STORE!r}, group={group!r}))['id'], flush=True); os._exit(1)"
     )
     died = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert died.stdout.strip() == "1", died.stderr
-    heir = subscribe(url=url, group=group, timeout=WAIT_S)
+    heir = subscribe(url=url, store=STORE, group=group, timeout=WAIT_S)
     assert ids(heir, 2) == [1, 2]
     heir.close()
     _delete_queue(url, group)
@@ -135,7 +145,7 @@ CRASHES = """
 import os, socket, sys
 from memo.client import subscribe
 socket.gethostname = lambda: sys.argv[3]
-messages = subscribe(url=sys.argv[1], group=sys.argv[2], after=None)
+messages = subscribe(url=sys.argv[1], store='0123456789ab', group=sys.argv[2], after=None)
 print("ready", flush=True)
 for _ in range(2):
     print(next(messages)["id"], flush=True)
@@ -162,7 +172,7 @@ def test_group_gives_messages_of_a_dead_reader_to_a_live_one(url: str) -> None:
     with crashing(url, group) as given:
         publish(url, *range(1, 9))
     assert given == [1, 2]
-    feed = TopicFeed(url, group) if url.startswith("amqp") else GroupFeed(url, group, take_over_s=0.1)
+    feed = TopicFeed(url, group, NAMES) if url.startswith("amqp") else GroupFeed(url, group, NAMES, take_over_s=0.1)
     heir = read_feed(feed, timeout=WAIT_S)
     assert ids(heir, 7) == [*range(2, 9)]
     with crashing(url, group) as given:  # now while the other one waits
@@ -178,11 +188,11 @@ def test_group_waits_longer_for_a_reader_on_another_machine(redis_url: str) -> N
     with crashing(redis_url, group, host="elsewhere") as given:
         publish(redis_url, *range(1, 9))
     assert given == [1, 2]
-    heir = read_feed(GroupFeed(redis_url, group, take_over_s=0.1), timeout=0.5)
+    heir = read_feed(GroupFeed(redis_url, group, NAMES, take_over_s=0.1), timeout=0.5)
     assert list(heir) == [], "it may still hold them"
-    heir = read_feed(GroupFeed(redis_url, group, take_over_s=0.1, idle_s=0.2), timeout=WAIT_S)
+    heir = read_feed(GroupFeed(redis_url, group, NAMES, take_over_s=0.1, idle_s=0.2), timeout=WAIT_S)
     assert ids(heir, 7) == [*range(2, 9)]
-    late = read_feed(GroupFeed(redis_url, group, idle_s=0.2))
+    late = read_feed(GroupFeed(redis_url, group, NAMES, idle_s=0.2))
     assert [name for name in consumers(redis_url, group) if name.startswith("elsewhere")] == []
     late.close()
     heir.close()
@@ -190,19 +200,19 @@ def test_group_waits_longer_for_a_reader_on_another_machine(redis_url: str) -> N
 
 def consumers(url: str, group: str) -> list[str]:
     with connect(url) as client:
-        return [os.fsdecode(consumer["name"]) for consumer in client.xinfo_consumers(STREAM, group)]
+        return [os.fsdecode(consumer["name"]) for consumer in client.xinfo_consumers(stream_key(NAMES), group)]
 
 
 def test_group_of_one_process_shares_messages_once(redis_url: str) -> None:
     group = f"test-{os.getpid()}"
-    readers = [read_feed(GroupFeed(redis_url, group, take_over_s=0.0), timeout=WAIT_S) for _ in range(2)]
+    readers = [read_feed(GroupFeed(redis_url, group, NAMES, take_over_s=0.0), timeout=WAIT_S) for _ in range(2)]
     publish(redis_url, *range(1, 41))
     received = [number for _ in range(20) for reader in readers for number in ids(reader, 1)]
     assert sorted(received) == [*range(1, 41)]
     assert len(consumers(redis_url, group)) == 2
     for reader in readers:
         reader.close()  # each still holds the message it yielded last
-    late = subscribe(url=redis_url, group=group, timeout=WAIT_S)
+    late = subscribe(url=redis_url, store=STORE, group=group, timeout=WAIT_S)
     assert sorted(ids(late, 2)) == sorted(received[-2:])
     assert len(consumers(redis_url, group)) == 1, "closed readers are removed"
     late.close()
@@ -210,7 +220,7 @@ def test_group_of_one_process_shares_messages_once(redis_url: str) -> None:
 
 def test_group_that_was_lost_goes_on_after_what_was_read(redis_url: str) -> None:
     group, client = f"test-{os.getpid()}", connect(redis_url)
-    feed = GroupFeed(redis_url, group)
+    feed = GroupFeed(redis_url, group, NAMES)
     feed.open()
     for number in (1, 2, 3):
         client.flushdb()
@@ -227,16 +237,16 @@ def test_group_that_was_lost_goes_on_after_what_was_read(redis_url: str) -> None
 
 def test_group_behind_the_stream_reads_from_the_store(redis_url: str, stored: Callable[[int], None]) -> None:
     group, client = f"test-{os.getpid()}", connect(redis_url)
-    reader = subscribe(url=redis_url, group=group, timeout=WAIT_S)
+    reader = subscribe(url=redis_url, store=STORE, group=group, timeout=WAIT_S)
     publish(redis_url, 1, 2)
     assert ids(reader, 2) == [1, 2]
     stored(8)
     publish(redis_url, *range(3, 7))
-    client.xtrim(STREAM, maxlen=0)
+    client.xtrim(stream_key(NAMES), maxlen=0)
     publish(redis_url, 7, 8)
     assert ids(reader, 3) == [3, 4, 5], "each once, by a reader that was only slow"
     reader.close()
-    late = subscribe(url=redis_url, group=group, timeout=WAIT_S)
+    late = subscribe(url=redis_url, store=STORE, group=group, timeout=WAIT_S)
     assert ids(late, 8) == [*range(1, 9)], "all of that time again: the broker does not know what was read"
     publish(redis_url, 9)
     assert ids(late, 1) == [9]
@@ -249,10 +259,10 @@ def test_group_reads_trimmed_pending_messages_from_the_store(redis_url: str, sto
     stored(8)
     with crashing(redis_url, group) as given:
         publish(redis_url, *range(1, 9))
-    client.xtrim(STREAM, maxlen=0)
+    client.xtrim(stream_key(NAMES), maxlen=0)
     client.close()
     assert given == [1, 2]
-    heir = subscribe(url=redis_url, group=group, timeout=WAIT_S)
+    heir = subscribe(url=redis_url, store=STORE, group=group, timeout=WAIT_S)
     assert {*range(2, 9)} <= {*ids(heir, 8)}
     heir.close()
 
@@ -260,12 +270,12 @@ def test_group_reads_trimmed_pending_messages_from_the_store(redis_url: str, sto
 def test_slow_reader_with_after_reads_from_the_store(redis_url: str, stored: Callable[[int], None]) -> None:
     client = connect(redis_url)
     stored(2)
-    subscription = subscribe(url=redis_url, after=0, timeout=WAIT_S)
+    subscription = subscribe(url=redis_url, store=STORE, after=0, timeout=WAIT_S)
     publish(redis_url, 1, 2)
     assert ids(subscription, 2) == [1, 2]
     stored(6)
     publish(redis_url, *range(3, 8))
-    client.xtrim(STREAM, maxlen=0)
+    client.xtrim(stream_key(NAMES), maxlen=0)
     publish(redis_url, 8)
     assert ids(subscription, 6) == [*range(3, 9)]
     client.close()
@@ -274,11 +284,11 @@ def test_slow_reader_with_after_reads_from_the_store(redis_url: str, stored: Cal
 def _delete_queue(url: str, group: str) -> None:
     if url.startswith("amqp"):
         with Connection(url) as connection, connection.channel() as channel:
-            channel.queue_delete(f"{EXCHANGE_V1}.{group}")
+            channel.queue_delete(f"{exchange_v1(NAMES)}.{group}")
 
 
 def test_subscribe_skips_other_entries_of_the_stream(redis_url: str) -> None:
-    subscription = subscribe(url=redis_url, timeout=WAIT_S)
+    subscription = subscribe(url=redis_url, store=STORE, timeout=WAIT_S)
     client = connect(redis_url)
     for body in (
         "",
@@ -287,19 +297,19 @@ def test_subscribe_skips_other_entries_of_the_stream(redis_url: str) -> None:
         '{"schema": "prediction.v1", "id": "x"}',
         '{"schema": "prediction.v9", "id": 1}',
     ):
-        client.xadd(STREAM, {FIELD: body})
+        client.xadd(stream_key(NAMES), {FIELD: body})
     client.close()
     publish(redis_url, 5)
     assert ids(subscription, 1) == [5]
 
 
 def test_stream_length_is_bounded(redis_url: str) -> None:
-    publisher = Publisher(redis_url)
+    publisher = Publisher(redis_url, NAMES)
     for _ in range(MAX_STREAM // 1_000 + 2):
         publisher.publish([message(1)] * 1_000)
     publisher.close()
     client = connect(redis_url)
-    assert MAX_STREAM <= client.xlen(STREAM) <= MAX_STREAM + 200
+    assert MAX_STREAM <= client.xlen(stream_key(NAMES)) <= MAX_STREAM + 200
     client.close()
 
 
@@ -307,7 +317,7 @@ def test_routing_key_carries_the_scope_as_one_word(amqp_url: str) -> None:
     with Connection(amqp_url) as connection, connection.channel() as channel:
         publish(amqp_url, 1)  # declares the exchange
         queue, *_ = channel.queue_declare("", exclusive=True)
-        channel.queue_bind(queue, EXCHANGE, routing_key="ada@host_example")
+        channel.queue_bind(queue, exchange_v2(NAMES), routing_key="ada@host_example")
         publish(amqp_url, 2)
         found = channel.basic_get(queue, no_ack=True)
         assert json.loads(found.body)["id"] == 2
@@ -320,9 +330,9 @@ def test_missing_broker_raises_one_sentence(scheme: str) -> None:
         unused.bind(("127.0.0.1", 0))
         url = f"{scheme}://127.0.0.1:{unused.getsockname()[1]}"
         with pytest.raises(PublishError, match="memo doctor"):
-            Publisher(url).publish([message(1)])
+            Publisher(url, NAMES).publish([message(1)])
         with pytest.raises(MemoError, match="memo status"):
-            subscribe(url=url)
+            subscribe(url=url, store=STORE)
 
 
 @pytest.fixture
@@ -349,7 +359,7 @@ def stored(database_url: str, monkeypatch: pytest.MonkeyPatch, home: Home) -> Ca
 
 def test_after_reads_the_store_without_gap_or_double(redis_url: str, stored: Callable[[int], None]) -> None:
     stored(8)
-    subscription = read_feed(make_feed(redis_url, None), after=2, timeout=WAIT_S, page=3)
+    subscription = read_feed(make_feed(redis_url, NAMES, None), after=2, timeout=WAIT_S, page=3)
     stored(1)
     publish(redis_url, 1, 7, 8, 9)  # 1 is before `after`, the others are in the store too
     assert ids(subscription, 7) == [3, 4, 5, 6, 7, 8, 9]
@@ -364,7 +374,7 @@ def test_after_with_an_older_store_raises_one_sentence(redis_url: str, stored: C
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("DROP VIEW prediction_messages")
     with pytest.raises(MemoError, match="no such table: prediction_messages; `memo up` updates it"):
-        next(subscribe(after=0, url=redis_url, timeout=WAIT_S))
+        next(subscribe(after=0, url=redis_url, store=STORE, timeout=WAIT_S))
 
 
 def test_subscriber_runs_among_files_named_like_memo_rooms(
@@ -376,7 +386,7 @@ def test_subscriber_runs_among_files_named_like_memo_rooms(
     program = tmp_path / "subscriber.py"
     program.write_text(
         "from memo.client import subscribe\n"
-        f"for message in subscribe(after=0, url={redis_url!r}, timeout={WAIT_S}):\n"
+        f"for message in subscribe(after=0, url={redis_url!r}, store={STORE!r}, timeout={WAIT_S}):\n"
         "    print(message['id'], flush=True)\n"
         "    if message['id'] == 2: break\n"
     )
@@ -412,8 +422,8 @@ def test_subscribe_survives_a_restart_of_the_broker(
 ) -> None:
     url = f"redis+socket://{home.root}/s?virtual_host=0"
     broker = server()
-    publisher = Publisher(url)
-    subscription = subscribe(url=url, group=group, timeout=WAIT_S)
+    publisher = Publisher(url, NAMES)
+    subscription = subscribe(url=url, store=STORE, group=group, timeout=WAIT_S)
     publisher.publish([message(1)])
     assert ids(subscription, 1) == [1]
     broker.terminate()
@@ -444,7 +454,7 @@ def test_live_view_survives_the_broker_and_ends_at_stop(
     view.start()  # before its broker is there
 
     def shown(number: int, site: str) -> str:
-        publisher, text, end = Publisher(url), "", time.monotonic() + WAIT_S
+        publisher, text, end = Publisher(url, key_prefix(home, settings)), "", time.monotonic() + WAIT_S
         visit = prediction_message(prediction(number), Event(EVENT.at, Operation.WEB_VISIT, site), Outcomes(), "en")
         while site not in text and time.monotonic() < end:
             publisher.publish([visit | {"model": f"version {number}"}])

@@ -20,9 +20,11 @@ from watched import until
 from memo.core.events import Action, Operation
 from memo.core.paths import Home
 from memo.core.predictions import Candidate
-from memo.messaging.publisher import EXCHANGE_V1, STREAM, Publisher, amqp_connection
+from memo.messaging.publisher import Publisher, amqp_connection, exchange_v1, stream_key
 
 EXAMPLES = ROOT / "docs" / "examples"
+STORE = "0123456789ab"
+NAMES = f"memo.{STORE}"
 WAIT_S = 60.0
 GROUP = f"example-{os.getpid()}"
 HOSTILE = "evil\x7f$(touch pwned)`touch pwned`; ../../x '\"\\n"
@@ -32,7 +34,7 @@ Command = list[str]
 
 def publish(url: str, *numbers: int) -> None:
     candidate = Candidate(Action(Operation.PROCESS_START, HOSTILE), 0.5, datetime(2026, 3, 2, 9, 15, tzinfo=UTC))
-    publisher = Publisher(url)
+    publisher = Publisher(url, NAMES)
     publisher.publish([message(number) | {"candidates": [candidate.as_dict("en")]} for number in numbers])
     publisher.close()
 
@@ -70,14 +72,15 @@ class Example:
 
 
 def _groups(url: str) -> list[str]:
+    stream = stream_key(NAMES)
     with Redis.from_url(url) as client:
-        return [os.fsdecode(group["name"]) for group in client.xinfo_groups(STREAM)] if client.exists(STREAM) else []
+        return [os.fsdecode(group["name"]) for group in client.xinfo_groups(stream)] if client.exists(stream) else []
 
 
 def _has_queue(url: str) -> bool:
     with amqp_connection(url) as connection, connection.channel() as channel:
         try:
-            channel.queue_declare(f"{EXCHANGE_V1}.{GROUP}", passive=True)
+            channel.queue_declare(f"{exchange_v1(NAMES)}.{GROUP}", passive=True)
         except connection.channel_errors:
             return False
     return True
@@ -93,10 +96,10 @@ def example(request: pytest.FixtureRequest, home: Home, tmp_path: Path) -> Itera
     name: str = request.param
     url: str = request.getfixturevalue("amqp_url" if "amqp" in name.lower() else "redis_url")
     file = str(EXAMPLES / name.partition(" ")[0])
-    command = [sys.executable, file, GROUP, url]
+    command = [sys.executable, file, GROUP, url, NAMES if "amqp.py" in name else STORE]
     settings = {}
     if name.endswith(".sh"):
-        settings = {"REDIS": f"{needs_program('redis-cli')} -u {url}"}
+        settings = {"REDIS": f"{needs_program('redis-cli')} -u {url}", "STREAM": stream_key(NAMES)}
         command = ["sh", file, GROUP, "cat"]
     yield Example(command, tmp_path, **settings), url
     _delete_queue(url, GROUP)
@@ -126,7 +129,8 @@ def test_example_gets_every_message_however_often_killed(example: tuple[Example,
 def test_shell_example_repeats_the_message_that_failed(redis_url: str, tmp_path: Path) -> None:
     redis = f"{needs_program('redis-cli')} -u {redis_url}"
     fails_once = "cat >>received.jsonl; test -e failed || { touch failed; exit 7; }"
-    program = Example(["sh", str(EXAMPLES / "subscriber.sh"), GROUP, "sh", "-c", fails_once], tmp_path, REDIS=redis)
+    command = ["sh", str(EXAMPLES / "subscriber.sh"), GROUP, "sh", "-c", fails_once]
+    program = Example(command, tmp_path, REDIS=redis, STREAM=stream_key(NAMES))
     with program.running():
         until("its group", _is_there(redis_url))
         publish(redis_url, 1, 2)

@@ -49,9 +49,17 @@ def test_a_program_gets_json_on_its_standard_input_only(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["kept.json"], "nothing was run"
 
 
-def test_a_program_that_takes_too_long_is_killed_as_a_group(home: Home, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "script",
+    [
+        "sleep 1000 & echo $! > {}; wait",
+        "setsid sh -c 'echo $$ > {}; exec sleep 1000' & wait; sleep 1000",
+        "setsid --fork sh -c 'setsid --fork sh -c \"echo \\$\\$ > {}; exec sleep 1000\"'; sleep 1000",
+    ],
+)
+def test_a_program_that_takes_too_long_is_killed_with_all(home: Home, tmp_path: Path, script: str) -> None:
     pid = tmp_path / "pid"
-    made = handler(home, "/bin/sh", "-c", f"sleep 1000 & echo $! > {pid}; wait", limit_s=1.0)
+    made = handler(home, "/bin/sh", "-c", script.format(pid), limit_s=1.0)
     with pytest.raises(ProgramFailed, match="killed after 1 s"):
         made.handle(candidate(START, "x"), context())
     until("its child has ended", lambda: not _lives(int(pid.read_text())))

@@ -6,6 +6,7 @@ import shutil
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -21,6 +22,7 @@ from typer.testing import CliRunner, Result
 
 from cli import make
 from cli.stack.doctor import CHECKS
+from cli.terminal.store_access import find_active_version
 from collector.intake import Intake
 from data.importers import rejects
 from data.importers.line import Reject
@@ -55,8 +57,9 @@ from memo.core.paths import Home
 from memo.core.predictions import Answer, Candidate, NextPlace, Upcoming, action_as_dict
 from memo.core.settings import Settings
 from memo.desktop.launch_sets import LaunchSet
-from memo.messaging.publisher import STREAM, Publisher
+from memo.messaging.publisher import Publisher, stream_key
 from memo.protocols import Batch, Cost, DispatchContext
+from memo.stack.broker import key_prefix
 from memo.stack.task_queue import make_app
 from training.build_version import build_version as make_version
 from training.build_version import find_last_forgotten
@@ -421,11 +424,11 @@ def test_message_published_after_forget_is_cleared(opened: Resources, redis_url:
             forget(opened.store, ForgetQuery(site="shop.example"))
             super().publish(messages)
 
-    ids = happen(opened.store, [FOCUS])
+    ids, prefix = happen(opened.store, [FOCUS]), key_prefix(opened.home, opened.settings)
     predict(opened.store, ids[0], [VISIT])
-    outbox.send(replace(opened, publisher=Late(redis_url)), SCOPE)
+    outbox.send(replace(opened, publisher=Late(redis_url, prefix)), SCOPE)
     with Redis.from_url(redis_url) as client:
-        assert client.xlen(STREAM) == 0
+        assert client.xlen(stream_key(prefix)) == 0
 
 
 def test_forget_leaves_no_byte_in_sqlite_files(home: Home) -> None:
@@ -835,22 +838,31 @@ def test_export_contains_everything(store: Store, home: Home, filled: list[int])
     kinds = [row["kind"] for row in rows]
     assert kinds == [
         "setting",
+        "store_identity",
         "scope",
         *["event"] * 5,
         "prediction",
         "dispatch",
         "version",
-        *["file"] * len(kinds[10:]),
+        *["file"] * len(kinds[11:]),
     ]
     assert rows[0]["scope"] == SCOPE and "window" in rows[0]
-    assert [row["target"] for row in rows[2:7]] == [one.target for one in ALL]
-    assert rows[2]["at"] == START.isoformat() and "line_key" not in rows[2]
-    assert rows[7]["candidates"][0]["action"]["target"] == "Inbox"
+    assert [row["target"] for row in rows[3:8]] == [one.target for one in ALL]
+    assert rows[3]["at"] == START.isoformat() and "line_key" not in rows[3]
+    assert rows[8]["candidates"][0]["action"]["target"] == "Inbox"
     whole = json.loads(invoke("export", "--format", "json").stdout)
     counts = {kind: len(found) for kind, found in whole.items() if kind != "files"}
-    expected = {"settings": 1, "scopes": 1, "events": 5, "predictions": 1, "dispatches": 1, "versions": 1}
+    expected = {
+        "settings": 1,
+        "store_identity": 1,
+        "scopes": 1,
+        "events": 5,
+        "predictions": 1,
+        "dispatches": 1,
+        "versions": 1,
+    }
     assert counts == dict.fromkeys(counts, 0) | expected
-    assert whole["events"][0] | {"kind": "event"} == rows[2]
+    assert whole["events"][0] | {"kind": "event"} == rows[3]
     bobs = json.loads(invoke("export", "--format", "json", "--scope", "bob").stdout)
     assert {name for name, found in bobs.items() if found} == {"settings"}
 
@@ -885,7 +897,8 @@ def test_export_contains_every_table_column_and_file(store: Store, home: Home) -
     assert whole["pauses"][0]["until"] is None and whole["launch_sets"][0]["app"] == "gimp"
     assert whole["rejects"][0]["line"] == 7 and whole["records"] == [{"scope": SCOPE, "prediction": 1}]
     own = json.loads(invoke("export", "--format", "json", "--scope", SCOPE).stdout)
-    assert {name for name, rows in whole.items() if rows and not own[name]} == {"cursors", "redactions", "jobs"}
+    without_scopes = {"store_identity", "cursors", "redactions", "jobs"}
+    assert {name for name, rows in whole.items() if rows and not own[name]} == without_scopes
     files = {Path(one["path"]): one["bytes"] for one in whole["files"]}
     assert files[home.learned / "a.pickle"] == 4
     assert {path for path in home.root.rglob("*") if path.is_file()} - files.keys() == set()
@@ -907,3 +920,36 @@ def test_export_contains_no_password(store: Store, home: Home, monkeypatch: pyte
     monkeypatch.setenv("MEMO_WEBHOOK__SECRET", SECRET)
     text = invoke("export").stdout
     assert "hunter2" not in text and SECRET not in text
+
+
+@pytest.mark.parametrize("move", [shutil.move, shutil.copytree])
+def test_a_moved_or_copied_home_forgets_its_own_weights(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, move: Callable[..., object]
+) -> None:
+    store = open_store(Settings.load(), home)
+    migrate.upgrade(Settings.load(), home)
+    for name in ("v0001", "v0002"):
+        (register(store, home, name, (0, 100)) / "weights").touch()
+    with store.write() as session:
+        versions.record_active(session, SCOPE, "v0001")
+        versions.delete_versions(session, ["v0002"])  # its row is lost, its weights are not
+    store.close()
+    move(home.root, tmp_path / "moved")
+    monkeypatch.setenv("MEMO_HOME", str(tmp_path / "moved"))
+    moved = Home.find()
+    with closing(open_store(Settings.load(), moved)) as opened:
+        assert find_active_version(Settings(scope=SCOPE), moved) == ("v0001", moved.models / "v0001")
+        erasure.forget(opened, Settings.load(), moved, ForgetQuery(), lambda _done, _total: None)
+    assert list(moved.models.iterdir()) == []
+    assert not home.models.exists() or sorted(path.name for path in home.models.iterdir()) == ["v0001", "v0002"]
+    home.root.mkdir(exist_ok=True)
+
+
+@pytest.mark.parametrize("place", ["models/unfinished-1", "backups", "broker"])
+def test_what_can_not_be_deleted_is_named(
+    store: Store, home: Home, filled: list[int], monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    (home.root / place).mkdir(parents=True, exist_ok=True)
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+    done = invoke("forget", "--all", "--yes")
+    assert done.exit_code and place in str(done.exception) and "can't be deleted" in str(done.exception)

@@ -27,7 +27,8 @@ from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.predictions import Ranking
 from memo.core.settings import PredictSettings, Settings
-from memo.messaging.publisher import FIELD, STREAM, Publisher
+from memo.messaging.publisher import FIELD, Publisher, stream_key
+from memo.stack.guard import refusals
 from memo.stack.task_queue import ACT, ACT_EXPIRES_S, DISPATCH, make_app
 from worker.prediction import outbox, snapshots, update
 from worker.prediction.scope_models import ScopeModels
@@ -130,7 +131,7 @@ def everything(opened: Resources) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def sent(redis: Redis) -> list[dict[str, Any]]:
-    entries: Any = redis.xrange(STREAM)
+    entries: Any = redis.xrange(stream_key())
     return [json.loads(fields[FIELD.encode()]) for _, fields in entries]
 
 
@@ -186,8 +187,18 @@ def test_at_most_top_candidates_are_kept(opened: Resources) -> None:
 
 
 def test_a_scope_without_events_gets_no_prediction(opened: Resources, redis: Redis) -> None:
+    with opened.store.write() as session:
+        scopes.lock_scope(session, "nobody")
     updater(opened).update("nobody")
     assert made(opened, "nobody") == [] == sent(redis)
+
+
+@pytest.mark.parametrize("scope", ["nobody", "ada@host ", "ada@host' OR 1=1"])
+def test_an_unknown_scope_makes_no_row_and_is_counted(opened: Resources, scope: str) -> None:
+    updater(opened).update(scope)
+    with opened.store.read() as session:
+        assert list(scopes.find_scope_names(session)) == []
+    assert refusals.count(opened.home) == 1
 
 
 def test_each_scope_is_learned_for_itself(opened: Resources) -> None:

@@ -132,7 +132,7 @@ class Sent:
         """Take the waiting messages; return their task names and arguments."""
         found = []
         with Connection("memory://") as connection, connection.channel() as channel:
-            while (message := channel.basic_get(queue, no_ack=True)) is not None:
+            while (message := channel.basic_get(f"memo.{queue}", no_ack=True)) is not None:
                 found.append((message.headers["task"], message.decode()[0]))
         return found
 

@@ -22,8 +22,8 @@ from memo.core.events import Action, Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.history import COLUMNS, rows
-from memo.messaging.public_views import open_query
 from memo.messaging.stored_messages import find_messages_after
+from memo.store.public_views import open_query
 
 SCOPE = "ada@host"
 START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))

@@ -258,9 +258,11 @@ def test_full_disk_ends_no_source(home: Home) -> None:
 
 def test_states_of_a_dead_collector_are_ignored(home: Home) -> None:
     def state(collector: str) -> None:
-        home.state.write_text(json.dumps({"pid": os.getpid(), "parts": [{"name": "collector", "state": collector}]}))
+        part = {"name": "collector", "state": collector, "pid": 1}
+        home.state.write_text(json.dumps({"pid": os.getpid(), "parts": [part]}))
 
     SourceStates(home).set_state("scripted", SourceState.WATCHING)
+    (home.run / "collector.ready").touch()
     with running.hold(home):
         state("running")
         assert running.sources(home)["scripted"]["state"] == "watching"

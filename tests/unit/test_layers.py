@@ -28,6 +28,7 @@ INSIDE = {
         "memo.client memo.history memo.testing memo.__main__",
         "memo.protocols memo.messaging",
         "memo.stack memo.desktop",
+        "memo.store",
         "memo.clock",
         "memo.core",
     ),

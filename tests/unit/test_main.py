@@ -1,5 +1,4 @@
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from histories import Chromium
 import cli
 from cli import COMMANDS, main
 from cli.stack.first_run import missing_model_notice
-from cli.stack.up import wait_until_ready
 from db import migrate
 from db.engine import open_store
 from db.intake import cursors, redactions
@@ -22,7 +20,6 @@ from memo.clock import pauses
 from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.stack import running
 
 
 @dataclass
@@ -266,13 +263,6 @@ def test_up_announces_a_missing_base_model(run: Run, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("MEMO_MODEL__BASE", "/no/such/model")
     assert "predictions come from history alone" in run("up").out
     assert run("up", "--part", "collector").out == "", "the collector has no model"
-
-
-def test_wait_until_ready_names_a_faster_supervisor(home: Home) -> None:
-    slower = subprocess.Popen(["true"])
-    slower.wait()
-    with running.hold(home), pytest.raises(MemoError, match=rf"^MEMO is already running \(process {os.getpid()}\)"):
-        wait_until_ready(slower, home, home.logs / "supervisor.out")
 
 
 def test_down_without_a_stack_says_so_each_time(run: Run, home: Home) -> None:

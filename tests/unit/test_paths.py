@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from memo.core.errors import UsageError
 from memo.core.paths import Home
 
 
@@ -42,3 +43,23 @@ def test_in_memory_without_a_place_is_in_the_home(home: Home, monkeypatch: pytes
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     monkeypatch.setattr(Path, "lstat", lambda self: (_ for _ in ()).throw(OSError("no such place")))
     assert home.in_memory == home.run / "memory"
+
+
+@pytest.mark.parametrize("name", ["inbox", "run", "learned"])
+def test_find_names_a_file_in_the_place_of_a_folder(home: Home, name: str) -> None:
+    (home.root / name).rmdir()
+    (home.root / name).touch()
+    with pytest.raises(UsageError, match=f"{home.root / name} is a file, where MEMO needs a folder"):
+        Home.find()
+
+
+@pytest.mark.parametrize("place", ["XDG_RUNTIME_DIR", "/dev/shm", "run"])
+def test_folder_in_memory_is_removed(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    if place == "XDG_RUNTIME_DIR":
+        monkeypatch.setenv(place, str(tmp_path))
+    folder = home.run / "memory" if place == "run" else home.in_memory
+    folder.mkdir(exist_ok=True)
+    (folder / "copy").touch()
+    home.remove_memory()
+    assert not folder.exists()

@@ -7,6 +7,7 @@ from data.importers import Reject, rejects
 from db.upkeep.jobs import NOT_YET
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from memo.stack.guard import refusals
 
 FOUND: dict[str, Any] = {
     "events": 14,
@@ -17,6 +18,8 @@ FOUND: dict[str, Any] = {
     "inbox": "/i",
     "rejects": "/r",
     "rejected": 0,
+    "refused": 0,
+    "names_on_broker": "memo",
     "store": "sqlite",
     "broker": "/b",
 }
@@ -35,6 +38,12 @@ def test_status_counts_rejected_lines_and_names_their_folder(home: Home) -> None
     found = collect(home, Settings.load())
     assert (found["rejected"], found["rejects"]) == (3, str(home.rejects))
     assert dict(facts(found))["rejected lines"] == f"3; the reasons are in {home.rejects}"
+
+
+def test_status_counts_refused_messages(home: Home) -> None:
+    assert "refused messages" not in dict(facts(FOUND))
+    refusals.record(home, "is no JSON")
+    assert dict(facts(collect(home, Settings.load())))["refused messages"].startswith("1;")
 
 
 def test_facts_show_hit_rates_beside_their_scope() -> None:

@@ -108,7 +108,6 @@ def test_open_below_opens_regular_files(path: Path) -> None:
     (path.parent / "folder" / "inner").write_bytes(b"inner")
     for name, content in (("file", TEXT), ("folder/inner", b"inner")):
         file = open_below(path.parent, Path(name))
-        assert file is not None
         assert os.pread(file, 1000, 0) == content
         os.close(file)
 
@@ -129,8 +128,10 @@ def test_open_below_opens_nothing_else_and_leaks_nothing(path: Path, monkeypatch
 
     monkeypatch.setattr(os, "open", count)
     for name in ("missing", "missing/file", "folder", "pipe", "link", "linked/inner", "file/below"):
-        assert open_below(root, Path(name)) is None, name
-    assert open_below(root / "missing", Path("file")) is None
+        with pytest.raises(OSError):
+            open_below(root, Path(name))
+    with pytest.raises(FileNotFoundError):
+        open_below(root / "missing", Path("file"))
     assert len(opened) > 7
     for file in opened:
         with pytest.raises(OSError):

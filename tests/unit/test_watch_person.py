@@ -100,4 +100,4 @@ def test_what_is_folded_is_shown_at_the_end(capsys: pytest.CaptureFixture[str]) 
     screen = LiveScreen("en")
     with screen.status_line(lambda: (1, 0)):
         screen.show(message(GIT))
-    assert capsys.readouterr().out.splitlines()[0].split()[:4] == ["…", "1", "other", "events:"]
+    assert capsys.readouterr().out.splitlines()[0].split()[:4] == ["…", "1", "other", "event:"]

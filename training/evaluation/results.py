@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from data.importers.cells import harmless
 from memo.core.errors import UsageError
 from memo.core.files import open_private
 from memo.core.grammar import Language
@@ -15,7 +16,6 @@ STATUS: dict[Language, tuple[str, str, str]] = {
     "zh": ("完全正确", "部分正确", "错误"),
     "en": ("exact", "partial", "wrong"),
 }
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Result(NamedTuple):
@@ -34,12 +34,6 @@ def status(language: Language, exact: bool, right: bool) -> str:
     """Return the language's word for exact, partial (right except for the time) or wrong."""
     whole, partial, wrong = STATUS[language]
     return whole if exact else partial if right else wrong
-
-
-def harmless(cell: object) -> str:
-    """Return the cell as text that no spreadsheet evaluates as a formula."""
-    text = str(cell)
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def choose_destination(out: Path | None, force: bool) -> Path:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from memo.desktop.sockets import sway_socket
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
     from Xlib.display import Display
 
 CLIENT = "swaymsg"
-TIMEOUT_S = 2.0  # longest wait for an answer of sway
+TIMEOUT_S = 2.0  # longest wait for an answer of sway, or of the X server
+_asking: list[Thread] = []  # the last question to the X server
 
 
 def fills_screen() -> bool:
@@ -42,9 +44,19 @@ def _is_shown(node: dict[str, Any], full: bool) -> bool:
 
 
 def _under_x11() -> bool:
-    """Whether the focused window does."""
+    """Whether the focused window does; False if the server does not answer, for which Xlib would wait for ever."""
     if not os.environ.get("DISPLAY"):
         return False
+    if _asking and _asking[-1].is_alive():
+        return False  # the server hangs
+    found: list[bool] = []
+    _asking[:] = [Thread(target=lambda: found.append(_ask_x11()), daemon=True)]
+    _asking[0].start()
+    _asking[0].join(TIMEOUT_S)
+    return found == [True]
+
+
+def _ask_x11() -> bool:
     from Xlib.display import Display
     from Xlib.error import DisplayError, XError
 

@@ -3,16 +3,15 @@
 import os
 import re
 import shutil
-import stat
 import subprocess
 import threading
 from pathlib import Path
 
 import psutil
 
-from memo.core.errors import MemoError
+from memo.core.errors import MemoError, UsageError
 from memo.core.events import Action, Operation
-from memo.core.paths import Home
+from memo.core.paths import Home, given_umask, refuse_foreign
 from memo.core.predictions import Candidate
 from memo.core.settings import PREFIX, Settings
 from memo.desktop.apps import RUNS_OTHERS, Apps
@@ -23,7 +22,6 @@ from worker.effects.seen_before import SeenBefore
 OPENER = "xdg-open"
 DETACHER = "setsid"
 _SHELL = re.compile(r"(ba|da|z|k|fi|t?c|r|a)?sh|busybox")
-_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 class NotStarted(MemoError):
@@ -94,6 +92,7 @@ class Launcher:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            umask=given_umask(),
         )
         threading.Thread(target=process.wait, daemon=True).start()  # otherwise it would remain as a zombie
         return process.pid
@@ -131,9 +130,7 @@ def _program(name: str) -> str:
 
 def _check(path: Path) -> None:
     """Raise NotStarted if other users can write to a file or replace it."""
-    real = path.resolve()
-    for place in {path, *path.parents, real, *real.parents}:
-        found = place.stat()
-        is_open = found.st_mode & _OTHERS and not found.st_mode & stat.S_ISVTX
-        if is_open or found.st_uid not in (0, os.getuid()):
-            raise NotStarted("other users can change its program")
+    try:
+        refuse_foreign(path)
+    except UsageError as error:
+        raise NotStarted("other users can change its program") from error

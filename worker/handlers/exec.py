@@ -1,19 +1,25 @@
 """The handler that passes a candidate to a program of the owner's; off until that is named."""
 
+import ctypes
 import os
-import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from memo.core.errors import MemoError
 from memo.core.events import Action
-from memo.core.paths import Home
+from memo.core.paths import Home, given_umask
 from memo.core.predictions import Candidate
 from memo.core.settings import Settings
 from memo.protocols import DispatchContext, Handler
 from worker.handlers.payload import payload
 
+PR_SET_CHILD_SUBREAPER = 36  # source: linux/prctl.h
+KILLS = 10  # rounds of killing
+KILL_S = 1.0  # longest wait for the killed of a round to end
 LIMIT_S = 10.0  # a program that runs longer is killed
 ENVIRONMENT = (  # the only variables that the program gets
     "PATH",
@@ -25,6 +31,22 @@ ENVIRONMENT = (  # the only variables that the program gets
     "XDG_RUNTIME_DIR",
     "DBUS_SESSION_BUS_ADDRESS",
 )
+
+
+def become_subreaper() -> None:
+    """Let what the program starts stay a descendant of this process, in whichever session. Source: prctl(2)."""
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _kill_all_but(before: set[psutil.Process]) -> None:
+    """Kill the descendants of this process that it did not have before."""
+    for _ in range(KILLS):  # one may start another meanwhile
+        if not (found := {*psutil.Process().children(recursive=True)} - before):
+            return
+        for process in found:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(found, KILL_S)
 
 
 class ProgramFailed(MemoError):
@@ -57,6 +79,8 @@ class ExecHandler(Handler):
         return {"status": status}
 
     def _run(self, body: bytes) -> int:
+        become_subreaper()
+        before = {*psutil.Process().children(recursive=True)}
         with subprocess.Popen(
             self._command,
             env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
@@ -65,11 +89,12 @@ class ExecHandler(Handler):
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            umask=given_umask(),
         ) as program:
             try:
                 program.communicate(body, self._program_limit_s)
             except subprocess.TimeoutExpired as error:
-                os.killpg(program.pid, signal.SIGKILL)  # including what it started
+                _kill_all_but(before)
                 limit = f"{self._program_limit_s:.0f} s"
                 raise ProgramFailed(f"the program was killed after {limit}; see [exec] command") from error
         return program.returncode

@@ -15,8 +15,23 @@ from worker.effects.seen_before import SeenBefore
 
 PORT = 443
 CONNECT_S = 5.0  # longest wait for a connection
-# IPv6 networks whose addresses stand for IPv4 ones, which may be private. Source: RFC 6052, RFC 3056, RFC 4380.
-CARRIERS = [ip_network(text) for text in ("64:ff9b::/96", "2002::/16", "2001::/32")]
+UNICAST = ip_network("2000::/3")  # all of IPv6 that is given to anybody; source: IANA, IPv6 Address Space
+# What `ipaddress` takes for global, in one version or another: relays and carriers of IPv4, which may be private,
+# protocols, documentation, and name servers for private addresses. Source: IANA Special-Purpose Address Registries.
+SPECIAL = [
+    ip_network(text)
+    for text in (
+        "192.0.0.0/24",
+        "192.31.196.0/24",
+        "192.52.193.0/24",
+        "192.88.99.0/24",
+        "192.175.48.0/24",
+        "2001::/23",
+        "2002::/16",
+        "2620:4f:8000::/48",
+        "3fff::/20",
+    )
+]
 
 Address = IPv4Address | IPv6Address
 
@@ -61,7 +76,9 @@ def resolved(host: str) -> list[Address]:
 
 def is_public(address: Address) -> bool:
     """Whether it is a public internet address: not private, loopback, link-local, multicast or reserved."""
-    if isinstance(address, IPv6Address) and (address.ipv4_mapped or any(address in net for net in CARRIERS)):
+    if isinstance(address, IPv6Address) and address not in UNICAST:
+        return False
+    if any(address in network for network in SPECIAL):
         return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 

@@ -1,7 +1,5 @@
 """The models of the scopes that this process has read, each under the version that serves its scope now."""
 
-from pathlib import Path
-
 from db.intake import events
 from db.models import ScopeRow, VersionRow
 from db.prediction import checkpoints, predictions
@@ -27,7 +25,7 @@ class ScopeModels:
 
     def open(self, row: ScopeRow, version: VersionRow | None) -> ScopeModel:
         """Return the scope's model under a version, which takes it over as it is; begin again if the log changed."""
-        name, folder = (version.id, Path(version.path)) if version else (BUILTIN, None)
+        name, folder = (version.id, self._resources.home.version(version.path)) if version else (BUILTIN, None)
         held = self.held.get(row.name) or snapshots.load(self._resources, row.name)
         if held is None or held.outgrown(self._learned) or held.generation != row.generation:
             predictor = self.serving.predictor(name, folder, self._weights(row, name, held))

@@ -9,6 +9,8 @@ from db.intake.events import LogEntry
 from db.models import PredictionRow
 from db.prediction import checkpoints, feedback, predictions, versions
 from memo.core.logs import get_logger
+from memo.stack import heartbeat
+from memo.stack.guard import refusals
 from worker.prediction import snapshots
 from worker.prediction.outbox import send
 from worker.prediction.outcomes import SHOWN, Shown, UnjudgedByActs, UnjudgedByWants, settle
@@ -46,7 +48,14 @@ class ScopeUpdater:
         self.models.serving.reader(BUILTIN, None)
 
     def update(self, scope: str) -> None:
-        """Bring a scope up to date; repeating it without new events changes nothing."""
+        """Bring a scope up to date; repeating it without new events changes nothing.
+
+        A scope that the store does not know is refused: the request comes from the queue, and makes no rows.
+        """
+        with self._resources.store.read() as session:
+            is_known = scopes.find_scope(session, scope) is not None
+        if not is_known:
+            return refusals.record(self._resources.home, "names a scope that is not in the store")
         with self._resources.store.write() as session:
             row = scopes.record_start(session, scope)
             version = versions.find_serving(session, scope, self._resources.settings.scope)
@@ -56,6 +65,7 @@ class ScopeUpdater:
             send(self._resources, scope)
             return
         try:
+            heartbeat.beat(heartbeat.LOADING_S)  # a version is loaded, or the log is learned again
             model = self.models.open(row, version)
             for answers in self._answers(model, row.last_seq):
                 if not self._write(model, answers):
@@ -80,6 +90,7 @@ class ScopeUpdater:
         acted = UnjudgedByActs(partial(find, predictions.PERSON_OUTCOME), is_live)
         wanted = UnjudgedByWants(partial(find, predictions.UPCOMING_OUTCOME), is_live)
         for row in self._rows(model, newest):
+            heartbeat.beat()
             if row.seq > model.seq:
                 waiting, settled = settle(waiting, row)
                 by_acts = acted.judge(row, model.predictor.last_act, model.focused)

@@ -28,6 +28,8 @@ class Serving:
         self._settings, self._limit_s = settings, limit_s
         self._model: LanguageModel | None = None
         self._adapters: set[str] = set()
+        self.problem = ""
+        """Why history answers alone although a version was asked for; empty while nothing is wrong."""
 
     def load(self) -> LanguageModel:
         """Return the base model. Raises MemoError if it can't be loaded."""
@@ -46,7 +48,9 @@ class Serving:
             adapter = self._adapter(model, version, folder)
         except MemoError as error:
             log.error("language_model_unavailable", version=version, reason=str(error))
+            self.problem = str(error)
             return None
+        self.problem = ""
         if adapter is None:
             return None
         if self._limit_s is None:

@@ -1,5 +1,6 @@
 """Files that a person opened, from the list of recently used files that desktop programs keep."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterable
@@ -86,8 +87,11 @@ class RecentSource:
 
     def _read(self) -> dict[Bookmark, None]:
         """Return the listed uses, in the order of the list, in which those of one moment stay."""
-        descriptor = open_below(self._folder, Path(LIST))
-        if descriptor is None:
+        try:
+            descriptor = open_below(self._folder, Path(LIST))
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                log.warning("recent_list_skipped", reason=error.strerror)
             return {}
         with open(descriptor, "rb") as file:
             text = file.read(MAX_BYTES + 1)

@@ -1,7 +1,6 @@
 """The inbox: a watched folder whose files of event lines or JSON objects are read as they appear and grow."""
 
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from threading import Event as Flag
@@ -12,7 +11,7 @@ from collector.sources.files.inotify import SCAN_S, WRITTEN, FileNotice, FileNot
 from collector.sources.inbox.inbox_reader import SOURCE, InboxReader
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.protocols import Batch, FindCursor, Stop
+from memo.protocols import Emit, FindCursor, Stop
 
 WATCHED = [*WRITTEN, FileModifiedEvent, FileDeletedEvent, DirCreatedEvent, DirMovedEvent, DirDeletedEvent]
 
@@ -30,7 +29,7 @@ class InboxSource:
         """Return an empty string: the folder is created if necessary."""
         return ""
 
-    def run(self, emit: Callable[[Batch], None], cursor: FindCursor, stop: Stop) -> None:
+    def run(self, emit: Emit, cursor: FindCursor, stop: Stop) -> None:
         """Watch until `stop` is set. Raises FileNotFoundError if the folder is removed."""
         self._home.inbox.mkdir(mode=0o700, exist_ok=True)
         with (
@@ -50,11 +49,12 @@ class InboxSource:
                 folder.check()
                 reader.scan()
                 scan_at = time.monotonic() + SCAN_S
-            paths = _paths(notices.wait(stop, scan_at - time.monotonic()))
+            paths = _paths(notices.wait(stop, 0.0 if reader.is_behind else scan_at - time.monotonic()))
             if self._home.inbox in paths:
                 raise FileNotFoundError(f"{self._home.inbox} was removed; it will be created and watched again")
             for path in paths:
                 reader.read(path)
+            reader.go_on()
 
 
 def _paths(notices: list[FileNotice]) -> list[Path]:

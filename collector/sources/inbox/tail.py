@@ -1,5 +1,6 @@
 """Reads a growing file: its new complete lines, or objects of a JSON array, and the position after them."""
 
+import errno
 import hashlib
 import os
 import stat
@@ -35,12 +36,9 @@ class Line:
     raw: bytes
 
 
-def open_below(root: Path, relative: Path) -> int | None:
-    """Return a descriptor of a regular file below `root`, reached without symbolic links; None if there is none."""
-    try:
-        folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError:
-        return None
+def open_below(root: Path, relative: Path) -> int:
+    """Return a descriptor of a regular file below `root`, reached without symbolic links. Raises OSError."""
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
         for part in relative.parts[:-1]:
             inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
@@ -48,14 +46,12 @@ def open_below(root: Path, relative: Path) -> int | None:
             folder = inner
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # does not block on a pipe
         file = os.open(relative.name, flags, dir_fd=folder)
-    except OSError:
-        return None
     finally:
         os.close(folder)
-    if stat.S_ISREG(os.fstat(file).st_mode):
-        return file
-    os.close(file)
-    return None
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise OSError(errno.EINVAL, "not a regular file")
+    return file
 
 
 def identity(file: int) -> str:

@@ -15,6 +15,7 @@ PATH = "/org/memo/Collector"
 DBUS = "org.freedesktop.DBus"
 DBUS_PATH = "/org/freedesktop/DBus"
 PID_DIGITS = 10
+ANSWER_S = 5.0  # for the bus to answer
 
 SetFocus = Callable[[str, str, str, int], None]
 """Takes a window, its app id, its title and its process id, which is 0 if unknown."""
@@ -44,12 +45,13 @@ async def serve(address: str, set_focus: SetFocus, lose: Callable[[], None]) -> 
 
     Raises RuntimeError if the bus is another user's, or another MEMO is on it.
     """
-    bus = await MessageBus(bus_address=address).connect()
+    bus = await asyncio.wait_for(MessageBus(bus_address=address).connect(), ANSWER_S)
     try:
-        if await _owner(bus) != os.getuid():
+        if await asyncio.wait_for(_owner(bus), ANSWER_S) != os.getuid():
             raise RuntimeError("the session bus is another user's; start MEMO as the user of the desktop")
         bus.export(PATH, FocusInterface(set_focus))
-        if await bus.request_name(NAME, NameFlag.DO_NOT_QUEUE) is not RequestNameReply.PRIMARY_OWNER:
+        request = bus.request_name(NAME, NameFlag.DO_NOT_QUEUE)
+        if await asyncio.wait_for(request, ANSWER_S) is not RequestNameReply.PRIMARY_OWNER:
             raise RuntimeError("another MEMO is on the session bus; stop it with `memo down` in its home")
         async with _watch_disconnect(bus, lose):
             yield

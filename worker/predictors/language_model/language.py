@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from peft import PeftModel
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from transformers import DynamicCache
 
 from memo.core.errors import MemoError
@@ -70,6 +70,8 @@ class LanguageModel:
                 raise MemoError(
                     f"Version {version_id} was trained on other weights than {self.base}; run memo train again."
                 )
+            with safe_open(folder / "adapter_model.safetensors", "pt"):  # a torn one must not be half loaded
+                pass
             with self._lock, quiet_peft():
                 self._load(folder, name)
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:

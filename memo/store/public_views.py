@@ -9,8 +9,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from memo.core.errors import MemoError
-from memo.core.paths import Home
+from memo.core.paths import Home, refuse_foreign
 from memo.core.settings import Settings
+from memo.store.postgres import connect
 
 Rows = list[tuple[Any, ...]]
 Query = Callable[[str, Sequence[Any]], Rows]  # runs a statement with one `?` for each value
@@ -41,6 +42,7 @@ def _open_sqlite(url: str) -> Iterator[Query]:
     file = Path(unquote(url.partition(":///")[2].partition("?")[0])).absolute()
     if not file.exists():
         raise NoStoreError(f"There is no store at {file} yet; start MEMO with `memo up`, or `memo import FILE`.")
+    refuse_foreign(file)
     try:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)) as connection:
             yield lambda statement, values: connection.execute(statement, [*map(_as_sqlite, values)]).fetchall()
@@ -54,7 +56,7 @@ def _open_postgres(url: str) -> Iterator[Query]:
 
     address = "postgresql://" + url.partition("://")[2]
     try:
-        with psycopg.connect(address, connect_timeout=CONNECT_TIMEOUT_S, client_encoding="utf8") as connection:
+        with connect(address, connect_timeout=CONNECT_TIMEOUT_S, client_encoding="utf8") as connection:
             yield lambda statement, values: connection.execute(as_postgres(statement).encode(), values).fetchall()
     except psycopg.Error as error:
         raise _unreadable(address.rpartition("@")[2], error) from error

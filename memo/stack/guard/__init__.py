@@ -1,0 +1,1 @@
+"""What comes from the queue is input: it is checked before Celery acts on it, and what is refused is counted."""

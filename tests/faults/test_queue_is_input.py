@@ -1,0 +1,191 @@
+"""The queue is input: whatever somebody writes into it, the process that reads it goes on and takes the next task."""
+
+import base64
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from amqp import Message as AmqpMessage
+from conftest import remove_names
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from kombu import Connection
+from redis import Redis
+from waiting import until
+
+from db.migrate import upgrade
+from memo.core.paths import Home
+from memo.core.settings import Settings
+from memo.stack.broker import broker_url, connect, key_prefix, serves
+from memo.stack.guard import refusals
+from memo.stack.task_queue import DISPATCH, TICK, is_redis, lengths, make_app
+
+BRIEF = settings(
+    max_examples=15,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner))
+
+
+def task(**headers: Any) -> dict[str, Any]:
+    """A tick in the form of kombu, some headers replaced."""
+    number = str(uuid4())
+    body = base64.b64encode(json.dumps([[], {}, {}]).encode()).decode()
+    info = {"exchange": "memo", "routing_key": DISPATCH}
+    return {
+        "body": body,
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": {"lang": "py", "task": TICK, "id": number, "retries": 0, "timelimit": [None, None]} | headers,
+        "properties": {"correlation_id": number, "delivery_tag": number, "body_encoding": "base64", "priority": 0}
+        | {"delivery_info": info},
+    }
+
+
+@st.composite
+def forged(draw: st.DrawFn) -> bytes:
+    """A tick of which one value, anywhere in it, is replaced or removed."""
+    message = deepcopy(task())
+    place: Any = message
+    while True:
+        key = draw(st.sampled_from(sorted(place)))
+        if not isinstance(place[key], dict) or draw(st.booleans()):
+            break
+        place = place[key]
+    if draw(st.booleans()):
+        place[key] = draw(values)
+    else:
+        del place[key]
+    return json.dumps(message).encode()
+
+
+@pytest.fixture(params=["embedded", "redis", "amqp"])
+def url(request: pytest.FixtureRequest, home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The three brokers."""
+    if request.param != "embedded":
+        chosen: str = request.getfixturevalue(f"{request.param}_url")
+        monkeypatch.setenv("MEMO_BROKER_URL", chosen)
+        yield chosen
+        return
+    with running(home, "memo.stack.broker"):
+        until("the broker serves", lambda: serves(home))
+        yield broker_url(home, Settings.load())
+
+
+@contextmanager
+def running(home: Home, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
+    with (home.logs / "test.out").open("ab") as output:
+        process = subprocess.Popen([sys.executable, "-m", *words], stdout=output, stderr=output, env=os.environ)
+    yield process
+    process.terminate()
+    try:
+        process.wait(10)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def reads(home: Home, url: str) -> Iterator[Callable[[], None]]:
+    """A dispatcher that reads the queue; call it to see that it is the same one, and has read everything."""
+    upgrade(Settings.load(), home)
+    store = sqlite3.connect(home.root / "memo.db", timeout=30, isolation_level=None)
+    ready = home.run / "dispatcher.ready"
+    with running(home, "memo.stack.celery_main", "dispatcher") as process:
+        until("the dispatcher is ready", ready.exists)
+
+        def has_read() -> None:
+            until("the queue is empty", lambda: lengths(url, prefix())[DISPATCH] == 0)
+            store.execute("DELETE FROM jobs")
+            put_tick(url)
+            until("the next task is done", lambda: store.execute("SELECT count(*) FROM jobs").fetchone()[0])
+            assert process.poll() is None, (home.logs / "test.out").read_text()[-2000:]
+
+        has_read()
+        yield has_read
+    store.close()
+    if not is_redis(url):
+        with Connection(url) as connection:
+            remove_names(connection, prefix())
+
+
+def prefix() -> str:
+    return key_prefix(Home.find(), Settings.load())
+
+
+def put_tick(url: str) -> None:
+    app = make_app(url, prefix())
+    app.send_task(TICK)
+    app.close()
+
+
+def put(url: str, element: bytes) -> None:
+    """Put raw bytes into the queue of the dispatcher; on AMQP, as far as they are a message, its parts."""
+    if is_redis(url):
+        with client(url) as redis:
+            redis.lpush(f"{prefix()}:{DISPATCH}", element)
+        return
+    try:
+        parts = json.loads(element)
+        headers, body, kind = parts["headers"], base64.b64decode(parts["body"]), parts["content-type"]
+    except Exception:
+        headers, body, kind = {}, element, "application/json"
+    with Connection(url) as connection:
+        message = AmqpMessage(body, application_headers=headers, content_type=kind)
+        try:
+            connection.default_channel.basic_publish(message, routing_key=f"{prefix()}.{DISPATCH}")
+        except Exception:  # the client library can't write it
+            return
+
+
+def client(url: str) -> "Redis":
+    return connect(url)
+
+
+def test_forged_messages_end_no_worker(reads: Callable[[], None], url: str) -> None:
+    @BRIEF
+    @example([json.dumps(task(timelimit="soon")).encode()])
+    @example([json.dumps(task(timelimit=[float("nan"), "x"], eta="never")).encode()])
+    @example([json.dumps(task(expires="0001-01-01T00:00:00+14:00")).encode()])
+    @example([json.dumps(task(compression="gzip", retries="x", stamps=7)).encode()])
+    @example([b"[" * 20_000, b"no JSON", b"", b"\xff", b"null"])
+    @given(st.lists(forged() | st.binary(max_size=40) | values.map(lambda value: json.dumps(value).encode())))
+    def fuzz(elements: list[bytes]) -> None:
+        for element in elements:
+            put(url, element)
+
+    fuzz()
+    reads()
+    assert refusals.count(Home.find()) > 0
+
+
+@pytest.mark.parametrize("url", ["amqp"], indirect=True)
+def test_amqp_times_beyond_all_years_end_no_worker(reads: Callable[[], None], url: str) -> None:
+    when = datetime(2026, 1, 1)
+    with Connection(url) as connection, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("amqp.serialization.calendar", SimpleNamespace(timegm=lambda _: 2**50))
+        for headers in ({"at": when}, {"deep": {"at": [when]}}):
+            message = AmqpMessage(b"{}", application_headers=headers, content_type="application/json")
+            connection.default_channel.basic_publish(message, routing_key=f"{prefix()}.{DISPATCH}")
+    reads()
+
+
+@pytest.mark.parametrize("order", ["shutdown", "pool_shrink", "rate_limit"])
+def test_remote_control_is_not_obeyed(reads: Callable[[], None], url: str, order: str) -> None:
+    app = make_app(url, prefix())
+    app.control.broadcast(order, arguments={"n": 1} if order == "pool_shrink" else {})
+    app.close()
+    reads()
