@@ -10,7 +10,8 @@ from itertools import pairwise
 from _stack import Report, invented, median, memo, new_home, seconds, store, up, write_lines
 
 from db.intake import events
-from db.models import EventRow, PredictionRow
+from db.intake.events import LogEntry
+from db.models import PredictionRow
 from memo.core.paths import Home
 from memo.core.predictions import action_as_dict
 from memo.core.settings import Settings
@@ -38,7 +39,7 @@ def fill(home: Home) -> None:
         session.add(stream.predict(rows[-1], 10, "en"))
 
 
-def settle(row: PredictionRow, truth: EventRow) -> PredictionRow:
+def settle(row: PredictionRow, truth: LogEntry) -> PredictionRow:
     """Return the prediction with its outcome, marked as published and dispatched."""
     action = action_as_dict(events.as_event(truth).action)
     ranked = [candidate["action"] for candidate in row.candidates]

@@ -111,7 +111,12 @@ class EventRow(Base):
     @property
     def local_at(self) -> datetime:
         """The event's local time."""
-        return self.at.astimezone(_zone(self.utc_offset_s))
+        return local_time(self.at, self.utc_offset_s)
+
+
+def local_time(at: datetime, utc_offset_s: int) -> datetime:
+    """Return a time by a clock with an offset from UTC."""
+    return at.astimezone(_zone(utc_offset_s))
 
 
 @lru_cache(maxsize=64)

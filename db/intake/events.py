@@ -4,13 +4,13 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import bindparam, func, insert, select, true, update
 from sqlalchemy.orm import Session
 
 from db.intake.scopes import lock_scope
-from db.models import EventRow, ScopeRow
+from db.models import EventRow, ScopeRow, local_time
 from memo.core.bounded import BoundedDict
 from memo.core.events import CONTEXT, HUMAN, Action, Event, Operation
 
@@ -20,6 +20,32 @@ TABLE = EventRow.metadata.tables[EventRow.__tablename__]  # inserting ORM object
 TEXTS = ("target", "app", "detail", "source", "source_key", "executable")  # columns that are as in the event
 _T = TypeVar("_T")
 DOUBLE = timedelta(seconds=1)  # two sources that report the same action within this time saw it once
+
+
+class LogEntry(NamedTuple):
+    """A stored event, as it is learned: a plain row, for reading a long log takes half the time with it."""
+
+    id: int
+    seq: int
+    at: datetime
+    utc_offset_s: int
+    operation: str
+    target: str
+    app: str
+    detail: str
+    scope: str
+    source: str
+    source_key: str
+    executable: str
+    stored_at: datetime
+
+    @property
+    def local_at(self) -> datetime:
+        """The event's local time."""
+        return local_time(self.at, self.utc_offset_s)
+
+
+_LOG = select(*(getattr(EventRow, name) for name in LogEntry._fields))
 
 
 class Repeats:
@@ -135,10 +161,10 @@ def is_in_order(session: Session, scope: str, seq: int) -> bool:
     return session.scalar(select(seen.c.seq).where(seen.c.seq > seq, seen.c.at < seen.c.before).limit(1)) is None
 
 
-def find_after(session: Session, scope: str, seq: int, limit: int) -> Sequence[EventRow]:
+def find_after(session: Session, scope: str, seq: int, limit: int) -> list[LogEntry]:
     """Return the next events in the order of learning."""
-    query = select(EventRow).where(EventRow.scope == scope, EventRow.seq > seq).order_by(EventRow.seq).limit(limit)
-    return session.scalars(query).all()
+    query = _LOG.where(EventRow.scope == scope, EventRow.seq > seq).order_by(EventRow.seq).limit(limit)
+    return [LogEntry(*row) for row in session.execute(query)]
 
 
 def find_window(session: Session, scope: str, size: int) -> list[EventRow]:
@@ -176,7 +202,7 @@ def find_done(session: Session, event_id: int, limit: int) -> list[Event]:
     return [as_event(row) for row in session.scalars(query)][::-1]
 
 
-def as_event(row: EventRow) -> Event:
+def as_event(row: EventRow | LogEntry) -> Event:
     """Return the event of a row, in its local time."""
     texts = (row.target, row.app, row.detail, row.scope, row.source, row.source_key, row.executable)
     return Event(row.local_at, Operation(row.operation), *texts)

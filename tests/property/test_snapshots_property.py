@@ -114,7 +114,7 @@ def test_the_format_is_raised_when_the_state_changes() -> None:
     ]
     state = learned(events, asked=False).state()
     digest = hashlib.sha256(json.dumps(_rounded(state)).encode()).hexdigest()[:16]
-    assert (FORMAT, schema(), digest) == (3, "f1afb84535b6bc02", "eafb20dcc3e0f595")
+    assert (FORMAT, schema(), digest) == (4, "a41e85bca9cc0445", "a5b4218134bd8cad")
 
 
 def _rounded(value: Any) -> Any:

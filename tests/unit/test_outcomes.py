@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from db.models import EventRow, PredictionRow
+from db.intake.events import LogEntry
+from db.models import PredictionRow
 from memo.core.events import Action, Operation
 from memo.core.predictions import HORIZON_S, action_as_dict, wanted
 from worker.prediction.outcomes import Shown, UnjudgedByActs, UnjudgedByWants, is_act
@@ -29,9 +30,9 @@ def prediction(made_s: float = 0, *ranked: Action) -> PredictionRow:
     return PredictionRow(made_at=AT + timedelta(seconds=made_s), places=places, is_late=False, **listed)
 
 
-def row(action: Action, seq: int, stored_s: float) -> EventRow:
+def row(action: Action, seq: int, stored_s: float) -> LogEntry:
     app, detail = (action.place, "") if action.operation is Operation.WINDOW_FOCUS else ("", action.place)
-    return EventRow(
+    return LogEntry(
         id=100 + seq,
         seq=seq,
         at=AT,
@@ -171,7 +172,7 @@ def test_a_thing_wanted_that_was_not_listed_has_no_rank() -> None:
 @pytest.mark.parametrize(("after_s", "judged"), [(HORIZON_S, 1), (HORIZON_S + 1, 0), (-1, 0)])
 def test_a_thing_wanted_counts_within_the_horizon(after_s: int, judged: int) -> None:
     came = row(SITE, 2, stored_s=HORIZON_S)
-    came.at += timedelta(seconds=after_s)
+    came = came._replace(at=AT + timedelta(seconds=after_s))
     shown = unwanted((prediction(0, SITE), 1))
     assert len(shown.judge(came, used())) == judged
     assert shown.judge(row(MAIL, 3, stored_s=HORIZON_S), used()) == [], "superseded either way"

@@ -25,7 +25,7 @@ from worker.predictors.mixed import MixedPredictor
 from worker.predictors.mixer import Mixer
 from worker.predictors.ranker import LM_FEATURES, LM_FLOOR, Ranker
 from worker.predictors.reader import Scores
-from worker.predictors.upcoming.hazard import MAX_UPCOMING, MOST_CHARACTERS, MOST_MOMENTS, MOST_SEEN, Hazard
+from worker.predictors.upcoming.hazard import MAX_UPCOMING, MOST_CHARACTERS, MOST_ROWS, MOST_SEEN, Hazard
 
 COLUMNS = (*FEATURES, *LM_FEATURES)
 START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
@@ -611,10 +611,11 @@ def test_upcoming_stays_bounded_whatever_titles_and_clocks_say() -> None:
     for n in range(2_000):
         hazard.learn(Event(START, Operation.WEB_VISIT, f"{n % 700}.example", detail=f"{n}" + "x" * 4_000))
     for n in range(9_000):
-        hazard.learn(focus(0, f"app {n % 50}"))
+        hazard.learn(focus(0, f"app {n % 500}"))
     state = hazard.state()
     assert sum(map(len, state["details"])) <= MOST_CHARACTERS
-    assert len(state["moments"]) == MOST_MOMENTS
+    rows = sum(len(moment["symbols"]) for moment in state["moments"].values())
+    assert MOST_ROWS - MOST_SEEN <= rows <= MOST_ROWS + MOST_SEEN
     assert state["names"][-1][0] == "window_focus"
 
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from db.intake import events
-from db.models import EventRow, PredictionRow
+from db.intake.events import LogEntry
+from db.models import PredictionRow
 from memo.core.events import CONTEXT, HUMAN, Action, Operation
 from memo.core.predictions import (
     HORIZON_S,
@@ -25,7 +26,7 @@ Shown = list[tuple[PredictionRow, int, datetime]]
 """The same, each with the time of that event, too."""
 
 
-def settle(waiting: Waiting, row: EventRow) -> tuple[Waiting, list[PredictionRow]]:
+def settle(waiting: Waiting, row: LogEntry) -> tuple[Waiting, list[PredictionRow]]:
     """Record an event as the outcome of all predictions made before it; return those that still wait, and those."""
     if Operation(row.operation) in CONTEXT:
         return waiting, []
@@ -63,12 +64,12 @@ class Unjudged:
         self._waiting: Shown = []
         self._is_live = is_live
 
-    def add(self, made: PredictionRow, row: EventRow) -> None:
+    def add(self, made: PredictionRow, row: LogEntry) -> None:
         """Await the outcome of a prediction made after the event `row`, too."""
         self._waiting.append((made, row.seq, row.at))
         del self._waiting[:-SHOWN]
 
-    def _take(self, row: EventRow) -> tuple[list[PredictionRow], Shown]:
+    def _take(self, row: LogEntry) -> tuple[list[PredictionRow], Shown]:
         """Return the late ones of the predictions before an outcome, and the newest of the others, if there is one."""
         if self._find is not None:
             self._waiting = [*self._find(), *self._waiting]
@@ -84,7 +85,7 @@ class Unjudged:
 class UnjudgedByActs(Unjudged):
     """Predictions that await the person's next action."""
 
-    def judge(self, row: EventRow, last: Action | None, focused: Action | None) -> list[PredictionRow]:
+    def judge(self, row: LogEntry, last: Action | None, focused: Action | None) -> list[PredictionRow]:
         """Record an event, if it is an act, as the outcome of the newest prediction before it; return what changed.
 
         `last` is the person's action before, and `focused` their last focus.
@@ -103,7 +104,7 @@ class UnjudgedByActs(Unjudged):
 class UnjudgedByWants(Unjudged):
     """Predictions that await the next thing wanted that is not in use."""
 
-    def judge(self, row: EventRow, is_in_use: Callable[[Action], bool]) -> list[PredictionRow]:
+    def judge(self, row: LogEntry, is_in_use: Callable[[Action], bool]) -> list[PredictionRow]:
         """Record an event with which something not in use is wanted in the newest prediction; return what changed.
 
         Nothing is recorded beyond the horizon.
@@ -120,7 +121,7 @@ class UnjudgedByWants(Unjudged):
         return judged
 
 
-def _record_act(prediction: PredictionRow, row: EventRow, last: Action | None) -> None:
+def _record_act(prediction: PredictionRow, row: LogEntry, last: Action | None) -> None:
     action = events.as_event(row).action
     prediction.person_event_id = row.id
     left = place_of(last) if last is not None and place_of(last) != place_of(action) else None

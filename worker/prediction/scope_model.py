@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
 from db.intake import events
-from db.models import EventRow, FeedbackRow, PredictionRow
+from db.intake.events import LogEntry
+from db.models import FeedbackRow, PredictionRow
 from memo.core.events import Action, Event, Operation
 from memo.core.grammar import Language
 from memo.core.predictions import Answer, Ranking, action_as_dict, action_from_dict, place_of
@@ -48,24 +49,28 @@ class ScopeModel:
         self.predictor.feedback.learn(after, about, Answer(row.answer))
         self.answered = row.id
 
-    def learn(self, row: EventRow, newest: int) -> None:
+    def learn(self, row: LogEntry, newest: int) -> None:
         """Learn the next event of the log, which ends with the event `newest`; see `MixedPredictor.learn`."""
         event = events.as_event(row)
         self.predictor.learn(event, ranks=row.seq > newest - RANKED)
         if event.operation is Operation.WINDOW_FOCUS:
             self.focused = event.action
-        insort(self._window, (row.at, row.seq, event), key=lambda entry: entry[:2])
+        entry = (row.at, row.seq, event)
+        if self._window and entry[:2] < self._window[-1][:2]:
+            insort(self._window, entry, key=lambda entry: entry[:2])
+        else:
+            self._window.append(entry)
         del self._window[: -self.size]
         self.seq = row.seq
 
-    def predict(self, row: EventRow, top: int, language: Language) -> PredictionRow:
+    def predict(self, row: LogEntry, top: int, language: Language) -> PredictionRow:
         """Return a new row with what follows `row`, the event learned last."""
         began = time.perf_counter()
         ranking = self.predictor.predict([event for _, _, event in self._window], top)
         latency_ms = (time.perf_counter() - began) * 1e3
         return self._as_row(row, ranking, latency_ms, language)
 
-    def _as_row(self, row: EventRow, ranking: Ranking, latency_ms: float, language: Language) -> PredictionRow:
+    def _as_row(self, row: LogEntry, ranking: Ranking, latency_ms: float, language: Language) -> PredictionRow:
         first = ranking.candidates[0] if ranking.candidates else None
         places = ranking.places[:KEPT]
         listed = {place_of(one.place) for one in places}

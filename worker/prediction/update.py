@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from db.intake import events, scopes
-from db.models import EventRow, PredictionRow
+from db.intake.events import LogEntry
+from db.models import PredictionRow
 from db.prediction import checkpoints, feedback, predictions, versions
 from memo.core.logs import get_logger
 from memo.stack import heartbeat
@@ -114,7 +115,7 @@ class ScopeUpdater:
         with self._resources.store.read() as session:
             return predictions.find_unjudged(session, scope, newest, SHOWN, outcome)
 
-    def _rows(self, model: ScopeModel, newest: int) -> Iterator[EventRow]:
+    def _rows(self, model: ScopeModel, newest: int) -> Iterator[LogEntry]:
         """Yield the new events; without any, the newest one, to which another version may not have answered yet."""
         if model.seq == newest > 0:
             with self._resources.store.read() as session:
@@ -127,7 +128,7 @@ class ScopeUpdater:
                 return
             yield from rows
 
-    def _is_due(self, model: ScopeModel, row: EventRow, newest: int, predicted: int) -> bool:
+    def _is_due(self, model: ScopeModel, row: LogEntry, newest: int, predicted: int) -> bool:
         """Whether to predict after an event: the newest, or each one in a lossless replay; never an imported one."""
         if row.source == events.IMPORT:
             return False

@@ -18,7 +18,7 @@ from worker.predictors.history.tables import Array, State, Table
 
 MAX_CANDIDATES = 512  # above this many symbols, half are the most recent ones and half the most frequent
 MOST_SYMBOLS = 8_192  # of more, the half that came last is kept
-MOST_CHARACTERS = 2_000_000  # of all that is shown; of more, the same
+MOST_CHARACTERS = 500_000  # of all that is shown; of more, the same
 HALF_LIFE = 40  # half-life of the faded count, in events
 LATELY = 0.85  # decay factor applied to recent counts each time their context recurs
 

@@ -24,7 +24,7 @@ RUNNING = {"started": START, "ended": -START}  # columns of places, with their i
 THINGS = dict.fromkeys(things_in_places.COLUMNS, START)
 FLOOR = 1e-6  # least probability of a place in the mean of two rankers
 MOST_THINGS = 4_096  # of more, the half that came most lately is kept
-MOST_CHARACTERS = 2_000_000  # of the names of all things; of more, the same
+MOST_CHARACTERS = 500_000  # of the names of all things; of more, the same
 
 
 PlaceName = tuple[str, str]

@@ -1,7 +1,7 @@
 """Features of what may come next in one sequence of symbols, from the sequence's own past."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterator, Mapping
+from itertools import islice, repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -136,7 +136,8 @@ class SequenceFeatures:
         """Return the symbols that came most often of late, at most `count`."""
         frequencies = self._frequencies[-1, 1 : self._known]
         best = np.argpartition(-frequencies, count)[:count] if count < len(frequencies) else np.arange(len(frequencies))
-        return [int(symbol) for symbol in best[np.argsort(-frequencies[best], kind="stable")] + 1]
+        found: list[int] = (best[np.argsort(-frequencies[best], kind="stable")] + 1).tolist()
+        return found
 
     @property
     def _known(self) -> int:
@@ -168,24 +169,19 @@ class SequenceFeatures:
         shares = self._shares(symbols)
         expected = 0.5 * np.exp(recency) + 0.5 * shares[-1]
         expected = 0.98 * expected / expected.sum() + 0.02 / len(names)
-        after, successors = self._after(names, expected)
+        after, successors = self._after(symbols, expected)
         times, steps = self._at - self._last_at[symbols], self.steps + 1 - self._last_step[symbols]
         self._kinds = kinds = Kinds(
             symbols, np.stack([time_kinds(times), age_kinds(steps)]), cells_of(ranks, successors)
         )
         in_session = [self._in_session.get(symbol, 0) for symbol in names]
-        columns[:] = np.vstack(
-            [
-                recency,
-                after_ranks,
-                np.log(shares),
-                self._returns.columns(symbols, kinds.ages),
-                self._cells.column(kinds.cells),
-                symbols == self._before_last,
-                np.log1p(in_session),
-                after,
-            ]
-        )
+        columns[0], columns[1] = recency, after_ranks
+        columns[2:5] = np.log(shares)
+        columns[5:9] = self._returns.columns(symbols, kinds.ages)
+        columns[9] = self._cells.column(kinds.cells)
+        columns[10] = symbols == self._before_last
+        columns[11] = np.log1p(in_session)
+        columns[12:] = after
 
     def _shares(self, symbols: Ids) -> Array:
         """Return the faded frequencies of candidates as shares of all, (half-lives, candidates)."""
@@ -193,9 +189,9 @@ class SequenceFeatures:
         totals = (1 - FADE**self.steps) / (1 - FADE)
         return (faded + 0.05) / (totals + 0.05 * len(self._recency))[:, None]
 
-    def _after(self, names: Sequence[int], expected: Array) -> tuple[Array, Ids]:
+    def _after(self, symbols: Ids, expected: Array) -> tuple[Array, Ids]:
         """Return what each context adds to the `expected` shares of candidates, and their kinds of successors here."""
-        rows = {symbol: row for row, symbol in enumerate(names)}
+        names = symbols.tolist()
         counts = np.zeros((len(self._tables), len(names)))
         totals, units = np.zeros((len(self._tables), 1)), np.ones((len(self._tables), 1))
         successors = np.zeros(len(names), np.int64)
@@ -203,11 +199,11 @@ class SequenceFeatures:
             found = self._tables[name].find(key)
             unit = found.get(UNIT, 0.0)
             totals[number], units[number] = sum(found.values()) - unit, unit or 1.0
-            for symbol in found.keys() & rows.keys():
-                counts[number, rows[symbol]] = found[symbol]
+            if found:
+                counts[number] = np.fromiter(map(found.get, names, repeat(0.0)), float, len(names))
             if name == FOLLOWED and found:
                 successors = np.minimum(3, counts[number]).astype(np.int64)
-                successors[rows.get(next(reversed(found)), [])] += 4
+                successors[symbols == next(reversed(found))] += 4
         return np.log((counts + units * expected) / ((totals + units) * expected)), successors
 
     def settle(self, row: int) -> None:

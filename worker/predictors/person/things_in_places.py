@@ -1,6 +1,8 @@
 """Things in their places: which came last in each place, what followed it there, and how often something was new."""
 
 import math
+from collections import Counter
+from collections.abc import Mapping
 from itertools import islice
 
 import numpy as np
@@ -51,7 +53,7 @@ class ThingsInPlaces:
         """
         names = things.tolist()
         at = [self.place_of[thing] for thing in names]
-        ranks, (shares, rare) = self._ranks(set(at)), self._shares(set(at))
+        ranks, (shares, rare) = self._ranks(set(names), Counter(at)), self._shares(set(at))
         columns = {name: np.zeros(len(names) + 1) for name in COLUMNS}
         columns["place"][:-1] = np.log([places.get(place, 0.0) + FLOOR for place in at])
         columns["recency_in_place"][:-1] = -np.log([ranks.get(thing, DEEP + 1) for thing in names])
@@ -63,10 +65,17 @@ class ThingsInPlaces:
         columns["same"][:-1] = things == last
         return columns
 
-    def _ranks(self, places: set[int]) -> dict[int, int]:
-        """Return the recency ranks, from 1 to `DEEP`, of the things in places."""
-        latest = (islice(reversed(self._things[place]), DEEP) for place in places)
-        return {thing: rank for known in latest for rank, thing in enumerate(known, 1)}
+    def _ranks(self, things: set[int], places: Mapping[int, int]) -> dict[int, int]:
+        """Return the recency ranks in their places, from 1 to `DEEP`, of things, of which each place has so many."""
+        ranks = {}
+        for place, left in places.items():
+            for rank, thing in enumerate(islice(reversed(self._things[place]), DEEP), 1):
+                if thing in things:
+                    ranks[thing] = rank
+                    left -= 1
+                    if not left:
+                        break
+        return ranks
 
     def _shares(self, places: set[int]) -> tuple[dict[int, float], dict[int, float]]:
         """Return how often each thing followed what came last in its place, as a multiple of an equal share.

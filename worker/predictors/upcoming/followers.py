@@ -11,7 +11,6 @@ from worker.predictors.history.tables import Array, Counts, CountsByContext, Sta
 from worker.predictors.person.symbol_table import NEW
 
 LATEST = 16  # latest arrivals that may be followed
-MOST = 32_000  # contexts, and counts of all of them
 WEIGHT = 2  # weight of the expected share, in arrivals
 
 
@@ -19,7 +18,7 @@ class Followers:
     """Counts by context, the key of one thing or of two: of each symbol, and under `NEW` of the arrivals."""
 
     def __init__(self) -> None:
-        self._counts = CountsByContext(MOST)
+        self._counts = CountsByContext()
         self._arrivals = deque[tuple[int, float, int, int]](maxlen=LATEST)  # step, time, and the contexts
         self._open = deque[tuple[int, float, Counts]](maxlen=2 * LATEST)  # their steps, times and counts
         self._last = 0  # key of the thing of the last arrival

@@ -35,9 +35,9 @@ START = {  # initial weights, alike over all people; see docs/LOG.md
 }
 EVERY = 64  # events from one moment that is learned from to the next; fewer while there are few
 MOST_SEEN = 1_000  # things; of more, the half that came most lately is kept
-MOST_CHARACTERS = 500_000  # of their names and titles; of more, the same
+MOST_CHARACTERS = 200_000  # of their names and titles; of more, the same
 MOST_EVENTS = 1_000  # latest events within the horizon
-MOST_MOMENTS = 128  # that await their outcome: more would be open only where the clock stands still
+MOST_ROWS = 16_000  # of moments that await their outcome; more would be open only where the clock stands still
 MAX_UPCOMING = 200  # things of one answer
 
 
@@ -77,7 +77,7 @@ class Hazard:
         self._settle(at)
         self._count(event, at)
         is_due = weighs and self._step >= self._next_moment
-        if is_due and len(self._moments) < MOST_MOMENTS:
+        if is_due and sum(1 + len(moment.symbols) for moment in self._moments) < MOST_ROWS:
             self._next_moment = self._step + min(EVERY, 1 + self._step // 50)
             self._moments.append(self._moment(at))
         if len(self._names) > MOST_SEEN or self._names.characters + self._characters > MOST_CHARACTERS:
