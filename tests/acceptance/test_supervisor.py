@@ -205,15 +205,6 @@ def test_supervisor_killed_leaves_nothing_and_restarts(up: Stack) -> None:
     assert targets(up, before) == expected
 
 
-def test_up_twice_at_once_starts_one_stack(down: Stack) -> None:
-    both = [down.start(MEMO, "up") for _ in range(2)]
-    said = [process.communicate(timeout=WAIT_S)[0] for process in both]
-    assert sorted(process.returncode for process in both) == [0, 1], said
-    loser = next(words for process, words in zip(both, said, strict=True) if process.returncode)
-    assert loser.strip() == f"MEMO is already running (process {running.holder(down.home)}); `memo down` stops it."
-    assert [part["state"] for part in down.status()["parts"]] == ["running"] * len(PARTS)
-
-
 def test_down_keeps_what_is_stored_and_learned(up: Stack) -> None:
     before, (given, _) = newest(up), some_lines(3)
     for file in up.home.learned.iterdir():

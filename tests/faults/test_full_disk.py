@@ -70,6 +70,7 @@ def torn(stack: Stack) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_full_disk_is_named_and_work_goes_on_with_room(stack: Stack) -> None:
     stack.predict(lines(3, "2026-03-02 09:00:00"))
     before = {part["name"]: part["pid"] for part in stack.status()["parts"]}

@@ -66,6 +66,7 @@ def pids(stack: Stack) -> dict[str, int]:
     return {part["name"]: part["pid"] for part in running.state(stack.home)["parts"]}
 
 
+@pytest.mark.slow
 def test_stopped_parts_are_named_and_restarted(up: Stack) -> None:
     before, names = pids(up), ["collector", "worker", "dispatcher", "beat"]
     up.predict(lines(2, "2026-03-02 09:00:00"))
@@ -85,6 +86,7 @@ def test_stopped_parts_are_named_and_restarted(up: Stack) -> None:
     assert pids(up)["broker"] == before["broker"]
 
 
+@pytest.mark.slow
 def test_stopped_broker_is_named_and_restarted(up: Stack) -> None:
     before = pids(up)
     with stopped(before["broker"]):
@@ -98,6 +100,7 @@ def test_stopped_broker_is_named_and_restarted(up: Stack) -> None:
     }, "parts that wait for the broker are not stuck"
 
 
+@pytest.mark.slow
 def test_stopped_supervisor_is_named_and_restarts_nothing(up: Stack) -> None:
     before, supervisor = pids(up), up.status()["pid"]
     with stopped(supervisor, *(pid for part in before.values() for pid in family(part))):
@@ -116,6 +119,7 @@ def silent_port() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "url", "words"),
     [

@@ -74,8 +74,8 @@ def test_readme_names_what_there_is(readme: str) -> None:
     tests = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
     assert {name for name in tests if name not in tree[1]} == set()
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
-    kinds = set(re.findall(r"\b(test(?:-[a-z]+)?)\b", re.findall("^tests/.*", tree[1], re.M)[0]))
-    assert kinds == {"test", "test-containers", "test-desktop", "test-models"} <= set(targets)
+    kinds = set(re.findall(r"\b(faults|test(?:-[a-z]+)?)\b", re.findall("^tests/.*", tree[1], re.M)[0]))
+    assert kinds == {"faults", "test", "test-containers", "test-desktop", "test-models"} <= set(targets)
 
 
 def _commands(readme: str) -> list[tuple[str, ...]]:
