@@ -8,9 +8,9 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def harmless(cell: object) -> str:
-    """Return a cell as text that no spreadsheet evaluates."""
+    """Return a cell as text that no spreadsheet evaluates; a number is none that it could."""
     text = str(cell)
-    return f"'{text}" if text.lstrip("'").startswith(FORMULA) else text
+    return f"'{text}" if isinstance(cell, str) and text.lstrip("'").startswith(FORMULA) else text
 
 
 def original(cell: str) -> str:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from cli.predictions.history import HistoryFormat, as_csv, as_json_list, history
 from cli.terminal.durations import parse_since
 from cli.terminal.text import safe
+from data.importers.cells import original
 from db import migrate
 from db.engine import open_store
 from db.intake import events
@@ -192,4 +193,6 @@ def test_parse_since_of_any_text_is_a_time_or_wrong_use(text: str) -> None:
 def test_json_and_csv_of_any_rows_can_be_read(found: list[dict[str, object]]) -> None:
     assert json.loads(as_json_list(found)) == found
     lines = list(csv.DictReader(io.StringIO(as_csv(found), newline="")))
-    assert [line["target"] for line in lines] == [safe(str(row["target"])) for row in found]
+    assert [(line["id"], original(line["target"])) for line in lines] == [
+        (str(row["id"]), safe(str(row["target"]))) for row in found
+    ]
