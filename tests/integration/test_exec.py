@@ -3,6 +3,8 @@
 import json
 import os
 import sys
+from collections.abc import Iterator
+from ctypes import CDLL
 from pathlib import Path
 
 import psutil
@@ -15,7 +17,7 @@ from memo.core.errors import UsageError
 from memo.core.events import Operation
 from memo.core.paths import Home
 from memo.core.settings import ExecSettings, Settings
-from worker.handlers.exec import ENVIRONMENT, LIMIT_S, ExecHandler, ProgramFailed
+from worker.handlers.exec import ENVIRONMENT, LIMIT_S, PR_SET_CHILD_SUBREAPER, ExecHandler, ProgramFailed
 
 START = Operation.PROCESS_START
 KEEPS = """
@@ -26,6 +28,13 @@ print("x" * 1_000_000, file=sys.stderr)
 with open(sys.argv[1], "w") as file:
     json.dump(told, file)
 """
+
+
+@pytest.fixture(autouse=True)
+def no_subreaper() -> Iterator[None]:
+    """Let the orphans of later tests go to init again: they would count as children of this process."""
+    yield
+    CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 0)
 
 
 def handler(home: Home, *command: str, limit_s: float = LIMIT_S) -> ExecHandler:
