@@ -16,7 +16,7 @@ from memo.messaging.message import SCHEMA, SCHEMA_V1
 from memo.messaging.stored_messages import find_messages_after
 from memo.stack.backoff import Backoff
 from memo.stack.broker import broker_url
-from memo.stack.task_queue import PREFIX, is_redis
+from memo.stack.task_queue import PREFIX, is_redis, own_prefix
 from memo.store.identity import find_store_id
 from memo.store.public_views import NoStoreError, open_query
 
@@ -64,7 +64,7 @@ def _find_broker(url: str | None, store: str | None) -> tuple[str, str]:
     ours = broker_url(home, settings)
     if not settings.broker_url and url in (None, ours):
         return ours, PREFIX
-    return url or ours, f"{PREFIX}.{store or find_store_id(settings)}"
+    return url or ours, own_prefix(store or find_store_id(settings))
 
 
 def make_feed(url: str, prefix: str, group: str | None) -> Feed:

@@ -16,7 +16,7 @@ from memo.core.settings import Settings
 from memo.stack import running
 from memo.stack.broker import broker_url, check_broker, redact_url
 from memo.stack.guard import refusals
-from memo.stack.task_queue import PREFIX
+from memo.stack.task_queue import PREFIX, own_prefix
 from memo.store.identity import find_store_id
 
 RANKS = (1, 3, 5)  # of the hit rates
@@ -78,7 +78,7 @@ def _figures(home: Home, settings: Settings) -> dict[str, Any]:
 def _prefix(home: Home, settings: Settings) -> str:
     """Return how names on the broker begin, or nothing if the store has no id yet."""
     with suppress(MemoError):
-        return f"{PREFIX}.{find_store_id(settings)}" if settings.broker_url else PREFIX
+        return own_prefix(find_store_id(settings)) if settings.broker_url else PREFIX
     return ""
 
 

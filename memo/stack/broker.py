@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote, urlsplit
 from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home
 from memo.stack.process_specs import end_with_parent
-from memo.stack.task_queue import PREFIX, is_redis
+from memo.stack.task_queue import PREFIX, is_redis, own_prefix
 from memo.store.identity import wait_for_store_id
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def broker_url(home: Home, settings: "Settings") -> str:
 
 def key_prefix(home: Home, settings: "Settings") -> str:
     """Return how all names on the broker begin: on one that other stacks may use too, with the store's id."""
-    return f"{PREFIX}.{wait_for_store_id(settings)}" if settings.broker_url else PREFIX
+    return own_prefix(wait_for_store_id(settings)) if settings.broker_url else PREFIX
 
 
 def redact_url(url: str) -> str:

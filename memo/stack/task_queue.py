@@ -23,6 +23,11 @@ ACT_EXPIRES_S = 60
 ANSWER_S = 2.0  # longest wait for each answer of the broker
 
 
+def own_prefix(store_id: str) -> str:
+    """Return how names begin on a broker that several stacks may share."""
+    return f"{PREFIX}:{store_id}"
+
+
 def lengths(url: str, prefix: str = PREFIX) -> dict[str, int]:
     """Return the number of messages in each queue; 0 for a queue that does not exist yet."""
     from kombu import Connection

@@ -82,7 +82,7 @@ def course(request: pytest.FixtureRequest, stream: list[str]) -> Iterator[Course
         yield run_through(stack, Course(request.param, stream))
         if request.param == "postgres+rabbitmq":
             with Connection(settings["MEMO_BROKER_URL"]) as connection:
-                remove_names(connection, f"memo.{stack.one('SELECT id FROM store_identity')}")
+                remove_names(connection, f"memo:{stack.one('SELECT id FROM store_identity')}")
 
 
 def run_through(stack: Stack, course: Course) -> Course:

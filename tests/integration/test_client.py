@@ -48,7 +48,7 @@ from memo.stack.broker import connect, key_prefix
 
 EVENT = Event(datetime(2026, 3, 2, 9, 15, 4, tzinfo=UTC), Operation.PROCESS_START, "Firefox")
 STORE = "0123456789ab"
-NAMES = f"memo.{STORE}"
+NAMES = f"memo:{STORE}"
 WAIT_S = 60.0  # far longer than a message takes; reached only if one is missing
 
 

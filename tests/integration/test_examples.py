@@ -24,7 +24,7 @@ from memo.messaging.publisher import Publisher, amqp_connection, exchange_v1, st
 
 EXAMPLES = ROOT / "docs" / "examples"
 STORE = "0123456789ab"
-NAMES = f"memo.{STORE}"
+NAMES = f"memo:{STORE}"
 WAIT_S = 60.0
 GROUP = f"example-{os.getpid()}"
 HOSTILE = "evil\x7f$(touch pwned)`touch pwned`; ../../x '\"\\n"
