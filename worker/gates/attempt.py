@@ -45,7 +45,10 @@ def route_candidates(
     too, except for the best one if there is no other.
     """
     found: dict[str, list[RoutedCandidate]] = {}
-    for entries, routes in ((_acts(prediction, done), settings.routes), (prediction.upcoming, settings.upcoming)):
+    for entries, routes in (
+        (_acts(prediction, done), settings.routes),
+        (prediction.upcoming, settings.upcoming_routes),
+    ):
         for entry in entries:
             for name in routes.get(entry["action"]["operation"], ()):
                 known = found.setdefault(name, [])
