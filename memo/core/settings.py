@@ -227,7 +227,7 @@ class DispatchSettings(Section):
     routes: dict[Operation, list[str]] = Field(
         default_factory=lambda: {operation: ["log", "record"] for operation in sorted(HUMAN)}
     )
-    """Handlers for what you do next: window_focus, web_visit or file_access; those of process_start are upcoming."""
+    """Handlers for what you do next, by its operation: window_focus, web_visit or file_access."""
     upcoming: dict[Operation, list[str]] = Field(
         default_factory=lambda: {
             Operation.PROCESS_START: ["preload_app"],
@@ -253,14 +253,7 @@ class DispatchSettings(Section):
     def routed(self) -> set[str]:
         """The handlers that a route of something predicted names."""
         routes = [self.routes.get(operation, []) for operation in HUMAN]
-        return set().union(*routes, *(self.upcoming_routes.get(operation, []) for operation in UPCOMING_OPERATIONS))
-
-    @property
-    def upcoming_routes(self) -> dict[Operation, list[str]]:
-        """The handlers of `upcoming`, and those that `routes` has for process_start: starts are only ever upcoming."""
-        start = Operation.PROCESS_START
-        names = [*self.upcoming.get(start, []), *self.routes.get(start, [])]
-        return self.upcoming | {start: list(dict.fromkeys(names))}
+        return set().union(*routes, *(self.upcoming.get(operation, []) for operation in UPCOMING_OPERATIONS))
 
 
 class LaunchSettings(Section):

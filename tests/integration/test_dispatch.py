@@ -153,12 +153,10 @@ def test_a_handler_gets_the_likeliest_act_and_its_context(opened: Resources, giv
     assert row.duration_ms is not None and row.duration_ms >= 0
 
 
-@pytest.mark.parametrize("setting", ["routes", "upcoming"])
-def test_an_upcoming_start_is_given_with_the_whole_horizon(opened: Resources, given: Given, setting: str) -> None:
+def test_what_is_upcoming_is_given_with_the_whole_horizon(opened: Resources, given: Given) -> None:
     now = datetime.now(UTC)
     prediction = predict(opened, "a", 0.1, upcoming=[("soon", 0.9), ("later", 0.6)], made_at=now)
-    routes = {"routes": {}, "upcoming": {}} | {setting: {Operation.PROCESS_START: ["one"]}}
-    dispatch(under(opened, "one", **routes), prediction)
+    dispatch(under(opened, "one", routes={}, upcoming={Operation.PROCESS_START: ["one"]}), prediction)
     [(_, candidate, context)] = given
     assert (candidate.action, candidate.probability) == (Action(Operation.PROCESS_START, "soon"), 0.9)
     assert context.until == now + timedelta(seconds=HORIZON_S)

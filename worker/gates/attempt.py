@@ -45,10 +45,7 @@ def route_candidates(
     too, except for the best one if there is no other.
     """
     found: dict[str, list[RoutedCandidate]] = {}
-    for entries, routes in (
-        (_acts(prediction, done), settings.routes),
-        (prediction.upcoming, settings.upcoming_routes),
-    ):
+    for entries, routes in ((_acts(prediction, done), settings.routes), (prediction.upcoming, settings.upcoming)):
         for entry in entries:
             for name in routes.get(entry["action"]["operation"], ()):
                 known = found.setdefault(name, [])
