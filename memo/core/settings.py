@@ -227,7 +227,7 @@ class DispatchSettings(Section):
     routes: dict[Operation, list[str]] = Field(
         default_factory=lambda: {operation: ["log", "record"] for operation in sorted(HUMAN)}
     )
-    """Handlers for what you do next, by its operation: window_focus, web_visit or file_access."""
+    """Handlers for what you do next: window_focus, web_visit or file_access; process_start for any program's start."""
     upcoming: dict[Operation, list[str]] = Field(
         default_factory=lambda: {
             Operation.PROCESS_START: ["preload_app"],
@@ -252,7 +252,7 @@ class DispatchSettings(Section):
     @property
     def routed(self) -> set[str]:
         """The handlers that a route of something predicted names."""
-        routes = [self.routes.get(operation, []) for operation in HUMAN]
+        routes = [self.routes.get(operation, []) for operation in (*HUMAN, Operation.PROCESS_START)]
         return set().union(*routes, *(self.upcoming.get(operation, []) for operation in UPCOMING_OPERATIONS))
 
 

@@ -32,7 +32,7 @@ from db.prediction import feedback, predictions
 from memo.clock import pauses
 from memo.core.events import Action, Operation
 from memo.core.paths import Home
-from memo.core.predictions import HORIZON_S, Answer, Candidate
+from memo.core.predictions import HORIZON_S, Answer, Candidate, action_as_dict
 from memo.core.settings import Settings
 from memo.protocols import Cost, DispatchContext, Handler
 from worker import handlers as installing
@@ -151,6 +151,16 @@ def test_a_handler_gets_the_likeliest_act_and_its_context(opened: Resources, giv
     assert (row.scope, row.probability, row.action["target"]) == (SCOPE, 0.75, "Firefox")
     assert (row.result, row.until, row.outcome) == ({"by": "one"}, context.until, None)
     assert row.duration_ms is not None and row.duration_ms >= 0
+
+
+def test_a_route_of_starts_takes_the_next_event(opened: Resources, given: Given) -> None:
+    named = under(opened, "one", "two", routes={Operation.PROCESS_START: ["one"], Operation.WEB_VISIT: ["two"]})
+    start = [{"action": action_as_dict(Action(Operation.PROCESS_START, "git")), "probability": 0.8}]
+    prediction = predict(opened, "a", 0.1)
+    with opened.store.write() as session:
+        session.get_one(PredictionRow, prediction).candidates = start
+    dispatch(named, prediction)
+    assert [candidate.action.target for _, candidate, _ in given if candidate.probability == 0.8] == ["git"]
 
 
 def test_what_is_upcoming_is_given_with_the_whole_horizon(opened: Resources, given: Given) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, timedelta
 from typing import Any
 
 from db.models import PredictionRow
-from memo.core.events import Event
+from memo.core.events import Event, Operation
 from memo.core.predictions import HORIZON_S, Candidate, action_from_dict, in_use, wanted
 from memo.core.settings import DispatchSettings
 from memo.protocols import Cost, DispatchContext
@@ -41,11 +41,14 @@ def route_candidates(
 ) -> dict[str, list[RoutedCandidate]]:
     """Return each handler's candidates, the likeliest first: what the person does next, and what is upcoming.
 
+    A start that may be the next event of any kind is one only for a handler that a route of process_start names.
+
     What is in use after the person's latest actions `done` is left out. Candidates below the minimum probability are,
     too, except for the best one if there is no other.
     """
     found: dict[str, list[RoutedCandidate]] = {}
-    for entries, routes in ((_acts(prediction, done), settings.routes), (prediction.upcoming, settings.upcoming)):
+    acts = [*_acts(prediction, done), *_starts(prediction)]
+    for entries, routes in ((acts, settings.routes), (prediction.upcoming, settings.upcoming)):
         for entry in entries:
             for name in routes.get(entry["action"]["operation"], ()):
                 known = found.setdefault(name, [])
@@ -58,6 +61,11 @@ def _acts(prediction: PredictionRow, done: Sequence[Event]) -> list[dict[str, An
     """Return what the person may do next with what is not in use."""
     used = in_use(done)
     return [entry for entry in prediction.person if wanted(action_from_dict(entry["action"])) not in used]
+
+
+def _starts(prediction: PredictionRow) -> list[dict[str, Any]]:
+    """Return the starts among what may come next, of which most are process noise."""
+    return [entry for entry in prediction.candidates if entry["action"]["operation"] == Operation.PROCESS_START]
 
 
 def _likely(candidates: Sequence[RoutedCandidate], minimum: float) -> list[RoutedCandidate]:
