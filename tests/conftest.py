@@ -98,6 +98,15 @@ def unmet(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
+@pytest.fixture(autouse=True)
+def umask_kept() -> Iterator[None]:
+    """Undo what a command that runs in this process does to the umask: later tests have programs of other users."""
+    before = os.umask(0o077)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
 @pytest.fixture
 def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     """An empty MEMO_HOME, its path short enough for a unix socket, and no other setting from the environment."""
