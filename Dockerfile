@@ -1,13 +1,13 @@
 # One image for all parts; docker-compose.yml names the part that a container runs.
 FROM python:3.11-slim AS build
 
-# A page or folder with a build of torch: for CPUs only, that is several gigabytes smaller than the one on PyPI.
+# A page or folder with a build of torch for CPUs only, several gigabytes smaller than the usual one; empty: that one.
 ARG TORCH=https://download.pytorch.org/whl/cpu/torch/
 WORKDIR /src
 COPY . .
 RUN python -m venv /opt/memo
 RUN --mount=type=cache,target=/root/.cache/pip \
-    /opt/memo/bin/pip install --find-links "$TORCH" --constraint requirements.lock .
+    /opt/memo/bin/pip install ${TORCH:+--find-links "$TORCH"} --constraint requirements.lock .
 # Headers and tests of libraries are only for those who build on them.
 RUN cd /opt/memo/lib/python3*/site-packages \
     && rm -r torch/include torch/test && find torch/bin -type f ! -name torch_shm_manager -delete \

@@ -137,7 +137,7 @@ def collect(settings: Settings, home: Home, stop: Stop, ready: Callable[[], None
     store = open_store(settings, home)
     url = broker_url(home, settings)
     launches = Launches(store, settings)
-    announcer = Announcer(make_app(url, key_prefix(home, settings)), settings)
+    announcer = Announcer(make_app(url, key_prefix(settings)), settings)
     intake = Intake(store, settings, home, announcer.request_prediction, launches.saw)
     states = SourceStates(home)
     sources = [make_source(name, settings, home) for name in dict.fromkeys(settings.sources.on)]

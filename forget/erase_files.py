@@ -42,7 +42,7 @@ def clear_messages(home: Home, settings: "Settings") -> None:
         with running.hold(home):  # nobody starts it meanwhile
             _remove(home.broker)
     elif is_redis(url):
-        _clear_stream(home, url, stream_key(key_prefix(home, settings)), embedded=not settings.broker_url)
+        _clear_stream(home, url, stream_key(key_prefix(settings)), embedded=not settings.broker_url)
 
 
 def _clear_stream(home: Home, url: str, stream: str, embedded: bool) -> None:

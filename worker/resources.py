@@ -28,5 +28,5 @@ class Resources:
 def open_resources() -> Resources:
     """Return this process's resources; never to be called before a fork."""
     home, settings = Home.find(), Settings.load()
-    url, prefix = broker_url(home, settings), key_prefix(home, settings)
+    url, prefix = broker_url(home, settings), key_prefix(settings)
     return Resources(home, settings, open_store(settings, home), Publisher(url, prefix), make_app(url, prefix))

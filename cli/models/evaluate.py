@@ -101,7 +101,7 @@ def _show(reports: list[dict[str, Any]], language: Language) -> None:
     terminal = console()
     for found in reports:
         file = safe(found["file"])
-        terminal.print(f"\n{safe(str(file))}, {describe('what you do next', language)}", markup=False, highlight=False)
+        terminal.print(f"\n{file}, {describe('what you do next', language)}", markup=False, highlight=False)
         person_tables.show(terminal, found["person"], language)
         title = describe("{}, version {}, {} windows", language).format(file, found["version"], found["n"])
         terminal.print(f"\n{title}", markup=False, highlight=False)

@@ -109,12 +109,8 @@ def _import_file(intake: "Intake", settings: Settings, home: Home, path: Path, c
     from data.importers import open_file, read, rejects
     from db.intake.events import IMPORT
 
-    name, size, before, written = (
-        redact_text(clean(path.name), intake.rules),
-        path.stat().st_size,
-        counts["read"],
-        set[Path](),
-    )
+    name, size = redact_text(clean(path.name), intake.rules), path.stat().st_size
+    before, written = counts["read"], set[Path]()
     with progress_bar(safe(path.name)) as progress, open_file(path) as file:
         found = read(path, file, settings.zone)
 
@@ -140,5 +136,5 @@ def _announce(settings: Settings, home: Home, scope: str) -> None:
     from memo.stack.task_queue import make_app
 
     with suppress(MemoError):
-        app = make_app(broker_url(home, settings), key_prefix(home, settings))
+        app = make_app(broker_url(home, settings), key_prefix(settings))
         Announcer(app, settings).request_prediction(scope)

@@ -14,10 +14,9 @@ from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.stack import running
-from memo.stack.broker import broker_url, check_broker, redact_url
+from memo.stack.broker import broker_url, check_broker, key_prefix, redact_url
 from memo.stack.guard import refusals
-from memo.stack.task_queue import PREFIX, own_prefix
-from memo.store.identity import find_store_id
+from memo.stack.task_queue import PREFIX
 
 RANKS = (1, 3, 5)  # of the hit rates
 AMONG = {"three": 3, "five": 5}
@@ -38,7 +37,7 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
     """Return the whole state as JSON; the counts are 0 if there is no store yet, and null if it cannot be read."""
     from db.engine import redacted_store_url
 
-    url, pause, prefix = broker_url(home, settings), pauses.current(home), _prefix(home, settings)
+    url, pause, prefix = broker_url(home, settings), pauses.current(home), _prefix(settings)
     queues, unanswered = _queues(url, prefix) if prefix and running.state(home) else (None, "")
     state = running.state(home)  # again, as the broker may have taken its time
     return {
@@ -75,10 +74,10 @@ def _figures(home: Home, settings: Settings) -> dict[str, Any]:
         return {"events": None, "predictions": None, "problem": str(error)}
 
 
-def _prefix(home: Home, settings: Settings) -> str:
+def _prefix(settings: Settings) -> str:
     """Return how names on the broker begin, or nothing if the store has no id yet."""
     with suppress(MemoError):
-        return own_prefix(find_store_id(settings)) if settings.broker_url else PREFIX
+        return key_prefix(settings, wait_s=0)
     return ""
 
 

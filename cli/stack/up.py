@@ -110,7 +110,7 @@ def _start(
         names = [BROKER.name, *names]
     is_new = prepare_store(home, settings, requeue=PartName.DISPATCHER in names)
     if notice := unknown_zone_notice(home, settings):
-        print_line(safe(notice))
+        print_text(notice)
     if PartName.WORKER in names and (notice := missing_model_notice(settings.model.base)):
         print_line(safe(notice))
     if PartName.COLLECTOR in names and (notice := browser_import_notice(home, settings)):
@@ -162,7 +162,7 @@ def _run_here(
 
     def say(sentence: str) -> None:
         with _stop_without_reader(supervisor):
-            print_line(safe(sentence))
+            print_text(sentence)
 
     def show() -> None:
         with _stop_without_reader(supervisor):

@@ -29,7 +29,7 @@ def print_line(text: str) -> None:
 
 def print_text(text: str) -> None:
     """Print a sentence; titles and names in it come from other programs, so a terminal must act on none of it."""
-    print(safe(text), flush=True)
+    print_line(safe(text))
 
 
 def print_json(value: Any) -> None:

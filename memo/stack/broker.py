@@ -16,7 +16,7 @@ from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home
 from memo.stack.process_specs import end_with_parent
 from memo.stack.task_queue import PREFIX, is_redis, own_prefix
-from memo.store.identity import wait_for_store_id
+from memo.store.identity import WAIT_S, wait_for_store_id
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -50,9 +50,12 @@ def broker_url(home: Home, settings: "Settings") -> str:
     return url
 
 
-def key_prefix(home: Home, settings: "Settings") -> str:
-    """Return how all names on the broker begin: on one that other stacks may use too, with the store's id."""
-    return own_prefix(wait_for_store_id(settings)) if settings.broker_url else PREFIX
+def key_prefix(settings: "Settings", wait_s: float = WAIT_S) -> str:
+    """Return how all names on the broker begin: on one that other stacks may use too, with the store's id.
+
+    Raises MemoError if the store can't be read within `wait_s` seconds.
+    """
+    return own_prefix(wait_for_store_id(settings, wait_s)) if settings.broker_url else PREFIX
 
 
 def redact_url(url: str) -> str:

@@ -150,7 +150,7 @@ def main(name: str) -> None:
     logs.setup(home.logs, name)
     signals.setup_logging.connect(_keep_our_logs)
     part = next(part for part in PARTS if part.name == name)
-    app = make_app(broker_url(home, settings), key_prefix(home, settings), list(part.include))
+    app = make_app(broker_url(home, settings), key_prefix(settings), list(part.include))
     app.amqp.Connection = PatientConnection
     app.steps["consumer"].add(Heartbeat)
     heartbeat.attach(home, part.name)

@@ -34,7 +34,8 @@ class ChildState(StrEnum):
     FAILED = "failed"
 
 
-ALIVE = (ChildState.STARTING, ChildState.RUNNING, ChildState.STUCK)
+SERVING = (ChildState.RUNNING, ChildState.STUCK)
+ALIVE = (ChildState.STARTING, *SERVING)
 
 
 @dataclass

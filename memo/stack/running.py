@@ -16,14 +16,14 @@ from memo.core.errors import MemoError
 from memo.core.files import open_private
 from memo.core.paths import Home
 from memo.stack import heartbeat
-from memo.stack.child import ChildState
+from memo.stack.child import SERVING, ChildState
+from memo.stack.process_specs import BROKER
 from memo.stack.spawn import PARENT
 
 LOCK_ATTEMPTS = 10
 LOCK_PAUSE_S = 0.02  # between two attempts
 STARTING = "starting"  # word after the process id, until the supervisor has the lock
 STARTING_S = 10.0  # how long one that finds the lock held waits for the supervisor's process id
-BROKER = "broker"  # name of the part
 WIDTH = 32  # bytes of the lock's file; always as many, so that a full disk has room for the next process id
 
 
@@ -129,10 +129,7 @@ def sources(home: Home) -> dict[str, dict[str, Any]]:
     """Return the collector's report on its sources, by name; empty if no collector runs."""
     with suppress(OSError, ValueError):
         states = {part["name"]: part["state"] for part in state(home).get("parts", [])}
-        if states.get("collector") in (
-            ChildState.RUNNING,
-            ChildState.STUCK,
-        ):  # a collector that was killed leaves its report behind
+        if states.get("collector") in SERVING:  # a collector that was killed leaves its report behind
             found: dict[str, dict[str, Any]] = json.loads(home.sources.read_text())
             return found
     return {}
@@ -164,16 +161,22 @@ def _with_silence(home: Home, found: dict[str, Any]) -> dict[str, Any]:
     elif report_s > heartbeat.STUCK_S:
         problems.append(f"{home.state} can't be written, so the states are {report_s:.0f} s old; free some disk space.")
     for part in found["parts"]:
-        file = heartbeat.file_of(home, part["name"])
-        if part["state"] in (ChildState.RUNNING, ChildState.STUCK) and not file.exists():
-            part["state"] = str(ChildState.RESTARTING)
-        elif part["state"] in (ChildState.RUNNING, ChildState.STUCK):
-            silent_s = heartbeat.silent_s(file)
-            is_judged = part["name"] != BROKER or supervisor_s <= heartbeat.STUCK_S  # the supervisor beats for it
-            part["state"] = str(ChildState.STUCK if is_judged and silent_s > heartbeat.STUCK_S else ChildState.RUNNING)
-            if part["state"] == ChildState.STUCK:
-                problems.append(_stuck(home, part, silent_s))
+        if part["state"] not in SERVING:
+            continue
+        silent_s = heartbeat.silent_s(heartbeat.file_of(home, part["name"]))
+        if part["name"] == BROKER.name and supervisor_s > heartbeat.STUCK_S:
+            silent_s = 0.0  # the supervisor beats for it
+        part["state"] = str(_state_now(home, part["name"], silent_s))
+        if part["state"] == ChildState.STUCK:
+            problems.append(_stuck(home, part, silent_s))
     return found | {"problems": problems}
+
+
+def _state_now(home: Home, name: str, silent_s: float) -> ChildState:
+    """Return the state of a part that served when the supervisor reported last."""
+    if not heartbeat.file_of(home, name).exists():
+        return ChildState.RESTARTING
+    return ChildState.STUCK if silent_s > heartbeat.STUCK_S else ChildState.RUNNING
 
 
 def _stuck(home: Home, part: dict[str, Any], silent_s: float) -> str:

@@ -123,7 +123,7 @@ def reads(home: Home, url: str) -> Iterator[Callable[[], None]]:
 
 
 def prefix() -> str:
-    return key_prefix(Home.find(), Settings.load())
+    return key_prefix(Settings.load())
 
 
 def put_tick(url: str) -> None:

@@ -454,7 +454,7 @@ def test_live_view_survives_the_broker_and_ends_at_stop(
     view.start()  # before its broker is there
 
     def shown(number: int, site: str) -> str:
-        publisher, text, end = Publisher(url, key_prefix(home, settings)), "", time.monotonic() + WAIT_S
+        publisher, text, end = Publisher(url, key_prefix(settings)), "", time.monotonic() + WAIT_S
         visit = prediction_message(prediction(number), Event(EVENT.at, Operation.WEB_VISIT, site), Outcomes(), "en")
         while site not in text and time.monotonic() < end:
             publisher.publish([visit | {"model": f"version {number}"}])

@@ -424,7 +424,7 @@ def test_message_published_after_forget_is_cleared(opened: Resources, redis_url:
             forget(opened.store, ForgetQuery(site="shop.example"))
             super().publish(messages)
 
-    ids, prefix = happen(opened.store, [FOCUS]), key_prefix(opened.home, opened.settings)
+    ids, prefix = happen(opened.store, [FOCUS]), key_prefix(opened.settings)
     predict(opened.store, ids[0], [VISIT])
     outbox.send(replace(opened, publisher=Late(redis_url, prefix)), SCOPE)
     with Redis.from_url(redis_url) as client:

@@ -36,7 +36,7 @@ class Stack:
         self.monkeypatch.setenv("MEMO_BROKER_URL", self.url)
         self.monkeypatch.setenv("MEMO_DATABASE_URL", self.database)
         upgrade(Settings.load(), Home.find())
-        return key_prefix(Home.find(), Settings.load())
+        return key_prefix(Settings.load())
 
     def __exit__(self, *_: object) -> None:
         self.monkeypatch.delenv("MEMO_DATABASE_URL")
@@ -100,7 +100,7 @@ def test_id_is_made_once_and_stays(home: Home, database_url: str, monkeypatch: p
 
 
 def test_embedded_broker_keeps_the_documented_names(home: Home) -> None:
-    assert key_prefix(home, Settings.load()) == PREFIX == "memo", "without a store, too"
+    assert key_prefix(Settings.load()) == PREFIX == "memo", "without a store, too"
 
 
 def test_reader_without_a_store_says_what_it_needs(redis_url: str, home: Home) -> None:

@@ -52,11 +52,9 @@ class ScopeUpdater:
 
         A scope that the store does not know is refused: the request comes from the queue, and makes no rows.
         """
-        with self._resources.store.read() as session:
-            is_known = scopes.find_scope(session, scope) is not None
-        if not is_known:
-            return refusals.record(self._resources.home, "names a scope that is not in the store")
         with self._resources.store.write() as session:
+            if scopes.find_scope(session, scope) is None:
+                return refusals.record(self._resources.home, "names a scope that is not in the store")
             row = scopes.record_start(session, scope)
             version = versions.find_serving(session, scope, self._resources.settings.scope)
         if row.attempts > MAX_ATTEMPTS:
