@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from ctypes import CDLL
 from importlib.metadata import version
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 from uuid import uuid4
 
 import pytest
@@ -26,6 +26,9 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.messaging.publisher import exchange_v1, exchange_v2
 from memo.stack.task_queue import DISPATCH, PREDICT, PREFIX
+
+if TYPE_CHECKING:
+    from db.engine import Store
 
 ROOT = Path(__file__).resolve().parents[1]
 STRICT = os.environ.get("MEMO_TEST_STRICT") == "1" or os.environ.get("CI") == "true"
@@ -186,6 +189,19 @@ def database_url(request: pytest.FixtureRequest, home: Home) -> str:
     postgres = "postgres_url" if request.node.get_closest_marker("own_database") else "emptied_postgres"
     chosen: str = home.database_url if request.param == "sqlite" else request.getfixturevalue(postgres)
     return chosen
+
+
+@pytest.fixture
+def store(database_url: str, home: Home) -> Iterator["Store"]:
+    """A store that is open, on both databases."""
+    from db import migrate
+    from db.engine import open_store
+
+    settings = Settings(database_url=database_url)
+    migrate.upgrade(settings, home)
+    opened = open_store(settings, home)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

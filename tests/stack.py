@@ -20,6 +20,7 @@ import psycopg
 from waiting import WAIT_S, until
 
 from memo.core.paths import Home
+from memo.stack import running
 
 MEMO = Path(sys.executable).parent / "memo"
 SCOPE = "ada@host"
@@ -85,6 +86,12 @@ class Stack:
         )
         self._started.append(process)
         return process
+
+    def run(self) -> None:
+        """Start it unless it runs, and wait for all parts."""
+        if running.holder(self.home) is None:
+            self.ok("up")
+        until("all parts run", lambda: {part["state"] for part in running.state(self.home)["parts"]} == {"running"})
 
     def status(self) -> dict[str, Any]:
         """`memo status --json`."""

@@ -59,9 +59,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 def up(stack: Stack) -> Stack:
-    if running.holder(stack.home) is None:
-        stack.ok("up")
-    until("all parts run", lambda: {part["state"] for part in running.state(stack.home)["parts"]} == {"running"})
+    stack.run()
     return stack
 
 

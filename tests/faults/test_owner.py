@@ -14,8 +14,7 @@ from stopping import family, is_alive
 from waiting import WAIT_S, until
 
 from collector.intake import Intake
-from db import migrate
-from db.engine import Store, open_store
+from db.engine import Store
 from db.intake.cursors import CursorMovedError
 from db.models import EventRow
 from memo.core.errors import MemoError
@@ -40,8 +39,7 @@ def stack() -> Iterator[Stack]:
 @pytest.fixture
 def up(stack: Stack) -> Stack:
     """A stack that runs, whatever the test before it has done."""
-    if running.holder(stack.home) is None:
-        stack.ok("up")
+    stack.run()
     return stack
 
 
@@ -101,15 +99,6 @@ def test_up_beside_a_start_changes_nothing(home: Home) -> None:
 
 
 # Two readers of one source, as a stopped process and its successor are.
-
-
-@pytest.fixture
-def store(database_url: str, home: Home) -> Iterator[Store]:
-    settings = Settings(database_url=database_url)
-    migrate.upgrade(settings, home)
-    opened = open_store(settings, home)
-    yield opened
-    opened.close()
 
 
 def intake(store: Store, home: Home) -> Intake:

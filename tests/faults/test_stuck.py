@@ -40,9 +40,7 @@ def stack() -> Iterator[Stack]:
 @pytest.fixture
 def up(stack: Stack) -> Stack:
     """A stack that runs, whatever the test before it has done."""
-    if running.holder(stack.home) is None:
-        stack.ok("up")
-    until("all parts run", lambda: {part["state"] for part in running.state(stack.home)["parts"]} == {"running"})
+    stack.run()
     return stack
 
 

@@ -18,8 +18,7 @@ from collector.intake import MAX_STORED_LINES, Intake
 from collector.source_status import SourceStates
 from collector.sources.inbox import inbox as inbox_source
 from collector.sources.inbox.inbox import InboxSource
-from db import migrate
-from db.engine import Store, open_store
+from db.engine import Store
 from db.intake import events, redactions, scopes
 from memo.core import logs
 from memo.core.events import Event, Operation
@@ -99,15 +98,6 @@ class Inbox:
 
     def targets(self) -> str:
         return "".join(event.target for event in self.events())
-
-
-@pytest.fixture
-def store(database_url: str, home: Home) -> Iterator[Store]:
-    settings = Settings(database_url=database_url)
-    migrate.upgrade(settings, home)
-    opened = open_store(settings, home)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -10,9 +10,8 @@ import pytest
 from sqlalchemy import event as listening
 from sqlalchemy import func, select
 
-from db import migrate
 from db.dispatch import dispatches
-from db.engine import Store, StoreError, open_store
+from db.engine import Store, StoreError
 from db.intake import events
 from db.models import DispatchRow, EventRow, PredictionRow
 from db.prediction import messages, predictions, versions
@@ -31,15 +30,6 @@ MADE = datetime(2026, 3, 2, 12, 0, 0, 123456, tzinfo=UTC)
 ACTION = {"operation": "process_start", "target": "b", "place": ""}
 LOG = dispatches.Claim(0, SCOPE, "log", Action(Operation.PROCESS_START, "b"), 0.5)
 ENDED = {"status": "done", "detail": "", "duration_ms": 1.5, "result": {}, "cost_ms": 2.5, "read_bytes": 7}
-
-
-@pytest.fixture
-def store(database_url: str, home: Home) -> Iterator[Store]:
-    settings = Settings(database_url=database_url)
-    migrate.upgrade(settings, home)
-    opened = open_store(settings, home)
-    yield opened
-    opened.close()
 
 
 def happen(store: Store, names: str, scope: str = SCOPE, at: datetime = START) -> list[int]:
