@@ -27,7 +27,8 @@ scope = "{SCOPE}"
 on = ["log", "webhook", "gone"]
 [dispatch.routes]
 web_visit = ["log", "record", "webhook", "mistyped"]
-process_start = ["notify"]
+process_start = ["ask"]
+process_end = ["notify"]
 """
 
 
@@ -46,7 +47,7 @@ def test_handlers_are_on_dry_off_or_missing(home: Home) -> None:
     home.config.write_text(TOML)
     states = {name: handler["state"] for name, handler in found(home).items()}
     known = {"log": "on", "record": "dry", "webhook": "on", "gone": "missing", "notify": "off", "preload_app": "dry"}
-    known["mistyped"] = "missing"
+    known |= {"mistyped": "missing", "ask": "dry"}
     assert states.items() >= known.items()
     assert found(home)["log"] | {"says": ""} == handlers.NOTHING | {
         "name": "log",
