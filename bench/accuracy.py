@@ -6,6 +6,7 @@ Each file is one person; a person with fewer than 30 questions of a view is left
 `memo evaluate` (training/evaluation/person_views.py), in one process per core. A gain is the difference to the best
 rule of each person by the metric of its column, which is known only with hindsight; its interval is a bootstrap over
 people. A person is ahead or behind beyond noise where a block bootstrap over the person's questions excludes 0.
+Both are given for all rules, and for the four without `frecency`.
 """
 
 from collections.abc import Sequence
@@ -27,22 +28,15 @@ from training.evaluation.person_views import NAMES, VIEWS, View
 from worker.predictors.mixed import MixedPredictor
 
 METRICS = ("hit@1", "hit@3", "hit@5", "mrr")
+FOUR = ("mru", "mfu", "markov1", "ppm")
 
 
 class Person(NamedTuple):
     """One person's scores in one view, and the answers from which the pooled calibration error comes."""
 
     scores: dict[str, Any]
+    among_four: dict[str, Any]  # the same beside four rules
     answers: list[tuple[float, float]]
-
-    def best(self, metric: str) -> float:
-        """Return the score of the best rule."""
-        rules = self.scores["scores"]
-        return float(rules[person_scores.best_baseline(rules, metric)][metric])
-
-    def gain(self, metric: str) -> float:
-        """Return how far the model is ahead of the best rule."""
-        return float(self.scores["scores"][MODEL][metric]) - self.best(metric)
 
 
 def judge(file: Path) -> dict[View, Person]:
@@ -51,7 +45,8 @@ def judge(file: Path) -> dict[View, Person]:
     stream = events(file, settings.zone)
     outcomes = person_views.ask(MixedPredictor(), stream, settings.window.size, lambda _done, _total: None)
     return {
-        view: Person(person_scores.score(found), person_scores.first_answers(found)) for view, found in outcomes.items()
+        view: Person(person_scores.score(found), person_scores.score(found, FOUR), person_scores.first_answers(found))
+        for view, found in outcomes.items()
     }
 
 
@@ -71,11 +66,9 @@ def describe(view: View, people: Sequence[Person]) -> str:
     memo = [one.scores["scores"][MODEL] for one in people]
     rows: dict[str, list[Any]] = {
         **means,
-        "the best rule of each person": [mean(one.best(metric) for one in people) for metric in METRICS],
         "memo": [mean(scores[metric] for scores in memo) for metric in METRICS],
-        "gain": [_gain([one.gain(metric) for one in people]) for metric in METRICS],
-        "people ahead, of these beyond noise": [_count(people, metric, 1) for metric in METRICS[:3]] + [None],
-        "people behind, of these beyond noise": [_count(people, metric, -1) for metric in METRICS[:3]] + [None],
+        **_compare([one.scores for one in people], "the best rule of each person"),
+        **_compare([one.among_four for one in people], "the best of four"),
     }
     asked = sum(one.scores["n"] for one in people)
     pooled = metrics.ece(answer for one in people for answer in one.answers)
@@ -86,14 +79,33 @@ def describe(view: View, people: Sequence[Person]) -> str:
     )
 
 
+def _compare(people: Sequence[dict[str, Any]], rival: str) -> dict[str, list[Any]]:
+    """Return the rows that compare the model with each person's best rule."""
+    best = [[_best(scores["scores"], metric) for scores in people] for metric in METRICS]
+    own = [[scores["scores"][MODEL][metric] for scores in people] for metric in METRICS]
+    gains = [[ours - theirs for ours, theirs in zip(*pair, strict=True)] for pair in zip(own, best, strict=True)]
+    return {
+        rival: [mean(column) for column in best],
+        f"gain on {rival}": [_gain(column) for column in gains],
+        f"people ahead of {rival}, of these beyond noise": [_count(people, metric, 1) for metric in METRICS[:3]]
+        + [None],
+        f"people behind {rival}, of these beyond noise": [_count(people, metric, -1) for metric in METRICS[:3]]
+        + [None],
+    }
+
+
+def _best(scores: dict[str, dict[str, Any]], metric: str) -> float:
+    return float(scores[person_scores.best_baseline(scores, metric)][metric])
+
+
 def _gain(gains: Sequence[float]) -> str:
     low, high = metrics.interval(gains)
     return f"{mean(gains):+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
-def _count(people: Sequence[Person], metric: str, sign: int) -> str:
+def _count(people: Sequence[dict[str, Any]], metric: str, sign: int) -> str:
     """Return how many people are ahead (sign 1) or behind (-1), and how many of these beyond noise."""
-    ahead = [one.scores["ahead"][metric] for one in people]
+    ahead = [scores["ahead"][metric] for scores in people]
     bounds = [found["95"] if sign > 0 else [-bound for bound in found["95"]] for found in ahead]
     return f"{sum(sign * found['difference'] > 0 for found in ahead)}, {sum(min(pair) > 0 for pair in bounds)}"
 

@@ -16,9 +16,10 @@ from pathlib import Path
 from data.windows import feed
 from memo.core.events import CONTEXT, Event
 from memo.core.grammar import parse
-from memo.core.settings import TrainSettings
+from memo.core.settings import ModelSettings, TrainSettings
 from training.fitting.fine_tune import train
-from worker.predictors.language_model.language import LanguageModel, ModelReader
+from worker.predictors.language_model.prompt import ModelReader
+from worker.predictors.serving import load_model
 
 BEGIN = 0.64
 END = 0.80
@@ -85,7 +86,7 @@ def main() -> None:
             begin = time.perf_counter()
             metrics = train(before, given.base, Path(folder), settings, lambda *_: None, "auto")
             print(f"{path.stem}: {len(before)} events in {time.perf_counter() - begin:.0f} s, {metrics}", flush=True)
-            language = LanguageModel.load(given.base)
+            language = load_model(ModelSettings(base=given.base))
             language.add_adapter("own", Path(folder))
             for name, version in (("frozen", None), ("adapted", "own")):
                 found, times = ranks(language.reader(version), before, steps)

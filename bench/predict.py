@@ -22,7 +22,7 @@ from memo.stack.broker import broker_url
 from memo.stack.task_queue import make_app
 from worker.prediction.scope_model import CHUNK, LEARNED, ScopeModel
 from worker.prediction.scope_models import ScopeModels
-from worker.predictors.language_model.language import ModelReader
+from worker.predictors.language_model.prompt import ModelReader
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.reader import Scores
 from worker.predictors.serving import BUILTIN, BUILTIN_ADAPTER, Serving

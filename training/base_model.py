@@ -22,9 +22,10 @@ from memo.core.settings import TrainSettings
 from training.fitting.examples import Example, cut_chunks, mean_of_tail, take_step
 from training.fitting.fine_tune import train
 from training.fitting.induction_init import init_weights
-from worker.predictors.language_model.label_coding import RESERVED_TOKENS, TEXT_CHARACTERS, Vocabulary, vocabulary
-from worker.predictors.language_model.language import CONTEXT_TOKENS
-from worker.predictors.language_model.loading import BUILTIN
+from worker.predictors.language_model.label_coding import RESERVED_TOKENS, TEXT_CHARACTERS, Vocabulary
+from worker.predictors.language_model.loading import read_vocabulary
+from worker.predictors.language_model.prompt import CONTEXT_TOKENS
+from worker.predictors.language_model.weights import BUILTIN
 
 VOCABULARY = 2048  # tokens
 PEOPLE = 1600
@@ -122,7 +123,7 @@ def build(out: Path, count: int, seed: int, progress: Progress) -> dict[str, Any
     streams = make_streams(count)
     tokenizer = make_tokenizer(streams)
     model = make_model()
-    plan = plan_steps(streams, vocabulary(tokenizer), seed)
+    plan = plan_steps(streams, read_vocabulary(tokenizer), seed)
     made = {
         "command": "python -m training.base_model",
         "data": f"data.synthetic.people, people {FIRST_PERSON} to {FIRST_PERSON + count - 1}, {DAYS} days each",

@@ -20,7 +20,8 @@ def pull(name: str, home: Home) -> Path:
     The file `pulled.json` beside it holds its origin and the SHA-256 of the weights. Raises UsageError for an
     impossible name, MemoError if the model can't be fetched or loaded.
     """
-    from worker.predictors.language_model.loading import LOAD_ERRORS, compute_sha256, find_weights, first_line
+    from worker.predictors.language_model.loading import LOAD_ERRORS, first_line
+    from worker.predictors.language_model.weights import compute_sha256, find_weights
 
     folder = home.models / f"base-{_short_name(name)}"
     place, gguf = _find(name)
@@ -55,7 +56,7 @@ def _find(name: str) -> tuple[str, str | None]:
 
 def _find_gguf(folder: Path) -> str | None:
     """Return the name of the GGUF file in a folder that holds no other weights. Raises MemoError for several."""
-    from worker.predictors.language_model.loading import find_weights
+    from worker.predictors.language_model.weights import find_weights
 
     files = sorted(folder.glob(f"*{GGUF}"))
     if not files or find_weights(folder):

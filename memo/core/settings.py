@@ -169,7 +169,7 @@ class ModelSettings(Section):
     base: str = "builtin"
     """'builtin', or the folder or hub name of a causal LM that `memo model pull` fetched; see docs/base-models.md."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Device that it runs on; auto uses a GPU if there is one."""
+    """Device that it runs on; auto uses a GPU if there is one, but not for the small built-in model."""
     threads: Count = 1
     """CPU threads of the model that predicts."""
 

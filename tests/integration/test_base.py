@@ -12,15 +12,15 @@ from transformers import AutoTokenizer
 from data.synthetic.people import SAMPLE_START
 from memo.core.events import Event, Operation
 from training.base_model import build, make_model
-from worker.predictors.language_model.label_coding import vocabulary
-from worker.predictors.language_model.language import LanguageModel
-from worker.predictors.language_model.loading import BUILTIN, LoadedBase
+from worker.predictors.language_model.loading import LoadedBase, read_vocabulary
+from worker.predictors.language_model.transformers_model import TransformersModel
+from worker.predictors.language_model.weights import BUILTIN
 
 
 def test_untrained_model_copies_what_followed_before() -> None:
     torch.manual_seed(0)
-    words = vocabulary(AutoTokenizer.from_pretrained(str(BUILTIN)))
-    reader = LanguageModel("builtin", LoadedBase(make_model(), words, "")).reader()
+    words = read_vocabulary(AutoTokenizer.from_pretrained(str(BUILTIN)))
+    reader = TransformersModel("builtin", LoadedBase(make_model(), words, "")).reader()
     rng, hits = random.Random(0), 0
     names = [f"{n}.exe" for n in rng.sample(range(1000), 12)]
     for n in range(96):

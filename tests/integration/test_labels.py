@@ -18,9 +18,9 @@ from worker.predictors.language_model.label_coding import (
     Coder,
     Vocabulary,
     bucket,
-    vocabulary,
 )
-from worker.predictors.language_model.loading import BUILTIN
+from worker.predictors.language_model.loading import read_vocabulary
+from worker.predictors.language_model.weights import BUILTIN
 
 AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
 
@@ -30,12 +30,12 @@ def byte_level() -> Vocabulary:
     """The coding for a tokenizer without tokens of ours, such as a hub model's."""
     pairs = [f"Ġ{a}{b}" for b in string.ascii_letters for a in string.ascii_uppercase]
     known = Tokenizer(BPE({token: n for n, token in enumerate([*pre_tokenizers.ByteLevel.alphabet(), *pairs])}, []))
-    return vocabulary(PreTrainedTokenizerFast(tokenizer_object=known))  # type: ignore[no-untyped-call]
+    return read_vocabulary(PreTrainedTokenizerFast(tokenizer_object=known))  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture(scope="module")
 def words() -> Vocabulary:
-    return vocabulary(AutoTokenizer.from_pretrained(str(BUILTIN)))
+    return read_vocabulary(AutoTokenizer.from_pretrained(str(BUILTIN)))
 
 
 def event(second: float, target: str, operation: Operation = Operation.PROCESS_START, app: str = "") -> Event:
@@ -101,4 +101,4 @@ def test_a_hub_model_has_one_token_for_each_mark_and_label(byte_level: Vocabular
 def test_a_hub_model_that_has_no_short_tokens_is_refused() -> None:
     words = Tokenizer(WordLevel({"a": 0, "?": 1}, unk_token="?"))
     with pytest.raises(MemoError, match="no short words"):
-        vocabulary(PreTrainedTokenizerFast(tokenizer_object=words))  # type: ignore[no-untyped-call]
+        read_vocabulary(PreTrainedTokenizerFast(tokenizer_object=words))  # type: ignore[no-untyped-call]

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,18 +14,28 @@ from data.synthetic.people import SAMPLE_START, Person, stream
 from memo.core.errors import MemoError
 from memo.core.events import CONTEXT, Event
 from worker.predictors.language_model import loading
+from worker.predictors.language_model.builtin_model import BuiltinModel
 from worker.predictors.language_model.label_coding import Coder
-from worker.predictors.language_model.language import CONTEXT_TOKENS, PART_TOKENS, LanguageModel, ModelReader
-from worker.predictors.language_model.loading import BUILTIN, load_base
+from worker.predictors.language_model.language import LanguageModel
+from worker.predictors.language_model.loading import load_base
+from worker.predictors.language_model.prompt import CONTEXT_TOKENS, PART_TOKENS, ModelReader
+from worker.predictors.language_model.transformers_model import TransformersModel
+from worker.predictors.language_model.weights import BUILTIN
 from worker.predictors.reader import Scores
 from worker.predictors.serving import BUILTIN_ADAPTER
 
 EVENTS = stream(Person(1), 2, SAMPLE_START)[:450]
 
 
-@pytest.fixture(scope="module")
-def model() -> LanguageModel:
-    return LanguageModel.load("builtin", "cpu", 1)
+LOADERS: dict[str, Callable[[], LanguageModel]] = {
+    "numpy": BuiltinModel,
+    "transformers": lambda: TransformersModel.load("builtin", "cpu", 1),
+}
+
+
+@pytest.fixture(scope="module", params=LOADERS)
+def model(request: pytest.FixtureRequest) -> LanguageModel:
+    return LOADERS[request.param]()
 
 
 def fed(reader: ModelReader, events: list[Event]) -> Scores:
@@ -103,8 +114,19 @@ def test_probabilities_are_whole_and_scores_of_nothing_are_empty(model: Language
     assert model.reader().scores() == Scores()
 
 
-def test_adapters_share_the_base_and_do_not_mix() -> None:
-    model = LanguageModel.load("builtin", "cpu", 1)
+def test_both_ways_to_run_the_builtin_model_agree() -> None:
+    said = []
+    for load in LOADERS.values():
+        model = load()
+        model.add_adapter("v1", BUILTIN_ADAPTER)
+        said.append([fed(model.reader(version), EVENTS[:200]) for version in (None, "v1")])
+    for one, other in zip(*said, strict=True):
+        agree(one, other)
+
+
+@pytest.mark.parametrize("name", LOADERS)
+def test_adapters_share_the_base_and_do_not_mix(name: str) -> None:
+    model = LOADERS[name]()
     alone = fed(model.reader(), EVENTS[:100])
     model.add_adapter("one.1", BUILTIN / "adapter")
     model.add_adapter("two", BUILTIN / "adapter")
@@ -121,7 +143,7 @@ def test_adapters_share_the_base_and_do_not_mix() -> None:
 
 def test_what_cannot_be_loaded_is_named(model: LanguageModel, tmp_path: Path) -> None:
     with pytest.raises(MemoError, match="no/such-model"):
-        LanguageModel.load("no/such-model", "cpu", 1)
+        TransformersModel.load("no/such-model", "cpu", 1)
     with pytest.raises(MemoError, match="v9"):
         model.add_adapter("v9", tmp_path)
     shutil.copytree(BUILTIN / "adapter", tmp_path / "other")
@@ -136,7 +158,7 @@ def test_what_cannot_be_loaded_is_named(model: LanguageModel, tmp_path: Path) ->
 
 
 def test_readers_of_two_adapters_may_ask_at_once() -> None:
-    language = LanguageModel.load()
+    language = TransformersModel.load()
     for name in ("one", "other"):
         language.add_adapter(name, BUILTIN_ADAPTER)
     with torch.no_grad():  # the other one says something else
@@ -153,11 +175,11 @@ def test_readers_of_two_adapters_may_ask_at_once() -> None:
 
 def test_other_weights_under_the_same_path_are_noticed(tmp_path: Path) -> None:
     base = shutil.copytree(BUILTIN, tmp_path / "base", ignore=shutil.ignore_patterns("adapter"))
-    LanguageModel.load(str(base), "cpu").add_adapter("v1", BUILTIN / "adapter")
+    TransformersModel.load(str(base), "cpu").add_adapter("v1", BUILTIN / "adapter")
     weights = load_file(base / "model.safetensors")
     save_file({name: weight + 1e-3 for name, weight in weights.items()}, base / "model.safetensors", {"format": "pt"})
     with pytest.raises(MemoError, match="v1 was trained on other weights"):
-        LanguageModel.load(str(base), "cpu").add_adapter("v1", BUILTIN / "adapter")
+        TransformersModel.load(str(base), "cpu").add_adapter("v1", BUILTIN / "adapter")
 
 
 @pytest.mark.parametrize(("seconds", "chosen"), [(0.1, torch.bfloat16), (0.9, torch.float32), (6.0, torch.float32)])

@@ -19,8 +19,8 @@ from memo.core.settings import Settings, TrainSettings
 from training.build_version import train_adapter
 from training.fitting import fine_tune
 from training.fitting.fine_tune import train
-from worker.predictors.language_model.language import LanguageModel
 from worker.predictors.language_model.loading import count_weights
+from worker.predictors.language_model.transformers_model import TransformersModel
 
 EVENTS = stream(Person(2), 2, SAMPLE_START)[:400]
 START = Operation.PROCESS_START
@@ -71,7 +71,7 @@ def test_train_adapter_describes_itself_and_serves(tmp_path: Path) -> None:
     assert description["data"] == {
         "from": habit[0].at.isoformat(), "to": habit[-1].at.isoformat(), "events": len(habit)
     }  # fmt: skip
-    model = LanguageModel.load("builtin", "cpu", 1)
+    model = TransformersModel.load("builtin", "cpu", 1)
     model.add_adapter("v1", tmp_path / "v1")
     reader = model.reader("v1")
     reader.read(EVENTS[0])
@@ -95,7 +95,7 @@ def test_train_works_on_any_causal_model(tmp_path: Path) -> None:
     config = Qwen3Config(vocab_size=1200, hidden_size=32, intermediate_size=64, num_hidden_layers=1, head_dim=16)
     Qwen3ForCausalLM(config).save_pretrained(folder)
     train(EVENTS[:200], str(folder), tmp_path / "v1", ONCE, quiet, "cpu")
-    model = LanguageModel.load(str(folder), "cpu", 1)
+    model = TransformersModel.load(str(folder), "cpu", 1)
     model.add_adapter("v1", tmp_path / "v1")
     reader = model.reader("v1")
     for event in EVENTS[:300]:

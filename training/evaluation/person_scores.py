@@ -15,11 +15,11 @@ def summarize(outcomes: Outcomes) -> dict[str, dict[str, Any]]:
     return {str(view): score(found) for view, found in outcomes.items()}
 
 
-def score(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def score(outcomes: Sequence[Outcome], baselines: Sequence[str] = NAMES) -> dict[str, Any]:
     """Return the scores of model and baselines in one view; of too few questions, only how many there are."""
     if len(outcomes) < FEWEST:
         return {"n": len(outcomes)}
-    scores = {name: metrics.hit_rates([one.ranks[name] for one in outcomes]) for name in (MODEL, *NAMES)}
+    scores = {name: metrics.hit_rates([one.ranks[name] for one in outcomes]) for name in (MODEL, *baselines)}
     scores[MODEL] |= {
         "log_loss": metrics.log_loss(one.truth for one in outcomes),
         "ece": metrics.ece(first_answers(outcomes)),
@@ -34,7 +34,7 @@ def first_answers(outcomes: Sequence[Outcome]) -> list[tuple[float, float]]:
 
 def best_baseline(scores: dict[str, dict[str, Any]], metric: str) -> str:
     """Return the baseline with the best metric, known with hindsight, and among equals the one with the highest MRR."""
-    return max(NAMES, key=lambda name: (scores[name][metric], scores[name]["mrr"]))
+    return max(scores.keys() - {MODEL}, key=lambda name: (scores[name][metric], scores[name]["mrr"], name))
 
 
 def _compare(outcomes: Sequence[Outcome], scores: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -20,8 +20,9 @@ from memo.core.events import Event
 from memo.core.settings import TrainSettings
 from training.fitting.examples import Example, compute_loss, cut_chunks, mean_of_tail, take_step
 from worker.predictors.language_model.label_coding import Vocabulary
-from worker.predictors.language_model.language import CONTEXT_TOKENS, quiet_peft
 from worker.predictors.language_model.loading import choose_device, count_weights, load_base
+from worker.predictors.language_model.prompt import CONTEXT_TOKENS
+from worker.predictors.language_model.transformers_model import quiet_peft
 
 HELD_OUT = 0.1  # last part of the stream, which measures the adapter and does not train it
 CHUNK_TOKENS = CONTEXT_TOKENS // 2  # shorter than the reader's context: more steps, each with its own beginning

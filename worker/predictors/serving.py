@@ -7,6 +7,7 @@ from typing import Any
 from memo.core.errors import MemoError
 from memo.core.logs import get_logger
 from memo.core.settings import ModelSettings
+from worker.predictors.language_model.builtin_model import BuiltinModel
 from worker.predictors.language_model.language import LanguageModel
 from worker.predictors.language_model.time_limited_reader import TimeLimitedReader
 from worker.predictors.mixed import MixedPredictor
@@ -16,6 +17,15 @@ BUILTIN = "builtin"  # the version of a new installation: the built-in base mode
 BUILTIN_ADAPTER = Path(__file__).parents[2] / "data" / "base" / "adapter"
 
 log = get_logger(__name__)
+
+
+def load_model(settings: ModelSettings) -> LanguageModel:
+    """Return the base model of the settings. Raises MemoError if it can't be loaded."""
+    if settings.base == BUILTIN and settings.device != "cuda":
+        return BuiltinModel(threads=settings.threads)
+    from worker.predictors.language_model.transformers_model import TransformersModel  # torch takes seconds
+
+    return TransformersModel.load(settings.base, settings.device, settings.threads)
 
 
 class Serving:
@@ -34,7 +44,7 @@ class Serving:
     def load(self) -> LanguageModel:
         """Return the base model. Raises MemoError if it can't be loaded."""
         if self._model is None:
-            self._model = LanguageModel.load(self._settings.base, self._settings.device, self._settings.threads)
+            self._model = load_model(self._settings)
         return self._model
 
     def predictor(self, version: str, folder: Path | None, weights: dict[str, Any] | None = None) -> MixedPredictor:

@@ -12,7 +12,6 @@ from bisect import bisect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
 
 from memo.core.errors import MemoError
 from memo.core.events import CONTEXT, Action, Event, Operation
@@ -47,21 +46,18 @@ class Vocabulary:
     text: Callable[[str], Sequence[int]]
 
 
-def vocabulary(tokenizer: Any) -> Vocabulary:
-    """Return the coding for a transformers tokenizer: its reserved tokens if it has them, else short known tokens.
+def vocabulary(known: Mapping[str, int], encode: Callable[[str], Sequence[int]]) -> Vocabulary:
+    """Return the coding for a tokenizer's tokens: its reserved tokens if it has them, else short known tokens.
 
     Short tokens are dealt from the highest id down: those are rare in titles. What they stand for is for the adapter
     to learn.
     """
 
-    def text(words: str) -> list[int]:
-        # A title may hold half a surrogate pair, or what looks like a special token: both are plain text.
-        whole = words.encode("utf-8", "replace").decode("utf-8")
-        return list(tokenizer.encode(whole, add_special_tokens=False, split_special_tokens=True))
+    def text(words: str) -> Sequence[int]:
+        return encode(words.encode("utf-8", "replace").decode("utf-8"))  # a title may hold half a surrogate pair
 
-    known = tokenizer.get_vocab()
     if all(token in known for token in RESERVED_TOKENS):
-        reserved = {mark: int(known[token]) for mark, token in MARK_TOKENS.items()}
+        reserved = {mark: known[token] for mark, token in MARK_TOKENS.items()}
         return Vocabulary(known[NEW_TOKEN], tuple(known[token] for token in LABEL_TOKENS), reserved, text)
     short = sorted((number for token, number in known.items() if SHORT_TOKEN.fullmatch(token)), reverse=True)
     if len(short) < 1 + len(MARK_TOKENS) + FEWEST_LABELS:

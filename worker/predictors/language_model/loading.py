@@ -1,9 +1,9 @@
 """Loads a base model: the weights, the coding for its tokenizer, and the fingerprint that adapters are held to."""
 
-import hashlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,11 +13,10 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
-import data
 from memo.core.errors import MemoError
 from worker.predictors.language_model.label_coding import Vocabulary, vocabulary
+from worker.predictors.language_model.weights import BUILTIN, compute_sha256, find_weights
 
-BUILTIN = Path(data.__file__).parent / "base"
 GAIN = 1.5  # how much faster bfloat16 has to be on a CPU
 LOAD_ERRORS = (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError)
 """What transformers raises for a model that it can't load."""
@@ -57,7 +56,14 @@ def load_base(base: str, device: str) -> LoadedBase:
         dtype = _choose_dtype(base, device)
         model: Any = AutoModelForCausalLM.from_pretrained(str(folder), dtype=dtype, local_files_only=True)
         fingerprint = compute_sha256(find_weights(folder))
-    return LoadedBase(model.to(device).eval(), vocabulary(tokenizer), fingerprint)
+    return LoadedBase(model.to(device).eval(), read_vocabulary(tokenizer), fingerprint)
+
+
+def read_vocabulary(tokenizer: Any) -> Vocabulary:
+    """Return the coding for a transformers tokenizer."""
+    # A title may hold what looks like a special token: it is plain text.
+    encode = partial(tokenizer.encode, add_special_tokens=False, split_special_tokens=True)
+    return vocabulary(tokenizer.get_vocab(), encode)
 
 
 def count_weights(base: str) -> int:
@@ -105,20 +111,6 @@ def _find_folder(base: str) -> Path:
     """Return the folder of a base model, for one of the hub in the hub's own cache."""
     folder = BUILTIN if base == "builtin" else Path(base).expanduser()
     return folder if folder.is_dir() else Path(snapshot_download(base, local_files_only=True))
-
-
-def find_weights(folder: Path) -> list[Path]:
-    """Return the files of a model's folder that hold its weights."""
-    return sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
-
-
-def compute_sha256(files: Iterable[Path]) -> str:
-    """Return the SHA-256 of files, as if they were one."""
-    digest = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as opened:
-            hashlib.file_digest(opened, lambda: digest)
-    return digest.hexdigest()
 
 
 def first_line(error: Exception) -> str:
