@@ -13,11 +13,10 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from collector.privacy.rules import DROP_ALL, Rules, apply_to, make_pause_rule, make_rules
+from collector.privacy.rules import Rules, apply_to, make_pause_rule, make_rules
 from data.importers.line import implausible
 from db.engine import Store, UnstorableError
 from db.intake import cursors, events, redactions, scopes
-from memo.clock import pauses
 from memo.core.bounded import BoundedDict
 from memo.core.events import Action, Event, Operation
 from memo.core.logs import get_logger
@@ -100,9 +99,9 @@ class Intake:
     def store_batches(self, source: str, batches: Sequence[Batch]) -> int:
         """Store batches of different cursors in one transaction; return the number of new events.
 
-        While MEMO is paused only the cursors advance, so that events of the pause are never recorded.
+        While MEMO is paused the cursors advance, too, so that events of the pause are never recorded.
         """
-        rules = [DROP_ALL] if pauses.current(self._home) is not None else self._rules_now()
+        rules = self._rules_now()
         focused = dict(self._focused.get(source, {}))
         admitted = [self._admit(source, batch.events, rules, focused) for batch in batches]
         try:

@@ -1,9 +1,11 @@
 """Privacy rules: an ordered list of small functions that change or drop events before the store sees them."""
 
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from collector.privacy import exclude
@@ -12,6 +14,7 @@ from collector.privacy.normalize import map_texts
 from collector.privacy.secrets import redact_secrets
 from collector.privacy.titles import drop_chromium_title, drop_title, make_title_hasher
 from memo.clock import pauses
+from memo.clock.pauses import Pause
 from memo.core.events import Event, Operation
 from memo.core.grammar import clean
 from memo.core.paths import Home
@@ -24,8 +27,9 @@ Rules = Sequence[tuple[str, Rule]]
 
 PAUSED = "paused"
 TITLES_KEPT = "titles_kept"
+SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
+LEAST_USE_S = 1  # of a usage that a pause has cut
 WITHHELD = "withheld by a privacy rule"  # in place of a text that a rule drops
-DROP_ALL: tuple[str, Rule] = (PAUSED, lambda event: None)  # in force during a pause, whenever the event happened
 BUILTIN = Path(__file__).with_name("builtin.toml")
 
 
@@ -53,9 +57,32 @@ def make_rules(settings: PrivacySettings, home: Home) -> Rules:
 
 
 def make_pause_rule(home: Home) -> tuple[str, Rule]:
-    """Return the rule that drops events from within a pause, however late a source reports them."""
-    spans = pauses.read(home)
-    return PAUSED, lambda event: None if any(span.covers(event.at) for span in spans) else event
+    """Return the rule that keeps what lies outside of all pauses, however late a source reports it."""
+    spans = pauses.spans(home)
+    return PAUSED, lambda event: _outside(event, spans)
+
+
+def _outside(event: Event, spans: Sequence[Pause]) -> Event | None:
+    """Return an event, of an app's usage the part outside of the pauses; None if it lies within one."""
+    used_s = _used_s(event)
+    if not used_s:
+        return None if any(span.covers(event.at) for span in spans) else event
+    at = event.at.timestamp()
+    used = [(at - used_s, at)]
+    for span in spans:
+        used = [part for since, until in used for part in span.without(since, until)]
+    if used == [(at - used_s, at)]:
+        return event
+    left_s = sum(until - since for since, until in used)
+    if left_s < LEAST_USE_S:
+        return None
+    return replace(event, at=event.at - timedelta(seconds=at - used[-1][1]), detail=f"{left_s:.0f}")
+
+
+def _used_s(event: Event) -> float:
+    """Return for how many seconds an app was used until the event; 0 if it is about something else."""
+    is_usage = event.operation is Operation.APP_USAGE and SECONDS.fullmatch(event.detail)
+    return float(event.detail) if is_usage else 0.0
 
 
 def _drop_matching(matchers: Sequence[Matcher]) -> Rule:

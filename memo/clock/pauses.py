@@ -41,6 +41,11 @@ class Pause:
         """Return whether a time, which may be given in whole seconds, lies in the pause."""
         return self.since.replace(microsecond=0) <= at < self.until
 
+    def without(self, since: float, until: float) -> list[tuple[float, float]]:
+        """Return the parts of a span of time that lie before and after the pause; times are seconds since the epoch."""
+        parts = [(since, min(until, self.since.timestamp())), (max(since, self.until.timestamp()), until)]
+        return [(begin, end) for begin, end in parts if begin < end]
+
     def is_in_force(self, now: Reading) -> bool:
         """Return whether it has neither ended by itself nor by `end`; it began earlier, whatever the clock says."""
         if self.boot == now.boot:
@@ -67,6 +72,18 @@ def read(home: Home) -> list[Pause]:
         return []
     except (OSError, ValueError):
         return [Pause(EVER, NEVER)]
+
+
+def spans(home: Home, clock: Clock = Reading.now) -> list[Pause]:
+    """Return all pauses as they cover events: one in force has no end yet, and no beginning if the clock was set back.
+
+    Set back to before the pause, the clock gives what happens now the time of what came before it.
+    """
+    now = clock()
+    return [
+        replace(one, since=EVER if now.at < one.since else one.since, until=NEVER) if one.is_in_force(now) else one
+        for one in read(home)
+    ]
 
 
 def current(home: Home, clock: Clock = Reading.now) -> Pause | None:

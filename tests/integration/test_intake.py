@@ -133,6 +133,36 @@ def test_events_of_an_ended_pause_are_not_stored(intake: Intake, store: Store, h
     assert [event.target for event in stored(store)] == ["3.0", "0.5"]
 
 
+def test_what_came_before_a_pause_is_stored_in_it(intake: Intake, store: Store, home: Home) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=8)
+    pauses.begin(home, None)
+    visit = Event(before, Operation.WEB_VISIT, "example.org", detail="Late")
+    assert store_events(intake, "web", visit, replace(visit, at=datetime.now(UTC), detail="Now")) == 1
+    assert [event.detail for event in stored(store)] == ["Late"]
+
+
+@pytest.mark.parametrize(
+    ("until_s", "used_s", "left"), [(-10, 5, (-10, 5)), (20, 40, (0, 20)), (45, 10, (45, 5)), (50, 100, (50, 60))]
+)
+def test_a_usage_is_cut_by_a_pause(
+    intake: Intake, store: Store, home: Home, until_s: int, used_s: int, left: tuple[int, int]
+) -> None:
+    since = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+    at = {seconds: since + timedelta(seconds=seconds) for seconds in (0, 40, until_s, left[0])}
+    home.paused.write_text(f"{at[0].isoformat()} {at[40].isoformat()}\n")
+    assert store_events(intake, "x11", Event(at[until_s], Operation.APP_USAGE, "editor", detail=str(used_s))) == 1
+    [event] = stored(store)
+    assert (event.at, event.detail) == (at[left[0]], str(left[1]))
+
+
+@pytest.mark.parametrize(("until_s", "used_s"), [(0.5, 0.4), (30, 20), (40.5, 10)])
+def test_a_usage_within_a_pause_is_dropped(intake: Intake, home: Home, until_s: float, used_s: float) -> None:
+    since = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+    home.paused.write_text(f"{since.isoformat()} {(since + timedelta(seconds=40)).isoformat()}\n")
+    usage = Event(since + timedelta(seconds=until_s), Operation.APP_USAGE, "editor", detail=str(used_s))
+    assert store_events(intake, "x11", usage) == 0
+
+
 def _yield_in_bounded_dict(frame: FrameType, event: str, argument: object) -> Any:
     """Let other threads run before each bytecode of a `BoundedDict`, so that none of them is left to chance."""
     if frame.f_code.co_filename != bounded.__file__:

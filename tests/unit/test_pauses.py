@@ -162,3 +162,13 @@ def test_pauses_of_an_earlier_version_are_read(home: Home, clock: Clock) -> None
     clock.wait(timedelta(minutes=30))
     assert pauses.current(home, clock) is None
     assert covered(home, NOW)
+
+
+def test_a_pause_in_force_covers_all_that_comes_now(home: Home, clock: Clock) -> None:
+    made = pauses.begin(home, timedelta(minutes=30), clock)
+    assert not any(one.covers(NOW - SECOND) for one in pauses.spans(home, clock))
+    for jump in (timedelta(days=400), timedelta(days=-800)):
+        clock.at += jump
+        assert any(one.covers(clock.at) for one in pauses.spans(home, clock))
+    clock.wait(timedelta(minutes=30))
+    assert pauses.spans(home, clock) == [made]
