@@ -153,7 +153,7 @@ class Handler(Protocol):
         return Cost()
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
-        """Act, and return a JSON object that is stored with the dispatch.
+        """Act, and return a JSON object that is stored with the dispatch. Raises NothingToDo as `cost` does.
 
         Four keys have a meaning: `ms` and `read_bytes`, the measured cost if it is known better than before; `gain_s`,
         the seconds saved if the candidate comes true; `answer`, the `Answer` of a person.

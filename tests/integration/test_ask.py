@@ -23,6 +23,7 @@ from memo.core.events import Operation
 from memo.core.grammar import Language
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from memo.protocols import NothingToDo
 from worker.effects.launcher import Launcher
 from worker.effects.notifications import MAX_SHOWN, NAME, PATH, NotShown, plain, show
 from worker.handlers.ask import WAIT_S as ASK_S
@@ -175,8 +176,9 @@ def test_what_can_not_be_opened_is_not_asked(
 def test_it_is_not_asked_about_an_app_that_runs(
     server: Server, home: Home, folder: Path, started: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Launcher, "runs", lambda self, app, command: True)
-    assert ask(home, folder).handle(candidate(START, "notes"), context()) == {}
+    monkeypatch.setattr(Launcher, "_runs", lambda self, app, command: True)
+    with pytest.raises(NothingToDo):
+        ask(home, folder).handle(candidate(START, "notes"), context())
     assert server.shown == []
 
 

@@ -34,7 +34,7 @@ from memo.core.events import Action, Operation
 from memo.core.paths import Home
 from memo.core.predictions import HORIZON_S, Answer, Candidate, action_as_dict
 from memo.core.settings import Settings
-from memo.protocols import Cost, DispatchContext, Handler
+from memo.protocols import Cost, DispatchContext, Handler, NothingToDo
 from worker import handlers as installing
 from worker.handlers.record import RecordHandler
 from worker.resources import Resources
@@ -77,10 +77,12 @@ class Noted(Handler):
         self.given.append((self.name, candidate, context))
         if self.name.startswith("failing"):
             raise ValueError("a\x00b \ud800 went wrong")
+        if self.name == "idle":
+            raise NothingToDo("it runs already")
         return {"answer": "never"} if self.name == "asking" else {"by": self.name}
 
 
-NAMES = ("one", "two", "failing", "picky", "choosy", "costly", "noticed", "asking", "rare")
+NAMES = ("one", "two", "failing", "picky", "choosy", "costly", "noticed", "asking", "rare", "idle")
 
 
 @pytest.fixture
@@ -508,6 +510,17 @@ def test_what_a_gate_stopped_spends_nothing(opened: Resources, given: Given) -> 
     certain = predict(opened)
     dispatch(limited, certain)
     assert went(opened, certain) == [("one", "done")]
+
+
+def test_an_attempt_that_did_nothing_spends_nothing(opened: Resources, given: Given) -> None:
+    limited = under(opened, "idle", budget_per_hour=1)
+    attempts = [predict(opened), predict(opened)]
+    for prediction in attempts:
+        dispatch(limited, prediction)
+        assert went(opened, prediction) == [("idle", "stopped")]
+    assert len(given) == 2
+    with opened.store.read() as session:
+        assert session.scalars(select(DispatchRow.detail)).all() == ["nothing to do: it runs already"] * 2
 
 
 def test_nothing_happens_on_process_noise_alone(opened: Resources, given: Given) -> None:

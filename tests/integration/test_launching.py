@@ -20,8 +20,11 @@ from memo.core.events import Operation
 from memo.core.paths import Home
 from memo.core.predictions import Candidate
 from memo.core.settings import LaunchSettings, Settings
+from memo.protocols import NothingToDo
+from worker.dispatch.handler_process import HandlerProcess
 from worker.effects.launcher import Launcher, NotStarted
 from worker.effects.seen_before import NotSeenBefore
+from worker.gates.attempt import Attempt
 from worker.handlers.launch_app import LaunchAppHandler
 
 START, VISIT, FILE = Operation.PROCESS_START, Operation.WEB_VISIT, Operation.FILE_ACCESS
@@ -80,7 +83,15 @@ def test_an_app_is_started_as_its_entry_says_and_alone(
     told = json.loads(report.read_text())
     assert told["argv"] == ["--new", "two words"] and told["cwd"] == str(folder)
     assert told["session"] and told["memo"] == [] and len(told["files"]) == 4, "and the one that lists them"
-    assert handler.handle(seen, context()) == {}, "it runs already"
+    with pytest.raises(NothingToDo, match="runs already"):
+        handler.handle(seen, context())
+
+
+def test_nothing_to_do_is_told_by_a_handlers_process(home: Home) -> None:
+    process = HandlerProcess("launch_app")
+    with pytest.raises(NothingToDo, match="do not name"):
+        process.handle(Attempt("launch_app", candidate(START, "notes"), context()), 60.0)
+    process.end()
 
 
 def test_what_was_asked_for_is_no_child_of_ours(
@@ -106,7 +117,9 @@ def test_nothing_is_started_that_its_owner_has_not_named(settings: Settings, hom
     seen = candidate(START, "other")
     remember(settings, home, seen)
     handler = LaunchAppHandler(settings, home)
-    assert not handler.accepts(seen.action) and handler.handle(seen, context()) == {}
+    assert not handler.accepts(seen.action)
+    with pytest.raises(NothingToDo):
+        handler.handle(seen, context())
     assert not LaunchAppHandler(Settings(scope=SCOPE), home).accepts(candidate(START, "notes").action), (
         "none by default"
     )
@@ -179,9 +192,10 @@ def test_an_app_without_a_desktop_entry_is_known_to_run(
     shutil.copy("/usr/bin/sleep", path)
     remember(settings, home, replace(asked, executable=str(path)))
     command = launcher.command(asked, SCOPE)
-    assert not launcher.runs(asked.action.target, command)
+    launcher.check_absent(asked.action, command)
     running = subprocess.Popen([*command, "1000"])
-    assert launcher.runs(asked.action.target, command)
+    with pytest.raises(NothingToDo):
+        launcher.check_absent(asked.action, command)
     running.kill()
     running.wait()
 

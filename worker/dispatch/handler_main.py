@@ -1,8 +1,8 @@
 """`python -m worker.dispatch.handler_main NAME`: the process of one handler.
 
 Its standard input is a socket to the dispatcher. The process first writes one line, when it is ready; then it answers
-each JSON line that it receives by one line, `{"result": …}` or `{"error": …}`. The handler's own standard input is
-empty, and its output is discarded.
+each JSON line that it receives by one line, `{"result": …}`, `{"nothing": REASON}` or `{"error": REASON}`. The
+handler's own standard input is empty, and its output is discarded.
 """
 
 import json
@@ -18,7 +18,7 @@ from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.predictions import Candidate, action_as_dict, action_from_dict
 from memo.core.settings import Settings
-from memo.protocols import DispatchContext, Handler
+from memo.protocols import DispatchContext, Handler, NothingToDo
 from memo.stack.process_specs import end_with_parent, give_back_memory
 from worker.handlers import as_result, make, reason
 
@@ -54,6 +54,8 @@ def _do(handler: Handler, request: dict[str, Any]) -> dict[str, Any]:
 def _reply(handler: Handler, line: bytes) -> dict[str, Any]:
     try:
         return {"result": _do(handler, json.loads(line))}
+    except NothingToDo as error:
+        return {"nothing": reason(error)}
     except MemoError as error:
         return {"error": reason(error)}
     except Exception as error:  # whatever a plug-in raises

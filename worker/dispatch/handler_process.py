@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from memo.core.errors import MemoError
+from memo.protocols import NothingToDo
 from memo.stack.backoff import Backoff
 from memo.stack.spawn import child_environment, python_command
 from worker.dispatch.handler_main import EXPIRE, as_request
@@ -47,7 +48,7 @@ class HandlerProcess:
         return max(0.0, self._again_at - time.monotonic())
 
     def handle(self, attempt: Attempt, limit_s: float) -> dict[str, Any]:
-        """Let the handler act, and return its result. Raises HandlerFailed."""
+        """Let the handler act, and return its result. Raises NothingToDo and HandlerFailed."""
         return self._call(as_request(attempt.candidate, attempt.context), limit_s)
 
     def expire(self, result: Mapping[str, Any], limit_s: float) -> None:
@@ -80,6 +81,8 @@ class HandlerProcess:
         self._backoff.reset()
         if "error" in reply:
             raise HandlerFailed(reply["error"])
+        if "nothing" in reply:
+            raise NothingToDo(reply["nothing"])
         result: dict[str, Any] = reply["result"]
         return result
 

@@ -114,6 +114,8 @@ def _result(attempt: Attempt, act: Act) -> dict[str, Any]:
     status, detail, result = dispatches.DONE, "", None
     try:
         result = act(attempt)
+    except NothingToDo as error:
+        status, detail = dispatches.STOPPED, f"{NOTHING}: {reason(error)}"
     except Exception as error:
         status = dispatches.FAILED
         detail = log_failure(attempt.handler, attempt.context.prediction_id, error)

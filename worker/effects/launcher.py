@@ -16,6 +16,7 @@ from memo.core.predictions import Candidate
 from memo.core.settings import PREFIX, Settings
 from memo.desktop.apps import RUNS_OTHERS, Apps
 from memo.desktop.exec_line import arguments
+from memo.protocols import NothingToDo
 from worker.effects.public_host import host_of
 from worker.effects.seen_before import SeenBefore
 
@@ -69,7 +70,12 @@ class Launcher:
             raise NotStarted("its program is no longer where it was")
         return [_program(path)]
 
-    def runs(self, app: str, command: list[str]) -> bool:
+    def check_absent(self, action: Action, command: list[str]) -> None:
+        """Raise NothingToDo if an action would start an app that runs."""
+        if action.operation is Operation.PROCESS_START and self._runs(action.target, command):
+            raise NothingToDo("the app runs already")
+
+    def _runs(self, app: str, command: list[str]) -> bool:
         """Whether an app with this command already runs under this user."""
         for process in psutil.process_iter(["uids", "exe", "cmdline"]):
             uids, path = process.info["uids"], process.info["exe"]

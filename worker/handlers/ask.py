@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from memo.core.events import Action, Operation
+from memo.core.events import Action
 from memo.core.paths import Home
 from memo.core.predictions import OPENED, Answer, Candidate
 from memo.core.settings import Settings
@@ -34,12 +34,11 @@ class AskHandler(Handler):
         return action.operation in OPENED
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
-        """Ask and open it; return {} if the app already runs. Raises MemoError if it can't be opened or shown."""
-        command, action = self._launcher.command(candidate, context.scope), candidate.action
-        if action.operation is Operation.PROCESS_START and self._launcher.runs(action.target, command):
-            return {}
+        """Ask, and open it. Raises NothingToDo if the app runs, MemoError if it can't be opened or shown."""
+        command = self._launcher.command(candidate, context.scope)
+        self._launcher.check_absent(candidate.action, command)
         answers = ANSWERS[self._language]
-        answer = show(SUMMARY[self._language], plain(action.target), answers, self._wait_s)
+        answer = show(SUMMARY[self._language], plain(candidate.action.target), answers, self._wait_s)
         if answer not in answers:
             return {"shown": True}
         if answer == Answer.YES.value:

@@ -6,7 +6,7 @@ from memo.core.events import Action, Operation
 from memo.core.paths import Home
 from memo.core.predictions import Candidate
 from memo.core.settings import Settings
-from memo.protocols import DispatchContext, Handler
+from memo.protocols import DispatchContext, Handler, NothingToDo
 from worker.effects.launcher import Launcher
 
 
@@ -25,10 +25,9 @@ class LaunchAppHandler(Handler):
         return action.operation is Operation.PROCESS_START and action.target in self._allowed
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
-        """Start the app. Raises NotStarted if it may not be started."""
+        """Start the app. Raises NothingToDo if it runs, NotStarted if it may not be started."""
         if not self.accepts(candidate.action):
-            return {}
+            raise NothingToDo("the settings do not name the app")
         command = self._launcher.command(candidate, context.scope)
-        if self._launcher.runs(candidate.action.target, command):
-            return {}
+        self._launcher.check_absent(candidate.action, command)
         return {"pid": self._launcher.start(command)}
