@@ -35,7 +35,7 @@ Written = TypeVar("Written")
 ByScope = dict[str, list[Event]]
 UNSTORABLE = "unstorable"  # counted like a privacy rule
 Focused = dict[str, Action | None]
-"""The focus reported last in each scope, as rules left it."""
+"""The focus reported last in each scope, as rules left it; empty before a source has reported one."""
 
 log = get_logger(__name__)
 
@@ -103,7 +103,8 @@ class Intake:
         """
         rules = self._rules_now()
         focused = dict(self._focused.get(source, {}))
-        admitted = [self._admit(source, batch.events, rules, focused) for batch in batches]
+        stood = None if focused else self._stood(source, batches)
+        admitted = [self._admit(source, batch.events, rules, focused, stood) for batch in batches]
         try:
             new, requested, counts = self._write(source, batches, admitted)
         except UnstorableError:
@@ -236,22 +237,36 @@ class Intake:
         for scope in scopes:
             self._announce(scope)
 
+    def _stood(self, source: str, batches: Sequence[Batch]) -> Action | None:
+        """Return the last stored focus of a source that watches a screen, which has no cursor; else None."""
+        if any(batch.cursor for batch in batches):
+            return None
+        with self._store.read() as session:
+            return events.find_last_focus(session, self._settings.scope, source)
+
     def _rules_now(self) -> Rules:
         return [make_pause_rule(self._home), *self.rules]
 
     def _admit(
-        self, source: str, reported: Sequence[Event], rules: Rules, focused: Focused
+        self,
+        source: str,
+        reported: Sequence[Event],
+        rules: Rules,
+        focused: Focused,
+        stood: Action | None = None,
     ) -> tuple[ByScope, Counter[str]]:
         """Return the events that may be stored, by scope, and how many events each rule changed or dropped.
 
-        A focus that rules made equal to the one that was reported before is left out: it was only another title.
+        A focus that rules made equal to the one that was reported before is left out: it was only another title. So is
+        a first one where `stood` says that this window had the focus already: nobody has switched to it.
         """
         touched = Counter[str]()
         by_scope: ByScope = defaultdict(list)
         for one in reported:
             event, names = apply_to(one, rules)
             touched.update(names)
-            is_repeat = bool(names) and event is not None and focused.get(one.scope) == event.action
+            latest = focused.get(one.scope) if focused else stood
+            is_repeat = (bool(names) or not focused) and event is not None and latest == event.action
             if one.operation is Operation.WINDOW_FOCUS:
                 focused[one.scope] = None if event is None else event.action
             if event is None or is_repeat:

@@ -202,6 +202,14 @@ def find_done(session: Session, event_id: int, limit: int) -> list[Event]:
     return [as_event(row) for row in session.scalars(query)][::-1]
 
 
+def find_last_focus(session: Session, scope: str, source: str) -> Action | None:
+    """Return the focus that a source stored last in a scope, or None."""
+    of_source = select(EventRow).where(EventRow.scope == scope, EventRow.source == source)
+    focuses = of_source.where(EventRow.operation == Operation.WINDOW_FOCUS)
+    row = session.scalar(focuses.order_by(EventRow.seq.desc()).limit(1))
+    return as_event(row).action if row else None
+
+
 def as_event(row: EventRow | LogEntry) -> Event:
     """Return the event of a row, in its local time."""
     texts = (row.target, row.app, row.detail, row.scope, row.source, row.source_key, row.executable)

@@ -133,6 +133,13 @@ def test_events_of_an_ended_pause_are_not_stored(intake: Intake, store: Store, h
     assert [event.target for event in stored(store)] == ["3.0", "0.5"]
 
 
+def test_the_window_that_stood_before_a_start_is_no_switch(store: Store, home: Home) -> None:
+    for number, given in enumerate(([focus(0, "a"), focus(1, "b")], [focus(2, "b"), focus(3, "b")], [focus(4, "a")])):
+        started = Intake(store, Settings(), home, lambda scope: None)
+        stored_now = [started.store_batch("x11", Batch([one], "x11", {})) for one in given]
+        assert stored_now == ([1, 1], [0, 1], [1])[number]
+
+
 def test_what_came_before_a_pause_is_stored_in_it(intake: Intake, store: Store, home: Home) -> None:
     before = datetime.now(UTC) - timedelta(seconds=8)
     pauses.begin(home, None)

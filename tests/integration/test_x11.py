@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from conftest import needs_program
 from watched import WAIT_S, until, watched
 from Xlib import X, Xatom
 from Xlib.display import Display
@@ -99,6 +100,17 @@ def test_new_window_and_new_title_are_reported(desktop: Desktop, source: X11Sour
         desktop.person("set_window", "--name", "Letters", desktop.window("Notes"))
         until_focus(events, "Letters")
     assert focuses(events) == [("Notes", "XTerm"), ("Letters", "XTerm")]
+
+
+def test_dialogs_and_splash_screens_are_no_switch(desktop: Desktop, source: X11Source) -> None:
+    notes, board = two_windows(desktop)
+    asks = "toplevel .d; wm title .d Sure; wm transient .d ."
+    desktop.start(needs_program("wish"), given=f"wm attributes . -type splash; wm title . Welcome; {asks}\n")
+    with watched(source) as events:
+        for window in (desktop.window("Welcome"), board, desktop.window("Sure"), notes):
+            desktop.focus(window)
+        until_focus(events, "Notes")
+    assert focuses(events) == [("Board", "Wish"), ("Notes", "XTerm")]
 
 
 def test_compound_text_title_is_decoded(desktop: Desktop, source: X11Source, monkeypatch: pytest.MonkeyPatch) -> None:

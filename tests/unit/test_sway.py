@@ -114,6 +114,14 @@ def test_sway_x11_window_is_named_by_its_class(sent: Sent) -> None:
     assert seen(sent) == ("Gimp", "First")
 
 
+@pytest.mark.parametrize("passing", [{"window_type": "splash"}, {"window_type": "dialog", "transient_for": 5}])
+def test_sway_dialog_is_no_window_of_its_own(sent: Sent, passing: dict[str, Any]) -> None:
+    sent.window("focus")
+    sent.window("focus", id=6, name="Sure", window_properties={"class": "Gimp"} | passing)
+    sent.window("title", id=6, name="Really sure", window_properties=passing)
+    assert seen(sent) == ("one", "First")
+
+
 def test_sway_window_has_its_executable(sent: Sent) -> None:
     sent.window("focus", app_id="", pid=os.getpid())
     window = sent.focus._current

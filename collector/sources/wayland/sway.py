@@ -20,6 +20,7 @@ from memo.desktop.sockets import sway_socket
 from memo.protocols import Batch, FindCursor, Stop
 
 CONNECT_TIMEOUT_S = 5.0
+PASSING = ("splash", "utility", "toolbar", "menu", "dropdown_menu", "popup_menu", "tooltip", "notification")
 
 
 class SwaySource:
@@ -89,6 +90,8 @@ class SwayScreen:
                 self._connection.send(message(GET_TREE))  # it may be out of sight now
 
     def _set_focus(self, container: dict[str, Any] | None, focus: FocusTracker) -> None:
+        if container is not None and _passes(container):
+            return
         window = None if container is None else self._parse(container)
         self._focused_id = container["id"] if container and window else None
         focus.set_window(window, time.monotonic())
@@ -104,6 +107,14 @@ class SwayScreen:
             return None
         text_names = [name for name in names if isinstance(name, str)]
         return make_window(self._apps, str(number), text_names, title if isinstance(title, str) else "", pid)
+
+
+def _passes(container: dict[str, Any]) -> bool:
+    """Return whether the window of an X11 program, such as a dialog, only passes before the one behind it."""
+    properties = container.get("window_properties")
+    if not isinstance(properties, dict):
+        return False
+    return properties.get("window_type") in PASSING or properties.get("transient_for") is not None
 
 
 def find_focused(tree: dict[str, Any]) -> dict[str, Any] | None:

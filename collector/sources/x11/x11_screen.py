@@ -20,6 +20,23 @@ from memo.core.grammar import MAX_TEXT
 from memo.core.system_zone import local_now
 from memo.desktop.apps import Apps
 
+MAX_ATOMS = 32
+# Types and states of windows that only pass; a dialog that belongs to no other window does not.
+PASSING = tuple(
+    f"_NET_WM_WINDOW_TYPE_{kind}"
+    for kind in (
+        "SPLASH",
+        "UTILITY",
+        "TOOLBAR",
+        "MENU",
+        "DROPDOWN_MENU",
+        "POPUP_MENU",
+        "TOOLTIP",
+        "NOTIFICATION",
+        "COMBO",
+    )
+) + ("_NET_WM_STATE_SKIP_TASKBAR",)
+
 
 class X11Screen:
     """Implements `collector.focus.follow.Screen` on a display. Source: Extended Window Manager Hints 1.5, ICCCM 2.0."""
@@ -32,8 +49,11 @@ class X11Screen:
         self._title_atoms = (display.intern_atom("_NET_WM_NAME"), Xatom.WM_NAME)
         self._has_pids = display.has_extension("X-Resource")
         self._idle = IdleAlarm(display, idle_s)
+        self._kind_atom, self._state_atom = map(display.intern_atom, ("_NET_WM_WINDOW_TYPE", "_NET_WM_STATE"))
+        self._passing = frozenset(map(display.intern_atom, PASSING))
         self._active: XWindow | None = None
         self._window: Window | None = None
+        self._is_passing = False
         self._root.change_attributes(event_mask=X.PropertyChangeMask)
         self._changed = True
 
@@ -49,7 +69,9 @@ class X11Screen:
             if not self._changed:
                 return
             self._changed, now = False, time.monotonic()  # taken first: reading a window takes a while
-            focus.set_window(self._read_focused(), now)
+            window = self._read_focused()
+            if not self._is_passing:
+                focus.set_window(window, now)
 
     def _handle(self, event: rq.Event, focus: FocusTracker) -> None:
         is_idle = self._idle.is_idle(event)
@@ -80,12 +102,21 @@ class X11Screen:
         """Subscribe to changes of this window instead of the one before."""
         if self._active is not None:
             self._active.change_attributes(event_mask=X.NoEventMask)
-        self._active = None
+        self._active, self._is_passing = None, False
         if number:
             window = self._display.create_resource_object("window", number)
             window.change_attributes(event_mask=X.PropertyChangeMask | X.StructureNotifyMask)
             self._window = self._describe(window)
-            self._active = window
+            self._active, self._is_passing = window, self._passes(window)
+
+    def _passes(self, window: XWindow) -> bool:
+        """Return whether a window, such as a dialog or a splash screen, only passes before the one behind it."""
+        kinds = {*self._atoms(window, self._kind_atom), *self._atoms(window, self._state_atom)}
+        return bool(kinds & self._passing) or window.get_wm_transient_for() is not None
+
+    def _atoms(self, window: XWindow, name: int) -> list[int]:
+        found = window.get_property(name, Xatom.ATOM, 0, MAX_ATOMS)
+        return list(found.value) if found else []
 
     def _describe(self, window: XWindow) -> Window:
         """Return the window without its title, which alone changes."""
