@@ -34,9 +34,9 @@ def fill(home: Home) -> None:
         rows = events.find_after(session, scope, 0, NUMBER)
         stream.learn(rows[0], NUMBER)
         for row, truth in pairwise(rows):
-            session.add(settle(stream.predict(row, 10, "en"), truth))
+            session.add(settle(stream.predict(row, 10, "en", lambda action: False), truth))
             stream.learn(truth, NUMBER)
-        session.add(stream.predict(rows[-1], 10, "en"))
+        session.add(stream.predict(rows[-1], 10, "en", lambda action: False))
 
 
 def settle(row: PredictionRow, truth: LogEntry) -> PredictionRow:

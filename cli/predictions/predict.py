@@ -106,6 +106,7 @@ def answer_newest(settings: Settings, home: Home, top: int) -> dict[str, Any]:
     """Return what follows the newest event of the scope that was active last."""
     from db.intake import events, scopes
     from db.prediction import checkpoints, feedback, versions
+    from memo.privacy.exclusions import make_action_matcher
     from worker.prediction.scope_model import RANKED
     from worker.predictors.serving import Serving
 
@@ -126,7 +127,8 @@ def answer_newest(settings: Settings, home: Home, top: int) -> dict[str, Any]:
     for number, event in enumerate(log):
         predictor.learn(event, ranks=number >= len(log) - RANKED)
     window = log[-settings.window.size :]
-    found = as_answer(predictor.predict(window, top), window[-1].at, settings.language)
+    ranking = predictor.predict(window, top).without(make_action_matcher(settings.privacy))
+    found = as_answer(ranking, window[-1].at, settings.language)
     return found | {"model": version, "scope": scope} | as_degraded(serving.problem)
 
 

@@ -1,16 +1,11 @@
 """Privacy rules: an ordered list of small functions that change or drop events before the store sees them."""
 
 import re
-import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-from collector.privacy import exclude
-from collector.privacy.exclude import Matcher
-from collector.privacy.normalize import map_texts
 from collector.privacy.secrets import redact_secrets
 from collector.privacy.titles import drop_chromium_title, drop_title, make_title_hasher
 from memo.clock import pauses
@@ -19,6 +14,9 @@ from memo.core.events import Event, Operation
 from memo.core.grammar import clean
 from memo.core.paths import Home
 from memo.core.settings import PrivacySettings
+from memo.privacy.exclude import Matcher
+from memo.privacy.exclusions import make_exclusions
+from memo.privacy.normalize import map_texts
 
 Rule = Callable[[Event], Event | None]
 """Returns the event as it may be stored, or None to drop it."""
@@ -30,7 +28,6 @@ TITLES_KEPT = "titles_kept"
 SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
 LEAST_USE_S = 1  # of a usage that a pause has cut
 WITHHELD = "withheld by a privacy rule"  # in place of a text that a rule drops
-BUILTIN = Path(__file__).with_name("builtin.toml")
 
 
 def make_rules(settings: PrivacySettings, home: Home) -> Rules:
@@ -38,22 +35,13 @@ def make_rules(settings: PrivacySettings, home: Home) -> Rules:
 
     Raises MemoError if one of them cannot be applied; nothing may be stored then.
     """
-    site_matchers = [exclude.match_sites(settings.sites), exclude.match_site_windows(settings.sites)]
-    excluded: list[tuple[str, Sequence[Matcher]]] = [
-        ("apps", [exclude.match_apps(settings.apps)] if settings.apps else []),
-        ("sites", site_matchers if settings.sites else []),
-        ("folders", [exclude.match_folders(settings.folders)] if settings.folders else []),
-        ("titles", [exclude.match_titles(settings.titles)] if settings.titles else []),
-        ("builtin", _read_matchers(BUILTIN) if settings.builtin else []),
-    ]
     changing: list[tuple[str, Rule | None]] = [
         ("chromium_titles", None if settings.chromium_titles else drop_chromium_title),
         ("secrets", redact_secrets),
         (TITLES_KEPT, _title_rule(settings, home)),
     ]
-    return [(name, _drop_matching(matchers)) for name, matchers in excluded if matchers] + [
-        (name, rule) for name, rule in changing if rule
-    ]
+    dropping = [(name, _drop_matching(matchers)) for name, matchers in make_exclusions(settings).items()]
+    return dropping + [(name, rule) for name, rule in changing if rule]
 
 
 def make_pause_rule(home: Home) -> tuple[str, Rule]:
@@ -87,17 +75,6 @@ def _used_s(event: Event) -> float:
 
 def _drop_matching(matchers: Sequence[Matcher]) -> Rule:
     return lambda event: None if any(matches(event) for matches in matchers) else event
-
-
-def _read_matchers(file: Path) -> list[Matcher]:
-    tables: Mapping[str, Mapping[str, list[str]]] = tomllib.loads(file.read_text(encoding="utf-8"))
-    makers = {
-        "apps": exclude.match_apps,
-        "sites": exclude.match_sites,
-        "folders": exclude.match_folders,
-        "titles": exclude.match_builtin_titles,
-    }
-    return [make([entry for table in tables.values() for entry in table.get(key, [])]) for key, make in makers.items()]
 
 
 def _title_rule(settings: PrivacySettings, home: Home) -> Rule | None:

@@ -6,9 +6,9 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
 
-from collector.privacy.normalize import CACHE_SIZE, map_texts, to_plain
 from memo.core.events import Event, Operation
 from memo.core.grammar import MAX_TEXT
+from memo.privacy.normalize import CACHE_SIZE, map_texts, to_plain
 
 MARK = "[redacted]"
 CUT = 256  # characters removed from the end of a truncated text, which may end within a secret

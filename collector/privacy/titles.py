@@ -9,11 +9,11 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from collector.privacy.normalize import CACHE_SIZE, app_names, to_host
 from db.intake.events import IMPORT
 from memo.core.errors import MemoError
 from memo.core.events import Action, Event, Operation
 from memo.core.files import open_private
+from memo.privacy.normalize import CACHE_SIZE, app_names, to_host
 
 KEY_BYTES = 32
 DIGEST_BYTES = 10

@@ -1,8 +1,8 @@
 """Predictions: ranked candidates with probabilities, and upcoming actions."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -117,6 +117,18 @@ class Ranking:
     new_place: float = 1.0
     person: list[NextAction] = field(default_factory=list)
     with_model: bool = False  # whether a language model took part
+
+    def without(self, is_excluded: Callable[[Action], bool]) -> "Ranking":
+        """Return the ranking without actions and places that are excluded; `new_place` takes the places' share."""
+        places = [one for one in self.places if not is_excluded(one.place)]
+        return replace(
+            self,
+            candidates=[one for one in self.candidates if not is_excluded(one.action)],
+            upcoming=[one for one in self.upcoming if not is_excluded(one.action)],
+            places=places,
+            new_place=max(0.0, 1 - sum(one.probability for one in places)),
+            person=[one for one in self.person if not is_excluded(one.action)],
+        )
 
 
 def _titled(action: Action) -> Action:

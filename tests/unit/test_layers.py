@@ -27,7 +27,7 @@ INSIDE = {
     "memo": (
         "memo.client memo.history memo.testing memo.__main__",
         "memo.protocols memo.messaging",
-        "memo.stack memo.desktop",
+        "memo.stack memo.desktop memo.privacy",
         "memo.store",
         "memo.clock",
         "memo.core",

@@ -12,13 +12,15 @@ from typing import Any
 
 import pytest
 
-from collector.privacy.rules import BUILTIN, apply_rules, make_rules, redact_text
+from collector.privacy.rules import apply_rules, make_rules, redact_text
 from collector.privacy.secrets import MARK, hide_secrets
 from memo.core.errors import MemoError
-from memo.core.events import Event, Operation
+from memo.core.events import Action, Event, Operation
 from memo.core.grammar import MAX_TEXT
 from memo.core.paths import Home
+from memo.core.predictions import Candidate, NextAction, NextPlace, Ranking, Upcoming
 from memo.core.settings import PrivacySettings
+from memo.privacy.exclusions import BUILTIN, make_action_matcher
 
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 FOCUS, VISIT, FILE = Operation.WINDOW_FOCUS, Operation.WEB_VISIT, Operation.FILE_ACCESS
@@ -495,3 +497,31 @@ def test_redact_text_treats_an_error_as_a_title(home: Home) -> None:
     assert redact_text("OSError: no file /x/private/a", in_force) == "withheld by a privacy rule"
     assert redact_text("KeyError: ada@example.com", in_force) == "KeyError: [redacted]"
     assert redact_text("OSError: no file /x/public/a", in_force) == "OSError: no file /x/public/a"
+
+
+@pytest.mark.parametrize(
+    ("excluded", "gone", "stays"),
+    [
+        ({"apps": ["xterm"]}, Action(FOCUS, "vi", "xterm"), Action(FOCUS, "vi", "gvim")),
+        ({"apps": ["xterm"]}, Action(FOCUS, "", "xterm"), Action(FOCUS, "", "gvim")),
+        ({"apps": ["xterm"]}, Action(Operation.PROCESS_START, "xterm"), Action(Operation.PROCESS_START, "gvim")),
+        ({"sites": ["example.org"]}, Action(VISIT, "www.example.org"), Action(VISIT, "example.com")),
+        ({"folders": ["/home/ada/secret"]}, Action(FILE, "a", "/home/ada/secret/b"), Action(FILE, "a", "/home/ada")),
+        ({"titles": ["invoice"]}, Action(FOCUS, "Invoice 7", "writer"), Action(FOCUS, "Letter", "writer")),
+    ],
+)
+def test_what_is_excluded_by_now_is_no_longer_predicted(
+    excluded: dict[str, list[str]], gone: Action, stays: Action
+) -> None:
+    is_excluded = make_action_matcher(PrivacySettings.model_validate(excluded))
+    ranking = Ranking(
+        candidates=[Candidate(action, 0.25, AT) for action in (gone, stays)],
+        upcoming=[Upcoming(action, 0.5) for action in (gone, stays)],
+        places=[NextPlace(action, 0.25) for action in (gone, stays)],
+        new_place=0.5,
+        person=[NextAction(action, 0.25) for action in (gone, stays)],
+    ).without(is_excluded)
+    assert [[one.action for one in found] for found in (ranking.candidates, ranking.upcoming, ranking.person)] == [
+        [stays]
+    ] * 3
+    assert [one.place for one in ranking.places] == [stays] and ranking.new_place == 0.75

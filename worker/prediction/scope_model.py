@@ -2,6 +2,7 @@
 
 import time
 from bisect import insort
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
@@ -63,10 +64,12 @@ class ScopeModel:
         del self._window[: -self.size]
         self.seq = row.seq
 
-    def predict(self, row: LogEntry, top: int, language: Language) -> PredictionRow:
-        """Return a new row with what follows `row`, the event learned last."""
+    def predict(
+        self, row: LogEntry, top: int, language: Language, is_excluded: Callable[[Action], bool]
+    ) -> PredictionRow:
+        """Return a new row with what follows `row`, the event learned last, without what is excluded by now."""
         began = time.perf_counter()
-        ranking = self.predictor.predict([event for _, _, event in self._window], top)
+        ranking = self.predictor.predict([event for _, _, event in self._window], top).without(is_excluded)
         latency_ms = (time.perf_counter() - began) * 1e3
         return self._as_row(row, ranking, latency_ms, language)
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from collector.privacy.normalize import (
+from memo.core.events import Event, Operation
+from memo.privacy.normalize import (
     CACHE_SIZE,
     app_name,
     app_names,
@@ -19,7 +20,6 @@ from collector.privacy.normalize import (
     to_plain,
     with_parents,
 )
-from memo.core.events import Event, Operation
 
 Matcher = Callable[[Event], bool]
 """Returns whether an event is excluded."""

@@ -1,0 +1,1 @@
+"""What a person excludes, by app, site, folder and title."""
