@@ -99,8 +99,8 @@ class Stack:
         return found
 
     def part(self, name: str) -> dict[str, Any]:
-        """A part, as the status has it."""
-        found: dict[str, Any] = next(part for part in self.status()["parts"] if part["name"] == name)
+        """A part, as the supervisor has it."""
+        found: dict[str, Any] = next(part for part in running.state(self.home)["parts"] if part["name"] == name)
         return found
 
     def append(self, new: Sequence[str], file: str = "events.txt") -> None:

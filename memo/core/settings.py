@@ -9,7 +9,8 @@ import re
 import tomllib
 from datetime import timedelta, tzinfo
 from ipaddress import ip_address
-from typing import Annotated, Any, Literal, Self
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self, cast
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -106,7 +107,7 @@ HoursOfDay = Annotated[str, Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[
 class Section(BaseModel):
     """A table of memo.toml; an unknown key is an error."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid")
 
 
 class SourceSettings(Section):
@@ -325,9 +326,7 @@ class PreloadSettings(Section):
 class Settings(BaseSettings):
     """All settings of MEMO."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", use_attribute_docstrings=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid")
 
     scope: str = Field(default_factory=default_scope, pattern=SCOPE_PATTERN)
     """Person and machine whose events these are: user@host."""
@@ -448,12 +447,26 @@ def default_toml() -> str:
 
 
 def _keys(model: type[BaseModel]) -> list[str]:
-    lines = []
+    lines, comments = [], _comments(model)
     for name, field in model.model_fields.items():
         value = field.get_default(call_default_factory=True, validated_data={})
         if not isinstance(value, BaseModel):
-            lines.append(f"# {name} = {_toml(value)}  # {field.description}")
+            lines.append(f"# {name} = {_toml(value)}  # {comments[name]}")
     return lines
+
+
+def _comments(model: type[BaseModel]) -> dict[str, str]:
+    """Return the attribute docstrings of a model by name; pydantic would read them at each start of each process."""
+    import ast
+    import inspect
+
+    [definition] = ast.parse(inspect.getsource(model)).body
+    statements = pairwise(cast(ast.ClassDef, definition).body)
+    return {
+        str(getattr(field.target, "id", "")): str(ast.literal_eval(comment.value))
+        for field, comment in statements
+        if isinstance(field, ast.AnnAssign) and isinstance(comment, ast.Expr)
+    }
 
 
 def _toml(value: Any) -> str:

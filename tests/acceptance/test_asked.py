@@ -28,7 +28,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def stack(tmp_path: Path, server: Server) -> Iterator[Stack]:
-    """With one app installed, about which may be asked."""
+    """Not started, with one app installed, about which may be asked."""
     for name in ("share/applications", "bin"):
         (tmp_path / name).mkdir(parents=True)
     program(tmp_path)
@@ -41,7 +41,6 @@ def stack(tmp_path: Path, server: Server) -> Iterator[Stack]:
             "MEMO_DISPATCH__ON": json.dumps(["ask"]),
             "MEMO_DISPATCH__UPCOMING": json.dumps({"process_start": ["ask"]}),
         }
-        made.ok("up")
         yield made
 
 
@@ -55,6 +54,7 @@ def habit(count: int, start: str) -> list[str]:
 @pytest.mark.timeout(180)
 def test_yes_starts_the_app_and_is_feedback(stack: Stack, server: Server, tmp_path: Path) -> None:
     server.presses = "yes"
+    stack.ok("up")
     for line in habit(12, "2026-03-02 09:00:00"):
         stack.predict([line])
     until("an answer", lambda: stack.one("SELECT count(*) FROM feedback"))
@@ -72,7 +72,6 @@ def test_yes_starts_the_app_and_is_feedback(stack: Stack, server: Server, tmp_pa
 def test_never_is_a_rule(stack: Stack, server: Server, tmp_path: Path) -> None:
     server.presses = "never"
     stack.settings |= {"MEMO_DISPATCH__COOLDOWN_S": "0", "MEMO_DISPATCH__MINIMUM_PROBABILITY": "0.01"}
-    stack.ok("down")
     stack.ok("up")
     for line in habit(12, "2026-03-02 09:00:00"):
         stack.predict([line])

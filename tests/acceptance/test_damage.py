@@ -10,14 +10,16 @@ import pytest
 from stack import Stack, lines, new_stack
 from waiting import WAIT_S, until
 
+from memo.stack import running
+
 pytestmark = pytest.mark.timeout(240)
 
 PAGE = 4096
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    """A stack with some predictions."""
+    """A stack with some predictions; each test leaves it running."""
     with new_stack() as made:
         made.ok("up")
         made.predict(lines(60, "2026-03-02 09:00"))
@@ -26,7 +28,7 @@ def stack() -> Iterator[Stack]:
 
 def kill(stack: Stack) -> None:
     parts = stack.processes()
-    os.kill(stack.status()["pid"], signal.SIGKILL)
+    os.kill(running.state(stack.home)["pid"], signal.SIGKILL)
     psutil.wait_procs(parts, WAIT_S)  # one that has just ended may still hold the store
 
 
@@ -60,8 +62,9 @@ def test_damaged_store_is_refused_and_restored(stack: Stack) -> None:
 
 
 def test_damaged_broker_begins_empty_and_loses_nothing(stack: Stack) -> None:
-    stack.append(lines(1, "2026-03-03 09:00"))  # its prediction may be under way
-    stack.until_stored(61)
+    stored = stack.one("SELECT count(*) FROM events") + 1
+    stack.append(lines(1, "2026-03-04 09:00"))  # its prediction may be under way
+    stack.until_stored(stored)
     kill(stack)
     (log,) = stack.home.broker.glob("appendonlydir/*.incr.aof")
     with log.open("ab") as file:
@@ -69,11 +72,11 @@ def test_damaged_broker_begins_empty_and_loses_nothing(stack: Stack) -> None:
     notice = "The broker's files were damaged, so its queue began empty; nothing is lost."
     assert notice in stack.ok("up")
     stack.until_predicted()
-    assert stack.one("SELECT count(*) FROM events") == 61
+    assert stack.one("SELECT count(*) FROM events") == stored
     assert bytes(PAGE) in next(stack.home.damaged.glob("*/broker/appendonlydir/*.incr.aof")).read_bytes()
     assert notice in stack.status()["notices"][0] and notice in stack.ok("doctor")
     assert (stack.home.logs / "supervisor.log").read_text().count("broker_damaged") == 1
     assert stack.part("broker")["restarts"] == 1
-    stack.predict(lines(3, "2026-03-03 10:00"))
+    stack.predict(lines(3, "2026-03-04 10:00"))
     stack.ok("down")
     assert notice not in stack.ok("up")

@@ -126,11 +126,11 @@ def test_doctor_of_a_running_stack_finds_no_problem(up: Stack) -> None:
 
 @pytest.mark.parametrize("words", [["up"], ["up", "--foreground"], ["up", "--part", "beat"]])
 def test_up_beside_a_running_stack_names_its_process(up: Stack, words: list[str]) -> None:
-    before = up.status()
+    before = running.state(up.home)
     done = up.memo(*words)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"MEMO is already running (process {before['pid']}); `memo down` stops it.\n"
-    assert [part["pid"] for part in up.status()["parts"]] == [part["pid"] for part in before["parts"]]
+    assert running.state(up.home) == before
 
 
 @pytest.mark.parametrize("name", PARTS)
@@ -147,7 +147,7 @@ def test_supervisor_restarts_a_killed_part(up: Stack, name: str) -> None:
     assert targets(up, before) == expected
     assert up.one("SELECT last_event_id FROM predictions ORDER BY id DESC LIMIT 1") == newest(up)
     assert up.one("SELECT count(*) - count(DISTINCT last_event_id) FROM predictions") == 0
-    assert [found["name"] for found in up.status()["parts"]] == PARTS
+    assert [found["name"] for found in running.state(up.home)["parts"]] == PARTS
 
 
 def test_worker_restarts_its_killed_child(up: Stack) -> None:
@@ -159,37 +159,13 @@ def test_worker_restarts_its_killed_child(up: Stack) -> None:
     until("events", lambda: len(targets(up, before)) >= len(expected))
     up.until_predicted()
     assert targets(up, before) == expected
-    assert up.part("worker") | {"memory_mb": 0} == part | {"memory_mb": 0}, "the part itself went on"
-
-
-def test_pause_keeps_events_out_of_the_store(up: Stack) -> None:
-    before = newest(up)
-    (unseen, _), (seen, expected) = some_lines(3), some_lines(3)
-    assert "memo resume" in up.ok("pause")
-    try:
-        assert up.status()["paused"] is True
-        up.append(unseen)
-        read = up.home.inbox / "events.txt"
-        until("they are read and left out", lambda: offset(up, read) == read.stat().st_size)
-    finally:
-        up.ok("resume")
-    assert up.status()["paused"] is False
-    up.append(seen)
-    until("events again", lambda: len(targets(up, before)) >= 3)
-    up.until_predicted()
-    assert targets(up, before) == expected
-
-
-def offset(stack: Stack, file: Path) -> int:
-    """Return how far the collector has read a file."""
-    found = file.stat()
-    rows = stack.sql(f"SELECT cursor FROM cursors WHERE key = '{found.st_dev}:{found.st_ino}'")
-    return int(json.loads(rows[0][0])["cursor"]["offset"]) if rows else 0
+    assert up.part("worker") == part, "the part itself went on"
 
 
 def test_supervisor_killed_leaves_nothing_and_restarts(up: Stack) -> None:
     before = newest(up)
-    killed = up.status()["pid"]
+    killed = running.holder(up.home)
+    assert killed
     kill(killed)
     up.until_gone()
     found = up.status()
@@ -197,7 +173,7 @@ def test_supervisor_killed_leaves_nothing_and_restarts(up: Stack) -> None:
     new, expected = some_lines(4)
     up.append(new)
     up.ok("up")
-    assert up.status()["pid"] != killed
+    assert running.holder(up.home) not in (None, killed)
     until("what came meanwhile", lambda: len(targets(up, before)) >= 4)
     up.until_predicted()
     assert targets(up, before) == expected
@@ -296,7 +272,6 @@ def test_ctrl_c_while_up_waits_leaves_nothing_running() -> None:
 def test_supervisor_ends_after_its_time() -> None:
     with new_stack() as fresh:
         process = fresh.start(*SUPERVISOR, "broker", "--for", "1")
-        until("the broker", lambda: broker.serves(fresh.home))
         said, _ = process.communicate(timeout=WAIT_S)
         assert (process.returncode, said) == (0, "")
         assert fresh.leftovers() == []

@@ -7,16 +7,17 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from datetime import datetime
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from amqp import Message as AmqpMessage
-from conftest import remove_names
+from conftest import fresh_amqp, fresh_redis, remove_names
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from kombu import Connection
@@ -72,17 +73,27 @@ def forged(draw: st.DrawFn) -> bytes:
     return json.dumps(message).encode()
 
 
-@pytest.fixture(params=["embedded", "redis", "amqp"])
-def url(request: pytest.FixtureRequest, home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The three brokers."""
-    if request.param != "embedded":
-        chosen: str = request.getfixturevalue(f"{request.param}_url")
-        monkeypatch.setenv("MEMO_BROKER_URL", chosen)
-        yield chosen
-        return
-    with running(home, "memo.stack.broker"):
-        until("the broker serves", lambda: serves(home))
-        yield broker_url(home, Settings.load())
+@pytest.fixture(scope="module", params=["embedded", "redis", "amqp"])
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The three brokers, each with a home of its own, which its tests share."""
+    with ExitStack() as opened:
+        patch = opened.enter_context(pytest.MonkeyPatch.context())
+        patch.setenv("MEMO_HOME", opened.enter_context(TemporaryDirectory(prefix="memo", dir="/tmp")))
+        if request.param == "embedded":
+            home = Home.find()
+            opened.enter_context(running(home, "memo.stack.broker"))
+            until("the broker serves", lambda: serves(home))
+            yield broker_url(home, Settings.load())
+        else:
+            chosen = opened.enter_context({"redis": fresh_redis, "amqp": fresh_amqp}[request.param]())
+            patch.setenv("MEMO_BROKER_URL", chosen)
+            yield chosen
+
+
+@pytest.fixture(scope="module")
+def home(url: str) -> Home:
+    """The home of the broker."""
+    return Home.find()
 
 
 @contextmanager
@@ -98,7 +109,7 @@ def running(home: Home, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
         process.wait()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def reads(home: Home, url: str) -> Iterator[Callable[[], None]]:
     """A dispatcher that reads the queue; call it to see that it is the same one, and has read everything."""
     upgrade(Settings.load(), home)
@@ -172,7 +183,7 @@ def test_forged_messages_end_no_worker(reads: Callable[[], None], url: str) -> N
     assert refusals.count(Home.find()) > 0
 
 
-@pytest.mark.parametrize("url", ["amqp"], indirect=True)
+@pytest.mark.parametrize("url", ["amqp"], indirect=True, scope="module")
 def test_amqp_times_beyond_all_years_end_no_worker(reads: Callable[[], None], url: str) -> None:
     when = datetime(2026, 1, 1)
     with Connection(url) as connection, pytest.MonkeyPatch.context() as patch:

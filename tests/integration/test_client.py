@@ -46,6 +46,8 @@ from memo.messaging.publisher import (
 from memo.messaging.redis_group import GroupFeed
 from memo.stack.broker import connect, key_prefix
 
+pytestmark = pytest.mark.usefixtures("home")
+
 EVENT = Event(datetime(2026, 3, 2, 9, 15, 4, tzinfo=UTC), Operation.PROCESS_START, "Firefox")
 STORE = "0123456789ab"
 NAMES = f"memo:{STORE}"

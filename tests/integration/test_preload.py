@@ -17,6 +17,7 @@ from dispatching import dispatch, opened_store, predict, rows, stopped_by, under
 from handling import HOSTILE, candidate, context, remember, store_launch_set, stored_launch_sets
 from sqlalchemy.orm import Session
 from typer.testing import CliRunner
+from waiting import until
 
 from cli import make
 from collector.launch import access_times, inspection, proc
@@ -103,18 +104,16 @@ def running(person: Person) -> Iterator[Launch]:
 
 def _make_cold(*paths: Path) -> None:
     """Take files out of memory; a page that is just being written stays there a moment longer."""
-    deadline = time.monotonic() + 5
     for path in paths:
-        while _drop(path) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        until(f"{path} is cold", lambda path=path: _is_cold(path))  # type: ignore[misc]
 
 
-def _drop(path: Path) -> bool:
+def _is_cold(path: Path) -> bool:
     file = os.open(path, os.O_RDONLY)
     os.fsync(file)
     os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
     os.close(file)
-    return path.stat().st_size > 0 and _is_there(path)
+    return path.stat().st_size == 0 or not _is_there(path)
 
 
 def _is_there(path: Path, start: int = 0, length: int = UNIT) -> bool:

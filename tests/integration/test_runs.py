@@ -32,6 +32,8 @@ from training import build_version, promote
 
 SCOPE = "a@b"
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For a run that imports torch, which takes seconds; the rows of runs are tested on both."""
 
 
 @pytest.fixture
@@ -95,6 +97,7 @@ def test_run_with_too_few_events_says_so(store: Store, kind: str) -> None:
     assert "too few" in job.last_result
 
 
+@ON_SQLITE
 def test_run_without_its_model_fails_with_a_sentence(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMO_MODEL__BASE", "/no/such/model")
     add(store, "ab" * 150)
@@ -104,6 +107,7 @@ def test_run_without_its_model_fails_with_a_sentence(store: Store, monkeypatch: 
     assert row.state == "failed" and "/no/such/model" in row.result["reason"]
 
 
+@ON_SQLITE
 @pytest.mark.timeout(300)
 def test_run_trains_judges_and_promotes_or_rejects(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMO_TRAIN__EPOCHS", "1")
