@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,6 +56,13 @@ class Apps:
             return _best_match(by_script or [entry for entry in by_arguments if entry.arguments <= given], given)
         by_folder = self._script_folders.get(os.path.dirname(executable), [])
         return _best_match(self._paths.get(executable) or self._names.get(name.lower()) or by_folder, given)
+
+    def of_file(self, program: str, media_type: str) -> str:
+        """Return the app in which a program opens a file: of several that it is, the one for the type of the file."""
+        self._refresh()
+        path = os.path.realpath(shutil.which(program) or f"/{program}")
+        for_type = [entry for entry in self._paths.get(path, []) if media_type in entry.types]
+        return _simplest(for_type).id if for_type else self.of_process(path)
 
     def entry(self, app: str) -> Entry | None:
         """Return the entry of an app that is shown in menus, or None."""

@@ -31,6 +31,7 @@ class Entry:
     file: Path
     line: str  # the key Exec as written; `memo.desktop.exec_line` parses it
     terminal: bool  # whether it runs in a terminal
+    types: frozenset[str]  # media types of the files that it opens
 
     @property
     def path(self) -> str:
@@ -100,6 +101,7 @@ def _read(path: Path, entry_id: str) -> Entry | None:
         path,
         keys.get("exec", ""),
         keys.get("terminal") == "true",
+        frozenset(keys.get("mimetype", "").split(";")) - {""},
     )
 
 

@@ -1,6 +1,8 @@
 """Files opened as GTK programs do it: GLib itself writes the list."""
 
 import os
+import shutil
+import subprocess
 from ctypes import CDLL, c_char_p, c_long, c_void_p
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -72,6 +74,22 @@ def test_opened_file_is_reported_once_with_its_app(home: Home, recent: List) -> 
             lambda: reported(events)[2:] == [("/home/me", "before.txt", "org.test.Editor")],
         )
     assert all(began < event.at < datetime.now(UTC) for event in events)
+
+
+def test_a_file_that_its_app_has_open_is_saved_not_opened(home: Home, recent: List, tmp_path: Path) -> None:
+    program = shutil.copy("/usr/bin/sleep", tmp_path / "some-editor")
+    (tmp_path / "applications" / "org.test.Editor.desktop").write_text(
+        f"[Desktop Entry]\nType=Application\nExec={program} %U\n"
+    )
+    names = []
+    with watched(source(home)) as events:
+        for _ in range(2):
+            with subprocess.Popen([program, "1000"]) as editor:
+                for name in ("a", "a", "b", "a", "b"):
+                    recent.open(f"/home/me/{name}", str(program))
+                names.extend(("a", "b"))
+                until("both files", lambda: [event.target for event in events] == names)
+                editor.kill()
 
 
 def test_restart_reports_files_opened_meanwhile_once(home: Home, recent: List) -> None:

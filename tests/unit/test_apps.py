@@ -135,6 +135,16 @@ def test_of_process_tells_entries_apart_by_arguments(folder: Path) -> None:
     assert apps.of_process("/usr/bin/office") == "b-start"
 
 
+def test_of_file_tells_the_apps_of_one_program_apart(folder: Path, programs: Path) -> None:
+    program(programs / "office")
+    write(folder, "office-start", Exec="office %U")
+    write(folder, "office-writer", Exec="office --writer %U", MimeType="text/plain;application/rtf;")
+    write(folder, "office-calc", Exec="office --calc %U", MimeType="text/csv;")
+    apps = Apps([folder])
+    found = [apps.of_file("office", media_type) for media_type in ("text/plain", "text/csv", "image/png", "")]
+    assert found == ["office-writer", "office-calc", "office-start", "office-start"]
+
+
 def test_of_process_finds_a_flatpak_by_its_inner_program(folder: Path) -> None:
     write(folder, "org.gimp.GIMP", Exec="/usr/bin/flatpak run --command=gimp-2.10 org.gimp.GIMP @@u %U @@")
     apps = Apps([folder])

@@ -13,6 +13,9 @@ HEAD = (
 BOMB = '<!DOCTYPE xbel [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]>\n'
 
 
+MEDIA = "http://www.freedesktop.org/standards/shared-mime-info"
+
+
 def xbel(inner: str, doctype: str = "") -> bytes:
     return HEAD.format(doctype=doctype, inner=inner).encode()
 
@@ -31,9 +34,10 @@ def test_parse_returns_path_last_use_and_last_app() -> None:
         + application("New", "&apos;/opt/new app/new --flag %u&apos;", "2026-01-02T00:00:00Z")
         + application("Older", "older", "2025-01-01T00:00:00Z")
     )
-    (found,) = parse(xbel(bookmark("file:///home/me/a%20b%E2%82%AC.txt", apps)))
+    media_type = f'<mime-type xmlns="{MEDIA}" type="text/plain"/>'
+    (found,) = parse(xbel(bookmark("file:///home/me/a%20b%E2%82%AC.txt", media_type + apps)))
     assert found == Bookmark("/home/me/a b€.txt", datetime(2026, 1, 2, 3, 4, 5, 678901, UTC))
-    assert (found.app, found.program) == ("New", "/opt/new")
+    assert (found.app, found.program, found.media_type) == ("New", "/opt/new", "text/plain")
 
 
 @pytest.mark.parametrize(

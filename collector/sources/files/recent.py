@@ -2,18 +2,19 @@
 
 import errno
 import os
-import shutil
 from collections.abc import Iterable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event as Flag
 
+from collector.launch import proc
 from collector.sources.files import xbel
 from collector.sources.files.file_event import file_access, is_below
 from collector.sources.files.inotify import SCAN_S, WRITTEN, FileNotice, FileNotices, SameFolder, observe, watch
 from collector.sources.files.xbel import Bookmark
 from collector.sources.inbox.tail import open_below
+from memo.core.bounded import BoundedDict
 from memo.core.events import Event
 from memo.core.logs import get_logger
 from memo.core.paths import Home
@@ -22,6 +23,7 @@ from memo.desktop.apps import Apps
 from memo.protocols import Batch, Emit, FindCursor, Past, Stop
 
 LIST = "recently-used.xbel"
+MOST_OPENED = 1_000  # files, each with its app
 MAX_BYTES = 20_000_000  # a list of 1,000 files has half a megabyte
 
 log = get_logger(__name__)
@@ -36,6 +38,7 @@ class RecentSource:
         self._settings, self._is_ours = settings, is_below(home)
         self._folder = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")
         self._apps = Apps()
+        self._opened: BoundedDict[tuple[str, str], float] = BoundedDict(MOST_OPENED)  # when, on the clock of `proc`
         self.watching = Flag()
 
     def missing(self) -> str:
@@ -75,15 +78,24 @@ class RecentSource:
 
     def _to_events(self, bookmarks: Iterable[Bookmark]) -> list[Event]:
         now, zone = datetime.now(UTC), self._settings.zone
+        given = [one for one in sorted(bookmarks, key=lambda one: one.at) if not self._is_ours(one.path)]
         return [
-            file_access(bookmark.path, min(bookmark.at, now).astimezone(zone), self._app(bookmark))
-            for bookmark in sorted(bookmarks, key=lambda bookmark: bookmark.at)
-            if not self._is_ours(bookmark.path)
+            file_access(one.path, min(one.at, now).astimezone(zone), app)
+            for one in given
+            if not self._is_open(one.path, app := self._app(one))
         ]
 
     def _app(self, bookmark: Bookmark) -> str:
-        program = os.path.realpath(shutil.which(bookmark.program) or f"/{bookmark.program}")
-        return self._apps.of_process(program) or self._apps.of_window([bookmark.app], bookmark.program)
+        app = self._apps.of_file(bookmark.program, bookmark.media_type)
+        return app or self._apps.of_window([bookmark.app], bookmark.program)
+
+    def _is_open(self, path: str, app: str) -> bool:
+        """Return whether an app that still runs has opened a file before: it saves it. Remember that it has it open."""
+        opened, self._opened[path, app] = self._opened.get((path, app)), proc.now()
+        if opened is None:
+            return False
+        running = (process for process in map(proc.read, proc.pids()) if process and process.began <= opened)
+        return any(self._apps.of_process(process.executable, process.arguments) == app for process in running)
 
     def _read(self) -> dict[Bookmark, None]:
         """Return the listed uses, in the order of the list, in which those of one moment stay."""

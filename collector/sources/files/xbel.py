@@ -11,18 +11,20 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from xml.parsers.expat import ExpatError, ParserCreate
 
 _DESKTOP = "http://www.freedesktop.org/standards/desktop-bookmarks"
+_MEDIA = "http://www.freedesktop.org/standards/shared-mime-info"
 _STAMPS = ("added", "modified", "visited")
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Bookmark:
-    """A listed file: its path, when it was last used, and the app that recorded that, with its program."""
+    """A listed file: its path, when and by which app and program it was last used, and its media type."""
 
     path: str
     at: datetime
     app: str = field(default="", compare=False)
     program: str = field(default="", compare=False)
+    media_type: str = field(default="", compare=False)
 
 
 class _Handlers:
@@ -35,10 +37,13 @@ class _Handlers:
     def _begin(self, attributes: dict[str, str]) -> None:
         self._path, self._at, self._private = _path(attributes.get("href", "")), _newest(attributes, _STAMPS), False
         self._app, self._program, self._app_at = "", "", _NEVER
+        self._media_type = ""
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if name == "bookmark":
             self._begin(attributes)
+        elif name == f"{_MEDIA} mime-type":
+            self._media_type = attributes.get("type", "")
         elif name == f"{_DESKTOP} private":
             self._private = True
         elif name == f"{_DESKTOP} application" and (at := _newest(attributes, _STAMPS)) >= self._app_at:
@@ -47,7 +52,7 @@ class _Handlers:
 
     def end(self, name: str) -> None:
         if name == "bookmark" and self._path and self._at > _NEVER and not self._private:
-            self.bookmarks.append(Bookmark(self._path, self._at, self._app, self._program))
+            self.bookmarks.append(Bookmark(self._path, self._at, self._app, self._program, self._media_type))
 
     def entity(self, *_: object) -> None:
         raise ValueError("it declares entities, which no desktop does")
