@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import time
 from ctypes import CDLL, c_char_p, c_long, c_void_p
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from conftest import needs_library
 from watched import until, watched
 
+from collector.launch import proc
 from collector.sources.files import recent as recent_source
 from collector.sources.files.recent import LIST, RecentSource
 from memo.core.events import Event, Operation
@@ -81,15 +83,18 @@ def test_a_file_that_its_app_has_open_is_saved_not_opened(home: Home, recent: Li
     (tmp_path / "applications" / "org.test.Editor.desktop").write_text(
         f"[Desktop Entry]\nType=Application\nExec={program} %U\n"
     )
-    names = []
+    names = list[str]()
     with watched(source(home)) as events:
-        for _ in range(2):
+        for last in ("c", "d"):
+            time.sleep(2 / proc.TICKS)  # processes tell their beginning in ticks
             with subprocess.Popen([program, "1000"]) as editor:
-                for name in ("a", "a", "b", "a", "b"):
-                    recent.open(f"/home/me/{name}", str(program))
-                names.extend(("a", "b"))
-                until("both files", lambda: [event.target for event in events] == names)
-                editor.kill()
+                try:
+                    for name in ("a", "b", "a", "b", last):
+                        recent.open(f"/home/me/{name}", str(program))
+                    names.extend(("a", "b", last))
+                    until(f"all up to {last}", lambda: [event.target for event in events] == names)
+                finally:
+                    editor.kill()
 
 
 def test_restart_reports_files_opened_meanwhile_once(home: Home, recent: List) -> None:
