@@ -92,7 +92,7 @@ def test_a_file_that_its_app_has_open_is_saved_not_opened(home: Home, recent: Li
                     for name in ("a", "b", "a", "b", last):
                         recent.open(f"/home/me/{name}", str(program))
                     names.extend(("a", "b", last))
-                    until(f"all up to {last}", lambda: [event.target for event in events] == names)
+                    until(f"all up to {last}", lambda: sorted(event.target for event in events) == sorted(names))
                 finally:
                     editor.kill()
 
