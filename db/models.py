@@ -81,6 +81,10 @@ class ScopeRow(Base):
     active_version: Mapped[str | None] = mapped_column(ForeignKey("versions.id"))
 
 
+PROGRAMS = text("executable <> ''")
+"""Condition of events that name a program's file; literal, as SQLite uses the partial index only then."""
+
+
 class EventRow(Base):
     """An event. `seq` is the order of learning; (`at`, `seq`) is the order in windows."""
 
@@ -89,6 +93,11 @@ class EventRow(Base):
         UniqueConstraint("scope", "seq"),
         UniqueConstraint("scope", "line_key"),
         Index(None, "scope", "at", "seq"),
+        Index(None, "scope", "operation", "target"),
+        Index(None, "scope", "operation", "app"),
+        Index(
+            "ix_events_programs", "scope", "operation", "target", "at", sqlite_where=PROGRAMS, postgresql_where=PROGRAMS
+        ),
         {"sqlite_autoincrement": True},
     )
 

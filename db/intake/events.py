@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, func, insert, select, true, update
 from sqlalchemy.orm import Session
 
 from db.intake.scopes import lock_scope
-from db.models import EventRow, ScopeRow, local_time
+from db.models import PROGRAMS, EventRow, ScopeRow, local_time
 from memo.core.bounded import BoundedDict
 from memo.core.events import CONTEXT, HUMAN, Action, Event, Operation
 
@@ -156,9 +156,15 @@ def find_last_seq(session: Session, scope: str) -> int:
 
 def is_in_order(session: Session, scope: str, seq: int) -> bool:
     """Return whether no event after `seq` is older than one stored before it."""
+    of_scope = EventRow.scope == scope
+    earlier = select(EventRow.at).where(of_scope, EventRow.seq <= seq).order_by(EventRow.at.desc()).limit(1)
+    newest = session.scalar(earlier)
     before = func.max(EventRow.at).over(order_by=EventRow.seq, rows=(None, -1))
-    seen = select(EventRow.seq, EventRow.at, before.label("before")).where(EventRow.scope == scope).subquery()
-    return session.scalar(select(seen.c.seq).where(seen.c.seq > seq, seen.c.at < seen.c.before).limit(1)) is None
+    later = select(EventRow.at, before.label("before")).where(of_scope, EventRow.seq > seq).subquery()
+    is_older = later.c.at < later.c.before
+    if newest is not None:
+        is_older |= later.c.at < newest
+    return session.scalar(select(later.c.at).where(is_older).limit(1)) is None
 
 
 def find_after(session: Session, scope: str, seq: int, limit: int) -> list[LogEntry]:
@@ -216,8 +222,11 @@ def as_event(row: EventRow | LogEntry) -> Event:
     return Event(row.local_at, Operation(row.operation), *texts)
 
 
-def has_action(session: Session, scope: str, action: Action) -> bool:
-    """Return whether an action was stored; a focus without a title is that of any window of its app."""
+def has_action(session: Session, scope: str, action: Action, before: datetime | None = None) -> bool:
+    """Return whether an action was stored, or happened before a time.
+
+    A focus without a title is that of any window of its app.
+    """
     query = select(EventRow.id).where(EventRow.scope == scope, EventRow.operation == action.operation.value)
     if action.operation is Operation.WINDOW_FOCUS and action.place and not action.target:
         query = query.where(EventRow.app == action.place)
@@ -225,6 +234,8 @@ def has_action(session: Session, scope: str, action: Action) -> bool:
         query = query.where(EventRow.target == action.target)
     if action.operation is Operation.FILE_ACCESS:
         query = query.where(EventRow.detail == action.place)
+    if before is not None:
+        query = query.where(EventRow.at < before)
     return session.scalar(query.limit(1)) is not None
 
 
@@ -234,7 +245,7 @@ def find_executable(session: Session, scope: str, app: str, sources: Sequence[st
         EventRow.scope == scope,
         EventRow.operation == Operation.PROCESS_START.value,
         EventRow.target == app,
-        EventRow.executable != "",
+        PROGRAMS,
         EventRow.source.in_(sources),
     )
     return session.scalar(query.order_by(EventRow.at.desc()).limit(1)) or ""

@@ -113,9 +113,17 @@ def find_entries(session: Session, scope: str | None) -> Iterable[Sequence[Any]]
 
 
 def find_last_predicted_seq(session: Session, scope: str) -> int:
-    """Return `seq` of the newest event that has a prediction, or 0."""
-    query = select(func.max(EventRow.seq)).join(PredictionRow, PredictionRow.last_event_id == EventRow.id)
-    return session.scalar(query.where(PredictionRow.scope == scope)) or 0
+    """Return `seq` of the newest event that has a prediction, or 0.
+
+    Events are read from the newest one back, as the newest prediction follows one of the last events.
+    """
+    if session.scalar(select(PredictionRow.id).where(PredictionRow.scope == scope).limit(1)) is None:
+        return 0
+    has_answer = select(PredictionRow.id).where(
+        PredictionRow.scope == EventRow.scope, PredictionRow.last_event_id == EventRow.id
+    )
+    query = select(EventRow.seq).where(EventRow.scope == scope, has_answer.exists()).order_by(EventRow.seq.desc())
+    return session.scalar(query.limit(1)) or 0
 
 
 def find_unasked_scopes(session: Session) -> Sequence[str]:

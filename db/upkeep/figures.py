@@ -1,6 +1,5 @@
 """Figures of the running stack, for `memo status`."""
 
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import case, func, select
@@ -10,7 +9,6 @@ from db.dispatch import handlers
 from db.intake import redactions
 from db.models import EventRow, JobRow, PredictionRow, RunRow, ScopeRow
 from db.prediction.versions import BUILTIN
-from memo.core.events import Operation
 
 CUTS = (1, 3, 5)  # k of hit@k
 COUNTS = ("predictions", "without_model", "late", "settled", "acts", "wants")
@@ -51,20 +49,6 @@ def find_newest_ids(session: Session) -> tuple[int, int]:
 def count_events_after(session: Session, event_id: int) -> int:
     """Return the number of events with a greater id."""
     return session.scalar(select(func.count()).where(EventRow.id > event_id)) or 0
-
-
-def find_known_actions(session: Session, after: int | None = None) -> Iterable[Sequence[str]]:
-    """Return scope, operation, target and place of each action, of those before the first prediction after `after`."""
-    place = case(
-        (EventRow.operation == Operation.WINDOW_FOCUS, EventRow.app),
-        (EventRow.operation == Operation.FILE_ACCESS, EventRow.detail),
-        else_="",
-    )
-    query = select(EventRow.scope, EventRow.operation, EventRow.target, place).distinct()
-    if after is not None:
-        begun = select(func.min(PredictionRow.last_event_id)).where(PredictionRow.id > after).scalar_subquery()
-        query = query.where(EventRow.id < func.coalesce(begun, EventRow.id + 1))
-    return session.execute(query).all()
 
 
 def _scopes(session: Session, own: str) -> dict[str, dict[str, Any]]:

@@ -379,33 +379,21 @@ def test_hit_rates_are_per_scope(store: Store) -> None:
     assert (found["predictions"], found["settled"], found["hit@1"]) == (2, 1, 0)
 
 
-def test_known_actions_have_their_place(store: Store) -> None:
-    batch = [
-        Event(START, Operation.WINDOW_FOCUS, "t", app="Code", detail="x"),
-        Event(START, Operation.FILE_ACCESS, "a.txt", app="Code", detail="/home"),
-        Event(START, Operation.WEB_VISIT, "a.example", detail="page"),
-        Event(START + timedelta(seconds=1), Operation.WEB_VISIT, "a.example", detail="other page"),
-    ]
-    with store.write() as session:
-        repeats = events.Repeats()
-        events.add_events(session, SCOPE, batch, [repeats.key(event) for event in batch])
-        known = sorted(tuple(action) for action in figures.find_known_actions(session))
-    assert known == [
-        (SCOPE, "file_access", "a.txt", "/home"),
-        (SCOPE, "web_visit", "a.example", ""),
-        (SCOPE, "window_focus", "t", "Code"),
-    ]
+def test_action_is_found_if_it_happened_before_a_time(store: Store) -> None:
+    happen(store, "ab")
+    with store.read() as session:
 
+        def found(target: str, seconds: int) -> bool:
+            action = Action(Operation.PROCESS_START, target)
+            return events.has_action(session, SCOPE, action, before=START + timedelta(seconds=seconds))
 
-def test_known_actions_are_those_before_the_given_prediction(store: Store) -> None:
-    *_, first, second = happen(store, "abc")
-    one, two = predict(store, first), predict(store, second)
-
-    def known(after: int | None) -> list[str]:
-        with store.read() as session:
-            return sorted(action[2] for action in figures.find_known_actions(session, after))
-
-    assert [known(0), known(one), known(two), known(None)] == [["a"], ["a", "b"], ["a", "b", "c"], ["a", "b", "c"]]
+        assert [found("a", 0), found("a", 1), found("b", 1), found("b", 2), found("c", 9)] == [
+            False,
+            True,
+            False,
+            True,
+            False,
+        ]
 
 
 def claim(store: Store, prediction_id: int, handler: str = "log") -> int | None:
