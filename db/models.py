@@ -191,6 +191,36 @@ class PredictionRow(Base):
     """Whether the person's next action was stored before this was made: it could not be shown in time."""
 
 
+class DailyCountRow(Base):
+    """Numbers of a scope's events and predictions of one day in UTC, by version; see `db.intake.counts`."""
+
+    __tablename__ = "daily_counts"
+
+    scope: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[str] = mapped_column(primary_key=True)
+    """Version of the model; "" for the events."""
+    events: Mapped[int] = mapped_column(default=0, server_default="0")
+    predictions: Mapped[int] = mapped_column(default=0, server_default="0")
+    without_model: Mapped[int] = mapped_column(default=0, server_default="0")
+    late: Mapped[int] = mapped_column(default=0, server_default="0")
+    settled: Mapped[int] = mapped_column(default=0, server_default="0")
+    acts: Mapped[int] = mapped_column(default=0, server_default="0")
+    wants: Mapped[int] = mapped_column(default=0, server_default="0")
+    hit_1: Mapped[int] = mapped_column(default=0, server_default="0")
+    hit_3: Mapped[int] = mapped_column(default=0, server_default="0")
+    hit_5: Mapped[int] = mapped_column(default=0, server_default="0")
+    place_1: Mapped[int] = mapped_column(default=0, server_default="0")
+    place_3: Mapped[int] = mapped_column(default=0, server_default="0")
+    place_5: Mapped[int] = mapped_column(default=0, server_default="0")
+    person_1: Mapped[int] = mapped_column(default=0, server_default="0")
+    person_3: Mapped[int] = mapped_column(default=0, server_default="0")
+    person_5: Mapped[int] = mapped_column(default=0, server_default="0")
+    upcoming_1: Mapped[int] = mapped_column(default=0, server_default="0")
+    upcoming_3: Mapped[int] = mapped_column(default=0, server_default="0")
+    upcoming_5: Mapped[int] = mapped_column(default=0, server_default="0")
+
+
 class CheckpointRow(Base):
     """Weights learned online, as of an event; without a row the initial weights are used."""
 

@@ -1,6 +1,7 @@
 """Events: appended under the scope's lock, each line once; read by `seq` or by time."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import bindparam, func, insert, select, true, update
 from sqlalchemy.orm import Session
 
+from db.intake import counts
 from db.intake.scopes import lock_scope
 from db.models import PROGRAMS, EventRow, ScopeRow, local_time
 from memo.core.bounded import BoundedDict
@@ -85,6 +87,8 @@ def add_events(session: Session, scope: str, events: Sequence[Event], keys: Sequ
     scope_row.last_seq = seq
     for chunk in chunks(rows):
         session.execute(insert(TABLE), chunk)
+    days = Counter(f"{row['at'].astimezone(UTC):%Y-%m-%d}" for row in rows)
+    counts.add(session, {(scope, day, ""): Counter(events=number) for day, number in days.items()})
     return len(rows)
 
 

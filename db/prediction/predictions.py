@@ -8,6 +8,7 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, bindparam, func, select, update
 from sqlalchemy.orm import Session, load_only
 
+from db.intake import counts
 from db.intake.events import IMPORT, chunks
 from db.models import EventRow, PredictionRow, ScopeRow
 
@@ -36,10 +37,14 @@ def has_prediction(session: Session, scope: str, last_event_id: int, version: st
 
 def add_predictions(session: Session, made: Sequence[PredictionRow]) -> None:
     """Store predictions, in order; one that another worker stored first for the same event stands."""
+    stored = []
     for row in made:
         if not has_prediction(session, row.scope, row.last_event_id, row.model_version):
             session.add(row)
             session.flush()
+            stored.append(row.id)
+    if stored:
+        counts.add(session, counts.count_predictions(session, PredictionRow.id.in_(stored)))
 
 
 def find_unsettled(session: Session, scope: str) -> list[tuple[PredictionRow, int]]:
@@ -80,19 +85,21 @@ def find_unjudged(
 
 def record_judged(session: Session, judged: Sequence[PredictionRow], outcome: tuple[str, ...]) -> None:
     """Store an outcome, which has these columns, in these rows."""
-    for row in judged:
-        values = {name: getattr(row, name) for name in outcome}
-        session.execute(update(PredictionRow).where(PredictionRow.id == row.id).values(values))
+    with counts.recounted(session, [row.id for row in judged]):
+        for row in judged:
+            values = {name: getattr(row, name) for name in outcome}
+            session.execute(update(PredictionRow).where(PredictionRow.id == row.id).values(values))
 
 
 def record_outcomes(session: Session, settled: Sequence[PredictionRow]) -> None:
     """Store the next events in these rows, where none was stored before."""
-    for row in settled:
-        session.execute(
-            update(PredictionRow)
-            .where(PredictionRow.id == row.id, PredictionRow.outcome_event_id.is_(None))
-            .values({name: getattr(row, name) for name in OUTCOME})
-        )
+    with counts.recounted(session, [row.id for row in settled]):
+        for row in settled:
+            session.execute(
+                update(PredictionRow)
+                .where(PredictionRow.id == row.id, PredictionRow.outcome_event_id.is_(None))
+                .values({name: getattr(row, name) for name in OUTCOME})
+            )
 
 
 def find_existing(session: Session, ids: Iterable[int]) -> set[int]:

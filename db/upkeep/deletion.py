@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, CursorResult, delete, func, or_, select, t
 from sqlalchemy.orm import Session
 
 from db.engine import Store
-from db.intake import scopes
+from db.intake import counts, scopes
 from db.intake.events import chunks
 from db.models import Base, DispatchRow, EventRow, PredictionRow
 
@@ -27,12 +27,14 @@ def delete_events(session: Session, ids: Sequence[int]) -> Counter[str]:
     removed = Counter[str]()
     for chunk in chunks(ids):
         removed += delete_predictions(session, _on(chunk))
+        counts.subtract(session, EventRow, EventRow.id.in_(chunk))
         removed["events"] += _delete(session, EventRow, EventRow.id.in_(chunk))
     return removed
 
 
 def delete_predictions(session: Session, which: ColumnElement[bool]) -> Counter[str]:
     """Delete predictions; return the number of rows of each kind."""
+    counts.subtract(session, PredictionRow, which)
     ids = select(PredictionRow.id).where(which).scalar_subquery()
     dispatches = _delete(session, DispatchRow, DispatchRow.prediction_id.in_(ids))
     return Counter(dispatches=dispatches, predictions=_delete(session, PredictionRow, which))
@@ -101,11 +103,6 @@ def find_events_before(session: Session, most: int, before: datetime) -> Sequenc
 def find_predictions_before(session: Session, most: int, before: datetime) -> Sequence[int]:
     """Return the ids of predictions made before a time."""
     return session.scalars(select(PredictionRow.id).where(PredictionRow.made_at < before).limit(most)).all()
-
-
-def count_rows(session: Session, table: type[Base]) -> int:
-    """Return the number of all rows of a table."""
-    return session.scalar(select(func.count()).select_from(table)) or 0
 
 
 def release_space(store: Store) -> bool:

@@ -183,11 +183,12 @@ def test_live_path_reads_no_whole_table(
     assert scans(store, sent) == []
 
 
-def test_watch_reads_no_whole_table(store: Store, live: Callable[[int], None], settings: Settings) -> None:
+def test_status_and_watch_read_no_whole_table(store: Store, live: Callable[[int], None], settings: Settings) -> None:
     with captured() as sent:
         with store.read() as session:
             newest, _ = figures.find_newest_ids(session)
             figures.count_events_after(session, newest)
+            assert figures.find_figures(session, SCOPE)["events"] > FILLED
         message = {"scope": SCOPE, "event": {"at": START.isoformat(), "action": VISIT}}
         assert not watch._was_seen(settings, message)
     assert scans(store, sent) == []

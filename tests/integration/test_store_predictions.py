@@ -11,7 +11,7 @@ from sqlalchemy import event as listening
 from sqlalchemy import func, select
 
 from db.dispatch import dispatches
-from db.engine import Store, StoreError
+from db.engine import Store
 from db.intake import events
 from db.models import DispatchRow, EventRow, PredictionRow
 from db.prediction import messages, predictions, versions
@@ -60,8 +60,7 @@ def predict(store: Store, event_id: int, **given: Any) -> int:
     }
     with store.write() as session:
         row = PredictionRow(last_event_id=event_id, **fields | given)
-        session.add(row)
-        session.flush()
+        predictions.add_predictions(session, [row])
         return row.id
 
 
@@ -89,9 +88,8 @@ def test_prediction_is_unique_for_an_event_and_a_version(store: Store) -> None:
         assert not predictions.has_prediction(session, SCOPE, event, "v2")
         assert predictions.find_last_predicted_seq(session, SCOPE) == 1
         assert predictions.find_last_predicted_seq(session, "nobody") == 0
-    with pytest.raises(StoreError):
-        predict(store, event)
-    predict(store, event, model_version="v2")
+    assert predict(store, event) is None, "the first one stands"
+    assert predict(store, event, model_version="v2")
 
 
 def test_outcome_is_written_once(store: Store) -> None:
@@ -344,9 +342,7 @@ def test_figures_count_stored_rows(store: Store) -> None:
     assert (empty["events"], empty["predictions"], empty["settled"], empty["hit@1"]) == (0, 0, 0, None)
 
     ids = happen(store, "abcde")
-    made = [predict(store, event) for event in ids]
-    with store.write() as session:
-        session.get_one(PredictionRow, made[-1]).with_model = False
+    made = [predict(store, event, with_model=event != ids[-1]) for event in ids]
     for prediction, event, rank in zip(made, ids[1:], (1, 3, 5, None), strict=False):
         settle(store, prediction, event, rank)
     with store.read() as session:
