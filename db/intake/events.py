@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import bindparam, func, insert, select, true, update
+from sqlalchemy import bindparam, func, insert, select, true
 from sqlalchemy.orm import Session
 
 from db.intake import counts
@@ -133,19 +133,6 @@ def _as_row(event: Event, scope: str, seq: int, key: str, now: datetime) -> dict
         "operation": event.operation.value,
         "stored_at": now,
     }
-
-
-def record_time_order(session: Session, scope: str) -> None:
-    """Renumber all events of a scope by time, as its past has grown; learned state will be rebuilt."""
-    scope_row = lock_scope(session, scope)
-    order = func.row_number().over(order_by=(EventRow.at, EventRow.seq))
-    ranked = select(EventRow.id, order.label("place")).where(EventRow.scope == scope).subquery()
-    moved = update(EventRow).where(EventRow.scope == scope).execution_options(synchronize_session=False)
-    placed = moved.where(EventRow.id == ranked.c.id).values(seq=-ranked.c.place)
-    session.execute(placed)  # negative first, as (scope, seq) is unique at all times
-    session.execute(moved.values(seq=-EventRow.seq))
-    scope_row.last_seq = session.scalar(select(func.count()).where(EventRow.scope == scope)) or 0
-    scope_row.generation += 1
 
 
 def find_first_seq(session: Session, scope: str) -> int:

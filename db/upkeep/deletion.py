@@ -3,6 +3,7 @@
 A prediction depends on the event that it follows and on its outcomes, a dispatch on its prediction.
 """
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -17,8 +18,8 @@ from db.intake import counts, scopes
 from db.intake.events import chunks
 from db.models import Base, DispatchRow, EventRow, PredictionRow
 
-BATCH = 2_000  # rows of one transaction
-PAGES = 2_000  # pages of SQLite that are released in one transaction
+PAGES = 100  # pages of SQLite that are released in one transaction
+PAUSE_S = 0.01  # after it, in which others write
 TRIES = 3  # attempts to empty the write-ahead log; each waits for its readers up to BUSY_TIMEOUT_MS
 
 
@@ -129,4 +130,5 @@ def _give_back_pages(store: Store) -> bool:
             before, free = free, ask("freelist_count")
             if free >= before:  # not every store that MEMO did not create can do this
                 break
+            time.sleep(PAUSE_S)
         return any(not ask("wal_checkpoint(TRUNCATE)") for _ in range(TRIES))

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from db.engine import Store
 from db.intake import counts
 from db.models import LaunchRow
+from db.pace import Pace
 from db.upkeep import deletion
 
 MEGABYTE = 1_000_000
@@ -54,10 +55,10 @@ def _delete(
     most: int,
 ) -> Counter[str]:
     """Delete at most so many rows, in transactions of a batch each."""
-    removed = Counter[str]()
+    removed, pace = Counter[str](), Pace()
     while most > 0:
-        with store.write() as session:
-            ids = find(session, min(most, deletion.BATCH))
+        with pace.write(store) as session:
+            ids = find(session, min(most, pace.size))
             removed += delete_rows(session, ids)
         if not ids:
             break
