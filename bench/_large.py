@@ -32,7 +32,7 @@ def fill(store: Store, scope: str, number: int) -> None:
         with store.write() as session:
             _speed_up(session)
             scopes.lock_scope(session, scope).last_seq = batch[-1]["seq"]
-            session.execute(insert(EventRow.__table__), batch)
+            session.execute(insert(EventRow), batch)
     with store.write() as session:
         session.add_all(_sample(session, scope))
     _copy_predictions(store, number)
@@ -77,7 +77,7 @@ def _sample(session: Session, scope: str) -> list[PredictionRow]:
     made: list[PredictionRow] = []
     for row in _first_events(session, scope):
         model.learn(row, SAMPLE)
-        prediction = model.predict(row, 10, "en")
+        prediction = model.predict(row, 10, "en", lambda action: False)
         prediction.made_at = prediction.published_at = prediction.dispatched_at = row.at
         prediction.outcome_event_id = prediction.person_event_id = prediction.upcoming_event_id = row.id + 1
         prediction.outcome_operation, prediction.outcome_target = row.operation, row.target

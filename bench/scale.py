@@ -168,7 +168,7 @@ def deletion(opened: Store, home: Home, settings: Settings) -> Figures:
     """Return what forgetting and pruning take, and how long they let another writer wait."""
     day = datetime.now(UTC) - timedelta(days=3)
     visits = [Event(day + timedelta(minutes=nth), Operation.WEB_VISIT, SITE) for nth in range(VISITS)]
-    imported = {}
+    imported = Figures()
     with other_writer(opened, imported, "import of a past"):
         intake = Intake(opened, settings, home, lambda scope: None)
         from memo.protocols import Past

@@ -117,7 +117,7 @@ def find_counted_days(session: Session) -> list[tuple[str, datetime]]:
     for scope in find_scope_names(session):
         for row, time in ((EventRow, EventRow.at), (PredictionRow, PredictionRow.made_at)):
             first, last = (session.scalar(select(end(time)).where(row.scope == scope)) for end in (func.min, func.max))
-            while first is not None and first.date() <= last.date():
+            while first and last and first.date() <= last.date():
                 days.add((scope, f"{first:%Y-%m-%d}"))
                 first += DAY
     return [(scope, datetime.fromisoformat(day).replace(tzinfo=UTC)) for scope, day in sorted(days)]

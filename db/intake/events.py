@@ -17,6 +17,7 @@ from memo.core.bounded import BoundedDict
 from memo.core.events import CONTEXT, HUMAN, Action, Event, Operation
 
 IMPORT = "import"  # source of imported events, which lie in the past and get no predictions
+LEARNED = 100_000  # newest events of a scope that a model begins with, and that training and evaluation read
 CHUNK = 500  # rows of one statement, as SQLite limits its parameters
 TABLE = EventRow.metadata.tables[EventRow.__tablename__]  # inserting ORM objects would take a fifth longer
 TEXTS = ("target", "app", "detail", "source", "source_key", "executable")  # columns that are as in the event
@@ -170,17 +171,27 @@ def find_window(session: Session, scope: str, size: int) -> list[EventRow]:
     return list(reversed(session.scalars(query.limit(size)).all()))
 
 
-def find_all_events(session: Session, scope: str) -> Iterable[Event]:
-    """Return all events of a scope, by time."""
-    query = select(EventRow).where(EventRow.scope == scope).order_by(EventRow.at, EventRow.seq)
-    return (as_event(row) for row in session.scalars(query.execution_options(yield_per=1_000)))
+def find_seq(session: Session, event_id: int) -> int:
+    """Return `seq` of an event."""
+    return session.get_one(EventRow, event_id).seq
 
 
-def find_up_to(session: Session, scope: str, event_id: int) -> list[Event]:
-    """Return all events of a scope up to one of them, in the order of learning."""
-    last = select(EventRow.seq).where(EventRow.id == event_id).scalar_subquery()
-    query = select(EventRow).where(EventRow.scope == scope, EventRow.seq <= last).order_by(EventRow.seq)
-    return [as_event(row) for row in session.scalars(query.execution_options(yield_per=1_000))]
+def find_begin(session: Session, scope: str, newest: int, learned: int = LEARNED) -> int:
+    """Return the event after which a model begins that is to have learned at most `learned` events up to `newest`."""
+    return max(0, find_first_seq(session, scope) - 1, newest - learned)
+
+
+def find_learned(session: Session, scope: str, newest: int, learned: int = LEARNED) -> list[LogEntry]:
+    """Return what a model learns that ends with the event `newest`: at most `learned` events, in that order."""
+    begin = find_begin(session, scope, newest, learned)
+    query = _LOG.where(EventRow.scope == scope, EventRow.seq > begin, EventRow.seq <= newest).order_by(EventRow.seq)
+    return [LogEntry(*row) for row in session.execute(query)]
+
+
+def find_newest_events(session: Session, scope: str) -> list[Event]:
+    """Return the newest events of a scope by time, at most `LEARNED`."""
+    found = find_learned(session, scope, find_last_seq(session, scope))
+    return [as_event(row) for row in sorted(found, key=lambda row: (row.at, row.seq))]
 
 
 def find_action_before(session: Session, event_id: int) -> Action:

@@ -469,7 +469,7 @@ def test_after_an_error_the_log_is_learned_again(opened: Resources) -> None:
     assert len(serving.asked) == 2
     plain = MixedPredictor()
     with opened.store.read() as session:
-        learned = list(events.find_all_events(session, SCOPE))
+        learned = events.find_newest_events(session, SCOPE)
     for event in learned:
         plain.learn(event)
     expected = [candidate.as_dict("en") for candidate in plain.predict(learned, 10).candidates]
@@ -496,7 +496,7 @@ def test_a_log_that_grew_is_learned_again_with_its_weights(opened: Resources) ->
     assert one.models.held[SCOPE].generation == 1
     assert "from the past" in {candidate["action"]["target"] for candidate in made(opened)[-1].candidates}
     with opened.store.read() as session:
-        assert session.scalars(select(CheckpointRow.generation)).all() == [scopes.find_scope(session, SCOPE).generation]
+        assert session.scalars(select(CheckpointRow.generation)).all() == [session.get_one(ScopeRow, SCOPE).generation]
 
 
 def test_weights_of_a_changed_log_are_not_taken_over(opened: Resources) -> None:

@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
+from alone import HistoryAlone, lone_updater
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.event import remove
 
@@ -31,11 +31,6 @@ from memo.messaging.stored_messages import find_messages_after
 from memo.protocols import Batch
 from memo.store.public_views import open_query
 from worker.effects.seen_before import SeenBefore
-from worker.prediction.scope_models import ScopeModels
-from worker.prediction.update import ScopeUpdater
-from worker.predictors.mixed import MixedPredictor
-from worker.predictors.serving import Serving
-from worker.resources import Resources
 
 SCOPE = "ada@host"
 START = datetime.now(UTC) - timedelta(hours=1)
@@ -130,14 +125,6 @@ SELECT scope, at, id, 'v1', '[]', '[]', 0, 0, true, at, id + 1, id + 1, id + 1 F
 """
 
 
-class HistoryAlone(Serving):
-    def predictor(self, *given: Any) -> MixedPredictor:
-        return MixedPredictor(None)
-
-    def reader(self, *given: Any) -> None:
-        return None
-
-
 @pytest.fixture
 def settings(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("MEMO_DATABASE_URL", database_url)
@@ -148,10 +135,7 @@ def settings(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
 @pytest.fixture
 def live(store: Store, settings: Settings, home: Home) -> Callable[[int], None]:
     """Store an event as sources do, and let the worker answer it."""
-    nowhere = cast(Any, SimpleNamespace(publish=lambda messages: None, send_task=lambda *given, **options: None))
-    resources = Resources(home, settings, store, nowhere, nowhere)
-    updater = ScopeUpdater(resources)
-    updater.models = ScopeModels(resources, HistoryAlone(settings.model), learned=LEARNED)
+    updater = lone_updater(store, settings, home, LEARNED)
     fill(store)
     intake = Intake(store, settings, home, lambda scope: None)
 

@@ -142,7 +142,7 @@ def test_event_is_read_as_it_was_stored(store: Store) -> None:
     )
     append(store, [event])
     with store.read() as session:
-        [found] = events.find_all_events(session, SCOPE)
+        [found] = events.find_newest_events(session, SCOPE)
         assert events.find_last_active_scope(session) == SCOPE
         assert list(scopes.find_scope_names(session)) == [SCOPE]
     assert found == event
@@ -155,7 +155,7 @@ def test_thousands_of_events_are_stored_at_once(store: Store) -> None:
     assert append(store, happened) == 0
     assert stored(store) == [(number + 1, str(number)) for number in range(1_201)]
     with store.read() as session:
-        assert [event.target for event in events.find_all_events(session, SCOPE)] == [
+        assert [event.target for event in events.find_newest_events(session, SCOPE)] == [
             event.target for event in happened
         ]
         assert [row.seq for row in events.find_after(session, SCOPE, 1_190, 3)] == [1_191, 1_192, 1_193]
@@ -335,7 +335,7 @@ def test_implausible_time_is_left_out(store: Store, settings: Settings, home: Ho
     taking = Intake(store, settings, home, lambda _: None)
     assert taking.store_batch("plug-in", Batch([wrong, started("a")], "key", {})) == 1
     with store.read() as session:
-        [found] = events.find_all_events(session, SCOPE)
+        [found] = events.find_newest_events(session, SCOPE)
     assert (found.target, found.source) == ("a", "plug-in")
 
 
