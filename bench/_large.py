@@ -12,7 +12,7 @@ from sqlalchemy import insert, text
 from sqlalchemy.orm import Session
 
 from db.engine import Store
-from db.intake import scopes
+from db.intake import counts, scopes
 from db.models import EventRow, PredictionRow
 from memo.core.events import Event
 from worker.prediction.scope_model import ScopeModel
@@ -36,6 +36,11 @@ def fill(store: Store, scope: str, number: int) -> None:
     with store.write() as session:
         session.add_all(_sample(session, scope))
     _copy_predictions(store, number)
+    with store.read() as session:
+        days = counts.find_counted_days(session)
+    for _, day in days:
+        with store.write() as session:
+            counts.recount_day(session, scope, day)
     with store.write() as session:
         if session.get_bind().dialect.name == "postgresql":
             session.execute(text("ANALYZE events, predictions"))

@@ -18,7 +18,7 @@ from multiprocessing.synchronize import Event as Signal
 from pathlib import Path
 from typing import Any, cast
 
-from _large import BASE, fill
+from _large import fill
 from _stack import Report, median, memo, new_home, seconds, store
 from sqlalchemy import text
 
@@ -80,7 +80,7 @@ def measure(home: Home, number: int) -> Figures:
     migrate.upgrade(settings, home)
     with store(home) as opened:
         found = {"fill the store": seconds(lambda: fill(opened, settings.scope, number))}
-        found |= live_path(opened, home, settings) | queries(opened, home, settings) | commands(opened)
+        found |= live_path(opened, home, settings) | queries(opened, home, settings, number) | commands(opened)
         found |= deletion(opened, home, settings)
         with opened.read() as session:
             from db.upkeep.deletion import count_bytes
@@ -119,7 +119,7 @@ def invented_event(nth: int) -> Event:
     return Event(datetime.now(UTC) - timedelta(seconds=ROUNDS - nth), Operation.WINDOW_FOCUS, f"page {nth % 3}", "App")
 
 
-def queries(opened: Store, home: Home, settings: Settings) -> Figures:
+def queries(opened: Store, home: Home, settings: Settings, number: int) -> Figures:
     """Return the medians of single questions to the store."""
     seen = SeenBefore(settings, home)
     miss = Action(Operation.WEB_VISIT, "never.example")
@@ -145,7 +145,7 @@ def queries(opened: Store, home: Home, settings: Settings) -> Figures:
         "first query of `memo watch --all`": ask(
             partial(events.has_action, scope=settings.scope, action=miss, before=datetime.now(UTC))
         ),
-        "last events in order?": ask(partial(events.is_in_order, scope=settings.scope, seq=BASE - 10)),
+        "last 100 events in order?": ask(lambda session: events.is_in_order(session, settings.scope, number - 100)),
     }
     return {name: typical(call) for name, call in asked.items()}
 

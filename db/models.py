@@ -83,6 +83,8 @@ class ScopeRow(Base):
 
 PROGRAMS = text("executable <> ''")
 """Condition of events that name a program's file; literal, as SQLite uses the partial index only then."""
+FOLDERS = text("operation = 'file_access'")
+"""Condition of events whose detail is a folder; literal for the same reason."""
 
 
 class EventRow(Base):
@@ -93,8 +95,9 @@ class EventRow(Base):
         UniqueConstraint("scope", "seq"),
         UniqueConstraint("scope", "line_key"),
         Index(None, "scope", "at", "seq"),
-        Index(None, "scope", "operation", "target"),
-        Index(None, "scope", "operation", "app"),
+        Index(None, "scope", "operation", "target", "at"),
+        Index(None, "scope", "operation", "app", "at"),
+        Index("ix_events_folders", "scope", "detail", sqlite_where=FOLDERS, postgresql_where=FOLDERS),
         Index(
             "ix_events_programs", "scope", "operation", "target", "at", sqlite_where=PROGRAMS, postgresql_where=PROGRAMS
         ),

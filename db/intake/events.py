@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import bindparam, func, insert, select, true
+from sqlalchemy import ColumnElement, bindparam, func, insert, select, true
 from sqlalchemy.orm import Session
 
 from db.intake import counts
@@ -259,20 +259,24 @@ def find_last_active_scope(session: Session) -> str | None:
 
 
 def find_between(
-    session: Session, scope: str | None, since: datetime | None, until: datetime | None
+    session: Session,
+    scope: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    which: ColumnElement[bool] | None = None,
 ) -> tuple[int, Iterable[EventRow]]:
-    """Return the number of events from `since` to before `until`, and these by time; None sets no limit."""
+    """Return the number of events from `since` to before `until`, and these by time; None sets no limit.
+
+    Only those that meet the condition `which`, if it is given.
+    """
     conditions = [
         EventRow.scope == scope if scope is not None else true(),
         EventRow.at >= since if since is not None else true(),
         EventRow.at < until if until is not None else true(),
+        which if which is not None else true(),
     ]
     total = session.scalar(select(func.count()).select_from(EventRow).where(*conditions)) or 0
+    if which is not None:  # found apart, or SQLite reads all events in the order asked for
+        conditions = [EventRow.id.in_(select(EventRow.id).where(*conditions))]
     query = select(EventRow).where(*conditions).order_by(EventRow.at, EventRow.seq)
     return total, session.scalars(query.execution_options(yield_per=1_000))
-
-
-def count_by_text(session: Session, scopes: Sequence[str]) -> Iterable[Sequence[Any]]:
-    """Return scope, operation, target, app and detail of all events of these scopes, with the number of equal ones."""
-    columns = (EventRow.scope, EventRow.operation, EventRow.target, EventRow.app, EventRow.detail)
-    return session.execute(select(*columns, func.count()).where(EventRow.scope.in_(scopes)).group_by(*columns))

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, bindparam, func, select, update
+from sqlalchemy import CursorResult, Text, bindparam, func, or_, select, update
+from sqlalchemy import cast as cast_to
 from sqlalchemy.orm import Session, load_only
 
 from db.intake import counts
@@ -111,11 +112,20 @@ def find_existing(session: Session, ids: Iterable[int]) -> set[int]:
 _THERE = select(PredictionRow.id).where(PredictionRow.id.in_(bindparam("ids", expanding=True)))
 
 
-def find_entries(session: Session, scope: str | None) -> Iterable[Sequence[Any]]:
-    """Return id, scope, places, and all entries with an action of all predictions of a scope, or of all scopes."""
+def find_entries(session: Session, scope: str | None, word: str = "") -> Iterable[Sequence[Any]]:
+    """Return id, scope, places, and all entries with an action of all predictions of a scope, or of all scopes.
+
+    With a `word` of ASCII letters, only of those in which it may occur, however it is written.
+    """
     row = PredictionRow
-    query = select(row.id, row.scope, row.places, row.candidates, row.upcoming, row.person)
+    lists = (row.places, row.candidates, row.upcoming, row.person)
+    query = select(row.id, row.scope, *lists)
     query = query if scope is None else query.where(PredictionRow.scope == scope)
+    if word:  # a letter that is no ASCII, which JSON escapes, may be equal to one of the word
+        texts = [cast_to(entries, Text) for entries in lists]
+        query = query.where(
+            or_(*(text.icontains(word, autoescape=True) | text.contains("\\u", autoescape=True) for text in texts))
+        )
     return session.execute(query.execution_options(yield_per=1_000))
 
 

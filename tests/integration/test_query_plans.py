@@ -22,6 +22,8 @@ from db.engine import Store
 from db.intake import events
 from db.prediction import predictions
 from db.upkeep import figures
+from forget import match
+from forget.query import ForgetQuery
 from memo import history
 from memo.core.errors import MemoError
 from memo.core.events import Action, Event, Operation
@@ -74,9 +76,10 @@ def scans(store: Store, sent: Sent) -> list[str]:
 def _scan_of_sqlite(connection: Connection, statement: str, given: Any) -> str:
     large = LARGE | set(ALIAS.findall(statement))
     for *_, step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given):
-        verb, name = step.split()[:2]
+        verb, name = [*str(step).split(), ""][:2]
         is_whole = verb == "SCAN" or (step.endswith("(scope=?)") and "_unsent" not in step)
-        if name in large and is_whole and not FIRST_ONLY.search(statement):
+        is_whole = is_whole and not FIRST_ONLY.search(statement)
+        if name in large and (is_whole or step.endswith("(scope=? AND at<?)")):
             return str(step)
     return ""
 
@@ -105,7 +108,7 @@ def _steps(plan: dict[str, Any]) -> Iterator[str]:
 def fill(store: Store) -> None:
     """Store so much that a plan is chosen as in a large store."""
     past = [
-        Event(START - timedelta(minutes=nth), Operation.WINDOW_FOCUS, f"title {nth % 99}", app=f"app {nth % 9}")
+        Event(START - timedelta(minutes=nth), Operation.WINDOW_FOCUS, f"title {nth % 99}", app=f"app {nth % 200}")
         for nth in range(FILLED, 0, -1)
     ]
     with store.write() as session:
@@ -175,6 +178,16 @@ def test_status_and_watch_read_no_whole_table(store: Store, live: Callable[[int]
             assert figures.find_figures(session, SCOPE)["events"] > FILLED
         message = {"scope": SCOPE, "event": {"at": START.isoformat(), "action": VISIT}}
         assert not watch._was_seen(settings, message)
+    assert scans(store, sent) == []
+
+
+@pytest.mark.parametrize("query", [ForgetQuery(site="a.example"), ForgetQuery(app="app 3")], ids=["site", "app"])
+def test_match_of_forget_reads_no_whole_table(
+    store: Store, live: Callable[[int], None], settings: Settings, query: ForgetQuery
+) -> None:
+    with store.read() as session, captured() as sent:
+        matches = match.find_matches(session, query, lambda done, total: None)
+    assert matches.ids and matches.orphans
     assert scans(store, sent) == []
 
 

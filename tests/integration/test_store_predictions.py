@@ -457,3 +457,18 @@ def test_cooldown_and_budget_count_done_attempts(store: Store) -> None:
             row.at = datetime.now(UTC) - timedelta(hours=2)
     with store.read() as session:
         assert dispatches.count_last_hour(session, SCOPE, "log") == (0, 0)
+
+
+def test_entries_are_found_by_a_word_in_any_case_or_script(store: Store) -> None:
+    def entry(target: str) -> dict[str, Any]:
+        return {"action": {"operation": "web_visit", "target": target, "place": ""}}
+
+    targets = ("Shop.Example", "other.example", "\u017fhop.example", "shop_example")
+    made = [
+        predict(store, event, candidates=[], person=[entry(target)])
+        for event, target in zip(happen(store, "abcd"), targets, strict=True)
+    ]
+    with store.read() as session:
+        found = [row[0] for row in predictions.find_entries(session, SCOPE, "shop.example")]
+        assert found == [made[0], made[2]]
+        assert len(list(predictions.find_entries(session, None))) == 4
