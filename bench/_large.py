@@ -40,7 +40,7 @@ def fill(store: Store, scope: str, number: int) -> None:
         days = counts.find_counted_days(session)
     for _, day in days:
         with store.write() as session:
-            counts.recount_day(session, scope, day)
+            counts.record_day(session, scope, day)
     with store.write() as session:
         if session.get_bind().dialect.name == "postgresql":
             session.execute(text("ANALYZE events, predictions"))

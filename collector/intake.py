@@ -17,7 +17,7 @@ from collector.privacy.rules import Rules, apply_to, make_pause_rule, make_rules
 from data.importers.line import implausible
 from db.engine import Store, UnstorableError
 from db.intake import cursors, events, redactions, scopes, time_order
-from db.pace import Pace
+from db.pace import BatchPace
 from memo.core.bounded import BoundedDict
 from memo.core.events import Action, Event, Operation
 from memo.core.logs import get_logger
@@ -184,7 +184,7 @@ class Intake:
         This works while MEMO is paused, too: a source reports its past only once. A file has no cursor.
         """
         remaining, repeats, kept, new = iter(past.events), events.Repeats(), 0, 0
-        pace = Pace(self._chunk)
+        pace = BatchPace(self._chunk)
         # without a cursor yet, an earlier one may have been interrupted: check all its events
         first = with_cursor and self._stored_cursor(source, past.cursor_key) is None
         last_seqs: dict[str, int] = {}
@@ -219,7 +219,7 @@ class Intake:
 
     def _write_past(
         self,
-        pace: Pace,
+        pace: BatchPace,
         source: str,
         touched: Counter[str],
         last_seqs: dict[str, int],
@@ -241,7 +241,7 @@ class Intake:
             with self._store.read() as session:
                 is_in_order = events.is_in_order(session, scope, last_seq)
             if not is_in_order:
-                time_order.restore(self._store, scope)
+                time_order.record_time_order(self._store, scope)
 
     def _announce_all(self, scopes: Iterable[str]) -> None:
         for scope in scopes:

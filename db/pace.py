@@ -1,4 +1,4 @@
-"""Pace of long work: batches so small that no transaction holds the write lock for long, and pauses between them."""
+"""The pace of long work: batches so small that no transaction holds the write lock for long, and pauses between."""
 
 import time
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ TARGET_S = 0.04  # duration of a transaction; a slow disk may double it
 LONGEST_PAUSE_S = 0.5
 
 
-class Pace:
+class BatchPace:
     """How many rows the next batch should have, by how long the last one took."""
 
     def __init__(self, most: int = MOST) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from db.engine import Store
 from db.intake import cursors, scopes
-from db.pace import Pace
+from db.pace import BatchPace
 from db.prediction import checkpoints, feedback, versions
 from db.upkeep import deletion, jobs
 from forget import erase_files, match
@@ -20,7 +20,7 @@ from memo.core.steps import Progress
 
 def erase_predictions(store: Store, ids: Sequence[int]) -> Counter[str]:
     """Delete predictions with their dispatches; return the number of rows of each kind."""
-    removed, pace, begin = Counter[str](), Pace(), 0
+    removed, pace, begin = Counter[str](), BatchPace(), 0
     while batch := ids[begin : begin + pace.size]:
         with pace.write(store) as session:
             removed += deletion.delete_predictions_by_id(session, batch)
@@ -45,7 +45,7 @@ def erase_knowledge(store: Store, home: Home, matches: Matches) -> tuple[int, li
 
 def erase_events(store: Store, home: Home, matches: Matches, progress: Progress) -> tuple[Counter[str], list[str]]:
     """Delete the events, then what was learned meanwhile; return the number of rows of each kind, and versions."""
-    removed, names, pace = Counter[str](), list[str](), Pace()
+    removed, names, pace = Counter[str](), list[str](), BatchPace()
     end, total = 0, len(matches.ids)
     while end < total:
         begin, end = end, min(end + pace.size, total)

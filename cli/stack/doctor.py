@@ -171,7 +171,7 @@ def _counts(home: Home, settings: Settings) -> str:
         wrong = 0
         for scope, day in days:
             with store.write() as session:
-                wrong += not counts.recount_day(session, scope, day)
+                wrong += not counts.record_day(session, scope, day)
     return f"corrected on {wrong} of {len(days)} days" if wrong else f"right on {len(days)} of {len(days)} days"
 
 

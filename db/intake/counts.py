@@ -80,7 +80,7 @@ def add(session: Session, more: Counts, sign: int = 1) -> None:
     session.flush()
 
 
-def subtract(session: Session, row: type[EventRow] | type[PredictionRow], which: ColumnElement[bool]) -> None:
+def record_deletion(session: Session, row: type[EventRow] | type[PredictionRow], which: ColumnElement[bool]) -> None:
     """Subtract rows that are deleted next in this transaction."""
     for scope in sorted(session.scalars(select(row.scope).where(which).distinct())):
         lock_scope(session, scope)
@@ -88,7 +88,7 @@ def subtract(session: Session, row: type[EventRow] | type[PredictionRow], which:
 
 
 @contextmanager
-def recounted(session: Session, ids: Sequence[int]) -> Iterator[None]:
+def record_changes(session: Session, ids: Sequence[int]) -> Iterator[None]:
     """Keep the counts right while these predictions change, whose scope is locked."""
     which = PredictionRow.id.in_(ids)
     before = count_predictions(session, which) if ids else {}
@@ -99,16 +99,16 @@ def recounted(session: Session, ids: Sequence[int]) -> Iterator[None]:
     add(session, changed)
 
 
-def sum_by_scope(session: Session) -> dict[str, dict[str, int]]:
+def count_by_scope(session: Session) -> dict[str, dict[str, int]]:
     """Return the sum of each count over all days and versions, by scope."""
     sums = (func.sum(getattr(DailyCountRow, name)) for name in NAMES)
     found = session.execute(select(DailyCountRow.scope, *sums).group_by(DailyCountRow.scope))
     return {scope: dict(zip(NAMES, map(int, numbers), strict=True)) for scope, *numbers in found}
 
 
-def sum_all(session: Session) -> Counter[str]:
+def count_all(session: Session) -> Counter[str]:
     """Return the sum of each count over everything."""
-    return sum(map(Counter, sum_by_scope(session).values()), Counter[str]())
+    return sum(map(Counter, count_by_scope(session).values()), Counter[str]())
 
 
 def find_counted_days(session: Session) -> list[tuple[str, datetime]]:
@@ -123,7 +123,7 @@ def find_counted_days(session: Session) -> list[tuple[str, datetime]]:
     return [(scope, datetime.fromisoformat(day).replace(tzinfo=UTC)) for scope, day in sorted(days)]
 
 
-def recount_day(session: Session, scope: str, day: datetime) -> bool:
+def record_day(session: Session, scope: str, day: datetime) -> bool:
     """Count the rows of a day again; return whether what was kept was right."""
     lock_scope(session, scope)
     kept = select(DailyCountRow).where(DailyCountRow.scope == scope, DailyCountRow.day == f"{day:%Y-%m-%d}")

@@ -12,14 +12,14 @@ from db.engine import Store
 from db.intake.events import TABLE, find_first_seq
 from db.intake.scopes import lock_scope
 from db.models import EventRow
-from db.pace import Pace
+from db.pace import BatchPace
 
 _MOVE = update(TABLE).where(TABLE.c.id == bindparam("event")).values(seq=bindparam("number"))
 
 
-def restore(store: Store, scope: str, pace: Pace | None = None) -> None:
+def record_time_order(store: Store, scope: str, pace: BatchPace | None = None) -> None:
     """Renumber all events of a scope by time; learned state will be rebuilt."""
-    pace = pace or Pace()
+    pace = pace or BatchPace()
     with store.write() as session:
         row = lock_scope(session, scope)
         first, last = find_first_seq(session, scope), row.last_seq

@@ -86,7 +86,7 @@ def find_unjudged(
 
 def record_judged(session: Session, judged: Sequence[PredictionRow], outcome: tuple[str, ...]) -> None:
     """Store an outcome, which has these columns, in these rows."""
-    with counts.recounted(session, [row.id for row in judged]):
+    with counts.record_changes(session, [row.id for row in judged]):
         for row in judged:
             values = {name: getattr(row, name) for name in outcome}
             session.execute(update(PredictionRow).where(PredictionRow.id == row.id).values(values))
@@ -94,7 +94,7 @@ def record_judged(session: Session, judged: Sequence[PredictionRow], outcome: tu
 
 def record_outcomes(session: Session, settled: Sequence[PredictionRow]) -> None:
     """Store the next events in these rows, where none was stored before."""
-    with counts.recounted(session, [row.id for row in settled]):
+    with counts.record_changes(session, [row.id for row in settled]):
         for row in settled:
             session.execute(
                 update(PredictionRow)

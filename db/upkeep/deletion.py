@@ -28,14 +28,14 @@ def delete_events(session: Session, ids: Sequence[int]) -> Counter[str]:
     removed = Counter[str]()
     for chunk in chunks(ids):
         removed += delete_predictions(session, _on(chunk))
-        counts.subtract(session, EventRow, EventRow.id.in_(chunk))
+        counts.record_deletion(session, EventRow, EventRow.id.in_(chunk))
         removed["events"] += _delete(session, EventRow, EventRow.id.in_(chunk))
     return removed
 
 
 def delete_predictions(session: Session, which: ColumnElement[bool]) -> Counter[str]:
     """Delete predictions; return the number of rows of each kind."""
-    counts.subtract(session, PredictionRow, which)
+    counts.record_deletion(session, PredictionRow, which)
     ids = select(PredictionRow.id).where(which).scalar_subquery()
     dispatches = _delete(session, DispatchRow, DispatchRow.prediction_id.in_(ids))
     return Counter(dispatches=dispatches, predictions=_delete(session, PredictionRow, which))

@@ -49,7 +49,7 @@ def count_events_after(session: Session, event_id: int) -> int:
 def _scopes(session: Session, own: str) -> dict[str, dict[str, Any]]:
     """Return the figures of each scope, `own` first; a scope without a version is served by that of `own`."""
     active = {own: None} | {row.name: row.active_version for row in session.scalars(select(ScopeRow))}
-    sums = counts.sum_by_scope(session)
+    sums = counts.count_by_scope(session)
     return {
         name: {"version": version or active[own] or BUILTIN, **_rates(sums.get(name, {}))}
         for name, version in active.items()

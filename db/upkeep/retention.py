@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from db.engine import Store
 from db.intake import counts
 from db.models import LaunchRow
-from db.pace import Pace
+from db.pace import BatchPace
 from db.upkeep import deletion
 
 MEGABYTE = 1_000_000
@@ -30,7 +30,7 @@ def prune(store: Store, predictions_before: datetime, events_before: datetime, m
     find_predictions = partial(deletion.find_predictions_before, before=predictions_before)
     find_events = partial(deletion.find_events_before, before=events_before)
     with store.read() as session:
-        numbers = counts.sum_all(session)
+        numbers = counts.count_all(session)
     most_predictions, most_events = _limit(numbers["predictions"]), _limit(numbers["events"])
     removed = _delete(store, find_predictions, deletion.delete_predictions_by_id, most_predictions)
     with store.write() as session:
@@ -55,7 +55,7 @@ def _delete(
     most: int,
 ) -> Counter[str]:
     """Delete at most so many rows, in transactions of a batch each."""
-    removed, pace = Counter[str](), Pace()
+    removed, pace = Counter[str](), BatchPace()
     while most > 0:
         with pace.write(store) as session:
             ids = find(session, min(most, pace.size))
@@ -70,7 +70,7 @@ def _down_to(store: Store, bytes_: int, most: int) -> Counter[str]:
     removed = Counter[str]()
     while most > 0:
         with store.read() as session:
-            size, count = deletion.count_bytes(session), counts.sum_all(session)["events"]
+            size, count = deletion.count_bytes(session), counts.count_all(session)["events"]
         if size <= bytes_ or not count:
             break
         share = max(1, int(count * (1 - bytes_ / size)))

@@ -161,11 +161,11 @@ def test_counting_a_day_again_repairs_it(store: Store, change: Any) -> None:
     found = []
     for scope, day in days:
         with store.write() as session:
-            found.append(counts.recount_day(session, scope, day))
+            found.append(counts.record_day(session, scope, day))
     assert False in found
     assert kept(store) == counted(store)
     with store.write() as session:
-        assert all(counts.recount_day(session, scope, day) for scope, day in days)
+        assert all(counts.record_day(session, scope, day) for scope, day in days)
 
 
 @pytest.mark.own_database

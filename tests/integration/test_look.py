@@ -486,7 +486,7 @@ def test_a_log_that_grew_is_learned_again_with_its_weights(opened: Resources) ->
     assert before != MixedPredictor().weights()
     past = Event(START - timedelta(days=1), Operation.PROCESS_START, "from the past", source=events.IMPORT)
     store(opened, [past])
-    time_order.restore(opened.store, SCOPE)
+    time_order.record_time_order(opened.store, SCOPE)
     one.update(SCOPE)
     assert serving.weights == [None, before]
     assert len(made(opened)) == 6, "the newest event was answered before"
@@ -502,7 +502,7 @@ def test_a_log_that_grew_is_learned_again_with_its_weights(opened: Resources) ->
 def test_weights_of_a_changed_log_are_not_taken_over(opened: Resources) -> None:
     happen(opened, "ab")
     updater(opened).update(SCOPE)
-    time_order.restore(opened.store, SCOPE)
+    time_order.record_time_order(opened.store, SCOPE)
     serving = Alone(opened)
     updater(opened, serving).update(SCOPE)
     assert serving.weights == [None]
@@ -761,7 +761,7 @@ def test_a_snapshot_of_a_changed_log_is_not_used(opened: Resources) -> None:
     one.models.close()
     [kept] = opened.home.learned.iterdir()
     assert kept.stat().st_mode & 0o077 == 0
-    time_order.restore(opened.store, SCOPE)
+    time_order.record_time_order(opened.store, SCOPE)
     assert snapshots.load(opened, SCOPE) is None
     kept.unlink()
     one.models.held[SCOPE].saved = 0

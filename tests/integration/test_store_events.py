@@ -23,7 +23,7 @@ from db.engine import BUSY_TIMEOUT_MS, Store, StoreError, open_store, redacted_s
 from db.intake import cursors, events, scopes, time_order
 from db.intake.events import Repeats
 from db.models import Base, EventRow, ScopeRow
-from db.pace import Pace
+from db.pace import BatchPace
 from memo.core.errors import MemoError, UsageError
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
@@ -216,10 +216,10 @@ def test_imported_past_is_ordered_by_time(store: Store) -> None:
     with store.read() as session:
         assert not events.is_in_order(session, SCOPE, 2)
         assert [row.target for row in events.find_window(session, SCOPE, 3)] == ["c", "b", "d"]
-    time_order.restore(store, SCOPE, Pace(2))
+    time_order.record_time_order(store, SCOPE, BatchPace(2))
     assert stored(store) == [(5, "a"), (6, "c"), (7, "b"), (8, "d")]
     assert row_of(store).last_seq == 8 and row_of(store).generation > 0
-    time_order.restore(store, SCOPE, Pace(3))
+    time_order.record_time_order(store, SCOPE, BatchPace(3))
     assert stored(store) == [(1, "a"), (2, "c"), (3, "b"), (4, "d")], "numbers do not grow for ever"
     assert row_of(store).last_seq == 4
     assert (row_of(store, "bob@host").generation, stored(store, "bob@host")) == (0, [(1, "x")])

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from db import pace
-from db.pace import Pace
+from db.pace import BatchPace
 
 
 class Clock:
@@ -35,7 +35,7 @@ class FakeStore:
         yield self
 
 
-def run(paced: Pace, clock: Clock, *seconds: float) -> list[int]:
+def run(paced: BatchPace, clock: Clock, *seconds: float) -> list[int]:
     sizes = []
     for took in seconds:
         with paced.write(cast(Any, FakeStore())):
@@ -46,14 +46,14 @@ def run(paced: Pace, clock: Clock, *seconds: float) -> list[int]:
 
 def test_batches_grow_to_what_the_target_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
-    assert run(Pace(250), clock, 0.001, 0.001, 0.001) == [100, 200, 250]
-    assert run(Pace(), clock, 0.079, 0.079, 0.0201) == [25, 12, 23]
-    assert run(Pace(), clock, 60) == [1], "a batch has a row at least"
+    assert run(BatchPace(250), clock, 0.001, 0.001, 0.001) == [100, 200, 250]
+    assert run(BatchPace(), clock, 0.079, 0.079, 0.0201) == [25, 12, 23]
+    assert run(BatchPace(), clock, 60) == [1], "a batch has a row at least"
 
 
 def test_pause_lasts_as_long_as_the_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
-    paced = Pace()
+    paced = BatchPace()
     run(paced, clock, 0.03, 0.04, 9)
     clock.now += 0.4  # the next rows are prepared meanwhile
     run(paced, clock, 0.01)
