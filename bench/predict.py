@@ -14,13 +14,14 @@ from _stack import Report, invented, memo, new_home, p50_p99, seconds, store, wr
 
 from db.engine import Store
 from db.intake import events, scopes
+from db.intake.events import LEARNED
 from db.models import ScopeRow
 from memo.core.events import Event, Operation
 from memo.core.settings import Settings
 from memo.messaging.publisher import Publisher
 from memo.stack.broker import broker_url
 from memo.stack.task_queue import make_app
-from worker.prediction.scope_model import CHUNK, LEARNED, ScopeModel
+from worker.prediction.scope_model import CHUNK, ScopeModel
 from worker.prediction.scope_models import ScopeModels
 from worker.prediction.update import LIMIT_S
 from worker.predictors.mixed import MixedPredictor

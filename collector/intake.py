@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 from collector.privacy.rules import Rules, apply_to, make_pause_rule, make_rules
 from data.importers.line import implausible
 from db.engine import Store, UnstorableError
-from db.intake import cursors, events, redactions, scopes
+from db.intake import cursors, events, redactions, scopes, time_order
+from db.pace import BatchPace
 from memo.core.bounded import BoundedDict
 from memo.core.events import Action, Event, Operation
 from memo.core.logs import get_logger
@@ -183,28 +184,28 @@ class Intake:
         This works while MEMO is paused, too: a source reports its past only once. A file has no cursor.
         """
         remaining, repeats, kept, new = iter(past.events), events.Repeats(), 0, 0
+        pace = BatchPace(self._chunk)
         # without a cursor yet, an earlier one may have been interrupted: check all its events
         first = with_cursor and self._stored_cursor(source, past.cursor_key) is None
         last_seqs: dict[str, int] = {}
         focused: Focused = {}
         try:
-            while chunk := list(islice(remaining, self._chunk)):
+            while chunk := list(islice(remaining, pace.size)):
                 by_scope, touched = self._admit(source, chunk, self._rules_now(), focused)
                 keyed = {
                     scope: [(_imported(event, source), repeats.key(event)) for event in admitted]
                     for scope, admitted in by_scope.items()
                 }
-                write = partial(self._write_past, source, touched, last_seqs, first)
+                write = partial(self._write_past, pace, source, touched, last_seqs, first)
                 new += self._without_unstorable(write, source, keyed, touched, event_of=itemgetter(0))
                 kept += sum(map(len, keyed.values()))
         except BaseException:
             if not with_cursor:  # nobody repeats it
-                with self._store.write() as session:
-                    _order(session, last_seqs)
+                self._order(last_seqs)
             raise
         requested = []
+        self._order(last_seqs)
         with self._store.write() as session:
-            _order(session, last_seqs)
             for scope in sorted(last_seqs):
                 if new and scopes.record_request(session, scope, self._settings.predict.stale_s):
                     requested.append(scope)
@@ -218,6 +219,7 @@ class Intake:
 
     def _write_past(
         self,
+        pace: BatchPace,
         source: str,
         touched: Counter[str],
         last_seqs: dict[str, int],
@@ -226,12 +228,20 @@ class Intake:
     ) -> int:
         """Store a chunk of a past, events with their keys; return the number of new ones."""
         new = 0
-        with self._store.write() as session:
+        with pace.write(self._store) as session:
             for scope, keyed in sorted(by_scope.items()):
                 last_seqs.setdefault(scope, 0 if first else events.find_last_seq(session, scope))
                 new += events.add_events(session, scope, [event for event, _ in keyed], [key for _, key in keyed])
             redactions.add_redactions(session, source, touched)
         return new
+
+    def _order(self, last_seqs: Mapping[str, int]) -> None:
+        """Order the events of each scope by time, unless all after its last one are in order."""
+        for scope, last_seq in sorted(last_seqs.items()):
+            with self._store.read() as session:
+                is_in_order = events.is_in_order(session, scope, last_seq)
+            if not is_in_order:
+                time_order.record_time_order(self._store, scope)
 
     def _announce_all(self, scopes: Iterable[str]) -> None:
         for scope in scopes:
@@ -290,13 +300,6 @@ class Intake:
 
 def _imported(event: Event, source: str) -> Event:
     return replace(event, source=events.IMPORT, source_key=event.source_key or source)
-
-
-def _order(session: Session, last_seqs: Mapping[str, int]) -> None:
-    """Order the events of each scope by time, unless all after its last one are in order."""
-    for scope, last_seq in sorted(last_seqs.items()):
-        if not events.is_in_order(session, scope, last_seq):
-            events.record_time_order(session, scope)
 
 
 def _newest(counts: dict[str, int]) -> dict[str, int]:

@@ -81,6 +81,12 @@ class ScopeRow(Base):
     active_version: Mapped[str | None] = mapped_column(ForeignKey("versions.id"))
 
 
+PROGRAMS = text("executable <> ''")
+"""Condition of events that name a program's file; literal, as SQLite uses the partial index only then."""
+FOLDERS = text("operation = 'file_access'")
+"""Condition of events whose detail is a folder; literal for the same reason."""
+
+
 class EventRow(Base):
     """An event. `seq` is the order of learning; (`at`, `seq`) is the order in windows."""
 
@@ -89,6 +95,12 @@ class EventRow(Base):
         UniqueConstraint("scope", "seq"),
         UniqueConstraint("scope", "line_key"),
         Index(None, "scope", "at", "seq"),
+        Index(None, "scope", "operation", "target", "at"),
+        Index(None, "scope", "operation", "app", "at"),
+        Index("ix_events_folders", "scope", "detail", sqlite_where=FOLDERS, postgresql_where=FOLDERS),
+        Index(
+            "ix_events_programs", "scope", "operation", "target", "at", sqlite_where=PROGRAMS, postgresql_where=PROGRAMS
+        ),
         {"sqlite_autoincrement": True},
     )
 
@@ -180,6 +192,36 @@ class PredictionRow(Base):
     """Rank of that thing in `upcoming`, from 1; null if it was not listed."""
     is_late: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether the person's next action was stored before this was made: it could not be shown in time."""
+
+
+class DailyCountRow(Base):
+    """Numbers of a scope's events and predictions of one day in UTC, by version; see `db.intake.counts`."""
+
+    __tablename__ = "daily_counts"
+
+    scope: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[str] = mapped_column(primary_key=True)
+    """Version of the model; "" for the events."""
+    events: Mapped[int] = mapped_column(default=0, server_default="0")
+    predictions: Mapped[int] = mapped_column(default=0, server_default="0")
+    without_model: Mapped[int] = mapped_column(default=0, server_default="0")
+    late: Mapped[int] = mapped_column(default=0, server_default="0")
+    settled: Mapped[int] = mapped_column(default=0, server_default="0")
+    acts: Mapped[int] = mapped_column(default=0, server_default="0")
+    wants: Mapped[int] = mapped_column(default=0, server_default="0")
+    hit_1: Mapped[int] = mapped_column(default=0, server_default="0")
+    hit_3: Mapped[int] = mapped_column(default=0, server_default="0")
+    hit_5: Mapped[int] = mapped_column(default=0, server_default="0")
+    place_1: Mapped[int] = mapped_column(default=0, server_default="0")
+    place_3: Mapped[int] = mapped_column(default=0, server_default="0")
+    place_5: Mapped[int] = mapped_column(default=0, server_default="0")
+    person_1: Mapped[int] = mapped_column(default=0, server_default="0")
+    person_3: Mapped[int] = mapped_column(default=0, server_default="0")
+    person_5: Mapped[int] = mapped_column(default=0, server_default="0")
+    upcoming_1: Mapped[int] = mapped_column(default=0, server_default="0")
+    upcoming_3: Mapped[int] = mapped_column(default=0, server_default="0")
+    upcoming_5: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
 class CheckpointRow(Base):

@@ -8,10 +8,9 @@ from sqlalchemy.orm import Session
 
 from db.engine import Store
 from db.intake import cursors, scopes
-from db.intake.events import chunks
+from db.pace import BatchPace
 from db.prediction import checkpoints, feedback, versions
 from db.upkeep import deletion, jobs
-from db.upkeep.deletion import BATCH
 from forget import erase_files, match
 from forget.match import Matches
 from forget.query import ForgetQuery
@@ -21,10 +20,11 @@ from memo.core.steps import Progress
 
 def erase_predictions(store: Store, ids: Sequence[int]) -> Counter[str]:
     """Delete predictions with their dispatches; return the number of rows of each kind."""
-    removed = Counter[str]()
-    for batch in chunks(ids, BATCH):
-        with store.write() as session:
+    removed, pace, begin = Counter[str](), BatchPace(), 0
+    while batch := ids[begin : begin + pace.size]:
+        with pace.write(store) as session:
             removed += deletion.delete_predictions_by_id(session, batch)
+        begin += len(batch)
     return removed
 
 
@@ -45,11 +45,12 @@ def erase_knowledge(store: Store, home: Home, matches: Matches) -> tuple[int, li
 
 def erase_events(store: Store, home: Home, matches: Matches, progress: Progress) -> tuple[Counter[str], list[str]]:
     """Delete the events, then what was learned meanwhile; return the number of rows of each kind, and versions."""
-    removed, names, total = Counter[str](), list[str](), len(matches.ids)
-    for start in range(0, total, BATCH):
-        end = min(start + BATCH, total)
-        with store.write() as session:
-            removed += deletion.delete_events(session, matches.ids[start:end])
+    removed, names, pace = Counter[str](), list[str](), BatchPace()
+    end, total = 0, len(matches.ids)
+    while end < total:
+        begin, end = end, min(end + pace.size, total)
+        with pace.write(store) as session:
+            removed += deletion.delete_events(session, matches.ids[begin:end])
             if end == total:
                 names = _void_learned(session, home, matches)
         progress(end, total)

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from db.intake import events, launch_sets, launches
+from db.intake import events, launch_sets, launches, names
 from db.models import EventRow, LaunchRow, LaunchSetRow, VersionRow
 from db.prediction import predictions, versions
 from db.upkeep import deletion
@@ -92,7 +92,8 @@ def resolve_app(session: Session, query: ForgetQuery) -> ForgetQuery:
 def find_matches(session: Session, query: ForgetQuery, progress: Progress) -> Matches:
     """Return the events that a query matches."""
     matches = Matches(query)
-    total, rows = events.find_between(session, query.scope, query.since, query.until)
+    which = names.find_named(session, query.scope, query.may_name) if query.app or query.site else None
+    total, rows = events.find_between(session, query.scope, query.since, query.until, which)
     for row in with_progress(rows, total, progress):
         if query.matches_event(row.operation, row.target, row.app, (row.detail, row.executable, row.source_key)):
             matches.add(row)
@@ -101,21 +102,37 @@ def find_matches(session: Session, query: ForgetQuery, progress: Progress) -> Ma
 
 
 def _mentions(scope: str, operation: str, target: str, app: str, detail: str) -> Iterator[tuple[Mention, str]]:
-    place = {Operation.WINDOW_FOCUS: app, Operation.FILE_ACCESS: detail}.get(Operation(operation), "")
-    action = (scope, operation, target, place)
+    action, place = _mentions_of_action(scope, operation, target, app, detail), _place(operation, app, detail)
+    return chain(action, [((scope, operation, "", place), "")] if place else [])  # as upcoming and places name it
+
+
+def _mentions_of_action(
+    scope: str, operation: str, target: str, app: str, detail: str
+) -> Iterator[tuple[Mention, str]]:
+    action = (scope, operation, target, _place(operation, app, detail))
     yield action, ""
-    if place:
-        yield (scope, operation, "", place), ""  # as upcoming and places name it
     if operation == Operation.WEB_VISIT and detail:
         yield action, detail
 
 
+def _place(operation: str, app: str, detail: str) -> str:
+    return {Operation.WINDOW_FOCUS: app, Operation.FILE_ACCESS: detail}.get(Operation(operation), "")
+
+
 def _orphans(session: Session, matches: Matches) -> dict[Mention, set[str]]:
     left = matches.mentions.copy()  # below zero: other events make the same mention
-    for *event, count in events.count_by_text(session, list(matches.times)):
-        for mention in _mentions(*event):
-            if mention in left:
-                left[mention] -= count
+    targets, places = defaultdict[tuple[str, str], set[str]](set), defaultdict[tuple[str, str], set[str]](set)
+    for (scope, operation, target, place), _ in left:
+        targets[scope, operation].add(target)
+        places[scope, operation].add(place)
+    for (scope, operation), found in targets.items():
+        for *event, count in names.count_by_text(session, scope, Operation(operation), sorted(found)):
+            for mention in _mentions_of_action(scope, operation, *event):
+                if mention in left:
+                    left[mention] -= count
+    for (scope, operation), found in places.items():
+        for place, count in names.count_by_place(session, scope, Operation(operation), sorted(found - {""})):
+            left[(scope, operation, "", place), ""] -= count
     orphans: dict[Mention, set[str]] = defaultdict(set)
     for (action, title), count in left.items():
         if count >= 0:
@@ -128,7 +145,9 @@ def matching_predictions(session: Session, matches: Matches) -> list[int]:
     linked = deletion.find_predictions_on(session, matches.ids)
     naming = {
         number
-        for number, scope, places, *lists in predictions.find_entries(session, matches.query.scope)
+        for number, scope, places, *lists in predictions.find_entries(
+            session, matches.query.scope, matches.query.site_word
+        )
         if any(matches.includes_entry(scope, entry) for entry in chain(map(_as_entry, places), *lists))
     }
     return sorted(linked | naming)

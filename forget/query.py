@@ -57,6 +57,18 @@ class ForgetQuery:
             and (not self.text or any(fold(self.text) in fold(field) for field in (target, app, *texts)))
         )
 
+    @property
+    def site_word(self) -> str:
+        """A word that is in all names of the query's site, if it is ASCII, else nothing."""
+        word = fold_site(self.site) if self.site else ""
+        return word if word.isascii() else ""
+
+    def may_name(self, operation: str, target: str, app: str) -> bool:
+        """Return whether a target or, if that is empty, an app is enough to take an event for one of the query's."""
+        if self.site:  # an app, too, may be given, but has more events
+            return operation == Operation.WEB_VISIT and bool(target) and self._is_below(target)
+        return bool(self.matching_apps(operation, target, app))
+
     def matching_apps(self, operation: str, target: str, app: str) -> set[str]:
         """Return the names by which an event names the app; empty if it is about another app."""
         names = {app, target if operation in APP_OPERATIONS else ""} - {""}

@@ -59,5 +59,7 @@ def rows(
     """Return the rows of `frame` as dictionaries, with these columns of the view, without importing pandas."""
     conditions = {"made_at >= ?": since, "scope = ?": scope}
     given = {condition: value for condition, value in conditions.items() if value is not None}
+    # With the plus SQLite sorts the rows since then, else it would look for them among all rows, by their id.
+    order = "+id DESC" if since else "id DESC"
     with open_query(Settings.load()) as query:
-        return find_rows(query, "prediction_history", columns, given, "id DESC", limit)[::-1]
+        return find_rows(query, "prediction_history", columns, given, order, limit)[::-1]

@@ -1,25 +1,23 @@
-"""The tick: a regular check of what is due. It prunes, backs up, queues runs of training and requests predictions."""
+"""The tick: a regular check of what is due. It queues runs of training, and requests predictions and upkeep."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from db.engine import Store, sqlite_path, store_url
+from db.engine import Store
 from db.intake import scopes
 from db.prediction import predictions
-from db.upkeep import backups, jobs, runs
-from memo.clock.reading import Reading
+from db.upkeep import jobs, runs
 from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import ScheduleSettings, Settings
-from memo.stack import heartbeat
-from memo.stack.running import request_training
+from memo.stack.running import request_training, request_upkeep
 from memo.stack.task_queue import LOOK
-from scheduler.pruning import prune
 
 RETRAIN = "retrain"
 EVALUATE = "evaluate"
-JOBS = (RETRAIN, EVALUATE, jobs.PRUNE, jobs.BACKUP)
+UPKEEP = (jobs.PRUNE, jobs.BACKUP)
+JOBS = (RETRAIN, EVALUATE, *UPKEEP)
 RUN_KINDS = {RETRAIN: "train", EVALUATE: "evaluate"}  # job -> kind of the runs that it queues
 BACKUP_EVERY = timedelta(days=1)
 MAX_CLOCK_SKEW = timedelta(minutes=5)  # a last run further in the future was recorded by a wrong clock
@@ -29,24 +27,35 @@ log = get_logger(__name__)
 
 def run(queue: Any, settings: Settings, store: Store) -> None:
     """Do one tick; write only where something is due."""
-    now, home = Reading.now(), Home.find()
+    home = Home.find()
     with store.read() as session:
-        last_runs = {name: jobs.find_last_run(session, name) for name in JOBS}
         unasked = predictions.find_unasked_scopes(session)
     for scope in unasked:
         _request_prediction(queue, settings, store, scope)
-    for name in never_run(last_runs):
-        _record_run(store, name, jobs.NOT_YET)
-    for name in due(now.at, last_runs, settings.schedule):
-        heartbeat.beat(heartbeat.LOADING_S)
-        result = _do(name, settings, store, home, now)
-        heartbeat.beat()
-        _record_run(store, name, result)
-        log.info("job_done", job=name, result=result)
+    for name in never_run(_find_last_runs(store)):
+        record_run(store, name, jobs.NOT_YET)
+    waiting = find_due(settings, store, datetime.now(UTC))
+    for name in waiting:
+        if name in RUN_KINDS:
+            result = _queue_runs(store, RUN_KINDS[name])
+            record_run(store, name, result)
+            log.info("job_done", job=name, result=result)
+    if any(name in UPKEEP for name in waiting):
+        request_upkeep(home)
     with store.read() as session:
         is_training_due = bool(runs.find_queued(session))
     if is_training_due:
         request_training(home)
+
+
+def find_due(settings: Settings, store: Store, now: datetime) -> list[str]:
+    """Return the jobs that are due."""
+    return due(now, _find_last_runs(store), settings.schedule)
+
+
+def _find_last_runs(store: Store) -> dict[str, datetime | None]:
+    with store.read() as session:
+        return {name: jobs.find_last_run(session, name) for name in JOBS}
 
 
 def never_run(last_runs: Mapping[str, datetime | None]) -> list[str]:
@@ -74,16 +83,6 @@ def due(now: datetime, last_runs: Mapping[str, datetime | None], settings: Sched
     ]
 
 
-def _do(name: str, settings: Settings, store: Store, home: Home, now: Reading) -> str:
-    """Do a job; return its result."""
-    if name == jobs.PRUNE:
-        return prune(settings, store, home, now)
-    if name == jobs.BACKUP:
-        file = sqlite_path(store_url(settings, home))
-        return backups.back_up(file, home.backups, now.at) if file else "left to Postgres, which has pg_dump"
-    return _queue_runs(store, RUN_KINDS[name])
-
-
 def _request_prediction(queue: Any, settings: Settings, store: Store, scope: str) -> None:
     """Request a prediction for a scope whose newest event has none, unless a request is under way."""
     with store.write() as session:
@@ -101,6 +100,7 @@ def _queue_runs(store: Store, kind: str) -> str:
     return f"asked for {len(names)} scopes"
 
 
-def _record_run(store: Store, name: str, result: str) -> None:
+def record_run(store: Store, name: str, result: str) -> None:
+    """Record that a job ran now."""
     with store.write() as session:
         jobs.record_run(session, name, result)

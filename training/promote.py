@@ -107,7 +107,7 @@ def _find_questions(
     Raises TooFew where too few are left to train on, or to judge by.
     """
     with store.read() as session:
-        events = list(stored.find_all_events(session, scope))
+        events = stored.find_newest_events(session, scope)
     require_events(events, settings)
     asked = questions.from_events(events, settings.window.size, settings.language)
     cut = len(asked) - min(MAX_JUDGED, int(len(asked) * JUDGED_SHARE))

@@ -23,7 +23,7 @@ def train(
     scope: Annotated[str | None, option(metavar="USER@HOST", help="Scope to train for.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Fine-tune the language model on stored events or on files."""
+    """Fine-tune the language model on the newest 100,000 stored events or on files."""
     from db.intake import events
     from db.prediction import versions
     from memo.core import logs
@@ -35,7 +35,7 @@ def train(
     with writable_store(settings, home) as store:
         forgotten = build_version.find_last_forgotten(store)
         with store.read() as session:
-            log = list(events.find_all_events(session, settings.scope)) if from_files is None else from_files
+            log = events.find_newest_events(session, settings.scope) if from_files is None else from_files
         with progress_bar("training") as progress:
             version = build_version.build_version(store, home, settings, log, settings.scope, progress, forgotten)
         with store.write() as session:

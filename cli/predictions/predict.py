@@ -17,7 +17,7 @@ from cli.terminal.text import describe, safe, short
 from memo.core.errors import GrammarError, MemoError, UsageError
 from memo.core.grammar import Language
 from memo.core.paths import Home
-from memo.core.predictions import Answer, action_from_dict, place_from_dict, place_of
+from memo.core.predictions import action_from_dict, place_from_dict, place_of
 from memo.core.settings import Settings
 
 PLACES = 5  # places shown
@@ -35,8 +35,8 @@ def predict(
 ) -> None:
     """Predict what comes next.
 
-    Without an argument: after the newest stored events. With event LINES: after those. With a FILE of windows (.json)
-    or of event lines (.txt): after every window of it.
+    Without an argument: after the newest stored events, of which the last 100,000 are learned. With event LINES: after
+    those. With a FILE of windows (.json) or of event lines (.txt): after every window of it.
 
     Example: `memo predict "2026-03-02 09:15:04 - Started app: Firefox"`
 
@@ -103,11 +103,11 @@ def _after_lines(stream: PredictStream, lines: list[str]) -> dict[str, Any]:
 
 
 def answer_newest(settings: Settings, home: Home, top: int) -> dict[str, Any]:
-    """Return what follows the newest event of the scope that was active last."""
+    """Return what follows the newest event of the scope that was active last, as a worker that starts now would."""
     from db.intake import events, scopes
     from db.prediction import checkpoints, feedback, versions
     from memo.privacy.exclusions import make_action_matcher
-    from worker.prediction.scope_model import RANKED
+    from worker.prediction.scope_model import ScopeModel
     from worker.predictors.serving import Serving
 
     with read_session(settings, home) as session:
@@ -115,20 +115,19 @@ def answer_newest(settings: Settings, home: Home, top: int) -> dict[str, Any]:
         if scope is None:
             raise MemoError("There are no events yet; add some with `memo import FILE`, or give event lines.")
         row, state = versions.find_serving(session, scope, settings.scope), scopes.find_scope(session, scope)
+        assert state is not None
         version, folder = (row.id, home.version(row.path)) if row else (versions.BUILTIN, None)
-        learned = checkpoints.find_weights(session, scope, version, state.generation if state else 0)
-        log = list(events.find_all_events(session, scope))
+        checkpoint = checkpoints.find_weights(session, scope, version, state.generation)
+        log = events.find_learned(session, scope, state.last_seq)
         answered = feedback.find_answers_after(session, scope, 0)
     serving = Serving(settings.model)
-    predictor = serving.predictor(version, folder, learned.weights if learned else None)
+    predictor = serving.predictor(version, folder, checkpoint.weights if checkpoint else None)
+    model = ScopeModel(scope, version, state.generation, predictor, settings.window.size)
     for answer in answered:
-        after, about = action_from_dict(answer.after), action_from_dict(answer.action)
-        predictor.feedback.learn(after, about, Answer(answer.answer))
-    for number, event in enumerate(log):
-        predictor.learn(event, ranks=number >= len(log) - RANKED)
-    window = log[-settings.window.size :]
-    ranking = predictor.predict(window, top).without(make_action_matcher(settings.privacy))
-    found = as_answer(ranking, window[-1].at, settings.language)
+        model.learn_feedback(answer)
+    for entry in log:
+        model.learn(entry, state.last_seq)
+    found = as_answer(model.rank(top, make_action_matcher(settings.privacy)), log[-1].local_at, settings.language)
     return found | {"model": version, "scope": scope} | as_degraded(serving.problem)
 
 

@@ -4,6 +4,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from cli.predictions.watch_person import act_lines, folded_line, take_acts
-from cli.predictions.watch_view import ShownAction, Tally, header, lines, status
+from cli.predictions.watch_view import Tally, WasSeen, always_seen, header, lines, status
 from cli.terminal.options import Json, option
 from cli.terminal.output import discard_output, print_json, print_line
 from cli.terminal.store_access import open_existing, read_session
@@ -21,6 +23,7 @@ from memo.client import subscribe
 from memo.core.errors import MemoError
 from memo.core.grammar import Language
 from memo.core.paths import Home
+from memo.core.predictions import action_from_dict
 from memo.core.settings import Settings
 
 PLAIN_WIDTH = 160  # columns if the output is no terminal
@@ -45,8 +48,7 @@ def watch(
     likeliest places to go next follow, each with the likeliest thing there. With --json, each prediction is a message.
     """
     settings = Settings.load()
-    known = _known_actions(settings, after) if shows_all and not as_json else None
-    screen = LiveScreen(settings.language, known, shows_all)
+    screen = LiveScreen(settings.language, partial(_was_seen, settings), shows_all)
     try:
         for message in subscribe(after=after):
             if scope is None or message["scope"] == scope:
@@ -57,13 +59,14 @@ def watch(
         discard_output()
 
 
-def _known_actions(settings: Settings, after: int | None) -> set[ShownAction] | None:
-    """Return the actions seen up to that prediction, or None without a store to say so."""
-    from db.upkeep import figures
+def _was_seen(settings: Settings, message: dict[str, Any]) -> bool:
+    """Return whether the action of a message's event happened before it, or if the store does not tell."""
+    from db.intake import events
 
+    at, action = datetime.fromisoformat(message["event"]["at"]), action_from_dict(message["event"]["action"])
     with suppress(MemoError), read_session(settings, Home.find()) as session:
-        return {ShownAction(*action) for action in figures.find_known_actions(session, after)} if session else None
-    return None
+        return session is None or events.has_action(session, message["scope"], action, before=at)
+    return True
 
 
 def live(home: Home, settings: Settings, stop: threading.Event) -> None:
@@ -98,10 +101,10 @@ def _messages(after: int, stop: threading.Event) -> Iterator[dict[str, Any]]:
 class LiveScreen:
     """Scrolling lines: in colour with a status line below on a terminal, else plain."""
 
-    def __init__(self, language: Language, known: set[ShownAction] | None = None, shows_all: bool = False) -> None:
+    def __init__(self, language: Language, was_seen: WasSeen = always_seen, shows_all: bool = False) -> None:
         self._language, self._shows_all = language, shows_all
         self._folded, self._last_folded = 0, ""  # number of other events since the last act, text of the last one
-        self._tally = Tally(known, language)
+        self._tally = Tally(was_seen, language)
         self._begun = False
         self._terminal = Console(highlight=False, markup=False, emoji=False) if sys.stdout.isatty() else None
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a title may hold letters that the encoding lacks

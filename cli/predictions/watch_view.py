@@ -1,12 +1,13 @@
 """How a prediction looks on a terminal: functions from messages to lines."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich.text import Text
 
 from cli.terminal.text import describe, safe, short
+from memo.core.events import Action
 from memo.core.grammar import Language
 from memo.core.predictions import action_from_dict
 
@@ -18,20 +19,20 @@ EVENT_SHARE = 0.36  # of the remaining columns
 RANKS = (1, 3, 5)  # of the hit rates
 
 
-class ShownAction(NamedTuple):
-    """An action of a scope."""
+WasSeen = Callable[[dict[str, Any]], bool]
+"""Whether the action of a message's event happened before it."""
 
-    scope: str
-    operation: str
-    target: str
-    place: str
+
+def always_seen(_message: dict[str, Any]) -> bool:
+    """Say that nothing is new, where nobody can tell."""
+    return True
 
 
 @dataclass
 class Tally:
-    """Counts of what was shown; `known` holds the actions seen before, or is None if that is unknown."""
+    """Counts of what was shown."""
 
-    known: set[ShownAction] | None = None
+    was_seen: WasSeen = always_seen
     language: Language = "en"
     events: int = 0
     rejected: int = 0
@@ -40,6 +41,7 @@ class Tally:
     hits: dict[int, int] = field(default_factory=lambda: dict.fromkeys(RANKS, 0))
     model: str = ""
     place: tuple[str, str] | None = None  # of the last act that was shown
+    _shown: set[tuple[str, Action]] = field(default_factory=set)  # actions, each with its scope
 
     def take(self, message: dict[str, Any]) -> Text:
         """Count a message and return the mark that says whether its event had been predicted."""
@@ -47,11 +49,10 @@ class Tally:
         self.model = message["model"]
         for outcome in message["settled"]:
             self.add_rank(outcome["rank"])
-        action = ShownAction(message["scope"], **message["event"]["action"])
-        is_new = self.known is not None and action not in self.known
-        if self.known is not None:
-            self.known.add(action)
-        return _mark(message, is_new, self.language)
+        shown = (message["scope"], action_from_dict(message["event"]["action"]))
+        is_repeated = shown in self._shown
+        self._shown.add(shown)
+        return _mark(message, lambda: not is_repeated and not self.was_seen(message), self.language)
 
     def add_rank(self, found: int | None) -> None:
         """Count an outcome and its rank."""
@@ -60,14 +61,14 @@ class Tally:
             self.hits[rank] += found is not None and found <= rank
 
 
-def _mark(message: dict[str, Any], is_new: bool, language: Language) -> Text:
+def _mark(message: dict[str, Any], is_new: Callable[[], bool], language: Language) -> Text:
     """Return the mark of the newest prediction whose outcome is this event; empty if there is none."""
     ranks = [outcome["rank"] for outcome in message["settled"] if outcome["text"] == message["event"]["text"]]
     if not ranks:
         return Text()
     if ranks[-1] is not None:
         return Text(f"✓ {ranks[-1]}", "green")
-    return Text(describe("new", language), "yellow") if is_new else Text("✗", "red")
+    return Text(describe("new", language), "yellow") if is_new() else Text("✗", "red")
 
 
 def header(width: int, language: Language) -> Text:

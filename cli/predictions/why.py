@@ -69,8 +69,8 @@ def why(
 
     For a prediction it shows first where you would go and what you would do next, and why; then why the first event of
     any kind was first, and what it would be without the language model; then what each handler did or which gate
-    stopped it. The events before that prediction are read again and weighed with today's weights, which have changed
-    since then.
+    stopped it. The last 100,000 events before that prediction are read again and weighed with today's weights, which
+    have changed since then.
     """
     from memo.core import logs
 
@@ -109,6 +109,7 @@ def _explain(settings: Settings, home: Home, prediction: int) -> dict[str, Any]:
     from db.dispatch import dispatches
     from db.intake import events, scopes
     from db.prediction import checkpoints, feedback, predictions, versions
+    from worker.prediction.scope_model import RANKED
     from worker.predictors.evidence import find_evidence
     from worker.predictors.mixed import MixedPredictor
     from worker.predictors.serving import BUILTIN, Serving
@@ -117,7 +118,8 @@ def _explain(settings: Settings, home: Home, prediction: int) -> dict[str, Any]:
         row = predictions.find_prediction(session, prediction) if session else None
         if row is None:
             raise UsageError(f"There is no prediction {prediction}; `memo history` lists the ids.")
-        log = events.find_up_to(session, row.scope, row.last_event_id)
+        newest = events.find_seq(session, row.last_event_id)
+        entries = events.find_learned(session, row.scope, newest)
         scope = scopes.find_scope(session, row.scope)
         checkpoint = (
             checkpoints.find_weights(session, row.scope, row.model_version, scope.generation) if scope else None
@@ -130,10 +132,11 @@ def _explain(settings: Settings, home: Home, prediction: int) -> dict[str, Any]:
     serving = Serving(settings.model)
     predictor = serving.predictor(row.model_version, folder, weights)
     history_alone = MixedPredictor(None, weights)
+    log = [events.as_event(entry) for entry in entries]
     with progress_bar("reading the events") as progress:
-        for event in with_progress(log, len(log), progress):
-            predictor.learn(event)
-            history_alone.learn(event)
+        for number, event in enumerate(with_progress(log, len(log), progress)):
+            for learner in (predictor, history_alone):
+                learner.learn(event, ranks=number >= len(log) - RANKED)
     for answer in answers:
         for learner in (predictor, history_alone):
             learner.feedback.learn(

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from datetime import datetime
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from cli.stack.first_run import unknown_zone_notice
 from cli.terminal.options import Json
@@ -24,14 +27,19 @@ from memo.store.postgres import SHOW_S
 MINIMUM_FREE = 500_000_000  # bytes on the disk of the home
 
 
-def doctor(as_json: Json = False) -> None:
+def doctor(
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Count all events and predictions again, and correct what is kept of that.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Check the installation and say how to fix what is wrong.
 
     Exit status: 0 if all is well, else 1.
     """
     home, settings = Home.find(), Settings.load()
     results = []
-    for name, check in CHECKS.items():
+    for name, check in (CHECKS | ({"counts": _counts} if repair else {})).items():
         try:
             with spinner(f"checking the {name}"):
                 result = {"check": name, "ok": True, "says": check(home, settings)}
@@ -149,6 +157,22 @@ def _sources(home: Home, settings: Settings) -> str:
     if troubles := [f"{name}: {source['says']}" for name, source in present.items() if source["says"]]:
         raise MemoError("; ".join(troubles))
     return f"{', '.join(present)} watching" if present else "none is running; `memo sources` lists what each one needs"
+
+
+def _counts(home: Home, settings: Settings) -> str:
+    """Count the rows of each day again, in a short transaction each, so that MEMO may go on meanwhile."""
+    from db.intake import counts
+
+    if missing_file(settings, home):
+        return "there is no store yet"
+    with open_existing(settings, home) as store:
+        with store.read() as session:
+            days = counts.find_counted_days(session)
+        wrong = 0
+        for scope, day in days:
+            with store.write() as session:
+                wrong += not counts.record_day(session, scope, day)
+    return f"corrected on {wrong} of {len(days)} days" if wrong else f"right on {len(days)} of {len(days)} days"
 
 
 # each check returns what it found or raises what is wrong; they run in this order

@@ -1,20 +1,23 @@
 """Events: appended under the scope's lock, each line once; read by `seq` or by time."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import bindparam, func, insert, select, true, update
+from sqlalchemy import ColumnElement, bindparam, func, insert, select, true
 from sqlalchemy.orm import Session
 
+from db.intake import counts
 from db.intake.scopes import lock_scope
-from db.models import EventRow, ScopeRow, local_time
+from db.models import PROGRAMS, EventRow, ScopeRow, local_time
 from memo.core.bounded import BoundedDict
 from memo.core.events import CONTEXT, HUMAN, Action, Event, Operation
 
 IMPORT = "import"  # source of imported events, which lie in the past and get no predictions
+LEARNED = 100_000  # newest events of a scope that a model begins with, and that training and evaluation read
 CHUNK = 500  # rows of one statement, as SQLite limits its parameters
 TABLE = EventRow.metadata.tables[EventRow.__tablename__]  # inserting ORM objects would take a fifth longer
 TEXTS = ("target", "app", "detail", "source", "source_key", "executable")  # columns that are as in the event
@@ -85,6 +88,8 @@ def add_events(session: Session, scope: str, events: Sequence[Event], keys: Sequ
     scope_row.last_seq = seq
     for chunk in chunks(rows):
         session.execute(insert(TABLE), chunk)
+    days = Counter(f"{row['at'].astimezone(UTC):%Y-%m-%d}" for row in rows)
+    counts.add(session, {(scope, day, ""): Counter(events=number) for day, number in days.items()})
     return len(rows)
 
 
@@ -131,19 +136,6 @@ def _as_row(event: Event, scope: str, seq: int, key: str, now: datetime) -> dict
     }
 
 
-def record_time_order(session: Session, scope: str) -> None:
-    """Renumber all events of a scope by time, as its past has grown; learned state will be rebuilt."""
-    scope_row = lock_scope(session, scope)
-    order = func.row_number().over(order_by=(EventRow.at, EventRow.seq))
-    ranked = select(EventRow.id, order.label("place")).where(EventRow.scope == scope).subquery()
-    moved = update(EventRow).where(EventRow.scope == scope).execution_options(synchronize_session=False)
-    placed = moved.where(EventRow.id == ranked.c.id).values(seq=-ranked.c.place)
-    session.execute(placed)  # negative first, as (scope, seq) is unique at all times
-    session.execute(moved.values(seq=-EventRow.seq))
-    scope_row.last_seq = session.scalar(select(func.count()).where(EventRow.scope == scope)) or 0
-    scope_row.generation += 1
-
-
 def find_first_seq(session: Session, scope: str) -> int:
     """Return `seq` of the first event that is still stored, or 0."""
     return session.scalar(select(func.min(EventRow.seq)).where(EventRow.scope == scope)) or 0
@@ -156,9 +148,15 @@ def find_last_seq(session: Session, scope: str) -> int:
 
 def is_in_order(session: Session, scope: str, seq: int) -> bool:
     """Return whether no event after `seq` is older than one stored before it."""
+    of_scope = EventRow.scope == scope
+    earlier = select(EventRow.at).where(of_scope, EventRow.seq <= seq).order_by(EventRow.at.desc()).limit(1)
+    newest = session.scalar(earlier)
     before = func.max(EventRow.at).over(order_by=EventRow.seq, rows=(None, -1))
-    seen = select(EventRow.seq, EventRow.at, before.label("before")).where(EventRow.scope == scope).subquery()
-    return session.scalar(select(seen.c.seq).where(seen.c.seq > seq, seen.c.at < seen.c.before).limit(1)) is None
+    later = select(EventRow.at, before.label("before")).where(of_scope, EventRow.seq > seq).subquery()
+    is_older = later.c.at < later.c.before
+    if newest is not None:
+        is_older |= later.c.at < newest
+    return session.scalar(select(later.c.at).where(is_older).limit(1)) is None
 
 
 def find_after(session: Session, scope: str, seq: int, limit: int) -> list[LogEntry]:
@@ -173,17 +171,27 @@ def find_window(session: Session, scope: str, size: int) -> list[EventRow]:
     return list(reversed(session.scalars(query.limit(size)).all()))
 
 
-def find_all_events(session: Session, scope: str) -> Iterable[Event]:
-    """Return all events of a scope, by time."""
-    query = select(EventRow).where(EventRow.scope == scope).order_by(EventRow.at, EventRow.seq)
-    return (as_event(row) for row in session.scalars(query.execution_options(yield_per=1_000)))
+def find_seq(session: Session, event_id: int) -> int:
+    """Return `seq` of an event."""
+    return session.get_one(EventRow, event_id).seq
 
 
-def find_up_to(session: Session, scope: str, event_id: int) -> list[Event]:
-    """Return all events of a scope up to one of them, in the order of learning."""
-    last = select(EventRow.seq).where(EventRow.id == event_id).scalar_subquery()
-    query = select(EventRow).where(EventRow.scope == scope, EventRow.seq <= last).order_by(EventRow.seq)
-    return [as_event(row) for row in session.scalars(query.execution_options(yield_per=1_000))]
+def find_begin(session: Session, scope: str, newest: int, learned: int = LEARNED) -> int:
+    """Return the event after which a model begins that is to have learned at most `learned` events up to `newest`."""
+    return max(0, find_first_seq(session, scope) - 1, newest - learned)
+
+
+def find_learned(session: Session, scope: str, newest: int, learned: int = LEARNED) -> list[LogEntry]:
+    """Return what a model learns that ends with the event `newest`: at most `learned` events, in that order."""
+    begin = find_begin(session, scope, newest, learned)
+    query = _LOG.where(EventRow.scope == scope, EventRow.seq > begin, EventRow.seq <= newest).order_by(EventRow.seq)
+    return [LogEntry(*row) for row in session.execute(query)]
+
+
+def find_newest_events(session: Session, scope: str) -> list[Event]:
+    """Return the newest events of a scope by time, at most `LEARNED`."""
+    found = find_learned(session, scope, find_last_seq(session, scope))
+    return [as_event(row) for row in sorted(found, key=lambda row: (row.at, row.seq))]
 
 
 def find_action_before(session: Session, event_id: int) -> Action:
@@ -216,8 +224,11 @@ def as_event(row: EventRow | LogEntry) -> Event:
     return Event(row.local_at, Operation(row.operation), *texts)
 
 
-def has_action(session: Session, scope: str, action: Action) -> bool:
-    """Return whether an action was stored; a focus without a title is that of any window of its app."""
+def has_action(session: Session, scope: str, action: Action, before: datetime | None = None) -> bool:
+    """Return whether an action was stored, or happened before a time.
+
+    A focus without a title is that of any window of its app.
+    """
     query = select(EventRow.id).where(EventRow.scope == scope, EventRow.operation == action.operation.value)
     if action.operation is Operation.WINDOW_FOCUS and action.place and not action.target:
         query = query.where(EventRow.app == action.place)
@@ -225,6 +236,8 @@ def has_action(session: Session, scope: str, action: Action) -> bool:
         query = query.where(EventRow.target == action.target)
     if action.operation is Operation.FILE_ACCESS:
         query = query.where(EventRow.detail == action.place)
+    if before is not None:
+        query = query.where(EventRow.at < before)
     return session.scalar(query.limit(1)) is not None
 
 
@@ -234,7 +247,7 @@ def find_executable(session: Session, scope: str, app: str, sources: Sequence[st
         EventRow.scope == scope,
         EventRow.operation == Operation.PROCESS_START.value,
         EventRow.target == app,
-        EventRow.executable != "",
+        PROGRAMS,
         EventRow.source.in_(sources),
     )
     return session.scalar(query.order_by(EventRow.at.desc()).limit(1)) or ""
@@ -246,20 +259,24 @@ def find_last_active_scope(session: Session) -> str | None:
 
 
 def find_between(
-    session: Session, scope: str | None, since: datetime | None, until: datetime | None
+    session: Session,
+    scope: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    which: ColumnElement[bool] | None = None,
 ) -> tuple[int, Iterable[EventRow]]:
-    """Return the number of events from `since` to before `until`, and these by time; None sets no limit."""
+    """Return the number of events from `since` to before `until`, and these by time; None sets no limit.
+
+    Only those that meet the condition `which`, if it is given.
+    """
     conditions = [
         EventRow.scope == scope if scope is not None else true(),
         EventRow.at >= since if since is not None else true(),
         EventRow.at < until if until is not None else true(),
+        which if which is not None else true(),
     ]
     total = session.scalar(select(func.count()).select_from(EventRow).where(*conditions)) or 0
+    if which is not None:  # found apart, or SQLite reads all events in the order asked for
+        conditions = [EventRow.id.in_(select(EventRow.id).where(*conditions))]
     query = select(EventRow).where(*conditions).order_by(EventRow.at, EventRow.seq)
     return total, session.scalars(query.execution_options(yield_per=1_000))
-
-
-def count_by_text(session: Session, scopes: Sequence[str]) -> Iterable[Sequence[Any]]:
-    """Return scope, operation, target, app and detail of all events of these scopes, with the number of equal ones."""
-    columns = (EventRow.scope, EventRow.operation, EventRow.target, EventRow.app, EventRow.detail)
-    return session.execute(select(*columns, func.count()).where(EventRow.scope.in_(scopes)).group_by(*columns))

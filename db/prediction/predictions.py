@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, bindparam, func, select, update
+from sqlalchemy import CursorResult, Text, bindparam, func, or_, select, update
+from sqlalchemy import cast as cast_to
 from sqlalchemy.orm import Session, load_only
 
+from db.intake import counts
 from db.intake.events import IMPORT, chunks
 from db.models import EventRow, PredictionRow, ScopeRow
 
@@ -36,10 +38,14 @@ def has_prediction(session: Session, scope: str, last_event_id: int, version: st
 
 def add_predictions(session: Session, made: Sequence[PredictionRow]) -> None:
     """Store predictions, in order; one that another worker stored first for the same event stands."""
+    stored = []
     for row in made:
         if not has_prediction(session, row.scope, row.last_event_id, row.model_version):
             session.add(row)
             session.flush()
+            stored.append(row.id)
+    if stored:
+        counts.add(session, counts.count_predictions(session, PredictionRow.id.in_(stored)))
 
 
 def find_unsettled(session: Session, scope: str) -> list[tuple[PredictionRow, int]]:
@@ -80,19 +86,21 @@ def find_unjudged(
 
 def record_judged(session: Session, judged: Sequence[PredictionRow], outcome: tuple[str, ...]) -> None:
     """Store an outcome, which has these columns, in these rows."""
-    for row in judged:
-        values = {name: getattr(row, name) for name in outcome}
-        session.execute(update(PredictionRow).where(PredictionRow.id == row.id).values(values))
+    with counts.record_changes(session, [row.id for row in judged]):
+        for row in judged:
+            values = {name: getattr(row, name) for name in outcome}
+            session.execute(update(PredictionRow).where(PredictionRow.id == row.id).values(values))
 
 
 def record_outcomes(session: Session, settled: Sequence[PredictionRow]) -> None:
     """Store the next events in these rows, where none was stored before."""
-    for row in settled:
-        session.execute(
-            update(PredictionRow)
-            .where(PredictionRow.id == row.id, PredictionRow.outcome_event_id.is_(None))
-            .values({name: getattr(row, name) for name in OUTCOME})
-        )
+    with counts.record_changes(session, [row.id for row in settled]):
+        for row in settled:
+            session.execute(
+                update(PredictionRow)
+                .where(PredictionRow.id == row.id, PredictionRow.outcome_event_id.is_(None))
+                .values({name: getattr(row, name) for name in OUTCOME})
+            )
 
 
 def find_existing(session: Session, ids: Iterable[int]) -> set[int]:
@@ -104,18 +112,35 @@ def find_existing(session: Session, ids: Iterable[int]) -> set[int]:
 _THERE = select(PredictionRow.id).where(PredictionRow.id.in_(bindparam("ids", expanding=True)))
 
 
-def find_entries(session: Session, scope: str | None) -> Iterable[Sequence[Any]]:
-    """Return id, scope, places, and all entries with an action of all predictions of a scope, or of all scopes."""
+def find_entries(session: Session, scope: str | None, word: str = "") -> Iterable[Sequence[Any]]:
+    """Return id, scope, places, and all entries with an action of all predictions of a scope, or of all scopes.
+
+    With a `word` of ASCII letters, only of those in which it may occur, however it is written.
+    """
     row = PredictionRow
-    query = select(row.id, row.scope, row.places, row.candidates, row.upcoming, row.person)
+    lists = (row.places, row.candidates, row.upcoming, row.person)
+    query = select(row.id, row.scope, *lists)
     query = query if scope is None else query.where(PredictionRow.scope == scope)
+    if word:  # a letter that is no ASCII, which JSON escapes, may be equal to one of the word
+        texts = [cast_to(entries, Text) for entries in lists]
+        query = query.where(
+            or_(*(text.icontains(word, autoescape=True) | text.contains("\\u", autoescape=True) for text in texts))
+        )
     return session.execute(query.execution_options(yield_per=1_000))
 
 
 def find_last_predicted_seq(session: Session, scope: str) -> int:
-    """Return `seq` of the newest event that has a prediction, or 0."""
-    query = select(func.max(EventRow.seq)).join(PredictionRow, PredictionRow.last_event_id == EventRow.id)
-    return session.scalar(query.where(PredictionRow.scope == scope)) or 0
+    """Return `seq` of the newest event that has a prediction, or 0.
+
+    Events are read from the newest one back, as the newest prediction follows one of the last events.
+    """
+    if session.scalar(select(PredictionRow.id).where(PredictionRow.scope == scope).limit(1)) is None:
+        return 0
+    has_answer = select(PredictionRow.id).where(
+        PredictionRow.scope == EventRow.scope, PredictionRow.last_event_id == EventRow.id
+    )
+    query = select(EventRow.seq).where(EventRow.scope == scope, has_answer.exists()).order_by(EventRow.seq.desc())
+    return session.scalar(query.limit(1)) or 0
 
 
 def find_unasked_scopes(session: Session) -> Sequence[str]:

@@ -3,6 +3,7 @@
 A prediction depends on the event that it follows and on its outcomes, a dispatch on its prediction.
 """
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -13,12 +14,12 @@ from sqlalchemy import ColumnElement, CursorResult, delete, func, or_, select, t
 from sqlalchemy.orm import Session
 
 from db.engine import Store
-from db.intake import scopes
+from db.intake import counts, scopes
 from db.intake.events import chunks
 from db.models import Base, DispatchRow, EventRow, PredictionRow
 
-BATCH = 2_000  # rows of one transaction
-PAGES = 2_000  # pages of SQLite that are released in one transaction
+PAGES = 100  # pages of SQLite that are released in one transaction
+PAUSE_S = 0.01  # after it, in which others write
 TRIES = 3  # attempts to empty the write-ahead log; each waits for its readers up to BUSY_TIMEOUT_MS
 
 
@@ -27,12 +28,14 @@ def delete_events(session: Session, ids: Sequence[int]) -> Counter[str]:
     removed = Counter[str]()
     for chunk in chunks(ids):
         removed += delete_predictions(session, _on(chunk))
+        counts.record_deletion(session, EventRow, EventRow.id.in_(chunk))
         removed["events"] += _delete(session, EventRow, EventRow.id.in_(chunk))
     return removed
 
 
 def delete_predictions(session: Session, which: ColumnElement[bool]) -> Counter[str]:
     """Delete predictions; return the number of rows of each kind."""
+    counts.record_deletion(session, PredictionRow, which)
     ids = select(PredictionRow.id).where(which).scalar_subquery()
     dispatches = _delete(session, DispatchRow, DispatchRow.prediction_id.in_(ids))
     return Counter(dispatches=dispatches, predictions=_delete(session, PredictionRow, which))
@@ -103,11 +106,6 @@ def find_predictions_before(session: Session, most: int, before: datetime) -> Se
     return session.scalars(select(PredictionRow.id).where(PredictionRow.made_at < before).limit(most)).all()
 
 
-def count_rows(session: Session, table: type[Base]) -> int:
-    """Return the number of all rows of a table."""
-    return session.scalar(select(func.count()).select_from(table)) or 0
-
-
 def release_space(store: Store) -> bool:
     """Release the space of deleted rows; return False if a reader kept SQLite's log from being emptied.
 
@@ -132,4 +130,5 @@ def _give_back_pages(store: Store) -> bool:
             before, free = free, ask("freelist_count")
             if free >= before:  # not every store that MEMO did not create can do this
                 break
+            time.sleep(PAUSE_S)
         return any(not ask("wal_checkpoint(TRUNCATE)") for _ in range(TRIES))

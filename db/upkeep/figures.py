@@ -1,26 +1,19 @@
 """Figures of the running stack, for `memo status`."""
 
-from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.dispatch import handlers
-from db.intake import redactions
+from db.intake import counts, redactions
+from db.intake.counts import CUTS
 from db.models import EventRow, JobRow, PredictionRow, RunRow, ScopeRow
 from db.prediction.versions import BUILTIN
-from memo.core.events import Operation
 
-CUTS = (1, 3, 5)  # k of hit@k
 COUNTS = ("predictions", "without_model", "late", "settled", "acts", "wants")
-RANKS = {
-    "hit": PredictionRow.outcome_rank,
-    "place": PredictionRow.place_rank,
-    "person": PredictionRow.person_rank,
-    "upcoming": PredictionRow.upcoming_rank,
-}
-RATES = [f"{name}@{k}" for name in RANKS for k in CUTS]
+ASKED = {"hit": "settled", "place": "acts", "person": "acts", "upcoming": "wants"}  # rate -> what it is a share of
+RATES = [f"{name}@{k}" for name in ASKED for k in CUTS]
 NOTHING: dict[str, Any] = dict.fromkeys(COUNTS, 0) | dict.fromkeys(RATES)
 """Figures of a scope without predictions."""
 
@@ -53,51 +46,26 @@ def count_events_after(session: Session, event_id: int) -> int:
     return session.scalar(select(func.count()).where(EventRow.id > event_id)) or 0
 
 
-def find_known_actions(session: Session, after: int | None = None) -> Iterable[Sequence[str]]:
-    """Return scope, operation, target and place of each action, of those before the first prediction after `after`."""
-    place = case(
-        (EventRow.operation == Operation.WINDOW_FOCUS, EventRow.app),
-        (EventRow.operation == Operation.FILE_ACCESS, EventRow.detail),
-        else_="",
-    )
-    query = select(EventRow.scope, EventRow.operation, EventRow.target, place).distinct()
-    if after is not None:
-        begun = select(func.min(PredictionRow.last_event_id)).where(PredictionRow.id > after).scalar_subquery()
-        query = query.where(EventRow.id < func.coalesce(begun, EventRow.id + 1))
-    return session.execute(query).all()
-
-
 def _scopes(session: Session, own: str) -> dict[str, dict[str, Any]]:
     """Return the figures of each scope, `own` first; a scope without a version is served by that of `own`."""
     active = {own: None} | {row.name: row.active_version for row in session.scalars(select(ScopeRow))}
-    counts = select(EventRow.scope, func.count()).group_by(EventRow.scope)
-    events = {scope: count for scope, count in session.execute(counts)}
-    hits = _hits(session)
+    sums = counts.count_by_scope(session)
     return {
-        name: {"version": version or active[own] or BUILTIN, "events": events.get(name, 0), **hits.get(name, NOTHING)}
+        name: {"version": version or active[own] or BUILTIN, **_rates(sums.get(name, {}))}
         for name, version in active.items()
     }
 
 
-def _hits(session: Session) -> dict[str, dict[str, Any]]:
-    row = PredictionRow
-    counts = [
-        func.count(),
-        func.sum(case((row.with_model, 0), else_=1)),
-        func.sum(case((row.is_late, 1), else_=0)),
-        func.count(row.outcome_event_id),
-        func.count(row.person_event_id),
-        func.count(row.upcoming_event_id),
-    ]
-    within = [func.sum(case((rank <= k, 1), else_=0)) for rank in RANKS.values() for k in CUTS]
-    found = {}
-    for scope, *figures in session.execute(select(row.scope, *counts, *within).group_by(row.scope)):
-        named = dict(zip(COUNTS, figures, strict=False))
-        asked = {"hit": named["settled"], "place": named["acts"], "person": named["acts"], "upcoming": named["wants"]}
-        hits = zip(RATES, figures[len(COUNTS) :], strict=True)
-        rates = {name: hit / n if (n := asked[name.partition("@")[0]]) else None for name, hit in hits}
-        found[scope] = named | rates
-    return found
+def _rates(sums: dict[str, int]) -> dict[str, Any]:
+    """Return the numbers of a scope with its hit rates."""
+    if not sums.get("predictions"):
+        return NOTHING | {"events": sums.get("events", 0)}
+    rates = {
+        f"{name}@{k}": sums[f"{name}_{k}"] / n if (n := sums[asked]) else None
+        for name, asked in ASKED.items()
+        for k in CUTS
+    }
+    return {name: sums[name] for name in ("events", *COUNTS)} | rates
 
 
 def _last_training(session: Session) -> dict[str, Any] | None:

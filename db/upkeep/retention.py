@@ -12,7 +12,9 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from db.engine import Store
-from db.models import EventRow, LaunchRow, PredictionRow
+from db.intake import counts
+from db.models import LaunchRow
+from db.pace import BatchPace
 from db.upkeep import deletion
 
 MEGABYTE = 1_000_000
@@ -28,16 +30,17 @@ def prune(store: Store, predictions_before: datetime, events_before: datetime, m
     find_predictions = partial(deletion.find_predictions_before, before=predictions_before)
     find_events = partial(deletion.find_events_before, before=events_before)
     with store.read() as session:
-        limits = {row: _limit(deletion.count_rows(session, row)) for row in (PredictionRow, EventRow)}
-    removed = _delete(store, find_predictions, deletion.delete_predictions_by_id, limits[PredictionRow])
+        numbers = counts.count_all(session)
+    most_predictions, most_events = _limit(numbers["predictions"]), _limit(numbers["events"])
+    removed = _delete(store, find_predictions, deletion.delete_predictions_by_id, most_predictions)
     with store.write() as session:
         session.execute(delete(LaunchRow).where(LaunchRow.at < events_before))
-    removed += _delete(store, find_events, deletion.delete_events, limits[EventRow])
+    removed += _delete(store, find_events, deletion.delete_events, most_events)
     if most_mb:
-        removed += _down_to(store, most_mb * MEGABYTE, limits[EventRow] - removed["events"])
+        removed += _down_to(store, most_mb * MEGABYTE, most_events - removed["events"])
     if removed.total():
         deletion.release_space(store)
-    reached = removed["events"] >= limits[EventRow] or removed["predictions"] >= limits[PredictionRow]
+    reached = removed["events"] >= most_events or removed["predictions"] >= most_predictions
     return removed | Counter(limited=int(reached))
 
 
@@ -52,10 +55,10 @@ def _delete(
     most: int,
 ) -> Counter[str]:
     """Delete at most so many rows, in transactions of a batch each."""
-    removed = Counter[str]()
+    removed, pace = Counter[str](), BatchPace()
     while most > 0:
-        with store.write() as session:
-            ids = find(session, min(most, deletion.BATCH))
+        with pace.write(store) as session:
+            ids = find(session, min(most, pace.size))
             removed += delete_rows(session, ids)
         if not ids:
             break
@@ -67,7 +70,7 @@ def _down_to(store: Store, bytes_: int, most: int) -> Counter[str]:
     removed = Counter[str]()
     while most > 0:
         with store.read() as session:
-            size, count = deletion.count_bytes(session), deletion.count_rows(session, EventRow)
+            size, count = deletion.count_bytes(session), counts.count_all(session)["events"]
         if size <= bytes_ or not count:
             break
         share = max(1, int(count * (1 - bytes_ / size)))

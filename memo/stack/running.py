@@ -118,11 +118,20 @@ def _read_holder(home: Home) -> list[str]:
 
 
 def request_training(home: Home) -> None:
-    """Signal this part's supervisor, if it still runs, that runs are queued for a training process."""
+    """Tell this part's supervisor, if it still runs, that runs are queued for a training process."""
+    _signal_supervisor(home, signal.SIGUSR1)
+
+
+def request_upkeep(home: Home) -> None:
+    """Tell this part's supervisor, if it still runs, that upkeep is due."""
+    _signal_supervisor(home, signal.SIGUSR2)
+
+
+def _signal_supervisor(home: Home, number: signal.Signals) -> None:
     pid = holder(home)
     if pid is not None and os.environ.get(PARENT) == str(pid):  # `memo forget` holds the lock too, and must not die
         with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGUSR1)
+            os.kill(pid, number)
 
 
 def sources(home: Home) -> dict[str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The supervisor: starts the parts, restarts one that dies, starts training and replays, and ends them all.
+"""The supervisor: starts the parts, restarts one that dies, starts training, upkeep and replays, and ends them all.
 
 `memo up` leaves `python -m memo.stack.supervisor PART… [--replay FILE --speed X] [--for SECONDS]` in the background.
 """
@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -33,11 +34,22 @@ FULL = 1_000_000  # bytes; a disk with less is full
 PING_S = 1.0  # for the broker to answer
 GRACE_S = 6.0  # for the parts to end
 BROKER_GRACE_S = 2.0  # for the broker to end after them; under 10 s together
-TRAINING_BACKOFF_S = (5.0, 3600.0)  # first and longest delay after a training process that failed
+BACKGROUND_BACKOFF_S = (5.0, 3600.0)  # first and longest delay after a process in the background that failed
 TRAINING = "training"
+UPKEEP = "upkeep"
 REPLAY = "replay"
 
 log = logs.get_logger(__name__)
+
+
+@dataclass
+class Background:
+    """What a process of low priority does on request; one at a time."""
+
+    module: str
+    is_due: bool = False
+    start_at: float = 0.0
+    backoff: Backoff = field(default_factory=lambda: Backoff(*BACKGROUND_BACKOFF_S))
 
 
 class Supervisor:
@@ -60,9 +72,7 @@ class Supervisor:
         self._passing: dict[str, subprocess.Popen[bytes]] = {}  # processes that end by themselves, by name
         self._wake: SimpleQueue[None] = SimpleQueue()  # safe in a signal handler, which an Event is not
         self._stopping = False
-        self._is_training_due = False
-        self._train_at = 0.0
-        self._training_backoff = Backoff(*TRAINING_BACKOFF_S)
+        self._background = {TRAINING: Background("training"), UPKEEP: Background("scheduler")}
         self._notices: list[str] = []
         self._written: dict[str, Any] = {}
         self._checked_at = self._excused_until = time.monotonic()
@@ -93,11 +103,12 @@ class Supervisor:
         return all(one.state is ChildState.RUNNING for one in self._children)
 
     def handle_signals(self, seconds: float | None) -> None:
-        """Stop at the usual signals or after `seconds`; wake up when a child ends; train at SIGUSR1."""
+        """Stop at the usual signals or after `seconds`; wake up when a child ends; train or do upkeep on request."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
             signal.signal(number, self.stop)
         signal.signal(signal.SIGCHLD, lambda *_: self._wake.put(None))
         signal.signal(signal.SIGUSR1, self.request_training)  # `running.request_training` sends it
+        signal.signal(signal.SIGUSR2, self.request_upkeep)  # `running.request_upkeep` sends it
         signal.setitimer(signal.ITIMER_REAL, seconds or 0)
 
     def stop(self, *_: object) -> None:
@@ -107,7 +118,14 @@ class Supervisor:
 
     def request_training(self, *_: object) -> None:
         """Start a training process as soon as all parts serve, unless one runs; also a signal handler."""
-        self._is_training_due |= TRAINING not in self._passing
+        self._request(TRAINING)
+
+    def request_upkeep(self, *_: object) -> None:
+        """Start a process of upkeep as soon as all parts serve, unless one runs; also a signal handler."""
+        self._request(UPKEEP)
+
+    def _request(self, name: str) -> None:
+        self._background[name].is_due |= name not in self._passing
         self._wake.put(None)
 
     def run(self, replay: Sequence[str] = (), ending: str = "") -> bool:
@@ -142,7 +160,7 @@ class Supervisor:
             if one.state is not before:
                 self._handle_change(one)
         self._check_passing()
-        self._check_training()
+        self._start_background()
         self._write_state()
 
     def _excuse_after_pause(self) -> None:
@@ -192,23 +210,24 @@ class Supervisor:
                 continue
             del self._passing[name]
             log.info("process_ended", name=name, status=process.returncode)
-            if name == TRAINING:
-                self._handle_training_end(process.returncode)
+            if name in self._background:
+                self._handle_background_end(self._background[name], process.returncode)
             if words := child.last_line(self._home.logs / f"{name}.out"):
                 self._say(words)
 
-    def _handle_training_end(self, status: int) -> None:
-        if status > 0:  # runs may still be queued, and the next process may fail in the same way
-            self._train_at = time.monotonic() + self._training_backoff.delay_after()
+    def _handle_background_end(self, one: Background, status: int) -> None:
+        if status > 0:  # more may be queued, and the next process may fail in the same way
+            one.start_at = time.monotonic() + one.backoff.delay_after()
         else:
-            self._training_backoff.reset()
-        self._is_training_due |= status < 0  # it was killed: the next process records that its run has failed
+            one.backoff.reset()
+        one.is_due |= status < 0  # it was killed: the next process goes on, or records that its run has failed
 
-    def _check_training(self) -> None:
-        is_free = self.ready and TRAINING not in self._passing and time.monotonic() >= self._train_at
-        if self._is_training_due and is_free:
-            self._is_training_due = False
-            self._launch(TRAINING, python_command("training"))
+    def _start_background(self) -> None:
+        for name, one in self._background.items():
+            is_free = self.ready and name not in self._passing and time.monotonic() >= one.start_at
+            if one.is_due and is_free:
+                one.is_due = False
+                self._launch(name, python_command(one.module))
 
     def _launch(self, name: str, command: Sequence[str]) -> None:
         output = self._home.logs / f"{name}.out"

@@ -346,9 +346,20 @@ def test_supervisor_backs_off_after_a_failed_training(home: Home, monkeypatch: p
     training.check()
     training.supervisor.request_training()
     assert training.check() == 1
-    training.supervisor._train_at = 0.0
+    training.supervisor._background["training"].start_at = 0.0
     assert training.check() == 2
     training.process.wait(WAIT_S)
+
+
+def test_supervisor_does_upkeep_beside_training(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    training = Training(home, monkeypatch, SLEEP)
+    training.supervisor.request_training()
+    training.supervisor.request_upkeep()
+    training.check()
+    training.supervisor.request_upkeep()
+    training.check()
+    assert training.started == ["training", "scheduler"]
+    end(list(training.supervisor._passing.values()), WAIT_S)
 
 
 def test_supervisor_trains_at_sigusr1(home: Home) -> None:

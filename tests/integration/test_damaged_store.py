@@ -29,7 +29,7 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.stack import running
 from memo.stack.task_queue import make_app
-from scheduler import tick
+from scheduler import upkeep
 
 SCOPE = "a@b"
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -198,13 +198,13 @@ def results(store: Store) -> str:
 
 
 def test_tick_makes_the_first_backup_at_once_and_one_a_day(home: Home, opened: Store) -> None:
-    tick.run(QUEUE, Settings(), opened)
+    upkeep.run(Settings(), opened)
     assert len(find_backups(home.backups)) == 1
-    tick.run(QUEUE, Settings(), opened)
+    upkeep.run(Settings(), opened)
     assert len(find_backups(home.backups)) == 1
     with opened.write() as session:
         session.execute(text("UPDATE jobs SET last_run = '2026-03-01 00:00:00' WHERE name = 'backup'"))
-    tick.run(QUEUE, Settings(), opened)
+    upkeep.run(Settings(), opened)
     assert len(find_backups(home.backups)) == 2
     assert results(opened).startswith("made 000002-")
 
@@ -214,14 +214,14 @@ def test_tick_leaves_postgres_to_its_own_tools(
 ) -> None:
     settings = Settings(database_url=emptied_postgres)
     store = open_store(settings, home)
-    tick.run(QUEUE, settings, store)
+    upkeep.run(settings, store)
     assert results(store) == "left to Postgres, which has pg_dump"
     assert not home.backups.exists()
     store.close()
 
 
 def test_forget_removes_copies_and_a_tick_makes_one(home: Home, opened: Store) -> None:
-    tick.run(QUEUE, Settings(), opened)
+    upkeep.run(Settings(), opened)
     (home.damaged / "2026").mkdir(parents=True)
     shutil.copy(home.root / "memo.db", home.damaged / "2026")
     text_ = ("0123" * 500).encode()
@@ -229,7 +229,7 @@ def test_forget_removes_copies_and_a_tick_makes_one(home: Home, opened: Store) -
     assert memo("forget", "--text", "012301230123", "--yes").exit_code == 0
     assert [path for path in home.root.rglob("*") if path.is_file() and text_ in path.read_bytes()] == []
     assert not home.backups.exists() and not home.damaged.exists()
-    tick.run(QUEUE, Settings(), opened)
+    upkeep.run(Settings(), opened)
     assert count(find_backups(home.backups)[0]) == 399
     assert memo("forget", "--all", "--yes").exit_code == 0
     assert not home.backups.exists()

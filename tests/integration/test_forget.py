@@ -335,7 +335,7 @@ def test_version_built_during_forget_is_not_registered(
     monkeypatch.setattr("training.build_version.train_adapter", train)
     happen(store, [VISIT])
     with store.read() as session:
-        seen = list(events.find_all_events(session, SCOPE))
+        seen = events.find_newest_events(session, SCOPE)
     before = find_last_forgotten(store)
     with pytest.raises(MemoError, match="forgotten while"):
         make_version(store, home, settings, seen, SCOPE, lambda _done, _total: None, before)
@@ -710,7 +710,7 @@ def test_forget_interrupted_at_events_is_completed(
         return remove(session, ids)
 
     monkeypatch.setattr(deletion, "delete_events", broken_off)
-    monkeypatch.setattr(erase_rows, "BATCH", 1)
+    monkeypatch.setattr("db.pace.FIRST", 1)
     assert invoke("forget", "--text", SECRET, "--yes").exit_code
     assert first not in left(store, EventRow) and last in left(store, EventRow)
     assert named not in left(store, PredictionRow) and left(store, VersionRow) == []
@@ -842,9 +842,10 @@ def test_export_contains_everything(store: Store, home: Home, filled: list[int])
         "scope",
         *["event"] * 5,
         "prediction",
+        "daily_count",
         "dispatch",
         "version",
-        *["file"] * len(kinds[11:]),
+        *["file"] * len(kinds[12:]),
     ]
     assert rows[0]["scope"] == SCOPE and "window" in rows[0]
     assert [row["target"] for row in rows[3:8]] == [one.target for one in ALL]
@@ -858,6 +859,7 @@ def test_export_contains_everything(store: Store, home: Home, filled: list[int])
         "scopes": 1,
         "events": 5,
         "predictions": 1,
+        "daily_counts": 1,
         "dispatches": 1,
         "versions": 1,
     }

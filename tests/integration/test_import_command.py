@@ -227,6 +227,6 @@ def test_import_of_real_files_adds_each_event_once(
         }  # fmt: skip
         assert memo_import(str(file), "--scope", file.stem)["new"] == 0
         with store.read() as session:
-            kept = list(events.find_all_events(session, file.stem))
+            kept = events.find_newest_events(session, file.stem)
         assert Counter(event.action for event in kept) == Counter(event.action for event in expected)
         assert [event.at for event in kept] == sorted(event.at for event in expected)

@@ -52,7 +52,7 @@ def store_events(intake: Intake, source: str, *given: Event) -> int:
 
 def stored(store: Store) -> list[Event]:
     with store.read() as session:
-        return list(events.find_all_events(session, SCOPE))
+        return events.find_newest_events(session, SCOPE)
 
 
 def test_same_action_by_two_sources_is_one_event(intake: Intake, store: Store) -> None:

@@ -20,9 +20,10 @@ from cli.stack.doctor import CHECKS
 from collector.intake import Intake
 from db import migrate
 from db.engine import BUSY_TIMEOUT_MS, Store, StoreError, open_store, redacted_store_url, sqlite_path, store_url
-from db.intake import cursors, events, scopes
+from db.intake import cursors, events, scopes, time_order
 from db.intake.events import Repeats
 from db.models import Base, EventRow, ScopeRow
+from db.pace import BatchPace
 from memo.core.errors import MemoError, UsageError
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
@@ -141,7 +142,7 @@ def test_event_is_read_as_it_was_stored(store: Store) -> None:
     )
     append(store, [event])
     with store.read() as session:
-        [found] = events.find_all_events(session, SCOPE)
+        [found] = events.find_newest_events(session, SCOPE)
         assert events.find_last_active_scope(session) == SCOPE
         assert list(scopes.find_scope_names(session)) == [SCOPE]
     assert found == event
@@ -154,7 +155,7 @@ def test_thousands_of_events_are_stored_at_once(store: Store) -> None:
     assert append(store, happened) == 0
     assert stored(store) == [(number + 1, str(number)) for number in range(1_201)]
     with store.read() as session:
-        assert [event.target for event in events.find_all_events(session, SCOPE)] == [
+        assert [event.target for event in events.find_newest_events(session, SCOPE)] == [
             event.target for event in happened
         ]
         assert [row.seq for row in events.find_after(session, SCOPE, 1_190, 3)] == [1_191, 1_192, 1_193]
@@ -215,10 +216,12 @@ def test_imported_past_is_ordered_by_time(store: Store) -> None:
     with store.read() as session:
         assert not events.is_in_order(session, SCOPE, 2)
         assert [row.target for row in events.find_window(session, SCOPE, 3)] == ["c", "b", "d"]
-    with store.write() as session:
-        events.record_time_order(session, SCOPE)
-    assert stored(store) == [(1, "a"), (2, "c"), (3, "b"), (4, "d")]
-    assert (row_of(store).last_seq, row_of(store).generation) == (4, 1)
+    time_order.record_time_order(store, SCOPE, BatchPace(2))
+    assert stored(store) == [(5, "a"), (6, "c"), (7, "b"), (8, "d")]
+    assert row_of(store).last_seq == 8 and row_of(store).generation > 0
+    time_order.record_time_order(store, SCOPE, BatchPace(3))
+    assert stored(store) == [(1, "a"), (2, "c"), (3, "b"), (4, "d")], "numbers do not grow for ever"
+    assert row_of(store).last_seq == 4
     assert (row_of(store, "bob@host").generation, stored(store, "bob@host")) == (0, [(1, "x")])
     assert append(store, [started("a"), started("e", 40)]) == 1
     assert stored(store)[-1] == (5, "e")
@@ -332,7 +335,7 @@ def test_implausible_time_is_left_out(store: Store, settings: Settings, home: Ho
     taking = Intake(store, settings, home, lambda _: None)
     assert taking.store_batch("plug-in", Batch([wrong, started("a")], "key", {})) == 1
     with store.read() as session:
-        [found] = events.find_all_events(session, SCOPE)
+        [found] = events.find_newest_events(session, SCOPE)
     assert (found.target, found.source) == ("a", "plug-in")
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import event as listening
 from sqlalchemy import func, select
 
 from db.dispatch import dispatches
-from db.engine import Store, StoreError
+from db.engine import Store
 from db.intake import events
 from db.models import DispatchRow, EventRow, PredictionRow
 from db.prediction import messages, predictions, versions
@@ -60,8 +60,7 @@ def predict(store: Store, event_id: int, **given: Any) -> int:
     }
     with store.write() as session:
         row = PredictionRow(last_event_id=event_id, **fields | given)
-        session.add(row)
-        session.flush()
+        predictions.add_predictions(session, [row])
         return row.id
 
 
@@ -89,9 +88,8 @@ def test_prediction_is_unique_for_an_event_and_a_version(store: Store) -> None:
         assert not predictions.has_prediction(session, SCOPE, event, "v2")
         assert predictions.find_last_predicted_seq(session, SCOPE) == 1
         assert predictions.find_last_predicted_seq(session, "nobody") == 0
-    with pytest.raises(StoreError):
-        predict(store, event)
-    predict(store, event, model_version="v2")
+    assert predict(store, event) is None, "the first one stands"
+    assert predict(store, event, model_version="v2")
 
 
 def test_outcome_is_written_once(store: Store) -> None:
@@ -344,9 +342,7 @@ def test_figures_count_stored_rows(store: Store) -> None:
     assert (empty["events"], empty["predictions"], empty["settled"], empty["hit@1"]) == (0, 0, 0, None)
 
     ids = happen(store, "abcde")
-    made = [predict(store, event) for event in ids]
-    with store.write() as session:
-        session.get_one(PredictionRow, made[-1]).with_model = False
+    made = [predict(store, event, with_model=event != ids[-1]) for event in ids]
     for prediction, event, rank in zip(made, ids[1:], (1, 3, 5, None), strict=False):
         settle(store, prediction, event, rank)
     with store.read() as session:
@@ -379,33 +375,21 @@ def test_hit_rates_are_per_scope(store: Store) -> None:
     assert (found["predictions"], found["settled"], found["hit@1"]) == (2, 1, 0)
 
 
-def test_known_actions_have_their_place(store: Store) -> None:
-    batch = [
-        Event(START, Operation.WINDOW_FOCUS, "t", app="Code", detail="x"),
-        Event(START, Operation.FILE_ACCESS, "a.txt", app="Code", detail="/home"),
-        Event(START, Operation.WEB_VISIT, "a.example", detail="page"),
-        Event(START + timedelta(seconds=1), Operation.WEB_VISIT, "a.example", detail="other page"),
-    ]
-    with store.write() as session:
-        repeats = events.Repeats()
-        events.add_events(session, SCOPE, batch, [repeats.key(event) for event in batch])
-        known = sorted(tuple(action) for action in figures.find_known_actions(session))
-    assert known == [
-        (SCOPE, "file_access", "a.txt", "/home"),
-        (SCOPE, "web_visit", "a.example", ""),
-        (SCOPE, "window_focus", "t", "Code"),
-    ]
+def test_action_is_found_if_it_happened_before_a_time(store: Store) -> None:
+    happen(store, "ab")
+    with store.read() as session:
 
+        def found(target: str, seconds: int) -> bool:
+            action = Action(Operation.PROCESS_START, target)
+            return events.has_action(session, SCOPE, action, before=START + timedelta(seconds=seconds))
 
-def test_known_actions_are_those_before_the_given_prediction(store: Store) -> None:
-    *_, first, second = happen(store, "abc")
-    one, two = predict(store, first), predict(store, second)
-
-    def known(after: int | None) -> list[str]:
-        with store.read() as session:
-            return sorted(action[2] for action in figures.find_known_actions(session, after))
-
-    assert [known(0), known(one), known(two), known(None)] == [["a"], ["a", "b"], ["a", "b", "c"], ["a", "b", "c"]]
+        assert [found("a", 0), found("a", 1), found("b", 1), found("b", 2), found("c", 9)] == [
+            False,
+            True,
+            False,
+            True,
+            False,
+        ]
 
 
 def claim(store: Store, prediction_id: int, handler: str = "log") -> int | None:
@@ -473,3 +457,18 @@ def test_cooldown_and_budget_count_done_attempts(store: Store) -> None:
             row.at = datetime.now(UTC) - timedelta(hours=2)
     with store.read() as session:
         assert dispatches.count_last_hour(session, SCOPE, "log") == (0, 0)
+
+
+def test_entries_are_found_by_a_word_in_any_case_or_script(store: Store) -> None:
+    def entry(target: str) -> dict[str, Any]:
+        return {"action": {"operation": "web_visit", "target": target, "place": ""}}
+
+    targets = ("Shop.Example", "other.example", "\u017fhop.example", "shop_example")
+    made = [
+        predict(store, event, candidates=[], person=[entry(target)])
+        for event, target in zip(happen(store, "abcd"), targets, strict=True)
+    ]
+    with store.read() as session:
+        found = [row[0] for row in predictions.find_entries(session, SCOPE, "shop.example")]
+        assert found == [made[0], made[2]]
+        assert len(list(predictions.find_entries(session, None))) == 4

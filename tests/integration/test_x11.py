@@ -26,7 +26,7 @@ from collector.sources.x11 import x11
 from collector.sources.x11.x11 import SOCKETS, X11Source
 from db import migrate
 from db.engine import open_store
-from db.intake.events import find_all_events
+from db.intake.events import find_newest_events
 from memo.core.events import Event, Operation
 from memo.core.grammar import MAX_TEXT
 from memo.core.paths import Home
@@ -190,7 +190,7 @@ def kept_running(source: X11Source, home: Home) -> Iterator[Callable[[], list[Ev
 
     def stored() -> list[Event]:
         with store.read() as session:
-            return list(find_all_events(session, settings.scope))
+            return find_newest_events(session, settings.scope)
 
     thread.start()
     try:

@@ -38,6 +38,7 @@ INSIDE = {
         "db.dispatch",
         "db.prediction",
         "db.intake",
+        "db.pace",
         "db.engine db.migrations",
         "db.models",
     ),

@@ -1,5 +1,6 @@
 import io
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from rich.text import Text
 
 from cli.predictions.predict import show_answer
 from cli.predictions.watch import LiveScreen, watch
-from cli.predictions.watch_view import WIDE, ShownAction, Tally, lines, status
+from cli.predictions.watch_view import WIDE, Tally, lines, status
 from cli.terminal.output import print_line
 from cli.terminal.text import safe, short
 from db import migrate
@@ -79,13 +80,13 @@ def test_lines_show_markup_in_a_title_as_it_is() -> None:
 
 
 def test_tally_marks_hit_miss_and_new() -> None:
-    tally = Tally(known={ShownAction("ada@host", "process_start", "Firefox", "")})
+    tally = Tally(was_seen=lambda shown: shown["event"]["action"]["target"] == "Firefox")
     vim = Event(AT, Operation.PROCESS_START, "vim")
     given = [message(last=2), message(last=None), message(vim, last=None), message(vim, last=None), message()]
     assert [tally.take(shown).plain for shown in given] == ["✓ 2", "✗", "new", "✗", ""]
 
 
-def test_tally_without_known_actions_marks_nothing_new() -> None:
+def test_tally_without_a_store_marks_nothing_new() -> None:
     assert Tally().take(message(last=None)).plain == "✗"
 
 
@@ -95,7 +96,7 @@ def test_watch_marks_new_what_the_store_does_not_know(
     migrate.upgrade(settings := Settings.load(), home)
     store = open_store(settings, home)
     with store.write() as session:
-        events.add_events(session, "ada@host", [FIREFOX], ["key"])
+        events.add_events(session, "ada@host", [replace(FIREFOX, at=AT - timedelta(seconds=1))], ["key"])
     store.close()
     vim = Event(AT, Operation.PROCESS_START, "vim")
     given = [message(last=None), message(vim, last=None), message(vim, last=None)]
@@ -123,7 +124,7 @@ def test_status_counts_the_hits_of_this_run() -> None:
 
 
 def test_live_screen_in_chinese_is_all_chinese(capsys: pytest.CaptureFixture[str]) -> None:
-    screen = LiveScreen("zh", known=set(), shows_all=True)
+    screen = LiveScreen("zh", lambda shown: False, shows_all=True)
     with screen.status_line(lambda: (1, 2)):
         screen.show(message(targets=(), last=None))
     head, line, last = capsys.readouterr().out.splitlines()

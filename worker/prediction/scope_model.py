@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
 from db.intake import events
-from db.intake.events import LogEntry
+from db.intake.events import LEARNED, LogEntry
 from db.models import FeedbackRow, PredictionRow
 from memo.core.events import Action, Event, Operation
 from memo.core.grammar import Language
@@ -16,7 +16,6 @@ from worker.predictors.history.tables import State
 from worker.predictors.mixed import MixedPredictor
 
 CHUNK = 1_000  # events read at once
-LEARNED = 100_000  # past events that a model begins with; after twice as many more it begins again, to stay bounded
 RANKED = 5_000  # newest events of a log after which the person model ranks; earlier ones it only counts
 KEPT = 20  # upcoming actions, places, and actions of the person in a prediction's row and message
 
@@ -41,7 +40,7 @@ class ScopeModel:
         self.seq = self.saved = self.began
 
     def outgrown(self, learned: int = LEARNED) -> bool:
-        """Whether it has learned over three times `learned` events since it began, and should begin again."""
+        """Whether it has learned over three times `learned` events since it began, and begins again to stay bounded."""
         return self.seq - self.began > 3 * learned
 
     def learn_feedback(self, row: FeedbackRow) -> None:
@@ -69,9 +68,13 @@ class ScopeModel:
     ) -> PredictionRow:
         """Return a new row with what follows `row`, the event learned last, without what is excluded by now."""
         began = time.perf_counter()
-        ranking = self.predictor.predict([event for _, _, event in self._window], top).without(is_excluded)
+        ranking = self.rank(top, is_excluded)
         latency_ms = (time.perf_counter() - began) * 1e3
         return self._as_row(row, ranking, latency_ms, language)
+
+    def rank(self, top: int, is_excluded: Callable[[Action], bool]) -> Ranking:
+        """Rank what follows the event learned last, without what is excluded by now."""
+        return self.predictor.predict([event for _, _, event in self._window], top).without(is_excluded)
 
     def _as_row(self, row: LogEntry, ranking: Ranking, latency_ms: float, language: Language) -> PredictionRow:
         first = ranking.candidates[0] if ranking.candidates else None

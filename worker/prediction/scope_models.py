@@ -1,12 +1,13 @@
 """The models of the scopes that this process has read, each under the version that serves its scope now."""
 
 from db.intake import events
+from db.intake.events import LEARNED
 from db.models import ScopeRow, VersionRow
 from db.prediction import checkpoints, predictions
 from memo.core.bounded import BoundedDict
 from memo.core.events import Event
 from worker.prediction import snapshots
-from worker.prediction.scope_model import LEARNED, ScopeModel
+from worker.prediction.scope_model import ScopeModel
 from worker.predictors.serving import BUILTIN, Serving
 from worker.resources import Resources
 
@@ -41,7 +42,7 @@ class ScopeModels:
         with self._resources.store.read() as session:
             is_lossless = self._resources.settings.predict.every == row.name
             newest = predictions.find_last_predicted_seq(session, row.name) if is_lossless else row.last_seq
-            return max(0, events.find_first_seq(session, row.name) - 1, newest - self._learned)
+            return events.find_begin(session, row.name, newest, self._learned)
 
     def _weights(self, row: ScopeRow, version: str, held: ScopeModel | None) -> dict[str, object] | None:
         """Return the weights of the version's checkpoint, else those in force; None if they were forgotten."""

@@ -1,0 +1,271 @@
+"""What each step of the live path and each command takes in a store of years, compared with a small one.
+
+python bench/scale.py [NUMBER…] [--postgres URL]
+
+`URL` names an empty database, which is emptied again between two sizes.
+"""
+
+import argparse
+import multiprocessing
+import os
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from multiprocessing.synchronize import Event as Signal
+from pathlib import Path
+from typing import Any, cast
+
+from _large import fill
+from _stack import Report, median, memo, new_home, seconds, store
+from sqlalchemy import text
+
+from collector.intake import Intake
+from db import migrate
+from db.engine import Store, open_store
+from db.intake import events
+from db.intake.scopes import find_scope
+from db.prediction import predictions
+from db.upkeep import figures, retention
+from forget import forget
+from forget.query import ForgetQuery
+from memo.core.errors import MemoError
+from memo.core.events import Action, Event, Operation
+from memo.core.paths import Home
+from memo.core.settings import Settings
+from memo.protocols import Batch
+from worker.effects.seen_before import SeenBefore
+from worker.prediction.scope_models import ScopeModels
+from worker.prediction.update import ScopeUpdater
+from worker.predictors.mixed import MixedPredictor
+from worker.predictors.serving import Serving
+from worker.resources import Resources
+
+SIZES = (10_000, 1_000_000)
+ROUNDS = 20
+COMMAND_ROUNDS = 3
+LONG_S = 2.0  # what takes longer is measured once
+SITE = "once.example"  # a site with few visits
+VISITS = 417
+PAUSE_S = 0.005  # between two transactions of the other writer
+PRUNED = 20_000  # events at most
+
+Figures = dict[str, float]
+"""Seconds, unless the name says otherwise."""
+
+
+class HistoryAlone(Serving):
+    """Serves predictors without the language model."""
+
+    def predictor(self, version: str, folder: Path | None, weights: dict[str, Any] | None = None) -> MixedPredictor:
+        """Return a predictor without a reader."""
+        return MixedPredictor(None, weights)
+
+
+class Nowhere:
+    """A publisher and a queue that take everything."""
+
+    def publish(self, messages: object) -> None:
+        """Take the messages."""
+
+    def send_task(self, *given: object, **options: object) -> None:
+        """Take the task."""
+
+
+def measure(home: Home, number: int) -> Figures:
+    """Fill the store of the settings; return what everything takes."""
+    settings = Settings.load()
+    migrate.upgrade(settings, home)
+    with store(home) as opened:
+        found = {"fill the store": seconds(lambda: fill(opened, settings.scope, number))}
+        found |= live_path(opened, home, settings) | queries(opened, home, settings, number) | commands(opened)
+        found |= deletion(opened, home, settings)
+        with opened.read() as session:
+            from db.upkeep.deletion import count_bytes
+
+            found["bytes per event"] = count_bytes(session) / number
+    return found
+
+
+def live_path(opened: Store, home: Home, settings: Settings) -> Figures:
+    """Return the medians of a new event's way: stored, then learned and predicted from, then sent."""
+    nowhere = cast(Any, Nowhere())
+    updater = ScopeUpdater(Resources(home, settings, opened, nowhere, nowhere))
+    updater.models = ScopeModels(updater._resources, HistoryAlone(settings.model))
+    intake = Intake(opened, settings, home, lambda scope: None)
+    stored, updated = list[float](), list[float]()
+    first = seconds(partial(updater.update, settings.scope))
+    for nth in range(ROUNDS + 1):
+        event = replace(invented_event(nth), scope=settings.scope)
+        stored.append(seconds(partial(intake.store_batch, "inbox", Batch([event], "file", {"position": nth}))))
+        updated.append(seconds(partial(updater.update, settings.scope)))
+    updater.models.close()
+    again = ScopeModels(updater._resources, HistoryAlone(settings.model))
+    with opened.read() as session:
+        row = find_scope(session, settings.scope)
+    assert row is not None
+    return {
+        "worker's first update, without a snapshot": first,
+        "worker's model, from a snapshot": seconds(lambda: again.open(row, None)),
+        "event stored": median(stored[1:]),
+        "update: learned, predicted, settled, sent": median(updated[1:]),
+    }
+
+
+def invented_event(nth: int) -> Event:
+    """Return a focus that happens now."""
+    return Event(datetime.now(UTC) - timedelta(seconds=ROUNDS - nth), Operation.WINDOW_FOCUS, f"page {nth % 3}", "App")
+
+
+def queries(opened: Store, home: Home, settings: Settings, number: int) -> Figures:
+    """Return the medians of single questions to the store."""
+    seen = SeenBefore(settings, home)
+    miss = Action(Operation.WEB_VISIT, "never.example")
+
+    def check() -> None:
+        try:
+            seen.check(miss, settings.scope)
+        except MemoError:
+            return
+
+    def ask(question: Callable[[Any], object]) -> Callable[[], object]:
+        def asked() -> None:
+            with opened.read() as session:
+                question(session)
+
+        return asked
+
+    asked = {
+        "tick: scopes that wait": ask(predictions.find_unasked_scopes),
+        "seen before? (never)": check,
+        "program of an app (never seen)": lambda: seen.executable("never"),
+        "counts of `memo status`": ask(partial(figures.find_figures, scope=settings.scope)),
+        "first query of `memo watch --all`": ask(
+            partial(events.has_action, scope=settings.scope, action=miss, before=datetime.now(UTC))
+        ),
+        "last 100 events in order?": ask(lambda session: events.is_in_order(session, settings.scope, number - 100)),
+    }
+    return {name: typical(call) for name, call in asked.items()}
+
+
+def typical(call: Callable[[], object], rounds: int = ROUNDS) -> float:
+    """Return the median duration after a first one, or that of the first one if it takes long."""
+    first = seconds(call)
+    return median([seconds(call) for _ in range(rounds)]) if first < LONG_S else first
+
+
+def commands(opened: Store) -> Figures:
+    """Return the medians of whole commands."""
+    with opened.read() as session:
+        newest = figures.find_newest_ids(session)[1]
+    asked = (("status",), ("history", "--since", "1d"), ("why", str(newest)), ("predict",))
+    return {f"`memo {words[0]}`": typical(partial(memo, *words, "--json"), COMMAND_ROUNDS) for words in asked}
+
+
+def deletion(opened: Store, home: Home, settings: Settings) -> Figures:
+    """Return what forgetting and pruning take, and how long they let another writer wait."""
+    day = datetime.now(UTC) - timedelta(days=3)
+    visits = [Event(day + timedelta(minutes=nth), Operation.WEB_VISIT, SITE) for nth in range(VISITS)]
+    imported = Figures()
+    with other_writer(opened, imported, "import of a past"):
+        intake = Intake(opened, settings, home, lambda scope: None)
+        from memo.protocols import Past
+
+        took = seconds(lambda: intake.store_past("import", Past(iter(visits), "", {}), with_cursor=False))
+    found = {"import of 417 past events": took} | imported
+    query, silent = ForgetQuery(site=SITE), lambda done, total: None
+    found["match of `memo forget --site`"] = seconds(lambda: forget.preview(opened, settings, query, silent))
+    with other_writer(opened, found, "forget"):
+        found["`memo forget --site`, 417 events"] = seconds(
+            lambda: forget.forget(opened, settings, home, query, silent)
+        )
+    with opened.read() as session:
+        before = oldest(session, PRUNED)
+    with other_writer(opened, found, "prune"):
+        took = seconds(lambda: retention.prune(opened, before, before, 0))
+    return found | {"prune": took}
+
+
+def oldest(session: Any, number: int) -> datetime:
+    """Return the time before which about `number` events lie, at most a quarter of all."""
+    count = session.scalar(text("SELECT count(*) FROM events"))
+    nth = min(number, count // 4)
+    from sqlalchemy import select
+
+    from db.models import EventRow
+
+    return cast(datetime, session.scalar(select(EventRow.at).order_by(EventRow.at).offset(nth).limit(1)))
+
+
+class other_writer:
+    """Meanwhile, another process writes again and again; notes its longest wait."""
+
+    def __init__(self, opened: Store, found: Figures, name: str) -> None:
+        self._found, self._name = found, f"longest wait of another writer: {name}"
+        self._stop, self._longest = multiprocessing.Event(), multiprocessing.Value("d", 0.0)
+        self._process = multiprocessing.Process(target=_write_on, args=(self._stop, self._longest))
+
+    def __enter__(self) -> None:
+        self._process.start()
+        while not self._longest.value:
+            time.sleep(0.01)
+        self._longest.value = 0.0
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._process.join()
+        self._found[self._name] = self._longest.value
+
+
+def _write_on(stop: Signal, longest: Any) -> None:
+    from db.upkeep import jobs
+
+    with closing(open_store(Settings.load(), Home.find(), busy_timeout_ms=600_000, answer_s=600)) as opened:
+        while not stop.is_set():
+            began = time.perf_counter()
+            with opened.write() as session:
+                jobs.record_run(session, "measured", "")
+            longest.value = max(longest.value, time.perf_counter() - began)
+            time.sleep(PAUSE_S)
+
+
+def empty(url: str) -> None:
+    """Delete all tables of a Postgres database."""
+    with closing(open_store(Settings(database_url=url), Home.find())) as opened, opened.write() as session:
+        session.execute(text("DROP SCHEMA public CASCADE"))
+        session.execute(text("CREATE SCHEMA public"))
+
+
+def main() -> None:
+    """Print a table for each database."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("numbers", nargs="*", type=int, default=SIZES)
+    parser.add_argument("--postgres", default="")
+    given = parser.parse_args()
+    multiprocessing.set_start_method("spawn")
+    for url in filter(None, ["sqlite", given.postgres]):
+        kind = url.partition(":")[0].partition("+")[0]
+        report, found = Report(f"A store of years, {kind}"), dict[int, Figures]()
+        for number in given.numbers:
+            with new_home() as home:
+                if url != "sqlite":
+                    os.environ["MEMO_DATABASE_URL"] = url
+                    empty(url)
+                found[number] = measure(home, number)
+                os.environ.pop("MEMO_DATABASE_URL", None)
+        show(report, found)
+
+
+def show(report: Report, found: dict[int, Figures]) -> None:
+    """Print a row for each figure, with the ratio of the largest to the smallest size."""
+    smallest, largest = min(found), max(found)
+    for name in found[smallest]:
+        cells = [f"{found[number][name]:.4g}" for number in found]
+        report.add(name, " | ".join([*cells, f"{found[largest][name] / found[smallest][name]:.1f}"]))
+    report.show()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""Counts of events and predictions by scope, day and version, kept in the transactions that change these rows.
+
+`memo status` sums them, as counting the rows of years takes seconds. Who changes a count holds the lock of its scope.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, String, case, delete, func, select, type_coerce
+from sqlalchemy.orm import Session
+
+from db.intake.scopes import find_scope_names, lock_scope
+from db.models import DailyCountRow, EventRow, PredictionRow
+
+CUTS = (1, 3, 5)  # k of hit@k
+RANKS = {
+    "hit": PredictionRow.outcome_rank,
+    "place": PredictionRow.place_rank,
+    "person": PredictionRow.person_rank,
+    "upcoming": PredictionRow.upcoming_rank,
+}
+COUNTED: dict[str, ColumnElement[Any]] = {
+    "predictions": func.count(),
+    "without_model": func.sum(case((PredictionRow.with_model, 0), else_=1)),
+    "late": func.sum(case((PredictionRow.is_late, 1), else_=0)),
+    "settled": func.count(PredictionRow.outcome_event_id),
+    "acts": func.count(PredictionRow.person_event_id),
+    "wants": func.count(PredictionRow.upcoming_event_id),
+    **{f"{name}_{k}": func.sum(case((rank <= k, 1), else_=0)) for name, rank in RANKS.items() for k in CUTS},
+}
+"""What is counted of predictions, by the name of its column."""
+NAMES = ("events", *COUNTED)
+DAY = timedelta(days=1)
+
+Key = tuple[str, str, str]
+"""Scope, day in UTC, and version, which is "" for events."""
+Counts = dict[Key, Counter[str]]
+
+
+def count_events(session: Session, *which: ColumnElement[bool]) -> Counts:
+    """Count the events that meet all conditions."""
+    day = _day(session, EventRow.at)
+    found = session.execute(select(EventRow.scope, day, func.count()).where(*which).group_by(EventRow.scope, day))
+    return {(scope, day, ""): Counter(events=number) for scope, day, number in found}
+
+
+def count_predictions(session: Session, *which: ColumnElement[bool]) -> Counts:
+    """Count the predictions that meet all conditions."""
+    key = (PredictionRow.scope, _day(session, PredictionRow.made_at), PredictionRow.model_version)
+    found = session.execute(select(*key, *COUNTED.values()).where(*which).group_by(*key))
+    return {
+        (scope, day, version): Counter(dict(zip(COUNTED, numbers, strict=True)))
+        for scope, day, version, *numbers in found
+    }
+
+
+def _day(session: Session, time: Any) -> ColumnElement[str]:
+    if session.get_bind().dialect.name == "sqlite":
+        return func.substr(type_coerce(time, String), 1, 10)
+    return func.to_char(func.timezone("UTC", time), "YYYY-MM-DD")
+
+
+def add(session: Session, more: Counts, sign: int = 1) -> None:
+    """Add counts to those that are kept, or subtract them if `sign` is -1."""
+    for scope in sorted({scope for scope, _, _ in more}):
+        lock_scope(session, scope)
+    for key, numbers in sorted(more.items()):
+        scope, day, version = key
+        row = session.get(DailyCountRow, key)
+        if row is None:
+            row = DailyCountRow(scope=scope, day=day, version=version, **dict.fromkeys(NAMES, 0))
+            session.add(row)
+        for name, number in numbers.items():
+            setattr(row, name, getattr(row, name) + sign * number)
+        if not row.events and not row.predictions:
+            session.delete(row)  # that something happened on this day is not to be remembered either
+    session.flush()
+
+
+def record_deletion(session: Session, row: type[EventRow] | type[PredictionRow], which: ColumnElement[bool]) -> None:
+    """Subtract rows that are deleted next in this transaction."""
+    for scope in sorted(session.scalars(select(row.scope).where(which).distinct())):
+        lock_scope(session, scope)
+    add(session, count_events(session, which) if row is EventRow else count_predictions(session, which), -1)
+
+
+@contextmanager
+def record_changes(session: Session, ids: Sequence[int]) -> Iterator[None]:
+    """Keep the counts right while these predictions change, whose scope is locked."""
+    which = PredictionRow.id.in_(ids)
+    before = count_predictions(session, which) if ids else {}
+    yield
+    changed = count_predictions(session, which) if ids else {}
+    for key, numbers in changed.items():
+        numbers.subtract(before[key])
+    add(session, changed)
+
+
+def count_by_scope(session: Session) -> dict[str, dict[str, int]]:
+    """Return the sum of each count over all days and versions, by scope."""
+    sums = (func.sum(getattr(DailyCountRow, name)) for name in NAMES)
+    found = session.execute(select(DailyCountRow.scope, *sums).group_by(DailyCountRow.scope))
+    return {scope: dict(zip(NAMES, map(int, numbers), strict=True)) for scope, *numbers in found}
+
+
+def count_all(session: Session) -> Counter[str]:
+    """Return the sum of each count over everything."""
+    return sum(map(Counter, count_by_scope(session).values()), Counter[str]())
+
+
+def find_counted_days(session: Session) -> list[tuple[str, datetime]]:
+    """Return each scope with each day that has counts, or from its first event or prediction to its last."""
+    days = {(scope, day) for scope, day in session.execute(select(DailyCountRow.scope, DailyCountRow.day))}
+    for scope in find_scope_names(session):
+        for row, time in ((EventRow, EventRow.at), (PredictionRow, PredictionRow.made_at)):
+            first, last = (session.scalar(select(end(time)).where(row.scope == scope)) for end in (func.min, func.max))
+            while first and last and first.date() <= last.date():
+                days.add((scope, f"{first:%Y-%m-%d}"))
+                first += DAY
+    return [(scope, datetime.fromisoformat(day).replace(tzinfo=UTC)) for scope, day in sorted(days)]
+
+
+def record_day(session: Session, scope: str, day: datetime) -> bool:
+    """Count the rows of a day again; return whether what was kept was right."""
+    lock_scope(session, scope)
+    kept = select(DailyCountRow).where(DailyCountRow.scope == scope, DailyCountRow.day == f"{day:%Y-%m-%d}")
+    before = {(row.scope, row.day, row.version): +_numbers(row) for row in session.scalars(kept)}
+    within = count_events(session, EventRow.scope == scope, EventRow.at >= day, EventRow.at < day + DAY)
+    made = PredictionRow.made_at
+    within |= count_predictions(session, PredictionRow.scope == scope, made >= day, made < day + DAY)
+    if before == {key: +numbers for key, numbers in within.items()}:
+        return True
+    session.expunge_all()
+    session.execute(delete(DailyCountRow).where(DailyCountRow.scope == scope, DailyCountRow.day == f"{day:%Y-%m-%d}"))
+    add(session, within)
+    return False
+
+
+def _numbers(row: DailyCountRow) -> Counter[str]:
+    return Counter({name: getattr(row, name) for name in NAMES})

@@ -1,0 +1,70 @@
+"""Names of events: each different one is found by one step in an index, however often it occurs."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, false, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from db.intake.events import chunks
+from db.intake.scopes import find_scope_names
+from db.models import FOLDERS, EventRow
+from memo.core.events import Operation
+
+Column = InstrumentedAttribute[str]
+MayName = Callable[[Operation, str, str], bool]
+"""Whether an operation with a target or, if that is empty, with an app counts."""
+MOST_NAMES = 5_000  # in one statement, as databases limit its parameters
+
+
+def find_names(session: Session, scope: str, operation: Operation, column: Column) -> Sequence[str]:
+    """Return the different targets or apps of a scope's events of one operation."""
+    of_operation = (EventRow.scope == scope, EventRow.operation == operation.value)
+    names = select(func.min(column).label("name")).where(*of_operation).cte("names", recursive=True)
+    later = select(func.min(column)).where(*of_operation, column > names.c.name).scalar_subquery()
+    names = names.union_all(select(later).where(names.c.name.is_not(None)))
+    return session.scalars(select(names.c.name).where(names.c.name.is_not(None))).all()
+
+
+def find_named(session: Session, scope: str | None, may_name: MayName) -> ColumnElement[bool] | None:
+    """Return the condition of events with a target or an app that counts, or None if those are too many.
+
+    Only events of the scope, if one is given.
+    """
+    conditions, count = [], 0
+    for one in find_scope_names(session) if scope is None else [scope]:
+        for operation in Operation:
+            targets = [
+                name for name in find_names(session, one, operation, EventRow.target) if may_name(operation, name, "")
+            ]
+            apps = [name for name in find_names(session, one, operation, EventRow.app) if may_name(operation, "", name)]
+            for column, names in ((EventRow.target, targets), (EventRow.app, apps)):
+                conditions += [named(one, operation, column, names)] if names else []
+            count += len(targets) + len(apps)
+    return or_(false(), *conditions) if count <= MOST_NAMES else None
+
+
+def named(scope: str, operation: Operation, column: Column, names: Sequence[str]) -> ColumnElement[bool]:
+    """Return the condition of events with one of these targets or apps."""
+    return (EventRow.scope == scope) & (EventRow.operation == operation.value) & column.in_(names)
+
+
+def count_by_text(
+    session: Session, scope: str, operation: Operation, targets: Sequence[str]
+) -> Iterator[Sequence[Any]]:
+    """Yield target, app and detail of all events with these targets, with the number of equal ones."""
+    columns = (EventRow.target, EventRow.app, EventRow.detail)
+    for chunk in chunks(targets):
+        which = named(scope, operation, EventRow.target, chunk)
+        yield from session.execute(select(*columns, func.count()).where(which).group_by(*columns))
+
+
+def count_by_place(
+    session: Session, scope: str, operation: Operation, places: Sequence[str]
+) -> Iterator[Sequence[Any]]:
+    """Yield these places, apps of windows or folders of files, with the number of events there."""
+    for chunk in chunks(places):
+        place, which = EventRow.app, named(scope, operation, EventRow.app, chunk)
+        if operation is Operation.FILE_ACCESS:
+            place, which = EventRow.detail, and_(EventRow.scope == scope, FOLDERS, EventRow.detail.in_(chunk))
+        yield from session.execute(select(place, func.count()).where(which).group_by(place))

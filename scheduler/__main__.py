@@ -1,0 +1,28 @@
+"""`python -m scheduler`: do the upkeep that is due at low priority, in a process of its own."""
+
+import os
+from contextlib import closing
+
+from db.engine import open_store
+from memo.core import logs
+from memo.core.paths import Home
+from memo.core.settings import Settings
+from memo.stack.process_specs import end_with_parent
+from scheduler import upkeep
+
+NICENESS = 10
+
+
+def main() -> None:
+    """Do what is due."""
+    end_with_parent()
+    os.nice(NICENESS)
+    home = Home.find()
+    logs.setup(home.logs, "upkeep")
+    settings = Settings.load()
+    with closing(open_store(settings, home)) as store:
+        upkeep.run(settings, store)
+
+
+if __name__ == "__main__":
+    main()

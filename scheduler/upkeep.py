@@ -1,0 +1,34 @@
+"""Upkeep: pruning and the backup, in a process of their own, as both may take minutes in a large store."""
+
+from db.engine import Store, sqlite_path, store_url
+from db.upkeep import backups, jobs
+from memo.clock.reading import Reading
+from memo.core.logs import get_logger
+from memo.core.paths import Home
+from memo.core.settings import Settings
+from scheduler.pruning import prune
+from scheduler.tick import UPKEEP, find_due, record_run
+
+log = get_logger(__name__)
+
+
+def run(settings: Settings, store: Store) -> None:
+    """Do the jobs that are due; one that fails is due again one period later, as any other."""
+    home, now = Home.find(), Reading.now()
+    for name in find_due(settings, store, now.at):
+        if name in UPKEEP:
+            result = _do(name, settings, store, home, now)
+            record_run(store, name, result)
+            log.info("job_done", job=name, result=result)
+
+
+def _do(name: str, settings: Settings, store: Store, home: Home, now: Reading) -> str:
+    """Do a job; return its result."""
+    try:
+        if name == jobs.PRUNE:
+            return prune(settings, store, home, now)
+        file = sqlite_path(store_url(settings, home))
+        return backups.back_up(file, home.backups, now.at) if file else "left to Postgres, which has pg_dump"
+    except Exception as error:
+        log.exception("job_failed", job=name)
+        return f"failed ({type(error).__name__}: {error}); the next one tries again"

@@ -1,0 +1,241 @@
+"""No statement of what runs all the time, or of what a person waits for, reads a whole table of events or predictions.
+
+Every statement is captured as the real code sends it, and its plan is read on both databases.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from alone import HistoryAlone, lone_updater
+from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.event import remove
+
+from cli.predictions import watch, why
+from collector.intake import Intake
+from db.dispatch import ledger
+from db.engine import Store
+from db.intake import events
+from db.prediction import predictions
+from db.upkeep import figures
+from forget import match
+from forget.query import ForgetQuery
+from memo import history
+from memo.core.errors import MemoError
+from memo.core.events import Action, Event, Operation
+from memo.core.paths import Home
+from memo.core.settings import Settings
+from memo.messaging.stored_messages import find_messages_after
+from memo.protocols import Batch
+from memo.store.public_views import open_query
+from worker.effects.seen_before import SeenBefore
+
+SCOPE = "ada@host"
+START = datetime.now(UTC) - timedelta(hours=1)
+Sent = list[tuple[str, Any]]
+LARGE = {"events", "predictions", "p", "e", "w"}
+"""The tables that grow, and what they are called in the views."""
+ALIAS = re.compile(r"\b(?:events|predictions) AS (\w+)")
+FIRST_ONLY = re.compile(r"LIMIT|\b(?:min|max)\(|EXISTS", re.IGNORECASE)
+"""In statements that stop at the first rows of an index."""
+ONLY_SCOPE = re.compile(r"(\(\(?scope\)?::text = [^)]*\))?")
+"""No condition of an index, or one on the scope alone, which most stores have but one of."""
+
+
+@contextmanager
+def captured() -> Iterator[Sent]:
+    """Collect all statements that read or change a table that grows."""
+    sent: Sent = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
+        if re.search(r"\b(?:events|prediction\w*)\b", statement) and re.match(r"SELECT|WITH|UPDATE|DELETE", statement):
+            sent.append((statement, parameters[0] if many else parameters))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        remove(Engine, "before_cursor_execute", note)
+
+
+def scans(store: Store, sent: Sent) -> list[str]:
+    """Return the statements that read a whole table, each with the step of its plan that does."""
+    assert sent, "nothing was captured"
+    with store.reader.connect() as connection:
+        is_sqlite = connection.dialect.name == "sqlite"
+        find = _scan_of_sqlite if is_sqlite else _scan_of_postgres
+        if not is_sqlite:  # small tables are read whole wherever that is possible
+            connection.execute(text("SET enable_seqscan = off"))
+        return [f"{step}: {statement}" for statement, given in sent if (step := find(connection, statement, given))]
+
+
+def _scan_of_sqlite(connection: Connection, statement: str, given: Any) -> str:
+    large = LARGE | set(ALIAS.findall(statement))
+    for *_, step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given):
+        verb, name = [*str(step).split(), ""][:2]
+        is_whole = verb == "SCAN" or (step.endswith("(scope=?)") and "_unsent" not in step)
+        is_whole = is_whole and not FIRST_ONLY.search(statement)
+        if name in large and (is_whole or step.endswith("(scope=? AND at<?)")):
+            return str(step)
+    return ""
+
+
+def _scan_of_postgres(connection: Connection, statement: str, given: Any) -> str:
+    [[plan]] = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", given)
+    plan = json.loads(plan) if isinstance(plan, str) else plan
+    stops = bool(FIRST_ONLY.search(statement))
+    return next((step for step in _steps(plan[0]["Plan"]) if not stops or step.startswith("Seq")), "")
+
+
+def _steps(plan: dict[str, Any]) -> Iterator[str]:
+    if plan.get("Relation Name") in LARGE and plan["Node Type"] != "ModifyTable":
+        condition = plan.get("Index Cond", plan.get("Recheck Cond", ""))
+        is_partial = "_unsent" in plan.get("Index Name", "")
+        if (
+            "Scan" in plan["Node Type"]
+            and not is_partial
+            and re.fullmatch(r"(\(\(?scope\)?::text = [^)]*\))?", condition)
+        ):
+            yield f"{plan['Node Type']} on {plan['Relation Name']} {condition}"
+    for below in plan.get("Plans", ()):
+        yield from _steps(below)
+
+
+def fill(store: Store) -> None:
+    """Store so much that a plan is chosen as in a large store."""
+    past = [
+        Event(START - timedelta(minutes=nth), Operation.WINDOW_FOCUS, f"title {nth % 99}", app=f"app {nth % 200}")
+        for nth in range(FILLED, 0, -1)
+    ]
+    with store.write() as session:
+        events.add_events(session, SCOPE, past, [f"key {nth}" for nth in range(FILLED)])
+        session.execute(text(PREDICTIONS))
+    if store.writer.dialect.name == "postgresql":  # it does so by itself after a while; SQLite never does
+        with store.write() as session:
+            session.execute(text("ANALYZE"))
+
+
+FILLED, LEARNED = 2_000, 20
+PREDICTIONS = """
+INSERT INTO predictions (scope, made_at, last_event_id, model_version, candidates, upcoming, new_probability,
+    latency_ms, with_model, published_at, outcome_event_id, person_event_id, upcoming_event_id)
+SELECT scope, at, id, 'v1', '[]', '[]', 0, 0, true, at, id + 1, id + 1, id + 1 FROM events WHERE id % 3 = 2
+    AND id < (SELECT max(id) FROM events)
+"""
+
+
+@pytest.fixture
+def settings(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("MEMO_DATABASE_URL", database_url)
+    monkeypatch.setenv("MEMO_SCOPE", SCOPE)
+    return Settings.load()
+
+
+@pytest.fixture
+def live(store: Store, settings: Settings, home: Home) -> Callable[[int], None]:
+    """Store an event as sources do, and let the worker answer it."""
+    updater = lone_updater(store, settings, home, LEARNED)
+    fill(store)
+    intake = Intake(store, settings, home, lambda scope: None)
+
+    def happen(nth: int) -> None:
+        at, site = START + timedelta(minutes=nth), f"{'abc'[nth % 3]}.example"
+        intake.store_batch("web", Batch([Event(at, Operation.WEB_VISIT, site, detail="Page")], "visits", {"at": nth}))
+        updater.update(SCOPE)
+
+    for nth in range(6):
+        happen(nth)
+    return happen
+
+
+def test_live_path_reads_no_whole_table(
+    store: Store, live: Callable[[int], None], settings: Settings, home: Home
+) -> None:
+    seen = SeenBefore(settings, home)
+    with captured() as sent:
+        live(7)
+        with store.read() as session:
+            predictions.find_unasked_scopes(session)
+            ledger.find_settled(session)
+        seen.check(Action(Operation.WEB_VISIT, "a.example"), SCOPE)
+        for unseen in (Action(Operation.WINDOW_FOCUS, "", "App"), Action(Operation.FILE_ACCESS, "file", "/folder")):
+            with pytest.raises(MemoError):
+                seen.check(unseen, SCOPE)
+        assert seen.executable("App") == ""
+    assert len(sent) > 15
+    assert scans(store, sent) == []
+
+
+def test_status_and_watch_read_no_whole_table(store: Store, live: Callable[[int], None], settings: Settings) -> None:
+    with captured() as sent:
+        with store.read() as session:
+            newest, _ = figures.find_newest_ids(session)
+            figures.count_events_after(session, newest)
+            assert figures.find_figures(session, SCOPE)["events"] > FILLED
+        message = {"scope": SCOPE, "event": {"at": START.isoformat(), "action": VISIT}}
+        assert not watch._was_seen(settings, message)
+    assert scans(store, sent) == []
+
+
+@pytest.mark.parametrize("query", [ForgetQuery(site="a.example"), ForgetQuery(app="app 3")], ids=["site", "app"])
+def test_match_of_forget_reads_no_whole_table(
+    store: Store, live: Callable[[int], None], settings: Settings, query: ForgetQuery
+) -> None:
+    with store.read() as session, captured() as sent:
+        matches = match.find_matches(session, query, lambda done, total: None)
+    assert matches.ids and matches.orphans
+    assert scans(store, sent) == []
+
+
+VISIT = {"operation": "web_visit", "target": "a.example", "place": ""}
+
+
+def test_why_reads_no_whole_table(
+    store: Store, live: Callable[[int], None], settings: Settings, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.predictors.serving.Serving", HistoryAlone)
+    with store.read() as session:
+        _, newest = figures.find_newest_ids(session)
+    with captured() as sent:
+        assert why._explain(settings, home, newest)["id"] == newest
+    assert scans(store, sent) == []
+
+
+def test_history_and_messages_read_no_whole_table(
+    store: Store, live: Callable[[int], None], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: Sent = []
+
+    @contextmanager
+    def noting(given: Settings) -> Iterator[Callable[[str, Sequence[Any]], Any]]:
+        with open_query(given) as query, store.reader.connect() as connection:
+            mark = "?" if connection.dialect.name == "sqlite" else "%s"
+
+            def noted(statement: str, values: Sequence[Any]) -> Any:
+                times = (f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else value for value in values)
+                sent.append((statement.replace("?", mark), tuple(times)))
+                return query(statement, values)
+
+            yield noted
+
+    monkeypatch.setattr(history, "open_query", noting)
+    assert history.rows(since=START)
+    assert history.rows(since=START, scope=SCOPE, limit=20)
+    assert history.rows(limit=20)
+    with noting(settings) as query:
+        assert find_messages_after(query, 0, 10, "en")
+        assert find_messages_after(query, 0, 10, "en", START)
+    assert scans(store, sent) == []
+
+
+@pytest.mark.parametrize(
+    "statement", ["SELECT count(*) FROM events", "SELECT id FROM predictions WHERE latency_ms > 1"]
+)
+def test_statement_that_reads_a_whole_table_is_found(store: Store, statement: str) -> None:
+    with captured() as sent, store.read() as session:
+        session.execute(text(statement))
+    assert len(scans(store, sent)) == 1
