@@ -323,6 +323,13 @@ class PreloadSettings(Section):
     """Memory pressure at which reading stops: percent of the last 10 s in which programs waited for memory."""
 
 
+class PickSettings(Section):
+    """The list of `memo pick`; see docs/pick.md."""
+
+    first: Literal["previous", "likeliest"] = "previous"
+    """The first line: the place where you were before, or the likeliest one."""
+
+
 class Settings(BaseSettings):
     """All settings of MEMO."""
 
@@ -351,6 +358,7 @@ class Settings(BaseSettings):
     exec: ExecSettings = Field(default_factory=ExecSettings)
     preconnect: PreconnectSettings = Field(default_factory=PreconnectSettings)
     preload: PreloadSettings = Field(default_factory=PreloadSettings)
+    pick: PickSettings = Field(default_factory=PickSettings)
 
     @field_validator("timezone")
     @classmethod
