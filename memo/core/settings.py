@@ -328,6 +328,8 @@ class PickSettings(Section):
 
     first: Literal["previous", "likeliest"] = "previous"
     """The first line: the place where you were before, or the likeliest one."""
+    program: Literal["auto", "rofi", "wofi", "fuzzel", "dmenu", "fzf"] = "auto"
+    """The program that shows the list; auto takes the first of these that is installed and fits the desktop."""
 
 
 class Settings(BaseSettings):
