@@ -70,7 +70,7 @@ PICKERS = (
         ),
         "WAYLAND_DISPLAY",
     ),
-    Picker(("fuzzel", "--dmenu", "--index", "--prompt=memo "), "WAYLAND_DISPLAY", True),
+    Picker(("fuzzel", "--dmenu", "--index", "--prompt=memo ", "--log-level=error"), "WAYLAND_DISPLAY", True),
     Picker(("dmenu", "-i", "-l", "8", "-p", "memo"), "DISPLAY", prints_index=False),
     Picker(("fzf", "--no-sort", "--no-multi", "--layout=reverse", "--preview="), TERMINAL, prints_index=False),
 )

@@ -2,12 +2,13 @@
 
 import json
 import os
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from handling import entry, program
+from picking import NOW, store_prediction
 
 from cli.pick import targets
 from cli.pick.choices import LINES, make_offer
@@ -16,17 +17,15 @@ from cli.pick.pick import pick
 from cli.pick.pickers import PICKERS, find_picker
 from db import migrate
 from db.engine import open_store
-from db.intake import events
-from db.models import FeedbackRow, PredictionRow
+from db.models import FeedbackRow
 from db.prediction import feedback
 from memo.clock import pauses
 from memo.core.errors import MemoError, UsageError
-from memo.core.events import Action, Event, Operation
+from memo.core.events import Action, Operation
 from memo.core.paths import Home
-from memo.core.predictions import NextAction, NextPlace, Upcoming, action_as_dict
+from memo.core.predictions import action_as_dict
 from memo.core.settings import Settings
 
-NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 START, FOCUS, VISIT, FILE = (
     Operation.PROCESS_START,
     Operation.WINDOW_FOCUS,
@@ -77,38 +76,7 @@ def report(folder: Path) -> Action:
 @pytest.fixture
 def predict(home: Home, folder: Path) -> Predict:
     """Return a function that stores what was done and a prediction made after it."""
-    migrate.upgrade(Settings(), home)
-
-    def store(done: Sequence[Action], person: Sequence[Action] = (), upcoming: Sequence[Action] = ()) -> None:
-        settings = Settings()
-        opened = open_store(settings, home)
-        happened = [_event(action, NOW + timedelta(minutes=n)) for n, action in enumerate(done)]
-        likely = [(action, 0.4 / rank) for rank, action in enumerate(person, 1)]
-        with opened.write() as session:
-            repeats = events.Repeats()
-            events.add_events(session, settings.scope, happened, [repeats.key(event) for event in happened])
-            session.add(
-                PredictionRow(
-                    scope=settings.scope,
-                    made_at=NOW + timedelta(hours=1),
-                    last_event_id=len(done),
-                    model_version="builtin",
-                    candidates=[],
-                    upcoming=[Upcoming(action, 0.3).as_dict("en", NOW) for action in upcoming],
-                    places=[NextPlace(action.coarse, p).as_dict() for action, p in likely],
-                    person=[NextAction(action, p).as_dict("en", NOW) for action, p in likely],
-                    new_probability=0.0,
-                    latency_ms=1.0,
-                )
-            )
-        opened.close()
-
-    return store
-
-
-def _event(action: Action, at: datetime) -> Event:
-    folder, app = (action.place, "") if action.operation is FILE else ("", action.place)
-    return Event(at, action.operation, action.target, app, folder)
+    return partial(store_prediction, home)
 
 
 def offered(home: Home) -> list[Action]:
