@@ -2,13 +2,17 @@
 
 import json
 import os
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 from handling import entry, program
 from picking import NOW, store_prediction
+from waiting import until
 
 from cli.pick import targets
 from cli.pick.choices import LINES, make_offer
@@ -25,7 +29,9 @@ from memo.core.events import Action, Operation
 from memo.core.paths import Home
 from memo.core.predictions import action_as_dict
 from memo.core.settings import Settings
+from memo.desktop.sockets import answers as answers_at
 
+ROOT = Path(__file__).resolve().parents[2]
 START, FOCUS, VISIT, FILE = (
     Operation.PROCESS_START,
     Operation.WINDOW_FOCUS,
@@ -287,3 +293,42 @@ def test_settings_know_every_picker(monkeypatch: pytest.MonkeyPatch, home: Home)
     for picker in PICKERS:
         monkeypatch.setenv("MEMO_PICK__PROGRAM", picker.name)
         assert Settings.load().pick.program == picker.name
+
+
+def stand_by(home: Home) -> list[psutil.Process]:
+    """The processes that stand by in this home."""
+    found = [process for process in psutil.process_iter(["cmdline", "environ"]) if process.info["environ"]]
+    mine = [process for process in found if process.info["environ"].get("MEMO_HOME") == str(home.root)]
+    return [process for process in mine if "cli.pick.standby" in process.info["cmdline"]]
+
+
+@pytest.fixture
+def ended(home: Home) -> Iterator[None]:
+    """End the process that stands by."""
+    yield
+    for process in stand_by(home):
+        process.kill()
+
+
+def test_the_second_pick_is_made_by_a_process_that_stands_by(
+    predict: Predict, home: Home, folder: Path, ended: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predict(ALL, upcoming=[START_CHAT])
+    picker = folder / "bin" / "rofi"
+    picker.write_text(
+        f"#!/bin/sh\ncat > {folder}/given\ntr '\\0' ' ' < /proc/$PPID/cmdline > {folder}/parent\necho 0\n"
+    )
+    picker.chmod(0o755)
+    monkeypatch.setenv("MEMO_PICK__PROGRAM", "rofi")
+    command = [sys.executable, "-m", "memo", "pick"]
+    subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, check=True)
+    assert "memo pick" in (folder / "parent").read_text()
+    until("the process that stands by", lambda: stand_by(home) and answers_at(home.standby))
+    monkeypatch.setenv("MEMO_PRIVACY__APPS", '["mail"]')
+    subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, check=True)
+    assert "cli.pick.standby" in (folder / "parent").read_text()
+    assert "mail" not in (folder / "given").read_text(), "it reads the settings anew"
+    monkeypatch.setenv("MEMO_PICK__FIRST", "nonsense")
+    failed = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert failed.returncode == 2
+    assert "pick.first" in failed.stderr
