@@ -11,10 +11,11 @@ READY := .venv/.ready
 # Scripts of the environment name its folder: once the checkout is moved or renamed, it has to be installed again.
 IS_HERE := $(shell grep -sqF -e '#!$(CURDIR)/$(BIN)/' -e '"$(CURDIR)/$(BIN)/' -e ' $(CURDIR)/$(BIN)/' $(BIN)/memo && echo yes)
 # Debian packages that the tests of the desktop sources need, for `make test`.
-DESKTOP_PACKAGES := dbus dunst foot openbox openssl redis-tools sway tk vim-tiny xdotool xterm xvfb
+DESKTOP_PACKAGES := dbus dunst foot fuzzel openbox openssl redis-tools rofi suckless-tools sway tk vim-tiny wtype xdotool \
+	xterm xvfb
 # The large ones, for `make test-desktop`.
 BROWSER_PACKAGES := chromium firefox-esr
-MEASURED := start idle commands latency dispatch ingest collect visits beside watch predict train accuracy next_action upcoming
+MEASURED := start idle commands pick latency dispatch ingest collect visits beside watch predict train accuracy next_action upcoming
 
 .PHONY: help env moved run test test-desktop test-desktop-deps test-models test-containers faults lint bench bench-launch base-model clean
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "down": "stack.up:down",
     "status": "stack.status:status",
     "watch": "predictions.watch:watch",
+    "pick": "pick.pick:pick",
     "history": "predictions.history:history",
     "why": "predictions.why:why",
     "feedback": "predictions.feedback:feedback",

@@ -374,6 +374,8 @@ class FeedbackRow(Base):
     action: Mapped[dict[str, Any]]
     answer: Mapped[str]
     """yes, no, or never."""
+    line: Mapped[int | None]
+    """Line of `memo pick`, from 1, in which it was picked (yes) or passed over (no); null for other answers."""
 
 
 class LaunchRow(Base):

@@ -205,9 +205,17 @@ def find_action_before(session: Session, event_id: int) -> Action:
 def find_done(session: Session, event_id: int, limit: int) -> list[Event]:
     """Return a person's latest actions up to an event, at most `limit`, oldest first."""
     last = session.get_one(EventRow, event_id)
-    before = select(EventRow).where(EventRow.scope == last.scope, EventRow.seq <= last.seq)
-    query = before.where(EventRow.operation.in_(HUMAN)).order_by(EventRow.seq.desc()).limit(limit)
-    return [as_event(row) for row in session.scalars(query)][::-1]
+    return _find_done(session, limit, EventRow.scope == last.scope, EventRow.seq <= last.seq)
+
+
+def find_last_done(session: Session, scope: str, limit: int) -> list[Event]:
+    """Return a person's latest actions in a scope, at most `limit`, oldest first."""
+    return _find_done(session, limit, EventRow.scope == scope)
+
+
+def _find_done(session: Session, limit: int, *conditions: ColumnElement[bool]) -> list[Event]:
+    query = select(EventRow).where(*conditions, EventRow.operation.in_(HUMAN))
+    return [as_event(row) for row in session.scalars(query.order_by(EventRow.seq.desc()).limit(limit))][::-1]
 
 
 def find_last_focus(session: Session, scope: str, source: str) -> Action | None:
@@ -230,9 +238,9 @@ def has_action(session: Session, scope: str, action: Action, before: datetime | 
     A focus without a title is that of any window of its app.
     """
     query = select(EventRow.id).where(EventRow.scope == scope, EventRow.operation == action.operation.value)
-    if action.operation is Operation.WINDOW_FOCUS and action.place and not action.target:
+    if action.operation is Operation.WINDOW_FOCUS:
         query = query.where(EventRow.app == action.place)
-    else:
+    if action.target or not action.place:
         query = query.where(EventRow.target == action.target)
     if action.operation is Operation.FILE_ACCESS:
         query = query.where(EventRow.detail == action.place)

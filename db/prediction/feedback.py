@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from db.intake import events
@@ -13,8 +13,13 @@ from memo.core.events import Action
 from memo.core.predictions import Answer, action_as_dict, action_from_dict, wanted
 
 
-def add_answer(session: Session, prediction: PredictionRow, action: dict[str, Any], answer: Answer) -> FeedbackRow:
-    """Store the answer to a suggestion of a prediction; a second one is another row."""
+def add_answer(
+    session: Session, prediction: PredictionRow, action: dict[str, Any], answer: Answer, line: int | None = None
+) -> FeedbackRow:
+    """Store the answer to a suggestion of a prediction, given in a line of `memo pick` or otherwise.
+
+    A second answer is another row.
+    """
     row = FeedbackRow(
         scope=prediction.scope,
         at=datetime.now(UTC),
@@ -22,10 +27,18 @@ def add_answer(session: Session, prediction: PredictionRow, action: dict[str, An
         after=action_as_dict(events.find_action_before(session, prediction.last_event_id)),
         action=action,
         answer=answer.value,
+        line=line,
     )
     session.add(row)
     session.flush()
     return row
+
+
+def count_picks(session: Session, scope: str, last_line: int | None = None) -> int:
+    """Return the number of picks in a scope, or of those in a line up to the last one named."""
+    query = select(func.count()).where(FeedbackRow.scope == scope, FeedbackRow.answer == Answer.YES)
+    lines = FeedbackRow.line.is_not(None) if last_line is None else FeedbackRow.line <= last_line
+    return session.scalar(query.where(lines)) or 0
 
 
 def find_answers_after(session: Session, scope: str, feedback_id: int) -> Sequence[FeedbackRow]:

@@ -26,6 +26,12 @@ def find_prediction(session: Session, prediction_id: int) -> PredictionRow | Non
     return session.get(PredictionRow, prediction_id)
 
 
+def find_newest(session: Session, scope: str) -> PredictionRow | None:
+    """Return the prediction of a scope that was made last, or None."""
+    query = select(PredictionRow).where(PredictionRow.scope == scope)
+    return session.scalar(query.order_by(PredictionRow.made_at.desc(), PredictionRow.id.desc()).limit(1))
+
+
 def has_prediction(session: Session, scope: str, last_event_id: int, version: str) -> bool:
     """Return whether a version has a prediction for an event."""
     query = select(PredictionRow.id).where(

@@ -97,6 +97,8 @@ class Home:
     """The supervisor's report on its parts, while it runs."""
     sources = _Below("run/sources.json")
     """The collector's report on its sources, while it runs."""
+    standby = _Below("run/pick.sock")
+    """The socket of the process that stands by for `memo pick`."""
     logs = _Below("logs")
     """Rotated log files."""
     models = _Below("models")

@@ -323,6 +323,15 @@ class PreloadSettings(Section):
     """Memory pressure at which reading stops: percent of the last 10 s in which programs waited for memory."""
 
 
+class PickSettings(Section):
+    """The list of `memo pick`; see docs/pick.md."""
+
+    first: Literal["previous", "likeliest"] = "previous"
+    """The first line: the place where you were before, or the likeliest one."""
+    program: Literal["auto", "rofi", "wofi", "fuzzel", "dmenu", "fzf"] = "auto"
+    """The program that shows the list; auto takes the first of these that is installed and fits the desktop."""
+
+
 class Settings(BaseSettings):
     """All settings of MEMO."""
 
@@ -351,6 +360,7 @@ class Settings(BaseSettings):
     exec: ExecSettings = Field(default_factory=ExecSettings)
     preconnect: PreconnectSettings = Field(default_factory=PreconnectSettings)
     preload: PreloadSettings = Field(default_factory=PreloadSettings)
+    pick: PickSettings = Field(default_factory=PickSettings)
 
     @field_validator("timezone")
     @classmethod

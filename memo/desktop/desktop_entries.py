@@ -45,6 +45,11 @@ class Entry:
         keys = _keys(self.file)
         return {value for key, value in keys.items() if key.partition("[")[0] == "name"}
 
+    @property
+    def icon(self) -> str:
+        """Its icon, by name or path, read from the file each time; empty if it has none."""
+        return _keys(self.file).get("icon", "")
+
 
 def default_folders() -> list[Path]:
     """Return the folders of entries by rank: the user's own, the system's, flatpak's and snap's."""

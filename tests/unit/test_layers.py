@@ -21,7 +21,7 @@ FLOORS = (
 INSIDE = {
     "cli": (
         "cli.stack",
-        "cli.predictions cli.records cli.models",
+        "cli.pick cli.predictions cli.records cli.models",
         "cli.terminal",
     ),
     "memo": (

@@ -33,23 +33,28 @@ class Launcher:
     """Starts predicted apps, sites and files of this machine's own scope that were seen there before."""
 
     def __init__(self, settings: Settings, home: Home) -> None:
-        self._seen, self._apps = SeenBefore(settings, home), Apps()
+        self._seen, self.apps = SeenBefore(settings, home), Apps()
 
     def command(self, candidate: Candidate, scope: str) -> list[str]:
         """Return the command to run. Raises MemoError with the reason if nothing may be started."""
-        action = candidate.action
-        self._seen.check(action, scope)
+        self._seen.check(candidate.action, scope)
+        return self.find_command(candidate.action)
+
+    def find_command(self, action: Action) -> list[str]:
+        """Return the command for an action that was seen here. Raises NotStarted with the reason if there is none."""
         if action.operation is Operation.PROCESS_START:
             return self._installed(action.target) or self._seen_running(action.target)
         if action.operation is Operation.WEB_VISIT:
             return [_opener(), f"https://{host_of(action.target)}/"]
         if action.operation is Operation.FILE_ACCESS:
             return [_opener(), _document(action)]
+        if action.operation is Operation.WINDOW_FOCUS and (command := self._installed(action.place)):
+            return command
         raise NotStarted("only apps, sites and files can be started")
 
     def _installed(self, app: str) -> list[str]:
         """Return the command of the app's desktop entry; empty if it has none."""
-        entry = self._apps.entry(app)
+        entry = self.apps.entry(app)
         if entry is None:
             return []
         try:
@@ -80,7 +85,7 @@ class Launcher:
         for process in psutil.process_iter(["uids", "exe", "cmdline"]):
             uids, path = process.info["uids"], process.info["exe"]
             is_own = path and uids and uids.real == os.getuid()
-            if is_own and ([path] == command or app == self._apps.of_process(path, process.info["cmdline"] or ())):
+            if is_own and ([path] == command or app == self.apps.of_process(path, process.info["cmdline"] or ())):
                 return True
         return False
 

@@ -2,6 +2,8 @@
 
 from contextlib import closing
 
+from sqlalchemy.orm import Session
+
 from db.engine import open_store
 from db.intake import events
 from memo.core.errors import MemoError
@@ -18,6 +20,17 @@ class NotSeenBefore(MemoError):
     """The prediction names an action that this machine's owner never did."""
 
 
+def check_seen(session: Session, settings: Settings, action: Action, scope: str) -> None:
+    """Raise NotSeenBefore unless the action is stored in this machine's own scope."""
+    if scope != settings.scope:
+        raise NotSeenBefore("the prediction is about another person or machine")
+    name = action.target or (action.operation is Operation.WINDOW_FOCUS and action.place)
+    if not name or any(clean(text) != text for text in (action.target, action.place)):
+        raise NotSeenBefore("MEMO stores no such name")
+    if not events.has_action(session, scope, action):
+        raise NotSeenBefore("it was never seen here")
+
+
 class SeenBefore:
     """Looks actions up in the store."""
 
@@ -26,14 +39,8 @@ class SeenBefore:
 
     def check(self, action: Action, scope: str) -> None:
         """Raise NotSeenBefore unless the action is stored."""
-        if scope != self._settings.scope:
-            raise NotSeenBefore("the prediction is about another person or machine")
-        name = action.target or (action.operation is Operation.WINDOW_FOCUS and action.place)
-        if not name or any(clean(text) != text for text in (action.target, action.place)):
-            raise NotSeenBefore("MEMO stores no such name")
         with closing(open_store(self._settings, self._home)) as store, store.read() as session:
-            if not events.has_action(session, scope, action):
-                raise NotSeenBefore("it was never seen here")
+            check_seen(session, self._settings, action, scope)
 
     def executable(self, app: str) -> str:
         """Return the program that an app ran when it was last seen to start here; empty if it never was."""

@@ -4,6 +4,7 @@ import json
 import struct
 from typing import Any
 
+RUN_COMMAND = 0
 SUBSCRIBE = 2
 GET_TREE = 4
 WORKSPACE = 0x80000000  # event

@@ -5,7 +5,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from collector.focus.follow import follow
@@ -90,26 +90,27 @@ class SwayScreen:
                 self._connection.send(message(GET_TREE))  # it may be out of sight now
 
     def _set_focus(self, container: dict[str, Any] | None, focus: FocusTracker) -> None:
-        if container is not None and _passes(container):
+        if container is not None and is_passing(container):
             return
-        window = None if container is None else self._parse(container)
+        window = None if container is None else parse_window(container, self._apps)
         self._focused_id = container["id"] if container and window else None
         focus.set_window(window, time.monotonic())
 
-    def _parse(self, container: dict[str, Any]) -> Window | None:
-        """Return the window in a container; None for a container of windows."""
-        properties = container.get("window_properties")
-        names = [container.get("app_id")]
-        if isinstance(properties, dict):  # of an X11 program
-            names += [properties.get("instance"), properties.get("class")]
-        pid, number, title = (container.get(key) for key in ("pid", "id", "name"))
-        if not isinstance(number, int) or not isinstance(pid, int) or container.get("nodes"):
-            return None
-        text_names = [name for name in names if isinstance(name, str)]
-        return make_window(self._apps, str(number), text_names, title if isinstance(title, str) else "", pid)
+
+def parse_window(container: dict[str, Any], apps: Apps) -> Window | None:
+    """Return the window in a container; None for a container of windows."""
+    properties = container.get("window_properties")
+    names = [container.get("app_id")]
+    if isinstance(properties, dict):  # of an X11 program
+        names += [properties.get("instance"), properties.get("class")]
+    pid, number, title = (container.get(key) for key in ("pid", "id", "name"))
+    if not isinstance(number, int) or not isinstance(pid, int) or container.get("nodes"):
+        return None
+    text_names = [name for name in names if isinstance(name, str)]
+    return make_window(apps, str(number), text_names, title if isinstance(title, str) else "", pid)
 
 
-def _passes(container: dict[str, Any]) -> bool:
+def is_passing(container: dict[str, Any]) -> bool:
     """Return whether the window of an X11 program, such as a dialog, only passes before the one behind it."""
     properties = container.get("window_properties")
     if not isinstance(properties, dict):
@@ -119,13 +120,17 @@ def _passes(container: dict[str, Any]) -> bool:
 
 def find_focused(tree: dict[str, Any]) -> dict[str, Any] | None:
     """Return the focused container of a tree, or None."""
+    return next((node for node in find_containers(tree) if node.get("focused") is True), None)
+
+
+def find_containers(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the containers of a tree, those of windows and those of containers."""
     remaining = [tree]
     while remaining:
         node = remaining.pop()
-        if node.get("focused") is True and node.get("type") in ("con", "floating_con"):
-            return node
+        if node.get("type") in ("con", "floating_con"):
+            yield node
         for key in ("nodes", "floating_nodes"):
             children = node.get(key)
             if isinstance(children, list):
                 remaining += [child for child in children if isinstance(child, dict)]
-    return None

@@ -45,20 +45,22 @@ class X11Source:
         if not name:
             return "No X server is known; start MEMO inside your desktop session, or set DISPLAY."
         try:
-            with _connect(name) as display:
-                is_xwayland = _is_xwayland(display)
+            with connect(name) as display:
+                is_inside_wayland = is_xwayland(display)
         except (DisplayError, ConnectionClosedError, OSError) as error:
             return (
                 f"Cannot connect to the X server {clean(name)} ({_reason(error)}); "
                 "set DISPLAY and XAUTHORITY as in your desktop session."
             )
-        return "This is a Wayland session; its windows are seen by sway, wlroots or desktop." if is_xwayland else ""
+        return (
+            "This is a Wayland session; its windows are seen by sway, wlroots or desktop." if is_inside_wayland else ""
+        )
 
     def run(self, emit: Callable[[Batch], None], cursor: FindCursor, stop: Stop) -> None:
         """Follow the focus until `stop` is set. Raises Xlib's errors if the server goes away."""
         from collector.sources.x11.x11_screen import X11Screen
 
-        with _connect(find_server()) as display:
+        with connect(find_server()) as display:
             screen, tracker = X11Screen(display, Apps(), self._idle_s), FocusTracker(title_gap_s=self._title_gap_s)
             asyncio.run(follow(self.name, screen, emit, stop, self.watching.set, tracker=tracker))
 
@@ -76,7 +78,8 @@ def _is_ours(path: Path) -> bool:
 
 
 @contextmanager
-def _connect(name: str) -> "Iterator[Display]":
+def connect(name: str) -> "Iterator[Display]":
+    """Connect to an X server while the context lasts. Raises Xlib's errors if it does not let this user in."""
     from Xlib.display import Display
     from Xlib.error import ConnectionClosedError
 
@@ -88,7 +91,8 @@ def _connect(name: str) -> "Iterator[Display]":
             display.close()
 
 
-def _is_xwayland(display: "Display") -> bool:
+def is_xwayland(display: "Display") -> bool:
+    """Return whether an X server runs inside a Wayland compositor, so that it knows only some of the windows."""
     if XWAYLAND in display.list_extensions():
         return True
     if not display.has_extension("RANDR"):

@@ -1,0 +1,78 @@
+"""How long `memo pick` takes from its call to the list, and what that time is made of, with 10,000 events stored.
+
+python bench/pick.py
+"""
+
+import os
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+from _stack import MEMO, Report, median, new_home, seconds
+from commands import NUMBER, ROUNDS, fill
+
+from memo.core.paths import Home
+from memo.desktop.sockets import answers
+
+PICKER = "#!/bin/sh\nexec cat > /dev/null\n"  # takes the list and picks nothing
+GOAL = "≤ 80 ms"
+PARTS = {
+    "typer, which reads the command line": "typer",
+    "pydantic and the settings": "memo.core.settings",
+    "SQLAlchemy and the tables": "db.models",
+    "all that the list needs": "cli.pick.choices",
+    "all that it takes to ask the process that stands by": "memo.stack.standby",
+}
+
+
+def press() -> None:
+    """Do what a hotkey does."""
+    subprocess.run([MEMO, "pick"], stdin=subprocess.DEVNULL, check=True)
+
+
+def milliseconds(code: str) -> float:
+    """Return the median duration of code in a new interpreter."""
+    run = partial(subprocess.run, [sys.executable, "-c", code], check=True)
+    return 1e3 * median([seconds(run) for _ in range(ROUNDS)])
+
+
+def first_and_further(home: Home) -> tuple[float, float]:
+    """Return the median durations of a pick without and with a process that stands by."""
+    first = []
+    for _ in range(ROUNDS):
+        home.standby.unlink(missing_ok=True)
+        first.append(seconds(press))
+        while not (home.standby.exists() and answers(home.standby)):
+            time.sleep(0.1)
+    return 1e3 * median(first), 1e3 * median([seconds(press) for _ in range(ROUNDS)])
+
+
+def put_picker(folder: Path) -> None:
+    """Have `memo pick` find a picker in a folder."""
+    folder.mkdir()
+    picker = folder / "dmenu"
+    picker.write_text(PICKER)
+    picker.chmod(0o755)
+    os.environ |= {"PATH": f"{folder}:{os.environ['PATH']}", "MEMO_PICK__PROGRAM": "dmenu"}
+
+
+def main() -> None:
+    """Print the table."""
+    report = Report(f"`memo pick`, with {NUMBER:,} events and predictions, median of {ROUNDS}")
+    with new_home() as home:
+        fill(home)
+        put_picker(home.root / "bin")
+        bare = milliseconds("pass")
+        first, further = first_and_further(home)
+        report.add("Python alone", f"{bare:.0f} ms")
+        report.add("call → the list was shown, beyond Python alone", f"{further - bare:.0f} ms", GOAL)
+        report.add("the same if no process stands by, as in the first pick of an hour", f"{first - bare:.0f} ms")
+        for name, module in PARTS.items():
+            report.add(f"part: importing {name}", f"{milliseconds(f'import {module}') - bare:.0f} ms")
+    report.show()
+
+
+if __name__ == "__main__":
+    main()

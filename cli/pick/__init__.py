@@ -1,0 +1,1 @@
+"""The command `memo pick`: the likeliest next things, one key away."""

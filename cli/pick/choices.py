@@ -1,0 +1,124 @@
+"""The list of `memo pick`: the place before this one, then the likeliest things that are not in use."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from cli.pick.targets import Target, Targets, thing_of
+from db.intake import events
+from db.models import PredictionRow
+from db.prediction import feedback, predictions
+from memo.core.errors import MemoError
+from memo.core.events import Action, Event, Operation
+from memo.core.paths import Home
+from memo.core.predictions import action_from_dict, in_use, place_from_dict, place_of
+from memo.core.settings import Settings
+from memo.privacy.exclusions import make_action_matcher
+from worker.effects.seen_before import NotSeenBefore, check_seen
+
+LINES = 8
+DONE = 50  # latest actions, which say what is in use and what was in use before
+LIKELY = 0.02  # a place with a smaller probability comes after what is upcoming
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """Something that may be wanted; `probability` is that of its place or, if it is upcoming, its own."""
+
+    action: Action
+    probability: float | None = None  # None for the previous place, which is not offered because it is likely
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A line that can be picked."""
+
+    target: Target
+    probability: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The choices, best first, and the prediction that they are from."""
+
+    prediction: PredictionRow
+    choices: list[Choice]
+
+
+def make_offer(session: Session, settings: Settings, home: Home) -> Offer:
+    """Return what can be picked now. Raises MemoError if nothing was predicted yet."""
+    newest = predictions.find_newest(session, settings.scope)
+    if newest is None:
+        raise MemoError("MEMO has predicted nothing yet; start it with `memo up`, and use the machine for a while.")
+    done = events.find_last_done(session, settings.scope, DONE)
+    before = _previous(done) if settings.pick.first == "previous" else []
+    used = {thing_of(action) for action in in_use(done)}
+    unused = (one for one in _merge([*before, *_rank(newest)]) if thing_of(one.action) not in used)
+    is_excluded = make_action_matcher(settings.privacy)
+    allowed = (one for one in unused if _is_allowed(session, settings, one.action, is_excluded))
+    return Offer(newest, list(islice(_find_choices(allowed, Targets(settings, home)), LINES)))
+
+
+def _find_choices(suggestions: Iterable[Suggestion], targets: Targets) -> Iterator[Choice]:
+    for one in suggestions:
+        if target := targets.find(one.action):
+            yield Choice(target, one.probability)
+
+
+def _previous(done: Sequence[Event]) -> list[Suggestion]:
+    """Return the latest window of another app than the one in front, if there is one."""
+    focused = [event for event in done if event.operation is Operation.WINDOW_FOCUS and event.app]
+    others = (Suggestion(event.action) for event in reversed(focused) if event.app != focused[-1].app)
+    return list(islice(others, 1))
+
+
+def _rank(prediction: PredictionRow) -> Iterator[Suggestion]:
+    """Yield what may be wanted next, best first; some of it repeatedly."""
+    places = list(_suggest_in_places(prediction))
+    yield from (suggestion for suggestion in places if (suggestion.probability or 0) >= LIKELY)
+    yield from (Suggestion(action_from_dict(entry["action"]), entry["probability"]) for entry in prediction.upcoming)
+    yield from places
+
+
+def _suggest_in_places(prediction: PredictionRow) -> Iterator[Suggestion]:
+    """Yield for each place the likeliest action there."""
+    there: dict[tuple[str, str], Action] = {}
+    for entry in prediction.person:
+        action = action_from_dict(entry["action"])
+        there.setdefault(place_of(action), action)
+    for place in prediction.places:
+        if likeliest := there.get(place_from_dict(place)) or _coarse(place):
+            yield Suggestion(likeliest, place["probability"])
+
+
+def _coarse(place: dict[str, Any]) -> Action | None:
+    """Return the action that a place alone names: any window of an app, or a site; None for a folder."""
+    operation, name = place_from_dict(place)
+    match Operation(operation):
+        case Operation.WINDOW_FOCUS:
+            return Action(Operation.WINDOW_FOCUS, "", name)
+        case Operation.WEB_VISIT:
+            return Action(Operation.WEB_VISIT, name)
+    return None
+
+
+def _merge(suggestions: Iterable[Suggestion]) -> list[Suggestion]:
+    """Return the first suggestion for each thing, in order; a window takes the place of a start of its app."""
+    merged: dict[Action, Suggestion] = {}
+    for suggestion in suggestions:
+        first = merged.setdefault(thing_of(suggestion.action), suggestion)
+        if first.action.operation is Operation.PROCESS_START and suggestion.action.operation is Operation.WINDOW_FOCUS:
+            merged[thing_of(suggestion.action)] = suggestion
+    return list(merged.values())
+
+
+def _is_allowed(session: Session, settings: Settings, action: Action, is_excluded: Callable[[Action], bool]) -> bool:
+    """Return whether an action was really seen, is not excluded by now, and was never refused for good."""
+    try:
+        check_seen(session, settings, action, settings.scope)
+    except NotSeenBefore:
+        return False
+    return not is_excluded(action) and feedback.find_refusal(session, settings.scope, action) is None

@@ -1,0 +1,82 @@
+"""The windows that are open on this desktop, and how one is brought to the front: over sway's socket or under X11."""
+
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from collector.focus.tracker import Window
+from collector.sources.wayland.i3_ipc import GET_TREE, RUN_COMMAND, MessageReader, message
+from collector.sources.wayland.sway import CONNECT_TIMEOUT_S, find_containers, is_passing, parse_window
+from collector.sources.wayland.wayland import READ_BYTES
+from memo.core.errors import MemoError
+from memo.core.events import Action
+from memo.desktop.apps import Apps
+from memo.desktop.sockets import sway_socket
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWindow:
+    """A window; `action` is the focus on it, and `focus` does that."""
+
+    action: Action
+    focus: Callable[[], None]
+
+
+def find_open_windows(apps: Apps) -> list[OpenWindow]:
+    """Return the windows, under X11 the top one first; none where this desktop lists them in another way."""
+    with suppress(OSError):
+        if path := sway_socket():
+            return _find_sway_windows(path, apps)
+        return _find_x11_windows(apps)
+    return []
+
+
+def _find_sway_windows(path: Path, apps: Apps) -> list[OpenWindow]:
+    containers = list(find_containers(_ask_sway(path, GET_TREE)))
+    found = [parse_window(container, apps) for container in containers if not is_passing(container)]
+    return [OpenWindow(window.action, partial(_focus_in_sway, path, window)) for window in found if window]
+
+
+def _focus_in_sway(path: Path, window: Window) -> None:
+    answers = _ask_sway(path, RUN_COMMAND, f"[con_id={int(window.key)}] focus")
+    if not (isinstance(answers, list) and answers and answers[0].get("success")):
+        raise MemoError("The window is gone; pick again.")
+
+
+def _ask_sway(path: Path, kind: int, text: str = "") -> Any:
+    """Return sway's answer. Raises OSError if it gives none in time."""
+    reader = MessageReader()
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(CONNECT_TIMEOUT_S)
+        connection.connect(str(path))
+        connection.sendall(message(kind, text))
+        while data := connection.recv(READ_BYTES):
+            for _, answer in reader.feed(data):
+                return answer
+    raise ConnectionResetError("sway has closed its socket")
+
+
+def _find_x11_windows(apps: Apps) -> list[OpenWindow]:
+    from Xlib.error import ConnectionClosedError, DisplayError
+
+    from collector.sources.x11.x11 import connect, find_server, is_xwayland
+    from collector.sources.x11.x11_windows import X11Windows
+
+    name = find_server()
+    with suppress(DisplayError, ConnectionClosedError), connect(name) as display:
+        if name and not is_xwayland(display):
+            found = X11Windows(display, apps).find_open()
+            return [OpenWindow(window.action, partial(_focus_in_x11, name, number)) for number, window in found]
+    return []
+
+
+def _focus_in_x11(name: str, number: int) -> None:
+    from collector.sources.x11.x11 import connect
+    from collector.sources.x11.x11_windows import X11Windows
+
+    with connect(name) as display:
+        X11Windows(display, Apps([])).activate(number)

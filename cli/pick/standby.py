@@ -1,0 +1,92 @@
+"""`python -m cli.pick.standby`: stand by for `memo pick` until it was not needed for an hour.
+
+Each pick runs in a fork of this process, so that it reads settings, rules and the store anew.
+"""
+
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+
+import cli
+from memo.core.paths import Home, be_private
+
+IDLE_S = 3600.0
+CHECK_S = 60.0  # between two looks at whether another process has taken over the socket, or the home is gone
+MAX_BYTES = 4_000_000  # of an environment
+IMPORTED = (
+    "cli.pick.choices",
+    "cli.pick.pick",
+    "cli.pick.pickers",
+    "collector.sources.x11.x11_windows",
+    "memo.clock.pauses",
+    "sqlalchemy.dialects.sqlite",
+)
+
+
+def main() -> None:
+    """Serve until the hour is over."""
+    be_private()
+    for name in IMPORTED:
+        import_module(name)
+    path = Home.find().standby
+    with socket.socket(socket.AF_UNIX) as server:
+        path.unlink(missing_ok=True)
+        server.bind(str(path))
+        server.listen()
+        server.settimeout(CHECK_S)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
+        gc.freeze()  # else a collection in a fork would copy each page that it shares with this process
+        _serve(server, path)
+
+
+def _serve(server: socket.socket, path: Path) -> None:
+    own, last = path.stat().st_ino, time.monotonic()
+    while time.monotonic() < last + IDLE_S and path.exists() and path.stat().st_ino == own:
+        with suppress(TimeoutError):
+            connection, _ = server.accept()
+            last = time.monotonic()
+            with connection:
+                if os.fork() == 0:
+                    _end_fork(connection)
+
+
+def _end_fork(connection: socket.socket) -> None:
+    """Run `memo pick` for who has asked, and end this process."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    status = 1
+    try:
+        connection.settimeout(CHECK_S)
+        _take_over(connection)
+        connection.sendall(b"\n")
+        cli.main()
+        status = 0
+    except SystemExit as error:
+        status = error.code if isinstance(error.code, int) else 0
+    finally:
+        with suppress(OSError):
+            connection.sendall(str(status).encode())
+        os._exit(status)
+
+
+def _take_over(connection: socket.socket) -> None:
+    """Take environment and standard files from who has asked."""
+    _, files, _, _ = socket.recv_fds(connection, 1, 3)
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, closefd=False) for number in (1, 2))
+    with connection.makefile("rb") as request:
+        environment = json.loads(request.read(MAX_BYTES))
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["memo", "pick"]
+
+
+if __name__ == "__main__":
+    main()
