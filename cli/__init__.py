@@ -19,6 +19,7 @@ COMMANDS = {
     "down": "stack.up:down",
     "status": "stack.status:status",
     "watch": "predictions.watch:watch",
+    "ui": "stack.ui:ui",
     "history": "predictions.history:history",
     "why": "predictions.why:why",
     "feedback": "predictions.feedback:feedback",
@@ -108,7 +109,7 @@ def main() -> None:
 
 
 def _fail(sentence: str, code: int) -> None:
-    from cli.terminal.text import safe
+    from memo.display.text import safe
 
     print(safe(sentence), file=sys.stderr)
     sys.exit(code)

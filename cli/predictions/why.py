@@ -9,8 +9,7 @@ import typer
 from cli.terminal.options import Json, argument
 from cli.terminal.output import print_json, print_text
 from cli.terminal.progress import progress_bar
-from cli.terminal.store_access import read_session
-from cli.terminal.text import reason, short
+from db.store_access import read_session
 from memo.core.errors import UsageError
 from memo.core.events import Action, Operation
 from memo.core.grammar import Language
@@ -18,6 +17,7 @@ from memo.core.paths import Home
 from memo.core.predictions import Answer, Ranking, action_as_dict, action_from_dict, place_from_dict, round_down
 from memo.core.settings import Settings
 from memo.core.steps import with_progress
+from memo.display.text import reason, short
 
 if TYPE_CHECKING:
     from db.models import DispatchRow, PredictionRow

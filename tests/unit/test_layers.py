@@ -10,6 +10,7 @@ from syntax import run_at_import, statements
 ROOT = Path(__file__).resolve().parents[2]
 FLOORS = (
     ("cli",),
+    ("ui",),
     ("training",),
     ("collector", "worker", "scheduler"),
     ("forget",),
@@ -24,15 +25,23 @@ INSIDE = {
         "cli.predictions cli.records cli.models",
         "cli.terminal",
     ),
+    "ui": (
+        "ui.__main__",
+        "ui.app ui.server",
+        "ui.views",
+        "ui.page ui.access",
+        "ui.charts ui.translations",
+    ),
     "memo": (
         "memo.client memo.history memo.testing memo.__main__",
         "memo.protocols memo.messaging",
         "memo.stack memo.desktop memo.privacy",
         "memo.store",
-        "memo.clock",
+        "memo.clock memo.display",
         "memo.core",
     ),
     "db": (
+        "db.store_access",
         "db.migrate",
         "db.upkeep",
         "db.dispatch",
