@@ -19,7 +19,7 @@ from memo.core.settings import Settings
 from ui.access import ENTER, Access, OwnsPeer
 from ui.link import use_token
 from ui.page import LANGUAGE, Visit, read_form
-from ui.views import now
+from ui.views import day, history_page, now, privacy
 
 Form = dict[str, str]
 
@@ -37,6 +37,13 @@ def make_app(home: Home, port: int, owns_peer: OwnsPeer) -> ASGIApp:
             Route("/", _shown(now.show)),
             Route("/stream", now.stream),
             Route("/feedback", _posted(now.answer), methods=["POST"]),
+            Route("/day", _shown(day.show)),
+            Route("/history", _shown(history_page.show)),
+            Route("/why/{prediction:int}", _shown(history_page.show_why)),
+            Route("/privacy", _shown(privacy.show)),
+            Route("/pause", _posted(privacy.pause), methods=["POST"]),
+            Route("/forget/preview", _posted(privacy.preview), methods=["POST"]),
+            Route("/forget", _posted(privacy.forget), methods=["POST"]),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
         ],
         exception_handlers={MemoError: _failed, HTTPException: _not_found},

@@ -27,7 +27,7 @@ from ui.translations import translate
 
 LANGUAGE = "memo_language"  # cookie
 LONGEST_FORM = 64_000  # bytes
-VIEWS = {"/": "Now"}
+VIEWS = {"/": "Now", "/day": "Day", "/history": "History", "/privacy": "Privacy"}
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,14 @@ from starlette.testclient import TestClient
 from db import migrate
 from db.engine import Store, open_store
 from db.intake import events
-from db.models import FeedbackRow, PredictionRow
+from db.models import EventRow, FeedbackRow, PredictionRow
+from memo.clock import pauses
 from memo.core.events import Action, Event, Operation
 from memo.core.paths import Home
 from memo.core.predictions import NextAction, NextPlace
 from memo.core.settings import Settings
 from ui.app import make_app
+from ui.page import VIEWS
 
 PORT = 4711
 BASE = f"http://127.0.0.1:{PORT}"
@@ -101,3 +103,82 @@ def test_a_wrong_answer_stores_nothing(client: TestClient, opened: Store, wrong:
     assert refused.status_code == 400 and 'role="alert"' in refused.text
     with opened.read() as session:
         assert session.get(FeedbackRow, 1) is None
+
+
+def test_history_shows_acts_with_a_link_to_why(client: TestClient) -> None:
+    shown = client.get("/history").text
+    assert 'href="/why/1"' in shown and 'href="/why/2"' in shown and "visit news.example" in shown
+
+
+@pytest.mark.parametrize(
+    ("asked", "ids"),
+    [
+        ("site=news.example", {1}),
+        ("app=editor", {2}),
+        ("operation=web_visit", {1}),
+        ("result=hit", {2}),
+        ("result=miss", {1}),
+        ("day=2026-03-02", {1, 2}),
+        ("day=2025-03-02", set()),
+        ("before=2", {1}),
+    ],
+)
+def test_history_is_filtered(client: TestClient, asked: str, ids: set[int]) -> None:
+    shown = client.get(f"/history?{asked}").text
+    assert {number for number in (1, 2, 3) if f'href="/why/{number}"' in shown} == ids
+
+
+def test_history_goes_on_with_older_acts(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ui.views.history_page.PAGE", 1)
+    assert 'href="/history?result=&amp;' not in client.get("/history?result=").text
+    assert 'href="/history?before=2"' in client.get("/history").text
+
+
+def test_history_names_a_wrong_day(client: TestClient) -> None:
+    refused = client.get("/history?day=yesterday")
+    assert refused.status_code == 400 and "write the day as 2026-03-02" in refused.text
+
+
+def test_privacy_pauses_and_resumes(client: TestClient, home: Home) -> None:
+    client.post("/pause", data={"span": "30m"}, headers=ORIGIN)
+    paused = pauses.current(home)
+    assert paused and paused.ends and "Recording is paused." in client.get("/privacy").text
+    client.post("/pause", data={"do": "resume"}, headers=ORIGIN)
+    assert pauses.current(home) is None
+
+
+def test_forgetting_asks_first_and_then_deletes(client: TestClient, opened: Store) -> None:
+    form = {"site": "news.example"}
+    asked = client.post("/forget/preview", data=form, headers=ORIGIN).text
+    assert "Forget this for good?" in asked and "1 events" in asked and 'value="news.example"' in asked
+    with opened.read() as session:
+        assert session.get(EventRow, 2)
+    assert "1 events" in client.post("/forget", data=form, headers=ORIGIN).text
+    with opened.read() as session:
+        assert session.get(EventRow, 2) is None and session.get(EventRow, 1) is not None
+
+
+@pytest.mark.parametrize("path", ["/forget", "/forget/preview"])
+def test_forgetting_needs_a_condition(client: TestClient, opened: Store, path: str) -> None:
+    assert client.post(path, data={"app": " "}, headers=ORIGIN).status_code == 400
+    with opened.read() as session:
+        assert session.get(EventRow, 1)
+
+
+@pytest.mark.parametrize("path", VIEWS)
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_view_shows_in_both_languages(client: TestClient, path: str, language: str) -> None:
+    client.post("/language", data={"language": language}, headers=ORIGIN)
+    assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("span", ["day", "week", "month"])
+def test_day_shows_what_was_foreseen(client: TestClient, span: str) -> None:
+    shown = client.get(f"/day?day=2026-03-02&span={span}").text
+    assert "3 acts, of which 1 were foreseen" in shown and "news.example" in shown
+    assert ('id="timeline"' in shown) == (span == "day")
+
+
+@pytest.mark.parametrize("asked", ["day=x", "span=year"])
+def test_day_names_a_wrong_choice(client: TestClient, asked: str) -> None:
+    assert client.get(f"/day?{asked}").status_code == 400

@@ -27,9 +27,10 @@ INSIDE = {
     ),
     "ui": (
         "ui.__main__",
-        "ui.app ui.server",
+        "ui.server",
+        "ui.app",
         "ui.views",
-        "ui.page ui.access",
+        "ui.page ui.access ui.link",
         "ui.charts ui.translations",
     ),
     "memo": (
@@ -43,7 +44,7 @@ INSIDE = {
     "db": (
         "db.store_access",
         "db.migrate",
-        "db.upkeep",
+        "db.upkeep db.page",
         "db.dispatch",
         "db.prediction",
         "db.intake",
@@ -54,6 +55,7 @@ INSIDE = {
     "collector": (
         "collector.__main__",
         "collector.collector",
+        "collector.source_list",
         "collector.announce collector.intake collector.plugins collector.source_status",
         "collector.sources",
         "collector.focus",

@@ -14,6 +14,7 @@ from db.dispatch import dispatches
 from db.intake import events
 from db.models import PredictionRow
 from db.page import acts, current
+from db.page.acts import ActFilter
 from db.prediction import feedback, predictions
 from db.store_access import writable_store
 from memo.clock import pauses
@@ -89,7 +90,7 @@ def _describe(session: Session, row: PredictionRow) -> dict[str, Any]:
         "attempts": [one for one in dispatches.find_dispatches(session, row.id) if one.status != dispatches.STOPPED],
         "acts": [
             {"at": event.at, "action": action_as_dict(events.as_event(event).action), "rank": judged.place_rank}
-            for judged, event in acts.find_last_acts(session, row.scope, LAST)
+            for judged, event in acts.find_acts(session, row.scope, ActFilter(), LAST)
         ],
     }
 
