@@ -29,10 +29,10 @@ from typing import Any
 from _desktop import SETTLED_S, App, Desktop, Running, new_desktop
 from _stack import machine, median, new_home
 
-from cli.terminal.store_access import writable_store
 from collector.launch import access_times, proc, process_tree
 from collector.launch.inspection import Launch
 from db.intake.launch_sets import find_launch_set, record_launch_set
+from db.store_access import writable_store
 from memo.core.events import Action, Operation
 from memo.core.paths import Home
 from memo.core.predictions import Candidate

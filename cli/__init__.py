@@ -20,6 +20,7 @@ COMMANDS = {
     "status": "stack.status:status",
     "watch": "predictions.watch:watch",
     "pick": "pick.pick:pick",
+    "ui": "stack.ui:ui",
     "history": "predictions.history:history",
     "why": "predictions.why:why",
     "feedback": "predictions.feedback:feedback",
@@ -109,7 +110,7 @@ def main() -> None:
 
 
 def _fail(sentence: str, code: int) -> None:
-    from cli.terminal.text import safe
+    from memo.display.text import safe
 
     print(safe(sentence), file=sys.stderr)
     sys.exit(code)

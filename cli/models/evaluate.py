@@ -8,12 +8,12 @@ from cli.models.score_table import score_table
 from cli.terminal.options import Force, Json, argument, option
 from cli.terminal.output import console, print_json, print_text
 from cli.terminal.progress import progress_bar
-from cli.terminal.store_access import read_session
-from cli.terminal.text import describe, safe
+from db.store_access import read_session
 from memo.core.errors import UsageError
 from memo.core.grammar import Language
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from memo.display.text import describe, safe
 
 if TYPE_CHECKING:
     from training.evaluation.report import Fit

@@ -10,7 +10,7 @@ import typer
 
 from cli.terminal.options import Json, argument, option
 from cli.terminal.output import print_json, print_table, print_text
-from cli.terminal.store_access import writable_store
+from db.store_access import writable_store
 from memo.core.paths import Home
 from memo.core.settings import Settings
 

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from cli.models.score_table import score_table
-from cli.terminal.text import describe
 from memo.core.grammar import Language
+from memo.display.text import describe
 
 if TYPE_CHECKING:
     from rich.console import Console

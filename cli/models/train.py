@@ -8,7 +8,7 @@ import typer
 from cli.terminal.options import Json, argument, option
 from cli.terminal.output import print_json, print_text
 from cli.terminal.progress import progress_bar
-from cli.terminal.store_access import writable_store
+from db.store_access import writable_store
 from memo.core.events import Event
 from memo.core.paths import Home
 from memo.core.settings import Settings

@@ -6,12 +6,12 @@ import typer
 
 from cli.terminal.options import argument
 from cli.terminal.output import print_text
-from cli.terminal.store_access import writable_store
-from cli.terminal.text import short
+from db.store_access import writable_store
 from memo.core.errors import UsageError
 from memo.core.paths import Home
 from memo.core.predictions import Answer, action_from_dict
 from memo.core.settings import Settings
+from memo.display.text import short
 
 
 def feedback(

@@ -14,12 +14,12 @@ import typer
 from cli.terminal.durations import parse_since
 from cli.terminal.options import Force, option
 from cli.terminal.output import output_file, print_table
-from cli.terminal.text import describe, safe, short
 from data.importers.cells import harmless
 from memo.core.errors import MemoError, UsageError
 from memo.core.events import Action, Operation
 from memo.core.predictions import action_from_dict
 from memo.core.settings import Settings
+from memo.display.text import describe, safe, short
 from memo.history import COLUMNS, frame, rows
 
 Rows = list[dict[str, Any]]

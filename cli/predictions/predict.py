@@ -12,13 +12,13 @@ from cli.predictions.predict_stream import PredictStream, as_answer, as_degraded
 from cli.terminal.options import Force, Json, argument, option
 from cli.terminal.output import discard_output, print_json, print_table
 from cli.terminal.progress import spinner
-from cli.terminal.store_access import find_active_version, read_session
-from cli.terminal.text import describe, safe, short
+from db.store_access import find_active_version, read_session
 from memo.core.errors import GrammarError, MemoError, UsageError
 from memo.core.grammar import Language
 from memo.core.paths import Home
 from memo.core.predictions import action_from_dict, place_from_dict, place_of
 from memo.core.settings import Settings
+from memo.display.text import describe, safe, short
 
 PLACES = 5  # places shown
 WAIT = "loading the language model"

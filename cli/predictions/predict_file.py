@@ -11,10 +11,10 @@ from typing import IO, Any
 from cli.predictions.predict_stream import PredictStream
 from cli.terminal.output import output_file, print_json, print_table
 from cli.terminal.progress import progress_bar
-from cli.terminal.text import safe
 from data.windows import WindowedPair, feed
 from memo.core.errors import GrammarError, MemoError, UsageError
 from memo.core.grammar import clean
+from memo.display.text import safe
 
 
 def predict_file(file: Path, stream: PredictStream, size: int, out: Path | None, force: bool, as_json: bool) -> None:

@@ -17,8 +17,8 @@ from cli.predictions.watch_person import act_lines, folded_line, take_acts
 from cli.predictions.watch_view import Tally, WasSeen, always_seen, header, lines, status
 from cli.terminal.options import Json, option
 from cli.terminal.output import discard_output, print_json, print_line
-from cli.terminal.store_access import open_existing, read_session
 from data.importers import rejects
+from db.store_access import open_existing, read_session
 from memo.client import subscribe
 from memo.core.errors import MemoError
 from memo.core.grammar import Language

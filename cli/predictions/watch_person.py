@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 from rich.text import Text
 
 from cli.predictions.watch_view import EVENT_SHARE, MARK, SHOWN, TIME, WIDE, Tally, cell, likeliest
-from cli.terminal.text import describe
 from memo.core.events import HUMAN
 from memo.core.grammar import Language
 from memo.core.predictions import action_from_dict, place_from_dict, place_of
+from memo.display.text import describe
 
 
 class ShownAct(NamedTuple):

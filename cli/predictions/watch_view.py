@@ -6,10 +6,10 @@ from typing import Any
 
 from rich.text import Text
 
-from cli.terminal.text import describe, safe, short
 from memo.core.events import Action
 from memo.core.grammar import Language
 from memo.core.predictions import action_from_dict
+from memo.display.text import describe, safe, short
 
 SHOWN = 3  # candidates
 WIDE = 120  # columns from which the candidates are shown beside the event, not below it

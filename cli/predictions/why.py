@@ -1,30 +1,23 @@
 """`memo why`: explain a prediction, or what the privacy rules did."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from cli.terminal.options import Json, argument
 from cli.terminal.output import print_json, print_text
 from cli.terminal.progress import progress_bar
-from cli.terminal.store_access import read_session
-from cli.terminal.text import reason, short
+from db.store_access import read_session
 from memo.core.errors import UsageError
 from memo.core.events import Action, Operation
 from memo.core.grammar import Language
 from memo.core.paths import Home
-from memo.core.predictions import Answer, Ranking, action_as_dict, action_from_dict, place_from_dict, round_down
+from memo.core.predictions import action_as_dict, action_from_dict
 from memo.core.settings import Settings
-from memo.core.steps import with_progress
+from memo.display.text import reason, short
 
-if TYPE_CHECKING:
-    from db.models import DispatchRow, PredictionRow
-    from worker.predictors.evidence import PastEvidence
-    from worker.predictors.mixed import MixedPredictor
-
-REASONS = 4  # reasons shown, the strongest first
 TOP = 3  # candidates and past moments shown
 WORDS: dict[Language, dict[str, str]] = {
     "en": {
@@ -81,7 +74,10 @@ def why(
         _show_redacted(settings, home, as_json)
         return
     logs.setup(home.logs, "cli")
-    found = _explain(settings, home, prediction)
+    from worker.prediction.explanation import explain
+
+    with progress_bar("reading the events") as progress:
+        found = explain(settings, home, prediction, progress)
     if as_json:
         print_json(found)
     else:
@@ -103,99 +99,6 @@ def _show_redacted(settings: Settings, home: Home, as_json: bool) -> None:
         print_text(f"{row['rule']:16}{row['events']:>8}{words} {last:%Y-%m-%d %H:%M:%S}")
     if not found:
         print("还没有隐私规则起过作用。" if chinese else "No privacy rule has acted yet.")
-
-
-def _explain(settings: Settings, home: Home, prediction: int) -> dict[str, Any]:
-    from db.dispatch import dispatches
-    from db.intake import events, scopes
-    from db.prediction import checkpoints, feedback, predictions, versions
-    from worker.prediction.scope_model import RANKED
-    from worker.predictors.evidence import find_evidence
-    from worker.predictors.mixed import MixedPredictor
-    from worker.predictors.serving import BUILTIN, Serving
-
-    with read_session(settings, home) as session:
-        row = predictions.find_prediction(session, prediction) if session else None
-        if row is None:
-            raise UsageError(f"There is no prediction {prediction}; `memo history` lists the ids.")
-        newest = events.find_seq(session, row.last_event_id)
-        entries = events.find_learned(session, row.scope, newest)
-        scope = scopes.find_scope(session, row.scope)
-        checkpoint = (
-            checkpoints.find_weights(session, row.scope, row.model_version, scope.generation) if scope else None
-        )
-        answers = feedback.find_answers_after(session, row.scope, 0)
-        attempts = dispatches.find_dispatches(session, row.id)
-        is_builtin = row.model_version == BUILTIN
-        folder = None if is_builtin else home.version(versions.find_version(session, row.model_version).path)
-    weights = checkpoint.weights if checkpoint else None
-    serving = Serving(settings.model)
-    predictor = serving.predictor(row.model_version, folder, weights)
-    history_alone = MixedPredictor(None, weights)
-    log = [events.as_event(entry) for entry in entries]
-    with progress_bar("reading the events") as progress:
-        for number, event in enumerate(with_progress(log, len(log), progress)):
-            for learner in (predictor, history_alone):
-                learner.learn(event, ranks=number >= len(log) - RANKED)
-    for answer in answers:
-        for learner in (predictor, history_alone):
-            learner.feedback.learn(
-                action_from_dict(answer.after), action_from_dict(answer.action), Answer(answer.answer)
-            )
-    rankings = {"now": predictor.predict(log[-1:], TOP), "without_language_model": history_alone.predict(log[-1:], TOP)}
-    actions = [action_from_dict(candidate["action"]) for candidate in row.candidates]
-    return {
-        "id": row.id,
-        "at": log[-1].at,
-        "events": len(log),
-        "problem": serving.problem,
-        **_person(row, predictor),
-        "candidates": _likely(row.candidates),
-        "reasons": _strongest(predictor.reasons, actions),
-        "past": _past(find_evidence(log, actions[0])) if actions else None,
-        **{name: _candidates(ranking) for name, ranking in rankings.items()},
-        "handlers": [_attempt(attempt) for attempt in attempts],
-    }
-
-
-def _person(row: "PredictionRow", predictor: "MixedPredictor") -> dict[str, Any]:
-    """Return the likeliest places and actions of the person, and why the first ones were first."""
-    places = [place_from_dict(place) for place in row.places]
-    actions = [action_from_dict(entry["action"]) for entry in row.person]
-    return {
-        "places": row.places[:TOP],
-        "place_reasons": _strongest(predictor.place_reasons, places),
-        "person": _likely(row.person),
-        "person_reasons": _strongest(predictor.thing_reasons, actions),
-    }
-
-
-def _strongest(reasons: Callable[[Any, Any], dict[str, float]], ranked: Sequence[Any]) -> list[dict[str, Any]]:
-    """Return what most puts the first one ahead of the second."""
-    found = reasons(ranked[0], ranked[1]) if len(ranked) > 1 else {}
-    strongest = sorted(found.items(), key=lambda reason: -reason[1])[:REASONS]
-    return [{"feature": name, "nats": round(nats, 3)} for name, nats in strongest if nats > 0]
-
-
-def _likely(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{name: one[name] for name in ("action", "probability")} for one in entries[:TOP]]
-
-
-def _past(before: "PastEvidence") -> dict[str, Any]:
-    context = [action_as_dict(action) for action in before.context]
-    return {"context": context, "met": before.met, "followed": list(before.followed)}
-
-
-def _candidates(ranking: Ranking) -> list[dict[str, Any]]:
-    return [
-        {"action": action_as_dict(one.action), "probability": round_down(one.probability)} for one in ranking.candidates
-    ]
-
-
-def _attempt(row: "DispatchRow") -> dict[str, Any]:
-    """Return what a handler did; if a gate stopped it, the detail begins with the name of the gate."""
-    names = ("handler", "status", "detail", "action", "probability", "outcome")
-    return {name: getattr(row, name) for name in names}
 
 
 def _show(found: dict[str, Any], settings: Settings) -> None:

@@ -14,7 +14,7 @@ from cli.records.export_parts import Part, parts
 from cli.terminal.options import Force, option
 from cli.terminal.output import discard_output, output_file
 from cli.terminal.progress import progress_bar
-from cli.terminal.store_access import read_session
+from db.store_access import read_session
 from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings

@@ -11,7 +11,7 @@ from cli.terminal.options import option
 from cli.terminal.output import print_json, print_text
 from cli.terminal.progress import progress_bar
 from cli.terminal.question import confirm
-from cli.terminal.store_access import missing_file, writable_store
+from db.store_access import missing_file, writable_store
 from memo.core.errors import MemoError, UsageError
 from memo.core.grammar import write
 from memo.core.paths import Home

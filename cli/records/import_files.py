@@ -14,13 +14,13 @@ import typer
 from cli.terminal.options import Json, argument, option
 from cli.terminal.output import print_json, print_text
 from cli.terminal.progress import progress_bar
-from cli.terminal.store_access import writable_store
-from cli.terminal.text import safe
+from db.store_access import writable_store
 from memo.core.errors import MemoError, UsageError
 from memo.core.events import Event
 from memo.core.grammar import clean
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from memo.display.text import safe
 from memo.protocols import Past
 
 if TYPE_CHECKING:

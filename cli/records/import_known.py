@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.terminal.progress import progress_bar
-from cli.terminal.text import safe
 from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.core.steps import Progress, with_progress
+from memo.display.text import safe
 from memo.protocols import Past
 
 if TYPE_CHECKING:

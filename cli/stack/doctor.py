@@ -14,7 +14,7 @@ from cli.stack.first_run import unknown_zone_notice
 from cli.terminal.options import Json
 from cli.terminal.output import print_json, print_text
 from cli.terminal.progress import spinner
-from cli.terminal.store_access import find_active_version, missing_file, open_existing, refuse_damaged
+from db.store_access import find_active_version, missing_file, open_existing, refuse_damaged
 from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings

@@ -5,7 +5,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from cli.terminal.store_access import read_session, refuse_damaged, writable_store
+from db.store_access import read_session, refuse_damaged, writable_store
 from memo.core.errors import MemoError
 from memo.core.files import write_atomically
 from memo.core.paths import Home, make_private

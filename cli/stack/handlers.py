@@ -7,7 +7,7 @@ from typing import Any
 
 from cli.terminal.options import Json
 from cli.terminal.output import print_json, print_text
-from cli.terminal.store_access import read_session
+from db.store_access import read_session
 from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings

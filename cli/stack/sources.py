@@ -1,16 +1,12 @@
 """`memo sources`: list the sources of events."""
 
 import sys
-from contextlib import suppress
 from typing import Any
 
 from cli.terminal.options import Json
 from cli.terminal.output import print_json, print_text
-from cli.terminal.store_access import read_session
-from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.stack import running
 
 
 def sources(as_json: Json = False) -> None:
@@ -20,7 +16,9 @@ def sources(as_json: Json = False) -> None:
 
     Choose sources in memo.toml, for example `sources.on = ["inbox", "x11", "web"]`.
     """
-    found = collect(Home.find(), Settings.load())
+    from collector.source_list import list_sources
+
+    found = list_sources(Home.find(), Settings.load())
     if as_json:
         print_json(found)
         return
@@ -45,40 +43,3 @@ def _show_bar(done: int, total: int) -> None:
     from rich.progress_bar import ProgressBar
 
     Console().print(Padding(ProgressBar(total, done, width=40), (0, 0, 0, 24)))
-
-
-def collect(home: Home, settings: Settings) -> list[dict[str, Any]]:
-    """Return each source's name, state, report, failures and count of events per privacy rule, as JSON."""
-    from collector import plugins
-
-    live, private = running.sources(home), _private(home, settings)
-    return [
-        {
-            "name": name,
-            "failures": 0,
-            "private": private.get(name, {}),
-            **(live.get(name) or _idle(name, settings, home)),
-        }
-        for name in sorted(plugins.installed_names() | set(settings.sources.on))
-    ]
-
-
-def _idle(name: str, settings: Settings, home: Home) -> dict[str, str]:
-    """Return state and report of a source that is not running."""
-    from collector import plugins
-
-    if name not in settings.sources.on:
-        return {"state": "off", "says": "add it to sources.on in memo.toml"}
-    try:
-        lacks = plugins.make_source(name, settings, home).missing()
-    except Exception as error:  # a plug-in may raise anything
-        return {"state": "failed", "says": f"{type(error).__name__}: {error}"}
-    return {"state": "missing" if lacks else "on", "says": lacks}
-
-
-def _private(home: Home, settings: Settings) -> dict[str, dict[str, int]]:
-    from db.intake import redactions
-
-    with suppress(MemoError), read_session(settings, home) as session:  # `memo status` reports a store that fails
-        return redactions.count_by_source(session) if session else {}
-    return {}

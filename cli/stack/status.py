@@ -7,8 +7,8 @@ from typing import Any
 from cli.stack.sources import doing
 from cli.terminal.options import Json
 from cli.terminal.output import console, print_facts, print_json
-from cli.terminal.store_access import read_session
 from data.importers import rejects
+from db.store_access import read_session
 from memo.clock import pauses
 from memo.core.errors import MemoError
 from memo.core.paths import Home

@@ -25,11 +25,11 @@ from cli.stack.first_run import (
 from cli.terminal.options import option
 from cli.terminal.output import discard_output, print_line, print_text
 from cli.terminal.progress import spinner
-from cli.terminal.text import safe
 from memo.core import logs
 from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from memo.display.text import safe
 from memo.stack import child, running
 from memo.stack.process_specs import BROKER, PARTS
 from memo.stack.spawn import python_command

@@ -10,9 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from cli.terminal.text import safe
 from memo.core.errors import MemoError, UsageError
 from memo.core.files import open_private
+from memo.display.text import safe
 
 if TYPE_CHECKING:
     from rich.console import Console

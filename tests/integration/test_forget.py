@@ -22,7 +22,6 @@ from typer.testing import CliRunner, Result
 
 from cli import make
 from cli.stack.doctor import CHECKS
-from cli.terminal.store_access import find_active_version
 from collector.intake import Intake
 from data.importers import rejects
 from data.importers.line import Reject
@@ -44,6 +43,7 @@ from db.models import (
     VersionRow,
 )
 from db.prediction import feedback, predictions, versions
+from db.store_access import find_active_version
 from db.upkeep import deletion, jobs, retention
 from db.upkeep.copy import HIDDEN
 from db.upkeep.deletion import release_space

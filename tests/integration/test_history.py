@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from cli.predictions.history import HistoryFormat, as_csv, as_json_list, history
 from cli.terminal.durations import parse_since
-from cli.terminal.text import safe
 from data.importers.cells import original
 from db import migrate
 from db.engine import open_store
@@ -23,6 +22,7 @@ from memo.core.events import Action, Event, Operation
 from memo.core.paths import Home
 from memo.core.predictions import NextAction
 from memo.core.settings import Settings
+from memo.display.text import safe
 from memo.history import frame, rows
 
 ROOT = Path(__file__).parents[2]

@@ -15,7 +15,7 @@ from alone import HistoryAlone, lone_updater
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.event import remove
 
-from cli.predictions import watch, why
+from cli.predictions import watch
 from collector.intake import Intake
 from db.dispatch import ledger
 from db.engine import Store
@@ -33,6 +33,7 @@ from memo.messaging.stored_messages import find_messages_after
 from memo.protocols import Batch
 from memo.store.public_views import open_query
 from worker.effects.seen_before import SeenBefore
+from worker.prediction.explanation import explain
 
 SCOPE = "ada@host"
 START = datetime.now(UTC) - timedelta(hours=1)
@@ -197,11 +198,11 @@ VISIT = {"operation": "web_visit", "target": "a.example", "place": ""}
 def test_why_reads_no_whole_table(
     store: Store, live: Callable[[int], None], settings: Settings, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.predictors.serving.Serving", HistoryAlone)
+    monkeypatch.setattr("worker.prediction.explanation.Serving", HistoryAlone)
     with store.read() as session:
         _, newest = figures.find_newest_ids(session)
     with captured() as sent:
-        assert why._explain(settings, home, newest)["id"] == newest
+        assert explain(settings, home, newest, lambda _done, _total: None)["id"] == newest
     assert scans(store, sent) == []
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.terminal.text import safe
+from memo.display.text import safe
 
 
 @given(st.text())

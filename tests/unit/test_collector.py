@@ -16,11 +16,11 @@ from conftest import logging_restored
 from structlog.testing import capture_logs
 
 from cli.stack import doctor
-from cli.stack.sources import collect as listed
 from cli.stack.sources import doing
 from collector import plugins
 from collector.collector import keep_running, silence_libraries
 from collector.intake import Intake
+from collector.source_list import list_sources as listed
 from collector.source_status import EVERY, SourceState, SourceStates
 from db.engine import open_store
 from memo.core import logs

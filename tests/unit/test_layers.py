@@ -10,6 +10,7 @@ from syntax import run_at_import, statements
 ROOT = Path(__file__).resolve().parents[2]
 FLOORS = (
     ("cli",),
+    ("ui",),
     ("training",),
     ("collector", "worker", "scheduler"),
     ("forget",),
@@ -24,17 +25,26 @@ INSIDE = {
         "cli.pick cli.predictions cli.records cli.models",
         "cli.terminal",
     ),
+    "ui": (
+        "ui.__main__",
+        "ui.server",
+        "ui.app",
+        "ui.views",
+        "ui.page ui.access ui.link",
+        "ui.charts ui.translations",
+    ),
     "memo": (
         "memo.client memo.history memo.testing memo.__main__",
         "memo.protocols memo.messaging",
         "memo.stack memo.desktop memo.privacy",
         "memo.store",
-        "memo.clock",
+        "memo.clock memo.display",
         "memo.core",
     ),
     "db": (
+        "db.store_access",
         "db.migrate",
-        "db.upkeep",
+        "db.upkeep db.page",
         "db.dispatch",
         "db.prediction",
         "db.intake",
@@ -45,6 +55,7 @@ INSIDE = {
     "collector": (
         "collector.__main__",
         "collector.collector",
+        "collector.source_list",
         "collector.announce collector.intake collector.plugins collector.source_status",
         "collector.sources",
         "collector.focus",

@@ -12,7 +12,6 @@ from cli.predictions.predict import show_answer
 from cli.predictions.watch import LiveScreen, watch
 from cli.predictions.watch_view import WIDE, Tally, lines, status
 from cli.terminal.output import print_line
-from cli.terminal.text import safe, short
 from db import migrate
 from db.engine import open_store
 from db.intake import events
@@ -21,6 +20,7 @@ from memo.core.events import Action, Event, Operation
 from memo.core.paths import Home
 from memo.core.predictions import Candidate
 from memo.core.settings import Settings
+from memo.display.text import safe, short
 from memo.messaging.message import Outcomes, SettledPrediction, prediction_message
 
 AT = datetime(2026, 3, 2, 9, 15, 4, tzinfo=UTC)

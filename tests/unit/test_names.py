@@ -11,7 +11,7 @@ from cli import COMMANDS
 from db.models import Base
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("cli", "memo", "collector", "db", "worker", "scheduler", "training", "data", "forget")
+ROOMS = ("cli", "ui", "memo", "collector", "db", "worker", "scheduler", "training", "data", "forget")
 REPOSITORIES = ("db/intake", "db/prediction", "db/dispatch", "db/upkeep")
 VERBS = {"find", "count", "has", "is", "add", "record", "delete", "lock", "reset", "build", "prune", "release"}
 MODULES = [

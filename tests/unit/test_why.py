@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cli.terminal.text import reason
 from memo.core.events import Action, Event, Operation
+from memo.display.text import reason
 from worker.predictors.evidence import find_evidence
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.person.person_model import PersonModel

@@ -1,4 +1,4 @@
-"""The ways in which commands open the store."""
+"""The ways in which commands and the page open the store."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager

@@ -1,4 +1,4 @@
-"""Words for the terminal, in English and Chinese."""
+"""Words for people: actions, headings and reasons, in English and Chinese."""
 
 import re
 

@@ -1,0 +1,1 @@
+"""Queries of the page: rows that belong together, in pages of a bounded size."""

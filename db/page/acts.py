@@ -1,0 +1,52 @@
+"""What a person did, each act beside the newest prediction made before it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from db.models import EventRow, PredictionRow
+from memo.core.events import Operation
+
+FIRST = 3  # an act whose place was among so many counts as foreseen
+
+
+@dataclass(frozen=True, slots=True)
+class ActFilter:
+    """Conditions on acts; empty strings and None set no condition."""
+
+    app: str = ""
+    site: str = ""
+    operation: Operation | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    is_hit: bool | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """Return the conditions as SQL."""
+        row, event = PredictionRow, EventRow
+        is_visit, is_foreseen = event.operation == Operation.WEB_VISIT.value, row.place_rank <= FIRST
+        found = [event.app == self.app] if self.app else []
+        found += [is_visit & (event.target == self.site)] if self.site else []
+        found += [event.operation == self.operation.value] if self.operation else []
+        found += [event.at >= self.since] if self.since else []
+        found += [event.at < self.until] if self.until else []
+        if self.is_hit is not None:
+            found.append(is_foreseen if self.is_hit else row.place_rank.is_(None) | ~is_foreseen)
+        return found
+
+
+def find_acts(
+    session: Session, scope: str, chosen: ActFilter, limit: int, before: int | None = None
+) -> list[tuple[PredictionRow, EventRow]]:
+    """Return acts by which predictions with an id below `before` were judged, newest first."""
+    query = (
+        select(PredictionRow, EventRow)
+        .join(EventRow, PredictionRow.person_event_id == EventRow.id)
+        .where(PredictionRow.scope == scope, *chosen.conditions())
+    )
+    if before is not None:
+        query = query.where(PredictionRow.id < before)
+    found = session.execute(query.order_by(PredictionRow.id.desc()).limit(limit))
+    return [(prediction, event) for prediction, event in found]

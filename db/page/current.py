@@ -1,0 +1,35 @@
+"""What the newest prediction of a scope says, and marks by which a change is noticed."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from db.intake import events
+from db.models import DispatchRow, EventRow, FeedbackRow, PredictionRow
+
+MARKED = (EventRow, PredictionRow, FeedbackRow, DispatchRow)  # tables whose newest row is watched
+
+
+def find_marks(session: Session) -> tuple[int, ...]:
+    """Return the id of the newest row of each table that the view *now* shows."""
+    return tuple(session.scalar(select(func.max(table.id))) or 0 for table in MARKED)
+
+
+def find_shown_scope(session: Session, own: str) -> str:
+    """Return `own` if it has a prediction, else the scope whose event was stored last."""
+    if find_newest(session, own):
+        return own
+    return events.find_last_active_scope(session) or own
+
+
+def find_newest(session: Session, scope: str) -> PredictionRow | None:
+    """Return the newest prediction of a scope, or None."""
+    query = select(PredictionRow).where(PredictionRow.scope == scope)
+    return session.scalar(query.order_by(PredictionRow.made_at.desc(), PredictionRow.id.desc()).limit(1))
+
+
+def find_answers(session: Session, prediction: PredictionRow) -> Sequence[FeedbackRow]:
+    """Return the answers to a prediction, oldest first."""
+    query = select(FeedbackRow).where(FeedbackRow.scope == prediction.scope, FeedbackRow.prediction_id == prediction.id)
+    return session.scalars(query.order_by(FeedbackRow.id)).all()

@@ -1,0 +1,184 @@
+"""The page over a store: what its views show, and what its buttons store."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from starlette.testclient import TestClient
+
+from db import migrate
+from db.engine import Store, open_store
+from db.intake import events
+from db.models import EventRow, FeedbackRow, PredictionRow
+from memo.clock import pauses
+from memo.core.events import Action, Event, Operation
+from memo.core.paths import Home
+from memo.core.predictions import NextAction, NextPlace
+from memo.core.settings import Settings
+from ui.app import make_app
+from ui.page import VIEWS
+
+PORT = 4711
+BASE = f"http://127.0.0.1:{PORT}"
+ORIGIN = {"origin": BASE}
+HOSTILE = "</script><script>alert(1)</script>\x1b[2J\u202e"
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+EDITOR = Action(Operation.WINDOW_FOCUS, HOSTILE, "editor")
+SITE = Action(Operation.WEB_VISIT, "news.example")
+
+
+@pytest.fixture
+def opened(home: Home) -> Iterator[Store]:
+    """A store in which the editor was in front, then a site, then the editor, with a prediction after each."""
+    settings = Settings.load()
+    migrate.upgrade(settings, home)
+    store = open_store(settings, home)
+    batch = [
+        Event(NOW, EDITOR.operation, EDITOR.target, EDITOR.place),
+        Event(NOW + timedelta(minutes=5), SITE.operation, SITE.target),
+        Event(NOW + timedelta(minutes=9), EDITOR.operation, EDITOR.target, EDITOR.place),
+    ]
+    with store.write() as session:
+        repeats = events.Repeats()
+        events.add_events(session, settings.scope, batch, [repeats.key(event) for event in batch])
+        session.add_all(_prediction(settings.scope, number) for number in (1, 2, 3))
+    yield store
+    store.close()
+
+
+def _prediction(scope: str, number: int) -> PredictionRow:
+    made_at = NOW + timedelta(minutes=number)
+    return PredictionRow(
+        scope=scope,
+        made_at=made_at,
+        last_event_id=number,
+        model_version="builtin",
+        candidates=[],
+        upcoming=[],
+        places=[NextPlace(EDITOR.coarse, 0.5).as_dict(), NextPlace(SITE, 0.25).as_dict()],
+        person=[NextAction(EDITOR, 0.5).as_dict("en", made_at), NextAction(SITE, 0.25).as_dict("en", made_at)],
+        new_place=0.25,
+        new_probability=0.0,
+        latency_ms=1.0,
+        person_event_id={1: 2, 2: 3}.get(number),
+        place_rank={2: 1}.get(number),
+    )
+
+
+@pytest.fixture
+def client(home: Home, opened: Store) -> TestClient:
+    (home.run / "ui.token").write_text("secret")
+    entered = TestClient(make_app(home, PORT, lambda _request, _port: True), BASE, follow_redirects=False)
+    entered.get("/enter?token=secret")
+    return entered
+
+
+def test_now_names_the_next_place_and_not_the_present_one(client: TestClient) -> None:
+    shown = client.get("/").text
+    assert "<strong>news.example</strong>" in shown and "25%" in shown
+    assert "<strong>editor</strong>" not in shown, "the editor is in front"
+    assert "in place 1" in shown and "not foreseen" in shown
+
+
+def test_a_hostile_title_stays_text(client: TestClient) -> None:
+    shown = client.get("/").text
+    assert "&lt;script&gt;alert(1)" in shown and "<script>alert" not in shown
+    assert "\x1b" not in shown and "\u202e" not in shown
+
+
+@pytest.mark.parametrize("said", ["yes", "no", "never"])
+def test_a_button_stores_the_answer(client: TestClient, opened: Store, said: str) -> None:
+    form = {"prediction": "3", "rank": "2", "answer": said}
+    assert client.post("/feedback", data=form, headers=ORIGIN).status_code == 303
+    with opened.read() as session:
+        row = session.get_one(FeedbackRow, 1)
+    assert (row.prediction_id, row.answer, row.action["target"]) == (3, said, "news.example")
+    assert client.get("/").text.count('aria-pressed="true"') == 1
+
+
+@pytest.mark.parametrize("wrong", [{"rank": "0"}, {"rank": "x"}, {"prediction": "99"}, {"answer": "maybe"}])
+def test_a_wrong_answer_stores_nothing(client: TestClient, opened: Store, wrong: dict[str, str]) -> None:
+    form = {"prediction": "3", "rank": "2", "answer": "yes"} | wrong
+    refused = client.post("/feedback", data=form, headers=ORIGIN)
+    assert refused.status_code == 400 and 'role="alert"' in refused.text
+    with opened.read() as session:
+        assert session.get(FeedbackRow, 1) is None
+
+
+def test_history_shows_acts_with_a_link_to_why(client: TestClient) -> None:
+    shown = client.get("/history").text
+    assert 'href="/why/1"' in shown and 'href="/why/2"' in shown and "visit news.example" in shown
+
+
+@pytest.mark.parametrize(
+    ("asked", "ids"),
+    [
+        ("site=news.example", {1}),
+        ("app=editor", {2}),
+        ("operation=web_visit", {1}),
+        ("result=hit", {2}),
+        ("result=miss", {1}),
+        ("day=2026-03-02", {1, 2}),
+        ("day=2025-03-02", set()),
+        ("before=2", {1}),
+    ],
+)
+def test_history_is_filtered(client: TestClient, asked: str, ids: set[int]) -> None:
+    shown = client.get(f"/history?{asked}").text
+    assert {number for number in (1, 2, 3) if f'href="/why/{number}"' in shown} == ids
+
+
+def test_history_goes_on_with_older_acts(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ui.views.history_page.PAGE", 1)
+    assert 'href="/history?result=&amp;' not in client.get("/history?result=").text
+    assert 'href="/history?before=2"' in client.get("/history").text
+
+
+def test_history_names_a_wrong_day(client: TestClient) -> None:
+    refused = client.get("/history?day=yesterday")
+    assert refused.status_code == 400 and "write the day as 2026-03-02" in refused.text
+
+
+def test_privacy_pauses_and_resumes(client: TestClient, home: Home) -> None:
+    client.post("/pause", data={"span": "30m"}, headers=ORIGIN)
+    paused = pauses.current(home)
+    assert paused and paused.ends and "Recording is paused." in client.get("/privacy").text
+    client.post("/pause", data={"do": "resume"}, headers=ORIGIN)
+    assert pauses.current(home) is None
+
+
+def test_forgetting_asks_first_and_then_deletes(client: TestClient, opened: Store) -> None:
+    form = {"site": "news.example"}
+    asked = client.post("/forget/preview", data=form, headers=ORIGIN).text
+    assert "Forget this for good?" in asked and "1 events" in asked and 'value="news.example"' in asked
+    with opened.read() as session:
+        assert session.get(EventRow, 2)
+    assert "1 events" in client.post("/forget", data=form, headers=ORIGIN).text
+    with opened.read() as session:
+        assert session.get(EventRow, 2) is None and session.get(EventRow, 1) is not None
+
+
+@pytest.mark.parametrize("path", ["/forget", "/forget/preview"])
+def test_forgetting_needs_a_condition(client: TestClient, opened: Store, path: str) -> None:
+    assert client.post(path, data={"app": " "}, headers=ORIGIN).status_code == 400
+    with opened.read() as session:
+        assert session.get(EventRow, 1)
+
+
+@pytest.mark.parametrize("path", VIEWS)
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_view_shows_in_both_languages(client: TestClient, path: str, language: str) -> None:
+    client.post("/language", data={"language": language}, headers=ORIGIN)
+    assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("span", ["day", "week", "month"])
+def test_day_shows_what_was_foreseen(client: TestClient, span: str) -> None:
+    shown = client.get(f"/day?day=2026-03-02&span={span}").text
+    assert "3 acts, of which 1 were foreseen" in shown and "news.example" in shown
+    assert ('id="timeline"' in shown) == (span == "day")
+
+
+@pytest.mark.parametrize("asked", ["day=x", "span=year"])
+def test_day_names_a_wrong_choice(client: TestClient, asked: str) -> None:
+    assert client.get(f"/day?{asked}").status_code == 400

@@ -1,0 +1,107 @@
+"""The application: which view answers which path."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from memo.core.errors import MemoError, UsageError
+from memo.core.paths import Home
+from memo.core.settings import Settings
+from ui.access import ENTER, Access, OwnsPeer
+from ui.link import use_token
+from ui.page import LANGUAGE, Visit, read_form
+from ui.views import day, history_page, now, privacy
+
+Form = dict[str, str]
+
+ONWARD = """<!doctype html><html lang="en"><head><title>MEMO</title><meta http-equiv="refresh" content="0;url=/">
+<link rel="icon" href="/static/icon.svg" type="image/svg+xml"></head><body><a href="/">MEMO</a></body></html>
+"""
+
+
+def make_app(home: Home, port: int, owns_peer: OwnsPeer) -> ASGIApp:
+    """Return the page of a home, served at that port to peers that are owned."""
+    app = Starlette(
+        routes=[
+            Route(ENTER, _enter),
+            Route("/language", _posted(_choose_language), methods=["POST"]),
+            Route("/", _shown(now.show)),
+            Route("/stream", now.stream),
+            Route("/feedback", _posted(now.answer), methods=["POST"]),
+            Route("/day", _shown(day.show)),
+            Route("/history", _shown(history_page.show)),
+            Route("/why/{prediction:int}", _shown(history_page.show_why)),
+            Route("/privacy", _shown(privacy.show)),
+            Route("/pause", _posted(privacy.pause), methods=["POST"]),
+            Route("/forget/preview", _posted(privacy.preview), methods=["POST"]),
+            Route("/forget", _posted(privacy.forget), methods=["POST"]),
+            Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
+        ],
+        exception_handlers={MemoError: _failed, HTTPException: _not_found},
+        middleware=[Middleware(FreshSettings)],
+    )
+    app.state.home = home
+    return Access(app, port, owns_peer)
+
+
+class FreshSettings:
+    """Give each request the settings as they are now."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        scope.setdefault("state", {})["settings"] = Settings.load()
+        await self._app(scope, receive, send)
+
+
+def _shown(view: Callable[[Visit], Response]) -> Callable[[Request], Response]:
+    return lambda request: view(Visit(request))
+
+
+def _posted(do: Callable[[Visit, Form], Response]) -> Callable[[Request], object]:
+    async def endpoint(request: Request) -> Response:
+        return await run_in_threadpool(do, Visit(request), await read_form(request))
+
+    return endpoint
+
+
+def _enter(request: Request) -> Response:
+    """Exchange the token of a link for the cookie.
+
+    The answer is a page that leads on, as a browser would not send a strict cookie where another program's link is
+    redirected.
+    """
+    if not use_token(request.app.state.home, request.query_params.get("token", "")):
+        return PlainTextResponse("This link was used before; run `memo ui` for a new one.", 403)
+    name, secret = request.scope["secret_cookie"]
+    response = HTMLResponse(ONWARD)
+    response.set_cookie(name, secret, httponly=True, samesite="strict")
+    return response
+
+
+def _choose_language(visit: Visit, form: Form) -> Response:
+    response = RedirectResponse("/", 303)
+    if form.get("language") in ("en", "zh"):
+        response.set_cookie(LANGUAGE, form["language"], httponly=True, samesite="strict", max_age=400 * 86_400)
+    return response
+
+
+def _failed(request: Request, error: Exception) -> Response:
+    """Show the sentence of an error."""
+    return Visit(request).show("error.html", 400 if isinstance(error, UsageError) else 500, sentence=str(error))
+
+
+def _not_found(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return Visit(request).show("error.html", status, sentence="There is no such page.")

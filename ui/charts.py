@@ -1,0 +1,52 @@
+"""Charts as numbers for SVG: the templates draw them, so that names in them are escaped."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+LONGEST = timedelta(minutes=15)  # an act without a next one counts as this long at most
+LANES = 8  # apps and sites with a line of their own
+DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """A stay in an app or at a site; `is_foreseen` if its place was among the first three predicted."""
+
+    name: str
+    begin: datetime
+    length: timedelta
+    is_foreseen: bool
+
+
+def as_stays(acts: Sequence[tuple[str, datetime, bool]]) -> list[Stay]:
+    """Return the stays that acts make, each act lasting until the next one; acts are name, time and foresight."""
+    ends = [at for _, at, _ in acts[1:]] + [acts[-1][1] + LONGEST] if acts else []
+    return [Stay(name, at, min(end - at, LONGEST), seen) for (name, at, seen), end in zip(acts, ends, strict=True)]
+
+
+def top(stays: Sequence[Stay]) -> list[tuple[str, timedelta]]:
+    """Return the names with the longest stays, the longest first."""
+    total = Counter[str]()
+    for stay in stays:
+        total[stay.name] += round(stay.length.total_seconds())
+    return [(name, timedelta(seconds=seconds)) for name, seconds in total.most_common(LANES)]
+
+
+def timeline(stays: Sequence[Stay], midnight: datetime) -> dict[str, list[dict[str, float | str | bool]]]:
+    """Return for each of the top names its bars, as permille of the day."""
+    lanes: dict[str, list[dict[str, float | str | bool]]] = {name: [] for name, _ in top(stays)}
+    for stay in stays:
+        if stay.name in lanes:
+            x = (stay.begin - midnight).total_seconds() / DAY_S * 1000
+            width = max(stay.length.total_seconds() / DAY_S * 1000, 1.5)
+            lanes[stay.name].append({"x": round(x, 2), "width": round(width, 2), "is_foreseen": stay.is_foreseen})
+    return lanes
+
+
+def heat(stays: Sequence[Stay]) -> list[list[float]]:
+    """Return for each weekday (from Monday) and hour the number of stays, as a share of the largest such number."""
+    counts = Counter((stay.begin.weekday(), stay.begin.hour) for stay in stays)
+    most = max(counts.values(), default=1)
+    return [[round(counts[day, hour] / most, 3) for hour in range(24)] for day in range(7)]

@@ -1,0 +1,1 @@
+"""The views of the page: each finds what it shows and chooses the template."""

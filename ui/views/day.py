@@ -1,0 +1,57 @@
+"""*Day*: when the person was where, what of it was foreseen, and the hours of the week; for a week and a month too."""
+
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from starlette.responses import Response
+
+from db.page import days
+from db.page.acts import FIRST
+from memo.core.errors import UsageError
+from memo.core.events import Operation
+from ui import charts
+from ui.page import Visit
+
+SPANS = {"day": 1, "week": 7, "month": 30}  # days
+
+
+def show(visit: Visit) -> Response:
+    """Show the days up to the chosen one."""
+    asked, zone = visit.request.query_params, visit.settings.zone
+    span = asked.get("span", "day")
+    if span not in SPANS:
+        raise UsageError("Choose a day, a week or a month.")
+    with visit.read() as session:
+        last = _day(asked.get("day")) or datetime.now(zone).date()
+        until = datetime.combine(last + timedelta(days=1), time(), zone)
+        since = datetime.combine(last - timedelta(days=SPANS[span] - 1), time(), zone)
+        rows = days.find_day_acts(session, visit.scope(session), since, until) if session else []
+    stays = charts.as_stays([(_name(row), row.at.astimezone(zone), _is_foreseen(row)) for row in rows])
+    return visit.show(
+        "day.html",
+        day=last,
+        span=span,
+        spans=list(SPANS),
+        before=last - timedelta(days=SPANS[span]),
+        after=last + timedelta(days=SPANS[span]),
+        acts=len(stays),
+        foreseen=sum(stay.is_foreseen for stay in stays),
+        top=charts.top(stays),
+        lanes=charts.timeline(stays, since) if span == "day" else {},
+        heat=charts.heat(stays),
+    )
+
+
+def _day(given: str | None) -> date | None:
+    try:
+        return date.fromisoformat(given) if given else None
+    except ValueError as error:
+        raise UsageError("Write the day as 2026-03-02.") from error
+
+
+def _name(row: Any) -> str:
+    return str(row.target if row.operation == Operation.WEB_VISIT.value else row.app or row.target)
+
+
+def _is_foreseen(row: Any) -> bool:
+    return row.place_rank is not None and row.place_rank <= FIRST

@@ -1,0 +1,97 @@
+"""*Privacy*: what is recorded by which source, what the rules removed, pausing, forgetting, and where the files are."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+from starlette.responses import RedirectResponse, Response
+
+from collector.source_list import list_sources
+from db.engine import redacted_store_url, sqlite_path, store_url
+from db.intake import redactions
+from db.store_access import missing_file, writable_store
+from forget import forget as erasure
+from forget.query import ForgetQuery
+from memo.clock import pauses
+from memo.core.errors import UsageError
+from memo.core.grammar import write
+from ui.page import Visit
+
+PAUSES = {"30m": timedelta(minutes=30), "2h": timedelta(hours=2), "": None}  # choices; the last one has no end
+Form = dict[str, str]
+
+
+def show(visit: Visit) -> Response:
+    """Show what is recorded and stored."""
+    with visit.read() as session:
+        rules = redactions.count_by_rule(session) if session else []
+    sources = list_sources(visit.home, visit.settings)
+    store = redacted_store_url(visit.settings, visit.home)
+    return visit.show("privacy.html", sources=sources, rules=rules, store=store, files=list(_files(visit)))
+
+
+def pause(visit: Visit, form: Form) -> Response:
+    """Begin or end a pause."""
+    if form.get("do") == "resume":
+        pauses.end(visit.home)
+    else:
+        pauses.begin(visit.home, PAUSES.get(form.get("span", "")))
+    return RedirectResponse("/privacy", 303)
+
+
+def preview(visit: Visit, form: Form) -> Response:
+    """Show what a query matches, and ask whether to forget it."""
+    query = _as_query(visit, form)
+    if missing_file(visit.settings, visit.home):
+        raise UsageError("Nothing is stored yet, so there is nothing to forget.")
+    with writable_store(visit.settings, visit.home) as store:
+        report = erasure.preview(store, visit.settings, query, _no_progress)
+    examples = [write(event, visit.language) for event in report.matches.examples]
+    return visit.show("forget.html", report=report, examples=examples, form=form)
+
+
+def forget(visit: Visit, form: Form) -> Response:
+    """Forget what a query matches; the person has seen the preview."""
+    query = _as_query(visit, form)
+    with writable_store(visit.settings, visit.home) as store:
+        report = erasure.forget(store, visit.settings, visit.home, query, _no_progress)
+    return visit.show("forgotten.html", report=report)
+
+
+def _no_progress(_done: int, _total: int) -> None:
+    """Show nothing: the browser shows that it waits."""
+
+
+def _as_query(visit: Visit, form: Form) -> ForgetQuery:
+    """Return the query of a form. Raises UsageError without any condition, as that would match everything."""
+    app, site, text = (form.get(name, "").strip() for name in ("app", "site", "text"))
+    since, until = _midnight(visit, form.get("since")), _midnight(visit, form.get("until"))
+    if not any((app, site, text, since, until)):
+        raise UsageError("Say what to forget: an app, a site, a text or a day; `memo forget --all` forgets everything.")
+    return ForgetQuery(app, site, text, since, until and until + timedelta(days=1), None)
+
+
+def _midnight(visit: Visit, day: str | None) -> datetime | None:
+    try:
+        return datetime.combine(date.fromisoformat(day), time(), visit.settings.zone).astimezone(UTC) if day else None
+    except ValueError as error:
+        raise UsageError("Write the day as 2026-03-02.") from error
+
+
+def _files(visit: Visit) -> Iterator[dict[str, Any]]:
+    """Yield what lies in the home: its path, its size in bytes, and when it changed last."""
+    home, store = visit.home, sqlite_path(store_url(visit.settings, visit.home))
+    for path in filter(None, (store, home.backups, home.models, home.learned, home.broker, home.logs, home.inbox)):
+        if path.exists():
+            sizes = [found.st_size for found in _stats(path)]
+            changed = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+            yield {"path": str(path), "bytes": sum(sizes), "changed": changed}
+
+
+def _stats(path: Path) -> Iterator[Any]:
+    for one in path.rglob("*") if path.is_dir() else [path]:
+        with suppress(FileNotFoundError):  # deleted meanwhile
+            if one.is_file():
+                yield one.lstat()
