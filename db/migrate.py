@@ -73,9 +73,9 @@ def _config(connection: Connection | None = None) -> Config:
 
 def check_schema(connection: Connection) -> str | None:
     """Return the schema's revision, or None. Raises StoreError if it can't be brought to this program's."""
-    found = revision(connection)
-    check_database(connection, may_create=found != head())
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    found, scripts = revision(connection), ScriptDirectory.from_config(_config())
+    check_database(connection, may_create=found != scripts.get_current_head())
+    known = {script.revision for script in scripts.walk_revisions()}
     if found is not None and found not in known:
         raise StoreError(
             f"The store {redact_url(connection.engine.url)} was written by a newer MEMO (schema {found}); "

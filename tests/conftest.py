@@ -194,11 +194,12 @@ def database_url(request: pytest.FixtureRequest, home: Home) -> str:
 @pytest.fixture
 def store(database_url: str, home: Home) -> Iterator["Store"]:
     """A store that is open, on both databases."""
-    from db import migrate
+    from stores import make_store
+
     from db.engine import open_store
 
     settings = Settings(database_url=database_url)
-    migrate.upgrade(settings, home)
+    make_store(settings, home)
     opened = open_store(settings, home)
     yield opened
     opened.close()

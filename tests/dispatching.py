@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from conftest import ROOT
 from sqlalchemy import select
+from stores import make_store
 
-from db import migrate
 from db.engine import open_store
 from db.intake import events
 from db.models import DispatchRow, EventRow, PredictionRow
@@ -54,7 +54,7 @@ class Still(Machine):
 def opened_store(database_url: str, home: Home, **settings: Any) -> Iterator[Resources]:
     """A context on a fresh store; its broker is away."""
     given = Settings(database_url=database_url, broker_url=NOBODY, scope=SCOPE, **settings)
-    migrate.upgrade(given, home)
+    make_store(given, home)
     context = Resources(home, given, open_store(given, home), Publisher(NOBODY), make_app(NOBODY))
     yield context
     context.queue.close()

@@ -4,7 +4,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from db import migrate
+from stores import make_store
+
 from db.engine import Store, open_store
 from db.intake import events, launch_sets
 from memo.core.events import Action, Event, Operation
@@ -49,7 +50,7 @@ def context(scope: str = SCOPE, prediction_id: int = 7) -> DispatchContext:
 
 def remember(settings: Settings, home: Home, *seen: Candidate, source: str = "processes") -> None:
     """Store an event for each of them."""
-    migrate.upgrade(settings, home)
+    make_store(settings, home)
     store = open_store(settings, home)
     repeats = events.Repeats()
     given = [

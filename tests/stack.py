@@ -172,6 +172,15 @@ class Stack:
         """Wait for the last process to end."""
         until("no process is left", lambda: not self.processes())
 
+    def contents(self) -> dict[Path, bytes]:
+        """What each file holds, apart from the owner's inbox; without those removed meanwhile, as unfinished ones."""
+        found = {}
+        for path in self.home.root.rglob("*"):
+            with suppress(FileNotFoundError):
+                if path.is_file() and self.home.inbox not in path.parents:
+                    found[path] = path.read_bytes()
+        return found
+
     def leftovers(self) -> list[str]:
         """Processes, sockets and locks that a stopped stack may not leave."""
         files = [str(path) for path in self.home.root.rglob("*") if path.is_socket()]

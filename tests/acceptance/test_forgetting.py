@@ -2,9 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 from stack import SCOPE, Stack, new_stack
@@ -47,15 +45,7 @@ def day(number: int) -> list[str]:
 def holders(stack: Stack, secret: str) -> list[str]:
     """Files that hold it, as it is or as JSON has it; not the owner's own."""
     forms = {secret.encode(), json.dumps(secret).strip('"').encode()}
-    files = [path for path in stack.home.root.rglob("*") if path.is_file() and stack.home.inbox not in path.parents]
-    return sorted(path.name for path in files if any(form in content(path) for form in forms))
-
-
-def content(file: Path) -> bytes:
-    """What a file holds; nothing if it was removed meanwhile, as a backup under way is."""
-    with suppress(FileNotFoundError):
-        return file.read_bytes()
-    return b""
+    return sorted(path.name for path, held in stack.contents().items() if any(form in held for form in forms))
 
 
 def on_stream(stack: Stack) -> str:

@@ -30,21 +30,16 @@ pytestmark = pytest.mark.timeout(120)
 DAYS = iter([f"2026-03-{day:02} 09:00:00" for day in range(1, 29)])  # no two tests may append the same line
 
 
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
+@pytest.fixture
+def up() -> Iterator[Stack]:
+    """A stack that runs."""
     with new_stack() as made:
+        made.run()
         yield made
 
 
-@pytest.fixture
-def up(stack: Stack) -> Stack:
-    """A stack that runs, whatever the test before it has done."""
-    stack.run()
-    return stack
-
-
 def test_stopped_parts_end_with_their_killed_supervisor(up: Stack) -> None:
-    before = up.status()
+    before = running.state(up.home)
     orphans = [pid for part in before["parts"] for pid in family(part["pid"])]
     for pid in orphans:
         os.kill(pid, signal.SIGSTOP)
@@ -57,9 +52,6 @@ def test_stopped_parts_end_with_their_killed_supervisor(up: Stack) -> None:
     up.until_stored(number + 50)
     up.until_predicted()
     assert up.one("SELECT count(*) FROM events") == number + 50
-
-
-def test_down_after_a_killed_supervisor_leaves_no_process(up: Stack) -> None:
     up.ok("down")
     assert up.processes() == []
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 from activitywatch import Served, event, free_port, serving
+from stores import make_store
 
 from collector.collector import keep_running
 from collector.intake import Intake
 from collector.source_status import SourceStates
 from collector.sources.activitywatch import aw_server, backfill
 from collector.sources.activitywatch.activitywatch import ActivityWatchSource
-from db import migrate
 from db.engine import open_store
 from memo.core.errors import MemoError
 from memo.core.events import Event
@@ -64,7 +64,7 @@ def server(tmp_path: Path, port: int) -> Iterator[Served]:
 @pytest.fixture
 def intake(home: Home) -> Iterator[RecordingIntake]:
     settings = Settings.load()
-    migrate.upgrade(settings, home)
+    make_store(settings, home)
     store = open_store(settings, home)
     made = RecordingIntake(store, settings, home, lambda scope: None)
     made.live, made.past = [], []

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from conftest import logging_restored
 from sqlalchemy import select
+from stores import make_store
 from typer.testing import CliRunner, Result
 
 from cli import make
-from db import migrate
 from db.engine import open_store
 from db.intake import events
 from db.models import FeedbackRow, PredictionRow
@@ -43,7 +43,7 @@ def opened(database_url: str, redis_url: str, home: Home, monkeypatch: pytest.Mo
     for name, value in settings.items():
         monkeypatch.setenv(f"MEMO_{name}", value)
     loaded = Settings.load()
-    migrate.upgrade(loaded, home)
+    make_store(loaded, home)
     context = Resources(home, loaded, open_store(loaded, home), Publisher(redis_url), make_app(redis_url))
     yield context
     context.publisher.close()

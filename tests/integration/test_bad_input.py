@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from conftest import logging_restored
 from sqlalchemy import text
+from stores import make_store
 
 from cli import main
-from db import migrate
 from db.engine import open_store
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -68,7 +68,7 @@ def memo(
 
 def nothing_was_done(home: Home) -> bool:
     settings = Settings.load()
-    migrate.upgrade(settings, home)
+    make_store(settings, home)
     store = open_store(settings, home)
     with store.read() as session:
         stored = session.scalar(text("SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM versions)"))
@@ -142,7 +142,7 @@ def test_command_on_too_long_a_name_names_it(command: str, home: Home, memo: Cal
 def test_command_on_a_newer_store_leaves_it_unchanged(command: str, home: Home, memo: Callable[..., str]) -> None:
     Path("a.txt").write_bytes(lines(2020))
     settings = Settings.load()
-    migrate.upgrade(settings, home)
+    make_store(settings, home)
     store = open_store(settings, home)
     with store.write() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '9999'"))

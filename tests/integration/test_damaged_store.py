@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from stores import make_store
 from typer.testing import CliRunner, Result
 
 from cli import make
 from cli.stack.doctor import CHECKS
 from cli.stack.first_run import prepare_store
-from db import migrate
 from db.engine import Store, StoreError, open_store
 from db.intake import events
 from db.upkeep import backups, jobs
@@ -40,7 +40,7 @@ QUEUE = make_app("memory://")
 @pytest.fixture
 def file(home: Home) -> Path:
     """The file of a store with some hundred pages, closed."""
-    migrate.upgrade(Settings(), home)
+    make_store(Settings(), home)
     add(home, 0, 400)
     return home.root / "memo.db"
 

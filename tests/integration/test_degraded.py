@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from conftest import logging_restored
+from stores import make_store
 from typer.testing import CliRunner, Result
 
 from cli import make
 from cli.predictions import why
-from db import migrate
 from db.engine import open_store
 from db.intake import scopes
 from db.prediction import versions
@@ -46,7 +46,7 @@ def torn(home: Home, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
     """A home whose active version has a torn adapter."""
     monkeypatch.setenv("MEMO_SCOPE", "ada@host")
     settings = Settings.load()
-    migrate.upgrade(settings, home)
+    make_store(settings, home)
     folder = home.models / "v0001"
     shutil.copytree(BUILTIN_ADAPTER, folder)
     store = open_store(settings, home)

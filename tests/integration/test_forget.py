@@ -18,6 +18,7 @@ from handling import store_launch_set, stored_launch_sets
 from redis import Redis
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
+from stores import make_store
 from typer.testing import CliRunner, Result
 
 from cli import make
@@ -25,7 +26,6 @@ from cli.stack.doctor import CHECKS
 from collector.intake import Intake
 from data.importers import rejects
 from data.importers.line import Reject
-from db import migrate
 from db.dispatch import dispatches
 from db.engine import Store, open_store
 from db.intake import cursors, events, launch_sets, launches, redactions
@@ -85,7 +85,7 @@ def settings(database_url: str, home: Home, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def store(settings: Settings, home: Home) -> Iterator[Store]:
-    migrate.upgrade(settings, home)
+    make_store(settings, home)
     opened = open_store(settings, home)
     yield opened
     opened.close()
@@ -433,7 +433,7 @@ def test_message_published_after_forget_is_cleared(opened: Resources, redis_url:
 
 def test_forget_leaves_no_byte_in_sqlite_files(home: Home) -> None:
     settings = Settings(database_url=home.database_url)
-    migrate.upgrade(settings, home)
+    make_store(settings, home)
     store = open_store(settings, home)
     rng = random.Random(1)
     try:
@@ -929,7 +929,7 @@ def test_a_moved_or_copied_home_forgets_its_own_weights(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, move: Callable[..., object]
 ) -> None:
     store = open_store(Settings.load(), home)
-    migrate.upgrade(Settings.load(), home)
+    make_store(Settings.load(), home)
     for name in ("v0001", "v0002"):
         (register(store, home, name, (0, 100)) / "weights").touch()
     with store.write() as session:

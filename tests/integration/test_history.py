@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stores import make_store
 
 from cli.predictions.history import HistoryFormat, as_csv, as_json_list, history
 from cli.terminal.durations import parse_since
 from data.importers.cells import original
-from db import migrate
 from db.engine import open_store
 from db.intake import events
 from db.models import PredictionRow
@@ -33,7 +33,7 @@ ZONE = timezone(timedelta(hours=8))
 @pytest.fixture
 def predicted(home: Home) -> list[str]:
     """Store three predictions (a hit, a miss, and an empty one) and return their targets."""
-    migrate.upgrade(settings := Settings.load(), home)
+    make_store(settings := Settings.load(), home)
     store = open_store(settings, home)
     targets = ["会议.docx", '[red]x[/red]\x1b[2J, "y"', ""]
     batch = [Event(NOW + timedelta(minutes=n), Operation.PROCESS_START, f"app {n}") for n in range(3)]

@@ -12,12 +12,12 @@ import pytest
 import typer
 from conftest import logging_restored
 from sqlalchemy import select
+from stores import make_store
 from typer.testing import CliRunner, Result
 
 from cli.records.import_files import import_
 from collector.privacy.rules import Rules, apply_rules, make_rules
 from data.importers import events as events_of
-from db import migrate
 from db.engine import Store, open_store
 from db.intake import events
 from db.models import EventRow
@@ -193,7 +193,7 @@ def test_import_with_one_wrong_file_stores_nothing(bad: str, home: Home, setting
     with pytest.raises(MemoError) as raised:
         memo_import(write("a.txt", lines("甲")), bad)
     assert bad in str(raised.value)
-    migrate.upgrade(settings, home)
+    make_store(settings, home)
     assert rows(store) == []
 
 

@@ -10,9 +10,9 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from stores import make_store
 
 from collector.intake import Intake
-from db import migrate
 from db.engine import Store, open_store
 from db.intake import events, redactions
 from memo.clock import pauses
@@ -30,7 +30,7 @@ AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 def store(database_url: str, home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     monkeypatch.setenv("MEMO_DATABASE_URL", database_url)
     monkeypatch.setenv("MEMO_SCOPE", SCOPE)
-    migrate.upgrade(Settings.load(), home)
+    make_store(Settings.load(), home)
     opened = open_store(Settings.load(), home)
     yield opened
     opened.close()

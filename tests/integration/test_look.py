@@ -16,9 +16,9 @@ from redis import Redis
 from sqlalchemy import delete, func, select
 from sqlalchemy.event import listen
 from sqlalchemy.orm import Session
+from stores import make_store
 from structlog.testing import capture_logs
 
-from db import migrate
 from db.engine import Store, open_store
 from db.intake import events, scopes, time_order
 from db.models import Base, CheckpointRow, EventRow, PredictionRow, ScopeRow, VersionRow
@@ -47,7 +47,7 @@ VALIDATOR = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FOR
 @pytest.fixture
 def opened(database_url: str, redis_url: str, home: Home) -> Iterator[Resources]:
     settings = Settings(database_url=database_url, broker_url=redis_url, scope=SCOPE)
-    migrate.upgrade(settings, home)
+    make_store(settings, home)
     context = Resources(home, settings, open_store(settings, home), Publisher(redis_url), make_app(redis_url))
     yield context
     context.publisher.close()

@@ -1,6 +1,5 @@
 """What is shipped fits together: versions, lock, entry points, containers, and what the README says."""
 
-import os
 import re
 import subprocess
 import sys
@@ -12,7 +11,9 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from typer.testing import CliRunner
 
+import cli
 import memo
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,9 +101,6 @@ def test_readme_shows_commands_and_flags_that_there_are(verb: str) -> None:
     flags = {
         word for words in _commands("README.md") if words[:2] == ("memo", verb) for word in words if word[0] == "-"
     }
-    program = Path(sys.executable).with_name("memo")
-    helped = subprocess.run(
-        [program, verb, "--help"], env=os.environ | {"COLUMNS": "200"}, capture_output=True, text=True
-    )
-    assert helped.returncode == 0, helped.stderr
-    assert [flag for flag in flags if flag not in helped.stdout] == []
+    helped = CliRunner(env={"COLUMNS": "200"}).invoke(cli.make([verb]), [verb, "--help"])
+    assert helped.exit_code == 0, helped.output
+    assert [flag for flag in flags if flag not in helped.output] == []

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
+from stores import make_store
 
 from collector.intake import Intake
-from db import migrate
 from db.engine import Store, open_store
 from db.intake import events
 from db.models import EventRow, ScopeRow
@@ -25,7 +25,7 @@ CURSOR = {"visit": 7}
 def store(database_url: str, home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     monkeypatch.setenv("MEMO_DATABASE_URL", database_url)
     monkeypatch.setenv("MEMO_SCOPE", "a@b")
-    migrate.upgrade(Settings.load(), home)
+    make_store(Settings.load(), home)
     opened = open_store(Settings.load(), home)
     yield opened
     opened.close()

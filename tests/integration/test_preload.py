@@ -16,6 +16,7 @@ from conftest import logging_restored
 from dispatching import dispatch, opened_store, predict, rows, stopped_by, under
 from handling import HOSTILE, candidate, context, remember, store_launch_set, stored_launch_sets
 from sqlalchemy.orm import Session
+from stores import make_store
 from typer.testing import CliRunner
 from waiting import until
 
@@ -136,7 +137,7 @@ def settings(database_url: str) -> Settings:
 
 @pytest.fixture
 def store(settings: Settings, home: Home) -> Iterator[Store]:
-    migrate.upgrade(settings, home)
+    make_store(settings, home)
     opened = open_store(settings, home)
     yield opened
     opened.close()
@@ -438,7 +439,7 @@ def test_what_was_forgotten_during_a_look_is_not_kept(home: Home, person: Person
     settings = _settings()
     start = datetime.fromtimestamp(time.time() - proc.now() + running.began, UTC)
     event = Event(start, Operation.PROCESS_START, APP, scope=SCOPE, source="processes", executable=running.executable)
-    migrate.upgrade(settings, home)
+    make_store(settings, home)
     opened, stop = open_store(settings, home), Stop()
     Launches(opened, settings).look(event, stop)
     with opened.read() as session:

@@ -12,8 +12,8 @@ import pytest
 from kombu import Connection
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
+from stores import make_store
 
-from db import migrate
 from db.engine import Store, open_store
 from db.intake import cursors, events, scopes
 from db.models import CursorRow, EventRow, JobRow, PredictionRow, RunRow
@@ -45,7 +45,7 @@ def settings(home: Home, database_url: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def store(settings: Settings, home: Home) -> Iterator[Store]:
-    migrate.upgrade(settings, home)
+    make_store(settings, home)
     opened = open_store(settings, home)
     yield opened
     opened.close()

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import pytest
 from conftest import needs_program
+from stores import make_store
 from watched import WAIT_S, until, watched
 from Xlib import X, Xatom
 from Xlib.display import Display
@@ -24,7 +25,6 @@ from collector.intake import Intake
 from collector.source_status import SourceState, SourceStates
 from collector.sources.x11 import x11
 from collector.sources.x11.x11 import SOCKETS, X11Source
-from db import migrate
 from db.engine import open_store
 from db.intake.events import find_newest_events
 from memo.core.events import Event, Operation
@@ -184,7 +184,7 @@ def kept_running(source: X11Source, home: Home) -> Iterator[Callable[[], list[Ev
     """The source as the collector runs it; gives what is stored."""
     settings = Settings()
     store, stop = open_store(settings, home), Stop()
-    migrate.upgrade(settings, home)
+    make_store(settings, home)
     intake = Intake(store, settings, home, lambda scope: None)
     thread = threading.Thread(target=keep_running, args=(source, intake, SourceStates(home), stop))
 

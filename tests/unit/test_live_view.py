@@ -7,12 +7,12 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
+from stores import make_store
 
 from cli.predictions.predict import show_answer
 from cli.predictions.watch import LiveScreen, watch
 from cli.predictions.watch_view import WIDE, Tally, lines, status
 from cli.terminal.output import print_line
-from db import migrate
 from db.engine import open_store
 from db.intake import events
 from db.models import PredictionRow
@@ -93,7 +93,7 @@ def test_tally_without_a_store_marks_nothing_new() -> None:
 def test_watch_marks_new_what_the_store_does_not_know(
     home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    migrate.upgrade(settings := Settings.load(), home)
+    make_store(settings := Settings.load(), home)
     store = open_store(settings, home)
     with store.write() as session:
         events.add_events(session, "ada@host", [replace(FIREFOX, at=AT - timedelta(seconds=1))], ["key"])

@@ -8,11 +8,11 @@ from types import ModuleType
 import pytest
 from conftest import logging_restored
 from histories import Chromium
+from stores import make_store
 
 import cli
 from cli import COMMANDS, main
 from cli.stack.first_run import missing_model_notice
-from db import migrate
 from db.engine import open_store
 from db.intake import cursors, redactions
 from memo import __version__
@@ -221,7 +221,7 @@ def test_why_redacted_is_in_the_language_of_settings(
     run: Run, home: Home, monkeypatch: pytest.MonkeyPatch, language: str, words: str
 ) -> None:
     monkeypatch.setenv("MEMO_LANGUAGE", language)
-    migrate.upgrade(Settings(), home)
+    make_store(Settings(), home)
     store = open_store(Settings(), home)
     with store.write() as session:
         redactions.add_redactions(session, "web", {"sites": 3})

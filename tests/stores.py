@@ -1,0 +1,39 @@
+"""Stores with MEMO's tables and no rows, for tests that are not about migrations: these run once in each process."""
+
+import sqlite3
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from db import migrate
+from db.engine import store_url
+from memo.core.paths import Home
+from memo.core.settings import Settings
+
+NEW_ID = "UPDATE store_identity SET id = lower(hex(randomblob(6)))"
+
+
+def make_store(settings: Settings, home: Home) -> None:
+    """Make the tables of a store, as `migrate.upgrade` does; a file is a copy of one that is made once."""
+    file, url = home.root / "memo.db", store_url(settings, home)
+    if url != home.database_url:
+        _upgrade(url)
+    elif not file.exists():
+        file.write_bytes(_sqlite())
+        with closing(sqlite3.connect(file)) as store, store:
+            store.execute(NEW_ID)
+
+
+@cache
+def _upgrade(url: str) -> None:
+    with TemporaryDirectory() as folder:
+        migrate.upgrade(Settings(database_url=url), Home(Path(folder)))
+
+
+@cache
+def _sqlite() -> bytes:
+    with TemporaryDirectory() as folder:
+        home = Home(Path(folder))
+        migrate.upgrade(Settings(database_url=home.database_url), home)
+        return (home.root / "memo.db").read_bytes()
