@@ -19,7 +19,7 @@ from memo.core.settings import Settings
 from ui.access import ENTER, Access, OwnsPeer
 from ui.link import use_token
 from ui.page import LANGUAGE, Visit, read_form
-from ui.views import day, history_page, now, privacy
+from ui.views import day, effects, history_page, model, now, privacy
 
 Form = dict[str, str]
 
@@ -44,6 +44,9 @@ def make_app(home: Home, port: int, owns_peer: OwnsPeer) -> ASGIApp:
             Route("/pause", _posted(privacy.pause), methods=["POST"]),
             Route("/forget/preview", _posted(privacy.preview), methods=["POST"]),
             Route("/forget", _posted(privacy.forget), methods=["POST"]),
+            Route("/model", _shown(model.show)),
+            Route("/activate", _posted(model.activate), methods=["POST"]),
+            Route("/effects", _shown(effects.show)),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
         ],
         exception_handlers={MemoError: _failed, HTTPException: _not_found},

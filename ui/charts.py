@@ -50,3 +50,9 @@ def heat(stays: Sequence[Stay]) -> list[list[float]]:
     counts = Counter((stay.begin.weekday(), stay.begin.hour) for stay in stays)
     most = max(counts.values(), default=1)
     return [[round(counts[day, hour] / most, 3) for hour in range(24)] for day in range(7)]
+
+
+def line(shares: Sequence[float]) -> str:
+    """Return the points of a line through shares of 1, for a field of 1000 by 100."""
+    step = 1000 / max(len(shares) - 1, 1)
+    return " ".join(f"{number * step:.1f},{100 - share * 100:.1f}" for number, share in enumerate(shares))

@@ -27,7 +27,14 @@ from ui.translations import translate
 
 LANGUAGE = "memo_language"  # cookie
 LONGEST_FORM = 64_000  # bytes
-VIEWS = {"/": "Now", "/day": "Day", "/history": "History", "/privacy": "Privacy"}
+VIEWS = {
+    "/": "Now",
+    "/day": "Day",
+    "/history": "History",
+    "/privacy": "Privacy",
+    "/model": "Model",
+    "/effects": "Effects",
+}
 
 
 @dataclass(frozen=True)

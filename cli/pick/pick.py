@@ -6,13 +6,13 @@ import typer
 
 from cli.terminal.options import Json
 from cli.terminal.output import print_json, print_text
-from cli.terminal.store_access import open_existing, read_session
-from cli.terminal.text import safe
+from db.store_access import open_existing, read_session
 from memo.core.errors import MemoError, UsageError
 from memo.core.events import Operation
 from memo.core.paths import Home
 from memo.core.predictions import Answer, action_as_dict
 from memo.core.settings import Settings
+from memo.display.text import safe
 
 if TYPE_CHECKING:
     from cli.pick.choices import Choice, Offer

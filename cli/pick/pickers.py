@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cli.terminal.text import safe
 from memo.core.errors import MemoError, UsageError
+from memo.display.text import safe
 
 OPEN_S = 600  # a picker that stays open longer is closed
 TERMINAL = "terminal"

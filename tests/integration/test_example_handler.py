@@ -13,11 +13,11 @@ from conftest import ROOT
 from dispatching import dispatching, opened_store, predict, reach, rows, under
 from sqlalchemy import update
 
-from cli.stack import handlers
 from db.models import DispatchRow
 from memo.core.events import Operation
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from worker.dispatch.handler_list import list_handlers
 
 EXAMPLE = ROOT / "docs" / "examples" / "handler"
 
@@ -33,7 +33,7 @@ def test_example_handler_installs_and_acts(home: Home, tmp_path: Path, monkeypat
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-index"]
     subprocess.run([*pip, "--no-build-isolation", "--target", str(target), str(source)], check=True)
     reach(target, monkeypatch)
-    states = {one["name"]: one["state"] for one in handlers.collect(home, Settings.load())}
+    states = {one["name"]: one["state"] for one in list_handlers(home, Settings.load())}
     assert states["diary"] == "off", "until its owner turns it on"
     with opened_store(home.database_url, home) as opened:
         soon = under(opened, "diary", upcoming={Operation.WEB_VISIT: ["diary"]})

@@ -18,6 +18,7 @@ from db.models import DispatchRow, PredictionRow
 from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from worker.dispatch.handler_list import NOTHING, list_handlers
 from worker.resources import Resources
 
 MEMO = Path(sys.executable).parent / "memo"
@@ -40,7 +41,7 @@ def opened(home: Home) -> Iterator[Resources]:
 
 
 def found(home: Home) -> dict[str, dict[str, Any]]:
-    return {handler["name"]: handler for handler in handlers.collect(home, Settings.load())}
+    return {handler["name"]: handler for handler in list_handlers(home, Settings.load())}
 
 
 def test_handlers_are_on_dry_off_or_missing(home: Home) -> None:
@@ -49,7 +50,7 @@ def test_handlers_are_on_dry_off_or_missing(home: Home) -> None:
     known = {"log": "on", "record": "dry", "webhook": "on", "gone": "missing", "notify": "off", "preload_app": "dry"}
     known |= {"mistyped": "missing", "ask": "dry"}
     assert states.items() >= known.items()
-    assert found(home)["log"] | {"says": ""} == handlers.NOTHING | {
+    assert found(home)["log"] | {"says": ""} == NOTHING | {
         "name": "log",
         "state": "on",
         "says": "",

@@ -182,3 +182,17 @@ def test_day_shows_what_was_foreseen(client: TestClient, span: str) -> None:
 @pytest.mark.parametrize("asked", ["day=x", "span=year"])
 def test_day_names_a_wrong_choice(client: TestClient, asked: str) -> None:
     assert client.get(f"/day?{asked}").status_code == 400
+
+
+def test_model_shows_how_often_it_was_right(client: TestClient) -> None:
+    shown = client.get("/model").text
+    assert "The next place was first in 50%" in shown and "builtin serves." in shown
+
+
+def test_an_unknown_version_is_not_activated(client: TestClient) -> None:
+    refused = client.post("/activate", data={"version": "v9"}, headers=ORIGIN)
+    assert refused.status_code == 400 and "There is no version v9" in refused.text
+
+
+def test_effects_list_the_handlers(client: TestClient) -> None:
+    assert '<th scope="row">launch_app</th>' in client.get("/effects").text
