@@ -37,5 +37,5 @@ def ask() -> int | None:
 def start() -> None:
     """Start the process that stands by."""
     quiet = subprocess.DEVNULL
-    command = python_command("cli.pick.standby")
+    command = python_command("cli.pick.preloaded")
     subprocess.Popen(command, cwd="/", stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)

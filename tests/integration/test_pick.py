@@ -299,7 +299,7 @@ def stand_by(home: Home) -> list[psutil.Process]:
     """The processes that stand by in this home."""
     found = [process for process in psutil.process_iter(["cmdline", "environ"]) if process.info["environ"]]
     mine = [process for process in found if process.info["environ"].get("MEMO_HOME") == str(home.root)]
-    return [process for process in mine if "cli.pick.standby" in process.info["cmdline"]]
+    return [process for process in mine if "cli.pick.preloaded" in process.info["cmdline"]]
 
 
 @pytest.fixture
@@ -326,7 +326,7 @@ def test_the_second_pick_is_made_by_a_process_that_stands_by(
     until("the process that stands by", lambda: stand_by(home) and answers_at(home.standby))
     monkeypatch.setenv("MEMO_PRIVACY__APPS", '["mail"]')
     subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, check=True)
-    assert "cli.pick.standby" in (folder / "parent").read_text()
+    assert "cli.pick.preloaded" in (folder / "parent").read_text()
     assert "mail" not in (folder / "given").read_text(), "it reads the settings anew"
     monkeypatch.setenv("MEMO_PICK__FIRST", "nonsense")
     failed = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True)

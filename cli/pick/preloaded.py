@@ -1,4 +1,4 @@
-"""`python -m cli.pick.standby`: stand by for `memo pick` until it was not needed for an hour.
+"""`python -m cli.pick.preloaded`: stand by for `memo pick` until it was not needed for an hour.
 
 Each pick runs in a fork of this process, so that it reads settings, rules and the store anew.
 """
