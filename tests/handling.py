@@ -58,7 +58,8 @@ def remember(settings: Settings, home: Home, *seen: Candidate, source: str = "pr
             AT,
             one.action.operation,
             one.action.target,
-            detail=one.action.place,
+            app="" if one.action.operation is Operation.FILE_ACCESS else one.action.place,
+            detail=one.action.place if one.action.operation is Operation.FILE_ACCESS else "",
             source=source,
             executable=one.executable,
         )
