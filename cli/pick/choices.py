@@ -59,7 +59,7 @@ def make_offer(session: Session, settings: Settings, home: Home) -> Offer:
     unused = (one for one in _merge([*before, *_rank(newest)]) if thing_of(one.action) not in used)
     is_excluded = make_action_matcher(settings.privacy)
     allowed = (one for one in unused if _is_allowed(session, settings, one.action, is_excluded))
-    return Offer(newest, list(islice(_find_choices(allowed, Targets(settings, home)), LINES)))
+    return Offer(newest, list(islice(_find_choices(allowed, Targets(settings, home, session)), LINES)))
 
 
 def _find_choices(suggestions: Iterable[Suggestion], targets: Targets) -> Iterator[Choice]:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from sqlalchemy.orm import Session
+
 from cli.pick.open_windows import OpenWindow, find_open_windows
 from memo.core.events import Action, Operation
 from memo.core.paths import Home
@@ -25,8 +27,8 @@ class Target:
 class Targets:
     """Finds targets on this desktop, as it is when this object is made."""
 
-    def __init__(self, settings: Settings, home: Home) -> None:
-        self._launcher = Launcher(settings, home)
+    def __init__(self, settings: Settings, home: Home, session: Session) -> None:
+        self._launcher = Launcher(settings, home, session)
         self._windows = find_open_windows(self._launcher.apps)
 
     def find(self, action: Action) -> Target | None:

@@ -5,6 +5,7 @@ import re
 import shutil
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from memo.core.grammar import clean
@@ -102,6 +103,16 @@ class Apps:
                 if (folder := os.path.dirname(path)) not in search_path and _is_script(path):
                     script_folders[folder].append(entry)  # the script runs a program of its own folder
         self._paths, self._names, self._script_folders = paths, names, script_folders
+
+
+def find_apps() -> Apps:
+    """Return this user's apps; all who ask in one process share what was read."""
+    return _in_folders(tuple(default_folders()))
+
+
+@lru_cache(maxsize=1)
+def _in_folders(folders: tuple[Path, ...]) -> Apps:
+    return Apps(folders)
 
 
 def _all_names(entry: Entry) -> set[str]:

@@ -8,13 +8,14 @@ import threading
 from pathlib import Path
 
 import psutil
+from sqlalchemy.orm import Session
 
 from memo.core.errors import MemoError, UsageError
 from memo.core.events import Action, Operation
 from memo.core.paths import Home, given_umask, refuse_foreign
 from memo.core.predictions import Candidate
 from memo.core.settings import PREFIX, Settings
-from memo.desktop.apps import RUNS_OTHERS, Apps
+from memo.desktop.apps import RUNS_OTHERS, find_apps
 from memo.desktop.exec_line import arguments
 from memo.protocols import NothingToDo
 from worker.effects.public_host import host_of
@@ -32,8 +33,8 @@ class NotStarted(MemoError):
 class Launcher:
     """Starts predicted apps, sites and files of this machine's own scope that were seen there before."""
 
-    def __init__(self, settings: Settings, home: Home) -> None:
-        self._seen, self.apps = SeenBefore(settings, home), Apps()
+    def __init__(self, settings: Settings, home: Home, session: Session | None = None) -> None:
+        self._seen, self.apps = SeenBefore(settings, home, session), find_apps()
 
     def command(self, candidate: Candidate, scope: str) -> list[str]:
         """Return the command to run. Raises MemoError with the reason if nothing may be started."""

@@ -1,6 +1,7 @@
 """The check that an action was seen in this machine's own scope: handlers reach and start nothing else."""
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 from sqlalchemy.orm import Session
 
@@ -34,15 +35,24 @@ def check_seen(session: Session, settings: Settings, action: Action, scope: str)
 class SeenBefore:
     """Looks actions up in the store."""
 
-    def __init__(self, settings: Settings, home: Home) -> None:
-        self._settings, self._home = settings, home
+    def __init__(self, settings: Settings, home: Home, session: Session | None = None) -> None:
+        self._settings, self._home, self._session = settings, home, session
 
     def check(self, action: Action, scope: str) -> None:
         """Raise NotSeenBefore unless the action is stored."""
-        with closing(open_store(self._settings, self._home)) as store, store.read() as session:
+        with self._read() as session:
             check_seen(session, self._settings, action, scope)
 
     def executable(self, app: str) -> str:
         """Return the program that an app ran when it was last seen to start here; empty if it never was."""
-        with closing(open_store(self._settings, self._home)) as store, store.read() as session:
+        with self._read() as session:
             return events.find_executable(session, self._settings.scope, app, WITNESSES)
+
+    @contextmanager
+    def _read(self) -> Iterator[Session]:
+        """Yield the session that was given, or one of the store as it is now."""
+        if self._session is not None:
+            yield self._session
+            return
+        with closing(open_store(self._settings, self._home)) as store, store.read() as session:
+            yield session
