@@ -3,18 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db.models import PredictionRow
+from db.models import DailyCountRow
 
 DAYS = 60  # newest days with acts
 
 
 def find_daily_rates(session: Session, scope: str) -> Sequence[Any]:
     """Return day in UTC, acts, and those whose place was first and among the first three, oldest day first."""
-    row = PredictionRow
-    day = func.date(row.made_at)
-    first, three = (func.sum(case((row.place_rank <= rank, 1), else_=0)) for rank in (1, 3))
-    query = select(day, func.count(), first, three).where(row.scope == scope, row.person_event_id.is_not(None))
-    return session.execute(query.group_by(day).order_by(day.desc()).limit(DAYS)).all()[::-1]
+    row = DailyCountRow
+    counts = [func.sum(column) for column in (row.acts, row.place_1, row.place_3)]
+    query = select(row.day, *counts).where(row.scope == scope).group_by(row.day).having(func.sum(row.acts) > 0)
+    return session.execute(query.order_by(row.day.desc()).limit(DAYS)).all()[::-1]
