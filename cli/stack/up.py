@@ -130,6 +130,7 @@ def _start(
 def down() -> None:
     """Stop MEMO; stored data stays."""
     home = Home.find()
+    home.standby.unlink(missing_ok=True)  # without its socket, the process that stands by for `memo pick` ends
     if (pid := running.holder(home)) is None:
         print("MEMO is not running.")
         return

@@ -266,6 +266,7 @@ def test_up_announces_a_missing_base_model(run: Run, monkeypatch: pytest.MonkeyP
 
 
 def test_down_without_a_stack_says_so_each_time(run: Run, home: Home) -> None:
+    home.standby.touch()
     assert run("down") == run("down") == Done(0, "MEMO is not running.\n", "")
     assert os.listdir(home.run) == []
 
