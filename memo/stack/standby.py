@@ -7,7 +7,7 @@ import subprocess
 
 from memo.core.errors import MemoError
 from memo.core.paths import Home, be_private
-from memo.stack.spawn import python_command
+from memo.stack.spawn import child_environment, python_command
 
 READY_S = 1.0  # within which it answers, unless it hangs
 PICK_S = 700.0  # longer than a picker stays open
@@ -38,4 +38,12 @@ def start() -> None:
     """Start the process that stands by."""
     quiet = subprocess.DEVNULL
     command = python_command("cli.pick.preloaded")
-    subprocess.Popen(command, cwd="/", stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+    subprocess.Popen(
+        command,
+        cwd="/",
+        env=child_environment(),
+        stdin=quiet,
+        stdout=quiet,
+        stderr=quiet,
+        start_new_session=True,
+    )

@@ -39,7 +39,7 @@ def test_accuracy_describes_people_without_their_names(tmp_path: Path, home: Hom
     text = accuracy.describe("switch", [person, person])
     assert "switch: 2 people, 78 questions" in text
     assert "| memo | 1.000 | 1.000 | 1.000 | 1.000 |" in text
-    assert "| people behind, of these beyond noise | 0, 0 | 0, 0 | 0, 0 |  |" in text
+    assert "| people behind the best of four, of these beyond noise | 0, 0 | 0, 0 | 0, 0 |  |" in text
     assert "99" not in text and "example" not in text
 
 

@@ -16,17 +16,19 @@ from memo.core.paths import Home
 from memo.stack.process_specs import BROKER, PARTS
 from memo.stack.spawn import PARENT, child_environment, python_command
 
-ROOMS = ("cli", "collector", "data", "db", "forget", "memo", "scheduler", "training", "worker")
+ROOMS = ("cli", "collector", "data", "db", "forget", "memo", "scheduler", "training", "ui", "worker")
 CHILDREN = {
     **{part.name: part.command for part in (BROKER, *PARTS)},
     "supervisor": python_command("memo.stack.supervisor", "--help"),
     "training": python_command("training"),
+    "upkeep": python_command("scheduler"),
     "replay": python_command("data.replay", "day.txt"),
     "handler": python_command("worker.dispatch.handler_main", "log"),
     "inspection": python_command("collector.launch.inspection"),
     "idle probe": python_command("collector.sources.wayland.idle_probe", "wayland-0", "1000"),
     "toplevel probe": python_command("collector.sources.wayland.toplevel_probe", "wayland-0"),
 }
+DETACHED = {"cli.pick.preloaded", "ui"}  # they outlive their parent
 PLANTED = "planted code ran"
 
 
@@ -75,9 +77,9 @@ def sources() -> dict[Path, str]:
 
 
 def test_children_listed_here_are_all_that_exist() -> None:
-    named = re.findall(r"(?:python_command|run_probe)\(\s*\"([\w.]+)\"", "\n".join(sources().values()))
+    named = re.findall(r"(?:python_command|run_probe|Background)\(\s*\"([\w.]+)\"", "\n".join(sources().values()))
     started = {*named, *(part.module for part in (BROKER, *PARTS))}
-    assert started == {command[command.index("-m") + 1] for command in CHILDREN.values()}
+    assert started == {command[command.index("-m") + 1] for command in CHILDREN.values()} | DETACHED
 
 
 @pytest.mark.parametrize(
