@@ -248,8 +248,10 @@ class Intake:
             self._announce(scope)
 
     def _stood(self, source: str, batches: Sequence[Batch]) -> Action | None:
-        """Return the last stored focus of a source that watches a screen, which has no cursor; else None."""
-        if any(batch.cursor for batch in batches):
+        """Return the last stored focus of a source that tells of one and has no cursor, as it watches a screen."""
+        told = (event for batch in batches for event in batch.events)
+        is_screen = any(event.operation is Operation.WINDOW_FOCUS for event in told)
+        if not is_screen or any(batch.cursor for batch in batches):
             return None
         with self._store.read() as session:
             return events.find_last_focus(session, self._settings.scope, source)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from db.engine import Store
 from db.intake import scopes
 from db.prediction import predictions
@@ -29,12 +31,13 @@ def run(queue: Any, settings: Settings, store: Store) -> None:
     """Do one tick; write only where something is due."""
     home = Home.find()
     with store.read() as session:
+        last_runs = _find_last_runs(session)
         unasked = predictions.find_unasked_scopes(session)
     for scope in unasked:
         _request_prediction(queue, settings, store, scope)
-    for name in never_run(_find_last_runs(store)):
+    for name in never_run(last_runs):
         record_run(store, name, jobs.NOT_YET)
-    waiting = find_due(settings, store, datetime.now(UTC))
+    waiting = due(datetime.now(UTC), last_runs, settings.schedule)
     for name in waiting:
         if name in RUN_KINDS:
             result = _queue_runs(store, RUN_KINDS[name])
@@ -50,12 +53,12 @@ def run(queue: Any, settings: Settings, store: Store) -> None:
 
 def find_due(settings: Settings, store: Store, now: datetime) -> list[str]:
     """Return the jobs that are due."""
-    return due(now, _find_last_runs(store), settings.schedule)
-
-
-def _find_last_runs(store: Store) -> dict[str, datetime | None]:
     with store.read() as session:
-        return {name: jobs.find_last_run(session, name) for name in JOBS}
+        return due(now, _find_last_runs(session), settings.schedule)
+
+
+def _find_last_runs(session: Session) -> dict[str, datetime | None]:
+    return {name: jobs.find_last_run(session, name) for name in JOBS}
 
 
 def never_run(last_runs: Mapping[str, datetime | None]) -> list[str]:

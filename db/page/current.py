@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from db.intake import events
 from db.models import DispatchRow, EventRow, FeedbackRow, PredictionRow
+from db.prediction import predictions
 
 MARKED = (EventRow, PredictionRow, FeedbackRow, DispatchRow)  # tables whose newest row is watched
 
@@ -18,15 +19,9 @@ def find_marks(session: Session) -> tuple[int, ...]:
 
 def find_shown_scope(session: Session, own: str) -> str:
     """Return `own` if it has a prediction, else the scope whose event was stored last."""
-    if find_newest(session, own):
+    if predictions.find_newest(session, own):
         return own
     return events.find_last_active_scope(session) or own
-
-
-def find_newest(session: Session, scope: str) -> PredictionRow | None:
-    """Return the newest prediction of a scope, or None."""
-    query = select(PredictionRow).where(PredictionRow.scope == scope)
-    return session.scalar(query.order_by(PredictionRow.made_at.desc(), PredictionRow.id.desc()).limit(1))
 
 
 def find_answers(session: Session, prediction: PredictionRow) -> Sequence[FeedbackRow]:

@@ -76,7 +76,7 @@ def _find_marks(visit: Visit) -> tuple[Any, ...]:
 def _find(visit: Visit) -> dict[str, Any]:
     """Return what the template needs; nothing but `prediction` if there is no prediction yet."""
     with visit.read() as session:
-        row = current.find_newest(session, visit.scope(session)) if session else None
+        row = predictions.find_newest(session, visit.scope(session)) if session else None
         return _describe(session, row) if session and row else {"prediction": None}
 
 

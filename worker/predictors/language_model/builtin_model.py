@@ -66,7 +66,8 @@ class Layer:
     @classmethod
     def of(cls, tensors: Tensors, number: int) -> "Layer":
         """Take a layer's weights out of a model's tensors."""
-        own = {name: tensors[f"model.layers.{number}.{name}"] for name in _layer_names(tensors)}
+        prefix = f"model.layers.{number}."
+        own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
         attention = [f"self_attn.{part}_proj" for part in "qkv"]
         return cls(
             own["input_layernorm.weight"],
@@ -178,8 +179,3 @@ def _turns(config: Mapping[str, Any]) -> Array:
     half = np.arange(0, config["head_dim"], 2) / config["head_dim"]
     angles = np.outer(np.arange(config["max_position_embeddings"]), config["rope_parameters"]["rope_theta"] ** -half)
     return np.stack([np.cos(angles), np.sin(angles)]).astype(np.float32)
-
-
-def _layer_names(tensors: Tensors) -> list[str]:
-    first = "model.layers.0."
-    return [name.removeprefix(first) for name in tensors if name.startswith(first)]

@@ -1,21 +1,19 @@
 """The language model that serves: one base model, an adapter for each version, a reader for each stream."""
 
 import json
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from abc import abstractmethod
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
 from memo.core.errors import MemoError
 from worker.predictors.language_model.label_coding import Vocabulary
-from worker.predictors.language_model.prompt import ModelReader
+from worker.predictors.language_model.prompt import CausalModel, ModelReader
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
 
-class LanguageModel(ABC):
+class LanguageModel(CausalModel):
     """One base model in memory, shared by its adapters."""
 
     def __init__(self, base: str, words: Vocabulary, fingerprint: str) -> None:
@@ -52,14 +50,6 @@ class LanguageModel(ABC):
         if version_id is not None and version_id not in self.versions:
             raise KeyError(version_id)
         return ModelReader(self, version_id, prepares)
-
-    @abstractmethod
-    def new_cache(self) -> Any:
-        """Return the cache of a context that the model has read nothing of."""
-
-    @abstractmethod
-    def next(self, tokens: Sequence[int], cache: Any, columns: Sequence[int], version_id: str | None) -> list[float]:
-        """Feed tokens after those in `cache`; return log-probabilities of the tokens `columns` after the last one."""
 
     @abstractmethod
     def _load_adapter(self, version_id: str, folder: Path) -> None: ...

@@ -1,5 +1,6 @@
 """Readers of one stream: what the language model has read of it, and what it says comes next."""
 
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -19,9 +20,11 @@ class CausalModel(Protocol):
 
     words: Vocabulary
 
+    @abstractmethod
     def new_cache(self) -> Any:
         """Return the cache of a context that the model has read nothing of."""
 
+    @abstractmethod
     def next(self, tokens: Sequence[int], cache: Any, columns: Sequence[int], version_id: str | None) -> list[float]:
         """Feed tokens after those in `cache`; return log-probabilities of the tokens `columns` after the last one."""
 
