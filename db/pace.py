@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from db.engine import Store
 
-FIRST = 50  # rows of the first batch
+FEWEST = 50  # rows of a batch: the transaction itself costs more than fewer rows do
 MOST = 2_000  # rows of a batch
 TARGET_S = 0.04  # duration of a transaction; a slow disk may double it
 LONGEST_PAUSE_S = 0.5
@@ -18,7 +18,8 @@ class BatchPace:
     """How many rows the next batch should have, by how long the last one took."""
 
     def __init__(self, most: int = MOST) -> None:
-        self._most, self.size = most, min(FIRST, most)
+        self._most, self._fewest = most, min(FEWEST, most)
+        self.size = self._fewest
         self._free_at = 0.0
 
     @contextmanager
@@ -30,5 +31,5 @@ class BatchPace:
             began = time.perf_counter()
             yield session
         took = time.perf_counter() - began
-        self.size = max(1, min(self._most, 2 * self.size, int(self.size * TARGET_S / took)))
+        self.size = max(self._fewest, min(self._most, 2 * self.size, int(self.size * TARGET_S / took)))
         self._free_at = time.monotonic() + min(took, LONGEST_PAUSE_S)

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from datetime import datetime
+from heapq import merge
+from itertools import islice
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, CursorResult, delete, func, or_, select, text
@@ -89,7 +91,9 @@ def count_bytes(session: Session) -> int:
 
 def find_oldest_events(session: Session, most: int) -> Sequence[int]:
     """Return the ids of the oldest events."""
-    return session.scalars(select(EventRow.id).order_by(EventRow.at, EventRow.seq).limit(most)).all()
+    query = select(EventRow.at, EventRow.seq, EventRow.id).order_by(EventRow.at, EventRow.seq).limit(most)
+    by_scope = (session.execute(query.where(EventRow.scope == scope)) for scope in scopes.find_scope_names(session))
+    return [row.id for row in islice(merge(*by_scope), most)]
 
 
 def find_events_before(session: Session, most: int, before: datetime) -> Sequence[int]:

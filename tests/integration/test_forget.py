@@ -710,7 +710,7 @@ def test_forget_interrupted_at_events_is_completed(
         return remove(session, ids)
 
     monkeypatch.setattr(deletion, "delete_events", broken_off)
-    monkeypatch.setattr("db.pace.FIRST", 1)
+    monkeypatch.setattr("db.pace.FEWEST", 1)
     assert invoke("forget", "--text", SECRET, "--yes").exit_code
     assert first not in left(store, EventRow) and last in left(store, EventRow)
     assert named not in left(store, PredictionRow) and left(store, VersionRow) == []

@@ -47,8 +47,13 @@ def run(paced: BatchPace, clock: Clock, *seconds: float) -> list[int]:
 def test_batches_grow_to_what_the_target_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     assert run(BatchPace(250), clock, 0.001, 0.001, 0.001) == [100, 200, 250]
-    assert run(BatchPace(), clock, 0.079, 0.079, 0.0201) == [25, 12, 23]
-    assert run(BatchPace(), clock, 60) == [1], "a batch has a row at least"
+    assert run(BatchPace(), clock, 0.001, 0.001, 0.08, 0.0201) == [100, 200, 100, 199]
+
+
+def test_slow_transactions_do_not_stop_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    assert run(BatchPace(), clock, *[0.2] * 9) == [50] * 9, "what a transaction costs by itself shrinks no batch"
+    assert run(BatchPace(2), clock, 60) == [2]
 
 
 def test_pause_lasts_as_long_as_the_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
