@@ -492,6 +492,17 @@ def test_a_language_model_that_knows_is_listened_to() -> None:
     assert hits(MixedPredictor(), events) < 40 < 95 < hits(MixedPredictor(Oracle(events)), events) <= 100
 
 
+def test_a_language_model_reads_only_what_it_is_asked_about() -> None:
+    events = starts("abcdef")
+    oracle = Oracle(events[3:])
+    predictor = MixedPredictor(oracle)
+    for event in events[:3]:
+        predictor.learn(event, ranks=False)
+    assert oracle.coming == events[3:], "the events of a long log before its newest are counted alone"
+    predictor.learn(events[3])
+    assert oracle.coming == events[4:]
+
+
 def test_the_language_model_has_its_own_columns_with_a_floor() -> None:
     ranker = Ranker(Constant(Scores({A: -50.0}, -1.0)))
     for event in starts("abc"):

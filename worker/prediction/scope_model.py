@@ -16,7 +16,7 @@ from worker.predictors.history.tables import State
 from worker.predictors.mixed import MixedPredictor
 
 CHUNK = 1_000  # events read at once
-RANKED = 5_000  # newest events of a log after which the person model ranks; earlier ones it only counts
+RANKED = 5_000  # newest events of a log after which the person model ranks; earlier ones are only counted
 KEPT = 20  # upcoming actions, places, and actions of the person in a prediction's row and message
 
 

@@ -93,11 +93,12 @@ class MixedPredictor:
     def learn(self, event: Event, ranks: bool = True) -> None:
         """Count the event; if a ranking was made before it, the weights learn from it, too.
 
-        The person model ranks after each action of the person, unless `ranks` is False, and answers only then.
+        The person model ranks after each action of the person, and the language model reads each event, unless `ranks`
+        is False: then the event is only counted. Both answer only after enough events that were not.
         """
         if event.operation not in CONTEXT:
             self._learn_trust(event)
-        self._all.learn(event)
+        self._all.learn(event, reads=ranks)
         self._person.learn(event, ranks)
         self._times.learn(event)
         self._hazard.learn(event, ranks)

@@ -58,13 +58,16 @@ class Ranker:
             for event in latest:
                 reader.read(event)
 
-    def learn(self, event: Event) -> None:
-        """Count the event; if a ranking was made before it, the weights learn from it, too."""
+    def learn(self, event: Event, reads: bool = True) -> None:
+        """Count the event; if a ranking was made before it, the weights learn from it, too.
+
+        The language model does not read the event if `reads` is False.
+        """
         if event.operation not in CONTEXT:
             self._learn_outcome(event.action)
         self._has_read = True
         self.history.learn(event)
-        if self._reader is not None:
+        if self._reader is not None and reads:
             self._reader.read(event)
 
     def _learn_outcome(self, action: Action) -> None:
