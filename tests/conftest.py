@@ -1,6 +1,7 @@
 """Fixtures that all tests share: a home of their own, real services, real data, and what is installed."""
 
 import fcntl
+import gc
 import logging
 import os
 import shutil
@@ -46,6 +47,7 @@ SLOWEST_FIRST = (
     "unit",
 )
 KEPT = ("MEMO_TEST_STRICT", "MEMO_EVENT_FILES")
+gc.disable()  # until the tests begin: what is imported and collected stays, and there is much of it
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of torch that wait for a core which another test has spin
 
 POSTGRES_URL = "postgresql+psycopg://postgres@127.0.0.1:5432"
@@ -61,6 +63,13 @@ def pytest_report_header() -> list[str]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with the folders whose files take longest, so that all workers end together; else keep the random order."""
     items.sort(key=lambda item: SLOWEST_FIRST.index(item.path.parent.name))
+
+
+def pytest_collection_finish() -> None:
+    """Leave what stays out of each later collection, which would walk the objects of the libraries again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @contextmanager
