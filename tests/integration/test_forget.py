@@ -466,29 +466,29 @@ def test_forget_leaves_no_byte_in_sqlite_files(home: Home) -> None:
 @pytest.mark.parametrize("pruned", ["by age", "by size"])
 def test_retention_deletes_the_oldest_first(store: Store, pruned: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "SHARE", 1.0)
-    ids = happen(store, [replace(START_OF, target=f"app {n} {'x' * 400}") for n in range(6_000)])
+    ids = happen(store, [replace(START_OF, target=f"app {n} {'x' * 1_600}") for n in range(1_500)])
     kept_prediction, gone = predict(store, ids[-1], [FOCUS]), predict(store, ids[0], [FOCUS])
     with store.write() as session:
-        session.add(CheckpointRow(scope=SCOPE, version="builtin", generation=0, seq=6_000, weights={}))
+        session.add(CheckpointRow(scope=SCOPE, version="builtin", generation=0, seq=1_500, weights={}))
     with store.read() as session:
         size = deletion.count_bytes(session)
-    long_ago, middle = datetime(2000, 1, 1, tzinfo=UTC), START + timedelta(minutes=4_000)
+    long_ago, middle = datetime(2000, 1, 1, tzinfo=UTC), START + timedelta(minutes=1_000)
     most = 2
     assert size > most * 1_000_000
     if pruned == "by age":
         removed = retention.prune(store, long_ago, middle, 0)
-        assert removed["events"] == 4_000
+        assert removed["events"] == 1_000
     else:
         removed = retention.prune(store, long_ago, long_ago, most)
-        assert 0 < removed["events"] < 6_000
+        assert 0 < removed["events"] < 1_500
         with store.read() as session:
             assert most * 500_000 < deletion.count_bytes(session) <= most * 1_000_000
     assert removed["predictions"] == 1 and left(store, PredictionRow) == [kept_prediction] and gone != kept_prediction
     assert left(store, EventRow) == ids[removed["events"] :]
     with store.read() as session:
         scope = session.get_one(ScopeRow, SCOPE)
-        assert (scope.last_seq, scope.generation) == (6_000, 0), "nothing is learned anew"
-    assert left(store, CheckpointRow, "seq") == [6_000]
+        assert (scope.last_seq, scope.generation) == (1_500, 0), "nothing is learned anew"
+    assert left(store, CheckpointRow, "seq") == [1_500]
     assert retention.prune(store, long_ago, long_ago, 0).total() == 0
 
 
