@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -47,6 +48,7 @@ SLOWEST_FIRST = (
     "unit",
 )
 KEPT = ("MEMO_TEST_STRICT", "MEMO_EVENT_FILES")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job, and its children, would ignore it
 gc.disable()  # until the tests begin: what is imported and collected stays, and there is much of it
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of torch that wait for a core which another test has spin
 
