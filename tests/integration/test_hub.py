@@ -16,6 +16,14 @@ from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from memo.core.paths import Home
 
+COMMANDS = """
+import sys
+from cli import make
+for words in sys.argv[1:]:
+    name, *given = words.split("|")
+    make([name])([name, *given], standalone_mode=False)
+"""
+"""Run several commands in one process, which loads torch once."""
 NAME, COMMIT = "nobody/tiny", "0" * 40
 MEMO = str(Path(sys.executable).with_name("memo"))
 pytestmark = pytest.mark.timeout(240)
@@ -119,23 +127,22 @@ def test_hub_model_is_pulled_trained_and_serves(hub: str, home: Home, tmp_path: 
         "".join(f"2026-03-02 09:{n // 60:02}:{n % 60:02} - Started app: {'abcd'[n % 4]}\n" for n in range(200))
     )
 
-    def memo(*words: str) -> str:
-        done = subprocess.run(
-            [MEMO, *words], env=environment, capture_output=True, text=True, check=False, cwd=tmp_path
-        )
+    def memo(*commands: tuple[str, ...]) -> list[str]:
+        words = [sys.executable, "-P", "-c", COMMANDS, *map("|".join, commands)]
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
         assert done.returncode == 0, (words, done.stdout, done.stderr)
-        return done.stdout
+        return done.stdout.splitlines()
 
-    memo("predict", "2026-03-02 10:00:00 - Started app: a", "--json")
+    asking = ("predict", "2026-03-02 10:00:00 - Started app: a", "--json")
+    memo(asking)
     assert asked == [], "a missing model is only looked for on this machine"
-    pulled = memo("model", "pull", NAME)
-    assert "tiny" in pulled
+    assert any("tiny" in line for line in memo(("model", "pull", NAME)))
     assert (home.models / "base-tiny" / "config.json").is_file()
     assert asked
     asked.clear()
-    memo("train", str(lines), "--activate")
-    first, *_ = json.loads(memo("predict", "2026-03-02 10:00:00 - Started app: a", "--json"))["candidates"]
+    *_, predicted, listed = memo(("train", str(lines), "--activate"), asking, ("model", "list", "--json"))
+    first, *_ = json.loads(predicted)["candidates"]
     assert first["action"]["target"] == "a"
     assert asked == [], "a pulled model needs no hub"
-    [version] = json.loads(memo("model", "list", "--json"))
+    [version] = json.loads(listed)
     assert version["base"] == NAME

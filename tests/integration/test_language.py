@@ -24,7 +24,7 @@ from worker.predictors.language_model.weights import BUILTIN
 from worker.predictors.reader import Scores
 from worker.predictors.serving import BUILTIN_ADAPTER
 
-EVENTS = stream(Person(1), 2, SAMPLE_START)[:450]
+EVENTS = stream(Person(1), 2, SAMPLE_START)[:300]
 
 
 LOADERS: dict[str, Callable[[], LanguageModel]] = {
@@ -56,7 +56,7 @@ def test_reading_step_by_step_says_what_reading_at_once_says(model: LanguageMode
         step.read(event)
         starts += len(step._prompts[-1]) < before
         said = step.scores()
-        if n % 50 == 0:
+        if n % 75 == 0:
             agree(said, fed(model.reader(), EVENTS[:n]))
     assert starts > 0
 

@@ -154,7 +154,7 @@ def test_window_destroyed_while_read_is_no_event(
             window.display.get_atom("ANY")  # an answer: the server has done it
         return "any"
 
-    with watched(source) as events, own_window(desktop) as make:
+    with own_window(desktop) as make, watched(source) as events:
         monkeypatch.setattr(Apps, "of_window", destroy)
         window = make(b"Gone", shown=False)
         window.map()
@@ -242,13 +242,17 @@ def own_window(desktop: Desktop) -> Iterator[Callable[..., XWindow]]:
         return window
 
     try:
+        early = make(b"early")  # a window manager that has just started gives the focus to no window by itself
+        desktop.focus(str(early.id))
+        early.destroy()
+        display.sync()
         yield make
     finally:
         display.close()
 
 
 def test_titles_may_hold_anything(desktop: Desktop, source: X11Source) -> None:
-    with watched(source) as events, own_window(desktop) as make:
+    with own_window(desktop) as make, watched(source) as events:
         make(b"two\nlines\x1b[2J\x00end")
         until_focus(events, "two lines [2J end")
         make(b"broken \xff\xfe name")
@@ -279,7 +283,7 @@ def test_titles_may_hold_anything(desktop: Desktop, source: X11Source) -> None:
 
 
 def test_title_of_a_megabyte_is_cut(desktop: Desktop, source: X11Source) -> None:
-    with watched(source) as events, own_window(desktop) as make:
+    with own_window(desktop) as make, watched(source) as events:
         window = make(b"x")
         until_focus(events, "x")
         chunk = b"y" * 100_000

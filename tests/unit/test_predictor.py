@@ -282,17 +282,17 @@ def test_a_table_backs_off_by_what_it_has_seen() -> None:
     assert late.interpolate(7, lower).tolist() == pytest.approx([1.25 / 2.75, 1.25 / 2.75, 0.25 / 2.75])
 
 
-@pytest.mark.parametrize(("bound", "value"), [("MOST_SYMBOLS", 60), ("MOST_CHARACTERS", 900)])
+@pytest.mark.parametrize(("bound", "value"), [("MOST_SYMBOLS", 20), ("MOST_CHARACTERS", 250)])
 def test_what_came_longest_ago_is_forgotten(monkeypatch: pytest.MonkeyPatch, bound: str, value: int) -> None:
     monkeypatch.setattr(history_features, bound, value)
     predictor = MixedPredictor()
-    names = [name for n in range(300) for name in (f"title {n:04}", "mail", "news")]
+    names = [name for n in range(60) for name in (f"title {n:04}", "mail", "news")]
     events = titles(names)
     for n, ranking in enumerate(live(predictor, events), 1):
         check(ranking, events[:n], 10)
     known = [fields[1] for fields in predictor.state()["all"]["history"]["names"] if len(fields) == 3]
-    assert len(known) <= 60
-    assert {"title 0299", "mail", "news"} <= set(known)
+    assert len(known) <= 20
+    assert {"title 0059", "mail", "news"} <= set(known)
     assert "title 0000" not in known
     restored = MixedPredictor()
     restored.restore(predictor.state())
