@@ -17,7 +17,7 @@ from memo.display.text import short
 def feedback(
     prediction: Annotated[int, argument(metavar="ID", help="Id of the prediction, see `memo history`.")],
     answer: Annotated[Answer, argument(metavar="yes|no|never", help="never: not again in any situation, until a yes.")],
-    rank: Annotated[int, typer.Option(min=1, help="Which candidate of the prediction, from 1.")] = 1,
+    rank: Annotated[int, typer.Option(min=1, help="Which of the actions that it expected of you, from 1.")] = 1,
 ) -> None:
     """Say whether a suggestion was good: yes, no or never.
 
@@ -31,10 +31,11 @@ def feedback(
     settings, home = Settings.load(), Home.find()
     with writable_store(settings, home) as store, store.write() as session:
         row = predictions.find_prediction(session, prediction)
-        if row is None or len(row.candidates) < rank:
+        expected = (row.person or row.candidates) if row else []  # early predictions have candidates alone
+        if row is None or len(expected) < rank:
             raise UsageError(
-                f"There is no prediction {prediction} with a candidate of rank {rank}; `memo history` lists the ids."
+                f"There is no prediction {prediction} with an action of rank {rank}; `memo history` lists the ids."
             )
-        action = row.candidates[rank - 1]["action"]
+        action = expected[rank - 1]["action"]
         answers.add_answer(session, row, action, answer)
     print_text(f"Noted: {answer} to {short(action_from_dict(action), settings.language)}.")

@@ -130,6 +130,21 @@ def test_answer_skips_context_events(opened: Resources) -> None:
         assert noted.after["target"] == "b.example"
 
 
+def test_answer_is_about_what_was_expected_of_the_person(opened: Resources) -> None:
+    happen(opened, "abab")
+    noise = [Event(START + timedelta(seconds=10 + n), Operation.PROCESS_START, "updater") for n in range(5)]
+    with opened.store.write() as session:
+        events.add_events(session, SCOPE, noise, [f"noise {n}" for n in range(len(noise))])
+    updater(opened).update(SCOPE)
+    row = newest(opened)
+    assert row.candidates[0]["action"]["target"] == "updater", "likeliest of all events, but nobody is shown it"
+    memo("feedback", str(row.id), "never")
+    memo("feedback", str(row.id), "no", "--rank", "2")
+    with opened.store.read() as session:
+        answered = [one.action["target"] for one in session.scalars(select(FeedbackRow).order_by(FeedbackRow.id))]
+    assert answered == [one["action"]["target"] for one in row.person[:2]]
+
+
 @pytest.mark.parametrize("words", [["7", "no"], ["1", "no", "--rank", "99"]])
 def test_answer_to_missing_suggestion_is_refused(opened: Resources, words: list[str]) -> None:
     happen(opened, "ab")
