@@ -16,11 +16,10 @@ def main() -> None:
 
 def _pick_at_once() -> None:
     """Have the process that stands by show the list, and exit; without one, start it after this pick."""
-    standby = import_module("memo.stack.standby")
-    status = standby.ask()
+    status = import_module("memo.stack.standby").ask()
     if status is not None:
         sys.exit(status)
-    atexit.register(standby.start)
+    atexit.register(lambda: import_module("cli.pick.preloaded").start())
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The list of `memo pick`: the place before this one, then the likeliest things that are not in use."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -57,15 +57,15 @@ def make_offer(session: Session, settings: Settings, home: Home) -> Offer:
     before = _previous(done) if settings.pick.first == "previous" else []
     used = {thing_of(action) for action in in_use(done)}
     unused = (one for one in _merge([*before, *_rank(newest)]) if thing_of(one.action) not in used)
-    is_excluded = make_action_matcher(settings.privacy)
-    allowed = (one for one in unused if _is_allowed(session, settings, one.action, is_excluded))
-    return Offer(newest, list(islice(_find_choices(allowed, Targets(settings, home, session)), LINES)))
-
-
-def _find_choices(suggestions: Iterable[Suggestion], targets: Targets) -> Iterator[Choice]:
-    for one in suggestions:
-        if target := targets.find(one.action):
-            yield Choice(target, one.probability)
+    is_excluded, targets = make_action_matcher(settings.privacy), Targets(settings, home, session)
+    choices = (
+        Choice(target, one.probability)
+        for one in unused
+        if not is_excluded(one.action)
+        and (target := targets.find(one.action))
+        and _is_allowed(session, settings, one.action)
+    )
+    return Offer(newest, list(islice(choices, LINES)))
 
 
 def _previous(done: Sequence[Event]) -> list[Suggestion]:
@@ -115,10 +115,10 @@ def _merge(suggestions: Iterable[Suggestion]) -> list[Suggestion]:
     return list(merged.values())
 
 
-def _is_allowed(session: Session, settings: Settings, action: Action, is_excluded: Callable[[Action], bool]) -> bool:
-    """Return whether an action was really seen, is not excluded by now, and was never refused for good."""
+def _is_allowed(session: Session, settings: Settings, action: Action) -> bool:
+    """Return whether an action was really seen, and was never refused for good."""
     try:
         check_seen(session, settings, action, settings.scope)
     except NotSeenBefore:
         return False
-    return not is_excluded(action) and feedback.find_refusal(session, settings.scope, action) is None
+    return feedback.find_refusal(session, settings.scope, action) is None

@@ -39,7 +39,7 @@ def pick(
     if stats:
         _print_stats(settings, home, as_json)
         return
-    offer = _find_offer(settings, home)
+    offer = find_offer(settings, home)
     if as_json:
         print_json([_as_dict(line, choice) for line, choice in enumerate(offer.choices, 1)])
     elif prints:
@@ -49,7 +49,8 @@ def pick(
         _choose(offer, settings, home)
 
 
-def _find_offer(settings: Settings, home: Home) -> "Offer":
+def find_offer(settings: Settings, home: Home) -> "Offer":
+    """Return what can be picked now. Raises MemoError if that is nothing yet."""
     from cli.pick.choices import make_offer
 
     with read_session(settings, home) as session:

@@ -8,34 +8,46 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
 
 import cli
+from cli.pick.pick import find_offer
+from memo.core.errors import MemoError
 from memo.core.paths import Home, be_private
+from memo.core.settings import Settings
+from memo.stack.spawn import child_environment, python_command
 
 IDLE_S = 3600.0
 CHECK_S = 60.0  # between two looks at whether another process has taken over the socket, or the home is gone
 MAX_BYTES = 4_000_000  # of an environment
-IMPORTED = (
-    "cli.pick.choices",
-    "cli.pick.pick",
-    "cli.pick.pickers",
-    "collector.sources.x11.x11_windows",
-    "memo.clock.pauses",
-    "sqlalchemy.dialects.sqlite",
-)
+
+
+def start() -> None:
+    """Start the process that stands by."""
+    quiet = subprocess.DEVNULL
+    command = python_command("cli.pick.preloaded")
+    subprocess.Popen(
+        command,
+        cwd="/",
+        env=child_environment(),
+        stdin=quiet,
+        stdout=quiet,
+        stderr=quiet,
+        start_new_session=True,
+    )
 
 
 def main() -> None:
     """Serve until the hour is over."""
     be_private()
-    for name in IMPORTED:
-        import_module(name)
-    path = Home.find().standby
+    home = Home.find()
+    with suppress(MemoError):  # a first list, which nobody sees, imports and prepares all that the next ones need
+        find_offer(Settings.load(), home)
+    path = home.standby
     with socket.socket(socket.AF_UNIX) as server:
         path.unlink(missing_ok=True)
         server.bind(str(path))

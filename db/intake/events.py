@@ -4,10 +4,11 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, bindparam, func, insert, select, true
+from sqlalchemy import ColumnElement, Select, bindparam, func, insert, select, true
 from sqlalchemy.orm import Session
 
 from db.intake import counts
@@ -237,16 +238,22 @@ def has_action(session: Session, scope: str, action: Action, before: datetime | 
 
     A focus without a title is that of any window of its app.
     """
-    query = select(EventRow.id).where(EventRow.scope == scope, EventRow.operation == action.operation.value)
+    given: dict[str, Any] = {"scope": scope, "operation": action.operation.value}
     if action.operation is Operation.WINDOW_FOCUS:
-        query = query.where(EventRow.app == action.place)
+        given["app"] = action.place
     if action.target or not action.place:
-        query = query.where(EventRow.target == action.target)
+        given["target"] = action.target
     if action.operation is Operation.FILE_ACCESS:
-        query = query.where(EventRow.detail == action.place)
-    if before is not None:
-        query = query.where(EventRow.at < before)
-    return session.scalar(query.limit(1)) is not None
+        given["detail"] = action.place
+    query = _make_query(tuple(given), before is not None)
+    return session.connection().scalar(query, given | {"before": before}) is not None
+
+
+@cache
+def _make_query(columns: tuple[str, ...], is_bounded: bool) -> Select[tuple[int]]:
+    """Return the query for an event with given values in these columns; making it takes longer than asking it."""
+    query = select(TABLE.c.id).where(*(TABLE.c[name] == bindparam(name) for name in columns))
+    return (query.where(TABLE.c.at < bindparam("before")) if is_bounded else query).limit(1)
 
 
 def find_executable(session: Session, scope: str, app: str, sources: Sequence[str]) -> str:

@@ -1,18 +1,16 @@
-"""The folders and files of MEMO, all in one folder that only its owner can read."""
+"""The folders and files of MEMO, all in one folder that only its owner can read.
+
+What few paths need is imported there: `memo pick` begins with this module, and a person waits for it.
+"""
 
 import grp
-import hashlib
 import os
 import pwd
-import shutil
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath
-from urllib.parse import quote
-
-import platformdirs
 
 from memo.core.errors import UsageError
 
@@ -125,7 +123,7 @@ class Home:
         """Return the home that MEMO_HOME names, or the user's own, and create its folders with mode 0700."""
         chosen = os.environ.get("MEMO_HOME")
         try:
-            root = Path(chosen).expanduser().absolute() if chosen else platformdirs.user_data_path("memo")
+            root = Path(chosen).expanduser().absolute() if chosen else _user_folder("data")
         except RuntimeError as error:
             raise UsageError(f"Cannot use MEMO_HOME {chosen} ({error}); write the absolute path.") from error
         home = cls(root)
@@ -148,7 +146,7 @@ class Home:
     def config(self) -> Path:
         """`memo.toml`: in the home if MEMO_HOME is set, else in the user's config folder."""
         moved = os.environ.get("MEMO_HOME")
-        return (self.root if moved else platformdirs.user_config_path("memo")) / "memo.toml"
+        return (self.root if moved else _user_folder("config")) / "memo.toml"
 
     @cached_property
     def in_memory(self) -> Path:
@@ -164,11 +162,15 @@ class Home:
         return folder
 
     def _places_in_memory(self) -> list[Path]:
+        import hashlib
+
         name = f"memo-{hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]}"
         return [Path(place) / name for place in (os.environ.get("XDG_RUNTIME_DIR"), "/dev/shm") if place]
 
     def remove_memory(self) -> None:
         """Delete the folder in memory, wherever it is."""
+        import shutil
+
         for folder in (*self._places_in_memory(), self.run / "memory"):
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -182,4 +184,14 @@ class Home:
     @property
     def database_url(self) -> str:
         """The URL of the embedded store."""
+        from urllib.parse import quote
+
         return f"sqlite:///{quote(str(self.root / 'memo.db'))}"
+
+
+def _user_folder(kind: str) -> Path:
+    """Return the user's folder for "data" or "config"."""
+    import platformdirs
+
+    folder: Path = getattr(platformdirs, f"user_{kind}_path")("memo")
+    return folder

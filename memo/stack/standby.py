@@ -3,11 +3,9 @@
 import json
 import os
 import socket
-import subprocess
 
 from memo.core.errors import MemoError
 from memo.core.paths import Home, be_private
-from memo.stack.spawn import child_environment, python_command
 
 READY_S = 1.0  # within which it answers, unless it hangs
 PICK_S = 700.0  # longer than a picker stays open
@@ -32,18 +30,3 @@ def ask() -> int | None:
             return None
         connection.settimeout(PICK_S)
         return int(connection.recv(8) or b"1")
-
-
-def start() -> None:
-    """Start the process that stands by."""
-    quiet = subprocess.DEVNULL
-    command = python_command("cli.pick.preloaded")
-    subprocess.Popen(
-        command,
-        cwd="/",
-        env=child_environment(),
-        stdin=quiet,
-        stdout=quiet,
-        stderr=quiet,
-        start_new_session=True,
-    )
