@@ -169,6 +169,14 @@ def place_from_dict(given: dict[str, Any]) -> tuple[str, str]:
     return given["operation"], given["name"]
 
 
+def place_as_entry(given: dict[str, Any]) -> dict[str, Any]:
+    """Return what `NextPlace.as_dict` wrote as an entry with an action, as the other lists of a prediction have."""
+    operation, name = place_from_dict(given)
+    action = Action(Operation(operation), name)
+    coarse = action if action.operation is Operation.WEB_VISIT else Action(action.operation, "", name)
+    return {"action": action_as_dict(coarse)}
+
+
 def action_from_dict(given: dict[str, str]) -> Action:
     """Return the action that `action_as_dict` wrote."""
     return Action(Operation(given["operation"]), given["target"], given["place"])

@@ -1,0 +1,81 @@
+"""Take what is forgotten out of stored predictions, and keep the rest of them."""
+
+import json
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.intake import counts
+from db.intake.events import chunks
+from db.intake.scopes import lock_scope
+from db.models import DispatchRow, PredictionRow
+from db.prediction.predictions import FORGOTTEN
+from memo.core.predictions import place_as_entry
+
+Entry = dict[str, Any]
+IsNamed = Callable[[str, Entry], bool]
+"""Returns whether an entry with an action, of a scope, names what is forgotten."""
+
+
+def amend_predictions(session: Session, ids: Sequence[int], is_named: IsNamed, event_ids: Collection[int]) -> int:
+    """Take out entries that are named, outcomes that are one of the events, and dispatches that are named.
+
+    All else stays as it was shown: probabilities, and the ranks of other outcomes. Return the number of dispatches.
+    """
+    rows = session.scalars(select(PredictionRow).where(PredictionRow.id.in_(ids))).all()
+    for scope in sorted({row.scope for row in rows}):
+        lock_scope(session, scope)
+    dispatches = find_named_dispatches(session, ids, is_named)
+    with counts.record_changes(session, ids):
+        for row in rows:
+            _clear_outcomes(row, event_ids)
+            _take_out(row, is_named)
+        for dispatch in dispatches:
+            session.delete(dispatch)
+        session.flush()
+    return len(dispatches)
+
+
+def find_named_dispatches(session: Session, ids: Sequence[int], is_named: IsNamed) -> list[DispatchRow]:
+    """Return the dispatches on these predictions whose action, or what a handler said of it, is named."""
+    queries = (select(DispatchRow).where(DispatchRow.prediction_id.in_(chunk)) for chunk in chunks(ids))
+    return [row for query in queries for row in session.scalars(query) if is_named(row.scope, _as_entry(row))]
+
+
+def _as_entry(row: DispatchRow) -> Entry:
+    return {"action": row.action, "text": row.detail + json.dumps(row.result, ensure_ascii=False)}
+
+
+def _clear_outcomes(row: PredictionRow, event_ids: Collection[int]) -> None:
+    if row.outcome_event_id in event_ids:
+        row.outcome_event_id = row.outcome_target = row.outcome_rank = None
+        row.outcome_operation = FORGOTTEN
+    if row.person_event_id in event_ids:
+        row.person_event_id = row.place_rank = row.person_rank = None
+        row.is_late = False
+    if row.upcoming_event_id in event_ids:
+        row.upcoming_event_id = row.upcoming_rank = None
+
+
+def _take_out(row: PredictionRow, is_named: IsNamed) -> None:
+    def without(entries: list[Entry]) -> list[Entry]:
+        return [entry for entry in entries if not is_named(row.scope, entry)]
+
+    places = [place for place in row.places if not is_named(row.scope, place_as_entry(place))]
+    if places != row.places:
+        row.places, row.new_place = places, max(0.0, 1 - sum(place["probability"] for place in places))
+    row.candidates, row.upcoming, row.person = map(without, (row.candidates, row.upcoming, row.person))
+    _flatten(row)
+
+
+def _flatten(row: PredictionRow) -> None:
+    """Set the columns of the first candidate."""
+    if not row.candidates:
+        row.operation = row.target = row.app = row.probability = row.expected_at = None
+        return
+    first = row.candidates[0]
+    row.operation, row.target, row.app = (first["action"][name] for name in ("operation", "target", "place"))
+    row.probability, row.expected_at = first["probability"], datetime.fromisoformat(first["expected_at"])
