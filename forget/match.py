@@ -16,7 +16,7 @@ from db.prediction import amendment, predictions, versions
 from db.upkeep import deletion
 from forget.query import ForgetQuery, fold
 from memo.core.events import Event, Operation
-from memo.core.predictions import place_as_entry
+from memo.core.predictions import place_as_entries
 from memo.core.steps import Progress, with_progress
 from memo.desktop.apps import Apps, is_interpreter
 
@@ -160,7 +160,7 @@ def find_dependents(session: Session, matches: Matches) -> Dependents:
         for number, scope, places, *lists in predictions.find_entries(
             session, matches.query.scope, matches.query.site_word
         )
-        if any(matches.includes_entry(scope, entry) for entry in chain(map(place_as_entry, places), *lists))
+        if any(matches.includes_entry(scope, entry) for entry in chain(*map(place_as_entries, places), *lists))
     }
     amended = sorted((settled | naming) - followers)
     named = amendment.find_named_dispatches(session, amended, matches.includes_entry)

@@ -1,8 +1,9 @@
 """Take what is forgotten out of stored predictions, and keep the rest of them."""
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import select
@@ -13,7 +14,7 @@ from db.intake.events import chunks
 from db.intake.scopes import lock_scope
 from db.models import DispatchRow, PredictionRow
 from db.prediction.predictions import FORGOTTEN
-from memo.core.predictions import place_as_entry
+from memo.core.predictions import place_as_entries
 
 Entry = dict[str, Any]
 IsNamed = Callable[[str, Entry], bool]
@@ -21,13 +22,14 @@ IsNamed = Callable[[str, Entry], bool]
 
 
 def amend_predictions(session: Session, ids: Sequence[int], is_named: IsNamed, event_ids: Collection[int]) -> int:
-    """Take out entries that are named, outcomes that are one of the events, and dispatches that are named.
+    """Take out entries that are named, outcomes that are one of the events, and dispatches whose action is named.
 
-    All else stays as it was shown: probabilities, and the ranks of other outcomes. Return the number of dispatches.
+    What handlers said of other dispatches is taken out, too, if it contains one of these names. All else stays as it was shown: probabilities, and the ranks of other outcomes. Return the number of dispatches.
     """
     rows = session.scalars(select(PredictionRow).where(PredictionRow.id.in_(ids))).all()
     for scope in sorted({row.scope for row in rows}):
         lock_scope(session, scope)
+    words = {row.id: _words(row, is_named, event_ids) for row in rows}
     dispatches = find_named_dispatches(session, ids, is_named)
     with counts.record_changes(session, ids):
         for row in rows:
@@ -36,17 +38,31 @@ def amend_predictions(session: Session, ids: Sequence[int], is_named: IsNamed, e
         for dispatch in dispatches:
             session.delete(dispatch)
         session.flush()
+    for dispatch in _find_dispatches(session, ids):
+        said = dispatch.detail + json.dumps(dispatch.result, ensure_ascii=False)
+        if any(word in said for word in words[dispatch.prediction_id]):
+            dispatch.detail, dispatch.result = "", None
     return len(dispatches)
 
 
 def find_named_dispatches(session: Session, ids: Sequence[int], is_named: IsNamed) -> list[DispatchRow]:
-    """Return the dispatches on these predictions whose action, or what a handler said of it, is named."""
-    queries = (select(DispatchRow).where(DispatchRow.prediction_id.in_(chunk)) for chunk in chunks(ids))
-    return [row for query in queries for row in session.scalars(query) if is_named(row.scope, _as_entry(row))]
+    """Return the dispatches on these predictions whose action is named."""
+    return [row for row in _find_dispatches(session, ids) if is_named(row.scope, {"action": row.action})]
 
 
-def _as_entry(row: DispatchRow) -> Entry:
-    return {"action": row.action, "text": row.detail + json.dumps(row.result, ensure_ascii=False)}
+def _find_dispatches(session: Session, ids: Sequence[int]) -> Iterator[DispatchRow]:
+    for chunk in chunks(ids):
+        yield from session.scalars(select(DispatchRow).where(DispatchRow.prediction_id.in_(chunk)))
+
+
+def _words(row: PredictionRow, is_named: IsNamed, event_ids: Collection[int]) -> set[str]:
+    """Return the names that are taken out of a prediction."""
+    places = chain.from_iterable(map(place_as_entries, row.places))
+    entries = chain(row.candidates, row.upcoming, row.person, places)
+    named = (entry for entry in entries if is_named(row.scope, entry))
+    words = {part for entry in named for part in (entry["action"]["target"], entry["action"]["place"])}
+    outcome = row.outcome_target if row.outcome_event_id in event_ids else None
+    return {word for word in (*words, outcome) if word}
 
 
 def _clear_outcomes(row: PredictionRow, event_ids: Collection[int]) -> None:
@@ -64,7 +80,10 @@ def _take_out(row: PredictionRow, is_named: IsNamed) -> None:
     def without(entries: list[Entry]) -> list[Entry]:
         return [entry for entry in entries if not is_named(row.scope, entry)]
 
-    places = [place for place in row.places if not is_named(row.scope, place_as_entry(place))]
+    def is_named_place(place: Entry) -> bool:
+        return any(is_named(row.scope, entry) for entry in place_as_entries(place))
+
+    places = [place for place in row.places if not is_named_place(place)]
     if places != row.places:
         row.places, row.new_place = places, max(0.0, 1 - sum(place["probability"] for place in places))
     row.candidates, row.upcoming, row.person = map(without, (row.candidates, row.upcoming, row.person))

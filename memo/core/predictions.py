@@ -169,12 +169,11 @@ def place_from_dict(given: dict[str, Any]) -> tuple[str, str]:
     return given["operation"], given["name"]
 
 
-def place_as_entry(given: dict[str, Any]) -> dict[str, Any]:
-    """Return what `NextPlace.as_dict` wrote as an entry with an action, as the other lists of a prediction have."""
+def place_as_entries(given: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what `NextPlace.as_dict` wrote as entries with the actions that have this place: its name is either."""
     operation, name = place_from_dict(given)
-    action = Action(Operation(operation), name)
-    coarse = action if action.operation is Operation.WEB_VISIT else Action(action.operation, "", name)
-    return {"action": action_as_dict(coarse)}
+    actions = Action(Operation(operation), name), Action(Operation(operation), "", name)
+    return [{"action": action_as_dict(action)} for action in actions]
 
 
 def action_from_dict(given: dict[str, str]) -> Action:
