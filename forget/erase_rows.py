@@ -23,7 +23,7 @@ def erase_predictions(store: Store, matches: Matches, found: Dependents) -> Coun
     event_ids = frozenset(matches.ids)
 
     def amend(session: Session, ids: Sequence[int]) -> Counter[str]:
-        dispatches = amendment.amend_predictions(session, ids, matches.includes_entry, event_ids)
+        dispatches = amendment.delete_mentions(session, ids, matches.includes_entry, event_ids)
         return Counter(amended=len(ids), dispatches=dispatches)
 
     return _in_batches(store, found.followers, deletion.delete_predictions_by_id) + _in_batches(

@@ -21,10 +21,11 @@ IsNamed = Callable[[str, Entry], bool]
 """Returns whether an entry with an action, of a scope, names what is forgotten."""
 
 
-def amend_predictions(session: Session, ids: Sequence[int], is_named: IsNamed, event_ids: Collection[int]) -> int:
+def delete_mentions(session: Session, ids: Sequence[int], is_named: IsNamed, event_ids: Collection[int]) -> int:
     """Take out entries that are named, outcomes that are one of the events, and dispatches whose action is named.
 
-    What handlers said of other dispatches is taken out, too, if it contains one of these names. All else stays as it was shown: probabilities, and the ranks of other outcomes. Return the number of dispatches.
+    What handlers said of other dispatches is taken out, too, if it contains one of these names. All else stays as it
+    was shown: probabilities, and the ranks of other outcomes. Return the number of dispatches.
     """
     rows = session.scalars(select(PredictionRow).where(PredictionRow.id.in_(ids))).all()
     for scope in sorted({row.scope for row in rows}):

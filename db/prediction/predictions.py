@@ -120,7 +120,7 @@ def find_existing(session: Session, ids: Iterable[int]) -> set[int]:
 _THERE = select(PredictionRow.id).where(PredictionRow.id.in_(bindparam("ids", expanding=True)))
 
 
-def names(session: Session, prediction_id: int, action: dict[str, str]) -> bool:
+def has_action(session: Session, prediction_id: int, action: dict[str, str]) -> bool:
     """Return whether a prediction is stored and names an action, which a forget may have taken out of it."""
     lists = session.connection().execute(_NAMED, {"id": prediction_id}).one_or_none()
     return lists is not None and any(entry["action"] == action for entry in chain(*lists))

@@ -166,7 +166,7 @@ def test_prediction_of_the_forgotten_alone_stays_empty(store: Store) -> None:
 
 def test_amending_interrupted_is_completed(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = [predict(store, after, CALC, GIMP) for after in (0, 2, 3)]
-    amend, calls = amendment.amend_predictions, list[int]()
+    amend, calls = amendment.delete_mentions, list[int]()
 
     def once(*given: Any) -> int:
         calls.append(1)
@@ -176,7 +176,7 @@ def test_amending_interrupted_is_completed(store: Store, home: Home, monkeypatch
 
     with monkeypatch.context() as patched:
         patched.setattr("db.pace.FIRST", 1)
-        patched.setattr(amendment, "amend_predictions", once)
+        patched.setattr(amendment, "delete_mentions", once)
         with logging_restored():
             assert CliRunner().invoke(make(["forget"]), ["forget", "--app", "gimp", "--yes"]).exit_code
     assert len(read(store, kept[0]).candidates) == 1 and len(read(store, kept[2]).candidates) == 2

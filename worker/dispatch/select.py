@@ -92,7 +92,7 @@ def record(store: Store, decisions: Sequence[Decision]) -> dict[tuple[int, str],
 
 def _is_stored(session: Session, attempt: Attempt) -> bool:
     """Return whether the prediction still names what the attempt is about."""
-    return predictions.names(session, attempt.context.prediction_id, action_as_dict(attempt.candidate.action))
+    return predictions.has_action(session, attempt.context.prediction_id, action_as_dict(attempt.candidate.action))
 
 
 def log_failure(name: str, prediction_id: int, error: Exception) -> str:
