@@ -17,6 +17,8 @@ from forget.query import ForgetQuery
 from memo.core.paths import Home
 from memo.core.steps import Progress
 
+FIRST = 10  # predictions of the first batch: each has many texts, which are all compared
+
 
 def erase_predictions(store: Store, matches: Matches, found: Dependents) -> Counter[str]:
     """Delete the predictions that follow an event, and amend the others; return the number of rows of each kind."""
@@ -34,7 +36,7 @@ def erase_predictions(store: Store, matches: Matches, found: Dependents) -> Coun
 def _in_batches(
     store: Store, ids: Sequence[int], erase: Callable[[Session, Sequence[int]], Counter[str]]
 ) -> Counter[str]:
-    removed, pace, begin = Counter[str](), BatchPace(), 0
+    removed, pace, begin = Counter[str](), BatchPace(first=FIRST), 0
     while batch := ids[begin : begin + pace.size]:
         with pace.write(store) as session:
             removed += erase(session, batch)
