@@ -17,8 +17,8 @@ LONGEST_PAUSE_S = 0.5
 class BatchPace:
     """How many rows the next batch should have, by how long the last one took."""
 
-    def __init__(self, most: int = MOST) -> None:
-        self._most, self._fewest = most, min(FEWEST, most)
+    def __init__(self, most: int = MOST, fewest: int = FEWEST) -> None:
+        self._most, self._fewest = most, min(fewest, most)
         self.size = self._fewest
         self._free_at = 0.0
 

@@ -1,7 +1,7 @@
 """Erase rows of the store; `forget.forget` states in which order, and why."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import tzinfo
 
 from sqlalchemy.orm import Session
@@ -9,21 +9,38 @@ from sqlalchemy.orm import Session
 from db.engine import Store
 from db.intake import cursors, scopes
 from db.pace import BatchPace
-from db.prediction import checkpoints, feedback, versions
+from db.prediction import amendment, checkpoints, feedback, versions
 from db.upkeep import deletion, jobs
 from forget import erase_files, match
-from forget.match import Matches
+from forget.match import Dependents, Matches
 from forget.query import ForgetQuery
 from memo.core.paths import Home
 from memo.core.steps import Progress
 
+FEWEST = 10  # predictions of a batch: each has many texts, which are all compared
 
-def erase_predictions(store: Store, ids: Sequence[int]) -> Counter[str]:
-    """Delete predictions with their dispatches; return the number of rows of each kind."""
-    removed, pace, begin = Counter[str](), BatchPace(), 0
+
+def erase_predictions(store: Store, matches: Matches, found: Dependents) -> Counter[str]:
+    """Delete the predictions that follow an event, and amend the others; return the number of rows of each kind."""
+    event_ids = frozenset(matches.ids)
+
+    def amend(session: Session, ids: Sequence[int]) -> Counter[str]:
+        dispatches = amendment.delete_mentions(session, ids, matches.includes_entry, event_ids)
+        return Counter(amended=len(ids), dispatches=dispatches)
+
+    return _in_batches(store, found.followers, deletion.delete_predictions_by_id) + _in_batches(
+        store, found.amended, amend
+    )
+
+
+def _in_batches(
+    store: Store, ids: Sequence[int], erase: Callable[[Session, Sequence[int]], Counter[str]]
+) -> Counter[str]:
+    removed, pace, begin = Counter[str](), BatchPace(fewest=FEWEST), 0
     while batch := ids[begin : begin + pace.size]:
         with pace.write(store) as session:
-            removed += deletion.delete_predictions_by_id(session, batch)
+            removed += erase(session, batch)
+            _record(session, f"{len(batch)} predictions")
         begin += len(batch)
     return removed
 
@@ -80,9 +97,14 @@ def _void_learned(session: Session, home: Home, matches: Matches) -> list[str]:
     checkpoints.delete_weights(session, names)
     trained = match.matching_versions(session, matches)
     versions.delete_versions(session, [version.id for version in trained])
-    jobs.record_run(session, jobs.FORGET, f"{len(matches.ids)} events")
+    _record(session, f"{len(matches.ids)} events")
     erase_files.mark_versions(home, [home.version(version.path) for version in trained])
     return [version.id for version in trained]
+
+
+def _record(session: Session, erased: str) -> None:
+    """Record that something was forgotten now, for those who hold what they read before."""
+    jobs.record_run(session, jobs.FORGET, erased)
 
 
 def _remove_versions(store: Store, home: Home, matches: Matches) -> None:

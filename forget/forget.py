@@ -4,10 +4,11 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from db.engine import Store
+from db.intake import counts
 from db.prediction import predictions
 from db.upkeep import deletion, jobs
 from forget import erase_files, erase_rows, match, unfinished
-from forget.match import Matches
+from forget.match import Dependents, Matches
 from forget.query import ForgetQuery, fold
 from forget.unfinished import Mark
 from memo.core.errors import MemoError
@@ -23,9 +24,11 @@ class Report:
     """Everything that a query matches, or everything that was deleted if `is_forgotten`."""
 
     matches: Matches
-    prediction_ids: list[int]
+    dependents: Dependents
     rows: Counter[str]
-    """Number of events, predictions, dispatches, launches and answers (`feedback`)."""
+    """Number of events, predictions, dispatches, launches and answers (`feedback`), and of predictions `amended`."""
+    all_predictions: int
+    """Number of predictions of the query's scope."""
     versions: list[str]
     unfinished: list[Mark]
     """Marks of earlier forgets that this one does not complete."""
@@ -39,19 +42,22 @@ def preview(store: Store, settings: Settings, query: ForgetQuery, progress: Prog
     with store.read() as session:
         query = match.resolve_app(session, query)
         matches = match.find_matches(session, query, progress)
-        ids = match.matching_predictions(session, matches)
+        dependents = match.find_dependents(session, matches)
         rows = Counter(
             events=len(matches.ids),
-            predictions=len(ids),
-            dispatches=deletion.count_dispatches(session, ids),
+            predictions=len(dependents.followers),
+            amended=len(dependents.amended),
+            dispatches=dependents.dispatches,
             launches=len(match.matching_launches(session, query)),
         )
         sets = match.matching_launch_sets(session, query, settings.zone)
         versions = [version.id for version in match.matching_versions(session, matches)]
         marks = unfinished.find_unfinished(session)
+        kept = counts.count_by_scope(session)
     others = [mark for mark in marks if not unfinished.completes(query, mark)]
     is_found = bool(rows.total() or sets or query.is_everything or len(others) < len(marks))
-    return Report(matches, ids, rows, versions, others, is_found)
+    total = sum(numbers["predictions"] for scope, numbers in kept.items() if query.scope in (None, scope))
+    return Report(matches, dependents, rows, total, versions, others, is_found)
 
 
 def forget(
@@ -65,18 +71,19 @@ def forget(
 
     1. Check the broker, before anything is deleted: step 9 needs it.
     2. Record that the forget is unfinished: until step 9 of the same query, or of a wider one, a repeated call has
-       something to do even if it matches no row any more. Then delete predictions that depend on the events or name
-       them, while the events still identify them.
+       something to do even if it matches no row any more. Then delete predictions that follow the events, and take
+       out of the others what names the events and outcomes that are among them, while the events still identify them.
     3. Delete what was learned from the events, for the same reason.
     4. Delete the events, and with the last of them what a worker or a training has learned since step 3. From then on
        nobody can read them.
-    5. Delete predictions that a worker made since step 2.
+    5. Do the same as in step 2 with predictions that a worker made since.
     6. Delete launches and launch sets last of all rows: they tell under which names a program's events are stored.
     7. Clear files: logs, backups and the worker's snapshots may name anything that was in the store until step 6; the
        lines of the handler `record` are kept if their predictions are. A backup is due again at once.
     8. Release the store's space, once all rows are deleted, so that no byte of them stays in its files.
     9. Clear the messages. A worker that read a prediction before step 5 and publishes it after this step notices that
-       it is gone, and clears the messages itself.
+       something was forgotten since, and clears the messages itself. A handler that waits with a candidate which is
+       gone from its prediction does nothing.
     """
     found = found or preview(store, settings, query, progress)
     matches, query = found.matches, found.matches.query
@@ -84,12 +91,12 @@ def forget(
         check_broker(broker_url(home, settings))
     with store.write() as session:  # so that an interrupted run is known however little it has erased
         unfinished.record_unfinished(session, query)
-    rows = erase_rows.erase_predictions(store, found.prediction_ids)
+    rows = erase_rows.erase_predictions(store, matches, found.dependents)
     answers, versions = erase_rows.erase_knowledge(store, home, matches)
     events, more_versions = erase_rows.erase_events(store, home, matches, progress)
     with store.read() as session:
-        new_predictions = match.matching_predictions(session, matches)
-    rows += events + erase_rows.erase_predictions(store, new_predictions)
+        new_dependents = match.find_dependents(session, matches)
+    rows += events + erase_rows.erase_predictions(store, matches, new_dependents)
     rows += Counter(feedback=answers, launches=erase_rows.erase_launches(store, query, settings.zone))
     _clear_files(store, home, matches)
     is_emptied = deletion.release_space(store)

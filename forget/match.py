@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from db.intake import events, launch_sets, launches, names
 from db.models import EventRow, LaunchRow, LaunchSetRow, VersionRow
-from db.prediction import predictions, versions
+from db.prediction import amendment, predictions, versions
 from db.upkeep import deletion
 from forget.query import ForgetQuery, fold
-from memo.core.events import Action, Event, Operation
-from memo.core.predictions import action_as_dict, place_from_dict
+from memo.core.events import Event, Operation
+from memo.core.predictions import place_as_entries
 from memo.core.steps import Progress, with_progress
 from memo.desktop.apps import Apps, is_interpreter
 
@@ -140,25 +140,32 @@ def _orphans(session: Session, matches: Matches) -> dict[Mention, set[str]]:
     return orphans
 
 
-def matching_predictions(session: Session, matches: Matches) -> list[int]:
-    """Return the ids of predictions that follow or settle on a matched event, or name what no event may name."""
-    linked = deletion.find_predictions_on(session, matches.ids)
+@dataclass(frozen=True)
+class Dependents:
+    """The ids of the predictions that depend on what a query matches, and how many dispatches go with them."""
+
+    followers: list[int]
+    """Those that follow a matched event; they go."""
+    amended: list[int]
+    """Those that settled on a matched event, or name what no event may name; they lose that alone."""
+    dispatches: int
+
+
+def find_dependents(session: Session, matches: Matches) -> Dependents:
+    """Return the predictions that depend on what a query matches."""
+    followers = deletion.find_predictions_after(session, matches.ids)
+    settled = deletion.find_predictions_on(session, matches.ids)
     naming = {
         number
         for number, scope, places, *lists in predictions.find_entries(
             session, matches.query.scope, matches.query.site_word
         )
-        if any(matches.includes_entry(scope, entry) for entry in chain(map(_as_entry, places), *lists))
+        if any(matches.includes_entry(scope, entry) for entry in chain(*map(place_as_entries, places), *lists))
     }
-    return sorted(linked | naming)
-
-
-def _as_entry(place: dict[str, Any]) -> dict[str, Any]:
-    """Return a place of a prediction's row as an entry with an action."""
-    operation, name = place_from_dict(place)
-    action = Action(Operation(operation), name)
-    coarse = action if action.operation is Operation.WEB_VISIT else Action(action.operation, "", name)
-    return {"action": action_as_dict(coarse)}
+    amended = sorted((settled | naming) - followers)
+    named = amendment.find_named_dispatches(session, amended, matches.includes_entry)
+    dispatches = deletion.count_dispatches(session, sorted(followers)) + len(named)
+    return Dependents(sorted(followers), amended, dispatches)
 
 
 def matching_versions(session: Session, matches: Matches) -> list[VersionRow]:

@@ -11,6 +11,7 @@ from memo.core.events import APP_OPERATIONS, Operation
 from memo.core.sites import domain
 
 
+@lru_cache(4_096)
 def fold(text: str) -> str:
     """Return a text in the form in which texts are compared: without regard to case, in any script."""
     return unicodedata.normalize("NFC", text).casefold()

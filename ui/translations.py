@@ -120,6 +120,7 @@ _CHINESE = {
     "Changed": "修改时间",
     "Forget this for good?": "永远忘记这些？",
     "{} events, {} predictions, {} dispatches and {} launches.": "{} 个事件、{} 个预测、{} 次行动、{} 次启动。",
+    "Of {} predictions, {} others lose only what names them.": "在 {} 个预测中，另有 {} 个只去掉提到它们的内容。",
     "What was learned from them, MEMO's logs and backups of the store are deleted too.": (
         "从中学到的内容、MEMO 的日志和数据库的备份也会删除。"
     ),

@@ -71,7 +71,7 @@ def _choose(offer: "Offer", settings: Settings, home: Home) -> None:
 
 
 def _record(offer: "Offer", picked: int, settings: Settings, home: Home) -> None:
-    """Store what was picked and what was passed over, except in a pause, or if the prediction is gone meanwhile.
+    """Store what was picked and what was passed over, except in a pause, or if some of it was forgotten meanwhile.
 
     The previous place is no suggestion, so that passing it over says nothing.
     """
@@ -82,9 +82,11 @@ def _record(offer: "Offer", picked: int, settings: Settings, home: Home) -> None
         return
     with open_existing(settings, home) as store, store.write() as session:
         prediction = predictions.find_prediction(session, offer.prediction.id)
+        if prediction is None or prediction.person != offer.prediction.person:
+            return
         for line, choice in enumerate(offer.choices[: picked + 1], 1):
             answer = Answer.YES if line == picked + 1 else Answer.NO
-            if prediction and (answer is Answer.YES or choice.probability is not None):
+            if answer is Answer.YES or choice.probability is not None:
                 feedback.add_answer(session, prediction, action_as_dict(choice.target.action), answer, line)
 
 

@@ -132,7 +132,7 @@ def _cells(row: dict[str, Any], settings: Settings) -> list[str]:
     first = row["person"][0] if row["person"] else None
     action = row["person_action"]
     came = Action(Operation(action), row["person_target"], row["person_app"]) if action else None
-    waiting = "" if row["outcome_action"] else describe("not known yet", settings.language)
+    waiting = describe("not known yet", settings.language) if row["outcome_action"] is None else ""
     return [
         str(row["id"]),
         f"{row['made_at'].astimezone(settings.zone):%m-%d %H:%M:%S}",

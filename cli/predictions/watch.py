@@ -3,7 +3,7 @@
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from cli.predictions.watch_person import act_lines, folded_line, take_acts
+from cli.predictions.watch_state import changes_told
 from cli.predictions.watch_view import Tally, WasSeen, always_seen, header, lines, status
 from cli.terminal.options import Json, option
 from cli.terminal.output import discard_output, print_json, print_line
@@ -49,10 +50,12 @@ def watch(
     """
     settings = Settings.load()
     screen = LiveScreen(settings.language, partial(_was_seen, settings), shows_all)
+    told = nullcontext() if as_json else changes_told(Home.find(), settings, screen.tell)
     try:
-        for message in subscribe(after=after):
-            if scope is None or message["scope"] == scope:
-                (print_json if as_json else screen.show)(message)
+        with told:
+            for message in subscribe(after=after):
+                if scope is None or message["scope"] == scope:
+                    (print_json if as_json else screen.show)(message)
     except KeyboardInterrupt:
         return
     except BrokenPipeError:
@@ -82,7 +85,7 @@ def live(home: Home, settings: Settings, stop: threading.Event) -> None:
             with store.read() as session:
                 return figures.count_events_after(session, newest_event), rejects.count(home.rejects) - rejected_before
 
-        with screen.status_line(count):
+        with screen.status_line(count), changes_told(home, settings, screen.tell):
             for message in _messages(newest, stop):
                 screen.show(message)
 
@@ -116,6 +119,10 @@ class LiveScreen:
         head = [] if self._begun or not found else [header(width, self._language)]
         self._begun = self._begun or bool(found)
         self._print([*head, *found])
+
+    def tell(self, state: str) -> None:
+        """Print a line about MEMO itself."""
+        self._print([Text(f"MEMO: {state}")])
 
     def _print(self, shown: list[Text]) -> None:
         for line in shown:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from forget.forget import Report
 
 MAX_SCOPES = 10  # scopes listed by name
-ROW_KINDS = ("events", "predictions", "dispatches", "launches")
+ROW_KINDS = ("events", "predictions", "amended", "dispatches", "launches")
 POSTGRES = (
     "Postgres may still hold deleted words in its files, in its log (pg_wal) and in your archives of that, until it "
     "reuses them; docs/privacy.md says how to clear them."
@@ -89,6 +89,7 @@ def _as_json(report: "Report", settings: Settings) -> dict[str, Any]:
         "examples": [write(event, settings.language) for event in matches.examples],
         **dict.fromkeys(ROW_KINDS, 0),
         **report.rows,
+        "all_predictions": report.all_predictions,
         "versions": report.versions,
         "unfinished": report.unfinished,
         "found": report.is_found,
@@ -110,9 +111,12 @@ def _print_preview(report: "Report", settings: Settings) -> None:
     for event in matches.examples:
         print_text(f"  {write(event, settings.language)}")
     print_text(
-        f"Also deleted: {rows['predictions']} predictions, {rows['dispatches']} dispatches and {rows['launches']} "
-        "launches that depend on them or name them, what was learned from them, MEMO's logs, backups of the store, and "
-        "damaged files that were set aside."
+        f"Of {report.all_predictions} predictions, {rows['predictions']} follow them and are deleted; "
+        f"{rows['amended']} others lose only what names them: a candidate or an outcome."
+    )
+    print_text(
+        f"Also deleted: {rows['dispatches']} dispatches and {rows['launches']} launches that depend on them or name "
+        "them, what was learned from them, MEMO's logs, backups of the store, and damaged files that were set aside."
     )
     if report.versions:
         print_text(f"Trained on them, and deleted too: {', '.join(report.versions)}.")
@@ -135,7 +139,8 @@ def _top_scopes(counts: dict[str, int]) -> list[tuple[str, int]]:
 
 
 def _summary(report: "Report") -> str:
-    deleted = ", ".join(f"{report.rows[kind]} {kind}" for kind in ROW_KINDS)
+    deleted = ", ".join(f"{report.rows[kind]} {kind}" for kind in ROW_KINDS if kind != "amended")
+    amended = f" {report.rows['amended']} predictions lost what names them."
     names = ", ".join(report.versions)
     versions = f" The built-in version serves instead of {names}; `memo train` makes a new one." if names else ""
-    return f"Forgotten: {deleted}.{versions}"
+    return f"Forgotten: {deleted}.{amended}{versions}"

@@ -69,13 +69,13 @@ def add(session: Session, more: Counts, sign: int = 1) -> None:
         lock_scope(session, scope)
     for key, numbers in sorted(more.items()):
         scope, day, version = key
-        row = session.get(DailyCountRow, key)
-        if row is None:
-            row = DailyCountRow(scope=scope, day=day, version=version, **dict.fromkeys(NAMES, 0))
-            session.add(row)
+        kept = session.get(DailyCountRow, key)
+        row = kept or DailyCountRow(scope=scope, day=day, version=version, **dict.fromkeys(NAMES, 0))
         for name, number in numbers.items():
             setattr(row, name, getattr(row, name) + sign * number)
-        if not row.events and not row.predictions:
+        if row.events or row.predictions:
+            session.add(row)
+        elif kept:
             session.delete(row)  # that something happened on this day is not to be remembered either
     session.flush()
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import CursorResult, Text, bindparam, func, or_, select, update
+from sqlalchemy import Text, bindparam, func, or_, select, update
 from sqlalchemy import cast as cast_to
 from sqlalchemy.orm import Session, load_only
 
@@ -19,6 +19,7 @@ UPCOMING_OUTCOME = ("upcoming_event_id", "upcoming_rank")
 SETTLED = [getattr(PredictionRow, name) for name in ("candidates", *OUTCOME)]
 ANSWERS = {PERSON_OUTCOME: ("places", "person"), UPCOMING_OUTCOME: ("upcoming",)}  # what each judges
 UNSENT = PredictionRow.published_at.is_(None)  # stored, and not published yet
+FORGOTTEN = ""  # operation of an outcome that was forgotten; the prediction is not settled again
 
 
 def find_prediction(session: Session, prediction_id: int) -> PredictionRow | None:
@@ -63,6 +64,7 @@ def find_unsettled(session: Session, scope: str) -> list[tuple[PredictionRow, in
         select(PredictionRow, EventRow.seq)
         .join(EventRow, PredictionRow.last_event_id == EventRow.id)
         .where(PredictionRow.scope == scope, PredictionRow.outcome_event_id.is_(None))
+        .where(PredictionRow.outcome_operation.is_(None))
         .options(load_only(*SETTLED, raiseload=True))
     )
     return [(row, seq) for row, seq in session.execute(query.order_by(PredictionRow.id))]
@@ -118,6 +120,17 @@ def find_existing(session: Session, ids: Iterable[int]) -> set[int]:
 _THERE = select(PredictionRow.id).where(PredictionRow.id.in_(bindparam("ids", expanding=True)))
 
 
+def has_action(session: Session, prediction_id: int, action: dict[str, str]) -> bool:
+    """Return whether a prediction is stored and names an action, which a forget may have taken out of it."""
+    lists = session.connection().execute(_NAMED, {"id": prediction_id}).one_or_none()
+    return lists is not None and any(entry["action"] == action for entry in chain(*lists))
+
+
+_NAMED = select(PredictionRow.candidates, PredictionRow.upcoming, PredictionRow.person).where(
+    PredictionRow.id == bindparam("id")
+)
+
+
 def find_entries(session: Session, scope: str | None, word: str = "") -> Iterable[Sequence[Any]]:
     """Return id, scope, places, and all entries with an action of all predictions of a scope, or of all scopes.
 
@@ -168,10 +181,9 @@ def find_unsent(session: Session, scope: str, limit: int) -> list[tuple[Predicti
     return [(prediction, event) for prediction, event in rows]
 
 
-def record_published(session: Session, ids: Sequence[int]) -> bool:
-    """Record that these were published now; return False if one of them was deleted meanwhile."""
-    published = update(PredictionRow).where(PredictionRow.id.in_(ids)).values(published_at=datetime.now(UTC))
-    return cast(CursorResult[Any], session.execute(published)).rowcount == len(ids)
+def record_published(session: Session, ids: Sequence[int]) -> None:
+    """Record that these were published now."""
+    session.execute(update(PredictionRow).where(PredictionRow.id.in_(ids)).values(published_at=datetime.now(UTC)))
 
 
 def record_dispatched(session: Session, prediction_id: int) -> None:

@@ -44,9 +44,19 @@ def delete_predictions(session: Session, which: ColumnElement[bool]) -> Counter[
 
 
 def find_predictions_on(session: Session, event_ids: Sequence[int]) -> set[int]:
-    """Return the ids of the predictions that depend on these events."""
+    """Return the ids of the predictions that follow these events or settled on them."""
     return {
         number for chunk in chunks(event_ids) for number in session.scalars(select(PredictionRow.id).where(_on(chunk)))
+    }
+
+
+def find_predictions_after(session: Session, event_ids: Sequence[int]) -> set[int]:
+    """Return the ids of the predictions that follow these events."""
+    last = PredictionRow.last_event_id
+    return {
+        number
+        for chunk in chunks(event_ids)
+        for number in session.scalars(select(PredictionRow.id).where(last.in_(chunk)))
     }
 
 

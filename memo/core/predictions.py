@@ -169,6 +169,13 @@ def place_from_dict(given: dict[str, Any]) -> tuple[str, str]:
     return given["operation"], given["name"]
 
 
+def place_as_entries(given: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what `NextPlace.as_dict` wrote as entries with the actions that have this place: its name is either."""
+    operation, name = place_from_dict(given)
+    actions = Action(Operation(operation), name), Action(Operation(operation), "", name)
+    return [{"action": action_as_dict(action)} for action in actions]
+
+
 def action_from_dict(given: dict[str, str]) -> Action:
     """Return the action that `action_as_dict` wrote."""
     return Action(Operation(given["operation"]), given["target"], given["place"])

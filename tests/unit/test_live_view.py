@@ -22,6 +22,7 @@ from memo.core.predictions import Candidate
 from memo.core.settings import Settings
 from memo.display.text import safe, short
 from memo.messaging.message import Outcomes, SettledPrediction, prediction_message
+from memo.stack import running
 
 AT = datetime(2026, 3, 2, 9, 15, 4, tzinfo=UTC)
 FIREFOX = Event(AT, Operation.PROCESS_START, "Firefox")
@@ -101,7 +102,8 @@ def test_watch_marks_new_what_the_store_does_not_know(
     vim = Event(AT, Operation.PROCESS_START, "vim")
     given = [message(last=None), message(vim, last=None), message(vim, last=None)]
     monkeypatch.setattr("cli.predictions.watch.subscribe", lambda after: iter(given))
-    watch(shows_all=True)
+    with running.hold(home):
+        watch(shows_all=True)
     assert [line.split()[1] for line in capsys.readouterr().out.splitlines()[1:]] == ["✗", "new", "✗"]
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from db.dispatch import dispatches
 from db.engine import Store
+from db.models import PredictionRow
 from db.prediction import feedback, predictions
 from memo.core.errors import MemoError
 from memo.core.logs import get_logger
@@ -78,11 +79,20 @@ def carry_out(store: Store, decisions: Sequence[Decision], act: Act) -> None:
 
 
 def record(store: Store, decisions: Sequence[Decision]) -> dict[tuple[int, str], int]:
-    """Record decisions; return the ids of the new rows by prediction and handler."""
+    """Record decisions; return the ids of the new rows by prediction and handler.
+
+    Those about what was forgotten meanwhile are left out.
+    """
     if not decisions:
         return {}
     with store.write() as session:
-        return dispatches.add_claims(session, [_claim(decision) for decision in decisions])
+        claims = [_claim(decision) for decision in decisions if _is_stored(session, decision.attempt)]
+        return dispatches.add_claims(session, claims)
+
+
+def _is_stored(session: Session, attempt: Attempt) -> bool:
+    """Return whether the prediction still names what the attempt is about."""
+    return predictions.has_action(session, attempt.context.prediction_id, action_as_dict(attempt.candidate.action))
 
 
 def log_failure(name: str, prediction_id: int, error: Exception) -> str:
@@ -135,8 +145,8 @@ def _number(result: Mapping[str, Any] | None, key: str, default: float) -> float
 
 
 def _record_answer(session: Session, attempt: Attempt, result: Mapping[str, Any]) -> None:
-    """Record a person's answer as feedback, unless the prediction was deleted meanwhile."""
+    """Record a person's answer as feedback, unless what it is about was forgotten meanwhile."""
     answer = result.get("answer")
-    is_answer = answer in list(Answer)
-    if is_answer and (prediction := predictions.find_prediction(session, attempt.context.prediction_id)):
+    if answer in list(Answer) and _is_stored(session, attempt):
+        prediction = session.get_one(PredictionRow, attempt.context.prediction_id)
         feedback.add_answer(session, prediction, action_as_dict(attempt.candidate.action), Answer(str(answer)))

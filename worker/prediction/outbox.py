@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from db.models import PredictionRow
 from db.prediction import messages, predictions
+from db.upkeep import jobs
 from forget.erase_files import clear_messages
 from memo.core.errors import MemoError
 from memo.core.logs import get_logger
@@ -25,6 +26,7 @@ def send(resources: Resources, scope: str) -> None:
 def _send_batch(resources: Resources, scope: str) -> bool:
     """Send the oldest ones; return whether there may be more."""
     with resources.store.read() as session:
+        last_forgotten = jobs.find_last_run(session, jobs.FORGET)
         unsent = predictions.find_unsent(session, scope, BATCH)
         ready = messages.build_messages(session, unsent, resources.settings.language)
     if not unsent:
@@ -39,10 +41,11 @@ def _send_batch(resources: Resources, scope: str) -> bool:
         log.warning("broker_unavailable", scope=scope, reason=str(error))
         return False
     with resources.store.write() as session:
-        are_stored = predictions.record_published(session, [prediction.id for prediction, _ in unsent])
+        predictions.record_published(session, [prediction.id for prediction, _ in unsent])
         if not is_stale:
             predictions.record_dispatched(session, newest.id)
-    if not are_stored:  # some were forgotten after they had been read: they were sent to a stream already emptied
+        is_current = jobs.find_last_run(session, jobs.FORGET) == last_forgotten
+    if not is_current:  # something was forgotten after they had been read: they may name it, in a stream emptied before
         clear_messages(resources.home, resources.settings)
     return len(unsent) == BATCH
 
