@@ -131,7 +131,8 @@ def restart() -> None:
             kept = seconds(first.close)
             again = seconds(lambda: _catch_up(second, row, opened))
             [file] = home.learned.iterdir()
-            report.add("the whole log learned again", f"{anew:.1f} s, {LEARNED / anew:,.0f} events a second", "≥ 10,000 events a second")
+            speed = f"{anew:.1f} s, {LEARNED / anew:,.0f} events a second"
+            report.add("the whole log learned again", speed, "≥ 10,000 a second")
             report.add("what was learned written to the disk", f"{kept:.1f} s, {file.stat().st_size / 1e6:.0f} MB")
             report.add("the same read from there", f"{again:.1f} s", "≤ 5 s")
     report.show()

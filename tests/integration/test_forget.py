@@ -42,6 +42,7 @@ from db.models import (
     ScopeRow,
     VersionRow,
 )
+from db.pace import BatchPace
 from db.prediction import feedback, predictions, versions
 from db.store_access import find_active_version
 from db.upkeep import deletion, jobs, retention
@@ -722,7 +723,7 @@ def test_forget_interrupted_at_events_is_completed(
         return remove(session, ids)
 
     monkeypatch.setattr(deletion, "delete_events", broken_off)
-    monkeypatch.setattr("db.pace.FEWEST", 1)
+    monkeypatch.setattr("forget.erase_rows.BatchPace", lambda **_: BatchPace(1))
     assert invoke("forget", "--text", SECRET, "--yes").exit_code
     assert first not in left(store, EventRow) and last in left(store, EventRow)
     assert named not in left(store, PredictionRow) and left(store, VersionRow) == []
