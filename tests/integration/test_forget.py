@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -723,7 +724,7 @@ def test_forget_interrupted_at_events_is_completed(
         return remove(session, ids)
 
     monkeypatch.setattr(deletion, "delete_events", broken_off)
-    monkeypatch.setattr("forget.erase_rows.BatchPace", lambda **_: BatchPace(1))
+    monkeypatch.setattr("forget.erase_rows.BatchPace", partial(BatchPace, 1))
     assert invoke("forget", "--text", SECRET, "--yes").exit_code
     assert first not in left(store, EventRow) and last in left(store, EventRow)
     assert named not in left(store, PredictionRow) and left(store, VersionRow) == []
