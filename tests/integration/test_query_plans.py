@@ -109,7 +109,7 @@ def _steps(plan: dict[str, Any]) -> Iterator[str]:
 def fill(store: Store) -> None:
     """Store so much that a plan is chosen as in a large store."""
     past = [
-        Event(START - timedelta(minutes=nth), Operation.WINDOW_FOCUS, f"title {nth % 99}", app=f"app {nth % 200}")
+        Event(START - timedelta(minutes=nth), Operation.WINDOW_FOCUS, f"title {nth % 1_000}", app=f"app {nth % 200}")
         for nth in range(FILLED, 0, -1)
     ]
     with store.write() as session:
