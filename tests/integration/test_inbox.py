@@ -340,10 +340,11 @@ def test_inbox_folder_is_a_scope(watched: Inbox, home: Home) -> None:
 def test_inbox_renamed_folder_keeps_what_was_read(watched: Inbox) -> None:
     (watched.folder / "bob@host").mkdir()
     write(watched.folder / "bob@host" / "file", "a")
-    assert watched.targets() == "a"
+    until("the file in the new folder", lambda: watched.targets() == "a")
     (watched.folder / "bob@host").rename(watched.folder / "rob@host")
     assert watched.targets() == "a"
     append(watched.folder / "rob@host" / "file", "b")
+    until("what was appended", lambda: watched.targets() == "ab")
     assert [(event.scope, event.target) for event in watched.events()] == [("bob@host", "a"), ("rob@host", "b")]
 
 
