@@ -35,7 +35,7 @@ class Loop(bootsteps.StartStopStep):  # type: ignore[misc]
     """Has the consumer's loop beat, call what is periodic, and wake up at a signal."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
-    periodic: tuple[Callable[[], None], ...] = ()
+    periodic: tuple[str, ...] = ()
 
     def __init__(self, consumer: Any, **_: object) -> None:
         self._was_full = False
@@ -62,11 +62,11 @@ class Loop(bootsteps.StartStopStep):  # type: ignore[misc]
         self._was_full = is_full
 
     def _call_periodic(self) -> None:
-        for call in self.periodic:
+        for name in self.periodic:
             try:
-                call()
+                resolve_name(name)()  # imported at the first tick, so that the part is soon ready
             except Exception:  # the store may be unavailable for a while
-                log.exception("periodic_failed", call=call.__name__)
+                log.exception("periodic_failed", name=name)
 
 
 class PatientConnection(Connection):  # type: ignore[misc]
@@ -130,7 +130,7 @@ def main(name: str) -> None:
     app.amqp.Connection = PatientConnection
     for module in part.include:
         import_module(module)  # their handlers of `worker_process_init`, which load a model, must come before ours
-    Loop.periodic = tuple(map(resolve_name, part.periodic))
+    Loop.periodic = part.periodic
     app.steps["consumer"].add(Loop)
     signals.worker_process_init.connect(lambda **_: heartbeat.say_ready(home, part.name), weak=False)
     serve(app, part)

@@ -19,7 +19,7 @@ MMAP_THRESHOLD = 64 * 1024  # bytes; freed blocks of this size or more are retur
 class Part:
     """A child process of the supervisor; a Celery worker if it has queues.
 
-    A worker imports the modules of `include`, and calls the functions of `periodic` at each tick.
+    A worker imports the modules of `include`, and calls the functions that `periodic` names at each tick.
     """
 
     name: str
@@ -43,7 +43,7 @@ PARTS = (
         "memo.stack.celery_main",
         (DISPATCH,),
         ("worker.dispatch.dispatch_tasks",),
-        ("worker.dispatch.dispatch_tasks:tick", "worker.dispatch.dispatch_tasks:settle"),
+        ("scheduler.tick:tick", "worker.dispatch.dispatch_tasks:settle"),
     ),
 )
 

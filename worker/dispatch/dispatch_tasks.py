@@ -28,12 +28,3 @@ def act(prediction_id: int) -> None:
 def settle() -> None:
     """Record the outcomes of earlier attempts."""
     _dispatcher().settle()
-
-
-def tick() -> None:
-    """Start the jobs that are due."""
-    from scheduler.tick import run
-    from worker.resources import open_resources
-
-    resources = open_resources()
-    run(resources.queue, resources.settings, resources.store)
