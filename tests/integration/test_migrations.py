@@ -12,6 +12,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
+from stores import SINCE_0014
 from test_counts import SCOPES, Life, counted, kept
 
 from cli.stack import first_run
@@ -27,15 +28,6 @@ from memo.core.settings import Settings
 pytestmark = pytest.mark.own_database
 
 EVENTS, DAYS = 10_000, 25
-EARLIER = [  # statements that undo all since schema 0014
-    "DROP TABLE daily_counts",
-    "ALTER TABLE feedback DROP COLUMN line",
-    "DROP INDEX ix_events_scope_operation_target_at",
-    "DROP INDEX ix_events_scope_operation_app_at",
-    "DROP INDEX ix_events_folders",
-    "DROP INDEX ix_events_programs",
-    "UPDATE alembic_version SET version_num = '0014'",
-]
 UPGRADE = """
 import os, signal, sys
 from db import migrate, migrations
@@ -65,7 +57,7 @@ def old(settings: Settings, home: Home) -> Iterator[Store]:
     with closing(open_store(settings, home)) as store:
         fill(store)
         with store.write() as session:
-            for statement in EARLIER:
+            for statement in SINCE_0014:
                 session.execute(text(statement))
         yield store
 
