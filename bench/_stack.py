@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import count, islice
 from pathlib import Path
@@ -151,6 +151,15 @@ def processes() -> dict[int, str]:
     for part in state["parts"]:
         one = psutil.Process(part["pid"])
         found |= {process.pid: part["name"] for process in (one, *one.children(recursive=True))}
+    return found
+
+
+def wakes(pid: int) -> int:
+    """Return how often the threads of a process have woken up after a wait."""
+    found = 0
+    for status in Path(f"/proc/{pid}/task").glob("*/status"):
+        with suppress(OSError):  # the thread has just ended
+            found += int(status.read_text().rpartition("\nvoluntary_ctxt_switches:")[2].split()[0])
     return found
 
 

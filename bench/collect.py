@@ -9,13 +9,13 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from _stack import Report, new_home, p50_p99, processes, up
+from _stack import Report, new_home, p50_p99, processes, up, wakes
 from Xlib import X
 from Xlib.display import Display
 from Xlib.protocol.event import ClientMessage
@@ -113,13 +113,8 @@ def _cost() -> Cost:
             times = psutil.Process(pid).cpu_times()
             cost.cpu_s += times.user + times.system
             cost.memory += psutil.Process(pid).memory_full_info().pss
-            cost.wakes += sum(map(_wakes, Path(f"/proc/{pid}/task").iterdir()))
+            cost.wakes += wakes(pid)
     return cost
-
-
-def _wakes(thread: Path) -> int:
-    lines: Sequence[str] = (thread / "status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
 
 
 def idle(report: Report, *on: str) -> None:

@@ -1,4 +1,4 @@
-"""CPU and memory of the whole stack while nothing happens, after some predictions.
+"""CPU, wake-ups and memory of the whole stack while nothing happens, after some predictions.
 
 python bench/idle.py
 """
@@ -8,7 +8,7 @@ from collections import defaultdict
 from contextlib import suppress
 
 import psutil
-from _stack import Report, invented, new_home, processes, store, up, wait_for
+from _stack import Report, invented, new_home, processes, store, up, wait_for, wakes
 
 from memo.core.grammar import write
 from memo.core.paths import Home
@@ -31,13 +31,13 @@ def use(home: Home) -> None:
         wait_for(EVENTS, opened)
 
 
-def spent() -> dict[int, float]:
-    """Return the CPU seconds used by each process of the stack."""
+def spent() -> dict[int, tuple[float, int]]:
+    """Return the CPU seconds used by each process of the stack, and how often it woke up."""
     found = {}
     for pid in processes():
         with suppress(psutil.NoSuchProcess):
             times = psutil.Process(pid).cpu_times()
-            found[pid] = times.user + times.system
+            found[pid] = times.user + times.system, wakes(pid)
     return found
 
 
@@ -57,13 +57,15 @@ def main() -> None:
         time.sleep(SETTLE_S)
         before = spent()
         time.sleep(IDLE_S)
-        used = {pid: value - before.get(pid, 0.0) for pid, value in spent().items()}
-        cpu = by_part({pid: value / IDLE_S * 100 for pid, value in used.items()})
+        used = {pid: (cpu_s - before[pid][0], woke - before[pid][1]) for pid, (cpu_s, woke) in spent().items()}
+        cpu = by_part({pid: cpu_s / IDLE_S * 100 for pid, (cpu_s, _) in used.items()})
+        woke = by_part({pid: number / IDLE_S for pid, (_, number) in used.items()})
         memory = by_part({pid: psutil.Process(pid).memory_full_info().pss / MB for pid in processes()})
-    report.add(f"CPU over {IDLE_S:.0f} s, of one core", f"{sum(cpu.values()):.2f} %", "≤ 1 %")
-    report.add("memory (PSS)", f"{sum(memory.values()):.0f} MB", "≤ 700 MB")
+    report.add(f"CPU over {IDLE_S:.0f} s, of one core", f"{sum(cpu.values()):.2f} %", "≤ 0.4 %")
+    report.add(f"wake-ups over {IDLE_S:.0f} s, per second", f"{sum(woke.values()):.1f}", "≤ 5")
+    report.add("memory (PSS)", f"{sum(memory.values()):.0f} MB", "≤ 450 MB")
     for name, value in sorted(memory.items(), key=lambda one: -one[1]):
-        report.add(f"part: {name}", f"{cpu[name]:.2f} %, {value:.0f} MB")
+        report.add(f"part: {name}", f"{cpu[name]:.2f} %, {woke[name]:.1f} wake-ups, {value:.0f} MB")
     report.show()
 
 

@@ -8,12 +8,14 @@ python bench/scale.py [NUMBER…] [--postgres URL]
 import argparse
 import multiprocessing
 import os
+import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import pairwise
 from multiprocessing.synchronize import Event as Signal
 from pathlib import Path
 from typing import Any, cast
@@ -42,6 +44,9 @@ from worker.prediction.update import ScopeUpdater
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.serving import Serving
 from worker.resources import Resources
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
+from stores import SINCE_0014  # noqa: E402
 
 SIZES = (10_000, 1_000_000)
 ROUNDS = 20
@@ -81,7 +86,7 @@ def measure(home: Home, number: int) -> Figures:
     with store(home) as opened:
         found = {"fill the store": seconds(lambda: fill(opened, settings.scope, number))}
         found |= live_path(opened, home, settings) | queries(opened, home, settings, number) | commands(opened)
-        found |= deletion(opened, home, settings)
+        found |= deletion(opened, home, settings) | upgrade(opened, home, settings)
         with opened.read() as session:
             from db.upkeep.deletion import count_bytes
 
@@ -188,6 +193,22 @@ def deletion(opened: Store, home: Home, settings: Settings) -> Figures:
     return found | {"prune": took}
 
 
+def upgrade(opened: Store, home: Home, settings: Settings) -> Figures:
+    """Return what the upgrade of an earlier schema takes; each of its first steps is an index, others count days."""
+    with opened.write() as session:
+        for statement in SINCE_0014:
+            session.execute(text(statement))
+    found, ends = Figures(), list[float]()
+    with other_writer(opened, found, "upgrade"):
+        took = seconds(lambda: migrate.upgrade(settings, home, lambda done, total: ends.append(time.perf_counter())))
+    lasting = [after - before for before, after in pairwise(ends)]
+    return {
+        "upgrade from schema 0014": took,
+        "longest step of it: an index": max(lasting[:2]),
+        "longest step of it: days counted": max(lasting[3:], default=0.0),
+    } | found
+
+
 def oldest(session: Any, number: int) -> datetime:
     """Return the time before which about `number` events lie, at most a quarter of all."""
     count = session.scalar(text("SELECT count(*) FROM events"))
@@ -263,7 +284,8 @@ def show(report: Report, found: dict[int, Figures]) -> None:
     smallest, largest = min(found), max(found)
     for name in found[smallest]:
         cells = [f"{found[number][name]:.4g}" for number in found]
-        report.add(name, " | ".join([*cells, f"{found[largest][name] / found[smallest][name]:.1f}"]))
+        before = found[smallest][name]
+        report.add(name, " | ".join([*cells, f"{found[largest][name] / before:.1f}" if before else ""]))
     report.show()
 
 

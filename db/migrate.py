@@ -2,19 +2,23 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, select
+from sqlalchemy.orm import Session
 
-from db.engine import StoreError, check_database, open_store, redact_url, revision
+from db.engine import Store, StoreError, check_database, open_store, redact_url, revision
 from db.intake.launch_sets import find_launch_set, record_launch_set
+from db.migrations import Unfinished
 from memo.core.grammar import clean
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from memo.core.steps import Progress
 from memo.desktop.launch_sets import LaunchSet, from_dict
 
 LONGEST_S = 3600.0  # of a statement that changes a large table, or waits for another upgrade
@@ -23,26 +27,23 @@ UPGRADE_LOCK = 0x4D454D4F  # Postgres advisory lock: one upgrade at a time
 
 def head() -> str:
     """Return the schema revision that this program was written for."""
-    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    revision = _scripts().get_current_head()
     assert revision is not None
     return revision
 
 
-def upgrade(settings: Settings, home: Home) -> None:
+def upgrade(settings: Settings, home: Home, progress: Progress = lambda done, total: None) -> None:
     """Run the missing migrations. Raises StoreError if the store is newer than this program.
 
-    Launch sets were JSON files up to schema 0009. Files are deleted only once their contents are committed, and a row
-    that exists wins over a file, so that an interrupted import can be repeated.
+    What is done stays done if this is interrupted, and the next upgrade goes on. Launch sets were JSON files up to
+    schema 0009. Files are deleted only once their contents are committed, and a row that exists wins over a file.
     """
     files = [path for path in (home.root / "apps").glob("*.*") if path.is_file()]
     store = open_store(settings, home, answer_s=LONGEST_S)
     try:
-        with store.write() as session:
-            connection = session.connection()
-            if connection.dialect.name == "postgresql":  # several parts may start at once
-                connection.execute(select(func.pg_advisory_xact_lock(UPGRADE_LOCK)))
-            check_schema(connection)
-            command.upgrade(_config(connection), "head")
+        while not _take_step(store, progress):
+            pass
+        with _locked(store) as session:
             for found in _read_launch_sets(files):
                 if find_launch_set(session, settings.scope, found.app) is None:
                     record_launch_set(session, settings.scope, found, None)
@@ -52,6 +53,36 @@ def upgrade(settings: Settings, home: Home) -> None:
         for path in files:
             path.unlink(missing_ok=True)
         (home.root / "apps").rmdir()
+
+
+@contextmanager
+def _locked(store: Store) -> Iterator[Session]:
+    """Open a transaction of the only upgrade, as several parts may start at once."""
+    with store.write() as session:
+        if session.get_bind().dialect.name == "postgresql":
+            session.execute(select(func.pg_advisory_xact_lock(UPGRADE_LOCK)))
+        yield session
+
+
+def _take_step(store: Store, progress: Progress) -> bool:
+    """Do a part of the upgrade; return whether there was nothing to do."""
+    with _locked(store) as session:
+        connection = session.connection()
+        found = check_schema(connection)
+        if found is None:  # nothing takes long in a new store
+            while _run(connection, "head"):
+                pass
+        elif found != head() and (left := _run(connection, "+1")):
+            progress(left.done, left.total)
+        return found == head()
+
+
+def _run(connection: Connection, migrations: str) -> Unfinished | None:
+    try:
+        command.upgrade(_config(connection), migrations)
+    except Unfinished as left:
+        return left
+    return None
 
 
 def _read_launch_sets(files: list[Path]) -> Iterator[LaunchSet]:
@@ -64,6 +95,11 @@ def _read_launch_sets(files: list[Path]) -> Iterator[LaunchSet]:
             yield found
 
 
+@cache
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
+
+
 def _config(connection: Connection | None = None) -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
@@ -73,7 +109,7 @@ def _config(connection: Connection | None = None) -> Config:
 
 def check_schema(connection: Connection) -> str | None:
     """Return the schema's revision, or None. Raises StoreError if it can't be brought to this program's."""
-    found, scripts = revision(connection), ScriptDirectory.from_config(_config())
+    found, scripts = revision(connection), _scripts()
     check_database(connection, may_create=found != scripts.get_current_head())
     known = {script.revision for script in scripts.walk_revisions()}
     if found is not None and found not in known:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from memo.core.steps import Progress
 from memo.store.postgres import ANSWER_S, SHOW_S
 
 if TYPE_CHECKING:
@@ -23,12 +24,12 @@ def open_existing(settings: Settings, home: Home, answer_s: float = ANSWER_S) ->
 
 
 @contextmanager
-def writable_store(settings: Settings, home: Home) -> Iterator["Store"]:
+def writable_store(settings: Settings, home: Home, progress: Progress = lambda done, total: None) -> Iterator["Store"]:
     """Yield the store; create it if there is none, and bring its schema up to date. Raises StoreError if it is lost."""
     from db import migrate
 
     refuse_damaged(settings, home)
-    migrate.upgrade(settings, home)
+    migrate.upgrade(settings, home, progress)
     with open_existing(settings, home) as store:
         yield store
 

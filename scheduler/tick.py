@@ -2,19 +2,19 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy.orm import Session
-
-from db.engine import Store
+from db.engine import Store, open_store
 from db.intake import scopes
 from db.prediction import predictions
 from db.upkeep import jobs, runs
 from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import ScheduleSettings, Settings
+from memo.stack.broker import broker_url, key_prefix
 from memo.stack.running import request_training, request_upkeep
-from memo.stack.task_queue import LOOK
+from memo.stack.task_queue import LOOK, make_app
 
 RETRAIN = "retrain"
 EVALUATE = "evaluate"
@@ -27,11 +27,23 @@ MAX_CLOCK_SKEW = timedelta(minutes=5)  # a last run further in the future was re
 log = get_logger(__name__)
 
 
+@cache
+def _open() -> tuple[Any, Settings, Store]:
+    """Return this process's queue, settings and store."""
+    home, settings = Home.find(), Settings.load()
+    return make_app(broker_url(home, settings), key_prefix(settings)), settings, open_store(settings, home)
+
+
+def tick() -> None:
+    """Do one tick in the dispatcher's process."""
+    run(*_open())
+
+
 def run(queue: Any, settings: Settings, store: Store) -> None:
     """Do one tick; write only where something is due."""
     home = Home.find()
     with store.read() as session:
-        last_runs = _find_last_runs(session)
+        last_runs = jobs.find_last_runs(session, JOBS)
         unasked = predictions.find_unasked_scopes(session)
     for scope in unasked:
         _request_prediction(queue, settings, store, scope)
@@ -54,14 +66,10 @@ def run(queue: Any, settings: Settings, store: Store) -> None:
 def find_due(settings: Settings, store: Store, now: datetime) -> list[str]:
     """Return the jobs that are due."""
     with store.read() as session:
-        return due(now, _find_last_runs(session), settings.schedule)
+        return due(now, jobs.find_last_runs(session, JOBS), settings.schedule)
 
 
-def _find_last_runs(session: Session) -> dict[str, datetime | None]:
-    return {name: jobs.find_last_run(session, name) for name in JOBS}
-
-
-def never_run(last_runs: Mapping[str, datetime | None]) -> list[str]:
+def never_run(last_runs: Mapping[str, datetime]) -> list[str]:
     """Return the jobs that never ran: their time is only recorded, so that a fresh stack does not train at once.
 
     The backup is none of them: it is due at once.
@@ -69,7 +77,7 @@ def never_run(last_runs: Mapping[str, datetime | None]) -> list[str]:
     return [name for name in JOBS if last_runs.get(name) is None and name != jobs.BACKUP]
 
 
-def due(now: datetime, last_runs: Mapping[str, datetime | None], settings: ScheduleSettings) -> list[str]:
+def due(now: datetime, last_runs: Mapping[str, datetime], settings: ScheduleSettings) -> list[str]:
     """Return the jobs whose interval has passed; a job missed many times, while the machine slept, is due once."""
     every = {
         RETRAIN: settings.retrain_every,

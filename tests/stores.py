@@ -13,6 +13,17 @@ from memo.core.settings import Settings
 
 NEW_ID = "UPDATE store_identity SET id = lower(hex(randomblob(6)))"
 
+SINCE_0014 = [
+    "DROP TABLE daily_counts",
+    "ALTER TABLE feedback DROP COLUMN line",
+    "DROP INDEX ix_events_scope_operation_target_at",
+    "DROP INDEX ix_events_scope_operation_app_at",
+    "DROP INDEX ix_events_folders",
+    "DROP INDEX ix_events_programs",
+    "UPDATE alembic_version SET version_num = '0014'",
+]
+"""Statements that undo all that migrations after this one did."""
+
 
 def make_store(settings: Settings, home: Home) -> None:
     """Make the tables of a store, as `migrate.upgrade` does; a file is a copy of one that is made once."""

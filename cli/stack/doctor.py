@@ -13,11 +13,12 @@ import typer
 from cli.stack.first_run import unknown_zone_notice
 from cli.terminal.options import Json
 from cli.terminal.output import print_json, print_text
-from cli.terminal.progress import spinner
+from cli.terminal.progress import late_progress_bar, spinner
 from db.store_access import find_active_version, missing_file, open_existing, refuse_damaged
 from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from memo.core.steps import with_progress
 from memo.stack import running
 from memo.stack.broker import broker_url, check_broker, redact_url
 from memo.stack.child import ChildState
@@ -169,9 +170,10 @@ def _counts(home: Home, settings: Settings) -> str:
         with store.read() as session:
             days = counts.find_counted_days(session)
         wrong = 0
-        for scope, day in days:
-            with store.write() as session:
-                wrong += not counts.record_day(session, scope, day)
+        with late_progress_bar("counting days") as bar:
+            for scope, day in with_progress(days, len(days), bar):
+                with store.write() as session:
+                    wrong += not counts.record_day(session, scope, day)
     return f"corrected on {wrong} of {len(days)} days" if wrong else f"right on {len(days)} of {len(days)} days"
 
 

@@ -2,9 +2,12 @@
 
 import os
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from cli.terminal.progress import late_progress_bar
 from db.store_access import read_session, refuse_damaged, writable_store
 from memo.core.errors import MemoError
 from memo.core.files import write_atomically
@@ -12,6 +15,9 @@ from memo.core.paths import Home, make_private
 from memo.core.settings import Settings, default_toml
 from memo.stack import running
 from memo.stack.broker import broker_url, check_broker
+
+if TYPE_CHECKING:
+    from db.engine import Store
 
 ZONE_RULE = re.compile(r"(<[\w+-]{3,}>|[A-Za-z]{3,})[+-]?\d")
 
@@ -42,10 +48,22 @@ def prepare_store(home: Home, settings: Settings, requeue: bool) -> bool:
     if settings.broker_url:
         check_broker(url)
     refuse_damaged(settings, home, thoroughly=running.has_crashed(home) or _has_open_log(settings, home))
-    with writable_store(settings, home) as store, store.write() as session:
+    with _up_to_date(settings, home) as store, store.write() as session:
         if requeue:
             runs.record_interrupted_queued(session)
         return events.find_last_active_scope(session) is None and not any(home.inbox.iterdir())
+
+
+@contextmanager
+def _up_to_date(settings: Settings, home: Home) -> Iterator["Store"]:
+    """Yield the store; show how far its upgrade is."""
+    try:
+        with late_progress_bar("upgrading the store") as bar, writable_store(settings, home, bar) as store:
+            yield store
+    except KeyboardInterrupt:
+        raise MemoError(
+            "MEMO was not started: Ctrl-C ended it before the store was ready; the next `memo up` goes on."
+        ) from None
 
 
 def _has_open_log(settings: Settings, home: Home) -> bool:

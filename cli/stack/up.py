@@ -49,7 +49,6 @@ class PartName(StrEnum):
     COLLECTOR = "collector"
     WORKER = "worker"
     DISPATCHER = "dispatcher"
-    BEAT = "beat"
 
 
 def up(

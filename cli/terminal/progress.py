@@ -1,7 +1,7 @@
 """Progress on standard error: a bar with the time left, or a spinner."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from memo.core.steps import Progress
@@ -20,6 +20,20 @@ def progress_bar(words: str) -> Iterator[Progress]:
     with bars.Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(words, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def late_progress_bar(words: str) -> Iterator[Progress]:
+    """Show a progress bar from its first move on; yield the function that moves it."""
+    with ExitStack() as shown:
+        bars: list[Progress] = []
+
+        def move(done: int, total: int) -> None:
+            if not bars:
+                bars.append(shown.enter_context(progress_bar(words)))
+            bars[0](done, total)
+
+        yield move
 
 
 def spinner(words: str) -> "Status":

@@ -19,6 +19,9 @@ LATE = timedelta(minutes=1)  # after `until`, in which a hit's gain may still be
 Open = tuple[DispatchRow, int, datetime, datetime]
 """An attempt, `seq` and time of the event that its prediction follows, and when the prediction was made."""
 
+Judged = dict[str, tuple[int, list[int]]]
+"""The `seq` of a scope's newest event and the ids of its attempts, when these were judged last."""
+
 
 @dataclass(frozen=True, slots=True)
 class SettledAttempt:
@@ -33,18 +36,21 @@ class SettledAttempt:
         return HIT if self.came_at else WASTE
 
 
-def find_settled(session: Session) -> list[SettledAttempt]:
-    """Return the attempts that came true or whose time is over; nothing is changed.
+def find_settled(session: Session, judged: Judged) -> list[SettledAttempt]:
+    """Return the attempts that came true or whose time is over; nothing is changed but `judged`.
 
-    An attempt's time begins with the event that its prediction follows, on the clock of events, so that a replay is
-    judged as if it happened now.
+    While a scope's newest event and its attempts are those in `judged`, its events were compared with them before, and
+    are not read again. An attempt's time begins with the event that its prediction follows, on the clock of events, so
+    that a replay is judged as if it happened now.
     """
     by_scope = defaultdict[str, list[Open]](list)
     for row, seq, began, made_at in session.execute(_OPEN):
         by_scope[row.scope].append((row, seq, began, made_at))
     found = []
     for scope, attempts in by_scope.items():
-        came = _came(session, scope, min(seq for _, seq, _, _ in attempts))
+        state = events.find_last_seq(session, scope), [row.id for row, *_ in attempts]
+        is_known, judged[scope] = judged.get(scope) == state, state
+        came = {} if is_known else _came(session, scope, min(seq for _, seq, _, _ in attempts))
         found += [settled for attempt in attempts if (settled := _settled(attempt, came))]
     return found
 

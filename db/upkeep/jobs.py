@@ -22,6 +22,12 @@ def find_last_run(session: Session, name: str) -> datetime | None:
     return row.last_run if row else None
 
 
+def find_last_runs(session: Session, names: Sequence[str]) -> dict[str, datetime]:
+    """Return when each of these jobs that ever ran did so last."""
+    query = select(JobRow.name, JobRow.last_run).where(JobRow.name.in_(names))
+    return {name: last_run for name, last_run in session.execute(query)}
+
+
 def find_last_result(session: Session, name: str) -> str:
     """Return the result of a job's last run, or ""."""
     row = session.get(JobRow, name)

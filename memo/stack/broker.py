@@ -142,6 +142,7 @@ def server(home: Home) -> list[str]:
         "save": "",
         "maxmemory-policy": "noeviction",
         "loglevel": "warning",
+        "hz": "1",  # wakes up once a second, not ten times
     }
     return [_binary(), *(word for name, value in options.items() for word in (f"--{name}", value))]
 

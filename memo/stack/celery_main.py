@@ -1,17 +1,15 @@
-"""`python -m memo.stack.celery_main NAME`: run a part that is a Celery worker, or beat.
+"""`python -m memo.stack.celery_main NAME`: run a part that is a Celery worker.
 
-The pool is prefork with one child, which alone opens the store and the model, so that nothing is open across the
-fork. The pool solo answers no ping, and threads have no time limit.
+The pool is solo: one thread receives a task and does it, and calls what is periodic. Hence one heartbeat in its loop
+proves all of that, and a task that hangs makes the part silent: the supervisor restarts it.
 """
 
-import gc
-import os
+import signal
 import socket
 import sys
-import time
 from collections.abc import Callable
-from functools import partial
 from importlib import import_module
+from pkgutil import resolve_name
 from typing import Any
 
 from celery import Celery, bootsteps, signals
@@ -26,41 +24,49 @@ from memo.stack import heartbeat
 from memo.stack.broker import broker_url, key_prefix
 from memo.stack.guard.consumer import install
 from memo.stack.process_specs import PARTS, Part, end_with_parent, give_back_memory
-from memo.stack.task_queue import make_app
+from memo.stack.task_queue import TICK_S, make_app
 
 LONGEST_RETRY_S = 4.0  # between two attempts to reach a broker that was away
 
+log = logs.get_logger(__name__)
 
-class Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Has the pool's child beat whenever it is free: a heartbeat proves that this process and the child work."""
+
+class Loop(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Has the consumer's loop beat, call what is periodic, and wake up at a signal."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
+    periodic: tuple[str, ...] = ()
 
     def __init__(self, consumer: Any, **_: object) -> None:
-        self._asked_at, self._was_full = 0.0, False
+        self._was_full = False
+        self._signalled, self._signals = socket.socketpair()  # else a loop that waits would end at its next timer
+        for end in (self._signalled, self._signals):
+            end.setblocking(False)
+        signal.set_wakeup_fd(self._signals.fileno(), warn_on_full_buffer=False)
 
     def start(self, consumer: Any) -> None:
         """Begin, at each connection to the broker."""
-        self._asked_at, self._was_full = 0.0, False
-        consumer.timer.call_repeatedly(heartbeat.BEAT_S, self._ask, (consumer.pool,))
-        consumer.timer.call_repeatedly(heartbeat.BEAT_S, self._check_acknowledged, (consumer,))
+        self._was_full = False
+        consumer.hub.add_reader(self._signalled, self._signalled.recv, 1)
+        consumer.timer.call_repeatedly(heartbeat.BEAT_S, self._beat, (consumer,))
+        if self.periodic:
+            consumer.timer.call_repeatedly(TICK_S, self._call_periodic)
 
-    def _check_acknowledged(self, consumer: Any) -> None:
-        """Connect again if a task has ended, but the broker did not take that: no other would be received any more."""
+    def _beat(self, consumer: Any) -> None:
+        """Beat; connect again if a task has ended, but the broker did not take that: no other would be received."""
+        heartbeat.beat()
         qos = getattr(consumer.task_consumer.channel, "qos", None)
         is_full = qos is not None and not qos.can_consume() and not state.reserved_requests
         if is_full and self._was_full:
             raise ConnectionError("the broker did not take the end of a task")
         self._was_full = is_full
 
-    def _ask(self, pool: Any) -> None:
-        now = time.monotonic()
-        if now - self._asked_at > heartbeat.STUCK_S:  # else it is still busy
-            self._asked_at = now
-            pool.apply_async(heartbeat.beat, callback=self._answered, error_callback=self._answered)
-
-    def _answered(self, _result: object) -> None:
-        self._asked_at = 0.0
+    def _call_periodic(self) -> None:
+        for name in self.periodic:
+            try:
+                resolve_name(name)()  # imported at the first tick, so that the part is soon ready
+            except Exception:  # the store may be unavailable for a while
+                log.exception("periodic_failed", name=name)
 
 
 class PatientConnection(Connection):  # type: ignore[misc]
@@ -91,12 +97,12 @@ class PatientConnection(Connection):  # type: ignore[misc]
 
 
 def serve(app: Celery, part: Part) -> None:
-    """Work on the part's queues until SIGTERM; the part is ready once its child is."""
+    """Work on the part's queues until SIGTERM."""
     install(app)
     worker = app.Worker(
         hostname=f"{part.name}@{socket.gethostname()}",
         queues=part.queues,
-        pool="prefork",
+        pool="solo",
         concurrency=1,
         loglevel="WARNING",
         quiet=True,
@@ -104,38 +110,8 @@ def serve(app: Celery, part: Part) -> None:
         without_mingle=True,
         without_heartbeat=True,
     )
-    gc.collect()
-    gc.freeze()  # else a collection in the child would copy each page that it shares with this process
     worker.start()
     sys.exit(worker.exitcode)
-
-
-def beat(app: Celery, _part: Part) -> None:
-    """Send the tick until SIGTERM."""
-    from celery.beat import Scheduler
-
-    class BeatingScheduler(Scheduler):  # type: ignore[misc]
-        # The due times are in the store; beat itself keeps no state.
-
-        def tick(self, *given: Any, **options: Any) -> float:
-            """Send what is due; return the seconds until the next turn."""
-            wait_s: float = super().tick(*given, **options)
-            heartbeat.beat()
-            return min(wait_s, heartbeat.BEAT_S)
-
-        def apply_entry(self, *given: Any, **options: Any) -> None:
-            """Send one task, or log that the broker does not take it."""
-            super().apply_entry(*given, **options)
-            heartbeat.beat()
-
-    app.conf.task_publish_retry = False  # the next tick does
-    app.Beat(scheduler_cls=BeatingScheduler, loglevel="WARNING", quiet=True).run()
-
-
-def _begin_child(parent: int, **_: object) -> None:
-    """Tie the pool's child to its parent, and let it load in silence."""
-    end_with_parent(parent)
-    heartbeat.beat(heartbeat.LOADING_S)
 
 
 def _keep_our_logs(**_: object) -> None:
@@ -152,15 +128,12 @@ def main(name: str) -> None:
     part = next(part for part in PARTS if part.name == name)
     app = make_app(broker_url(home, settings), key_prefix(settings), list(part.include))
     app.amqp.Connection = PatientConnection
-    app.steps["consumer"].add(Heartbeat)
-    heartbeat.attach(home, part.name)
-    begin_child = partial(_begin_child, os.getpid())
-    signals.worker_process_init.connect(begin_child, weak=False)  # before those of the modules, which load a model
     for module in part.include:
-        import_module(module)  # their handlers of `worker_process_init` must come before ours
-    run, started = (serve, signals.worker_process_init) if part.queues else (beat, signals.beat_init)
-    started.connect(lambda **_: heartbeat.say_ready(home, part.name), weak=False)
-    run(app, part)
+        import_module(module)  # their handlers of `worker_process_init`, which load a model, must come before ours
+    Loop.periodic = part.periodic
+    app.steps["consumer"].add(Loop)
+    signals.worker_process_init.connect(lambda **_: heartbeat.say_ready(home, part.name), weak=False)
+    serve(app, part)
 
 
 if __name__ == "__main__":

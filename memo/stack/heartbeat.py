@@ -16,7 +16,7 @@ from memo.core.paths import Home
 BEAT_S = 3.0  # between two heartbeats of a part that has nothing to do
 STUCK_S = 10.0  # a part that is silent for longer counts as stuck
 RESTART_S = 20.0  # and after this time the supervisor restarts it
-LOADING_S = 300.0  # longest silence of a part that loads a model, or does a job such as a backup
+LOADING_S = 220.0  # longest silence of a part that does something long; it is restarted before the queue's timeout
 
 _file: Path | None = None  # of this process
 
@@ -27,7 +27,7 @@ def file_of(home: Home, name: str) -> Path:
 
 
 def attach(home: Home, name: str) -> None:
-    """Make `beat` the heartbeat of this part, in this process and those that it forks."""
+    """Make `beat` the heartbeat of this part."""
     global _file
     _file = file_of(home, name)
 

@@ -17,12 +17,16 @@ MMAP_THRESHOLD = 64 * 1024  # bytes; freed blocks of this size or more are retur
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A child process of the supervisor; a Celery worker if it has queues."""
+    """A child process of the supervisor; a Celery worker if it has queues.
+
+    A worker imports the modules of `include`, and calls the functions that `periodic` names at each tick.
+    """
 
     name: str
     module: str
     queues: tuple[str, ...] = ()
     include: tuple[str, ...] = ()
+    periodic: tuple[str, ...] = ()
 
     @property
     def command(self) -> list[str]:
@@ -35,9 +39,12 @@ PARTS = (
     Part("collector", "collector"),
     Part("worker", "memo.stack.celery_main", (PREDICT,), ("worker.prediction.predict_task",)),
     Part(
-        "dispatcher", "memo.stack.celery_main", (DISPATCH,), ("worker.dispatch.dispatch_tasks", "scheduler.tick_task")
+        "dispatcher",
+        "memo.stack.celery_main",
+        (DISPATCH,),
+        ("worker.dispatch.dispatch_tasks",),
+        ("scheduler.tick:tick", "worker.dispatch.dispatch_tasks:settle"),
     ),
-    Part("beat", "memo.stack.celery_main"),
 )
 
 

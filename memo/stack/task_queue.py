@@ -13,12 +13,12 @@ DISPATCH = "dispatch"  # queue of the dispatcher
 
 LOOK = "memo.look"  # look(scope): predict what follows the newest event of a scope
 ACT = "memo.act"  # act(prediction_id): route a prediction to its handlers
-SETTLE = "memo.settle"  # settle(): record the outcomes of the dispatcher's acts
-TICK = "memo.tick"  # tick(): start the jobs that are due
-ROUTES = {LOOK: PREDICT, ACT: DISPATCH, SETTLE: DISPATCH, TICK: DISPATCH}
+ROUTES = {LOOK: PREDICT, ACT: DISPATCH}
 
 VISIBILITY_TIMEOUT_S = 300  # longer than the longest task; training runs are processes of their own
-TICK_S = 5
+TICK_S = 5.0  # between two calls of what is periodic
+LONGEST_SLEEP_S = 10.0  # of a worker's loop, which has a timer for whatever is due earlier
+RESTORE_S = 60  # between two looks for messages whose worker has died
 ACT_EXPIRES_S = 60
 ANSWER_S = 2.0  # longest wait for each answer of the broker
 
@@ -65,17 +65,12 @@ def make_app(url: str, prefix: str = PREFIX, include: list[str] | None = None) -
         worker_hijack_root_logger=False,
         worker_send_task_events=False,
         worker_enable_remote_control=False,
-        worker_proc_alive_timeout=60,
         worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_timer_precision=LONGEST_SLEEP_S,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        beat_max_loop_interval=TICK_S,
         task_queues=_queues(url, prefix),
         task_routes={task: {"queue": queue} for task, queue in ROUTES.items()},
-        beat_schedule={
-            name: {"task": task, "schedule": TICK_S, "options": {"expires": TICK_S}}
-            for name, task in (("tick", TICK), ("settle", SETTLE))
-        },
         broker_transport_options=_transport_options(url, prefix),
     )
     return app
@@ -100,7 +95,8 @@ def _transport_options(url: str, prefix: str) -> dict[str, Any]:
         "socket_connect_timeout": ANSWER_S,
         "visibility_timeout": VISIBILITY_TIMEOUT_S,
         "priority_steps": [0, 3, 6, 9],
-        "unacked_restore_interval": 1,
+        "unacked_restore_interval": RESTORE_S,
         "unacked_restore_throttle": 1,
+        "reauth_check_interval": RESTORE_S,
         "global_keyprefix": f"{prefix}:",
     }

@@ -29,7 +29,7 @@ from memo.stack.spawn import python_command
 
 pytestmark = pytest.mark.timeout(240)
 
-PARTS = ["broker", "collector", "worker", "dispatcher", "beat"]
+PARTS = ["broker", "collector", "worker", "dispatcher"]
 SUPERVISOR = python_command("memo.stack.supervisor")
 SAMPLE = ROOT / "data" / "sample" / "day.txt"
 SECRET = "hunter2"
@@ -122,7 +122,7 @@ def test_doctor_of_a_running_stack_finds_no_problem(up: Stack) -> None:
     assert all(result["ok"] and result["says"] for result in results)
 
 
-@pytest.mark.parametrize("words", [["up"], ["up", "--foreground"], ["up", "--part", "beat"]])
+@pytest.mark.parametrize("words", [["up"], ["up", "--foreground"], ["up", "--part", "dispatcher"]])
 def test_up_beside_a_running_stack_names_its_process(up: Stack, words: list[str]) -> None:
     before = running.state(up.home)
     done = up.memo(*words)
@@ -146,18 +146,6 @@ def test_supervisor_restarts_a_killed_part(up: Stack, name: str) -> None:
     assert up.one("SELECT last_event_id FROM predictions ORDER BY id DESC LIMIT 1") == newest(up)
     assert up.one("SELECT count(*) - count(DISTINCT last_event_id) FROM predictions") == 0
     assert [found["name"] for found in running.state(up.home)["parts"]] == PARTS
-
-
-def test_worker_restarts_its_killed_child(up: Stack) -> None:
-    before, part = newest(up), up.part("worker")
-    [holds] = until("the child", psutil.Process(part["pid"]).children)
-    new, expected = some_lines(5)
-    kill(holds.pid)
-    up.append(new)
-    until("events", lambda: len(targets(up, before)) >= len(expected))
-    up.until_predicted()
-    assert targets(up, before) == expected
-    assert up.part("worker") == part, "the part itself went on"
 
 
 def test_what_is_done_in_a_pause_is_never_stored(up: Stack) -> None:
@@ -330,7 +318,7 @@ def test_up_of_another_part_leaves_runs_alone() -> None:
         fresh.ok("import", str(SAMPLE))
         with closing(sqlite3.connect(fresh.home.root / "memo.db")) as store, store:
             store.execute(f"INSERT INTO runs ({', '.join(RUNNING)}) VALUES (?, ?, ?, ?, ?)", [*RUNNING.values()])
-        process = memo_up(fresh, "--part", "beat", "--for", "1")
+        process = memo_up(fresh, "--part", "dispatcher", "--for", "1")
         said, _ = process.communicate(timeout=WAIT_S)
         assert process.returncode == 0, said
         assert fresh.sql("SELECT state FROM runs") == [("running",)], "its process may run beside another part"

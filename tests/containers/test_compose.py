@@ -25,7 +25,7 @@ from waiting import until
 pytestmark = pytest.mark.timeout(1200)
 
 COMPOSE = YAML(typ="safe").load(ROOT / "docker-compose.yml")["services"]
-PARTS = ("collector", "worker", "dispatcher", "beat")
+PARTS = ("collector", "worker", "dispatcher")
 USER = 1000  # that the image runs as
 IMAGE = "memo-daemon"
 RUN = ("buildah", "run", "--isolation", "chroot", "--network", "host")

@@ -27,7 +27,7 @@ from waiting import until
 from memo.stack import running
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "faults.md"
-PARTS = ("broker", "collector", "worker", "dispatcher", "beat", "supervisor")
+PARTS = ("broker", "collector", "worker", "dispatcher", "supervisor")
 BEGIN = datetime(2026, 3, 2, 9, tzinfo=UTC)
 PAUSE_S = 0.05  # between two lines
 STOP_S = 30.0  # for which a process stands still

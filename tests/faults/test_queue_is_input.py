@@ -29,7 +29,7 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.stack.broker import broker_url, connect, key_prefix, serves
 from memo.stack.guard import refusals
-from memo.stack.task_queue import DISPATCH, TICK, is_redis, lengths, make_app
+from memo.stack.task_queue import ACT, DISPATCH, is_redis, lengths, make_app
 
 BRIEF = settings(
     max_examples=15,
@@ -42,15 +42,15 @@ values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.di
 
 
 def task(**headers: Any) -> dict[str, Any]:
-    """A tick in the form of kombu, some headers replaced."""
+    """A request to act on a prediction that is not there, in the form of kombu, some headers replaced."""
     number = str(uuid4())
-    body = base64.b64encode(json.dumps([[], {}, {}]).encode()).decode()
+    body = base64.b64encode(json.dumps([[1], {}, {}]).encode()).decode()
     info = {"exchange": "memo", "routing_key": DISPATCH}
     return {
         "body": body,
         "content-encoding": "utf-8",
         "content-type": "application/json",
-        "headers": {"lang": "py", "task": TICK, "id": number, "retries": 0, "timelimit": [None, None]} | headers,
+        "headers": {"lang": "py", "task": ACT, "id": number, "retries": 0, "timelimit": [None, None]} | headers,
         "properties": {"correlation_id": number, "delivery_tag": number, "body_encoding": "base64", "priority": 0}
         | {"delivery_info": info},
     }
@@ -58,7 +58,7 @@ def task(**headers: Any) -> dict[str, Any]:
 
 @st.composite
 def forged(draw: st.DrawFn) -> bytes:
-    """A tick of which one value, anywhere in it, is replaced or removed."""
+    """A request of which one value, anywhere in it, is replaced or removed."""
     message = deepcopy(task())
     place: Any = message
     while True:
@@ -120,9 +120,11 @@ def reads(home: Home, url: str) -> Iterator[Callable[[], None]]:
 
         def has_read() -> None:
             until("the queue is empty", lambda: lengths(url, prefix())[DISPATCH] == 0)
+            refused = refusals.count(home)
+            put(url, json.dumps(task(task="unknown")).encode())
+            until("the next message is read", lambda: refusals.count(home) > refused)
             store.execute("DELETE FROM jobs")
-            put_tick(url)
-            until("the next task is done", lambda: store.execute("SELECT count(*) FROM jobs").fetchone()[0])
+            until("the next tick", lambda: store.execute("SELECT count(*) FROM jobs").fetchone()[0])
             assert process.poll() is None, (home.logs / "test.out").read_text()[-2000:]
 
         has_read()
@@ -135,12 +137,6 @@ def reads(home: Home, url: str) -> Iterator[Callable[[], None]]:
 
 def prefix() -> str:
     return key_prefix(Settings.load())
-
-
-def put_tick(url: str) -> None:
-    app = make_app(url, prefix())
-    app.send_task(TICK)
-    app.close()
 
 
 def put(url: str, element: bytes) -> None:

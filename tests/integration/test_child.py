@@ -363,10 +363,10 @@ def test_supervisor_does_upkeep_beside_training(home: Home, monkeypatch: pytest.
 
 
 def test_supervisor_trains_at_sigusr1(home: Home) -> None:
-    process = start([sys.executable, "-P", "-m", "memo.stack.supervisor", "beat"], home.logs / "out")
+    process = start([sys.executable, "-P", "-m", "memo.stack.supervisor", "collector"], home.logs / "out")
     try:
         deadline = time.monotonic() + WAIT_S
-        while not (home.run / "beat.ready").exists():
+        while not (home.run / "collector.ready").exists():
             assert time.monotonic() < deadline
             time.sleep(0.02)
         os.kill(process.pid, signal.SIGUSR1)

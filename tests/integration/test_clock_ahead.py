@@ -39,7 +39,7 @@ def test_attempts_use_up_no_budget_and_settle(opened: Resources) -> None:
     with opened.store.read() as session:
         assert dispatches.count_last_hour(session, SCOPE, "log")[0] == 0
         assert dispatches.find_last_attempt(session, SCOPE, "log", ACTION) is None
-        assert [settled.outcome for settled in ledger.find_settled(session)] == ["waste"]
+        assert [settled.outcome for settled in ledger.find_settled(session, {})] == ["waste"]
 
 
 def test_a_handler_does_not_rest_for_years(opened: Resources) -> None:

@@ -13,10 +13,10 @@ from memo.core.paths import Home
 from memo.stack.guard import refusals
 from memo.stack.guard.check import ARGUMENTS, MAX_BODY, RefusedError, check
 from memo.stack.guard.consumer import CheckedConsumer, is_message
-from memo.stack.task_queue import ACT, LOOK, ROUTES, SETTLE, TICK, make_app
+from memo.stack.task_queue import ACT, LOOK, ROUTES, make_app
 
 NUMBER = "0b5e6a2e-0d6c-4a70-8d0e-1f4f0c7c4d11"
-TASKS = {LOOK: None, ACT: None, TICK: None}
+TASKS = {LOOK: None, ACT: None}
 
 
 def body(*arguments: object, **named: object) -> bytes:
@@ -60,7 +60,6 @@ def test_check_keeps_when_a_message_expires() -> None:
         (headers(ACT), body(0)),
         (headers(ACT), body(True)),
         (headers(ACT), body(2**63)),
-        (headers(TICK), body(1)),
         (headers(expires="soon"), body("ada@host")),
         (headers(expires=5), body("ada@host")),
         (headers(expires="0001-01-01T00:00:00+14:00"), body("ada@host")),
@@ -104,7 +103,7 @@ def test_refused_message_is_acknowledged_and_counted(home: Home, monkeypatch: py
     assert "private" not in refusals.file(home).read_text()
 
 
-@pytest.mark.parametrize(("task", "arguments"), [(LOOK, ["ada@host"]), (ACT, [7]), (SETTLE, []), (TICK, [])])
+@pytest.mark.parametrize(("task", "arguments"), [(LOOK, ["ada@host"]), (ACT, [7])])
 def test_our_own_messages_pass(redis_url: str, task: str, arguments: list[object]) -> None:
     app = make_app(redis_url)
     app.send_task(task, arguments, expires=5)

@@ -107,6 +107,23 @@ def test_a_go_is_open_until_it_came_true_or_its_life_is_over(opened: Resources, 
     assert outcomes(opened)[:2] == [("paying", "waste", None), ("unproven", "waste", None)], "once and for all"
 
 
+def test_events_are_read_again_only_if_something_is_new(opened: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, late = predict(opened, "a"), predict(opened, "b")
+    happen(opened, "b")
+    with dispatching(under(opened, "paying")) as dispatcher:
+        dispatcher.dispatch(first)
+        dispatcher.settle()
+        with monkeypatch.context() as patch:
+            patch.setattr(ledger, "_came", pytest.fail)
+            dispatcher.settle()
+        dispatcher.dispatch(late)
+        dispatcher.settle()
+        assert outcomes(opened) == [("paying", None, None), ("paying", "hit", 2.0)], "it came before it was attempted"
+        happen(opened, "a")
+        dispatcher.settle()
+    assert {row.outcome for row in rows(opened)} == {"hit"}
+
+
 def test_what_came_before_the_prediction_or_elsewhere_is_no_hit(opened: Resources) -> None:
     on = under(opened, "paying")
     happen(opened, "a", "b", operation=Operation.WINDOW_FOCUS)

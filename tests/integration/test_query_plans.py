@@ -161,7 +161,7 @@ def test_live_path_reads_no_whole_table(
         live(7)
         with store.read() as session:
             predictions.find_unasked_scopes(session)
-            ledger.find_settled(session)
+            ledger.find_settled(session, {})
         seen.check(Action(Operation.WEB_VISIT, "a.example"), SCOPE)
         for unseen in (Action(Operation.WINDOW_FOCUS, "", "App"), Action(Operation.FILE_ACCESS, "file", "/folder")):
             with pytest.raises(MemoError):

@@ -251,7 +251,7 @@ def test_up_announces_the_browser_import_once(run: Run, tmp_path: Path, nothing_
     Chromium(tmp_path / ".config/chromium/Default").close()
     notice = "The last 30 days of your browser histories are imported first; `memo sources` shows the progress.\n"
     assert run("up").out == notice
-    assert run("up", "--part", "beat").out == "", "beat reads none"
+    assert run("up", "--part", "dispatcher").out == "", "the dispatcher reads none"
     store = open_store(Settings(), home)
     with store.write() as session:
         cursors.record_cursor(session, "web", "chromium Default", {})

@@ -23,7 +23,7 @@ def test_due_after_the_interval_of_each_job(age: timedelta, names: list[str]) ->
 
 
 def test_due_after_many_missed_intervals_is_once() -> None:
-    jobs: dict[str, datetime | None] = dict.fromkeys(JOBS, NOW - 30 * DAY)
+    jobs: dict[str, datetime] = dict.fromkeys(JOBS, NOW - 30 * DAY)
     assert due(NOW, jobs, SETTINGS) == list(JOBS)
     assert due(NOW + timedelta(seconds=5), dict.fromkeys(JOBS, NOW), SETTINGS) == []
 

@@ -50,6 +50,7 @@ class Dispatcher:
         self._handlers: dict[str, Handler] = {}
         self._idle_s, self._back_off_s = idle_s, back_off_s
         self.queues: dict[str, HandlerQueue] = {}
+        self._judged: ledger.Judged = {}
         sys.setswitchinterval(SWITCH_S)
 
     def dispatch(self, prediction_id: int) -> None:
@@ -66,7 +67,7 @@ class Dispatcher:
     def settle(self, judged: int = JUDGED) -> None:
         """Record which attempts were hits, judge their handlers, and let them take back what was in vain."""
         with self._resources.store.read() as session:
-            settled, gains = ledger.find_settled(session), measure(session)
+            settled, gains = ledger.find_settled(session, self._judged), measure(session)
         done = [entry for entry in settled if entry.row.status == dispatches.DONE]
         if settled or gains:
             with self._resources.store.write() as session:

@@ -11,14 +11,11 @@ from memo.stack.task_queue import LOOK
 if TYPE_CHECKING:
     from worker.prediction.update import ScopeUpdater
 
-# Below the queue's visibility timeout. After a timeout, stored rows stay, and the next update goes on from there.
-TIME_LIMIT_S = 240
-
 
 @cache
 def _updater() -> "ScopeUpdater":
     from worker.prediction.update import ScopeUpdater
-    from worker.resources import open_resources  # store and model are loaded here, in the child process only
+    from worker.resources import open_resources
 
     return ScopeUpdater(open_resources())
 
@@ -31,13 +28,13 @@ def load(**_: object) -> None:
     gc.freeze()  # the libraries' objects stay: walking them in a collection would delay a prediction
 
 
-@signals.worker_process_shutdown.connect(weak=False)  # type: ignore[untyped-decorator]
+@signals.worker_shutdown.connect(weak=False)  # type: ignore[untyped-decorator]
 def save(**_: object) -> None:
     """Write snapshots for the next worker."""
     _updater().models.close()
 
 
-@shared_task(name=LOOK, time_limit=TIME_LIMIT_S)  # type: ignore[untyped-decorator]
+@shared_task(name=LOOK)  # type: ignore[untyped-decorator]
 def look(scope: str) -> None:
     """Predict what follows the newest event of a scope."""
     _updater().update(scope)

@@ -12,7 +12,7 @@ from typing import Any
 
 from memo.core.errors import MemoError
 from memo.core.settings import SCOPE_PATTERN
-from memo.stack.task_queue import ACT, LOOK, SETTLE, TICK
+from memo.stack.task_queue import ACT, LOOK
 
 MAX_BODY = 10_000  # bytes; ours have fewer than 500
 MAX_SCOPE = 255  # characters
@@ -23,8 +23,6 @@ EMBEDDED = ("callbacks", "errbacks", "chain", "chord")  # the further tasks that
 ARGUMENTS: dict[str, Callable[[list[Any]], bool]] = {
     LOOK: lambda given: [*map(type, given)] == [str] and _is_scope(given[0]),
     ACT: lambda given: [*map(type, given)] == [int] and 0 < given[0] < MAX_ID,
-    SETTLE: lambda given: given == [],
-    TICK: lambda given: given == [],
 }
 """Whether the arguments of a task are what it takes."""
 

@@ -17,6 +17,7 @@ from memo.stack.guard.check import RefusedError, check
 from memo.stack.guard.properties import tolerate_any_properties
 
 WORD = re.compile(r"[!-~]{1,255}")  # that names a queue or a message; the default exchange has no name
+WAIT_S = 20  # of one request for a message
 MAX_ELEMENT = 50_000  # bytes; ours have fewer than 2,000
 
 log = get_logger(__name__)
@@ -97,9 +98,15 @@ class CheckedChannel(redis.Channel):  # type: ignore[misc]
 
 
 class CheckedTransport(redis.Transport):  # type: ignore[misc]
-    """The transport of Redis with that channel."""
+    """The transport of Redis with that channel; it waits for messages without looking at the clock each second."""
 
     Channel = CheckedChannel
+    brpop_timeout = WAIT_S
+
+    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+        """Add what the transport does to the loop, but for the refreshing of bindings, as ours never expire."""
+        super().register_with_event_loop(connection, loop)
+        self.cycle._binding_expiry_tref.cancel()
 
 
 def _checked(reply: Any, **_: object) -> tuple[bytes, bytes] | None:

@@ -1,0 +1,117 @@
+"""The upgrade of a store with years in it, on both databases: killed at any time, it goes on where it was."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+from stores import SINCE_0014
+from test_counts import SCOPES, Life, counted, kept
+
+from cli.stack import first_run
+from db import migrate, migrations
+from db.engine import Store, open_store, revision
+from db.intake import events
+from db.models import Base
+from memo.core.errors import MemoError
+from memo.core.events import Event, Operation
+from memo.core.paths import Home
+from memo.core.settings import Settings
+
+pytestmark = pytest.mark.own_database
+
+EVENTS, DAYS = 10_000, 25
+UPGRADE = """
+import os, signal, sys
+from db import migrate, migrations
+from memo.core.paths import Home
+from memo.core.settings import Settings
+migrations.BATCH_S = 0.0
+left = int(sys.argv[1])
+def count(done, total):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+migrate.upgrade(Settings(), Home.find(), count)
+"""
+
+
+@pytest.fixture
+def settings(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("MEMO_DATABASE_URL", database_url)
+    return Settings()
+
+
+@pytest.fixture
+def old(settings: Settings, home: Home) -> Iterator[Store]:
+    """A store of schema 0014."""
+    migrate.upgrade(settings, home)
+    with closing(open_store(settings, home)) as store:
+        fill(store)
+        with store.write() as session:
+            for statement in SINCE_0014:
+                session.execute(text(statement))
+        yield store
+
+
+def fill(store: Store) -> None:
+    life, begin = Life(store, seed=6), datetime(2026, 2, 1, tzinfo=UTC)
+    step = timedelta(days=DAYS) / EVENTS
+    for scope, share in zip(SCOPES, (slice(None, None, 2), slice(1, None, 4)), strict=True):
+        given = [Event(begin + n * step, Operation.PROCESS_START, f"{n % 90}") for n in range(EVENTS)[share]]
+        with store.write() as session:
+            events.add_events(session, scope, given, [life.keys.key(event) for event in given])
+    for _ in range(6):
+        life.predict()
+        life.settle()
+
+
+def schema(store: Store) -> str | None:
+    with store.read() as session:
+        return revision(session.connection())
+
+
+def test_killed_upgrades_go_on_to_the_same_store(old: Store, settings: Settings, home: Home) -> None:
+    stopped_at = []
+    for _ in range(DAYS):
+        done = subprocess.run([sys.executable, "-c", UPGRADE, "7"], env=os.environ | {"MEMO_HOME": str(home.root)})
+        if done.returncode != -signal.SIGKILL:
+            break
+        stopped_at.append(schema(old))
+    assert done.returncode == 0
+    assert "0015" in stopped_at and stopped_at.count("0015") > 3, "days that were counted are not counted again"
+    assert schema(old) == migrate.head()
+    assert kept(old) == counted(old) and len(kept(old)) > 2 * DAYS
+    with old.reader.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_upgrade_tells_how_far_it_is(
+    old: Store, settings: Settings, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "BATCH_S", 0.0)
+    steps: list[tuple[int, int]] = []
+    migrate.upgrade(settings, home, lambda done, total: steps.append((done, total)))
+    indexes, days = steps[:3], steps[3:]
+    assert indexes == [(1, 4), (2, 4), (3, 4)]
+    assert days == sorted(set(days)) and days[-1][0] == days[-1][1] >= 2 * DAYS, "each step is one further"
+
+
+def test_ctrl_c_in_an_upgrade_says_that_it_goes_on(
+    old: Store, settings: Settings, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def press(_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(first_run, "late_progress_bar", press)
+    with pytest.raises(MemoError, match="the next `memo up` goes on"):
+        first_run.prepare_store(home, settings, requeue=False)
+    assert schema(old) != migrate.head()
