@@ -318,7 +318,7 @@ def test_up_of_another_part_leaves_runs_alone() -> None:
         fresh.ok("import", str(SAMPLE))
         with closing(sqlite3.connect(fresh.home.root / "memo.db")) as store, store:
             store.execute(f"INSERT INTO runs ({', '.join(RUNNING)}) VALUES (?, ?, ?, ?, ?)", [*RUNNING.values()])
-        process = memo_up(fresh, "--part", "dispatcher", "--for", "1")
+        process = memo_up(fresh, "--part", "collector", "--for", "1")
         said, _ = process.communicate(timeout=WAIT_S)
         assert process.returncode == 0, said
         assert fresh.sql("SELECT state FROM runs") == [("running",)], "its process may run beside another part"

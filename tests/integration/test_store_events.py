@@ -356,9 +356,10 @@ def test_cursor_of_the_first_schema_counts_as_new(
     settings: Settings, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     latest = command.upgrade
-    monkeypatch.setattr(command, "upgrade", lambda config, _: latest(config, "0001"))
-    migrate.upgrade(settings, home)
-    monkeypatch.setattr(command, "upgrade", latest)
+    with monkeypatch.context() as patched:
+        patched.setattr(command, "upgrade", lambda config, _: latest(config, "0001"))
+        patched.setattr(migrate, "head", lambda: "0001")
+        migrate.upgrade(settings, home)
     store = open_store(settings, home)
     with store.write() as session:
         session.execute(text("INSERT INTO cursors (source, key, cursor) VALUES ('inbox', 'key', '{}')"))

@@ -149,9 +149,9 @@ def test_window_destroyed_while_read_is_no_event(
 
     def destroy(self: Apps, names: Sequence[str], executable: str = "") -> str:
         if not gone:
-            gone.append(window)
             window.destroy()
             window.display.get_atom("ANY")  # an answer: the server has done it
+            gone.append(window)  # from here on the other thread uses this connection
         return "any"
 
     with own_window(desktop) as make, watched(source) as events:
