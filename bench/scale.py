@@ -268,7 +268,8 @@ def main() -> None:
     multiprocessing.set_start_method("spawn")
     for url in filter(None, ["sqlite", given.postgres]):
         kind = url.partition(":")[0].partition("+")[0]
-        report, found = Report(f"A store of years, {kind}"), dict[int, Figures]()
+        sizes = " / ".join(f"{number:,}" for number in given.numbers)
+        report, found = Report(f"A store of years, {kind}, {sizes} events, in seconds"), dict[int, Figures]()
         for number in given.numbers:
             with new_home() as home:
                 if url != "sqlite":
@@ -282,10 +283,9 @@ def main() -> None:
 def show(report: Report, found: dict[int, Figures]) -> None:
     """Print a row for each figure, with the ratio of the largest to the smallest size."""
     smallest, largest = min(found), max(found)
-    for name in found[smallest]:
-        cells = [f"{found[number][name]:.4g}" for number in found]
-        before = found[smallest][name]
-        report.add(name, " | ".join([*cells, f"{found[largest][name] / before:.1f}" if before else ""]))
+    for name, before in found[smallest].items():
+        cells = " / ".join(f"{found[number][name]:.4g}" for number in found)
+        report.add(name, f"{cells} (× {found[largest][name] / before:.1f})" if before else cells)
     report.show()
 
 
