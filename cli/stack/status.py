@@ -156,7 +156,7 @@ def facts(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("next place", _person(scopes.get(found["scope"], {}), "place")),
         ("next action", _person(scopes.get(found["scope"], {}), "person")),
         ("upcoming", _upcoming(scopes.get(found["scope"], {}))),
-        *((name, _scope(scope, RANKS if name == found["scope"] else RANKS[:1])) for name, scope in scopes.items()),
+        *((name, _scope(scope, name == found["scope"])) for name, scope in scopes.items()),
         ("privacy rules", _redactions(found.get("private", {}))),
         ("queues", queues),
         ("training", f"{training['state']} for {training['scope']}" if training else ""),
@@ -205,8 +205,13 @@ def _source(source: dict[str, Any]) -> str:
     return ": ".join(filter(None, (f"{source['state']}{failures}", doing(source))))
 
 
-def _scope(scope: dict[str, Any], ranks: tuple[int, ...]) -> str:
-    rates = [f"hit@{rank} {scope[f'hit@{rank}']:.0%}" for rank in ranks if scope["settled"]]
+def _scope(scope: dict[str, Any], is_own: bool) -> str:
+    """Return the counts of a scope, with the hit rates that have no row of their own."""
+    rates = []
+    if is_own and scope["settled"]:
+        rates = ["next event " + ", ".join(f"hit@{rank} {scope[f'hit@{rank}']:.0%}" for rank in RANKS)]
+    elif not is_own and scope["acts"]:
+        rates = [f"next place hit@1 {scope['place@1']:.0%}"]
     counts = [f"{scope['events']} events", f"{scope['predictions']} predictions"]
     if scope["without_model"]:
         counts.append(f"{scope['without_model']} without the language model")

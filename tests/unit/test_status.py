@@ -47,10 +47,14 @@ def test_status_counts_refused_messages(home: Home) -> None:
 
 
 def test_facts_show_hit_rates_beside_their_scope() -> None:
-    scopes = {"ada@host": scope(), "sample@memo": scope(version="v1", without_model=2), "new@host": scope(settled=0)}
+    sample = scope(version="v1", without_model=2, acts=4) | {"place@1": 0.25}
+    scopes = {"ada@host": scope(acts=0), "sample@memo": sample, "new@host": scope(settled=0, acts=0)}
     rows = dict(facts(FOUND | {"scopes": scopes}))
-    assert rows["ada@host"] == "7 events, 6 predictions, hit@1 50%, hit@3 75%, hit@5 100%, version builtin"
-    assert rows["sample@memo"] == "7 events, 6 predictions, 2 without the language model, hit@1 50%, version v1"
+    rates = "next event hit@1 50%, hit@3 75%, hit@5 100%"
+    assert rows["ada@host"] == f"7 events, 6 predictions, {rates}, version builtin"
+    assert rows["sample@memo"] == (
+        "7 events, 6 predictions, 2 without the language model, next place hit@1 25%, version v1"
+    ), "what a person sees is about what people do"
     assert rows["new@host"] == "7 events, 6 predictions, version builtin"
 
 
