@@ -158,7 +158,7 @@ def find_dependents(session: Session, matches: Matches) -> Dependents:
     naming = {
         number
         for number, scope, places, *lists in predictions.find_entries(
-            session, matches.query.scope, matches.query.site_word
+            session, matches.query.scope, matches.query.may_be_in
         )
         if any(matches.includes_entry(scope, entry) for entry in chain(*map(place_as_entries, places), *lists))
     }

@@ -1,11 +1,12 @@
 """Predictions: made once for an event and a version, settled by what came next, published at least once."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Text, bindparam, func, or_, select, update
+from sqlalchemy import Text, bindparam, func, select, update
 from sqlalchemy import cast as cast_to
 from sqlalchemy.orm import Session, load_only
 
@@ -131,21 +132,18 @@ _NAMED = select(PredictionRow.candidates, PredictionRow.upcoming, PredictionRow.
 )
 
 
-def find_entries(session: Session, scope: str | None, word: str = "") -> Iterable[Sequence[Any]]:
-    """Return id, scope, places, and all entries with an action of all predictions of a scope, or of all scopes.
+def find_entries(session: Session, scope: str | None, may_be_in: Callable[[str], bool] = bool) -> Iterator[list[Any]]:
+    """Yield id, scope, places, and all entries with an action of all predictions of a scope, or of all scopes.
 
-    With a `word` of ASCII letters, only of those in which it may occur, however it is written.
+    A prediction is passed over if `may_be_in` is False of all its lists as JSON, for decoding these takes long.
     """
     row = PredictionRow
-    lists = (row.places, row.candidates, row.upcoming, row.person)
+    lists = [cast_to(entries, Text) for entries in (row.places, row.candidates, row.upcoming, row.person)]
     query = select(row.id, row.scope, *lists)
-    query = query if scope is None else query.where(PredictionRow.scope == scope)
-    if word:  # a letter that is no ASCII, which JSON escapes, may be equal to one of the word
-        texts = [cast_to(entries, Text) for entries in lists]
-        query = query.where(
-            or_(*(text.icontains(word, autoescape=True) | text.contains("\\u", autoescape=True) for text in texts))
-        )
-    return session.execute(query.execution_options(yield_per=1_000))
+    query = query if scope is None else query.where(row.scope == scope)
+    for number, name, *texts in session.execute(query.execution_options(yield_per=1_000)):
+        if any(map(may_be_in, texts)):
+            yield [number, name, *map(json.loads, texts)]
 
 
 def find_last_predicted_seq(session: Session, scope: str) -> int:
