@@ -23,7 +23,8 @@ from memo.core.paths import Home
 from memo.core.settings import Settings, SourceSettings
 
 LIMITED = """
-import json, subprocess, sys, threading, time
+import json, os, subprocess, sys, threading, time
+from pathlib import Path
 from collector.sources.files.folders import FoldersSource
 from memo.core.paths import Home
 from memo.protocols import Note, Stop
@@ -33,7 +34,8 @@ def emit(emitted):
     for line in [emitted.text] if isinstance(emitted, Note) else [event.target for event in emitted.events]:
         print(json.dumps(line), flush=True)
 
-home, stop = Home.find(), Stop()
+# Home.find would refuse the home: for a user who is not root, the folders above it belong to nobody here.
+home, stop = Home(Path(os.environ["MEMO_HOME"])), Stop()
 source = FoldersSource(Settings(sources=SourceSettings(folders=[sys.argv[1]])), home, renew_s=0.1)
 thread = threading.Thread(target=source.run, args=(emit, lambda key: None, stop))
 thread.start()

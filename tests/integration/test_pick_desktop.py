@@ -25,11 +25,12 @@ from memo.desktop.apps import Apps
 
 
 @pytest.fixture
-def desktop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desktop]:
+def desktop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desktop]:
     """An X server with a window manager and without installed apps: windows are called by their class."""
     with new_desktop() as made:
         monkeypatch.setenv("DISPLAY", made.display)
-        for name in ("XDG_RUNTIME_DIR", "XDG_DATA_HOME", "XDG_DATA_DIRS"):
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))  # rofi starts only where it can write
+        for name in ("XDG_DATA_HOME", "XDG_DATA_DIRS"):
             monkeypatch.setenv(name, "/nonexistent")
         for name in ("WAYLAND_DISPLAY", "SWAYSOCK"):
             monkeypatch.delenv(name, raising=False)
