@@ -23,10 +23,9 @@ from memo.core.paths import Home
 from memo.core.settings import Settings, SourceSettings
 
 LIMITED = """
-import json, os, subprocess, sys, threading, time
-from pathlib import Path
+import json, subprocess, sys, threading, time
 from collector.sources.files.folders import FoldersSource
-from memo.core.paths import Home
+from memo.core import paths
 from memo.protocols import Note, Stop
 from memo.core.settings import Settings, SourceSettings
 
@@ -34,8 +33,8 @@ def emit(emitted):
     for line in [emitted.text] if isinstance(emitted, Note) else [event.target for event in emitted.events]:
         print(json.dumps(line), flush=True)
 
-# Home.find would refuse the home: for a user who is not root, the folders above it belong to nobody here.
-home, stop = Home(Path(os.environ["MEMO_HOME"])), Stop()
+paths.refuse_foreign = lambda path: None  # unless root runs this, the folders above the home belong to nobody here
+home, stop = paths.Home.find(), Stop()
 source = FoldersSource(Settings(sources=SourceSettings(folders=[sys.argv[1]])), home, renew_s=0.1)
 thread = threading.Thread(target=source.run, args=(emit, lambda key: None, stop))
 thread.start()
