@@ -121,10 +121,10 @@ def find_existing(session: Session, ids: Iterable[int]) -> set[int]:
 _THERE = select(PredictionRow.id).where(PredictionRow.id.in_(bindparam("ids", expanding=True)))
 
 
-def has_action(session: Session, prediction_id: int, action: dict[str, str]) -> bool:
-    """Return whether a prediction is stored and names an action, which a forget may have taken out of it."""
+def find_actions(session: Session, prediction_id: int) -> list[dict[str, str]]:
+    """Return the actions that a prediction names; a forget may have taken out some of them, or all of it."""
     lists = session.connection().execute(_NAMED, {"id": prediction_id}).one_or_none()
-    return lists is not None and any(entry["action"] == action for entry in chain(*lists))
+    return [entry["action"] for entry in chain(*(lists or ()))]
 
 
 _NAMED = select(PredictionRow.candidates, PredictionRow.upcoming, PredictionRow.person).where(

@@ -5,7 +5,7 @@ A prediction depends on the event that it follows and on its outcomes, a dispatc
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from datetime import datetime
 from heapq import merge
@@ -45,19 +45,19 @@ def delete_predictions(session: Session, which: ColumnElement[bool]) -> Counter[
 
 def find_predictions_on(session: Session, event_ids: Sequence[int]) -> set[int]:
     """Return the ids of the predictions that follow these events or settled on them."""
-    return {
-        number for chunk in chunks(event_ids) for number in session.scalars(select(PredictionRow.id).where(_on(chunk)))
-    }
+    return _find_predictions(session, event_ids, _on)
 
 
 def find_predictions_after(session: Session, event_ids: Sequence[int]) -> set[int]:
     """Return the ids of the predictions that follow these events."""
-    last = PredictionRow.last_event_id
-    return {
-        number
-        for chunk in chunks(event_ids)
-        for number in session.scalars(select(PredictionRow.id).where(last.in_(chunk)))
-    }
+    return _find_predictions(session, event_ids, PredictionRow.last_event_id.in_)
+
+
+def _find_predictions(
+    session: Session, event_ids: Sequence[int], which: Callable[[Sequence[int]], ColumnElement[bool]]
+) -> set[int]:
+    queries = (select(PredictionRow.id).where(which(chunk)) for chunk in chunks(event_ids))
+    return {number for query in queries for number in session.scalars(query)}
 
 
 def count_dispatches(session: Session, ids: Sequence[int]) -> int:

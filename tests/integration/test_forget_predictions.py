@@ -1,26 +1,23 @@
 """`memo forget` and what only names the forgotten: predictions, ledgers, limits and counts of other things stay."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from conftest import logging_restored
 from sqlalchemy import select
-from stores import make_store
 from typer.testing import CliRunner
 
 from cli import make
 from db.dispatch import dispatches
-from db.engine import Store, open_store
+from db.engine import Store
 from db.intake import counts, events
 from db.models import Base, DailyCountRow, DispatchRow, EventRow, PredictionRow
 from db.prediction import amendment, predictions
 from memo.core.events import Action, Event, Operation
 from memo.core.paths import Home
 from memo.core.predictions import Candidate, NextAction, NextPlace, Upcoming
-from memo.core.settings import Settings
 from memo.protocols import DispatchContext
 from worker.dispatch.select import Decision, record
 from worker.gates.attempt import Attempt
@@ -35,16 +32,13 @@ NAMES = ("gimp", "Kite-91")
 
 
 @pytest.fixture
-def store(database_url: str, home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+def store(store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setenv("MEMO_DATABASE_URL", database_url)
     monkeypatch.setenv("MEMO_SCOPE", SCOPE)
-    make_store(Settings.load(), home)
-    opened = open_store(Settings.load(), home)
-    with opened.write() as session:
+    with store.write() as session:
         given, keys = [MAIL, GIMP, MAIL, CALC, MAIL], events.Repeats()
         events.add_events(session, SCOPE, given, [keys.key(one) for one in given])
-    yield opened
-    opened.close()
+    return store
 
 
 def predict(store: Store, after: int, *of: Event, **more: Any) -> int:

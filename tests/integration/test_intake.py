@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,10 +9,9 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from stores import make_store
 
 from collector.intake import Intake
-from db.engine import Store, open_store
+from db.engine import Store
 from db.intake import events, redactions
 from memo.clock import pauses
 from memo.core import bounded
@@ -27,13 +25,10 @@ AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
 @pytest.fixture
-def store(database_url: str, home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+def store(store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setenv("MEMO_DATABASE_URL", database_url)
     monkeypatch.setenv("MEMO_SCOPE", SCOPE)
-    make_store(Settings.load(), home)
-    opened = open_store(Settings.load(), home)
-    yield opened
-    opened.close()
+    return store
 
 
 @pytest.fixture

@@ -5,10 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
-from stores import make_store
 
 from collector.intake import Intake
-from db.engine import Store, open_store
+from db.engine import Store
 from db.intake import events
 from db.models import EventRow, ScopeRow
 from memo.clock.pauses import NEVER
@@ -22,13 +21,10 @@ CURSOR = {"visit": 7}
 
 
 @pytest.fixture
-def store(database_url: str, home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+def store(store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setenv("MEMO_DATABASE_URL", database_url)
     monkeypatch.setenv("MEMO_SCOPE", "a@b")
-    make_store(Settings.load(), home)
-    opened = open_store(Settings.load(), home)
-    yield opened
-    opened.close()
+    return store
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -86,13 +87,14 @@ def record(store: Store, decisions: Sequence[Decision]) -> dict[tuple[int, str],
     if not decisions:
         return {}
     with store.write() as session:
-        claims = [_claim(decision) for decision in decisions if _is_stored(session, decision.attempt)]
+        find_named = cache(partial(predictions.find_actions, session))  # most decisions are about one prediction
+        claims = [_claim(decision) for decision in decisions if _is_named(decision.attempt, find_named)]
         return dispatches.add_claims(session, claims)
 
 
-def _is_stored(session: Session, attempt: Attempt) -> bool:
+def _is_named(attempt: Attempt, find_named: Callable[[int], list[dict[str, str]]]) -> bool:
     """Return whether the prediction still names what the attempt is about."""
-    return predictions.has_action(session, attempt.context.prediction_id, action_as_dict(attempt.candidate.action))
+    return action_as_dict(attempt.candidate.action) in find_named(attempt.context.prediction_id)
 
 
 def log_failure(name: str, prediction_id: int, error: Exception) -> str:
@@ -147,6 +149,6 @@ def _number(result: Mapping[str, Any] | None, key: str, default: float) -> float
 def _record_answer(session: Session, attempt: Attempt, result: Mapping[str, Any]) -> None:
     """Record a person's answer as feedback, unless what it is about was forgotten meanwhile."""
     answer = result.get("answer")
-    if answer in list(Answer) and _is_stored(session, attempt):
+    if answer in list(Answer) and _is_named(attempt, partial(predictions.find_actions, session)):
         prediction = session.get_one(PredictionRow, attempt.context.prediction_id)
         feedback.add_answer(session, prediction, action_as_dict(attempt.candidate.action), Answer(str(answer)))
