@@ -161,7 +161,7 @@ def state(home: Home) -> dict[str, Any]:
 def _with_silence(home: Home, found: dict[str, Any]) -> dict[str, Any]:
     """Add which parts are stuck now, by their heartbeats: the supervisor may be stuck itself, or have no disk space."""
     supervisor_s, report_s = heartbeat.silent_s(home.run / "lock"), heartbeat.silent_s(home.state)
-    problems = []
+    problems = list(filter(None, [found.get("clock")]))
     if supervisor_s > heartbeat.STUCK_S:
         problems.append(
             f"The supervisor (process {found['pid']}) has been stuck for {supervisor_s:.0f} s; "

@@ -18,6 +18,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from memo.clock.watch import ClockWatch
 from memo.core import logs
 from memo.core.errors import MemoError
 from memo.core.files import write_atomically
@@ -74,6 +75,7 @@ class Supervisor:
         self._stopping = False
         self._background = {TRAINING: Background("training"), UPKEEP: Background("scheduler")}
         self._notices: list[str] = []
+        self._clock = ClockWatch()
         self._written: dict[str, Any] = {}
         self._checked_at = self._excused_until = time.monotonic()
 
@@ -249,6 +251,7 @@ class Supervisor:
             ],
             "passing": [{"name": name, "pid": process.pid} for name, process in self._passing.items()],
             "notices": self._notices,
+            "clock": self._clock.look(),
         }
         if state != self._written:
             with suppress(OSError):  # a full disk must not end the stack

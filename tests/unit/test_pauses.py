@@ -2,33 +2,15 @@
 
 import os
 import stat
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
+from clocks import NOW, Clock
 
 from memo.clock import pauses
-from memo.clock.reading import Reading
 from memo.core.paths import Home
 
-NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
-
-
-@dataclass
-class Clock:
-    """Clocks that stand still until they are set; both move on by `wait`."""
-
-    at: datetime = NOW
-    boot: str = "one"
-    uptime_s: float = 100.0
-
-    def __call__(self) -> Reading:
-        return Reading(self.at, self.boot, self.uptime_s)
-
-    def wait(self, span: timedelta) -> None:
-        self.at += span
-        self.uptime_s += span.total_seconds()
 
 
 @pytest.fixture
