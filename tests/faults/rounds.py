@@ -1,39 +1,52 @@
-"""Rounds of faults at random points of a stream of events, with a fixed seed; prints a table and writes docs/faults.md.
+"""Rounds of faults at random points of a stream of events, with a fixed seed; writes its part of docs/faults.md.
 
-PYTHONPATH=tests python tests/faults/rounds.py [--rounds N] [--seed N] [--database-url URL] [--broker-url URL]
+PYTHONPATH=tests python tests/faults/rounds.py [--rounds N] [--seed N] [--broker embedded|redis|rabbitmq]
+
+With Redis or RabbitMQ the store is on Postgres; the program starts servers of its own and ends and restarts them.
 """
 
 import argparse
 import os
 import platform
 import random
-import signal
+import re
+import shutil
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import median
 from threading import Event, Thread
 from typing import Any
 
 import psutil
-from stack import SCOPE, Stack, new_stack
+from disks import disk
+from faults import LASTS_S, FalseClock, Fault, all_faults, pid_of
+from own_servers import OwnServer, folder, postgres, postgres_user, rabbitmq, redis, started
+from stack import SCOPE, Stack
 from stopping import family
 from waiting import until
 
+from memo.core.paths import Home
 from memo.stack import running
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "faults.md"
-PARTS = ("broker", "collector", "worker", "dispatcher", "supervisor")
+TITLES = {
+    "embedded": "SQLite and the embedded broker",
+    "redis": "Postgres and Redis",
+    "rabbitmq": "Postgres and RabbitMQ",
+}
 BEGIN = datetime(2026, 3, 2, 9, tzinfo=UTC)
 PAUSE_S = 0.05  # between two lines
-STOP_S = 30.0  # for which a process stands still
+AFTER_S = 3.0  # for which lines still come once a fault is over
+DISK = "1g"
 NAMED_S = 15.0  # within which `memo status` names a fault
 PREDICTED_S = 15.0  # within which the newest window is predicted once the fault is over
-HEAD = ("round", "fault", "of", "lines", "named, s", "predicted, s", "lost", "doubled", "orphans")
+HEAD = ("fault", "of", "rounds", "lines", "named, s", "predicted, s", "lost", "doubled", "orphans", "as promised")
 
 
 @dataclass
@@ -59,61 +72,65 @@ class Stream:
 
     def _run(self) -> None:
         while not self._stop.wait(PAUSE_S):
-            at = BEGIN + timedelta(seconds=self.written)
-            self.stack.append([f"{at:%Y-%m-%d %H:%M:%S} - Started app: App{self.written % 7}"])
+            self.append(self.written)
             self.written += 1
 
-
-def pid_of(stack: Stack, part: str) -> int:
-    """Return the process of a part, or of the supervisor."""
-    state = running.state(stack.home)
-    pid: int = state["pid"] if part == "supervisor" else next(p["pid"] for p in state["parts"] if p["name"] == part)
-    return pid
-
-
-def kill(stack: Stack, part: str) -> None:
-    """Kill a process; nobody but a person starts a supervisor again."""
-    os.kill(pid_of(stack, part), signal.SIGKILL)
-
-
-def stop(stack: Stack, part: str) -> None:
-    """Let a process and all below it stand still for a while."""
-    pids = family(pid_of(stack, part))
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    time.sleep(STOP_S)
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
+    def append(self, number: int) -> None:
+        """Append a line, whole; a program that finds the disk full tries again."""
+        at = BEGIN + timedelta(seconds=number)
+        line = f"{at:%Y-%m-%d %H:%M:%S} - Started app: App{number % 7}\n".encode()
+        with (self.stack.home.inbox / "events.txt").open("ab", buffering=0) as inbox:
+            whole = inbox.tell()
+            while True:
+                try:
+                    if inbox.write(line) == len(line):
+                        return
+                except OSError:
+                    time.sleep(1)
+                inbox.truncate(whole)
 
 
-def damage(stack: Stack, _part: str) -> None:
-    """Write over the beginning of the broker's files, as a power failure may, and kill it."""
-    pid = pid_of(stack, "broker")
-    for path in (stack.home.broker / "appendonlydir").glob("*.incr.aof"):
-        with path.open("r+b") as file:
-            file.write(b"\0" * 64)
-    os.kill(pid, signal.SIGKILL)
+@dataclass(frozen=True)
+class Round:
+    """What one fault did; `named_s` is None where `memo status` never named it."""
+
+    lines: int
+    named_s: float | None
+    predicted_s: float
+    lost: int
+    doubled: int
+    orphans: int
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it is as promised."""
+        in_time = self.named_s is not None and self.named_s <= NAMED_S and self.predicted_s <= PREDICTED_S
+        return in_time and (self.lost, self.doubled, self.orphans) == (0, 0, 0)
 
 
-def is_named(stack: Stack, before: dict[str, Any]) -> bool:
-    """Whether `memo status` shows that something is wrong, or that a part was restarted."""
-    found = stack.status()
+def is_named(found: dict[str, Any], before: dict[str, Any]) -> bool:
+    """Whether `memo status` shows a new problem, or that a part was restarted."""
     states = {part["state"] for part in found["parts"]}
     is_same = Counter(p["restarts"] for p in found["parts"]) == Counter(p["restarts"] for p in before["parts"])
-    return bool(found["problems"]) or states != {"running"} or not is_same or found["pid"] != before["pid"]
+    is_new = bool(problems(found) - problems(before))
+    return is_new or states != {"running"} or not is_same or found["pid"] != before["pid"]
+
+
+def problems(found: dict[str, Any]) -> set[str]:
+    """All problems that a status names."""
+    return {*found["problems"], found.get("problem", "")}
 
 
 def watch_status(stack: Stack, before: dict[str, Any], began: float, named: list[float]) -> None:
     """Note after how many seconds the status names the fault."""
     while time.monotonic() - began < 2 * NAMED_S and not named:
-        if is_named(stack, before):
+        if is_named(stack.status(), before):
             named.append(time.monotonic() - began)
         time.sleep(0.2)
 
 
-def play(stack: Stack, stream: Stream, fault: Callable[[Stack, str], None], part: str, wait_s: float) -> list[Any]:
-    """Make one fault in the stream, and return the cells of its row."""
+def play(stack: Stack, stream: Stream, fault: Fault, wait_s: float) -> Round:
+    """Make one fault in the stream, and return what came of it."""
     until("all parts run", lambda: {p["state"] for p in running.state(stack.home)["parts"]} == {"running"})
     before, named = stack.status(), list[float]()
     first = stream.written
@@ -122,12 +139,13 @@ def play(stack: Stack, stream: Stream, fault: Callable[[Stack, str], None], part
     began = time.monotonic()
     watcher = Thread(target=watch_status, args=(stack, before, began, named))
     watcher.start()
-    fault(stack, part)
-    if part == "supervisor" and fault is kill:
+    fault.make()
+    if fault.asks_up:
         until("it is gone", lambda: running.holder(stack.home) is None)
         watcher.join()
         stack.ok("up")
     ended = time.monotonic()
+    time.sleep(AFTER_S)
     stream.end()
     stack.until_stored(stream.written)
     stack.until_predicted()
@@ -135,77 +153,149 @@ def play(stack: Stack, stream: Stream, fault: Callable[[Stack, str], None], part
     watcher.join()
     times = stack.sql(f"SELECT at, target FROM events WHERE scope = '{SCOPE}'")
     lost, doubled = stream.written - len(set(times)), len(times) - len(set(times))
-    return [stream.written - first, named[0] if named else None, predicted_s, lost, doubled, len(orphans(stack))]
+    named_s = named[0] if named else None
+    return Round(stream.written - first, named_s, predicted_s, lost, doubled, len(orphans(stack)))
 
 
 def orphans(stack: Stack) -> list[psutil.Process]:
-    """Return processes of the home that do not belong to its supervisor."""
+    """Processes of the home that do not belong to its supervisor."""
     ours = set(family(pid_of(stack, "supervisor")))
     return [process for process in stack.processes() if process.pid not in ours and process.is_running()]
 
 
-def as_line(cells: list[Any]) -> str:
-    shown = [f"{cell:.1f}" if isinstance(cell, float) else "–" if cell is None else str(cell) for cell in cells]
-    return f"| {' | '.join(shown)} |"
+@contextmanager
+def new_home() -> Iterator[Home]:
+    """A home on a small disk of its own where this user may mount one, else in a folder."""
+    with disk(DISK) if not os.geteuid() else folder() as root:
+        home = Home(root)
+        try:
+            yield home
+        finally:
+            shutil.rmtree(home.in_memory, ignore_errors=True)
 
 
-def is_good(row: list[Any]) -> bool:
-    """Whether a row is as promised."""
-    *_, named_s, predicted_s, lost, doubled, left = row
-    in_time = named_s is not None and named_s <= NAMED_S and predicted_s <= PREDICTED_S
-    return in_time and (lost, doubled, left) == (0, 0, 0)
+@contextmanager
+def new_servers(broker: str) -> Iterator[list[OwnServer]]:
+    """The servers that a stack with this broker needs, running."""
+    if broker == "embedded":
+        yield []
+        return
+    user, make_broker = postgres_user(), {"redis": redis, "rabbitmq": rabbitmq}[broker]
+    with folder(user) as one, folder() as other:
+        servers = [postgres(one, user), make_broker(other)]
+        with started(*servers):
+            yield servers
+
+
+@contextmanager
+def new_stack(servers: Sequence[OwnServer], clock: FalseClock) -> Iterator[Stack]:
+    """A stack that runs, on these servers and by this clock."""
+    names = ("MEMO_DATABASE_URL", "MEMO_BROKER_URL")
+    with new_home() as home:
+        urls = {name: server.url for name, server in zip(names, servers, strict=False)}
+        stack = Stack(home, urls | clock.settings)
+        try:
+            stack.ok("up")
+            yield stack
+        finally:
+            stack.end()
+
+
+def play_all(given: argparse.Namespace) -> tuple[dict[tuple[str, str], list[Round]], list[str], int]:
+    """Play the rounds; return them by fault, what is left over after `memo down`, and how many events there were."""
+    chooser, found = random.Random(given.seed), defaultdict[tuple[str, str], list[Round]](list)
+    with ExitStack() as ends:
+        servers = ends.enter_context(new_servers(given.broker))
+        clock = FalseClock(ends.enter_context(folder()))
+        stack = ends.enter_context(new_stack(servers, clock))
+        faults, stream = all_faults(stack, servers, clock, is_small_disk=not os.geteuid()), Stream(stack)
+        order = [one for _ in range(1 + given.rounds // len(faults)) for one in chooser.sample(faults, len(faults))]
+        for number, fault in enumerate(order[: given.rounds], 1):
+            made = play(stack, stream, fault, chooser.uniform(0.5, 4.0))
+            found[fault.name, fault.of].append(made)
+            print(f"{number:>4} {fault.name} {fault.of}: {made}", "" if made.is_good else "NOT AS PROMISED", flush=True)
+        stack.ok("down")
+        return found, stack.leftovers(), stream.written
+
+
+def as_line(cells: Sequence[object]) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def spread(values: Sequence[float]) -> str:
+    """The median and the largest of some seconds."""
+    return f"{median(values):.1f} / {max(values):.1f}"
+
+
+def as_row(fault: tuple[str, str], rounds: Sequence[Round]) -> str:
+    """The row of the rounds with one fault."""
+    named = [one.named_s for one in rounds if one.named_s is not None]
+    cells = [
+        len(rounds),
+        sum(one.lines for one in rounds),
+        spread(named) if len(named) == len(rounds) else f"{len(rounds) - len(named)} times never",
+        spread([one.predicted_s for one in rounds]),
+        sum(one.lost for one in rounds),
+        sum(one.doubled for one in rounds),
+        sum(one.orphans for one in rounds),
+        sum(one.is_good for one in rounds),
+    ]
+    return as_line([*fault, *cells])
+
+
+def report(given: argparse.Namespace, found: dict[tuple[str, str], list[Round]], says: str) -> str:
+    """The part of the document about one broker."""
+    machine = f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}"
+    rows = [as_row(fault, rounds) for fault, rounds in sorted(found.items())]
+    return f"""## {TITLES[given.broker]}
+
+`make faults ROUNDS={given.rounds} BROKER={given.broker}` (seed {given.seed}); {machine}, {datetime.now(UTC):%Y-%m-%d};
+load average {os.getloadavg()[2]:.1f}.
+
+{as_line(HEAD)}
+{as_line(["---"] * len(HEAD))}
+{chr(10).join(rows)}
+
+{says}
+"""
+
+
+def write(broker: str, new: str) -> None:
+    """Put a part of the document in the place of the earlier one about the same broker."""
+    parts = {part.split("\n")[0]: part for part in re.split(r"^(?=## )", DOCUMENT.read_text("utf-8"), flags=re.M)[1:]}
+    parts[f"## {TITLES[broker]}"] = new
+    ordered = [parts[name] for title in TITLES.values() if (name := f"## {title}") in parts]
+    DOCUMENT.write_text("\n".join([HEADING, *(part.rstrip() + "\n" for part in ordered)]), encoding="utf-8")
+
+
+HEADING = f"""# Faults
+
+What MEMO does when processes are killed or stand still in the middle of a stream of events, when the broker's files are
+damaged, the disk is full, the clock is set, or servers are restarted. Promised: no event is lost or doubled, `memo
+status` names the fault within {NAMED_S:.0f} s, the newest window is predicted within {PREDICTED_S:.0f} s after the end
+of the fault, and no process is left over.
+
+A line is written each {PAUSE_S * 1000:.0f} ms, up to {AFTER_S:.0f} s after the end. What stands still does so for
+{LASTS_S:.0f} s, with all processes below it; the disk is full and the clock is wrong for as long. Seconds are the
+median and the largest.
+"""
 
 
 def main() -> int:
     """Play the rounds; return 1 if one was not as promised."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=13)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--database-url", default="")
-    parser.add_argument("--broker-url", default="")
+    parser.add_argument("--broker", choices=list(TITLES), default="embedded")
     given = parser.parse_args()
-    urls = {"MEMO_DATABASE_URL": given.database_url, "MEMO_BROKER_URL": given.broker_url}
-    parts = [part for part in PARTS if part != "broker" or not given.broker_url]
-    chooser, rows = random.Random(given.seed), list[list[Any]]()
-    kinds: list[tuple[Callable[[Stack, str], None], str]] = [(fault, part) for fault in (kill, stop) for part in parts]
-    kinds += [] if given.broker_url else [(damage, "broker")]
-    order = [kind for _ in range(1 + given.rounds // len(kinds)) for kind in chooser.sample(kinds, len(kinds))]
-    print(as_line([*HEAD]), as_line(["---"] * len(HEAD)), sep="\n", flush=True)
-    with new_stack(**{name: url for name, url in urls.items() if url}) as stack:
-        stack.ok("up")
-        stream = Stream(stack)
-        for number, (fault, part) in enumerate(order[: given.rounds], 1):
-            rows.append([number, fault.__name__, part, *play(stack, stream, fault, part, chooser.uniform(0.5, 4.0))])
-            print(as_line(rows[-1]), flush=True)
-        stack.ok("down")
-        left = stack.leftovers()
-    good = sum(map(is_good, rows))
-    says = f"{good} of {len(rows)} rounds as promised; left over after `memo down`: {', '.join(left) or 'nothing'}."
+    found, left, events = play_all(given)
+    rounds = [one for some in found.values() for one in some]
+    good = sum(one.is_good for one in rounds)
+    left_over = f"left over after `memo down`: {', '.join(left) or 'nothing'}"
+    says = f"{good} of {len(rounds)} rounds as promised, with {events:,} events; {left_over}."
     print(says)
-    write(rows, says, given)
-    return 0 if good == len(rows) and not left else 1
-
-
-def write(rows: list[list[Any]], says: str, given: argparse.Namespace) -> None:
-    """Write the document."""
-    machine = f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}"
-    places = f"{given.database_url or 'SQLite'}, {given.broker_url or 'the embedded broker'}"
-    text = f"""# Faults
-
-What MEMO does when its processes are killed or stand still in the middle of a stream of events, and when the broker's
-files are damaged. Promised: no event is lost or doubled, `memo status` names the fault within {NAMED_S:.0f} s, the
-newest window is predicted within {PREDICTED_S:.0f} s after the fault, and no process is left over.
-
-`make faults ROUNDS={given.rounds}` (seed {given.seed}) on {places}; {machine}, {datetime.now(UTC):%Y-%m-%d}; load
-average {os.getloadavg()[2]:.1f}. What stands still does so for {STOP_S:.0f} s, with all processes below it.
-
-{as_line([*HEAD])}
-{as_line(["---"] * len(HEAD))}
-{chr(10).join(map(as_line, rows))}
-
-{says}
-"""
-    DOCUMENT.write_text(text, encoding="utf-8")
+    write(given.broker, report(given, found, says))
+    return 0 if good == len(rounds) and not left else 1
 
 
 if __name__ == "__main__":

@@ -6,12 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from disks import disk, fill, make_room
 from stack import Stack, lines
 from waiting import until
 
@@ -23,28 +22,6 @@ from memo.stack.child import Child, ChildState
 pytestmark = pytest.mark.timeout(180)
 
 
-@contextmanager
-def disk(size: str) -> Iterator[Path]:
-    """A small disk of its own; skip where this user may not mount one."""
-    with tempfile.TemporaryDirectory(prefix="memo", dir="/tmp") as folder:
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder]
-        if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
-            pytest.skip("only root can mount a small disk")
-        try:
-            yield Path(folder)
-        finally:
-            subprocess.run(["umount", "-l", folder], check=True)
-
-
-def fill(folder: Path) -> None:
-    """Leave no byte."""
-    with (folder / "fill").open("ab", buffering=0) as file:
-        for size in (1 << 20, 4096, 1):
-            with suppress(OSError):
-                while True:
-                    file.write(bytes(size))
-
-
 @pytest.fixture
 def stack() -> Iterator[Stack]:
     """A stack that runs on a small disk."""
@@ -54,7 +31,7 @@ def stack() -> Iterator[Stack]:
             made.ok("up")
             yield made
         finally:
-            (folder / "fill").unlink(missing_ok=True)
+            make_room(folder)
             made.end()
 
 
@@ -86,13 +63,13 @@ def test_full_disk_is_named_and_work_goes_on_with_room(stack: Stack) -> None:
     until("it is named", is_named)
     said = stack.memo("doctor").stdout
     assert "WRONG home" in said and "free some" in said and "WRONG parts" in said
-    (stack.home.root / "fill").unlink()
+    make_room(stack.home.root)
     stack.predict(lines(3, "2026-03-03 09:00:00"))
     until("all run", lambda: {part["state"] for part in stack.status()["parts"]} == {"running"})
     assert torn(stack) == [] and stack.one("SELECT count(*) FROM events") == 6
     fill(stack.home.root)
     assert stack.ok("down") == "MEMO has stopped.\n"
-    (stack.home.root / "fill").unlink()
+    make_room(stack.home.root)
     stack.ok("up")
     stack.predict(lines(3, "2026-03-04 09:00:00"))
     assert torn(stack) == []

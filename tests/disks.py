@@ -1,0 +1,39 @@
+"""A small disk of its own, and what fills it."""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+FILL = "fill"  # the file that takes the room
+
+
+@contextmanager
+def disk(size: str) -> Iterator[Path]:
+    """A small disk of its own; skip where this user may not mount one."""
+    with tempfile.TemporaryDirectory(prefix="memo", dir="/tmp") as folder:
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder]
+        if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+            pytest.skip("only root can mount a small disk")
+        try:
+            yield Path(folder)
+        finally:
+            subprocess.run(["umount", "-l", folder], check=True)
+
+
+def fill(folder: Path) -> None:
+    """Leave no byte."""
+    with (folder / FILL).open("ab", buffering=0) as file:
+        for size in (1 << 20, 4096, 1):
+            with suppress(OSError):
+                while True:
+                    file.write(bytes(size))
+
+
+def make_room(folder: Path) -> None:
+    """Take the file away again."""
+    (folder / FILL).unlink(missing_ok=True)

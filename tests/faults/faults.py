@@ -1,0 +1,118 @@
+"""What may go wrong with a stack: each fault is a function that makes it and, after a while, ends it."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from disks import fill, make_room
+from own_servers import OwnServer
+from stack import Stack
+from stopping import family
+
+from memo.stack import running
+
+PARTS = ("broker", "collector", "worker", "dispatcher", "supervisor")
+LASTS_S = 30.0  # for which a fault lasts that ends by itself
+DOWN_S = 5.0  # between the end of a server and its next start
+CLOCKS = {"ahead by 3 years": timedelta(days=1095), "back by an hour": timedelta(hours=-1)}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens, to what, and how; `asks_up` if only a person's `memo up` ends it."""
+
+    name: str
+    of: str
+    make: Callable[[], None]
+    asks_up: bool = False
+
+
+class FalseClock:
+    """A wall clock for all processes of a stack, which `clock.c` adds to the machine's own."""
+
+    def __init__(self, place: Path) -> None:
+        self._file, self._library = place / "seconds", place / "clock.so"
+        self._write(timedelta())
+        source = Path(__file__).with_name("clock.c")
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", self._library, source, "-ldl"], check=True)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Variables of the processes."""
+        return {"LD_PRELOAD": str(self._library), "TEST_CLOCK": str(self._file)}
+
+    def set(self, by: timedelta) -> None:
+        """Set the clock, and set it right again after a while."""
+        self._write(by)
+        time.sleep(LASTS_S)
+        self._write(timedelta())
+
+    def _write(self, by: timedelta) -> None:
+        new = self._file.with_suffix(".new")
+        new.write_text(f"{by.total_seconds():.0f}\n", encoding="ascii")
+        new.replace(self._file)
+
+
+def all_faults(stack: Stack, servers: Sequence[OwnServer], clock: FalseClock, is_small_disk: bool) -> list[Fault]:
+    """All faults that are possible here."""
+    embedded = "MEMO_BROKER_URL" not in stack.settings
+    parts = [part for part in PARTS if part != "broker" or embedded]
+    found = [Fault("kill", part, partial(kill, stack, part), part == "supervisor") for part in parts]
+    found += [Fault("stop", part, partial(stop, stack, part)) for part in parts]
+    found += [Fault("damage", "broker", partial(damage, stack))] * embedded
+    found += [Fault("full", "disk", partial(fill_disk, stack))] * is_small_disk
+    found += [Fault(f"set {how}", "clock", partial(clock.set, by)) for how, by in CLOCKS.items()]
+    return found + [Fault("restart", server.name, partial(restart, server)) for server in servers]
+
+
+def pid_of(stack: Stack, part: str) -> int:
+    """The process of a part, or of the supervisor."""
+    state = running.state(stack.home)
+    pid: int = state["pid"] if part == "supervisor" else next(p["pid"] for p in state["parts"] if p["name"] == part)
+    return pid
+
+
+def kill(stack: Stack, part: str) -> None:
+    """Kill a process; nobody but a person starts a supervisor again."""
+    os.kill(pid_of(stack, part), signal.SIGKILL)
+
+
+def stop(stack: Stack, part: str) -> None:
+    """Let a process and all below it stand still for a while."""
+    pids = family(pid_of(stack, part))
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(LASTS_S)
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+def damage(stack: Stack) -> None:
+    """Write over the beginning of the broker's files, as a power failure may, and kill it."""
+    pid = pid_of(stack, "broker")
+    for path in (stack.home.broker / "appendonlydir").glob("*.incr.aof"):
+        with path.open("r+b") as file:
+            file.write(b"\0" * 64)
+    os.kill(pid, signal.SIGKILL)
+
+
+def fill_disk(stack: Stack) -> None:
+    """Leave no byte on the home's disk for a while."""
+    fill(stack.home.root)
+    time.sleep(LASTS_S)
+    make_room(stack.home.root)
+
+
+def restart(server: OwnServer) -> None:
+    """End a server and start it again."""
+    server.end()
+    time.sleep(DOWN_S)
+    server.start()
