@@ -16,10 +16,11 @@ from own_servers import OwnServer
 from stack import Stack
 from stopping import family
 
-from memo.stack import running
+from memo.stack import heartbeat, running
 
 PARTS = ("broker", "collector", "worker", "dispatcher", "supervisor")
 LASTS_S = 30.0  # for which a fault lasts that ends by itself
+NOTICED_S = heartbeat.BEAT_S + 1  # within which the supervisor looks at the clock
 DOWN_S = 5.0  # between the end of a server and its next start
 CLOCKS = {"ahead by 3 years": timedelta(days=1095), "back by an hour": timedelta(hours=-1)}
 
@@ -49,10 +50,11 @@ class FalseClock:
         return {"LD_PRELOAD": str(self._library), "TEST_CLOCK": str(self._file)}
 
     def set(self, by: timedelta) -> None:
-        """Set the clock, and set it right again after a while."""
+        """Set the clock, and set it right again after a while; wait until that, too, has been noticed."""
         self._write(by)
         time.sleep(LASTS_S)
         self._write(timedelta())
+        time.sleep(NOTICED_S)
 
     def _write(self, by: timedelta) -> None:
         new = self._file.with_suffix(".new")
