@@ -6,7 +6,6 @@
 import argparse
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -31,7 +31,6 @@ from memo.stack.spawn import python_command
 
 STARTING_POLL_S = 0.1  # between two checks while a part starts
 SETTLED_POLL_S = heartbeat.BEAT_S  # between two checks after that; SIGCHLD reports a death at once
-FULL = 1_000_000  # bytes; a disk with less is full
 PING_S = 1.0  # for the broker to answer
 GRACE_S = 6.0  # for the parts to end
 BROKER_GRACE_S = 2.0  # for the broker to end after them; under 10 s together
@@ -91,10 +90,8 @@ class Supervisor:
             return min(heartbeat.silent_s(self._ready_file(spec.name)), time.monotonic() - self._excused_until)
 
         output, backoff = self._home.logs / f"{spec.name}.out", Backoff(first_delay_s, child.LONGEST_DELAY_S)
-        return Child(spec.name, spec.command, ready, output, backoff, silent_s=silent_s, has_room=self._has_room)
-
-    def _has_room(self) -> bool:
-        return shutil.disk_usage(self._home.root).free > FULL
+        has_room = partial(running.has_room, self._home)
+        return Child(spec.name, spec.command, ready, output, backoff, silent_s=silent_s, has_room=has_room)
 
     def _ready_file(self, name: str) -> Path:
         return heartbeat.file_of(self._home, name)

@@ -52,6 +52,7 @@ def test_full_disk_is_named_and_work_goes_on_with_room(stack: Stack) -> None:
     stack.predict(lines(3, "2026-03-02 09:00:00"))
     before = {part["name"]: part["pid"] for part in stack.status()["parts"]}
     fill(stack.home.root)
+    assert f"The disk of {stack.home.root} is full; free some space." in stack.status()["problems"]
     for name in ("collector", "broker"):
         os.kill(before[name], signal.SIGKILL)
     words = f"{stack.home.state} can't be written"
