@@ -8,7 +8,8 @@ which stands still while the machine sleeps. It takes no space on the disk, and 
 import os
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from memo.core.paths import Home
@@ -43,6 +44,16 @@ def beat(ahead_s: float = 0.0) -> None:
     """Beat. `ahead_s`: the part may then be silent for so many seconds more, as it does something long."""
     if _file is not None:
         touch(_file, ahead_s)
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Let this part be silent for long while it loads something; beat once it has."""
+    beat(LOADING_S)
+    try:
+        yield
+    finally:
+        beat()
 
 
 def touch(file: Path, ahead_s: float = 0.0) -> None:

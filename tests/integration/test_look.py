@@ -28,6 +28,7 @@ from memo.core.paths import Home
 from memo.core.predictions import Ranking
 from memo.core.settings import PredictSettings, Settings
 from memo.messaging.publisher import FIELD, Publisher, stream_key
+from memo.stack import heartbeat
 from memo.stack.guard import refusals
 from memo.stack.task_queue import ACT, ACT_EXPIRES_S, DISPATCH, make_app
 from worker.prediction import outbox, snapshots, update
@@ -389,6 +390,19 @@ def test_live_prediction_takes_three_transactions(opened: Resources, monkeypatch
     monkeypatch.setattr(Store, "write", counted)
     one.update(SCOPE)
     assert len(begun) == 3, "its start, its rows, its publication: each is an fsync"
+
+
+def test_only_loading_a_model_asks_for_time(opened: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[float]()
+    monkeypatch.setattr(heartbeat, "beat", lambda ahead_s=0.0: asked.append(ahead_s))
+    look = updater(opened)
+    happen(opened, ["a", "b"])
+    look.update(SCOPE)
+    assert asked[0] == heartbeat.LOADING_S and asked[-1] == 0
+    asked.clear()
+    happen(opened, ["c"])
+    look.update(SCOPE)
+    assert asked and not any(asked), "a worker that stands still now is noticed soon"
 
 
 def test_what_was_shown_is_read_at_an_act_only_and_in_part(opened: Resources) -> None:

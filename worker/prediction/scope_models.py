@@ -1,11 +1,14 @@
 """The models of the scopes that this process has read, each under the version that serves its scope now."""
 
+from pathlib import Path
+
 from db.intake import events
 from db.intake.events import LEARNED
 from db.models import ScopeRow, VersionRow
 from db.prediction import checkpoints, predictions
 from memo.core.bounded import BoundedDict
 from memo.core.events import Event
+from memo.stack import heartbeat
 from worker.prediction import snapshots
 from worker.prediction.scope_model import ScopeModel
 from worker.predictors.serving import BUILTIN, Serving
@@ -27,14 +30,25 @@ class ScopeModels:
     def open(self, row: ScopeRow, version: VersionRow | None) -> ScopeModel:
         """Return the scope's model under a version, which takes it over as it is; begin again if the log changed."""
         name, folder = (version.id, self._resources.home.version(version.path)) if version else (BUILTIN, None)
+        held = self.held.get(row.name)
+        if held is None or self._is_outdated(held, row) or held.version != name:
+            with heartbeat.loading():
+                held = self._load(row, name, folder)
+        self._hold(held)
+        return held
+
+    def _is_outdated(self, held: ScopeModel, row: ScopeRow) -> bool:
+        return held.outgrown(self._learned) or held.generation != row.generation
+
+    def _load(self, row: ScopeRow, name: str, folder: Path | None) -> ScopeModel:
+        """Return a model under a version: the one in memory, or of a snapshot, unless it must begin again."""
         held = self.held.get(row.name) or snapshots.load(self._resources, row.name)
-        if held is None or held.outgrown(self._learned) or held.generation != row.generation:
+        if held is None or self._is_outdated(held, row):
             predictor = self.serving.predictor(name, folder, self._weights(row, name, held))
             held = ScopeModel(row.name, name, row.generation, predictor, self._size, self._begin(row))
         elif row.name not in self.held or held.version != name:
             weights, held.version = self._weights(row, name, held), name
             held.predictor.resume(self.serving.reader(name, folder), weights, self._latest(held))
-        self._hold(held)
         return held
 
     def _begin(self, row: ScopeRow) -> int:

@@ -65,7 +65,6 @@ class ScopeUpdater:
             send(self._resources, scope)
             return
         try:
-            heartbeat.beat(heartbeat.LOADING_S)  # a version is loaded, or the log is learned again
             model = self.models.open(row, version)
             for answers in self._answers(model, row.last_seq):
                 if not self._write(model, answers):
