@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from typing import Protocol
 
+from collector.focus.hold_back import HoldBack
 from collector.focus.presence import PresenceSignal, suspend_drift, wall_clock_drift, watch_logind
 from collector.focus.tracker import FocusTracker
 from memo.core.events import Event
@@ -34,17 +35,19 @@ async def follow(
     ready: Callable[[], None],
     signals: Sequence[PresenceSignal] = (watch_logind,),
     tracker: FocusTracker | None = None,
+    told_s: float = 0.0,
 ) -> None:
     """Emit a screen's events until `stop` is set or the screen is lost; call `ready` each time it has been read.
 
     Sleeps until the screen changes, a presence signal arrives, or a pending change has lasted long enough to count.
+    The first events of an app wait until its process is `told_s` old.
     """
     with ThreadPoolExecutor(1) as executor:  # the screen is read even while a batch waits for the disk
 
         def submit(events: list[Event]) -> Future[None]:
             return executor.submit(emit, Batch(events, source, {}))
 
-        followed = _FollowedScreen(tracker or FocusTracker(), submit)
+        followed = _FollowedScreen(tracker or FocusTracker(), submit, HoldBack(told_s))
         for file in (screen, stop):
             asyncio.get_running_loop().add_reader(file, followed.woken.set)
         async with AsyncExitStack() as stack:
@@ -65,8 +68,8 @@ async def follow(
 class _FollowedScreen:
     """The focus on a screen, and the batches submitted but not stored yet."""
 
-    def __init__(self, focus: FocusTracker, submit: Callable[[list[Event]], Future[None]]) -> None:
-        self.focus, self.woken = focus, asyncio.Event()
+    def __init__(self, focus: FocusTracker, submit: Callable[[list[Event]], Future[None]], held: HoldBack) -> None:
+        self.focus, self.woken, self._held = focus, asyncio.Event(), held
         self._suspended, self._clock = suspend_drift(), wall_clock_drift()
         self._submit, self._pending = submit, deque[asyncio.Future[None]]()
 
@@ -87,9 +90,10 @@ class _FollowedScreen:
             self.focus.set_back(reason)
         self.woken.set()
 
-    def submit_events(self) -> None:
-        """Submit the events that are certain. Raises what storing an earlier batch raised."""
-        if events := self.focus.take_events(time.monotonic(), local_now()):
+    def submit_events(self, all_of_them: bool = False) -> None:
+        """Submit the events that are certain and due. Raises what storing an earlier batch raised."""
+        self._held.add(self.focus.take_events(time.monotonic(), local_now()), self.focus.began)
+        if events := self._held.take(all_of_them):
             self._pending.append(asyncio.wrap_future(self._submit(events)))
             self._pending[-1].add_done_callback(lambda _: self.woken.set())
         while self._pending and self._pending[0].done():
@@ -97,11 +101,12 @@ class _FollowedScreen:
 
     async def wait(self) -> None:
         """Sleep until something changes, or a change is due to count."""
+        dues = [due for due in (self.focus.due_in(time.monotonic()), self._held.due_in()) if due is not None]
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.woken.wait(), self.focus.due_in(time.monotonic()))
+            await asyncio.wait_for(self.woken.wait(), min(dues, default=None))
 
     async def end(self) -> None:
         """Close the current usage and wait until everything is stored."""
         self.focus.set_away("ended", local_now())
-        self.submit_events()
+        self.submit_events(all_of_them=True)
         await asyncio.gather(*self._pending)

@@ -24,6 +24,7 @@ class Window:
     title: str
     app: str
     executable: str = ""
+    began: float = 0.0  # of its process, in seconds since boot; 0 if unknown
 
     @property
     def action(self) -> Action:
@@ -34,8 +35,8 @@ class Window:
 def make_window(apps: Apps, key: str, names: Sequence[str], title: str, pid: int = 0) -> Window:
     """Return a window; `names` are its app id or the parts of its class, and `pid` is 0 if unknown."""
     process = proc.read(pid) if pid > 0 else None
-    executable = clean(process.executable) if process else ""
-    return Window(key, title, apps.of_window(names, executable), executable)
+    executable, began = (clean(process.executable), process.began) if process else ("", 0.0)
+    return Window(key, title, apps.of_window(names, executable), executable, began)
 
 
 class Usage:
@@ -79,6 +80,11 @@ class FocusTracker:
         self._reported: Window | None = None
         self._reported_at = 0.0
         self._events = list[Event]()
+
+    @property
+    def began(self) -> float:
+        """When the process of the window in front began, in seconds since boot; 0 if unknown."""
+        return self._current.began if self._current else 0.0
 
     def set_window(self, window: Window | None, now: float) -> None:
         """Record the window that has the focus now, or that none has."""

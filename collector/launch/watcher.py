@@ -33,7 +33,6 @@ LONGEST_S = 120.0  # limit of an inspection
 MAX_APPS = 100  # apps whose starts and times of focus are remembered
 MAX_TIMES = 8  # times of focus per app; a focus may be reported before the start
 OVERLAP_S = 5.0  # an app that started this long before may still be reading
-PROCESSES = "processes"  # the source that reports starts of real processes
 
 log = get_logger(__name__)
 
@@ -100,7 +99,7 @@ class Launches:
 
     def _app(self, event: Event) -> str:
         """Return the app that an event starts or shows; empty for any other event."""
-        if event.operation is Operation.PROCESS_START and event.source == PROCESSES and event.executable:
+        if event.operation is Operation.PROCESS_START and event.source == proc.SOURCE and event.executable:
             return event.target
         return event.app if event.operation is Operation.WINDOW_FOCUS else ""
 

@@ -157,7 +157,7 @@ def test_sway_window_has_its_executable(folder: Path, home: Home) -> None:
     with sway(folder) as running:
         pid = running.open("unknown", "First")
         assert os.path.samefile(f"/proc/{pid}/exe", FOOT)
-        with watched(SwaySource(Settings(), home)) as events:
+        with watched(SwaySource(Settings(sources=SourceSettings(on=["sway"])), home)) as events:
             until("the window", lambda: _focus(events))
     assert (events[0].app, events[0].executable) == ("unknown", FOOT)
 

@@ -30,13 +30,14 @@ from db.intake.events import find_newest_events
 from memo.core.events import Event, Operation
 from memo.core.grammar import MAX_TEXT
 from memo.core.paths import Home
-from memo.core.settings import Settings
+from memo.core.settings import Settings, SourceSettings
 from memo.desktop.apps import Apps
 from memo.protocols import Stop
 
 XTERM, WISH = "xterm", "wish"
 ODD = b"odd\0Odd\0"  # a window's class
 Act = tuple[str, str]
+ALONE = Settings(sources=SourceSettings(on=["x11"]))  # nothing waits for the start of an app
 UNCLOSED = pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning")
 """The library leaves the socket of a connection that failed to the garbage collector."""
 
@@ -52,7 +53,7 @@ def desktop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desktop]:
 
 @pytest.fixture
 def source(home: Home) -> X11Source:
-    return X11Source(Settings(), home, title_gap_s=0.0)
+    return X11Source(ALONE, home, title_gap_s=0.0)
 
 
 def focuses(events: list[Event]) -> list[Act]:
@@ -305,7 +306,7 @@ def test_window_with_a_reused_number_is_a_switch(desktop: Desktop, source: X11So
 
 def test_usage_ends_without_input_and_starts_again(desktop: Desktop, home: Home) -> None:
     two_windows(desktop)
-    with watched(X11Source(Settings(), home, idle_s=5.0, title_gap_s=0.0)) as events:
+    with watched(X11Source(ALONE, home, idle_s=5.0, title_gap_s=0.0)) as events:
         until_focus(events, "Board")
         for turn in (1, 2):
             for _ in range(8):

@@ -5,12 +5,14 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
 from collector.focus.follow import follow
+from collector.focus.hold_back import HoldBack
 from collector.focus.tracker import FocusTracker, Window
-from memo.core.events import Operation
+from memo.core.events import Event, Operation
 from memo.protocols import Batch, Stop
 
 WAIT_S = 60.0
@@ -69,6 +71,10 @@ class Run:
         assert not self._thread.is_alive()
 
 
+def focus_on(name: str) -> Event:
+    return Event(datetime(2026, 3, 2, 9, tzinfo=UTC), Operation.WINDOW_FOCUS, name, name)
+
+
 @pytest.fixture
 def screen() -> Script:
     return Script()
@@ -108,3 +114,28 @@ def test_follow_lost_screen_ends_it_and_the_usage(screen: Script) -> None:
     run.join()
     assert isinstance(run.error, ConnectionError)
     assert emitted == [Operation.WINDOW_FOCUS, Operation.APP_USAGE]
+
+
+def test_first_window_of_an_app_waits_for_its_start() -> None:
+    clock = [10.0]
+    held = HoldBack(told_s=2.0, clock=lambda: clock[0])
+    first, second = focus_on("new"), focus_on("old")
+    held.add([first], began=9.5)
+    held.add([second], began=1.0)
+    assert held.take() == [] and held.due_in() == 1.5
+    clock[0] = 11.5
+    assert held.take() == [first, second], "nothing overtakes it"
+    held.add([second], began=1.0)
+    assert held.take() == [second] and held.due_in() is None
+
+
+def test_window_waits_for_no_start_that_nobody_tells() -> None:
+    held = HoldBack(told_s=0.0, clock=lambda: 10.0)
+    held.add([focus_on("new")], began=10.0)
+    assert len(held.take()) == 1
+
+
+def test_what_is_held_back_is_told_at_the_end() -> None:
+    held = HoldBack(told_s=2.0, clock=lambda: 10.0)
+    held.add([focus_on("new")], began=10.0)
+    assert held.take() == [] and len(held.take(all_of_them=True)) == 1

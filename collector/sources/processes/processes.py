@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Event as Flag
 
 from collector.launch import proc
-from collector.launch.proc import Process
+from collector.launch.proc import SCAN_S, SETTLED_S, SOURCE, Process
 from collector.sources.processes.app_lifetimes import AppLifetimes, StartOrEnd
 from memo.core.events import Event
 from memo.core.grammar import clean
@@ -22,14 +22,11 @@ from memo.desktop.apps import Apps
 from memo.protocols import Batch, Emit, FindCursor, Stop
 from memo.stack.spawn import PARENT
 
-SCAN_S = 1.0
-SETTLED_S = 1.0  # age from which a process is examined; a younger one may still exec a program or change its user
-
 
 class ProcessesSource:
     """Implements `memo.protocols.Source`. Command lines are read to recognise apps, and never leave this source."""
 
-    name = "processes"
+    name = SOURCE
 
     def __init__(self, settings: Settings, home: Home) -> None:
         self._settings = settings

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from collector.focus.follow import follow
+from collector.focus.hold_back import told_s
 from collector.focus.tracker import FocusTracker, make_window
 from collector.sources.wayland.wayland import SIGNALS
 from collector.sources.x11.x11 import X11Source
@@ -26,6 +27,7 @@ class DesktopSource:
 
     def __init__(self, settings: Settings, home: Home) -> None:
         self._x11 = X11Source(settings, home) if X11Source.name in settings.sources.on else None
+        self._told_s = told_s(settings)
         self.watching = threading.Event()
 
     def missing(self) -> str:
@@ -44,7 +46,7 @@ class DesktopSource:
         screen = DesktopScreen(Apps())
         try:
             async with serve(session_bus(), screen.set_focus, screen.lose):
-                await follow(self.name, screen, emit, stop, self.watching.set, SIGNALS)
+                await follow(self.name, screen, emit, stop, self.watching.set, SIGNALS, told_s=self._told_s)
         finally:
             screen.close()
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from collector.focus.follow import follow
+from collector.focus.hold_back import told_s
 from collector.focus.presence import PresenceSignal
 from collector.focus.tracker import FocusTracker, Window, make_window
 from collector.sources.wayland.i3_ipc import GET_TREE, SUBSCRIBE, WINDOW, WORKSPACE, MessageReader, message
@@ -29,7 +30,7 @@ class SwaySource:
     name = "sway"
 
     def __init__(self, settings: Settings, home: Home, signals: Sequence[PresenceSignal] = SIGNALS) -> None:
-        self._signals = signals
+        self._signals, self._told_s = signals, told_s(settings)
         self.watching = threading.Event()
 
     def missing(self) -> str:
@@ -45,7 +46,7 @@ class SwaySource:
             connection.settimeout(CONNECT_TIMEOUT_S)
             connection.connect(str(path))
             screen = SwayScreen(connection, Apps())
-            asyncio.run(follow(self.name, screen, emit, stop, self.watching.set, self._signals))
+            asyncio.run(follow(self.name, screen, emit, stop, self.watching.set, self._signals, told_s=self._told_s))
 
 
 class SwayScreen:
