@@ -66,8 +66,8 @@ def decide(
     return stopped
 
 
-def carry_out(store: Store, decisions: Sequence[Decision], act: Act) -> None:
-    """Record the decisions, act on those that are claimed, and record the results."""
+def carry_out(store: Store, decisions: Sequence[Decision], act: Act) -> bool:
+    """Record the decisions, act on those that are claimed, and record the results; return whether any was done."""
     ids = record(store, decisions)
     claimed = [decision.attempt for decision in decisions if decision.status == dispatches.CLAIMED]
     attempts = [attempt for attempt in claimed if attempt.key in ids]
@@ -77,6 +77,7 @@ def carry_out(store: Store, decisions: Sequence[Decision], act: Act) -> None:
             dispatches.record_results(session, results)
             for attempt, values in zip(attempts, results, strict=True):
                 _record_answer(session, attempt, values["result"] or {})
+    return any(values["status"] == dispatches.DONE for values in results)
 
 
 def record(store: Store, decisions: Sequence[Decision]) -> dict[tuple[int, str], int]:

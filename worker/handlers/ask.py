@@ -25,6 +25,7 @@ class AskHandler(Handler):
     noticed = True
     limit_s = 60.0
     per_hour = 1
+    box_rank = 1
 
     def __init__(self, settings: Settings, home: Home, wait_s: float = WAIT_S) -> None:
         self._language, self._launcher, self._wait_s = settings.language, Launcher(settings, home), wait_s

@@ -21,6 +21,7 @@ class NotifyHandler(Handler):
     noticed = True
     limit_s = 20.0
     per_hour = 1
+    box_rank = 2
 
     def __init__(self, settings: Settings, home: Home) -> None:
         self._language, self._seen = settings.language, SeenBefore(settings, home)
