@@ -23,10 +23,12 @@ from db.models import DispatchRow, FeedbackRow
 from db.prediction import feedback
 from memo.core.events import Action, Event, Operation
 from memo.core.paths import Home
-from memo.core.settings import Settings
+from memo.core.settings import DispatchSettings, LaunchSettings, Settings
 from worker.dispatch.handler_list import list_handlers
 from worker.effects.notifications import MENUS, NO_BUTTONS, NO_MENU, click_problem
 from worker.handlers import showing_boxes
+from worker.handlers.ask import AskHandler
+from worker.handlers.notify import NotifyHandler
 from worker.resources import Resources
 
 SITE, OTHER = "a.example", "b.example"
@@ -193,6 +195,21 @@ def test_feedback_of_a_word_or_of_a_ranked_box_is_refused(opened: Resources) -> 
 
 def test_handlers_that_show_a_box_are_known_by_their_rank() -> None:
     assert showing_boxes(["ask", "log", "launch_app", "notify", "nobody"]) == ["ask", "notify"]
+
+
+def test_what_launch_app_starts_is_in_no_box(home: Home) -> None:
+    start = Operation.PROCESS_START
+    for on, in_a_box in ((["launch_app"], False), (["log"], True)):
+        routes = {start: ["launch_app"]}
+        settings = Settings(
+            scope=SCOPE,
+            launch=LaunchSettings(apps=["notes"]),
+            dispatch=DispatchSettings(on=on, upcoming=routes),
+        )
+        for handler in (AskHandler(settings, home), NotifyHandler(settings, home)):
+            assert handler.accepts(Action(start, "notes")) is in_a_box
+            assert handler.accepts(Action(start, "other"))
+            assert handler.accepts(Action(Operation.FILE_ACCESS, "notes", "/tmp"))
 
 
 TOML = f'scope = "{SCOPE}"\n[dispatch]\non = ["ask", "log"]\nroutes = {{ web_visit = ["ask", "notify", "log"] }}\n'
