@@ -219,17 +219,23 @@ def says(home: Home) -> dict[str, str]:
     return {one["name"]: one["says"] for one in list_handlers(home, Settings.load())}
 
 
-def test_handlers_say_that_nothing_can_be_clicked(server: Server, home: Home) -> None:
+def test_handlers_say_that_nothing_can_be_clicked(
+    server: Server, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home.config.write_text(TOML)
     assert says(home)["ask"] == ""
     server.able = ["body"]
-    sentence = f"{NO_BUTTONS}; turn notify on, and answer its boxes with `memo feedback last yes|no|never`"
+    answer = "answer with `memo feedback last yes|no|never`"
+    sentence = f"{NO_BUTTONS}; ask shows nothing then, so let notify do so, and {answer}"
     assert says(home)["ask"] == sentence and says(home)["log"] == ""
     assert says(home)["notify"] == "add it to dispatch.on in memo.toml"
     shown = {one["name"]: one["says"] for one in json.loads(memo("handlers", "--json").output)}
     assert shown["ask"] == sentence
     [line] = [line for line in memo("handlers").output.splitlines() if line.startswith("ask ")]
     assert line.endswith(sentence)
+    server.able, server.name = ["actions"], "dunst"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert says(home)["ask"] == f"{NO_MENU}; {answer}"
 
 
 def test_dunst_needs_a_menu_to_show_buttons(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

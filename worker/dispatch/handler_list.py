@@ -11,10 +11,11 @@ from db.store_access import read_session
 from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from worker.effects.notifications import click_problem
+from worker.effects.notifications import NO_BUTTONS, NO_MENU, click_problem
 from worker.handlers import showing_boxes
 
-ANSWER = "turn notify on, and answer its boxes with `memo feedback last yes|no|never`"
+ANSWER = "answer with `memo feedback last yes|no|never`"
+REMEDIES = {NO_BUTTONS: f"ask shows nothing then, so let notify do so, and {ANSWER}", NO_MENU: ANSWER}
 COUNTS = ("goes", "dry", "failed", "overrun", "stopped", "hits", "known", "waste", "read_bytes")
 NOTHING: dict[str, Any] = dict.fromkeys(COUNTS, 0) | {"saved_s": 0.0, "cost_s": 0.0}
 
@@ -37,7 +38,7 @@ def _remarks(settings: Settings) -> dict[str, str]:
     """Return what to know of each handler that is on, by name: that no click can answer its box."""
     boxes = showing_boxes(settings.dispatch.routed & set(settings.dispatch.on))
     problem = click_problem() if boxes else ""
-    return dict.fromkeys(boxes, f"{problem}; {ANSWER}") if problem else {}
+    return dict.fromkeys(boxes, f"{problem}; {REMEDIES[problem]}") if problem else {}
 
 
 def _state(
