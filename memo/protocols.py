@@ -143,6 +143,9 @@ class Handler(Protocol):
     noticed: bool = False  # a person sees or hears it, so it waits for the end of quiet hours and full-screen windows
     limit_s: float = 10.0  # an attempt that takes longer is killed with its process
     per_hour: int | None = None  # most attempts in an hour, if the settings would allow more
+    # Set by handlers that show a box: of these only one acts on a prediction, the one with the lowest rank that can.
+    # It is a class attribute; `memo feedback last` answers the newest box.
+    box_rank: int | None = None
 
     def accepts(self, action: Action) -> bool:
         """Return whether the handler can act on this action."""

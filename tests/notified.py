@@ -21,6 +21,7 @@ class Server:
     def __init__(self, address: str) -> None:
         self.address = address
         self.able = ["body", "body-markup", "actions"]
+        self.name = "stand-in"
         self.presses = ""
         """`close` closes it, `ignore` does nothing, `silent` answers no call, `error` refuses each."""
         self.shown: list[list[Any]] = []
@@ -44,6 +45,8 @@ class Server:
             return Message.new_error(asked, "org.example.Error", "no")
         if asked.member == "GetCapabilities":
             return Message.new_method_return(asked, "as", [self.able])
+        if asked.member == "GetServerInformation":
+            return Message.new_method_return(asked, "ssss", [self.name, "MEMO", "1", "1.2"])
         if asked.member == "CloseNotification":
             self.closed.append(asked.body[0])
             return Message.new_method_return(asked)

@@ -21,6 +21,7 @@ CLAIMED, DONE, DRY, FAILED, STOPPED, OVERRUN = "claimed", "done", "dry", "failed
 COUNTED = (CLAIMED, DONE, DRY)  # statuses that count as an attempt; a failure costs no budget
 SAME = ("prediction_id", "scope", "handler", "probability", "status", "detail", "until")  # columns as in a claim
 RESULT_COLUMNS = ("status", "detail", "duration_ms", "result", "cost_ms", "read_bytes")
+OPEN_BOX = timedelta(minutes=2)  # a claim that is older belongs to a process that died
 LAST_HITS = 100  # hits used to estimate what one hit saves
 LEARNED = timedelta(days=7)  # age of the oldest of them: a handler that never seemed worth it is tried again then
 
@@ -136,6 +137,16 @@ _LAST = (
     .order_by(DispatchRow.at.desc())
     .limit(1)
 )
+
+
+def find_last_shown(session: Session, scope: str, handlers: Sequence[str]) -> DispatchRow | None:
+    """Return the newest attempt of these handlers, which show boxes, that showed one or is showing it now, or None."""
+    now = datetime.now(UTC)
+    is_open = (DispatchRow.status == CLAIMED) & DispatchRow.at.between(now - OPEN_BOX, now)
+    query = select(DispatchRow).where(
+        DispatchRow.scope == scope, DispatchRow.handler.in_(handlers), (DispatchRow.status == DONE) | is_open
+    )
+    return session.scalar(query.order_by(DispatchRow.id.desc()).limit(1))
 
 
 def was_useful(row: type[DispatchRow]) -> ColumnElement[bool]:

@@ -35,7 +35,7 @@ from pydantic_settings import (
 )
 
 from memo.core.errors import UsageError
-from memo.core.events import HUMAN, Operation, default_scope
+from memo.core.events import HUMAN, Action, Operation, default_scope
 from memo.core.paths import UMASK, Home, refuse_foreign
 from memo.core.predictions import UPCOMING_OPERATIONS
 from memo.core.system_zone import SYSTEM_ZONE
@@ -374,6 +374,11 @@ class Settings(BaseSettings):
     def zone(self) -> tzinfo:
         """The time zone of lines without an offset."""
         return ZoneInfo(self.timezone) if self.timezone else SYSTEM_ZONE
+
+    def launches(self, action: Action) -> bool:
+        """Return whether an action is the start of an app that `launch_app` starts by itself: it is on and routed."""
+        is_on = "launch_app" in self.dispatch.routed & set(self.dispatch.on)
+        return is_on and action.operation is Operation.PROCESS_START and action.target in self.launch.apps
 
     @classmethod
     def settings_customise_sources(

@@ -80,3 +80,25 @@ def test_never_is_a_rule(stack: Stack, server: Server, tmp_path: Path) -> None:
         stack.predict([line])
     until("a refusal", lambda: stack.one("SELECT count(*) FROM dispatches WHERE detail LIKE 'refused%'"))
     assert len(server.shown) == 1 and not (tmp_path / "report").exists()
+
+
+@pytest.mark.timeout(180)
+def test_two_handlers_show_one_box_and_it_can_be_answered(stack: Stack, server: Server) -> None:
+    server.presses = "close"
+    stack.settings |= {
+        "MEMO_DISPATCH__ON": json.dumps(["notify", "ask"]),
+        "MEMO_DISPATCH__UPCOMING": json.dumps({"process_start": ["notify", "ask"]}),
+    }
+    stack.ok("up")
+    for line in habit(12, "2026-03-02 09:00:00"):
+        stack.predict([line])
+    until("a box", lambda: stack.one("SELECT count(*) FROM dispatches WHERE status = 'done'"))
+    until(
+        "the other one",
+        lambda: stack.one("SELECT count(*) FROM dispatches WHERE detail LIKE 'nothing to do: ask showed a box%'"),
+    )
+    stack.ok("feedback", "last", "never")
+    stack.ok("down")
+    assert [body[3] for body in server.shown] == ["MEMO: open it now?"]
+    assert stack.sql("SELECT handler FROM dispatches WHERE status = 'done'") == [("ask",)]
+    assert stack.sql("SELECT answer, action ->> 'target' FROM feedback") == [("never", "notes")]

@@ -17,7 +17,7 @@ from watched import until
 from db.dispatch import dispatches
 from memo.core.events import Operation
 from memo.core.paths import Home
-from worker.dispatch.handler_queue import LENGTH
+from worker.dispatch.job_thread import LENGTH
 from worker.resources import Resources
 
 CODE = '''
@@ -235,7 +235,7 @@ def test_a_handler_that_hangs_delays_no_other(opened: Resources) -> None:
         assert [row.status for row in recorded] == ["done"] * number, "all of them, while the others are stuck"
         overrun = [row for row in rows(opened) if row.handler == "slow"]
         assert {row.status for row in overrun} == {"overrun"} and len(overrun) == number - LENGTH - 1
-        assert overrun[0].detail == f"{LENGTH} predictions wait for it"
+        assert overrun[0].detail == f"{LENGTH} attempts wait before it"
         dispatcher.queues["hasty"].join()
         assert all(row.status in ("done", "failed", "overrun") for row in rows(opened) if row.handler == "hasty")
         del dispatcher.queues["slow"]  # its thread sleeps on, and ends with the process

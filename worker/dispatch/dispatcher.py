@@ -1,10 +1,11 @@
 """The dispatcher: routes a prediction to its handlers, through the gates; each attempt becomes a row.
 
-Quick handlers act here, one after the other; each other handler has a queue of its own. A failure is recorded and
-stops no other handler.
+Quick handlers act here, one after the other; each other handler has a queue of its own, except that those that show a
+box take turns in one thread. A failure is recorded and stops no other handler.
 """
 
 import sys
+import time
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -15,7 +16,8 @@ from db.models import DispatchRow, PredictionRow
 from db.prediction import predictions
 from memo.protocols import Handler
 from worker.dispatch.handler_process import BACK_OFF_S
-from worker.dispatch.handler_queue import IDLE_S, LENGTH, HandlerQueue
+from worker.dispatch.handler_queue import IDLE_S, HandlerQueue
+from worker.dispatch.job_thread import LENGTH, JobThread
 from worker.dispatch.payoff import JUDGED, judge
 from worker.dispatch.savings import measure
 from worker.dispatch.select import Decision, carry_out, decide, log_failure
@@ -23,6 +25,7 @@ from worker.effects.machine import Machine
 from worker.gates import gates, objection
 from worker.gates.attempt import Attempt, RoutedCandidate, route_candidates
 from worker.gates.candidate import Confidence
+from worker.gates.one_box import OneBox
 from worker.handlers import as_result, installed, make
 from worker.resources import Resources
 
@@ -30,6 +33,9 @@ from worker.resources import Resources
 # would delay quick handlers at each of its reads of the store.
 SWITCH_S = 0.0005
 DONE = 50  # latest actions of a person that tell what is in use
+
+Offers = list[tuple[int, str, list[RoutedCandidate]]]
+"""Box ranks and names of handlers with a queue, and the candidates for each."""
 
 
 class Dispatcher:
@@ -50,6 +56,7 @@ class Dispatcher:
         self._handlers: dict[str, Handler] = {}
         self._idle_s, self._back_off_s = idle_s, back_off_s
         self.queues: dict[str, HandlerQueue] = {}
+        self._box = OneBox()
         self._judged: ledger.Judged = {}
         sys.setswitchinterval(SWITCH_S)
 
@@ -61,7 +68,9 @@ class Dispatcher:
                 return
             done = events.find_done(session, prediction.last_event_id, DONE)
             routes = route_candidates(prediction, done, self._settings).items()
-            decisions = [self._decide(session, prediction, name, candidates) for name, candidates in routes]
+            offers: Offers = []
+            decisions = [self._decide(session, prediction, name, candidates, offers) for name, candidates in routes]
+        decisions += self._enqueue(offers)
         carry_out(self._resources.store, [decision for decision in decisions if decision], self._act)
 
     def settle(self, judged: int = JUDGED) -> None:
@@ -88,11 +97,18 @@ class Dispatcher:
         """End the processes of the handlers."""
         for queue in self.queues.values():
             queue.close()
+        for thread in {queue.thread for queue in self.queues.values()}:
+            thread.close()
 
     def _decide(
-        self, session: Session, prediction: PredictionRow, name: str, candidates: list[RoutedCandidate]
+        self,
+        session: Session,
+        prediction: PredictionRow,
+        name: str,
+        candidates: list[RoutedCandidate],
+        offers: Offers,
     ) -> Decision | None:
-        """Return what to record or do here; None if that is left to a queue, or there is no such handler."""
+        """Return what to record or do here; None if there is no such handler, or it has a queue: see `offers` then."""
         is_on = name in self._settings.on
         if not is_on and name not in self._installed:
             return None
@@ -101,13 +117,23 @@ class Dispatcher:
             return Decision(first, dispatches.STOPPED, reason)
         try:
             handler = self._handler(name)
+            rank = int(handler.box_rank or 0)
         except Exception as error:  # whatever a plug-in raises when it is loaded
             return Decision(first, dispatches.FAILED, log_failure(name, prediction.id, error))
         if handler.quick:
             return decide(session, name, handler, candidates, self._gates, is_on=is_on)
-        if self._queue(name).offer(candidates):
-            return None
-        return Decision(first, dispatches.OVERRUN, f"{LENGTH} predictions wait for it")
+        offers.append((rank, name, candidates))
+        return None
+
+    def _enqueue(self, offers: Offers) -> list[Decision]:
+        """Offer candidates to the queues; return what to record where a queue is full."""
+        offered_at = time.monotonic()
+        in_order = sorted(offers, key=lambda offer: offer[0])
+        full = [offer for offer in in_order if not self._queue(offer[1]).offer(offer[2], offered_at)]
+        return [
+            Decision(Attempt(name, *candidates[0]), dispatches.OVERRUN, f"{LENGTH} attempts wait before it")
+            for _, name, candidates in full
+        ]
 
     def _handler(self, name: str) -> Handler:
         if name not in self._handlers:
@@ -116,16 +142,25 @@ class Dispatcher:
 
     def _queue(self, name: str) -> HandlerQueue:
         if name not in self.queues:
+            handler = self._handler(name)
+            box = None if handler.box_rank is None else self._box
             self.queues[name] = HandlerQueue(
                 name,
-                self._handler(name),
+                handler,
                 self._resources.store,
                 self._gates,
+                self._box_thread(name) if box else JobThread(name),
                 is_on=name in self._settings.on,
+                box=box,
                 idle_s=self._idle_s,
                 back_off_s=self._back_off_s,
             )
         return self.queues[name]
+
+    def _box_thread(self, name: str) -> JobThread:
+        """Return the thread that all handlers share that show a box."""
+        shared = (queue.thread for queue in self.queues.values() if queue.box)
+        return next(shared, None) or JobThread(name)
 
     def _expire(self, row: DispatchRow) -> None:
         """Let a handler take back what it did in vain, if it is still on and can do so."""

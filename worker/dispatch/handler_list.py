@@ -11,7 +11,11 @@ from db.store_access import read_session
 from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from worker.effects.notifications import NO_BUTTONS, NO_MENU, click_problem
+from worker.handlers import showing_boxes
 
+ANSWER = "answer with `memo feedback last yes|no|never`"
+REMEDIES = {NO_BUTTONS: f"ask shows nothing then, so let notify do so, and {ANSWER}", NO_MENU: ANSWER}
 COUNTS = ("goes", "dry", "failed", "overrun", "stopped", "hits", "known", "waste", "read_bytes")
 NOTHING: dict[str, Any] = dict.fromkeys(COUNTS, 0) | {"saved_s": 0.0, "cost_s": 0.0}
 
@@ -20,16 +24,26 @@ def list_handlers(home: Home, settings: Settings) -> list[dict[str, Any]]:
     """Return name, state, remark and ledger of each handler that is installed or named in the settings, as JSON."""
     ledgers, resting = _figures(home, settings)
     installed = {entry.name for entry in entry_points(group="memo.handlers")}
+    remarks = _remarks(settings)
     return [
         {"name": name}
-        | _state(name, settings, installed, resting.get(name))
+        | _state(name, settings, installed, resting.get(name), remarks.get(name, ""))
         | (figures := NOTHING | ledgers.get(name, {}))
         | {"balance_s": figures["saved_s"] - figures["cost_s"]}
         for name in sorted(installed | set(settings.dispatch.on) | settings.dispatch.routed)
     ]
 
 
-def _state(name: str, settings: Settings, installed: set[str], resting: dict[str, Any] | None) -> dict[str, Any]:
+def _remarks(settings: Settings) -> dict[str, str]:
+    """Return what to know of each handler that is on, by name: that no click can answer its box."""
+    boxes = showing_boxes(settings.dispatch.routed & set(settings.dispatch.on))
+    problem = click_problem() if boxes else ""
+    return dict.fromkeys(boxes, f"{problem}; {REMEDIES[problem]}") if problem else {}
+
+
+def _state(
+    name: str, settings: Settings, installed: set[str], resting: dict[str, Any] | None, remark: str
+) -> dict[str, Any]:
     dispatch = settings.dispatch
     if name not in installed:
         return {"state": "missing", "says": "install its package, or remove it from [dispatch] in memo.toml"}
@@ -41,7 +55,7 @@ def _state(name: str, settings: Settings, installed: set[str], resting: dict[str
         until = datetime.fromisoformat(resting["until"]).astimezone(settings.zone)
         says = f"turned itself off until {until:%Y-%m-%d %H:%M}: {resting['reason']}"
         return {"state": "resting", "says": says, "until": resting["until"]}
-    return {"state": "on", "says": ""}
+    return {"state": "on", "says": remark}
 
 
 def _figures(home: Home, settings: Settings) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:

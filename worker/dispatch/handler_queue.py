@@ -1,10 +1,8 @@
-"""A bounded queue and a thread for each slow handler, so that one that hangs delays no other."""
+"""The queue of a slow handler, whose attempts are made in a thread, so that one that hangs delays no other."""
 
-import queue
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from threading import Event, Thread
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -14,11 +12,12 @@ from db.engine import Store
 from memo.core.logs import get_logger
 from memo.protocols import Handler
 from worker.dispatch.handler_process import BACK_OFF_S, HandlerFailed, HandlerProcess
+from worker.dispatch.job_thread import Due, JobThread
 from worker.dispatch.select import Decision, carry_out, decide, record
 from worker.gates import Gate
 from worker.gates.attempt import Attempt, RoutedCandidate
+from worker.gates.one_box import OneBox
 
-LENGTH = 16  # predictions that may wait for a handler; further ones are recorded as overrun
 # Attempts stopped by gates are recorded together, up to this many seconds late: a burst consists mostly of them, and
 # each write keeps the other processes waiting.
 RECORD_S = 0.2
@@ -50,76 +49,63 @@ class HandlerQueue:
         handler: Handler,
         store: Store,
         gates: Sequence[Gate],
+        thread: JobThread,
         *,
         is_on: bool,
+        box: OneBox | None = None,
         idle_s: float = IDLE_S,
         back_off_s: tuple[float, float] = BACK_OFF_S,
     ) -> None:
         self._name, self._handler, self._store, self._is_on = name, handler, store, is_on
-        self._idle_s = idle_s
+        self.box, self._idle_s, self.thread = box, idle_s, thread
         self.process = HandlerProcess(name, back_off_s)
-        self._gates = (*gates, RestartDelay(self.process))
-        self._jobs: queue.Queue[Callable[[], object] | None] = queue.Queue(LENGTH)
+        self._gates: Sequence[Gate] = (*gates, RestartDelay(self.process))
+        if box:
+            self._gates = (*self._gates, box)
+            box.handlers |= {name} if is_on else set()
         self._stopped: list[Decision] = []
         self._record_at = 0.0  # when the stopped attempts are to be recorded
-        self._thread = Thread(target=self._run, name=f"queue {name}", daemon=True)
-        self._thread.start()
+        self._end_at = 0.0  # when the process, if it runs, is to end
+        thread.add_user(self._due)
 
-    def offer(self, candidates: Sequence[RoutedCandidate]) -> bool:
-        """Enqueue an attempt; return False if the queue is full."""
-        return self._put(partial(self._attempt, candidates))
+    def offer(self, candidates: Sequence[RoutedCandidate], offered_at: float) -> bool:
+        """Enqueue an attempt, offered at a monotonic time; return False if the queue is full."""
+        return self.thread.put(partial(self._attempt, candidates, offered_at))
 
     def expire(self, result: dict[str, Any]) -> bool:
         """Enqueue the handler's taking back of what it did; return False if the queue is full."""
-        return self._put(partial(self._expire, result))
+        return self.thread.put(partial(self._expire, result))
 
     def join(self) -> None:
         """Wait until the queue is empty and everything is recorded."""
-        done = Event()
-        for job in (self._record_stopped, done.set):
-            self._jobs.put(job)
-        done.wait()
+        self.thread.join(self._record_stopped)
 
     def close(self) -> None:
         """Finish the queue, then end the handler's process."""
-        for job in (self._record_stopped, self.process.end, None):
-            self._jobs.put(job)
-        self._thread.join()
+        self.thread.join(self._record_stopped, self.process.end)
 
-    def _put(self, job: Callable[[], object]) -> bool:
-        try:
-            self._jobs.put_nowait(job)
-        except queue.Full:
-            return False
-        return True
+    def _due(self) -> Due | None:
+        if self._stopped:
+            return self._record_at, self._record_stopped
+        return (self._end_at, self.process.end) if self.process.pid else None
 
-    def _run(self) -> None:
-        while (job := self._next()) is not None:
-            try:
-                job()
-            except Exception:  # the store may be unavailable for a while; the queue is needed after that
-                log.exception("attempt_lost", handler=self._name)
-
-    def _next(self) -> Callable[[], object] | None:
-        """Return the next job, or None to end."""
-        wait_s = self._idle_s if self.process.pid else None
-        if self._stopped and (wait_s := self._record_at - time.monotonic()) <= 0:
-            return self._record_stopped
-        try:
-            return self._jobs.get(timeout=wait_s)
-        except queue.Empty:
-            return self._record_stopped if self._stopped else self.process.end
-
-    def _attempt(self, candidates: Sequence[RoutedCandidate]) -> None:
+    def _attempt(self, candidates: Sequence[RoutedCandidate], offered_at: float) -> None:
+        if self.box:
+            self.box.offered_at = offered_at
         with self._store.read() as session:
             decision = decide(session, self._name, self._handler, candidates, self._gates, is_on=self._is_on)
         if decision and decision.status == STOPPED:
             if not self._stopped:
                 self._record_at = time.monotonic() + RECORD_S
             self._stopped.append(decision)
-        elif decision:
-            limit_s = self._handler.limit_s
-            carry_out(self._store, [decision], lambda attempt: self.process.handle(attempt, limit_s))
+        elif decision and carry_out(self._store, [decision], self._act) and self.box:
+            self.box.shown(self._name)
+
+    def _act(self, attempt: Attempt) -> dict[str, Any]:
+        try:
+            return self.process.handle(attempt, self._handler.limit_s)
+        finally:
+            self._end_at = time.monotonic() + self._idle_s
 
     def _record_stopped(self) -> None:
         stopped, self._stopped = self._stopped, []
@@ -130,3 +116,5 @@ class HandlerQueue:
             self.process.expire(result, self._handler.limit_s)
         except HandlerFailed as error:
             log.error("expire_failed", handler=self._name, reason=str(error))
+        finally:
+            self._end_at = time.monotonic() + self._idle_s

@@ -17,12 +17,10 @@ from memo.core.logs import get_logger
 from memo.core.predictions import Answer, action_as_dict
 from memo.protocols import Handler, NothingToDo
 from worker.gates import Gate, objection
-from worker.gates.attempt import Attempt, RoutedCandidate
+from worker.gates.attempt import NOTHING, Attempt, RoutedCandidate
 from worker.handlers import reason
 
 log = get_logger(__name__)
-
-NOTHING = "nothing to do"  # in the place of a gate's name
 
 Act = Callable[[Attempt], dict[str, Any]]
 
@@ -66,8 +64,8 @@ def decide(
     return stopped
 
 
-def carry_out(store: Store, decisions: Sequence[Decision], act: Act) -> None:
-    """Record the decisions, act on those that are claimed, and record the results."""
+def carry_out(store: Store, decisions: Sequence[Decision], act: Act) -> bool:
+    """Record the decisions, act on those that are claimed, and record the results; return whether any was done."""
     ids = record(store, decisions)
     claimed = [decision.attempt for decision in decisions if decision.status == dispatches.CLAIMED]
     attempts = [attempt for attempt in claimed if attempt.key in ids]
@@ -77,6 +75,7 @@ def carry_out(store: Store, decisions: Sequence[Decision], act: Act) -> None:
             dispatches.record_results(session, results)
             for attempt, values in zip(attempts, results, strict=True):
                 _record_answer(session, attempt, values["result"] or {})
+    return any(values["status"] == dispatches.DONE for values in results)
 
 
 def record(store: Store, decisions: Sequence[Decision]) -> dict[tuple[int, str], int]:

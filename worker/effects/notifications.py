@@ -1,6 +1,7 @@
 """Desktop notifications over D-Bus. Source: Desktop Notifications Specification 1.2 of freedesktop.org."""
 
 import asyncio
+import shutil
 from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,10 @@ DBUS_PATH = "/org/freedesktop/DBus"
 CALL_S = 5.0  # a server that does not answer for this long counts as absent; the bus may have to start one
 MAX_SHOWN = 200  # most characters of a text from elsewhere
 LOW = 0  # urgency
+ASK_S = 2.0  # longest wait to learn whether buttons can be clicked
+MENUS = ("dmenu", "rofi", "wofi", "fuzzel")  # programs through which dunst shows buttons; source: dunst(5), `dmenu`
+NO_BUTTONS = "the desktop's notifications have no buttons"
+NO_MENU = f"dunst shows buttons in a menu only, and none of {', '.join(MENUS)} is installed"
 
 
 class NotShown(MemoError):
@@ -40,6 +45,22 @@ def show(summary: str, body: str, actions: Mapping[str, str], wait_s: float, cal
     `body` is markup: pass texts from elsewhere through `plain`. Raises NotShown.
     """
     return asyncio.run(_show(summary, body, actions, wait_s, call_s))
+
+
+def click_problem(ask_s: float = ASK_S) -> str:
+    """Return why no click can answer a notification; empty if one can, or if nobody says so within `ask_s`."""
+    try:
+        return asyncio.run(asyncio.wait_for(_click_problem(ask_s), ask_s))
+    except (NotShown, TimeoutError, LookupError, TypeError):  # the last two: the server answers in another form
+        return ""
+
+
+async def _click_problem(call_s: float) -> str:
+    bus = await _connect(call_s)
+    try:
+        return await _Conversation(bus, call_s).click_problem()
+    finally:
+        bus.disconnect()
 
 
 async def _show(summary: str, body: str, actions: Mapping[str, str], wait_s: float, call_s: float) -> str | None:
@@ -70,9 +91,8 @@ class _Conversation:
     async def show(self, summary: str, body: str, actions: Mapping[str, str], wait_s: float) -> str | None:
         from dbus_fast import Variant
 
-        capabilities = (await self._call("GetCapabilities")).body[0]
-        if actions and "actions" not in capabilities:
-            raise NotShown("the desktop's notifications have no buttons; use another notification program")
+        if actions and not await self._has_buttons():
+            raise NotShown(f"{NO_BUTTONS}; use another notification program")
         await self._listen()  # before it is shown, so that no answer is missed
         flat = [word for action in actions.items() for word in action]
         hints = {"urgency": Variant("y", LOW)}
@@ -86,6 +106,16 @@ class _Conversation:
         except TimeoutError:
             await self._call("CloseNotification", "u", [shown.body[0]])  # nobody waits for a later answer
             return None
+
+    async def click_problem(self) -> str:
+        """Return why no click can answer a notification, or an empty text."""
+        if not await self._has_buttons():
+            return NO_BUTTONS
+        name = (await self._call("GetServerInformation")).body[0]
+        return NO_MENU if name == "dunst" and not any(map(shutil.which, MENUS)) else ""
+
+    async def _has_buttons(self) -> bool:
+        return "actions" in (await self._call("GetCapabilities")).body[0]
 
     async def _listen(self) -> None:
         self._bus.add_message_handler(self._receive)

@@ -11,6 +11,8 @@ from memo.core.predictions import HORIZON_S, Candidate, action_from_dict, in_use
 from memo.core.settings import DispatchSettings
 from memo.protocols import Cost, DispatchContext
 
+NOTHING = "nothing to do"  # in the place of a gate's name, where an attempt would do nothing
+
 RoutedCandidate = tuple[Candidate, DispatchContext]
 
 

@@ -1,7 +1,8 @@
 """Handlers: what a prediction sets off; entry-point group `memo.handlers`."""
 
 import json
-from importlib.metadata import entry_points
+from collections.abc import Container
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from memo.core.errors import MemoError
@@ -25,6 +26,19 @@ def make(name: str, settings: Settings, home: Home) -> Handler:
         raise LookupError(f"no handler is installed under the name {name}")
     handler: Handler = entry.load()(settings, home)
     return handler
+
+
+def showing_boxes(among: Container[str]) -> list[str]:
+    """Return the names of the handlers among these that show a box."""
+    entries = entry_points(group="memo.handlers")
+    return sorted(entry.name for entry in entries if entry.name in among and _shows_box(entry))
+
+
+def _shows_box(entry: EntryPoint) -> bool:
+    try:
+        return getattr(entry.load(), "box_rank", None) is not None
+    except Exception:  # whatever a plug-in raises when it is loaded; it has shown nothing then
+        return False
 
 
 def reason(error: Exception) -> str:

@@ -25,20 +25,21 @@ class AskHandler(Handler):
     noticed = True
     limit_s = 60.0
     per_hour = 1
+    box_rank = 1
 
     def __init__(self, settings: Settings, home: Home, wait_s: float = WAIT_S) -> None:
-        self._language, self._launcher, self._wait_s = settings.language, Launcher(settings, home), wait_s
+        self._settings, self._launcher, self._wait_s = settings, Launcher(settings, home), wait_s
 
     def accepts(self, action: Action) -> bool:
-        """Whether the action can be carried out: an app, a site or a file."""
-        return action.operation in OPENED
+        """Whether the action can be carried out, an app, a site or a file, and `launch_app` does not do so unasked."""
+        return action.operation in OPENED and not self._settings.launches(action)
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
         """Ask, and open it. Raises NothingToDo if the app runs, MemoError if it can't be opened or shown."""
         command = self._launcher.command(candidate, context.scope)
         self._launcher.check_absent(candidate.action, command)
-        answers = ANSWERS[self._language]
-        answer = show(SUMMARY[self._language], plain(candidate.action.target), answers, self._wait_s)
+        answers = ANSWERS[self._settings.language]
+        answer = show(SUMMARY[self._settings.language], plain(candidate.action.target), answers, self._wait_s)
         if answer not in answers:
             return {"shown": True}
         if answer == Answer.YES.value:

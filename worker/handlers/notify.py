@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from memo.core.events import Action
 from memo.core.grammar import write_action
 from memo.core.paths import Home
 from memo.core.predictions import Candidate
@@ -21,13 +22,18 @@ class NotifyHandler(Handler):
     noticed = True
     limit_s = 20.0
     per_hour = 1
+    box_rank = 2
 
     def __init__(self, settings: Settings, home: Home) -> None:
-        self._language, self._seen = settings.language, SeenBefore(settings, home)
+        self._settings, self._seen = settings, SeenBefore(settings, home)
+
+    def accepts(self, action: Action) -> bool:
+        """Whether `launch_app` does not start it, which a person notices anyway."""
+        return not self._settings.launches(action)
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
         """Show the notification. Raises NotShown."""
         self._seen.check(candidate.action, context.scope)
-        text = write_action(candidate.action, self._language, candidate.detail)
-        show(SUMMARY[self._language], plain(text), {}, SHOWN_S)
+        text = write_action(candidate.action, self._settings.language, candidate.detail)
+        show(SUMMARY[self._settings.language], plain(text), {}, SHOWN_S)
         return {"shown": True}
