@@ -201,9 +201,9 @@ def new_stack(servers: Sequence[OwnServer], clock: FalseClock) -> Iterator[Stack
             stack.end()
 
 
-def play_all(given: argparse.Namespace) -> tuple[dict[tuple[str, str], list[Round]], list[str], int]:
-    """Play the rounds; return them by fault, what is left over after `memo down`, and how many events there were."""
-    chooser, found = random.Random(given.seed), defaultdict[tuple[str, str], list[Round]](list)
+def play_all(given: argparse.Namespace) -> list[str]:
+    """Play the rounds, and write them down after each one; return what was not as promised."""
+    chooser, found, broken = random.Random(given.seed), defaultdict[tuple[str, str], list[Round]](list), list[str]()
     with ExitStack() as ends:
         servers = ends.enter_context(new_servers(given.broker))
         clock = FalseClock(ends.enter_context(folder()))
@@ -214,8 +214,15 @@ def play_all(given: argparse.Namespace) -> tuple[dict[tuple[str, str], list[Roun
             made = play(stack, stream, fault, chooser.uniform(0.5, 4.0))
             found[fault.name, fault.of].append(made)
             print(f"{number:>4} {fault.name} {fault.of}: {made}", "" if made.is_good else "NOT AS PROMISED", flush=True)
+            broken += [] if made.is_good else [f"round {number}"]
+            says = f"{number - len(broken)} of {number} rounds as promised, with {stream.written:,} events"
+            write(given.broker, report(given, found, says))
         stack.ok("down")
-        return found, stack.leftovers(), stream.written
+        left = stack.leftovers()
+        write(
+            given.broker, report(given, found, f"{says}; left over after `memo down`: {', '.join(left) or 'nothing'}")
+        )
+        return broken + left
 
 
 def as_line(cells: Sequence[object]) -> str:
@@ -256,7 +263,7 @@ load average {os.getloadavg()[2]:.1f}.
 {as_line(["---"] * len(HEAD))}
 {chr(10).join(rows)}
 
-{says}
+{says}.
 """
 
 
@@ -288,14 +295,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--broker", choices=list(TITLES), default="embedded")
     given = parser.parse_args()
-    found, left, events = play_all(given)
-    rounds = [one for some in found.values() for one in some]
-    good = sum(one.is_good for one in rounds)
-    left_over = f"left over after `memo down`: {', '.join(left) or 'nothing'}"
-    says = f"{good} of {len(rounds)} rounds as promised, with {events:,} events; {left_over}."
-    print(says)
-    write(given.broker, report(given, found, says))
-    return 0 if good == len(rounds) and not left else 1
+    return 1 if play_all(given) else 0
 
 
 if __name__ == "__main__":
