@@ -52,7 +52,7 @@ def fill(browser: Chromium | Firefox, visits: int) -> None:
 
 
 def live(report: Report) -> None:
-    """Visit and wait for the row; each time the last copy is older than the pause between two copies."""
+    """Visit and wait for the row, every few seconds."""
     with person() as (home, folder):
         browsers: dict[str, Chromium | Firefox] = {
             "Chromium": Chromium(folder / ".config/chromium/Default"),
@@ -63,7 +63,7 @@ def live(report: Report) -> None:
         took = {name: list[float]() for name in browsers}
         with up(), closing(sqlite3.connect(home.root / "memo.db")) as rows:
             for nth in range(TIMES):
-                time.sleep(TIMINGS.between_copies + 2)
+                time.sleep(TIMINGS.settle + 2)
                 for name, browser in browsers.items():
                     browser.visit("https://new.org", f"{name} {nth}")
                     took[name].append(seconds(partial(_wait_for, rows, f"{name} {nth}")))

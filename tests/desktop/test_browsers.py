@@ -56,7 +56,7 @@ class Running:
 
     def __init__(self, home: Home) -> None:
         self.store, self._stop = Store(), Stop()
-        source = WebSource(Settings.load(), home, WebTimings(between_copies=1.0))
+        source = WebSource(Settings.load(), home, WebTimings())
         self._thread = threading.Thread(target=source.run, args=(self.store.emit, self.store.cursors.get, self._stop))
 
     @property

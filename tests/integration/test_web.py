@@ -414,7 +414,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-QUICK = WebTimings(settle=0.05, between_copies=0.1)
+QUICK = WebTimings(settle=0.05, rest=1.0)
 
 
 def test_visits_are_emitted_as_they_are_written(chromium: Chromium, firefox: Firefox, home: Home, store: Store) -> None:
@@ -433,7 +433,7 @@ def test_what_gave_no_notice_is_read_at_the_next_look(
     firefox: Firefox, home: Home, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(web, "watch", lambda *_, **__: None)
-    with Running(home, store, WebTimings(settle=0.05, between_copies=0.1, scan=0.05)):
+    with Running(home, store, WebTimings(settle=0.05, rest=1.0, scan=0.05)):
         firefox.visit("https://a.org", "first")
         until_stored(store, "first")
         firefox.visit("https://a.org", "second")
@@ -442,7 +442,7 @@ def test_what_gave_no_notice_is_read_at_the_next_look(
 
 def test_own_reading_does_not_wake_the_source(firefox: Firefox, home: Home, store: Store, reads: list[str]) -> None:
     firefox.visit("https://a.org", "before")
-    with Running(home, store, WebTimings(settle=0.0, between_copies=0.0)):
+    with Running(home, store, WebTimings(settle=0.0, rest=0.0)):
         until(lambda: store.titles == ["before"])
         time.sleep(1)
         assert len(reads) == 1
@@ -453,7 +453,7 @@ def test_own_reading_does_not_wake_the_source(firefox: Firefox, home: Home, stor
 
 
 def test_history_is_not_copied_too_often(firefox: Firefox, home: Home, store: Store) -> None:
-    with Running(home, store, WebTimings(settle=0.0, between_copies=1_000.0)):
+    with Running(home, store, WebTimings(settle=0.0, rest=1e9, longest_rest=1_000.0)):
         until(lambda: store.cursors)
         firefox.visit("https://a.org", "too soon")
         time.sleep(0.5)
@@ -504,7 +504,7 @@ def test_unreadable_histories_are_skipped_and_counted(person: Path, firefox: Fir
 
 def test_profiles_that_come_and_go_are_noticed(person: Path, firefox: Firefox, home: Home, store: Store) -> None:
     folder = person / ".config/chromium/Default"
-    with Running(home, store, WebTimings(settle=0.05, between_copies=0.1, scan=0.2)):
+    with Running(home, store, WebTimings(settle=0.05, rest=1.0, scan=0.2)):
         for name in "ab":
             made = Chromium(folder)
             made.visit("https://a.org", name)

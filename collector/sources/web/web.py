@@ -26,10 +26,11 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WebTimings:
-    """Delays in seconds."""
+    """Delays in seconds, but for `rest`."""
 
     settle: float = 1.0  # from the first change to reading: a browser writes a visit, then its title, and more
-    between_copies: float = 30.0  # of one history, which may be large
+    rest: float = 50.0  # between two readings of one history, in times that the last one took
+    longest_rest: float = 30.0
     scan: float = 60.0  # between two looks for profiles, and for changes of which there was no notice
 
 
@@ -44,7 +45,7 @@ class WatchedProfile:
         self._timings = timings
         self.is_live = False  # whether its past has been reported
         self.changed_at: float | None = time.monotonic() - timings.settle  # due at once
-        self.copied_at = -timings.between_copies
+        self._rests_until = 0.0
         self._stamps = stamps(profile.database)
         history = str(profile.database)
         self._written, self._journal = {history, history + WAL}, history + JOURNAL
@@ -54,7 +55,12 @@ class WatchedProfile:
         """When its history is to be read; None while it is unchanged since it was copied."""
         if self.changed_at is None:
             return None
-        return max(self.changed_at + self._timings.settle, self.copied_at + self._timings.between_copies)
+        return max(self.changed_at + self._timings.settle, self._rests_until)
+
+    def rest_after(self, took_s: float) -> None:
+        """Rest after a reading: a history may be large."""
+        rest_s = min(self._timings.rest * took_s, self._timings.longest_rest)
+        self._rests_until = time.monotonic() + rest_s
 
     def look(self) -> None:
         """Notice a change of which there was no notice: the system may lose one."""
@@ -137,7 +143,7 @@ class WebSource:
 
     def _read(self, reader: VisitReader, one: WatchedProfile) -> None:
         one.look()  # what is read now needs no other reading
-        one.changed_at, one.copied_at = None, time.monotonic()
+        one.changed_at, began = None, time.monotonic()
         key = one.profile.key
         try:
             reader.read_new(one.profile, one.is_live)
@@ -147,3 +153,4 @@ class WebSource:
                 one.changed_at = time.monotonic()
             self._failures[key] += 1
             log.warning("history_skipped", profile=key, reason=str(error), times=self._failures[key])
+        one.rest_after(time.monotonic() - began)
