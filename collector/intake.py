@@ -238,10 +238,7 @@ class Intake:
     def _order(self, last_seqs: Mapping[str, int]) -> None:
         """Order the events of each scope by time, unless all after its last one are in order."""
         for scope, last_seq in sorted(last_seqs.items()):
-            with self._store.read() as session:
-                is_in_order = events.is_in_order(session, scope, last_seq)
-            if not is_in_order:
-                time_order.record_time_order(self._store, scope)
+            time_order.record_time_order(self._store, scope, last_seq)
 
     def _announce_all(self, scopes: Iterable[str]) -> None:
         for scope in scopes:
