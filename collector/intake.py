@@ -283,7 +283,8 @@ class Intake:
             if reason := implausible(event.at):
                 log.warning("event_rejected", source=source, reason=reason)
                 continue
-            event = replace(event, scope=event.scope or self._settings.scope, source=event.source or source)
+            if not (event.scope and event.source):
+                event = replace(event, scope=event.scope or self._settings.scope, source=event.source or source)
             by_scope[event.scope].append(event)
         return by_scope, touched
 
@@ -298,6 +299,8 @@ class Intake:
 
 
 def _imported(event: Event, source: str) -> Event:
+    if event.source == events.IMPORT and event.source_key:
+        return event
     return replace(event, source=events.IMPORT, source_key=event.source_key or source)
 
 

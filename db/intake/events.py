@@ -89,8 +89,8 @@ def add_events(session: Session, scope: str, events: Sequence[Event], keys: Sequ
     scope_row.last_seq = seq
     for chunk in chunks(rows):
         session.execute(insert(TABLE), chunk)
-    days = Counter(f"{row['at'].astimezone(UTC):%Y-%m-%d}" for row in rows)
-    counts.add(session, {(scope, day, ""): Counter(events=number) for day, number in days.items()})
+    days = Counter(row["at"].astimezone(UTC).date() for row in rows)
+    counts.add(session, {(scope, day.isoformat(), ""): Counter(events=number) for day, number in days.items()})
     return len(rows)
 
 
@@ -113,6 +113,8 @@ def find_new_events(session: Session, scope: str, source: str, given: Sequence[E
         near = {"begin": min(times) - DOUBLE, "end": max(times) + DOUBLE}
         for row in session.scalars(_OTHERS, {"scope": scope, "own": [source, IMPORT], "targets": targets} | near):
             known.setdefault(as_event(row).action, []).append(row.at)
+    if not known:
+        return list(given)
     return [event for event in given if all(abs(event.at - at) > DOUBLE for at in known.get(event.action, ()))]
 
 
