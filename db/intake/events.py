@@ -87,8 +87,8 @@ def add_events(session: Session, scope: str, events: Sequence[Event], keys: Sequ
             seq += 1
             rows.append(_as_row(event, scope, seq, key, now))
     scope_row.last_seq = seq
-    for chunk in chunks(rows):
-        session.execute(insert(TABLE), chunk)
+    if rows:
+        session.execute(insert(TABLE), rows)
     days = Counter(row["at"].astimezone(UTC).date() for row in rows)
     counts.add(session, {(scope, day.isoformat(), ""): Counter(events=number) for day, number in days.items()})
     return len(rows)
