@@ -19,7 +19,6 @@ from db.models import EventRow
 from db.pace import BatchPace
 
 _MOVE = update(TABLE).where(TABLE.c.id == bindparam("event")).values(seq=bindparam("number"))
-_OTHER_INDEX = EventRow.seq + 0  # SQLite would read a range of numbers and sort it by time
 
 
 class Misplaced(NamedTuple):
@@ -91,7 +90,7 @@ def _begin(store: Store, scope: str, seq: int) -> _Move | None:
         if not goes_down:
             row.last_seq = last + behind + arrived
         row.generation += 1
-    which = (EventRow.scope == scope, _OTHER_INDEX.between(first, last), earlier if goes_down else later)
+    which = (EventRow.scope == scope, EventRow.seq.between(first, last), earlier if goes_down else later)
     return _Move(which, first - 1 - before - arrived if goes_down else last)
 
 
