@@ -81,7 +81,7 @@ def _sample(session: Session, scope: str) -> list[PredictionRow]:
     model = ScopeModel(scope, "builtin", 0, MixedPredictor(), 5)
     made: list[PredictionRow] = []
     for row in _first_events(session, scope):
-        model.learn(row, SAMPLE)
+        model.learn(row)
         prediction = model.predict(row, 10, "en", lambda action: False)
         prediction.made_at = prediction.published_at = prediction.dispatched_at = row.at
         prediction.outcome_event_id = prediction.person_event_id = prediction.upcoming_event_id = row.id + 1

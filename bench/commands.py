@@ -15,7 +15,7 @@ from db.models import PredictionRow
 from memo.core.paths import Home
 from memo.core.predictions import action_as_dict
 from memo.core.settings import Settings
-from worker.prediction.scope_model import ScopeModel
+from worker.prediction.scope_model import RANKED, ScopeModel
 from worker.predictors.mixed import MixedPredictor
 
 NUMBER = 10_000  # events and predictions
@@ -32,10 +32,10 @@ def fill(home: Home) -> None:
     stream = ScopeModel(scope, "builtin", 0, MixedPredictor(), 5)
     with store(home) as opened, opened.write() as session:
         rows = events.find_after(session, scope, 0, NUMBER)
-        stream.learn(rows[0], NUMBER)
+        stream.learn(rows[0], NUMBER - RANKED)
         for row, truth in pairwise(rows):
             session.add(settle(stream.predict(row, 10, "en", lambda action: False), truth))
-            stream.learn(truth, NUMBER)
+            stream.learn(truth, NUMBER - RANKED)
         session.add(stream.predict(rows[-1], 10, "en", lambda action: False))
 
 

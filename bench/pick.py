@@ -16,7 +16,7 @@ from db.intake import events
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.sockets import answers
-from worker.prediction.scope_model import ScopeModel
+from worker.prediction.scope_model import RANKED, ScopeModel
 from worker.predictors.mixed import MixedPredictor
 
 NUMBER = 10_000  # events
@@ -42,7 +42,7 @@ def fill(home: Home) -> None:
     with store(home) as opened, opened.write() as session:
         rows = events.find_after(session, scope, 0, NUMBER)
         for row in rows:
-            model.learn(row, NUMBER)
+            model.learn(row, NUMBER - RANKED)
         session.add(model.predict(rows[-1], 10, "en", lambda action: False))
 
 

@@ -21,7 +21,7 @@ from memo.core.settings import Settings
 from memo.messaging.publisher import Publisher
 from memo.stack.broker import broker_url
 from memo.stack.task_queue import make_app
-from worker.prediction.scope_model import CHUNK, ScopeModel
+from worker.prediction.scope_model import CHUNK, RANKED, ScopeModel
 from worker.prediction.scope_models import ScopeModels
 from worker.prediction.update import LIMIT_S
 from worker.predictors.mixed import MixedPredictor
@@ -72,7 +72,7 @@ def rebuild(opened: Store, predictor: MixedPredictor) -> None:
         with opened.read() as session:
             rows = events.find_after(session, scope, stream.seq, CHUNK)
         for row in rows:
-            stream.learn(row, LOG)
+            stream.learn(row, LOG - RANKED)
 
 
 def ask(predictor: MixedPredictor, given: list[Event]) -> list[float]:
@@ -144,7 +144,7 @@ def _catch_up(models: ScopeModels, row: ScopeRow, opened: Store) -> None:
         with opened.read() as session:
             rows = events.find_after(session, model.scope, model.seq, CHUNK)
         for event_row in rows:
-            model.learn(event_row, row.last_seq)
+            model.learn(event_row, row.last_seq - RANKED)
 
 
 def crowded() -> None:

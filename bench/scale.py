@@ -27,7 +27,7 @@ from sqlalchemy import text
 from collector.intake import Intake
 from db import migrate
 from db.engine import Store, open_store
-from db.intake import events
+from db.intake import events, time_order
 from db.intake.scopes import find_scope
 from db.prediction import predictions
 from db.upkeep import figures, retention
@@ -150,7 +150,7 @@ def queries(opened: Store, home: Home, settings: Settings, number: int) -> Figur
         "first query of `memo watch --all`": ask(
             partial(events.has_action, scope=settings.scope, action=miss, before=datetime.now(UTC))
         ),
-        "last 100 events in order?": ask(lambda session: events.is_in_order(session, settings.scope, number - 100)),
+        "last 100 events in order?": ask(partial(time_order.find_misplaced, scope=settings.scope, seq=number - 100)),
     }
     return {name: typical(call) for name, call in asked.items()}
 

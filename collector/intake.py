@@ -238,10 +238,7 @@ class Intake:
     def _order(self, last_seqs: Mapping[str, int]) -> None:
         """Order the events of each scope by time, unless all after its last one are in order."""
         for scope, last_seq in sorted(last_seqs.items()):
-            with self._store.read() as session:
-                is_in_order = events.is_in_order(session, scope, last_seq)
-            if not is_in_order:
-                time_order.record_time_order(self._store, scope)
+            time_order.record_time_order(self._store, scope, last_seq)
 
     def _announce_all(self, scopes: Iterable[str]) -> None:
         for scope in scopes:
@@ -286,7 +283,8 @@ class Intake:
             if reason := implausible(event.at):
                 log.warning("event_rejected", source=source, reason=reason)
                 continue
-            event = replace(event, scope=event.scope or self._settings.scope, source=event.source or source)
+            if not (event.scope and event.source):
+                event = replace(event, scope=event.scope or self._settings.scope, source=event.source or source)
             by_scope[event.scope].append(event)
         return by_scope, touched
 
@@ -301,6 +299,8 @@ class Intake:
 
 
 def _imported(event: Event, source: str) -> Event:
+    if event.source == events.IMPORT and event.source_key:
+        return event
     return replace(event, source=events.IMPORT, source_key=event.source_key or source)
 
 

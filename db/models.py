@@ -88,7 +88,7 @@ FOLDERS = text("operation = 'file_access'")
 
 
 class EventRow(Base):
-    """An event. `seq` is the order of learning; (`at`, `seq`) is the order in windows."""
+    """An event. `seq` is the order of learning, with gaps; (`at`, `seq`) is the order in windows."""
 
     __tablename__ = "events"
     __table_args__ = (

@@ -107,7 +107,7 @@ def answer_newest(settings: Settings, home: Home, top: int) -> dict[str, Any]:
     from db.intake import events, scopes
     from db.prediction import checkpoints, feedback, versions
     from memo.privacy.exclusions import make_action_matcher
-    from worker.prediction.scope_model import ScopeModel
+    from worker.prediction.scope_model import RANKED, ScopeModel
     from worker.predictors.serving import Serving
 
     with read_session(settings, home) as session:
@@ -119,6 +119,7 @@ def answer_newest(settings: Settings, home: Home, top: int) -> dict[str, Any]:
         version, folder = (row.id, home.version(row.path)) if row else (versions.BUILTIN, None)
         checkpoint = checkpoints.find_weights(session, scope, version, state.generation)
         log = events.find_learned(session, scope, state.last_seq)
+        unranked = events.find_begin(session, scope, state.last_seq, RANKED)
         answered = feedback.find_answers_after(session, scope, 0)
     serving = Serving(settings.model)
     predictor = serving.predictor(version, folder, checkpoint.weights if checkpoint else None)
@@ -126,7 +127,7 @@ def answer_newest(settings: Settings, home: Home, top: int) -> dict[str, Any]:
     for answer in answered:
         model.learn_feedback(answer)
     for entry in log:
-        model.learn(entry, state.last_seq)
+        model.learn(entry, unranked)
     found = as_answer(model.rank(top, make_action_matcher(settings.privacy)), log[-1].local_at, settings.language)
     return found | {"model": version, "scope": scope} | as_degraded(serving.problem)
 

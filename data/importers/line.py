@@ -5,7 +5,8 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
 from typing import Any, Literal
 
@@ -51,12 +52,25 @@ class HourTwice:
         self._last = EARLIEST
 
     def placed(self, event: Event) -> Event:
-        """Return the event, in the second run if it would be before the last one in the first."""
-        first, second = (event.at.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
-        if event.at.fold == 0 and first < self._last and first < second:
-            event = replace(event, at=event.at.replace(fold=1))
-        self._last = event.at.astimezone(UTC)
-        return event
+        """Return the event with a fixed offset, in the second run if it would be before the last one in the first.
+
+        A zone is asked for its offset once: each comparison and conversion would ask it again.
+        """
+        at = _fixed(event.at)
+        if event.at.fold == 0 and at < self._last:
+            at = max(at, _fixed(event.at.replace(fold=1)))
+        self._last = at
+        return event if at.tzinfo is event.at.tzinfo else replace(event, at=at)
+
+
+def _fixed(at: datetime) -> datetime:
+    """Return a time with the offset that its zone has then."""
+    return at if isinstance(at.tzinfo, timezone) else at.replace(tzinfo=_offset(at.utcoffset() or timedelta()), fold=0)
+
+
+@lru_cache(maxsize=64)
+def _offset(ahead: timedelta) -> timezone:
+    return timezone(ahead)
 
 
 def read_line(raw: bytes, zone: tzinfo) -> Event:
@@ -75,9 +89,10 @@ def read_line(raw: bytes, zone: tzinfo) -> Event:
 
 def implausible(at: datetime) -> str:
     """Return the reason why a time can't be right, or an empty text."""
-    if at < EARLIEST:
+    time = _fixed(at)
+    if time < EARLIEST:
         return f"the event's time is before {EARLIEST:%Y-%m-%d}"
-    return "the event's time is more than a day in the future" if at > datetime.now(UTC) + AHEAD else ""
+    return "the event's time is more than a day in the future" if time > datetime.now(UTC) + AHEAD else ""
 
 
 def _from_json(text: str, zone: tzinfo) -> Event:

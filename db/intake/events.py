@@ -87,10 +87,10 @@ def add_events(session: Session, scope: str, events: Sequence[Event], keys: Sequ
             seq += 1
             rows.append(_as_row(event, scope, seq, key, now))
     scope_row.last_seq = seq
-    for chunk in chunks(rows):
-        session.execute(insert(TABLE), chunk)
-    days = Counter(f"{row['at'].astimezone(UTC):%Y-%m-%d}" for row in rows)
-    counts.add(session, {(scope, day, ""): Counter(events=number) for day, number in days.items()})
+    if rows:
+        session.execute(insert(TABLE), rows)
+    days = Counter(row["at"].astimezone(UTC).date() for row in rows)
+    counts.add(session, {(scope, day.isoformat(), ""): Counter(events=number) for day, number in days.items()})
     return len(rows)
 
 
@@ -113,6 +113,8 @@ def find_new_events(session: Session, scope: str, source: str, given: Sequence[E
         near = {"begin": min(times) - DOUBLE, "end": max(times) + DOUBLE}
         for row in session.scalars(_OTHERS, {"scope": scope, "own": [source, IMPORT], "targets": targets} | near):
             known.setdefault(as_event(row).action, []).append(row.at)
+    if not known:
+        return list(given)
     return [event for event in given if all(abs(event.at - at) > DOUBLE for at in known.get(event.action, ()))]
 
 
@@ -147,19 +149,6 @@ def find_last_seq(session: Session, scope: str) -> int:
     return session.scalar(select(ScopeRow.last_seq).where(ScopeRow.name == scope)) or 0
 
 
-def is_in_order(session: Session, scope: str, seq: int) -> bool:
-    """Return whether no event after `seq` is older than one stored before it."""
-    of_scope = EventRow.scope == scope
-    earlier = select(EventRow.at).where(of_scope, EventRow.seq <= seq).order_by(EventRow.at.desc()).limit(1)
-    newest = session.scalar(earlier)
-    before = func.max(EventRow.at).over(order_by=EventRow.seq, rows=(None, -1))
-    later = select(EventRow.at, before.label("before")).where(of_scope, EventRow.seq > seq).subquery()
-    is_older = later.c.at < later.c.before
-    if newest is not None:
-        is_older |= later.c.at < newest
-    return session.scalar(select(later.c.at).where(is_older).limit(1)) is None
-
-
 def find_after(session: Session, scope: str, seq: int, limit: int) -> list[LogEntry]:
     """Return the next events in the order of learning."""
     query = _LOG.where(EventRow.scope == scope, EventRow.seq > seq).order_by(EventRow.seq).limit(limit)
@@ -179,7 +168,9 @@ def find_seq(session: Session, event_id: int) -> int:
 
 def find_begin(session: Session, scope: str, newest: int, learned: int = LEARNED) -> int:
     """Return the event after which a model begins that is to have learned at most `learned` events up to `newest`."""
-    return max(0, find_first_seq(session, scope) - 1, newest - learned)
+    query = select(EventRow.seq).where(EventRow.scope == scope, EventRow.seq <= newest).order_by(EventRow.seq.desc())
+    before = session.scalar(query.offset(learned).limit(1))  # numbers have gaps
+    return max(0, find_first_seq(session, scope) - 1) if before is None else before
 
 
 def find_learned(session: Session, scope: str, newest: int, learned: int = LEARNED) -> list[LogEntry]:

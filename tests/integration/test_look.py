@@ -500,7 +500,7 @@ def test_a_log_that_grew_is_learned_again_with_its_weights(opened: Resources) ->
     assert before != MixedPredictor().weights()
     past = Event(START - timedelta(days=1), Operation.PROCESS_START, "from the past", source=events.IMPORT)
     store(opened, [past])
-    time_order.record_time_order(opened.store, SCOPE)
+    time_order.record_time_order(opened.store, SCOPE, 6)
     one.update(SCOPE)
     assert serving.weights == [None, before]
     assert len(made(opened)) == 6, "the newest event was answered before"
@@ -513,10 +513,16 @@ def test_a_log_that_grew_is_learned_again_with_its_weights(opened: Resources) ->
         assert session.scalars(select(CheckpointRow.generation)).all() == [session.get_one(ScopeRow, SCOPE).generation]
 
 
+def change(opened: Resources) -> None:
+    """Do as if the past had changed."""
+    with opened.store.write() as session:
+        scopes.record_new_past(session, SCOPE)
+
+
 def test_weights_of_a_changed_log_are_not_taken_over(opened: Resources) -> None:
     happen(opened, "ab")
     updater(opened).update(SCOPE)
-    time_order.record_time_order(opened.store, SCOPE)
+    change(opened)
     serving = Alone(opened)
     updater(opened, serving).update(SCOPE)
     assert serving.weights == [None]
@@ -693,6 +699,19 @@ def test_without_a_language_model_history_answers(opened: Resources, monkeypatch
         assert session.scalar(select(func.count()).select_from(PredictionRow)) == 1
 
 
+def test_a_gap_in_the_numbers_makes_no_model_begin_anew(opened: Resources) -> None:
+    happen(opened, "abcd")
+    with opened.store.write() as session:
+        scopes.lock_scope(session, SCOPE).last_seq += 100
+    serving = Alone(opened)
+    one = updater(opened, serving, learned=4)
+    for name in "efg":
+        happen(opened, name)
+        one.update(SCOPE)
+    held = one.models.held[SCOPE]
+    assert (held.began, held.seq, held.learned, len(serving.asked)) == (1, 107, 6, 1)
+
+
 def test_a_long_log_is_learned_in_part_and_answered_once(
     opened: Resources,
 ) -> None:
@@ -707,7 +726,7 @@ def test_a_long_log_is_learned_in_part_and_answered_once(
     for name in "ijklmnopqrst":
         happen(opened, name)
         one.update(SCOPE)
-    assert one.models.held[SCOPE].began == 14, "twice as many more, and it began anew"
+    assert (one.models.held[SCOPE].began, one.models.held[SCOPE].learned) == (14, 6), "it has begun anew"
     assert len(serving.asked) == 2
     assert len(made(opened)) == 13
 
@@ -775,7 +794,7 @@ def test_a_snapshot_of_a_changed_log_is_not_used(opened: Resources) -> None:
     one.models.close()
     [kept] = opened.home.learned.iterdir()
     assert kept.stat().st_mode & 0o077 == 0
-    time_order.record_time_order(opened.store, SCOPE)
+    change(opened)
     assert snapshots.load(opened, SCOPE) is None
     kept.unlink()
     one.models.held[SCOPE].saved = 0

@@ -20,10 +20,9 @@ from cli.stack.doctor import CHECKS
 from collector.intake import Intake
 from db import migrate
 from db.engine import BUSY_TIMEOUT_MS, Store, StoreError, open_store, redacted_store_url, sqlite_path, store_url
-from db.intake import cursors, events, scopes, time_order
+from db.intake import cursors, events, scopes
 from db.intake.events import Repeats
 from db.models import Base, EventRow, ScopeRow
-from db.pace import BatchPace
 from memo.core.errors import MemoError, UsageError
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
@@ -202,40 +201,6 @@ def test_lock_shows_the_current_row(postgres_url: str, home: Home) -> None:
         assert scopes.lock_scope(session, SCOPE) is known
         assert known.last_seq == 2
     store.close()
-
-
-# Order
-
-
-def test_imported_past_is_ordered_by_time(store: Store) -> None:
-    append(store, [started("c", 20), started("d", 30)])
-    append(store, [started("x")], scope="bob@host")
-    with store.read() as session:
-        assert events.is_in_order(session, SCOPE, 0)
-    append(store, [started("a"), started("b", 20)])
-    with store.read() as session:
-        assert not events.is_in_order(session, SCOPE, 2)
-        assert [row.target for row in events.find_window(session, SCOPE, 3)] == ["c", "b", "d"]
-    time_order.record_time_order(store, SCOPE, BatchPace(2))
-    assert stored(store) == [(5, "a"), (6, "c"), (7, "b"), (8, "d")]
-    assert row_of(store).last_seq == 8 and row_of(store).generation > 0
-    time_order.record_time_order(store, SCOPE, BatchPace(3))
-    assert stored(store) == [(1, "a"), (2, "c"), (3, "b"), (4, "d")], "numbers do not grow for ever"
-    assert row_of(store).last_seq == 4
-    assert (row_of(store, "bob@host").generation, stored(store, "bob@host")) == (0, [(1, "x")])
-    assert append(store, [started("a"), started("e", 40)]) == 1
-    assert stored(store)[-1] == (5, "e")
-    with store.read() as session:
-        assert events.is_in_order(session, SCOPE, 0)
-
-
-def test_order_is_checked_after_the_given_event(store: Store) -> None:
-    append(store, [started("a", 10), started("b"), started("c", 10)])
-    with store.read() as session:
-        assert not events.is_in_order(session, SCOPE, 1)
-        assert events.is_in_order(session, SCOPE, 2)
-        assert events.is_in_order(session, "nobody", 0)
-        assert events.find_last_seq(session, "nobody") == 0
 
 
 # Asking

@@ -6,7 +6,7 @@ import math
 import os
 import socket
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -265,7 +265,29 @@ def test_an_hour_that_comes_twice_keeps_the_order_of_lines(write: Write) -> None
 def test_an_hour_that_is_left_out_changes_nothing(write: Write) -> None:
     clocks = ["03:20:00", "02:30:00"]
     file = write("a.txt", "".join(f"2026-03-29 {clock} - Started app: a\n" for clock in clocks))
-    assert [event.at.fold for event in events(file, BERLIN)] == [0, 0]
+    assert [f"{event.at.astimezone(UTC):%H:%M}" for event in events(file, BERLIN)] == ["01:20", "01:30"]
+
+
+def test_a_zone_is_asked_for_each_line_and_never_again(write: Write) -> None:
+    class Asked(tzinfo):
+        times = 0
+
+        def utcoffset(self, at: datetime | None) -> timedelta:
+            self.times += 1
+            return timedelta(hours=1)
+
+        def dst(self, at: datetime | None) -> None:
+            return None
+
+        def tzname(self, at: datetime | None) -> str:
+            return ""
+
+    zone = Asked()
+    read_events = events(write("a.txt", "".join(f"2026-03-29 03:20:0{n} - Started app: a\n" for n in range(5))), zone)
+    asked = zone.times
+    assert asked <= 2 * len(read_events) == 10
+    assert [event.second for event in read_events] == sorted(event.at for event in read_events)
+    assert (zone.times, read_events[0].at.isoformat()) == (asked, "2026-03-29T03:20:00+01:00")
 
 
 def test_read_line_over_limit_is_rejected_and_next_is_read(write: Write) -> None:

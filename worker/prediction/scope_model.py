@@ -22,7 +22,7 @@ KEPT = 20  # upcoming actions, places, and actions of the person in a prediction
 
 @dataclass
 class ScopeModel:
-    """One scope under one version, which has learned the events after `began`, up to `seq`."""
+    """One scope under one version, which has learned the events after `began`, up to `seq`; numbers have gaps."""
 
     scope: str
     version: str
@@ -31,6 +31,7 @@ class ScopeModel:
     size: int  # events of the window
     began: int = 0
     seq: int = field(init=False)
+    learned: int = 0  # events
     answered: int = 0  # id of the last feedback learned
     focused: Action | None = None  # the last focus
     saved: int = field(init=False)  # the event as of which there is a snapshot
@@ -41,7 +42,7 @@ class ScopeModel:
 
     def outgrown(self, learned: int = LEARNED) -> bool:
         """Whether it has learned over three times `learned` events since it began, and begins again to stay bounded."""
-        return self.seq - self.began > 3 * learned
+        return self.learned > 3 * learned
 
     def learn_feedback(self, row: FeedbackRow) -> None:
         """Learn what a person answered to a suggestion."""
@@ -49,10 +50,11 @@ class ScopeModel:
         self.predictor.feedback.learn(after, about, Answer(row.answer))
         self.answered = row.id
 
-    def learn(self, row: LogEntry, newest: int) -> None:
-        """Learn the next event of the log, which ends with the event `newest`; see `MixedPredictor.learn`."""
+    def learn(self, row: LogEntry, unranked: int = 0) -> None:
+        """Learn the next event of the log, whose last event to be counted only is `unranked`."""
         event = events.as_event(row)
-        self.predictor.learn(event, ranks=row.seq > newest - RANKED)
+        self.predictor.learn(event, ranks=row.seq > unranked)
+        self.learned += 1
         if event.operation is Operation.WINDOW_FOCUS:
             self.focused = event.action
         entry = (row.at, row.seq, event)
@@ -109,6 +111,7 @@ class ScopeModel:
             "generation": self.generation,
             "began": self.began,
             "seq": self.seq,
+            "learned": self.learned,
             "answered": self.answered,
             "focused": action_as_dict(self.focused) if self.focused else {},
             "window": [
@@ -124,7 +127,7 @@ class ScopeModel:
         predictor.restore(state["predictor"])
         model = cls(state["scope"], state["version"], state["generation"], predictor, size, state["began"])
         model.seq = model.saved = state["seq"]
-        model.answered = state["answered"]
+        model.learned, model.answered = state["learned"], state["answered"]
         model.focused = action_from_dict(state["focused"]) if state["focused"] else None
         model._window = [(datetime.fromisoformat(at), seq, _event(fields)) for at, seq, fields in state["window"]]
         return model

@@ -69,7 +69,7 @@ class ScopeModels:
 
     def _latest(self, model: ScopeModel) -> list[Event]:
         with self._resources.store.read() as session:
-            begin = max(model.began, model.seq - REREAD)
+            begin = max(model.began, events.find_begin(session, model.scope, model.seq, REREAD))
             rows = events.find_after(session, model.scope, begin, REREAD)
             return [events.as_event(row) for row in rows if row.seq <= model.seq]
 

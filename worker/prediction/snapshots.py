@@ -38,7 +38,7 @@ from worker.predictors.mixed import MixedPredictor
 from worker.resources import Resources
 
 EVERY = 10_000  # events between two snapshots of a scope; there is one when the worker ends, too
-FORMAT = 4  # to be raised whenever the same state means something else
+FORMAT = 5  # to be raised whenever the same state means something else
 TEXT = "json"  # the array that holds everything that is no array
 
 log = get_logger(__name__)

@@ -15,7 +15,7 @@ from memo.stack.guard import refusals
 from worker.prediction import snapshots
 from worker.prediction.outbox import send
 from worker.prediction.outcomes import SHOWN, Shown, UnjudgedByActs, UnjudgedByWants, settle
-from worker.prediction.scope_model import CHUNK, ScopeModel
+from worker.prediction.scope_model import CHUNK, RANKED, ScopeModel
 from worker.prediction.scope_models import ScopeModels
 from worker.predictors.serving import BUILTIN, Serving
 from worker.resources import Resources
@@ -81,6 +81,8 @@ class ScopeUpdater:
             waiting = [entry for entry in predictions.find_unsettled(session, model.scope) if entry[1] >= model.began]
             predicted = predictions.find_last_predicted_seq(session, model.scope)
             answered = feedback.find_answers_after(session, model.scope, model.answered)
+            few = newest - model.seq <= RANKED
+            unranked = model.seq if few else events.find_begin(session, model.scope, newest, RANKED)
         for answer in answered:
             model.learn_feedback(answer)
         answers = Answers()
@@ -97,7 +99,7 @@ class ScopeUpdater:
                 answers.settled += _stored(settled)
                 answers.by_acts += _stored(by_acts)
                 answers.by_wants += _stored(by_wants)
-                model.learn(row, newest)
+                model.learn(row, unranked)
             if self._is_due(model, row, newest, predicted):
                 settings = self._resources.settings
                 made = model.predict(row, settings.predict.top, settings.language, self._is_excluded)
