@@ -16,13 +16,15 @@ from starlette.responses import HTMLResponse
 
 from db.page import current
 from db.store_access import read_session
+from db.upkeep import health
 from memo.clock import pauses
-from memo.core.errors import UsageError
+from memo.core.errors import MemoError, UsageError
 from memo.core.grammar import Language
 from memo.core.paths import Home
 from memo.core.predictions import action_from_dict
 from memo.core.settings import Settings
 from memo.display.text import short
+from memo.stack import running
 from ui.translations import translate
 
 LANGUAGE = "memo_language"  # cookie
@@ -67,6 +69,17 @@ class Visit:
         with read_session(self.settings, self.home) as session:
             yield session
 
+    def problems(self) -> list[str]:
+        """Return what is wrong now, each with its remedy."""
+        state = running.state(self.home)
+        if not state:
+            return [translate("MEMO is not running; `memo up` starts it.", language=self.language)]
+        try:
+            with self.read() as session:
+                return [*state["problems"], *(health.find_delays(session, self.home) if session else ())]
+        except MemoError as error:
+            return [*state["problems"], str(error)]
+
     def scope(self, session: Session) -> str:
         """Return the scope that is asked for, else the reader's own."""
         return self.request.query_params.get("scope") or current.find_shown_scope(session, self.settings.scope)
@@ -87,6 +100,7 @@ class Visit:
             "views": VIEWS,
             "path": self.request.url.path,
             "query": self.request.query_params,
+            "problems": self.problems,
             "paused": pauses.current(self.home),
             "short": lambda action: short(action_from_dict(action), language),
             "clock": lambda at: f"{_as_time(at).astimezone(zone):%H:%M:%S}",

@@ -26,9 +26,8 @@ _CHINESE = {
     "Nothing is predicted yet.": "还没有预测。",
     "Something went wrong": "出了问题",
     "There is no such page.": "没有这个页面。",
-    "MEMO predicts once something is recorded; `memo status` shows whether it runs.": (
-        "有了记录，MEMO 就会预测；`memo status` 显示它是否在运行。"
-    ),
+    "MEMO predicts once something is recorded.": "有了记录，MEMO 就会预测。",
+    "MEMO is not running; `memo up` starts it.": "MEMO 没有运行；`memo up` 启动它。",
     "History": "历史",
     "Span": "跨度",
     "day": "一天",

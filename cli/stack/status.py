@@ -19,6 +19,7 @@ from memo.stack.guard import refusals
 from memo.stack.task_queue import PREFIX
 
 RANKS = (1, 3, 5)  # of the hit rates
+MANY = 200  # messages in a queue; each scope has one request at a time
 AMONG = {"three": 3, "five": 5}
 
 
@@ -40,6 +41,7 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
     url, pause, prefix = broker_url(home, settings), pauses.current(home), _prefix(settings)
     queues, unanswered = _queues(url, prefix) if prefix and running.state(home) else (None, "")
     state = running.state(home)  # again, as the broker may have taken its time
+    found, delays = _figures(home, settings)
     return {
         "running": bool(state),
         "pid": state.get("pid"),
@@ -49,7 +51,7 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
         "sources": running.sources(home),
         "passing": state.get("passing", []),
         "notices": state.get("notices", []),
-        "problems": [*state.get("problems", []), *filter(None, [unanswered])],
+        "problems": [*state.get("problems", []), *filter(None, [unanswered]), *(delays if state else [])],
         "queues": queues,
         "home": str(home.root),
         "inbox": str(home.inbox),
@@ -60,18 +62,21 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
         "broker": redact_url(url),
         "names_on_broker": prefix,
         "scope": settings.scope,
-        **_figures(home, settings),
+        **found,
     }
 
 
-def _figures(home: Home, settings: Settings) -> dict[str, Any]:
-    from db.upkeep import figures
+def _figures(home: Home, settings: Settings) -> tuple[dict[str, Any], list[str]]:
+    """Return what is stored, and which predictions do not come."""
+    from db.upkeep import figures, health
 
     try:
         with read_session(settings, home) as session:
-            return figures.find_figures(session, settings.scope) if session else {"events": 0, "predictions": 0}
+            if session is None:
+                return {"events": 0, "predictions": 0}, []
+            return figures.find_figures(session, settings.scope), health.find_delays(session, home)
     except MemoError as error:
-        return {"events": None, "predictions": None, "problem": str(error)}
+        return {"events": None, "predictions": None, "problem": str(error)}, []
 
 
 def _prefix(settings: Settings) -> str:
@@ -82,16 +87,21 @@ def _prefix(settings: Settings) -> str:
 
 
 def _queues(url: str, prefix: str) -> tuple[dict[str, int] | None, str]:
-    """Return the lengths of the queues, or None and why the broker does not tell."""
+    """Return the lengths of the queues, or None, and what is wrong with them."""
     from memo.stack.task_queue import ANSWER_S, lengths
 
     try:
         check_broker(url, ANSWER_S)
-        return lengths(url, prefix), ""
+        found = lengths(url, prefix)
+        return found, " ".join(_too_long(*queue) for queue in found.items() if queue[1] > MANY)
     except MemoError as error:
         return None, str(error)
     except Exception as error:  # it has just gone, and each client library has its own errors
         return None, f"The broker's queues can't be read ({type(error).__name__}: {error})."
+
+
+def _too_long(name: str, length: int) -> str:
+    return f"{length} messages wait in the queue {name}, more than are taken from it; see the logs of the parts."
 
 
 def _memory_mb(pid: int | None) -> float | None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Text, bindparam, func, select, update
+from sqlalchemy import Text, and_, bindparam, func, select, update
 from sqlalchemy import cast as cast_to
 from sqlalchemy.orm import Session, load_only
 
@@ -162,14 +162,26 @@ def find_last_predicted_seq(session: Session, scope: str) -> int:
 
 def find_unasked_scopes(session: Session) -> Sequence[str]:
     """Return the scopes whose newest event has no prediction, or of which one is not published."""
-    answers = select(PredictionRow.id).where(
-        PredictionRow.scope == EventRow.scope, PredictionRow.last_event_id == EventRow.id
-    )
-    unpredicted = select(EventRow.id).where(
-        EventRow.scope == ScopeRow.name, EventRow.seq == ScopeRow.last_seq, EventRow.source != IMPORT, ~answers.exists()
-    )
+    unpredicted = select(EventRow.id).where(*_UNPREDICTED)
     waiting = select(PredictionRow.id).where(PredictionRow.scope == ScopeRow.name, UNSENT)
     return session.scalars(select(ScopeRow.name).where(unpredicted.exists() | waiting.exists())).all()
+
+
+def find_unpredicted(session: Session) -> Sequence[EventRow]:
+    """Return the newest event of each scope where it has no prediction."""
+    return session.scalars(select(EventRow).join(ScopeRow, and_(*_UNPREDICTED))).all()
+
+
+_ANSWERS = select(PredictionRow.id).where(
+    PredictionRow.scope == EventRow.scope, PredictionRow.last_event_id == EventRow.id
+)
+_UNPREDICTED = (
+    EventRow.scope == ScopeRow.name,
+    EventRow.seq == ScopeRow.last_seq,
+    EventRow.source != IMPORT,
+    ~_ANSWERS.exists(),
+)
+"""Conditions of the newest event of a scope that has no prediction."""
 
 
 def find_unsent(session: Session, scope: str, limit: int) -> list[tuple[PredictionRow, EventRow]]:

@@ -21,7 +21,7 @@ from db.dispatch import ledger
 from db.engine import Store
 from db.intake import events
 from db.prediction import predictions
-from db.upkeep import figures
+from db.upkeep import figures, health
 from forget import match
 from forget.query import ForgetQuery
 from memo import history
@@ -160,6 +160,7 @@ def test_live_path_reads_no_whole_table(
     with captured() as sent:
         live(7)
         with store.read() as session:
+            health.find_delays(session, home)
             predictions.find_unasked_scopes(session)
             ledger.find_settled(session, {})
         seen.check(Action(Operation.WEB_VISIT, "a.example"), SCOPE)

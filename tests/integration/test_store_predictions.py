@@ -15,7 +15,7 @@ from db.engine import Store
 from db.intake import events
 from db.models import DispatchRow, EventRow, PredictionRow
 from db.prediction import messages, predictions, versions
-from db.upkeep import deletion, figures
+from db.upkeep import deletion, figures, health
 from forget.query import ForgetQuery
 from memo.core.errors import MemoError
 from memo.core.events import Action, Event, Operation
@@ -129,6 +129,21 @@ def test_scope_is_unasked_until_predicted_and_published(store: Store) -> None:
         predictions.record_dispatched(session, newest)
     assert asking() == set()
     assert read(store, newest).dispatched_at is not None and read(store, older).dispatched_at is None
+
+
+def test_prediction_that_does_not_come_is_told(store: Store, home: Home) -> None:
+    def told() -> list[str]:
+        with store.read() as session:
+            return health.find_delays(session, home)
+
+    [event] = happen(store, "a")
+    assert told() == [], "it has a minute"
+    with store.write() as session:
+        session.get_one(EventRow, event).stored_at -= timedelta(minutes=2)
+    [said] = told()
+    assert said.startswith(f"The newest event of {SCOPE}, stored at") and str(home.logs / "worker.log") in said
+    predict(store, event)
+    assert told() == []
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -15,6 +15,7 @@ from memo.core.events import Action, Event, Operation
 from memo.core.paths import Home
 from memo.core.predictions import NextAction, NextPlace
 from memo.core.settings import Settings
+from memo.stack import running
 from ui.app import make_app
 from ui.page import VIEWS
 
@@ -80,6 +81,16 @@ def test_now_names_the_next_place_and_not_the_present_one(client: TestClient) ->
     assert "<strong>news.example</strong>" in shown and "25%" in shown
     assert "<strong>editor</strong>" not in shown, "the editor is in front"
     assert "in place 1" in shown and "not foreseen" in shown
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_each_view_says_what_is_wrong(client: TestClient, view: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "MEMO is not running; `memo up` starts it." in client.get(view).text
+    monkeypatch.setattr(running, "state", lambda _home: {"problems": ["The worker <is> stuck."]})
+    shown = client.get(view).text
+    assert shown.count("The worker &lt;is&gt; stuck.") == 1 and "is not running" not in shown
+    monkeypatch.setattr(running, "state", lambda _home: {"problems": []})
+    assert 'class="problems"' not in client.get(view).text
 
 
 def test_a_hostile_title_stays_text(client: TestClient) -> None:

@@ -70,7 +70,8 @@ def _as_event(html: str) -> str:
 
 def _find_marks(visit: Visit) -> tuple[Any, ...]:
     with visit.read() as session:
-        return (pauses.current(visit.home), *(current.find_marks(session) if session else ()))
+        marks = current.find_marks(session) if session else ()
+    return (pauses.current(visit.home), *visit.problems(), *marks)
 
 
 def _find(visit: Visit) -> dict[str, Any]:
