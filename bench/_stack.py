@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 
 from data.synthetic.people import SAMPLE_SEED, Person, stream
+from db import migrate
 from db.engine import Store, open_store
 from db.intake import events
 from memo.core.events import Event
@@ -108,8 +109,10 @@ def seconds(call: Callable[[], object]) -> float:
 
 @contextmanager
 def store(home: Home) -> Iterator[Store]:
-    """Open the home's store."""
-    opened = open_store(Settings.load(), home)
+    """Open the home's store, with its tables."""
+    settings = Settings.load()
+    migrate.upgrade(settings, home)
+    opened = open_store(settings, home)
     try:
         yield opened
     finally:

@@ -10,14 +10,12 @@ import time
 from functools import partial
 from pathlib import Path
 
-from _stack import MEMO, Report, invented, median, memo, new_home, seconds, store, write_lines
+from _large import fill
+from _stack import MEMO, Report, median, new_home, seconds, store
 
-from db.intake import events
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.sockets import answers
-from worker.prediction.scope_model import RANKED, ScopeModel
-from worker.predictors.mixed import MixedPredictor
 
 NUMBER = 10_000  # events
 ROUNDS = 5
@@ -30,20 +28,6 @@ PARTS = {
     "all that the list needs": "cli.pick.choices",
     "all that it takes to ask the process that stands by": "memo.stack.standby",
 }
-
-
-def fill(home: Home) -> None:
-    """Store the events and a prediction after the last one, made without the language model."""
-    file = home.root / "lines.txt"
-    write_lines(file, invented(NUMBER))
-    memo("import", str(file))
-    scope = Settings.load().scope
-    model = ScopeModel(scope, "builtin", 0, MixedPredictor(), 5)
-    with store(home) as opened, opened.write() as session:
-        rows = events.find_after(session, scope, 0, NUMBER)
-        for row in rows:
-            model.learn(row, NUMBER - RANKED)
-        session.add(model.predict(rows[-1], 10, "en", lambda action: False))
 
 
 def press() -> None:
@@ -81,7 +65,8 @@ def main() -> None:
     """Print the table."""
     report = Report(f"`memo pick`, with {NUMBER:,} events, median of {ROUNDS}")
     with new_home() as home:
-        fill(home)
+        with store(home) as opened:
+            fill(opened, Settings.load().scope, NUMBER)
         put_picker(home.root / "bin")
         bare = milliseconds("pass")
         first, further = first_and_further(home)

@@ -82,7 +82,6 @@ class Nowhere:
 def measure(home: Home, number: int) -> Figures:
     """Fill the store of the settings; return what everything takes."""
     settings = Settings.load()
-    migrate.upgrade(settings, home)
     with store(home) as opened:
         found = {"fill the store": seconds(lambda: fill(opened, settings.scope, number))}
         found |= live_path(opened, home, settings) | queries(opened, home, settings, number) | commands(opened)
