@@ -20,11 +20,11 @@ from cli.stack.first_run import (
     missing_model_notice,
     prepare_store,
     unknown_zone_notice,
-    write_default_settings,
 )
 from cli.terminal.options import option
 from cli.terminal.output import discard_output, print_line, print_text
 from cli.terminal.progress import spinner
+from memo.config import settings_file
 from memo.core import logs
 from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home
@@ -100,7 +100,7 @@ def _start(
     from data.importers import look_through
     from data.replay import scope_of
 
-    write_default_settings(home)
+    settings_file.write_default(home)
     settings = Settings.load()
     if replay is not None:
         look_through(replay, settings.zone)

@@ -42,7 +42,10 @@ class RestartDelay:
 
 
 class HandlerQueue:
-    """Selects and carries out the attempts of one handler, one after the other."""
+    """Selects and carries out the attempts of one handler, one after the other.
+
+    Those that wait when `is_current` ends, as the settings have changed, are dropped.
+    """
 
     def __init__(
         self,
@@ -52,9 +55,11 @@ class HandlerQueue:
         gates: Sequence[Gate],
         *,
         is_on: bool,
+        is_current: Callable[[], bool] = lambda: True,
         idle_s: float = IDLE_S,
         back_off_s: tuple[float, float] = BACK_OFF_S,
     ) -> None:
+        self._is_current = is_current
         self._name, self._handler, self._store, self._is_on = name, handler, store, is_on
         self._idle_s = idle_s
         self.process = HandlerProcess(name, back_off_s)
@@ -111,6 +116,8 @@ class HandlerQueue:
             return self._record_stopped if self._stopped else self.process.end
 
     def _attempt(self, candidates: Sequence[RoutedCandidate]) -> None:
+        if not self._is_current():
+            return
         with self._store.read() as session:
             decision = decide(session, self._name, self._handler, candidates, self._gates, is_on=self._is_on)
         if decision and decision.status == STOPPED:
