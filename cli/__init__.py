@@ -36,6 +36,7 @@ COMMANDS = {
     "restore": "records.restore:restore",
     "sources": "stack.sources:sources",
     "handlers": "stack.handlers:handlers",
+    "service": "stack.service:app",
     "config": "stack.config:app",
     "doctor": "stack.doctor:doctor",
 }

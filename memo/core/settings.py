@@ -46,7 +46,14 @@ from memo.core.system_zone import SYSTEM_ZONE
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 PREFIX = "MEMO_"
-NO_SETTINGS = {"MEMO_HOME", "MEMO_PARENT", UMASK, "MEMO_TEST_STRICT", "MEMO_EVENT_FILES"}  # of other modules and tests
+NO_SETTINGS = {
+    "MEMO_HOME",
+    "MEMO_PARENT",
+    UMASK,
+    "MEMO_SERVICE",
+    "MEMO_TEST_STRICT",
+    "MEMO_EVENT_FILES",
+}  # of other modules and tests
 SECRET_LENGTH = 16  # characters, the minimum
 SCOPE_PATTERN = r"^[^/\\\x00-\x1f.][^/\\\x00-\x1f]*$"  # a scope is also the name of a folder
 
