@@ -26,7 +26,7 @@ class LiveSettings:
     def __init__(self, settings: Settings, home: Home, clock: Callable[[], float] = time.monotonic) -> None:
         self._current, self._privacy = settings, settings.privacy
         self._config, self._clock = home.config, clock
-        self._seen: tuple[int, ...] | None = None
+        self._seen: tuple[float, ...] | None = None
         self._settles_at = 0.0
         self._lock = threading.Lock()
 
@@ -38,14 +38,15 @@ class LiveSettings:
         with self._lock:
             seen = _signature(self._config)
             if seen is not None and seen != self._seen:
-                self._take(Settings.load())
+                self._take(Settings.load(), age_s=time.time() - seen[-1])
                 self._seen = seen
             if self._current.privacy != self._privacy and self._clock() >= self._settles_at:
                 self._current = self._current.model_copy(update={"privacy": self._privacy})
             return self._current
 
-    def _take(self, fresh: Settings) -> None:
-        self._privacy, self._settles_at = fresh.privacy, self._clock() + SETTLE_S
+    def _take(self, fresh: Settings, age_s: float) -> None:
+        self._privacy = fresh.privacy
+        self._settles_at = self._clock() + min(max(0.0, SETTLE_S - age_s), SETTLE_S)  # the wall clock may be set
         changed = {name: getattr(fresh, name) for name in tables_at_once()}
         changed["privacy"] = strictest(self._current.privacy, fresh.privacy)
         if any(getattr(self._current, name) != table for name, table in changed.items()):
@@ -79,9 +80,9 @@ def strictest(one: PrivacySettings, other: PrivacySettings) -> PrivacySettings:
     )
 
 
-def _signature(file: Path) -> tuple[int, ...] | None:
-    """Return what differs after each change of a file; None if there is none."""
+def _signature(file: Path) -> tuple[float, ...] | None:
+    """Return what differs after each change of a file, the time of that last; None if there is none."""
     with suppress(FileNotFoundError):
         found = os.stat(file)
-        return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+        return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime
     return None

@@ -1,5 +1,7 @@
 """Settings that a running part follows: what changes at once, and what a half-written file can't loosen."""
 
+import time
+
 import pytest
 
 from memo.config.live import SETTLE_S, Derived, LiveSettings, strictest
@@ -57,6 +59,17 @@ def test_an_exclusion_ends_once_the_file_has_settled(live: LiveSettings, home: H
     assert (live.now().privacy.apps, live.now().privacy.sites) == (["a"], ["b.example"])
     clock.now += SETTLE_S
     assert (live.now().privacy.apps, live.now().privacy.sites) == ([], ["b.example"])
+
+
+def test_an_exclusion_that_ended_long_ago_has_settled(
+    live: LiveSettings, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.config.write_text("[privacy]\napps = ['a']\n")
+    live.now()
+    home.config.write_text("")
+    later = time.time() + SETTLE_S
+    monkeypatch.setattr("memo.config.live.time.time", lambda: later)
+    assert live.now().privacy.apps == []
 
 
 def test_a_missing_file_loosens_nothing(live: LiveSettings, home: Home, clock: Clock) -> None:
