@@ -38,6 +38,7 @@ COMMANDS = {
     "handlers": "stack.handlers:handlers",
     "service": "stack.service:app",
     "config": "stack.config:app",
+    "uninstall": "stack.uninstall:uninstall",
     "doctor": "stack.doctor:doctor",
 }
 HELP = """

@@ -49,9 +49,8 @@ def install() -> None:
 def uninstall() -> None:
     """Remove what `memo service install` wrote, and stop the service; stored data stays."""
     removed = []
-    if unit_file().exists():
-        if not owned_file.is_ours(unit_file()):
-            owned_file.remove(unit_file())  # raises, before anything is stopped
+    if os.path.lexists(unit_file()):
+        owned_file.refuse_changed(unit_file())  # before anything is stopped
         if _has_systemd():
             _systemctl("disable", "--now", UNIT, limit_s=START_S)
         owned_file.remove(unit_file())

@@ -27,10 +27,15 @@ def remove(path: Path) -> bool:
     """Delete a file; return False if there is none. Raises MemoError if it is not as MEMO wrote it."""
     if not os.path.lexists(path):
         return False
-    if not is_ours(path):
-        raise MemoError(f"{path} is not as MEMO wrote it and is left as it is; delete it yourself if it is yours.")
+    refuse_changed(path)
     path.unlink()
     return True
+
+
+def refuse_changed(path: Path) -> None:
+    """Raise MemoError if a file, or whatever is in its place, is not as MEMO wrote it."""
+    if not is_ours(path):
+        raise MemoError(f"{path} is not as MEMO wrote it and is left as it is; delete it yourself if it is yours.")
 
 
 def is_ours(path: Path) -> bool:
