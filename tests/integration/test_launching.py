@@ -121,10 +121,10 @@ def test_a_service_has_systemd_start_the_app(
     asked.chmod(0o755)
     monkeypatch.setenv("PATH", f"{asked.parent}:{os.environ['PATH']}")
     monkeypatch.setenv("MEMO_SERVICE", "1")
-    (launcher.start_as_asked if is_asked else launcher.start)(["/usr/bin/notes", "two words"])
+    (launcher.start_as_asked if is_asked else launcher.start)(["/usr/bin/notes", "two $words"])
     until("the request", (folder / "words").exists)
     words = (folder / "words").read_text().splitlines()
-    assert words[-3:] == ["--", "/usr/bin/notes", "two words"]
+    assert words[-3:] == ["--", "/usr/bin/notes", "two $$words"]
     assert [word for word in words if word.startswith("--unit=")][0].startswith(f"--unit={unit}")
 
 

@@ -128,7 +128,9 @@ def _in_unit(name: str, command: list[str]) -> list[str]:
     What the app leaves running when its first process ends goes on.
     """
     options = ["--user", "--quiet", "--collect", "--property=KillMode=process", f"--working-directory={Path.home()}"]
-    return [_program("systemd-run"), *options, f"--unit={name}{uuid4().hex}", "--", *command]
+    program, *given = command
+    words = [word.replace("$", "$$") for word in given]  # otherwise it would replace variables in them
+    return [_program("systemd-run"), *options, f"--unit={name}{uuid4().hex}", "--", program, *words]
 
 
 def _opener() -> str:
