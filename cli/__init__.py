@@ -36,6 +36,9 @@ COMMANDS = {
     "restore": "records.restore:restore",
     "sources": "stack.sources:sources",
     "handlers": "stack.handlers:handlers",
+    "service": "stack.service:app",
+    "config": "stack.config:app",
+    "uninstall": "stack.uninstall:uninstall",
     "doctor": "stack.doctor:doctor",
 }
 HELP = """

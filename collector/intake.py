@@ -18,6 +18,7 @@ from data.importers.line import implausible
 from db.engine import Store, UnstorableError
 from db.intake import cursors, events, redactions, scopes, time_order
 from db.pace import BatchPace
+from memo.config.live import Derived
 from memo.core.bounded import BoundedDict
 from memo.core.events import Action, Event, Operation
 from memo.core.logs import get_logger
@@ -59,7 +60,7 @@ class Intake:
     ) -> None:
         self._store, self._settings, self._home, self._chunk = store, settings, home, chunk
         self._announce, self._on_stored = announce, on_stored
-        self.rules = make_rules(settings.privacy, home)
+        self._rules = Derived(settings, home, lambda now: make_rules(now.privacy, home))
         self._counts: BoundedDict[tuple[str, str], dict[str, int]] = BoundedDict(MAX_CURSORS)
         self._known: BoundedDict[tuple[str, str], dict[str, Any] | None] = BoundedDict(MAX_KNOWN)
         self._counts_lock = threading.Lock()
@@ -253,8 +254,13 @@ class Intake:
         with self._store.read() as session:
             return events.find_last_focus(session, self._settings.scope, source)
 
+    @property
+    def rules(self) -> Rules:
+        """The privacy rules as they applied last; a text of an error can be redacted even if memo.toml is wrong."""
+        return self._rules.latest
+
     def _rules_now(self) -> Rules:
-        return [make_pause_rule(self._home), *self.rules]
+        return [make_pause_rule(self._home), *self._rules.now()]
 
     def _admit(
         self,

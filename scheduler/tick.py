@@ -9,6 +9,7 @@ from db.engine import Store, open_store
 from db.intake import scopes
 from db.prediction import predictions
 from db.upkeep import jobs, runs
+from memo.config.live import LiveSettings
 from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import ScheduleSettings, Settings
@@ -28,15 +29,17 @@ log = get_logger(__name__)
 
 
 @cache
-def _open() -> tuple[Any, Settings, Store]:
+def _open() -> tuple[Any, LiveSettings, Store]:
     """Return this process's queue, settings and store."""
     home, settings = Home.find(), Settings.load()
-    return make_app(broker_url(home, settings), key_prefix(settings)), settings, open_store(settings, home)
+    queue = make_app(broker_url(home, settings), key_prefix(settings))
+    return queue, LiveSettings(settings, home), open_store(settings, home)
 
 
 def tick() -> None:
     """Do one tick in the dispatcher's process."""
-    run(*_open())
+    queue, settings, store = _open()
+    run(queue, settings.now(), store)
 
 
 def run(queue: Any, settings: Settings, store: Store) -> None:

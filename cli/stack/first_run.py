@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 from cli.terminal.progress import late_progress_bar
 from db.store_access import read_session, refuse_damaged, writable_store
 from memo.core.errors import MemoError
-from memo.core.files import write_atomically
-from memo.core.paths import Home, make_private
-from memo.core.settings import Settings, default_toml
+from memo.core.paths import Home
+from memo.core.settings import Settings
 from memo.stack import running
 from memo.stack.broker import broker_url, check_broker
 
@@ -20,19 +19,6 @@ if TYPE_CHECKING:
     from db.engine import Store
 
 ZONE_RULE = re.compile(r"(<[\w+-]{3,}>|[A-Za-z]{3,})[+-]?\d")
-
-
-def write_default_settings(home: Home) -> None:
-    """Write memo.toml with every key commented out, unless it exists. Raises MemoError if that fails."""
-    if home.config.exists():
-        return
-    try:
-        make_private(home.config.parent)
-        write_atomically(home.config, default_toml())  # private, as a URL in it may hold a password
-    except OSError as error:
-        raise MemoError(
-            f"{home.config} can't be written ({error.strerror}); free some space, or make its folder writable."
-        ) from error
 
 
 def prepare_store(home: Home, settings: Settings, requeue: bool) -> bool:

@@ -20,16 +20,17 @@ from cli.stack.first_run import (
     missing_model_notice,
     prepare_store,
     unknown_zone_notice,
-    write_default_settings,
 )
 from cli.terminal.options import option
 from cli.terminal.output import discard_output, print_line, print_text
 from cli.terminal.progress import spinner
+from memo.config import settings_file
 from memo.core import logs
 from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.display.text import safe
+from memo.service.service_manager import Notifier
 from memo.stack import child, running
 from memo.stack.process_specs import BROKER, PARTS
 from memo.stack.spawn import python_command
@@ -100,7 +101,7 @@ def _start(
     from data.importers import look_through
     from data.replay import scope_of
 
-    write_default_settings(home)
+    settings_file.write_default(home)
     settings = Settings.load()
     if replay is not None:
         look_through(replay, settings.zone)
@@ -114,14 +115,16 @@ def _start(
         print_line(safe(notice))
     if PartName.COLLECTOR in names and (notice := browser_import_notice(home, settings)):
         print_line(notice)
-    if is_new and foreground and replay is None and part is None:
+    notifier = Notifier.take()
+    if is_new and foreground and replay is None and part is None and not notifier:
         replay, speed = SAMPLE, speed or SAMPLE_SPEED
         print_line("Nothing is recorded yet, so a sample day of an invented person is played first.")
     if replay is not None and not coalesce:
         os.environ["MEMO_PREDICT__EVERY"] = scope_of(replay)  # for the parts
     replay_options = [str(replay.absolute()), "--speed", str(speed)] if replay else []
     if foreground:
-        sys.exit(0 if _run_here(home, settings, lock, names, replay_options, seconds, live_view=part is None) else 1)
+        live_view = part is None and not notifier  # a journal would keep what it shows
+        sys.exit(0 if _run_here(home, settings, lock, names, replay_options, seconds, live_view, notifier) else 1)
     options = [*(("--replay", *replay_options) if replay else ()), *(("--for", str(seconds)) if seconds else ())]
     start_in_background(home, lock, names, options)
 
@@ -152,6 +155,7 @@ def _run_here(
     replay: list[str],
     seconds: float | None,
     live_view: bool,
+    notifier: Notifier,
 ) -> bool:
     """Run the parts in this terminal and show predictions; return whether all parts kept running."""
     from cli.predictions.watch import live
@@ -169,7 +173,7 @@ def _run_here(
             live(home, settings, ended)
 
     view = threading.Thread(target=show)
-    supervisor = Supervisor(home, names, say)
+    supervisor = Supervisor(home, names, say, notifier=notifier)
     supervisor.handle_signals(seconds)
     if live_view:
         say(f"To add events, append lines to a file in {home.inbox}. Ctrl-C stops MEMO.")

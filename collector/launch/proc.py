@@ -59,6 +59,13 @@ def descends(pid: int, ancestor: int) -> bool:
     return False
 
 
+def is_in_unit(pid: int, name: str) -> bool:
+    """Return whether systemd started a process in a unit whose name begins like this."""
+    with suppress(OSError):
+        return f"/{name}".encode() in _bytes(pid, "cgroup")
+    return False
+
+
 def _began(pid: int) -> float:
     return float(stat(pid)[19]) / TICKS
 

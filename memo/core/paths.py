@@ -77,10 +77,10 @@ class _Below:
     """A path below the root of a home."""
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self.name = name
 
     def __get__(self, home: "Home", _owner: type["Home"]) -> Path:
-        return home.root / self._name
+        return home.root / self.name
 
 
 @dataclass(frozen=True)
@@ -141,6 +141,11 @@ class Home:
                 raise UsageError(f"{place} is a file, where MEMO needs a folder; move it away.") from error
             raise UsageError(f"Cannot use MEMO_HOME {root} ({error.strerror}); choose a folder you own.") from error
         return home
+
+    @classmethod
+    def names(cls) -> set[str]:
+        """Return the names of what stands above directly in a home: all that MEMO makes there but the store's files."""
+        return {PurePath(place.name).parts[0] for place in vars(cls).values() if isinstance(place, _Below)}
 
     @cached_property
     def config(self) -> Path:

@@ -1,5 +1,6 @@
-"""Settings: defaults < memo.toml < MEMO_… environment < flags, read once by each process.
+"""Settings: defaults < memo.toml < MEMO_… environment < flags.
 
+A process reads them once; tables whose `at_once` is set are read again when memo.toml changes, see `memo.config.live`.
 The attribute docstrings are the comments of memo.toml.
 """
 
@@ -7,10 +8,12 @@ import json
 import os
 import re
 import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta, tzinfo
 from ipaddress import ip_address
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -43,7 +46,14 @@ from memo.core.system_zone import SYSTEM_ZONE
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 PREFIX = "MEMO_"
-NO_SETTINGS = {"MEMO_HOME", "MEMO_PARENT", UMASK, "MEMO_TEST_STRICT", "MEMO_EVENT_FILES"}  # of other modules and tests
+NO_SETTINGS = {
+    "MEMO_HOME",
+    "MEMO_PARENT",
+    UMASK,
+    "MEMO_SERVICE",
+    "MEMO_TEST_STRICT",
+    "MEMO_EVENT_FILES",
+}  # of other modules and tests
 SECRET_LENGTH = 16  # characters, the minimum
 SCOPE_PATTERN = r"^[^/\\\x00-\x1f.][^/\\\x00-\x1f]*$"  # a scope is also the name of a folder
 
@@ -108,6 +118,7 @@ class Section(BaseModel):
     """A table of memo.toml; an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid")
+    at_once: ClassVar[bool] = False  # whether a running MEMO uses a change at once, and not only after `memo up`
 
 
 class SourceSettings(Section):
@@ -141,6 +152,7 @@ class SourceSettings(Section):
 class PrivacySettings(Section):
     """Rules that leave events out or change them before anything is stored; see docs/privacy.md."""
 
+    at_once = True
     apps: list[Name] = []
     """Apps that are not recorded at all: no focus, visit, file, start, end or usage."""
     sites: list[Site] = []
@@ -189,6 +201,7 @@ class PredictSettings(Section):
 class TrainSettings(Section):
     """Training of a version."""
 
+    at_once = True
     epochs: Count = 3
     """Passes over the training stream."""
     rank: Count = 8
@@ -204,6 +217,7 @@ class TrainSettings(Section):
 class ScheduleSettings(Section):
     """Intervals of the periodic jobs, and limits of what is kept."""
 
+    at_once = True
     retrain_every: Span = timedelta(days=1)
     """Seconds between two trainings."""
     evaluate_every: Span = timedelta(days=1)
@@ -223,6 +237,7 @@ class ScheduleSettings(Section):
 class DispatchSettings(Section):
     """Acts on predictions; see docs/handlers.md."""
 
+    at_once = True
     on: list[str] = ["log", "record"]
     """Handlers that act; a handler that is only named in a route is dry: it is counted and does nothing."""
     routes: dict[Operation, list[str]] = Field(
@@ -260,6 +275,7 @@ class DispatchSettings(Section):
 class LaunchSettings(Section):
     """The handler `launch_app`."""
 
+    at_once = True
     apps: list[Word] = []
     """Apps that MEMO may start by itself, by their names in `memo watch`; empty: none."""
 
@@ -267,6 +283,7 @@ class LaunchSettings(Section):
 class WebhookSettings(Section):
     """The handler `webhook`; see docs/handlers-builtin.md."""
 
+    at_once = True
     url: str = ""
     """Address that predictions are sent to: https, or http to this machine; empty: none."""
     secret: SecretStr = SecretStr("")
@@ -292,6 +309,7 @@ class WebhookSettings(Section):
 class ExecSettings(Section):
     """The handler `exec`."""
 
+    at_once = True
     command: list[str] = []
     """Program, by its absolute path, and its arguments; it reads a prediction on standard input. Empty: none."""
 
@@ -306,6 +324,7 @@ class ExecSettings(Section):
 class PreconnectSettings(Section):
     """The handler `preconnect_site`."""
 
+    at_once = True
     connect: bool = False
     """Also open a connection to the site and close it at once; otherwise only its name is resolved."""
 
@@ -313,6 +332,7 @@ class PreconnectSettings(Section):
 class PreloadSettings(Section):
     """The handlers `preload_app` and `preload_file`."""
 
+    at_once = True
     app_mb: Count = 300
     """Megabytes read for the start of one app."""
     file_mb: Count = 100
@@ -326,6 +346,7 @@ class PreloadSettings(Section):
 class PickSettings(Section):
     """The list of `memo pick`; see docs/pick.md."""
 
+    at_once = True
     first: Literal["previous", "likeliest"] = "previous"
     """The first line: the place where you were before, or the likeliest one."""
     program: Literal["auto", "rofi", "wofi", "fuzzel", "dmenu", "fzf"] = "auto"
@@ -403,20 +424,53 @@ class Settings(BaseSettings):
                 raise UsageError(f"{config} is not a file; remove it, and `memo up` writes one with every key.")
             if config.exists():
                 refuse_foreign(config)
-            return cls(**flags)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
-            raise UsageError(f"{config} is not valid TOML ({error}); correct that line.") from error
+            with _explained(str(config), lambda variable: f"correct it in {config} or in {variable}"):
+                return cls(**flags)
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"Cannot read {config} ({error}); correct or remove it.") from error
         except SettingsError as error:
             raise UsageError(f"A MEMO_ variable of the environment is not valid JSON ({error}); correct it.") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
-            name = _variable(re.sub(r"(\.\d+)+$", "", key))  # a list is one variable
-            unknown = first["type"] == "extra_forbidden"
-            reason = "there is no setting of this name" if unknown else first["msg"].removeprefix("Value error, ")
-            raise UsageError(f"Setting {key} is wrong: {reason}. Correct it in {config} or in {name}.") from error
+
+    @classmethod
+    def check(cls, text: str) -> None:
+        """Raise UsageError with the first fault of a text for memo.toml.
+
+        Its keys rank above the environment here, so that a variable hides no wrong key.
+        """
+        with _explained("What you wrote", lambda variable: "nothing was changed"):
+            _Unsaved(**tomllib.loads(text))
+
+
+class _Unsaved(Settings):
+    """Settings that are not read from memo.toml but given."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return the sources by rank: what is given, the environment."""
+        return init_settings, env_settings
+
+
+@contextmanager
+def _explained(text: str, remedy: Callable[[str], str]) -> Iterator[None]:
+    """Raise what is wrong with a text of settings, or with a variable in its place, as one sentence of a UsageError."""
+    try:
+        yield
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UsageError(f"{text} is not valid TOML ({error}); correct that line.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        name = _variable(re.sub(r"(\.\d+)+$", "", key))  # a list is one variable
+        unknown = first["type"] == "extra_forbidden"
+        reason = "there is no setting of this name" if unknown else first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"Setting {key} is wrong: {reason}; {remedy(name)}.") from error
 
 
 def _refuse_unknown_variables() -> None:
@@ -432,15 +486,61 @@ def _refuse_unknown_variables() -> None:
 def _nearest(name: str) -> str:
     from difflib import get_close_matches
 
-    tables = _tables()
-    keys = [key for key in Settings.model_fields if key not in tables]
-    keys += [f"{table}.{key}" for table, section in tables.items() for key in section.model_fields]
-    return get_close_matches(name, map(_variable, keys), n=1, cutoff=0)[0]
+    return get_close_matches(name, map(_variable, setting_keys()), n=1, cutoff=0)[0]
 
 
 def _variable(key: str) -> str:
     """Return the environment variable of a key such as predict.top."""
     return PREFIX + key.replace(".", "__").upper()
+
+
+def setting_keys() -> list[str]:
+    """Return all keys in the order of memo.toml, such as language and predict.top."""
+    tables = _tables()
+    keys = [key for key in Settings.model_fields if key not in tables]
+    return keys + [f"{table}.{key}" for table, section in tables.items() for key in section.model_fields]
+
+
+def setting_of(settings: Settings, key: str) -> Any:
+    """Return the value of a key. Raises UsageError, which names the nearest keys, if there is none of this name."""
+    from difflib import get_close_matches
+
+    names = setting_keys()
+    if key not in names:
+        last = [name for name in names if name.rpartition(".")[2] == key.rpartition(".")[2]]
+        near = last or get_close_matches(key, names, cutoff=0.4) or get_close_matches(key, names, n=1, cutoff=0)
+        raise UsageError(f"There is no setting {key}; the nearest are {', '.join(near)}. `memo config get` lists all.")
+    table, _, name = key.rpartition(".")
+    return getattr(getattr(settings, table) if table else settings, name)
+
+
+def find_variable(key: str, environment: Mapping[str, str]) -> str:
+    """Return the variable of an environment that sets a key; empty if none does."""
+    table, _, word = key.rpartition(".")
+    variable = _variable(key)
+    for name, value in environment.items():
+        if name.upper() == variable or name.upper().startswith(f"{variable}__"):
+            return name
+        if table and name.upper() == _variable(table) and word in json.loads(value):
+            return name
+    return ""
+
+
+def find_origin(key: str) -> str:
+    """Return where the value of a key comes from: default, file or environment."""
+    if find_variable(key, os.environ):
+        return "environment"
+    found: Any = TomlConfigSettingsSource(Settings, Home.find().config)()
+    for word in key.split("."):
+        if word not in found:
+            return "default"
+        found = found[word]
+    return "file"
+
+
+def tables_at_once() -> list[str]:
+    """Return the tables of which a running MEMO uses a change at once."""
+    return [name for name, section in _tables().items() if section.at_once]
 
 
 def _tables() -> dict[str, type[Section]]:
@@ -466,7 +566,7 @@ def _keys(model: type[BaseModel]) -> list[str]:
     for name, field in model.model_fields.items():
         value = field.get_default(call_default_factory=True, validated_data={})
         if not isinstance(value, BaseModel):
-            lines.append(f"# {name} = {_toml(value)}  # {comments[name]}")
+            lines.append(f"# {name} = {as_toml(value)}  # {comments[name]}")
     return lines
 
 
@@ -484,7 +584,8 @@ def _comments(model: type[BaseModel]) -> dict[str, str]:
     }
 
 
-def _toml(value: Any) -> str:
+def as_toml(value: Any) -> str:
+    """Return a value as memo.toml has it; a secret is hidden."""
     if isinstance(value, dict):
         return f"{{{', '.join(f'{key} = {json.dumps(inner)}' for key, inner in value.items())}}}"
     return json.dumps(value.total_seconds() if isinstance(value, timedelta) else value, default=str)

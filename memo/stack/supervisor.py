@@ -23,6 +23,7 @@ from memo.core import logs
 from memo.core.errors import MemoError
 from memo.core.files import write_atomically
 from memo.core.paths import Home
+from memo.service.service_manager import Notifier
 from memo.stack import broker, broker_damage, child, heartbeat, running
 from memo.stack.backoff import Backoff
 from memo.stack.child import Child, ChildState
@@ -56,6 +57,7 @@ class Supervisor:
     """Runs parts as children; the broker, if it is one of them, starts before the others and ends after them.
 
     `say` is called with each sentence that a person should read. `specs` are all parts that `names` may name.
+    `notifier` is told that all parts serve, that the loop works, and that it ends.
     """
 
     def __init__(
@@ -65,8 +67,10 @@ class Supervisor:
         say: Callable[[str], None],
         specs: Sequence[Part] = (BROKER, *PARTS),
         first_delay_s: float = child.FIRST_DELAY_S,
+        notifier: Notifier | None = None,
     ) -> None:
         self._home, self._say = home, say
+        self._notifier, self._was_ready = notifier or Notifier(), False
         self._children = [self._child(spec, first_delay_s) for spec in specs if spec.name in names]
         self._broker = next((one for one in self._children if one.name == BROKER.name), None)
         self._passing: dict[str, subprocess.Popen[bytes]] = {}  # processes that end by themselves, by name
@@ -161,6 +165,14 @@ class Supervisor:
         self._check_passing()
         self._start_background()
         self._write_state()
+        self._notify()
+
+    def _notify(self) -> None:
+        """Tell the service manager that all parts serve, once, and that this loop works, each time."""
+        if self.ready and not self._was_ready:
+            self._was_ready = True
+            self._notifier.send_ready()
+        self._notifier.send_alive(", ".join(f"{one.name} {one.state}" for one in self._children))
 
     def _excuse_after_pause(self) -> None:
         """Beat; if this process itself stood still, the parts may have, too, so their silence counts from now on."""
@@ -258,6 +270,7 @@ class Supervisor:
             heartbeat.touch(self._home.state)
 
     def _end(self) -> None:
+        self._notifier.send_stopping()
         others = [one.process for one in self._children if one is not self._broker]
         child.end([*self._passing.values(), *others], GRACE_S)
         if self._broker is not None:

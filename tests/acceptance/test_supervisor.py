@@ -256,6 +256,21 @@ def test_up_first_plays_a_day_and_ends_at_ctrl_c() -> None:
         assert stored(fresh) == day, "only the first run plays"
 
 
+def test_up_as_a_service_shows_no_titles(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, new_stack() as fresh:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(WAIT_S)
+        fresh.settings["NOTIFY_SOCKET"] = str(tmp_path / "notify")
+        process = memo_up(fresh)
+        until("it is ready", lambda: manager.recv(999) == b"READY=1")
+        fresh.predict(lines(3, "2026-03-02 09:00:00", SECRET))
+        assert all("NOTIFY_SOCKET" not in child.environ() for child in psutil.Process(process.pid).children())
+        process.terminate()
+        until("it stops", lambda: manager.recv(999) == b"STOPPING=1")
+        said, _ = process.communicate(timeout=WAIT_S)
+        assert (process.returncode, SECRET in said, "invented person" in said) == (0, False, False)
+
+
 def stored(stack: Stack) -> int:
     try:
         return int(stack.one("SELECT count(*) FROM events"))

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from dispatching import reach
 from waiting import until
 
 from memo.core.paths import Home
+from memo.service.service_manager import Notifier
 from memo.stack import supervisor
 from memo.stack.child import (
     DEATHS_WINDOW_S,
@@ -293,6 +295,31 @@ def test_supervisor_returns_true_if_all_is_well(
     monkeypatch.setattr(one, "_write_state", lambda: one.stop() if one.ready else None)
     assert one.run() is True
     assert os.listdir(home.run) == []
+
+
+def test_supervisor_tells_the_service_manager(
+    home: Home, supervise: Supervise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, received = supervise(["healthy"], print), list[str]()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(WAIT_S)
+        monkeypatch.setattr(one, "_notifier", Notifier(str(tmp_path / "notify")))
+
+        def look() -> None:
+            Supervisor._check(one)
+            while not received or not received[-1].startswith("WATCHDOG=1"):
+                received.append(manager.recv(999).decode())
+            working.append(received.pop())
+            if "READY=1" in received and len(working) > 2:
+                one.stop()
+
+        working: list[str] = []
+        monkeypatch.setattr(one, "_check", look)
+        one.run()
+        received.append(manager.recv(999).decode())
+    assert received == ["READY=1", "STOPPING=1"]
+    assert working[-1] == "WATCHDOG=1\nSTATUS=healthy running"
 
 
 class Training:

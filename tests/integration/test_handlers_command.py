@@ -83,7 +83,8 @@ def test_handlers_show_the_ledger_of_each(opened: Resources, home: Home, capsys:
     assert facts["handler log"].startswith("turned itself off until 20")
 
 
-def test_why_names_the_gate_that_stopped_each_handler(opened: Resources) -> None:
+def test_why_names_the_gate_that_stopped_each_handler(opened: Resources, home: Home) -> None:
+    home.config.write_text(f'scope = "{SCOPE}"\n[dispatch.routes]\nweb_visit = ["log", "record"]\n')
     stopped = predict(opened, "a\x1b[31m", 0.31)
     dispatch(under(opened, "log", "record"), stopped)
     done = subprocess.run([MEMO, "why", str(stopped), "--json"], capture_output=True, text=True, check=True)

@@ -265,3 +265,28 @@ def test_upcoming_routes_reach_a_process_too(opened: Resources) -> None:
         dispatcher.dispatch(predict(opened, upcoming=[("soon", 0.8)]))
     [row] = rows(opened)
     assert row.status == dispatches.DONE and row.result and row.result["word"] == "soon"
+
+
+def test_a_handler_turned_off_in_the_file_acts_no_more(opened: Resources, home: Home) -> None:
+    routes = "[dispatch.routes]\nweb_visit = ['double']\n"
+    with dispatching(under(opened, "double")) as dispatcher:
+        dispatcher.dispatch(predict(opened, "a"))
+        dispatcher.join()
+        home.config.write_text(f"[dispatch]\non = []\n{routes}")
+        dispatcher.dispatch(predict(opened, "b"))
+        dispatcher.join()
+        home.config.write_text(f"[dispatch]\non = ['double']\n{routes}")
+        dispatcher.dispatch(predict(opened, "c"))
+        dispatcher.join()
+        done = ("double", dispatches.DONE)
+        assert went(opened) == [done, ("double", dispatches.DRY), done]
+
+
+def test_attempts_that_wait_are_dropped_after_a_change(opened: Resources, home: Home) -> None:
+    with dispatching(under(opened, "hasty")) as dispatcher:
+        dispatcher.dispatch(predict(opened, "sleep"))
+        until("the attempt", lambda: rows(opened))
+        dispatcher.dispatch(predict(opened, "waits"))
+        home.config.write_text("[dispatch]\non = []\n")
+        dispatcher.join()
+        assert went(opened) == [("hasty", dispatches.FAILED)]

@@ -15,6 +15,7 @@ from db.engine import Store
 from db.intake import events, redactions
 from memo.clock import pauses
 from memo.core import bounded
+from memo.core.errors import UsageError
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -126,6 +127,23 @@ def test_events_of_an_ended_pause_are_not_stored(intake: Intake, store: Store, h
     assert store_events(intake, "web", *hours) == 2
     assert intake.store_past("web", Past(hours, "past", {})) == (2, 0)
     assert [event.target for event in stored(store)] == ["3.0", "0.5"]
+
+
+def test_an_exclusion_applies_to_the_next_batch(store: Store, home: Home) -> None:
+    intake = Intake(store, Settings.load(), home, lambda scope: None)
+    assert store_events(intake, "x11", focus(0, app="Vault")) == 1
+    home.config.write_text("[privacy]\napps = ['vault']\n")
+    assert store_events(intake, "x11", focus(9, app="Vault"), focus(10, app="Other")) == 1
+    intake.store_past("web", Past([focus(11, app="Vault"), focus(12, app="Third")], "k", {}))
+    assert sorted(event.app for event in stored(store)) == ["Other", "Third", "Vault"]
+
+
+def test_nothing_is_stored_while_settings_are_wrong(store: Store, home: Home) -> None:
+    intake = Intake(store, Settings.load(), home, lambda scope: None)
+    home.config.write_text("[privacy]\napps = ['vault']\n[windo]\n")
+    with pytest.raises(UsageError, match="windo"):
+        store_events(intake, "x11", focus(0, app="Vault"))
+    assert stored(store) == []
 
 
 def test_the_window_that_stood_before_a_start_is_no_switch(store: Store, home: Home) -> None:

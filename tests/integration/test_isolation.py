@@ -28,7 +28,7 @@ CHILDREN = {
     "idle probe": python_command("collector.sources.wayland.idle_probe", "wayland-0", "1000"),
     "toplevel probe": python_command("collector.sources.wayland.toplevel_probe", "wayland-0"),
 }
-DETACHED = {"cli.pick.preloaded", "ui"}  # they outlive their parent
+DETACHED = {"cli.pick.preloaded", "memo", "ui"}  # they outlive their parent, or are started by the desktop
 PLANTED = "planted code ran"
 
 

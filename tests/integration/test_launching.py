@@ -111,6 +111,23 @@ def test_what_was_asked_for_is_no_child_of_ours(
     )
 
 
+@pytest.mark.parametrize(("is_asked", "unit"), [(False, "memo-started-"), (True, "memo-asked-")])
+def test_a_service_has_systemd_start_the_app(
+    launcher: Launcher, folder: Path, monkeypatch: pytest.MonkeyPatch, is_asked: bool, unit: str
+) -> None:
+    asked = folder / "bin" / "systemd-run"
+    asked.parent.mkdir(exist_ok=True)
+    asked.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {folder}/fresh && mv {folder}/fresh {folder}/words\n')
+    asked.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{asked.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("MEMO_SERVICE", "1")
+    (launcher.start_as_asked if is_asked else launcher.start)(["/usr/bin/notes", "two $words"])
+    until("the request", (folder / "words").exists)
+    words = (folder / "words").read_text().splitlines()
+    assert words[-3:] == ["--", "/usr/bin/notes", "two $$words"]
+    assert [word for word in words if word.startswith("--unit=")][0].startswith(f"--unit={unit}")
+
+
 def test_nothing_is_started_that_its_owner_has_not_named(settings: Settings, home: Home, folder: Path) -> None:
     program(folder, "other")
     entry(folder, "other", Exec="other")

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from watched import until, watched
 
+from collector.launch import proc
 from collector.launch.proc import TICKS
 from collector.sources.processes.processes import ProcessesSource
 from memo.core.events import Event, Operation
@@ -169,6 +170,12 @@ def test_memo_and_its_children_are_never_reported(
         finally:
             os.kill(int(orphan.stdout), signal.SIGKILL)
     assert (START, ALPHA) not in seen(events)
+
+
+def test_a_unit_is_known_by_the_beginning_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = {1: b"0::/user.slice/user@1.service/app.slice/memo-started-a1.service\n", 2: b"0::/a/not-memo-started-\n"}
+    monkeypatch.setattr(proc, "_bytes", lambda pid, name: groups[pid])
+    assert [proc.is_in_unit(pid, "memo-started-") for pid in groups] == [True, False]
 
 
 def test_very_short_processes_are_skipped(home: Home, apps: Path, start: Start) -> None:

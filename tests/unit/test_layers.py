@@ -38,7 +38,7 @@ INSIDE = {
         "memo.protocols memo.messaging",
         "memo.stack memo.desktop memo.privacy",
         "memo.store",
-        "memo.clock memo.display",
+        "memo.clock memo.config memo.display memo.service",
         "memo.core",
     ),
     "db": (

@@ -13,7 +13,8 @@ import platformdirs
 import pytest
 from pydantic import BaseModel
 
-from cli.stack.first_run import unknown_zone_notice, write_default_settings
+from cli.stack.first_run import unknown_zone_notice
+from memo.config.settings_file import write_default
 from memo.core import system_zone
 from memo.core.errors import UsageError
 from memo.core.events import default_scope
@@ -81,7 +82,7 @@ def test_load_reads_keys_and_tables_of_the_environment(home: Home, monkeypatch: 
 )
 def test_load_names_a_wrong_key_of_the_file(toml: str, key: str, home: Home) -> None:
     home.config.write_text(toml)
-    said = wrong(f"Setting {key}", f"Correct it in {home.config} or in MEMO_")
+    said = wrong(f"Setting {key}", f"correct it in {home.config} or in MEMO_")
     assert "Value error" not in said
 
 
@@ -220,7 +221,7 @@ def test_home_folders_are_their_owners_alone(tmp_path: Path, monkeypatch: pytest
 def test_settings_file_is_its_owners_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: Home) -> None:
     monkeypatch.delenv("MEMO_HOME")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "deep"))
-    write_default_settings(home)
+    write_default(home)
     modes = [home.config.parent.stat().st_mode & 0o777, home.config.stat().st_mode & 0o777]
     assert (home.config, modes) == (tmp_path / "deep" / "memo" / "memo.toml", [0o700, 0o600])
 

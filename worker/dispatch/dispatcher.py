@@ -6,6 +6,8 @@ box take turns in one thread. A failure is recorded and stops no other handler.
 
 import sys
 import time
+from collections.abc import Mapping
+from threading import Thread
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -14,6 +16,8 @@ from db.dispatch import dispatches, ledger
 from db.intake import events
 from db.models import DispatchRow, PredictionRow
 from db.prediction import predictions
+from memo.config.live import LiveSettings
+from memo.core.settings import Settings
 from memo.protocols import Handler
 from worker.dispatch.handler_process import BACK_OFF_S
 from worker.dispatch.handler_queue import IDLE_S, HandlerQueue
@@ -49,19 +53,34 @@ class Dispatcher:
         idle_s: float = IDLE_S,
         back_off_s: tuple[float, float] = BACK_OFF_S,
     ) -> None:
-        self._resources, self._settings = resources, resources.settings.dispatch
-        self._gates = gates(resources.settings, resources.home, machine or Machine())
-        self._confidence = (Confidence(self._settings.minimum_probability),)
+        self._resources, self._machine = resources, machine or Machine()
+        self._live = LiveSettings(resources.settings, resources.home)
         self._installed = set(installed())
-        self._handlers: dict[str, Handler] = {}
         self._idle_s, self._back_off_s = idle_s, back_off_s
         self.queues: dict[str, HandlerQueue] = {}
         self._box = OneBox()
+        self._use(resources.settings)
         self._judged: ledger.Judged = {}
         sys.setswitchinterval(SWITCH_S)
 
+    def _use(self, settings: Settings) -> None:
+        """Begin again with these settings. Handlers end by themselves, as one may take long."""
+        Thread(target=_end, args=[self.queues], daemon=True).start()
+        self.queues, self._box.handlers = {}, set()
+        self._handlers: dict[str, Handler] = {}
+        self._all, self._settings = settings, settings.dispatch
+        self._gates = gates(settings, self._resources.home, self._machine)
+        self._confidence = (Confidence(self._settings.minimum_probability),)
+
+    def _follow(self) -> None:
+        """Use the settings in force."""
+        settings = self._live.now()
+        if settings is not self._all:
+            self._use(settings)
+
     def dispatch(self, prediction_id: int) -> None:
         """Let each handler that the prediction is routed to make at most one attempt."""
+        self._follow()
         with self._resources.store.read() as session:
             prediction = predictions.find_prediction(session, prediction_id)
             if prediction is None:
@@ -75,6 +94,7 @@ class Dispatcher:
 
     def settle(self, judged: int = JUDGED) -> None:
         """Record which attempts were hits, judge their handlers, and let them take back what was in vain."""
+        self._follow()
         with self._resources.store.read() as session:
             settled, gains = ledger.find_settled(session, self._judged), measure(session)
         done = [entry for entry in settled if entry.row.status == dispatches.DONE]
@@ -95,10 +115,7 @@ class Dispatcher:
 
     def close(self) -> None:
         """End the processes of the handlers."""
-        for queue in self.queues.values():
-            queue.close()
-        for thread in {queue.thread for queue in self.queues.values()}:
-            thread.close()
+        _end(self.queues)
 
     def _decide(
         self,
@@ -137,12 +154,12 @@ class Dispatcher:
 
     def _handler(self, name: str) -> Handler:
         if name not in self._handlers:
-            self._handlers[name] = make(name, self._resources.settings, self._resources.home)
+            self._handlers[name] = make(name, self._all, self._resources.home)
         return self._handlers[name]
 
     def _queue(self, name: str) -> HandlerQueue:
         if name not in self.queues:
-            handler = self._handler(name)
+            settings, handler = self._all, self._handler(name)
             box = None if handler.box_rank is None else self._box
             self.queues[name] = HandlerQueue(
                 name,
@@ -151,6 +168,7 @@ class Dispatcher:
                 self._gates,
                 self._box_thread(name) if box else JobThread(name),
                 is_on=name in self._settings.on,
+                is_current=lambda: self._live.now() is settings,
                 box=box,
                 idle_s=self._idle_s,
                 back_off_s=self._back_off_s,
@@ -179,3 +197,11 @@ class Dispatcher:
 
     def _act(self, attempt: Attempt) -> dict[str, Any]:
         return as_result(self._handlers[attempt.handler].handle(attempt.candidate, attempt.context))
+
+
+def _end(queues: Mapping[str, HandlerQueue]) -> None:
+    """Finish queues, then end their threads, which some of them share."""
+    for queue in queues.values():
+        queue.close()
+    for thread in {queue.thread for queue in queues.values()}:
+        thread.close()

@@ -1,7 +1,7 @@
 """The queue of a slow handler, whose attempts are made in a thread, so that one that hangs delays no other."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -41,7 +41,10 @@ class RestartDelay:
 
 
 class HandlerQueue:
-    """Selects and carries out the attempts of one handler, one after the other."""
+    """Selects and carries out the attempts of one handler, one after the other.
+
+    Those that wait when `is_current` ends, as the settings have changed, are dropped.
+    """
 
     def __init__(
         self,
@@ -52,10 +55,12 @@ class HandlerQueue:
         thread: JobThread,
         *,
         is_on: bool,
+        is_current: Callable[[], bool] = lambda: True,
         box: OneBox | None = None,
         idle_s: float = IDLE_S,
         back_off_s: tuple[float, float] = BACK_OFF_S,
     ) -> None:
+        self._is_current = is_current
         self._name, self._handler, self._store, self._is_on = name, handler, store, is_on
         self.box, self._idle_s, self.thread = box, idle_s, thread
         self.process = HandlerProcess(name, back_off_s)
@@ -90,6 +95,8 @@ class HandlerQueue:
         return (self._end_at, self.process.end) if self.process.pid else None
 
     def _attempt(self, candidates: Sequence[RoutedCandidate], offered_at: float) -> None:
+        if not self._is_current():
+            return
         if self.box:
             self.box.offered_at = offered_at
         with self._store.read() as session:

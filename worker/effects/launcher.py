@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import threading
 from pathlib import Path
+from uuid import uuid4
 
 import psutil
 from sqlalchemy.orm import Session
@@ -18,11 +19,13 @@ from memo.core.settings import PREFIX, Settings
 from memo.desktop.apps import RUNS_OTHERS, find_apps
 from memo.desktop.exec_line import arguments
 from memo.protocols import NothingToDo
+from memo.service.startup_files import STARTED, UNDER_SYSTEMD
 from worker.effects.public_host import host_of
 from worker.effects.seen_before import SeenBefore
 
 OPENER = "xdg-open"
 DETACHER = "setsid"
+ASKED = "memo-asked-"  # begins the name of the unit of what a person wished to start
 _SHELL = re.compile(r"(ba|da|z|k|fi|t?c|r|a)?sh|busybox")
 
 
@@ -91,10 +94,19 @@ class Launcher:
         return False
 
     def start(self, command: list[str]) -> int:
-        """Start the command in a session of its own, in the person's home directory; return its process id.
+        """Start the command as MEMO's own act; return its process id, or that of systemd-run, which starts it.
 
-        No event is stored for a child of MEMO: it learns nothing from what it did by itself.
+        No event is stored for a child of MEMO or such a unit: it learns nothing from what it did by itself.
         """
+        return self._spawn(_in_unit(STARTED, command) if UNDER_SYSTEMD in os.environ else command)
+
+    def start_as_asked(self, command: list[str]) -> None:
+        """Start the command as no child of MEMO, because it was the person's wish: it counts as their action."""
+        is_service = UNDER_SYSTEMD in os.environ
+        self._spawn(_in_unit(ASKED, command) if is_service else [_program(DETACHER), "--fork", *command])
+
+    def _spawn(self, command: list[str]) -> int:
+        """Start the command in a session of its own, in the person's home directory; return its process id."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
         process = subprocess.Popen(
             command,
@@ -109,9 +121,16 @@ class Launcher:
         threading.Thread(target=process.wait, daemon=True).start()  # otherwise it would remain as a zombie
         return process.pid
 
-    def start_as_asked(self, command: list[str]) -> None:
-        """Start the command as no child of MEMO, because it was the person's wish: it counts as their action."""
-        self.start([_program(DETACHER), "--fork", *command])
+
+def _in_unit(name: str, command: list[str]) -> list[str]:
+    """Return the command by which systemd starts an app: a child of MEMO's service would inherit what that may not do.
+
+    What the app leaves running when its first process ends goes on.
+    """
+    options = ["--user", "--quiet", "--collect", "--property=KillMode=process", f"--working-directory={Path.home()}"]
+    program, *given = command
+    words = [word.replace("$", "$$") for word in given]  # otherwise it would replace variables in them
+    return [_program("systemd-run"), *options, f"--unit={name}{uuid4().hex}", "--", program, *words]
 
 
 def _opener() -> str:

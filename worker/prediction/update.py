@@ -8,6 +8,7 @@ from db.intake import events, scopes
 from db.intake.events import LogEntry
 from db.models import PredictionRow
 from db.prediction import checkpoints, feedback, predictions, versions
+from memo.config.live import Derived
 from memo.core.logs import get_logger
 from memo.privacy.exclusions import make_action_matcher
 from memo.stack import heartbeat
@@ -43,7 +44,7 @@ class ScopeUpdater:
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
         self.models = ScopeModels(resources, Serving(resources.settings.model, LIMIT_S))
-        self._is_excluded = make_action_matcher(resources.settings.privacy)
+        self._exclusion = Derived(resources.settings, resources.home, lambda now: make_action_matcher(now.privacy))
 
     def warm_up(self) -> None:
         """Load the language model; if that fails, history answers alone."""
@@ -102,7 +103,7 @@ class ScopeUpdater:
                 model.learn(row, unranked)
             if self._is_due(model, row, newest, predicted):
                 settings = self._resources.settings
-                made = model.predict(row, settings.predict.top, settings.language, self._is_excluded)
+                made = model.predict(row, settings.predict.top, settings.language, self._exclusion.now())
                 answers.made.append(made)
                 waiting.append((made, row.seq))
                 acted.add(made, row)

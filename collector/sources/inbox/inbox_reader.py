@@ -15,6 +15,7 @@ from collector.sources.inbox.tail import Line, Position, identity, open_below, r
 from data.importers import rejects
 from data.importers.event_files import BOM
 from data.importers.line import HourTwice, Reject, read_line
+from memo.config.live import Derived
 from memo.core.errors import GrammarError
 from memo.core.events import Event
 from memo.core.grammar import clean
@@ -58,7 +59,7 @@ class InboxReader:
         cursor: FindCursor,
         max_open: int = MAX_OPEN,
     ) -> None:
-        self._rules = make_rules(settings.privacy, home)
+        self._rules = Derived(settings, home, lambda now: make_rules(now.privacy, home))
         self._settings, self._home, self._emit, self._cursor = settings, home, emit, cursor
         self._zone, self._max_open = settings.zone, max_open
         self._open: OrderedDict[Path, OpenFile] = OrderedDict()
@@ -160,7 +161,7 @@ class InboxReader:
 
     def _name(self, relative: Path, instead: str) -> str:
         """Return the name of a file as it may be stored and logged; one that a privacy rule withholds has another."""
-        shown = redact_text(str(relative), self._rules)
+        shown = redact_text(str(relative), self._rules.now())
         return f"{WITHHELD} {instead}" if shown == WITHHELD else shown
 
     def _keep_open(self, path: Path, descriptor: int, scope: str) -> OpenFile:

@@ -20,6 +20,7 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.apps import Apps
 from memo.protocols import Batch, Emit, FindCursor, Stop
+from memo.service.startup_files import STARTED
 from memo.stack.spawn import PARENT
 
 
@@ -127,4 +128,4 @@ def _is_ours(process: Process) -> bool:
     with suppress(KeyError):
         if proc.descends(process.pid, int(os.environ[PARENT])):
             return True
-    return str(Path(sys.executable).with_name("memo")) in process.arguments
+    return proc.is_in_unit(process.pid, STARTED) or str(Path(sys.executable).with_name("memo")) in process.arguments

@@ -1,0 +1,94 @@
+"""`memo uninstall`: remove everything of MEMO's but the program itself."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.stack import service
+from cli.stack.up import down
+from cli.terminal.output import print_text
+from cli.terminal.question import confirm
+from memo.core.errors import MemoError, UsageError
+from memo.core.paths import Home
+from memo.service import owned_file
+from memo.service.startup_files import autostart_file, unit_file
+
+STORE, RECORD = "memo.db", "dispatched.jsonl"  # begin the names of the store's files and of what `record` wrote
+
+
+def uninstall(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+) -> None:
+    """Show what MEMO has stored and installed and how large that is, then stop MEMO and delete it.
+
+    Files that MEMO did not make stay, such as yours in the inbox, and so do databases and brokers named by URL.
+    """
+    home = Home.find()
+    own, started = list(_find_own(home)), [path for path in (unit_file(), autostart_file()) if os.path.lexists(path)]
+    if Path.home().is_relative_to(home.root):
+        raise UsageError(
+            f"MEMO_HOME is {home.root}, where files of yours may have MEMO's names; delete MEMO's yourself."
+        )
+    for path in started:
+        owned_file.refuse_changed(path)
+    for path in [*own, *started]:
+        print_text(f"{_size(path) / 1e6:10.1f} MB  {path}")
+    if not yes:
+        confirm("Delete all of this?", done="deleted", does="deletes it")
+    down()
+    if started:
+        service.uninstall()
+    _delete(home, list(_find_own(home)))  # again, as MEMO made files until it stopped
+    left = sorted(os.listdir(home.root)) if home.root.exists() else []
+    print_text(
+        f"MEMO is removed, but {home.root} stays, with files that are not MEMO's: {', '.join(left)}."
+        if left
+        else "MEMO is removed; delete the folder of the program, too, if you no longer need it."
+    )
+
+
+def _find_own(home: Home) -> Iterator[Path]:
+    """Yield what MEMO made; an inbox only if nothing of the person's is in it."""
+    for path in sorted(home.root.iterdir()):
+        is_named = path.name in Home.names() or path.name.startswith((STORE, RECORD))
+        if is_named and path != home.config and not (path == home.inbox and _has_files(path)):
+            yield path
+    if os.path.lexists(home.config):
+        yield home.config
+
+
+def _has_files(folder: Path) -> bool:
+    return folder.is_symlink() or any(files for _, _, files in os.walk(folder))
+
+
+def _size(path: Path) -> int:
+    """Return the bytes that a file, or all files of a folder, take; links count as links."""
+    files = [path]
+    if path.is_dir() and not path.is_symlink():
+        files = [Path(folder) / name for folder, _, names in os.walk(path) for name in names]
+    size = 0
+    for file in files:
+        with suppress(FileNotFoundError):  # deleted meanwhile
+            size += file.lstat().st_size
+    return size
+
+
+def _delete(home: Home, own: list[Path]) -> None:
+    """Delete files and folders, and those that held them if nothing else does. Raises MemoError if one can't be."""
+    for path in own:
+        try:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise MemoError(f"{path} can't be deleted ({error.strerror}); run `memo uninstall` again.") from error
+    home.remove_memory()
+    for folder in dict.fromkeys((home.config.parent, home.root)):
+        with suppress(OSError):  # something else is in it
+            folder.rmdir()

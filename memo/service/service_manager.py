@@ -1,0 +1,44 @@
+"""Tell systemd that MEMO is ready, works, and stops; see sd_notify(3)."""
+
+import os
+import socket
+from contextlib import suppress
+
+SOCKET, WATCHDOG, WATCHDOG_PID = "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"
+SEND_S = 1.0  # to send a datagram; systemd may be busy
+
+
+class Notifier:
+    """The service manager that started this process; without one, nothing is sent."""
+
+    def __init__(self, address: str = "") -> None:
+        self._address = f"\0{address[1:]}" if address.startswith("@") else address
+
+    @classmethod
+    def take(cls) -> "Notifier":
+        """Return that of this process, and remove it from the environment that apps and parts inherit."""
+        for name in (WATCHDOG, WATCHDOG_PID):
+            os.environ.pop(name, None)
+        return cls(os.environ.pop(SOCKET, ""))
+
+    def __bool__(self) -> bool:
+        return bool(self._address)
+
+    def send_ready(self) -> None:
+        """Tell that all parts serve."""
+        self._send("READY=1")
+
+    def send_alive(self, status: str) -> None:
+        """Tell that the loop works, which restarts the watchdog, and how the parts are."""
+        self._send(f"WATCHDOG=1\nSTATUS={status}")
+
+    def send_stopping(self) -> None:
+        """Tell that the parts are being ended."""
+        self._send("STOPPING=1")
+
+    def _send(self, message: str) -> None:
+        if not self:
+            return
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as connection:
+            connection.settimeout(SEND_S)
+            connection.sendto(message.encode(), self._address)
