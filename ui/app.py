@@ -42,6 +42,7 @@ def make_app(home: Home, port: int, owns_peer: OwnsPeer) -> ASGIApp:
             Route("/why/{prediction:int}", _shown(history_page.show_why)),
             Route("/privacy", _shown(privacy.show)),
             Route("/pause", _posted(privacy.pause), methods=["POST"]),
+            Route("/exclusions", _posted(privacy.exclude), methods=["POST"]),
             Route("/forget/preview", _posted(privacy.preview), methods=["POST"]),
             Route("/forget", _posted(privacy.forget), methods=["POST"]),
             Route("/model", _shown(model.show)),

@@ -23,7 +23,7 @@ from memo.core.grammar import Language
 from memo.core.paths import Home
 from memo.core.predictions import action_from_dict
 from memo.core.settings import Settings
-from memo.display.text import short
+from memo.display.text import safe, short
 from memo.stack import running
 from ui.translations import translate
 
@@ -102,6 +102,7 @@ class Visit:
             "query": self.request.query_params,
             "problems": self.problems,
             "paused": pauses.current(self.home),
+            "safe": safe,
             "short": lambda action: short(action_from_dict(action), language),
             "clock": lambda at: f"{_as_time(at).astimezone(zone):%H:%M:%S}",
             "moment": lambda at: f"{_as_time(at).astimezone(zone):%Y-%m-%d %H:%M:%S}",

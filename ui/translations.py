@@ -105,6 +105,17 @@ _CHINESE = {
     "Removed or changed": "去掉或改写",
     "What the privacy rules removed or changed": "隐私规则去掉或改写了什么",
     "Rule": "规则",
+    "What is never recorded": "从不记录什么",
+    "Apps": "应用",
+    "Sites": "网站",
+    "Folders": "文件夹",
+    "Titles (regular expressions)": "标题（正则表达式）",
+    "One entry a line. A change is in force at once; what is stored already stays until you forget it.": (
+        "每行一项。改动立刻生效；已经存下的要由你来忘记。"
+    ),
+    "Save": "保存",
+    "The newest event, as it is stored": "最新的事件，按存储的样子",
+    "Nothing is stored yet.": "还没有存储任何内容。",
     "Events": "事件",
     "Last time": "最近一次",
     "No privacy rule has acted yet.": "还没有隐私规则起过作用。",

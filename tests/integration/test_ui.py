@@ -118,6 +118,47 @@ def test_a_wrong_answer_stores_nothing(client: TestClient, opened: Store, wrong:
         assert session.get(FeedbackRow, 1) is None
 
 
+def exclude(client: TestClient, name: str, was: str, entries: str) -> int:
+    return client.post("/exclusions", data={f"was_{name}": was, name: entries}, headers=ORIGIN).status_code
+
+
+def test_exclusions_are_changed_and_comments_stay(client: TestClient, home: Home) -> None:
+    home.config.write_text("# mine\n[privacy]\nsites = ['a.example']  # keep\n")
+    assert exclude(client, "sites", "a.example", "a.example\r\n b.example \r\n\r\n") == 303
+    assert Settings.load().privacy.sites == ["a.example", "b.example"]
+    assert home.config.read_text().startswith("# mine\n") and "# keep" in home.config.read_text()
+    assert "\na.example\nb.example</textarea>" in client.get("/privacy").text
+    assert exclude(client, "sites", "a.example\nb.example", "") == 303 and Settings.load().privacy.sites == []
+
+
+def test_an_old_form_undoes_no_exclusion(client: TestClient, home: Home) -> None:
+    home.config.write_text("[privacy]\napps = ['signal', 'added-meanwhile']\n")
+    assert exclude(client, "apps", "signal", "signal\nnew") == 303
+    assert Settings.load().privacy.apps == ["signal", "added-meanwhile", "new"]
+    assert exclude(client, "apps", "signal", "") == 303
+    assert Settings.load().privacy.apps == ["added-meanwhile", "new"]
+
+
+def test_a_wrong_exclusion_changes_nothing(client: TestClient, home: Home) -> None:
+    assert exclude(client, "sites", "", "https://*/x y") == 400
+    assert exclude(client, "titles", "", "(") == 400
+    assert Settings.load().privacy == Settings().privacy
+
+
+def test_an_exclusion_that_the_environment_hides_is_refused(
+    client: TestClient, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMO_PRIVACY__APPS", '["x"]')
+    answered = client.post("/exclusions", data={"was_apps": "x", "apps": "x\ny"}, headers=ORIGIN)
+    assert answered.status_code == 400 and "MEMO_PRIVACY__APPS" in answered.text
+
+
+def test_privacy_shows_the_newest_event_as_it_is_stored(client: TestClient) -> None:
+    shown = client.get("/privacy").text
+    assert '<th scope="row">operation</th><td>window_focus</td>' in shown and "<script>alert" not in shown
+    assert "\u202e" not in shown
+
+
 def test_history_shows_acts_with_a_link_to_why(client: TestClient) -> None:
     shown = client.get("/history").text
     assert 'href="/why/1"' in shown and 'href="/why/2"' in shown and "visit news.example" in shown

@@ -1,5 +1,6 @@
 """*Privacy*: what is recorded by which source, what the rules removed, pausing, forgetting, and where the files are."""
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
@@ -10,16 +11,20 @@ from starlette.responses import RedirectResponse, Response
 
 from collector.source_list import list_sources
 from db.engine import redacted_store_url, sqlite_path, store_url
-from db.intake import redactions
+from db.intake import events, redactions
 from db.store_access import missing_file, writable_store
 from forget import forget as erasure
 from forget.query import ForgetQuery
 from memo.clock import pauses
+from memo.config import settings_file
 from memo.core.errors import UsageError
 from memo.core.grammar import write
+from memo.core.settings import find_variable
 from ui.page import Visit
 
+STORED = ("at", "operation", "target", "app", "detail", "executable", "source")  # columns that tell what was done
 PAUSES = {"30m": timedelta(minutes=30), "2h": timedelta(hours=2), "": None}  # choices; the last one has no end
+EXCLUSIONS = {"apps": "Apps", "sites": "Sites", "folders": "Folders", "titles": "Titles (regular expressions)"}
 Form = dict[str, str]
 
 
@@ -27,9 +32,16 @@ def show(visit: Visit) -> Response:
     """Show what is recorded and stored."""
     with visit.read() as session:
         rules = redactions.count_by_rule(session) if session else []
-    sources = list_sources(visit.home, visit.settings)
-    store = redacted_store_url(visit.settings, visit.home)
-    return visit.show("privacy.html", sources=sources, rules=rules, store=store, files=list(_files(visit)))
+        stored = events.find_window(session, visit.scope(session), 1) if session else []
+    return visit.show(
+        "privacy.html",
+        sources=list_sources(visit.home, visit.settings),
+        exclusions={(name, title): _excluded(visit, name) for name, title in EXCLUSIONS.items()},
+        rules=rules,
+        stored=[{name: value for name in STORED if (value := getattr(event, name)) != ""} for event in stored],
+        store=redacted_store_url(visit.settings, visit.home),
+        files=list(_files(visit)),
+    )
 
 
 def pause(visit: Visit, form: Form) -> Response:
@@ -39,6 +51,34 @@ def pause(visit: Visit, form: Form) -> Response:
     else:
         pauses.begin(visit.home, PAUSES.get(form.get("span", "")))
     return RedirectResponse("/privacy", 303)
+
+
+def exclude(visit: Visit, form: Form) -> Response:
+    """Change what is not recorded: what a field gained is added, what it lost is removed."""
+    before = text = settings_file.read_text(visit.home)
+    for name in EXCLUSIONS:
+        was, wanted = _entries(form, f"was_{name}"), _entries(form, name)
+        kept = [entry for entry in _excluded(visit, name) if entry in wanted or entry not in was]
+        entries = list(dict.fromkeys([*kept, *(entry for entry in wanted if entry not in was)]))
+        if entries != _excluded(visit, name):
+            _refuse_hidden(f"privacy.{name}")
+            text = settings_file.with_value(text, f"privacy.{name}", entries)
+    settings_file.save(visit.home, before, text)
+    return RedirectResponse("/privacy#exclusions", 303)
+
+
+def _excluded(visit: Visit, name: str) -> list[str]:
+    excluded: list[str] = getattr(visit.settings.privacy, name)
+    return excluded
+
+
+def _entries(form: Form, name: str) -> list[str]:
+    return list(filter(None, map(str.strip, form.get(name, "").splitlines())))
+
+
+def _refuse_hidden(key: str) -> None:
+    if name := find_variable(key, os.environ):
+        raise UsageError(f"{name} in the environment has another value, which is in force; change it there.")
 
 
 def preview(visit: Visit, form: Form) -> Response:
