@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from db.upkeep.backups import NEW
 from memo.core.errors import MemoError
 from memo.core.files import write_atomically
 from memo.core.paths import Home
@@ -126,7 +127,9 @@ def _read_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def remove_copies(home: Home) -> None:
-    """Delete the backups of the store, and the damaged files that were set aside."""
+    """Delete the backups of the store, one that was being restored, and the damaged files that were set aside."""
+    for unfinished in home.root.glob(f"memo.db*{NEW}"):
+        unfinished.unlink(missing_ok=True)
     for folder in (home.backups, home.damaged):
         _remove(folder.with_name(f"{folder.name}.{FORGOTTEN}"))  # of an interrupted call
         if folder.exists():  # renamed first, so that no backup under way is completed in it

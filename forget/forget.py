@@ -111,6 +111,8 @@ def forget(
 def _clear_files(store: Store, home: Home, matches: Matches) -> None:
     erase_files.empty_logs(home)
     erase_files.remove_copies(home)
+    if running.holder(home) is None:
+        home.remove_memory()  # a killed stack may have left a copy of a browser's history there
     with store.write() as session:
         jobs.delete_jobs(session, [jobs.BACKUP])
     erase_files.clear_learned(home)

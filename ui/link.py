@@ -2,11 +2,14 @@
 
 import fcntl
 import hmac
+import os
 import secrets
+import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from http.client import HTTPConnection
 from importlib.util import find_spec
 
 from memo.core.errors import MemoError
@@ -17,12 +20,13 @@ from memo.stack.spawn import python_command
 
 START_S = 20.0  # longest start of the process
 POLL_S = 0.05
+ANSWER_S = 5.0  # for the process to answer, or to end
 NEEDED = ("jinja2", "starlette", "uvicorn")  # packages of the extra `ui`
 
 
 def make_link(home: Home) -> str:
     """Return a link that opens the page once; start its process if it does not run."""
-    port = find_port(home) or _start(home)
+    port = _answering_port(home) or _start(home)
     token = secrets.token_urlsafe(32)
     write_atomically(home.run / "ui.token", token)
     return f"http://127.0.0.1:{port}/enter?token={token}"
@@ -41,11 +45,41 @@ def use_token(home: Home, given: str) -> bool:
 
 def find_port(home: Home) -> int | None:
     """Return the port of the running process, or None if none runs."""
+    found = _find_process(home)
+    return found[0] if found else None
+
+
+def end(home: Home) -> None:
+    """Kill the process that serves the page, if one runs; it may be stuck, and keeps nothing."""
+    if found := _find_process(home):
+        with suppress(ProcessLookupError):
+            os.kill(found[1], signal.SIGKILL)
+        deadline = time.monotonic() + ANSWER_S
+        while _find_process(home) == found and time.monotonic() < deadline:  # the kernel releases its lock
+            time.sleep(POLL_S)
+
+
+def _answering_port(home: Home) -> int | None:
+    """Return the port of the running process; end one that does not answer, and return None."""
+    port = find_port(home)
+    if port is None:
+        return None
+    with suppress(OSError), closing(HTTPConnection("127.0.0.1", port, timeout=ANSWER_S)) as connection:
+        connection.request("HEAD", "/")
+        connection.getresponse()
+        return port
+    end(home)
+    return None
+
+
+def _find_process(home: Home) -> tuple[int, int] | None:
+    """Return port and process id of the running process, or None if none runs."""
     with suppress(FileNotFoundError), (home.run / "ui.port").open() as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return int(file.read() or 0) or None
+            words = file.read().split()
+            return (int(words[0]), int(words[1])) if len(words) == 2 else None
     return None
 
 
@@ -58,7 +92,7 @@ def announce_port(home: Home, port: int) -> Iterator[None]:
         except BlockingIOError as error:
             raise MemoError("Another process serves the page already; `memo ui --print` shows its link.") from error
         file.truncate(0)
-        file.write(str(port))
+        file.write(f"{port} {os.getpid()}")
         file.flush()
         yield
 

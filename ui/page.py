@@ -76,7 +76,8 @@ class Visit:
             return [translate("MEMO is not running; `memo up` starts it.", language=self.language)]
         try:
             with self.read() as session:
-                return [*state["problems"], *(health.find_delays(session, self.home) if session else ())]
+                stored = health.find_problems(session, self.home, is_running=True) if session else []
+                return [*state["problems"], *stored]
         except MemoError as error:
             return [*state["problems"], str(error)]
 

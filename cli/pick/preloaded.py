@@ -65,6 +65,7 @@ def _serve(server: socket.socket, path: Path) -> None:
             connection, _ = server.accept()
             last = time.monotonic()
             with connection:
+                connection.sendall(b"\n")
                 if os.fork() == 0:
                     _end_fork(connection)
 

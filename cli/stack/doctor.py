@@ -65,8 +65,8 @@ def _home(home: Home, settings: Settings) -> str:
 def _store(home: Home, settings: Settings) -> str:
     from db import migrate
     from db.engine import redacted_store_url
-    from db.upkeep import backups
-    from db.upkeep.jobs import BACKUP, CLOCK_WAS_SET, PRUNE, find_last_result
+    from db.upkeep import health
+    from db.upkeep.jobs import CLOCK_WAS_SET, PRUNE, find_last_result
     from forget.unfinished import describe, find_unfinished
 
     place = redacted_store_url(settings, home)
@@ -77,7 +77,8 @@ def _store(home: Home, settings: Settings) -> str:
         found = migrate.check_schema(session.connection())
         is_current = found == migrate.head()
         forgets = find_unfinished(session) if is_current else []
-        pruned, backup = (find_last_result(session, name) if is_current else "" for name in (PRUNE, BACKUP))
+        pruned = find_last_result(session, PRUNE) if is_current else ""
+        problems = health.find_problems(session, home, bool(running.holder(home))) if is_current else []
     if found is None:
         return f"{place} does not exist yet; `memo up` creates it"
     if found != migrate.head():
@@ -91,8 +92,8 @@ def _store(home: Home, settings: Settings) -> str:
         raise MemoError(
             f"The last pruning {pruned}; check the clock with `date`. Nothing old is removed until two readings agree."
         )
-    if backup.startswith(backups.FAILED):
-        raise MemoError(f"The last daily job {backup}; the next one tries again.")
+    if problems:
+        raise MemoError(" ".join(problems))
     return f"{place}, schema {found}"
 
 

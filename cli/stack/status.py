@@ -41,7 +41,7 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
     url, pause, prefix = broker_url(home, settings), pauses.current(home), _prefix(settings)
     queues, unanswered = _queues(url, prefix) if prefix and running.state(home) else (None, "")
     state = running.state(home)  # again, as the broker may have taken its time
-    found, delays = _figures(home, settings)
+    found, problems = _figures(home, settings, is_running=bool(state))
     return {
         "running": bool(state),
         "pid": state.get("pid"),
@@ -51,7 +51,7 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
         "sources": running.sources(home),
         "passing": state.get("passing", []),
         "notices": state.get("notices", []),
-        "problems": [*state.get("problems", []), *filter(None, [unanswered]), *(delays if state else [])],
+        "problems": [*state.get("problems", []), *filter(None, [unanswered]), *problems],
         "queues": queues,
         "home": str(home.root),
         "inbox": str(home.inbox),
@@ -66,15 +66,15 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _figures(home: Home, settings: Settings) -> tuple[dict[str, Any], list[str]]:
-    """Return what is stored, and which predictions do not come."""
+def _figures(home: Home, settings: Settings, is_running: bool) -> tuple[dict[str, Any], list[str]]:
+    """Return what is stored, and what is wrong with it."""
     from db.upkeep import figures, health
 
     try:
         with read_session(settings, home) as session:
             if session is None:
                 return {"events": 0, "predictions": 0}, []
-            return figures.find_figures(session, settings.scope), health.find_delays(session, home)
+            return figures.find_figures(session, settings.scope), health.find_problems(session, home, is_running)
     except MemoError as error:
         return {"events": None, "predictions": None, "problem": str(error)}, []
 

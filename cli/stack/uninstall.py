@@ -17,6 +17,7 @@ from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home
 from memo.service import owned_file
 from memo.service.startup_files import autostart_file, unit_file
+from ui import link
 
 STORE, RECORD = "memo.db", "dispatched.jsonl"  # begin the names of the store's files and of what `record` wrote
 
@@ -41,6 +42,7 @@ def uninstall(
     if not yes:
         confirm("Delete all of this?", done="deleted", does="deletes it")
     down()
+    link.end(home)
     if started:
         service.uninstall()
     _delete(home, list(_find_own(home)))  # again, as MEMO made files until it stopped

@@ -15,6 +15,7 @@ from db.engine import REMEDY, is_damage
 KEPT = 3  # backups
 TRIES = 3  # attempts at one backup
 UNFINISHED = "unfinished"  # file in the folder, in which a backup is made
+NEW = ".new"  # ends the name of a file that is to become the store
 TIME = "%Y-%m-%dT%H-%M-%SZ"  # in the name of a backup, behind its number
 FAILED = "made no backup"  # begins the result of a job that made none
 
@@ -99,7 +100,7 @@ def read_newest(folder: Path) -> Backup | None:
 
 def put_in_place(backup: Backup, file: Path) -> None:
     """Make a backup the store, whole or not at all; the backup stays."""
-    fresh = file.with_name(f"{file.name}.new")
+    fresh = file.with_name(f"{file.name}{NEW}")
     fresh.touch(0o600)
     shutil.copyfile(backup.file, fresh)
     _put(fresh, file)

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from db.engine import Store
 from db.intake import counts, scopes
 from db.intake.events import chunks
-from db.models import Base, DispatchRow, EventRow, PredictionRow
+from db.models import Base, DispatchRow, EventRow, LaunchRow, PredictionRow
 
 PAGES = 100  # pages of SQLite that are released in one transaction
 PAUSE_S = 0.01  # after it, in which others write
@@ -118,6 +118,21 @@ def find_events_before(session: Session, most: int, before: datetime) -> Sequenc
 def find_predictions_before(session: Session, most: int, before: datetime) -> Sequence[int]:
     """Return the ids of predictions made before a time."""
     return session.scalars(select(PredictionRow.id).where(PredictionRow.made_at < before).limit(most)).all()
+
+
+def find_launches_before(session: Session, most: int, before: datetime) -> Sequence[int]:
+    """Return the ids of launches before a time."""
+    return session.scalars(select(LaunchRow.id).where(LaunchRow.at < before).limit(most)).all()
+
+
+def delete_launches(session: Session, ids: Sequence[int]) -> Counter[str]:
+    """Delete launches; return their number."""
+    return Counter(launches=sum(_delete(session, LaunchRow, LaunchRow.id.in_(chunk)) for chunk in chunks(ids)))
+
+
+def count_launches(session: Session) -> int:
+    """Return the number of launches."""
+    return session.scalar(select(func.count()).select_from(LaunchRow)) or 0
 
 
 def release_space(store: Store) -> bool:

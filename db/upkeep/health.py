@@ -1,16 +1,30 @@
-"""Whether work goes on: an event whose prediction does not come is told as a problem."""
+"""Whether work goes on: a prediction that does not come, and a backup that could not be made, are problems."""
 
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
 from db.prediction.predictions import find_unpredicted
+from db.upkeep.backups import FAILED
+from db.upkeep.jobs import BACKUP, find_last_result
 from memo.core.paths import Home
 
 WAITS = timedelta(minutes=1)  # from an event to its prediction; it takes less than a second where all is well
 
 
-def find_delays(session: Session, home: Home) -> list[str]:
+def find_problems(session: Session, home: Home, is_running: bool) -> list[str]:
+    """Return a sentence for each thing that is wrong."""
+    delays = _find_delays(session, home) if is_running else []
+    said = f"The last daily job {find_last_result(session, BACKUP)}; the next one tries again."
+    return [*delays, *([said] if has_no_backup(session) else [])]
+
+
+def has_no_backup(session: Session) -> bool:
+    """Return whether the last backup could not be made, as when the store is damaged."""
+    return find_last_result(session, BACKUP).startswith(FAILED)
+
+
+def _find_delays(session: Session, home: Home) -> list[str]:
     """Return a sentence for each scope whose newest event has waited for its prediction for long."""
     latest = datetime.now(UTC) - WAITS
     return [

@@ -8,18 +8,17 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from db.engine import Store
 from db.intake import counts
-from db.models import LaunchRow
 from db.pace import BatchPace
 from db.upkeep import deletion
 
 MEGABYTE = 1_000_000
+KINDS = ("predictions", "events", "launches")
 SHARE = 0.25  # of all rows of a kind, which one run deletes at most
-ALWAYS = 1_000  # rows that a run may delete in any case
+ALWAYS = 100  # rows that a run may delete in any case
 
 
 def prune(store: Store, predictions_before: datetime, events_before: datetime, most_mb: int) -> Counter[str]:
@@ -30,17 +29,18 @@ def prune(store: Store, predictions_before: datetime, events_before: datetime, m
     find_predictions = partial(deletion.find_predictions_before, before=predictions_before)
     find_events = partial(deletion.find_events_before, before=events_before)
     with store.read() as session:
-        numbers = counts.count_all(session)
-    most_predictions, most_events = _limit(numbers["predictions"]), _limit(numbers["events"])
+        numbers = counts.count_all(session) | Counter(launches=deletion.count_launches(session))
+    most_predictions, most_events, most_launches = (_limit(numbers[name]) for name in KINDS)
     removed = _delete(store, find_predictions, deletion.delete_predictions_by_id, most_predictions)
-    with store.write() as session:
-        session.execute(delete(LaunchRow).where(LaunchRow.at < events_before))
+    find_launches = partial(deletion.find_launches_before, before=events_before)
+    removed += _delete(store, find_launches, deletion.delete_launches, most_launches)
     removed += _delete(store, find_events, deletion.delete_events, most_events)
     if most_mb:
         removed += _down_to(store, most_mb * MEGABYTE, most_events - removed["events"])
     if removed.total():
         deletion.release_space(store)
-    reached = removed["events"] >= most_events or removed["predictions"] >= most_predictions
+    mosts = (most_predictions, most_events, most_launches)
+    reached = any(removed[name] >= most for name, most in zip(KINDS, mosts, strict=True))
     return removed | Counter(limited=int(reached))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from math import isfinite
 
 from memo.clock.reading import Reading
 from memo.core.errors import MemoError
@@ -17,7 +18,9 @@ Clock = Callable[[], Reading]
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A span of time, up to `NEVER` if only `memo resume` ends it; ValueError for a time without an offset.
+    """A span of time, up to `NEVER` if only `memo resume` ends it.
+
+    Raises ValueError for a time without an offset, and for an uptime that is no number.
 
     One that ends by itself knows the machine's boot in which it began and the uptime at its end: the wall clock may be
     set meanwhile.
@@ -31,6 +34,8 @@ class Pause:
     def __post_init__(self) -> None:
         if self.since.tzinfo is None or self.until.tzinfo is None:
             raise ValueError("the times of a pause need an offset from UTC")
+        if not isfinite(self.uptime_s):
+            raise ValueError("the uptime at the end of a pause is a number of seconds")
 
     @property
     def ends(self) -> bool:

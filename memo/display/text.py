@@ -7,7 +7,7 @@ from memo.core.grammar import Language
 
 LONGEST_SHORT = 80  # characters of an action in a few words
 # control characters, which terminals obey; marks that reorder or break a line; unpaired surrogates
-_HARMFUL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_HARMFUL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 _SHORT: dict[Operation, tuple[str, str]] = {
     Operation.PROCESS_START: ("start", "启动"),

@@ -21,6 +21,7 @@ def ask() -> int | None:
         connection.settimeout(READY_S)
         try:
             connection.connect(str(Home.find().standby))
+            connection.recv(1)  # one that hangs would keep this process's files open
             socket.send_fds(connection, [b"\n"], [0, 1, 2])
             connection.sendall(json.dumps(dict(os.environ)).encode())
             connection.shutdown(socket.SHUT_WR)

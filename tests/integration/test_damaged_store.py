@@ -20,6 +20,7 @@ from cli.stack.doctor import CHECKS
 from cli.stack.first_run import prepare_store
 from db.engine import Store, StoreError, open_store
 from db.intake import events
+from db.store_access import writable_store
 from db.upkeep import backups, jobs
 from db.upkeep.backups import FAILED, UNFINISHED, find_backups
 from forget import erase_files
@@ -221,6 +222,7 @@ def test_tick_leaves_postgres_to_its_own_tools(
 
 
 def test_forget_removes_copies_and_a_tick_makes_one(home: Home, opened: Store) -> None:
+    (home.root / "memo.db.new").write_bytes(b"of a restore that was killed")
     upkeep.run(Settings(), opened)
     (home.damaged / "2026").mkdir(parents=True)
     shutil.copy(home.root / "memo.db", home.damaged / "2026")
@@ -289,6 +291,15 @@ def test_up_checks_the_store_of_a_killed_writer(home: Home, file: Path) -> None:
     with pytest.raises(StoreError, match="is damaged"):
         prepare_store(home, Settings(), requeue=False)
     assert file.read_bytes() == before
+
+
+def test_up_checks_the_store_whose_backup_failed(home: Home, file: Path) -> None:
+    with writable_store(Settings(), home) as store, store.write() as session:
+        jobs.record_run(session, jobs.BACKUP, f"{FAILED}: the store is damaged")
+    prepare_store(home, Settings(), requeue=False)
+    overwrite_pages(file)
+    with pytest.raises(StoreError, match="is damaged"):
+        prepare_store(home, Settings(), requeue=False)
 
 
 @pytest.mark.parametrize("damage", [empty, remove])

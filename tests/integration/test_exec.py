@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from ctypes import CDLL
@@ -79,6 +80,23 @@ def _lives(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def test_a_program_ends_with_its_handler_however_that_ends(tmp_path: Path) -> None:
+    code = """
+import subprocess, sys
+from worker.handlers.exec import die_with_parent
+subprocess.Popen(["sleep", sys.argv[1]], start_new_session=True, preexec_fn=die_with_parent)
+print("started", flush=True)
+sys.stdin.read()
+"""
+    seconds = f"987.{os.getpid()}"
+    command = [sys.executable, "-c", code, seconds]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout and parent.stdout.readline() == b"started\n"
+        [program] = psutil.Process(parent.pid).children()
+        parent.kill()
+    until("the program has ended", lambda: not program.is_running() or program.status() == psutil.STATUS_ZOMBIE)
 
 
 def test_a_program_that_reads_nothing_is_no_failure(home: Home) -> None:

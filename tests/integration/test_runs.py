@@ -17,7 +17,7 @@ from stores import make_store
 
 from db.engine import Store, open_store
 from db.intake import cursors, events, scopes
-from db.models import CursorRow, EventRow, JobRow, PredictionRow, RunRow
+from db.models import CursorRow, EventRow, JobRow, LaunchRow, PredictionRow, RunRow
 from db.prediction import predictions, versions
 from db.upkeep import jobs, retention, runs
 from memo.clock.reading import Reading
@@ -356,6 +356,16 @@ def test_one_run_removes_a_share_at_most(
         counts.append(pruning.prune(settings, store, home, Reading.now()))
     assert [int(found.split()[0]) for found in counts] == [3, 2, 2]
     assert all(found.endswith("; a run removes no more, the next one goes on") for found in counts)
+
+
+def test_one_run_removes_a_share_of_the_launches_at_most(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "ALWAYS", 2)
+    sizes = {"major_faults": 0, "read_bytes": 0, "known_bytes": 0}
+    with store.write() as session:
+        session.add_all(LaunchRow(scope=SCOPE, app="a", executable="/a", at=START, **sizes) for _ in range(12))
+    ahead = START + timedelta(days=1)
+    removed = retention.prune(store, ahead, ahead, 0)
+    assert (removed["launches"], removed["limited"]) == (3, 1)
 
 
 def test_tick_prunes_old_predictions(store: Store, settings: Settings, sent: Sent) -> None:

@@ -1,8 +1,5 @@
 """The process of the page: one for a home, at a link for its user, live, and ended when nobody uses it."""
 
-import os
-import re
-import signal
 import stat
 import subprocess
 import sys
@@ -13,6 +10,7 @@ from http.cookies import SimpleCookie
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from starlette.types import Receive, Scope, Send
 
@@ -25,21 +23,23 @@ from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.predictions import NextPlace
 from memo.core.settings import Settings
-from ui.link import find_port, make_link
+from ui.link import end, find_port, make_link
 from ui.server import IDLE_S, Activity
 
 ROOT = Path(__file__).parents[2]
 WAIT_S = 20.0
 
 
+def new_link() -> str:
+    memo = [sys.executable, "-m", "memo", "ui", "--print"]
+    return subprocess.run(memo, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
+
+
 @pytest.fixture
 def link(home: Home) -> Iterator[str]:
     migrate.upgrade(Settings.load(), home)
-    memo = [sys.executable, "-m", "memo", "ui", "--print"]
-    yield subprocess.run(memo, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
-    found = re.search(rb"process \[(\d+)\]", (home.logs / "ui.log").read_bytes())
-    assert found
-    os.kill(int(found[1]), signal.SIGTERM)
+    yield new_link()
+    end(home)
 
 
 def _cookie(link: str) -> str:
@@ -53,6 +53,15 @@ def test_a_second_link_leads_to_the_same_process(home: Home, link: str) -> None:
     assert stat.S_IMODE((home.run / "ui.token").stat().st_mode) == 0o600
     cookie = _cookie(again)
     assert "memo_ui_" in cookie, "the kernel says that the connection is ours"
+
+
+def test_a_page_that_hangs_is_replaced(home: Home, link: str) -> None:
+    process = psutil.Process(int((home.run / "ui.port").read_text().split()[1]))
+    process.suspend()
+    assert urlsplit(new_link()).port not in (None, urlsplit(link).port)
+    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    end(home)
+    assert find_port(home) is None
 
 
 def test_the_page_changes_with_the_store(home: Home, link: str) -> None:

@@ -73,6 +73,11 @@ def test_lines_fill_exactly_the_width(width: int, title: str) -> None:
         assert safe(line) == line
 
 
+@pytest.mark.parametrize("mark", ["\u061c", "\u200e", "\u200f", "\u202a", "\u202e", "\u2066", "\u2069", "\x1b", "\x9b"])
+def test_no_mark_that_reorders_or_commands_is_shown(mark: str) -> None:
+    assert safe(f"a{mark}b") == "a b"
+
+
 def test_lines_show_markup_in_a_title_as_it_is() -> None:
     console = Console(record=True, width=WIDE, file=io.StringIO())
     for line in lines(message(Event(AT, Operation.PROCESS_START, "[red]x[/red]")), Text(), WIDE, "en"):

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import signal
 import subprocess
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ from memo.core.settings import Settings
 from memo.protocols import DispatchContext, Handler
 from worker.handlers.payload import payload
 
-PR_SET_CHILD_SUBREAPER = 36  # source: linux/prctl.h
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # source: linux/prctl.h
 KILLS = 10  # rounds of killing
 KILL_S = 1.0  # longest wait for the killed of a round to end
 LIMIT_S = 10.0  # a program that runs longer is killed
@@ -36,6 +37,11 @@ ENVIRONMENT = (  # the only variables that the program gets
 def become_subreaper() -> None:
     """Let what the program starts stay a descendant of this process, in whichever session. Source: prctl(2)."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent ends, however that ends. Source: prctl(2)."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _kill_all_but(before: set[psutil.Process]) -> None:
@@ -90,6 +96,7 @@ class ExecHandler(Handler):
             stderr=subprocess.DEVNULL,
             start_new_session=True,
             umask=given_umask(),
+            preexec_fn=die_with_parent,
         ) as program:
             try:
                 program.communicate(body, self._program_limit_s)
