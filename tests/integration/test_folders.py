@@ -236,6 +236,7 @@ def namespace(folder: Path, begins_with: str = "true") -> Iterator[tuple[Callabl
 
         yield run, (json.loads(line) for line in program.stdout)
         program.stdin.close()
+        program.stdout.read()  # what it still says
     assert program.returncode == 0
 
 
