@@ -254,9 +254,10 @@ def report(given: argparse.Namespace, found: dict[tuple[str, str], list[Round]],
     """The part of the document about one broker."""
     machine = f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}"
     rows = [as_row(fault, rounds) for fault, rounds in sorted(found.items())]
+    number = sum(map(len, found.values()))
     return f"""## {TITLES[given.broker]}
 
-`make faults ROUNDS={given.rounds} BROKER={given.broker}` (seed {given.seed}); {machine}, {datetime.now(UTC):%Y-%m-%d};
+`make faults ROUNDS={number} BROKER={given.broker}` (seed {given.seed}); {machine}, {datetime.now(UTC):%Y-%m-%d};
 load average {os.getloadavg()[2]:.1f}.
 
 {as_line(HEAD)}
