@@ -61,7 +61,7 @@ def main() -> None:
 def _serve(server: socket.socket, path: Path) -> None:
     own, last = path.stat().st_ino, time.monotonic()
     while time.monotonic() < last + IDLE_S and path.exists() and path.stat().st_ino == own:
-        with suppress(TimeoutError):
+        with suppress(OSError):  # nobody asks, or who did has gone
             connection, _ = server.accept()
             last = time.monotonic()
             with connection:

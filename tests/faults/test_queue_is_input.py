@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from copy import deepcopy
 from datetime import datetime
 from tempfile import TemporaryDirectory
@@ -117,6 +117,7 @@ def reads(home: Home, url: str) -> Iterator[Callable[[], None]]:
     ready = home.run / "dispatcher.ready"
     with running(home, "memo.stack.celery_main", "dispatcher") as process:
         until("the dispatcher is ready", ready.exists)
+        until("it has declared its queue", lambda: is_declared(url))
 
         def has_read() -> None:
             until("the queue is empty", lambda: lengths(url, prefix())[DISPATCH] == 0)
@@ -137,6 +138,16 @@ def reads(home: Home, url: str) -> Iterator[Callable[[], None]]:
 
 def prefix() -> str:
     return key_prefix(Settings.load())
+
+
+def is_declared(url: str) -> bool:
+    """Whether the queue of the dispatcher is there; on AMQP nothing takes a message before that."""
+    if is_redis(url):
+        return True
+    with Connection(url) as connection, suppress(*connection.channel_errors):
+        connection.default_channel.queue_declare(f"{prefix()}.{DISPATCH}", passive=True)
+        return True
+    return False
 
 
 def put(url: str, element: bytes) -> None:
