@@ -2,9 +2,10 @@
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -16,11 +17,11 @@ from sqlalchemy.orm import Session
 from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home, refuse_foreign
 from memo.core.settings import Settings
+from memo.store.damage import REMEDY, mark
 from memo.store.postgres import ANSWER_S, connect
 
 BUSY_TIMEOUT_MS = 10_000  # how long a writer waits for another process
 DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)  # errors that mean a damaged file
-REMEDY = "run `memo down`, then `memo restore`"
 POSTGRES = {"connect_timeout": 5, "client_encoding": "utf8"}  # without an encoding, SQL_ASCII gives bytes
 ENCODINGS = ("UTF8", "SQL_ASCII")  # the second one keeps whatever bytes it is given
 PRECONDITIONS = """SELECT current_setting('server_encoding'), current_user, current_schema(),
@@ -36,13 +37,15 @@ class Store:
     reader: Engine
     turn: AbstractContextManager[object] = field(default_factory=nullcontext)
     """Lock on which writers of this process wait; SQLite itself only polls."""
+    report_damage: Callable[[str], None] = lambda damage: None
+    """Called with the damage that a statement met."""
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """Open a transaction that is committed at the end; keep it short, and never call a model in it."""
         with (
             self.turn,
-            _explained(self.writer),
+            _explained(self.writer, self.report_damage),
             Session(self.writer, expire_on_commit=False) as session,
             session.begin(),
         ):
@@ -51,7 +54,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Open a session that reads what is committed."""
-        with _explained(self.reader), Session(self.reader, expire_on_commit=False) as session:
+        with _explained(self.reader, self.report_damage), Session(self.reader, expire_on_commit=False) as session:
             yield session
 
     def close(self) -> None:
@@ -75,7 +78,8 @@ def open_store(
     url = _parsed(store_url(settings, home))
     if url.get_backend_name() == "sqlite":
         refuse_foreign(Path(url.database or "").absolute())
-        return Store(_sqlite(url, "IMMEDIATE", busy_timeout_ms), _sqlite(url, "DEFERRED", busy_timeout_ms), Lock())
+        writer, reader = (_sqlite(url, begin, busy_timeout_ms) for begin in ("IMMEDIATE", "DEFERRED"))
+        return Store(writer, reader, Lock(), partial(mark, home))
     try:
         engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=POSTGRES)
     except (ArgumentError, ImportError) as error:  # an option such as `port=x`; no library of Postgres
@@ -138,7 +142,7 @@ def _sqlite(url: URL, begin: str, busy_timeout_ms: int) -> Engine:
 
 
 @contextmanager
-def _explained(engine: Engine) -> Iterator[None]:
+def _explained(engine: Engine, report_damage: Callable[[str], None]) -> Iterator[None]:
     """Turn database errors into one sentence that names the store."""
     try:
         yield
@@ -148,7 +152,8 @@ def _explained(engine: Engine) -> Iterator[None]:
         kind = UnstorableError if _is_of_a_value(error) else StoreError
         reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
         if is_damage(error.orig):
-            raise damaged(redact_url(engine.url), reason) from error
+            report_damage(reason)
+            raise StoreError(f"The store {redact_url(engine.url)} is damaged ({reason}); {REMEDY}.") from error
         raise kind(
             f"Cannot use the store {redact_url(engine.url)}: {reason}. "
             "`memo doctor` checks whether it can be reached and is up to date."
@@ -162,11 +167,6 @@ class StoreError(MemoError):
 def is_damage(error: BaseException | None) -> bool:
     """Return whether an error of SQLite means that its file is damaged."""
     return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in DAMAGE  # the bits above tell details
-
-
-def damaged(place: object, damage: str) -> StoreError:
-    """Return the error that names the damage of a store, and the remedy."""
-    return StoreError(f"The store {place} is damaged ({damage}); {REMEDY}.")
 
 
 class UnstorableError(StoreError):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.core.steps import Progress
+from memo.store.damage import REMEDY, find_marked
 from memo.store.postgres import ANSWER_S, SHOW_S
 
 if TYPE_CHECKING:
@@ -25,10 +26,13 @@ def open_existing(settings: Settings, home: Home, answer_s: float = ANSWER_S) ->
 
 @contextmanager
 def writable_store(settings: Settings, home: Home, progress: Progress = lambda done, total: None) -> Iterator["Store"]:
-    """Yield the store; create it if there is none, and bring its schema up to date. Raises StoreError if it is lost."""
+    """Yield the store; create it if there is none, and bring its schema up to date.
+
+    Raises StoreError if it is lost or known to be damaged.
+    """
     from db import migrate
 
-    refuse_damaged(settings, home)
+    refuse_damaged(settings, home, thoroughly=bool(find_marked(home)))
     migrate.upgrade(settings, home, progress)
     with open_existing(settings, home) as store:
         yield store
@@ -36,14 +40,12 @@ def writable_store(settings: Settings, home: Home, progress: Progress = lambda d
 
 def refuse_damaged(settings: Settings, home: Home, thoroughly: bool = False) -> None:
     """Raise StoreError if the file of an SQLite store is lost or, if looked at `thoroughly`, damaged."""
-    from db.engine import damaged, sqlite_path, store_url
+    from db.engine import StoreError, sqlite_path, store_url
     from db.upkeep import backups
 
     file = sqlite_path(store_url(settings, home))
-    if file is None:
-        return
-    if damage := backups.find_loss(file, home.backups) or (thoroughly and backups.find_damage(file)):
-        raise damaged(file, damage)
+    if file is not None and (damage := backups.check(file, home, thoroughly)):
+        raise StoreError(f"The store {file} is damaged ({damage}); {REMEDY}.")
 
 
 def missing_file(settings: Settings, home: Home) -> Path | None:

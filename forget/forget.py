@@ -79,11 +79,11 @@ def forget(
     5. Do the same as in step 2 with predictions that a worker made since.
     6. Delete launches and launch sets last of all rows: they tell under which names a program's events are stored.
     7. Clear files: logs, backups and the worker's snapshots may name anything that was in the store until step 6; the
-       lines of the handler `record` are kept if their predictions are. A backup is due again at once.
+       lines of the handler `record` are kept if their predictions are.
     8. Release the store's space, once all rows are deleted, so that no byte of them stays in its files.
     9. Clear the messages. A worker that read a prediction before step 5 and publishes it after this step notices that
        something was forgotten since, and clears the messages itself. A handler that waits with a candidate which is
-       gone from its prediction does nothing.
+       gone from its prediction does nothing. In the end a backup is due at once, which has no mark of this forget.
     """
     found = found or preview(store, settings, query, progress)
     matches, query = found.matches, found.matches.query
@@ -105,6 +105,7 @@ def forget(
         raise MemoError("A program that reads memo.db keeps memo.db-wal from being emptied; close it, try again.")
     with store.write() as session:
         unfinished.delete_unfinished(session, query)
+        jobs.delete_jobs(session, [jobs.BACKUP])
     return replace(found, rows=rows, versions=versions + more_versions, is_forgotten=True)
 
 
@@ -113,8 +114,6 @@ def _clear_files(store: Store, home: Home, matches: Matches) -> None:
     erase_files.remove_copies(home)
     if running.holder(home) is None:
         home.remove_memory()  # a killed stack may have left a copy of a browser's history there
-    with store.write() as session:
-        jobs.delete_jobs(session, [jobs.BACKUP])
     erase_files.clear_learned(home)
     records = erase_files.read_records(home)
     with store.read() as session:

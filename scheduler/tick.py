@@ -8,6 +8,7 @@ from typing import Any
 from db.engine import Store, open_store
 from db.intake import scopes
 from db.prediction import predictions
+from db.store_access import refuse_damaged
 from db.upkeep import jobs, runs
 from memo.config.live import LiveSettings
 from memo.core.logs import get_logger
@@ -43,8 +44,9 @@ def tick() -> None:
 
 
 def run(queue: Any, settings: Settings, store: Store) -> None:
-    """Do one tick; write only where something is due."""
+    """Do one tick; write only where something is due. Raises StoreError if the store was lost."""
     home = Home.find()
+    refuse_damaged(settings, home)
     with store.read() as session:
         last_runs = jobs.find_last_runs(session, JOBS)
         unasked = predictions.find_unasked_scopes(session)

@@ -28,7 +28,7 @@ def _do(name: str, settings: Settings, store: Store, home: Home, now: Reading) -
         if name == jobs.PRUNE:
             return prune(settings, store, home, now)
         file = sqlite_path(store_url(settings, home))
-        return backups.back_up(file, home.backups, now.at) if file else "left to Postgres, which has pg_dump"
+        return backups.back_up(file, home, now.at) if file else "left to Postgres, which has pg_dump"
     except Exception as error:
         log.exception("job_failed", job=name)
         return f"failed ({type(error).__name__}: {error}); the next one tries again"

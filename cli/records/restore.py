@@ -15,6 +15,7 @@ from memo.core.files import set_aside
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.stack import running
+from memo.store.damage import mark
 
 if TYPE_CHECKING:
     from db.upkeep.backups import Backup
@@ -66,7 +67,7 @@ def _look(settings: Settings, home: Home) -> Loss:
     file = sqlite_path(store_url(settings, home))
     if file is None:
         raise MemoError("The store is on Postgres; restore it with pg_restore or psql from what pg_dump wrote.")
-    damage = backups.find_loss(file, home.backups) or backups.find_damage(file)
+    damage = backups.check(file, home, thoroughly=True)
     backup = backups.read_newest(home.backups)
     if not damage and backup is None:
         raise MemoError(f"There is no backup, and no damage at {file}, so there is nothing to restore.")
@@ -113,6 +114,7 @@ def _replace(loss: Loss, settings: Settings, home: Home) -> Path | None:
     erase_files.clear_learned(home)
     if loss.backup:
         backups.put_in_place(loss.backup, loss.file)
+    mark(home, "")
     return aside
 
 

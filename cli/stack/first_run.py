@@ -24,25 +24,21 @@ ZONE_RULE = re.compile(r"(<[\w+-]{3,}>|[A-Za-z]{3,})[+-]?\d")
 def prepare_store(home: Home, settings: Settings, requeue: bool) -> bool:
     """Check the broker, create or upgrade the store, and return whether nothing has been recorded yet.
 
-    After an end that was not clean, or a backup that failed, the store is looked through for damage. With `requeue`,
+    After an end that was not clean, or once damage was found, the store is looked through for damage. With `requeue`,
     runs of training that were interrupted are due again; only the stack with the dispatcher may say so, as only its
     supervisor runs them.
     """
     from db.intake import events
-    from db.upkeep import health, runs
+    from db.upkeep import runs
 
     url = broker_url(home, settings)  # refuses a home whose path is too long for the socket
     if settings.broker_url:
         check_broker(url)
     refuse_damaged(settings, home, thoroughly=running.has_crashed(home) or _has_open_log(settings, home))
-    with _up_to_date(settings, home) as store:
-        with store.read() as session:
-            is_doubtful = health.has_no_backup(session)
-        refuse_damaged(settings, home, thoroughly=is_doubtful)
-        with store.write() as session:
-            if requeue:
-                runs.record_interrupted_queued(session)
-            return events.find_last_active_scope(session) is None and not any(home.inbox.iterdir())
+    with _up_to_date(settings, home) as store, store.write() as session:
+        if requeue:
+            runs.record_interrupted_queued(session)
+        return events.find_last_active_scope(session) is None and not any(home.inbox.iterdir())
 
 
 @contextmanager

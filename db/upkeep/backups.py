@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from db.engine import REMEDY, is_damage
+from db.engine import is_damage
+from memo.core.paths import Home
+from memo.store.damage import REMEDY, mark
 
 KEPT = 3  # backups
 TRIES = 3  # attempts at one backup
@@ -49,15 +51,24 @@ def find_damage(file: Path) -> str:
     return "" if found == "ok" else found.splitlines()[-1]
 
 
-def back_up(file: Path, folder: Path, now: datetime, tries: int = TRIES) -> str:
-    """Add a backup to the folder, unless the store is damaged, and keep the newest ones; return the job's result."""
-    if damage := find_loss(file, folder) or find_damage(file):
+def check(file: Path, home: Home, thoroughly: bool) -> str:
+    """Return how a store was lost or, if looked at `thoroughly`, damaged, and mark that; "" if it was not."""
+    damage = find_loss(file, home.backups) or (find_damage(file) if thoroughly else "")
+    if damage or thoroughly:
+        mark(home, damage)
+    return damage
+
+
+def back_up(file: Path, home: Home, now: datetime, tries: int = TRIES) -> str:
+    """Add a backup, unless the store is damaged, and keep the newest ones; return the job's result."""
+    folder = home.backups
+    if damage := check(file, home, thoroughly=True):
         return f"{FAILED}: the store is damaged ({damage}); {REMEDY}"
     try:
         made = _make(file, folder, now)
     except (OSError, sqlite3.Error) as error:
         if isinstance(error, FileNotFoundError) and tries > 1:  # `memo forget` deleted what might hold the forgotten
-            return back_up(file, folder, now, tries - 1)
+            return back_up(file, home, now, tries - 1)
         return f"{FAILED}: {error}"
     finally:
         (folder / UNFINISHED).unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from db.prediction.predictions import find_unpredicted
 from db.upkeep.backups import FAILED
 from db.upkeep.jobs import BACKUP, find_last_result
 from memo.core.paths import Home
+from memo.store.damage import find_marked
 
 WAITS = timedelta(minutes=1)  # from an event to its prediction; it takes less than a second where all is well
 
@@ -15,13 +16,15 @@ WAITS = timedelta(minutes=1)  # from an event to its prediction; it takes less t
 def find_problems(session: Session, home: Home, is_running: bool) -> list[str]:
     """Return a sentence for each thing that is wrong."""
     delays = _find_delays(session, home) if is_running else []
-    said = f"The last daily job {find_last_result(session, BACKUP)}; the next one tries again."
-    return [*delays, *([said] if has_no_backup(session) else [])]
+    return [*_find_damage(session, home), *delays]
 
 
-def has_no_backup(session: Session) -> bool:
-    """Return whether the last backup could not be made, as when the store is damaged."""
-    return find_last_result(session, BACKUP).startswith(FAILED)
+def _find_damage(session: Session, home: Home) -> list[str]:
+    """Return that the store is damaged, or that the last backup could not be made for another reason."""
+    result = find_last_result(session, BACKUP)
+    if damage := find_marked(home):
+        return [damage]
+    return [f"The last daily job {result}; the next one tries again."] if result.startswith(FAILED) else []
 
 
 def _find_delays(session: Session, home: Home) -> list[str]:

@@ -115,6 +115,8 @@ class Home:
     """The folder of the embedded broker."""
     backups = _Below("backups")
     """The newest backups of the SQLite store."""
+    store_damage = _Below("store-damage")
+    """What is wrong with the store, while it is damaged; see `memo.store.damage`."""
     damaged = _Below("damaged")
     """One folder for each time that damaged files were set aside."""
 

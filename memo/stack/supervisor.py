@@ -29,6 +29,7 @@ from memo.stack.backoff import Backoff
 from memo.stack.child import Child, ChildState
 from memo.stack.process_specs import BROKER, PARTS, Part
 from memo.stack.spawn import python_command
+from memo.store.damage import find_marked
 
 STARTING_POLL_S = 0.1  # between two checks while a part starts
 SETTLED_POLL_S = heartbeat.BEAT_S  # between two checks after that; SIGCHLD reports a death at once
@@ -132,7 +133,7 @@ class Supervisor:
         self._wake.put(None)
 
     def run(self, replay: Sequence[str] = (), ending: str = "") -> bool:
-        """Keep all parts running until a signal; return whether none had to be given up.
+        """Keep all parts running until a signal or damage of the store; return whether no part had to be given up.
 
         `replay` holds the arguments of a replay that starts once all parts serve. `ending` is said before the wait
         for the parts to end.
@@ -150,9 +151,10 @@ class Supervisor:
                 self._say(ending)
         finally:
             self._end()
-        return all(one.state is not ChildState.FAILED for one in self._children)
+        return all(one.state is not ChildState.FAILED for one in self._children) and not find_marked(self._home)
 
     def _check(self) -> None:
+        self._end_if_damaged()
         self._excuse_after_pause()
         for one in self._children:
             before = one.state
@@ -166,6 +168,13 @@ class Supervisor:
         self._start_background()
         self._write_state()
         self._notify()
+
+    def _end_if_damaged(self) -> None:
+        """Let `run` return once the store was found to be damaged: a write may be lost, or destroy more."""
+        if damage := find_marked(self._home):
+            log.error("store_damaged", reason=damage)
+            self._say(damage)
+            self._stopping = True
 
     def _notify(self) -> None:
         """Tell the service manager that all parts serve, once, and that this loop works, each time."""

@@ -2,7 +2,9 @@
 
 import os
 import signal
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -19,11 +21,16 @@ PAGE = 4096
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    """A stack with some predictions; each test leaves it running."""
+    """A stack with some predictions and a backup; each test leaves it running."""
     with new_stack() as made:
         made.ok("up")
         made.predict(lines(60, "2026-03-02 09:00"))
+        until_backed_up(made)
         yield made
+
+
+def until_backed_up(stack: Stack) -> None:
+    until("a backup", lambda: list(stack.home.backups.glob("*.db")))
 
 
 def kill(stack: Stack) -> None:
@@ -41,7 +48,7 @@ def overwrite_pages(file: Path) -> None:
 def test_damaged_store_is_refused_and_restored(stack: Stack) -> None:
     file = stack.home.root / "memo.db"
     stack.ok("forget", "--text", "App6", "--yes")  # a new backup is due
-    until("a backup", lambda: list(stack.home.backups.glob("*.db")))
+    until_backed_up(stack)
     kill(stack)
     stored = stack.one("SELECT count(*) FROM events")  # SQLite's log is written back, so it hides no damage
     overwrite_pages(file)
@@ -59,6 +66,23 @@ def test_damaged_store_is_refused_and_restored(stack: Stack) -> None:
     assert stack.one("SELECT count(*) FROM events") == stored
     stack.predict(lines(3, "2026-03-03 09:00"))
     stack.ok("doctor")
+
+
+def test_stack_ends_once_its_store_is_damaged(stack: Stack) -> None:
+    stack.predict(lines(60, "2026-03-05 09:00"))
+    stack.ok("forget", "--text", "App6", "--yes")  # a new backup is due
+    until_backed_up(stack)
+    with closing(sqlite3.connect(stack.home.root / "memo.db")) as store:
+        store.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # what the log holds hides damage below it
+    overwrite_pages(stack.home.root / "memo.db")
+    assert "is damaged (" in stack.memo("doctor").stdout
+    stack.until_gone()
+    said = stack.memo("status")
+    assert "The store is damaged (" in said.stdout + said.stderr
+    assert "`memo restore`" in stack.memo("up").stderr
+    stack.ok("restore", "--yes")
+    stack.ok("up")
+    stack.predict(lines(3, "2026-03-05 11:00"))
 
 
 def test_damaged_broker_begins_empty_and_loses_nothing(stack: Stack) -> None:

@@ -30,7 +30,8 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.stack import running
 from memo.stack.task_queue import make_app
-from scheduler import upkeep
+from memo.store.damage import find_marked
+from scheduler import tick, upkeep
 
 SCOPE = "a@b"
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -84,7 +85,7 @@ DAMAGE = [*INSIDE, empty, remove]
 
 
 def back_up(home: Home, days: int = 0) -> str:
-    return backups.back_up(home.root / "memo.db", home.backups, START + timedelta(days=days))
+    return backups.back_up(home.root / "memo.db", home, START + timedelta(days=days))
 
 
 def count(file: Path) -> int:
@@ -167,7 +168,7 @@ def test_backup_that_forget_deletes_meanwhile_is_made_again(
 
 
 def test_backup_in_a_home_that_is_gone_ends(home: Home, file: Path) -> None:
-    said = backups.back_up(file, home.root / "gone" / "backups", START)
+    said = backups.back_up(file, Home(home.root / "gone"), START)
     assert said.startswith(f"{FAILED}: [Errno 2]")
 
 
@@ -293,13 +294,34 @@ def test_up_checks_the_store_of_a_killed_writer(home: Home, file: Path) -> None:
     assert file.read_bytes() == before
 
 
-def test_up_checks_the_store_whose_backup_failed(home: Home, file: Path) -> None:
-    with writable_store(Settings(), home) as store, store.write() as session:
-        jobs.record_run(session, jobs.BACKUP, f"{FAILED}: the store is damaged")
-    prepare_store(home, Settings(), requeue=False)
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damage_that_a_backup_finds_is_marked(home: Home, file: Path, damage: Callable[[Path], None]) -> None:
+    back_up(home)
+    assert find_marked(home) == ""
+    damage(file)
+    back_up(home, 1)
+    assert find_marked(home).startswith("The store is damaged (")
+    with pytest.raises(StoreError, match="is damaged"), writable_store(Settings(), home):
+        pass
+
+
+def test_mark_goes_once_the_store_is_whole_again(home: Home, file: Path) -> None:
+    whole = file.read_bytes()
     overwrite_pages(file)
-    with pytest.raises(StoreError, match="is damaged"):
-        prepare_store(home, Settings(), requeue=False)
+    with pytest.raises(MemoError, match="is damaged"):
+        CHECKS["store"](home, Settings())
+    file.write_bytes(whole)
+    assert find_marked(home)
+    prepare_store(home, Settings(), requeue=False)
+    assert not find_marked(home)
+
+
+def test_tick_marks_a_store_that_was_lost(home: Home, opened: Store) -> None:
+    back_up(home)
+    (home.root / "memo.db").unlink()
+    with pytest.raises(StoreError, match="its file is gone"):
+        tick.run(QUEUE, Settings(), opened)
+    assert "its file is gone" in find_marked(home)
 
 
 @pytest.mark.parametrize("damage", [empty, remove])
@@ -328,6 +350,7 @@ def test_statement_that_meets_damage_names_the_remedy(home: Home, file: Path) ->
     ):
         session.execute(text("SELECT sum(length(target)) FROM events")).all()
     store.close()
+    assert find_marked(home).startswith("The store is damaged (")
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
@@ -360,6 +383,7 @@ def test_restore_puts_the_newest_backup_in_place(home: Home, file: Path, damage:
     assert (aside / "v0002").exists() and [path.name for path in home.models.iterdir()] == ["v0001"]
     assert list(home.learned.iterdir()) == []
     assert len(find_backups(home.backups)) == 2, "the copy stays"
+    assert not find_marked(home)
     assert not prepare_store(home, Settings(), requeue=False)
     CHECKS["store"](home, Settings())
     add(home, 410, 412)
