@@ -155,15 +155,18 @@ def was_useful(row: type[DispatchRow]) -> ColumnElement[bool]:
 
 
 def count_last_hour(session: Session, scope: str, handler: str) -> tuple[int, int]:
-    """Return the number of a handler's attempts in the last hour, and the bytes that they read."""
-    now = datetime.now(UTC)
-    values = {"scope": scope, "handler": handler, "since": now - timedelta(hours=1), "now": now}
+    """Return the number of a handler's attempts in the last hour, and the bytes that they read.
+
+    Attempts in the next hour count, too: the clock was set back since. Those after that are from when it was far ahead.
+    """
+    now, hour = datetime.now(UTC), timedelta(hours=1)
+    values = {"scope": scope, "handler": handler, "since": now - hour, "until": now + hour}
     attempts, read = session.connection().execute(_LAST_HOUR, values).one()
     return attempts, int(read)
 
 
 _LAST_HOUR = select(func.count(), func.coalesce(func.sum(DispatchRow.read_bytes), 0)).where(
-    *_OF, DispatchRow.at.between(bindparam("since"), bindparam("now")), DispatchRow.status.in_(COUNTED)
+    *_OF, DispatchRow.at.between(bindparam("since"), bindparam("until")), DispatchRow.status.in_(COUNTED)
 )
 
 

@@ -42,6 +42,14 @@ def test_attempts_use_up_no_budget_and_settle(opened: Resources) -> None:
         assert [settled.outcome for settled in ledger.find_settled(session, {})] == ["waste"]
 
 
+def test_clock_set_back_an_hour_gives_no_second_budget(opened: Resources) -> None:
+    prediction = predict(opened, "editor")
+    with opened.store.write() as session:
+        dispatches.add_claims(session, [Claim(prediction, SCOPE, "log", ACTION, 0.9, DONE, "", AHEAD)])
+        session.query(DispatchRow).update({"at": datetime.now(UTC) + timedelta(minutes=59)})
+        assert dispatches.count_last_hour(session, SCOPE, "log")[0] == 1
+
+
 def test_a_handler_does_not_rest_for_years(opened: Resources) -> None:
     with opened.store.write() as session:
         row = handlers.record_rest(session, SCOPE, "log", "its attempts cost more than they saved")

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -233,3 +234,9 @@ def test_unsupported_compositor_is_asked_once(folder: Path, home: Home) -> None:
         assert "does not list its windows" in source.missing()
         server.shutdown(socket.SHUT_RDWR)
         serving.join()
+
+
+def test_probe_that_outlives_its_output_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wayland, "END_S", 0.01)
+    with subprocess.Popen(["sh", "-c", "exec sleep 1000 >&-"]) as child:
+        assert wayland.exit_status(child) == -signal.SIGKILL

@@ -16,6 +16,7 @@ from memo.stack.backoff import BACK_OFF_S, Backoff
 from memo.stack.spawn import child_environment, python_command
 
 READ_BYTES = 65_536
+END_S = 2.0  # for a probe to end once it has closed its output
 
 log = get_logger(__name__)
 
@@ -45,6 +46,15 @@ def run_probe(module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]
             yield child
         finally:
             child.kill()
+
+
+def exit_status(child: subprocess.Popen[bytes]) -> int:
+    """Return the exit status of a probe whose output has ended; kill one that goes on."""
+    try:
+        return child.wait(END_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        return child.wait()
 
 
 @asynccontextmanager
@@ -105,5 +115,5 @@ async def _probe(display: Path, set_presence: SetPresence, idle_s: float) -> Non
             await ended.wait()
         finally:
             loop.remove_reader(file)
-        if (status := child.wait()) != os.EX_UNAVAILABLE:
+        if (status := exit_status(child)) != os.EX_UNAVAILABLE:
             raise ChildProcessError(f"the idle probe has ended with status {status}")

@@ -13,7 +13,14 @@ from collector.focus.follow import follow
 from collector.focus.presence import PresenceSignal
 from collector.focus.tracker import FocusTracker, Window, make_window
 from collector.sources.wayland.sway import SwaySource
-from collector.sources.wayland.wayland import READ_BYTES, SIGNALS, find_compositor, has_pywayland, run_probe
+from collector.sources.wayland.wayland import (
+    READ_BYTES,
+    SIGNALS,
+    exit_status,
+    find_compositor,
+    has_pywayland,
+    run_probe,
+)
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.apps import Apps
@@ -58,7 +65,7 @@ class WlrootsSource:
             try:
                 asyncio.run(follow(self.name, screen, emit, stop, self.watching.set, self._signals))
             except ConnectionError:
-                if child.wait() == os.EX_UNAVAILABLE:
+                if exit_status(child) == os.EX_UNAVAILABLE:
                     self._unsupported = _identity(display)
                 raise
 
