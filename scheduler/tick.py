@@ -1,6 +1,6 @@
 """The tick: a regular check of what is due. It queues runs of training, and requests predictions and upkeep."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -9,7 +9,8 @@ from db.engine import Store, open_store
 from db.intake import scopes
 from db.prediction import predictions
 from db.store_access import refuse_damaged
-from db.upkeep import jobs, runs
+from db.upkeep import jobs, retrain, runs
+from db.upkeep.retrain import MAX_CLOCK_SKEW, RETRAIN, TRAIN
 from memo.config.live import LiveSettings
 from memo.core.logs import get_logger
 from memo.core.paths import Home
@@ -18,13 +19,10 @@ from memo.stack.broker import broker_url, key_prefix
 from memo.stack.running import request_training, request_upkeep
 from memo.stack.task_queue import LOOK, make_app
 
-RETRAIN = "retrain"
 EVALUATE = "evaluate"
 UPKEEP = (jobs.PRUNE, jobs.BACKUP)
 JOBS = (RETRAIN, EVALUATE, *UPKEEP)
-RUN_KINDS = {RETRAIN: "train", EVALUATE: "evaluate"}  # job -> kind of the runs that it queues
 BACKUP_EVERY = timedelta(days=1)
-MAX_CLOCK_SKEW = timedelta(minutes=5)  # a last run further in the future was recorded by a wrong clock
 
 log = get_logger(__name__)
 
@@ -54,17 +52,20 @@ def run(queue: Any, settings: Settings, store: Store) -> None:
         _request_prediction(queue, settings, store, scope)
     for name in never_run(last_runs):
         record_run(store, name, jobs.NOT_YET)
-    waiting = due(datetime.now(UTC), last_runs, settings.schedule)
-    for name in waiting:
-        if name in RUN_KINDS:
-            result = _queue_runs(store, RUN_KINDS[name])
-            record_run(store, name, result)
-            log.info("job_done", job=name, result=result)
+    now = datetime.now(UTC)
+    waiting = due(now, last_runs, settings.schedule)
     if any(name in UPKEEP for name in waiting):
         request_upkeep(home)
     with store.read() as session:
-        is_training_due = bool(runs.find_queued(session))
-    if is_training_due:
+        untrained = retrain.find_due_scopes(session, settings.schedule, now)
+        unjudged = [name for name in scopes.find_scope_names(session) if runs.is_free(session, EVALUATE, name)]
+    if untrained:
+        _queue_runs(store, RETRAIN, TRAIN, untrained)
+    if EVALUATE in waiting:
+        _queue_runs(store, EVALUATE, EVALUATE, unjudged)
+    with store.read() as session:
+        may_train = runs.find_queued(session) and not retrain.find_obstacle(session, home, settings.schedule, now)
+    if may_train:
         request_training(home)
 
 
@@ -83,9 +84,11 @@ def never_run(last_runs: Mapping[str, datetime]) -> list[str]:
 
 
 def due(now: datetime, last_runs: Mapping[str, datetime], settings: ScheduleSettings) -> list[str]:
-    """Return the jobs whose interval has passed; a job missed many times, while the machine slept, is due once."""
+    """Return the jobs whose interval has passed; a job missed many times, while the machine slept, is due once.
+
+    Whether a retrain is due depends on its scope: see `db.upkeep.retrain`.
+    """
     every = {
-        RETRAIN: settings.retrain_every,
         EVALUATE: settings.evaluate_every,
         jobs.PRUNE: settings.prune_every,
         jobs.BACKUP: BACKUP_EVERY,
@@ -93,7 +96,7 @@ def due(now: datetime, last_runs: Mapping[str, datetime], settings: ScheduleSett
     waiting = never_run(last_runs)
     return [
         name
-        for name in JOBS
+        for name in every
         if name not in waiting
         if (last := last_runs.get(name)) is None or now - last >= every[name] or last - now > MAX_CLOCK_SKEW
     ]
@@ -107,13 +110,14 @@ def _request_prediction(queue: Any, settings: Settings, store: Store, scope: str
         queue.send_task(LOOK, [scope], expires=settings.predict.stale_s)
 
 
-def _queue_runs(store: Store, kind: str) -> str:
-    """Queue a run for each scope, except those whose last run has just failed; return the job's result."""
+def _queue_runs(store: Store, job: str, kind: str, names: Sequence[str]) -> None:
+    """Queue a run of a job for each of these scopes."""
     with store.write() as session:
-        names = [name for name in scopes.find_scope_names(session) if not runs.is_delayed(session, kind, name)]
         for scope in names:
             runs.add_run(session, kind, scope)
-    return f"asked for {len(names)} scopes"
+    result = f"asked for {len(names)} scopes"
+    record_run(store, job, result)
+    log.info("job_done", job=job, result=result)
 
 
 def record_run(store: Store, name: str, result: str) -> None:

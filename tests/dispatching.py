@@ -20,11 +20,11 @@ from db.models import DispatchRow, EventRow, PredictionRow
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import DispatchSettings, Settings
+from memo.desktop.machine import Machine
 from memo.messaging.publisher import Publisher
 from memo.stack.task_queue import make_app
 from worker.dispatch.dispatcher import Dispatcher
 from worker.dispatch.handler_queue import IDLE_S
-from worker.effects.machine import Machine
 from worker.resources import Resources
 
 SCOPE = "ada@host"

@@ -1,6 +1,8 @@
-"""`python -m training`: carry out the queued runs at low priority, in a process of its own."""
+"""`python -m training`: carry out the queued runs at low priority, in a process of its own.
 
-import os
+It gives way to the person: it ends at once, at whatever point, and the next process goes on from the last checkpoint.
+"""
+
 from typing import Any
 
 from db.engine import Store, open_store
@@ -10,10 +12,11 @@ from memo.core import logs
 from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from memo.desktop.machine import be_idle
 from memo.stack.process_specs import end_with_parent
 from training.build_version import TooFew
+from training.give_way import giving_way
 
-NICENESS = 10
 JOBS = {"train": "retrain", "evaluate": "evaluate"}  # kind of a run -> job that `memo status` shows
 
 log = logs.get_logger("training")
@@ -22,7 +25,7 @@ log = logs.get_logger("training")
 def main() -> None:
     """Carry out the queued runs one after the other and record their results; a run that fails ends no other."""
     end_with_parent()
-    os.nice(NICENESS)
+    be_idle()
     home = Home.find()
     logs.setup(home.logs, "training")
     settings = Settings.load()
@@ -30,8 +33,9 @@ def main() -> None:
     try:
         with store.write() as session:  # one process trains at a time, and it is this one
             runs.record_interrupted_failed(session, "its process was killed")
-        while (run := _next(store)) is not None:
-            _carry_out(store, home, settings, run)
+        with giving_way(store, home, settings.schedule):
+            while (run := _next(store)) is not None:
+                _carry_out(store, home, settings, run)
     finally:
         store.close()
 
@@ -42,19 +46,20 @@ def _next(store: Store) -> RunRow | None:
 
 
 def _carry_out(store: Store, home: Home, settings: Settings, run: RunRow) -> None:
-    state, result = _outcome(store, home, settings, run.kind, run.scope)
+    state, result = _outcome(store, home, settings, run)
     with store.write() as session:
         runs.record_result(session, run.id, state, result, result.get("version"))
         jobs.record_run(session, JOBS[run.kind], f"{run.scope}: {_sentence(result)}")
     log.info("run_ended", run=run.id, kind=run.kind, scope=run.scope, state=state)
 
 
-def _outcome(store: Store, home: Home, settings: Settings, kind: str, scope: str) -> tuple[str, dict[str, Any]]:
+def _outcome(store: Store, home: Home, settings: Settings, run: RunRow) -> tuple[str, dict[str, Any]]:
     from training import promote
 
+    kind, scope, newest = run.kind, run.scope, run.result[runs.NEWEST]
     try:
         if kind == "train":
-            return "done", promote.train_and_promote(store, home, settings, scope, lambda _done, _total: None)
+            return "done", promote.train_and_promote(store, home, settings, scope, lambda _done, _total: None, newest)
         return "done", promote.evaluate_active(store, settings, scope)
     except TooFew as reason:
         return "done", {"note": str(reason)}

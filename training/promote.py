@@ -43,20 +43,25 @@ def _truth_probability(judged: Judged) -> float:
     return probabilities.get(judged.truth["next"], 0.0)
 
 
-def train_and_promote(store: Store, home: Home, settings: Settings, scope: str, progress: Progress) -> dict[str, Any]:
+def train_and_promote(
+    store: Store, home: Home, settings: Settings, scope: str, progress: Progress, newest: int | None = None
+) -> dict[str, Any]:
     """Train a candidate on all but the newest events, compare it with the active version on those, promote or reject.
 
-    Returns the verdict, or a note where nothing is new since an existing version.
+    Events after the number `newest` are left out.
+
+    A candidate of the same events whose training or judgement was interrupted is taken up again. Returns the verdict,
+    or a note where nothing is new since an existing version.
     """
     forgotten, active = find_last_forgotten(store), _find_active(store, settings, scope)
-    asked, cut = _find_questions(store, settings, scope, active)
+    asked, cut = _find_questions(store, settings, scope, active, newest)
     seen = questions.stream(asked[:cut])
     digest = compute_digest(seen, settings)
     with store.read() as session:
-        known = [row.id for row in versions.find_versions(session, scope) if row.metrics.get("digest") == digest]
-    if known:
-        return {"version": None, "note": f"Nothing new since version {known[0]}."}
-    candidate = build_version(store, home, settings, seen, scope, progress, forgotten)
+        same = [row for row in versions.find_versions(session, scope) if row.metrics.get("digest") == digest]
+    if any(row.state != "candidate" or "judged" in row.metrics for row in same):
+        return {"version": None, "note": f"Nothing new since version {same[0].id}."}
+    candidate = same[0].id if same else build_version(store, home, settings, seen, scope, progress, forgotten)
     with store.read() as session:
         row = versions.find_version(session, candidate)
     new, old = judge(settings, row, asked, cut), judge(settings, active, asked, cut)
@@ -100,14 +105,14 @@ def judge(settings: Settings, version: VersionRow | None, asked: Sequence[Questi
 
 
 def _find_questions(
-    store: Store, settings: Settings, scope: str, active: VersionRow | None
+    store: Store, settings: Settings, scope: str, active: VersionRow | None, newest: int | None = None
 ) -> tuple[list[Question], int]:
     """Return the stored stream as questions, and the number of the first to ask: none trained the active version.
 
     Raises TooFew where too few are left to train on, or to judge by.
     """
     with store.read() as session:
-        events = stored.find_newest_events(session, scope)
+        events = stored.find_newest_events(session, scope, newest)
     require_events(events, settings)
     asked = questions.from_events(events, settings.window.size, settings.language)
     cut = len(asked) - min(MAX_JUDGED, int(len(asked) * JUDGED_SHARE))

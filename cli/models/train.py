@@ -9,9 +9,11 @@ from cli.terminal.options import Json, argument, option
 from cli.terminal.output import print_json, print_text
 from cli.terminal.progress import progress_bar
 from db.store_access import writable_store
+from memo.core.errors import UsageError
 from memo.core.events import Event
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from memo.stack import running
 
 
 def train(
@@ -21,6 +23,13 @@ def train(
     ] = None,
     activate: Annotated[bool, typer.Option("--activate", help="Use the new version for predictions at once.")] = False,
     scope: Annotated[str | None, option(metavar="USER@HOST", help="Scope to train for.")] = None,
+    now: Annotated[
+        bool,
+        typer.Option(
+            "--now",
+            help="Have the running MEMO train and judge a version now, also while you work, and use a better one.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Fine-tune the language model on the newest 100,000 stored events or on files."""
@@ -31,6 +40,9 @@ def train(
 
     settings, home = Settings.load(**({"scope": scope} if scope else {})), Home.find()
     logs.setup(home.logs, "cli")
+    if now:
+        _queue(settings, home, as_json)
+        return
     from_files = _read_files(files, settings) if files else None
     with writable_store(settings, home) as store:
         forgotten = build_version.find_last_forgotten(store)
@@ -47,6 +59,21 @@ def train(
     else:
         use = "it now serves" if activate else f"`memo model activate {version}` uses it for"
         print_text(f"{version} is trained on {len(log)} events; {use} {row.scope}.")
+
+
+def _queue(settings: Settings, home: Home, as_json: bool) -> None:
+    """Queue a training that waits for nothing; the dispatcher starts it within seconds."""
+    from db.upkeep import runs
+    from db.upkeep.retrain import TRAIN
+
+    if not running.holder(home):
+        raise UsageError("MEMO is not running, so it can't train; `memo up` starts it, and `memo train` trains here.")
+    with writable_store(settings, home) as store, store.write() as session:
+        runs.record_urgent(session, TRAIN, settings.scope)
+    if as_json:
+        print_json({"queued": settings.scope})
+    else:
+        print_text(f"A training for {settings.scope} begins within seconds; `memo status` shows it.")
 
 
 def _read_files(files: list[Path], settings: Settings) -> list[Event]:

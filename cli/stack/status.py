@@ -2,7 +2,8 @@
 
 import gc
 from contextlib import suppress
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from cli.stack.sources import doing
 from cli.terminal.options import Json
@@ -17,6 +18,9 @@ from memo.stack import running
 from memo.stack.broker import broker_url, check_broker, key_prefix, redact_url
 from memo.stack.guard import refusals
 from memo.stack.task_queue import PREFIX
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 RANKS = (1, 3, 5)  # of the hit rates
 MANY = 200  # messages in a queue; each scope has one request at a time
@@ -74,9 +78,22 @@ def _figures(home: Home, settings: Settings, is_running: bool) -> tuple[dict[str
         with read_session(settings, home) as session:
             if session is None:
                 return {"events": 0, "predictions": 0}, []
-            return figures.find_figures(session, settings.scope), health.find_problems(session, home, is_running)
+            found = figures.find_figures(session, settings.scope)
+            return found | {"retrain": _retrain(session, settings, home)}, health.find_problems(
+                session, home, is_running
+            )
     except MemoError as error:
         return {"events": None, "predictions": None, "problem": str(error)}, []
+
+
+def _retrain(session: "Session", settings: Settings, home: Home) -> dict[str, Any]:
+    """Return whether the scope is due to be trained, why or when, and what that waits for."""
+    from db.upkeep.retrain import find_obstacle, find_outlook
+
+    now = datetime.now(UTC)
+    is_due, reason = find_outlook(session, settings.scope, settings.schedule, now)
+    waits_for = find_obstacle(session, home, settings.schedule, now) if is_due else ""
+    return {"is_due": is_due, "reason": reason, "waits_for": waits_for}
 
 
 def _prefix(settings: Settings) -> str:
@@ -170,6 +187,7 @@ def facts(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("privacy rules", _redactions(found.get("private", {}))),
         ("queues", queues),
         ("training", f"{training['state']} for {training['scope']}" if training else ""),
+        ("next training", _next_training(found.get("retrain"))),
         *(
             (f"job {job['name']}", f"{_time(job['last_run'])} UTC: {job['last_result']}")
             for job in jobs
@@ -186,6 +204,14 @@ def facts(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("names on it", f"{found['names_on_broker']}…" if found["names_on_broker"] != PREFIX else ""),
     ]
     return [(name, value) for name, value in rows if value]
+
+
+def _next_training(retrain: dict[str, Any] | None) -> str:
+    """Return whether a training is due, why, and what it waits for."""
+    if not retrain or not retrain["is_due"]:
+        return retrain["reason"] if retrain else ""
+    waits = f"; it waits until {retrain['waits_for']}" if retrain["waits_for"] else ""
+    return f"due: {retrain['reason']}{waits}"
 
 
 def _person(scope: dict[str, Any], question: str) -> str:

@@ -12,8 +12,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from collector.launch import access_times, process_tree
 from collector.privacy.rules import Rules, apply_rules, make_rules
 from memo.core.events import Event, Operation
@@ -21,6 +19,7 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop import launch_sets
 from memo.desktop.launch_sets import UNIT, LaunchSet, Span, version_of
+from memo.desktop.machine import be_idle
 from memo.stack.process_specs import end_with_parent
 
 DAYS = 3  # on which launches of a version are inspected; a file read shortly before one of them shows on another
@@ -116,12 +115,6 @@ def _joined(units: set[int]) -> tuple[Span, ...]:
         else:
             spans.append((unit, 1))
     return tuple(spans)
-
-
-def be_idle() -> None:
-    """Give this process the lowest CPU and disk priority."""
-    os.setpriority(os.PRIO_PROCESS, 0, 19)
-    psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
 
 
 def _may_keep(path: str, executable: str, home: Home, kept: Rules) -> bool:

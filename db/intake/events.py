@@ -180,9 +180,9 @@ def find_learned(session: Session, scope: str, newest: int, learned: int = LEARN
     return [LogEntry(*row) for row in session.execute(query)]
 
 
-def find_newest_events(session: Session, scope: str) -> list[Event]:
-    """Return the newest events of a scope by time, at most `LEARNED`."""
-    found = find_learned(session, scope, find_last_seq(session, scope))
+def find_newest_events(session: Session, scope: str, newest: int | None = None) -> list[Event]:
+    """Return the newest events of a scope, or those up to the number `newest`, by time; at most `LEARNED`."""
+    found = find_learned(session, scope, find_last_seq(session, scope) if newest is None else newest)
     return [as_event(row) for row in sorted(found, key=lambda row: (row.at, row.seq))]
 
 
@@ -203,6 +203,13 @@ def find_done(session: Session, event_id: int, limit: int) -> list[Event]:
 def find_last_done(session: Session, scope: str, limit: int) -> list[Event]:
     """Return a person's latest actions in a scope, at most `limit`, oldest first."""
     return _find_done(session, limit, EventRow.scope == scope)
+
+
+def count_acts(session: Session, scope: str, since: datetime | None, most: int) -> int:
+    """Return how often a person acted in a scope after a time, or ever; not counted further than `most`."""
+    acts = select(EventRow.id).where(EventRow.scope == scope, EventRow.operation.in_(HUMAN))
+    later = acts if since is None else acts.where(EventRow.at > since)
+    return session.scalar(select(func.count()).select_from(later.limit(most).subquery())) or 0
 
 
 def _find_done(session: Session, limit: int, *conditions: ColumnElement[bool]) -> list[Event]:

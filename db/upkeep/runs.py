@@ -4,26 +4,39 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
+from db.intake import events
 from db.models import RunRow
 
 FIRST_DELAY = timedelta(seconds=5)  # after a run that failed, until the scope's next one
 LONGEST_DELAY = timedelta(hours=1)
+UNDER_WAY = ("queued", "running")
+URGENT, NEWEST = "at_once", "newest"  # in the place of a result
 
 
 def add_run(session: Session, kind: str, scope: str) -> RunRow | None:
     """Queue a run; return None if one of this kind and scope is queued or running already."""
-    under_way = select(RunRow.id).where(
-        RunRow.kind == kind, RunRow.scope == scope, RunRow.state.in_(("queued", "running"))
-    )
-    if session.scalar(under_way) is not None:
+    if _is_under_way(session, kind, scope):
         return None
     row = RunRow(kind=kind, scope=scope, state="queued", created_at=datetime.now(UTC), result={})
     session.add(row)
     session.flush()
     return row
+
+
+def is_free(session: Session, kind: str, scope: str) -> bool:
+    """Return whether no run of a kind and scope is under way, and none has just failed."""
+    return not _is_under_way(session, kind, scope) and not is_delayed(session, kind, scope)
+
+
+def _is_under_way(session: Session, kind: str, scope: str) -> bool:
+    return session.scalar(select(RunRow.id).where(*_under_way(kind, scope)).limit(1)) is not None
+
+
+def _under_way(kind: str, scope: str) -> tuple[ColumnElement[bool], ...]:
+    return RunRow.kind == kind, RunRow.scope == scope, RunRow.state.in_(UNDER_WAY)
 
 
 def is_delayed(session: Session, kind: str, scope: str) -> bool:
@@ -40,17 +53,39 @@ def is_delayed(session: Session, kind: str, scope: str) -> bool:
     return ended_at is not None and ended_at <= datetime.now(UTC) < ended_at + delay
 
 
+def record_urgent(session: Session, kind: str, scope: str) -> None:
+    """Queue a run that waits for no idle machine; one that is queued or running becomes such a run."""
+    add_run(session, kind, scope)
+    session.execute(update(RunRow).where(*_under_way(kind, scope)).values(result={URGENT: True}))
+
+
+def has_urgent(session: Session) -> bool:
+    """Return whether a run under way waits for no idle machine."""
+    under_way = select(RunRow).where(RunRow.state.in_(UNDER_WAY))
+    return any(URGENT in row.result for row in session.scalars(under_way))
+
+
+def find_last_done(session: Session, kind: str, scope: str) -> datetime | None:
+    """Return when the last run of a kind and scope was queued that did not fail, or None."""
+    done = (RunRow.kind == kind, RunRow.scope == scope, RunRow.state == "done")
+    return session.scalar(select(func.max(RunRow.created_at)).where(*done))
+
+
 def find_queued(session: Session) -> Sequence[RunRow]:
     """Return the queued runs, oldest first."""
     return session.scalars(select(RunRow).where(RunRow.state == "queued").order_by(RunRow.id)).all()
 
 
 def record_next_start(session: Session) -> RunRow | None:
-    """Mark the oldest queued run as running and return it, or None; two processes never get the same one."""
+    """Mark the oldest queued run as running and return it, or None; two processes never get the same one.
+
+    The number of the newest event stays the same when an interrupted run begins again, so that it can go on.
+    """
     waiting = select(RunRow).where(RunRow.state == "queued").order_by(RunRow.id).limit(1)
     row = session.scalar(waiting.with_for_update(skip_locked=True))
     if row is not None:
         row.state, row.started_at = "running", datetime.now(UTC)
+        row.result = {NEWEST: events.find_last_seq(session, row.scope)} | row.result
     return row
 
 

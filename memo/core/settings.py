@@ -218,8 +218,12 @@ class ScheduleSettings(Section):
     """Intervals of the periodic jobs, and limits of what is kept."""
 
     at_once = True
-    retrain_every: Span = timedelta(days=1)
-    """Seconds between two trainings."""
+    retrain_actions: Count = 500
+    """New actions of a person after which a version is trained."""
+    retrain_every: Span = timedelta(days=7)
+    """Seconds after which a version is trained, however few actions are new."""
+    retrain_idle_s: Annotated[int, Field(ge=0)] = 600
+    """Seconds without an action of a person after which a training may start. 0: at any time, on any machine."""
     evaluate_every: Span = timedelta(days=1)
     """Seconds between two evaluations of the active version."""
     prune_every: Span = timedelta(days=1)

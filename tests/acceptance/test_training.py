@@ -19,6 +19,7 @@ pytestmark = pytest.mark.timeout(240)
 
 SETTINGS = {
     "MEMO_SCHEDULE__RETRAIN_EVERY": "1",
+    "MEMO_SCHEDULE__RETRAIN_IDLE_S": "0",
     "MEMO_TRAIN__MINIMUM_EVENTS": "50",
     "MEMO_TRAIN__EPOCHS": "1",
     "MEMO_TRAIN__RANK": "2",

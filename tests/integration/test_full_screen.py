@@ -12,7 +12,7 @@ from conftest import needs_program
 from watched import until
 from xserver import new_desktop
 
-from worker.effects.machine import Machine
+from memo.desktop.machine import Machine
 
 
 def test_a_full_screen_window_is_seen_while_in_front(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from db.intake import cursors, events, scopes
 from db.models import CursorRow, EventRow, JobRow, LaunchRow, PredictionRow, RunRow
 from db.prediction import predictions, versions
 from db.upkeep import jobs, retention, runs
+from db.upkeep.retrain import RETRAIN
 from memo.clock.reading import Reading
 from memo.core.errors import MemoError
 from memo.core.events import Event, Operation
@@ -42,6 +43,7 @@ ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def settings(home: Home, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("MEMO_DATABASE_URL", database_url)
     monkeypatch.setenv("MEMO_SCOPE", SCOPE)
+    monkeypatch.setenv("MEMO_SCHEDULE__RETRAIN_IDLE_S", "0")
     return Settings.load()
 
 
@@ -72,7 +74,7 @@ def ask(store: Store, kind: str) -> int:
 def carry_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Carry out what is queued as the process for it does, without the seconds in which that one loads torch."""
     monkeypatch.setattr(process, "end_with_parent", lambda: None)
-    monkeypatch.setattr(os, "nice", lambda _more: 0)
+    monkeypatch.setattr(process, "be_idle", lambda: None)
     with logging_restored():
         process.main()
 
@@ -175,6 +177,7 @@ def make_all_due(store: Store) -> None:
     with store.write() as session:
         for name in tick.JOBS:
             session.merge(JobRow(name=name, last_run=long_ago, last_result=""))
+        session.execute(update(RunRow).values(created_at=long_ago))
 
 
 def queued(store: Store) -> list[tuple[str, str]]:
@@ -239,7 +242,7 @@ def test_tick_repeats_a_retrain_whose_request_was_lost(
     asked = datetime.now(UTC) - settings.schedule.retrain_every
     for last_run, expected in ((asked + timedelta(hours=1), []), (asked, [("train", SCOPE)])):
         with store.write() as session:
-            session.merge(JobRow(name=tick.RETRAIN, last_run=last_run, last_result="asked for 1 scopes"))
+            session.merge(JobRow(name=RETRAIN, last_run=last_run, last_result="asked for 1 scopes"))
         tick.run(sent.app, settings, store)
         assert queued(store) == expected
     assert requests.count(signal.SIGUSR1) == 1

@@ -14,8 +14,8 @@ from dispatching import Still
 from memo.core.events import Action, Operation
 from memo.core.predictions import Candidate
 from memo.core.settings import DispatchSettings, Settings
+from memo.desktop.machine import Machine
 from memo.protocols import Cost, DispatchContext
-from worker.effects.machine import Machine
 from worker.gates import Gate
 from worker.gates.attempt import Attempt
 from worker.gates.capacity import Battery, Load, Memory

@@ -69,7 +69,7 @@ INSIDE = {
     ),
     "training": (
         "training.__main__ training.base_model",
-        "training.promote",
+        "training.promote training.give_way",
         "training.evaluation",
         "training.build_version training.pull",
         "training.fitting",

@@ -3,12 +3,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from db.upkeep.jobs import BACKUP, PRUNE
+from db.upkeep.retrain import RETRAIN
 from memo.core.settings import ScheduleSettings
-from scheduler.tick import EVALUATE, JOBS, RETRAIN, due, never_run
+from scheduler.tick import EVALUATE, JOBS, due, never_run
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
-SETTINGS = ScheduleSettings(retrain_every=DAY, evaluate_every=2 * DAY, prune_every=DAY)
+SETTINGS = ScheduleSettings(evaluate_every=2 * DAY, prune_every=DAY)
 
 
 def test_never_run_lists_new_jobs_but_the_backup_is_due() -> None:
@@ -17,14 +18,14 @@ def test_never_run_lists_new_jobs_but_the_backup_is_due() -> None:
     assert never_run(dict.fromkeys(JOBS, NOW)) == []
 
 
-@pytest.mark.parametrize(("age", "names"), [(DAY - timedelta(seconds=1), []), (DAY, [RETRAIN, PRUNE, BACKUP])])
+@pytest.mark.parametrize(("age", "names"), [(DAY - timedelta(seconds=1), []), (DAY, [PRUNE, BACKUP])])
 def test_due_after_the_interval_of_each_job(age: timedelta, names: list[str]) -> None:
     assert due(NOW, dict.fromkeys(JOBS, NOW - age), SETTINGS) == names
 
 
 def test_due_after_many_missed_intervals_is_once() -> None:
     jobs: dict[str, datetime] = dict.fromkeys(JOBS, NOW - 30 * DAY)
-    assert due(NOW, jobs, SETTINGS) == list(JOBS)
+    assert due(NOW, jobs, SETTINGS) == [EVALUATE, PRUNE, BACKUP]
     assert due(NOW + timedelta(seconds=5), dict.fromkeys(JOBS, NOW), SETTINGS) == []
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from memo.core.settings import PreloadSettings
 from memo.desktop.launch_sets import UNIT, Span
+from memo.desktop.machine import Machine
 from worker.effects import page_cache
-from worker.effects.machine import Machine
 from worker.effects.page_cache import CHUNK, Objection, Pace, Warmed, opened
 from worker.effects.read_limits import READING_S, Limits
 

@@ -18,6 +18,7 @@ from db.models import DispatchRow, PredictionRow
 from db.prediction import predictions
 from memo.config.live import LiveSettings
 from memo.core.settings import Settings
+from memo.desktop.machine import Machine
 from memo.protocols import Handler
 from worker.dispatch.handler_process import BACK_OFF_S
 from worker.dispatch.handler_queue import IDLE_S, HandlerQueue
@@ -25,7 +26,6 @@ from worker.dispatch.job_thread import LENGTH, JobThread
 from worker.dispatch.payoff import JUDGED, judge
 from worker.dispatch.savings import measure
 from worker.dispatch.select import Decision, carry_out, decide, log_failure
-from worker.effects.machine import Machine
 from worker.gates import gates, objection
 from worker.gates.attempt import Attempt, RoutedCandidate, route_candidates
 from worker.gates.candidate import Confidence

@@ -17,7 +17,6 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 # One page in this many, and the last one, is read without waiting; if all of them are cached, so is the chunk.
 # mincore(2) is no help: it reports all pages of another user's files as cached.
 SAMPLE = 64
-NICE = 19  # lowest priority
 MANY = 1_000  # a folder with more entries is listed, but they are not looked at one by one
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -60,16 +59,6 @@ class Warmed:
         """The result of a handler, as JSON; files that were mostly not cached count as cold."""
         times = {"ms": round(self.ms, 1), "reading_ms": round(self.reading_ms, 1)}
         return asdict(self) | times | {"cold": self.read_bytes > self.there_bytes}
-
-
-def be_idle() -> None:
-    """Let this process wait for all others, for the processor and for the disk."""
-    import psutil
-
-    os.setpriority(os.PRIO_PROCESS, 0, NICE)
-    with suppress(OSError, AttributeError):  # not every system has scheduling classes
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # its processor counts as free for others
-        psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
 
 
 def warm(files: Mapping[str, tuple[Span, ...]], most: int, objection: Objection, pace: Pace = Pace()) -> Warmed:

@@ -4,7 +4,7 @@ import time
 from datetime import UTC, datetime
 
 from memo.core.settings import PreloadSettings
-from worker.effects.machine import Machine
+from memo.desktop.machine import Machine
 
 MEGABYTE = 1_000_000  # bytes
 SHARE = 4  # at most one in this many bytes of the available memory is used

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from worker.effects.machine import Machine
+from memo.desktop.machine import Machine
 from worker.gates.attempt import Attempt
 from worker.gates.candidate import Confidence, Refused, TooLate
 from worker.gates.capacity import Battery, Load, Memory

@@ -2,8 +2,8 @@
 
 from sqlalchemy.orm import Session
 
+from memo.desktop.machine import Machine
 from memo.protocols import Cost
-from worker.effects.machine import Machine
 from worker.gates.attempt import Attempt
 
 MEMORY_STALLED = 5.0  # most percent of the last 10 s in which some program waited for memory

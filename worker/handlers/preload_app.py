@@ -11,8 +11,9 @@ from memo.core.paths import Home
 from memo.core.predictions import Candidate
 from memo.core.settings import Settings
 from memo.desktop.launch_sets import LaunchSet, version_of
+from memo.desktop.machine import be_idle
 from memo.protocols import Cost, DispatchContext, Handler, NothingToDo
-from worker.effects.page_cache import be_idle, warm
+from worker.effects.page_cache import warm
 from worker.effects.read_limits import MEGABYTE, Limits
 
 MS_PER_MB = 0.5  # processor time of reading, about; waiting for the disk costs nothing

@@ -7,8 +7,9 @@ from memo.core.events import Action, Operation
 from memo.core.paths import Home
 from memo.core.predictions import Candidate
 from memo.core.settings import Settings
+from memo.desktop.machine import be_idle
 from memo.protocols import Cost, DispatchContext, Handler
-from worker.effects.page_cache import be_idle, opened, warm
+from worker.effects.page_cache import opened, warm
 from worker.effects.read_limits import MEGABYTE, Limits
 from worker.effects.seen_before import SeenBefore
 from worker.handlers.preload_app import GRACE_S, MS_PER_MB

@@ -2,11 +2,23 @@
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
-from worker.effects.full_screen import fills_screen
+from memo.desktop.full_screen import fills_screen
 
 PRESSURE = Path("/proc/pressure")
+NICE = 19  # lowest priority
+
+
+def be_idle() -> None:
+    """Let this process wait for all others, for the processor and for the disk."""
+    import psutil
+
+    os.setpriority(os.PRIO_PROCESS, 0, NICE)
+    with suppress(OSError, AttributeError):  # not every system has scheduling classes
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # its processor counts as free for others
+        psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)
 
 
 class Machine:
@@ -33,6 +45,12 @@ class Machine:
             return None
         found = re.search(r"^some avg10=([\d.]+)", text)
         return float(found[1]) if found else None
+
+    def free_bytes(self) -> int:
+        """Return how much memory programs can take without swapping."""
+        import psutil
+
+        return int(psutil.virtual_memory().available)
 
     def load(self) -> float:
         """Return the load average of the last minute, per core."""

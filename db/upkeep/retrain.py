@@ -1,0 +1,84 @@
+"""When a scope's version is trained again, and what such a training waits for."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy.orm import Session
+
+from db.intake import events, scopes
+from db.upkeep import jobs, runs
+from memo.clock import pauses
+from memo.core.paths import Home
+from memo.core.settings import ScheduleSettings
+from memo.desktop.machine import Machine
+
+RETRAIN, TRAIN = "retrain", "train"  # the job, and the kind of its runs
+MAX_CLOCK_SKEW = timedelta(minutes=5)  # a last run further in the future was recorded by a wrong clock
+MEMORY = 1.5e9  # bytes; a training of the built-in model takes at most 1.2e9
+BUSY = 0.5  # load average per core above which a machine is at work
+
+
+class Outlook(NamedTuple):
+    """Why a scope is due to be trained, or what has to happen until it is."""
+
+    is_due: bool
+    reason: str
+
+
+def find_outlook(session: Session, scope: str, schedule: ScheduleSettings, now: datetime) -> Outlook:
+    """Return whether a scope is due to be trained, by what its person has done or by time."""
+    last = runs.find_last_done(session, TRAIN, scope)
+    acts = events.count_acts(session, scope, last, schedule.retrain_actions)
+    if acts >= schedule.retrain_actions:
+        return Outlook(True, f"{acts} new actions")
+    began = last or jobs.find_last_run(session, RETRAIN) or now
+    if now - began >= schedule.retrain_every or began - now > MAX_CLOCK_SKEW:
+        return Outlook(True, f"none since {began:%Y-%m-%d}")
+    until = (began + schedule.retrain_every).astimezone()
+    return Outlook(False, f"after {schedule.retrain_actions - acts} more actions, or on {until:%Y-%m-%d}")
+
+
+def find_due_scopes(session: Session, schedule: ScheduleSettings, now: datetime) -> list[str]:
+    """Return the scopes to queue a training for; one missed many times, while the machine slept, is due once."""
+    names = [name for name in scopes.find_scope_names(session) if runs.is_free(session, TRAIN, name)]
+    return [name for name in names if find_outlook(session, name, schedule, now).is_due]
+
+
+def find_obstacle(
+    session: Session, home: Home, schedule: ScheduleSettings, now: datetime, machine: Machine | None = None
+) -> str:
+    """Return what a training waits for before it starts; "" if nothing is in its way."""
+    machine = machine or Machine()
+    reason = find_reason_to_stop(session, home, schedule, now, machine)
+    if reason or _begins_at_once(session, schedule):
+        return reason
+    obstacles: tuple[tuple[Callable[[], bool], str], ...] = (
+        (lambda: machine.free_bytes() < MEMORY, f"{MEMORY / 1e9:.1f} GB of memory are free"),
+        (lambda: machine.load() > BUSY, "the machine is less busy"),
+    )
+    return next((words for is_there, words in obstacles if is_there()), "")
+
+
+def find_reason_to_stop(
+    session: Session, home: Home, schedule: ScheduleSettings, now: datetime, machine: Machine
+) -> str:
+    """Return what a training that runs has to give way to, in words for what it then waits for; "" if nothing."""
+    if pauses.current(home):
+        return "MEMO is resumed"
+    if _begins_at_once(session, schedule):
+        return ""
+    if _is_somebody_active(session, now - timedelta(seconds=schedule.retrain_idle_s), now):
+        return f"nobody has done anything for {schedule.retrain_idle_s / 60:.0f} minutes"
+    return "the machine has mains power" if machine.battery() is not None else ""
+
+
+def _begins_at_once(session: Session, schedule: ScheduleSettings) -> bool:
+    """Return whether a training waits for nothing but the end of a pause."""
+    return not schedule.retrain_idle_s or runs.has_urgent(session)
+
+
+def _is_somebody_active(session: Session, since: datetime, now: datetime) -> bool:
+    """Return whether a person's last action lies in a span; what a wrong clock put after it does not."""
+    last = [act for name in scopes.find_scope_names(session) for act in events.find_last_done(session, name, 1)]
+    return any(since < act.at <= now + MAX_CLOCK_SKEW for act in last)
