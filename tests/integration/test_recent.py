@@ -18,7 +18,7 @@ from collector.sources.files import recent as recent_source
 from collector.sources.files.recent import LIST, RecentSource
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
-from memo.core.settings import Settings
+from memo.core.settings import Settings, SourceSettings
 
 
 class List:
@@ -51,8 +51,8 @@ def recent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> List:
     return List(tmp_path / LIST)
 
 
-def source(home: Home) -> RecentSource:
-    found = RecentSource(Settings(), home)
+def source(home: Home, recent_days: int = 0) -> RecentSource:
+    found = RecentSource(Settings(sources=SourceSettings(recent_days=recent_days)), home)
     assert found.missing() == ""
     return found
 
@@ -130,6 +130,33 @@ def test_first_run_reports_nothing_of_the_past(home: Home, recent: List) -> None
     recent.open("/home/me/two.txt", "viewer")
     with watched(source(home), cursors) as events:
         assert [event.target for event in events] == ["two.txt"]
+
+
+def test_first_run_reports_the_days_that_were_chosen(home: Home, recent: List) -> None:
+    now = datetime.now(UTC)
+    for name, days in (("old", 31), ("week", 7), ("today", 0)):
+        recent.open(f"/home/me/{name}.txt", "viewer", at=now - timedelta(days=days))
+    cursors: dict[str, dict[str, Any]] = {}
+    with watched(source(home, recent_days=30), cursors) as events:
+        assert [event.target for event in events] == ["week.txt", "today.txt"]
+    with watched(source(home, recent_days=30), cursors) as events:
+        assert events == []
+
+
+def test_a_file_of_the_past_is_opened_again_not_saved(home: Home, recent: List, tmp_path: Path) -> None:
+    program = shutil.copy("/usr/bin/sleep", tmp_path / "some-editor")
+    (tmp_path / "applications" / "org.test.Editor.desktop").write_text(
+        f"[Desktop Entry]\nType=Application\nExec={program} %U\n"
+    )
+    recent.open("/home/me/a.txt", str(program), at=datetime.now(UTC) - timedelta(days=7))
+    with subprocess.Popen([program, "1000"]) as editor:
+        try:
+            with watched(source(home, recent_days=30)) as events:
+                assert [event.target for event in events] == ["a.txt"]
+                recent.open("/home/me/a.txt", str(program))
+                until("the file is opened by what runs now", lambda: len(events) == 2)
+        finally:
+            editor.kill()
 
 
 def test_what_gave_no_notice_is_read_at_the_next_look(

@@ -4,7 +4,7 @@ import errno
 import os
 from collections.abc import Iterable
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event as Flag
 
@@ -25,6 +25,7 @@ from memo.protocols import Batch, Emit, FindCursor, Past, Stop
 LIST = "recently-used.xbel"
 MOST_OPENED = 1_000  # files, each with its app
 MAX_BYTES = 20_000_000  # a list of 1,000 files has half a megabyte
+ROUNDED_S = 1.0  # some programs write whole seconds
 
 log = get_logger(__name__)
 
@@ -48,7 +49,7 @@ class RecentSource:
         return f"{self._folder}, where programs list recently used files, does not exist; open a file in one of them."
 
     def run(self, emit: Emit, cursor: FindCursor, stop: Stop) -> None:
-        """Watch until `stop` is set. On the first run, files that are listed already give no event."""
+        """Watch until `stop` is set. On the first run, files of the last `sources.recent_days` are past."""
         with closing(FileNotices(_is_list)) as notices, observe() as observer:
             folder = SameFolder(self._folder)
             watch(observer, notices, self._folder, WRITTEN)
@@ -60,7 +61,7 @@ class RecentSource:
                     folder.check()
                 listed = self._read()
                 newest = _newest(newest, ())
-                since = newest.replace(microsecond=0)  # some programs write whole seconds
+                since = newest.replace(microsecond=0)  # as rounded times are
                 if new := [bookmark for bookmark in listed if bookmark.at >= since and bookmark not in seen]:
                     newest = _newest(newest, new)
                     emit(Batch(self._to_events(new), self.name, {"newest": newest.isoformat()}))
@@ -68,8 +69,8 @@ class RecentSource:
 
     def _catch_up(self, seen: Iterable[Bookmark], emit: Emit, cursor: FindCursor) -> datetime:
         """Emit the uses since the cursor; return the time of the last use."""
-        stored = cursor(self.name)
-        newest = _newest(datetime.fromisoformat(stored["newest"]), ()) if stored else datetime.now(UTC)
+        stored, first = cursor(self.name), datetime.now(UTC) - timedelta(days=self._settings.sources.recent_days)
+        newest = _newest(datetime.fromisoformat(stored["newest"]), ()) if stored else first
         new = [bookmark for bookmark in seen if newest < bookmark.at <= datetime.now(UTC)]
         newest = _newest(newest, new)
         if new or not stored:
@@ -82,16 +83,17 @@ class RecentSource:
         return [
             file_access(one.path, min(one.at, now).astimezone(zone), app)
             for one in given
-            if not self._is_open(one.path, app := self._app(one))
+            if not self._is_open(one.path, app := self._app(one), age_s=(now - one.at).total_seconds())
         ]
 
     def _app(self, bookmark: Bookmark) -> str:
         app = self._apps.of_file(bookmark.program, bookmark.media_type)
         return app or self._apps.of_window([bookmark.app], bookmark.program)
 
-    def _is_open(self, path: str, app: str) -> bool:
+    def _is_open(self, path: str, app: str, age_s: float) -> bool:
         """Return whether an app that still runs has opened a file before: it saves it. Remember that it has it open."""
-        opened, self._opened[path, app] = self._opened.get((path, app)), proc.now()
+        opened_at = proc.now() - max(0.0, age_s - ROUNDED_S)
+        opened, self._opened[path, app] = self._opened.get((path, app)), opened_at
         if opened is None:
             return False
         running = (process for process in map(proc.read, proc.pids()) if process and process.began <= opened)
