@@ -2,6 +2,7 @@
 
 import os
 import pty
+import signal
 import subprocess
 import tomllib
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 from stack import MEMO, Stack, new_stack
-from waiting import WAIT_S, until
+from waiting import until
 
 
 class Terminal:
@@ -35,8 +36,9 @@ class Terminal:
         os.write(self._screen, words.encode())
 
     def end(self) -> None:
-        self.process.wait(WAIT_S)
-        self.shows("")
+        """Ctrl-C."""
+        self.process.send_signal(signal.SIGINT)
+        until("its end", lambda: self.shows("") and self.process.poll() is not None)
         os.close(self._screen)
 
 
@@ -66,7 +68,7 @@ def test_first_start_on_a_desktop_asks_once(fresh: Stack) -> None:
         until("all parts run", lambda: all(part["state"] == "running" for part in fresh.status()["parts"]))
         assert set(fresh.status()["sources"]) == {"inbox", "activitywatch"}
     assert terminal.process.returncode == 0 and "invented person" not in terminal.said
-    assert tomllib.loads(fresh.home.config.read_text())["sources"]["on"] == ["inbox", "activitywatch"]
+    assert tomllib.loads((fresh.home.root / "memo.toml").read_text())["sources"]["on"] == ["inbox", "activitywatch"]
     with foreground(fresh) as again:
         until("the start", lambda: again.shows("Ctrl-C stops MEMO."))
     assert "Record " not in again.said and "invented person" not in again.said
