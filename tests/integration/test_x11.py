@@ -24,13 +24,14 @@ from collector.collector import keep_running
 from collector.intake import Intake
 from collector.source_status import SourceState, SourceStates
 from collector.sources.x11 import x11
-from collector.sources.x11.x11 import SOCKETS, X11Source
+from collector.sources.x11.x11 import X11Source
 from db.engine import open_store
 from db.intake.events import find_newest_events
 from memo.core.events import Event, Operation
 from memo.core.grammar import MAX_TEXT
 from memo.core.paths import Home
 from memo.core.settings import Settings, SourceSettings
+from memo.desktop import sockets
 from memo.desktop.apps import Apps
 from memo.protocols import Stop
 
@@ -320,7 +321,7 @@ def test_usage_ends_without_input_and_starts_again(desktop: Desktop, home: Home)
 def test_missing_without_server_gives_the_remedy(
     source: X11Source, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(x11, "SOCKETS", tmp_path)
+    monkeypatch.setattr(sockets, "X_SOCKETS", tmp_path)
     monkeypatch.delenv("DISPLAY", raising=False)
     assert "set DISPLAY" in source.missing()
 
@@ -340,10 +341,10 @@ def test_find_server_finds_the_only_server_of_this_user(
     desktop: Desktop, source: X11Source, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("DISPLAY")
-    monkeypatch.setattr(x11, "SOCKETS", tmp_path)
+    monkeypatch.setattr(sockets, "X_SOCKETS", tmp_path)
     ours = f"X{desktop.display[1:]}"
     (tmp_path / "X9998").touch()  # a server that crashed left it
-    (tmp_path / ours).symlink_to(SOCKETS / ours)
+    (tmp_path / ours).symlink_to(Path("/tmp/.X11-unix") / ours)
     assert x11.find_server() == desktop.display and source.missing() == ""
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(tmp_path / "X9999"))

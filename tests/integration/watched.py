@@ -9,7 +9,7 @@ from waiting import WAIT_S as WAIT_S
 from waiting import until as until
 
 from memo.core.events import Event
-from memo.protocols import Batch, Past, Source, Stop
+from memo.protocols import Batch, Past, Presence, Source, Stop
 
 
 @contextmanager
@@ -19,7 +19,9 @@ def watched(source: Source, cursors: dict[str, dict[str, Any]] | None = None) ->
     kept = {} if cursors is None else cursors
     stop = Stop()
 
-    def emit(batch: Batch | Past) -> None:
+    def emit(batch: Batch | Past | Presence) -> None:
+        if isinstance(batch, Presence):
+            return
         events.extend(batch.events)
         kept[batch.cursor_key] = batch.cursor
 
