@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 from memo.core.events import Event, Operation
@@ -31,7 +31,7 @@ class UnseenTime:
     ) -> None:
         self._tell, self._longest_s, self._clock = tell, longest_s, clock
         self._since: dict[str, float] = {}  # when somebody came, by source
-        self._seconds = Counter[str]()
+        self._seconds = defaultdict[str, float](float)
         self._told = set[str]()
         self._lock = threading.Lock()
 

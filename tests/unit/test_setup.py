@@ -17,7 +17,7 @@ from memo.core.paths import Home
 from memo.core.settings import Settings, default_toml
 
 Setup = Callable[..., str]
-ALL = Settings.model_fields["sources"].default_factory().on  # type: ignore[call-arg,misc,union-attr]
+ALL = Settings.model_fields["sources"].default_factory().on  # type: ignore[call-arg,misc]
 
 
 @pytest.fixture
