@@ -204,6 +204,17 @@ def test_invalid_lists_are_skipped(home: Home, recent: List) -> None:
         until("the good one", lambda: [event.target for event in list(events)] == ["good.txt"])
 
 
+def test_a_list_that_cannot_be_read_is_told(home: Home, recent: List) -> None:
+    notes = list[str]()
+    with watched(source(home), notes=notes) as events:
+        replace(recent.path, b"<xbel")
+        until("it is told", lambda: len(notes) == 1)
+        assert notes[0].startswith("recently-used.xbel can't be read (it is not well-formed XML")
+        recent.open("/home/me/good.txt", "viewer")
+        until("the good one", lambda: len(events) == 1)
+        assert notes[1:] == [""]
+
+
 def replace(path: Path, text: bytes) -> None:
     fresh = path.with_suffix(".new")
     fresh.write_bytes(text)

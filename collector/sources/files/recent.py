@@ -1,6 +1,5 @@
 """Files that a person opened, from the list of recently used files that desktop programs keep."""
 
-import errno
 import os
 from collections.abc import Iterable
 from contextlib import closing
@@ -16,18 +15,16 @@ from collector.sources.files.xbel import Bookmark
 from collector.sources.inbox.tail import open_below
 from memo.core.bounded import BoundedDict
 from memo.core.events import Event
-from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.apps import Apps
-from memo.protocols import Batch, Emit, FindCursor, Past, Stop
+from memo.protocols import Batch, Emit, FindCursor, Note, Past, Stop
 
 LIST = "recently-used.xbel"
+UNREAD = f"{LIST} can't be read ({{}}); delete it, and desktop programs begin a new one."
 MOST_OPENED = 1_000  # files, each with its app
 MAX_BYTES = 20_000_000  # a list of 1,000 files has half a megabyte
 ROUNDED_S = 1.0  # some programs write whole seconds
-
-log = get_logger(__name__)
 
 
 class RecentSource:
@@ -40,6 +37,7 @@ class RecentSource:
         self._folder = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")
         self._apps = Apps()
         self._opened: BoundedDict[tuple[str, str], float] = BoundedDict(MOST_OPENED)  # when, on the clock of `proc`
+        self._unread = self._reported = ""  # why the list can't be read, now and as reported
         self.watching = Flag()
 
     def missing(self) -> str:
@@ -50,16 +48,19 @@ class RecentSource:
 
     def run(self, emit: Emit, cursor: FindCursor, stop: Stop) -> None:
         """Watch until `stop` is set. On the first run, files of the last `sources.recent_days` are past."""
+        self._reported = ""
         with closing(FileNotices(_is_list)) as notices, observe() as observer:
             folder = SameFolder(self._folder)
             watch(observer, notices, self._folder, WRITTEN)
             seen = self._read()
             newest = self._catch_up(seen, emit, cursor)
+            self._report(emit)
             self.watching.set()
             while not stop.is_set():
                 if not notices.wait(stop, SCAN_S):
                     folder.check()
                 listed = self._read()
+                self._report(emit)
                 newest = _newest(newest, ())
                 since = newest.replace(microsecond=0)  # as rounded times are
                 if new := [bookmark for bookmark in listed if bookmark.at >= since and bookmark not in seen]:
@@ -101,21 +102,24 @@ class RecentSource:
 
     def _read(self) -> dict[Bookmark, None]:
         """Return the listed uses, in the order of the list, in which those of one moment stay."""
+        self._unread = ""
         try:
-            descriptor = open_below(self._folder, Path(LIST))
-        except OSError as error:
-            if error.errno != errno.ENOENT:
-                log.warning("recent_list_skipped", reason=error.strerror)
-            return {}
-        with open(descriptor, "rb") as file:
-            text = file.read(MAX_BYTES + 1)
-        try:
+            with open(open_below(self._folder, Path(LIST)), "rb") as file:
+                text = file.read(MAX_BYTES + 1)
             if len(text) > MAX_BYTES:
                 raise ValueError("it is too large")
             return dict.fromkeys(xbel.parse(text))
-        except ValueError as error:
-            log.warning("recent_list_skipped", reason=str(error))
+        except FileNotFoundError:
             return {}
+        except (OSError, ValueError) as error:
+            self._unread = getattr(error, "strerror", None) or str(error)
+            return {}
+
+    def _report(self, emit: Emit) -> None:
+        """Say why the list can't be read, if that has changed."""
+        if self._unread != self._reported:
+            self._reported = self._unread
+            emit(Note(UNREAD.format(self._unread) if self._unread else ""))
 
 
 def _newest(before: datetime, bookmarks: Iterable[Bookmark]) -> datetime:
