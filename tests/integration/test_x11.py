@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,6 +22,7 @@ from Xlib.xobject.drawable import Window as XWindow
 from xserver import Desktop, new_desktop
 
 from collector.collector import keep_running
+from collector.focus.unseen import UNSEEN, UnseenTime
 from collector.intake import Intake
 from collector.source_status import SourceState, SourceStates
 from collector.sources.x11 import x11
@@ -182,13 +184,16 @@ def test_restarted_window_manager_is_survived(desktop: Desktop, source: X11Sourc
 
 
 @contextmanager
-def kept_running(source: X11Source, home: Home) -> Iterator[Callable[[], list[Event]]]:
+def kept_running(
+    source: X11Source, home: Home, unseen: UnseenTime | None = None
+) -> Iterator[Callable[[], list[Event]]]:
     """The source as the collector runs it; gives what is stored."""
     settings = Settings()
     store, stop = open_store(settings, home), Stop()
     make_store(settings, home)
     intake = Intake(store, settings, home, lambda scope: None)
-    thread = threading.Thread(target=keep_running, args=(source, intake, SourceStates(home), stop))
+    run = partial(keep_running, source, intake, SourceStates(home), stop, unseen=unseen)
+    thread = threading.Thread(target=run)
 
     def stored() -> list[Event]:
         with store.read() as session:
@@ -316,6 +321,30 @@ def test_usage_ends_without_input_and_starts_again(desktop: Desktop, home: Home)
             until("usage ends", lambda turn=turn: len(usages(events)) >= turn)  # type: ignore[misc]
     assert usages(events) == ["Wish", "Wish"]
     assert focuses(events) == [("Board", "Wish")]
+
+
+def test_a_person_without_windows_is_told_until_one_is_seen(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No window manager says which window is active."""
+    told, desktop = list[tuple[str, str]](), Desktop()
+    monkeypatch.setenv("DISPLAY", desktop.display)
+
+    def is_told() -> bool:
+        for _ in range(3):
+            desktop.person("key", "shift")
+            time.sleep(0.1)
+        time.sleep(1.5)  # away
+        return bool(told)
+
+    unseen = UnseenTime(lambda source, says: told.append((source, says)), longest_s=0.1)
+    try:
+        with kept_running(X11Source(ALONE, home, idle_s=1.0), home, unseen):
+            until("it is told", is_told)
+            assert told == [("x11", UNSEEN)]
+            desktop.manage()
+            desktop.terminal("Notes")
+            until("it is taken back", lambda: told[1:] == [("x11", "")])
+    finally:
+        desktop.end()
 
 
 def test_missing_without_server_gives_the_remedy(
