@@ -40,8 +40,12 @@ def setup(
             "Nobody can answer without a terminal; `memo setup --yes` takes the default answers, and "
             "`memo config set sources.on inbox web` names sources."
         )
+    before = settings_file.read_text(home)
     language = ask(home, Settings.load(), yes)
-    print_paragraph(WORDS[language]["restart" if running.holder(home) else "start"])
+    if running.holder(home) is None:
+        print_paragraph(WORDS[language]["start"])
+    elif settings_file.read_text(home) != before:
+        print_paragraph(WORDS[language]["restart"])
 
 
 def is_asked() -> bool:

@@ -111,19 +111,22 @@ def _start(
     names = [str(part)] if part else [spec.name for spec in PARTS]
     if not settings.broker_url:
         names = [BROKER.name, *names]
-    notifier = Notifier.take()
+    notifier, is_told = Notifier.take(), False
     is_new = prepare_store(home, settings, requeue=PartName.DISPATCHER in names)
     if is_new and foreground and replay is None and part is None and not notifier:
         if setup.can_ask():
-            settings = _ask_once(home, settings)
+            settings, is_told = _ask_once(home, settings)
         else:
             replay, speed = SAMPLE, speed or SAMPLE_SPEED
-            print_line("Nothing is recorded yet, so a sample day of an invented person is played first.")
+            print_paragraph(
+                "Nothing is recorded yet, so a sample day of an invented person is played first. That takes a minute; "
+                "what you do yourself follows."
+            )
     if notice := unknown_zone_notice(home, settings):
         print_text(notice)
     if PartName.WORKER in names and (notice := missing_model_notice(settings.model.base)):
         print_line(safe(notice))
-    if PartName.COLLECTOR in names and (notice := browser_import_notice(home, settings)):
+    if PartName.COLLECTOR in names and not is_told and (notice := browser_import_notice(home, settings)):
         print_line(notice)
     if replay is not None and not coalesce:
         os.environ["MEMO_PREDICT__EVERY"] = scope_of(replay)  # for the parts
@@ -135,13 +138,13 @@ def _start(
     start_in_background(home, lock, names, options)
 
 
-def _ask_once(home: Home, settings: Settings) -> Settings:
-    """Ask what to record, unless that was chosen before; return the settings as they are then."""
+def _ask_once(home: Home, settings: Settings) -> tuple[Settings, bool]:
+    """Ask what to record, unless that was chosen before; return the settings then, and whether they were asked for."""
     if setup.is_asked():
-        return settings
+        return settings, False
     language = setup.ask(home, settings)
     print_paragraph("\n" + WORDS[language]["next"])
-    return Settings.load()
+    return Settings.load(), True
 
 
 def down() -> None:
