@@ -1,6 +1,5 @@
 """What a person is asked to have recorded: kinds of events, each with its sources, an example, and words for it."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -82,14 +81,15 @@ WORDS: dict[Language, dict[str, str]] = {
         "record": "Record {}?",
         "import": "Import the last {} days first, so that predictions are useful at once?",
         "not yet": "Not possible yet: {}",
-        "extension": "Not possible yet under GNOME and KDE: no program may see their windows before you install the "
-        "extension or script in {}; docs/sources.md says how.",
+        "extension": "Under GNOME and KDE windows are seen only with the extension or script in {}; docs/sources.md "
+        "says how to install it.",
         "activitywatch": "An ActivityWatch server runs on this machine ({}). It watches windows and pages itself, so "
         "recording both would count each of them twice.",
         "follow": "Take events from ActivityWatch?",
         "done": "Recorded: {}.",
         "nothing": "nothing but your lines in the inbox",
-        "past": "Imported first, the last {} days: {}.",
+        "past": "Imported first: {}.",
+        "days": "{} of the last {} days",
         "never": "Never stored, whatever you chose: password managers, banks, private windows, and secrets in titles. "
         "`memo config set privacy.apps NAME` excludes more; also privacy.sites, privacy.folders and privacy.titles.",
         "file": "Your answers are in {}; `memo setup` asks again, and `memo pause` stops recording for a while.",
@@ -107,13 +107,13 @@ WORDS: dict[Language, dict[str, str]] = {
         "record": "要记录{}吗？",
         "import": "要先导入最近 {} 天的吗？这样一开始就能给出有用的预测。",
         "not yet": "目前还不行：{}",
-        "extension": "在 GNOME 和 KDE 下目前还不行：装好 {} 中的扩展或脚本之前，任何程序都看不到它们的窗口；"
-        "安装方法见 docs/sources.md。",
+        "extension": "在 GNOME 和 KDE 下，只有装上 {} 中的扩展或脚本才能看到窗口；安装方法见 docs/sources.md。",
         "activitywatch": "本机运行着 ActivityWatch 服务器（{}）。它自己也观察窗口和网页，两者都记录会把每一个算两次。",
         "follow": "要从 ActivityWatch 获取事件吗？",
         "done": "将记录：{}。",
         "nothing": "只有你写进收件文件夹的行",
-        "past": "首先导入最近 {} 天的：{}。",
+        "past": "首先导入：{}。",
+        "days": "{}（最近 {} 天）",
         "never": "无论怎样选择，都从不存储：密码管理器、银行、隐私窗口，以及标题中的机密。"
         "`memo config set privacy.apps 名称` 排除更多应用；另有 privacy.sites、privacy.folders 和 privacy.titles。",
         "file": "你的回答在 {} 中；`memo setup` 可以重新回答，`memo pause` 暂停记录一段时间。",
@@ -123,8 +123,3 @@ WORDS: dict[Language, dict[str, str]] = {
         "list": "、",
     },
 }
-
-
-def name_all(kinds: Iterable[RecordedKind], language: Language) -> str:
-    """Return the names of kinds, for people."""
-    return WORDS[language]["list"].join(kind.words(language)[0] for kind in kinds)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from cli.setup.kinds import ACTIVITYWATCH, FOCUS, KINDS, WINDOWS, WORDS, RecordedKind, name_all
+from cli.setup.kinds import ACTIVITYWATCH, FOCUS, KINDS, WINDOWS, WORDS, RecordedKind
 from cli.terminal.output import print_paragraph
 from db.store_access import read_session
 from memo.config import settings_file
@@ -21,7 +21,8 @@ from memo.core.settings import Settings, find_origin, find_variable, setting_of
 from memo.stack import running
 
 ON, URL, LANGUAGE = "sources.on", "sources.activitywatch_url", "language"
-DAYS = 30  # of the past
+DAYS = 30  # of the past, where the settings say none
+SCRIPTED = {"GNOME", "KDE"}  # desktops whose windows under Wayland are told by a script inside them alone
 USUAL_URL = "http://127.0.0.1:5600"  # of an ActivityWatch server
 ANSWER_S = 1.0  # for it to answer
 
@@ -121,7 +122,8 @@ class _Questions:
         is_wanted = self._confirm(self._words["record"].format(name), any(source in on for source in kind.sources))
         found: dict[str, Any] = {ON: _switched(on, kind.sources, is_wanted)}
         if is_wanted and kind.past and not missing and not self._has_begun(kind):
-            found[kind.past] = DAYS * self._confirm(self._words["import"].format(DAYS), default=True)
+            days = setting_of(self._settings, kind.past) or DAYS
+            found[kind.past] = days * self._confirm(self._words["import"].format(days), default=True)
         return found
 
     def _ask_activitywatch(self, url: str, on: list[str]) -> dict[str, Any]:
@@ -139,10 +141,9 @@ class _Questions:
 
         sources = FOCUS if kind is WINDOWS else kind.sources[:1]
         lacks = {name: make_source(name, self._settings, self._home).missing() for name in sources}
-        possible = [name for name, reason in lacks.items() if not reason]
-        if possible == ["desktop"]:
+        if lacks.get("x11") and set(os.environ.get("XDG_CURRENT_DESKTOP", "").split(":")) & SCRIPTED:
             return self._words["extension"].format(_folder_of_scripts())
-        return "" if possible else self._words["not yet"].format(lacks[sources[0]])
+        return self._words["not yet"].format(lacks[sources[0]]) if all(lacks.values()) else ""
 
     def _has_begun(self, kind: RecordedKind) -> bool:
         """Return whether the past of a kind was read already, or left out."""
@@ -183,9 +184,11 @@ def _summarize(home: Home, settings: Settings, answers: dict[str, Any]) -> None:
     language, on = settings.language, settings.sources.on
     words = WORDS[language]
     recorded = [kind for kind in KINDS if any(source in on for source in kind.sources)]
-    past = [kind for kind in recorded if answers.get(kind.past)]
-    print_paragraph("\n" + words["done"].format(name_all(recorded, language) or words["nothing"]))
+    past = [(kind, days) for kind in recorded if (days := answers.get(kind.past))]
+    names = (kind.words(language)[0] for kind in recorded)
+    print_paragraph("\n" + words["done"].format(words["list"].join(names) or words["nothing"]))
     if past:
-        print_paragraph(words["past"].format(DAYS, name_all(past, language)))
+        imported = (words["days"].format(kind.words(language)[0], days) for kind, days in past)
+        print_paragraph(words["past"].format(words["list"].join(imported)))
     print_paragraph(words["never"])
     print_paragraph(words["file"].format(home.config))

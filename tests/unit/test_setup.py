@@ -10,7 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from cli.setup import setup as module
-from cli.setup.kinds import KINDS
+from cli.setup.kinds import KINDS, WINDOWS
 from collector.plugins import installed_names
 from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home
@@ -59,7 +59,7 @@ def test_setup_takes_the_default_of_each_question(setup: Setup, home: Home) -> N
         said = setup(*options, typed=typed)
         assert written(home) == {"sources": {"on": ALL, "recent_days": 30}}, "30 days of pages are the default already"
         assert "Recorded: windows and apps, pages, files." in said
-        assert "the last 30 days: pages, files." in said
+        assert "Imported first: pages of the last 30 days, files of the last 30 days." in said
         assert "Start MEMO with `memo up`" in said
 
 
@@ -84,6 +84,12 @@ def test_setup_imports_no_past_that_is_declined(setup: Setup, home: Home) -> Non
     setup(typed="\n\nn\n\nn\n")
     assert written(home)["sources"] == {"on": ALL, "web_days": 0}
     assert Settings.load().sources.recent_days == 0
+
+
+def test_setup_imports_as_many_days_as_the_settings_say(setup: Setup, home: Home) -> None:
+    home.config.write_text("[sources]\nweb_days = 90\n")
+    said = setup(typed="\n" * 5)
+    assert "Import the last 90 days first" in said and written(home)["sources"]["web_days"] == 90
 
 
 def test_setup_again_keeps_former_answers_and_comments(setup: Setup, home: Home) -> None:
@@ -131,6 +137,31 @@ def test_setup_refuses_what_the_environment_decides(setup: Setup, home: Home, mo
     with pytest.raises(UsageError, match="MEMO_SOURCES__ON"):
         setup("--yes")
     assert not home.config.exists()
+
+
+@pytest.mark.parametrize(
+    ("desktop", "x11", "others", "says"),
+    [
+        ("ubuntu:GNOME", "This is a Wayland session.", "", "with the extension or script in"),
+        ("ubuntu:GNOME", "", "", ""),
+        ("sway", "This is a Wayland session.", "", ""),
+        ("", "No X server is known.", "No sway.", "Not possible yet: No X server is known."),
+    ],
+)
+def test_setup_says_what_windows_need(
+    home: Home, monkeypatch: pytest.MonkeyPatch, desktop: str, x11: str, others: str, says: str
+) -> None:
+    class Found:
+        def __init__(self, name: str, settings: Settings, home: Home) -> None:
+            self.name = name
+
+        def missing(self) -> str:
+            return x11 if self.name == "x11" else others
+
+    monkeypatch.setattr("collector.plugins.make_source", Found)
+    monkeypatch.setenv("XDG_CURRENT_DESKTOP", desktop)
+    said = module._Questions(home, Settings(), "en", True)._missing(WINDOWS)
+    assert says in said if says else said == ""
 
 
 def test_setup_offers_activitywatch_where_it_runs(setup: Setup, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
