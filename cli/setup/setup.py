@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from cli.setup.kinds import ACTIVITYWATCH, FOCUS, KINDS, WINDOWS, WORDS, RecordedKind
+from cli.setup.kinds import ACTIVITYWATCH, FILES, FOCUS, KINDS, WINDOWS, WORDS, RecordedKind
 from cli.terminal.output import print_paragraph
 from db.store_access import read_session
 from memo.config import settings_file
@@ -146,9 +146,11 @@ class _Questions:
         return self._words["not yet"].format(lacks[sources[0]]) if all(lacks.values()) else ""
 
     def _has_begun(self, kind: RecordedKind) -> bool:
-        """Return whether the past of a kind was read already, or left out."""
+        """Return whether the past of a kind was read already, or left out for good."""
         from db.intake import cursors
 
+        if kind is FILES and not self._settings.sources.recent_days:
+            return False
         with suppress(MemoError), read_session(self._settings, self._home) as session:
             return session is not None and cursors.has_cursors(session, kind.sources[0])
         return True  # the store can't be read

@@ -54,9 +54,9 @@ def _find_lost(session: Session, unseen: dict[str, str]) -> list[str]:
     last = max(moved, key=lambda name: moved[name], default=None)
     if last is None or moved[last] < datetime.now(UTC) - USED or not sockets.has_desktop():
         return []
-    at = f"{moved[last].astimezone():%Y-%m-%d %H:%M}"
+    when = f"{moved[last].astimezone():%Y-%m-%d %H:%M}"
     return [
-        f"No window is seen since {at}, when the source {last} saw the last one: {unseen[last]} "
+        f"No window is seen since {when}, when the source {last} saw the last one: {unseen[last]} "
         "Run `memo down` and `memo up` in your desktop session."
     ]
 

@@ -141,6 +141,8 @@ def test_first_run_reports_the_days_that_were_chosen(home: Home, recent: List) -
         assert [event.target for event in events] == ["week.txt", "today.txt"]
     with watched(source(home, recent_days=30), cursors) as events:
         assert events == []
+    with watched(source(home, recent_days=60), cursors) as events:
+        assert [event.target for event in events] == ["old.txt", "week.txt", "today.txt"], "the store knows two of them"
 
 
 def test_a_file_of_the_past_is_opened_again_not_saved(home: Home, recent: List, tmp_path: Path) -> None:

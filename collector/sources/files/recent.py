@@ -6,6 +6,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event as Flag
+from typing import Any
 
 from collector.launch import proc
 from collector.sources.files import xbel
@@ -28,12 +29,16 @@ ROUNDED_S = 1.0  # some programs write whole seconds
 
 
 class RecentSource:
-    """Implements `memo.protocols.Source` on `recently-used.xbel`. The cursor is the time of the last use."""
+    """Implements `memo.protocols.Source` on `recently-used.xbel`. The cursor is the time of the last use.
+
+    It also has the days of the past that were read.
+    """
 
     name = "recent"
 
     def __init__(self, settings: Settings, home: Home) -> None:
         self._settings, self._is_ours = settings, is_below(home)
+        self._days = settings.sources.recent_days
         self._folder = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")
         self._apps = Apps()
         self._opened: BoundedDict[tuple[str, str], float] = BoundedDict(MOST_OPENED)  # when, on the clock of `proc`
@@ -65,18 +70,24 @@ class RecentSource:
                 since = newest.replace(microsecond=0)  # as rounded times are
                 if new := [bookmark for bookmark in listed if bookmark.at >= since and bookmark not in seen]:
                     newest = _newest(newest, new)
-                    emit(Batch(self._to_events(new), self.name, {"newest": newest.isoformat()}))
+                    emit(Batch(self._to_events(new), self.name, self._cursor(newest)))
                 seen = listed or seen
 
     def _catch_up(self, seen: Iterable[Bookmark], emit: Emit, cursor: FindCursor) -> datetime:
-        """Emit the uses since the cursor; return the time of the last use."""
-        stored, first = cursor(self.name), datetime.now(UTC) - timedelta(days=self._settings.sources.recent_days)
-        newest = _newest(datetime.fromisoformat(stored["newest"]), ()) if stored else first
-        new = [bookmark for bookmark in seen if newest < bookmark.at <= datetime.now(UTC)]
+        """Emit the uses since the cursor, or of as many days as are wanted now; return the time of the last use."""
+        stored, now = cursor(self.name), datetime.now(UTC)
+        begin = now - timedelta(days=self._days)
+        newest = _newest(datetime.fromisoformat(stored["newest"]), ()) if stored else begin
+        is_more_wanted = stored is None or self._days > stored.get("days", 0)
+        since = min(begin, newest) if is_more_wanted else newest
+        new = [bookmark for bookmark in seen if since < bookmark.at <= now]
         newest = _newest(newest, new)
-        if new or not stored:
-            emit(Past(self._to_events(new), self.name, {"newest": newest.isoformat()}))
+        if new or is_more_wanted:
+            emit(Past(self._to_events(new), self.name, self._cursor(newest)))
         return newest
+
+    def _cursor(self, newest: datetime) -> dict[str, Any]:
+        return {"newest": newest.isoformat(), "days": self._days}
 
     def _to_events(self, bookmarks: Iterable[Bookmark]) -> list[Event]:
         now, zone = datetime.now(UTC), self._settings.zone
