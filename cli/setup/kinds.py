@@ -80,6 +80,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "stored": "Stored, for example:",
         "record": "Record {}?",
         "import": "Import the last {} days first, so that predictions are useful at once?",
+        "yes or no": "answer y for yes or n for no",
         "not yet": "Not possible yet: {}",
         "extension": "Under GNOME and KDE windows are seen only with the extension or script in {}; docs/sources.md "
         "says how to install it.",
@@ -106,6 +107,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "stored": "存储的内容，例如：",
         "record": "要记录{}吗？",
         "import": "要先导入最近 {} 天的吗？这样一开始就能给出有用的预测。",
+        "yes or no": "请回答 y（是）或 n（否）",
         "not yet": "目前还不行：{}",
         "extension": "在 GNOME 和 KDE 下，只有装上 {} 中的扩展或脚本才能看到窗口；安装方法见 docs/sources.md。",
         "activitywatch": "本机运行着 ActivityWatch 服务器（{}）。它自己也观察窗口和网页，两者都记录会把每一个算两次。",

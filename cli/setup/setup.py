@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from memo.stack import running
 ON, URL, LANGUAGE = "sources.on", "sources.activitywatch_url", "language"
 DAYS = 30  # of the past, where the settings say none
 SCRIPTED = {"GNOME", "KDE"}  # desktops whose windows under Wayland are told by a script inside them alone
+ANSWERS = {"y": True, "yes": True, "是": True, "n": False, "no": False, "否": False}
 USUAL_URL = "http://127.0.0.1:5600"  # of an ActivityWatch server
 ANSWER_S = 1.0  # for it to answer
 
@@ -133,7 +135,19 @@ class _Questions:
         return {ON: _switched(on, (ACTIVITYWATCH,), is_wanted), **({URL: url} if is_wanted else {})}
 
     def _confirm(self, question: str, default: bool) -> bool:
-        return default if self._yes else typer.confirm(f"  {question}", default=default)
+        if self._yes:
+            return default
+        marks = "[Y/n]" if default else "[y/N]"
+        parse = partial(self._parse, default=default)
+        answer: bool = typer.prompt(f"  {question} {marks}", default="", show_default=False, value_proc=parse)
+        return answer
+
+    def _parse(self, answer: str, default: bool) -> bool:
+        """Return what an answer says. Raises BadParameter, which has the question asked again."""
+        try:
+            return ({"": default} | ANSWERS)[answer.strip().lower()]
+        except KeyError:
+            raise typer.BadParameter(self._words["yes or no"]) from None
 
     def _missing(self, kind: RecordedKind) -> str:
         """Return why this machine can't record a kind yet; empty if it can."""

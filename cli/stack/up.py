@@ -194,7 +194,8 @@ def _run_here(
     supervisor = Supervisor(home, names, say, notifier=notifier)
     supervisor.handle_signals(seconds)
     if live_view:
-        say(f"{CHOSEN} Ctrl-C stops MEMO.")
+        say(CHOSEN)
+        say("Ctrl-C stops MEMO.")
         view.start()
     try:
         return supervisor.run(replay, "stopping…" if live_view else "")

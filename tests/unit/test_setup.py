@@ -80,6 +80,12 @@ def test_setup_turns_off_what_is_declined(setup: Setup, home: Home) -> None:
     assert "Recorded: files." in said and "Imported first" not in said
 
 
+def test_setup_asks_again_what_it_does_not_understand(setup: Setup, home: Home) -> None:
+    said = setup(typed="perhaps\nno\nNO\n否\n")
+    assert said.count("answer y for yes or n for no") == 1 and said.count("Record windows and apps?") == 2
+    assert written(home)["sources"]["on"] == ["inbox", "activitywatch"]
+
+
 def test_setup_imports_no_past_that_is_declined(setup: Setup, home: Home) -> None:
     setup(typed="\n\nn\n\nn\n")
     assert written(home)["sources"] == {"on": ALL, "web_days": 0}
