@@ -34,6 +34,7 @@ COMMANDS = {
     "forget": "records.forget:forget",
     "export": "records.export:export",
     "restore": "records.restore:restore",
+    "setup": "setup.setup:setup",
     "sources": "stack.sources:sources",
     "handlers": "stack.handlers:handlers",
     "service": "stack.service:app",
@@ -44,8 +45,8 @@ COMMANDS = {
 HELP = """
 Learn what you do on this workstation and predict what comes next. Nothing leaves the machine unless you say so.
 
-Start with `memo up` and `memo watch`. To add events of your own, append lines to a file in the inbox folder that
-`memo status` shows. MEMO_HOME=FOLDER keeps everything in one folder.
+Start with `memo setup`, `memo up` and `memo watch`. To add events of your own, append lines to a file in the inbox
+folder that `memo status` shows. MEMO_HOME=FOLDER keeps everything in one folder.
 """
 
 

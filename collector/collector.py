@@ -15,6 +15,7 @@ from functools import partial
 from traceback import format_tb
 
 from collector.announce import Announcer
+from collector.focus.unseen import UnseenTime
 from collector.intake import Intake
 from collector.launch.watcher import Launches
 from collector.plugins import make_source
@@ -25,7 +26,7 @@ from memo.core import logs
 from memo.core.events import Event
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.protocols import Batch, Note, Past, Source, Stop
+from memo.protocols import Batch, Note, Past, Presence, Source, Stop
 from memo.stack import heartbeat
 from memo.stack.backoff import BACK_OFF_S, Backoff
 from memo.stack.broker import broker_url, key_prefix
@@ -71,12 +72,14 @@ def keep_running(
     stop: Stop,
     back_off_s: tuple[float, float] = BACK_OFF_S,
     progress: InProgress | None = None,
+    unseen: UnseenTime | None = None,
 ) -> None:
     """Run a source until `stop` is set; restart it after a delay if it fails, ends early or lacks something."""
-    backoff = Backoff(*back_off_s)
+    backoff, progress = Backoff(*back_off_s), progress or InProgress()
+    unseen = unseen or UnseenTime(partial(_set_impairment, states))
     while not stop.is_set():
         began = time.monotonic()
-        state, reason, error = _run(source, intake, states, stop, progress or InProgress())
+        state, reason, error = _run(source, intake, states, stop, progress, unseen)
         if not stop.is_set():
             states.set_state(source.name, state, reason)
         delay_s = backoff.delay_after(time.monotonic() - began)
@@ -84,18 +87,17 @@ def keep_running(
 
 
 def _run(
-    source: Source, intake: Intake, states: SourceStates, stop: Stop, progress: InProgress
+    source: Source, intake: Intake, states: SourceStates, stop: Stop, progress: InProgress, unseen: UnseenTime
 ) -> tuple[SourceState, str, BaseException | None]:
     """Run a source once; return its state after that, the reason, and the error that ended it."""
 
-    def emit(emitted: Batch | list[Batch] | Past | Note) -> None:
+    def emit(emitted: Batch | list[Batch] | Past | Note | Presence) -> None:
         if isinstance(emitted, Note):
-            states.set_state(source.name, SourceState.WATCHING, emitted.text)
-            if emitted.text:
-                log.warning("source_impaired", source=source.name, reason=emitted.text)
-            else:
-                log.info("source_recovered", source=source.name)
+            _set_impairment(states, source.name, emitted.text)
+        elif isinstance(emitted, Presence):
+            unseen.note_presence(source.name, emitted)
         elif isinstance(emitted, list):
+            unseen.note_events(event for batch in emitted for event in batch.events)
             with progress.storing():
                 intake.store_batches(source.name, emitted)
         elif isinstance(emitted, Past):
@@ -103,6 +105,7 @@ def _run(
             with long, closing(states.with_progress(source.name, emitted.events)) as events:
                 intake.store_past(source.name, replace(emitted, events=_noting(events, progress)))
         else:
+            unseen.note_events(emitted.events)
             with progress.storing():
                 intake.store_batch(source.name, emitted)
 
@@ -118,6 +121,15 @@ def _run(
         return SourceState.FAILED, reason, error
     log.info("source_ended", source=source.name)
     return SourceState.FAILED, "it ended unexpectedly", None
+
+
+def _set_impairment(states: SourceStates, name: str, reason: str) -> None:
+    """Record and log that a source that runs can't see everything, or, without a reason, that it can again."""
+    states.set_impairment(name, reason)
+    if reason:
+        log.warning("source_impaired", source=name, reason=reason)
+    else:
+        log.info("source_recovered", source=name)
 
 
 def _is_of_store(error: BaseException | None) -> bool:
@@ -141,8 +153,8 @@ def collect(settings: Settings, home: Home, stop: Stop, ready: Callable[[], None
     intake = Intake(store, settings, home, announcer.request_prediction, launches.saw)
     states = SourceStates(home)
     sources = [make_source(name, settings, home) for name in dict.fromkeys(settings.sources.on)]
-    progress = InProgress()
-    run = partial(keep_running, intake=intake, states=states, stop=stop, progress=progress)
+    progress, unseen = InProgress(), UnseenTime(partial(_set_impairment, states))
+    run = partial(keep_running, intake=intake, states=states, stop=stop, progress=progress, unseen=unseen)
     threads = [threading.Thread(target=run, args=(source,), name=source.name) for source in sources]
     threads.append(threading.Thread(target=launches.run, args=(stop,), name="launches"))
     for thread in threads:

@@ -29,7 +29,7 @@ def list_sources(home: Home, settings: Settings) -> list[dict[str, Any]]:
 def _idle(name: str, settings: Settings, home: Home) -> dict[str, str]:
     """Return state and report of a source that is not running."""
     if name not in settings.sources.on:
-        return {"state": "off", "says": "add it to sources.on in memo.toml"}
+        return {"state": "off", "says": "choose it by `memo setup`, or add it to sources.on in memo.toml"}
     try:
         lacks = plugins.make_source(name, settings, home).missing()
     except Exception as error:  # a plug-in may raise anything

@@ -39,6 +39,13 @@ class SourceStates:
             self._sources[name] = {"state": state, "says": says, "failures": failures}
             self._write()
 
+    def set_impairment(self, name: str, says: str) -> None:
+        """Record what a source that watches can't see, with the remedy; empty if it sees everything again."""
+        with self._lock:
+            if self._sources.get(name, {}).get("state") == SourceState.WATCHING:
+                self._sources[name] = self._sources[name] | {"says": says}
+                self._write()
+
     def with_progress(self, name: str, past: Iterable[Event]) -> Generator[Event, None, None]:
         """Yield the events of a past and record how far it has been read, if it is long.
 

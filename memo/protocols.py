@@ -71,7 +71,15 @@ class Note:
     text: str
 
 
-Emit = Callable[[Batch | list[Batch] | Past | Note], None]
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Somebody has come to the machine, or left it `for_s` seconds ago."""
+
+    is_there: bool
+    for_s: float = 0.0
+
+
+Emit = Callable[[Batch | list[Batch] | Past | Note | Presence], None]
 """Passes on what a source reports; returns once it is stored, several batches in one transaction."""
 FindCursor = Callable[[str], dict[str, Any] | None]
 """Returns the cursor that was last stored under a key, or None."""

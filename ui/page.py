@@ -77,9 +77,9 @@ class Visit:
         try:
             with self.read() as session:
                 stored = health.find_problems(session, self.home, is_running=True) if session else []
-                return [*state["problems"], *stored]
+                return [*state["problems"], *stored, *health.find_source_problems(session, self.home)]
         except MemoError as error:
-            return [*state["problems"], str(error)]
+            return [*state["problems"], str(error), *health.find_source_problems(None, self.home)]
 
     def scope(self, session: Session) -> str:
         """Return the scope that is asked for, else the reader's own."""

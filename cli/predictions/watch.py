@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from cli.predictions.watch_person import act_lines, folded_line, take_acts
+from cli.predictions.watch_person import act_lines, first_hit, folded_line, take_acts
 from cli.predictions.watch_state import changes_told
-from cli.predictions.watch_view import Tally, WasSeen, always_seen, header, lines, status
+from cli.predictions.watch_view import SHOWN, Tally, WasSeen, always_seen, header, lines, status
 from cli.terminal.options import Json, option
 from cli.terminal.output import discard_output, print_json, print_line
 from data.importers import rejects
@@ -74,12 +74,15 @@ def _was_seen(settings: Settings, message: dict[str, Any]) -> bool:
 
 def live(home: Home, settings: Settings, stop: threading.Event) -> None:
     """Show events and predictions until `stop` is set, through restarts of the broker."""
+    from db.intake import counts
     from db.upkeep import figures
 
     with open_existing(settings, home) as store:
         with store.read() as session:
             newest_event, newest = figures.find_newest_ids(session)
+            has_hit = counts.count_by_scope(session).get(settings.scope, {}).get(f"place_{SHOWN}", 0) > 0
         screen, rejected_before = LiveScreen(settings.language), rejects.count(home.rejects)
+        screen.awaits_hit_of = "" if has_hit else settings.scope
 
         def count() -> tuple[int, int]:
             with store.read() as session:
@@ -109,6 +112,7 @@ class LiveScreen:
         self._folded, self._last_folded = 0, ""  # number of other events since the last act, text of the last one
         self._tally = Tally(was_seen, language)
         self._begun = False
+        self.awaits_hit_of = ""  # scope whose first hit is named, as it had none before
         self._terminal = Console(highlight=False, markup=False, emoji=False) if sys.stdout.isatty() else None
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a title may hold letters that the encoding lacks
 
@@ -119,6 +123,9 @@ class LiveScreen:
         head = [] if self._begun or not found else [header(width, self._language)]
         self._begun = self._begun or bool(found)
         self._print([*head, *found])
+        if message["scope"] == self.awaits_hit_of and (hit := first_hit(message, self._language)):
+            self.awaits_hit_of = ""
+            self._print([hit])
 
     def tell(self, state: str) -> None:
         """Print a line about MEMO itself."""

@@ -8,7 +8,7 @@ from cli.predictions.watch_view import EVENT_SHARE, MARK, SHOWN, TIME, WIDE, Tal
 from memo.core.events import HUMAN
 from memo.core.grammar import Language
 from memo.core.predictions import action_from_dict, place_from_dict, place_of
-from memo.display.text import describe
+from memo.display.text import describe, safe
 
 
 class ShownAct(NamedTuple):
@@ -36,6 +36,15 @@ def take_acts(message: dict[str, Any], tally: Tally) -> list[ShownAct]:
     if acts:
         tally.place = _place(acts[-1].action)
     return acts
+
+
+def first_hit(message: dict[str, Any], language: Language) -> Text | None:
+    """Return a line that names the first act of a message whose place was among those shown before it, if any."""
+    for outcome in message.get("settled_person", []):
+        if (rank := outcome["place_rank"]) is not None and rank <= SHOWN:
+            name = _place(outcome["action"])[1]
+            return Text(safe(describe("First hit: {} was foreseen, in place {}.", language).format(name, rank)), "bold")
+    return None
 
 
 def _mark(rank: int | None) -> Text:

@@ -14,7 +14,7 @@ from cli.stack.first_run import unknown_zone_notice
 from cli.terminal.options import Json
 from cli.terminal.output import print_json, print_text
 from cli.terminal.progress import late_progress_bar, spinner
-from db.store_access import find_active_version, missing_file, open_existing, refuse_damaged
+from db.store_access import find_active_version, missing_file, open_existing, read_session, refuse_damaged
 from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -155,9 +155,12 @@ def _settings(home: Home, settings: Settings) -> str:
 
 
 def _sources(home: Home, settings: Settings) -> str:
-    present = {name: source for name, source in running.sources(home).items() if source["state"] != "missing"}
-    if troubles := [f"{name}: {source['says']}" for name, source in present.items() if source["says"]]:
-        raise MemoError("; ".join(troubles))
+    from db.upkeep import health
+
+    with read_session(settings, home) as session:
+        if problems := health.find_source_problems(session, home):
+            raise MemoError(" ".join(problems))
+    present = [name for name, source in running.sources(home).items() if source["state"] != "missing"]
     return f"{', '.join(present)} watching" if present else "none is running; `memo sources` lists what each one needs"
 
 

@@ -76,14 +76,14 @@ def _figures(home: Home, settings: Settings, is_running: bool) -> tuple[dict[str
 
     try:
         with read_session(settings, home) as session:
+            impaired = health.find_source_problems(session, home)
             if session is None:
-                return {"events": 0, "predictions": 0}, []
-            found = figures.find_figures(session, settings.scope)
-            return found | {"retrain": _retrain(session, settings, home)}, health.find_problems(
-                session, home, is_running
-            )
+                return {"events": 0, "predictions": 0}, impaired
+            problems = health.find_problems(session, home, is_running)
+            found = figures.find_figures(session, settings.scope) | {"retrain": _retrain(session, settings, home)}
+            return found, [*problems, *impaired]
     except MemoError as error:
-        return {"events": None, "predictions": None, "problem": str(error)}, []
+        return {"events": None, "predictions": None, "problem": str(error)}, health.find_source_problems(None, home)
 
 
 def _retrain(session: "Session", settings: Settings, home: Home) -> dict[str, Any]:

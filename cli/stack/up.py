@@ -15,6 +15,8 @@ from typing import Annotated
 
 import typer
 
+from cli.setup import setup
+from cli.setup.kinds import WORDS
 from cli.stack.first_run import (
     browser_import_notice,
     missing_model_notice,
@@ -22,7 +24,7 @@ from cli.stack.first_run import (
     unknown_zone_notice,
 )
 from cli.terminal.options import option
-from cli.terminal.output import discard_output, print_line, print_text
+from cli.terminal.output import discard_output, print_line, print_paragraph, print_text
 from cli.terminal.progress import spinner
 from memo.config import settings_file
 from memo.core import logs
@@ -41,6 +43,7 @@ DOWN_S = 12.0  # for a stack to stop
 POLL_S = 0.05
 SAMPLE = Path(__file__).parents[2] / "data" / "sample" / "day.txt"
 SAMPLE_SPEED = 60.0  # times real time; the sample day then takes about a minute
+CHOSEN = "`memo sources` shows what is recorded, and `memo setup` changes that."
 LONGEST = 10**9  # seconds, and times real time; timers of the system overflow above
 
 
@@ -108,17 +111,23 @@ def _start(
     names = [str(part)] if part else [spec.name for spec in PARTS]
     if not settings.broker_url:
         names = [BROKER.name, *names]
+    notifier, is_told = Notifier.take(), False
     is_new = prepare_store(home, settings, requeue=PartName.DISPATCHER in names)
+    if is_new and foreground and replay is None and part is None and not notifier:
+        if setup.can_ask():
+            settings, is_told = _ask_once(home, settings)
+        else:
+            replay, speed = SAMPLE, speed or SAMPLE_SPEED
+            print_paragraph(
+                "Nothing is recorded yet, so a sample day of an invented person is played first. That takes a minute; "
+                "what you do yourself follows."
+            )
     if notice := unknown_zone_notice(home, settings):
         print_text(notice)
     if PartName.WORKER in names and (notice := missing_model_notice(settings.model.base)):
         print_line(safe(notice))
-    if PartName.COLLECTOR in names and (notice := browser_import_notice(home, settings)):
+    if PartName.COLLECTOR in names and not is_told and (notice := browser_import_notice(home, settings)):
         print_line(notice)
-    notifier = Notifier.take()
-    if is_new and foreground and replay is None and part is None and not notifier:
-        replay, speed = SAMPLE, speed or SAMPLE_SPEED
-        print_line("Nothing is recorded yet, so a sample day of an invented person is played first.")
     if replay is not None and not coalesce:
         os.environ["MEMO_PREDICT__EVERY"] = scope_of(replay)  # for the parts
     replay_options = [str(replay.absolute()), "--speed", str(speed)] if replay else []
@@ -127,6 +136,15 @@ def _start(
         sys.exit(0 if _run_here(home, settings, lock, names, replay_options, seconds, live_view, notifier) else 1)
     options = [*(("--replay", *replay_options) if replay else ()), *(("--for", str(seconds)) if seconds else ())]
     start_in_background(home, lock, names, options)
+
+
+def _ask_once(home: Home, settings: Settings) -> tuple[Settings, bool]:
+    """Ask what to record, unless that was chosen before; return the settings then, and whether they were asked for."""
+    if setup.is_asked():
+        return settings, False
+    language = setup.ask(home, settings)
+    print_paragraph("\n" + WORDS[language]["next"])
+    return Settings.load(), True
 
 
 def down() -> None:
@@ -176,7 +194,8 @@ def _run_here(
     supervisor = Supervisor(home, names, say, notifier=notifier)
     supervisor.handle_signals(seconds)
     if live_view:
-        say(f"To add events, append lines to a file in {home.inbox}. Ctrl-C stops MEMO.")
+        say(CHOSEN)
+        say("Ctrl-C stops MEMO.")
         view.start()
     try:
         return supervisor.run(replay, "stopping…" if live_view else "")
@@ -213,7 +232,7 @@ def start_in_background(home: Home, lock: running.Lock, names: list[str], option
     for notice in running.state(home).get("notices", []):
         print_line(safe(notice))
     print_text(f"MEMO runs (process {supervisor.pid}). `memo watch` shows its predictions.")
-    print_text(f"To add events, append lines to a file in {home.inbox}.")
+    print_text(CHOSEN)
 
 
 def wait_until_ready(supervisor: "subprocess.Popen[bytes]", home: Home, output: Path) -> None:

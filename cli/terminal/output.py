@@ -45,14 +45,30 @@ def console() -> "Console":
     return Console(highlight=False, width=None if is_bounded else UNBOUNDED)
 
 
+def print_paragraph(text: str, indent: int = 0) -> None:
+    """Print sentences for a person, broken between words, each line indented by this many columns."""
+    from rich.text import Text
+
+    screen = console()
+    for part in text.split("\n"):
+        for line in Text(safe(part)).wrap(screen, screen.width - indent) or [Text()]:
+            print_line(f"{'':{indent}}{line.plain.rstrip()}".rstrip())
+
+
 def print_facts(facts: Iterable[tuple[str, str]]) -> None:
-    """Print names and their values, each in one line that is never shortened: a value may be a path to copy."""
+    """Print names and their values, each in one line that is never shortened: a value may be a path to copy.
+
+    Problems are red.
+    """
     from rich.text import Text
 
     rows = list(facts)
     longest = max(len(name) for name, _ in rows)
     for name, value in rows:
-        console().print(Text.assemble((f"{safe(name):{longest}} ", "dim"), safe(value)), soft_wrap=True)
+        style = "red" if name == "problem" else ""
+        console().print(
+            Text.assemble((f"{safe(name):{longest}} ", style or "dim"), (safe(value), style)), soft_wrap=True
+        )
 
 
 def print_table(

@@ -14,7 +14,7 @@ from collector.focus.presence import PresenceSignal, suspend_drift, wall_clock_d
 from collector.focus.tracker import FocusTracker
 from memo.core.events import Event
 from memo.core.system_zone import local_now
-from memo.protocols import Batch, Stop
+from memo.protocols import Batch, Emit, Presence, Stop
 
 
 class Screen(Protocol):
@@ -30,7 +30,7 @@ class Screen(Protocol):
 async def follow(
     source: str,
     screen: Screen,
-    emit: Callable[[Batch], None],
+    emit: Emit,
     stop: Stop,
     ready: Callable[[], None],
     signals: Sequence[PresenceSignal] = (watch_logind,),
@@ -44,8 +44,8 @@ async def follow(
     """
     with ThreadPoolExecutor(1) as executor:  # the screen is read even while a batch waits for the disk
 
-        def submit(events: list[Event]) -> Future[None]:
-            return executor.submit(emit, Batch(events, source, {}))
+        def submit(reported: list[Event] | Presence) -> Future[None]:
+            return executor.submit(emit, Batch(reported, source, {}) if isinstance(reported, list) else reported)
 
         followed = _FollowedScreen(tracker or FocusTracker(), submit, HoldBack(told_s))
         for file in (screen, stop):
@@ -68,10 +68,13 @@ async def follow(
 class _FollowedScreen:
     """The focus on a screen, and the batches submitted but not stored yet."""
 
-    def __init__(self, focus: FocusTracker, submit: Callable[[list[Event]], Future[None]], held: HoldBack) -> None:
+    def __init__(
+        self, focus: FocusTracker, submit: Callable[[list[Event] | Presence], Future[None]], held: HoldBack
+    ) -> None:
         self.focus, self.woken, self._held = focus, asyncio.Event(), held
         self._suspended, self._clock = suspend_drift(), wall_clock_drift()
         self._submit, self._pending = submit, deque[asyncio.Future[None]]()
+        self._is_there = True
 
     def check_clocks(self) -> None:
         """Notice a suspend, and a change of the wall clock."""
@@ -94,10 +97,21 @@ class _FollowedScreen:
         """Submit the events that are certain and due. Raises what storing an earlier batch raised."""
         self._held.add(self.focus.take_events(time.monotonic(), local_now()), self.focus.began)
         if events := self._held.take(all_of_them):
-            self._pending.append(asyncio.wrap_future(self._submit(events)))
-            self._pending[-1].add_done_callback(lambda _: self.woken.set())
+            self._add(self._submit(events))
+        self._submit_presence()  # after the usage that it ended
         while self._pending and self._pending[0].done():
             self._pending.popleft().result()
+
+    def _submit_presence(self) -> None:
+        left_at = self.focus.left_at
+        if self._is_there == (left_at is not None):
+            self._is_there = left_at is None
+            for_s = max(0.0, (local_now() - left_at).total_seconds()) if left_at else 0.0
+            self._add(self._submit(Presence(self._is_there, for_s)))
+
+    def _add(self, future: Future[None]) -> None:
+        self._pending.append(asyncio.wrap_future(future))
+        self._pending[-1].add_done_callback(lambda _: self.woken.set())
 
     async def wait(self) -> None:
         """Sleep until something changes, or a change is due to count."""

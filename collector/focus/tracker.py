@@ -74,12 +74,17 @@ class FocusTracker:
         self._settle_s, self._title_gap_s = settle_s, title_gap_s
         self._usage = Usage(min_usage_s)
         self._in_use = False
-        self._away = set[str]()
+        self._away, self._left_at = set[str](), datetime.min
         self._current: Window | None = None
         self._focused_at = self._changed_at = 0.0
         self._reported: Window | None = None
         self._reported_at = 0.0
         self._events = list[Event]()
+
+    @property
+    def left_at(self) -> datetime | None:
+        """When the person left; None while nothing says that they are away."""
+        return self._left_at if self._away else None
 
     @property
     def began(self) -> float:
@@ -97,6 +102,7 @@ class FocusTracker:
 
     def set_away(self, reason: str, at: datetime) -> None:
         """Record that the person has been away since `at`, until `set_back` is called with the same reason."""
+        self._left_at = self._left_at if self._away else at
         self._away.add(reason)
         self._end_usage(at)
 

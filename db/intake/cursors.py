@@ -4,7 +4,7 @@ from collections.abc import Set
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from db.models import CursorRow
@@ -24,6 +24,11 @@ def find_cursor(session: Session, source: str, key: str) -> dict[str, Any] | Non
 def has_cursors(session: Session, source: str) -> bool:
     """Return whether a source has committed anything yet."""
     return session.scalar(select(CursorRow.key).where(CursorRow.source == source).limit(1)) is not None
+
+
+def find_last_move(session: Session, source: str) -> datetime | None:
+    """Return when a source last committed something, or None."""
+    return session.scalar(select(func.max(CursorRow.moved_at)).where(CursorRow.source == source))
 
 
 def record_cursor(session: Session, source: str, key: str, cursor: dict[str, Any]) -> None:

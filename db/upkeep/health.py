@@ -1,15 +1,21 @@
-"""Whether work goes on: a prediction that does not come, and a backup that could not be made, are problems."""
+"""Whether work goes on: predictions that do not come, sources that see nothing, backups that could not be made."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy.orm import Session
 
+from db.intake import cursors
 from db.prediction.predictions import find_unpredicted
 from db.upkeep.backups import FAILED
 from db.upkeep.jobs import BACKUP, find_last_result
 from memo.core.paths import Home
+from memo.desktop import sockets
+from memo.stack import running
 from memo.store.damage import find_marked
 
+FOCUS = ("x11", "sway", "wlroots", "desktop")  # sources of which at most one works on a desktop
+USED = timedelta(days=7)  # a source that saw something so lately is expected to go on
 WAITS = timedelta(minutes=1)  # from an event to its prediction; it takes less than a second where all is well
 
 
@@ -25,6 +31,42 @@ def _find_damage(session: Session, home: Home) -> list[str]:
     if damage := find_marked(home):
         return [damage]
     return [f"The last daily job {result}; the next one tries again."] if result.startswith(FAILED) else []
+
+
+def find_source_problems(session: Session | None, home: Home) -> list[str]:
+    """Return a sentence for each source that fails or says what it can't see, and for a desktop that none sees now.
+
+    A source that has nothing to tell is no problem: only a person knows whether there was something.
+    """
+    sources = running.sources(home)
+    failing = [
+        f"The source {name} fails ({one['says']}); it is started again and again. If that lasts, see "
+        f"{home.logs / 'collector.log'}."
+        for name, one in sources.items()
+        if one["state"] == "failed"
+    ]
+    impaired = [f"The source {name}: {one['says']}" for name, one in sources.items() if _is_impaired(one)]
+    unseen = {name: sources[name]["says"] for name in FOCUS if name in sources and sources[name]["state"] == "missing"}
+    is_seen = any(name in sources and name not in unseen for name in FOCUS)
+    lost = _find_lost(session, unseen) if session is not None and not is_seen else []
+    return [*failing, *impaired, *lost]
+
+
+def _is_impaired(source: dict[str, Any]) -> bool:
+    return source["state"] == "watching" and bool(source["says"])
+
+
+def _find_lost(session: Session, unseen: dict[str, str]) -> list[str]:
+    """Return what the source lacks that saw the windows last, if that was lately and a desktop runs now."""
+    moved = {name: at for name in unseen if (at := cursors.find_last_move(session, name))}
+    last = max(moved, key=lambda name: moved[name], default=None)
+    if last is None or moved[last] < datetime.now(UTC) - USED or not sockets.has_desktop():
+        return []
+    when = f"{moved[last].astimezone():%Y-%m-%d %H:%M}"
+    return [
+        f"No window is seen since {when}, when the source {last} saw the last one: {unseen[last]} "
+        "Run `memo down` and `memo up` in your desktop session."
+    ]
 
 
 def _find_delays(session: Session, home: Home) -> list[str]:

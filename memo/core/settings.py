@@ -45,6 +45,7 @@ from memo.core.system_zone import SYSTEM_ZONE
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+Days = Annotated[int, Field(ge=0, le=36_500)]
 PREFIX = "MEMO_"
 NO_SETTINGS = {
     "MEMO_HOME",
@@ -139,8 +140,10 @@ class SourceSettings(Section):
     """Sources that run, if this machine has what they need."""
     system_processes: bool = False
     """Also record processes that belong to no app."""
-    web_days: Annotated[int, Field(ge=0)] = 30
+    web_days: Days = 30
     """Days of browser history that are read at the first start."""
+    recent_days: Days = 0
+    """Days of recently used files that are read at the first start."""
     folders: list[str] = []
     """Folders whose files are watched, including subfolders."""
     noise_per_minute: Count = 30

@@ -7,6 +7,8 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+X_SOCKETS = Path("/tmp/.X11-unix")
+
 
 def runtime_folder() -> Path:
     """Return the folder of this user's sockets."""
@@ -43,6 +45,17 @@ def answers(path: Path) -> bool:
 def sway_socket() -> Path | None:
     """Return the socket of this user's sway, or None."""
     return answering(os.environ.get("SWAYSOCK", ""), rf"sway-ipc\.{os.getuid()}\.\d+\.sock")
+
+
+def x_sockets() -> list[Path]:
+    """Return the sockets of this user's X servers that answer."""
+    named = (path for path in X_SOCKETS.glob("X*") if re.fullmatch(r"X\d+", path.name))
+    return [path for path in named if _created_ns(path) and answers(path)]
+
+
+def has_desktop() -> bool:
+    """Return whether a desktop of this user runs, in whatever session this process is."""
+    return bool(x_sockets() or answering("", r"wayland-\d+"))
 
 
 def session_bus() -> str:

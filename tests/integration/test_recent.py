@@ -18,7 +18,7 @@ from collector.sources.files import recent as recent_source
 from collector.sources.files.recent import LIST, RecentSource
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
-from memo.core.settings import Settings
+from memo.core.settings import Settings, SourceSettings
 
 
 class List:
@@ -51,8 +51,8 @@ def recent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> List:
     return List(tmp_path / LIST)
 
 
-def source(home: Home) -> RecentSource:
-    found = RecentSource(Settings(), home)
+def source(home: Home, recent_days: int = 0) -> RecentSource:
+    found = RecentSource(Settings(sources=SourceSettings(recent_days=recent_days)), home)
     assert found.missing() == ""
     return found
 
@@ -132,6 +132,35 @@ def test_first_run_reports_nothing_of_the_past(home: Home, recent: List) -> None
         assert [event.target for event in events] == ["two.txt"]
 
 
+def test_first_run_reports_the_days_that_were_chosen(home: Home, recent: List) -> None:
+    now = datetime.now(UTC)
+    for name, days in (("old", 31), ("week", 7), ("today", 0)):
+        recent.open(f"/home/me/{name}.txt", "viewer", at=now - timedelta(days=days))
+    cursors: dict[str, dict[str, Any]] = {}
+    with watched(source(home, recent_days=30), cursors) as events:
+        assert [event.target for event in events] == ["week.txt", "today.txt"]
+    with watched(source(home, recent_days=30), cursors) as events:
+        assert events == []
+    with watched(source(home, recent_days=60), cursors) as events:
+        assert [event.target for event in events] == ["old.txt", "week.txt", "today.txt"], "the store knows two of them"
+
+
+def test_a_file_of_the_past_is_opened_again_not_saved(home: Home, recent: List, tmp_path: Path) -> None:
+    program = shutil.copy("/usr/bin/sleep", tmp_path / "some-editor")
+    (tmp_path / "applications" / "org.test.Editor.desktop").write_text(
+        f"[Desktop Entry]\nType=Application\nExec={program} %U\n"
+    )
+    recent.open("/home/me/a.txt", str(program), at=datetime.now(UTC) - timedelta(days=7))
+    with subprocess.Popen([program, "1000"]) as editor:
+        try:
+            with watched(source(home, recent_days=30)) as events:
+                assert [event.target for event in events] == ["a.txt"]
+                recent.open("/home/me/a.txt", str(program))
+                until("the file is opened by what runs now", lambda: len(events) == 2)
+        finally:
+            editor.kill()
+
+
 def test_what_gave_no_notice_is_read_at_the_next_look(
     home: Home, recent: List, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,6 +204,17 @@ def test_invalid_lists_are_skipped(home: Home, recent: List) -> None:
         (recent.path.parent / "other.xbel").write_text("other")
         recent.open("/home/me/good.txt", "viewer")
         until("the good one", lambda: [event.target for event in list(events)] == ["good.txt"])
+
+
+def test_a_list_that_cannot_be_read_is_told(home: Home, recent: List) -> None:
+    notes = list[str]()
+    with watched(source(home), notes=notes) as events:
+        replace(recent.path, b"<xbel")
+        until("it is told", lambda: len(notes) == 1)
+        assert notes[0].startswith("recently-used.xbel can't be read (it is not well-formed XML")
+        recent.open("/home/me/good.txt", "viewer")
+        until("the good one", lambda: len(events) == 1)
+        assert notes[1:] == [""]
 
 
 def replace(path: Path, text: bytes) -> None:

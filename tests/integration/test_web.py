@@ -16,14 +16,14 @@ import pytest
 from histories import SEEN, Chromium, Firefox
 
 from collector.sources.web import web
-from collector.sources.web.web import TIMINGS, WebSource, WebTimings
+from collector.sources.web.web import SEVERAL, TIMINGS, UNREAD, WebSource, WebTimings
 from collector.sources.web.web_history import copy_database
 from collector.sources.web.web_profiles import Profile, find_profiles
 from collector.sources.web.web_reader import VisitReader
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.protocols import Batch, Past, Stop
+from memo.protocols import Batch, Note, Past, Stop
 
 DEADLINE_S = 60.0
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -38,8 +38,12 @@ class Store:
         self.past: list[Event] = []
         self.cursors: dict[str, dict[str, Any]] = {}
         self.hints: list[int] = []
+        self.notes: list[str] = []
 
-    def emit(self, given: Batch | Past) -> None:
+    def emit(self, given: Batch | Past | Note) -> None:
+        if isinstance(given, Note):
+            self.notes.append(given.text)
+            return
         self.hints.append(length_hint(given.events))
         (self.past if isinstance(given, Past) else self.live).extend(given.events)
         self.cursors[given.cursor_key] = given.cursor
@@ -500,6 +504,26 @@ def test_unreadable_histories_are_skipped_and_counted(person: Path, firefox: Fir
         until(lambda: store.titles == ["before", "after"])
     assert len(running.source._failures) == 4
     assert list((home.in_memory / "web").iterdir()) == []
+
+
+def test_history_that_stays_unreadable_is_told(person: Path, chromium: Chromium, home: Home, store: Store) -> None:
+    chromium.visit("https://a.org", "before")
+    chromium.close()
+    whole, written = chromium.path.read_bytes(), person / "written"
+
+    def write(content: bytes) -> None:
+        written.write_bytes(content)
+        written.rename(chromium.path)  # in one go
+
+    with Running(home, store, QUICK) as running:
+        until(lambda: store.titles == ["before"])
+        for times in range(1, SEVERAL + 1):
+            assert store.notes == []
+            write(os.urandom(50_000))
+            until(lambda times=times: sum(running.source._failures.values()) >= times)  # type: ignore[misc]
+        until(lambda: store.notes == [UNREAD.format("chromium")])
+        write(whole)
+        until(lambda: store.notes == [UNREAD.format("chromium"), ""])
 
 
 def test_profiles_that_come_and_go_are_noticed(person: Path, firefox: Firefox, home: Home, store: Store) -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,16 +22,18 @@ from Xlib.xobject.drawable import Window as XWindow
 from xserver import Desktop, new_desktop
 
 from collector.collector import keep_running
+from collector.focus.unseen import UNSEEN, UnseenTime
 from collector.intake import Intake
 from collector.source_status import SourceState, SourceStates
 from collector.sources.x11 import x11
-from collector.sources.x11.x11 import SOCKETS, X11Source
+from collector.sources.x11.x11 import X11Source
 from db.engine import open_store
 from db.intake.events import find_newest_events
 from memo.core.events import Event, Operation
 from memo.core.grammar import MAX_TEXT
 from memo.core.paths import Home
 from memo.core.settings import Settings, SourceSettings
+from memo.desktop import sockets
 from memo.desktop.apps import Apps
 from memo.protocols import Stop
 
@@ -181,13 +184,16 @@ def test_restarted_window_manager_is_survived(desktop: Desktop, source: X11Sourc
 
 
 @contextmanager
-def kept_running(source: X11Source, home: Home) -> Iterator[Callable[[], list[Event]]]:
+def kept_running(
+    source: X11Source, home: Home, unseen: UnseenTime | None = None
+) -> Iterator[Callable[[], list[Event]]]:
     """The source as the collector runs it; gives what is stored."""
     settings = Settings()
     store, stop = open_store(settings, home), Stop()
     make_store(settings, home)
     intake = Intake(store, settings, home, lambda scope: None)
-    thread = threading.Thread(target=keep_running, args=(source, intake, SourceStates(home), stop))
+    run = partial(keep_running, source, intake, SourceStates(home), stop, unseen=unseen)
+    thread = threading.Thread(target=run)
 
     def stored() -> list[Event]:
         with store.read() as session:
@@ -317,10 +323,34 @@ def test_usage_ends_without_input_and_starts_again(desktop: Desktop, home: Home)
     assert focuses(events) == [("Board", "Wish")]
 
 
+def test_a_person_without_windows_is_told_until_one_is_seen(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No window manager says which window is active."""
+    told, desktop = list[tuple[str, str]](), Desktop()
+    monkeypatch.setenv("DISPLAY", desktop.display)
+
+    def is_told() -> bool:
+        for _ in range(3):
+            desktop.person("key", "shift")
+            time.sleep(0.1)
+        time.sleep(1.5)  # away
+        return bool(told)
+
+    unseen = UnseenTime(lambda source, says: told.append((source, says)), longest_s=0.1)
+    try:
+        with kept_running(X11Source(ALONE, home, idle_s=1.0), home, unseen):
+            until("it is told", is_told)
+            assert told == [("x11", UNSEEN)]
+            desktop.manage()
+            desktop.terminal("Notes")
+            until("it is taken back", lambda: told[1:] == [("x11", "")])
+    finally:
+        desktop.end()
+
+
 def test_missing_without_server_gives_the_remedy(
     source: X11Source, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(x11, "SOCKETS", tmp_path)
+    monkeypatch.setattr(sockets, "X_SOCKETS", tmp_path)
     monkeypatch.delenv("DISPLAY", raising=False)
     assert "set DISPLAY" in source.missing()
 
@@ -340,10 +370,10 @@ def test_find_server_finds_the_only_server_of_this_user(
     desktop: Desktop, source: X11Source, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("DISPLAY")
-    monkeypatch.setattr(x11, "SOCKETS", tmp_path)
+    monkeypatch.setattr(sockets, "X_SOCKETS", tmp_path)
     ours = f"X{desktop.display[1:]}"
     (tmp_path / "X9998").touch()  # a server that crashed left it
-    (tmp_path / ours).symlink_to(SOCKETS / ours)
+    (tmp_path / ours).symlink_to(Path("/tmp/.X11-unix") / ours)
     assert x11.find_server() == desktop.display and source.missing() == ""
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(tmp_path / "X9999"))

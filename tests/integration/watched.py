@@ -9,17 +9,23 @@ from waiting import WAIT_S as WAIT_S
 from waiting import until as until
 
 from memo.core.events import Event
-from memo.protocols import Batch, Past, Source, Stop
+from memo.protocols import Batch, Note, Past, Presence, Source, Stop
 
 
 @contextmanager
-def watched(source: Source, cursors: dict[str, dict[str, Any]] | None = None) -> Iterator[list[Event]]:
-    """Yield the list of events so far; `cursors` is what the store would keep over a restart."""
+def watched(
+    source: Source, cursors: dict[str, dict[str, Any]] | None = None, notes: list[str] | None = None
+) -> Iterator[list[Event]]:
+    """Yield the list of events so far; `cursors` is what the store would keep over a restart, `notes` what it shows."""
     events: list[Event] = []
     kept = {} if cursors is None else cursors
     stop = Stop()
 
-    def emit(batch: Batch | Past) -> None:
+    def emit(batch: Batch | Past | Note | Presence) -> None:
+        if isinstance(batch, Note) and notes is not None:
+            notes.append(batch.text)
+        if isinstance(batch, Note | Presence):
+            return
         events.extend(batch.events)
         kept[batch.cursor_key] = batch.cursor
 

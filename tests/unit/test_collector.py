@@ -179,7 +179,7 @@ def test_note_is_shown_until_it_is_withdrawn(home: Home, monkeypatch: pytest.Mon
         ("watching", "the limit is reached; raise it"),
         ("watching", ""),
     ]
-    assert wrong == ["scripted: the limit is reached; raise it", "scripted watching"]
+    assert wrong == ["The source scripted: the limit is reached; raise it", "scripted watching"]
     reasons = [(one["event"], one.get("reason")) for one in logged if one["event"] != "source_ended"]
     assert reasons == [("source_impaired", "the limit is reached; raise it"), ("source_recovered", None)]
 

@@ -13,7 +13,8 @@ from collector.focus.follow import follow
 from collector.focus.hold_back import HoldBack
 from collector.focus.tracker import FocusTracker, Window
 from memo.core.events import Event, Operation
-from memo.protocols import Batch, Stop
+from memo.core.system_zone import local_now
+from memo.protocols import Batch, Presence, Stop
 
 WAIT_S = 60.0
 
@@ -30,7 +31,7 @@ class Script:
         return self._reads
 
     def show(self, name: str) -> None:
-        """Show a window and wait until it has been read."""
+        """Show a window, or report that the person leaves (-) or comes (+), and wait until it has been read."""
         os.write(self._writes, name.encode())
         assert self._seen.acquire(timeout=WAIT_S)
 
@@ -45,7 +46,12 @@ class Script:
             return
         if not name:
             raise ConnectionError("the screen is lost")
-        focus.set_window(Window(name, name, name), time.monotonic())
+        if name == "-":
+            focus.set_away("idle", local_now())
+        elif name == "+":
+            focus.set_back("idle")
+        else:
+            focus.set_window(Window(name, name, name), time.monotonic())
         self._seen.release()
 
 
@@ -54,15 +60,22 @@ class Run:
 
     def __init__(self, screen: Script, emit: Callable[[Batch], None]) -> None:
         self.error: Exception | None = None
+        self.presence = list[bool]()
         self.stop, self._ready = Stop(), threading.Event()
         self._thread = threading.Thread(target=self._run, args=(screen, emit))
         self._thread.start()
         assert self._ready.wait(WAIT_S)
 
     def _run(self, screen: Script, emit: Callable[[Batch], None]) -> None:
+        def take(emitted: object) -> None:
+            if isinstance(emitted, Presence):
+                self.presence.append(emitted.is_there)
+            elif isinstance(emitted, Batch):
+                emit(emitted)
+
         try:
             tracker = FocusTracker(settle_s=0.0, min_usage_s=1e-9)
-            asyncio.run(follow("script", screen, emit, self.stop, self._ready.set, tracker=tracker))
+            asyncio.run(follow("script", screen, take, self.stop, self._ready.set, tracker=tracker))
         except Exception as error:
             self.error = error
 
@@ -114,6 +127,18 @@ def test_follow_lost_screen_ends_it_and_the_usage(screen: Script) -> None:
     run.join()
     assert isinstance(run.error, ConnectionError)
     assert emitted == [Operation.WINDOW_FOCUS, Operation.APP_USAGE]
+
+
+def test_follow_tells_presence_after_the_usage_that_it_ends(screen: Script) -> None:
+    told = list[object]()
+    run = Run(screen, lambda batch: told.append([event.operation for event in batch.events]))
+    run.presence = told  # type: ignore[assignment]
+    for sign in "a-+-":
+        screen.show(sign)
+    run.stop.set()
+    run.join()
+    usage = Operation.APP_USAGE
+    assert told == [[Operation.WINDOW_FOCUS], [usage], False, True, [usage], False], "and nothing at the end"
 
 
 def test_first_window_of_an_app_waits_for_its_start() -> None:

@@ -5,7 +5,7 @@ import pytest
 from rich.cells import cell_len
 
 from cli.predictions.watch import LiveScreen
-from cli.predictions.watch_person import act_lines, take_acts
+from cli.predictions.watch_person import act_lines, first_hit, take_acts
 from cli.predictions.watch_view import WIDE, Tally, status
 from db.models import PredictionRow
 from memo.core.events import Event, Operation
@@ -101,3 +101,22 @@ def test_what_is_folded_is_shown_at_the_end(capsys: pytest.CaptureFixture[str]) 
     with screen.status_line(lambda: (1, 0)):
         screen.show(message(GIT))
     assert capsys.readouterr().out.splitlines()[0].split()[:4] == ["…", "1", "other", "event:"]
+
+
+def test_first_hit_names_the_place_and_its_rank() -> None:
+    assert first_hit(message(GIT), "en") is first_hit(message(MAIL, (MAIL, None), (CODE, 4)), "en") is None
+    found = first_hit(message(SITE, (CODE, 4), (MAIL, 2), (SITE, 1)), "en")
+    assert found and found.plain == "First hit: Mail was foreseen, in place 2."
+    chinese = first_hit(message(SITE, (SITE, 3)), "zh")
+    assert chinese and chinese.plain == "第一次命中：预见到了 memo.example，排在第 3 位。"
+
+
+@pytest.mark.parametrize(("awaited", "times"), [("ada@host", 1), ("", 0), ("someone@else", 0)])
+def test_live_view_tells_the_first_hit_of_its_person_once(
+    awaited: str, times: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    screen = LiveScreen("en")
+    screen.awaits_hit_of = awaited
+    for rank in (None, 2, 1):
+        screen.show(message(MAIL, (MAIL, rank)))
+    assert capsys.readouterr().out.count("First hit: Mail was foreseen, in place 2.") == times

@@ -41,8 +41,8 @@ class Bucket:
 class Server:
     """A server at an address. Its methods raise MemoError if it does not answer as ActivityWatch does."""
 
-    def __init__(self, url: str, page: int = PAGE) -> None:
-        self._url, self._page = url.rstrip("/"), page
+    def __init__(self, url: str, page: int = PAGE, timeout_s: float = TIMEOUT_S) -> None:
+        self._url, self._page, self._timeout_s = url.rstrip("/"), page, timeout_s
         self._open = build_opener(ProxyHandler({})).open  # no proxy may see a person's activity
 
     def buckets(self) -> list[Bucket]:
@@ -68,7 +68,7 @@ class Server:
     def _get(self, path: str, **query: object) -> Any:
         address = f"{self._url}/api/0/{path}" + (f"?{urlencode(query)}" if query else "")
         try:
-            with self._open(address, timeout=TIMEOUT_S) as answer:
+            with self._open(address, timeout=self._timeout_s) as answer:
                 return json.load(answer)
         except (OSError, HTTPException, ValueError, RecursionError) as error:
             reason = getattr(error, "reason", None) or error

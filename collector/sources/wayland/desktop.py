@@ -4,7 +4,6 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable
 
 from collector.focus.follow import follow
 from collector.focus.hold_back import told_s
@@ -15,7 +14,7 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.apps import Apps
 from memo.desktop.sockets import session_bus
-from memo.protocols import Batch, FindCursor, Stop
+from memo.protocols import Emit, FindCursor, Stop
 
 MIN_GAP_S = 0.05  # between two calls that count; of calls in quick succession only the last one does
 
@@ -36,11 +35,11 @@ class DesktopSource:
             return "It isn't needed: this is an X11 session, and the source x11 notices the focus."
         return "" if session_bus() else "No session bus was found; start MEMO inside your desktop session."
 
-    def run(self, emit: Callable[[Batch], None], cursor: FindCursor, stop: Stop) -> None:
+    def run(self, emit: Emit, cursor: FindCursor, stop: Stop) -> None:
         """Serve calls until `stop` is set. Raises ConnectionError if the bus goes away."""
         asyncio.run(self._serve(emit, stop))
 
-    async def _serve(self, emit: Callable[[Batch], None], stop: Stop) -> None:
+    async def _serve(self, emit: Emit, stop: Stop) -> None:
         from collector.sources.wayland.desktop_bus import serve
 
         screen = DesktopScreen(Apps())

@@ -5,7 +5,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from collector.focus.follow import follow
@@ -18,7 +18,7 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.apps import Apps
 from memo.desktop.sockets import sway_socket
-from memo.protocols import Batch, FindCursor, Stop
+from memo.protocols import Emit, FindCursor, Stop
 
 CONNECT_TIMEOUT_S = 5.0
 PASSING = ("splash", "utility", "toolbar", "menu", "dropdown_menu", "popup_menu", "tooltip", "notification")
@@ -37,7 +37,7 @@ class SwaySource:
         """Return what is missing: a running sway."""
         return "" if sway_socket() else "No sway of yours runs here; once one does, it is found by its socket."
 
-    def run(self, emit: Callable[[Batch], None], cursor: FindCursor, stop: Stop) -> None:
+    def run(self, emit: Emit, cursor: FindCursor, stop: Stop) -> None:
         """Follow the focus until `stop` is set. Raises ConnectionError if sway goes away."""
         path = sway_socket()
         if path is None:

@@ -5,7 +5,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -25,7 +25,7 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.apps import Apps
 from memo.desktop.sockets import sway_socket
-from memo.protocols import Batch, FindCursor, Stop
+from memo.protocols import Emit, FindCursor, Stop
 
 MAX_LINE_BYTES = 1_000_000
 
@@ -54,7 +54,7 @@ class WlrootsSource:
             return "This compositor does not list its windows; under GNOME and KDE, use the source desktop."
         return ""
 
-    def run(self, emit: Callable[[Batch], None], cursor: FindCursor, stop: Stop) -> None:
+    def run(self, emit: Emit, cursor: FindCursor, stop: Stop) -> None:
         """Follow the focus until `stop` is set. Raises ConnectionError if the compositor goes away."""
         display = find_compositor()
         if display is None:

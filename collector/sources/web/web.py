@@ -17,8 +17,10 @@ from collector.sources.web.web_reader import SOURCE, VisitReader
 from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.protocols import Emit, FindCursor, Stop
+from memo.protocols import Emit, FindCursor, Note, Stop
 
+UNREAD = "The history of {} can't be read; logs/collector.log has the reason. Restart the browser, or update MEMO."
+SEVERAL = 3  # failures in a row; one may be a browser that kept writing
 WATCHED: Changes = [FileCreatedEvent, FileModifiedEvent, FileMovedEvent, FileDeletedEvent]
 
 log = get_logger(__name__)
@@ -91,7 +93,8 @@ class WebSource:
     def __init__(self, settings: Settings, home: Home, timings: WebTimings = TIMINGS) -> None:
         self._settings, self._home = settings, home
         self._timings = timings
-        self._failures = Counter[str]()
+        self._failures = Counter[Profile]()  # in a row
+        self._reported = list[str]()  # browsers whose histories can't be read
         self.watching = threading.Event()
 
     def missing(self) -> str:
@@ -103,11 +106,11 @@ class WebSource:
     def run(self, emit: Emit, cursor: FindCursor, stop: Stop) -> None:
         """Watch until `stop` is set."""
         shutil.rmtree(self._home.in_memory / SOURCE, ignore_errors=True)  # copies left by a crash
-        reader = VisitReader(self._settings, self._home, emit, cursor)
+        reader, self._reported = VisitReader(self._settings, self._home, emit, cursor), []
         while not stop.is_set():
-            self._follow(reader, find_profiles(), stop)
+            self._follow(reader, emit, find_profiles(), stop)
 
-    def _follow(self, reader: VisitReader, profiles: list[Profile], stop: Stop) -> None:
+    def _follow(self, reader: VisitReader, emit: Emit, profiles: list[Profile], stop: Stop) -> None:
         """Follow these profiles until the set of profiles changes, or one of them is deleted."""
         watched = [WatchedProfile(profile, self._timings) for profile in profiles]
         with (
@@ -117,16 +120,17 @@ class WebSource:
             for one in watched:
                 watch(observer, notices, one.profile.folder, WATCHED)
             self.watching.set()
-            self._read_changes(reader, watched, notices, stop)
+            self._read_changes(reader, emit, watched, notices, stop)
 
     def _read_changes(
-        self, reader: VisitReader, watched: list[WatchedProfile], notices: FileNotices, stop: Stop
+        self, reader: VisitReader, emit: Emit, watched: list[WatchedProfile], notices: FileNotices, stop: Stop
     ) -> None:
         scan_at = time.monotonic() + self._timings.scan
         while not stop.is_set():
             for one in watched:
                 if one.due is not None and one.due <= time.monotonic() and not stop.is_set():
                     self._read(reader, one)
+                    self._report_failures(emit)
             dues = [due for one in watched if (due := one.due) is not None]
             for notice in notices.wait(stop, min([scan_at, *dues]) - time.monotonic()):
                 if any(one.is_deletion(notice) for one in watched):
@@ -144,13 +148,21 @@ class WebSource:
     def _read(self, reader: VisitReader, one: WatchedProfile) -> None:
         one.look()  # what is read now needs no other reading
         one.changed_at, began = None, time.monotonic()
-        key = one.profile.key
         try:
             reader.read_new(one.profile, one.is_live)
             one.is_live = True
+            self._failures.pop(one.profile, None)
         except (OSError, sqlite3.Error) as error:
             if isinstance(error, BlockingIOError):  # the browser kept writing to it: try again
                 one.changed_at = time.monotonic()
-            self._failures[key] += 1
-            log.warning("history_skipped", profile=key, reason=str(error), times=self._failures[key])
+            self._failures[one.profile] += 1
+            times = self._failures[one.profile]
+            log.warning("history_skipped", profile=one.profile.key, reason=str(error), times=times)
         one.rest_after(time.monotonic() - began)
+
+    def _report_failures(self, emit: Emit) -> None:
+        """Say whose history changes but can't be read, if that has changed."""
+        unread = sorted({one.windows[-1] for one, times in self._failures.items() if times >= SEVERAL})
+        if unread != self._reported:
+            self._reported = unread
+            emit(Note(UNREAD.format(", ".join(unread)) if unread else ""))

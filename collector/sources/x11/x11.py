@@ -2,11 +2,9 @@
 
 import asyncio
 import os
-import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from collector.focus.follow import follow
@@ -17,13 +15,12 @@ from memo.core.grammar import clean
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.apps import Apps
-from memo.desktop.sockets import answers
-from memo.protocols import Batch, FindCursor, Stop
+from memo.desktop.sockets import x_sockets
+from memo.protocols import Emit, FindCursor, Stop
 
 if TYPE_CHECKING:
     from Xlib.display import Display
 
-SOCKETS = Path("/tmp/.X11-unix")
 XWAYLAND = "XWAYLAND"  # extension of an X server inside a Wayland compositor; older ones prefix their outputs with it
 
 
@@ -57,7 +54,7 @@ class X11Source:
             "This is a Wayland session; its windows are seen by sway, wlroots or desktop." if is_inside_wayland else ""
         )
 
-    def run(self, emit: Callable[[Batch], None], cursor: FindCursor, stop: Stop) -> None:
+    def run(self, emit: Emit, cursor: FindCursor, stop: Stop) -> None:
         """Follow the focus until `stop` is set. Raises Xlib's errors if the server goes away."""
         from collector.sources.x11.x11_screen import X11Screen
 
@@ -70,12 +67,8 @@ def find_server() -> str:
     """Return DISPLAY, else this user's X server if there is exactly one; empty if none is known."""
     if name := os.environ.get("DISPLAY", ""):
         return name
-    sockets = [path for path in SOCKETS.glob("X*") if _is_ours(path) and answers(path)]
+    sockets = x_sockets()
     return f":{sockets[0].name[1:]}" if len(sockets) == 1 else ""
-
-
-def _is_ours(path: Path) -> bool:
-    return re.fullmatch(r"X\d+", path.name) is not None and path.stat().st_uid == os.getuid()
 
 
 @contextmanager
