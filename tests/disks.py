@@ -1,6 +1,7 @@
 """A small disk of its own, and what fills it."""
 
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -25,12 +26,12 @@ def disk(size: str) -> Iterator[Path]:
             subprocess.run(["umount", "-l", folder], check=True)
 
 
-def fill(folder: Path) -> None:
-    """Leave no byte."""
+def fill(folder: Path, leave: int = 0) -> None:
+    """Leave at most so many bytes."""
     with (folder / FILL).open("ab", buffering=0) as file:
         for size in (1 << 20, 4096, 1):
             with suppress(OSError):
-                while True:
+                while shutil.disk_usage(folder).free > leave:
                     file.write(bytes(size))
 
 

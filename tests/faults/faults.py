@@ -21,6 +21,7 @@ from memo.stack import heartbeat, running
 PARTS = ("broker", "collector", "worker", "dispatcher", "supervisor")
 LASTS_S = 30.0  # for which a fault lasts that ends by itself
 NOTICED_S = heartbeat.BEAT_S + 1  # within which the supervisor looks at the clock
+NEARLY_FULL = 16_000_000  # bytes that are left before the disk is full
 DOWN_S = 5.0  # between the end of a server and its next start
 CLOCKS = {"ahead by 3 years": timedelta(days=1095), "back by an hour": timedelta(hours=-1)}
 
@@ -33,6 +34,8 @@ class Fault:
     of: str
     make: Callable[[], None]
     asks_up: bool = False
+    prepare: Callable[[], None] = lambda: None
+    """Does what takes long before `make` and is no fault yet."""
 
 
 class FalseClock:
@@ -69,7 +72,8 @@ def all_faults(stack: Stack, servers: Sequence[OwnServer], clock: FalseClock, is
     found = [Fault("kill", part, partial(kill, stack, part), part == "supervisor") for part in parts]
     found += [Fault("stop", part, partial(stop, stack, part)) for part in parts]
     found += [Fault("damage", "broker", partial(damage, stack))] * embedded
-    found += [Fault("full", "disk", partial(fill_disk, stack))] * is_small_disk
+    nearly_full = partial(fill, stack.home.root, NEARLY_FULL)
+    found += [Fault("full", "disk", partial(fill_disk, stack), prepare=nearly_full)] * is_small_disk
     found += [Fault(f"set {how}", "clock", partial(clock.set, by)) for how, by in CLOCKS.items()]
     return found + [Fault("restart", server.name, partial(restart, server)) for server in servers]
 

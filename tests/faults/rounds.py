@@ -136,6 +136,7 @@ def play(stack: Stack, stream: Stream, fault: Fault, wait_s: float) -> Round:
     first = stream.written
     stream.begin()
     time.sleep(wait_s)
+    fault.prepare()
     began = time.monotonic()
     watcher = Thread(target=watch_status, args=(stack, before, began, named))
     watcher.start()
