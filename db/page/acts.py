@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import Session, load_only
 
 from db.models import EventRow, PredictionRow
 from memo.core.events import Operation
@@ -18,6 +18,7 @@ class ActFilter:
 
     app: str = ""
     site: str = ""
+    text: str = ""
     operation: Operation | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -29,6 +30,8 @@ class ActFilter:
         is_visit, is_foreseen = event.operation == Operation.WEB_VISIT.value, row.place_rank <= FIRST
         found = [event.app == self.app] if self.app else []
         found += [is_visit & (event.target == self.site)] if self.site else []
+        columns = (event.target, event.app, event.detail) if self.text else ()
+        found += [or_(*(column.icontains(self.text, autoescape=True) for column in columns))] if columns else []
         found += [event.operation == self.operation.value] if self.operation else []
         found += [event.at >= self.since] if self.since else []
         found += [event.at < self.until] if self.until else []
@@ -43,6 +46,7 @@ def find_acts(
     """Return acts by which predictions with an id below `before` were judged, newest first."""
     query = (
         select(PredictionRow, EventRow)
+        .options(load_only(PredictionRow.place_rank, PredictionRow.person, PredictionRow.places))
         .join(EventRow, PredictionRow.person_event_id == EventRow.id)
         .where(PredictionRow.scope == scope, *chosen.conditions())
     )

@@ -1,24 +1,29 @@
 """*History*: what the person did and whether it was foreseen, filtered and in pages, and why it was predicted."""
 
-from collections.abc import Mapping
+import csv
+import io
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any
 from urllib.parse import urlencode
 
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
+from data.importers.cells import harmless
 from db.intake import events
 from db.page import acts
 from db.page.acts import ActFilter
 from memo.core.errors import UsageError
 from memo.core.events import HUMAN, Operation
 from memo.core.predictions import action_as_dict
-from memo.display.text import reason
+from memo.display.text import reason, safe
 from ui.page import Visit
 from worker.prediction.explanation import explain
 
 PAGE = 50  # acts on a page
-FIELDS = ("app", "site", "operation", "day", "result", "scope")
+FIELDS = ("app", "site", "text", "operation", "day", "result")
+BATCH = 1_000  # acts that an export reads at a time
+COLUMNS = ("id", "time", "action", "target", "app", "expected", "expected_target", "expected_app", "place_rank")
 
 
 def show(visit: Visit) -> Response:
@@ -31,7 +36,34 @@ def show(visit: Visit) -> Response:
     older = urlencode(kept | {"before": found[PAGE - 1][0].id}) if len(found) > PAGE else ""
     rows = [_as_row(prediction, event) for prediction, event in found[:PAGE]]
     operations = sorted(operation.value for operation in HUMAN)
-    return visit.show("history.html", rows=rows, asked=asked, operations=operations, older=older)
+    return visit.show("history.html", rows=rows, asked=asked, operations=operations, older=older, same=urlencode(kept))
+
+
+def export(visit: Visit) -> Response:
+    """Send all acts that match, newest first, as CSV."""
+    asked = {name: value for name, value in visit.request.query_params.items() if value}
+    lines = _as_csv(visit, read_filter(asked, visit.settings.zone))
+    headers = {"content-disposition": 'attachment; filename="memo-history.csv"'}
+    return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _as_csv(visit: Visit, chosen: ActFilter) -> Iterator[str]:
+    yield ",".join(COLUMNS) + "\n"
+    before = None
+    with visit.read() as session:
+        while session and (found := acts.find_acts(session, visit.scope(session), chosen, BATCH, before)):
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\n").writerows(_as_cells(*pair) for pair in found)
+            yield text.getvalue()
+            before = found[-1][0].id
+            session.expunge_all()
+
+
+def _as_cells(prediction: Any, event: Any) -> list[str]:
+    expected = prediction.person[0]["action"] if prediction.person else {}
+    named = [expected.get(name, "") for name in ("operation", "target", "place")]
+    cells = [prediction.id, event.at.isoformat(), event.operation, event.target, event.app, *named]
+    return [harmless(safe(cell) if isinstance(cell, str) else cell) for cell in (*cells, prediction.place_rank or "")]
 
 
 def show_why(visit: Visit) -> Response:
@@ -50,7 +82,8 @@ def read_filter(asked: Mapping[str, str], zone: tzinfo) -> ActFilter:
         raise UsageError("Choose an operation of the list, and write the day as 2026-03-02.") from error
     until = since + timedelta(days=1) if since else None
     is_hit = {"hit": True, "miss": False}.get(asked.get("result", ""))
-    return ActFilter(asked.get("app", ""), asked.get("site", ""), operation, since, until, is_hit)
+    app, site, text = (asked.get(name, "") for name in ("app", "site", "text"))
+    return ActFilter(app, site, text, operation, since, until, is_hit)
 
 
 def _number(given: str | None) -> int | None:
