@@ -16,7 +16,7 @@ from ui import charts, comparison
 from ui.comparison import AskedAct
 from ui.page import Visit
 
-NEWEST = 1_000  # acts that are compared with the rule
+NEWEST = 1_000  # acts that are compared with the rule, which learns from the oldest of them
 SCORES = ("hit@1", "hit@3", "hit@5", "mrr", "log_loss", "n")  # columns of a version's table
 
 
