@@ -182,10 +182,13 @@ _CHINESE = {
     "Upwards, how often it came. On the line, both are the same.": "越靠上，它实际出现得越多。在线上，两者相同。",
     "{} said, {} came": "说 {}，实际 {}",
     "Roll back": "回到前一个版本",
-    "How {} was judged, trained on {} events": "{} 是怎样评判的（用 {} 个事件训练）",
+    "How {} was judged": "{} 是怎样评判的",
+    "Trained on {} events, and asked for the next event of any kind in {} windows.": (
+        "用 {} 个事件训练，并在 {} 个窗口中预测接下来的任何事件。"
+    ),
     "this version": "这个版本",
     "the one before": "之前的版本",
-    "the simplest rule": "最简单的规则",
+    "the best simple rule": "最好的简单规则",
     "How it was before": "以前是怎样的",
     "After the same actions, the likeliest event followed {} of {} times.": (
         "在同样的动作之后，最可能的事件出现了 {} 次，共 {} 次机会。"

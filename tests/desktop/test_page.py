@@ -1,5 +1,6 @@
 """The page in Chromium, on the real stack with a synthetic person: what it shows live, and what each button does."""
 
+import re
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
@@ -12,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, 
 from stack import SCOPE, Stack, new_stack
 from waiting import WAIT_S, until
 
-from data.replay import SAMPLE
+from data.synthetic import people
 from memo.clock import pauses
 from memo.clock.reading import Reading
 from memo.core.events import Event, Operation
@@ -21,6 +22,7 @@ from ui.page import VIEWS
 
 pytestmark = pytest.mark.timeout(600)
 
+EVENTS = 1_200  # enough acts to compare the model with a rule
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 SERIOUS = ("serious", "critical")
 LANGUAGES = ("en", "zh")
@@ -39,12 +41,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    """The stack after the sample day, with a prediction after each event."""
+    """The stack after the sample day and those before it, with a prediction after each event."""
+    before, day = people.sample()
+    newest = [*before, *day][-EVENTS:]
     with new_stack(MEMO_PREDICT__EVERY=SCOPE) as made:
         made.run()
-        day = (SAMPLE / "day.txt").read_text(encoding="utf-8").splitlines()
-        made.append(day)
-        made.until_stored(len(day))
+        made.append([write(event, "en") for event in newest])
+        made.until_stored(EVENTS)
         made.until_predicted()
         yield made
 
@@ -98,6 +101,14 @@ def choose_language(page: Page, language: str) -> None:
     if button.count():
         button.click()
         page.wait_for_load_state()
+
+
+def test_the_model_is_shown_beside_a_rule(page: Page) -> None:
+    choose_language(page, "en")
+    page.goto("/model")
+    expect(page.get_by_text("The simplest rule, the most recent place first, would have had")).to_be_visible()
+    came = str(page.locator(".reliability").get_attribute("aria-label"))
+    assert any(share not in ("0%", "100%") for share in re.findall(r"(\d+%) came", came)), came
 
 
 def test_what_is_done_appears_without_a_reload(page: Page, stack: Stack) -> None:

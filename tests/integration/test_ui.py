@@ -1,7 +1,9 @@
 """The page over a store: what its views show, and what its buttons store."""
 
 import csv
+import html
 import io
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -186,7 +188,7 @@ def test_history_shows_acts_with_a_link_to_why(client: TestClient) -> None:
         ("result=miss", {1}),
         ("day=2026-03-02", {1, 2}),
         ("day=2025-03-02", set()),
-        ("before=2", {1}),
+        (f"before={(NOW + timedelta(minutes=9)).timestamp()}~3", {1}),
     ],
 )
 def test_history_is_filtered(client: TestClient, asked: str, ids: set[int]) -> None:
@@ -197,7 +199,13 @@ def test_history_is_filtered(client: TestClient, asked: str, ids: set[int]) -> N
 def test_history_goes_on_with_older_acts(client: TestClient, monkeypatch: MonkeyPatch) -> None:
     monkeypatch.setattr("ui.views.history_page.PAGE", 1)
     assert 'href="/history?result=&amp;' not in client.get("/history?result=").text
-    assert 'href="/history?before=2"' in client.get("/history").text
+    [older] = re.findall(r'rel="next" href="(.*?)"', client.get("/history").text)
+    assert 'href="/why/1"' in client.get(html.unescape(older)).text
+
+
+@pytest.mark.parametrize("place", ["2", "x~1", "nan~1", "1e99~1", "1~"])
+def test_history_refuses_a_wrong_place(client: TestClient, place: str) -> None:
+    assert client.get(f"/history?before={place}").status_code == 400
 
 
 def test_history_names_a_wrong_day(client: TestClient) -> None:
@@ -340,7 +348,7 @@ def test_a_version_is_activated_and_rolled_back(client: TestClient, opened: Stor
     (home.models / "v0001").mkdir(parents=True)
     assert client.post("/activate", data={"version": "v0001"}, headers=ORIGIN).status_code == 303
     shown = client.get("/model").text
-    assert "v0001 serves." in shown and "0.750" in shown and "0.250" in shown
+    assert "v0001 serves." in shown and "75.0%" in shown and "25.0%" in shown
     assert client.post("/rollback", headers=ORIGIN).status_code == 303
     assert "builtin serves." in client.get("/model").text
     assert client.post("/rollback", headers=ORIGIN).status_code == 500, "there is nothing to go back to"

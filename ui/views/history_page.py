@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,8 +11,9 @@ from starlette.responses import Response, StreamingResponse
 
 from data.importers.cells import harmless
 from db.intake import events
+from db.models import EventRow
 from db.page import acts
-from db.page.acts import ActFilter
+from db.page.acts import ActFilter, Place
 from memo.core.errors import UsageError
 from memo.core.events import HUMAN, Operation
 from memo.core.predictions import action_as_dict
@@ -29,11 +30,11 @@ COLUMNS = ("id", "time", "action", "target", "app", "expected", "expected_target
 def show(visit: Visit) -> Response:
     """Show a page of acts."""
     asked = {name: value for name, value in visit.request.query_params.items() if value}
-    chosen, before = read_filter(asked, visit.settings.zone), _number(asked.get("before"))
+    chosen, before = read_filter(asked, visit.settings.zone), read_place(asked.get("before"))
     with visit.read() as session:
         found = acts.find_acts(session, visit.scope(session), chosen, PAGE + 1, before) if session else []
     kept = {name: asked[name] for name in FIELDS if name in asked}
-    older = urlencode(kept | {"before": found[PAGE - 1][0].id}) if len(found) > PAGE else ""
+    older = urlencode(kept | {"before": _as_text(found[PAGE - 1][1])}) if len(found) > PAGE else ""
     rows = [_as_row(prediction, event) for prediction, event in found[:PAGE]]
     operations = sorted(operation.value for operation in HUMAN)
     return visit.show("history.html", rows=rows, asked=asked, operations=operations, older=older, same=urlencode(kept))
@@ -55,7 +56,7 @@ def _as_csv(visit: Visit, chosen: ActFilter) -> Iterator[str]:
             text = io.StringIO()
             csv.writer(text, lineterminator="\n").writerows(_as_cells(*pair) for pair in found)
             yield text.getvalue()
-            before = found[-1][0].id
+            before = found[-1][1].at, found[-1][1].seq
             session.expunge_all()
 
 
@@ -86,8 +87,17 @@ def read_filter(asked: Mapping[str, str], zone: tzinfo) -> ActFilter:
     return ActFilter(app, site, text, operation, since, until, is_hit)
 
 
-def _number(given: str | None) -> int | None:
-    return int(given) if given and given.isdecimal() and len(given) < 19 else None
+def read_place(given: str | None) -> Place | None:
+    """Return the place that a link to older acts names. Raises UsageError if it names none."""
+    try:
+        at, _, seq = (given or "").partition("~")
+        return (datetime.fromtimestamp(float(at), UTC), int(seq)) if given else None
+    except (ValueError, OverflowError, OSError) as error:
+        raise UsageError("This link names no page of the history; go back to the newest one.") from error
+
+
+def _as_text(event: EventRow) -> str:
+    return f"{event.at.timestamp()}~{event.seq}"
 
 
 def _as_row(prediction: Any, event: Any) -> dict[str, Any]:

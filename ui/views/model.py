@@ -17,7 +17,7 @@ from ui.comparison import AskedAct
 from ui.page import Visit
 
 NEWEST = 1_000  # acts that are compared with the rule, which learns from the oldest of them
-SCORES = ("hit@1", "hit@3", "hit@5", "mrr", "log_loss", "n")  # columns of a version's table
+SCORES = {"hit@1": "first", "hit@3": "among three"}  # columns of a version's table
 
 
 def show(visit: Visit) -> Response:
@@ -61,8 +61,9 @@ def roll_back(visit: Visit, _form: dict[str, str]) -> Response:
 
 def _as_row(version: VersionRow) -> dict[str, Any]:
     """Return a version with its scores on the windows by which it was judged, beside those of the one before."""
-    judged, tables = version.metrics.get("judged"), dict[str, Any]()
-    if judged:
-        tables = {"this version": judged["candidate"], "the one before": judged["active"]}
-        tables["the simplest rule"] = judged["candidate"].get("baseline", {})
-    return {"row": version, "events": version.metrics.get("events"), "tables": tables}
+    judged = version.metrics.get("judged")
+    if judged is None:
+        return {"row": version, "tables": {}}
+    mine = judged["candidate"]
+    tables = {"this version": mine, "the one before": judged["active"], "the best simple rule": mine["baseline"]}
+    return {"row": version, "tables": tables, "events": version.metrics["events"], "windows": mine["n"]}
