@@ -279,7 +279,7 @@ def plan(store: Store, sent: Sent) -> list[str]:
 
 
 def sorts(store: Store, sent: Sent) -> list[str]:
-    """Return the steps of SQLite that sort more than the events of a moment; Postgres knows when few are left to sort."""
+    """Return the steps of SQLite that sort more than the events of a moment; Postgres sorts where few are left."""
     return [step for step in plan(store, sent) if step == "USE TEMP B-TREE FOR ORDER BY"]
 
 

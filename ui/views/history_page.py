@@ -31,8 +31,7 @@ def show(visit: Visit) -> Response:
     """Show a page of acts."""
     asked = {name: value for name, value in visit.request.query_params.items() if value}
     chosen, before = read_filter(asked, visit.settings.zone), read_place(asked.get("before"))
-    with visit.read() as session:
-        found = acts.find_acts(session, visit.scope(session), chosen, PAGE + 1, before) if session else []
+    found = _find_acts(visit, chosen, PAGE + 1, before)
     kept = {name: asked[name] for name in FIELDS if name in asked}
     older = urlencode(kept | {"before": _as_text(found[PAGE - 1][1])}) if len(found) > PAGE else ""
     rows = [_as_row(prediction, event) for prediction, event in found[:PAGE]]
@@ -49,15 +48,19 @@ def export(visit: Visit) -> Response:
 
 
 def _as_csv(visit: Visit, chosen: ActFilter) -> Iterator[str]:
+    """Yield the lines in parts; nothing stays open between two of them, as a browser may take its time."""
     yield ",".join(COLUMNS) + "\n"
     before = None
+    while found := _find_acts(visit, chosen, BATCH, before):
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(_as_cells(*pair) for pair in found)
+        yield text.getvalue()
+        before = found[-1][1].at, found[-1][1].seq
+
+
+def _find_acts(visit: Visit, chosen: ActFilter, limit: int, before: Place | None) -> list[Any]:
     with visit.read() as session:
-        while session and (found := acts.find_acts(session, visit.scope(session), chosen, BATCH, before)):
-            text = io.StringIO()
-            csv.writer(text, lineterminator="\n").writerows(_as_cells(*pair) for pair in found)
-            yield text.getvalue()
-            before = found[-1][1].at, found[-1][1].seq
-            session.expunge_all()
+        return acts.find_acts(session, visit.scope(session), chosen, limit, before) if session else []
 
 
 def _as_cells(prediction: Any, event: Any) -> list[str]:
