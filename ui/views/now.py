@@ -70,7 +70,7 @@ def _as_event(html: str) -> str:
 
 def _find_marks(visit: Visit) -> tuple[Any, ...]:
     with visit.read() as session:
-        marks = (visit.scope(session), *current.find_marks(session)) if session else ()
+        marks = current.find_marks(session) if session else ()
         return (pauses.current(visit.home), *visit.find_problems(session), *marks)
 
 
