@@ -22,6 +22,7 @@ from ui.page import VIEWS
 
 pytestmark = pytest.mark.timeout(600)
 
+LAPTOP = "ada@laptop"  # another scope
 EVENTS = 1_200  # enough acts to compare the model with a rule
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 SERIOUS = ("serious", "critical")
@@ -48,6 +49,9 @@ def stack() -> Iterator[Stack]:
         made.run()
         made.append([write(event, "en") for event in newest])
         made.until_stored(EVENTS)
+        other = made.home.root / "laptop.txt"
+        other.write_text(write(newest[0], "en"), encoding="utf-8")
+        made.ok("import", str(other), "--scope", LAPTOP)
         made.until_predicted()
         yield made
 
@@ -101,6 +105,15 @@ def choose_language(page: Page, language: str) -> None:
     if button.count():
         button.click()
         page.wait_for_load_state()
+
+
+def test_another_scope_is_chosen(page: Page, entered: BrowserContext) -> None:
+    choose_language(page, "en")
+    page.goto("/history")
+    page.get_by_label("Person and machine").select_option(LAPTOP)
+    page.locator("form[action='/scope'] button").click()
+    expect(page.get_by_text("Nothing matches.")).to_be_visible()
+    entered.clear_cookies(name="memo_scope")
 
 
 def test_the_model_is_shown_beside_a_rule(page: Page) -> None:
