@@ -274,11 +274,12 @@ def test_the_keyboard_reaches_every_control(page: Page, view: str) -> None:
     assert len(reached - {-1}) >= number, view
 
 
-def test_the_focus_survives_a_change(page: Page, stack: Stack) -> None:
+def test_the_focus_stays_on_the_answer_to_a_place(page: Page, stack: Stack) -> None:
     page.goto("/")
     button: Locator = page.locator("form[action='/feedback'] button").first
     button.focus()
-    focused = page.evaluate("document.activeElement.id")
+    focused = str(button.get_attribute("id"))
     visit(stack, "focus.example")
     expect(page.locator(".here")).to_contain_text("focus.example")
-    assert page.evaluate("document.activeElement.id") == focused
+    is_shown = page.evaluate("(id) => document.getElementById(id) !== null", focused)
+    assert page.evaluate("document.activeElement.id") == (focused if is_shown else "live")
