@@ -154,6 +154,8 @@ class Handler(Protocol):
     # Set by handlers that show a box: of these only one acts on a prediction, the one with the lowest rank that can.
     # It is a class attribute; `memo feedback last` answers the newest box.
     box_rank: int | None = None
+    # Settings of [dispatch] that name the handler once it is switched on and none does; an attribute of the class.
+    routed_by: Sequence[str] = ("routes.file_access", "routes.web_visit", "routes.window_focus")
 
     def accepts(self, action: Action) -> bool:
         """Return whether the handler can act on this action."""

@@ -136,6 +136,14 @@ def require_files(session: Session, version: str) -> None:
         raise MemoError(f"The files of {version} are gone ({path}); activate another version.")
 
 
+def roll_back(session: Session, scope: str) -> str:
+    """Let the version before the active one serve a scope again; return its name."""
+    version = find_replaced(session, scope)
+    require_files(session, version)
+    versions.record_active(session, scope, version)
+    return version
+
+
 def find_replaced(session: Session, scope: str) -> str:
     """Return the version that the active one replaced. Raises MemoError if the built-in version is active."""
     now = versions.find_serving(session, scope, scope)

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -18,10 +19,11 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from ui.access import ENTER, Access, OwnsPeer
 from ui.link import use_token
-from ui.page import LANGUAGE, Visit, read_form
+from ui.page import LANGUAGE, SCOPE, Visit, read_form
 from ui.views import day, effects, history_page, model, now, privacy
 
 Form = dict[str, str]
+LASTING_S = 400 * 86_400  # what browsers keep a cookie at most
 
 ONWARD = """<!doctype html><html lang="en"><head><title>MEMO</title><meta http-equiv="refresh" content="0;url=/">
 <link rel="icon" href="/static/icon.svg" type="image/svg+xml"></head><body><a href="/">MEMO</a></body></html>
@@ -34,11 +36,13 @@ def make_app(home: Home, port: int, owns_peer: OwnsPeer) -> ASGIApp:
         routes=[
             Route(ENTER, _enter),
             Route("/language", _posted(_choose_language), methods=["POST"]),
+            Route("/scope", _posted(_choose_scope), methods=["POST"]),
             Route("/", _shown(now.show)),
             Route("/stream", now.stream),
             Route("/feedback", _posted(now.answer), methods=["POST"]),
             Route("/day", _shown(day.show)),
             Route("/history", _shown(history_page.show)),
+            Route("/history.csv", _shown(history_page.export)),
             Route("/why/{prediction:int}", _shown(history_page.show_why)),
             Route("/privacy", _shown(privacy.show)),
             Route("/pause", _posted(privacy.pause), methods=["POST"]),
@@ -47,7 +51,10 @@ def make_app(home: Home, port: int, owns_peer: OwnsPeer) -> ASGIApp:
             Route("/forget", _posted(privacy.forget), methods=["POST"]),
             Route("/model", _shown(model.show)),
             Route("/activate", _posted(model.activate), methods=["POST"]),
+            Route("/rollback", _posted(model.roll_back), methods=["POST"]),
             Route("/effects", _shown(effects.show)),
+            Route("/switch", _posted(effects.switch), methods=["POST"]),
+            Route("/allow", _posted(effects.allow), methods=["POST"]),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
         ],
         exception_handlers={MemoError: _failed, HTTPException: _not_found},
@@ -95,9 +102,15 @@ def _enter(request: Request) -> Response:
 
 
 def _choose_language(visit: Visit, form: Form) -> Response:
-    response = RedirectResponse("/", 303)
+    response = visit.go_back()
     if form.get("language") in ("en", "zh"):
-        response.set_cookie(LANGUAGE, form["language"], httponly=True, samesite="strict", max_age=400 * 86_400)
+        response.set_cookie(LANGUAGE, form["language"], httponly=True, samesite="strict", max_age=LASTING_S)
+    return response
+
+
+def _choose_scope(visit: Visit, form: Form) -> Response:
+    response = visit.go_back()
+    response.set_cookie(SCOPE, quote(form.get("scope", "")), httponly=True, samesite="strict", max_age=LASTING_S)
     return response
 
 

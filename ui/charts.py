@@ -56,3 +56,8 @@ def line(shares: Sequence[float]) -> str:
     """Return the points of a line through shares of 1, for a field of 1000 by 100."""
     step = 1000 / max(len(shares) - 1, 1)
     return " ".join(f"{number * step:.1f},{100 - share * 100:.1f}" for number, share in enumerate(shares))
+
+
+def points(bins: Sequence[tuple[float, float, int]]) -> list[tuple[float, float]]:
+    """Return the bins of a calibration as points in a field of 100 by 100: what was said, and upwards what came."""
+    return [(round(said * 100, 1), round(100 - came * 100, 1)) for said, came, _ in bins]

@@ -1,33 +1,37 @@
 """What the views share: the store, the settings, and pages in the language of the reader."""
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy.orm import Session
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, RedirectResponse
 
+from db.intake.scopes import find_scope_names
 from db.page import current
 from db.store_access import read_session
 from db.upkeep import health
 from memo.clock import pauses
+from memo.config import settings_file
 from memo.core.errors import MemoError, UsageError
 from memo.core.grammar import Language
 from memo.core.paths import Home
 from memo.core.predictions import action_from_dict
-from memo.core.settings import Settings
+from memo.core.settings import Settings, find_variable, setting_of
 from memo.display.text import safe, short
 from memo.stack import running
 from ui.translations import translate
 
 LANGUAGE = "memo_language"  # cookie
+SCOPE = "memo_scope"  # cookie
 LONGEST_FORM = 64_000  # bytes
 VIEWS = {
     "/": "Now",
@@ -71,19 +75,46 @@ class Visit:
 
     def problems(self) -> list[str]:
         """Return what is wrong now, each with its remedy."""
+        try:
+            with self.read() as session:
+                return self.find_problems(session)
+        except MemoError as error:
+            return [*self.find_problems(None), str(error)]
+
+    def find_problems(self, session: Session | None) -> list[str]:
+        """Return what is wrong now with MEMO and, if it is given, with its store."""
         state = running.state(self.home)
         if not state:
             return [translate("MEMO is not running; `memo up` starts it.", language=self.language)]
-        try:
-            with self.read() as session:
-                stored = health.find_problems(session, self.home, is_running=True) if session else []
-                return [*state["problems"], *stored, *health.find_source_problems(session, self.home)]
-        except MemoError as error:
-            return [*state["problems"], str(error), *health.find_source_problems(None, self.home)]
+        stored = health.find_problems(session, self.home, is_running=True) if session else []
+        return [*state["problems"], *stored, *health.find_source_problems(session, self.home)]
 
     def scope(self, session: Session) -> str:
-        """Return the scope that is asked for, else the reader's own."""
-        return self.request.query_params.get("scope") or current.find_shown_scope(session, self.settings.scope)
+        """Return the scope that the reader chose, else their own."""
+        chosen = unquote(self.request.cookies.get(SCOPE, ""))
+        return chosen if chosen in find_scope_names(session) else current.find_shown_scope(session, self.settings.scope)
+
+    def scopes(self) -> tuple[str, list[str]]:
+        """Return the scope that is shown, and all that are stored."""
+        with suppress(MemoError), self.read() as session:
+            if session:
+                return self.scope(session), list(find_scope_names(session))
+        return self.settings.scope, []
+
+    def change_settings(self, wanted: dict[str, Any]) -> None:
+        """Write settings to memo.toml. Raises UsageError for one that is wrong or that the environment hides."""
+        before = text = settings_file.read_text(self.home)
+        for key, value in wanted.items():
+            if value != setting_of(self.settings, key):
+                if name := find_variable(key, os.environ):
+                    raise UsageError(f"{name} in the environment hides {key}; change it there.")
+                text = settings_file.with_value(text, key, value)
+        settings_file.save(self.home, before, text)
+
+    def go_back(self) -> RedirectResponse:
+        """Lead back to the view in which a form was sent."""
+        came = urlsplit(self.request.headers.get("referer", ""))
+        return RedirectResponse(f"{came.path}?{came.query}" if came.path in VIEWS else "/", 303)
 
     def render(self, template: str, **values: Any) -> str:
         """Return HTML in the reader's language."""
@@ -102,8 +133,10 @@ class Visit:
             "path": self.request.url.path,
             "query": self.request.query_params,
             "problems": self.problems,
+            "scopes": self.scopes,
             "paused": pauses.current(self.home),
             "safe": safe,
+            "share": lambda *shares: [f"{share:.0%}" for share in shares],
             "short": lambda action: short(action_from_dict(action), language),
             "clock": lambda at: f"{_as_time(at).astimezone(zone):%H:%M:%S}",
             "moment": lambda at: f"{_as_time(at).astimezone(zone):%Y-%m-%d %H:%M:%S}",

@@ -77,7 +77,8 @@ _CHINESE = {
     "App": "应用",
     "Site": "网站",
     "Operation": "操作",
-    "Day": "一天",
+    "Day": "每日",
+    "Date": "日期",
     "any": "任意",
     "window_focus": "切换窗口",
     "web_visit": "访问网站",
@@ -137,6 +138,61 @@ _CHINESE = {
     "Trained on them, and deleted too: {}.": "用它们训练的版本也会删除：{}。",
     "Keep it": "保留",
     "Forgotten": "已忘记",
+    "on": "开",
+    "dry": "试运行",
+    "off": "关",
+    "missing": "缺少",
+    "resting": "休息中",
+    "watching": "在观察",
+    "failed": "失败",
+    "candidate": "候选",
+    "active": "使用中",
+    "retired": "已退役",
+    "rejected": "未采用",
+    "claimed": "进行中",
+    "done": "已完成",
+    "stopped": "被拦下",
+    "overrun": "队列已满",
+    "hit": "命中",
+    "waste": "浪费",
+    "Switch": "开关",
+    "In vain": "白读",
+    "{} s saved, and {} read in vain.": "节省了 {} 秒，白读了 {}。",
+    "A dry handler is counted and does nothing. A switch is in force at once.": (
+        "试运行的处理器只计数，什么也不做。开关立刻生效。"
+    ),
+    "Never suggested again": "不再建议的",
+    "Since": "自",
+    "add it to sources.on in memo.toml": "把它加到 memo.toml 的 sources.on",
+    "Suggest it again": "重新建议",
+    "Nothing: you answered Never to no suggestion.": "没有：你还没有对任何建议说过“永不”。",
+    "Person and machine": "人和机器",
+    "Newest": "最新",
+    "Save all of these as CSV": "把这些全部存为 CSV",
+    "In the newest {} acts it was first in {}, and among the first three in {}.": (
+        "在最近 {} 个动作中，第一位占 {}，前三位占 {}。"
+    ),
+    "The simplest rule, the most recent place first, would have had {} and {}.": (
+        "最简单的规则（最近去过的在前）会是 {} 和 {}。"
+    ),
+    "Whether its probabilities come true": "它说的概率是否属实",
+    "Each dot is a tenth of the newest acts; to the right, the probability of the first place.": (
+        "每个点是最近动作的十分之一；越靠右，第一位的概率越高。"
+    ),
+    "Upwards, how often it came. On the line, both are the same.": "越靠上，它实际出现得越多。在线上，两者相同。",
+    "{} said, {} came": "说 {}，实际 {}",
+    "Roll back": "回到前一个版本",
+    "How {} was judged": "{} 是怎样评判的",
+    "Trained on {} events, and asked for the next event of any kind in {} windows.": (
+        "用 {} 个事件训练，并在 {} 个窗口中预测接下来的任何事件。"
+    ),
+    "this version": "这个版本",
+    "the one before": "之前的版本",
+    "the best simple rule": "最好的简单规则",
+    "How it was before": "以前是怎样的",
+    "After the same actions, the likeliest event followed {} of {} times.": (
+        "在同样的动作之后，最可能的事件出现了 {} 次，共 {} 次机会。"
+    ),
 }
 
 

@@ -77,13 +77,10 @@ def activate(version: Version, scope: Scope = None) -> None:
 @app.command()
 def rollback(scope: Scope = None) -> None:
     """Return to the version that was active before."""
-    from db.prediction import versions
     from training import build_version
 
     with _store(scope) as (settings, session):
-        version = build_version.find_replaced(session, settings.scope)
-        build_version.require_files(session, version)
-        versions.record_active(session, settings.scope, version)
+        version = build_version.roll_back(session, settings.scope)
     print_text(f"{version} serves {settings.scope} again.")
 
 

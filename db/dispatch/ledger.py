@@ -170,14 +170,17 @@ def _sum(condition: ColumnElement[bool], what: Any) -> ColumnElement[Any]:
 
 
 def find_totals(session: Session, scope: str) -> dict[str, dict[str, Any]]:
-    """Return attempts, hits, waste, bytes read, and seconds saved and spent of each handler in a scope, as JSON."""
-    done = DispatchRow.status == DONE
+    """Return attempts, hits, waste, bytes read (and in vain), seconds saved and spent of each handler, as JSON."""
+    done, wasted = DispatchRow.status == DONE, DispatchRow.outcome == WASTE
     columns = {
         "goes": _number(done),
         **{status: _number(DispatchRow.status == status) for status in (DRY, FAILED, OVERRUN, STOPPED)},
         "hits": _number(DispatchRow.outcome == HIT),
-        "waste": _number(DispatchRow.outcome == WASTE),
-        "read_bytes": cast(func.sum(case((done, DispatchRow.read_bytes), else_=0)), BigInteger),
+        "waste": _number(wasted),
+        **{
+            name: cast(func.sum(case((which, DispatchRow.read_bytes), else_=0)), BigInteger)
+            for name, which in (("read_bytes", done), ("vain_bytes", done & wasted))
+        },
     }
     query = (
         select(DispatchRow.handler, *columns.values(), *_balance(DispatchRow))

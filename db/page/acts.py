@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import Session, load_only
 
 from db.models import EventRow, PredictionRow
 from memo.core.events import Operation
+
+Place = tuple[datetime, int]
+"""Where an event stands in the order of time: `at` and `seq`."""
 
 FIRST = 3  # an act whose place was among so many counts as foreseen
 
@@ -18,6 +21,7 @@ class ActFilter:
 
     app: str = ""
     site: str = ""
+    text: str = ""
     operation: Operation | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -29,6 +33,8 @@ class ActFilter:
         is_visit, is_foreseen = event.operation == Operation.WEB_VISIT.value, row.place_rank <= FIRST
         found = [event.app == self.app] if self.app else []
         found += [is_visit & (event.target == self.site)] if self.site else []
+        columns = (event.target, event.app, event.detail) if self.text else ()
+        found += [or_(*(column.icontains(self.text, autoescape=True) for column in columns))] if columns else []
         found += [event.operation == self.operation.value] if self.operation else []
         found += [event.at >= self.since] if self.since else []
         found += [event.at < self.until] if self.until else []
@@ -38,15 +44,20 @@ class ActFilter:
 
 
 def find_acts(
-    session: Session, scope: str, chosen: ActFilter, limit: int, before: int | None = None
+    session: Session, scope: str, chosen: ActFilter, limit: int, before: Place | None = None
 ) -> list[tuple[PredictionRow, EventRow]]:
-    """Return acts by which predictions with an id below `before` were judged, newest first."""
+    """Return acts before a place in the order of time, each with the prediction that it judged, newest first.
+
+    The events are read in the order of their index, so that a page takes as long in a store of years as in a new one.
+    """
     query = (
         select(PredictionRow, EventRow)
+        .options(load_only(PredictionRow.place_rank, PredictionRow.person, PredictionRow.places))
         .join(EventRow, PredictionRow.person_event_id == EventRow.id)
-        .where(PredictionRow.scope == scope, *chosen.conditions())
+        .where(EventRow.scope == scope, *chosen.conditions())
     )
     if before is not None:
-        query = query.where(PredictionRow.id < before)
-    found = session.execute(query.order_by(PredictionRow.id.desc()).limit(limit))
+        at, seq = before
+        query = query.where(EventRow.at <= at, or_(EventRow.at < at, EventRow.seq < seq))
+    found = session.execute(query.order_by(EventRow.at.desc(), EventRow.seq.desc()).limit(limit))
     return [(prediction, event) for prediction, event in found]

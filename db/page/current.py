@@ -14,7 +14,8 @@ MARKED = (EventRow, PredictionRow, FeedbackRow, DispatchRow)  # tables whose new
 
 def find_marks(session: Session) -> tuple[int, ...]:
     """Return the id of the newest row of each table that the view *now* shows."""
-    return tuple(session.scalar(select(func.max(table.id))) or 0 for table in MARKED)
+    newest = [select(func.max(table.id)).scalar_subquery() for table in MARKED]
+    return tuple(number or 0 for number in session.execute(select(*newest)).one())
 
 
 def find_shown_scope(session: Session, own: str) -> str:

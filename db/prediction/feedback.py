@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from db.intake import events
 from db.models import FeedbackRow, PredictionRow
+from memo.core.errors import UsageError
 from memo.core.events import Action
 from memo.core.predictions import Answer, action_as_dict, action_from_dict, wanted
 
@@ -54,6 +55,25 @@ def find_refusal(session: Session, scope: str, action: Action) -> datetime | Non
     same = (row for row in rows if action_from_dict(row[0]).identity in names)
     _, at, answer = next(same, (None, None, None))
     return at if answer == Answer.NEVER else None
+
+
+def find_refusals(session: Session, scope: str) -> list[FeedbackRow]:
+    """Return the answers "never" that hold, newest first."""
+    lasting = FeedbackRow.answer.in_((Answer.NEVER, Answer.YES))
+    query = select(FeedbackRow).where(FeedbackRow.scope == scope, lasting).order_by(FeedbackRow.id.desc())
+    newest = dict[Action, FeedbackRow]()
+    for row in session.scalars(query):
+        newest.setdefault(action_from_dict(row.action).identity, row)
+    return [row for row in newest.values() if row.answer == Answer.NEVER]
+
+
+def record_return(session: Session, scope: str, refusal: int) -> None:
+    """Say yes to what a "never" was said to. Raises UsageError if there is no such answer in the scope."""
+    row = session.get(FeedbackRow, refusal)
+    if row is None or (row.scope, row.answer) != (scope, Answer.NEVER):
+        raise UsageError("This answer was forgotten meanwhile, so nothing was stored.")
+    same = {"scope": scope, "prediction_id": row.prediction_id, "after": row.after, "action": row.action}
+    session.add(FeedbackRow(at=datetime.now(UTC), answer=Answer.YES.value, **same))
 
 
 _LASTING = (

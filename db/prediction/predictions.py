@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Text, and_, bindparam, func, select, update
+from sqlalchemy import Text, bindparam, func, select, update
 from sqlalchemy import cast as cast_to
 from sqlalchemy.orm import Session, load_only
 
@@ -169,7 +169,9 @@ def find_unasked_scopes(session: Session) -> Sequence[str]:
 
 def find_unpredicted(session: Session) -> Sequence[EventRow]:
     """Return the newest event of each scope where it has no prediction."""
-    return session.scalars(select(EventRow).join(ScopeRow, and_(*_UNPREDICTED))).all()
+    # Per scope, as SQLite would read all events of a join.
+    newest = select(EventRow.id).where(*_UNPREDICTED).correlate(ScopeRow).scalar_subquery()
+    return session.scalars(select(EventRow).where(EventRow.id.in_(select(newest).select_from(ScopeRow)))).all()
 
 
 _ANSWERS = select(PredictionRow.id).where(

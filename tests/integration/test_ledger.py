@@ -218,6 +218,7 @@ def test_totals_count_what_is_known(opened: Resources) -> None:
         found = ledger.find_totals(session, SCOPE)
         assert ledger.find_totals(session, "bob@host") == {}
     common = {"goes": 3, "dry": 0, "failed": 0, "overrun": 0, "stopped": 1, "hits": 1, "waste": 2}
+    common |= {"vain_bytes": 2_000_000}
     assert found["paying"] == common | {"read_bytes": 3_000_000, "known": 1, "saved_s": 2.0, "cost_s": 1.5}
     assert found["unproven"] == common | {"read_bytes": 3_000_000, "known": 0, "saved_s": 0.0, "cost_s": 0.0}, (
         "a hit of which nobody knows what it saved is not counted, and waste is not counted alone"

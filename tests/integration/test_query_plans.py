@@ -20,6 +20,8 @@ from collector.intake import Intake
 from db.dispatch import ledger
 from db.engine import Store
 from db.intake import events
+from db.page import acts
+from db.page.acts import ActFilter
 from db.prediction import predictions
 from db.upkeep import figures, health
 from forget import match
@@ -233,6 +235,52 @@ def test_history_and_messages_read_no_whole_table(
         assert find_messages_after(query, 0, 10, "en")
         assert find_messages_after(query, 0, 10, "en", START)
     assert scans(store, sent) == []
+
+
+DAY = timedelta(days=1)
+FILTERS = [
+    ActFilter(),
+    ActFilter(app="app 3"),
+    ActFilter(site="a.example"),
+    ActFilter(text="absent"),
+    ActFilter(operation=Operation.WEB_VISIT),
+    ActFilter(since=START - DAY, until=START),
+    ActFilter(is_hit=True),
+]
+
+
+@pytest.mark.parametrize("chosen", FILTERS)
+def test_the_page_sorts_no_whole_table(store: Store, live: Callable[[int], None], chosen: ActFilter) -> None:
+    with store.read() as session, captured() as sent:
+        acts.find_acts(session, SCOPE, chosen, 3)
+        acts.find_acts(session, SCOPE, chosen, 3, (START - DAY, 1))
+    assert len(sent) == 2 and sorts(store, sent) == []
+
+
+def test_a_look_at_health_reads_no_whole_table(store: Store, live: Callable[[int], None], home: Home) -> None:
+    with store.read() as session, captured() as sent:
+        health.find_problems(session, home, is_running=True)
+    steps = [step for step in plan(store, sent) if re.match("SCAN events|Seq Scan on events", step)]
+    assert steps == []
+
+
+def plan(store: Store, sent: Sent) -> list[str]:
+    """Return all steps of the plans of statements."""
+    found: list[str] = []
+    with store.reader.connect() as connection:
+        is_sqlite = connection.dialect.name == "sqlite"
+        if not is_sqlite:
+            connection.execute(text("SET enable_seqscan = off"))
+        for statement, given in sent:
+            explain = "EXPLAIN QUERY PLAN" if is_sqlite else "EXPLAIN"
+            rows = connection.exec_driver_sql(f"{explain} {statement}", given)
+            found += [str(row[-1]).strip(" ->") for row in rows]
+    return found
+
+
+def sorts(store: Store, sent: Sent) -> list[str]:
+    """Return the steps of SQLite that sort more than the events of a moment; Postgres sorts where few are left."""
+    return [step for step in plan(store, sent) if step == "USE TEMP B-TREE FOR ORDER BY"]
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,24 @@
 """The page over a store: what its views show, and what its buttons store."""
 
-from collections.abc import Iterator
+import csv
+import html
+import io
+import re
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from pytest import MonkeyPatch
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
-from db import migrate
+from db import migrate, store_access
 from db.engine import Store, open_store
-from db.intake import events
-from db.models import DailyCountRow, EventRow, FeedbackRow, PredictionRow
+from db.intake import events, scopes
+from db.models import DailyCountRow, DispatchRow, EventRow, FeedbackRow, PredictionRow
+from db.prediction import feedback, versions
 from memo.clock import pauses
 from memo.core.events import Action, Event, Operation
 from memo.core.paths import Home
@@ -17,7 +26,10 @@ from memo.core.predictions import NextAction, NextPlace
 from memo.core.settings import Settings
 from memo.stack import running
 from ui.app import make_app
-from ui.page import VIEWS
+from ui.page import VIEWS, Visit
+from ui.views import now
+from worker import handlers
+from worker.dispatch.handler_list import list_handlers
 
 PORT = 4711
 BASE = f"http://127.0.0.1:{PORT}"
@@ -84,7 +96,7 @@ def test_now_names_the_next_place_and_not_the_present_one(client: TestClient) ->
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_each_view_says_what_is_wrong(client: TestClient, view: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_view_says_what_is_wrong(client: TestClient, view: str, monkeypatch: MonkeyPatch) -> None:
     assert "MEMO is not running; `memo up` starts it." in client.get(view).text
     monkeypatch.setattr(running, "state", lambda _home: {"problems": ["The worker <is> stuck."]})
     shown = client.get(view).text
@@ -146,7 +158,7 @@ def test_a_wrong_exclusion_changes_nothing(client: TestClient, home: Home) -> No
 
 
 def test_an_exclusion_that_the_environment_hides_is_refused(
-    client: TestClient, home: Home, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, home: Home, monkeypatch: MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MEMO_PRIVACY__APPS", '["x"]')
     answered = client.post("/exclusions", data={"was_apps": "x", "apps": "x\ny"}, headers=ORIGIN)
@@ -171,10 +183,12 @@ def test_history_shows_acts_with_a_link_to_why(client: TestClient) -> None:
         ("app=editor", {2}),
         ("operation=web_visit", {1}),
         ("result=hit", {2}),
+        ("text=NEWS.ex", {1}),
+        ("text=%25", set()),
         ("result=miss", {1}),
         ("day=2026-03-02", {1, 2}),
         ("day=2025-03-02", set()),
-        ("before=2", {1}),
+        (f"before={(NOW + timedelta(minutes=9)).timestamp()}~3", {1}),
     ],
 )
 def test_history_is_filtered(client: TestClient, asked: str, ids: set[int]) -> None:
@@ -182,10 +196,16 @@ def test_history_is_filtered(client: TestClient, asked: str, ids: set[int]) -> N
     assert {number for number in (1, 2, 3) if f'href="/why/{number}"' in shown} == ids
 
 
-def test_history_goes_on_with_older_acts(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_history_goes_on_with_older_acts(client: TestClient, monkeypatch: MonkeyPatch) -> None:
     monkeypatch.setattr("ui.views.history_page.PAGE", 1)
     assert 'href="/history?result=&amp;' not in client.get("/history?result=").text
-    assert 'href="/history?before=2"' in client.get("/history").text
+    [older] = re.findall(r'rel="next" href="(.*?)"', client.get("/history").text)
+    assert 'href="/why/1"' in client.get(html.unescape(older)).text
+
+
+@pytest.mark.parametrize("place", ["2", "x~1", "nan~1", "1e99~1", "1~"])
+def test_history_refuses_a_wrong_place(client: TestClient, place: str) -> None:
+    assert client.get(f"/history?before={place}").status_code == 400
 
 
 def test_history_names_a_wrong_day(client: TestClient) -> None:
@@ -251,3 +271,120 @@ def test_an_unknown_version_is_not_activated(client: TestClient) -> None:
 
 def test_effects_list_the_handlers(client: TestClient) -> None:
     assert '<th scope="row">launch_app</th>' in client.get("/effects").text
+
+
+def switch(client: TestClient, handler: str, position: str) -> int:
+    return client.post("/switch", data={"handler": handler, "switch": position}, headers=ORIGIN).status_code
+
+
+def state_of(home: Home, name: str) -> str:
+    return next(str(one["state"]) for one in list_handlers(home, Settings.load()) if one["name"] == name)
+
+
+@pytest.mark.parametrize("name", [*handlers.installed()])
+def test_each_handler_is_switched_on_dry_and_off(client: TestClient, home: Home, name: str) -> None:
+    home.config.write_text("# mine\n")
+    before = Settings.load().dispatch
+    for position in ("off", "on", "dry", "on", "off"):
+        assert switch(client, name, position) == 303 and state_of(home, name) == position
+    assert home.config.read_text().startswith("# mine\n")
+    now = Settings.load().dispatch
+    assert now.routed == before.routed - {name} and set(now.on) == set(before.on) - {name}
+
+
+@pytest.mark.parametrize(("name", "position"), [("log", "half"), ("absent", "on")])
+def test_a_wrong_switch_changes_nothing(client: TestClient, name: str, position: str) -> None:
+    assert switch(client, name, position) == 400 and Settings.load().dispatch == Settings().dispatch
+
+
+def test_never_is_listed_and_taken_back(client: TestClient, opened: Store) -> None:
+    client.post("/feedback", data={"prediction": "3", "rank": "2", "answer": "never"}, headers=ORIGIN)
+    assert "visit news.example" in client.get("/effects").text
+    with opened.read() as session:
+        assert feedback.find_refusal(session, Settings.load().scope, SITE)
+    assert client.post("/allow", data={"answer": "1"}, headers=ORIGIN).status_code == 303
+    assert "visit news.example" not in client.get("/effects").text
+    with opened.read() as session:
+        assert feedback.find_refusal(session, Settings.load().scope, SITE) is None
+
+
+@pytest.mark.parametrize("number", ["7", "x", ""])
+def test_taking_back_what_was_never_said_is_refused(client: TestClient, opened: Store, number: str) -> None:
+    assert client.post("/allow", data={"answer": number}, headers=ORIGIN).status_code == 400
+    with opened.read() as session:
+        assert session.get(FeedbackRow, 1) is None
+
+
+def test_effects_tell_what_was_read_in_vain(client: TestClient, opened: Store) -> None:
+    common = {"scope": Settings.load().scope, "action": {}, "probability": 0.5, "status": "done", "at": NOW}
+    with opened.write() as session:
+        session.add(DispatchRow(prediction_id=1, handler="preload_app", outcome="waste", read_bytes=7000, **common))
+        session.add(
+            DispatchRow(prediction_id=2, handler="preload_app", outcome="hit", read_bytes=9000, gain_s=1.5, **common)
+        )
+    assert "1.5 s saved, and 7.0 kB read in vain." in client.get("/effects").text
+
+
+def test_history_is_exported_whole_and_harmless(client: TestClient, opened: Store, monkeypatch: MonkeyPatch) -> None:
+    monkeypatch.setattr("ui.views.history_page.BATCH", 1)
+    with opened.write() as session:
+        session.get_one(EventRow, 3).target = '=cmd|"x"\x1b'
+    answered = client.get("/history.csv")
+    assert answered.headers["content-disposition"].startswith("attachment")
+    [second, first] = csv.DictReader(io.StringIO(answered.text))
+    assert (first["id"], first["target"], first["place_rank"]) == ("1", "news.example", "")
+    assert (second["id"], second["target"], second["place_rank"]) == ("2", '\'=cmd|"x" ', "1")
+    [only] = csv.DictReader(io.StringIO(client.get("/history.csv?result=miss").text))
+    assert only["id"] == "1"
+
+
+def test_a_version_is_activated_and_rolled_back(client: TestClient, opened: Store, home: Home) -> None:
+    judged = {"hit@1": 0.5, "hit@3": 0.75, "n": 40, "baseline": {"name": "mru", "hit@1": 0.25}}
+    metrics = {"judged": {"candidate": judged, "active": {"hit@1": 0.4}}, "events": 900}
+    with opened.write() as session:
+        versions.add_version(
+            session, "v0001", Settings.load().scope, base="builtin", path="models/v0001", parent=None, metrics=metrics
+        )
+    (home.models / "v0001").mkdir(parents=True)
+    assert client.post("/activate", data={"version": "v0001"}, headers=ORIGIN).status_code == 303
+    shown = client.get("/model").text
+    assert "v0001 serves." in shown and "75.0%" in shown and "25.0%" in shown
+    assert client.post("/rollback", headers=ORIGIN).status_code == 303
+    assert "builtin serves." in client.get("/model").text
+    assert client.post("/rollback", headers=ORIGIN).status_code == 500, "there is nothing to go back to"
+
+
+def test_another_scope_can_be_shown(client: TestClient, opened: Store) -> None:
+    assert 'name="scope"' not in client.get("/").text
+    with opened.write() as session:
+        scopes.lock_scope(session, "二@host")
+    assert 'name="scope"' in client.get("/").text
+    answered = client.post("/scope", data={"scope": "二@host"}, headers=ORIGIN | {"referer": f"{BASE}/history"})
+    assert answered.headers["location"].startswith("/history")
+    shown = client.get("/history").text
+    assert "<option selected>二@host" in shown and "news.example" not in shown
+    client.post("/scope", data={"scope": "gone@host"}, headers=ORIGIN)
+    assert "visit news.example" in client.get("/history").text
+
+
+def test_a_form_leads_to_no_foreign_place(client: TestClient) -> None:
+    answered = client.post("/scope", headers=ORIGIN | {"referer": "http://evil.example//evil.example/"})
+    assert answered.headers["location"] == "/"
+
+
+def test_one_look_for_a_change_opens_the_store_once(home: Home, opened: Store, monkeypatch: MonkeyPatch) -> None:
+    opens: list[object] = []
+    monkeypatch.setattr(running, "state", lambda _home: {"problems": []})
+    monkeypatch.setattr(store_access, "open_existing", _counted(store_access.open_existing, opens))
+    app = SimpleNamespace(state=SimpleNamespace(home=home))
+    visit = Visit(Request({"type": "http", "headers": [], "app": app, "state": {"settings": Settings.load()}}))
+    assert now._find_marks(visit) == now._find_marks(visit)
+    assert len(opens) == 2
+
+
+def _counted(do: Callable[..., Any], calls: list[object]) -> Callable[..., Any]:
+    def counted(*given: Any) -> Any:
+        calls.append(given)
+        return do(*given)
+
+    return counted

@@ -29,6 +29,7 @@ def show(visit: Visit) -> Response:
     stays = charts.as_stays([(_name(row), row.at.astimezone(zone), _is_foreseen(row)) for row in rows])
     return visit.show(
         "day.html",
+        first=since.date(),
         day=last,
         span=span,
         spans=list(SPANS),

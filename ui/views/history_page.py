@@ -1,37 +1,73 @@
 """*History*: what the person did and whether it was foreseen, filtered and in pages, and why it was predicted."""
 
-from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta, tzinfo
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 from urllib.parse import urlencode
 
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
+from data.importers.cells import harmless
 from db.intake import events
+from db.models import EventRow
 from db.page import acts
-from db.page.acts import ActFilter
+from db.page.acts import ActFilter, Place
 from memo.core.errors import UsageError
 from memo.core.events import HUMAN, Operation
 from memo.core.predictions import action_as_dict
-from memo.display.text import reason
+from memo.display.text import reason, safe
 from ui.page import Visit
 from worker.prediction.explanation import explain
 
 PAGE = 50  # acts on a page
-FIELDS = ("app", "site", "operation", "day", "result", "scope")
+FIELDS = ("app", "site", "text", "operation", "day", "result")
+BATCH = 1_000  # acts that an export reads at a time
+COLUMNS = ("id", "time", "action", "target", "app", "expected", "expected_target", "expected_app", "place_rank")
 
 
 def show(visit: Visit) -> Response:
     """Show a page of acts."""
     asked = {name: value for name, value in visit.request.query_params.items() if value}
-    chosen, before = read_filter(asked, visit.settings.zone), _number(asked.get("before"))
-    with visit.read() as session:
-        found = acts.find_acts(session, visit.scope(session), chosen, PAGE + 1, before) if session else []
+    chosen, before = read_filter(asked, visit.settings.zone), read_place(asked.get("before"))
+    found = _find_acts(visit, chosen, PAGE + 1, before)
     kept = {name: asked[name] for name in FIELDS if name in asked}
-    older = urlencode(kept | {"before": found[PAGE - 1][0].id}) if len(found) > PAGE else ""
+    older = urlencode(kept | {"before": _as_text(found[PAGE - 1][1])}) if len(found) > PAGE else ""
     rows = [_as_row(prediction, event) for prediction, event in found[:PAGE]]
     operations = sorted(operation.value for operation in HUMAN)
-    return visit.show("history.html", rows=rows, asked=asked, operations=operations, older=older)
+    return visit.show("history.html", rows=rows, asked=asked, operations=operations, older=older, same=urlencode(kept))
+
+
+def export(visit: Visit) -> Response:
+    """Send all acts that match, newest first, as CSV."""
+    asked = {name: value for name, value in visit.request.query_params.items() if value}
+    lines = _as_csv(visit, read_filter(asked, visit.settings.zone))
+    headers = {"content-disposition": 'attachment; filename="memo-history.csv"'}
+    return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _as_csv(visit: Visit, chosen: ActFilter) -> Iterator[str]:
+    """Yield the lines in parts; nothing stays open between two of them, as a browser may take its time."""
+    yield ",".join(COLUMNS) + "\n"
+    before = None
+    while found := _find_acts(visit, chosen, BATCH, before):
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(_as_cells(*pair) for pair in found)
+        yield text.getvalue()
+        before = found[-1][1].at, found[-1][1].seq
+
+
+def _find_acts(visit: Visit, chosen: ActFilter, limit: int, before: Place | None) -> list[Any]:
+    with visit.read() as session:
+        return acts.find_acts(session, visit.scope(session), chosen, limit, before) if session else []
+
+
+def _as_cells(prediction: Any, event: Any) -> list[str]:
+    expected = prediction.person[0]["action"] if prediction.person else {}
+    named = [expected.get(name, "") for name in ("operation", "target", "place")]
+    cells = [prediction.id, event.at.isoformat(), event.operation, event.target, event.app, *named]
+    return [harmless(safe(cell) if isinstance(cell, str) else cell) for cell in (*cells, prediction.place_rank or "")]
 
 
 def show_why(visit: Visit) -> Response:
@@ -50,11 +86,21 @@ def read_filter(asked: Mapping[str, str], zone: tzinfo) -> ActFilter:
         raise UsageError("Choose an operation of the list, and write the day as 2026-03-02.") from error
     until = since + timedelta(days=1) if since else None
     is_hit = {"hit": True, "miss": False}.get(asked.get("result", ""))
-    return ActFilter(asked.get("app", ""), asked.get("site", ""), operation, since, until, is_hit)
+    app, site, text = (asked.get(name, "") for name in ("app", "site", "text"))
+    return ActFilter(app, site, text, operation, since, until, is_hit)
 
 
-def _number(given: str | None) -> int | None:
-    return int(given) if given and given.isdecimal() and len(given) < 19 else None
+def read_place(given: str | None) -> Place | None:
+    """Return the place that a link to older acts names. Raises UsageError if it names none."""
+    try:
+        at, _, seq = (given or "").partition("~")
+        return (datetime.fromtimestamp(float(at), UTC), int(seq)) if given else None
+    except (ValueError, OverflowError, OSError) as error:
+        raise UsageError("This link names no page of the history; go back to the newest one.") from error
+
+
+def _as_text(event: EventRow) -> str:
+    return f"{event.at.timestamp()}~{event.seq}"
 
 
 def _as_row(prediction: Any, event: Any) -> dict[str, Any]:

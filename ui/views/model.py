@@ -1,32 +1,69 @@
-"""*Model*: how often it is right, day by day, and the versions, one of which serves."""
+"""*Model*: how often it is right, day by day and beside a simple rule, and the versions, one of which serves."""
+
+from typing import Any
 
 from starlette.responses import RedirectResponse, Response
 
-from db.page import rates
+from db.intake import events
+from db.models import VersionRow
+from db.page import acts, rates
+from db.page.acts import ActFilter
 from db.prediction import versions
 from db.store_access import writable_store
 from db.upkeep import figures
 from training import build_version
-from ui import charts
+from ui import charts, comparison
+from ui.comparison import AskedAct
 from ui.page import Visit
+
+NEWEST = 1_000  # acts that are compared with the rule, which learns from the oldest of them
+SCORES = {"hit@1": "first", "hit@3": "among three"}  # columns of a version's table
 
 
 def show(visit: Visit) -> Response:
     """Show hit rates and versions."""
     with visit.read() as session:
         if session is None:
-            return visit.show("model.html", figures=None, versions=[], days=[], lines=[], serving=versions.BUILTIN)
+            return visit.show("model.html", figures=None, versions=[], serving=versions.BUILTIN)
         scope = visit.scope(session)
         found = figures.find_figures(session, visit.settings.scope)["scopes"].get(scope)
         days = rates.find_daily_rates(session, scope)
+        newest = acts.find_acts(session, scope, ActFilter(), NEWEST)
+        asked = [AskedAct(events.as_event(event).action, row.places, row.place_rank) for row, event in reversed(newest)]
         rows, serving = versions.find_versions(session), versions.find_serving(session, scope, visit.settings.scope)
-    lines = [charts.line([day[column] / day[1] for day in days]) for column in (2, 3)]
-    name = serving.id if serving else versions.BUILTIN
-    return visit.show("model.html", figures=found, versions=rows, days=days, lines=lines, serving=name)
+    compared = comparison.compare(asked)
+    return visit.show(
+        "model.html",
+        figures=found,
+        days=days,
+        lines=[charts.line([day[column] / day[1] for day in days]) for column in (2, 3)],
+        compared=compared,
+        calibration=charts.points(compared.bins) if compared else [],
+        versions=[_as_row(row) for row in rows],
+        scores=SCORES,
+        serving=serving.id if serving else versions.BUILTIN,
+    )
 
 
 def activate(visit: Visit, form: dict[str, str]) -> Response:
     """Let a version serve from the next prediction on."""
     with writable_store(visit.settings, visit.home) as store, store.write() as session:
         build_version.activate(session, visit.settings.scope, form.get("version", ""))
-    return RedirectResponse("/model", 303)
+    return RedirectResponse("/model#versions", 303)
+
+
+def roll_back(visit: Visit, _form: dict[str, str]) -> Response:
+    """Let the version before serve again."""
+    with writable_store(visit.settings, visit.home) as store, store.write() as session:
+        build_version.roll_back(session, visit.settings.scope)
+    return RedirectResponse("/model#versions", 303)
+
+
+def _as_row(version: VersionRow) -> dict[str, Any]:
+    """Return a version with its scores on the windows by which it was judged, beside those of the one before."""
+    judged = version.metrics.get("judged")
+    if judged is None:
+        return {"row": version, "tables": {}}
+    mine = judged["candidate"]
+    tables = {"this version": mine, "the one before": judged["active"], "the best simple rule": mine["baseline"]}
+    return {"row": version, "tables": tables, "events": version.metrics["events"], "windows": mine["n"]}

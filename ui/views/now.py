@@ -71,7 +71,7 @@ def _as_event(html: str) -> str:
 def _find_marks(visit: Visit) -> tuple[Any, ...]:
     with visit.read() as session:
         marks = current.find_marks(session) if session else ()
-    return (pauses.current(visit.home), *visit.problems(), *marks)
+        return (pauses.current(visit.home), *visit.find_problems(session), *marks)
 
 
 def _find(visit: Visit) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """*Privacy*: what is recorded by which source, what the rules removed, pausing, forgetting, and where the files are."""
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
@@ -16,10 +15,8 @@ from db.store_access import missing_file, writable_store
 from forget import forget as erasure
 from forget.query import ForgetQuery
 from memo.clock import pauses
-from memo.config import settings_file
 from memo.core.errors import UsageError
 from memo.core.grammar import write
-from memo.core.settings import find_variable
 from ui.page import Visit
 
 STORED = ("at", "operation", "target", "app", "detail", "executable", "source")  # columns that tell what was done
@@ -55,15 +52,12 @@ def pause(visit: Visit, form: Form) -> Response:
 
 def exclude(visit: Visit, form: Form) -> Response:
     """Change what is not recorded: what a field gained is added, what it lost is removed."""
-    before = text = settings_file.read_text(visit.home)
+    changed = {}
     for name in EXCLUSIONS:
         was, wanted = _entries(form, f"was_{name}"), _entries(form, name)
         kept = [entry for entry in _excluded(visit, name) if entry in wanted or entry not in was]
-        entries = list(dict.fromkeys([*kept, *(entry for entry in wanted if entry not in was)]))
-        if entries != _excluded(visit, name):
-            _refuse_hidden(f"privacy.{name}")
-            text = settings_file.with_value(text, f"privacy.{name}", entries)
-    settings_file.save(visit.home, before, text)
+        changed[f"privacy.{name}"] = list(dict.fromkeys([*kept, *(entry for entry in wanted if entry not in was)]))
+    visit.change_settings(changed)
     return RedirectResponse("/privacy#exclusions", 303)
 
 
@@ -74,11 +68,6 @@ def _excluded(visit: Visit, name: str) -> list[str]:
 
 def _entries(form: Form, name: str) -> list[str]:
     return list(filter(None, map(str.strip, form.get(name, "").splitlines())))
-
-
-def _refuse_hidden(key: str) -> None:
-    if name := find_variable(key, os.environ):
-        raise UsageError(f"{name} in the environment has another value, which is in force; change it there.")
 
 
 def preview(visit: Visit, form: Form) -> Response:

@@ -16,7 +16,7 @@ from worker.handlers import showing_boxes
 
 ANSWER = "answer with `memo feedback last yes|no|never`"
 REMEDIES = {NO_BUTTONS: f"ask shows nothing then, so let notify do so, and {ANSWER}", NO_MENU: ANSWER}
-COUNTS = ("goes", "dry", "failed", "overrun", "stopped", "hits", "known", "waste", "read_bytes")
+COUNTS = ("goes", "dry", "failed", "overrun", "stopped", "hits", "known", "waste", "read_bytes", "vain_bytes")
 NOTHING: dict[str, Any] = dict.fromkeys(COUNTS, 0) | {"saved_s": 0.0, "cost_s": 0.0}
 
 

@@ -5,7 +5,7 @@ from collections.abc import Container
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from memo.core.errors import MemoError
+from memo.core.errors import MemoError, UsageError
 from memo.core.grammar import clean
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -26,6 +26,15 @@ def make(name: str, settings: Settings, home: Home) -> Handler:
         raise LookupError(f"no handler is installed under the name {name}")
     handler: Handler = entry.load()(settings, home)
     return handler
+
+
+def find_routes(name: str) -> tuple[str, ...]:
+    """Return the settings that route to a handler once it is switched on. Raises UsageError if it can't be loaded."""
+    try:
+        [entry] = entry_points(group="memo.handlers", name=name)
+        return tuple(getattr(entry.load(), "routed_by", Handler.routed_by))
+    except Exception as error:  # whatever a plug-in raises when it is loaded
+        raise UsageError(f"The handler {name} can't be loaded; install its package first.") from error
 
 
 def showing_boxes(among: Container[str]) -> list[str]:

@@ -22,6 +22,7 @@ class AskHandler(Handler):
     """Asks with three buttons: "yes" opens it, "not now" lowers its rank, "never" means never again."""
 
     name = "ask"
+    routed_by = ("routes.file_access", "routes.web_visit", "upcoming.process_start")
     noticed = True
     limit_s = 60.0
     per_hour = 1

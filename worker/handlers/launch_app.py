@@ -14,6 +14,7 @@ class LaunchAppHandler(Handler):
     """Starts apps named in `[launch] apps`, unless they already run."""
 
     name = "launch_app"
+    routed_by = ("upcoming.process_start",)
     noticed = True
 
     def __init__(self, settings: Settings, home: Home) -> None:

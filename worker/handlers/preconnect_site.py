@@ -44,6 +44,7 @@ class PreconnectSiteHandler(Handler):
     """Resolves a predicted site's name; with `[preconnect] connect` also opens TLS to it. It sends no request."""
 
     name = "preconnect_site"
+    routed_by = ("upcoming.web_visit",)
 
     def __init__(self, settings: Settings, home: Home) -> None:
         self._connect, self._seen = settings.preconnect.connect, SeenBefore(settings, home)

@@ -24,6 +24,7 @@ class PreloadAppHandler(Handler):
     """Reads the launch set of an app that was started here before; it reads nothing that a prediction names."""
 
     name = "preload_app"
+    routed_by = ("upcoming.process_start",)
 
     def __init__(self, settings: Settings, home: Home) -> None:
         self._settings, self._home = settings, home

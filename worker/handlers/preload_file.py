@@ -21,6 +21,7 @@ class PreloadFileHandler(Handler):
     """Reads a file that was opened here before into memory; folders reached through a link are left alone."""
 
     name = "preload_file"
+    routed_by = ("upcoming.file_access",)
 
     def __init__(self, settings: Settings, home: Home) -> None:
         self._settings, self._seen = settings, SeenBefore(settings, home)
