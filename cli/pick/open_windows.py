@@ -1,4 +1,4 @@
-"""The windows that are open on this desktop, and how one is brought to the front: over sway's socket or under X11."""
+"""The windows that are open on this desktop, and how one is brought to the front: under sway, wlroots or X11."""
 
 import socket
 from collections.abc import Callable
@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from collector.focus.tracker import Window
+from collector.focus.tracker import Window, make_window
 from collector.sources.wayland.i3_ipc import GET_TREE, RUN_COMMAND, MessageReader, message
 from collector.sources.wayland.sway import CONNECT_TIMEOUT_S, find_containers, is_passing, parse_window
-from collector.sources.wayland.wayland import READ_BYTES
+from collector.sources.wayland.wayland import READ_BYTES, find_compositor, has_pywayland
 from memo.core.errors import MemoError
 from memo.core.events import Action
 from memo.desktop.apps import Apps
@@ -31,6 +31,8 @@ def find_open_windows(apps: Apps) -> list[OpenWindow]:
     with suppress(OSError):
         if path := sway_socket():
             return _find_sway_windows(path, apps)
+        if (path := find_compositor()) and has_pywayland():
+            return _find_wlroots_windows(path, apps)
         return _find_x11_windows(apps)
     return []
 
@@ -58,6 +60,22 @@ def _ask_sway(path: Path, kind: int, text: str = "") -> Any:
             for _, answer in reader.feed(data):
                 return answer
     raise ConnectionResetError("sway has closed its socket")
+
+
+def _find_wlroots_windows(display: Path, apps: Apps) -> list[OpenWindow]:
+    from collector.sources.wayland.toplevels import find_toplevels
+
+    found = find_toplevels(display)
+    windows = [make_window(apps, str(one.number), [one.app_id], one.title) for one in found]
+    ways = [partial(_focus_in_wlroots, display, one.app_id, one.title) for one in found]
+    return [OpenWindow(window.action, way) for window, way in zip(windows, ways, strict=True)]
+
+
+def _focus_in_wlroots(display: Path, app_id: str, title: str) -> None:
+    from collector.sources.wayland.toplevels import activate
+
+    if not activate(display, app_id, title):
+        raise MemoError("The window is gone; pick again.")
 
 
 def _find_x11_windows(apps: Apps) -> list[OpenWindow]:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -19,6 +20,8 @@ from xserver import Desktop, new_desktop
 from cli.pick.open_windows import find_open_windows
 from cli.pick.pick import pick
 from cli.pick.pickers import find_picker
+from collector.sources.wayland import toplevels
+from memo.core.errors import MemoError
 from memo.core.events import Action
 from memo.core.paths import Home
 from memo.desktop.apps import Apps
@@ -108,3 +111,29 @@ def test_return_goes_to_a_window_of_sway(folder: Path, monkeypatch: pytest.Monke
         assert picked == [0]
         windows["one"].focus()
         until("the window", lambda: compositor.windows()["one"]["focused"])
+
+
+def test_window_of_a_wlroots_compositor_comes_to_the_front(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with sway(folder) as compositor:
+        monkeypatch.setenv("WAYLAND_DISPLAY", next(path.name for path in folder.glob("wayland-?")))
+        compositor.open("one", "First")
+        compositor.open("two", "Second")
+        compositor.socket.rename(folder / "hidden")
+        found = {window.action.place: window for window in find_open_windows(Apps([]))}
+        (folder / "hidden").rename(compositor.socket)
+        assert {place: window.action.target for place, window in found.items()} == {"one": "First", "two": "Second"}
+        found["one"].focus()
+        until("the window", lambda: compositor.windows()["one"]["focused"])
+        os.kill(compositor.windows()["one"]["pid"], signal.SIGKILL)
+        until("it is gone", lambda: "one" not in compositor.windows())
+        with pytest.raises(MemoError, match="The window is gone"):
+            found["one"].focus()
+
+
+def test_compositor_that_hangs_shows_no_window(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toplevels, "ANSWER_S", 0.1)
+    with sway(folder) as compositor:
+        monkeypatch.setenv("WAYLAND_DISPLAY", next(path.name for path in folder.glob("wayland-?")))
+        compositor.socket.rename(folder / "hidden")
+        compositor.process.send_signal(signal.SIGSTOP)
+        assert find_open_windows(Apps([])) == []

@@ -13,7 +13,17 @@ ACTIVATED = 2  # state of the focused window
 
 _TEXT, _ARRAY = Argument(ArgumentType.String), Argument(ArgumentType.Array)
 _OUTPUT = Argument(ArgumentType.Object, interface=WlOutput)
-_UNUSED = ("set_maximized", "unset_maximized", "set_minimized", "unset_minimized", "activate", "close", "set_rectangle")
+_SEAT = Argument(ArgumentType.Object, interface=WlSeat)
+_REQUESTS: dict[str, tuple[Argument, ...]] = {  # those that are never sent without their arguments
+    "set_maximized": (),
+    "unset_maximized": (),
+    "set_minimized": (),
+    "unset_minimized": (),
+    "activate": (_SEAT,),
+    "close": (),
+    "set_rectangle": (),
+    "destroy": (),
+}
 
 
 class Handle(Interface):
@@ -28,9 +38,13 @@ class HandleProxy(Proxy[Handle]):
 
     interface = Handle
 
+    def activate(self, seat: Proxy[WlSeat]) -> None:
+        """Bring the window to the front."""
+        self._marshal(list(_REQUESTS).index("activate"), seat)
+
     def destroy(self) -> None:
         """Tell the compositor that the handle is no longer used."""
-        self._marshal(len(_UNUSED))
+        self._marshal(list(_REQUESTS).index("destroy"))
         self._destroy()
 
 
@@ -63,8 +77,8 @@ Handle.event(_OUTPUT)(named("output_leave"))
 Handle.event(_ARRAY)(named("state"))
 Handle.event()(named("done"))
 Handle.event()(named("closed"))
-for _request in (*_UNUSED, "destroy"):
-    Handle.request()(named(_request))
+for _request, _arguments in _REQUESTS.items():
+    Handle.request(*_arguments)(named(_request))
 Handle.proxy_class = HandleProxy
 Handle._gen_c()
 
