@@ -29,6 +29,7 @@ COMMANDS = {
     "train": "models.train:train",
     "evaluate": "models.evaluate:evaluate",
     "model": "models.model:app",
+    "report": "models.report:report",
     "pause": "stack.pause:pause",
     "resume": "stack.pause:resume",
     "forget": "records.forget:forget",

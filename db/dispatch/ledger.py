@@ -36,6 +36,13 @@ class SettledAttempt:
         return HIT if self.came_at else WASTE
 
 
+def find_savings(session: Session, scope: str, since: datetime) -> list[tuple[datetime, float]]:
+    """Return when attempts came true whose gain is known, and the seconds that each saved, oldest first."""
+    known = (DispatchRow.scope == scope, DispatchRow.at >= since, DispatchRow.outcome == HIT)
+    query = select(DispatchRow.at, DispatchRow.gain_s).where(*known, DispatchRow.gain_s.is_not(None))
+    return [(at, gain) for at, gain in session.execute(query.order_by(DispatchRow.at)) if gain is not None]
+
+
 def find_settled(session: Session, judged: Judged) -> list[SettledAttempt]:
     """Return the attempts that came true or whose time is over; nothing is changed but `judged`.
 

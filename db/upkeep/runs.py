@@ -71,6 +71,13 @@ def find_last_done(session: Session, kind: str, scope: str) -> datetime | None:
     return session.scalar(select(func.max(RunRow.created_at)).where(*done))
 
 
+def find_ended(session: Session, kind: str, scope: str) -> list[tuple[datetime, str]]:
+    """Return when the runs of a kind and scope ended, and their states, oldest first."""
+    ended = (RunRow.kind == kind, RunRow.scope == scope, RunRow.ended_at.is_not(None))
+    query = select(RunRow.ended_at, RunRow.state).where(*ended).order_by(RunRow.id)
+    return [(at, state) for at, state in session.execute(query) if at is not None]
+
+
 def find_queued(session: Session) -> Sequence[RunRow]:
     """Return the queued runs, oldest first."""
     return session.scalars(select(RunRow).where(RunRow.state == "queued").order_by(RunRow.id)).all()

@@ -31,7 +31,7 @@ INSIDE = {
         "ui.app",
         "ui.views",
         "ui.page ui.access ui.link",
-        "ui.charts ui.comparison ui.translations",
+        "ui.charts ui.translations",
     ),
     "memo": (
         "memo.client memo.history memo.testing memo.__main__",

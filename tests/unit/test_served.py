@@ -1,7 +1,7 @@
 """How often the next place was foreseen, beside the rule "the most recent place first"."""
 
 from memo.core.events import Action, Operation
-from ui.comparison import FEWEST, LEARNED, AskedAct, compare
+from training.evaluation.served import FEWEST, LEARNED, AskedAct, compare
 
 
 def act(name: str, rank: int | None, places: dict[str, float]) -> AskedAct:

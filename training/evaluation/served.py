@@ -1,7 +1,8 @@
 """How often the next place was foreseen lately, beside the simplest rule, and whether probabilities came true."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from memo.core.events import Action
@@ -22,6 +23,8 @@ class AskedAct:
     action: Action
     places: list[dict[str, Any]]
     rank: int | None
+    day: date | None = None
+    """The local day of the act, where it is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +41,24 @@ class Comparison:
 
 def compare(acts: Sequence[AskedAct]) -> Comparison | None:
     """Return what the acts tell, in order of time; None if they are too few."""
-    rule, ranks, rule_ranks, answers = Baselines(), list[int | None](), list[int | None](), list[tuple[float, float]]()
-    here = None
+    asked = list(follow_rule(acts))
+    if len(asked) < FEWEST:
+        return None
+    ranks, rule_ranks = [act.rank for act, _, _ in asked], [rank for _, rank, _ in asked]
+    answers = [answer for act, _, here in asked for answer in _first_other(act, here)]
+    first, three, rule_first, rule_three = (_share(given, cut) for given in (ranks, rule_ranks) for cut in (1, 3))
+    return Comparison(len(ranks), first, three, rule_first, rule_three, metrics.bins(answers))
+
+
+def follow_rule(acts: Sequence[AskedAct]) -> Iterator[tuple[AskedAct, int | None, Key]]:
+    """Yield the acts that are asked, each with the rank that the rule gave to its place, and the place before."""
+    rule, here = Baselines(), None
     for number, act in enumerate(acts):
         there = Key(act.action.coarse)
         if number >= LEARNED and here is not None:
-            ranks.append(act.rank)
-            rule_ranks.append(_rank(there, rule.rank(RULE, here if here != there else None)))
-            answers += _first_other(act, here)
+            yield act, _rank(there, rule.rank(RULE, here if here != there else None)), here
         rule.learn(there, float(number))
         here = there
-    if len(ranks) < FEWEST:
-        return None
-    first, three, rule_first, rule_three = (_share(given, cut) for given in (ranks, rule_ranks) for cut in (1, 3))
-    return Comparison(len(ranks), first, three, rule_first, rule_three, metrics.bins(answers))
 
 
 def _rank(truth: Key, given: Sequence[Key]) -> int | None:

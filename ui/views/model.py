@@ -12,8 +12,9 @@ from db.prediction import versions
 from db.store_access import writable_store
 from db.upkeep import figures
 from training import build_version
-from ui import charts, comparison
-from ui.comparison import AskedAct
+from training.evaluation import served
+from training.evaluation.served import AskedAct
+from ui import charts
 from ui.page import Visit
 
 NEWEST = 1_000  # acts that are compared with the rule, which learns from the oldest of them
@@ -31,7 +32,7 @@ def show(visit: Visit) -> Response:
         newest = acts.find_acts(session, scope, ActFilter(), NEWEST)
         asked = [AskedAct(events.as_event(event).action, row.places, row.place_rank) for row, event in reversed(newest)]
         rows, serving = versions.find_versions(session), versions.find_serving(session, scope, visit.settings.scope)
-    compared = comparison.compare(asked)
+    compared = served.compare(asked)
     return visit.show(
         "model.html",
         figures=found,

@@ -1,0 +1,96 @@
+"""`memo report`: how often MEMO was right, day by day, as a picture or a page in one file."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cli.models.report_figure import DailyShare, HitReport, draw, write_page
+from cli.terminal.durations import parse_since
+from cli.terminal.options import Force, option
+from cli.terminal.output import output_file, print_text
+from db.store_access import read_session
+from memo.core.errors import MemoError, UsageError
+from memo.core.paths import Home
+from memo.core.settings import Settings
+from training.evaluation.served import FEWEST, LEARNED, AskedAct, compare, follow_rule
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+MOST = 20_000  # newest acts that are read
+KINDS = (".html", ".png")
+
+
+def report(
+    since: Annotated[str, option(metavar="30d|TIME", help="From when on.")] = "30d",
+    out: Annotated[Path, option(metavar="FILE", help="A page (.html) or a picture (.png).")] = Path("report.html"),
+    scope: Annotated[str | None, option(metavar="USER@HOST", help="Whose predictions; by default your own.")] = None,
+    force: Force = False,
+) -> None:
+    """Draw how often the next app, site or folder was foreseen, day by day, beside the rule "most recent first".
+
+    The file also shows changes of the version, trainings, whether probabilities came true, and seconds saved by
+    handlers. It needs no other file, and names no app, site or file.
+    """
+    if out.suffix not in KINDS:
+        raise UsageError(f"{out} is neither a page nor a picture; give --out a name that ends in .html or .png.")
+    settings, home = Settings.load(), Home.find()
+    start = parse_since(since, settings.zone, datetime.now(UTC))
+    with read_session(settings, home) as session:
+        found = collect(session, scope or settings.scope, start) if session else None
+    if found is None:
+        raise MemoError(f"There are fewer than {LEARNED + FEWEST} acts since {start:%Y-%m-%d}, too few to judge by.")
+    picture = draw(found)
+    with output_file(out, force, binary=True) as file:
+        file.write(picture if out.suffix == ".png" else write_page(found, picture))
+    print_text(f"{out} shows {found.total.acts} acts of {found.scope}.")
+
+
+def collect(session: "Session", scope: str, start: datetime) -> HitReport | None:
+    """Return what was foreseen since a time; None if it is too little."""
+    from db.dispatch import ledger
+    from db.intake import events
+    from db.page.acts import ActFilter, find_acts
+
+    newest = find_acts(session, scope, ActFilter(since=start), MOST)[::-1]
+    acts = [
+        AskedAct(events.as_event(event).action, row.places, row.place_rank, event.local_at.date())
+        for row, event in newest
+    ]
+    total = compare(acts)
+    if total is None:
+        return None
+    saved: dict[date, float] = {}
+    for at, seconds in ledger.find_savings(session, scope, start):
+        saved[at.astimezone().date()] = saved.get(at.astimezone().date(), 0.0) + seconds
+    return HitReport(scope, total, _by_day(acts), _find_events(session, scope, start), saved)
+
+
+def _by_day(acts: Sequence[AskedAct]) -> list[DailyShare]:
+    ranks: dict[date, list[tuple[int | None, int | None]]] = {}
+    for act, rule_rank, _ in follow_rule(acts):
+        assert act.day is not None
+        ranks.setdefault(act.day, []).append((act.rank, rule_rank))
+    return [DailyShare(day, len(found), _shares(found)) for day, found in sorted(ranks.items())]
+
+
+def _shares(ranks: Sequence[tuple[int | None, int | None]]) -> tuple[float, float, float, float]:
+    own, rule = zip(*ranks, strict=True)
+    first, three, rule_first, rule_three = (
+        sum(rank is not None and rank <= cut for rank in given) / len(given) for given in (own, rule) for cut in (1, 3)
+    )
+    return first, three, rule_first, rule_three
+
+
+def _find_events(session: "Session", scope: str, start: datetime) -> list[tuple[date, str]]:
+    from db.prediction import versions
+    from db.upkeep import runs
+
+    changes = [
+        (datetime.fromisoformat(row.metrics["activated_at"]), f"{row.id} serves")
+        for row in versions.find_versions(session, scope)
+        if "activated_at" in row.metrics
+    ]
+    ended = [(at, f"training {state}") for at, state in runs.find_ended(session, "train", scope)]
+    return sorted((at.astimezone().date(), words) for at, words in [*changes, *ended] if at >= start)

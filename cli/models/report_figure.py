@@ -1,0 +1,119 @@
+"""The picture of `memo report`, and the page that holds it."""
+
+import io
+import sys
+from base64 import b64encode
+from dataclasses import dataclass
+from datetime import date
+from html import escape
+from typing import Any
+
+from memo.core.errors import MemoError
+from training.evaluation.served import Comparison
+
+LINES = (  # name, color and style of each share
+    ("first", "tab:blue", "-"),
+    ("among three", "tab:green", "-"),
+    ("rule, first", "tab:blue", ":"),
+    ("rule, among three", "tab:green", ":"),
+)
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>MEMO: {scope}</title>
+<style>body{{font:1rem sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}}img{{max-width:100%}}
+td,th{{text-align:right;padding:.1rem .8rem}}td:first-child,th:first-child{{text-align:left}}</style>
+<h1>How often MEMO was right</h1>
+<p>{sentence}</p>
+<img alt="{alt}" src="data:image/png;base64,{picture}">
+<table><thead><tr><th>day</th><th>acts</th>{heads}<th>saved, s</th></tr></thead>
+<tbody>{rows}</tbody></table>
+{events}
+</html>
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DailyShare:
+    """Acts of a day, and the shares whose place was first and among three: of MEMO, then of the rule."""
+
+    day: date
+    acts: int
+    shares: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class HitReport:
+    """What the file shows; `events` are changes of the version and trainings, by day."""
+
+    scope: str
+    total: Comparison
+    days: list[DailyShare]
+    events: list[tuple[date, str]]
+    saved: dict[date, float]
+    """Seconds that handlers saved."""
+
+
+def draw(report: HitReport) -> bytes:
+    """Return the picture as PNG. Raises MemoError without matplotlib."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MemoError(f"`memo report` needs matplotlib; run `{sys.executable} -m pip install matplotlib`.") from error
+    figure = Figure(figsize=(11, 9), layout="constrained")
+    rates, calibration, saved = figure.subplot_mosaic("AA;AA;BC").values()
+    _draw_rates(rates, report)
+    said, came, _ = zip(*report.total.bins, strict=True) if report.total.bins else ((), (), ())
+    calibration.plot([0, 1], [0, 1], color="grey", linestyle=":")
+    calibration.plot(said, came, marker="o")
+    calibration.set(
+        title="whether probabilities came true", xlabel="probability", ylabel="share that came", aspect="equal"
+    )
+    if report.saved:
+        saved.bar([f"{day:%m-%d}" for day in report.saved], list(report.saved.values()))
+        saved.set(title="saved by handlers", ylabel="seconds")
+    else:
+        saved.set_axis_off()
+        saved.set_title("handlers saved no time yet")
+    saved.tick_params(axis="x", rotation=45)
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=110)
+    return file.getvalue()
+
+
+def _draw_rates(panel: Any, report: HitReport) -> None:
+    days = [one.day for one in report.days]
+    for number, (name, color, style) in enumerate(LINES):
+        panel.plot(days, [one.shares[number] for one in report.days], style, color=color, label=name, marker=".")
+    for day, words in report.events:
+        panel.axvline(day, color="grey", linewidth=0.8)
+        panel.annotate(words, (day, 0.02), rotation=90, fontsize=8, color="dimgrey", ha="right")
+    panel.set(title="next app, site or folder, day by day", ylim=(0, 1), ylabel="share of acts")
+    panel.legend(loc="lower left", ncols=2)
+    panel.tick_params(axis="x", rotation=45)
+
+
+def write_page(report: HitReport, picture: bytes) -> bytes:
+    """Return an HTML page that needs no other file."""
+    total = report.total
+    sentence = (
+        f"In {total.acts} acts of {report.scope} the next app, site or folder was first in {total.first:.0%}, and "
+        f'among the first three in {total.three:.0%}. The rule "most recent first" has {total.rule_first:.0%} and '
+        f"{total.rule_three:.0%}."
+    )
+    events = "".join(f"<li>{day}: {escape(words)}</li>" for day, words in report.events)
+    return PAGE.format(
+        scope=escape(report.scope),
+        sentence=escape(sentence),
+        alt=escape(sentence),
+        picture=b64encode(picture).decode("ascii"),
+        heads="".join(f"<th>{name}</th>" for name, _, _ in LINES),
+        rows="\n".join(_row(report, number) for number in range(len(report.days) - 1, -1, -1)),
+        events=f"<ul>{events}</ul>" if events else "",
+    ).encode()
+
+
+def _row(report: HitReport, number: int) -> str:
+    one = report.days[number]
+    shares = [f"{share:.0%}" for share in one.shares]
+    cells = [str(one.day), str(one.acts), *shares, f"{report.saved.get(one.day, 0.0):.1f}"]
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
