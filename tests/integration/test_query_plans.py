@@ -23,7 +23,7 @@ from db.intake import events
 from db.page import acts
 from db.page.acts import ActFilter
 from db.prediction import predictions
-from db.upkeep import figures, health
+from db.upkeep import figures, health, retrain
 from forget import match
 from forget.query import ForgetQuery
 from memo import history
@@ -164,6 +164,8 @@ def test_live_path_reads_no_whole_table(
         with store.read() as session:
             health.find_problems(session, home, is_running=True)
             predictions.find_unasked_scopes(session)
+            retrain.find_due_scopes(session, settings.schedule, START)
+            retrain.find_obstacle(session, home, settings.schedule, START)
             ledger.find_settled(session, {})
         seen.check(Action(Operation.WEB_VISIT, "a.example"), SCOPE)
         for unseen in (Action(Operation.WINDOW_FOCUS, "", "App"), Action(Operation.FILE_ACCESS, "file", "/folder")):
