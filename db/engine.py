@@ -153,7 +153,7 @@ def _explained(engine: Engine, report_damage: Callable[[str], None]) -> Iterator
         reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
         if is_damage(error.orig):
             report_damage(reason)
-            raise StoreError(f"The store {redact_url(engine.url)} is damaged ({reason}); {REMEDY}.") from error
+            raise DamagedStoreError(f"The store {redact_url(engine.url)} is damaged ({reason}); {REMEDY}.") from error
         raise kind(
             f"Cannot use the store {redact_url(engine.url)}: {reason}. "
             "`memo doctor` checks whether it can be reached and is up to date."
@@ -167,6 +167,12 @@ class StoreError(MemoError):
 def is_damage(error: BaseException | None) -> bool:
     """Return whether an error of SQLite means that its file is damaged."""
     return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in DAMAGE  # the bits above tell details
+
+
+class DamagedStoreError(StoreError):
+    """The store is lost or damaged. A person has to restore it, so a service manager must not start MEMO again."""
+
+    exit_code = 2
 
 
 class UnstorableError(StoreError):

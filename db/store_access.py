@@ -40,12 +40,12 @@ def writable_store(settings: Settings, home: Home, progress: Progress = lambda d
 
 def refuse_damaged(settings: Settings, home: Home, thoroughly: bool = False) -> None:
     """Raise StoreError if the file of an SQLite store is lost or, if looked at `thoroughly`, damaged."""
-    from db.engine import StoreError, sqlite_path, store_url
+    from db.engine import DamagedStoreError, sqlite_path, store_url
     from db.upkeep import backups
 
     file = sqlite_path(store_url(settings, home))
     if file is not None and (damage := backups.check(file, home, thoroughly)):
-        raise StoreError(f"The store {file} is damaged ({damage}); {REMEDY}.")
+        raise DamagedStoreError(f"The store {file} is damaged ({damage}); {REMEDY}.")
 
 
 def missing_file(settings: Settings, home: Home) -> Path | None:
