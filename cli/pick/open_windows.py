@@ -1,6 +1,8 @@
 """The windows that are open on this desktop, and how one is brought to the front: under sway, wlroots or X11."""
 
+import json
 import socket
+import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from memo.core.errors import MemoError
 from memo.core.events import Action
 from memo.desktop.apps import Apps
 from memo.desktop.sockets import sway_socket
+from memo.stack.spawn import child_environment, python_command
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +66,28 @@ def _ask_sway(path: Path, kind: int, text: str = "") -> Any:
 
 
 def _find_wlroots_windows(display: Path, apps: Apps) -> list[OpenWindow]:
-    from collector.sources.wayland.toplevels import find_toplevels
-
-    found = find_toplevels(display)
-    windows = [make_window(apps, str(one.number), [one.app_id], one.title) for one in found]
-    ways = [partial(_focus_in_wlroots, display, one.app_id, one.title) for one in found]
-    return [OpenWindow(window.action, way) for window, way in zip(windows, ways, strict=True)]
+    listed = _ask_wlroots(display).stdout
+    return [
+        OpenWindow(make_window(apps, "", [app_id], title).action, partial(_focus_in_wlroots, display, app_id, title))
+        for app_id, title in (json.loads(listed) if listed else ())
+    ]
 
 
 def _focus_in_wlroots(display: Path, app_id: str, title: str) -> None:
-    from collector.sources.wayland.toplevels import activate
-
-    if not activate(display, app_id, title):
+    if _ask_wlroots(display, app_id, title).returncode:
         raise MemoError("The window is gone; pick again.")
+
+
+def _ask_wlroots(display: Path, *window: str) -> subprocess.CompletedProcess[bytes]:
+    """Return what a process says that talks to the compositor. Raises OSError if it gets no answer in time."""
+    command = python_command("collector.sources.wayland.toplevel_list", str(display), *window)
+    environment, silent = child_environment(), subprocess.DEVNULL
+    try:
+        return subprocess.run(
+            command, stdin=silent, stdout=subprocess.PIPE, stderr=silent, env=environment, timeout=CONNECT_TIMEOUT_S
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError("the compositor does not answer") from error
 
 
 def _find_x11_windows(apps: Apps) -> list[OpenWindow]:

@@ -27,6 +27,7 @@ CHILDREN = {
     "inspection": python_command("collector.launch.inspection"),
     "idle probe": python_command("collector.sources.wayland.idle_probe", "wayland-0", "1000"),
     "toplevel probe": python_command("collector.sources.wayland.toplevel_probe", "wayland-0"),
+    "toplevel list": python_command("collector.sources.wayland.toplevel_list", "wayland-0"),
 }
 DETACHED = {"cli.pick.preloaded", "memo", "ui"}  # they outlive their parent, or are started by the desktop
 PLANTED = "planted code ran"

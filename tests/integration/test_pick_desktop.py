@@ -17,10 +17,10 @@ from picking import store_prediction
 from waiting import until
 from xserver import Desktop, new_desktop
 
+from cli.pick import open_windows
 from cli.pick.open_windows import find_open_windows
 from cli.pick.pick import pick
 from cli.pick.pickers import find_picker
-from collector.sources.wayland import toplevels
 from memo.core.errors import MemoError
 from memo.core.events import Action
 from memo.core.paths import Home
@@ -131,7 +131,7 @@ def test_window_of_a_wlroots_compositor_comes_to_the_front(folder: Path, monkeyp
 
 
 def test_compositor_that_hangs_shows_no_window(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(toplevels, "ANSWER_S", 0.1)
+    monkeypatch.setattr(open_windows, "CONNECT_TIMEOUT_S", 0.5)
     with sway(folder) as compositor:
         monkeypatch.setenv("WAYLAND_DISPLAY", next(path.name for path in folder.glob("wayland-?")))
         compositor.socket.rename(folder / "hidden")
