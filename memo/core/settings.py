@@ -360,6 +360,14 @@ class PickSettings(Section):
     """The program that shows the list; auto takes the first of these that is installed and fits the desktop."""
 
 
+class McpSettings(Section):
+    """What `memo mcp` tells an assistant; see docs/assistants.md."""
+
+    at_once = True
+    titles: bool = False
+    """Also tell titles of windows; without them an assistant learns only the app."""
+
+
 class Settings(BaseSettings):
     """All settings of MEMO."""
 
@@ -389,6 +397,7 @@ class Settings(BaseSettings):
     preconnect: PreconnectSettings = Field(default_factory=PreconnectSettings)
     preload: PreloadSettings = Field(default_factory=PreloadSettings)
     pick: PickSettings = Field(default_factory=PickSettings)
+    mcp: McpSettings = Field(default_factory=McpSettings)
 
     @field_validator("timezone")
     @classmethod
