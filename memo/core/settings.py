@@ -578,7 +578,7 @@ def default_toml() -> str:
 
 
 def _keys(model: type[BaseModel]) -> list[str]:
-    lines, comments = [], _comments(model)
+    lines, comments = [], read_comments(model)
     for name, field in model.model_fields.items():
         value = field.get_default(call_default_factory=True, validated_data={})
         if not isinstance(value, BaseModel):
@@ -586,8 +586,8 @@ def _keys(model: type[BaseModel]) -> list[str]:
     return lines
 
 
-def _comments(model: type[BaseModel]) -> dict[str, str]:
-    """Return the attribute docstrings of a model by name; pydantic would read them at each start of each process."""
+def read_comments(model: type) -> dict[str, str]:
+    """Return the attribute docstrings of a class by name; pydantic would read them at each start of each process."""
     import ast
     import inspect
 
