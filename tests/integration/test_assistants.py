@@ -12,11 +12,14 @@ from typing import Any
 
 import anyio
 import pytest
+from conftest import logging_restored
 from mcp import Client, StdioServerParameters
 from mcp.types import TextContent
 from sqlalchemy import select
 from stores import make_store
+from typer.testing import CliRunner
 
+from cli import make
 from cli.assistants.answers import MOST_ACTS
 from db.engine import Store, open_store
 from db.intake import events
@@ -61,7 +64,8 @@ def add(store: Store, scope: str, actions: Sequence[Action]) -> None:
         first = events.find_last_seq(session, scope) + 1
         batch = [_event(action, first + number) for number, action in enumerate(actions)]
         events.add_events(session, scope, batch, [repeats.key(event) for event in batch])
-        rows = session.scalars(select(EventRow).where(EventRow.seq >= first).order_by(EventRow.seq)).all()
+        new = select(EventRow).where(EventRow.scope == scope, EventRow.seq >= first)
+        rows = session.scalars(new.order_by(EventRow.seq)).all()
         made = [_prediction(row, after) for row, after in zip(rows, [*rows[1:], None], strict=True)]
         session.add_all(made)
         session.flush()
@@ -197,6 +201,17 @@ def test_history_of_an_app_and_of_a_day(home: Home, store: Store) -> None:
 def test_ids_of_the_history_can_be_explained(home: Home, store: Store) -> None:
     number = answer(home, "history")["acts"][0]["id"]
     assert answer(home, "why", prediction=number)["id"] == number
+
+
+def test_another_scope_is_told_by_its_name(home: Home, store: Store) -> None:
+    add(store, "bo@host", [FILE, SITE, FILE])
+    found = ask(home, history={"scope": "bo@host"}, what_next={"scope": "bo@host"}, day=TOOLS["day"])
+    scopes = [json.loads(text)["scope"] for _, text in found.values()]
+    assert scopes == ["bo@host", "bo@host", Settings.load().scope]
+    number = json.loads(found["history"][1])["acts"][0]["id"]
+    with logging_restored():
+        explained = CliRunner().invoke(make(["why"]), ["why", str(number)])
+    assert explained.exit_code == 0 and explained.stdout.splitlines()[0].endswith("  bo@host")
 
 
 def test_answers_are_bounded_whatever_is_stored(home: Home, store: Store) -> None:
