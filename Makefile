@@ -17,7 +17,7 @@ DESKTOP_PACKAGES := dbus dunst foot fuzzel openbox openssl redis-tools rofi suck
 BROWSER_PACKAGES := chromium firefox-esr
 MEASURED := start idle commands pick latency dispatch ingest collect visits beside watch predict train accuracy next_action upcoming
 
-.PHONY: help env moved run test test-desktop test-desktop-deps test-models test-containers faults lint bench bench-launch base-model clean
+.PHONY: help env moved run test test-desktop test-desktop-deps test-models test-containers faults lint docs bench bench-launch base-model clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 19
@@ -70,6 +70,9 @@ lint: env ## check style and types
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
+
+docs: env ## write docs/reference from the code
+	$(BIN)/python docs/reference/make.py
 
 bench: env ## measure the figures of docs/benchmarks.md
 	@for program in $(MEASURED); do $(BIN)/python "bench/$$program.py"; done

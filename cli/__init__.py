@@ -38,6 +38,7 @@ COMMANDS = {
     "setup": "setup.setup:setup",
     "sources": "stack.sources:sources",
     "handlers": "stack.handlers:handlers",
+    "mcp": "assistants.mcp:mcp",
     "service": "stack.service:app",
     "config": "stack.config:app",
     "uninstall": "stack.uninstall:uninstall",

@@ -17,6 +17,7 @@ from cli.terminal.output import output_file, print_table
 from data.importers.cells import harmless
 from memo.core.errors import MemoError, UsageError
 from memo.core.events import Action, Operation
+from memo.core.grammar import Language
 from memo.core.predictions import action_from_dict
 from memo.core.settings import Settings
 from memo.display.text import describe, safe, short
@@ -116,14 +117,15 @@ def _show(found: Rows, settings: Settings) -> None:
     if not found:
         print("There are no predictions yet; `memo status` shows whether MEMO is running.")
         return
-    names = ("id", "time", "", "predicted", "came true", "rank", "upcoming", "next")
+    has_others = any(row["scope"] != settings.scope for row in found)
+    names = ["id", "time", *(["scope"] if has_others else []), "", "predicted", "came true", "rank", "upcoming", "next"]
     shares = {"predicted": 3, "came true": 2}
     headings = [name if name in ("id", "") else describe(name, settings.language) for name in names]
     columns = [Column(heading, ratio=shares.get(name)) for name, heading in zip(names, headings, strict=True)]
-    print_table(columns, (_cells(row, settings) for row in found), one_line=True, header_style="bold")
+    print_table(columns, (_cells(row, settings, has_others) for row in found), one_line=True, header_style="bold")
 
 
-def _cells(row: dict[str, Any], settings: Settings) -> list[str]:
+def _cells(row: dict[str, Any], settings: Settings, with_scope: bool) -> list[str]:
     """Return what was predicted of the person and what they did, and how each question was answered."""
 
     def rank(name: str, outcome: str) -> str:
@@ -136,10 +138,17 @@ def _cells(row: dict[str, Any], settings: Settings) -> list[str]:
     return [
         str(row["id"]),
         f"{row['made_at'].astimezone(settings.zone):%m-%d %H:%M:%S}",
+        *([row["scope"]] if with_scope else []),
         f"{first['probability']:.0%}" if first else "",
-        short(action_from_dict(first["action"]), settings.language) if first else "",
-        short(came, settings.language) if came else waiting,
+        _with_place(action_from_dict(first["action"]), settings.language) if first else "",
+        _with_place(came, settings.language) if came else waiting,
         "/".join(filter(None, (rank("place", "person"), rank("person", "person")))),
         rank("upcoming", "upcoming"),
         rank("outcome", "outcome"),
     ]
+
+
+def _with_place(action: Action, language: Language) -> str:
+    """Return an action in a few words; after a file its folder or, where that is not known, the app that opened it."""
+    place = f" ({action.place})" if action.operation is Operation.FILE_ACCESS and action.place else ""
+    return f"{short(action, language)}{place}"

@@ -10,7 +10,7 @@ import typer
 from cli.predictions.predict_file import predict_file
 from cli.predictions.predict_stream import PredictStream, as_answer, as_degraded, stream_answers
 from cli.terminal.options import Force, Json, argument, option
-from cli.terminal.output import discard_output, print_json, print_table
+from cli.terminal.output import discard_output, print_json, print_table, print_text
 from cli.terminal.progress import spinner
 from db.store_access import find_active_version, read_session
 from memo.core.errors import GrammarError, MemoError, UsageError
@@ -59,6 +59,8 @@ def predict(
     else:
         with spinner(WAIT):
             answer = answer_newest(settings, home, top)
+        if not as_json and answer["scope"] != settings.scope:
+            print_text(f"{describe('scope', settings.language)}: {answer['scope']}")
         show_answer(answer, settings.language, as_json)
 
 

@@ -26,6 +26,7 @@ from memo.core.grammar import Language
 from memo.core.paths import Home
 from memo.core.predictions import action_from_dict
 from memo.core.settings import Settings
+from memo.display.text import describe
 
 PLAIN_WIDTH = 160  # columns if the output is no terminal
 MAX_WIDTH = 200
@@ -50,6 +51,7 @@ def watch(
     """
     settings = Settings.load()
     screen = LiveScreen(settings.language, partial(_was_seen, settings), shows_all)
+    screen.scope = settings.scope
     told = nullcontext() if as_json else changes_told(Home.find(), settings, screen.tell)
     try:
         with told:
@@ -82,7 +84,7 @@ def live(home: Home, settings: Settings, stop: threading.Event) -> None:
             newest_event, newest = figures.find_newest_ids(session)
             has_hit = counts.count_by_scope(session).get(settings.scope, {}).get(f"place_{SHOWN}", 0) > 0
         screen, rejected_before = LiveScreen(settings.language), rejects.count(home.rejects)
-        screen.awaits_hit_of = "" if has_hit else settings.scope
+        screen.scope, screen.awaits_hit_of = settings.scope, "" if has_hit else settings.scope
 
         def count() -> tuple[int, int]:
             with store.read() as session:
@@ -112,6 +114,7 @@ class LiveScreen:
         self._folded, self._last_folded = 0, ""  # number of other events since the last act, text of the last one
         self._tally = Tally(was_seen, language)
         self._begun = False
+        self.scope: str | None = None  # of the lines above, so that a change is named; None: it is not
         self.awaits_hit_of = ""  # scope whose first hit is named, as it had none before
         self._terminal = Console(highlight=False, markup=False, emoji=False) if sys.stdout.isatty() else None
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a title may hold letters that the encoding lacks
@@ -122,6 +125,9 @@ class LiveScreen:
         found = self._lines(message, width)
         head = [] if self._begun or not found else [header(width, self._language)]
         self._begun = self._begun or bool(found)
+        if found and self.scope not in (None, message["scope"]):
+            self.scope = message["scope"]
+            self.tell(f"{describe('scope', self._language)}: {self.scope}")
         self._print([*head, *found])
         if message["scope"] == self.awaits_hit_of and (hit := first_hit(message, self._language)):
             self.awaits_hit_of = ""

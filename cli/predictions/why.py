@@ -104,7 +104,8 @@ def _show_redacted(settings: Settings, home: Home, as_json: bool) -> None:
 def _show(found: dict[str, Any], settings: Settings) -> None:
     language, zone = settings.language, settings.zone
     words = WORDS[language]
-    print_text(f"#{found['id']}  {found['at'].astimezone(zone):%Y-%m-%d %H:%M:%S}")
+    scope = "" if found["scope"] == settings.scope else f"  {found['scope']}"
+    print_text(f"#{found['id']}  {found['at'].astimezone(zone):%Y-%m-%d %H:%M:%S}{scope}")
     if found["problem"]:
         print_text(words["degraded"].format(found["problem"]))
     if not any(found[name] for name in ("places", "person", "candidates")):

@@ -360,6 +360,14 @@ class PickSettings(Section):
     """The program that shows the list; auto takes the first of these that is installed and fits the desktop."""
 
 
+class McpSettings(Section):
+    """What `memo mcp` tells an assistant; see docs/assistants.md."""
+
+    at_once = True
+    titles: bool = False
+    """Also tell titles of windows; without them an assistant learns only the app."""
+
+
 class Settings(BaseSettings):
     """All settings of MEMO."""
 
@@ -389,6 +397,7 @@ class Settings(BaseSettings):
     preconnect: PreconnectSettings = Field(default_factory=PreconnectSettings)
     preload: PreloadSettings = Field(default_factory=PreloadSettings)
     pick: PickSettings = Field(default_factory=PickSettings)
+    mcp: McpSettings = Field(default_factory=McpSettings)
 
     @field_validator("timezone")
     @classmethod
@@ -569,7 +578,7 @@ def default_toml() -> str:
 
 
 def _keys(model: type[BaseModel]) -> list[str]:
-    lines, comments = [], _comments(model)
+    lines, comments = [], read_comments(model)
     for name, field in model.model_fields.items():
         value = field.get_default(call_default_factory=True, validated_data={})
         if not isinstance(value, BaseModel):
@@ -577,8 +586,8 @@ def _keys(model: type[BaseModel]) -> list[str]:
     return lines
 
 
-def _comments(model: type[BaseModel]) -> dict[str, str]:
-    """Return the attribute docstrings of a model by name; pydantic would read them at each start of each process."""
+def read_comments(model: type) -> dict[str, str]:
+    """Return the attribute docstrings of a class by name; pydantic would read them at each start of each process."""
     import ast
     import inspect
 

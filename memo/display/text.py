@@ -135,6 +135,7 @@ _CHINESE = {
     "questions": "问题数",
     "rank": "名次",
     "rejected lines": "被拒绝的行",
+    "scope": "范围",
     "something new": "新的动作",
     "switch": "切换",
     "time": "时间",

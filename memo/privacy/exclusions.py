@@ -29,17 +29,22 @@ def make_exclusions(settings: PrivacySettings) -> dict[str, Sequence[Matcher]]:
     return {name: matchers for name, matchers in excluded.items() if matchers}
 
 
+def make_event_matcher(settings: PrivacySettings) -> Matcher:
+    """Return a function that says whether an event is excluded; it may have been stored before it was."""
+    matchers = [matches for excluded in make_exclusions(settings).values() for matches in excluded]
+    return lambda event: any(matches(event) for matches in matchers)
+
+
 def make_action_matcher(settings: PrivacySettings) -> Callable[[Action], bool]:
     """Return a function that says whether an action is excluded; events of it may have been stored before it was."""
-    matchers = [matches for excluded in make_exclusions(settings).values() for matches in excluded]
+    is_excluded = make_event_matcher(settings)
+    return lru_cache(CACHE_SIZE)(lambda action: is_excluded(as_bare_event(action)))
 
-    @lru_cache(CACHE_SIZE)
-    def is_excluded(action: Action) -> bool:
-        place = "detail" if action.operation is Operation.FILE_ACCESS else "app"
-        event = Event(NO_TIME, action.operation, action.target, **{place: action.place})
-        return any(matches(event) for matches in matchers)
 
-    return is_excluded
+def as_bare_event(action: Action) -> Event:
+    """Return an event of an action, without a time and without what an action does not hold."""
+    place = "detail" if action.operation is Operation.FILE_ACCESS else "app"
+    return Event(NO_TIME, action.operation, action.target, **{place: action.place})
 
 
 def _read_matchers(file: Path) -> list[Matcher]:

@@ -71,11 +71,25 @@ def predicted(home: Home) -> list[str]:
 def test_table_shows_predictions_and_outcomes(predicted: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     history()
     first, *lines = capsys.readouterr().out.splitlines()
-    assert first.split() == ["id", "time", "predicted", "came", "true", "rank", "upcoming", "next"]
+    assert first.split() == ["id", "time", "scope", "predicted", "came", "true", "rank", "upcoming", "next"]
     assert [line.split()[-1] for line in lines] == ["3", "-", "yet"], "the rank of the next event"
     assert lines[0].split()[-3:-1] == ["1/2", "4"], "ranks of the place and the action, and of what was upcoming"
     assert "start app 1" in lines[0] and "open [red]x[/re" in lines[1], "no markup"
     assert not any("\x1b" in line for line in lines), "no escape"
+
+
+def test_table_names_folders_and_other_scopes(predicted: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    history()
+    first, _, last = capsys.readouterr().out.splitlines()[1:]
+    assert "会议.docx (/home)" in first and "a@b" in first.split() and "c@d" in last.split()
+
+
+def test_table_of_the_own_scope_has_no_column_for_it(
+    predicted: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MEMO_SCOPE", "c@d")
+    history(scope="c@d")
+    assert "scope" not in capsys.readouterr().out
 
 
 def test_table_is_chinese_if_the_language_is(
@@ -84,7 +98,7 @@ def test_table_is_chinese_if_the_language_is(
     monkeypatch.setenv("MEMO_LANGUAGE", "zh")
     history()
     first, *_, last = capsys.readouterr().out.splitlines()
-    assert first.split() == ["id", "时间", "预测你会做", "你实际做了", "名次", "即将用到", "下一步"]
+    assert first.split() == ["id", "时间", "范围", "预测你会做", "你实际做了", "名次", "即将用到", "下一步"]
     assert "尚不知道" in last
 
 
@@ -109,7 +123,7 @@ def test_history_starts_without_heavy_libraries(predicted: list[str], form: str)
     )
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
-    assert "docx" in ran.stdout
+    assert "docx" in ran.stdout or "会议" in ran.stdout  # the table shortens it
 
 
 def test_rows_are_filtered_by_since_scope_and_limit(predicted: list[str]) -> None:

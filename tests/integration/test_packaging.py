@@ -43,7 +43,7 @@ def test_one_version_everywhere() -> None:
 
 def test_the_lock_holds_what_the_project_needs(project: dict[str, Any], lock: dict[str, str]) -> None:
     extras = project["optional-dependencies"]
-    for text in project["dependencies"] + extras["dev"] + extras["ui"]:
+    for text in project["dependencies"] + extras["dev"] + extras["mcp"] + extras["ui"]:
         requirement = Requirement(text)
         assert requirement.specifier.contains(lock[canonicalize_name(requirement.name)]), text
 

@@ -22,7 +22,7 @@ FLOORS = (
 INSIDE = {
     "cli": (
         "cli.stack",
-        "cli.pick cli.predictions cli.records cli.models cli.setup",
+        "cli.assistants cli.pick cli.predictions cli.records cli.models cli.setup",
         "cli.terminal",
     ),
     "ui": (

@@ -99,6 +99,7 @@ def test_tally_without_a_store_marks_nothing_new() -> None:
 def test_watch_marks_new_what_the_store_does_not_know(
     home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setenv("MEMO_SCOPE", "ada@host")
     make_store(settings := Settings.load(), home)
     store = open_store(settings, home)
     with store.write() as session:

@@ -120,3 +120,12 @@ def test_live_view_tells_the_first_hit_of_its_person_once(
     for rank in (None, 2, 1):
         screen.show(message(MAIL, (MAIL, rank)))
     assert capsys.readouterr().out.count("First hit: Mail was foreseen, in place 2.") == times
+
+
+def test_a_change_of_the_scope_is_named_once(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = LiveScreen("en")
+    screen.scope = "ada@host"
+    for scope, event in (("ada@host", MAIL), ("replay@host", CODE), ("replay@host", SITE)):
+        screen.show(message(event) | {"scope": scope})
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("MEMO:")]
+    assert told == ["MEMO: scope: replay@host"]

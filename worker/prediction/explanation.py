@@ -55,6 +55,7 @@ def explain(settings: Settings, home: Home, prediction: int, progress: Progress)
     actions = [action_from_dict(candidate["action"]) for candidate in row.candidates]
     return {
         "id": row.id,
+        "scope": row.scope,
         "at": log[-1].at,
         "events": len(log),
         "problem": serving.problem,
