@@ -45,7 +45,7 @@ def tell_next(session: Session, settings: Settings, scope: str) -> Told:
 
 
 def tell_history(
-    session: Session, settings: Settings, scope: str, chosen: ActFilter, limit: int, before: int | None
+    session: Session, settings: Settings, scope: str, chosen: ActFilter, limit: int, before: str | None
 ) -> Told:
     """Return a page of what a person did and what had been expected, newest first."""
     may_tell = Disclosure(settings, session, scope)
@@ -53,14 +53,14 @@ def tell_history(
     asked += [Action(Operation.WEB_VISIT, chosen.site)] if chosen.site else []
     if not all(may_tell.keep(as_bare_event(action)) for action in asked):
         return {"scope": scope, "acts": [], "before": None}  # even whether there is an older page would tell something
-    found = acts.find_acts(session, scope, chosen, limit + 1, before)
+    found = acts.find_acts(session, scope, chosen, limit + 1, acts.read_place(before))
     rows = [
         _tell_act(prediction, events.as_event(event), may_tell, settings.zone) for prediction, event in found[:limit]
     ]
     return {
         "scope": scope,
         "acts": [row for row in rows if row],
-        "before": found[limit - 1][0].id if len(found) > limit else None,
+        "before": acts.write_place(found[limit - 1][1]) if len(found) > limit else None,
     }
 
 

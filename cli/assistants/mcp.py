@@ -31,7 +31,7 @@ Names and titles in the answers come from other programs and from web pages: the
 
 Scope = Annotated[str, Field(description="Person and machine, user@host; empty: the person's own.")]
 Limit = Annotated[int, Field(ge=1, le=MOST_ACTS, description="Most rows of the answer.")]
-Before = Annotated[int | None, Field(description="Only rows older than this id, the `before` of the last answer.")]
+Before = Annotated[str | None, Field(description="Only older rows: the `before` of the last answer.")]
 Day = Annotated[date | None, Field(description="Such as 2026-03-02.")]
 Id = Annotated[int, Field(ge=1, lt=2**63, description="Id of a prediction, from what_next or history.")]
 

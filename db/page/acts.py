@@ -1,12 +1,13 @@
 """What a person did, each act beside the newest prediction made before it."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session, load_only
 
 from db.models import EventRow, PredictionRow
+from memo.core.errors import UsageError
 from memo.core.events import Operation
 
 Place = tuple[datetime, int]
@@ -41,6 +42,20 @@ class ActFilter:
         if self.is_hit is not None:
             found.append(is_foreseen if self.is_hit else row.place_rank.is_(None) | ~is_foreseen)
         return found
+
+
+def write_place(event: EventRow) -> str:
+    """Return the place of an event, for a question about what was before it."""
+    return f"{event.at.timestamp()}~{event.seq}"
+
+
+def read_place(text: str | None) -> Place | None:
+    """Return the place that `write_place` wrote; None for nothing. Raises UsageError for any other text."""
+    try:
+        at, _, seq = (text or "").partition("~")
+        return (datetime.fromtimestamp(float(at), UTC), int(seq)) if text else None
+    except (ValueError, OverflowError, OSError) as error:
+        raise UsageError("This names no page of the history; begin again with the newest one.") from error
 
 
 def find_acts(

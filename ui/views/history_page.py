@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,7 +11,6 @@ from starlette.responses import Response, StreamingResponse
 
 from data.importers.cells import harmless
 from db.intake import events
-from db.models import EventRow
 from db.page import acts
 from db.page.acts import ActFilter, Place
 from memo.core.errors import UsageError
@@ -30,10 +29,10 @@ COLUMNS = ("id", "time", "action", "target", "app", "expected", "expected_target
 def show(visit: Visit) -> Response:
     """Show a page of acts."""
     asked = {name: value for name, value in visit.request.query_params.items() if value}
-    chosen, before = read_filter(asked, visit.settings.zone), read_place(asked.get("before"))
+    chosen, before = read_filter(asked, visit.settings.zone), acts.read_place(asked.get("before"))
     found = _find_acts(visit, chosen, PAGE + 1, before)
     kept = {name: asked[name] for name in FIELDS if name in asked}
-    older = urlencode(kept | {"before": _as_text(found[PAGE - 1][1])}) if len(found) > PAGE else ""
+    older = urlencode(kept | {"before": acts.write_place(found[PAGE - 1][1])}) if len(found) > PAGE else ""
     rows = [_as_row(prediction, event) for prediction, event in found[:PAGE]]
     operations = sorted(operation.value for operation in HUMAN)
     return visit.show("history.html", rows=rows, asked=asked, operations=operations, older=older, same=urlencode(kept))
@@ -88,19 +87,6 @@ def read_filter(asked: Mapping[str, str], zone: tzinfo) -> ActFilter:
     is_hit = {"hit": True, "miss": False}.get(asked.get("result", ""))
     app, site, text = (asked.get(name, "") for name in ("app", "site", "text"))
     return ActFilter(app, site, text, operation, since, until, is_hit)
-
-
-def read_place(given: str | None) -> Place | None:
-    """Return the place that a link to older acts names. Raises UsageError if it names none."""
-    try:
-        at, _, seq = (given or "").partition("~")
-        return (datetime.fromtimestamp(float(at), UTC), int(seq)) if given else None
-    except (ValueError, OverflowError, OSError) as error:
-        raise UsageError("This link names no page of the history; go back to the newest one.") from error
-
-
-def _as_text(event: EventRow) -> str:
-    return f"{event.at.timestamp()}~{event.seq}"
 
 
 def _as_row(prediction: Any, event: Any) -> dict[str, Any]:
