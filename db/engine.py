@@ -9,15 +9,16 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, DisconnectionError
 from sqlalchemy.orm import Session
 
 from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home, refuse_foreign
 from memo.core.settings import Settings
-from memo.store.damage import REMEDY, mark
+from memo.store.damage import GONE, REMEDY, mark
 from memo.store.postgres import ANSWER_S, connect
 
 BUSY_TIMEOUT_MS = 10_000  # how long a writer waits for another process
@@ -73,6 +74,7 @@ def open_store(
 ) -> Store:
     """Return the store, without connecting yet; Postgres has to answer within `answer_s`.
 
+    A file of SQLite is opened, never created: one that was deleted must not become a new store without a word.
     Raises UsageError for a URL that MEMO cannot use.
     """
     url = _parsed(store_url(settings, home))
@@ -123,10 +125,24 @@ def _unusable(reason: str) -> UsageError:
 
 
 def _sqlite(url: URL, begin: str, busy_timeout_ms: int) -> Engine:
-    engine = create_engine(url, hide_parameters=True, connect_args={"check_same_thread": False})  # errors are logged
+    file = Path(url.database or "").absolute()
+
+    def connect_existing() -> sqlite3.Connection:
+        return sqlite3.connect(f"file:{quote(str(file))}?mode=rw", uri=True, check_same_thread=False)
+
+    engine = create_engine(url, hide_parameters=True, creator=connect_existing)  # errors are logged
+
+    @event.listens_for(engine, "checkout")
+    def _check(_connection: object, record: Any, _proxy: object) -> None:
+        found = _identity(file)
+        if found is None:  # SQLite would go on writing into the file that was deleted
+            raise _Gone(GONE)
+        if found != record.info["file"]:
+            raise DisconnectionError
 
     @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _record: object) -> None:
+    def _prepare(connection: Any, record: Any) -> None:
+        record.info["file"] = _identity(file)
         connection.isolation_level = None  # the driver's own BEGIN is late, and never IMMEDIATE
         connection.execute(f"PRAGMA busy_timeout={busy_timeout_ms}").close()
         if connection.execute("PRAGMA page_count").fetchone() == (0,):
@@ -139,6 +155,15 @@ def _sqlite(url: URL, begin: str, busy_timeout_ms: int) -> Engine:
         connection.exec_driver_sql(f"BEGIN {begin}")
 
     return engine
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    """Return which file has this name now; None if there is none."""
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @contextmanager
@@ -158,6 +183,12 @@ def _explained(engine: Engine, report_damage: Callable[[str], None]) -> Iterator
             f"Cannot use the store {redact_url(engine.url)}: {reason}. "
             "`memo doctor` checks whether it can be reached and is up to date."
         ) from error
+
+
+class _Gone(sqlite3.DatabaseError):
+    """The file that is open was deleted, which SQLite itself does not notice."""
+
+    sqlite_errorcode = sqlite3.SQLITE_CORRUPT
 
 
 class StoreError(MemoError):

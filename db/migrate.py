@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, select
 from sqlalchemy.orm import Session
 
-from db.engine import Store, StoreError, check_database, open_store, redact_url, revision
+from db.engine import Store, StoreError, check_database, open_store, redact_url, revision, sqlite_path, store_url
 from db.intake.launch_sets import find_launch_set, record_launch_set
 from db.migrations import Unfinished
 from memo.core.grammar import clean
@@ -39,6 +39,10 @@ def upgrade(settings: Settings, home: Home, progress: Progress = lambda done, to
     schema 0009. Files are deleted only once their contents are committed, and a row that exists wins over a file.
     """
     files = [path for path in (home.root / "apps").glob("*.*") if path.is_file()]
+    file = sqlite_path(store_url(settings, home))
+    if file is not None and not file.exists():
+        with suppress(OSError):  # the first statement says why it can't be used
+            file.touch(0o600)
     store = open_store(settings, home, answer_s=LONGEST_S)
     try:
         while not _take_step(store, progress):

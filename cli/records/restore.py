@@ -71,7 +71,7 @@ def _look(settings: Settings, home: Home) -> Loss:
     backup = backups.read_newest(home.backups)
     if not damage and backup is None:
         raise MemoError(f"There is no backup, and no damage at {file}, so there is nothing to restore.")
-    times = [path.stat().st_mtime for path in _files(file) if path.exists()]
+    times = [path.stat().st_mtime for path in _files(file)[:2] if path.exists()]  # readers touch the last
     return Loss(file, damage, datetime.fromtimestamp(max(times), UTC) if times else None, backup)
 
 

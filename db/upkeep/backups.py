@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from db.engine import is_damage
 from memo.core.paths import Home
-from memo.store.damage import REMEDY, mark
+from memo.store.damage import GONE, REMEDY, mark
 
 KEPT = 3  # backups
 TRIES = 3  # attempts at one backup
@@ -38,7 +38,7 @@ def find_loss(file: Path, folder: Path) -> str:
     """Return how a store was lost: its file is empty, or gone although there are backups of it; else ""."""
     if file.exists():
         return "" if file.stat().st_size else "its file is empty"
-    return "its file is gone" if find_backups(folder) else ""
+    return GONE if find_backups(folder) else ""
 
 
 def find_damage(file: Path) -> str:

@@ -30,7 +30,7 @@ def set_aside(home: Home, paths: Iterable[Path]) -> Path | None:
 
     They are not deleted: somebody may still get something out of them.
     """
-    present = [path for path in paths if path.exists()]
+    present = [path for path in paths if os.path.lexists(path)]
     if not present:
         return None
     folder = home.damaged / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S.%fZ")

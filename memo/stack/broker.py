@@ -163,7 +163,10 @@ def main() -> None:
     """Become the embedded broker."""
     end_with_parent()
     home = Home.find()
-    home.broker.mkdir(mode=0o700, exist_ok=True)
+    try:
+        home.broker.mkdir(mode=0o700, exist_ok=True)
+    except FileExistsError:  # in the words of the server, so that the supervisor sets it aside
+        sys.exit(f"{os.getpid()}:M # Can't open or create {home.broker}: Not a directory")
     home.broker.chmod(0o700)
     command = server(home)
     os.execv(command[0], command)

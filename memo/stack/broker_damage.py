@@ -15,7 +15,10 @@ UNREADABLE = re.compile(
     "Bad file format reading the append only file"
     "|the truncated file is not the last file"
     "|FATAL AOF MANIFEST FILE ERROR"
-    "|Unable to obtain the AOF file .* No such file"
+    "|Unable to obtain the AOF file .* (No such file|Too many levels)"
+    "|(Unrecoverable error reading|Error trying to rename|Can't open or create) .*: (Is a|Not a) directory"
+    "|Failed opening Unix socket: bind: Address already in use"
+    "|Error reading the append only file .* unknown command"
     "|Internal error in RDB reading"
     "|Unknown type or opcode when loading DB"
     "|Wrong signature trying to load DB"
@@ -37,9 +40,10 @@ def is_damage(output: Path, pid: int) -> bool:
 def set_broker_aside(home: Home) -> str:
     """Set the broker's files aside, in the place of those of earlier times; return a sentence that says so."""
     for old in home.damaged.glob("*/broker"):
-        shutil.rmtree(old)
+        shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
         with suppress(OSError):  # it holds a store
             old.parent.rmdir()
-    (home.broker / "socket").unlink(missing_ok=True)  # nobody listens there any more
+    with suppress(OSError):  # nobody listens there any more, or it is no socket at all
+        (home.broker / "socket").unlink()
     folder = set_aside(home, [home.broker])
     return f"The broker's files were damaged, so its queue began empty; nothing is lost. They are kept in {folder}."

@@ -5,6 +5,7 @@ from contextlib import suppress
 from memo.core.files import write_atomically
 from memo.core.paths import Home
 
+GONE = "its file is gone"
 REMEDY = "run `memo down`, then `memo restore`"
 
 

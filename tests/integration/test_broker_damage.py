@@ -70,7 +70,51 @@ def overwrite_manifest(home: Home) -> None:
     manifest.write_bytes(bytes(manifest.stat().st_size))
 
 
+def replace_with_folder(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.mkdir()
+
+
+def put_folder_for_base(home: Home) -> None:
+    replace_with_folder(one(home, "base.rdb"))
+
+
+def put_folder_for_log(home: Home) -> None:
+    replace_with_folder(one(home, "incr.aof"))
+
+
+def put_folder_for_manifest(home: Home) -> None:
+    replace_with_folder(one(home, "manifest"))
+
+
+def put_folder_for_socket(home: Home) -> None:
+    replace_with_folder(home.broker / "socket")
+
+
+def put_file_for_folder(home: Home) -> None:
+    shutil.rmtree(home.broker / "appendonlydir")
+    (home.broker / "appendonlydir").touch()
+
+
+def put_link_to_itself(home: Home) -> None:
+    log = one(home, "incr.aof")
+    log.unlink()
+    log.symlink_to(log)
+
+
+def overwrite_name_of_command(home: Home) -> None:
+    log = one(home, "incr.aof")
+    log.write_bytes(log.read_bytes().replace(b"RPUSH", b"XYZZY").replace(b"rpush", b"xyzzy"))
+
+
 DAMAGE = [
+    put_folder_for_base,
+    put_folder_for_log,
+    put_folder_for_manifest,
+    put_folder_for_socket,
+    put_file_for_folder,
+    put_link_to_itself,
+    overwrite_name_of_command,
     add_zeros,
     overwrite_log,
     tear_base,
@@ -182,6 +226,16 @@ def test_supervisor_sets_damaged_files_aside_and_says_it_once(home: Home, capsys
     with lock.hold(home), supervised(home) as said:
         assert "notice" not in dict(facts(collect(home, Settings())))
     assert said == []
+
+
+def test_file_in_the_place_of_the_folder_is_set_aside(home: Home) -> None:
+    for content in ("1", "2"):
+        shutil.rmtree(home.broker, ignore_errors=True)
+        home.broker.write_text(content)
+        with lock.hold(home), supervised(home) as said:
+            (kept,) = home.damaged.glob("*/broker")
+            assert kept.read_text() == content
+            assert said == [f"{SAYS} They are kept in {kept.parent}."]
 
 
 def test_newest_broker_alone_is_kept_and_every_store(home: Home) -> None:

@@ -337,6 +337,21 @@ def test_lost_store_is_not_begun_anew_without_a_word(home: Home, file: Path, dam
     assert not file.exists() or file.stat().st_size == 0
 
 
+def test_store_deleted_while_it_is_open_is_damage(home: Home, file: Path, opened: Store) -> None:
+    uses = (opened.write, opened.read)
+    for use in uses:
+        with use() as session:
+            session.execute(text("SELECT 1"))
+    file.unlink()
+    for use in uses:
+        with pytest.raises(StoreError, match=r"is damaged \(its file is gone\); run `memo down`"), use() as session:
+            session.execute(text("SELECT 1"))
+    assert "its file is gone" in find_marked(home)
+    with pytest.raises(StoreError), opened.write() as session:
+        session.execute(text("SELECT 1"))
+    assert not file.exists(), "none is made without a word"
+
+
 def test_store_that_is_gone_without_a_backup_is_new(home: Home) -> None:
     assert prepare_store(home, Settings(), requeue=False)
 
