@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import delete, select, update
@@ -54,6 +55,12 @@ def find_serving(session: Session, scope: str, default_scope: str) -> VersionRow
         if row is not None and row.active_version is not None:
             return session.get(VersionRow, row.active_version)
     return None
+
+
+def count_rejected(session: Session, scope: str) -> int:
+    """Return how many of a scope's newest judged versions were rejected in a row."""
+    verdicts = (row.metrics["judged"] for row in find_versions(session, scope) if "judged" in row.metrics)
+    return sum(1 for _ in takewhile(lambda verdict: not verdict["promoted"], verdicts))
 
 
 def find_in_service(session: Session) -> set[str]:
