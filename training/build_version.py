@@ -17,9 +17,11 @@ from db.upkeep import jobs
 from forget.erase_files import UNFINISHED
 from memo.core.errors import MemoError
 from memo.core.events import Event
+from memo.core.files import force_to_disk
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.core.steps import Progress
+from memo.store import manifest
 
 
 class TooFew(MemoError):
@@ -88,7 +90,8 @@ def build_version(
     digest = compute_digest(events, settings)
     unfinished = home.models / f"{UNFINISHED}{digest}"
     metrics = train_adapter(events, settings, unfinished, progress, parent)
-    metrics |= {"digest": digest, "events": len(events), "span": _span(events)}
+    content = manifest.read(unfinished)["content"]
+    metrics |= {"digest": digest, "content": content, "events": len(events), "span": _span(events)}
     with store.write() as session:
         scopes.lock_scope(session, scope)
         if jobs.find_last_run(session, jobs.FORGET) != forgotten:
@@ -101,6 +104,7 @@ def build_version(
             session, version, scope, base=settings.model.base, path=path, parent=parent, metrics=metrics
         )
         unfinished.rename(folder)
+        force_to_disk(home.models)
     return version
 
 

@@ -93,7 +93,8 @@ def evaluate_active(store: Store, settings: Settings, scope: str) -> dict[str, A
 
 def _find_active(store: Store, settings: Settings, scope: str) -> VersionRow | None:
     with store.read() as session:
-        return versions.find_serving(session, scope, settings.scope)
+        found = versions.find_usable(session, Home.find(), settings.model.base, scope, settings.scope)
+        return None if found.folder is None else versions.find_version(session, found.name)
 
 
 def _ask(settings: Settings, version: VersionRow | None, stream: Stream) -> Answers:

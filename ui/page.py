@@ -76,7 +76,7 @@ class Visit:
             return [translate("MEMO is not running; `memo up` starts it.", language=self.language)]
         try:
             with self.read() as session:
-                stored = health.find_problems(session, self.home, is_running=True) if session else []
+                stored = health.find_problems(session, self.settings, self.home, is_running=True) if session else []
                 return [*state["problems"], *stored, *health.find_source_problems(session, self.home)]
         except MemoError as error:
             return [*state["problems"], str(error), *health.find_source_problems(None, self.home)]

@@ -31,6 +31,7 @@ from memo.messaging.publisher import FIELD, Publisher, stream_key
 from memo.stack import heartbeat
 from memo.stack.guard import refusals
 from memo.stack.task_queue import ACT, ACT_EXPIRES_S, DISPATCH, make_app
+from memo.store import manifest
 from worker.prediction import outbox, snapshots, update
 from worker.prediction.scope_models import ScopeModels
 from worker.prediction.update import BATCH, MAX_ATTEMPTS, ScopeUpdater
@@ -531,8 +532,10 @@ def test_weights_of_a_changed_log_are_not_taken_over(opened: Resources) -> None:
 def activate(opened: Resources, version: str) -> None:
     with opened.store.write() as session:
         if version != BUILTIN and session.get(VersionRow, version) is None:
-            path = str(opened.home.models / version)
-            versions.add_version(session, version, SCOPE, base=BUILTIN, path=path, parent=None, metrics={})
+            folder = opened.home.models / version
+            folder.mkdir()
+            manifest.write(folder, {})
+            versions.add_version(session, version, SCOPE, base=BUILTIN, path=str(folder), parent=None, metrics={})
         versions.record_active(session, SCOPE, version)
 
 
@@ -780,11 +783,11 @@ def test_learned_state_is_kept_over_a_restart(opened: Resources) -> None:
     assert answers[0] == answers[1]
 
 
-def _row(opened: Resources) -> tuple[ScopeRow, None]:
+def _row(opened: Resources) -> tuple[ScopeRow, versions.Usable]:
     with opened.store.read() as session:
         row = scopes.find_scope(session, SCOPE)
     assert row is not None
-    return row, None
+    return row, versions.Usable(versions.BUILTIN, None)
 
 
 def test_a_snapshot_of_a_changed_log_is_not_used(opened: Resources) -> None:

@@ -160,7 +160,7 @@ def test_live_path_reads_no_whole_table(
     with captured() as sent:
         live(7)
         with store.read() as session:
-            health.find_problems(session, home, is_running=True)
+            health.find_problems(session, settings, home, is_running=True)
             predictions.find_unasked_scopes(session)
             ledger.find_settled(session, {})
         seen.check(Action(Operation.WEB_VISIT, "a.example"), SCOPE)

@@ -55,9 +55,7 @@ def store(settings: Settings, home: Home) -> Iterator[Store]:
     opened.close()
 
 
-def add(
-    store: Store, names: Sequence[str], scope: str = SCOPE, operation: Operation = Operation.PROCESS_START
-) -> None:
+def add(store: Store, names: Sequence[str], scope: str = SCOPE, operation: Operation = Operation.PROCESS_START) -> None:
     repeats = events.Repeats()
     happened = [Event(START + timedelta(seconds=second), operation, name) for second, name in enumerate(names)]
     with store.write() as session:
