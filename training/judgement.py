@@ -6,7 +6,7 @@ person does: the three views of `person_views`, of which `place` decides.
 
 import math
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any, NamedTuple
@@ -67,12 +67,12 @@ def _only_person(ranking: Ranking) -> Ranking:
     """Return the known actions of a person among the candidates, as likely as if one of them came next."""
     human = [one for one in ranking.candidates if one.action.operation in HUMAN]
     total = sum(one.probability for one in human)
-    places = Counter[Action]()
+    places = defaultdict[Action, float](float)
     for one in human:
         places[one.action.coarse] += one.probability / total
     return Ranking(
         person=[NextAction(one.action, one.probability / total) for one in human],
-        places=[NextPlace(place, probability) for place, probability in places.most_common()],
+        places=[NextPlace(*entry) for entry in sorted(places.items(), key=lambda entry: -entry[1])],
     )
 
 

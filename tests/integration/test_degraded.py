@@ -92,9 +92,8 @@ def test_torn_version_is_replaced_by_the_one_before(two_versions: Home, tear: Ca
     tear(two_versions.models / "v0001")
     name, folder, problem = find_usable(two_versions)
     assert (name, folder) == ("builtin", None)
-    assert problem.startswith("Version v0002 is not used: ") and problem.endswith(
-        "the built-in version serves instead."
-    )
+    assert problem.startswith("Version v0002 is not used: ")
+    assert problem.endswith("; the built-in version serves instead.")
 
 
 def test_version_of_another_base_is_not_used(two_versions: Home, monkeypatch: pytest.MonkeyPatch) -> None:

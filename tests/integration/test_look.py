@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from jsonschema import Draft202012Validator
 from redis import Redis
 from sqlalchemy import delete, func, select
@@ -537,6 +538,20 @@ def activate(opened: Resources, version: str) -> None:
             manifest.write(folder, {})
             versions.add_version(session, version, SCOPE, base=BUILTIN, path=str(folder), parent=None, metrics={})
         versions.record_active(session, SCOPE, version)
+
+
+def test_damaged_version_is_replaced_and_logged_once(opened: Resources) -> None:
+    happen(opened, "a")
+    activate(opened, "v1")
+    (opened.home.models / "v1" / manifest.NAME).write_text("torn")
+    one = updater(opened)
+    with structlog.testing.capture_logs() as logged:
+        one.update(SCOPE)
+        happen(opened, "b")
+        one.update(SCOPE)
+    [entry] = [entry for entry in logged if entry["event"] == "version_unusable"]
+    assert entry["reason"].startswith("Version v1 is not used: ")
+    assert {row.model_version for row in made(opened)} == {BUILTIN}
 
 
 def test_another_active_version_answers_with_its_own_weights(opened: Resources) -> None:

@@ -14,7 +14,9 @@ from kombu import Connection
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 from stores import make_store
+from typer.testing import CliRunner
 
+from cli import make
 from db.engine import Store, open_store
 from db.intake import cursors, events, scopes
 from db.models import CursorRow, EventRow, JobRow, LaunchRow, PredictionRow, RunRow
@@ -31,7 +33,7 @@ from memo.stack.spawn import PARENT
 from memo.stack.task_queue import LOOK, PREDICT, make_app
 from scheduler import pruning, tick, upkeep
 from training import __main__ as process
-from training import build_version, promote
+from training import build_version
 
 SCOPE = "a@b"
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -80,6 +82,14 @@ def carry_out(monkeypatch: pytest.MonkeyPatch) -> None:
 def carry_out_in_a_process() -> int:
     command = [sys.executable, "-m", "training"]
     return subprocess.run(command, env=os.environ, check=False, capture_output=True, text=True).returncode
+
+
+def invoke(*words: str) -> str:
+    """Return what a command prints."""
+    with logging_restored():
+        done = CliRunner().invoke(make([words[0]]), words)
+    assert done.exit_code == 0, done.output
+    return done.stdout
 
 
 def run_row(store: Store, run_id: int) -> RunRow:
@@ -143,6 +153,8 @@ def test_run_trains_judges_and_promotes_or_rejects(store: Store, home: Home, mon
     promoted = verdict["promoted"]
     assert row.result == {"version": "v0001", "promoted": promoted, "reason": verdict["reason"]}
     assert version.state == ("active" if promoted else "rejected")
+    shown = invoke("model", "show", "v0001")
+    assert verdict["reason"] in " ".join(shown.split()) and "place, 59 questions" in shown and "markov1" in shown
     assert verdict["table"]["place"]["candidate"]["n"] == 59, "all of the newest fifth that something follows"
     assert version.metrics["events"] == 241, "and nothing of it is trained on but the action before"
     assert active(store) == ("v0001" if promoted else versions.BUILTIN)
@@ -504,7 +516,8 @@ def test_prune_keeps_the_active_newest_and_best(store: Store, home: Home, monkey
     with store.write() as session:
         build_version.activate(session, SCOPE, "v0001")
         build_version.activate(session, SCOPE, "v0002")
-    assert sorted(promote.prune(store, Settings.load(), SCOPE)) == ["v0003", "v0004"]
+    assert "Deleted v0003, v0004." in invoke("model", "prune")
+    assert "No version is old enough" in invoke("model", "prune")
     assert {folder.name for folder in home.models.iterdir()} == {"v0000", "v0001", "v0002", "v0005"}
     with store.write() as session, pytest.raises(MemoError, match="files of v0003 are gone"):
         build_version.activate(session, SCOPE, "v0003")

@@ -15,11 +15,11 @@ QUESTIONS = 60
 
 
 def answers(
-    truth: float, rank: int = 1, *, first: float = 1.0, rule: int | None = None, seconds: float = 0.01, count: int = 60
+    truth: float, rank: int = 1, *, first: float = 1.0, rule: int | None = None, seconds: float = 0.01
 ) -> Answers:
     """Return the same answer many times; `rule` is the rank of the truth by each baseline."""
-    outcome = Outcome({"memo": rank} | dict.fromkeys(NAMES, rule), first, truth)
-    return Answers(Outcomes({view: [outcome] * count for view in VIEWS}), seconds)
+    outcome = Outcome({"memo": rank, **dict.fromkeys(NAMES, rule)}, first, truth)
+    return Answers(Outcomes({view: [outcome] * QUESTIONS for view in VIEWS}), seconds)
 
 
 def test_better_version_is_promoted_with_its_table() -> None:
