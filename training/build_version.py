@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from db.engine import Store
+from db.intake import events as stored
 from db.intake import scopes
 from db.prediction import versions
 from db.upkeep import jobs
@@ -21,6 +22,7 @@ from memo.core.files import force_to_disk
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.core.steps import Progress
+from memo.privacy.exclusions import make_event_matcher
 from memo.store import manifest
 
 
@@ -35,6 +37,13 @@ def require_events(events: Sequence[Event], settings: Settings) -> None:
         raise TooFew(
             f"{len(events)} events are too few to train on; {needed} are needed (setting train.minimum_events)."
         )
+
+
+def find_events(store: Store, settings: Settings, scope: str, newest: int | None = None) -> list[Event]:
+    """Return the stored events to train on, by time, up to the number `newest`, without what is excluded by now."""
+    is_excluded = make_event_matcher(settings.privacy)
+    with store.read() as session:
+        return [event for event in stored.find_newest_events(session, scope, newest) if not is_excluded(event)]
 
 
 def compute_digest(events: Sequence[Event], settings: Settings) -> str:
@@ -90,13 +99,13 @@ def build_version(
     digest = compute_digest(events, settings)
     unfinished = home.models / f"{UNFINISHED}{digest}"
     metrics = train_adapter(events, settings, unfinished, progress, parent)
-    content = manifest.read(unfinished)["content"]
-    metrics |= {"digest": digest, "content": content, "events": len(events), "span": _span(events)}
+    metrics |= {"digest": digest, "events": len(events), "span": _span(events)}
     with store.write() as session:
         scopes.lock_scope(session, scope)
         if jobs.find_last_run(session, jobs.FORGET) != forgotten:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise MemoError("Something was forgotten while this version was trained; run `memo train` again.")
+        metrics["content"] = manifest.read(unfinished)["content"]
         version = _next_id(session, home.models)
         folder = home.models / version
         path = f"{home.models.name}/{version}"  # within the home, which may be moved

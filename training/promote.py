@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from db.engine import Store
-from db.intake import events as stored
 from db.models import VersionRow
 from db.prediction import versions
 from memo.core.events import HUMAN, Event
@@ -19,6 +18,7 @@ from training.build_version import (
     activate,
     build_version,
     compute_digest,
+    find_events,
     find_last_forgotten,
     require_events,
 )
@@ -112,8 +112,7 @@ def _find_stream(
 
     Raises TooFew where too few are left to train on, or to judge by.
     """
-    with store.read() as session:
-        events = stored.find_newest_events(session, scope, newest)
+    events = find_events(store, settings, scope, newest)
     require_events(events, settings)
     begin = len(events) - min(MAX_JUDGED_EVENTS, int(len(events) * JUDGED_SHARE))
     acts = [number for number, event in enumerate(events) if event.operation in HUMAN]

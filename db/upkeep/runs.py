@@ -1,10 +1,10 @@
 """Runs of training and evaluation: queued, running, done or failed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from db.intake import events
@@ -69,6 +69,11 @@ def find_last_done(session: Session, kind: str, scope: str) -> datetime | None:
     """Return when the last run of a kind and scope was queued that did not fail, or None."""
     done = (RunRow.kind == kind, RunRow.scope == scope, RunRow.state == "done")
     return session.scalar(select(func.max(RunRow.created_at)).where(*done))
+
+
+def delete_done(session: Session, kind: str, scopes: Collection[str]) -> None:
+    """Delete the runs of scopes that did not fail, so that the next one is due as if there had been none."""
+    session.execute(delete(RunRow).where(RunRow.kind == kind, RunRow.scope.in_(scopes), RunRow.state == "done"))
 
 
 def find_queued(session: Session) -> Sequence[RunRow]:

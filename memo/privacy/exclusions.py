@@ -31,15 +31,20 @@ def make_exclusions(settings: PrivacySettings) -> dict[str, Sequence[Matcher]]:
 
 def make_action_matcher(settings: PrivacySettings) -> Callable[[Action], bool]:
     """Return a function that says whether an action is excluded; events of it may have been stored before it was."""
-    matchers = [matches for excluded in make_exclusions(settings).values() for matches in excluded]
+    is_event_excluded = make_event_matcher(settings)
 
     @lru_cache(CACHE_SIZE)
     def is_excluded(action: Action) -> bool:
         place = "detail" if action.operation is Operation.FILE_ACCESS else "app"
-        event = Event(NO_TIME, action.operation, action.target, **{place: action.place})
-        return any(matches(event) for matches in matchers)
+        return is_event_excluded(Event(NO_TIME, action.operation, action.target, **{place: action.place}))
 
     return is_excluded
+
+
+def make_event_matcher(settings: PrivacySettings) -> Callable[[Event], bool]:
+    """Return a function that says whether an event is excluded; it may have been stored before it was."""
+    matchers = [matches for excluded in make_exclusions(settings).values() for matches in excluded]
+    return lambda event: any(matches(event) for matches in matchers)
 
 
 def _read_matchers(file: Path) -> list[Matcher]:

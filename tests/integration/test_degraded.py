@@ -64,8 +64,8 @@ def two_versions(home: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
         shutil.copytree(BUILTIN_ADAPTER, home.models / name)
         with store.write() as session:
             scopes.lock_scope(session, SCOPE)
-            made = {"base": "builtin", "path": f"models/{name}", "parent": None, "metrics": {"content": content}}
-            versions.add_version(session, name, SCOPE, **made)
+            metrics = {"content": content}
+            versions.add_version(session, name, SCOPE, base="builtin", path=name, parent=None, metrics=metrics)
             build_version.activate(session, SCOPE, name)
     store.close()
     return home

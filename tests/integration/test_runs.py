@@ -128,6 +128,14 @@ def test_run_with_too_few_events_says_so(store: Store, monkeypatch: pytest.Monke
     assert "too few" in job.last_result
 
 
+def test_training_leaves_out_what_is_excluded_since(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(store, ["work.example", "bank.example", "shop.example"], operation=Operation.WEB_VISIT)
+    assert [event.target for event in build_version.find_events(store, Settings.load(), SCOPE)][1] == "bank.example"
+    monkeypatch.setenv("MEMO_PRIVACY__SITES", '["bank.example"]')
+    found = build_version.find_events(store, Settings.load(), SCOPE)
+    assert [event.target for event in found] == ["work.example", "shop.example"]
+
+
 @ON_SQLITE
 def test_run_without_its_model_fails_with_a_sentence(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMO_MODEL__BASE", "/no/such/model")
