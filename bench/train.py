@@ -29,9 +29,7 @@ def retrain(home: Home) -> float:
     with store(home) as opened:
         with opened.write() as session:
             events.add_events(session, SCOPE, given, [repeats.key(event) for event in given])
-        began = time.perf_counter()
-        print(train_and_promote(opened, home, settings, SCOPE, lambda _done, _total: None)["reason"], flush=True)
-        return time.perf_counter() - began
+        return seconds(lambda: train_and_promote(opened, home, settings, SCOPE, lambda _done, _total: None))
 
 
 def steps(given: list[Event], out: Path) -> list[float]:

@@ -7,7 +7,7 @@ person does: the three views of `person_views`, of which `place` decides.
 import math
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -90,14 +90,14 @@ def judge(candidate: Answers, active: Answers, history: Answers, replaced: str) 
     rows = {CANDIDATE: candidate, ACTIVE: active, HISTORY: history}
     gains = [before - after for before, after in zip(_losses(active), _losses(candidate), strict=True)]
     gain, (low, high) = sum(gains) / len(gains), metrics.interval(gains, metrics.BLOCK)
-    reason = f"its log-loss of the next place is {gain:+.3f} nats below that of {replaced}"
+    reason = f"its log-loss of the next place improves on {replaced} by {gain:+.3f} nats"
     reason += f" (95 %: {low:+.3f} to {high:+.3f})"
     table = {str(view): _score(view, rows) for view in VIEWS}
-    below = _find_below_floor(rows, table) if low > 0 else f"{reason}, no more than chance"
+    missed = next(_find_missed_floors(rows, table), "") if low > 0 else f"{reason}, so a gain is not certain"
     return {
         "rule": RULE,
-        "promoted": not below,
-        "reason": f"Rejected: {below}." if below else f"Promoted: {reason}.",
+        "promoted": not missed,
+        "reason": f"Rejected: {missed}." if missed else f"Promoted: {reason}.",
         "against": replaced,
         "ahead": {"log_loss": gain, "95": [low, high]},
         "table": table,
@@ -119,21 +119,24 @@ def _score(view: View, rows: Mapping[str, Answers]) -> dict[str, Any]:
     return {name: found["scores"][MODEL] for name, found in scored.items()} | baselines
 
 
-def _find_below_floor(rows: Mapping[str, Answers], table: Mapping[str, Any]) -> str:
-    """Return in what a candidate is below one of its floors, in words; "" if in nothing."""
+def _find_missed_floors(rows: Mapping[str, Answers], table: Mapping[str, Any]) -> Iterator[str]:
+    """Yield in what a candidate is below one of its floors, in words."""
     for view in (view for view in VIEWS if CANDIDATE in table[view]):
-        outcomes = rows[CANDIDATE].outcomes[view]
-        others = {name: [one.ranks[name] for one in outcomes] for name in NAMES}
-        others[HISTORY] = [one.ranks[MODEL] for one in rows[HISTORY].outcomes[view]]
-        for name, ranks in others.items():
-            ahead = compare_ranks([(one.ranks[MODEL], rank) for one, rank in zip(outcomes, ranks, strict=True)])
-            for metric in FLOORS:
-                low, high = ahead[metric]["95"]
-                if high < 0:
-                    return f"its {metric} of {view} is below that of {name} (95 %: {low:+.3f} to {high:+.3f})"
+        yield from _find_lost_hits(view, rows)
         error, before = (table[view][name]["ece"] for name in (CANDIDATE, ACTIVE))
         if error > before + ECE_MARGIN:
-            return f"its calibration error of {view} is {error:.3f}, more than {ECE_MARGIN} above {before:.3f} before"
+            yield f"its calibration error of {view} is {error:.3f}, more than {ECE_MARGIN} above {before:.3f} before"
     if rows[CANDIDATE].seconds > LONGEST_S:
-        return f"it answers in {rows[CANDIDATE].seconds:.2f} s, but at most {LONGEST_S} s are left to it"
-    return ""
+        yield f"it answers in {rows[CANDIDATE].seconds:.2f} s, but at most {LONGEST_S} s are left to it"
+
+
+def _find_lost_hits(view: View, rows: Mapping[str, Answers]) -> Iterator[str]:
+    outcomes = rows[CANDIDATE].outcomes[view]
+    others = {name: [one.ranks[name] for one in outcomes] for name in NAMES}
+    others[HISTORY] = [one.ranks[MODEL] for one in rows[HISTORY].outcomes[view]]
+    for name, ranks in others.items():
+        ahead = compare_ranks([(one.ranks[MODEL], rank) for one, rank in zip(outcomes, ranks, strict=True)])
+        for metric in FLOORS:
+            low, high = ahead[metric]["95"]
+            if high < 0:
+                yield f"its {metric} of {view} is below that of {name} (95 %: {low:+.3f} to {high:+.3f})"

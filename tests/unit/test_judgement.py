@@ -24,7 +24,9 @@ def answers(
 
 def test_better_version_is_promoted_with_its_table() -> None:
     found = judge(answers(0.9), answers(0.5), answers(0.4), "v0001")
-    assert found["promoted"] and found["reason"].startswith("Promoted: its log-loss of the next place is +0.588 nats")
+    assert found["promoted"] and found["reason"].startswith(
+        "Promoted: its log-loss of the next place improves on v0001 by +0.588 nats"
+    )
     assert found["ahead"]["95"] == pytest.approx([0.588, 0.588], abs=1e-3)
     assert set(found["table"]["place"]) == {"candidate", "active", "history", *NAMES}
     assert found["table"]["switch"]["candidate"]["log_loss"] == pytest.approx(0.105, abs=1e-3)
@@ -34,8 +36,8 @@ def test_better_version_is_promoted_with_its_table() -> None:
 @pytest.mark.parametrize("before", [0.9, 0.95])
 def test_version_that_is_no_better_is_rejected(before: float) -> None:
     found = judge(answers(0.9), answers(before), answers(0.4), "builtin")
-    assert not found["promoted"] and "nats below that of builtin" in found["reason"]
-    assert found["reason"].endswith("no more than chance.")
+    assert not found["promoted"] and "improves on builtin by " in found["reason"]
+    assert found["reason"].endswith("so a gain is not certain.")
 
 
 def test_gain_within_its_noise_is_rejected() -> None:
