@@ -32,7 +32,7 @@ RULE = (
 )
 
 
-class Answers(NamedTuple):
+class PersonAnswers(NamedTuple):
     """How a predictor answered the questions of each view, and the median time of an answer in seconds."""
 
     outcomes: Outcomes
@@ -76,13 +76,13 @@ def _only_person(ranking: Ranking) -> Ranking:
     )
 
 
-def answer(predictor: MixedPredictor, events: Sequence[Event], first: int) -> Answers:
+def answer(predictor: MixedPredictor, events: Sequence[Event], first: int) -> PersonAnswers:
     """Return a predictor's answers after each of the person's actions from number `first` on."""
     serving = ServingPredictor(predictor, len(events) - RANKED)
-    return Answers(ask(serving, events, 1, lambda _done, _total: None, first), median(serving.seconds))
+    return PersonAnswers(ask(serving, events, 1, lambda _done, _total: None, first), median(serving.seconds))
 
 
-def judge(candidate: Answers, active: Answers, history: Answers, replaced: str) -> dict[str, Any]:
+def judge(candidate: PersonAnswers, active: PersonAnswers, history: PersonAnswers, replaced: str) -> dict[str, Any]:
     """Return whether a candidate is promoted, why, and the table of it, of the version `replaced`, and of the rest.
 
     All three answered the same questions; `history` is the predictor without a language model.
@@ -105,11 +105,11 @@ def judge(candidate: Answers, active: Answers, history: Answers, replaced: str) 
     }
 
 
-def _losses(answers: Answers) -> list[float]:
+def _losses(answers: PersonAnswers) -> list[float]:
     return [-math.log(max(metrics.FLOOR, one.truth)) for one in answers.outcomes["place"]]
 
 
-def _score(view: View, rows: Mapping[str, Answers]) -> dict[str, Any]:
+def _score(view: View, rows: Mapping[str, PersonAnswers]) -> dict[str, Any]:
     """Return the scores of each row in a view, and of the baselines; of too few questions only their number."""
     scored = {name: person_scores.score(row.outcomes[view]) for name, row in rows.items()}
     first = scored[CANDIDATE]
@@ -119,7 +119,7 @@ def _score(view: View, rows: Mapping[str, Answers]) -> dict[str, Any]:
     return {name: found["scores"][MODEL] for name, found in scored.items()} | baselines
 
 
-def _find_missed_floors(rows: Mapping[str, Answers], table: Mapping[str, Any]) -> Iterator[str]:
+def _find_missed_floors(rows: Mapping[str, PersonAnswers], table: Mapping[str, Any]) -> Iterator[str]:
     """Yield in what a candidate is below one of its floors, in words."""
     for view in (view for view in VIEWS if CANDIDATE in table[view]):
         yield from _find_lost_hits(view, rows)
@@ -130,7 +130,7 @@ def _find_missed_floors(rows: Mapping[str, Answers], table: Mapping[str, Any]) -
         yield f"it answers in {rows[CANDIDATE].seconds:.2f} s, but at most {LONGEST_S} s are left to it"
 
 
-def _find_lost_hits(view: View, rows: Mapping[str, Answers]) -> Iterator[str]:
+def _find_lost_hits(view: View, rows: Mapping[str, PersonAnswers]) -> Iterator[str]:
     outcomes = rows[CANDIDATE].outcomes[view]
     others = {name: [one.ranks[name] for one in outcomes] for name in NAMES}
     others[HISTORY] = [one.ranks[MODEL] for one in rows[HISTORY].outcomes[view]]

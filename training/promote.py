@@ -25,7 +25,7 @@ from training.build_version import (
 from training.evaluation import person_scores
 from training.evaluation.evaluate import MODEL
 from training.evaluation.person_views import person_steps, truths
-from training.judgement import CANDIDATE, Answers, answer, judge
+from training.judgement import CANDIDATE, PersonAnswers, answer, judge
 from worker.predictors.mixed import MixedPredictor
 
 JUDGED_SHARE = 0.2  # newest part of the stream, which the candidate is not trained on
@@ -97,7 +97,7 @@ def _find_active(store: Store, settings: Settings, scope: str) -> VersionRow | N
         return None if found.folder is None else versions.find_version(session, found.name)
 
 
-def _ask(settings: Settings, version: VersionRow | None, stream: Stream) -> Answers:
+def _ask(settings: Settings, version: VersionRow | None, stream: Stream) -> PersonAnswers:
     """Return the answers of a version that has learned nothing before. Raises MemoError if it can't be loaded."""
     from worker.predictors.serving import open_predictor
 

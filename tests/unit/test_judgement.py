@@ -7,7 +7,7 @@ import pytest
 from memo.core.events import Event, Operation
 from training import judgement
 from training.evaluation.person_views import NAMES, VIEWS, Outcome, Outcomes
-from training.judgement import Answers, answer, judge
+from training.judgement import PersonAnswers, answer, judge
 from worker.predictors.mixed import MixedPredictor
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -16,10 +16,10 @@ QUESTIONS = 60
 
 def answers(
     truth: float, rank: int = 1, *, first: float = 1.0, rule: int | None = None, seconds: float = 0.01
-) -> Answers:
+) -> PersonAnswers:
     """Return the same answer many times; `rule` is the rank of the truth by each baseline."""
     outcome = Outcome({"memo": rank, **dict.fromkeys(NAMES, rule)}, first, truth)
-    return Answers(Outcomes({view: [outcome] * QUESTIONS for view in VIEWS}), seconds)
+    return PersonAnswers(Outcomes({view: [outcome] * QUESTIONS for view in VIEWS}), seconds)
 
 
 def test_better_version_is_promoted_with_its_table() -> None:
@@ -42,7 +42,7 @@ def test_version_that_is_no_better_is_rejected(before: float) -> None:
 
 def test_gain_within_its_noise_is_rejected() -> None:
     good, bad = answers(0.9).outcomes["place"][0], answers(0.1).outcomes["place"][0]
-    mixed = Answers(Outcomes({view: ([good] * 11 + [bad] * 9) * 3 for view in VIEWS}), 0.01)
+    mixed = PersonAnswers(Outcomes({view: ([good] * 11 + [bad] * 9) * 3 for view in VIEWS}), 0.01)
     found = judge(mixed, answers(0.3), answers(0.3), "builtin")
     assert found["ahead"]["log_loss"] > 0 > found["ahead"]["95"][0]
     assert not found["promoted"]
@@ -57,14 +57,14 @@ def test_gain_within_its_noise_is_rejected() -> None:
         (answers(0.9, seconds=0.3), answers(0.4), "it answers in 0.30 s"),
     ],
 )
-def test_version_below_a_floor_is_rejected(candidate: Answers, history: Answers, reason: str) -> None:
+def test_version_below_a_floor_is_rejected(candidate: PersonAnswers, history: PersonAnswers, reason: str) -> None:
     found = judge(candidate, answers(0.5), history, "builtin")
     assert not found["promoted"] and found["reason"].startswith(f"Rejected: {reason}")
 
 
 def test_view_of_few_questions_has_no_floor() -> None:
     views = answers(0.9).outcomes | {"switch": answers(0.9, 2, rule=1).outcomes["switch"][:5]}
-    found = judge(Answers(views, 0.01), answers(0.5), answers(0.4), "builtin")
+    found = judge(PersonAnswers(views, 0.01), answers(0.5), answers(0.4), "builtin")
     assert found["promoted"] and found["table"]["switch"] == {"n": 5}
 
 
