@@ -16,6 +16,7 @@ from db.engine import Store
 from db.intake import events, scopes
 from db.intake.events import LEARNED
 from db.models import ScopeRow
+from db.prediction.versions import Usable
 from memo.core.events import Event, Operation
 from memo.core.settings import Settings
 from memo.messaging.publisher import Publisher
@@ -139,7 +140,7 @@ def restart() -> None:
 
 
 def _catch_up(models: ScopeModels, row: ScopeRow, opened: Store) -> None:
-    model = models.open(row, None)
+    model = models.open(row, Usable(BUILTIN, None))
     while model.seq < row.last_seq:
         with opened.read() as session:
             rows = events.find_after(session, model.scope, model.seq, CHUNK)

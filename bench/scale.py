@@ -30,6 +30,7 @@ from db.engine import Store, open_store
 from db.intake import events, time_order
 from db.intake.scopes import find_scope
 from db.prediction import predictions
+from db.prediction.versions import BUILTIN, Usable
 from db.upkeep import figures, retention
 from forget import forget
 from forget.query import ForgetQuery
@@ -112,7 +113,7 @@ def live_path(opened: Store, home: Home, settings: Settings) -> Figures:
     assert row is not None
     return {
         "worker's first update, without a snapshot": first,
-        "worker's model, from a snapshot": seconds(lambda: again.open(row, None)),
+        "worker's model, from a snapshot": seconds(lambda: again.open(row, Usable(BUILTIN, None))),
         "event stored": median(stored[1:]),
         "update: learned, predicted, settled, sent": median(updated[1:]),
     }

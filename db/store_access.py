@@ -13,6 +13,7 @@ from memo.store.postgres import ANSWER_S, SHOW_S
 
 if TYPE_CHECKING:
     from db.engine import Store
+    from db.prediction.versions import Usable
 
 
 @contextmanager
@@ -72,10 +73,11 @@ def read_session(settings: Settings, home: Home) -> Iterator[Any]:
         yield session if revision(session.connection()) else None
 
 
-def find_active_version(settings: Settings, home: Home) -> tuple[str, Path | None]:
-    """Return name and folder of the active version; without a store it is the built-in one, which has no folder."""
+def find_active_version(settings: Settings, home: Home) -> "Usable":
+    """Return the version that serves; without a store it is the built-in one."""
     from db.prediction import versions
 
     with read_session(settings, home) as session:
-        row = versions.find_serving(session, settings.scope, settings.scope) if session else None
-    return (row.id, home.version(row.path)) if row else (versions.BUILTIN, None)
+        if session is None:
+            return versions.Usable(versions.BUILTIN, None)
+        return versions.find_usable(session, home, settings.model.base, settings.scope, settings.scope)

@@ -10,7 +10,8 @@ from db.engine import Store
 from db.intake import cursors, scopes
 from db.pace import BatchPace
 from db.prediction import amendment, checkpoints, feedback, versions
-from db.upkeep import deletion, jobs
+from db.upkeep import deletion, jobs, runs
+from db.upkeep.retrain import TRAIN
 from forget import erase_files, match
 from forget.match import Dependents, Matches
 from forget.query import ForgetQuery
@@ -96,6 +97,7 @@ def _void_learned(session: Session, home: Home, matches: Matches) -> list[str]:
         scopes.record_new_past(session, name)
     checkpoints.delete_weights(session, names)
     trained = match.matching_versions(session, matches)
+    runs.delete_done(session, TRAIN, {version.scope for version in trained})  # a training on what remains is due
     versions.delete_versions(session, [version.id for version in trained])
     _record(session, f"{len(matches.ids)} events")
     erase_files.mark_versions(home, [home.version(version.path) for version in trained])

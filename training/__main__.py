@@ -73,11 +73,11 @@ def _outcome(store: Store, home: Home, settings: Settings, run: RunRow) -> tuple
 
 def _sentence(result: dict[str, Any]) -> str:
     """Return the result of a run in a few words."""
+    if "promoted" in result:
+        return f"{result['version']}: {result['reason']}"
     if reason := result.get("reason") or result.get("note"):
         return str(reason)
-    if "promoted" in result:
-        return f"{result['version']} {'promoted' if result['promoted'] else 'rejected'}"
-    return f"{result['version']} hit@1 {result['hit@1']:.3f} over {result['n']} windows"
+    return f"{result['version']} hit@1 {result['hit@1']:.3f} over {result['n']} questions"
 
 
 if __name__ == "__main__":

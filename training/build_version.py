@@ -11,15 +11,19 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from db.engine import Store
+from db.intake import events as stored
 from db.intake import scopes
 from db.prediction import versions
 from db.upkeep import jobs
 from forget.erase_files import UNFINISHED
 from memo.core.errors import MemoError
 from memo.core.events import Event
+from memo.core.files import force_to_disk
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.core.steps import Progress
+from memo.privacy.exclusions import make_event_matcher
+from memo.store import manifest
 
 
 class TooFew(MemoError):
@@ -33,6 +37,13 @@ def require_events(events: Sequence[Event], settings: Settings) -> None:
         raise TooFew(
             f"{len(events)} events are too few to train on; {needed} are needed (setting train.minimum_events)."
         )
+
+
+def find_events(store: Store, settings: Settings, scope: str, newest: int | None = None) -> list[Event]:
+    """Return the stored events to train on, by time, up to the number `newest`, without what is excluded by now."""
+    is_excluded = make_event_matcher(settings.privacy)
+    with store.read() as session:
+        return [event for event in stored.find_newest_events(session, scope, newest) if not is_excluded(event)]
 
 
 def compute_digest(events: Sequence[Event], settings: Settings) -> str:
@@ -94,6 +105,7 @@ def build_version(
         if jobs.find_last_run(session, jobs.FORGET) != forgotten:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise MemoError("Something was forgotten while this version was trained; run `memo train` again.")
+        metrics["content"] = manifest.read(unfinished)["content"]
         version = _next_id(session, home.models)
         folder = home.models / version
         path = f"{home.models.name}/{version}"  # within the home, which may be moved
@@ -101,6 +113,7 @@ def build_version(
             session, version, scope, base=settings.model.base, path=path, parent=parent, metrics=metrics
         )
         unfinished.rename(folder)
+        force_to_disk(home.models)
     return version
 
 

@@ -86,7 +86,7 @@ class Visit:
         state = running.state(self.home)
         if not state:
             return [translate("MEMO is not running; `memo up` starts it.", language=self.language)]
-        stored = health.find_problems(session, self.home, is_running=True) if session else []
+        stored = health.find_problems(session, self.settings, self.home, is_running=True) if session else []
         return [*state["problems"], *stored, *health.find_source_problems(session, self.home)]
 
     def scope(self, session: Session) -> str:

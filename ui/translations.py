@@ -183,9 +183,10 @@ _CHINESE = {
     "{} said, {} came": "说 {}，实际 {}",
     "Roll back": "回到前一个版本",
     "How {} was judged": "{} 是怎样评判的",
-    "Trained on {} events, and asked for the next event of any kind in {} windows.": (
-        "用 {} 个事件训练，并在 {} 个窗口中预测接下来的任何事件。"
+    "Trained on {} events, and asked for the next place at {} acts that trained no version.": (
+        "用 {} 个事件训练；在没有参与任何版本训练的 {} 个动作上询问下一个位置。"
     ),
+    "counting alone": "仅靠计数",
     "this version": "这个版本",
     "the one before": "之前的版本",
     "the best simple rule": "最好的简单规则",

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,11 @@ from cli.terminal.output import print_json, print_table, print_text
 from db.store_access import writable_store
 from memo.core.paths import Home
 from memo.core.settings import Settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SCORES = ("hit@1", "hit@3", "mrr", "log_loss", "ece")
 
 app = typer.Typer(help="List and manage trained versions.", no_args_is_help=True)
 
@@ -61,7 +66,24 @@ def show(version: Version, as_json: Json = False) -> None:
         return
     from rich.console import Console
 
-    Console().print_json(data=row)
+    console, verdict = Console(), row["metrics"].pop("judged", None)
+    console.print_json(data=row)
+    if verdict:
+        console.print(f"\n{verdict['reason']}", markup=False, highlight=False)
+        for view, found in verdict["table"].items():
+            _show_scores(console, view, found, verdict["latency_ms"])
+
+
+def _show_scores(console: "Console", view: str, found: dict[str, Any], latency_ms: dict[str, float]) -> None:
+    """Print how a version and its rivals predicted in one view, if there were questions enough."""
+    from cli.models.score_table import score_table
+
+    if "n" in found:
+        console.print(f"\n{view}: {found['n']} questions are too few for figures.", highlight=False)
+        return
+    rows = {name: [*map(scores.get, SCORES), latency_ms.get(name)] for name, scores in found.items()}
+    console.print(f"\n{view}, {found['candidate']['n']} questions", highlight=False)
+    console.print(score_table((*SCORES, "ms"), rows))
 
 
 @app.command()
@@ -82,6 +104,21 @@ def rollback(scope: Scope = None) -> None:
     with _store(scope) as (settings, session):
         version = build_version.roll_back(session, settings.scope)
     print_text(f"{version} serves {settings.scope} again.")
+
+
+@app.command()
+def prune(scope: Scope = None) -> None:
+    """Delete the files of old versions.
+
+    The active version, the one it replaced, the best one and the newest others stay, five unless the setting
+    schedule.keep_versions says otherwise.
+    """
+    from training import promote
+
+    settings, home = Settings.load(**({"scope": scope} if scope else {})), Home.find()
+    with writable_store(settings, home) as store:
+        deleted = promote.prune(store, settings, settings.scope)
+    print_text(f"Deleted {', '.join(sorted(deleted))}." if deleted else "No version is old enough to be deleted.")
 
 
 @app.command()
@@ -112,7 +149,7 @@ def _row(row: Any) -> dict[str, Any]:
         "base": row.base,
         "parent": row.parent,
         "path": str(Home.find().version(row.path)),
-        "metrics": row.metrics,
+        "metrics": dict(row.metrics),
     }
 
 

@@ -33,7 +33,6 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Fine-tune the language model on the newest 100,000 stored events or on files."""
-    from db.intake import events
     from db.prediction import versions
     from memo.core import logs
     from training import build_version
@@ -46,8 +45,7 @@ def train(
     from_files = _read_files(files, settings) if files else None
     with writable_store(settings, home) as store:
         forgotten = build_version.find_last_forgotten(store)
-        with store.read() as session:
-            log = events.find_newest_events(session, settings.scope) if from_files is None else from_files
+        log = build_version.find_events(store, settings, settings.scope) if from_files is None else from_files
         with progress_bar("training") as progress:
             version = build_version.build_version(store, home, settings, log, settings.scope, progress, forgotten)
         with store.write() as session:

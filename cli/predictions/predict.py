@@ -70,7 +70,7 @@ def _open_stream(settings: Settings, home: Home, top: int) -> PredictStream:
         from worker.predictors.serving import Serving
 
         serving = Serving(settings.model)
-        name, folder = find_active_version(settings, home)
+        name, folder, replaced = find_active_version(settings, home)
         return PredictStream(
             lambda: serving.predictor(name, folder),
             name,
@@ -78,7 +78,7 @@ def _open_stream(settings: Settings, home: Home, top: int) -> PredictStream:
             settings.language,
             top,
             settings.window.size,
-            lambda: serving.problem,
+            lambda: as_degraded(serving.problem, replaced),
         )
 
 
@@ -116,9 +116,9 @@ def answer_newest(settings: Settings, home: Home, top: int) -> dict[str, Any]:
         scope = events.find_last_active_scope(session) if session else None
         if scope is None:
             raise MemoError("There are no events yet; add some with `memo import FILE`, or give event lines.")
-        row, state = versions.find_serving(session, scope, settings.scope), scopes.find_scope(session, scope)
+        state = scopes.find_scope(session, scope)
         assert state is not None
-        version, folder = (row.id, home.version(row.path)) if row else (versions.BUILTIN, None)
+        version, folder, replaced = versions.find_usable(session, home, settings.model.base, scope, settings.scope)
         checkpoint = checkpoints.find_weights(session, scope, version, state.generation)
         log = events.find_learned(session, scope, state.last_seq)
         unranked = events.find_begin(session, scope, state.last_seq, RANKED)
@@ -131,7 +131,7 @@ def answer_newest(settings: Settings, home: Home, top: int) -> dict[str, Any]:
     for entry in log:
         model.learn(entry, unranked)
     found = as_answer(model.rank(top, make_action_matcher(settings.privacy)), log[-1].local_at, settings.language)
-    return found | {"model": version, "scope": scope} | as_degraded(serving.problem)
+    return found | {"model": version, "scope": scope} | as_degraded(serving.problem, replaced)
 
 
 def show_answer(answer: dict[str, Any], language: Language, as_json: bool) -> None:

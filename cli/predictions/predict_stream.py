@@ -31,9 +31,9 @@ class PredictStream:
         language: Language,
         top: int,
         size: int,
-        problem: Callable[[], str] = str,
+        degraded: Callable[[], dict[str, str]] = dict,
     ) -> None:
-        self._problem = problem
+        self._degraded = degraded
         self._make, self._model, self._zone, self._language, self._top = make, model, zone, language, top
         self._predictor = make()
         self._size = size
@@ -60,7 +60,7 @@ class PredictStream:
         events = [self._read(given) for given in window]
         ranking = self._rank(events)
         language = next((found for line in window if isinstance(line, str) and (found := language_of(line))), None)
-        answer = as_answer(ranking, events[-1].at, language or self._language) | as_degraded(self._problem())
+        answer = as_answer(ranking, events[-1].at, language or self._language) | self._degraded()
         return answer | {"model": self._model, "latency_ms": round((time.perf_counter() - began) * 1e3, 3)}
 
     def _rank(self, events: Sequence[Event]) -> Ranking:
@@ -87,9 +87,13 @@ class PredictStream:
         return event
 
 
-def as_degraded(problem: str) -> dict[str, str]:
-    """Return what an answer says of a problem that made it a worse one; nothing if there is none."""
-    return {"degraded": f"History alone answers, without the language model: {problem}"} if problem else {}
+def as_degraded(problem: str, replaced: str) -> dict[str, str]:
+    """Return what an answer says of what made it a worse one; nothing if all is well.
+
+    `problem` is that of the language model, `replaced` why a version could not serve.
+    """
+    alone = f"History alone answers, without the language model: {problem}" if problem else ""
+    return {"degraded": " ".join(filter(None, (replaced, alone)))} if replaced or alone else {}
 
 
 def as_answer(ranking: Ranking, at: datetime, language: Language) -> dict[str, Any]:

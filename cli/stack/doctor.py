@@ -78,7 +78,7 @@ def _store(home: Home, settings: Settings) -> str:
         is_current = found == migrate.head()
         forgets = find_unfinished(session) if is_current else []
         pruned = find_last_result(session, PRUNE) if is_current else ""
-        problems = health.find_problems(session, home, bool(running.holder(home))) if is_current else []
+        problems = health.find_problems(session, settings, home, bool(running.holder(home))) if is_current else []
     if found is None:
         return f"{place} does not exist yet; `memo up` creates it"
     if found != migrate.head():
@@ -122,7 +122,9 @@ def _zone(home: Home, settings: Settings) -> str:
 def _model(home: Home, settings: Settings) -> str:
     from worker.predictors.serving import open_predictor
 
-    name, folder = find_active_version(settings, home)
+    name, folder, problem = find_active_version(settings, home)
+    if problem:
+        raise MemoError(problem)
     open_predictor(settings.model, name, folder)
     return f"base {settings.model.base}, version {name}"
 

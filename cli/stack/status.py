@@ -79,7 +79,7 @@ def _figures(home: Home, settings: Settings, is_running: bool) -> tuple[dict[str
             impaired = health.find_source_problems(session, home)
             if session is None:
                 return {"events": 0, "predictions": 0}, impaired
-            problems = health.find_problems(session, home, is_running)
+            problems = health.find_problems(session, settings, home, is_running)
             found = figures.find_figures(session, settings.scope) | {"retrain": _retrain(session, settings, home)}
             return found, [*problems, *impaired]
     except MemoError as error:

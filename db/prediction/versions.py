@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from itertools import takewhile
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
@@ -10,8 +12,18 @@ from sqlalchemy.orm import Session
 from db.intake import scopes
 from db.models import ScopeRow, VersionRow
 from memo.core.errors import UsageError
+from memo.core.paths import Home
+from memo.store import manifest
 
 BUILTIN = "builtin"
+
+
+class Usable(NamedTuple):
+    """A version that can serve, with its folder (None for the built-in one), and why a newer one can't, if so."""
+
+    name: str
+    folder: Path | None
+    problem: str = ""
 
 
 def add_version(
@@ -54,6 +66,34 @@ def find_serving(session: Session, scope: str, default_scope: str) -> VersionRow
         if row is not None and row.active_version is not None:
             return session.get(VersionRow, row.active_version)
     return None
+
+
+def find_usable(session: Session, home: Home, base: str, scope: str, default_scope: str) -> Usable:
+    """Return the version that serves a scope; where its files can't be used, the last one before it that can.
+
+    `base` is the base model of the settings. The built-in version is always left.
+    """
+    row, problem, seen = find_serving(session, scope, default_scope), "", set[str]()
+    while row is not None and row.id not in seen:
+        if not (damage := _find_damage(row, home, base)):
+            return Usable(row.id, home.version(row.path), problem and f"{problem}; {row.id} serves instead.")
+        problem = problem or f"Version {row.id} is not used: {damage}"
+        seen.add(row.id)
+        replaces = row.metrics.get("replaces", {})
+        row = session.get(VersionRow, replaces.get(scope, replaces.get(default_scope, BUILTIN)))
+    return Usable(BUILTIN, None, problem and f"{problem}; the built-in version serves instead.")
+
+
+def _find_damage(row: VersionRow, home: Home, base: str) -> str:
+    if row.base != base:
+        return f"it was trained on {row.base}, but model.base is {base}"
+    return manifest.find_damage(home.version(row.path), row.metrics.get("content"))
+
+
+def count_rejected(session: Session, scope: str) -> int:
+    """Return how many of a scope's newest judged versions were rejected in a row."""
+    verdicts = (row.metrics["judged"] for row in find_versions(session, scope) if "judged" in row.metrics)
+    return sum(1 for _ in takewhile(lambda verdict: not verdict["promoted"], verdicts))
 
 
 def find_in_service(session: Session) -> set[str]:

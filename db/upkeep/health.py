@@ -5,11 +5,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from db.intake import cursors
+from db.intake import cursors, scopes
+from db.prediction import versions
 from db.prediction.predictions import find_unpredicted
 from db.upkeep.backups import FAILED
 from db.upkeep.jobs import BACKUP, find_last_result
 from memo.core.paths import Home
+from memo.core.settings import Settings
 from memo.desktop import sockets
 from memo.stack import running
 from memo.store.damage import find_marked
@@ -19,10 +21,17 @@ USED = timedelta(days=7)  # a source that saw something so lately is expected to
 WAITS = timedelta(minutes=1)  # from an event to its prediction; it takes less than a second where all is well
 
 
-def find_problems(session: Session, home: Home, is_running: bool) -> list[str]:
+def find_problems(session: Session, settings: Settings, home: Home, is_running: bool) -> list[str]:
     """Return a sentence for each thing that is wrong."""
     delays = _find_delays(session, home) if is_running else []
-    return [*_find_damage(session, home), *delays]
+    return [*_find_damage(session, home), *_find_unusable_versions(session, settings, home), *delays]
+
+
+def _find_unusable_versions(session: Session, settings: Settings, home: Home) -> list[str]:
+    """Return a sentence for each active version that can't serve."""
+    names = scopes.find_scope_names(session)
+    found = [versions.find_usable(session, home, settings.model.base, name, settings.scope).problem for name in names]
+    return list(dict.fromkeys(filter(None, found)))
 
 
 def _find_damage(session: Session, home: Home) -> list[str]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from db.intake import events, scopes
+from db.prediction import versions
 from db.upkeep import jobs, runs
 from memo.clock import pauses
 from memo.core.paths import Home
@@ -14,6 +15,7 @@ from memo.core.settings import ScheduleSettings
 from memo.desktop.machine import Machine
 
 RETRAIN, TRAIN = "retrain", "train"  # the job, and the kind of its runs
+MOST_BACK_OFF = 8  # times the usual actions, after rejected versions
 MAX_CLOCK_SKEW = timedelta(minutes=5)  # a last run further in the future was recorded by a wrong clock
 MEMORY = 1.5e9  # bytes; a training of the built-in model takes at most 1.2e9
 BUSY = 0.5  # load average per core above which a machine is at work
@@ -27,16 +29,21 @@ class Outlook(NamedTuple):
 
 
 def find_outlook(session: Session, scope: str, schedule: ScheduleSettings, now: datetime) -> Outlook:
-    """Return whether a scope is due to be trained, by what its person has done or by time."""
-    last = runs.find_last_done(session, TRAIN, scope)
-    acts = events.count_acts(session, scope, last, schedule.retrain_actions)
-    if acts >= schedule.retrain_actions:
+    """Return whether a scope is due to be trained, by what its person has done or by time.
+
+    The needed actions double with each version in a row that was rejected.
+    """
+    last, rejected = runs.find_last_done(session, TRAIN, scope), versions.count_rejected(session, scope)
+    needed = schedule.retrain_actions * min(2**rejected, MOST_BACK_OFF)
+    acts = events.count_acts(session, scope, last, needed)
+    if acts >= needed:
         return Outlook(True, f"{acts} new actions")
     began = last or jobs.find_last_run(session, RETRAIN) or now
     if now - began >= schedule.retrain_every or began - now > MAX_CLOCK_SKEW:
         return Outlook(True, f"none since {began:%Y-%m-%d}")
     until = (began + schedule.retrain_every).astimezone()
-    return Outlook(False, f"after {schedule.retrain_actions - acts} more actions, or on {until:%Y-%m-%d}")
+    rarer = f" (the latest {rejected} of its versions were rejected)" if rejected else ""
+    return Outlook(False, f"after {needed - acts} more actions, or on {until:%Y-%m-%d}{rarer}")
 
 
 def find_due_scopes(session: Session, schedule: ScheduleSettings, now: datetime) -> list[str]:

@@ -25,6 +25,15 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     fresh.replace(path)
 
 
+def force_to_disk(path: Path) -> None:
+    """Wait until a file, or a folder's names, are on the disk. Raises OSError."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
 def set_aside(home: Home, paths: Iterable[Path]) -> Path | None:
     """Move damaged files and folders, as far as they exist, into a new folder in the home; return that, or None.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
-from stack import SCOPE, Stack, lines, new_stack
+from stack import SCOPE, Stack, new_stack
 from waiting import until
 
 from memo.stack import running
@@ -25,8 +25,8 @@ SETTINGS = {
     "MEMO_TRAIN__RANK": "2",
     "MEMO_PREDICT__EVERY": SCOPE,
 }
-PAST = 160
-"""Events that are stored before."""
+PAST = 220
+"""Events that are stored before, of which the newest fifth is judged by."""
 PAUSE_S = 0.3
 """Between two events of the person who works on."""
 
@@ -49,6 +49,10 @@ class Course:
     leftovers: list[str] = field(default_factory=list)
 
 
+def visit(number: int, begin: datetime) -> str:
+    return f"{begin + timedelta(minutes=number)} - Visited site site{number % 7}.example, page 'P'"
+
+
 class Person:
     """Works on, a line at a time."""
 
@@ -57,8 +61,7 @@ class Person:
         self.lines = 0
 
     def work(self) -> None:
-        at = datetime(2026, 2, 1, 9) + timedelta(minutes=self.lines)
-        self._stack.append([f"{at} - Started app: App{self.lines % 7}"])
+        self._stack.append([visit(self.lines, datetime(2026, 2, 1, 9))])
         self.lines += 1
         time.sleep(PAUSE_S)
 
@@ -72,7 +75,8 @@ def course() -> Iterator[Course]:
 def run_through(stack: Stack, course: Course) -> Course:
     stack.home.run.mkdir(parents=True)
     past = stack.home.root / "past.txt"
-    past.write_text("".join(f"{line}\n" for line in lines(PAST, "2026-01-02 09:00:00")), encoding="utf-8")
+    begin = datetime(2026, 1, 2, 9)
+    past.write_text("".join(f"{visit(number, begin)}\n" for number in range(PAST)), encoding="utf-8")
     stack.ok("import", str(past))
     stack.ok("up")
     found = stack.status()

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,14 @@ from cli.predictions import why
 from db.engine import open_store
 from db.intake import scopes
 from db.prediction import versions
+from db.upkeep import health
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from memo.store import manifest
+from training import build_version
 from worker.predictors.serving import BUILTIN_ADAPTER
 
+SCOPE = "ada@host"
 LINES = [f"2026-03-02 09:00:0{n} - Started app: {name}" for n, name in enumerate("abab")]
 
 
@@ -41,22 +46,35 @@ def garble(folder: Path) -> None:
     (folder / "adapter_config.json").write_text('{"peft_type": 7}')
 
 
+def replace(folder: Path) -> None:
+    """Put another version in its place, which is whole."""
+    (folder / "adapter_config.json").write_text("{}")
+    manifest.write(folder, manifest.read(folder))
+
+
 @pytest.fixture
-def torn(home: Home, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A home whose active version has a torn adapter."""
-    monkeypatch.setenv("MEMO_SCOPE", "ada@host")
+def two_versions(home: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A home whose active version replaced another one."""
+    monkeypatch.setenv("MEMO_SCOPE", SCOPE)
     settings = Settings.load()
     make_store(settings, home)
-    folder = home.models / "v0001"
-    shutil.copytree(BUILTIN_ADAPTER, folder)
     store = open_store(settings, home)
-    with store.write() as session:
-        scopes.lock_scope(session, "ada@host")
-        versions.add_version(session, "v0001", "ada@host", base="builtin", path="models/v0001", parent=None, metrics={})
-        versions.record_active(session, "ada@host", "v0001")
+    content = manifest.read(BUILTIN_ADAPTER)["content"]
+    for name in ("v0001", "v0002"):
+        shutil.copytree(BUILTIN_ADAPTER, home.models / name)
+        with store.write() as session:
+            scopes.lock_scope(session, SCOPE)
+            metrics = {"content": content}
+            versions.add_version(session, name, SCOPE, base="builtin", path=name, parent=None, metrics=metrics)
+            build_version.activate(session, SCOPE, name)
     store.close()
-    tear: Callable[[Path], None] = request.param
-    tear(folder)
+    return home
+
+
+def find_usable(home: Home) -> versions.Usable:
+    settings = Settings.load()
+    with closing(open_store(settings, home)) as store, store.read() as session:
+        return versions.find_usable(session, home, settings.model.base, SCOPE, SCOPE)
 
 
 def memo(*words: str, text: str = "") -> Result:
@@ -64,10 +82,36 @@ def memo(*words: str, text: str = "") -> Result:
         return CliRunner().invoke(make(["predict"]), words, input=text)
 
 
-@pytest.mark.parametrize("torn", [cut, empty, remove, garble], indirect=True)
-@pytest.mark.usefixtures("torn")
-def test_predict_with_a_torn_adapter_says_so(tmp_path: Path) -> None:
-    says = "History alone answers, without the language model: "
+@pytest.mark.parametrize("tear", [cut, empty, remove, garble, replace])
+def test_torn_version_is_replaced_by_the_one_before(two_versions: Home, tear: Callable[[Path], None]) -> None:
+    assert find_usable(two_versions) == ("v0002", two_versions.models / "v0002", "")
+    tear(two_versions.models / "v0002")
+    name, folder, problem = find_usable(two_versions)
+    assert (name, folder) == ("v0001", two_versions.models / "v0001")
+    assert problem.startswith("Version v0002 is not used: ") and problem.endswith("; v0001 serves instead.")
+    tear(two_versions.models / "v0001")
+    name, folder, problem = find_usable(two_versions)
+    assert (name, folder) == ("builtin", None)
+    assert problem.startswith("Version v0002 is not used: ")
+    assert problem.endswith("; the built-in version serves instead.")
+
+
+def test_version_of_another_base_is_not_used(two_versions: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMO_MODEL__BASE", "/another")
+    assert "it was trained on builtin, but model.base is /another" in find_usable(two_versions).problem
+
+
+def test_status_and_page_name_a_torn_version(two_versions: Home) -> None:
+    cut(two_versions.models / "v0002")
+    settings = Settings.load()
+    with closing(open_store(settings, two_versions)) as store, store.read() as session:
+        [problem] = health.find_problems(session, settings, two_versions, is_running=False)
+    assert problem == find_usable(two_versions).problem != ""
+
+
+def test_predict_with_a_torn_adapter_says_so(two_versions: Home, tmp_path: Path) -> None:
+    cut(two_versions.models / "v0002")
+    says = "Version v0002 is not used: "
     done = memo("predict", *LINES)
     assert done.exit_code == 0 and done.stderr.startswith(says), done.output
     assert json.loads(memo("predict", *LINES, "--json").stdout)["degraded"].startswith(says)
@@ -75,7 +119,7 @@ def test_predict_with_a_torn_adapter_says_so(tmp_path: Path) -> None:
     file.write_text("".join(f"{line}\n" for line in LINES))
     assert memo("predict", str(file)).stderr.count(says) == 1
     [answer] = memo("predict", "--stream", text=f"{json.dumps({'window': LINES})}\n").stdout.splitlines()
-    assert json.loads(answer)["degraded"].startswith(says)
+    assert json.loads(answer)["degraded"].startswith(says) and json.loads(answer)["model"] == "v0001"
 
 
 def test_predict_with_a_whole_adapter_says_nothing(home: Home) -> None:

@@ -45,10 +45,12 @@ from db.models import (
 )
 from db.pace import BatchPace
 from db.prediction import feedback, predictions, versions
+from db.prediction.versions import Usable
 from db.store_access import find_active_version
-from db.upkeep import deletion, jobs, retention
+from db.upkeep import deletion, jobs, retention, runs
 from db.upkeep.copy import HIDDEN
 from db.upkeep.deletion import release_space
+from db.upkeep.retrain import TRAIN, find_outlook
 from forget import erase_files, erase_rows
 from forget import forget as erasure
 from forget.query import ForgetQuery
@@ -57,14 +59,15 @@ from memo.core.errors import MemoError
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.predictions import Answer, Candidate, NextPlace, Upcoming, action_as_dict
-from memo.core.settings import Settings
+from memo.core.settings import ScheduleSettings, Settings
 from memo.desktop.launch_sets import LaunchSet
 from memo.messaging.publisher import Publisher, stream_key
 from memo.protocols import Batch, Cost, DispatchContext
 from memo.stack.broker import key_prefix
 from memo.stack.task_queue import make_app
+from memo.store import manifest
+from training.build_version import activate, find_events, find_last_forgotten
 from training.build_version import build_version as make_version
-from training.build_version import find_last_forgotten
 from worker.handlers.record import RecordHandler
 from worker.prediction import outbox
 from worker.prediction.update import ScopeUpdater
@@ -336,6 +339,57 @@ def test_forget_deletes_versions_trained_on_events(store: Store, home: Home) -> 
     with store.read() as session:
         assert versions.find_serving(session, SCOPE, SCOPE) is None
         assert versions.find_version(session, "after").metrics["replaces"] == {SCOPE: "builtin"}
+
+
+def test_forget_makes_a_training_on_the_rest_due(store: Store, home: Home) -> None:
+    happen(store, [FOCUS, VISIT, *[FOCUS] * 9])
+    with store.write() as session:
+        run = runs.add_run(session, TRAIN, SCOPE)
+        assert run is not None
+        runs.record_result(session, run.id, "done", {})
+    schedule = ScheduleSettings(retrain_actions=10)
+    for span, is_due in (((5, 9), False), ((0, 99), True)):
+        register(store, home, f"v{span[0]}", span)
+        forget(store, ForgetQuery(site="shop.example"))
+        with store.read() as session:
+            assert find_outlook(session, SCOPE, schedule, datetime.now(UTC)).is_due is is_due
+        happen(store, [VISIT])
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.timeout(120)
+def test_forgotten_title_is_in_no_file_of_a_trained_version(
+    store: Store, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The weights that it trained are gone with all else, and those of a version made of the rest are other ones."""
+    monkeypatch.setenv("MEMO_TRAIN__EPOCHS", "1")
+    secret = event(Operation.WINDOW_FOCUS, "Zeugnis-7f3a9", "editor")
+    happen(store, [secret, FOCUS, VISIT] * 80 + [FOCUS, VISIT] * 50)
+    trained = [train_version(store, home), train_version(store, home)]
+    assert "memo.db-wal" in holders(home, secret.target)
+    folders = [home.models / name for name in trained]
+    weights = {manifest.read(folder)["content"] for folder in folders}
+    assert len(weights) == 1, "the same events make the same weights"
+    query = ForgetQuery(text=secret.target)
+    assert sorted(erasure.forget(store, Settings.load(), home, query, lambda _done, _total: None).versions) == trained
+    assert not any(folder.exists() for folder in folders) and holders(home, secret.target) == []
+    again = home.models / train_version(store, home)
+    assert manifest.read(again)["content"] not in weights and manifest.read(again)["parent"] is None
+    assert holders(home, secret.target) == []
+
+
+def train_version(store: Store, home: Home) -> str:
+    settings = Settings.load()
+    forgotten, happened = find_last_forgotten(store), find_events(store, settings, SCOPE)
+    name = make_version(store, home, settings, happened, SCOPE, lambda _done, _total: None, forgotten)
+    with store.write() as session:
+        activate(session, SCOPE, name)
+    return name
+
+
+def holders(home: Home, text: str) -> list[str]:
+    """Return the names of the files of a home that hold a text."""
+    return sorted(path.name for path in home.root.rglob("*") if path.is_file() and text.encode() in path.read_bytes())
 
 
 def test_version_built_during_forget_is_not_registered(
@@ -945,7 +999,9 @@ def test_a_moved_or_copied_home_forgets_its_own_weights(
     store = open_store(Settings.load(), home)
     make_store(Settings.load(), home)
     for name in ("v0001", "v0002"):
-        (register(store, home, name, (0, 100)) / "weights").touch()
+        folder = register(store, home, name, (0, 100))
+        (folder / "weights").touch()
+        manifest.write(folder, {})
     with store.write() as session:
         versions.record_active(session, SCOPE, "v0001")
         versions.delete_versions(session, ["v0002"])  # its row is lost, its weights are not
@@ -954,7 +1010,7 @@ def test_a_moved_or_copied_home_forgets_its_own_weights(
     monkeypatch.setenv("MEMO_HOME", str(tmp_path / "moved"))
     moved = Home.find()
     with closing(open_store(Settings.load(), moved)) as opened:
-        assert find_active_version(Settings(scope=SCOPE), moved) == ("v0001", moved.models / "v0001")
+        assert find_active_version(Settings(scope=SCOPE), moved) == Usable("v0001", moved.models / "v0001")
         erasure.forget(opened, Settings.load(), moved, ForgetQuery(), lambda _done, _total: None)
     assert list(moved.models.iterdir()) == []
     assert not home.models.exists() or sorted(path.name for path in home.models.iterdir()) == ["v0001", "v0002"]

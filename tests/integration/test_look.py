@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from jsonschema import Draft202012Validator
 from redis import Redis
 from sqlalchemy import delete, func, select
@@ -31,6 +32,7 @@ from memo.messaging.publisher import FIELD, Publisher, stream_key
 from memo.stack import heartbeat
 from memo.stack.guard import refusals
 from memo.stack.task_queue import ACT, ACT_EXPIRES_S, DISPATCH, make_app
+from memo.store import manifest
 from worker.prediction import outbox, snapshots, update
 from worker.prediction.scope_models import ScopeModels
 from worker.prediction.update import BATCH, MAX_ATTEMPTS, ScopeUpdater
@@ -531,9 +533,25 @@ def test_weights_of_a_changed_log_are_not_taken_over(opened: Resources) -> None:
 def activate(opened: Resources, version: str) -> None:
     with opened.store.write() as session:
         if version != BUILTIN and session.get(VersionRow, version) is None:
-            path = str(opened.home.models / version)
-            versions.add_version(session, version, SCOPE, base=BUILTIN, path=path, parent=None, metrics={})
+            folder = opened.home.models / version
+            folder.mkdir()
+            manifest.write(folder, {})
+            versions.add_version(session, version, SCOPE, base=BUILTIN, path=str(folder), parent=None, metrics={})
         versions.record_active(session, SCOPE, version)
+
+
+def test_damaged_version_is_replaced_and_logged_once(opened: Resources) -> None:
+    happen(opened, "a")
+    activate(opened, "v1")
+    (opened.home.models / "v1" / manifest.NAME).write_text("torn")
+    one = updater(opened)
+    with structlog.testing.capture_logs() as logged:
+        one.update(SCOPE)
+        happen(opened, "b")
+        one.update(SCOPE)
+    [entry] = [entry for entry in logged if entry["event"] == "version_unusable"]
+    assert entry["reason"].startswith("Version v1 is not used: ")
+    assert {row.model_version for row in made(opened)} == {BUILTIN}
 
 
 def test_another_active_version_answers_with_its_own_weights(opened: Resources) -> None:
@@ -780,11 +798,11 @@ def test_learned_state_is_kept_over_a_restart(opened: Resources) -> None:
     assert answers[0] == answers[1]
 
 
-def _row(opened: Resources) -> tuple[ScopeRow, None]:
+def _row(opened: Resources) -> tuple[ScopeRow, versions.Usable]:
     with opened.store.read() as session:
         row = scopes.find_scope(session, SCOPE)
     assert row is not None
-    return row, None
+    return row, versions.Usable(versions.BUILTIN, None)
 
 
 def test_a_snapshot_of_a_changed_log_is_not_used(opened: Resources) -> None:

@@ -162,7 +162,7 @@ def test_live_path_reads_no_whole_table(
     with captured() as sent:
         live(7)
         with store.read() as session:
-            health.find_problems(session, home, is_running=True)
+            health.find_problems(session, settings, home, is_running=True)
             predictions.find_unasked_scopes(session)
             retrain.find_due_scopes(session, settings.schedule, START)
             retrain.find_obstacle(session, home, settings.schedule, START)
@@ -259,9 +259,11 @@ def test_the_page_sorts_no_whole_table(store: Store, live: Callable[[int], None]
     assert len(sent) == 2 and sorts(store, sent) == []
 
 
-def test_a_look_at_health_reads_no_whole_table(store: Store, live: Callable[[int], None], home: Home) -> None:
+def test_a_look_at_health_reads_no_whole_table(
+    store: Store, live: Callable[[int], None], settings: Settings, home: Home
+) -> None:
     with store.read() as session, captured() as sent:
-        health.find_problems(session, home, is_running=True)
+        health.find_problems(session, settings, home, is_running=True)
     steps = [step for step in plan(store, sent) if re.match("SCAN events|Seq Scan on events", step)]
     assert steps == []
 

@@ -15,6 +15,7 @@ from waiting import until
 from db.engine import Store, open_store
 from db.intake import events
 from db.models import RunRow
+from db.prediction import versions
 from db.upkeep import jobs, retrain, runs
 from db.upkeep.retrain import RETRAIN, TRAIN
 from memo.clock import pauses
@@ -94,6 +95,28 @@ def test_training_is_due_after_enough_actions(store: Store) -> None:
     act(store, 1, ago=timedelta(hours=1))
     assert outlook(store) == (True, "10 new actions")
     assert due(store) == [SCOPE]
+
+
+def add_verdicts(store: Store, *promoted: bool) -> None:
+    with store.write() as session:
+        for number, verdict in enumerate(promoted):
+            metrics = {"judged": {"promoted": verdict}}
+            name = f"v{number:04d}"
+            versions.add_version(session, name, SCOPE, base="builtin", path=name, parent=None, metrics=metrics)
+        versions.add_version(session, "mine", SCOPE, base="builtin", path="mine", parent=None, metrics={})
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "needed"),
+    [((True,), 10), ((False, True, False), 20), ((True, False, False), 40), ((False,) * 5, 80)],
+)
+def test_rejected_versions_make_training_rarer(store: Store, verdicts: tuple[bool, ...], needed: int) -> None:
+    add_verdicts(store, *verdicts)
+    act(store, needed - 1)
+    assert not outlook(store).is_due and outlook(store).reason.startswith("after 1 more actions, or on ")
+    assert ("of its versions were rejected)" in outlook(store).reason) is (needed > 10)
+    act(store, 1, ago=timedelta(hours=1))
+    assert outlook(store) == (True, f"{needed} new actions")
 
 
 def test_actions_before_the_last_training_are_not_new(store: Store) -> None:

@@ -14,7 +14,9 @@ from kombu import Connection
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 from stores import make_store
+from typer.testing import CliRunner
 
+from cli import make
 from db.engine import Store, open_store
 from db.intake import cursors, events, scopes
 from db.models import CursorRow, EventRow, JobRow, LaunchRow, PredictionRow, RunRow
@@ -31,7 +33,7 @@ from memo.stack.spawn import PARENT
 from memo.stack.task_queue import LOOK, PREDICT, make_app
 from scheduler import pruning, tick, upkeep
 from training import __main__ as process
-from training import build_version, promote
+from training import build_version
 
 SCOPE = "a@b"
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -55,11 +57,9 @@ def store(settings: Settings, home: Home) -> Iterator[Store]:
     opened.close()
 
 
-def add(store: Store, names: Sequence[str], scope: str = SCOPE) -> None:
+def add(store: Store, names: Sequence[str], scope: str = SCOPE, operation: Operation = Operation.PROCESS_START) -> None:
     repeats = events.Repeats()
-    happened = [
-        Event(START + timedelta(seconds=second), Operation.PROCESS_START, name) for second, name in enumerate(names)
-    ]
+    happened = [Event(START + timedelta(seconds=second), operation, name) for second, name in enumerate(names)]
     with store.write() as session:
         events.add_events(session, scope, happened, [repeats.key(event) for event in happened])
 
@@ -84,6 +84,14 @@ def carry_out_in_a_process() -> int:
     return subprocess.run(command, env=os.environ, check=False, capture_output=True, text=True).returncode
 
 
+def invoke(*words: str) -> str:
+    """Return what a command prints."""
+    with logging_restored():
+        done = CliRunner().invoke(make([words[0]]), words)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
 def run_row(store: Store, run_id: int) -> RunRow:
     with store.read() as session:
         return session.get_one(RunRow, run_id)
@@ -94,6 +102,17 @@ def test_add_run_queues_each_kind_once(store: Store) -> None:
     with store.write() as session:
         assert runs.add_run(session, "train", SCOPE) is None
         assert runs.add_run(session, "evaluate", SCOPE) is not None
+
+
+@pytest.mark.parametrize("kind", ["train", "evaluate"])
+def test_run_with_too_few_actions_trains_nothing(
+    store: Store, home: Home, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    add(store, "abcd" * 75)
+    run_id = ask(store, kind)
+    carry_out(monkeypatch)
+    assert run_row(store, run_id).result["note"].startswith("0 actions are new to the active version; 30 are needed")
+    assert not any(home.models.iterdir())
 
 
 @pytest.mark.parametrize("kind", ["train", "evaluate"])
@@ -109,10 +128,18 @@ def test_run_with_too_few_events_says_so(store: Store, monkeypatch: pytest.Monke
     assert "too few" in job.last_result
 
 
+def test_training_leaves_out_what_is_excluded_since(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(store, ["work.example", "bank.example", "shop.example"], operation=Operation.WEB_VISIT)
+    assert [event.target for event in build_version.find_events(store, Settings.load(), SCOPE)][1] == "bank.example"
+    monkeypatch.setenv("MEMO_PRIVACY__SITES", '["bank.example"]')
+    found = build_version.find_events(store, Settings.load(), SCOPE)
+    assert [event.target for event in found] == ["work.example", "shop.example"]
+
+
 @ON_SQLITE
 def test_run_without_its_model_fails_with_a_sentence(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMO_MODEL__BASE", "/no/such/model")
-    add(store, "ab" * 150)
+    add(store, "ab" * 150, operation=Operation.WEB_VISIT)
     run_id = ask(store, "train")
     carry_out(monkeypatch)  # only a process that could not carry out its runs delays the next one
     row = run_row(store, run_id)
@@ -123,17 +150,21 @@ def test_run_without_its_model_fails_with_a_sentence(store: Store, monkeypatch: 
 @pytest.mark.timeout(300)
 def test_run_trains_judges_and_promotes_or_rejects(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMO_TRAIN__EPOCHS", "1")
-    add(store, "abcd" * 75)
+    add(store, "abcd" * 75, operation=Operation.WEB_VISIT)
     run_id = ask(store, "train")
     assert carry_out_in_a_process() == 0
     row = run_row(store, run_id)
     assert (row.state, row.version) == ("done", "v0001")
     with store.read() as session:
         version = versions.find_version(session, "v0001")
-    promoted = row.result["candidate"]["log_loss"] < row.result["active"]["log_loss"]
-    assert row.result["promoted"] is promoted
+    verdict = version.metrics["judged"]
+    promoted = verdict["promoted"]
+    assert row.result == {"version": "v0001", "promoted": promoted, "reason": verdict["reason"]}
     assert version.state == ("active" if promoted else "rejected")
-    assert version.metrics["judged"]["rule"] == promote.RULE
+    shown = invoke("model", "show", "v0001")
+    assert verdict["reason"] in " ".join(shown.split()) and "place, 59 questions" in shown and "markov1" in shown
+    assert verdict["table"]["place"]["candidate"]["n"] == 59, "all of the newest fifth that something follows"
+    assert version.metrics["events"] == 241, "and nothing of it is trained on but the action before"
     assert active(store) == ("v0001" if promoted else versions.BUILTIN)
     assert [folder.name for folder in home.models.iterdir()] == ["v0001"], "nothing unfinished is left"
 
@@ -481,14 +512,20 @@ def test_rollback_activates_the_version_before(store: Store, home: Home) -> None
         build_version.find_replaced(session, SCOPE)
 
 
-def test_prune_keeps_the_newest_and_active_versions(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prune_keeps_the_active_newest_and_best(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMO_SCHEDULE__KEEP_VERSIONS", "1")
-    for version in ("v0001", "v0002", "v0003", "v0004", "v0005"):
+    for version in ("v0000", "v0001", "v0002", "v0003", "v0004", "v0005"):
         register(store, home, version)
+    with store.write() as session:
+        for version, loss in {"v0000": 0.5, "v0003": 0.7}.items():
+            verdict = {"promoted": False, "table": {"place": {"candidate": {"log_loss": loss}}}}
+            versions.find_version(session, version).metrics = {"judged": verdict}
+        versions.find_version(session, "v0004").metrics = {"judged": {"promoted": False}}  # of an earlier release
     with store.write() as session:
         build_version.activate(session, SCOPE, "v0001")
         build_version.activate(session, SCOPE, "v0002")
-    assert sorted(promote.prune(store, Settings.load(), SCOPE)) == ["v0003", "v0004"]
-    assert {folder.name for folder in home.models.iterdir()} == {"v0001", "v0002", "v0005"}
+    assert "Deleted v0003, v0004." in invoke("model", "prune")
+    assert "No version is old enough" in invoke("model", "prune")
+    assert {folder.name for folder in home.models.iterdir()} == {"v0000", "v0001", "v0002", "v0005"}
     with store.write() as session, pytest.raises(MemoError, match="files of v0003 are gone"):
         build_version.activate(session, SCOPE, "v0003")

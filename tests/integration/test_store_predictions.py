@@ -134,7 +134,7 @@ def test_scope_is_unasked_until_predicted_and_published(store: Store) -> None:
 def test_prediction_that_does_not_come_is_told(store: Store, home: Home) -> None:
     def told() -> list[str]:
         with store.read() as session:
-            return health.find_problems(session, home, is_running=True)
+            return health.find_problems(session, Settings(), home, is_running=True)
 
     [event] = happen(store, "a")
     assert told() == [], "it has a minute"

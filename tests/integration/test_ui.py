@@ -339,8 +339,9 @@ def test_history_is_exported_whole_and_harmless(client: TestClient, opened: Stor
 
 
 def test_a_version_is_activated_and_rolled_back(client: TestClient, opened: Store, home: Home) -> None:
-    judged = {"hit@1": 0.5, "hit@3": 0.75, "n": 40, "baseline": {"name": "mru", "hit@1": 0.25}}
-    metrics = {"judged": {"candidate": judged, "active": {"hit@1": 0.4}}, "events": 900}
+    names = {"candidate": 0.75, "active": 0.5, "history": 0.4, "mru": 0.25, "frequent": 0.125}
+    table = {name: {"hit@1": rate, "hit@3": rate, "n": 40} for name, rate in names.items()}
+    metrics = {"judged": {"table": {"place": table}}, "events": 900}
     with opened.write() as session:
         versions.add_version(
             session, "v0001", Settings.load().scope, base="builtin", path="models/v0001", parent=None, metrics=metrics
@@ -348,7 +349,8 @@ def test_a_version_is_activated_and_rolled_back(client: TestClient, opened: Stor
     (home.models / "v0001").mkdir(parents=True)
     assert client.post("/activate", data={"version": "v0001"}, headers=ORIGIN).status_code == 303
     shown = client.get("/model").text
-    assert "v0001 serves." in shown and "75.0%" in shown and "25.0%" in shown
+    assert "v0001 serves." in shown and "75.0%" in shown and "40.0%" in shown
+    assert "25.0%" in shown and "12.5%" not in shown, "the best simple rule alone"
     assert client.post("/rollback", headers=ORIGIN).status_code == 303
     assert "builtin serves." in client.get("/model").text
     assert client.post("/rollback", headers=ORIGIN).status_code == 500, "there is nothing to go back to"

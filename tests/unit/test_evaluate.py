@@ -9,7 +9,6 @@ from memo.core.errors import MemoError, UsageError
 from memo.core.events import Event, Operation
 from memo.testing import ScriptedPredictor
 from training.evaluation import evaluate, questions, results, upcoming_truth, views
-from training.promote import log_loss
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
@@ -55,11 +54,6 @@ def test_score_of_a_repeating_predictor() -> None:
     assert found["memo"]["exact"] == 0, "the double expects everything at once"
     assert found["memo"]["overall"] == 0.4
     assert found["memo"]["malformed"] == 0
-
-
-def test_log_loss_uses_the_truth() -> None:
-    judged = evaluate.ask_in_order(ScriptedPredictor(), questions.from_events(stream("aaaa"), 3, "en"), 0, silent)
-    assert log_loss(judged) == pytest.approx(0.6931, abs=1e-4)
 
 
 def test_questions_of_a_file_without_windows_raise(tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ INSIDE = {
     "training": (
         "training.__main__ training.base_model",
         "training.promote training.give_way",
+        "training.judgement",
         "training.evaluation",
         "training.build_version training.pull",
         "training.fitting",

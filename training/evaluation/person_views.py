@@ -129,10 +129,15 @@ class PersonBaselines:
         return self._views[view].rank(name, self._here if view == "switch" else None)
 
 
-def ask(predictor: Predictor, events: Sequence[Event], size: int, progress: Progress) -> Outcomes:
-    """Ask a predictor and the baselines what comes next, with windows of `size` events."""
-    steps = list(person_steps(events))
-    first, number = first_question(len(steps)), -1
+def ask(
+    predictor: Predictor, events: Sequence[Event], size: int, progress: Progress, first: int | None = None
+) -> Outcomes:
+    """Ask a predictor and the baselines what comes next, with windows of `size` events.
+
+    The first question follows the action number `first`, or that of `first_question`.
+    """
+    steps, number = list(person_steps(events)), -1
+    first = first_question(len(steps)) if first is None else first
     baselines, outcomes = PersonBaselines(), Outcomes({view: [] for view in VIEWS})
     for end, event in enumerate(events, 1):
         predictor.learn(event)

@@ -7,17 +7,22 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch.nn import Linear
 from transformers.pytorch_utils import Conv1D
 
 from memo.core.errors import MemoError
 from memo.core.events import Event
+from memo.core.files import write_atomically
 from memo.core.settings import TrainSettings
+from memo.store import manifest
 from training.fitting.examples import Example, compute_loss, cut_chunks, mean_of_tail, take_step
 from worker.predictors.language_model.label_coding import Vocabulary
 from worker.predictors.language_model.loading import choose_device, count_weights, load_base
@@ -27,6 +32,7 @@ from worker.predictors.language_model.transformers_model import quiet_peft
 HELD_OUT = 0.1  # last part of the stream, which measures the adapter and does not train it
 CHUNK_TOKENS = CONTEXT_TOKENS // 2  # shorter than the reader's context: more steps, each with its own beginning
 STEP_CHUNKS = 2
+LIBRARIES = ("torch", "transformers", "peft", "safetensors")  # whose versions a manifest names
 ADAPTED = 70  # linear layers that are adapted at most, the last ones: ten blocks of a Llama, all of the built-in model
 CPU_WORK = 2e12  # weights times tokens that a CPU trains on at most: some minutes on two cores, see docs/base-models.md
 WARM_UP = 0.1  # share of the steps
@@ -122,7 +128,7 @@ class _Run:
         checkpoint_steps: int,
     ) -> None:
         self.model, self.plan, self.settings, self.fingerprint = model, plan, settings, fingerprint
-        self.file, self.checkpoint_steps = folder / "state.pt", checkpoint_steps
+        self.file, self.checkpoint_steps = folder / "state.safetensors", checkpoint_steps
         weights = [weight for weight in model.parameters() if weight.requires_grad]
         self.optimizer = torch.optim.AdamW(weights, lr=settings.learning_rate, weight_decay=0.0)
         self.losses: list[float] = []
@@ -146,33 +152,41 @@ class _Run:
         cosine = (1 + math.cos(math.pi * step / len(self.plan))) / 2
         return self.settings.learning_rate * warm * (0.1 + 0.9 * cosine)
 
-    def _key(self) -> dict[str, Any]:
-        """Return the values that have to be equal for a checkpoint to fit."""
+    def _key(self) -> str:
+        """Return the values that have to be equal for a checkpoint to fit, as JSON."""
         tokens = sum(len(example.tokens) for batch in self.plan for example in batch)
         settings = self.settings.model_dump()
-        return {"settings": settings, "base": self.fingerprint, "steps": len(self.plan), "tokens": tokens}
+        return json.dumps({"settings": settings, "base": self.fingerprint, "steps": len(self.plan), "tokens": tokens})
 
     def _save(self) -> None:
+        """Write the checkpoint: tensors by name, and the rest as text beside them."""
+        adapter = get_peft_model_state_dict(self.model, save_embedding_layers=False)
+        tensors = {f"adapter/{name}": tensor for name, tensor in adapter.items()}
+        for weight, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer/{weight}/{name}": tensor for name, tensor in state.items()}
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        state = {
-            "key": self._key(),
-            "losses": self.losses,
-            "adapter": get_peft_model_state_dict(self.model, save_embedding_layers=False),
-            "optimizer": self.optimizer.state_dict(),
-        }
-        new = self.file.with_suffix(".new")
-        torch.save(state, new)
-        new.replace(self.file)
+        write_atomically(self.file, save(tensors, {"key": self._key(), "losses": json.dumps(self.losses)}))
 
     def _resume(self) -> None:
-        if not self.file.exists():
+        try:
+            with safe_open(self.file, "pt", device=str(self.model.device)) as opened:
+                notes = opened.metadata()
+                tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118, it is no dict
+        except (OSError, SafetensorError):
             return
-        state = torch.load(self.file, weights_only=True, map_location=self.model.device)
-        if state["key"] != self._key():
+        if notes["key"] != self._key():
             return
-        set_peft_model_state_dict(self.model, state["adapter"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.losses = state["losses"]
+        optimizer = self.optimizer.state_dict()
+        adapter = {}
+        for name, tensor in tensors.items():
+            match name.split("/"):
+                case "optimizer", weight, key:
+                    optimizer["state"].setdefault(int(weight), {})[key] = tensor
+                case _, key:
+                    adapter[key] = tensor
+        set_peft_model_state_dict(self.model, adapter)
+        self.optimizer.load_state_dict(optimizer)
+        self.losses = json.loads(notes["losses"])
 
 
 @torch.inference_mode()
@@ -197,6 +211,7 @@ def _describe(
         "parent": parent,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "settings": settings.model_dump(),
+        "libraries": {name: version(name) for name in LIBRARIES},
         "data": {"from": events[0].at.isoformat(), "to": events[-1].at.isoformat(), "events": len(events)},
         "metrics": metrics,
     }
@@ -207,6 +222,5 @@ def _write(model: PeftModel, out: Path, description: dict[str, Any]) -> None:
     # By default peft asks the hub whether the vocabulary changed; nothing may leave the machine.
     model.save_pretrained(str(out), save_embedding_layers=False)
     (out / "README.md").unlink(missing_ok=True)
-    # version.json is written last: a folder that has it is complete.
-    (out / "version.json").write_text(json.dumps(description, indent=2) + "\n", "utf-8")
+    manifest.write(out, description)
     shutil.rmtree(out / "checkpoint", ignore_errors=True)

@@ -14,11 +14,13 @@ from db.upkeep import figures
 from training import build_version
 from training.evaluation import served
 from training.evaluation.served import AskedAct
+from training.judgement import ACTIVE, CANDIDATE, HISTORY
 from ui import charts
 from ui.page import Visit
 
 NEWEST = 1_000  # acts that are compared with the rule, which learns from the oldest of them
 SCORES = {"hit@1": "first", "hit@3": "among three"}  # columns of a version's table
+COMPARED = {CANDIDATE: "this version", ACTIVE: "the one before", HISTORY: "counting alone"}  # its rows
 
 
 def show(visit: Visit) -> Response:
@@ -61,10 +63,11 @@ def roll_back(visit: Visit, _form: dict[str, str]) -> Response:
 
 
 def _as_row(version: VersionRow) -> dict[str, Any]:
-    """Return a version with its scores on the windows by which it was judged, beside those of the one before."""
-    judged = version.metrics.get("judged")
-    if judged is None:
+    """Return a version with its scores of the next place, beside those of what it was compared with."""
+    table = dict(version.metrics.get("judged", {}).get("table", {}).get("place", {}))
+    if CANDIDATE not in table:  # not judged, judged by too few acts, or by an earlier version of MEMO
         return {"row": version, "tables": {}}
-    mine = judged["candidate"]
-    tables = {"this version": mine, "the one before": judged["active"], "the best simple rule": mine["baseline"]}
-    return {"row": version, "tables": tables, "events": version.metrics["events"], "windows": mine["n"]}
+    acts = table[CANDIDATE]["n"]
+    named = {words: table.pop(name) for name, words in COMPARED.items()}
+    named["the best simple rule"] = max(table.values(), key=lambda scores: scores["hit@1"])
+    return {"row": version, "tables": named, "events": version.metrics["events"], "acts": acts}

@@ -4,14 +4,15 @@ from pathlib import Path
 
 from db.intake import events
 from db.intake.events import LEARNED
-from db.models import ScopeRow, VersionRow
+from db.models import ScopeRow
 from db.prediction import checkpoints, predictions
+from db.prediction.versions import Usable
 from memo.core.bounded import BoundedDict
 from memo.core.events import Event
 from memo.stack import heartbeat
 from worker.prediction import snapshots
 from worker.prediction.scope_model import ScopeModel
-from worker.predictors.serving import BUILTIN, Serving
+from worker.predictors.serving import Serving
 from worker.resources import Resources
 
 HELD = 8  # models in memory; the one used longest ago is kept on the disk only
@@ -27,9 +28,9 @@ class ScopeModels:
         self.serving = serving
         self.held: BoundedDict[str, ScopeModel] = BoundedDict(held)
 
-    def open(self, row: ScopeRow, version: VersionRow | None) -> ScopeModel:
+    def open(self, row: ScopeRow, version: Usable) -> ScopeModel:
         """Return the scope's model under a version, which takes it over as it is; begin again if the log changed."""
-        name, folder = (version.id, self._resources.home.version(version.path)) if version else (BUILTIN, None)
+        name, folder, _ = version
         held = self.held.get(row.name)
         if held is None or self._is_outdated(held, row) or held.version != name:
             with heartbeat.loading():

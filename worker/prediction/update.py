@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
+from sqlalchemy.orm import Session
+
 from db.intake import events, scopes
 from db.intake.events import LogEntry
 from db.models import PredictionRow
 from db.prediction import checkpoints, feedback, predictions, versions
 from memo.config.live import Derived
+from memo.core.bounded import BoundedDict
 from memo.core.logs import get_logger
 from memo.privacy.exclusions import make_action_matcher
 from memo.stack import heartbeat
@@ -17,7 +20,7 @@ from worker.prediction import snapshots
 from worker.prediction.outbox import send
 from worker.prediction.outcomes import SHOWN, Shown, UnjudgedByActs, UnjudgedByWants, settle
 from worker.prediction.scope_model import CHUNK, RANKED, ScopeModel
-from worker.prediction.scope_models import ScopeModels
+from worker.prediction.scope_models import HELD, ScopeModels
 from worker.predictors.serving import BUILTIN, Serving
 from worker.resources import Resources
 
@@ -44,6 +47,7 @@ class ScopeUpdater:
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
         self.models = ScopeModels(resources, Serving(resources.settings.model, LIMIT_S))
+        self._problems: BoundedDict[str, str] = BoundedDict(HELD)  # of versions, by scope
         self._exclusion = Derived(resources.settings, resources.home, lambda now: make_action_matcher(now.privacy))
 
     def warm_up(self) -> None:
@@ -59,7 +63,7 @@ class ScopeUpdater:
             if scopes.find_scope(session, scope) is None:
                 return refusals.record(self._resources.home, "names a scope that is not in the store")
             row = scopes.record_start(session, scope)
-            version = versions.find_serving(session, scope, self._resources.settings.scope)
+            version = self._find_version(session, scope)
         if row.attempts > MAX_ATTEMPTS:
             if row.attempts == MAX_ATTEMPTS + 1:  # logged once, although the tick asks again and again
                 log.error("event_given_up", scope=scope, seq=row.attempt_seq)
@@ -75,6 +79,15 @@ class ScopeUpdater:
             self.models.drop(scope)
             raise
         self.models.save(model, snapshots.EVERY)
+
+    def _find_version(self, session: Session, scope: str) -> versions.Usable:
+        """Return the version that serves a scope, and log once why that is not the one that should."""
+        settings = self._resources.settings
+        found = versions.find_usable(session, self._resources.home, settings.model.base, scope, settings.scope)
+        if found.problem and self._problems.get(scope) != found.problem:
+            log.error("version_unusable", scope=scope, reason=found.problem)
+        self._problems[scope] = found.problem
+        return found
 
     def _answers(self, model: ScopeModel, newest: int) -> Iterator[Answers]:
         """Learn the log up to the event `newest`, and predict after each event for which that is due."""

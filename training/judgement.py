@@ -1,0 +1,142 @@
+"""Judge versions by how well they predict what a person does next, on the newest events, which trained none of them.
+
+The language model takes part in the ranking of all events alone, so the answers are those of its candidates that a
+person does: the three views of `person_views`, of which `place` decides.
+"""
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
+from typing import Any, NamedTuple
+
+from memo.core.events import HUMAN, Action, Event
+from memo.core.predictions import NextAction, NextPlace, Ranking
+from training.evaluation import metrics, person_scores
+from training.evaluation.evaluate import MODEL, compare_ranks
+from training.evaluation.person_views import NAMES, VIEWS, Outcomes, View, ask
+from worker.predictors.mixed import MixedPredictor
+
+RANKED = 1_500  # newest events that are ranked; those before are only counted, which takes a tenth of the time
+CANDIDATES = 200  # of each ranking, most of which no person does
+FLOORS = ("hit@1", "hit@3")  # in which a candidate is not worse than history alone, nor than a baseline
+ECE_MARGIN = 0.05  # by which the calibration error may grow
+LONGEST_S = 0.25  # median time of an answer; the worker waits no longer for the language model
+CANDIDATE, ACTIVE, HISTORY = "candidate", "active", "history"  # rows of the table
+RULE = (
+    "promoted if its log-loss of the next place, on the newest actions, which trained neither version, is lower than "
+    "that of the active version by more than the 95 % interval of the paired block bootstrap, and if in no view hit@1 "
+    f"or hit@3 is below history alone or a baseline by more than that, ECE grows by at most {ECE_MARGIN}, and the "
+    f"median answer takes at most {LONGEST_S} s"
+)
+
+
+class PersonAnswers(NamedTuple):
+    """How a predictor answered the questions of each view, and the median time of an answer in seconds."""
+
+    outcomes: Outcomes
+    seconds: float
+
+
+class ServingPredictor:
+    """A predictor as the worker drives it: it ranks after each event, and its weights learn from what follows."""
+
+    def __init__(self, predictor: MixedPredictor, counted: int) -> None:
+        self._predictor, self._counted, self._learned = predictor, counted, 0
+        self._ranking = Ranking()
+        self.seconds: list[float] = []
+        """Of each ranking."""
+
+    def learn(self, event: Event) -> None:
+        """Learn the next event; the first `counted` ones are only counted."""
+        self._learned += 1
+        ranks = self._learned > self._counted
+        self._predictor.learn(event, ranks)
+        if ranks:
+            began = time.perf_counter()
+            self._ranking = self._predictor.predict([event], CANDIDATES)
+            self.seconds.append(time.perf_counter() - began)
+
+    def predict(self, _window: Sequence[Event], _top: int) -> Ranking:
+        """Return what a person does next by the latest ranking."""
+        return _only_person(self._ranking)
+
+
+def _only_person(ranking: Ranking) -> Ranking:
+    """Return the known actions of a person among the candidates, as likely as if one of them came next."""
+    human = [one for one in ranking.candidates if one.action.operation in HUMAN]
+    total = sum(one.probability for one in human)
+    places = defaultdict[Action, float](float)
+    for one in human:
+        places[one.action.coarse] += one.probability / total
+    return Ranking(
+        person=[NextAction(one.action, one.probability / total) for one in human],
+        places=[NextPlace(*entry) for entry in sorted(places.items(), key=lambda entry: -entry[1])],
+    )
+
+
+def answer(predictor: MixedPredictor, events: Sequence[Event], first: int) -> PersonAnswers:
+    """Return a predictor's answers after each of the person's actions from number `first` on."""
+    serving = ServingPredictor(predictor, len(events) - RANKED)
+    return PersonAnswers(ask(serving, events, 1, lambda _done, _total: None, first), median(serving.seconds))
+
+
+def judge(candidate: PersonAnswers, active: PersonAnswers, history: PersonAnswers, replaced: str) -> dict[str, Any]:
+    """Return whether a candidate is promoted, why, and the table of it, of the version `replaced`, and of the rest.
+
+    All three answered the same questions; `history` is the predictor without a language model.
+    """
+    rows = {CANDIDATE: candidate, ACTIVE: active, HISTORY: history}
+    gains = [before - after for before, after in zip(_losses(active), _losses(candidate), strict=True)]
+    gain, (low, high) = sum(gains) / len(gains), metrics.interval(gains, metrics.BLOCK)
+    reason = f"its log-loss of the next place improves on {replaced} by {gain:+.3f} nats"
+    reason += f" (95 %: {low:+.3f} to {high:+.3f})"
+    table = {str(view): _score(view, rows) for view in VIEWS}
+    missed = next(_find_missed_floors(rows, table), "") if low > 0 else f"{reason}, so a gain is not certain"
+    return {
+        "rule": RULE,
+        "promoted": not missed,
+        "reason": f"Rejected: {missed}." if missed else f"Promoted: {reason}.",
+        "against": replaced,
+        "ahead": {"log_loss": gain, "95": [low, high]},
+        "table": table,
+        "latency_ms": {name: round(1_000 * row.seconds, 2) for name, row in rows.items()},
+    }
+
+
+def _losses(answers: PersonAnswers) -> list[float]:
+    return [-math.log(max(metrics.FLOOR, one.truth)) for one in answers.outcomes["place"]]
+
+
+def _score(view: View, rows: Mapping[str, PersonAnswers]) -> dict[str, Any]:
+    """Return the scores of each row in a view, and of the baselines; of too few questions only their number."""
+    scored = {name: person_scores.score(row.outcomes[view]) for name, row in rows.items()}
+    first = scored[CANDIDATE]
+    if "scores" not in first:
+        return first
+    baselines = {name: scores for name, scores in first["scores"].items() if name != MODEL}
+    return {name: found["scores"][MODEL] for name, found in scored.items()} | baselines
+
+
+def _find_missed_floors(rows: Mapping[str, PersonAnswers], table: Mapping[str, Any]) -> Iterator[str]:
+    """Yield in what a candidate is below one of its floors, in words."""
+    for view in (view for view in VIEWS if CANDIDATE in table[view]):
+        yield from _find_lost_hits(view, rows)
+        error, before = (table[view][name]["ece"] for name in (CANDIDATE, ACTIVE))
+        if error > before + ECE_MARGIN:
+            yield f"its calibration error of {view} is {error:.3f}, more than {ECE_MARGIN} above {before:.3f} before"
+    if rows[CANDIDATE].seconds > LONGEST_S:
+        yield f"it answers in {rows[CANDIDATE].seconds:.2f} s, but at most {LONGEST_S} s are left to it"
+
+
+def _find_lost_hits(view: View, rows: Mapping[str, PersonAnswers]) -> Iterator[str]:
+    outcomes = rows[CANDIDATE].outcomes[view]
+    others = {name: [one.ranks[name] for one in outcomes] for name in NAMES}
+    others[HISTORY] = [one.ranks[MODEL] for one in rows[HISTORY].outcomes[view]]
+    for name, ranks in others.items():
+        ahead = compare_ranks([(one.ranks[MODEL], rank) for one, rank in zip(outcomes, ranks, strict=True)])
+        for metric in FLOORS:
+            low, high = ahead[metric]["95"]
+            if high < 0:
+                yield f"its {metric} of {view} is below that of {name} (95 %: {low:+.3f} to {high:+.3f})"
