@@ -184,7 +184,7 @@ _CHINESE = {
     "Roll back": "回到前一个版本",
     "How {} was judged": "{} 是怎样评判的",
     "Trained on {} events, and asked for the next place at {} acts that trained no version.": (
-        "用 {} 个事件训练；在没有参与任何版本训练的 {} 个动作上询问下一个位置。"
+        "用 {} 个事件训练；在没有参与任何版本训练的 {} 个动作上询问下一个去处。"
     ),
     "counting alone": "仅靠计数",
     "this version": "这个版本",

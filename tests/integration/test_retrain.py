@@ -213,7 +213,7 @@ def test_training_stops_for_the_person_and_goes_on(store: Store, home: Home, mon
         return subprocess.Popen(command, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
     with start() as process:
-        checkpoint = until("a checkpoint", lambda: next(home.models.glob("*/checkpoint/state.pt"), None))
+        checkpoint = until("a checkpoint", lambda: next(home.models.glob("*/checkpoint/state.safetensors"), None))
         act(store, 1, ago=timedelta())
         assert process.wait(30) == 0, process.stdout and process.stdout.read()
     assert state() == "queued" and checkpoint.exists()
