@@ -18,6 +18,7 @@ UNREADABLE = re.compile(
     "|Unable to obtain the AOF file .* (No such file|Too many levels)"
     "|(Unrecoverable error reading|Error trying to rename|Can't open or create) .*: (Is a|Not a) directory"
     "|Failed opening Unix socket: bind: Address already in use"
+    "|[Uu]nknown command .* reading the append only file"
     "|Error reading the append only file .* unknown command"
     "|Internal error in RDB reading"
     "|Unknown type or opcode when loading DB"

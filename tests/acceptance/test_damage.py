@@ -70,7 +70,7 @@ def test_damaged_store_is_refused_and_restored(stack: Stack) -> None:
 
 def test_stack_ends_once_its_store_is_damaged(stack: Stack) -> None:
     stack.predict(lines(60, "2026-03-05 09:00"))
-    stack.ok("forget", "--text", "App6", "--yes")  # a new backup is due
+    stack.ok("forget", "--text", "App5", "--yes")  # a new backup is due
     until_backed_up(stack)
     with closing(sqlite3.connect(stack.home.root / "memo.db")) as store:
         store.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # what the log holds hides damage below it

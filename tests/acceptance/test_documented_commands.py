@@ -32,6 +32,7 @@ SKIPPED = {
     "memo mcp": "waits for an assistant; test_assistants is one",
     "memo feedback last": "needs a notification that was shown",
     "memo restore": "needs a damaged store",
+    "memo report": "needs more than a day; tests/integration/test_report.py has one",
 }
 """Why a command is not run; tests/unit/test_documented_options.py still reads its options."""
 ASKING = {"memo setup", "memo uninstall", "memo forget --all"}

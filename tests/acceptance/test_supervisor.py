@@ -387,7 +387,9 @@ FAILURES = {
     "a store of another kind": Failure(2, "write sqlite:///FILE or", {"MEMO_DATABASE_URL": "mysql://h/x"}),
     "a wrong value": Failure(2, "Setting language is wrong", files={"memo.toml": 'language = "tlh"'}),
     "no file to replay": Failure(2, "is not a file; name a file", options=["--replay", "/nowhere/day.txt"]),
-    "a broker that dies": Failure(1, "The broker died 5 times in a minute and is given up: ", files={"broker": ""}),
+    "a broker that dies": Failure(
+        1, "The broker died 5 times in a minute and is given up: ", files={"broker": "", "damaged": ""}
+    ),
     "no room": Failure(1, "memo.toml can't be written (No space left on device); free some space", full="."),
     "no room for the store": Failure(1, "disk is full", files={"memo.toml": ""}, full="."),
     "no room for the broker": Failure(1, "No space left on device", full="broker"),

@@ -132,7 +132,8 @@ def test_why_of_a_prediction_without_candidates(capsys: pytest.CaptureFixture[st
     nothing: dict[str, Any] = dict.fromkeys(
         ("candidates", "places", "person", "reasons", "place_reasons", "person_reasons"), []
     )
-    found = nothing | {"id": 1, "at": datetime.now().astimezone(), "past": None, "handlers": [], "problem": ""}
+    known = {"id": 1, "scope": "a@b", "at": datetime.now().astimezone(), "past": None, "handlers": [], "problem": ""}
+    found = nothing | known
     why._show(found | {"events": events}, Settings())
     shown = capsys.readouterr().out.splitlines()
     assert shown[1:] == [why.WORDS["en"]["nothing"].format(events)]

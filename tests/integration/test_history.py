@@ -68,7 +68,10 @@ def predicted(home: Home) -> list[str]:
     return targets
 
 
-def test_table_shows_predictions_and_outcomes(predicted: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_table_shows_predictions_and_outcomes(
+    predicted: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     history()
     first, *lines = capsys.readouterr().out.splitlines()
     assert first.split() == ["id", "time", "scope", "predicted", "came", "true", "rank", "upcoming", "next"]
@@ -78,7 +81,10 @@ def test_table_shows_predictions_and_outcomes(predicted: list[str], capsys: pyte
     assert not any("\x1b" in line for line in lines), "no escape"
 
 
-def test_table_names_folders_and_other_scopes(predicted: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_table_names_folders_and_other_scopes(
+    predicted: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     history()
     first, _, last = capsys.readouterr().out.splitlines()[1:]
     assert "会议.docx (/home)" in first and "a@b" in first.split() and "c@d" in last.split()

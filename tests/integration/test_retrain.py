@@ -25,7 +25,6 @@ from memo.core.settings import ScheduleSettings, Settings
 from memo.desktop.machine import Machine
 
 SCOPE = "a@b"
-NOW = datetime.now(UTC).replace(microsecond=0)
 SCHEDULE = ScheduleSettings(retrain_actions=10)
 LONG_AGO = timedelta(hours=2)
 
@@ -66,14 +65,14 @@ def act(store: Store, number: int, ago: timedelta = LONG_AGO, operation: Operati
         events.add_events(session, SCOPE, happened, [repeats.key(event) for event in happened])
 
 
-def outlook(store: Store, now: datetime = NOW) -> retrain.Outlook:
+def outlook(store: Store, ahead: timedelta = timedelta()) -> retrain.Outlook:
     with store.read() as session:
-        return retrain.find_outlook(session, SCOPE, SCHEDULE, now)
+        return retrain.find_outlook(session, SCOPE, SCHEDULE, datetime.now(UTC) + ahead)
 
 
 def due(store: Store) -> list[str]:
     with store.read() as session:
-        return retrain.find_due_scopes(session, SCHEDULE, NOW)
+        return retrain.find_due_scopes(session, SCHEDULE, datetime.now(UTC))
 
 
 def obstacle(store: Store, home: Home, machine: Machine | None = None, schedule: ScheduleSettings = SCHEDULE) -> str:
@@ -139,13 +138,13 @@ def test_training_is_due_after_a_week(store: Store) -> None:
     with store.write() as session:
         jobs.record_run(session, RETRAIN, jobs.NOT_YET)
     week = timedelta(days=7)
-    assert not outlook(store, NOW + week - timedelta(minutes=1)).is_due
-    assert outlook(store, NOW + week + timedelta(minutes=1)).reason.startswith("none since ")
+    assert not outlook(store, week - timedelta(minutes=1)).is_due
+    assert outlook(store, week + timedelta(minutes=1)).reason.startswith("none since ")
     run_through(store, "done")
     with store.write() as session:
-        session.execute(update(RunRow).values(created_at=NOW - timedelta(days=3)))
-    assert not outlook(store, NOW + timedelta(days=3)).is_due
-    assert outlook(store, NOW + timedelta(days=4)).is_due
+        session.execute(update(RunRow).values(created_at=datetime.now(UTC) - timedelta(days=3)))
+    assert not outlook(store, timedelta(days=3, hours=23)).is_due
+    assert outlook(store, timedelta(days=4)).is_due
 
 
 def test_training_under_way_is_not_queued_twice(store: Store) -> None:
