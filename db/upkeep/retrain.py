@@ -42,7 +42,7 @@ def find_outlook(session: Session, scope: str, schedule: ScheduleSettings, now: 
     if now - began >= schedule.retrain_every or began - now > MAX_CLOCK_SKEW:
         return Outlook(True, f"none since {began:%Y-%m-%d}")
     until = (began + schedule.retrain_every).astimezone()
-    rarer = f" (the latest {rejected} of its versions were rejected)" if rejected else ""
+    rarer = f" (versions rejected in a row: {rejected})" if rejected else ""
     return Outlook(False, f"after {needed - acts} more actions, or on {until:%Y-%m-%d}{rarer}")
 
 

@@ -113,7 +113,7 @@ def test_rejected_versions_make_training_rarer(store: Store, verdicts: tuple[boo
     add_verdicts(store, *verdicts)
     act(store, needed - 1)
     assert not outlook(store).is_due and outlook(store).reason.startswith("after 1 more actions, or on ")
-    assert ("of its versions were rejected)" in outlook(store).reason) is (needed > 10)
+    assert ("versions rejected in a row" in outlook(store).reason) is (needed > 10)
     act(store, 1, ago=timedelta(hours=1))
     assert outlook(store) == (True, f"{needed} new actions")
 
