@@ -52,9 +52,13 @@ def find_damage(file: Path) -> str:
 
 
 def check(file: Path, home: Home, thoroughly: bool) -> str:
-    """Return how a store was lost or, if looked at `thoroughly`, damaged, and mark that; "" if it was not."""
-    damage = find_loss(file, home.backups) or (find_damage(file) if thoroughly else "")
-    if damage or thoroughly:
+    """Return how a store was lost or, if looked at `thoroughly`, damaged, and mark that; "" if it was not.
+
+    A file that is empty is marked only if there are backups: without, it may be one that is just being made.
+    """
+    loss = find_loss(file, home.backups)
+    damage = loss or (find_damage(file) if thoroughly else "")
+    if find_backups(home.backups) if loss else thoroughly:
         mark(home, damage)
     return damage
 

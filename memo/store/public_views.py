@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from memo.core.errors import MemoError
 from memo.core.paths import Home, refuse_foreign
 from memo.core.settings import Settings
+from memo.store.damage import REMEDY
 from memo.store.postgres import connect
 
 Rows = list[tuple[Any, ...]]
@@ -74,7 +75,9 @@ def _as_sqlite(value: Any) -> Any:
 
 def _unreadable(place: str, error: Exception) -> MemoError:
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return MemoError(f"Cannot read the store {place}: {reason}; `memo up` updates it, `memo doctor` checks it.")
+    is_damaged = type(error).__name__ == "DatabaseError"  # of SQLite; errors of the schema are of another type
+    remedy = REMEDY if is_damaged else "`memo up` updates it, `memo doctor` checks it"
+    return MemoError(f"Cannot read the store {place}: {reason}; {remedy}.")
 
 
 def find_rows(

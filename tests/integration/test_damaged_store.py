@@ -305,6 +305,13 @@ def test_damage_that_a_backup_finds_is_marked(home: Home, file: Path, damage: Ca
         pass
 
 
+def test_store_that_is_just_being_made_is_not_marked(home: Home) -> None:
+    (home.root / "memo.db").touch()
+    for thoroughly in (False, True):
+        assert backups.check(home.root / "memo.db", home, thoroughly)
+        assert find_marked(home) == ""
+
+
 def test_mark_goes_once_the_store_is_whole_again(home: Home, file: Path) -> None:
     whole = file.read_bytes()
     overwrite_pages(file)
@@ -366,6 +373,12 @@ def test_statement_that_meets_damage_names_the_remedy(home: Home, file: Path) ->
         session.execute(text("SELECT sum(length(target)) FROM events")).all()
     store.close()
     assert find_marked(home).startswith("The store is damaged (")
+
+
+@pytest.mark.parametrize("damage", [halve, replace_by_text])
+def test_history_of_a_damaged_store_names_the_remedy(home: Home, file: Path, damage: Callable[[Path], None]) -> None:
+    damage(file)
+    assert "run `memo down`, then `memo restore`." in str(memo("history").exception)
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
