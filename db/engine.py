@@ -178,7 +178,7 @@ def _explained(engine: Engine, report_damage: Callable[[str], None]) -> Iterator
         reason = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
         if is_damage(error.orig):
             report_damage(reason)
-            raise DamagedStoreError(f"The store {redact_url(engine.url)} is damaged ({reason}); {REMEDY}.") from error
+            raise DamagedStoreError(redact_url(engine.url), reason) from error
         raise kind(
             f"Cannot use the store {redact_url(engine.url)}: {reason}. "
             "`memo doctor` checks whether it can be reached and is up to date."
@@ -204,6 +204,9 @@ class DamagedStoreError(StoreError):
     """The store is lost or damaged. A person has to restore it, so a service manager must not start MEMO again."""
 
     exit_code = 2
+
+    def __init__(self, place: object, damage: str) -> None:
+        super().__init__(f"The store {place} is damaged ({damage}); {REMEDY}.")
 
 
 class UnstorableError(StoreError):

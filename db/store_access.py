@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.core.steps import Progress
-from memo.store.damage import REMEDY, find_marked
+from memo.store.damage import find_marked
 from memo.store.postgres import ANSWER_S, SHOW_S
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def refuse_damaged(settings: Settings, home: Home, thoroughly: bool = False) -> 
 
     file = sqlite_path(store_url(settings, home))
     if file is not None and (damage := backups.check(file, home, thoroughly)):
-        raise DamagedStoreError(f"The store {file} is damaged ({damage}); {REMEDY}.")
+        raise DamagedStoreError(file, damage)
 
 
 def missing_file(settings: Settings, home: Home) -> Path | None:

@@ -58,10 +58,11 @@ def run(queue: Any, settings: Settings, store: Store) -> None:
         request_upkeep(home)
     with store.read() as session:
         untrained = retrain.find_due_scopes(session, settings.schedule, now)
-        unjudged = [name for name in scopes.find_scope_names(session) if runs.is_free(session, EVALUATE, name)]
     if untrained:
         _queue_runs(store, RETRAIN, TRAIN, untrained)
     if EVALUATE in waiting:
+        with store.read() as session:
+            unjudged = [name for name in scopes.find_scope_names(session) if runs.is_free(session, EVALUATE, name)]
         _queue_runs(store, EVALUATE, EVALUATE, unjudged)
     with store.read() as session:
         may_train = runs.find_queued(session) and not retrain.find_obstacle(session, home, settings.schedule, now)

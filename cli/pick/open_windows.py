@@ -34,8 +34,8 @@ def find_open_windows(apps: Apps) -> list[OpenWindow]:
     with suppress(OSError):
         if path := sway_socket():
             return _find_sway_windows(path, apps)
-        if (path := find_compositor()) and has_pywayland():
-            return _find_wlroots_windows(path, apps)
+        if (path := find_compositor()) and has_pywayland() and (found := _find_wlroots_windows(path, apps)):
+            return found
         return _find_x11_windows(apps)
     return []
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 from memo.core.events import Event, Operation
 from memo.core.grammar import Language
+from memo.core.settings import FOCUS_SOURCES
 
 AT = datetime(2026, 3, 2, 9, 15, 4, tzinfo=UTC)
-FOCUS = ("x11", "sway", "wlroots", "desktop")
 ACTIVITYWATCH = "activitywatch"
 
 
@@ -27,7 +27,7 @@ class RecordedKind:
 
 WINDOWS = RecordedKind(
     "windows",
-    (*FOCUS, "processes"),
+    (*FOCUS_SOURCES, "processes"),
     (
         Event(AT, Operation.WINDOW_FOCUS, "report.odt - LibreOffice Writer", app="libreoffice-writer"),
         Event(AT, Operation.PROCESS_START, "org.gnome.gedit"),

@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 
 import typer
 
-from cli.setup.kinds import ACTIVITYWATCH, FILES, FOCUS, KINDS, WINDOWS, WORDS, RecordedKind
+from cli.setup.kinds import ACTIVITYWATCH, FILES, KINDS, WINDOWS, WORDS, RecordedKind
 from cli.terminal.output import print_paragraph
 from db.store_access import read_session
 from memo.config import settings_file
 from memo.core.errors import MemoError, UsageError
 from memo.core.grammar import Language, write
 from memo.core.paths import Home
-from memo.core.settings import Settings, find_origin, find_variable, setting_of
+from memo.core.settings import FOCUS_SOURCES, Settings, find_origin, find_variable, setting_of
 from memo.stack import running
 
 ON, URL, LANGUAGE = "sources.on", "sources.activitywatch_url", "language"
@@ -153,7 +153,7 @@ class _Questions:
         """Return why this machine can't record a kind yet; empty if it can."""
         from collector.plugins import make_source
 
-        sources = FOCUS if kind is WINDOWS else kind.sources[:1]
+        sources = FOCUS_SOURCES if kind is WINDOWS else kind.sources[:1]
         lacks = {name: make_source(name, self._settings, self._home).missing() for name in sources}
         if lacks.get("x11") and set(os.environ.get("XDG_CURRENT_DESKTOP", "").split(":")) & SCRIPTED:
             return self._words["extension"].format(_folder_of_scripts())

@@ -1,5 +1,6 @@
 """The registry of trained versions; the built-in version has no row."""
 
+import operator
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import takewhile
@@ -92,8 +93,10 @@ def _find_damage(row: VersionRow, home: Home, base: str) -> str:
 
 def count_rejected(session: Session, scope: str) -> int:
     """Return how many of a scope's newest judged versions were rejected in a row."""
-    verdicts = (row.metrics["judged"] for row in find_versions(session, scope) if "judged" in row.metrics)
-    return sum(1 for _ in takewhile(lambda verdict: not verdict["promoted"], verdicts))
+    verdict = VersionRow.metrics["judged"]["promoted"].as_boolean()
+    query = select(verdict).where(VersionRow.scope == scope, verdict.is_not(None))
+    verdicts = session.scalars(query.order_by(VersionRow.created_at.desc()))  # the rest of the tables is not read
+    return sum(1 for _ in takewhile(operator.not_, verdicts))
 
 
 def find_in_service(session: Session) -> set[str]:

@@ -1,6 +1,5 @@
 """Backups of a SQLite store, and the damage that they are for. Postgres has tools of its own, such as pg_dump."""
 
-import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from db.engine import is_damage
+from memo.core.files import force_to_disk
 from memo.core.paths import Home
 from memo.store.damage import GONE, REMEDY, mark
 
@@ -58,7 +58,8 @@ def check(file: Path, home: Home, thoroughly: bool) -> str:
     """
     loss = find_loss(file, home.backups)
     damage = loss or (find_damage(file) if thoroughly else "")
-    if find_backups(home.backups) if loss else thoroughly:
+    is_certain = bool(find_backups(home.backups)) if loss else thoroughly
+    if is_certain:
         mark(home, damage)
     return damage
 
@@ -123,18 +124,10 @@ def put_in_place(backup: Backup, file: Path) -> None:
 
 def _put(fresh: Path, file: Path) -> Path:
     """Rename a file once its contents are on the disk, and wait until the new name is too."""
-    _sync(fresh)
+    force_to_disk(fresh)
     fresh.replace(file)
-    _sync(file.parent)
+    force_to_disk(file.parent)
     return file
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

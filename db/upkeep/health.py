@@ -11,12 +11,11 @@ from db.prediction.predictions import find_unpredicted
 from db.upkeep.backups import FAILED
 from db.upkeep.jobs import BACKUP, find_last_result
 from memo.core.paths import Home
-from memo.core.settings import Settings
+from memo.core.settings import FOCUS_SOURCES, Settings
 from memo.desktop import sockets
 from memo.stack import running
 from memo.store.damage import find_marked
 
-FOCUS = ("x11", "sway", "wlroots", "desktop")  # sources of which at most one works on a desktop
 USED = timedelta(days=7)  # a source that saw something so lately is expected to go on
 WAITS = timedelta(minutes=1)  # from an event to its prediction; it takes less than a second where all is well
 
@@ -55,8 +54,10 @@ def find_source_problems(session: Session | None, home: Home) -> list[str]:
         if one["state"] == "failed"
     ]
     impaired = [f"The source {name}: {one['says']}" for name, one in sources.items() if _is_impaired(one)]
-    unseen = {name: sources[name]["says"] for name in FOCUS if name in sources and sources[name]["state"] == "missing"}
-    is_seen = any(name in sources and name not in unseen for name in FOCUS)
+    unseen = {
+        name: sources[name]["says"] for name in FOCUS_SOURCES if name in sources and sources[name]["state"] == "missing"
+    }
+    is_seen = any(name in sources and name not in unseen for name in FOCUS_SOURCES)
     lost = _find_lost(session, unseen) if session is not None and not is_seen else []
     return [*failing, *impaired, *lost]
 

@@ -122,6 +122,9 @@ class Section(BaseModel):
     at_once: ClassVar[bool] = False  # whether a running MEMO uses a change at once, and not only after `memo up`
 
 
+FOCUS_SOURCES = ("x11", "sway", "wlroots", "desktop")  # of which at most one works on a desktop
+
+
 class SourceSettings(Section):
     """Where events come from; `memo sources` lists the sources."""
 

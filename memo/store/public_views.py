@@ -19,6 +19,7 @@ Query = Callable[[str, Sequence[Any]], Rows]  # runs a statement with one `?` fo
 
 CONNECT_TIMEOUT_S = 5
 BUSY_TIMEOUT_S = 10  # wait for a locked SQLite store
+UPDATE = "`memo up` updates it, `memo doctor` checks it"
 
 
 class NoStoreError(MemoError):
@@ -48,7 +49,8 @@ def _open_sqlite(url: str) -> Iterator[Query]:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)) as connection:
             yield lambda statement, values: connection.execute(statement, [*map(_as_sqlite, values)]).fetchall()
     except sqlite3.Error as error:
-        raise _unreadable(str(file), error) from error
+        is_damaged = type(error) is sqlite3.DatabaseError  # errors of the schema are of another type
+        raise _unreadable(str(file), error, REMEDY if is_damaged else UPDATE) from error
 
 
 @contextmanager
@@ -60,7 +62,7 @@ def _open_postgres(url: str) -> Iterator[Query]:
         with connect(address, connect_timeout=CONNECT_TIMEOUT_S, client_encoding="utf8") as connection:
             yield lambda statement, values: connection.execute(as_postgres(statement).encode(), values).fetchall()
     except psycopg.Error as error:
-        raise _unreadable(address.rpartition("@")[2], error) from error
+        raise _unreadable(address.rpartition("@")[2], error, UPDATE) from error
 
 
 def as_postgres(statement: str) -> str:
@@ -73,10 +75,8 @@ def _as_sqlite(value: Any) -> Any:
     return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f") if isinstance(value, datetime) else value
 
 
-def _unreadable(place: str, error: Exception) -> MemoError:
+def _unreadable(place: str, error: Exception, remedy: str) -> MemoError:
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    is_damaged = type(error).__name__ == "DatabaseError"  # of SQLite; errors of the schema are of another type
-    remedy = REMEDY if is_damaged else "`memo up` updates it, `memo doctor` checks it"
     return MemoError(f"Cannot read the store {place}: {reason}; {remedy}.")
 
 

@@ -24,6 +24,7 @@ from db.store_access import writable_store
 from db.upkeep import backups, jobs
 from db.upkeep.backups import FAILED, UNFINISHED, find_backups
 from forget import erase_files
+from memo.core import files
 from memo.core.errors import MemoError
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
@@ -141,7 +142,7 @@ def test_backup_without_room_leaves_the_others(home: Home, file: Path, monkeypat
     def full(_: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(backups, "_sync", full)
+    monkeypatch.setattr(backups, "force_to_disk", full)
     assert back_up(home, 1) == f"{FAILED}: [Errno 28] No space left on device"
     assert os.listdir(home.backups) == ["000001-2026-03-02T09-00-00Z.db"]
 
@@ -150,7 +151,7 @@ def test_backup_that_forget_deletes_meanwhile_is_made_again(
     home: Home, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may have been read before the rows were deleted."""
-    sync, times = backups._sync, []
+    sync, times = files.force_to_disk, []
 
     def forget_once(path: Path) -> None:
         times.append(path)
@@ -160,7 +161,7 @@ def test_backup_that_forget_deletes_meanwhile_is_made_again(
             erase_files.remove_copies(home)
         sync(path)
 
-    monkeypatch.setattr(backups, "_sync", forget_once)
+    monkeypatch.setattr(backups, "force_to_disk", forget_once)
     back_up(home)
     (made,) = find_backups(home.backups)
     assert count(made) == 0
