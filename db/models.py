@@ -79,6 +79,8 @@ class ScopeRow(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     """Attempts at a prediction after event `attempt_seq` since one last wrote something."""
     active_version: Mapped[str | None] = mapped_column(ForeignKey("versions.id"))
+    history_alone: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether no language model takes part, as predictions became worse with it."""
 
 
 PROGRAMS = text("executable <> ''")
@@ -222,6 +224,30 @@ class DailyCountRow(Base):
     upcoming_1: Mapped[int] = mapped_column(default=0, server_default="0")
     upcoming_3: Mapped[int] = mapped_column(default=0, server_default="0")
     upcoming_5: Mapped[int] = mapped_column(default=0, server_default="0")
+
+
+class ServedScoreRow(Base):
+    """How well the predictions served on one local day foresaw one view of the person's acts, beside simple rules."""
+
+    __tablename__ = "served_scores"
+
+    scope: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[str] = mapped_column(primary_key=True)
+    view: Mapped[str] = mapped_column(primary_key=True)
+    """place or switch."""
+    acts: Mapped[int]
+    hit_1: Mapped[float]
+    """This and the next one are shares of the acts."""
+    hit_3: Mapped[float]
+    log_loss: Mapped[float]
+    """Mean over the acts, in nats."""
+    ece: Mapped[float]
+    mru_1: Mapped[float]
+    """This and the next three are the shares of the rules on the same acts."""
+    mru_3: Mapped[float]
+    markov1_1: Mapped[float]
+    markov1_3: Mapped[float]
 
 
 class CheckpointRow(Base):

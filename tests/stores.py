@@ -15,6 +15,8 @@ NEW_ID = "UPDATE store_identity SET id = lower(hex(randomblob(6)))"
 
 SINCE_0014 = [
     "DROP TABLE daily_counts",
+    "DROP TABLE served_scores",
+    "ALTER TABLE scopes DROP COLUMN history_alone",
     "ALTER TABLE feedback DROP COLUMN line",
     "DROP INDEX ix_events_scope_operation_target_at",
     "DROP INDEX ix_events_scope_operation_app_at",

@@ -54,13 +54,13 @@ def _carry_out(store: Store, home: Home, settings: Settings, run: RunRow) -> Non
 
 
 def _outcome(store: Store, home: Home, settings: Settings, run: RunRow) -> tuple[str, dict[str, Any]]:
-    from training import promote
+    from training import promote, review
 
     kind, scope, newest = run.kind, run.scope, run.result[runs.NEWEST]
     try:
         if kind == "train":
             return "done", promote.train_and_promote(store, home, settings, scope, lambda _done, _total: None, newest)
-        return "done", promote.evaluate_active(store, settings, scope)
+        return "done", review.review(store, home, settings, scope)
     except TooFew as reason:
         return "done", {"note": str(reason)}
     except MemoError as error:
@@ -75,7 +75,7 @@ def _sentence(result: dict[str, Any]) -> str:
     """Return the result of a run in a few words."""
     if "promoted" in result:
         return f"{result['version']}: {result['reason']}"
-    if reason := result.get("reason") or result.get("note"):
+    if reason := result.get("reason") or result.get("note") or result.get("changed"):
         return str(reason)
     return f"{result['version']} hit@1 {result['hit@1']:.3f} over {result['n']} questions"
 

@@ -25,6 +25,8 @@ from memo.core.steps import Progress
 from memo.privacy.exclusions import make_event_matcher
 from memo.store import manifest
 
+NO_ROWS = (versions.BUILTIN, versions.HISTORY)  # can serve, and are no trained versions
+
 
 class TooFew(MemoError):
     """There are too few events to train or to judge a version."""
@@ -132,17 +134,17 @@ def _next_id(session: Session, models: Path) -> str:
 def activate(session: Session, scope: str, version: str) -> None:
     """Make a version active for a scope, and record in its metrics which one it replaces, for `memo model rollback`."""
     require_files(session, version)
-    now = versions.find_serving(session, scope, scope)
-    if version != versions.BUILTIN and (now is None or now.id != version):
+    now = versions.find_serving_name(session, scope, scope)
+    if version not in (*NO_ROWS, now):
         row = versions.find_version(session, version)
-        replaces = row.metrics.get("replaces", {}) | {scope: now.id if now else versions.BUILTIN}
+        replaces = row.metrics.get("replaces", {}) | {scope: now}
         row.metrics = row.metrics | {"replaces": replaces, "activated_at": datetime.now(UTC).isoformat()}
     versions.record_active(session, scope, version)
 
 
 def require_files(session: Session, version: str) -> None:
     """Raise UsageError for an unknown version, MemoError if its files are gone."""
-    if version == versions.BUILTIN:
+    if version in NO_ROWS:
         return
     path = Home.find().version(versions.find_version(session, version).path)
     if not path.is_dir():
@@ -158,8 +160,10 @@ def roll_back(session: Session, scope: str) -> str:
 
 
 def find_replaced(session: Session, scope: str) -> str:
-    """Return the version that the active one replaced. Raises MemoError if the built-in version is active."""
-    now = versions.find_serving(session, scope, scope)
-    if now is None:
+    """Return what served before. Raises MemoError if the built-in version serves."""
+    name = versions.find_serving_name(session, scope, scope)
+    if name == versions.BUILTIN:
         raise MemoError(f"{scope} is served by the built-in version; there is nothing to go back to.")
-    return str(now.metrics.get("replaces", {}).get(scope, versions.BUILTIN))
+    if name == versions.HISTORY:
+        return scopes.lock_scope(session, scope).active_version or versions.BUILTIN
+    return str(versions.find_version(session, name).metrics.get("replaces", {}).get(scope, versions.BUILTIN))

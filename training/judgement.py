@@ -88,10 +88,9 @@ def judge(candidate: PersonAnswers, active: PersonAnswers, history: PersonAnswer
     All three answered the same questions; `history` is the predictor without a language model.
     """
     rows = {CANDIDATE: candidate, ACTIVE: active, HISTORY: history}
-    gains = [before - after for before, after in zip(_losses(active), _losses(candidate), strict=True)]
-    gain, (low, high) = sum(gains) / len(gains), metrics.interval(gains, metrics.BLOCK)
-    reason = f"its log-loss of the next place improves on {replaced} by {gain:+.3f} nats"
-    reason += f" (95 %: {low:+.3f} to {high:+.3f})"
+    lead = measure_lead(candidate, active)
+    low, _ = lead["95"]
+    reason = f"its log-loss of the next place improves on {replaced} by {write_lead(lead)}"
     table = {str(view): _score(view, rows) for view in VIEWS}
     missed = next(_find_missed_floors(rows, table), "") if low > 0 else f"{reason}, so a gain is not certain"
     return {
@@ -99,10 +98,22 @@ def judge(candidate: PersonAnswers, active: PersonAnswers, history: PersonAnswer
         "promoted": not missed,
         "reason": f"Rejected: {missed}." if missed else f"Promoted: {reason}.",
         "against": replaced,
-        "ahead": {"log_loss": gain, "95": [low, high]},
+        "ahead": lead,
         "table": table,
         "latency_ms": {name: round(1_000 * row.seconds, 2) for name, row in rows.items()},
     }
+
+
+def measure_lead(candidate: PersonAnswers, other: PersonAnswers) -> dict[str, Any]:
+    """Return by how much log-loss of the next place is lower than another's on the same questions, as JSON."""
+    gains = [before - after for before, after in zip(_losses(other), _losses(candidate), strict=True)]
+    return {"n": len(gains), "log_loss": sum(gains) / len(gains), "95": list(metrics.interval(gains, metrics.BLOCK))}
+
+
+def write_lead(lead: Mapping[str, Any]) -> str:
+    """Return a lead in words."""
+    low, high = lead["95"]
+    return f"{lead['log_loss']:+.3f} nats (95 %: {low:+.3f} to {high:+.3f})"
 
 
 def _losses(answers: PersonAnswers) -> list[float]:

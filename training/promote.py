@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from db.engine import Store
 from db.models import VersionRow
 from db.prediction import versions
+from db.prediction.versions import Usable
 from memo.core.events import HUMAN, Event
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -23,10 +24,8 @@ from training.build_version import (
     require_events,
 )
 from training.evaluation import person_scores
-from training.evaluation.evaluate import MODEL
 from training.evaluation.person_views import person_steps, truths
 from training.judgement import CANDIDATE, PersonAnswers, answer, judge
-from worker.predictors.mixed import MixedPredictor
 
 JUDGED_SHARE = 0.2  # newest part of the stream, which the candidate is not trained on
 MAX_JUDGED = 500  # actions, the same
@@ -51,8 +50,8 @@ def train_and_promote(
     A candidate of the same events whose training or judgement was interrupted is taken up again. Returns the verdict
     and its reason, or a note where nothing is new since an existing version; the table is in the version's metrics.
     """
-    forgotten, active = find_last_forgotten(store), _find_active(store, settings, scope)
-    stream = _find_stream(store, settings, scope, active, newest)
+    forgotten, (active, trained_until) = find_last_forgotten(store), _find_active(store, home, settings, scope)
+    stream = find_stream(store, settings, scope, trained_until, newest)
     seen = stream.events[: stream.trained]
     require_events(seen, settings)
     digest = compute_digest(seen, settings)
@@ -63,9 +62,9 @@ def train_and_promote(
     candidate = same[0].id if same else build_version(store, home, settings, seen, scope, progress, forgotten)
     with store.read() as session:
         row = versions.find_version(session, candidate)
-    new, old = _ask(settings, row, stream), _ask(settings, active, stream)
-    history = answer(MixedPredictor(), stream.events, stream.first)
-    verdict = judge(new, old, history, active.id if active else versions.BUILTIN)
+    rivals = Usable(candidate, home.version(row.path)), active, Usable(versions.HISTORY, None)
+    new, old, history = (ask_version(settings, one, stream) for one in rivals)
+    verdict = judge(new, old, history, active.name)
     _record_verdict(store, scope, candidate, verdict)
     prune(store, settings, scope)
     return {"version": candidate, "promoted": verdict["promoted"], "reason": verdict["reason"]}
@@ -81,34 +80,25 @@ def _record_verdict(store: Store, scope: str, candidate: str, verdict: dict[str,
             row.state = "rejected"
 
 
-def evaluate_active(store: Store, settings: Settings, scope: str) -> dict[str, Any]:
-    """Return how well the active version, and the best baseline, predict the places of a person's newest actions."""
-    active = _find_active(store, settings, scope)
-    outcomes = _ask(settings, active, _find_stream(store, settings, scope, active)).outcomes["place"]
-    scores = person_scores.score(outcomes)["scores"]
-    best = person_scores.best_baseline(scores, "hit@1")
-    name = active.id if active else versions.BUILTIN
-    return {"version": name, **scores[MODEL], "baseline": {"name": best, **scores[best]}}
-
-
-def _find_active(store: Store, settings: Settings, scope: str) -> VersionRow | None:
+def _find_active(store: Store, home: Home, settings: Settings, scope: str) -> tuple[Usable, datetime | None]:
+    """Return what serves a scope, and the time of the last event that it was trained on, if it was."""
     with store.read() as session:
-        found = versions.find_usable(session, Home.find(), settings.model.base, scope, settings.scope)
-        return None if found.folder is None else versions.find_version(session, found.name)
+        found = versions.find_usable(session, home, settings.model.base, scope, settings.scope)
+        span = found.folder and versions.find_version(session, found.name).metrics.get("span")
+    return found, datetime.fromisoformat(span[1]) if span else None
 
 
-def _ask(settings: Settings, version: VersionRow | None, stream: Stream) -> PersonAnswers:
+def ask_version(settings: Settings, version: Usable, stream: Stream) -> PersonAnswers:
     """Return the answers of a version that has learned nothing before. Raises MemoError if it can't be loaded."""
     from worker.predictors.serving import open_predictor
 
-    name, folder = (version.id, Home.find().version(version.path)) if version else (versions.BUILTIN, None)
-    return answer(open_predictor(settings.model, name, folder), stream.events, stream.first)
+    return answer(open_predictor(settings.model, version.name, version.folder), stream.events, stream.first)
 
 
-def _find_stream(
-    store: Store, settings: Settings, scope: str, active: VersionRow | None, newest: int | None = None
+def find_stream(
+    store: Store, settings: Settings, scope: str, after: datetime | None, newest: int | None = None
 ) -> Stream:
-    """Return the stored events, divided so that no action that is judged by trained the active version.
+    """Return the stored events, divided so that all actions that are judged came `after` a time.
 
     Raises TooFew where too few are left to train on, or to judge by.
     """
@@ -117,9 +107,8 @@ def _find_stream(
     begin = len(events) - min(MAX_JUDGED_EVENTS, int(len(events) * JUDGED_SHARE))
     acts = [number for number, event in enumerate(events) if event.operation in HUMAN]
     first = max(bisect_left(acts, begin), len(acts) - MAX_JUDGED)
-    if active is not None and "span" in active.metrics:
-        end = datetime.fromisoformat(active.metrics["span"][1])
-        first = max(first, sum(events[number].at <= end for number in acts))
+    if after is not None:
+        first = max(first, sum(events[number].at <= after for number in acts))
     steps = list(person_steps(events))
     asked = sum("place" in truths(steps, number) for number in range(first, len(steps)))
     if asked < person_scores.FEWEST:

@@ -22,7 +22,12 @@ SCORES = ("hit@1", "hit@3", "mrr", "log_loss", "ece")
 app = typer.Typer(help="List and manage trained versions.", no_args_is_help=True)
 
 Scope = Annotated[str | None, option(metavar="USER@HOST", help="Scope whose version changes.")]
-Version = Annotated[str, argument(metavar="VERSION", help="Name of a version, or builtin.")]
+Version = Annotated[
+    str,
+    argument(
+        metavar="VERSION", help="Name of a version, or builtin; to activate, also history, which is no language model."
+    ),
+]
 
 
 @contextmanager
@@ -58,7 +63,7 @@ def show(version: Version, as_json: Json = False) -> None:
 
     with _store() as (settings, session):
         if version == versions.BUILTIN:
-            row = _builtin(active=versions.find_serving(session, settings.scope, settings.scope) is None)
+            row = _builtin(active=versions.find_serving_name(session, settings.scope, settings.scope) == version)
         else:
             row = _row(versions.find_version(session, version))
     if as_json:
@@ -66,8 +71,14 @@ def show(version: Version, as_json: Json = False) -> None:
         return
     from rich.console import Console
 
+    from training.judgement import write_lead
+
     console, verdict = Console(), row["metrics"].pop("judged", None)
     console.print_json(data=row)
+    if live := row["metrics"].get("live"):
+        words = f"Since it served, its log-loss improved on {live['against']} by {write_lead(live)}"
+        words += f", over {live['n']} actions."
+        console.print(f"\n{words}", markup=False, highlight=False)
     if verdict:
         console.print(f"\n{verdict['reason']}", markup=False, highlight=False)
         for view, found in verdict["table"].items():

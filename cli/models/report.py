@@ -13,7 +13,7 @@ from db.store_access import read_session
 from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from training.evaluation.served import FEWEST, LEARNED, AskedAct, compare, follow_rule
+from training.evaluation.served import FEWEST, LEARNED, JudgedAct, compare, judge, read_acts, shares
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -50,37 +50,23 @@ def report(
 def collect(session: "Session", scope: str, start: datetime) -> HitReport | None:
     """Return what was foreseen since a time; None if it is too little."""
     from db.dispatch import ledger
-    from db.intake import events
     from db.page.acts import ActFilter, find_acts
 
-    newest = find_acts(session, scope, ActFilter(since=start), MOST)[::-1]
-    acts = [
-        AskedAct(events.as_event(event).action, row.places, row.place_rank, event.local_at.date())
-        for row, event in newest
-    ]
-    total = compare(acts)
+    judged = list(judge(read_acts(find_acts(session, scope, ActFilter(since=start), MOST))))
+    total = compare(judged)
     if total is None:
         return None
     saved: dict[date, float] = {}
     for at, seconds in ledger.find_savings(session, scope, start):
         saved[at.astimezone().date()] = saved.get(at.astimezone().date(), 0.0) + seconds
-    return HitReport(scope, total, _by_day(acts), _find_events(session, scope, start), saved)
+    return HitReport(scope, total, _by_day(judged), _find_events(session, scope, start), saved)
 
 
-def _by_day(acts: Sequence[AskedAct]) -> list[DailyShare]:
-    ranks: dict[date, list[tuple[int | None, int | None]]] = {}
-    for act, rule_rank, _ in follow_rule(acts):
-        assert act.day is not None
-        ranks.setdefault(act.day, []).append((act.rank, rule_rank))
-    return [DailyShare(day, len(found), _shares(found)) for day, found in sorted(ranks.items())]
-
-
-def _shares(ranks: Sequence[tuple[int | None, int | None]]) -> tuple[float, float, float, float]:
-    own, rule = zip(*ranks, strict=True)
-    first, three, rule_first, rule_three = (
-        sum(rank is not None and rank <= cut for rank in given) / len(given) for given in (own, rule) for cut in (1, 3)
-    )
-    return first, three, rule_first, rule_three
+def _by_day(judged: Sequence[JudgedAct]) -> list[DailyShare]:
+    days: dict[date, list[JudgedAct]] = {}
+    for one in judged:
+        days.setdefault(one.act.at.date(), []).append(one)
+    return [DailyShare(day, len(found), shares(found)) for day, found in sorted(days.items())]
 
 
 def _find_events(session: "Session", scope: str, start: datetime) -> list[tuple[date, str]]:

@@ -13,6 +13,7 @@ from memo.core.events import Operation
 Place = tuple[datetime, int]
 """Where an event stands in the order of time: `at` and `seq`."""
 
+READ = (PredictionRow.place_rank, PredictionRow.person, PredictionRow.places, PredictionRow.model_version)
 FIRST = 3  # an act whose place was among so many counts as foreseen
 
 
@@ -67,7 +68,7 @@ def find_acts(
     """
     query = (
         select(PredictionRow, EventRow)
-        .options(load_only(PredictionRow.place_rank, PredictionRow.person, PredictionRow.places))
+        .options(load_only(*READ))
         .join(EventRow, PredictionRow.person_event_id == EventRow.id)
         .where(EventRow.scope == scope, *chosen.conditions())
     )

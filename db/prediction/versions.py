@@ -17,6 +17,7 @@ from memo.core.paths import Home
 from memo.store import manifest
 
 BUILTIN = "builtin"
+HISTORY = "history"  # no version: what serves where no language model takes part
 
 
 class Usable(NamedTuple):
@@ -60,13 +61,21 @@ def find_versions(session: Session, scope: str | None = None) -> Sequence[Versio
     return session.scalars(query if scope is None else query.where(VersionRow.scope == scope)).all()
 
 
-def find_serving(session: Session, scope: str, default_scope: str) -> VersionRow | None:
-    """Return the version that serves a scope: its own, else that of the default scope, else None (the built-in one)."""
+def find_serving_name(session: Session, scope: str, default_scope: str) -> str:
+    """Return the name of what serves a scope: its own version, else that of the default scope; `builtin` without one.
+
+    It is `history` where no language model takes part.
+    """
     for name in (scope, default_scope):
         row = session.get(ScopeRow, name)
-        if row is not None and row.active_version is not None:
-            return session.get(VersionRow, row.active_version)
-    return None
+        if row is not None and (serving := HISTORY if row.history_alone else row.active_version):
+            return serving
+    return BUILTIN
+
+
+def find_serving(session: Session, scope: str, default_scope: str) -> VersionRow | None:
+    """Return the trained version that serves a scope, or None."""
+    return session.get(VersionRow, find_serving_name(session, scope, default_scope))
 
 
 def find_usable(session: Session, home: Home, base: str, scope: str, default_scope: str) -> Usable:
@@ -74,15 +83,32 @@ def find_usable(session: Session, home: Home, base: str, scope: str, default_sco
 
     `base` is the base model of the settings. The built-in version is always left.
     """
-    row, problem, seen = find_serving(session, scope, default_scope), "", set[str]()
-    while row is not None and row.id not in seen:
+    return _find_usable_from(
+        session, home, base, find_serving_name(session, scope, default_scope), (scope, default_scope)
+    )
+
+
+def find_replaced(session: Session, home: Home, base: str, version: VersionRow, default_scope: str) -> Usable:
+    """Return what a version replaced in its scope; if its files can't be used, the last one before it that can."""
+    names = version.scope, default_scope
+    return _find_usable_from(session, home, base, _name_replaced(version, names), names)
+
+
+def _find_usable_from(session: Session, home: Home, base: str, name: str, scopes: tuple[str, str]) -> Usable:
+    problem, seen = "", set[str]()
+    while (row := session.get(VersionRow, name)) is not None and name not in seen:
         if not (damage := _find_damage(row, home, base)):
-            return Usable(row.id, home.version(row.path), problem and f"{problem}; {row.id} serves instead.")
-        problem = problem or f"Version {row.id} is not used: {damage}"
-        seen.add(row.id)
-        replaces = row.metrics.get("replaces", {})
-        row = session.get(VersionRow, replaces.get(scope, replaces.get(default_scope, BUILTIN)))
-    return Usable(BUILTIN, None, problem and f"{problem}; the built-in version serves instead.")
+            return Usable(name, home.version(row.path), problem and f"{problem}; {name} serves instead.")
+        problem = problem or f"Version {name} is not used: {damage}"
+        seen.add(name)
+        name = _name_replaced(row, scopes)
+    name, words = (HISTORY, "history alone") if name == HISTORY else (BUILTIN, "the built-in version")
+    return Usable(name, None, problem and f"{problem}; {words} serves instead.")
+
+
+def _name_replaced(version: VersionRow, scopes: tuple[str, str]) -> str:
+    replaces = version.metrics.get("replaces", {})
+    return str(next((replaces[scope] for scope in scopes if scope in replaces), BUILTIN))
 
 
 def _find_damage(row: VersionRow, home: Home, base: str) -> str:
@@ -105,8 +131,11 @@ def find_in_service(session: Session) -> set[str]:
 
 
 def record_active(session: Session, scope: str, version: str) -> None:
-    """Let a version serve a scope from its next prediction on, and retire the one before."""
+    """Let a version, or history alone, serve a scope from its next prediction on, and retire the version before."""
     scope_row = scopes.lock_scope(session, scope)
+    scope_row.history_alone = version == HISTORY
+    if version == HISTORY:
+        return
     if scope_row.active_version is not None and scope_row.active_version != version:
         before, scope_row.active_version = scope_row.active_version, None
         session.flush()

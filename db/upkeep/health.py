@@ -10,6 +10,7 @@ from db.prediction import versions
 from db.prediction.predictions import find_unpredicted
 from db.upkeep.backups import FAILED
 from db.upkeep.jobs import BACKUP, find_last_result
+from db.upkeep.retrain import name_drift
 from memo.core.paths import Home
 from memo.core.settings import FOCUS_SOURCES, Settings
 from memo.desktop import sockets
@@ -23,7 +24,8 @@ WAITS = timedelta(minutes=1)  # from an event to its prediction; it takes less t
 def find_problems(session: Session, settings: Settings, home: Home, is_running: bool) -> list[str]:
     """Return a sentence for each thing that is wrong."""
     delays = _find_delays(session, home) if is_running else []
-    return [*_find_damage(session, home), *_find_unusable_versions(session, settings, home), *delays]
+    answering = [*_find_unusable_versions(session, settings, home), *_find_drift(session, settings)]
+    return [*_find_damage(session, home), *answering, *delays]
 
 
 def _find_unusable_versions(session: Session, settings: Settings, home: Home) -> list[str]:
@@ -31,6 +33,18 @@ def _find_unusable_versions(session: Session, settings: Settings, home: Home) ->
     names = scopes.find_scope_names(session)
     found = [versions.find_usable(session, home, settings.model.base, name, settings.scope).problem for name in names]
     return list(dict.fromkeys(filter(None, found)))
+
+
+def _find_drift(session: Session, settings: Settings) -> list[str]:
+    """Return a sentence for each scope in which history answers alone since predictions became too bad."""
+    names = scopes.find_scope_names(session)
+    alone = [name for name in names if versions.find_serving_name(session, name, settings.scope) == versions.HISTORY]
+    reasons = {name: find_last_result(session, name_drift(name)) for name in alone}
+    return [
+        f"In {name} history answers alone, as {reason}; that ends with the next version that is better."
+        for name, reason in reasons.items()
+        if reason
+    ]
 
 
 def _find_damage(session: Session, home: Home) -> list[str]:

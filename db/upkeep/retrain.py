@@ -28,8 +28,13 @@ class Outlook(NamedTuple):
     reason: str
 
 
+def name_drift(scope: str) -> str:
+    """Return the name of the job that ran when a scope's predictions were last found to have become too bad."""
+    return f"drift {scope}"
+
+
 def find_outlook(session: Session, scope: str, schedule: ScheduleSettings, now: datetime) -> Outlook:
-    """Return whether a scope is due to be trained, by what its person has done or by time.
+    """Return whether a scope is due to be trained, by what its person has done, by drift, or by time.
 
     The needed actions double with each version in a row that was rejected.
     """
@@ -38,6 +43,9 @@ def find_outlook(session: Session, scope: str, schedule: ScheduleSettings, now: 
     acts = events.count_acts(session, scope, last, needed)
     if acts >= needed:
         return Outlook(True, f"{acts} new actions")
+    drifted = jobs.find_last_run(session, name_drift(scope))
+    if drifted and (last is None or last < drifted):
+        return Outlook(True, f"predictions became worse on {drifted.astimezone():%Y-%m-%d}")
     began = last or jobs.find_last_run(session, RETRAIN) or now
     if now - began >= schedule.retrain_every or began - now > MAX_CLOCK_SKEW:
         return Outlook(True, f"none since {began:%Y-%m-%d}")

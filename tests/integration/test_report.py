@@ -52,7 +52,10 @@ def store(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
 
 def _prediction(number: int) -> PredictionRow:
     """The prediction that the act `number` judges; ids of events begin with 1."""
-    places = [{"operation": "window_focus", "name": APPS[number % 3], "probability": 0.6}]
+    is_right = number >= (DAYS - 1) * ACTS
+    names = (APPS[number % 3], "other") if is_right else ("other", APPS[number % 3])
+    shares = zip(names, (0.6, 0.3), strict=True)
+    places = [{"operation": "window_focus", "name": name, "probability": share} for name, share in shares]
     return PredictionRow(
         scope=SCOPE,
         last_event_id=number,
@@ -66,7 +69,7 @@ def _prediction(number: int) -> PredictionRow:
         person_event_id=number + 1,
         new_probability=0.0,
         new_place=0.0,
-        place_rank=1 if number >= (DAYS - 1) * ACTS else 2,
+        place_rank=1 if is_right else 2,
     )
 
 

@@ -69,8 +69,9 @@ INSIDE = {
     ),
     "training": (
         "training.__main__ training.base_model",
+        "training.review",
         "training.promote training.give_way",
-        "training.judgement",
+        "training.judgement training.drift",
         "training.evaluation",
         "training.build_version training.pull",
         "training.fitting",

@@ -148,12 +148,13 @@ def ask(
                 ranking = predictor.predict(events[max(0, end - size) : end], TOP)
                 given = answers(ranking, steps[number].place)
                 for view, came in truth.items():
-                    outcomes[view].append(_outcome(came, given[view], view, baselines))
+                    outcomes[view].append(judge_answer(came, given[view], view, baselines))
         progress(end, len(events))
     return outcomes
 
 
-def _outcome(truth: Key, given: Mapping[Key, float], view: View, baselines: PersonBaselines) -> Outcome:
+def judge_answer(truth: Key, given: Mapping[Key, float], view: View, baselines: PersonBaselines) -> Outcome:
+    """Return the outcome of one answer, whose candidates are `given` best first, beside those of the baselines."""
     ranks = {MODEL: rank_of(truth, list(given))}
     ranks |= {name: rank_of(truth, baselines.rank(name, view)) for name in NAMES}
     return Outcome(ranks, next(iter(given.values()), 0.0), given.get(truth, 0.0))

@@ -1,30 +1,50 @@
-"""How often the next place was foreseen lately, beside the simplest rule, and whether probabilities came true."""
+"""How well served predictions foresaw the place of each act, beside simple rules on the same acts.
 
-from collections.abc import Iterator, Sequence
+Only the prediction that the person could see before an act is judged by it: in the view `place` as it was, and in the
+view `switch`, if the act is in another place, by its other places alone.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 from typing import Any
 
-from memo.core.events import Action
-from memo.core.predictions import place_from_dict, place_of
+from db.intake import events
+from db.models import EventRow, PredictionRow
+from memo.core.events import Action, Operation
+from memo.core.predictions import NextPlace, Ranking, place_from_dict
 from training.evaluation import metrics
-from training.evaluation.baselines import Baselines
-from training.evaluation.metrics import Key
+from training.evaluation.evaluate import MODEL
+from training.evaluation.person_scores import first_answers
+from training.evaluation.person_views import Outcome, PersonBaselines, Step, View, answers, judge_answer, key_of
+from training.evaluation.person_views import place_of as place_key
 
-LEARNED = 100  # oldest acts, from which the rule only learns
+LEARNED = 100  # oldest acts, from which the rules only learn
 FEWEST = 50  # acts that are asked
 RULE = "mru"  # the most recent place first
 
 
 @dataclass(frozen=True, slots=True)
-class AskedAct:
-    """An act with the prediction that it judged: its places, and the rank of the act's place among them."""
+class ServedAct:
+    """An act, when it came in local time, and the places and the version of the newest prediction before it."""
 
+    at: datetime
     action: Action
     places: list[dict[str, Any]]
-    rank: int | None
-    day: date | None = None
-    """The local day of the act, where it is asked for."""
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedAct:
+    """A served act with the outcomes of its views: `place`, and `switch` if it is in another place."""
+
+    act: ServedAct
+    outcomes: dict[View, Outcome]
+
+    @property
+    def shown(self) -> Outcome:
+        """What a person looks for: another place, if they went to one."""
+        return self.outcomes.get("switch", self.outcomes["place"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,42 +59,46 @@ class Comparison:
     bins: list[tuple[float, float, int]]
 
 
-def compare(acts: Sequence[AskedAct]) -> Comparison | None:
-    """Return what the acts tell, in order of time; None if they are too few."""
-    asked = list(follow_rule(acts))
-    if len(asked) < FEWEST:
-        return None
-    ranks, rule_ranks = [act.rank for act, _, _ in asked], [rank for _, rank, _ in asked]
-    answers = [answer for act, _, here in asked for answer in _first_other(act, here)]
-    first, three, rule_first, rule_three = (_share(given, cut) for given in (ranks, rule_ranks) for cut in (1, 3))
-    return Comparison(len(ranks), first, three, rule_first, rule_three, metrics.bins(answers))
+def read_acts(found: Iterable[tuple[PredictionRow, EventRow]]) -> list[ServedAct]:
+    """Return stored acts with their predictions, newest first, as served acts, oldest first."""
+    acts = [
+        ServedAct(row.local_at, events.as_event(row).action, made.places, made.model_version) for made, row in found
+    ]
+    return acts[::-1]
 
 
-def follow_rule(acts: Sequence[AskedAct]) -> Iterator[tuple[AskedAct, int | None, Key]]:
-    """Yield the acts that are asked, each with the rank that the rule gave to its place, and the place before."""
-    rule, here = Baselines(), None
+def judge(acts: Iterable[ServedAct]) -> Iterator[JudgedAct]:
+    """Yield the acts, oldest first, with their outcomes; the rules only learn from the first `LEARNED`."""
+    rules, here = PersonBaselines(), None
     for number, act in enumerate(acts):
-        there = Key(act.action.coarse)
+        there = place_key(act.action)
+        step = Step(act.at.timestamp(), key_of(act.action), there, there != here)
         if number >= LEARNED and here is not None:
-            yield act, _rank(there, rule.rank(RULE, here if here != there else None)), here
-        rule.learn(there, float(number))
+            given = answers(_ranking(act.places), here)
+            views: list[View] = ["place", "switch"] if step.arrives else ["place"]
+            yield JudgedAct(act, {view: judge_answer(there, given[view], view, rules) for view in views})
+        rules.learn(step)
         here = there
 
 
-def _rank(truth: Key, given: Sequence[Key]) -> int | None:
-    return given.index(truth) + 1 if truth in given else None
+def _ranking(places: Iterable[dict[str, Any]]) -> Ranking:
+    named = [(place_from_dict(place), place["probability"]) for place in places]
+    return Ranking(places=[NextPlace(Action(Operation(operation), name), share) for (operation, name), share in named])
 
 
-def _share(ranks: Sequence[int | None], cut: int) -> float:
-    return sum(rank is not None and rank <= cut for rank in ranks) / len(ranks)
+def compare(judged: Sequence[JudgedAct]) -> Comparison | None:
+    """Return what judged acts tell; None if they are too few."""
+    if len(judged) < FEWEST:
+        return None
+    switches = [one.outcomes["switch"] for one in judged if "switch" in one.outcomes]
+    return Comparison(len(judged), *shares(judged), metrics.bins(first_answers(switches)))
 
 
-def _first_other(act: AskedAct, here: Key) -> list[tuple[float, float]]:
-    """Return the probability of the likeliest place but the present one, if that was left, and 1 if it came, else 0."""
-    now, there = place_of(here.action), place_of(act.action)
-    others = [place for place in act.places if place_from_dict(place) != now]
-    if now == there or not others:
-        return []
-    staying = sum(place["probability"] for place in act.places if place_from_dict(place) == now)
-    probability = others[0]["probability"] / max(1e-9, 1 - staying)
-    return [(min(1.0, probability), float(place_from_dict(others[0]) == there))]
+def shares(judged: Sequence[JudgedAct]) -> tuple[float, float, float, float]:
+    """Return the shares of acts whose place was first, and among three: those of the predictions, then of the rule."""
+    first, three, rule_first, rule_three = (
+        sum(metrics.is_hit(one.shown.ranks[name], cut) for one in judged) / len(judged)
+        for name in (MODEL, RULE)
+        for cut in (1, 3)
+    )
+    return first, three, rule_first, rule_three

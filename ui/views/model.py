@@ -4,7 +4,6 @@ from typing import Any
 
 from starlette.responses import RedirectResponse, Response
 
-from db.intake import events
 from db.models import VersionRow
 from db.page import acts, rates
 from db.page.acts import ActFilter
@@ -13,7 +12,6 @@ from db.store_access import writable_store
 from db.upkeep import figures
 from training import build_version
 from training.evaluation import served
-from training.evaluation.served import AskedAct
 from training.judgement import ACTIVE, CANDIDATE, HISTORY
 from ui import charts
 from ui.page import Visit
@@ -32,9 +30,12 @@ def show(visit: Visit) -> Response:
         found = figures.find_figures(session, visit.settings.scope)["scopes"].get(scope)
         days = rates.find_daily_rates(session, scope)
         newest = acts.find_acts(session, scope, ActFilter(), NEWEST)
-        asked = [AskedAct(events.as_event(event).action, row.places, row.place_rank) for row, event in reversed(newest)]
-        rows, serving = versions.find_versions(session), versions.find_serving(session, scope, visit.settings.scope)
-    compared = served.compare(asked)
+        judged = list(served.judge(served.read_acts(newest)))
+        rows, serving = (
+            versions.find_versions(session),
+            versions.find_serving_name(session, scope, visit.settings.scope),
+        )
+    compared = served.compare(judged)
     return visit.show(
         "model.html",
         figures=found,
@@ -44,7 +45,7 @@ def show(visit: Visit) -> Response:
         calibration=charts.points(compared.bins) if compared else [],
         versions=[_as_row(row) for row in rows],
         scores=SCORES,
-        serving=serving.id if serving else versions.BUILTIN,
+        serving=serving,
     )
 
 

@@ -14,6 +14,7 @@ from worker.predictors.mixed import MixedPredictor
 from worker.predictors.reader import Reader
 
 BUILTIN = "builtin"  # the version of a new installation: the built-in base model with its adapter
+HISTORY = "history"  # no version: no language model takes part
 BUILTIN_ADAPTER = Path(__file__).parents[2] / "data" / "base" / "adapter"
 
 log = get_logger(__name__)
@@ -52,7 +53,9 @@ class Serving:
         return MixedPredictor(self.reader(version, folder), weights)
 
     def reader(self, version: str, folder: Path | None) -> Reader | None:
-        """Return a version's reader, or None if the model fails or was never trained on our coding."""
+        """Return a version's reader; None if there is none, the model fails, or was never trained on our coding."""
+        if version == HISTORY:
+            return None
         try:
             model = self.load()
             adapter = self._adapter(model, version, folder)
@@ -94,4 +97,6 @@ def open_readers(settings: ModelSettings, version: str, folder: Path | None) -> 
 
 def open_predictor(settings: ModelSettings, version: str, folder: Path | None) -> MixedPredictor:
     """Return a predictor with a model of its own, for evaluation. Raises MemoError if that can't be loaded."""
+    if version == HISTORY:
+        return MixedPredictor()
     return MixedPredictor(open_readers(settings, version, folder)())
