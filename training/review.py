@@ -74,8 +74,9 @@ def _take_back(store: Store, home: Home, settings: Settings, scope: str, ask: Ca
         row.metrics = row.metrics | {"live": lead | {"against": before.name}}
         if lead["95"][1] >= 0:
             return ""
-        versions.record_active(session, scope, before.name)
-    return f"{now.name} was taken back: since it serves, its log-loss improves on {before.name} by {write_lead(lead)}"
+        reason = f"since it serves, its log-loss improves on {before.name} by {write_lead(lead)}"
+        versions.record_taken_back(session, now.name, reason)
+    return f"{now.name} was taken back: {reason}"
 
 
 def _is_on_trial(version: dict[str, Any]) -> bool:

@@ -75,7 +75,9 @@ def show(version: Version, as_json: Json = False) -> None:
 
     console, verdict = Console(), row["metrics"].pop("judged", None)
     console.print_json(data=row)
-    if live := row["metrics"].get("live"):
+    if reason := row["metrics"].get("taken_back"):
+        console.print(f"\nTaken back: {reason}", markup=False, highlight=False)
+    elif live := row["metrics"].get("live"):
         words = f"Since it served, its log-loss improved on {live['against']} by {write_lead(live)}"
         words += f", over {live['n']} actions."
         console.print(f"\n{words}", markup=False, highlight=False)

@@ -148,6 +148,14 @@ def record_active(session: Session, scope: str, version: str) -> None:
     scope_row.active_version = version
 
 
+def record_taken_back(session: Session, version: str, reason: str) -> None:
+    """Let what a version replaced serve again, wherever it serves, and note the reason."""
+    row = find_version(session, version)
+    for name in session.scalars(select(ScopeRow.name).where(ScopeRow.active_version == version)).all():
+        record_active(session, name, _name_replaced(row, (name, row.scope)))
+    row.state, row.metrics = "rejected", row.metrics | {"taken_back": reason}
+
+
 def delete_versions(session: Session, names: Sequence[str]) -> None:
     """Delete versions; the built-in one serves where one of them did, or would after a rollback."""
     session.execute(update(ScopeRow).where(ScopeRow.active_version.in_(names)).values(active_version=None))

@@ -3,6 +3,7 @@
 import base64
 import json
 import pickle
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
@@ -36,8 +37,9 @@ from memo.store import manifest
 from worker.prediction import outbox, snapshots, update
 from worker.prediction.scope_models import ScopeModels
 from worker.prediction.update import BATCH, MAX_ATTEMPTS, ScopeUpdater
+from worker.predictors.language_model import probe
 from worker.predictors.mixed import MixedPredictor
-from worker.predictors.serving import BUILTIN, Serving
+from worker.predictors.serving import BUILTIN, BUILTIN_ADAPTER, Serving
 from worker.resources import Resources
 
 SCOPE = "ada@host"
@@ -552,6 +554,32 @@ def test_damaged_version_is_replaced_and_logged_once(opened: Resources) -> None:
     [entry] = [entry for entry in logged if entry["event"] == "version_unusable"]
     assert entry["reason"].startswith("Version v1 is not used: ")
     assert {row.model_version for row in made(opened)} == {BUILTIN}
+
+
+def test_version_unlike_its_training_is_taken_back(opened: Resources) -> None:
+    """Its files are whole; what differs is the answer."""
+    folder = opened.home.models / "v2"
+    shutil.copytree(BUILTIN_ADAPTER, folder)
+    description = manifest.read(folder) | {"probe": [-9.0] * (len(probe.EVENTS) - 1)}
+    (folder / manifest.NAME).unlink()
+    manifest.write(folder, description)
+    activate(opened, "v1")
+    happen(opened, "a")
+    with opened.store.write() as session:
+        metrics = {"replaces": {SCOPE: BUILTIN}}
+        versions.add_version(session, "v2", SCOPE, base=BUILTIN, path="models/v2", parent=None, metrics=metrics)
+        versions.record_active(session, SCOPE, "v2")
+    one = ScopeUpdater(opened)
+    with structlog.testing.capture_logs() as logged:
+        one.update(SCOPE)
+    assert [entry["version"] for entry in logged if entry["event"] == "version_taken_back"] == ["v2"]
+    assert [row.model_version for row in made(opened)] == [BUILTIN]
+    with opened.store.read() as session:
+        assert versions.find_serving_name(session, SCOPE, SCOPE) == BUILTIN
+        taken = versions.find_version(session, "v2")
+        assert (taken.state, taken.metrics["taken_back"]) == (
+            "rejected", "Version v2 answers otherwise than when it was trained."
+        )  # fmt: skip
 
 
 def test_another_active_version_answers_with_its_own_weights(opened: Resources) -> None:

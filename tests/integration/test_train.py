@@ -19,6 +19,9 @@ from memo.core.settings import Settings, TrainSettings
 from training.build_version import train_adapter
 from training.fitting import fine_tune
 from training.fitting.fine_tune import train
+from worker.predictors.language_model import probe
+from worker.predictors.language_model.builtin_model import BuiltinModel
+from worker.predictors.language_model.language import UnlikeTraining
 from worker.predictors.language_model.loading import count_weights
 from worker.predictors.language_model.transformers_model import TransformersModel
 
@@ -76,6 +79,24 @@ def test_train_adapter_describes_itself_and_serves(tmp_path: Path) -> None:
     reader = model.reader("v1")
     reader.read(EVENTS[0])
     assert reader.scores().new <= 0
+
+
+def test_version_answers_as_it_was_trained(tmp_path: Path) -> None:
+    """The two ways to run the built-in model give the same answers; a version that answers otherwise is refused."""
+    train(EVENTS, "builtin", tmp_path / "v1", SETTINGS, quiet, "cpu")
+    file = tmp_path / "v1" / "version.json"
+    description = json.loads(file.read_text())
+    for model in (BuiltinModel(), TransformersModel.load("builtin", "cpu", 1)):
+        model.add_adapter("v1", tmp_path / "v1")
+        assert probe.ask(model.reader("v1")) == pytest.approx(description["probe"], abs=1e-4)
+        assert probe.ask(model.reader()) != pytest.approx(description["probe"], abs=1e-3), "the base alone"
+    (tmp_path / "v1" / "version.json").write_text(
+        json.dumps(description | {"probe": [-9.0] * len(description["probe"])})
+    )
+    fresh = BuiltinModel()
+    with pytest.raises(UnlikeTraining, match="Version v1 answers otherwise than when it was trained"):
+        fresh.add_adapter("v1", tmp_path / "v1")
+    assert fresh.versions == []
 
 
 def test_train_records_the_parent(tmp_path: Path) -> None:

@@ -24,10 +24,11 @@ from memo.core.files import write_atomically
 from memo.core.settings import TrainSettings
 from memo.store import manifest
 from training.fitting.examples import Example, compute_loss, cut_chunks, mean_of_tail, take_step
+from worker.predictors.language_model import probe
 from worker.predictors.language_model.label_coding import Vocabulary
-from worker.predictors.language_model.loading import choose_device, count_weights, load_base
+from worker.predictors.language_model.loading import LoadedBase, choose_device, count_weights, load_base
 from worker.predictors.language_model.prompt import CONTEXT_TOKENS
-from worker.predictors.language_model.transformers_model import quiet_peft
+from worker.predictors.language_model.transformers_model import TransformersModel, quiet_peft
 
 HELD_OUT = 0.1  # last part of the stream, which measures the adapter and does not train it
 CHUNK_TOKENS = CONTEXT_TOKENS // 2  # shorter than the reader's context: more steps, each with its own beginning
@@ -74,7 +75,9 @@ def train(
         "held_out_loss_of_base": round(loss_of_base, 4),
         "steps": len(plan),
     }
-    _write(tuned, out, _describe(events, base, fingerprint, settings, metrics, parent))
+    serving = TransformersModel(base, LoadedBase(model, words, fingerprint))  # the adapter is in the model
+    description = _describe(events, base, fingerprint, settings, metrics, parent)
+    _write(tuned, out, description | {"probe": probe.ask(serving.reader())})
     return metrics
 
 

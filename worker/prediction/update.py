@@ -71,6 +71,8 @@ class ScopeUpdater:
             return
         try:
             model = self.models.open(row, version)
+            if version.name in self.models.serving.unlike:
+                model = self.models.open(row, self._take_back(scope, version.name))
             for answers in self._answers(model, row.last_seq):
                 if not self._write(model, answers):
                     break  # the log has changed meanwhile; the next update learns it again
@@ -88,6 +90,14 @@ class ScopeUpdater:
             log.error("version_unusable", scope=scope, reason=found.problem)
         self._problems[scope] = found.problem
         return found
+
+    def _take_back(self, scope: str, version: str) -> versions.Usable:
+        """Let the version before one serve a scope that answers otherwise than when it was trained; return it."""
+        settings = self._resources.settings
+        log.error("version_taken_back", scope=scope, version=version, reason=self.models.serving.problem)
+        with self._resources.store.write() as session:
+            versions.record_taken_back(session, version, self.models.serving.problem)
+            return versions.find_usable(session, self._resources.home, settings.model.base, scope, settings.scope)
 
     def _answers(self, model: ScopeModel, newest: int) -> Iterator[Answers]:
         """Learn the log up to the event `newest`, and predict after each event for which that is due."""

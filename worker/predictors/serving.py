@@ -8,7 +8,7 @@ from memo.core.errors import MemoError
 from memo.core.logs import get_logger
 from memo.core.settings import ModelSettings
 from worker.predictors.language_model.builtin_model import BuiltinModel
-from worker.predictors.language_model.language import LanguageModel
+from worker.predictors.language_model.language import LanguageModel, UnlikeTraining
 from worker.predictors.language_model.time_limited_reader import TimeLimitedReader
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.reader import Reader
@@ -41,6 +41,8 @@ class Serving:
         self._adapters: set[str] = set()
         self.problem = ""
         """Why history answers alone although a version was asked for; empty while nothing is wrong."""
+        self.unlike: set[str] = set()
+        """Versions that answer otherwise than when they were trained."""
 
     def load(self) -> LanguageModel:
         """Return the base model. Raises MemoError if it can't be loaded."""
@@ -62,6 +64,8 @@ class Serving:
         except MemoError as error:
             log.error("language_model_unavailable", version=version, reason=str(error))
             self.problem = str(error)
+            if isinstance(error, UnlikeTraining):
+                self.unlike.add(version)
             return None
         self.problem = ""
         if adapter is None:

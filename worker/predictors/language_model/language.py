@@ -7,10 +7,15 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from memo.core.errors import MemoError
+from worker.predictors.language_model import probe
 from worker.predictors.language_model.label_coding import Vocabulary
 from worker.predictors.language_model.prompt import CausalModel, ModelReader
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
+
+
+class UnlikeTraining(MemoError):
+    """A version answers the probe otherwise than when it was trained."""
 
 
 class LanguageModel(CausalModel):
@@ -23,12 +28,16 @@ class LanguageModel(CausalModel):
         """The versions whose adapters are loaded."""
 
     def add_adapter(self, version_id: str, folder: Path) -> None:
-        """Load a version's adapter. Raises MemoError if it is missing, damaged or made for another base."""
+        """Load a version's adapter.
+
+        Raises MemoError if it is missing, damaged or made for another base, UnlikeTraining if it answers otherwise than
+        when it was trained.
+        """
         if version_id in self.versions:
             return
         try:
-            trained_on = json.loads((folder / "version.json").read_text("utf-8"))["base_fingerprint"]
-            if trained_on != self._fingerprint:
+            description = json.loads((folder / "version.json").read_text("utf-8"))
+            if description["base_fingerprint"] != self._fingerprint:
                 raise MemoError(
                     f"Version {version_id} was trained on other weights than {self.base}; run memo train again."
                 )
@@ -38,6 +47,10 @@ class LanguageModel(CausalModel):
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             raise MemoError(f"Version {version_id} can't be loaded from {folder}; activate another.") from error
         self.versions.append(version_id)
+        trained = description.get("probe")  # earlier releases asked none
+        if trained and not probe.is_alike(probe.ask(self.reader(version_id)), trained):
+            self.drop_adapter(version_id)
+            raise UnlikeTraining(f"Version {version_id} answers otherwise than when it was trained.")
 
     def drop_adapter(self, version_id: str) -> None:
         """Remove a version's adapter from memory."""
