@@ -2,16 +2,15 @@
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
 from disks import fill, make_room
+from false_clock import FalseClock
 from own_servers import OwnServer
 from stack import Stack
 from stopping import family
@@ -38,33 +37,6 @@ class Fault:
     """Does what takes long before `make` and is no fault yet."""
 
 
-class FalseClock:
-    """A wall clock for all processes of a stack, which `clock.c` adds to the machine's own."""
-
-    def __init__(self, place: Path) -> None:
-        self._file, self._library = place / "seconds", place / "clock.so"
-        self._write(timedelta())
-        source = Path(__file__).with_name("clock.c")
-        subprocess.run(["cc", "-shared", "-fPIC", "-o", self._library, source, "-ldl"], check=True)
-
-    @property
-    def settings(self) -> dict[str, str]:
-        """Variables of the processes."""
-        return {"LD_PRELOAD": str(self._library), "TEST_CLOCK": str(self._file)}
-
-    def set(self, by: timedelta) -> None:
-        """Set the clock, and set it right again after a while; wait until that, too, has been noticed."""
-        self._write(by)
-        time.sleep(LASTS_S)
-        self._write(timedelta())
-        time.sleep(NOTICED_S)
-
-    def _write(self, by: timedelta) -> None:
-        new = self._file.with_suffix(".new")
-        new.write_text(f"{by.total_seconds():.0f}\n", encoding="ascii")
-        new.replace(self._file)
-
-
 def all_faults(stack: Stack, servers: Sequence[OwnServer], clock: FalseClock, is_small_disk: bool) -> list[Fault]:
     """All faults that are possible here."""
     embedded = "MEMO_BROKER_URL" not in stack.settings
@@ -74,8 +46,16 @@ def all_faults(stack: Stack, servers: Sequence[OwnServer], clock: FalseClock, is
     found += [Fault("damage", "broker", partial(damage, stack))] * embedded
     nearly_full = partial(fill, stack.home.root, NEARLY_FULL)
     found += [Fault("full", "disk", partial(fill_disk, stack), prepare=nearly_full)] * is_small_disk
-    found += [Fault(f"set {how}", "clock", partial(clock.set, by)) for how, by in CLOCKS.items()]
+    found += [Fault(f"set {how}", "clock", partial(set_clock, clock, by)) for how, by in CLOCKS.items()]
     return found + [Fault("restart", server.name, partial(restart, server)) for server in servers]
+
+
+def set_clock(clock: FalseClock, by: timedelta) -> None:
+    """Set the clock, and set it right again after a while; wait until that, too, has been noticed."""
+    clock.move(by)
+    time.sleep(LASTS_S)
+    clock.move(timedelta())
+    time.sleep(NOTICED_S)
 
 
 def pid_of(stack: Stack, part: str) -> int:

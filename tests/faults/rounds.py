@@ -25,7 +25,8 @@ from typing import Any
 
 import psutil
 from disks import disk
-from faults import LASTS_S, FalseClock, Fault, all_faults, pid_of
+from false_clock import FalseClock
+from faults import LASTS_S, Fault, all_faults, pid_of
 from own_servers import OwnServer, folder, postgres, postgres_user, rabbitmq, redis, started
 from stack import SCOPE, Stack
 from stopping import family
