@@ -17,7 +17,7 @@ DESKTOP_PACKAGES := dbus dunst foot fuzzel openbox openssl redis-tools rofi suck
 BROWSER_PACKAGES := chromium firefox-esr
 MEASURED := start idle commands pick latency dispatch ingest collect visits beside watch predict train accuracy next_action upcoming
 
-.PHONY: help env moved run test test-desktop test-desktop-deps test-models test-containers faults lint docs bench simulate bench-launch base-model clean
+.PHONY: help env moved run test test-desktop test-desktop-deps test-models test-containers faults lint docs bench simulate soak bench-launch base-model clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 19
@@ -79,6 +79,9 @@ bench: env ## measure the figures of docs/benchmarks.md
 
 simulate: env ## let an invented person live for sixty days, and draw what MEMO foresaw; about an hour
 	PYTHONPATH=tests $(BIN)/python bench/simulate.py --picture docs/images/simulate.png
+
+soak: env ## run the stack for hours with weeks of an invented person, and draw what it needs; HOURS=N
+	$(BIN)/python bench/soak.py --hours $(or $(HOURS),2) --picture docs/images/soak.png
 
 bench-launch: env ## measure what preloading saves; as root, with the apps of bench/launch.py
 	$(BIN)/python bench/launch.py
