@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cli.models.report_figure import DailyShare, HitReport, draw, write_page
+from cli.models.report_figure import SHOWN, DailyShare, HitReport, draw, write_page
 from cli.terminal.durations import parse_since
 from cli.terminal.options import Force, option
 from cli.terminal.output import output_file, print_text
@@ -28,10 +28,11 @@ def report(
     scope: Annotated[str | None, option(metavar="USER@HOST", help="Whose predictions; by default your own.")] = None,
     force: Force = False,
 ) -> None:
-    """Draw how often the next app, site or folder was foreseen, day by day, beside the rule "most recent first".
+    """Draw how often the next app, site or folder was foreseen, day by day, beside two simple rules.
 
-    The file also shows changes of the version, trainings, whether probabilities came true, and seconds saved by
-    handlers. It needs no other file, and names no app, site or file.
+    One rule is "most recent first", the other one what followed most often before. The file also shows changes of the
+    version, trainings, whether probabilities came true, and seconds saved by handlers. It needs no other file, and names
+    no app, site or file.
     """
     if out.suffix not in KINDS:
         raise UsageError(f"{out} is neither a page nor a picture; give --out a name that ends in .html or .png.")
@@ -66,7 +67,7 @@ def _by_day(judged: Sequence[JudgedAct]) -> list[DailyShare]:
     days: dict[date, list[JudgedAct]] = {}
     for one in judged:
         days.setdefault(one.act.at.date(), []).append(one)
-    return [DailyShare(day, len(found), shares(found)) for day, found in sorted(days.items())]
+    return [DailyShare(day, len(found), shares(found, *SHOWN)) for day, found in sorted(days.items())]
 
 
 def _find_events(session: "Session", scope: str, start: datetime) -> list[tuple[date, str]]:

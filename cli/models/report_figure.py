@@ -9,14 +9,18 @@ from html import escape
 from typing import Any
 
 from memo.core.errors import MemoError
+from training.evaluation.evaluate import MODEL
 from training.evaluation.served import Comparison
 
 LINES = (  # name, color and style of each share
     ("first", "tab:blue", "-"),
     ("among three", "tab:green", "-"),
-    ("rule, first", "tab:blue", ":"),
-    ("rule, among three", "tab:green", ":"),
+    ("most recent, first", "tab:blue", ":"),
+    ("most recent, among three", "tab:green", ":"),
+    ("Markov chain, first", "tab:blue", "--"),
+    ("Markov chain, among three", "tab:green", "--"),
 )
+SHOWN = (MODEL, "mru", "markov1")  # what the lines are of, two each
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>MEMO: {scope}</title>
@@ -34,11 +38,11 @@ td,th{{text-align:right;padding:.1rem .8rem}}td:first-child,th:first-child{{text
 
 @dataclass(frozen=True, slots=True)
 class DailyShare:
-    """Acts of a day, and the shares whose place was first and among three: of MEMO, then of the rule."""
+    """Acts of a day, and the shares whose place was first and among three, by each of `SHOWN`."""
 
     day: date
     acts: int
-    shares: tuple[float, float, float, float]
+    shares: list[float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,9 +98,9 @@ def test_days_stand_beside_the_rule(store: Store) -> None:
         found = collect(session, SCOPE, START)
     assert found is not None
     assert [(one.day.day, one.shares) for one in found.days] == [
-        (3, (0.0, 1.0, 0.0, 1.0)),
-        (4, (0.0, 1.0, 0.0, 1.0)),
-        (5, (1.0, 1.0, 0.0, 1.0)),
+        (3, [0.0, 1.0, 0.0, 1.0, 1.0, 1.0]),
+        (4, [0.0, 1.0, 0.0, 1.0, 1.0, 1.0]),
+        (5, [1.0, 1.0, 0.0, 1.0, 1.0, 1.0]),
     ]
     assert [words for _, words in found.events] == ["training done"]
     assert sum(found.saved.values()) == 4.5

@@ -91,14 +91,14 @@ def compare(judged: Sequence[JudgedAct]) -> Comparison | None:
     if len(judged) < FEWEST:
         return None
     switches = [one.outcomes["switch"] for one in judged if "switch" in one.outcomes]
-    return Comparison(len(judged), *shares(judged), metrics.bins(first_answers(switches)))
+    first, three, rule_first, rule_three = shares(judged, MODEL, RULE)
+    return Comparison(len(judged), first, three, rule_first, rule_three, metrics.bins(first_answers(switches)))
 
 
-def shares(judged: Sequence[JudgedAct]) -> tuple[float, float, float, float]:
-    """Return the shares of acts whose place was first, and among three: those of the predictions, then of the rule."""
-    first, three, rule_first, rule_three = (
+def shares(judged: Sequence[JudgedAct], *names: str) -> list[float]:
+    """Return, by the predictions or rules of these names, the shares of acts whose place was first, and among three."""
+    return [
         sum(metrics.is_hit(one.shown.ranks[name], cut) for one in judged) / len(judged)
-        for name in (MODEL, RULE)
+        for name in names
         for cut in (1, 3)
-    )
-    return first, three, rule_first, rule_three
+    ]
