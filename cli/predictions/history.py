@@ -26,6 +26,7 @@ from memo.history import COLUMNS, frame, rows
 Rows = list[dict[str, Any]]
 
 SHOWN = COLUMNS | {"person": list}  # what a table needs
+TIME = "%m-%d %H:%M:%S"
 TABLE_ROWS = 20  # unless --limit is given; the other formats have all rows
 
 
@@ -121,7 +122,8 @@ def _show(found: Rows, settings: Settings) -> None:
     names = ["id", "time", *(["scope"] if has_others else []), "", "predicted", "came true", "rank", "upcoming", "next"]
     shares = {"predicted": 3, "came true": 2}
     headings = [name if name in ("id", "") else describe(name, settings.language) for name in names]
-    columns = [Column(heading, ratio=shares.get(name)) for name, heading in zip(names, headings, strict=True)]
+    widths = {"time": len("12-31 23:59:59")}  # is never cut, however narrow the terminal is
+    columns = [Column(heading, ratio=shares.get(name), min_width=widths.get(name)) for name, heading in zip(names, headings, strict=True)]
     print_table(columns, (_cells(row, settings, has_others) for row in found), one_line=True, header_style="bold")
 
 
@@ -137,7 +139,7 @@ def _cells(row: dict[str, Any], settings: Settings, with_scope: bool) -> list[st
     waiting = describe("not known yet", settings.language) if row["outcome_action"] is None else ""
     return [
         str(row["id"]),
-        f"{row['made_at'].astimezone(settings.zone):%m-%d %H:%M:%S}",
+        row["made_at"].astimezone(settings.zone).strftime(TIME),
         *([row["scope"]] if with_scope else []),
         f"{first['probability']:.0%}" if first else "",
         _with_place(action_from_dict(first["action"]), settings.language) if first else "",

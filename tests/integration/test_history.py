@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta, timezone
@@ -88,6 +89,15 @@ def test_table_names_folders_and_other_scopes(
     history()
     first, _, last = capsys.readouterr().out.splitlines()[1:]
     assert "会议.docx (/home)" in first and "a@b" in first.split() and "c@d" in last.split()
+
+
+def test_narrow_table_keeps_whole_times(
+    predicted: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    history()
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert all(re.search(r"03-02 \d\d:0[123]:00 ", line) and len(line) <= 80 for line in lines)
 
 
 def test_table_of_the_own_scope_has_no_column_for_it(
