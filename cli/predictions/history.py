@@ -120,10 +120,11 @@ def _show(found: Rows, settings: Settings) -> None:
         return
     has_others = any(row["scope"] != settings.scope for row in found)
     names = ["id", "time", *(["scope"] if has_others else []), "", "predicted", "came true", "rank", "upcoming", "next"]
-    shares = {"predicted": 3, "came true": 2}
-    headings = [name if name in ("id", "") else describe(name, settings.language) for name in names]
-    widths = {"time": len("12-31 23:59:59")}  # is never cut, however narrow the terminal is
-    columns = [Column(heading, ratio=shares.get(name), min_width=widths.get(name)) for name, heading in zip(names, headings, strict=True)]
+    shares, widths = {"predicted": 3, "came true": 2}, {"time": len("12-31 23:59:59")}  # a time is never cut
+    headings = {name: name if name in ("id", "") else describe(name, settings.language) for name in names}
+    columns = [
+        Column(heading, ratio=shares.get(name), min_width=widths.get(name)) for name, heading in headings.items()
+    ]
     print_table(columns, (_cells(row, settings, has_others) for row in found), one_line=True, header_style="bold")
 
 
