@@ -14,6 +14,7 @@ from memo.core.settings import Settings
 NEW_ID = "UPDATE store_identity SET id = lower(hex(randomblob(6)))"
 
 SINCE_0014 = [
+    "ALTER TABLE store_identity DROP COLUMN file",
     "DROP TABLE daily_counts",
     "ALTER TABLE feedback DROP COLUMN line",
     "DROP INDEX ix_events_scope_operation_target_at",
