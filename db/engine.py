@@ -23,6 +23,7 @@ from memo.store.postgres import ANSWER_S, connect
 
 BUSY_TIMEOUT_MS = 10_000  # how long a writer waits for another process
 DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)  # errors that mean a damaged file
+OBSTRUCTED = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)  # errors with a cause outside it
 POSTGRES = {"connect_timeout": 5, "client_encoding": "utf8"}  # without an encoding, SQL_ASCII gives bytes
 ENCODINGS = ("UTF8", "SQL_ASCII")  # the second one keeps whatever bytes it is given
 PRECONDITIONS = """SELECT current_setting('server_encoding'), current_user, current_schema(),
@@ -197,9 +198,8 @@ def _explained(engine: Engine, report_damage: Callable[[str], None]) -> Iterator
         if is_damage(error.orig):
             report_damage(reason)
             raise DamagedStoreError(redact_url(engine.url), reason) from error
-        if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_CANTOPEN:
-            obstacle = find_obstacle(Path(engine.url.database or ""))
-            raise StoreError(obstacle or f"The store {redact_url(engine.url)} can't be opened: {reason}.") from error
+        if _code(error.orig) in OBSTRUCTED and (obstacle := find_obstacle(Path(engine.url.database or ""))):
+            raise StoreError(obstacle) from error
         raise kind(
             f"Cannot use the store {redact_url(engine.url)}: {reason}. "
             "`memo doctor` checks whether it can be reached and is up to date."
@@ -218,7 +218,12 @@ class StoreError(MemoError):
 
 def is_damage(error: BaseException | None) -> bool:
     """Return whether an error of SQLite means that its file is damaged."""
-    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in DAMAGE  # the bits above tell details
+    return _code(error) in DAMAGE
+
+
+def _code(error: BaseException | None) -> int:
+    """Return the kind of an error of SQLite, or 0; the bits above tell details."""
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
 
 
 class DamagedStoreError(StoreError):

@@ -8,6 +8,13 @@ from pathlib import Path
 
 from memo.core.paths import Home
 
+FULL = 1_000_000  # bytes; a disk with less is full
+
+
+def describe_full(folder: Path) -> str:
+    """Return a sentence if the disk of a folder has no room for more than the next few lines; else ""."""
+    return f"The disk of {folder} is full; free some space." if shutil.disk_usage(folder).free <= FULL else ""
+
 
 def open_private(path: str, flags: int) -> int:
     """Open a file for `open(…, opener=open_private)`; a new file gets mode 0600."""

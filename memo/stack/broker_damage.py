@@ -37,8 +37,8 @@ LARGEST = 10_000_000  # bytes; to load small files may take as much at once
 def is_damage(output: Path, pid: int, status: int, folder: Path) -> bool:
     """Return whether a broker that did not serve yet ended because of what is in its folder.
 
-    Its output says so, or it crashed. Want of memory or space is another reason, unless it is for more than the files can hold:
-    then a length in them was overwritten.
+    Its output says so, or it crashed. Want of memory or space is another reason, unless it is for more than the files
+    can hold: then a length in them was overwritten.
     """
     with suppress(OSError):
         _, *said = re.split(f"^{pid}:", output.read_text(encoding="utf-8", errors="replace"), maxsplit=1, flags=re.M)

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -21,7 +20,7 @@ from typing import Any
 from memo.clock.watch import ClockWatch
 from memo.core import logs
 from memo.core.errors import MemoError
-from memo.core.files import write_atomically
+from memo.core.files import describe_full, write_atomically
 from memo.core.paths import Home
 from memo.service.service_manager import Notifier
 from memo.stack import broker, broker_damage, child, heartbeat, running
@@ -94,8 +93,10 @@ class Supervisor:
                 heartbeat.touch(self._ready_file(spec.name))
             return min(heartbeat.silent_s(self._ready_file(spec.name)), time.monotonic() - self._excused_until)
 
+        def has_room() -> bool:
+            return not describe_full(self._home.root)
+
         output, backoff = self._home.logs / f"{spec.name}.out", Backoff(first_delay_s, child.LONGEST_DELAY_S)
-        has_room = partial(running.has_room, self._home)
         return Child(spec.name, spec.command, ready, output, backoff, silent_s=silent_s, has_room=has_room)
 
     def _ready_file(self, name: str) -> Path:

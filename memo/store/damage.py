@@ -4,7 +4,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from memo.core.files import write_atomically
+from memo.core.files import describe_full, write_atomically
 from memo.core.paths import Home
 
 GONE = "its file is gone"
@@ -46,7 +46,7 @@ def is_no_file(path: Path) -> bool:
 
 
 def find_obstacle(file: Path) -> str:
-    """Return a sentence about what keeps SQLite from opening a store, although it is not damaged; "" if nothing."""
+    """Return a sentence about what keeps SQLite from using a store, although it is not damaged; "" if nothing."""
     if not file.parent.is_dir():
         return f"The store {file} can't be made: there is no folder {file.parent}; make it, or correct database_url."
     for path in store_files(file):
@@ -58,4 +58,4 @@ def find_obstacle(file: Path) -> str:
             pass
         except OSError as error:
             return f"The store can't be opened: {path}: {error.strerror}; mend that, or correct database_url."
-    return ""
+    return describe_full(file.parent)
