@@ -68,8 +68,8 @@ class Usage:
 class FocusTracker:
     """Takes focus changes and returns events. Times named `now` are seconds on the monotonic clock.
 
-    The window of the first call of `set_window` had the focus before anybody watched, so it is no switch: only its usage
-    and what comes after it are told.
+    The window of the first call of `set_window` had the focus before anybody watched, so it is no switch: only its
+    usage and what comes after it are told.
     """
 
     def __init__(
@@ -106,6 +106,10 @@ class FocusTracker:
             if window is None or self._current is None or window.key != self._current.key:
                 self._focused_at = now
             self._current, self._changed_at = window, now
+
+    def pass_over(self) -> None:
+        """Record that the focus is on a window which does not count, so whatever had it before keeps it."""
+        self._is_first = False
 
     def set_away(self, reason: str, at: datetime) -> None:
         """Record that the person has been away since `at`, until `set_back` is called with the same reason."""
