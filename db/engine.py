@@ -18,11 +18,12 @@ from sqlalchemy.orm import Session
 from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home, refuse_foreign
 from memo.core.settings import Settings
-from memo.store.damage import GONE, REMEDY, mark
+from memo.store.damage import GONE, REMEDY, find_obstacle, mark, read_mark
 from memo.store.postgres import ANSWER_S, connect
 
 BUSY_TIMEOUT_MS = 10_000  # how long a writer waits for another process
 DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)  # errors that mean a damaged file
+OBSTRUCTED = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)  # errors with a cause outside it
 POSTGRES = {"connect_timeout": 5, "client_encoding": "utf8"}  # without an encoding, SQL_ASCII gives bytes
 ENCODINGS = ("UTF8", "SQL_ASCII")  # the second one keeps whatever bytes it is given
 PRECONDITIONS = """SELECT current_setting('server_encoding'), current_user, current_schema(),
@@ -32,7 +33,10 @@ DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql", "postgresql+psycopg")
 
 @dataclass(frozen=True)
 class Store:
-    """The open store. On SQLite writes begin IMMEDIATE, and reads never wait for a writer."""
+    """The open store. On SQLite writes begin IMMEDIATE, and reads never wait for a writer.
+
+    Nothing is written once there is damage.
+    """
 
     writer: Engine
     reader: Engine
@@ -40,6 +44,8 @@ class Store:
     """Lock on which writers of this process wait; SQLite itself only polls."""
     report_damage: Callable[[str], None] = lambda damage: None
     """Called with the damage that a statement met."""
+    find_damage: Callable[[], str] = lambda: ""
+    """Returns the damage that any process has met, or ""."""
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -59,9 +65,10 @@ class Store:
             yield session
 
     def close(self) -> None:
-        """Close the connections."""
-        self.writer.dispose()
-        self.reader.dispose()
+        """Close the connections; the last one writes SQLite's log into the file, unless it can only read."""
+        engines = [self.reader, self.writer]
+        for engine in reversed(engines) if self.find_damage() else engines:
+            engine.dispose()
 
 
 def store_url(settings: Settings, home: Home) -> str:
@@ -70,18 +77,25 @@ def store_url(settings: Settings, home: Home) -> str:
 
 
 def open_store(
-    settings: Settings, home: Home, busy_timeout_ms: int = BUSY_TIMEOUT_MS, answer_s: float = ANSWER_S
+    settings: Settings,
+    home: Home,
+    busy_timeout_ms: int = BUSY_TIMEOUT_MS,
+    answer_s: float = ANSWER_S,
+    reader_mode: str = "rw",
 ) -> Store:
     """Return the store, without connecting yet; Postgres has to answer within `answer_s`.
 
     A file of SQLite is opened, never created: one that was deleted must not become a new store without a word.
-    Raises UsageError for a URL that MEMO cannot use.
+    A reader of the mode "ro" can't write SQLite's log into the file, which may be damaged, as it is closed; that of a
+    part does, so that the log is empty after an end that is clean. Raises UsageError for a URL that MEMO cannot use.
     """
     url = _parsed(store_url(settings, home))
     if url.get_backend_name() == "sqlite":
         refuse_foreign(Path(url.database or "").absolute())
-        writer, reader = (_sqlite(url, begin, busy_timeout_ms) for begin in ("IMMEDIATE", "DEFERRED"))
-        return Store(writer, reader, Lock(), partial(mark, home))
+        find_damage = partial(read_mark, home)
+        writer = _sqlite(url, "rw", "IMMEDIATE", busy_timeout_ms, find_damage)
+        reader = _sqlite(url, reader_mode, "DEFERRED", busy_timeout_ms, lambda: "")
+        return Store(writer, reader, Lock(), partial(mark, home), find_damage)
     try:
         engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=POSTGRES)
     except (ArgumentError, ImportError) as error:  # an option such as `port=x`; no library of Postgres
@@ -124,11 +138,12 @@ def _unusable(reason: str) -> UsageError:
     )
 
 
-def _sqlite(url: URL, begin: str, busy_timeout_ms: int) -> Engine:
+def _sqlite(url: URL, mode: str, begin: str, busy_timeout_ms: int, find_damage: Callable[[], str]) -> Engine:
+    """Return an engine that is used while `find_damage` finds none."""
     file = Path(url.database or "").absolute()
 
     def connect_existing() -> sqlite3.Connection:
-        return sqlite3.connect(f"file:{quote(str(file))}?mode=rw", uri=True, check_same_thread=False)
+        return sqlite3.connect(f"file:{quote(str(file))}?mode={mode}", uri=True, check_same_thread=False)
 
     engine = create_engine(url, hide_parameters=True, creator=connect_existing)  # errors are logged
 
@@ -136,7 +151,9 @@ def _sqlite(url: URL, begin: str, busy_timeout_ms: int) -> Engine:
     def _check(_connection: object, record: Any, _proxy: object) -> None:
         found = _identity(file)
         if found is None:  # SQLite would go on writing into the file that was deleted
-            raise _Gone(GONE)
+            raise _Damaged(GONE)
+        if damage := find_damage():
+            raise _Damaged(damage)
         if found != record.info["file"]:
             raise DisconnectionError
 
@@ -145,6 +162,8 @@ def _sqlite(url: URL, begin: str, busy_timeout_ms: int) -> Engine:
         record.info["file"] = _identity(file)
         connection.isolation_level = None  # the driver's own BEGIN is late, and never IMMEDIATE
         connection.execute(f"PRAGMA busy_timeout={busy_timeout_ms}").close()
+        if mode == "ro":
+            return
         if connection.execute("PRAGMA page_count").fetchone() == (0,):
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL").close()  # only at creation, as it waits for writers
         for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "secure_delete=ON"):
@@ -179,14 +198,16 @@ def _explained(engine: Engine, report_damage: Callable[[str], None]) -> Iterator
         if is_damage(error.orig):
             report_damage(reason)
             raise DamagedStoreError(redact_url(engine.url), reason) from error
+        if _code(error.orig) in OBSTRUCTED and (obstacle := find_obstacle(Path(engine.url.database or ""))):
+            raise StoreError(obstacle) from error
         raise kind(
             f"Cannot use the store {redact_url(engine.url)}: {reason}. "
             "`memo doctor` checks whether it can be reached and is up to date."
         ) from error
 
 
-class _Gone(sqlite3.DatabaseError):
-    """The file that is open was deleted, which SQLite itself does not notice."""
+class _Damaged(sqlite3.DatabaseError):
+    """The file that is open was deleted, which SQLite itself does not notice, or is known to be damaged."""
 
     sqlite_errorcode = sqlite3.SQLITE_CORRUPT
 
@@ -197,7 +218,12 @@ class StoreError(MemoError):
 
 def is_damage(error: BaseException | None) -> bool:
     """Return whether an error of SQLite means that its file is damaged."""
-    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in DAMAGE  # the bits above tell details
+    return _code(error) in DAMAGE
+
+
+def _code(error: BaseException | None) -> int:
+    """Return the kind of an error of SQLite, or 0; the bits above tell details."""
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
 
 
 class DamagedStoreError(StoreError):

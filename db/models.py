@@ -62,6 +62,8 @@ class StoreIdentityRow(Base):
     __tablename__ = "store_identity"
 
     id: Mapped[str] = mapped_column(primary_key=True)
+    file: Mapped[str | None]
+    """A hash of where the file of an SQLite store was when it got the id; see `db.upkeep.store_place`."""
 
 
 class ScopeRow(Base):

@@ -21,7 +21,7 @@ def open_existing(settings: Settings, home: Home, answer_s: float = ANSWER_S) ->
     """Yield the store as it is, and close it afterwards; Postgres has to answer within `answer_s`."""
     from db.engine import open_store
 
-    with closing(open_store(settings, home, answer_s=answer_s)) as store:
+    with closing(open_store(settings, home, answer_s=answer_s, reader_mode="ro")) as store:
         yield store
 
 
@@ -33,19 +33,22 @@ def writable_store(settings: Settings, home: Home, progress: Progress = lambda d
     """
     from db import migrate
 
-    refuse_damaged(settings, home, thoroughly=bool(find_marked(home)))
+    refuse_damaged(settings, home)
     migrate.upgrade(settings, home, progress)
     with open_existing(settings, home) as store:
         yield store
 
 
 def refuse_damaged(settings: Settings, home: Home, thoroughly: bool = False) -> None:
-    """Raise StoreError if the file of an SQLite store is lost or, if looked at `thoroughly`, damaged."""
+    """Raise StoreError if the file of an SQLite store is lost or, if looked at `thoroughly`, damaged.
+
+    Once damage was found it is always looked at so, as the file may have been replaced since.
+    """
     from db.engine import DamagedStoreError, sqlite_path, store_url
     from db.upkeep import backups
 
     file = sqlite_path(store_url(settings, home))
-    if file is not None and (damage := backups.check(file, home, thoroughly)):
+    if file is not None and (damage := backups.check(file, home, thoroughly or bool(find_marked(home)))):
         raise DamagedStoreError(file, damage)
 
 

@@ -14,6 +14,7 @@ from memo.core.settings import Settings
 NEW_ID = "UPDATE store_identity SET id = lower(hex(randomblob(6)))"
 
 SINCE_0014 = [
+    "ALTER TABLE store_identity DROP COLUMN file",
     "DROP TABLE daily_counts",
     "DROP TABLE served_scores",
     "ALTER TABLE scopes DROP COLUMN history_alone",

@@ -15,7 +15,7 @@ from memo.core.files import set_aside
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.stack import running
-from memo.store.damage import mark
+from memo.store.damage import NO_FILE, find_obstacle, mark, store_files
 
 if TYPE_CHECKING:
     from db.upkeep.backups import Backup
@@ -68,16 +68,13 @@ def _look(settings: Settings, home: Home) -> Loss:
     if file is None:
         raise MemoError("The store is on Postgres; restore it with pg_restore or psql from what pg_dump wrote.")
     damage = backups.check(file, home, thoroughly=True)
+    if damage != NO_FILE and (obstacle := find_obstacle(file)):
+        raise MemoError(obstacle)
     backup = backups.read_newest(home.backups)
     if not damage and backup is None:
         raise MemoError(f"There is no backup, and no damage at {file}, so there is nothing to restore.")
-    times = [path.stat().st_mtime for path in _files(file)[:2] if path.exists()]  # readers touch the last
+    times = [path.stat().st_mtime for path in store_files(file)[:2] if path.exists()]  # readers touch the last
     return Loss(file, damage, datetime.fromtimestamp(max(times), UTC) if times else None, backup)
-
-
-def _files(file: Path) -> list[Path]:
-    """Return the files of a store; the log would be taken for that of the backup."""
-    return [file, *(file.with_name(f"{file.name}{end}") for end in ("-wal", "-shm"))]
 
 
 def _describe(loss: Loss, settings: Settings) -> str:
@@ -102,15 +99,16 @@ def _describe(loss: Loss, settings: Settings) -> str:
 def _replace(loss: Loss, settings: Settings, home: Home) -> Path | None:
     """Set the store aside and put the backup in its place; return where the old files are.
 
-    After an interruption the store is gone, and the same command completes it. What was learned, versions that the
-    backup does not know, and what waits in the queue depend on rows that it may not have.
+    Its log goes with it, as it would be taken for that of the backup. After an interruption the store is gone, and the
+    same command completes it. What was learned, versions that the backup does not know, and what waits in the queue
+    depend on rows that it may not have.
     """
     from db.upkeep import backups
     from forget import erase_files
 
     known = {Path(path).resolve() for path in loss.backup.versions} if loss.backup else set()
     unknown = [folder for folder in home.models.iterdir() if folder.resolve() not in known]
-    aside = set_aside(home, [*_files(loss.file), *unknown, *([] if settings.broker_url else [home.broker])])
+    aside = set_aside(home, [*store_files(loss.file), *unknown, *([] if settings.broker_url else [home.broker])])
     erase_files.clear_learned(home)
     if loss.backup:
         backups.put_in_place(loss.backup, loss.file)

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli.terminal.output import print_line
 from cli.terminal.progress import late_progress_bar
 from db.store_access import read_session, refuse_damaged, writable_store
 from memo.core.errors import MemoError
@@ -18,6 +19,10 @@ from memo.stack.broker import broker_url, check_broker
 if TYPE_CHECKING:
     from db.engine import Store
 
+NEW_ID = (
+    "This store is a copy, or was moved to another disk, so the names on the broker begin with a new id, {1}; what "
+    "stays with the former one, {0}, is not touched. Programs that give `subscribe` the id have to give it the new one."
+)
 ZONE_RULE = re.compile(r"(<[\w+-]{3,}>|[A-Za-z]{3,})[+-]?\d")
 
 
@@ -26,16 +31,20 @@ def prepare_store(home: Home, settings: Settings, requeue: bool) -> bool:
 
     After an end that was not clean, or once damage was found, the store is looked through for damage. With `requeue`,
     runs of training that were interrupted are due again; only the stack with the dispatcher may say so, as only its
-    supervisor runs them.
+    supervisor runs them. A copy of a store gets an id of its own.
     """
+    from db.engine import sqlite_path, store_url
     from db.intake import events
-    from db.upkeep import runs
+    from db.upkeep import runs, store_place
 
     url = broker_url(home, settings)  # refuses a home whose path is too long for the socket
     if settings.broker_url:
         check_broker(url)
     refuse_damaged(settings, home, thoroughly=running.has_crashed(home) or _has_open_log(settings, home))
     with _up_to_date(settings, home) as store, store.write() as session:
+        renewed = store_place.record_place(session, sqlite_path(store_url(settings, home)))
+        if renewed and settings.broker_url:
+            print_line(NEW_ID.format(*renewed))
         if requeue:
             runs.record_interrupted_queued(session)
         return events.find_last_active_scope(session) is None and not any(home.inbox.iterdir())

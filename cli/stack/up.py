@@ -29,6 +29,7 @@ from cli.terminal.progress import spinner
 from memo.config import settings_file
 from memo.core import logs
 from memo.core.errors import MemoError, UsageError
+from memo.core.files import describe_full
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.display.text import safe
@@ -104,6 +105,8 @@ def _start(
     from data.importers import look_through
     from data.replay import scope_of
 
+    if words := describe_full(home.root):
+        raise MemoError(words)
     settings_file.write_default(home)
     settings = Settings.load()
     if replay is not None:
@@ -239,6 +242,9 @@ def wait_until_ready(supervisor: "subprocess.Popen[bytes]", home: Home, output: 
     """Return once all parts are ready. Raises MemoError with the reason if they do not become so."""
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline:
+        if words := describe_full(home.root):
+            child.end([supervisor], DOWN_S)
+            raise MemoError(f"MEMO was not started. {words}")
         states = {part["state"] for part in running.state(home).get("parts", [])}
         if states == {child.ChildState.RUNNING}:
             return

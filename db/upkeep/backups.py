@@ -12,7 +12,7 @@ from urllib.parse import quote
 from db.engine import is_damage
 from memo.core.files import force_to_disk
 from memo.core.paths import Home
-from memo.store.damage import GONE, REMEDY, mark
+from memo.store.damage import GONE, NO_FILE, REMEDY, is_no_file, mark
 
 KEPT = 3  # backups
 TRIES = 3  # attempts at one backup
@@ -35,7 +35,9 @@ class Backup:
 
 
 def find_loss(file: Path, folder: Path) -> str:
-    """Return how a store was lost: its file is empty, or gone although there are backups of it; else ""."""
+    """Return how a store was lost: it is no file, or an empty one, or gone although there are backups; else ""."""
+    if is_no_file(file):
+        return NO_FILE
     if file.exists():
         return "" if file.stat().st_size else "its file is empty"
     return GONE if find_backups(folder) else ""
@@ -58,7 +60,7 @@ def check(file: Path, home: Home, thoroughly: bool) -> str:
     """
     loss = find_loss(file, home.backups)
     damage = loss or (find_damage(file) if thoroughly else "")
-    is_certain = bool(find_backups(home.backups)) if loss else thoroughly
+    is_certain = loss == NO_FILE or bool(find_backups(home.backups)) if loss else thoroughly
     if is_certain:
         mark(home, damage)
     return damage

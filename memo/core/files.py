@@ -8,6 +8,15 @@ from pathlib import Path
 
 from memo.core.paths import Home
 
+FULL = 1_000_000  # bytes; a disk with less is full
+
+
+def describe_full(folder: Path) -> str:
+    """Return a sentence if the disk of a folder has no room for more than the next few lines; else ""."""
+    disk = shutil.disk_usage(folder)
+    is_full = disk.total and disk.free <= FULL  # what is no disk, such as /proc, has no size
+    return f"The disk of {folder} is full; free some space." if is_full else ""
+
 
 def open_private(path: str, flags: int) -> int:
     """Open a file for `open(…, opener=open_private)`; a new file gets mode 0600."""

@@ -37,7 +37,7 @@ def refuse_foreign(path: Path) -> None:
     """
     real = Path(os.path.realpath(path))
     for place in dict.fromkeys((path, *path.parents, real, *real.parents)):
-        with suppress(FileNotFoundError, NotADirectoryError, PermissionError):  # whoever opens it is told
+        with suppress(OSError):  # whoever opens it is told
             found = place.stat()
             if found.st_uid not in (0, os.getuid()):
                 raise UsageError(

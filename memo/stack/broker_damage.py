@@ -5,6 +5,7 @@ The queue holds nothing that the store does not: what was under way is asked for
 
 import re
 import shutil
+import signal
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,14 +28,25 @@ UNREADABLE = re.compile(
     "|Wrong RDB checksum"
 )
 """What Valkey and Redis 7 say before they exit. A lack of memory or of disk space they call otherwise."""
-NO_MEMORY = re.compile("failed allocating|Out Of Memory", re.I)  # may come before a line as above
+LACK = re.compile("failed allocating|Out Of Memory|No space left", re.I)  # may come before a line as above
+ALLOCATION = re.compile(r"allocating (\d+) bytes")
+CRASHES = (-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE)  # exit statuses
+LARGEST = 10_000_000  # bytes; to load small files may take as much at once
 
 
-def is_damage(output: Path, pid: int) -> bool:
-    """Return whether a broker with this process id ended because it could not read its files, as its output says."""
+def is_damage(output: Path, pid: int, status: int, folder: Path) -> bool:
+    """Return whether a broker that did not serve yet ended because of what is in its folder.
+
+    Its output says so, or it crashed. Want of memory or space is another reason, unless it is for more than the files
+    can hold: then a length in them was overwritten.
+    """
     with suppress(OSError):
         _, *said = re.split(f"^{pid}:", output.read_text(encoding="utf-8", errors="replace"), maxsplit=1, flags=re.M)
-        return any(UNREADABLE.search(words) and not NO_MEMORY.search(words) for words in said)
+        words = "".join(said)
+        if LACK.search(words):
+            wanted = max(map(int, ALLOCATION.findall(words)), default=0)
+            return wanted > max(LARGEST, sum(path.stat().st_size for path in folder.rglob("*")))
+        return status in CRASHES or bool(UNREADABLE.search(words))
     return False
 
 

@@ -143,6 +143,16 @@ def start(
         )
 
 
+def kill(processes: Sequence["subprocess.Popen[bytes] | None"]) -> None:
+    """Send SIGKILL to all processes and their groups."""
+    alive = [process for process in processes if process is not None and process.poll() is None]
+    for process in alive:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    for process in alive:
+        process.wait()
+
+
 def end(processes: Sequence["subprocess.Popen[bytes] | None"], grace_s: float) -> None:
     """Send SIGTERM to all processes, and after `grace_s` SIGKILL to those still alive and their children."""
     alive = [process for process in processes if process is not None and process.poll() is None]
@@ -153,6 +163,4 @@ def end(processes: Sequence["subprocess.Popen[bytes] | None"], grace_s: float) -
         try:
             process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            kill([process])

@@ -6,7 +6,6 @@
 import fcntl
 import json
 import os
-import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 from memo.core.errors import MemoError
-from memo.core.files import open_private
+from memo.core.files import describe_full, open_private
 from memo.core.paths import Home
 from memo.stack import heartbeat
 from memo.stack.child import SERVING, ChildState
@@ -25,7 +24,6 @@ LOCK_ATTEMPTS = 10
 LOCK_PAUSE_S = 0.02  # between two attempts
 STARTING = "starting"  # word after the process id, until the supervisor has the lock
 STARTING_S = 10.0  # how long one that finds the lock held waits for the supervisor's process id
-FULL = 1_000_000  # bytes; a disk with less is full
 WIDTH = 32  # bytes of the lock's file; always as many, so that a full disk has room for the next process id
 
 
@@ -146,11 +144,6 @@ def sources(home: Home) -> dict[str, dict[str, Any]]:
     return {}
 
 
-def has_room(home: Home) -> bool:
-    """Return whether the home's disk has room for more than the next few lines."""
-    return shutil.disk_usage(home.root).free > FULL
-
-
 def has_crashed(home: Home) -> bool:
     """Return whether the last supervisor was killed: it left its report behind, and at most this process runs now."""
     return home.state.exists() and holder(home) in (None, os.getpid())
@@ -168,9 +161,7 @@ def state(home: Home) -> dict[str, Any]:
 def _with_silence(home: Home, found: dict[str, Any]) -> dict[str, Any]:
     """Add which parts are stuck now, by their heartbeats: the supervisor may be stuck itself, or have no disk space."""
     supervisor_s, report_s = heartbeat.silent_s(home.run / "lock"), heartbeat.silent_s(home.state)
-    problems = list(filter(None, [found.get("clock")]))
-    if not has_room(home):
-        problems.append(f"The disk of {home.root} is full; free some space.")
+    problems = list(filter(None, [found.get("clock"), describe_full(home.root)]))
     if supervisor_s > heartbeat.STUCK_S:
         problems.append(
             f"The supervisor (process {found['pid']}) has been stuck for {supervisor_s:.0f} s; "

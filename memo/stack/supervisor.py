@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -21,7 +20,7 @@ from typing import Any
 from memo.clock.watch import ClockWatch
 from memo.core import logs
 from memo.core.errors import MemoError
-from memo.core.files import write_atomically
+from memo.core.files import describe_full, write_atomically
 from memo.core.paths import Home
 from memo.service.service_manager import Notifier
 from memo.stack import broker, broker_damage, child, heartbeat, running
@@ -94,8 +93,10 @@ class Supervisor:
                 heartbeat.touch(self._ready_file(spec.name))
             return min(heartbeat.silent_s(self._ready_file(spec.name)), time.monotonic() - self._excused_until)
 
+        def has_room() -> bool:
+            return not describe_full(self._home.root)
+
         output, backoff = self._home.logs / f"{spec.name}.out", Backoff(first_delay_s, child.LONGEST_DELAY_S)
-        has_room = partial(running.has_room, self._home)
         return Child(spec.name, spec.command, ready, output, backoff, silent_s=silent_s, has_room=has_room)
 
     def _ready_file(self, name: str) -> Path:
@@ -163,7 +164,7 @@ class Supervisor:
                 one.start()
             one.watch()
             if one.state is not before:
-                self._handle_change(one)
+                self._handle_change(one, before)
         self._check_passing()
         self._start_background()
         self._write_state()
@@ -195,13 +196,13 @@ class Supervisor:
     def _broker_serves(self) -> bool:
         return self._broker is None or self._broker.state is ChildState.RUNNING
 
-    def _handle_change(self, one: Child) -> None:
+    def _handle_change(self, one: Child, before: ChildState) -> None:
         log.info("part_changed", part=one.name, state=one.state, restarts=one.restarts)
         if one.state is ChildState.STUCK:
             log.error("part_stuck", part=one.name)
         if one.state is ChildState.RESTARTING:
             self._ready_file(one.name).unlink(missing_ok=True)
-            if one is self._broker and one.process and broker_damage.is_damage(one.output, one.process.pid):
+            if one is self._broker and before not in child.SERVING and self._is_broker_damaged():
                 self._set_broker_aside()
         if one.state is ChildState.FAILED:
             sentence = (
@@ -213,6 +214,12 @@ class Supervisor:
             self._say(sentence)
             # Without a broker nothing can run; without another part the rest goes on, and events are still stored.
             self._stopping |= all(other.state is ChildState.STOPPED for other in self._children if other is not one)
+
+    def _is_broker_damaged(self) -> bool:
+        process = self._broker.process if self._broker else None
+        if self._broker is None or process is None or process.returncode is None:
+            return False
+        return broker_damage.is_damage(self._broker.output, process.pid, process.returncode, self._home.broker)
 
     def _set_broker_aside(self) -> None:
         try:
@@ -281,7 +288,11 @@ class Supervisor:
     def _end(self) -> None:
         self._notifier.send_stopping()
         others = [one.process for one in self._children if one is not self._broker]
-        child.end([*self._passing.values(), *others], GRACE_S)
+        others += self._passing.values()
+        if find_marked(self._home):  # to end by itself a part closes the store, and so writes into its file
+            child.kill(others)
+        else:
+            child.end(others, GRACE_S)
         if self._broker is not None:
             child.end([self._broker.process], BROKER_GRACE_S)
             broker.clear(self._home)

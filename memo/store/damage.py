@@ -1,11 +1,14 @@
 """The mark that the store is damaged. Whatever finds the damage sets it; the stack then ends and writes no more."""
 
+import os
 from contextlib import suppress
+from pathlib import Path
 
-from memo.core.files import write_atomically
+from memo.core.files import describe_full, write_atomically
 from memo.core.paths import Home
 
 GONE = "its file is gone"
+NO_FILE = "it is no file, but a folder or the like"
 REMEDY = "run `memo down`, then `memo restore`"
 
 
@@ -18,9 +21,41 @@ def mark(home: Home, damage: str) -> None:
         home.store_damage.unlink(missing_ok=True)
 
 
-def find_marked(home: Home) -> str:
-    """Return a sentence about the damage that was found in the store; "" if none was."""
+def read_mark(home: Home) -> str:
+    """Return the damage that was found in the store; "" if none was."""
     try:
-        return f"The store is damaged ({home.store_damage.read_text()}); {REMEDY}."
+        return home.store_damage.read_text()
     except FileNotFoundError:
         return ""
+
+
+def find_marked(home: Home) -> str:
+    """Return a sentence about the damage that was found in the store; "" if none was."""
+    damage = read_mark(home)
+    return f"The store is damaged ({damage}); {REMEDY}." if damage else ""
+
+
+def store_files(file: Path) -> list[Path]:
+    """Return the files of an SQLite store: itself, its log, and the log's index."""
+    return [file, *(file.with_name(f"{file.name}{end}") for end in ("-wal", "-shm"))]
+
+
+def is_no_file(path: Path) -> bool:
+    """Return whether something other than a file has this name."""
+    return path.exists() and not path.is_file()
+
+
+def find_obstacle(file: Path) -> str:
+    """Return a sentence about what keeps SQLite from using a store, although it is not damaged; "" if nothing."""
+    if not file.parent.is_dir():
+        return f"The store {file} can't be made: there is no folder {file.parent}; make it, or correct database_url."
+    for path in store_files(file):
+        if is_no_file(path):
+            return f"{path} is no file, where the store needs one; run `memo down`, then move it away."
+        try:
+            os.close(os.open(path, os.O_RDWR))
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            return f"The store can't be opened: {path}: {error.strerror}; mend that, or correct database_url."
+    return describe_full(file.parent)

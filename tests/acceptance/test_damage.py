@@ -45,6 +45,10 @@ def overwrite_pages(file: Path) -> None:
         damaged.write(b"\xa5" * 3 * PAGE)
 
 
+def cut_in_half(file: Path) -> None:
+    os.truncate(file, file.stat().st_size // 2 // PAGE * PAGE)
+
+
 def test_damaged_store_is_refused_and_restored(stack: Stack) -> None:
     file = stack.home.root / "memo.db"
     stack.ok("forget", "--text", "App6", "--yes")  # a new backup is due
@@ -72,15 +76,20 @@ def test_stack_ends_once_its_store_is_damaged(stack: Stack) -> None:
     stack.predict(lines(60, "2026-03-05 09:00"))
     stack.ok("forget", "--text", "App5", "--yes")  # a new backup is due
     until_backed_up(stack)
-    with closing(sqlite3.connect(stack.home.root / "memo.db")) as store:
+    file = stack.home.root / "memo.db"
+    with closing(sqlite3.connect(file)) as store:
         store.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # what the log holds hides damage below it
-    overwrite_pages(stack.home.root / "memo.db")
+    cut_in_half(file)
+    damaged = file.read_bytes()
     assert "is damaged (" in stack.memo("doctor").stdout
     stack.until_gone()
     said = stack.memo("status")
-    assert "The store is damaged (" in said.stdout + said.stderr
+    assert "is damaged (" in said.stdout + said.stderr
+    for command in ("status", "history", "export", "sources", "handlers"):
+        stack.memo(command)
     assert "`memo restore`" in stack.memo("up").stderr
     stack.ok("restore", "--yes")
+    assert damaged in [path.read_bytes() for path in stack.home.damaged.glob("*/memo.db")], "nothing was written to it"
     stack.ok("up")
     stack.predict(lines(3, "2026-03-05 11:00"))
 

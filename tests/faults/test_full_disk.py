@@ -119,3 +119,18 @@ def test_part_is_not_given_up_for_a_full_disk(tmp_path: Path, has_served: bool, 
         one.process.wait()
         one.watch()
     assert one.state == state
+
+
+@pytest.mark.parametrize("left", [0, 1_100_000])
+def test_start_on_a_full_disk_names_it_at_once(left: int) -> None:
+    with disk("40m") as folder:
+        stack = Stack(Home(folder))
+        try:
+            fill(folder, left)
+            done = stack.memo("up")
+            assert done.returncode == 1
+            assert f"The disk of {folder} is full; free some space." in done.stderr
+            make_room(folder)
+            stack.ok("up")
+        finally:
+            stack.end()

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from memo.core.settings import Settings
 from memo.stack import broker
 from memo.stack import running as lock
 from memo.stack.broker import broker_url, connect, server
-from memo.stack.broker_damage import is_damage, set_broker_aside
+from memo.stack.broker_damage import CRASHES, is_damage, set_broker_aside
 from memo.stack.child import start
 from memo.stack.process_specs import BROKER
 from memo.stack.supervisor import Supervisor
@@ -107,7 +108,27 @@ def overwrite_name_of_command(home: Home) -> None:
     log.write_bytes(log.read_bytes().replace(b"RPUSH", b"XYZZY").replace(b"rpush", b"xyzzy"))
 
 
+def add_length(home: Home, length: bytes) -> None:
+    with one(home, "incr.aof").open("ab") as file:
+        file.write(b"*3\r\n$5\r\nRPUSH\r\n$5\r\nqueue\r\n$%b\r\nx\r\n" % length)
+
+
+def claim_impossible_length(home: Home) -> None:
+    add_length(home, b"90000000000000000")
+
+
+def claim_greatest_length(home: Home) -> None:
+    add_length(home, b"9223372036854775807")
+
+
+def claim_negative_length(home: Home) -> None:
+    add_length(home, b"-5")
+
+
 DAMAGE = [
+    claim_impossible_length,
+    claim_greatest_length,
+    claim_negative_length,
     put_folder_for_base,
     put_folder_for_log,
     put_folder_for_manifest,
@@ -161,8 +182,8 @@ def test_broker_with_unreadable_files_says_so(home: Home, command: list[str], da
     damage(home)
     output = home.logs / "broker.out"
     process = start(command, output)
-    assert process.wait(WAIT_S) == 1
-    assert is_damage(output, process.pid), output.read_text()
+    assert process.wait(WAIT_S) in (1, *CRASHES)
+    assert is_damage(output, process.pid, process.returncode, home.broker), output.read_text()
     assert set_broker_aside(home).startswith(SAYS)
     home.broker.mkdir(mode=0o700)
     with running(home, command):
@@ -174,13 +195,14 @@ def test_broker_whose_last_command_is_torn_goes_on(home: Home, command: list[str
     os.truncate(log, log.stat().st_size - 7)
     with running(home, command) as process:
         assert queued(home) >= 50
-    assert not is_damage(home.logs / "broker.out", process.pid)
+    assert not is_damage(home.logs / "broker.out", process.pid, process.returncode, home.broker)
 
 
 @pytest.mark.parametrize(
     "said",
     [
         "Out Of Memory allocating 64 bytes!",
+        "Out Of Memory allocating 9000000 bytes!\n7:M # Redis 7.0.15 crashed by signal: 11",
         "rdbGenericLoadStringObject failed allocating 64 bytes\n7:M # Internal error in RDB reading offset 0",
         "Write error writing append only file on disk: No space left on device",
         "Failed opening Unix socket: bind: File name too long",
@@ -190,10 +212,12 @@ def test_broker_whose_last_command_is_torn_goes_on(home: Home, command: list[str
 def test_another_failure_is_no_damage(home: Home, said: str) -> None:
     output = home.logs / "broker.out"
     output.write_text("54:M # Bad file format reading the append only file\n")
-    assert is_damage(output, 54)
+    assert is_damage(output, 54, 1, home.broker)
     with output.open("a") as file:
         file.write(f"7:M 18:54:07 # {said}\n")
-    assert not is_damage(output, 7) and not is_damage(output, 18)
+    crashed = "crashed" in said
+    assert not is_damage(output, 7, -signal.SIGSEGV if crashed else 1, home.broker)
+    assert not is_damage(output, 18, 1, home.broker)
 
 
 @contextmanager

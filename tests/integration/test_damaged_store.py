@@ -20,7 +20,7 @@ from cli.stack.doctor import CHECKS
 from cli.stack.first_run import prepare_store
 from db.engine import Store, StoreError, open_store
 from db.intake import events
-from db.store_access import writable_store
+from db.store_access import read_session, writable_store
 from db.upkeep import backups, jobs
 from db.upkeep.backups import FAILED, UNFINISHED, find_backups
 from forget import erase_files
@@ -31,7 +31,7 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.stack import running
 from memo.stack.task_queue import make_app
-from memo.store.damage import find_marked
+from memo.store.damage import NO_FILE, find_marked, mark
 from scheduler import tick, upkeep
 
 SCOPE = "a@b"
@@ -493,3 +493,77 @@ def test_restore_of_a_good_store_without_a_backup_does_nothing(home: Home, file:
 def test_restore_on_postgres_names_its_own_tools(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMO_DATABASE_URL", "postgresql+psycopg://localhost/memo")
     assert "pg_restore" in str(memo("restore", "--yes").exception)
+
+
+def say(home: Home) -> set[str]:
+    """What each command says that opens the store."""
+    with pytest.raises(StoreError) as up:
+        prepare_store(home, Settings(), requeue=False)
+    with pytest.raises(MemoError) as doctor:
+        CHECKS["store"](home, Settings())
+    with pytest.raises(MemoError) as status, read_session(Settings(), home):
+        pass
+    return {str(up.value), str(doctor.value), str(status.value), str(memo("history").exception)}
+
+
+@pytest.mark.parametrize("is_backed_up", [False, True])
+def test_folder_in_place_of_the_store_is_set_aside(home: Home, file: Path, is_backed_up: bool) -> None:
+    if is_backed_up:
+        back_up(home)
+    file.unlink()
+    (file / "inner").mkdir(parents=True)
+    (said,) = say(home)
+    assert said == f"The store {file} is damaged ({NO_FILE}); run `memo down`, then `memo restore`."
+    assert memo("restore", "--yes").exit_code == 0
+    assert [path.name for path in home.damaged.glob("*/memo.db/*")] == ["inner"]
+    assert prepare_store(home, Settings(), requeue=False) is not is_backed_up
+
+
+def test_folder_put_there_while_the_store_is_open_is_marked(home: Home, file: Path, opened: Store) -> None:
+    with opened.write() as session:
+        session.execute(text("SELECT 1"))
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(StoreError, match="is damaged"):
+        tick.run(QUEUE, Settings(), opened)
+    assert NO_FILE in find_marked(home)
+
+
+def test_folder_in_place_of_the_log_is_named(home: Home, file: Path) -> None:
+    log = file.with_name("memo.db-wal")
+    log.mkdir()
+    assert say(home) == {f"{log} is no file, where the store needs one; run `memo down`, then move it away."}
+    assert str(log) in str(memo("restore", "--yes").exception)
+    log.rmdir()
+    assert not prepare_store(home, Settings(), requeue=False)
+
+
+def test_store_in_a_missing_folder_names_it(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = home.root / "absent"
+    settings = Settings(database_url=f"sqlite:///{folder}/memo.db")
+    with pytest.raises(StoreError, match=f"there is no folder {folder}; make it"):
+        prepare_store(home, settings, requeue=False)
+    folder.mkdir()
+    assert prepare_store(home, settings, requeue=False)
+
+
+def test_known_damage_is_not_written_to(home: Home, file: Path) -> None:
+    with closing(open_store(Settings(), home, reader_mode="ro")) as store:
+        with store.write() as session:
+            session.execute(text("UPDATE events SET app = 'other'"))
+        with store.read() as session:
+            session.execute(text("SELECT 1 FROM events")).all()
+        halve(file)
+        damaged = file.read_bytes()
+        mark(home, "found by somebody else")
+        with pytest.raises(StoreError, match="found by somebody else"), store.write() as session:
+            session.execute(text("UPDATE events SET app = 'third'"))
+    assert file.read_bytes() == damaged, "nor by closing it"
+
+
+def test_reading_command_leaves_the_file_as_it_is(home: Home, file: Path) -> None:
+    killed_writer(file)
+    before = file.read_bytes()
+    with read_session(Settings(), home) as session:
+        assert session.scalar(text("SELECT count(*) FROM events")) == 399
+    assert file.read_bytes() == before

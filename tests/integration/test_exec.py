@@ -120,3 +120,27 @@ def test_it_is_off_until_a_program_is_named_by_its_whole_path(home: Home, monkey
         Settings.load()
     monkeypatch.setenv("MEMO_EXEC__COMMAND", json.dumps([os.path.realpath(sys.executable), "-V"]))
     assert Settings.load().exec.command[1] == "-V"
+
+
+def test_all_that_a_program_started_ends_with_the_handler(tmp_path: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from handling import SCOPE, candidate, context
+from memo.core.events import Operation
+from memo.core.paths import Home
+from memo.core.settings import ExecSettings, Settings
+from worker.handlers.exec import ExecHandler
+settings = Settings(scope=SCOPE, exec=ExecSettings(command=["/bin/sh", "-c", sys.argv[1]]))
+ExecHandler(settings, Home(Path(sys.argv[2]))).handle(candidate(Operation.PROCESS_START, "x"), context())
+"""
+    pids = [tmp_path / name for name in ("child", "own session", "orphan")]
+    script = (
+        "sleep 1000 & echo $! > '{}'; setsid sh -c 'echo $$ > \"{}\"; exec sleep 1000' & "
+        'setsid --fork sh -c \'setsid --fork sh -c "echo \\$\\$ > \\"{}\\"; exec sleep 1000"\'; sleep 1000'
+    ).format(*pids)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, "-c", code, script, str(tmp_path)], env=environment) as handler_process:
+        until("all run", lambda: all(pid.exists() and pid.read_text().strip() for pid in pids))
+        handler_process.kill()
+    until("all have ended", lambda: not any(_lives(int(pid.read_text())) for pid in pids))

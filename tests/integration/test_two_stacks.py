@@ -1,5 +1,6 @@
 """Two stores on one broker never meet: neither their work nor their messages."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from kombu import Connection
 from test_client import message
 from waiting import until
 
+from cli.stack.first_run import prepare_store
 from db.migrate import upgrade
 from memo.client import subscribe
 from memo.core.errors import MemoError
@@ -108,3 +110,52 @@ def test_reader_without_a_store_says_what_it_needs(redis_url: str, home: Home) -
         subscribe(url=redis_url)
     with pytest.raises(MemoError, match="no store"):
         wait_for_store_id(Settings.load(), wait_s=0)
+
+
+def settle(home: Home, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Prepare a home as `memo up` does, and return how its names on a shared broker begin."""
+    monkeypatch.setenv("MEMO_HOME", str(home.root))
+    prepare_store(Home.find(), Settings.load(), requeue=False)
+    return key_prefix(Settings.load())
+
+
+def test_copies_of_a_home_never_meet(
+    redis_url: str, home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMO_BROKER_URL", redis_url)
+    original = settle(home, monkeypatch)
+    places = [tmp_path / "copy", tmp_path / "copy of the copy"]
+    shutil.copytree(home.root, places[0])
+    shutil.copytree(home.root, places[1])
+    shutil.copyfile(home.root / "memo.db", home.root / "other.db")
+    found = [settle(one, monkeypatch) for one in (home, *map(Home, places), home)]
+    assert found[0] == found[3] == original
+    monkeypatch.setenv("MEMO_DATABASE_URL", f"sqlite:///{home.root}/other.db")
+    assert len({*found, settle(home, monkeypatch)}) == 4
+
+
+def test_renamed_or_restored_home_keeps_its_id(
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MEMO_BROKER_URL", redis_url)
+    home = Home(tmp_path / "home")
+    original, file = settle(home, monkeypatch), home.root / "memo.db"
+    kept = file.read_bytes()
+    file.unlink()
+    file.write_bytes(kept)
+    assert settle(home, monkeypatch) == original
+    home.root.rename(tmp_path / "moved")
+    assert settle(Home(tmp_path / "moved"), monkeypatch) == original
+    assert capsys.readouterr().out == ""
+    shutil.copytree(tmp_path / "moved", tmp_path / "copy")
+    copied = settle(Home(tmp_path / "copy"), monkeypatch)
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"a new id, {copied.removeprefix('memo:')}" in said and original.removeprefix("memo:") in said
+
+
+def test_database_of_several_machines_keeps_its_id(
+    redis_url: str, home: Home, emptied_postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMO_BROKER_URL", redis_url)
+    monkeypatch.setenv("MEMO_DATABASE_URL", emptied_postgres)
+    assert settle(home, monkeypatch) == settle(Home(tmp_path / "other"), monkeypatch)

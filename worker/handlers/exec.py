@@ -44,6 +44,31 @@ def die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def keep_program() -> None:
+    """Fork, and let the child become the program; this process ends with it, or with all that it started.
+
+    That is as soon as the handler's process ends, however it does: a program's children get no such signal.
+    """
+    handler = os.getppid()
+    become_subreaper()
+    program = os.fork()
+    if not program:
+        die_with_parent()
+        return
+    os.closerange(0, os.sysconf("SC_OPEN_MAX"))  # else whoever waits for the program's start would wait for its end
+    signal.signal(signal.SIGTERM, _end_all)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != handler:
+        _end_all()
+    status = os.waitstatus_to_exitcode(os.waitpid(program, 0)[1])
+    os._exit(status if status >= 0 else 128 - status)
+
+
+def _end_all(*_: object) -> None:
+    _kill_all_but(set())
+    os._exit(1)
+
+
 def _kill_all_but(before: set[psutil.Process]) -> None:
     """Kill the descendants of this process that it did not have before."""
     for _ in range(KILLS):  # one may start another meanwhile
@@ -96,7 +121,7 @@ class ExecHandler(Handler):
             stderr=subprocess.DEVNULL,
             start_new_session=True,
             umask=given_umask(),
-            preexec_fn=die_with_parent,
+            preexec_fn=keep_program,
         ) as program:
             try:
                 program.communicate(body, self._program_limit_s)

@@ -1,0 +1,40 @@
+"""The id of an SQLite store holds in one place: a copy of the store gets an id of its own, so the two never meet.
+
+The place is the file's name and its folder, known by inode, file system and machine, not by its path. So an id stays
+with a folder that is renamed or mounted elsewhere, after a restart of the machine, and when a backup is put in place
+there. Where that can't be told, as after a move to another disk, the id is made anew: that costs only readers who were
+told the id, while two stacks with one id take each other's work. A database of Postgres is where several machines meet,
+and keeps its id.
+"""
+
+import hashlib
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from db.models import StoreIdentityRow
+
+MACHINE_ID = Path("/etc/machine-id")  # source: machine-id(5)
+
+
+def record_place(session: Session, file: Path | None) -> tuple[str, str] | None:
+    """Give a store that is in another place than before a new id; return the former and the new one, else None."""
+    row = session.scalar(select(StoreIdentityRow))
+    if file is None or row is None or row.file == (place := _describe(file.resolve())):
+        return None
+    before, was_known, row.file = row.id, row.file is not None, place
+    row.id = secrets.token_hex(6)
+    return (before, row.id) if was_known else None
+
+
+def _describe(file: Path) -> str:
+    """Return a hash of what tells the place of this file from all others."""
+    machine = ""
+    with suppress(OSError):  # a container may have none
+        machine = MACHINE_ID.read_text()
+    place = [machine, os.statvfs(file.parent).f_fsid, file.parent.stat().st_ino, file.name]
+    return hashlib.sha256(repr(place).encode()).hexdigest()[:16]
