@@ -22,13 +22,18 @@ MACHINE_ID = Path("/etc/machine-id")  # source: machine-id(5)
 
 
 def record_place(session: Session, file: Path | None) -> tuple[str, str] | None:
-    """Give a store that is in another place than before a new id; return the former and the new one, else None."""
+    """Give a store that is in another place than before a new id; return the former and the new one, else None.
+
+    A store whose place was never recorded, as it is new or of an earlier release, keeps its id.
+    """
     row = session.scalar(select(StoreIdentityRow))
     if file is None or row is None or row.file == (place := _describe(file.resolve())):
         return None
-    before, was_known, row.file = row.id, row.file is not None, place
-    row.id = secrets.token_hex(6)
-    return (before, row.id) if was_known else None
+    before, row.file = row.file, place
+    if before is None:
+        return None
+    former, row.id = row.id, secrets.token_hex(6)
+    return former, row.id
 
 
 def _describe(file: Path) -> str:
