@@ -74,6 +74,9 @@ class TransformersModel(LanguageModel):
             name = self._names.pop(version_id)
             self._active = None
             if self._names:
+                self._peft.set_adapter(
+                    next(iter(self._names.values())), inference_mode=True
+                )  # the active one must stay
                 self._peft.delete_adapter(name)
             else:
                 self._model, self._peft = self._peft.unload(), None
