@@ -130,7 +130,7 @@ def main() -> None:
     report.add("threads", " / ".join(str(one.threads) for one in served))
     for number, one in zip(SCOPES, served, strict=True):
         kept = "in memory" if number <= HELD else "each comes back from the disk"
-        report.add(f"one update, p50 / p99, {number} scopes in turn, {kept}", p50_p99(one.times))
+        report.add(f"one update, p50 / p99, scopes in turn: {number}, {kept}", p50_p99(one.times))
     report.show()
 
 

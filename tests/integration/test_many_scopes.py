@@ -98,12 +98,17 @@ def serve(opened: Resources, served: list[str], held: int) -> tuple[dict[str, li
 
 
 def answers(opened: Resources, scope: str) -> list[Any]:
-    """The version, the candidates and the places of each prediction."""
+    """The version of each prediction, its candidates, the person's actions, and the places."""
     with opened.store.read() as session:
         query = select(PredictionRow).where(PredictionRow.scope == scope).order_by(PredictionRow.id)
         rows = session.scalars(query).all()
         assert all(row.with_model for row in rows)
-        return [(row.model_version, json.dumps([row.candidates, row.places, row.person])) for row in rows]
+        return [(row.model_version, named(row.candidates), named(row.person), row.places) for row in rows]
+
+
+def named(entries: list[dict[str, Any]]) -> dict[str, float]:
+    """The probability of each action."""
+    return {json.dumps(entry["action"]): entry["probability"] for entry in entries}
 
 
 @pytest.mark.parametrize("held", [1, 2])
@@ -117,8 +122,10 @@ def test_each_scope_is_answered_as_if_it_were_alone(
         monkeypatch.setenv("MEMO_HOME", str(tmp_path / str(number)))
         with resources(Home.find()) as other:
             alone, _ = serve(other, [scope], held=1)
-        assert {version for version, _ in alone[scope]} == {f"v{number:04}"}
-        assert together[scope] == alone[scope] and len(alone[scope]) == AFTER
+        assert {version for version, *_ in alone[scope]} == {f"v{number:04}"} and len(alone[scope]) == AFTER
+        for one, other in zip(together[scope], alone[scope], strict=True):
+            assert one[1:3] == tuple(pytest.approx(entry, abs=1e-4) for entry in other[1:3])
+            assert one[3] == other[3]
 
 
 LOADERS: dict[str, Callable[[], LanguageModel]] = {

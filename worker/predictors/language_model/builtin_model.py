@@ -22,6 +22,7 @@ from worker.predictors.language_model.weights import BUILTIN, compute_sha256, fi
 
 Array = NDArray[np.float32]
 Tensors = Mapping[str, Array]
+AT_ONCE = 128  # tokens; more take longer, and memory that grows with their square
 LOW_RANK = ("lora_A.weight", "lora_B.weight")
 JOINED = {  # the modules whose weights read the same input and are joined, by the name of the joined weight
     "attention_in": [f"self_attn.{part}_proj" for part in "qkv"],
@@ -142,14 +143,20 @@ class BuiltinModel(LanguageModel):
         """Feed tokens after those in `cache`; return log-probabilities of the tokens `columns` after the last one."""
         cache = cache or self.new_cache()
         cache.reserve(len(tokens))
-        hidden = self._embeddings[list(tokens)]
-        for number, (layer, updates) in enumerate(zip(self._layers, self._updates[version_id], strict=True)):
-            given = self._normed(hidden, layer.attention_norm)
-            hidden = hidden + self._attend(layer, updates, number, given, cache)
-            hidden = hidden + _feed_forward(layer, updates, self._normed(hidden, layer.feed_norm))
-        cache.length += len(tokens)
-        scores = self._embeddings[list(columns)] @ self._normed(hidden[-1], self._norm)
+        for begin in range(0, len(tokens), AT_ONCE):
+            last = self._read(tokens[begin : begin + AT_ONCE], cache, self._updates[version_id])
+        scores = self._embeddings[list(columns)] @ last
         return list((scores - np.logaddexp.reduce(scores)).tolist())
+
+    def _read(self, tokens: Sequence[int], cache: Cache, updates: Sequence[Updates]) -> Array:
+        """Read tokens after those in the cache; return the state after the last one."""
+        hidden = self._embeddings[list(tokens)]
+        for number, (layer, own) in enumerate(zip(self._layers, updates, strict=True)):
+            given = self._normed(hidden, layer.attention_norm)
+            hidden = hidden + self._attend(layer, own, number, given, cache)
+            hidden = hidden + _feed_forward(layer, own, self._normed(hidden, layer.feed_norm))
+        cache.length += len(tokens)
+        return self._normed(hidden[-1], self._norm)
 
     def _load_adapter(self, version_id: str, folder: Path) -> None:
         settings = json.loads((folder / "adapter_config.json").read_text("utf-8"))
