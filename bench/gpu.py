@@ -23,7 +23,7 @@ from sqlalchemy import func, select
 
 from db.engine import Store
 from db.models import PredictionRow
-from memo.core.events import Event
+from memo.core.events import Action, Event
 from memo.core.grammar import write
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -125,7 +125,7 @@ def answers(serving: Serving, folder: Path, given: list[Event]) -> list[Scores]:
     return found
 
 
-def ranked(scores: Scores) -> list[object]:
+def ranked(scores: Scores) -> list[Action]:
     """Return the actions, the likeliest first."""
     return sorted(scores.actions, key=lambda action: -scores.actions[action])
 
