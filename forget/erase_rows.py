@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from db.engine import Store
 from db.intake import cursors, scopes
+from db.models import VersionRow
 from db.pace import BatchPace
 from db.prediction import amendment, checkpoints, feedback, versions
 from db.upkeep import deletion, jobs, runs
@@ -96,12 +97,17 @@ def _void_learned(session: Session, home: Home, matches: Matches) -> list[str]:
     for name in names:
         scopes.record_new_past(session, name)
     checkpoints.delete_weights(session, names)
-    trained = match.matching_versions(session, matches)
-    runs.delete_done(session, TRAIN, {version.scope for version in trained})  # a training on what remains is due
-    versions.delete_versions(session, [version.id for version in trained])
     _record(session, f"{len(matches.ids)} events")
-    erase_files.mark_versions(home, [home.version(version.path) for version in trained])
-    return [version.id for version in trained]
+    return retire_versions(session, home, match.matching_versions(session, matches))
+
+
+def retire_versions(session: Session, home: Home, rows: Sequence[VersionRow]) -> list[str]:
+    """Delete versions and mark their folders; a training on what remains is due. Return their names."""
+    names = [row.id for row in rows]
+    runs.delete_done(session, TRAIN, {row.scope for row in rows})
+    erase_files.mark_versions(home, [home.version(row.path) for row in rows])
+    versions.delete_versions(session, names)
+    return names
 
 
 def _record(session: Session, erased: str) -> None:
@@ -110,8 +116,11 @@ def _record(session: Session, erased: str) -> None:
 
 
 def _remove_versions(store: Store, home: Home, matches: Matches) -> None:
-    """Delete the folders of versions that are no longer in the store."""
+    remove_versions(store, home, matches.query.is_everything and matches.query.scope is None)
+
+
+def remove_versions(store: Store, home: Home, are_unknown_too: bool = False) -> None:
+    """Delete the marked folders of versions that are no longer in the store; see `erase_files.remove_versions`."""
     with store.read() as session:
         kept = {home.version(version.path) for version in versions.find_versions(session)}
-    query = matches.query
-    erase_files.remove_versions(home, kept, query.is_everything and query.scope is None)
+    erase_files.remove_versions(home, kept, are_unknown_too)

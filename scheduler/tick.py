@@ -11,6 +11,7 @@ from db.prediction import predictions
 from db.store_access import refuse_damaged
 from db.upkeep import jobs, retrain, runs
 from db.upkeep.retrain import MAX_CLOCK_SKEW, RETRAIN, TRAIN
+from forget import retire
 from memo.config.live import LiveSettings
 from memo.core.logs import get_logger
 from memo.core.paths import Home
@@ -48,13 +49,14 @@ def run(queue: Any, settings: Settings, store: Store) -> None:
     with store.read() as session:
         last_runs = jobs.find_last_runs(session, JOBS)
         unasked = predictions.find_unasked_scopes(session)
+        are_rules_new = retire.is_due(session, settings.privacy)
     for scope in unasked:
         _request_prediction(queue, settings, store, scope)
     for name in never_run(last_runs):
         record_run(store, name, jobs.NOT_YET)
     now = datetime.now(UTC)
     waiting = due(now, last_runs, settings.schedule)
-    if any(name in UPKEEP for name in waiting):
+    if are_rules_new or any(name in UPKEEP for name in waiting):
         request_upkeep(home)
     with store.read() as session:
         untrained = retrain.find_due_scopes(session, settings.schedule, now)

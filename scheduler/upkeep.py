@@ -1,7 +1,8 @@
-"""Upkeep: pruning and the backup, in a process of their own, as both may take minutes in a large store."""
+"""Upkeep: pruning, the backup and retiring versions, in a process of their own: each may take minutes."""
 
 from db.engine import Store, sqlite_path, store_url
 from db.upkeep import backups, jobs
+from forget import retire
 from memo.clock.reading import Reading
 from memo.core.logs import get_logger
 from memo.core.paths import Home
@@ -9,12 +10,20 @@ from memo.core.settings import Settings
 from scheduler.pruning import prune
 from scheduler.tick import UPKEEP, find_due, record_run
 
+EXCLUSIONS = "exclusions"  # no periodic job: when versions were retired last, and which
+
 log = get_logger(__name__)
 
 
 def run(settings: Settings, store: Store) -> None:
-    """Do the jobs that are due; one that fails is due again one period later, as any other."""
+    """Retire versions where a privacy rule is new, then do the jobs that are due.
+
+    A job that fails is due again one period later, as any other.
+    """
     home, now = Home.find(), Reading.now()
+    if retired := retire.retire_excluded(store, home, settings.privacy):
+        record_run(store, EXCLUSIONS, retire.describe(retired))
+        log.info("versions_retired", versions=retired)
     for name in find_due(settings, store, now.at):
         if name in UPKEEP:
             result = _do(name, settings, store, home, now)

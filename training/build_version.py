@@ -22,7 +22,7 @@ from memo.core.files import force_to_disk
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.core.steps import Progress
-from memo.privacy.exclusions import make_event_matcher
+from memo.privacy.exclusions import digest_rules, make_event_matcher
 from memo.store import manifest
 
 NO_ROWS = (versions.BUILTIN, versions.HISTORY)  # can serve, and are no trained versions
@@ -102,6 +102,7 @@ def build_version(
     unfinished = home.models / f"{UNFINISHED}{digest}"
     metrics = train_adapter(events, settings, unfinished, progress, parent)
     metrics |= {"digest": digest, "events": len(events), "span": _span(events)}
+    metrics["rules"] = digest_rules(settings.privacy)
     with store.write() as session:
         scopes.lock_scope(session, scope)
         if jobs.find_last_run(session, jobs.FORGET) != forgotten:
@@ -109,6 +110,7 @@ def build_version(
             raise MemoError("Something was forgotten while this version was trained; run `memo train` again.")
         metrics["content"] = manifest.read(unfinished)["content"]
         version = _next_id(session, home.models)
+        jobs.record_run(session, jobs.NEWEST_VERSION, version)
         folder = home.models / version
         path = f"{home.models.name}/{version}"  # within the home, which may be moved
         versions.add_version(
@@ -125,8 +127,12 @@ def _span(events: Sequence[Event]) -> list[str]:
 
 
 def _next_id(session: Session, models: Path) -> str:
-    """Return the next free id; folders count too, since another store may have used this home."""
+    """Return an id that no version ever had, as a worker may still hold the adapter of one that was deleted.
+
+    Folders count too, since another store may have used this home.
+    """
     names = [row.id for row in versions.find_versions(session)] + [folder.name for folder in models.iterdir()]
+    names.append(jobs.find_last_result(session, jobs.NEWEST_VERSION))
     numbers = [int(name[1:]) for name in names if name.startswith("v") and name[1:].isdecimal()]
     return f"v{max(numbers, default=0) + 1:04d}"
 

@@ -111,8 +111,9 @@ _CHINESE = {
     "Sites": "网站",
     "Folders": "文件夹",
     "Titles (regular expressions)": "标题（正则表达式）",
-    "One entry a line. A change is in force at once; what is stored already stays until you forget it.": (
-        "每行一项。改动立刻生效；已经存下的要由你来忘记。"
+    "One entry a line. A change is in force at once; what is stored already stays until you forget it, "
+    "but versions trained on it are deleted.": (
+        "每行一项。改动立刻生效；已经存下的要由你来忘记，但用它们训练的版本会删除。"
     ),
     "Save": "保存",
     "The newest event, as it is stored": "最新的事件，按存储的样子",
@@ -136,6 +137,7 @@ _CHINESE = {
         "从中学到的内容、MEMO 的日志和数据库的备份也会删除。"
     ),
     "Trained on them, and deleted too: {}.": "用它们训练的版本也会删除：{}。",
+    "Trained on what is excluded now, and deleted: {}.": "用现在排除的内容训练的版本已删除：{}。",
     "Keep it": "保留",
     "Forgotten": "已忘记",
     "on": "开",

@@ -63,7 +63,7 @@ def set_(
     settings_file.save(home, before, settings_file.with_value(before, key, settings_file.parse_value(key, words)))
     new = Settings.load()
     print_text(f"{key} = {as_toml(_shown(setting_of(new, key)))}")
-    print_text(" ".join(_effects(home, key, old, new)))
+    print_text(" ".join([*_effects(home, key, old, new), *(_retire(home, new) if key.startswith("privacy.") else [])]))
 
 
 @app.command()
@@ -73,6 +73,8 @@ def edit() -> None:
     changed = config_edit.edit(home)
     if changed and running.holder(home):
         print_text(f"MEMO uses {', '.join(tables_at_once())} at once; for the rest run `memo down`, then `memo up`.")
+    for sentence in _retire(home, Settings.load()):
+        print_text(sentence)
 
 
 def _effects(home: Home, key: str, old: Settings, new: Settings) -> list[str]:
@@ -89,6 +91,14 @@ def _effects(home: Home, key: str, old: Settings, new: Settings) -> list[str]:
     if strictest(old.privacy, new.privacy) != new.privacy:
         return [f"It is in force now; what it no longer leaves out is recorded after {SETTLE_S:.0f} s."]
     return ["It is in force now."]
+
+
+def _retire(home: Home, settings: Settings) -> list[str]:
+    """Retire the versions that were trained on what is excluded now; return a sentence about them, if there are any."""
+    from forget import retire
+
+    retired = retire.retire_where_due(settings, home)
+    return [retire.describe(retired)] if retired else []
 
 
 def _environment(pid: int) -> dict[str, str]:

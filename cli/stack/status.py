@@ -72,6 +72,7 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
 
 def _figures(home: Home, settings: Settings, is_running: bool) -> tuple[dict[str, Any], list[str]]:
     """Return what is stored, and what is wrong with it."""
+    from db.prediction import versions
     from db.upkeep import figures, health
 
     try:
@@ -81,6 +82,8 @@ def _figures(home: Home, settings: Settings, is_running: bool) -> tuple[dict[str
                 return {"events": 0, "predictions": 0}, impaired
             problems = health.find_problems(session, settings, home, is_running)
             found = figures.find_figures(session, settings.scope) | {"retrain": _retrain(session, settings, home)}
+            for name, scope in found["scopes"].items():
+                scope["version"] = versions.find_usable(session, home, settings.model.base, name, settings.scope).name
             return found, [*problems, *impaired]
     except MemoError as error:
         return {"events": None, "predictions": None, "problem": str(error)}, health.find_source_problems(None, home)

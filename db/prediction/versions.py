@@ -117,6 +117,11 @@ def _find_damage(row: VersionRow, home: Home, base: str) -> str:
     return manifest.find_damage(home.version(row.path), row.metrics.get("content"))
 
 
+def find_rules(session: Session) -> Sequence[list[str] | None]:
+    """Return the digests of the privacy rules under which each version was trained or last checked."""
+    return session.scalars(select(VersionRow.metrics["rules"])).all()
+
+
 def count_rejected(session: Session, scope: str) -> int:
     """Return how many of a scope's newest judged versions were rejected in a row."""
     verdict = VersionRow.metrics["judged"]["promoted"].as_boolean()

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from db.models import JobRow
 
 FORGET = "forget"  # no periodic job: when `memo forget` last deleted something
+NEWEST_VERSION = "newest version"  # no periodic job: when a version was made last, and which
 PRUNE = "prune"
 BACKUP = "backup"
 CLOCK_WAS_SET = "removed nothing: the clock went"  # begins the result of a pruning that found it set

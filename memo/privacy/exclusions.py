@@ -1,9 +1,10 @@
 """What the settings exclude: events that are never stored, and actions that are no longer predicted."""
 
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
 
 from memo.core.events import Action, Event, Operation
@@ -13,6 +14,7 @@ from memo.privacy.exclude import Matcher
 from memo.privacy.normalize import CACHE_SIZE
 
 BUILTIN = Path(__file__).with_name("builtin.toml")
+LISTS = ("apps", "sites", "folders", "titles")  # settings that list rules
 NO_TIME = datetime.min.replace(tzinfo=UTC)
 
 
@@ -45,6 +47,28 @@ def as_bare_event(action: Action) -> Event:
     """Return an event of an action, without a time and without what an action does not hold."""
     place = "detail" if action.operation is Operation.FILE_ACCESS else "app"
     return Event(NO_TIME, action.operation, action.target, **{place: action.place})
+
+
+def digest_rules(settings: PrivacySettings) -> list[str]:
+    """Return a digest of each rule that excludes something, in one order."""
+    return sorted(map(_digest, _list_rules(settings)))
+
+
+def leave_out_rules(settings: PrivacySettings, digests: Collection[str]) -> PrivacySettings:
+    """Return the settings without the rules that have these digests."""
+    left = [(name, entry) for name, entry in _list_rules(settings) if _digest((name, entry)) not in digests]
+    changed = {name: [entry for of, entry in left if of == name] for name in LISTS}
+    return settings.model_copy(update=changed | {"builtin": any(name == "builtin" for name, _ in left)})
+
+
+def _list_rules(settings: PrivacySettings) -> list[tuple[str, str]]:
+    """Return each rule, with the name of its setting."""
+    builtin = [("builtin", BUILTIN.read_text(encoding="utf-8"))] if settings.builtin else []
+    return [(name, entry) for name in LISTS for entry in getattr(settings, name)] + builtin
+
+
+def _digest(rule: tuple[str, str]) -> str:
+    return blake2b("\x1f".join(rule).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def _read_matchers(file: Path) -> list[Matcher]:

@@ -21,15 +21,17 @@ HOLDERS = {"memo.db-wal", "dispatcher.log", "dispatched.jsonl"}  # files that na
 
 @pytest.fixture
 def stack() -> Iterator[Stack]:
-    """A stack that has stored, predicted and acted on secrets."""
+    """A stack that has stored, predicted and acted on secrets, and is served by a version trained on them."""
     acting = {"MEMO_DISPATCH__MINIMUM_PROBABILITY": "0", "MEMO_DISPATCH__COOLDOWN_S": "0"}
-    with new_stack(**acting) as made:
+    training = {"MEMO_TRAIN__MINIMUM_EVENTS": "10", "MEMO_TRAIN__EPOCHS": "1", "MEMO_TRAIN__RANK": "2"}
+    with new_stack(**acting, **training) as made:
         made.ok("up")
         for number in range(ROUNDS - 1):
             made.predict(day(number))
         for line in day(ROUNDS - 1):
             made.predict([line])
         until("both are acted on", lambda: all("dispatched.jsonl" in holders(made, secret) for secret in SECRETS))
+        made.ok("train", "--activate")
         yield made
 
 
@@ -69,7 +71,8 @@ def forget_while_running(stack: Stack) -> None:
     predictions = stack.one("SELECT count(*) FROM predictions")
     for secret in SECRETS:
         said = json.loads(stack.ok("forget", "--text", secret.upper(), "--yes", "--json"))
-        assert said["events"] == ROUNDS
+        assert said["events"] == ROUNDS and said["versions"] == (["v0001"] if secret == SECRETS[0] else [])
+    assert json.loads(stack.ok("model", "list", "--json")) == [] and not (stack.home.models / "v0001").exists()
     assert stack.one("SELECT count(*) FROM predictions") > predictions - 2 * ROUNDS, "those that follow others stay"
     for secret in SECRETS:
         assert holders(stack, secret) == []
@@ -81,10 +84,14 @@ def forget_while_running(stack: Stack) -> None:
     ):
         stack.predict([f"{at + timedelta(minutes=number)} - {act}"])
     assert "shop.example" in on_stream(stack), "it predicts on"
+    assert stack.one("SELECT model_version FROM predictions ORDER BY id DESC LIMIT 1") == "builtin"
+    stack.ok("train", "--activate")
+    stack.predict(["2026-03-03 10:00:00 - Started app: Editor"])
+    assert stack.one("SELECT model_version FROM predictions ORDER BY id DESC LIMIT 1") == "v0002", "an id of its own"
     for secret in SECRETS:
         assert holders(stack, secret) == []
         assert secret not in on_stream(stack)
-    assert stack.one("SELECT count(*) FROM events") == before - 2 * ROUNDS + 3, "the inbox is not read again"
+    assert stack.one("SELECT count(*) FROM events") == before - 2 * ROUNDS + 4, "the inbox is not read again"
     assert {part["state"] for part in stack.status()["parts"]} == {"running"}
     assert all(part["restarts"] == 0 for part in stack.status()["parts"])
 

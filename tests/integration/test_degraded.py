@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 from cli import make
 from cli.predictions import why
+from cli.stack import status
 from db.engine import open_store
 from db.intake import scopes
 from db.prediction import versions
@@ -107,6 +108,12 @@ def test_status_and_page_name_a_torn_version(two_versions: Home) -> None:
     with closing(open_store(settings, two_versions)) as store, store.read() as session:
         [problem] = health.find_problems(session, settings, two_versions, is_running=False)
     assert problem == find_usable(two_versions).problem != ""
+
+
+def test_status_names_the_version_that_serves(two_versions: Home) -> None:
+    assert status.collect(two_versions, Settings.load())["scopes"][SCOPE]["version"] == "v0002"
+    cut(two_versions.models / "v0002")
+    assert status.collect(two_versions, Settings.load())["scopes"][SCOPE]["version"] == "v0001"
 
 
 def test_predict_with_a_torn_adapter_says_so(two_versions: Home, tmp_path: Path) -> None:

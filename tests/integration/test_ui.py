@@ -143,6 +143,21 @@ def test_exclusions_are_changed_and_comments_stay(client: TestClient, home: Home
     assert exclude(client, "sites", "a.example\nb.example", "") == 303 and Settings.load().privacy.sites == []
 
 
+def test_exclusion_retires_versions_and_the_page_says_so(client: TestClient, opened: Store, home: Home) -> None:
+    span = [NOW.isoformat(), (NOW + timedelta(minutes=9)).isoformat()]
+    (home.models / "v0003").mkdir()
+    with opened.write() as session:
+        scope, path = Settings.load().scope, "models/v0003"
+        versions.add_version(session, "v0003", scope, base="builtin", path=path, parent=None, metrics={"span": span})
+    sent = {"was_sites": "", "sites": "other.example"}
+    assert client.post("/exclusions", data=sent, headers=ORIGIN).headers["location"] == "/privacy?retired=#exclusions"
+    sent = {"was_sites": "other.example", "sites": "other.example\nnews.example"}
+    done = client.post("/exclusions", data=sent, headers=ORIGIN)
+    assert done.headers["location"] == "/privacy?retired=v0003#exclusions" and not (home.models / "v0003").exists()
+    assert "Trained on what is excluded now, and deleted: v0003." in client.get(done.headers["location"]).text
+    assert "deleted: " not in client.get("/privacy?retired=lie").text
+
+
 def test_an_old_form_undoes_no_exclusion(client: TestClient, home: Home) -> None:
     home.config.write_text("[privacy]\napps = ['signal', 'added-meanwhile']\n")
     assert exclude(client, "apps", "signal", "signal\nnew") == 303

@@ -13,10 +13,13 @@ from db.engine import redacted_store_url, sqlite_path, store_url
 from db.intake import events, redactions
 from db.store_access import missing_file, writable_store
 from forget import forget as erasure
+from forget import retire
+from forget.erase_files import VERSION
 from forget.query import ForgetQuery
 from memo.clock import pauses
 from memo.core.errors import UsageError
 from memo.core.grammar import write
+from memo.core.settings import Settings
 from ui.page import Visit
 
 STORED = ("at", "operation", "target", "app", "detail", "executable", "source")  # columns that tell what was done
@@ -35,6 +38,7 @@ def show(visit: Visit) -> Response:
         sources=list_sources(visit.home, visit.settings),
         exclusions={(name, title): _excluded(visit, name) for name, title in EXCLUSIONS.items()},
         rules=rules,
+        retired=list(filter(VERSION.fullmatch, visit.request.query_params.get("retired", "").split())),
         stored=[{name: value for name in STORED if (value := getattr(event, name)) != ""} for event in stored],
         store=redacted_store_url(visit.settings, visit.home),
         files=list(_files(visit)),
@@ -58,7 +62,8 @@ def exclude(visit: Visit, form: Form) -> Response:
         kept = [entry for entry in _excluded(visit, name) if entry in wanted or entry not in was]
         changed[f"privacy.{name}"] = list(dict.fromkeys([*kept, *(entry for entry in wanted if entry not in was)]))
     visit.change_settings(changed)
-    return RedirectResponse("/privacy#exclusions", 303)
+    retired = retire.retire_where_due(Settings.load(), visit.home)
+    return RedirectResponse(f"/privacy?retired={'+'.join(retired)}#exclusions", 303)
 
 
 def _excluded(visit: Visit, name: str) -> list[str]:

@@ -50,14 +50,20 @@ class ScopeModels:
         elif row.name not in self.held or held.version != name:
             weights, held.version = self._weights(row, name, held), name
             held.predictor.resume(self.serving.reader(name, folder), weights, self._latest(held))
+            if self._find_last_predicted(row.name) == held.seq:
+                held.rank(1, lambda _: False)  # the ranking that awaits its outcome: a snapshot does not have it
         return held
 
     def _begin(self, row: ScopeRow) -> int:
         """Return the event after which a new model begins."""
+        is_lossless = self._resources.settings.predict.every == row.name
+        newest = self._find_last_predicted(row.name) if is_lossless else row.last_seq
         with self._resources.store.read() as session:
-            is_lossless = self._resources.settings.predict.every == row.name
-            newest = predictions.find_last_predicted_seq(session, row.name) if is_lossless else row.last_seq
             return events.find_begin(session, row.name, newest, self._learned)
+
+    def _find_last_predicted(self, scope: str) -> int:
+        with self._resources.store.read() as session:
+            return predictions.find_last_predicted_seq(session, scope)
 
     def _weights(self, row: ScopeRow, version: str, held: ScopeModel | None) -> dict[str, object] | None:
         """Return the weights of the version's checkpoint, else those in force; None if they were forgotten."""

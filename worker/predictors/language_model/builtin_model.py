@@ -1,14 +1,14 @@
 """The built-in base model in NumPy: a Llama of four layers, which answers long before torch would be imported.
 
 Source: LLaMA (Touvron et al. 2023), with biases in the attention; the weights are those that transformers stores.
-Adapters are low-rank updates (LoRA, Hu et al. 2021), added to the weights when they are loaded.
+Adapters are low-rank updates (LoRA, Hu et al. 2021) beside the weights, which all versions share.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,25 @@ from worker.predictors.language_model.weights import BUILTIN, compute_sha256, fi
 
 Array = NDArray[np.float32]
 Tensors = Mapping[str, Array]
+AT_ONCE = 128  # tokens; more take longer, and memory that grows with their square
 LOW_RANK = ("lora_A.weight", "lora_B.weight")
+JOINED = {  # the modules whose weights read the same input and are joined, by the name of the joined weight
+    "attention_in": [f"self_attn.{part}_proj" for part in "qkv"],
+    "attention_out": ["self_attn.o_proj"],
+    "feed_in": ["mlp.gate_proj", "mlp.up_proj"],
+    "feed_out": ["mlp.down_proj"],
+}
+
+
+class Update(NamedTuple):
+    """A low-rank update of a joined weight: the product of both is added to it."""
+
+    down: Array  # (inputs, ranks)
+    up: Array  # (ranks, outputs)
+
+
+Updates = Mapping[str, Update]
+"""The updates of a layer, by the name of the weight."""
 
 
 class Cache:
@@ -68,17 +86,33 @@ class Layer:
         """Take a layer's weights out of a model's tensors."""
         prefix = f"model.layers.{number}."
         own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-        attention = [f"self_attn.{part}_proj" for part in "qkv"]
+        joined = {
+            name: np.vstack([own[f"{module}.weight"] for module in modules]).T.copy()
+            for name, modules in JOINED.items()
+        }
         return cls(
-            own["input_layernorm.weight"],
-            np.vstack([own[f"{name}.weight"] for name in attention]).T.copy(),
-            np.hstack([own[f"{name}.bias"] for name in attention]),
-            own["self_attn.o_proj.weight"].T.copy(),
-            own["self_attn.o_proj.bias"],
-            own["post_attention_layernorm.weight"],
-            np.vstack([own["mlp.gate_proj.weight"], own["mlp.up_proj.weight"]]).T.copy(),
-            own["mlp.down_proj.weight"].T.copy(),
+            attention_norm=own["input_layernorm.weight"],
+            attention_bias=np.hstack([own[f"{module}.bias"] for module in JOINED["attention_in"]]),
+            out_bias=own["self_attn.o_proj.bias"],
+            feed_norm=own["post_attention_layernorm.weight"],
+            **joined,
         )
+
+    def multiply(self, given: Array, name: str, updates: Updates) -> Array:
+        """Return the product of an input and a joined weight with its update."""
+        product: Array = given @ getattr(self, name)
+        if name in updates:
+            product += given @ updates[name].down @ updates[name].up
+        return product
+
+    def join(self, adapter: dict[str, Array], number: int, scale: np.float32) -> Updates:
+        """Take the updates of this layer, which has a number, out of an adapter. Raises KeyError or ValueError."""
+        prefix = f"base_model.model.model.layers.{number}."
+        found = {}
+        for name, modules in JOINED.items():
+            pairs = [[adapter.pop(f"{prefix}{module}.{part}") for part in LOW_RANK] for module in modules]
+            found[name] = _join(pairs, getattr(self, name).shape, scale)
+        return found
 
 
 class BuiltinModel(LanguageModel):
@@ -90,12 +124,13 @@ class BuiltinModel(LanguageModel):
         words = vocabulary(tokenizer.get_vocab(), lambda text: tokenizer.encode(text, add_special_tokens=False).ids)
         super().__init__("builtin", words, compute_sha256(find_weights(folder)))
         threadpool_limits(threads, "blas")
-        self._tensors = load_file(folder / "model.safetensors")
-        self._embeddings, self._norm = self._tensors["model.embed_tokens.weight"], self._tensors["model.norm.weight"]
+        tensors = load_file(folder / "model.safetensors")
+        self._embeddings, self._norm = tensors["model.embed_tokens.weight"], tensors["model.norm.weight"]
         self._config = json.loads((folder / "config.json").read_text("utf-8"))
         self._epsilon = np.float32(self._config["rms_norm_eps"])
         self._turns = _turns(self._config)
-        self._layers: dict[str | None, list[Layer]] = {None: self._join({})}
+        self._layers = [Layer.of(tensors, number) for number in range(self._config["num_hidden_layers"])]
+        self._updates: dict[str | None, list[Updates]] = {None: [{} for _ in self._layers]}
 
     def new_cache(self) -> Cache:
         """Return the cache of a context that the model has read nothing of."""
@@ -108,44 +143,45 @@ class BuiltinModel(LanguageModel):
         """Feed tokens after those in `cache`; return log-probabilities of the tokens `columns` after the last one."""
         cache = cache or self.new_cache()
         cache.reserve(len(tokens))
-        hidden = self._embeddings[list(tokens)]
-        for number, layer in enumerate(self._layers[version_id]):
-            hidden = hidden + self._attend(layer, number, self._normed(hidden, layer.attention_norm), cache)
-            hidden = hidden + _feed_forward(layer, self._normed(hidden, layer.feed_norm))
-        cache.length += len(tokens)
-        scores = self._embeddings[list(columns)] @ self._normed(hidden[-1], self._norm)
+        for begin in range(0, len(tokens), AT_ONCE):
+            last = self._read(tokens[begin : begin + AT_ONCE], cache, self._updates[version_id])
+        scores = self._embeddings[list(columns)] @ last
         return list((scores - np.logaddexp.reduce(scores)).tolist())
+
+    def _read(self, tokens: Sequence[int], cache: Cache, updates: Sequence[Updates]) -> Array:
+        """Read tokens after those in the cache; return the state after the last one."""
+        hidden = self._embeddings[list(tokens)]
+        for number, (layer, own) in enumerate(zip(self._layers, updates, strict=True)):
+            given = self._normed(hidden, layer.attention_norm)
+            hidden = hidden + self._attend(layer, own, number, given, cache)
+            hidden = hidden + _feed_forward(layer, own, self._normed(hidden, layer.feed_norm))
+        cache.length += len(tokens)
+        return self._normed(hidden[-1], self._norm)
 
     def _load_adapter(self, version_id: str, folder: Path) -> None:
         settings = json.loads((folder / "adapter_config.json").read_text("utf-8"))
-        found = load_file(folder / ADAPTER_WEIGHTS)
+        adapter = load_file(folder / ADAPTER_WEIGHTS)
         scale = np.float32(settings["lora_alpha"] / settings["r"])
-        names = {name.removesuffix(LOW_RANK[0]) for name in found if name.endswith(LOW_RANK[0])}
-        updates = {
-            f"{name.removeprefix('base_model.model.')}weight": scale
-            * (found[name + LOW_RANK[1]] @ found[name + LOW_RANK[0]])
-            for name in names
-        }
-        self._layers[version_id] = self._join(updates)
+        updates = [layer.join(adapter, number, scale) for number, layer in enumerate(self._layers)]
+        if adapter:
+            raise ValueError(f"It updates {min(adapter)}, which the model lacks.")
+        self._updates[version_id] = updates
 
     def _remove_adapter(self, version_id: str) -> None:
-        del self._layers[version_id]
-
-    def _join(self, updates: Tensors) -> list[Layer]:
-        """Return the layers with updates added to the weights. Raises KeyError for an update of no weight."""
-        tensors = self._tensors | {name: self._tensors[name] + update for name, update in updates.items()}
-        return [Layer.of(tensors, number) for number in range(self._config["num_hidden_layers"])]
+        del self._updates[version_id]
 
     def _normed(self, hidden: Array, weight: Array) -> Array:
         """Return the root mean square norm (Zhang and Sennrich 2019)."""
         square = np.vecdot(hidden, hidden)[..., None] / np.float32(hidden.shape[-1])
         return np.asarray(hidden / np.sqrt(square + self._epsilon) * weight)
 
-    def _attend(self, layer: Layer, number: int, given: Array, cache: Cache) -> Array:
+    def _attend(self, layer: Layer, updates: Updates, number: int, given: Array, cache: Cache) -> Array:
         """Return what the tokens take from those before them, (tokens, hidden)."""
         count, heads, size = len(given), self._config["num_attention_heads"], self._config["head_dim"]
         joined = (
-            (given @ layer.attention_in + layer.attention_bias).reshape(count, 3, heads, size).transpose(1, 2, 0, 3)
+            (layer.multiply(given, "attention_in", updates) + layer.attention_bias)
+            .reshape(count, 3, heads, size)
+            .transpose(1, 2, 0, 3)
         )
         queries, keys = (self._rotated(part, cache.length) for part in joined[:2])
         keys, values = cache.put(number, keys, joined[2])
@@ -155,7 +191,7 @@ class BuiltinModel(LanguageModel):
         weights = np.exp(scores - scores.max(-1, keepdims=True))
         weights /= weights.sum(-1, keepdims=True)
         mixed = (weights @ values).transpose(1, 0, 2).reshape(count, -1)
-        return np.asarray(mixed @ layer.attention_out + layer.out_bias)
+        return layer.multiply(mixed, "attention_out", updates) + layer.out_bias
 
     def _rotated(self, vectors: Array, start: int) -> Array:
         """Return vectors (heads, tokens, size) turned by their positions from `start` on (RoPE, Su et al. 2021)."""
@@ -169,9 +205,22 @@ def _halves(joined: Array) -> tuple[Array, Array]:
     return joined[..., :half], joined[..., half:]
 
 
-def _feed_forward(layer: Layer, given: Array) -> Array:
-    gate, up = _halves(given @ layer.feed_in)
-    return np.asarray(gate / (1 + np.exp(-gate)) * up @ layer.feed_out)
+def _feed_forward(layer: Layer, updates: Updates, given: Array) -> Array:
+    gate, up = _halves(layer.multiply(given, "feed_in", updates))
+    return layer.multiply(gate / (1 + np.exp(-gate)) * up, "feed_out", updates)
+
+
+def _join(pairs: Sequence[Sequence[Array]], shape: tuple[int, int], scale: np.float32) -> Update:
+    """Return one update for joined weights of a shape, each of which takes its part of the outputs."""
+    inputs, width = shape[0], shape[1] // len(pairs)
+    ranks = [len(down) for down, _ in pairs]
+    joined = Update(np.zeros((inputs, sum(ranks)), np.float32), np.zeros((sum(ranks), shape[1]), np.float32))
+    begin = 0
+    for place, ((down, up), rank) in enumerate(zip(pairs, ranks, strict=True)):
+        joined.down[:, begin : begin + rank] = down.T
+        joined.up[begin : begin + rank, place * width : (place + 1) * width] = scale * up.T
+        begin += rank
+    return joined
 
 
 def _turns(config: Mapping[str, Any]) -> Array:

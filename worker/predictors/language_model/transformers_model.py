@@ -74,6 +74,8 @@ class TransformersModel(LanguageModel):
             name = self._names.pop(version_id)
             self._active = None
             if self._names:
+                another = next(iter(self._names.values()))  # the active one can't be deleted
+                self._peft.set_adapter(another, inference_mode=True)
                 self._peft.delete_adapter(name)
             else:
                 self._model, self._peft = self._peft.unload(), None
