@@ -241,13 +241,13 @@ def draw(found: Found, count: int, file: Path) -> None:
         axes.plot([day + 1 for day in worked], shares, label=words, linewidth=width, marker=".")
     for day, words in zip(change_days(count), ("new job", "new browser"), strict=True):
         axes.axvline(day + 1, color="black", linestyle=":")
-        axes.annotate(words, (day + 1, 0.02), xycoords=("data", "axes fraction"))
+        axes.annotate(words, (day + 1.3, 0.95), xycoords=("data", "axes fraction"))
     for promoted, marker in ((True, "^"), (False, "x")):
         made = [day_of(one.created_at) + 1.5 for one in found.trained if is_promoted(one) == promoted]
         label = "version promoted" if promoted else "version rejected"
         axes.plot(made, [0.03] * len(made), marker, color="black", transform=axes.get_xaxis_transform(), label=label)
     axes.set(xlabel="day", ylabel="next other place among three (hit@3 of switch)")
-    axes.legend(loc="lower right")
+    figure.legend(loc="outside lower center", ncols=5)
     figure.savefig(file, dpi=110)
 
 

@@ -104,25 +104,33 @@ def test_add_run_queues_each_kind_once(store: Store) -> None:
         assert runs.add_run(session, "evaluate", SCOPE) is not None
 
 
-@pytest.mark.parametrize("kind", ["train", "evaluate"])
+@pytest.mark.parametrize(
+    ("kind", "note"),
+    [
+        ("train", "0 actions are new to the active version; 30 are needed"),
+        ("evaluate", "0 actions are too few to review; 30 are needed"),
+    ],
+)
 def test_run_with_too_few_actions_trains_nothing(
-    store: Store, home: Home, monkeypatch: pytest.MonkeyPatch, kind: str
+    store: Store, home: Home, monkeypatch: pytest.MonkeyPatch, kind: str, note: str
 ) -> None:
     add(store, "abcd" * 75)
     run_id = ask(store, kind)
     carry_out(monkeypatch)
-    assert run_row(store, run_id).result["note"].startswith("0 actions are new to the active version; 30 are needed")
+    assert run_row(store, run_id).result["note"].startswith(note)
     assert not any(home.models.iterdir())
 
 
-@pytest.mark.parametrize("kind", ["train", "evaluate"])
-def test_run_with_too_few_events_says_so(store: Store, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "note"), [("train", "3 events are too few"), ("evaluate", "0 actions are too few to review")]
+)
+def test_run_with_too_few_events_says_so(store: Store, monkeypatch: pytest.MonkeyPatch, kind: str, note: str) -> None:
     add(store, "abc")
     run_id = ask(store, kind)
     carry_out(monkeypatch)
     row = run_row(store, run_id)
     assert row.state == "done" and row.started_at is not None and row.ended_at is not None
-    assert row.result["note"].startswith("3 events are too few")
+    assert row.result["note"].startswith(note)
     with store.read() as session:
         job = session.get_one(JobRow, "retrain" if kind == "train" else kind)
     assert "too few" in job.last_result
