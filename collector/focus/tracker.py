@@ -66,11 +66,7 @@ class Usage:
 
 
 class FocusTracker:
-    """Takes focus changes and returns events. Times named `now` are seconds on the monotonic clock.
-
-    The window of the first call of `set_window` had the focus before anybody watched, so it is no switch: only its
-    usage and what comes after it are told.
-    """
+    """Takes focus changes and returns events. Times named `now` are seconds on the monotonic clock."""
 
     def __init__(
         self, settle_s: float = SETTLE_S, title_gap_s: float = TITLE_GAP_S, min_usage_s: float = MIN_USAGE_S
@@ -80,7 +76,6 @@ class FocusTracker:
         self._in_use = False
         self._away, self._left_at = set[str](), datetime.min
         self._current: Window | None = None
-        self._is_first = True
         self._focused_at = self._changed_at = 0.0
         self._reported: Window | None = None
         self._reported_at = 0.0
@@ -100,16 +95,10 @@ class FocusTracker:
         """Record the window that has the focus now, or that none has."""
         if window is not None and not window.action.target:
             window = None
-        if self._is_first:
-            self._is_first, self._reported, self._reported_at = False, window, now - self._title_gap_s
         if window != self._current:
             if window is None or self._current is None or window.key != self._current.key:
                 self._focused_at = now
             self._current, self._changed_at = window, now
-
-    def pass_over(self) -> None:
-        """Record that the focus is on a window which does not count, so whatever had it before keeps it."""
-        self._is_first = False
 
     def set_away(self, reason: str, at: datetime) -> None:
         """Record that the person has been away since `at`, until `set_back` is called with the same reason."""

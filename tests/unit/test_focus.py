@@ -21,7 +21,6 @@ class Script:
     def __init__(self) -> None:
         self.focus = FocusTracker()
         self.now = 0.0
-        self.focus.set_window(None, self.now)  # none stood at the start
         self.reported: list[tuple[str, str, str]] = []
 
     @property
@@ -185,24 +184,3 @@ def test_focus_clock_change_is_no_usage(by: timedelta) -> None:
     focus.set_window(PAGE, 60.0)
     reported = focus.take_events(61.0, START + by + timedelta(seconds=60))
     assert [event.detail for event in reported if event.operation is Operation.APP_USAGE] == ["60"]
-
-
-def test_window_that_stood_at_the_start_is_no_switch(script: Script) -> None:
-    script.focus = FocusTracker()
-    script.see(MAIL)
-    assert script.reported == []
-    script.see(PAGE)
-    script.see(MAIL)
-    assert script.focused() == ["Home", "Inbox"]
-    assert script.used() == [("thunderbird", f"{LONG_S:.0f}"), ("firefox", f"{LONG_S:.0f}")]
-
-
-def test_new_title_of_the_window_that_stood_is_told(script: Script) -> None:
-    script.focus = FocusTracker()
-    titles(script, ["Home", "News"], LONG_S)
-    assert script.focused() == ["News"]
-
-
-def test_window_that_comes_where_none_stood_is_a_switch(script: Script) -> None:
-    script.see(MAIL)
-    assert script.focused() == ["Inbox"]

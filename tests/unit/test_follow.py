@@ -75,7 +75,6 @@ class Run:
 
         try:
             tracker = FocusTracker(settle_s=0.0, min_usage_s=1e-9)
-            tracker.set_window(None, 0.0)
             asyncio.run(follow("script", screen, take, self.stop, self._ready.set, tracker=tracker))
         except Exception as error:
             self.error = error

@@ -92,7 +92,6 @@ class SwayScreen:
 
     def _set_focus(self, container: dict[str, Any] | None, focus: FocusTracker) -> None:
         if container is not None and is_passing(container):
-            focus.pass_over()
             return
         window = None if container is None else parse_window(container, self._apps)
         self._focused_id = container["id"] if container and window else None

@@ -44,9 +44,7 @@ class X11Screen:
                 return
             self._changed, now = False, time.monotonic()  # taken first: reading a window takes a while
             window = self._read_focused()
-            if self._is_passing:
-                focus.pass_over()
-            else:
+            if not self._is_passing:
                 focus.set_window(window, now)
 
     def _handle(self, event: rq.Event, focus: FocusTracker) -> None:
