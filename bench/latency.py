@@ -3,9 +3,10 @@
     python bench/latency.py [NUMBER]
 
 The store holds 10,000 events before the first of NUMBER lines. The parts of the delay come from the columns
-`stored_at` (of the event) and `made_at` (of the prediction).
+`stored_at` (of the event) and `made_at` (of the prediction). Then the same is measured beside a training.
 """
 
+import json
 import random
 import sys
 import threading
@@ -29,6 +30,7 @@ from memo.core.paths import Home
 NUMBER = 120  # measured events
 HISTORY = 10_000  # events stored before
 WARM_UP = 10  # events that are not measured
+STARTS_S = 10.0  # in which the training process imports its libraries
 LAST_S = 3.0  # wait for the message of the last line
 Received = dict[int, tuple[float, dict[str, Any]]]
 
@@ -74,8 +76,8 @@ def rows(home: Home) -> list[tuple[EventRow, PredictionRow]]:
         return [(event, prediction) for event, prediction in session.execute(query)]
 
 
-def show(report: Report, sent: dict[datetime, float], received: Received, home: Home) -> None:
-    """Print the table; the parts are consecutive."""
+def add_rows(report: Report, sent: dict[datetime, float], received: Received, home: Home) -> list[float]:
+    """Add the delays and their parts, which are consecutive, to the table; return the delays in seconds."""
     whole, stored, predicted, carried, model = [], [], [], [], []
     for event, prediction in rows(home):
         if event.at in sent and prediction.id in received:
@@ -93,7 +95,15 @@ def show(report: Report, sent: dict[datetime, float], received: Received, home: 
     report.add("part: row → prediction made", p50_p99(predicted))
     report.add("within it: the predictor, language model included", p50_p99(model))
     report.add("part: prediction made → message received", p50_p99(carried))
-    report.show()
+    return whole
+
+
+def train() -> None:
+    """Have the stack train, and return once it does."""
+    memo("train", "--now")
+    while json.loads(memo("status", "--json"))["last_training"]["state"] != "running":
+        time.sleep(1)
+    time.sleep(STARTS_S)
 
 
 def main() -> None:
@@ -101,14 +111,21 @@ def main() -> None:
     number = int(sys.argv[1]) if len(sys.argv) > 1 else NUMBER
     report = Report(f"Latency: {number} events, one a second, after {HISTORY:,} of history")
     with new_home() as home:
-        given = invented(HISTORY + WARM_UP + number)
+        given = invented(HISTORY + WARM_UP + 2 * number)
         write_lines(home.root / "history.txt", given[:HISTORY])
         memo("import", str(home.root / "history.txt"))
         with up(), listening() as received:
             send(home.inbox, given[HISTORY : HISTORY + WARM_UP])
-            sent = send(home.inbox, given[HISTORY + WARM_UP :])
+            sent = send(home.inbox, given[HISTORY + WARM_UP : -number])
             time.sleep(LAST_S)
-        show(report, sent, received, home)
+            alone = add_rows(report, sent, received, home)
+            train()
+            sent = send(home.inbox, given[-number:])
+            time.sleep(LAST_S)
+        report.add("**beside a training**", "")
+        beside = add_rows(report, sent, received, home)
+    report.add("p99 beside a training, times that without", f"{share(beside, 0.99) / share(alone, 0.99):.1f}", "≤ 2")
+    report.show()
 
 
 if __name__ == "__main__":

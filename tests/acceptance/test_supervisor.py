@@ -383,15 +383,17 @@ FAILURES = {
     "a broker of another kind": Failure(2, "write one of redis, ", {"MEMO_BROKER_URL": f"http://{CLOSED}"}),
     "no postgres": Failure(1, "Connection refused", {"MEMO_DATABASE_URL": f"{POSTGRES}{CLOSED}/x"}),
     "a silent postgres": Failure(1, "connection timeout expired", {"MEMO_DATABASE_URL": f"{POSTGRES}{SILENT}/x"}),
-    "no folder for the store": Failure(1, "unable to open", {"MEMO_DATABASE_URL": "sqlite:////dev/null/x.db"}),
+    "no folder for the store": Failure(
+        1, "there is no folder /dev/null", {"MEMO_DATABASE_URL": "sqlite:////dev/null/x.db"}
+    ),
     "a store of another kind": Failure(2, "write sqlite:///FILE or", {"MEMO_DATABASE_URL": "mysql://h/x"}),
     "a wrong value": Failure(2, "Setting language is wrong", files={"memo.toml": 'language = "tlh"'}),
     "no file to replay": Failure(2, "is not a file; name a file", options=["--replay", "/nowhere/day.txt"]),
     "a broker that dies": Failure(
         1, "The broker died 5 times in a minute and is given up: ", files={"broker": "", "damaged": ""}
     ),
-    "no room": Failure(1, "memo.toml can't be written (No space left on device); free some space", full="."),
-    "no room for the store": Failure(1, "disk is full", files={"memo.toml": ""}, full="."),
+    "no room": Failure(1, "is full; free some space", full="."),
+    "no room for the store": Failure(1, "is full; free some space", files={"memo.toml": ""}, full="."),
     "no room for the broker": Failure(1, "No space left on device", full="broker"),
 }
 
