@@ -15,7 +15,7 @@ from memo.core.events import HUMAN, Action, Event
 from memo.core.predictions import NextAction, NextPlace, Ranking
 from training.evaluation import metrics, person_scores
 from training.evaluation.evaluate import MODEL, compare_ranks
-from training.evaluation.person_views import NAMES, VIEWS, Outcomes, View, ask
+from training.evaluation.person_views import NAMES, VIEWS, Outcome, Outcomes, View, ask
 from worker.predictors.mixed import MixedPredictor
 
 RANKED = 1_500  # newest events that are ranked; those before are only counted, which takes a tenth of the time
@@ -91,7 +91,7 @@ def judge(candidate: PersonAnswers, active: PersonAnswers, history: PersonAnswer
     lead = measure_lead(candidate, active)
     low, _ = lead["95"]
     reason = f"its log-loss of the next place improves on {replaced} by {write_lead(lead)}"
-    table = {str(view): _score(view, rows) for view in VIEWS}
+    table = {str(view): _score({name: row.outcomes[view] for name, row in rows.items()}) for view in VIEWS}
     missed = next(_find_missed_floors(rows, table), "") if low > 0 else f"{reason}, so a gain is not certain"
     return {
         "rule": RULE,
@@ -99,7 +99,7 @@ def judge(candidate: PersonAnswers, active: PersonAnswers, history: PersonAnswer
         "reason": f"Rejected: {missed}." if missed else f"Promoted: {reason}.",
         "against": replaced,
         "ahead": lead,
-        "table": table,
+        "table": table | _score_operations(rows),
         "latency_ms": {name: round(1_000 * row.seconds, 2) for name, row in rows.items()},
     }
 
@@ -120,9 +120,20 @@ def _losses(answers: PersonAnswers) -> list[float]:
     return [-math.log(max(metrics.FLOOR, one.truth)) for one in answers.outcomes["place"]]
 
 
-def _score(view: View, rows: Mapping[str, PersonAnswers]) -> dict[str, Any]:
-    """Return the scores of each row in a view, and of the baselines; of too few questions only their number."""
-    scored = {name: person_scores.score(row.outcomes[view]) for name, row in rows.items()}
+def _score_operations(rows: Mapping[str, PersonAnswers]) -> dict[str, Any]:
+    """Return the scores of `fine` by operation of what came."""
+    fine = {name: row.outcomes["fine"] for name, row in rows.items()}
+    return {
+        f"fine, {operation}": _score(
+            {name: [one for one in own if one.operation == operation] for name, own in fine.items()}
+        )
+        for operation in sorted({one.operation for one in fine[CANDIDATE]})
+    }
+
+
+def _score(answered: Mapping[str, Sequence[Outcome]]) -> dict[str, Any]:
+    """Return the scores of each row on the same questions, and of the baselines; of too few only their number."""
+    scored = {name: person_scores.score(outcomes) for name, outcomes in answered.items()}
     first = scored[CANDIDATE]
     if "scores" not in first:
         return first

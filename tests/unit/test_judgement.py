@@ -33,6 +33,20 @@ def test_better_version_is_promoted_with_its_table() -> None:
     assert found["latency_ms"] == {"candidate": 10.0, "active": 10.0, "history": 10.0}
 
 
+def test_operations_have_scores_of_their_own() -> None:
+    """The candidate is right about files, and wrong about sites, of which there are too few for figures."""
+    rows = answers(0.9), answers(0.5), answers(0.4)
+    for row in rows:
+        visits = [
+            one._replace(ranks=one.ranks | {"memo": 4}, operation=Operation.WEB_VISIT) for one in row.outcomes["fine"]
+        ]
+        files = [one._replace(operation=Operation.FILE_ACCESS) for one in row.outcomes["fine"]]
+        row.outcomes["fine"][:] = [*files, *visits[:10]]
+    table = judge(*rows, "builtin")["table"]
+    assert table["fine, file_access"]["candidate"]["hit@1"] == 1.0
+    assert table["fine, web_visit"] == {"n": 10}
+
+
 @pytest.mark.parametrize("before", [0.9, 0.95])
 def test_version_that_is_no_better_is_rejected(before: float) -> None:
     found = judge(answers(0.9), answers(before), answers(0.4), "builtin")

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import Literal, NamedTuple
 
-from memo.core.events import HUMAN, TABS, Action, Event
+from memo.core.events import HUMAN, TABS, Action, Event, Operation
 from memo.core.predictions import Ranking
 from memo.core.steps import Progress
 from memo.protocols import Predictor
@@ -47,6 +47,7 @@ class Outcome(NamedTuple):
     ranks: dict[str, int | None]  # of the truth, by name of the model or baseline
     first: float  # the model's probability of its first candidate; 0 without one
     truth: float  # the model's probability of the truth
+    operation: Operation = Operation.WINDOW_FOCUS  # that of the truth
 
 
 Outcomes = dict[View, list[Outcome]]
@@ -157,4 +158,4 @@ def judge_answer(truth: Key, given: Mapping[Key, float], view: View, baselines: 
     """Return the outcome of one answer, whose candidates are `given` best first, beside those of the baselines."""
     ranks = {MODEL: rank_of(truth, list(given))}
     ranks |= {name: rank_of(truth, baselines.rank(name, view)) for name in NAMES}
-    return Outcome(ranks, next(iter(given.values()), 0.0), given.get(truth, 0.0))
+    return Outcome(ranks, next(iter(given.values()), 0.0), given.get(truth, 0.0), truth.action.operation)
