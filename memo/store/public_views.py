@@ -42,11 +42,12 @@ def _open_sqlite(url: str) -> Iterator[Query]:
     import sqlite3
 
     file = Path(unquote(url.partition(":///")[2].partition("?")[0])).absolute()
+    if is_there := file.exists():
+        refuse_foreign(file)
     if loss := find_loss(file, Home.find().backups):
         raise MemoError(f"The store {file} is damaged ({loss}); {REMEDY}.")
-    if not file.exists():
+    if not is_there:
         raise NoStoreError(f"There is no store at {file} yet; start MEMO with `memo up`, or `memo import FILE`.")
-    refuse_foreign(file)
     try:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)) as connection:
             yield lambda statement, values: connection.execute(statement, [*map(_as_sqlite, values)]).fetchall()
