@@ -12,7 +12,7 @@ from urllib.parse import quote
 from db.engine import is_damage
 from memo.core.files import force_to_disk
 from memo.core.paths import Home
-from memo.store.damage import GONE, NO_FILE, REMEDY, is_no_file, mark
+from memo.store.damage import NO_FILE, REMEDY, find_backups, find_loss, mark
 
 KEPT = 3  # backups
 TRIES = 3  # attempts at one backup
@@ -32,15 +32,6 @@ class Backup:
     newest_event_at: datetime | None
     versions: list[str]
     """Their folders."""
-
-
-def find_loss(file: Path, folder: Path) -> str:
-    """Return how a store was lost: it is no file, or an empty one, or gone although there are backups; else ""."""
-    if is_no_file(file):
-        return NO_FILE
-    if file.exists():
-        return "" if file.stat().st_size else "its file is empty"
-    return GONE if find_backups(folder) else ""
 
 
 def find_damage(file: Path) -> str:
@@ -96,11 +87,6 @@ def _make(file: Path, folder: Path, now: datetime) -> Path:
     # By number, as a clock that was ahead once would make later backups count as older ones.
     newest = next((int(path.name.partition("-")[0]) for path in find_backups(folder)), 0)
     return _put(fresh, folder / f"{newest + 1:06}-{now.astimezone(UTC).strftime(TIME)}.db")
-
-
-def find_backups(folder: Path) -> list[Path]:
-    """Return the backups in a folder, newest first."""
-    return sorted(folder.glob(f"{'[0-9]' * 6}-*.db"), reverse=True)
 
 
 def read_newest(folder: Path) -> Backup | None:

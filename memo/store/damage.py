@@ -45,6 +45,20 @@ def is_no_file(path: Path) -> bool:
     return path.exists() and not path.is_file()
 
 
+def find_loss(file: Path, folder: Path) -> str:
+    """Return how a store was lost: it is no file, or an empty one, or gone although there are backups; else ""."""
+    if is_no_file(file):
+        return NO_FILE
+    if file.exists():
+        return "" if file.stat().st_size else "its file is empty"
+    return GONE if find_backups(folder) else ""
+
+
+def find_backups(folder: Path) -> list[Path]:
+    """Return the backups in a folder, newest first."""
+    return sorted(folder.glob(f"{'[0-9]' * 6}-*.db"), reverse=True)
+
+
 def find_obstacle(file: Path) -> str:
     """Return a sentence about what keeps SQLite from using a store, although it is not damaged; "" if nothing."""
     if not file.parent.is_dir():

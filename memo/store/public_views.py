@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from memo.core.errors import MemoError
 from memo.core.paths import Home, refuse_foreign
 from memo.core.settings import Settings
-from memo.store.damage import NO_FILE, REMEDY, find_obstacle, is_no_file
+from memo.store.damage import REMEDY, find_loss, find_obstacle
 from memo.store.postgres import connect
 
 Rows = list[tuple[Any, ...]]
@@ -42,11 +42,12 @@ def _open_sqlite(url: str) -> Iterator[Query]:
     import sqlite3
 
     file = Path(unquote(url.partition(":///")[2].partition("?")[0])).absolute()
-    if not file.exists():
+    if is_there := file.exists():
+        refuse_foreign(file)
+    if loss := find_loss(file, Home.find().backups):
+        raise MemoError(f"The store {file} is damaged ({loss}); {REMEDY}.")
+    if not is_there:
         raise NoStoreError(f"There is no store at {file} yet; start MEMO with `memo up`, or `memo import FILE`.")
-    refuse_foreign(file)
-    if is_no_file(file):
-        raise MemoError(f"The store {file} is damaged ({NO_FILE}); {REMEDY}.")
     try:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)) as connection:
             yield lambda statement, values: connection.execute(statement, [*map(_as_sqlite, values)]).fetchall()

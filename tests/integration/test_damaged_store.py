@@ -22,7 +22,7 @@ from db.engine import Store, StoreError, open_store
 from db.intake import events
 from db.store_access import read_session, writable_store
 from db.upkeep import backups, jobs
-from db.upkeep.backups import FAILED, UNFINISHED, find_backups
+from db.upkeep.backups import FAILED, UNFINISHED
 from forget import erase_files
 from memo.core import files
 from memo.core.errors import MemoError
@@ -31,7 +31,7 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.stack import running
 from memo.stack.task_queue import make_app
-from memo.store.damage import NO_FILE, find_marked, mark
+from memo.store.damage import NO_FILE, find_backups, find_marked, mark
 from scheduler import tick, upkeep
 
 SCOPE = "a@b"
@@ -374,6 +374,16 @@ def test_statement_that_meets_damage_names_the_remedy(home: Home, file: Path) ->
         session.execute(text("SELECT sum(length(target)) FROM events")).all()
     store.close()
     assert find_marked(home).startswith("The store is damaged (")
+
+
+@pytest.mark.parametrize("words", ["history", "status --json", "why 1", "feedback last no", "report", "pick"])
+def test_commands_say_that_the_store_is_gone(home: Home, file: Path, words: str) -> None:
+    back_up(home)
+    remove(file)
+    done = memo(*words.split())
+    lost = f"The store {file} is damaged (its file is gone); run `memo down`, then `memo restore`."
+    assert lost in f"{done.output}{done.exception}"
+    assert not file.exists(), "none is made without a word"
 
 
 @pytest.mark.parametrize("damage", [halve, replace_by_text])

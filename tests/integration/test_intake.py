@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,13 +11,17 @@ from typing import Any
 
 import pytest
 
+from collector.focus.tracker import SETTLE_S, FocusTracker, Window
 from collector.intake import Intake
+from collector.sources.activitywatch import backfill
+from collector.sources.activitywatch.aw_server import Bucket
 from db.engine import Store
 from db.intake import events, redactions
 from memo.clock import pauses
 from memo.core import bounded
 from memo.core.errors import UsageError
 from memo.core.events import Event, Operation
+from memo.core.grammar import parse
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.protocols import Batch, Past
@@ -181,6 +186,57 @@ def test_a_usage_within_a_pause_is_dropped(intake: Intake, home: Home, until_s: 
     home.paused.write_text(f"{since.isoformat()} {(since + timedelta(seconds=40)).isoformat()}\n")
     usage = Event(since + timedelta(seconds=until_s), Operation.APP_USAGE, "editor", detail=str(used_s))
     assert store_events(intake, "x11", usage) == 0
+
+
+def _of_a_screen(since: datetime, until: datetime) -> list[Event]:
+    tracker = FocusTracker()
+    tracker.set_window(Window("1", "a", "editor"), 0.0)
+    told = tracker.take_events(SETTLE_S, since)
+    tracker.set_away("idle", until)
+    return told + tracker.take_events(SETTLE_S, until)
+
+
+def _of_activitywatch(since: datetime, until: datetime) -> list[Event]:
+    data = {"app": "editor", "title": "a"}
+    raw = {"timestamp": since.isoformat(), "duration": (until - since).total_seconds(), "data": data}
+    return backfill.to_events([(Bucket("w", "currentwindow", "pc"), raw)], UTC)[0]
+
+
+def _of_lines(since: datetime, until: datetime) -> list[Event]:
+    lines = (
+        f"{since:%F %T} - Switched to window: a (app: editor)",
+        f"{until:%F %T} - Used app: editor (for {(until - since).total_seconds():.0f} s)",
+    )
+    return [parse(line, UTC) for line in lines]
+
+
+@pytest.mark.parametrize("source", [_of_a_screen, _of_activitywatch, _of_lines])
+@pytest.mark.parametrize(
+    ("since_s", "until_s", "left"),
+    [
+        (-30, 20, [("window_focus", -30, ""), ("app_usage", 0, "30")]),
+        (10, 70, [("app_usage", 70, "30")]),
+        (-30, 70, [("window_focus", -30, ""), ("app_usage", 70, "60")]),
+        (-30, -10, [("window_focus", -30, ""), ("app_usage", -10, "20")]),
+        (5, 35, []),
+    ],
+)
+def test_a_pause_cuts_what_each_source_tells(
+    intake: Intake,
+    store: Store,
+    home: Home,
+    source: Callable[[datetime, datetime], list[Event]],
+    since_s: int,
+    until_s: int,
+    left: list[tuple[str, int, str]],
+) -> None:
+    begin = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+    home.paused.write_text(f"{begin.isoformat()} {(begin + timedelta(seconds=40)).isoformat()}\n")
+    told = source(begin + timedelta(seconds=since_s), begin + timedelta(seconds=until_s))
+    assert {one.operation for one in told} == {Operation.WINDOW_FOCUS, Operation.APP_USAGE}
+    store_events(intake, "source", *told)
+    found = [(one.operation.value, (one.at - begin).total_seconds(), one.detail) for one in stored(store)]
+    assert sorted(found, reverse=True) == sorted(left, reverse=True)
 
 
 def _yield_in_bounded_dict(frame: FrameType, event: str, argument: object) -> Any:

@@ -11,24 +11,28 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from compositor import USER, sway
+from stores import make_store
 from watched import until, watched
 
 from collector.collector import keep_running
 from collector.focus.presence import PresenceSignal
 from collector.focus.tracker import MIN_USAGE_S
+from collector.intake import Intake
 from collector.privacy.rules import Rules
 from collector.source_status import SourceStates
 from collector.sources.wayland import wayland
 from collector.sources.wayland.sway import SwaySource
 from collector.sources.wayland.wayland import watch_idle
 from collector.sources.wayland.wlroots import WlrootsSource
+from db.engine import open_store
+from db.intake.events import find_newest_events
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import Settings, SourceSettings
@@ -198,6 +202,38 @@ def test_compositor_that_crashed_is_followed_again(make: Make, folder: Path, hom
         stop.set()
         watching.join()
     assert _focus(events) == [("org.example.one", "First"), ("org.example.two", "Second")]
+
+
+def test_window_that_stood_before_a_restart_is_no_switch(make: Make, folder: Path, home: Home) -> None:
+    def start_again(wanted: int) -> None:
+        """Run the source with an intake of its own, until it has told of as many windows as wanted."""
+        intake, source, stop = Intake(store, Settings(), home, lambda scope: None), make(), Stop()
+        told = list[Event]()
+
+        def emit(emitted: Any) -> None:
+            if isinstance(emitted, Batch):
+                intake.store_batch(source.name, emitted)
+                told.extend(emitted.events)
+
+        watching = threading.Thread(target=source.run, args=(emit, partial(intake.cursor, source.name), stop))
+        watching.start()
+        try:
+            until("the window of before", lambda: len(_focus(told)) == 1)
+            if wanted > 1:
+                running.open("two", "Second")
+            until("all windows", lambda: len(_focus(told)) == wanted)
+        finally:
+            stop.set()
+            watching.join()
+
+    make_store(Settings(), home)
+    with closing(open_store(Settings(), home)) as store, sway(folder) as running:
+        running.open("one", "First")
+        start_again(1)
+        start_again(2)
+        with store.read() as session:
+            stored = list(find_newest_events(session, Settings().scope))
+    assert sorted(_focus(stored)) == [("org.example.one", "First"), ("org.example.two", "Second")]
 
 
 def test_only_one_of_both_sources_runs_under_sway(folder: Path, home: Home) -> None:
