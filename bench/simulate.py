@@ -171,7 +171,7 @@ def collect(opened: Store, scope: str, ranks_alone: Sequence[int | None]) -> Fou
     settled = select(EventRow.at, row.outcome_rank).join(EventRow, row.outcome_event_id == EventRow.id)
     with opened.read() as session:
         served = session.execute(settled.order_by(row.id)).all()
-        acts = list(judge(read_acts(find_acts(session, scope, ActFilter(), MOST))))
+        acts = list(judge(read_acts(find_acts(session, scope, ActFilter(), MOST)), NAMES))
         trained = list(versions.find_versions(session, scope))[::-1]
         drift = jobs.find_last_run(session, retrain.name_drift(scope))
     ranks = [(day_of(at), rank, alone) for (at, rank), alone in zip(served, ranks_alone, strict=True)]

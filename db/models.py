@@ -81,8 +81,8 @@ class ScopeRow(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     """Attempts at a prediction after event `attempt_seq` since one last wrote something."""
     active_version: Mapped[str | None] = mapped_column(ForeignKey("versions.id"))
-    history_alone: Mapped[bool] = mapped_column(default=False, server_default=false())
-    """Whether no language model takes part, as predictions became worse with it."""
+    history_alone: Mapped[str | None]
+    """Why no language model takes part; "" if its owner chose so, null if one does."""
 
 
 PROGRAMS = text("executable <> ''")

@@ -16,16 +16,16 @@ from memo.core.settings import PrivacySettings, Settings
 from memo.privacy.exclusions import digest_rules, leave_out_rules, make_event_matcher
 
 
-def is_due(session: Session, privacy: PrivacySettings) -> bool:
-    """Return whether a version was trained, and last checked, under other rules."""
+def is_due(session: Session, home: Home, privacy: PrivacySettings) -> bool:
+    """Return whether a version whose files are here was trained, and last checked, under other rules."""
     now = digest_rules(privacy)
-    return any(rules != now for rules in versions.find_rules(session))
+    return any(rules != now and home.version(path).is_dir() for path, rules in versions.find_rules(session))
 
 
 def retire_where_due(settings: Settings, home: Home) -> list[str]:
     """Retire versions after a change of the rules, if there is a store; return their names."""
     with read_session(settings, home) as session:
-        if session is None or not is_due(session, settings.privacy):
+        if session is None or not is_due(session, home, settings.privacy):
             return []
     with writable_store(settings, home) as store:
         return retire_excluded(store, home, settings.privacy)
@@ -38,7 +38,8 @@ def retire_excluded(store: Store, home: Home, privacy: PrivacySettings) -> list[
     """
     now = digest_rules(privacy)
     with store.read() as session:
-        unchecked = [row for row in versions.find_versions(session) if row.metrics.get("rules") != now]
+        rows = [row for row in versions.find_versions(session) if home.version(row.path).is_dir()]
+        unchecked = [row for row in rows if row.metrics.get("rules") != now]
         retired = {row.id for row in unchecked if _has_excluded(session, row, privacy)}
     checked = {row.id for row in unchecked}
     with store.write() as session:

@@ -49,7 +49,7 @@ def run(queue: Any, settings: Settings, store: Store) -> None:
     with store.read() as session:
         last_runs = jobs.find_last_runs(session, JOBS)
         unasked = predictions.find_unasked_scopes(session)
-        are_rules_new = retire.is_due(session, settings.privacy)
+        are_rules_new = retire.is_due(session, home, settings.privacy)
     for scope in unasked:
         _request_prediction(queue, settings, store, scope)
     for name in never_run(last_runs):

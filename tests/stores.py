@@ -13,19 +13,23 @@ from memo.core.settings import Settings
 
 NEW_ID = "UPDATE store_identity SET id = lower(hex(randomblob(6)))"
 
-SINCE_0014 = [
+SINCE_0015 = [
     "ALTER TABLE store_identity DROP COLUMN file",
     "DROP TABLE daily_counts",
     "DROP TABLE served_scores",
     "ALTER TABLE scopes DROP COLUMN history_alone",
     "ALTER TABLE feedback DROP COLUMN line",
+    "UPDATE alembic_version SET version_num = '0015'",
+]
+SINCE_0014 = [
+    *SINCE_0015,
     "DROP INDEX ix_events_scope_operation_target_at",
     "DROP INDEX ix_events_scope_operation_app_at",
     "DROP INDEX ix_events_folders",
     "DROP INDEX ix_events_programs",
     "UPDATE alembic_version SET version_num = '0014'",
 ]
-"""Statements that undo all that migrations after this one did."""
+"""Statements that undo all that migrations after this one did, as in the list before."""
 
 
 def make_store(settings: Settings, home: Home) -> None:

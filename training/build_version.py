@@ -145,7 +145,14 @@ def activate(session: Session, scope: str, version: str) -> None:
         row = versions.find_version(session, version)
         replaces = row.metrics.get("replaces", {}) | {scope: now}
         row.metrics = row.metrics | {"replaces": replaces, "activated_at": datetime.now(UTC).isoformat()}
-    versions.record_active(session, scope, version)
+    _let_serve(session, scope, version)
+
+
+def _let_serve(session: Session, scope: str, version: str) -> None:
+    if version == versions.HISTORY:
+        versions.record_history_alone(session, scope, reason="")
+    else:
+        versions.record_active(session, scope, version)
 
 
 def require_files(session: Session, version: str) -> None:
@@ -161,7 +168,7 @@ def roll_back(session: Session, scope: str) -> str:
     """Let the version before the active one serve a scope again; return its name."""
     version = find_replaced(session, scope)
     require_files(session, version)
-    versions.record_active(session, scope, version)
+    _let_serve(session, scope, version)
     return version
 
 

@@ -7,13 +7,12 @@ from itertools import takewhile
 from training.evaluation import metrics
 from training.evaluation.evaluate import MODEL, compare_ranks
 from training.evaluation.person_views import View
-from training.evaluation.served import JudgedAct
+from training.evaluation.served import RULES, JudgedAct
 
 LEAST = 200  # acts whose losses are the measure of the later ones
 ALLOWED = 0.25  # standard deviations by which a loss may exceed the mean for ever
 LIMIT = 20.0  # standard deviations to which larger excesses may add up
 LONG = 300  # newest acts, on which no rule may be ahead
-RULES = ("mru", "markov1")
 CUTS = ("hit@1", "hit@3")
 VIEWS: tuple[View, ...] = ("place", "switch")
 

@@ -90,7 +90,7 @@ def judge(candidate: PersonAnswers, active: PersonAnswers, history: PersonAnswer
     rows = {CANDIDATE: candidate, ACTIVE: active, HISTORY: history}
     lead = measure_lead(candidate, active)
     low, _ = lead["95"]
-    reason = f"its log-loss of the next place improves on {replaced} by {write_lead(lead)}"
+    reason = f"its log-loss of the next place improves on {replaced} by {_write_lead(lead)}"
     table = {str(view): _score({name: row.outcomes[view] for name, row in rows.items()}) for view in VIEWS}
     missed = next(_find_missed_floors(rows, table), "") if low > 0 else f"{reason}, so a gain is not certain"
     return {
@@ -110,10 +110,18 @@ def measure_lead(candidate: PersonAnswers, other: PersonAnswers) -> dict[str, An
     return {"n": len(gains), "log_loss": sum(gains) / len(gains), "95": list(metrics.interval(gains, metrics.BLOCK))}
 
 
-def write_lead(lead: Mapping[str, Any]) -> str:
-    """Return a lead in words."""
+def _write_lead(lead: Mapping[str, Any]) -> str:
     low, high = lead["95"]
     return f"{lead['log_loss']:+.3f} nats (95 %: {low:+.3f} to {high:+.3f})"
+
+
+def describe_live(live: Mapping[str, Any]) -> str:
+    """Return in words how a version that serves did beside the one before it."""
+    gain, (low, high) = live["log_loss"], live["95"]
+    return (
+        f"in {live['n']} actions since it serves, its log-loss of the next place was {abs(gain):.3f} nats "
+        f"{'higher' if gain < 0 else 'lower'} than {live['against']} would have had (95 %: {-high:+.3f} to {-low:+.3f})"
+    )
 
 
 def _losses(answers: PersonAnswers) -> list[float]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from db.engine import Store
+from db.intake import events
 from db.models import ServedScoreRow
 from db.page.acts import ActFilter, find_acts
 from db.prediction import served_scores, versions
@@ -14,12 +15,12 @@ from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from training.build_version import TooFew
-from training.drift import RULES, VIEWS, find_drift
+from training.drift import VIEWS, find_drift
 from training.evaluation import metrics, person_scores
 from training.evaluation.evaluate import MODEL
 from training.evaluation.person_views import Outcome, View
-from training.evaluation.served import JudgedAct, judge, read_acts
-from training.judgement import PersonAnswers, measure_lead, write_lead
+from training.evaluation.served import RULES, JudgedAct, judge, read_acts
+from training.judgement import PersonAnswers, describe_live, measure_lead
 from training.promote import MAX_JUDGED, ask_version, find_stream
 
 REVIEWED = 5_000  # newest acts
@@ -40,11 +41,13 @@ def review(
         acts = read_acts(find_acts(session, scope, ActFilter(), REVIEWED))
     judged = list(judge(acts))
     with store.write() as session:
-        served_scores.record_scores(session, _score_days(scope, judged))
+        newest = served_scores.find_newest_day(session, scope)
+        rows = _score_days(scope, judged)
+        served_scores.record_scores(session, [row for row in rows if row.day >= newest])  # earlier days are complete
     changed = changed or _act_on_drift(store, scope, judged)
     if changed:
         log.warning("predictions_became_worse", scope=scope, reason=changed)
-    found = person_scores.score([one.outcomes["place"] for one in judged[-SHOWN:]])
+    found = person_scores.score([one.outcomes["place"] for one in judged[-SHOWN:]], RULES)
     if "scores" not in found:
         raise TooFew(f"{found['n']} actions are too few to review; {person_scores.FEWEST} are needed.")
     best = person_scores.best_baseline(found["scores"], "hit@1")
@@ -55,44 +58,50 @@ def review(
 def _take_back(store: Store, home: Home, settings: Settings, scope: str, ask: Callable[..., PersonAnswers]) -> str:
     """Let the version before a promoted one serve again if it would have predicted better since; return why, or "".
 
-    Both are asked what the person did since, until that were `MAX_JUDGED` actions.
+    Both are asked what the person did since, for the last time once that were `MAX_JUDGED` actions.
     """
     base = settings.model.base
     with store.read() as session:
-        now = versions.find_usable(session, home, base, scope, settings.scope)
+        now = versions.find_usable(session, home, base, scope, scope)  # the default scope's is judged in its own
         row = versions.find_version(session, now.name) if now.folder else None
         if row is None or not _is_on_trial(row.metrics):
             return ""
-        before = versions.find_replaced(session, home, base, row, settings.scope)
+        began = datetime.fromisoformat(row.metrics["activated_at"])
+        acts = events.count_acts(session, scope, began, MAX_JUDGED)
+        before = versions.find_usable_before(session, home, base, row, scope)
+        if now.problem or before.problem:
+            return ""
     try:
-        stream = find_stream(store, settings, scope, datetime.fromisoformat(row.metrics["activated_at"]))
+        stream = find_stream(store, settings, scope, began)
     except TooFew:
         return ""
     lead = measure_lead(*(ask(settings, one, stream) for one in (now, before)))
     with store.write() as session:
         row = versions.find_version(session, now.name)
-        row.metrics = row.metrics | {"live": lead | {"against": before.name}}
-        if lead["95"][1] >= 0:
-            return ""
-        reason = f"since it serves, its log-loss improves on {before.name} by {write_lead(lead)}"
-        versions.record_taken_back(session, now.name, reason)
-    return f"{now.name} was taken back: {reason}"
+        row.metrics = row.metrics | {"live": (live := lead | {"against": before.name, "acts": acts})}
+        reason = describe_live(live)
+        is_worse = lead["95"][1] < 0
+        if is_worse and versions.record_taken_back(session, now.name, reason, scope):
+            return f"{now.name} was taken back: {reason}"
+    return ""
 
 
 def _is_on_trial(version: dict[str, Any]) -> bool:
     was_promoted = version.get("judged", {}).get("promoted", False) and "activated_at" in version
-    return was_promoted and version.get("live", {}).get("n", 0) < MAX_JUDGED
+    return was_promoted and version.get("live", {}).get("acts", 0) < MAX_JUDGED
 
 
 def _act_on_drift(store: Store, scope: str, judged: Sequence[JudgedAct]) -> str:
     """Let history answer alone if predictions became too bad, so that a training is due; return why, or ""."""
     name = retrain.name_drift(scope)
     with store.write() as session:
+        if versions.find_serving_name(session, scope, scope) == versions.HISTORY:
+            return ""
         last = jobs.find_last_run(session, name)
         reason = find_drift([one for one in judged if last is None or one.act.at > last])
         if reason:
             jobs.record_run(session, name, reason)
-            versions.record_active(session, scope, versions.HISTORY)
+            versions.record_history_alone(session, scope, reason)
     return reason and f"history answers alone: {reason}"
 
 

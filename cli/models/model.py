@@ -71,16 +71,14 @@ def show(version: Version, as_json: Json = False) -> None:
         return
     from rich.console import Console
 
-    from training.judgement import write_lead
+    from training.judgement import describe_live
 
     console, verdict = Console(), row["metrics"].pop("judged", None)
     console.print_json(data=row)
     if reason := row["metrics"].get("taken_back"):
         console.print(f"\nTaken back: {reason}", markup=False, highlight=False)
     elif live := row["metrics"].get("live"):
-        words = f"Since it served, its log-loss improved on {live['against']} by {write_lead(live)}"
-        words += f", over {live['n']} actions."
-        console.print(f"\n{words}", markup=False, highlight=False)
+        console.print(f"\nServed: {describe_live(live)}.", markup=False, highlight=False)
     if verdict:
         console.print(f"\n{verdict['reason']}", markup=False, highlight=False)
         for view, found in verdict["table"].items():

@@ -10,7 +10,7 @@ from typing import Any
 
 from memo.core.errors import MemoError
 from training.evaluation.evaluate import MODEL
-from training.evaluation.served import Comparison
+from training.evaluation.served import RULES, Comparison
 
 LINES = (  # name, color and style of each share
     ("first", "tab:blue", "-"),
@@ -20,7 +20,7 @@ LINES = (  # name, color and style of each share
     ("Markov chain, first", "tab:blue", "--"),
     ("Markov chain, among three", "tab:green", "--"),
 )
-SHOWN = (MODEL, "mru", "markov1")  # what the lines are of, two each
+SHOWN = (MODEL, *RULES)  # what the lines are of, two each
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>MEMO: {scope}</title>

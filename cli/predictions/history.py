@@ -120,10 +120,10 @@ def _show(found: Rows, settings: Settings) -> None:
         return
     has_others = any(row["scope"] != settings.scope for row in found)
     names = ["id", "time", *(["scope"] if has_others else []), "", "predicted", "came true", "rank", "upcoming", "next"]
-    shares, widths = {"predicted": 3, "came true": 2}, {"time": len("12-31 23:59:59")}  # a time is never cut
+    shares = {"predicted": 3, "came true": 2}
     headings = {name: name if name in ("id", "") else describe(name, settings.language) for name in names}
-    columns = [
-        Column(heading, ratio=shares.get(name), min_width=widths.get(name)) for name, heading in headings.items()
+    columns = [  # in a narrow terminal those two are cut first
+        Column(heading, ratio=shares.get(name), no_wrap=name not in shares) for name, heading in headings.items()
     ]
     print_table(columns, (_cells(row, settings, has_others) for row in found), one_line=True, header_style="bold")
 

@@ -1,8 +1,11 @@
-"""How well served predictions foresaw what a person did, by local day, version and view; kept for good."""
+"""How well served predictions foresaw what a person did, by local day, version and view.
 
-from collections.abc import Iterable, Sequence
+They are kept for good, for whoever asks by SQL; predictions and events are not.
+"""
 
-from sqlalchemy import select
+from collections.abc import Iterable
+
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.models import ServedScoreRow
@@ -14,8 +17,6 @@ def record_scores(session: Session, rows: Iterable[ServedScoreRow]) -> None:
         session.merge(row)
 
 
-def find_scores(session: Session, scope: str, view: str) -> Sequence[ServedScoreRow]:
-    """Return a scope's scores in a view, oldest day first."""
-    row = ServedScoreRow
-    query = select(row).where(row.scope == scope, row.view == view).order_by(row.day, row.version)
-    return session.scalars(query).all()
+def find_newest_day(session: Session, scope: str) -> str:
+    """Return the newest day with scores; "" if there is none."""
+    return session.scalar(select(func.max(ServedScoreRow.day)).where(ServedScoreRow.scope == scope)) or ""

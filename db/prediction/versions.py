@@ -68,7 +68,7 @@ def find_serving_name(session: Session, scope: str, default_scope: str) -> str:
     """
     for name in (scope, default_scope):
         row = session.get(ScopeRow, name)
-        if row is not None and (serving := HISTORY if row.history_alone else row.active_version):
+        if row is not None and (serving := row.active_version if row.history_alone is None else HISTORY):
             return serving
     return BUILTIN
 
@@ -88,9 +88,9 @@ def find_usable(session: Session, home: Home, base: str, scope: str, default_sco
     )
 
 
-def find_replaced(session: Session, home: Home, base: str, version: VersionRow, default_scope: str) -> Usable:
-    """Return what a version replaced in its scope; if its files can't be used, the last one before it that can."""
-    names = version.scope, default_scope
+def find_usable_before(session: Session, home: Home, base: str, version: VersionRow, scope: str) -> Usable:
+    """Return what a version replaced in a scope; if its files can't be used, the last one before it that can."""
+    names = scope, version.scope
     return _find_usable_from(session, home, base, _name_replaced(version, names), names)
 
 
@@ -117,9 +117,9 @@ def _find_damage(row: VersionRow, home: Home, base: str) -> str:
     return manifest.find_damage(home.version(row.path), row.metrics.get("content"))
 
 
-def find_rules(session: Session) -> Sequence[list[str] | None]:
-    """Return the digests of the privacy rules under which each version was trained or last checked."""
-    return session.scalars(select(VersionRow.metrics["rules"])).all()
+def find_rules(session: Session) -> list[tuple[str, list[str] | None]]:
+    """Return each version's path, and the digests of the privacy rules under which it was trained or last checked."""
+    return [(path, rules) for path, rules in session.execute(select(VersionRow.path, VersionRow.metrics["rules"]))]
 
 
 def count_rejected(session: Session, scope: str) -> int:
@@ -135,12 +135,15 @@ def find_in_service(session: Session) -> set[str]:
     return set(session.scalars(select(ScopeRow.active_version).where(ScopeRow.active_version.is_not(None))))
 
 
+def record_history_alone(session: Session, scope: str, reason: str) -> None:
+    """Let no language model take part in a scope, until a version is made active; "" stands for its owner's choice."""
+    scopes.lock_scope(session, scope).history_alone = reason
+
+
 def record_active(session: Session, scope: str, version: str) -> None:
-    """Let a version, or history alone, serve a scope from its next prediction on, and retire the version before."""
+    """Let a version serve a scope from its next prediction on, and retire the one before."""
     scope_row = scopes.lock_scope(session, scope)
-    scope_row.history_alone = version == HISTORY
-    if version == HISTORY:
-        return
+    scope_row.history_alone = None
     if scope_row.active_version is not None and scope_row.active_version != version:
         before, scope_row.active_version = scope_row.active_version, None
         session.flush()
@@ -153,17 +156,29 @@ def record_active(session: Session, scope: str, version: str) -> None:
     scope_row.active_version = version
 
 
-def record_taken_back(session: Session, version: str, reason: str) -> None:
-    """Let what a version replaced serve again, wherever it serves, and note the reason."""
-    row = find_version(session, version)
-    for name in session.scalars(select(ScopeRow.name).where(ScopeRow.active_version == version)).all():
-        record_active(session, name, _name_replaced(row, (name, row.scope)))
-    row.state, row.metrics = "rejected", row.metrics | {"taken_back": reason}
+def record_taken_back(session: Session, version: str, reason: str, scope: str | None = None) -> bool:
+    """Let what a version replaced serve again, in a scope or wherever it serves; return whether it served there.
+
+    Then the reason is noted, too.
+    """
+    row, found = find_version(session, version), ScopeRow
+    serves = select(found.name).where(found.active_version == version, found.history_alone.is_(None))
+    names = [name for name in session.scalars(serves.order_by(found.name)) if scope in (None, name)]
+    for name in names:
+        before = _name_replaced(row, (name, row.scope))
+        record_active(session, name, BUILTIN if before == HISTORY else before)
+        if before == HISTORY:
+            record_history_alone(session, name, reason)
+    if names:
+        row.state, row.metrics = "rejected", row.metrics | {"taken_back": reason}
+    return bool(names)
 
 
 def delete_versions(session: Session, names: Sequence[str]) -> None:
     """Delete versions; the built-in one serves where one of them did, or would after a rollback."""
-    session.execute(update(ScopeRow).where(ScopeRow.active_version.in_(names)).values(active_version=None))
+    session.execute(
+        update(ScopeRow).where(ScopeRow.active_version.in_(names)).values(active_version=None, history_alone=None)
+    )
     session.execute(delete(VersionRow).where(VersionRow.id.in_(names)))
     for row in find_versions(session):
         replaces = row.metrics.get("replaces", {})

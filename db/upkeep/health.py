@@ -10,7 +10,6 @@ from db.prediction import versions
 from db.prediction.predictions import find_unpredicted
 from db.upkeep.backups import FAILED
 from db.upkeep.jobs import BACKUP, find_last_result
-from db.upkeep.retrain import name_drift
 from memo.core.paths import Home
 from memo.core.settings import FOCUS_SOURCES, Settings
 from memo.desktop import sockets
@@ -24,7 +23,7 @@ WAITS = timedelta(minutes=1)  # from an event to its prediction; it takes less t
 def find_problems(session: Session, settings: Settings, home: Home, is_running: bool) -> list[str]:
     """Return a sentence for each thing that is wrong."""
     delays = _find_delays(session, home) if is_running else []
-    answering = [*_find_unusable_versions(session, settings, home), *_find_drift(session, settings)]
+    answering = [*_find_unusable_versions(session, settings, home), *_find_drift(session)]
     return [*_find_damage(session, home), *answering, *delays]
 
 
@@ -35,15 +34,13 @@ def _find_unusable_versions(session: Session, settings: Settings, home: Home) ->
     return list(dict.fromkeys(filter(None, found)))
 
 
-def _find_drift(session: Session, settings: Settings) -> list[str]:
-    """Return a sentence for each scope in which history answers alone since predictions became too bad."""
-    names = scopes.find_scope_names(session)
-    alone = [name for name in names if versions.find_serving_name(session, name, settings.scope) == versions.HISTORY]
-    reasons = {name: find_last_result(session, name_drift(name)) for name in alone}
+def _find_drift(session: Session) -> list[str]:
+    """Return a sentence for each scope in which history answers alone as predictions had become worse."""
+    rows = (scopes.find_scope(session, name) for name in scopes.find_scope_names(session))
     return [
-        f"In {name} history answers alone, as {reason}; that ends with the next version that is better."
-        for name, reason in reasons.items()
-        if reason
+        f"In {row.name} the language model is off: {row.history_alone}. A better version turns it on again."
+        for row in rows
+        if row is not None and row.history_alone
     ]
 
 

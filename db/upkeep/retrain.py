@@ -38,6 +38,9 @@ def find_outlook(session: Session, scope: str, schedule: ScheduleSettings, now: 
 
     The needed actions double with each version in a row that was rejected.
     """
+    row = scopes.find_scope(session, scope)
+    if row is not None and row.history_alone == "":
+        return Outlook(False, "none, as no language model is to take part (`memo model activate VERSION` changes that)")
     last, rejected = runs.find_last_done(session, TRAIN, scope), versions.count_rejected(session, scope)
     needed = schedule.retrain_actions * min(2**rejected, MOST_BACK_OFF)
     acts = events.count_acts(session, scope, last, needed)

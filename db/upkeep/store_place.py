@@ -1,14 +1,13 @@
 """The id of an SQLite store holds in one place: a copy of the store gets an id of its own, so the two never meet.
 
-The place is the file's name and its folder, known by inode, file system and machine, not by its path. So an id stays
-with a folder that is renamed or mounted elsewhere, after a restart of the machine, and when a backup is put in place
-there. Where that can't be told, as after a move to another disk, the id is made anew: that costs only readers who were
-told the id, while two stacks with one id take each other's work. A database of Postgres is where several machines meet,
-and keeps its id.
+The place is the file's name and its folder, known by inode and machine, not by its path or its disk, whose number may
+change when the machine starts. So an id stays with a folder that is renamed or mounted elsewhere, and when a backup is
+put in place there. Where that can't be told, as after a move to another disk, the id is made anew: that costs only
+readers who were told the id, while two stacks with one id take each other's work. A database of Postgres is where
+several machines meet, and keeps its id.
 """
 
 import hashlib
-import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
@@ -41,5 +40,5 @@ def _describe(file: Path) -> str:
     machine = ""
     with suppress(OSError):  # a container may have none
         machine = MACHINE_ID.read_text()
-    place = [machine, os.statvfs(file.parent).f_fsid, file.parent.stat().st_ino, file.name]
+    place = [machine, file.parent.stat().st_ino, file.name]
     return hashlib.sha256(repr(place).encode()).hexdigest()[:16]

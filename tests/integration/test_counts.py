@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import delete, func, select, text, update
+from stores import SINCE_0015
 
 from cli.stack import doctor
 from db import migrate
@@ -177,8 +178,7 @@ def test_upgrade_counts_what_is_stored(database_url: str, home: Home, settings_o
             step()
         before = kept(store)
         with store.write() as session:
-            session.execute(text("DROP TABLE daily_counts"))
-            session.execute(text("ALTER TABLE feedback DROP COLUMN line"))  # of a later revision
-            session.execute(text("UPDATE alembic_version SET version_num = '0015'"))
+            for statement in SINCE_0015:
+                session.execute(text(statement))
         migrate.upgrade(settings_of, home)
         assert kept(store) == before == counted(store)

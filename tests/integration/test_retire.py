@@ -75,7 +75,7 @@ def serving(store: Store) -> VersionRow | None:
 
 def is_due(store: Store, privacy: PrivacySettings) -> bool:
     with store.read() as session:
-        return retire.is_due(session, privacy)
+        return retire.is_due(session, Home.find(), privacy)
 
 
 def test_version_trained_on_what_is_excluded_since_is_retired(store: Store, home: Home) -> None:

@@ -1,17 +1,19 @@
 """The daily review: scores of what was served, drift, and promoted versions that lose their lead."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 from stores import make_store
 
 from db.engine import Store, open_store
 from db.intake import events, scopes
-from db.models import PredictionRow
-from db.prediction import served_scores, versions
+from db.models import PredictionRow, ServedScoreRow
+from db.prediction import versions
 from db.upkeep import health, jobs, retrain
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
@@ -70,6 +72,11 @@ def _prediction(number: int, foreseen: bool, version: str) -> PredictionRow:
     )
 
 
+def find_scores(session: Session, view: str) -> Sequence[ServedScoreRow]:
+    row = ServedScoreRow
+    return session.scalars(select(row).where(row.scope == SCOPE, row.view == view).order_by(row.day)).all()
+
+
 def serving(store: Store) -> str:
     with store.read() as session:
         return versions.find_serving_name(session, SCOPE, SCOPE)
@@ -83,9 +90,9 @@ def outlook(store: Store) -> retrain.Outlook:
 def test_days_are_scored_beside_the_rules(store: Store, home: Home) -> None:
     serve(store, 0, 2 * DAY_ACTS, foreseen=True)
     found = review(store, home, Settings.load(), SCOPE)
-    assert (found["hit@1"], found["baseline"]["name"], found["changed"]) == (1.0, "ppm", "")
+    assert (found["hit@1"], found["baseline"]["name"], found["changed"]) == (1.0, "markov1", "")
     with store.read() as session:
-        days = served_scores.find_scores(session, SCOPE, "switch")
+        days = find_scores(session, "switch")
     assert [(row.acts, row.hit_1, row.mru_1, row.mru_3, row.markov1_1) for row in days] == [
         (DAY_ACTS - LEARNED - 1, 1.0, 0.0, 1.0, 1.0),
         (DAY_ACTS, 1.0, 0.0, 1.0, 1.0),
@@ -98,7 +105,7 @@ def test_a_second_review_of_a_day_replaces_the_first(store: Store, home: Home) -
         serve(store, end - 150 and 150, end, foreseen=True)
         review(store, home, Settings.load(), SCOPE)
     with store.read() as session:
-        assert [row.acts for row in served_scores.find_scores(session, SCOPE, "place")] == [190 - LEARNED - 1]
+        assert [row.acts for row in find_scores(session, "place")] == [190 - LEARNED - 1]
 
 
 def test_too_few_acts_tell_nothing(store: Store, home: Home) -> None:
@@ -117,7 +124,7 @@ def test_drift_lets_history_answer_and_training_be_due(store: Store, home: Home)
     assert outlook(store).is_due and outlook(store).reason.startswith("predictions became worse on ")
     with store.read() as session:
         [problem] = health.find_problems(session, Settings.load(), home, is_running=False)
-    assert problem.startswith(f"In {SCOPE} history answers alone, as since ")
+    assert problem.startswith(f"In {SCOPE} the language model is off: since ")
     assert review(store, home, Settings.load(), SCOPE)["changed"] == "", "what was acted upon is told once"
 
 
@@ -166,7 +173,8 @@ def test_version_that_lost_its_lead_is_taken_back(store: Store, home: Home, trut
     found = review(store, home, Settings.load(), SCOPE, answering({"v0001": 0.5, "v0002": truth}, asked))
     assert asked == ["v0002", "v0001"] and serving(store) == serves
     if serves == "v0001":
-        assert found["changed"].startswith("v0002 was taken back: since it serves, its log-loss improves on v0001 by -")
+        assert found["changed"].startswith("v0002 was taken back: in 60 actions since it serves, its log-loss")
+        assert "0.223 nats higher than v0001 would have had" in found["changed"]
     else:
         assert found["changed"] == ""
     with store.read() as session:
@@ -175,11 +183,41 @@ def test_version_that_lost_its_lead_is_taken_back(store: Store, home: Home, trut
 
 def test_version_that_kept_its_lead_long_enough_is_let_be(store: Store, home: Home) -> None:
     make_version(store, home, "v0001", promoted=True)
-    serve(store, 0, 2 * DAY_ACTS, foreseen=True, version="v0001")
     asked: list[str] = []
-    for _ in range(3):
-        review(store, home, Settings.load(), SCOPE, answering({"builtin": 0.5, "v0001": 0.6}, asked, MAX_JUDGED))
-    assert asked == ["v0001", "builtin"]
+    for end in (MAX_JUDGED - 1, MAX_JUDGED, MAX_JUDGED + 1):
+        serve(store, 0 if end < MAX_JUDGED else end - 1, end, foreseen=True, version="v0001")
+        review(store, home, Settings.load(), SCOPE, answering({"builtin": 0.5, "v0001": 0.6}, asked))
+    assert asked == ["v0001", "builtin"] * 2, "not once more"
+
+
+def test_review_of_another_scope_takes_nothing_back(store: Store, home: Home) -> None:
+    """It is served by the default scope's version, which is judged by the acts of that scope."""
+    make_version(store, home, "v0001", promoted=True)
+    serve(store, 0, 2 * DAY_ACTS, foreseen=True, version="v0001")
+    with store.write() as session:
+        scopes.lock_scope(session, "c@d")
+    asked: list[str] = []
+    with pytest.raises(TooFew):
+        review(store, home, Settings.load(), "c@d", answering({"builtin": 0.9, "v0001": 0.1}, asked))
+    assert asked == [] and serving(store) == "v0001"
+
+
+def test_version_that_replaced_history_gives_way_to_it(store: Store, home: Home) -> None:
+    with store.write() as session:
+        versions.record_history_alone(session, SCOPE, "worse")
+    make_version(store, home, "v0001", promoted=True)
+    with store.write() as session:
+        assert versions.record_taken_back(session, "v0001", "no better") and versions.find_in_service(session) == set()
+        assert not versions.record_taken_back(session, "v0001", "no better"), "it serves no more"
+    assert serving(store) == versions.HISTORY
+
+
+def test_nothing_is_trained_where_its_owner_wants_no_model(store: Store, home: Home) -> None:
+    serve(store, 0, 1_200, foreseen=True)
+    assert outlook(store).is_due
+    with store.write() as session:
+        build_version.activate(session, SCOPE, versions.HISTORY)
+    assert not outlook(store).is_due and outlook(store).reason.startswith("none, as no language model")
 
 
 def test_version_that_a_person_chose_is_not_taken_back(store: Store, home: Home) -> None:

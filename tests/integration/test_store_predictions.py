@@ -1,6 +1,8 @@
 import json
+import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from threading import Barrier
@@ -249,7 +251,8 @@ def test_history_is_the_same_on_each_database(store: Store, database_url: str, m
 def test_history_without_tables_raises_one_sentence(
     database_url: str, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    open(home.database_url.removeprefix("sqlite:///"), "w").close()
+    with closing(sqlite3.connect(home.database_url.removeprefix("sqlite:///"))) as others:
+        others.execute("CREATE TABLE another (x)")
     for url in (home.database_url, database_url):
         monkeypatch.setenv("MEMO_DATABASE_URL", url)
         with pytest.raises(MemoError, match="prediction_history.*memo doctor"):

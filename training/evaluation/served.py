@@ -21,7 +21,8 @@ from training.evaluation.person_views import place_of as place_key
 
 LEARNED = 100  # oldest acts, from which the rules only learn
 FEWEST = 50  # acts that are asked
-RULE = "mru"  # the most recent place first
+RULES = ("mru", "markov1")  # the most recent place first; what followed most often
+RULE = "mru"  # the one that a person is shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,8 @@ def read_acts(found: Iterable[tuple[PredictionRow, EventRow]]) -> list[ServedAct
     return acts[::-1]
 
 
-def judge(acts: Iterable[ServedAct]) -> Iterator[JudgedAct]:
-    """Yield the acts, oldest first, with their outcomes; the rules only learn from the first `LEARNED`."""
+def judge(acts: Iterable[ServedAct], names: Sequence[str] = RULES) -> Iterator[JudgedAct]:
+    """Yield the acts, oldest first, with their outcomes; the rules named only learn from the first `LEARNED`."""
     rules, here = PersonBaselines(), None
     for number, act in enumerate(acts):
         there = place_key(act.action)
@@ -76,7 +77,7 @@ def judge(acts: Iterable[ServedAct]) -> Iterator[JudgedAct]:
         if number >= LEARNED and here is not None:
             given = answers(_ranking(act.places), here)
             views: list[View] = ["place", "switch"] if step.arrives else ["place"]
-            yield JudgedAct(act, {view: judge_answer(there, given[view], view, rules) for view in views})
+            yield JudgedAct(act, {view: judge_answer(there, given[view], view, rules, names) for view in views})
         rules.learn(step)
         here = there
 

@@ -45,9 +45,9 @@ def die_with_parent() -> None:
 
 
 def keep_program() -> None:
-    """Fork, and let the child become the program; this process ends with it, or with all that it started.
+    """Fork, and let the child become the program; this process ends when the program does.
 
-    That is as soon as the handler's process ends, however it does: a program's children get no such signal.
+    If the handler's process ends first, however it does, this one kills the program and all that it started.
     """
     handler = os.getppid()
     become_subreaper()

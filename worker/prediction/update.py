@@ -48,6 +48,7 @@ class ScopeUpdater:
         self._resources = resources
         self.models = ScopeModels(resources, Serving(resources.settings.model, LIMIT_S))
         self._problems: BoundedDict[str, str] = BoundedDict(HELD)  # of versions, by scope
+        self._taken_back: set[str] = set()  # versions that answer otherwise than when they were trained
         self._exclusion = Derived(resources.settings, resources.home, lambda now: make_action_matcher(now.privacy))
 
     def warm_up(self) -> None:
@@ -71,7 +72,7 @@ class ScopeUpdater:
             return
         try:
             model = self.models.open(row, version)
-            if version.name in self.models.serving.unlike:
+            if version.name in self.models.serving.unlike - self._taken_back:
                 model = self.models.open(row, self._take_back(scope, version.name))
             for answers in self._answers(model, row.last_seq):
                 if not self._write(model, answers):
@@ -94,6 +95,7 @@ class ScopeUpdater:
     def _take_back(self, scope: str, version: str) -> versions.Usable:
         """Let the version before one serve a scope that answers otherwise than when it was trained; return it."""
         settings = self._resources.settings
+        self._taken_back.add(version)
         log.error("version_taken_back", scope=scope, version=version, reason=self.models.serving.problem)
         with self._resources.store.write() as session:
             versions.record_taken_back(session, version, self.models.serving.problem)

@@ -1,4 +1,4 @@
-"""How served predictions did by day and version, and whether history answers alone in a scope."""
+"""How served predictions did by day and version, and why history answers alone in a scope."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,7 +11,7 @@ FIGURES = ("hit_1", "hit_3", "log_loss", "ece", "mru_1", "mru_3", "markov1_1", "
 
 def upgrade() -> None:
     """Apply."""
-    op.add_column("scopes", sa.Column("history_alone", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.add_column("scopes", sa.Column("history_alone", sa.String(), nullable=True))
     op.create_table(
         "served_scores",
         *(sa.Column(name, sa.String(), nullable=False) for name in ("scope", "day", "version", "view")),

@@ -2,6 +2,7 @@
 
 import json
 from abc import abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -26,6 +27,7 @@ class LanguageModel(CausalModel):
         self._fingerprint = fingerprint
         self.versions: list[str] = []
         """The versions whose adapters are loaded."""
+        self._probed: set[str] = set()
 
     def add_adapter(self, version_id: str, folder: Path) -> None:
         """Load a version's adapter.
@@ -44,13 +46,19 @@ class LanguageModel(CausalModel):
             with safe_open(folder / ADAPTER_WEIGHTS, "numpy"):  # a torn one must not be half loaded
                 pass
             self._load_adapter(version_id, folder)
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+            self._probe(version_id, description.get("probe"))
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
             raise MemoError(f"Version {version_id} can't be loaded from {folder}; activate another.") from error
         self.versions.append(version_id)
-        trained = description.get("probe")  # earlier releases asked none
-        if trained and not probe.is_alike(probe.ask(self.reader(version_id)), trained):
-            self.drop_adapter(version_id)
+
+    def _probe(self, version_id: str, trained: Sequence[float] | None) -> None:
+        """Compare what a loaded version answers, once in this process, with what it answered in its training."""
+        if trained is None or version_id in self._probed:  # earlier releases asked nothing
+            return
+        if not probe.is_alike(probe.ask(ModelReader(self, version_id)), trained):
+            self._remove_adapter(version_id)
             raise UnlikeTraining(f"Version {version_id} answers otherwise than when it was trained.")
+        self._probed.add(version_id)
 
     def drop_adapter(self, version_id: str) -> None:
         """Remove a version's adapter from memory."""
