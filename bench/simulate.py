@@ -285,7 +285,9 @@ def show(report: Report, found: Found, count: int) -> None:
     promoted = [one for one in found.trained if is_promoted(one)]
     wrong = [one.id for one in promoted if one.metrics.get("live", {}).get("95", (0, 0))[1] < 0]
     report.add(f"promotions that proved wrong, of {len(promoted)}", ", ".join(wrong) or "none", "none")
-    for one in found.trained:
+    rejected = len(found.trained) - len(promoted)
+    report.add("versions trained and judged", f"{len(found.trained)}, of which {rejected} rejected")
+    for one in promoted:
         report.add(f"version {one.id}", describe(one))
     report.add("drift was last found", "; ".join(f"{at:%d %b}" for at in found.drifted) or "never")
     report.show()
