@@ -20,6 +20,7 @@ import psutil
 from _stack import Report, memo, new_home, processes, store
 from matplotlib.figure import Figure
 from sqlalchemy import select
+from sqlalchemy.orm import aliased
 
 from data.synthetic.people import Person, stream
 from db.engine import Store
@@ -121,11 +122,15 @@ class Soak:
         )
 
     def _latency_ms(self) -> float:
-        """Return the median time from storing an event to its prediction, of the predictions since the last note."""
-        row = PredictionRow
+        """Return the median time from storing an event to its prediction, of those since the last note.
+
+        Later predictions of the same event, as after a change of the version, are left out.
+        """
+        row, earlier = PredictionRow, aliased(PredictionRow)
         query = select(row.id, row.made_at, EventRow.stored_at).join(EventRow, row.last_event_id == EventRow.id)
         with self._store.read() as session:
-            found = session.execute(query.where(row.id > self._newest).order_by(row.id)).all()
+            first = ~select(1).where(earlier.last_event_id == row.last_event_id, earlier.id < row.id).exists()
+            found = session.execute(query.where(row.id > self._newest, first).order_by(row.id)).all()
         self._newest = found[-1][0] if found else self._newest
         delays = sorted((made_at - stored_at).total_seconds() * 1e3 for _, made_at, stored_at in found)
         return delays[len(delays) // 2] if delays else float("nan")
