@@ -158,7 +158,7 @@ class Found:
     acts: list[JudgedAct]
     next: list[tuple[int, int | None, int | None]]
     trained: list[VersionRow]
-    drifted: list[datetime]
+    drifted: datetime | None  # last
 
     def of_days(self, begin: int, end: int) -> list[JudgedAct]:
         """Return the acts of some days."""
@@ -175,7 +175,7 @@ def collect(opened: Store, scope: str, ranks_alone: Sequence[int | None]) -> Fou
         trained = list(versions.find_versions(session, scope))[::-1]
         drift = jobs.find_last_run(session, retrain.name_drift(scope))
     ranks = [(day_of(at), rank, alone) for (at, rank), alone in zip(served, ranks_alone, strict=True)]
-    return Found(acts, ranks, trained, [drift] if drift else [])
+    return Found(acts, ranks, trained, drift)
 
 
 def outcomes(acts: Sequence[JudgedAct], view: View) -> list[Outcome]:
@@ -218,10 +218,9 @@ def is_behind(pairs: Sequence[tuple[int | None, int | None]], cut: int) -> bool:
 
 
 def describe(version: VersionRow) -> str:
-    """Return what became of a version, in words."""
-    found = version.metrics
-    live = found.get("live")
-    words = [f"{version.created_at:%d %b}", "promoted" if is_promoted(version) else "rejected"]
+    """Return what became of a promoted version, in words."""
+    live = version.metrics.get("live")
+    words = [f"{version.created_at:%d %b}", "promoted"]
     words += [f"then {live['log_loss']:+.3f} nats ({live['95'][0]:+.3f} to {live['95'][1]:+.3f})"] if live else []
     return ", ".join(words)
 
@@ -289,7 +288,7 @@ def show(report: Report, found: Found, count: int) -> None:
     report.add("versions trained and judged", f"{len(found.trained)}, of which {rejected} rejected")
     for one in promoted:
         report.add(f"version {one.id}", describe(one))
-    report.add("drift was last found", "; ".join(f"{at:%d %b}" for at in found.drifted) or "never")
+    report.add("drift was last found", f"{found.drifted:%d %b}" if found.drifted else "never")
     report.show()
 
 

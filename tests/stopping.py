@@ -15,7 +15,10 @@ def family(pid: int) -> list[int]:
 
 def is_alive(pid: int) -> bool:
     """Whether a process has not ended; one that nobody waits for does not count."""
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @contextmanager

@@ -179,4 +179,4 @@ def find_replaced(session: Session, scope: str) -> str:
         raise MemoError(f"{scope} is served by the built-in version; there is nothing to go back to.")
     if name == versions.HISTORY:
         return scopes.lock_scope(session, scope).active_version or versions.BUILTIN
-    return str(versions.find_version(session, name).metrics.get("replaces", {}).get(scope, versions.BUILTIN))
+    return versions.name_replaced(versions.find_version(session, name), (scope,))

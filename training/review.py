@@ -15,7 +15,7 @@ from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from training.build_version import TooFew
-from training.drift import VIEWS, find_drift
+from training.drift import find_drift
 from training.evaluation import metrics, person_scores
 from training.evaluation.evaluate import MODEL
 from training.evaluation.person_views import Outcome, View
@@ -41,9 +41,8 @@ def review(
         acts = read_acts(find_acts(session, scope, ActFilter(), REVIEWED))
     judged = list(judge(acts))
     with store.write() as session:
-        newest = served_scores.find_newest_day(session, scope)
-        rows = _score_days(scope, judged)
-        served_scores.record_scores(session, [row for row in rows if row.day >= newest])  # earlier days are complete
+        newest = served_scores.find_newest_day(session, scope)  # earlier ones are complete
+        served_scores.record_scores(session, _score_days(scope, judged, newest))
     changed = changed or _act_on_drift(store, scope, judged)
     if changed:
         log.warning("predictions_became_worse", scope=scope, reason=changed)
@@ -105,12 +104,12 @@ def _act_on_drift(store: Store, scope: str, judged: Sequence[JudgedAct]) -> str:
     return reason and f"history answers alone: {reason}"
 
 
-def _score_days(scope: str, judged: Sequence[JudgedAct]) -> list[ServedScoreRow]:
+def _score_days(scope: str, judged: Sequence[JudgedAct], first: str) -> list[ServedScoreRow]:
     days = defaultdict[tuple[str, str, View], list[Outcome]](list)
     for one in judged:
-        for view in VIEWS:
-            if view in one.outcomes:
-                days[one.act.at.date().isoformat(), one.act.version, view].append(one.outcomes[view])
+        if (day := one.act.at.date().isoformat()) >= first:
+            for view, outcome in one.outcomes.items():
+                days[day, one.act.version, view].append(outcome)
     return [_score_day(scope, *key, outcomes) for key, outcomes in days.items()]
 
 

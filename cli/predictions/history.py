@@ -26,7 +26,6 @@ from memo.history import COLUMNS, frame, rows
 Rows = list[dict[str, Any]]
 
 SHOWN = COLUMNS | {"person": list}  # what a table needs
-TIME = "%m-%d %H:%M:%S"
 TABLE_ROWS = 20  # unless --limit is given; the other formats have all rows
 
 
@@ -140,7 +139,7 @@ def _cells(row: dict[str, Any], settings: Settings, with_scope: bool) -> list[st
     waiting = describe("not known yet", settings.language) if row["outcome_action"] is None else ""
     return [
         str(row["id"]),
-        row["made_at"].astimezone(settings.zone).strftime(TIME),
+        f"{row['made_at'].astimezone(settings.zone):%m-%d %H:%M:%S}",
         *([row["scope"]] if with_scope else []),
         f"{first['probability']:.0%}" if first else "",
         _with_place(action_from_dict(first["action"]), settings.language) if first else "",

@@ -91,7 +91,7 @@ def find_usable(session: Session, home: Home, base: str, scope: str, default_sco
 def find_usable_before(session: Session, home: Home, base: str, version: VersionRow, scope: str) -> Usable:
     """Return what a version replaced in a scope; if its files can't be used, the last one before it that can."""
     names = scope, version.scope
-    return _find_usable_from(session, home, base, _name_replaced(version, names), names)
+    return _find_usable_from(session, home, base, name_replaced(version, names), names)
 
 
 def _find_usable_from(session: Session, home: Home, base: str, name: str, scopes: tuple[str, str]) -> Usable:
@@ -101,12 +101,13 @@ def _find_usable_from(session: Session, home: Home, base: str, name: str, scopes
             return Usable(name, home.version(row.path), problem and f"{problem}; {name} serves instead.")
         problem = problem or f"Version {name} is not used: {damage}"
         seen.add(name)
-        name = _name_replaced(row, scopes)
+        name = name_replaced(row, scopes)
     name, words = (HISTORY, "history alone") if name == HISTORY else (BUILTIN, "the built-in version")
     return Usable(name, None, problem and f"{problem}; {words} serves instead.")
 
 
-def _name_replaced(version: VersionRow, scopes: tuple[str, str]) -> str:
+def name_replaced(version: VersionRow, scopes: tuple[str, ...]) -> str:
+    """Return the name of what a version replaced in the first of these scopes in which it replaced something."""
     replaces = version.metrics.get("replaces", {})
     return str(next((replaces[scope] for scope in scopes if scope in replaces), BUILTIN))
 
@@ -165,7 +166,7 @@ def record_taken_back(session: Session, version: str, reason: str, scope: str | 
     serves = select(found.name).where(found.active_version == version, found.history_alone.is_(None))
     names = [name for name in session.scalars(serves.order_by(found.name)) if scope in (None, name)]
     for name in names:
-        before = _name_replaced(row, (name, row.scope))
+        before = name_replaced(row, (name, row.scope))
         record_active(session, name, BUILTIN if before == HISTORY else before)
         if before == HISTORY:
             record_history_alone(session, name, reason)

@@ -6,10 +6,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.dispatch import handlers
-from db.intake import counts, redactions
+from db.intake import counts, redactions, scopes
 from db.intake.counts import CUTS
-from db.models import EventRow, JobRow, PredictionRow, RunRow, ScopeRow
-from db.prediction.versions import BUILTIN
+from db.models import EventRow, JobRow, PredictionRow, RunRow
+from db.prediction import versions
 
 COUNTS = ("predictions", "without_model", "late", "settled", "acts", "wants")
 ASKED = {"hit": "settled", "place": "acts", "person": "acts", "upcoming": "wants"}  # rate -> what it is a share of
@@ -20,12 +20,12 @@ NOTHING: dict[str, Any] = dict.fromkeys(COUNTS, 0) | dict.fromkeys(RATES)
 
 def find_figures(session: Session, scope: str) -> dict[str, Any]:
     """Return counts of all scopes, hit rates of `scope`, the figures of each scope, and the last runs, as JSON."""
-    scopes = _scopes(session, scope)
+    each = _scopes(session, scope)
     return {
-        "events": sum(one["events"] for one in scopes.values()),
-        **{name: scopes[scope][name] for name in NOTHING},
-        "predictions": sum(one["predictions"] for one in scopes.values()),
-        "scopes": scopes,
+        "events": sum(one["events"] for one in each.values()),
+        **{name: each[scope][name] for name in NOTHING},
+        "predictions": sum(one["predictions"] for one in each.values()),
+        "scopes": each,
         "resting": handlers.find_all_resting(session, scope),
         "private": {one["rule"]: one["events"] for one in redactions.count_by_rule(session)},
         "last_training": _last_training(session),
@@ -48,11 +48,11 @@ def count_events_after(session: Session, event_id: int) -> int:
 
 def _scopes(session: Session, own: str) -> dict[str, dict[str, Any]]:
     """Return the figures of each scope, `own` first; a scope without a version is served by that of `own`."""
-    active = {own: None} | {row.name: row.active_version for row in session.scalars(select(ScopeRow))}
+    names = dict.fromkeys([own, *scopes.find_scope_names(session)])
     sums = counts.count_by_scope(session)
     return {
-        name: {"version": version or active[own] or BUILTIN, **_rates(sums.get(name, {}))}
-        for name, version in active.items()
+        name: {"version": versions.find_serving_name(session, name, own), **_rates(sums.get(name, {}))}
+        for name in names
     }
 
 

@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from pathlib import Path
 
@@ -63,8 +63,13 @@ def leave_out_rules(settings: PrivacySettings, digests: Collection[str]) -> Priv
 
 def _list_rules(settings: PrivacySettings) -> list[tuple[str, str]]:
     """Return each rule, with the name of its setting."""
-    builtin = [("builtin", BUILTIN.read_text(encoding="utf-8"))] if settings.builtin else []
+    builtin = [("builtin", _read_builtin())] if settings.builtin else []
     return [(name, entry) for name in LISTS for entry in getattr(settings, name)] + builtin
+
+
+@cache
+def _read_builtin() -> str:
+    return BUILTIN.read_text(encoding="utf-8")
 
 
 def _digest(rule: tuple[str, str]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 from stack import Stack, lines, new_stack
+from stopping import is_alive
 from waiting import until
 
 from memo.stack import running
@@ -21,13 +22,6 @@ setsid sh -c 'echo $$ >> {pids}; exec sleep 1000' &
 setsid --fork sh -c 'setsid --fork sh -c "echo \\$\\$ >> {pids}; trap \\"\\" TERM HUP; sleep 1000 & wait; sleep 1000"'
 sleep 1000
 """
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _supervisor(stack: Stack) -> int:
@@ -57,4 +51,4 @@ def test_no_program_of_exec_outlives_what_was_killed(tmp_path: Path, victim: Cal
         started = [int(pid) for pid in pids.read_text().split()]
         of_program = {child.pid for pid in started for child in psutil.Process(pid).children()}
         os.kill(victim(stack), signal.SIGKILL)
-        until("all have ended", lambda: not any(map(_lives, {*started, *of_program})))
+        until("all have ended", lambda: not any(map(is_alive, {*started, *of_program})))

@@ -6,12 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from conftest import logging_restored
+from resources import new_resources
 from sqlalchemy import select
-from stores import make_store
 from typer.testing import CliRunner, Result
 
 from cli import make
-from db.engine import open_store
 from db.intake import events
 from db.models import FeedbackRow, PredictionRow
 from db.prediction import feedback, predictions
@@ -19,8 +18,6 @@ from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.predictions import Answer
 from memo.core.settings import Settings
-from memo.messaging.publisher import Publisher
-from memo.stack.task_queue import make_app
 from worker.prediction.update import ScopeUpdater
 from worker.predictors.reader import Reader
 from worker.predictors.serving import Serving
@@ -42,13 +39,8 @@ def opened(database_url: str, redis_url: str, home: Home, monkeypatch: pytest.Mo
     settings = {"DATABASE_URL": database_url, "BROKER_URL": redis_url, "SCOPE": SCOPE}
     for name, value in settings.items():
         monkeypatch.setenv(f"MEMO_{name}", value)
-    loaded = Settings.load()
-    make_store(loaded, home)
-    context = Resources(home, loaded, open_store(loaded, home), Publisher(redis_url), make_app(redis_url))
-    yield context
-    context.publisher.close()
-    context.queue.close()
-    context.store.close()
+    with new_resources(Settings.load(), home) as context:
+        yield context
 
 
 def updater(opened: Resources) -> ScopeUpdater:

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from handling import HOSTILE, SCOPE, candidate, context
+from stopping import is_alive
 from test_webhook import VALIDATOR
 from watched import until
 
@@ -72,14 +73,7 @@ def test_a_program_that_takes_too_long_is_killed_with_all(home: Home, tmp_path: 
     made = handler(home, "/bin/sh", "-c", script.format(pid), limit_s=1.0)
     with pytest.raises(ProgramFailed, match="killed after 1 s"):
         made.handle(candidate(START, "x"), context())
-    until("its child has ended", lambda: not _lives(int(pid.read_text())))
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    until("its child has ended", lambda: not is_alive(int(pid.read_text())))
 
 
 def test_a_program_ends_with_its_handler_however_that_ends(tmp_path: Path) -> None:
@@ -143,4 +137,4 @@ ExecHandler(settings, Home(Path(sys.argv[2]))).handle(candidate(Operation.PROCES
     with subprocess.Popen([sys.executable, "-c", code, script, str(tmp_path)], env=environment) as handler_process:
         until("all run", lambda: all(pid.exists() and pid.read_text().strip() for pid in pids))
         handler_process.kill()
-    until("all have ended", lambda: not any(_lives(int(pid.read_text())) for pid in pids))
+    until("all have ended", lambda: not any(is_alive(int(pid.read_text())) for pid in pids))

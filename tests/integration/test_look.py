@@ -15,13 +15,13 @@ import pytest
 import structlog
 from jsonschema import Draft202012Validator
 from redis import Redis
+from resources import new_resources
 from sqlalchemy import delete, func, select
 from sqlalchemy.event import listen
 from sqlalchemy.orm import Session
-from stores import make_store
 from structlog.testing import capture_logs
 
-from db.engine import Store, open_store
+from db.engine import Store
 from db.intake import events, scopes, time_order
 from db.models import Base, CheckpointRow, EventRow, PredictionRow, ScopeRow, VersionRow
 from db.prediction import predictions, versions
@@ -32,7 +32,7 @@ from memo.core.settings import PredictSettings, Settings
 from memo.messaging.publisher import FIELD, Publisher, stream_key
 from memo.stack import heartbeat
 from memo.stack.guard import refusals
-from memo.stack.task_queue import ACT, ACT_EXPIRES_S, DISPATCH, make_app
+from memo.stack.task_queue import ACT, ACT_EXPIRES_S, DISPATCH
 from memo.store import manifest
 from worker.prediction import outbox, snapshots, update
 from worker.prediction.scope_models import ScopeModels
@@ -52,12 +52,8 @@ VALIDATOR = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FOR
 @pytest.fixture
 def opened(database_url: str, redis_url: str, home: Home) -> Iterator[Resources]:
     settings = Settings(database_url=database_url, broker_url=redis_url, scope=SCOPE)
-    make_store(settings, home)
-    context = Resources(home, settings, open_store(settings, home), Publisher(redis_url), make_app(redis_url))
-    yield context
-    context.publisher.close()
-    context.queue.close()
-    context.store.close()
+    with new_resources(settings, home) as context:
+        yield context
 
 
 @pytest.fixture

@@ -9,20 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from resources import new_resources
 from safetensors.numpy import load_file, save_file
 from sqlalchemy import select
-from stores import make_store
 
 from data.synthetic.people import SAMPLE_START, Person, stream
-from db.engine import open_store
 from db.intake import events, scopes
 from db.models import PredictionRow
 from db.prediction import versions
 from memo.core.events import Event
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.messaging.publisher import Publisher
-from memo.stack.task_queue import make_app
 from memo.store import manifest
 from worker.prediction.scope_models import ScopeModels
 from worker.prediction.update import ScopeUpdater
@@ -45,13 +42,8 @@ def opened(home: Home) -> Iterator[Resources]:
 
 @contextmanager
 def resources(home: Home) -> Iterator[Resources]:
-    settings = Settings(broker_url=NOBODY, scope="ada@host")
-    make_store(settings, home)
-    made = Resources(home, settings, open_store(settings, home), Publisher(NOBODY), make_app(NOBODY))
-    yield made
-    made.publisher.close()
-    made.queue.close()
-    made.store.close()
+    with new_resources(Settings(broker_url=NOBODY, scope="ada@host"), home) as made:
+        yield made
 
 
 def make_adapter(folder: Path, factor: float) -> Path:

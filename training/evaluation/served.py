@@ -22,7 +22,7 @@ from training.evaluation.person_views import place_of as place_key
 LEARNED = 100  # oldest acts, from which the rules only learn
 FEWEST = 50  # acts that are asked
 RULES = ("mru", "markov1")  # the most recent place first; what followed most often
-RULE = "mru"  # the one that a person is shown
+RULE = RULES[0]  # the one that a person is shown
 
 
 @dataclass(frozen=True, slots=True)
