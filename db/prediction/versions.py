@@ -14,10 +14,9 @@ from db.intake import scopes
 from db.models import ScopeRow, VersionRow
 from memo.core.errors import UsageError
 from memo.core.paths import Home
+from memo.core.predictions import BUILTIN as BUILTIN
+from memo.core.predictions import HISTORY as HISTORY
 from memo.store import manifest
-
-BUILTIN = "builtin"
-HISTORY = "history"  # no version: what serves where no language model takes part
 
 
 class Usable(NamedTuple):

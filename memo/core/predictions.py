@@ -10,6 +10,8 @@ from typing import Any
 from memo.core.events import Action, Event, Operation
 from memo.core.grammar import Language, write_line
 
+BUILTIN = "builtin"  # the version of a new installation: the built-in base model with its adapter
+HISTORY = "history"  # no version: what serves where no language model takes part
 HORIZON_S = 600  # how far `upcoming` looks ahead
 LISTED = 50  # most places, and most actions of the person, in an answer
 QUIET_S = 60  # a site, a file or a started app is in use for this time after it was seen

@@ -6,6 +6,8 @@ from typing import Any
 
 from memo.core.errors import MemoError
 from memo.core.logs import get_logger
+from memo.core.predictions import BUILTIN as BUILTIN
+from memo.core.predictions import HISTORY
 from memo.core.settings import ModelSettings
 from worker.predictors.language_model.builtin_model import BuiltinModel
 from worker.predictors.language_model.language import LanguageModel, UnlikeTraining
@@ -13,8 +15,6 @@ from worker.predictors.language_model.time_limited_reader import TimeLimitedRead
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.reader import Reader
 
-BUILTIN = "builtin"  # the version of a new installation: the built-in base model with its adapter
-HISTORY = "history"  # no version: no language model takes part
 BUILTIN_ADAPTER = Path(__file__).parents[2] / "data" / "base" / "adapter"
 
 log = get_logger(__name__)
