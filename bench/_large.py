@@ -8,12 +8,13 @@ from itertools import islice
 from typing import Any
 
 from _stack import invented
-from sqlalchemy import insert, text
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.orm import Session
 
 from db.engine import Store
 from db.intake import counts, scopes
-from db.models import EventRow, PredictionRow
+from db.models import EventRow, PredictedNameRow, PredictionRow
+from db.prediction import predictions
 from memo.core.events import Event
 from worker.prediction.scope_model import ScopeModel
 from worker.predictors.mixed import MixedPredictor
@@ -34,8 +35,10 @@ def fill(store: Store, scope: str, number: int) -> None:
             scopes.lock_scope(session, scope).last_seq = batch[-1]["seq"]
             session.execute(insert(EventRow), batch)
     with store.write() as session:
-        session.add_all(_sample(session, scope))
+        predictions.add_predictions(session, _sample(session, scope))
     _copy_predictions(store, number)
+    with store.write() as session:
+        _add_names(session, scope)
     with store.read() as session:
         days = counts.find_counted_days(session)
     for _, day in days:
@@ -113,3 +116,14 @@ def _copy_predictions(store: Store, number: int) -> None:
             connection.commit()
         connection.execute(text("DROP TABLE sample"))
         connection.commit()
+
+
+def _add_names(session: Session, scope: str) -> None:
+    """Store of each day all that the sample names, as its predictions are copies of those."""
+    name = PredictedNameRow
+    names = session.execute(select(name.operation, name.place, name.target).distinct()).mappings().all()
+    kept = set(session.scalars(select(name.day).distinct()))
+    first, last = session.execute(select(func.min(PredictionRow.made_at), func.max(PredictionRow.made_at))).one()
+    days = {f"{first + timedelta(days=nth):%Y-%m-%d}" for nth in range((last - first).days + 2)} - kept
+    for day in sorted(days):
+        session.execute(insert(name), [{**one, "scope": scope, "day": day} for one in names])

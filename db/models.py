@@ -198,6 +198,19 @@ class PredictionRow(Base):
     """Whether the person's next action was stored before this was made: it could not be shown in time."""
 
 
+class PredictedNameRow(Base):
+    """A day in UTC on which predictions of a scope name an action; see `db.prediction.predicted_names`."""
+
+    __tablename__ = "predicted_names"
+    __table_args__ = (Index(None, "scope", "day"), {"sqlite_with_rowid": False})
+
+    scope: Mapped[str] = mapped_column(primary_key=True)
+    operation: Mapped[str] = mapped_column(primary_key=True)
+    place: Mapped[str] = mapped_column(primary_key=True)
+    target: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[str] = mapped_column(primary_key=True)
+
+
 class DailyCountRow(Base):
     """Numbers of a scope's events and predictions of one day in UTC, by version; see `db.intake.counts`."""
 

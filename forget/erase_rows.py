@@ -10,11 +10,12 @@ from db.engine import Store
 from db.intake import cursors, scopes
 from db.models import VersionRow
 from db.pace import BatchPace
-from db.prediction import amendment, checkpoints, feedback, versions
+from db.prediction import amendment, checkpoints, feedback, predicted_names, versions
 from db.upkeep import deletion, jobs, runs
 from db.upkeep.retrain import TRAIN
 from forget import erase_files, match
-from forget.match import Dependents, Matches
+from forget.dependents import Dependents, find_forgotten_names
+from forget.match import Matches
 from forget.query import ForgetQuery
 from memo.core.paths import Home
 from memo.core.steps import Progress
@@ -30,9 +31,24 @@ def erase_predictions(store: Store, matches: Matches, found: Dependents) -> Coun
         dispatches = amendment.delete_mentions(session, ids, matches.includes_entry, event_ids)
         return Counter(amended=len(ids), dispatches=dispatches)
 
-    return _in_batches(store, found.followers, deletion.delete_predictions_by_id) + _in_batches(
-        store, found.amended, amend
-    )
+    removed = _in_batches(store, found.followers, deletion.delete_predictions_by_id)
+    removed += _in_batches(store, found.amended, amend)
+    _erase_names(store, matches, found.newest)
+    return removed
+
+
+def _erase_names(store: Store, matches: Matches, newest: int) -> None:
+    """Delete the record of which predictions named it, but for those after `newest`, which are still to be amended."""
+    with store.read() as session:
+        which = list(find_forgotten_names(session, matches))
+    for condition in which:
+        with store.read() as session:
+            days = predicted_names.find_days(session, [condition])
+        pace, begin = BatchPace(fewest=1), 0
+        while batch := days[begin : begin + pace.size]:
+            with pace.write(store) as session:
+                predicted_names.delete_names(session, condition, batch, newest)
+            begin += len(batch)
 
 
 def _in_batches(

@@ -8,7 +8,8 @@ from db.intake import counts
 from db.prediction import predictions
 from db.upkeep import deletion, jobs
 from forget import erase_files, erase_rows, match, unfinished
-from forget.match import Dependents, Matches
+from forget.dependents import Dependents, find_dependents
+from forget.match import Matches
 from forget.query import ForgetQuery, fold
 from forget.unfinished import Mark
 from memo.core.errors import MemoError
@@ -42,7 +43,7 @@ def preview(store: Store, settings: Settings, query: ForgetQuery, progress: Prog
     with store.read() as session:
         query = match.resolve_app(session, query)
         matches = match.find_matches(session, query, progress)
-        dependents = match.find_dependents(session, matches)
+        dependents = find_dependents(session, matches)
         rows = Counter(
             events=len(matches.ids),
             predictions=len(dependents.followers),
@@ -95,7 +96,7 @@ def forget(
     answers, versions = erase_rows.erase_knowledge(store, home, matches)
     events, more_versions = erase_rows.erase_events(store, home, matches, progress)
     with store.read() as session:
-        new_dependents = match.find_dependents(session, matches)
+        new_dependents = find_dependents(session, matches)
     rows += events + erase_rows.erase_predictions(store, matches, new_dependents)
     rows += Counter(feedback=answers, launches=erase_rows.erase_launches(store, query, settings.zone))
     _clear_files(store, home, matches)

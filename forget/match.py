@@ -12,11 +12,9 @@ from sqlalchemy.orm import Session
 
 from db.intake import events, launch_sets, launches, names
 from db.models import EventRow, LaunchRow, LaunchSetRow, VersionRow
-from db.prediction import amendment, predictions, versions
-from db.upkeep import deletion
+from db.prediction import versions
 from forget.query import ForgetQuery, fold
 from memo.core.events import Event, Operation
-from memo.core.predictions import place_as_entries
 from memo.core.steps import Progress, with_progress
 from memo.desktop.apps import Apps, is_interpreter
 
@@ -66,8 +64,7 @@ class Matches:
         """Return whether a candidate, or another entry with an action, names what no event may name any more."""
         action = entry["action"]
         titles = self.orphans.get((scope, action["operation"], action["target"], action["place"]), ())
-        is_orphan = any(title in entry.get("text", "") for title in titles)
-        return is_orphan or (not self.query.is_timed and self.query.matches_entry(entry))
+        return any(title in entry.get("text", "") for title in titles) or self.query.forgets_entry(entry)
 
     def includes_version(self, version: VersionRow) -> bool:
         """Return whether a version was, or may have been, trained on one of the events."""
@@ -138,34 +135,6 @@ def _orphans(session: Session, matches: Matches) -> dict[Mention, set[str]]:
         if count >= 0:
             orphans[action].add(title)
     return orphans
-
-
-@dataclass(frozen=True)
-class Dependents:
-    """The ids of the predictions that depend on what a query matches, and how many dispatches go with them."""
-
-    followers: list[int]
-    """Those that follow a matched event; they go."""
-    amended: list[int]
-    """Those that settled on a matched event, or name what no event may name; they lose that alone."""
-    dispatches: int
-
-
-def find_dependents(session: Session, matches: Matches) -> Dependents:
-    """Return the predictions that depend on what a query matches."""
-    followers = deletion.find_predictions_after(session, matches.ids)
-    settled = deletion.find_predictions_on(session, matches.ids)
-    naming = {
-        number
-        for number, scope, places, *lists in predictions.find_entries(
-            session, matches.query.scope, matches.query.may_be_in
-        )
-        if any(matches.includes_entry(scope, entry) for entry in chain(*map(place_as_entries, places), *lists))
-    }
-    amended = sorted((settled | naming) - followers)
-    named = amendment.find_named_dispatches(session, amended, matches.includes_entry)
-    dispatches = deletion.count_dispatches(session, sorted(followers)) + len(named)
-    return Dependents(sorted(followers), amended, dispatches)
 
 
 def matching_versions(session: Session, matches: Matches) -> list[VersionRow]:

@@ -1,7 +1,5 @@
 """A query: the app, site, text, time span or scope that a person wants forgotten. All given conditions must hold."""
 
-import json
-import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,13 +9,6 @@ from typing import Any
 
 from memo.core.events import APP_OPERATIONS, Operation
 from memo.core.sites import domain
-
-# Letters of other scripts whose folded form has a letter of ASCII, as they are and as JSON has them.
-LETTERS = (
-    "\u00df\u0130\u0149\u017f\u01f0\u037e\u1e96\u1e97\u1e98\u1e99\u1e9a\u1e9e\u1fef\u212a"
-    "\ufb00\ufb01\ufb02\ufb03\ufb04\ufb05\ufb06"
-)
-FOLDED_TO_ASCII = [*LETTERS, *(json.dumps(letter).strip('"') for letter in LETTERS)]
 
 
 @lru_cache(4_096)
@@ -67,13 +58,6 @@ class ForgetQuery:
             and (not self.text or any(fold(self.text) in fold(field) for field in (target, app, *texts)))
         )
 
-    def may_be_in(self, text: str) -> bool:
-        """Return whether entries with an action, as JSON, may name the query's site; faster than decoding them."""
-        word = fold_site(self.site) if self.site else ""
-        if not re.fullmatch(r"[\w.:-]+", word, re.ASCII):
-            return True
-        return word in text.lower() or any(letter in text for letter in FOLDED_TO_ASCII)
-
     def may_name(self, operation: str, target: str, app: str) -> bool:
         """Return whether a target or, if that is empty, an app is enough to take an event for one of the query's."""
         if self.site:  # an app, too, may be given, but has more events
@@ -90,8 +74,13 @@ class ForgetQuery:
         in_time = (self.since is None or last >= self.since) and (self.until is None or first < self.until)
         return in_time and self.matches_event(Operation.PROCESS_START, app, "", texts)
 
-    def matches_entry(self, entry: dict[str, Any]) -> bool:
-        """Return whether an entry with an action, as in rows, messages and files, meets app, site and text."""
+    def forgets_entry(self, entry: dict[str, Any]) -> bool:
+        """Return whether an entry with an action, as in rows, messages and files, meets app, site and text.
+
+        With a time span none does, as its action may stay outside of that.
+        """
+        if self.is_timed:
+            return False
         action = entry["action"]
         app = action["place"] if action["operation"] == Operation.WINDOW_FOCUS else ""
         texts = (action["place"], entry.get("text", ""), entry.get("executable", ""))

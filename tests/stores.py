@@ -17,6 +17,7 @@ SINCE_0015 = [
     "ALTER TABLE store_identity DROP COLUMN file",
     "DROP TABLE daily_counts",
     "DROP TABLE served_scores",
+    "DROP TABLE predicted_names",
     "ALTER TABLE scopes DROP COLUMN history_alone",
     "ALTER TABLE feedback DROP COLUMN line",
     "UPDATE alembic_version SET version_num = '0015'",

@@ -19,9 +19,13 @@ MOST_NAMES = 5_000  # in one statement, as databases limit its parameters
 
 def find_names(session: Session, scope: str, operation: Operation, column: Column) -> Sequence[str]:
     """Return the different targets or apps of a scope's events of one operation."""
-    of_operation = (EventRow.scope == scope, EventRow.operation == operation.value)
-    names = select(func.min(column).label("name")).where(*of_operation).cte("names", recursive=True)
-    later = select(func.min(column)).where(*of_operation, column > names.c.name).scalar_subquery()
+    return find_distinct(session, column, (EventRow.scope == scope) & (EventRow.operation == operation.value))
+
+
+def find_distinct(session: Session, column: Column, which: ColumnElement[bool]) -> Sequence[str]:
+    """Return the different values of a column, in order; an index has to begin with the condition and the column."""
+    names = select(func.min(column).label("name")).where(which).cte("names", recursive=True)
+    later = select(func.min(column)).where(which, column > names.c.name).scalar_subquery()
     names = names.union_all(select(later).where(names.c.name.is_not(None)))
     return session.scalars(select(names.c.name).where(names.c.name.is_not(None))).all()
 

@@ -1,18 +1,17 @@
 """Predictions: made once for an event and a version, settled by what came next, published at least once."""
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Text, bindparam, func, select, update
-from sqlalchemy import cast as cast_to
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session, load_only
 
 from db.intake import counts
 from db.intake.events import IMPORT, chunks
 from db.models import EventRow, PredictionRow, ScopeRow
+from db.prediction import predicted_names
 
 OUTCOME = ("outcome_event_id", "outcome_operation", "outcome_target", "outcome_rank")
 PERSON_OUTCOME = ("person_event_id", "place_rank", "person_rank", "is_late")
@@ -51,6 +50,7 @@ def add_predictions(session: Session, made: Sequence[PredictionRow]) -> None:
         if not has_prediction(session, row.scope, row.last_event_id, row.model_version):
             session.add(row)
             session.flush()
+            predicted_names.record_names(session, row)
             stored.append(row.id)
     if stored:
         counts.add(session, counts.count_predictions(session, PredictionRow.id.in_(stored)))
@@ -132,18 +132,16 @@ _NAMED = select(PredictionRow.candidates, PredictionRow.upcoming, PredictionRow.
 )
 
 
-def find_entries(session: Session, scope: str | None, may_be_in: Callable[[str], bool] = bool) -> Iterator[list[Any]]:
-    """Yield id, scope, places, and all entries with an action of all predictions of a scope, or of all scopes.
+def find_entries(session: Session, scope: str | None, day: str | None = None) -> Iterator[Sequence[Any]]:
+    """Yield id, scope, places, and all lists of entries with an action, of all predictions.
 
-    A prediction is passed over if `may_be_in` is False of all its lists as JSON, for decoding these takes long.
+    Only of one scope, if given, and of one day in UTC.
     """
     row = PredictionRow
-    lists = [cast_to(entries, Text) for entries in (row.places, row.candidates, row.upcoming, row.person)]
-    query = select(row.id, row.scope, *lists)
-    query = query if scope is None else query.where(row.scope == scope)
-    for number, name, *texts in session.execute(query.execution_options(yield_per=1_000)):
-        if any(map(may_be_in, texts)):
-            yield [number, name, *map(json.loads, texts)]
+    query = select(row.id, row.scope, row.places, row.candidates, row.upcoming, row.person)
+    if scope is not None:
+        query = query.where(row.scope == scope if day is None else predicted_names.made_on(scope, day))
+    yield from session.execute(query.execution_options(yield_per=1_000))
 
 
 def find_last_predicted_seq(session: Session, scope: str) -> int:

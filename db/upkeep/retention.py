@@ -7,18 +7,22 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
 from db.engine import Store
 from db.intake import counts
 from db.pace import BatchPace
+from db.prediction import predicted_names
 from db.upkeep import deletion
 
+_Found = TypeVar("_Found")
 MEGABYTE = 1_000_000
 KINDS = ("predictions", "events", "launches")
 SHARE = 0.25  # of all rows of a kind, which one run deletes at most
 ALWAYS = 100  # rows that a run may delete in any case
+MOST_DAYS = 10_000  # of names in predictions that are gone, which one run deletes
 
 
 def prune(store: Store, predictions_before: datetime, events_before: datetime, most_mb: int) -> Counter[str]:
@@ -32,6 +36,7 @@ def prune(store: Store, predictions_before: datetime, events_before: datetime, m
         numbers = counts.count_all(session) | Counter(launches=deletion.count_launches(session))
     most_predictions, most_events, most_launches = (_limit(numbers[name]) for name in KINDS)
     removed = _delete(store, find_predictions, deletion.delete_predictions_by_id, most_predictions)
+    _delete(store, predicted_names.find_past_days, predicted_names.delete_days, MOST_DAYS)
     find_launches = partial(deletion.find_launches_before, before=events_before)
     removed += _delete(store, find_launches, deletion.delete_launches, most_launches)
     removed += _delete(store, find_events, deletion.delete_events, most_events)
@@ -50,11 +55,11 @@ def _limit(count: int) -> int:
 
 def _delete(
     store: Store,
-    find: Callable[[Session, int], Sequence[int]],
-    delete_rows: Callable[[Session, Sequence[int]], Counter[str]],
+    find: Callable[[Session, int], Sequence[_Found]],
+    delete_rows: Callable[[Session, Sequence[_Found]], Counter[str]],
     most: int,
 ) -> Counter[str]:
-    """Delete at most so many rows, in transactions of a batch each."""
+    """Delete at most so many rows, or days of them, in transactions of a batch each."""
     removed, pace = Counter[str](), BatchPace()
     while most > 0:
         with pace.write(store) as session:

@@ -51,12 +51,19 @@ class Life:
             made_at=row.at + timedelta(hours=12),
             last_event_id=row.id,
             model_version=self.random.choice(("builtin", "v1")),
-            candidates=[],
-            upcoming=[],
+            candidates=[
+                {"action": action, "probability": 0.1, "expected_at": START.isoformat()} for action in self._actions()
+            ],
+            upcoming=[{"action": action} for action in self._actions()],
+            places=[{"operation": "window_focus", "name": self.random.choice("xyz"), "probability": 0.1}],
             new_probability=0.1,
             latency_ms=1.0,
             with_model=self.random.random() < 0.5,
         )
+
+    def _actions(self) -> list[dict[str, str]]:
+        names = self.random.sample("abcdef", 2)
+        return [{"operation": "web_visit", "target": f"{name}.example", "place": ""} for name in names]
 
     def settle(self) -> None:
         with self.store.write() as session:

@@ -145,8 +145,7 @@ def predict(
         latency_ms=1.0,
     )
     with store.write() as session:
-        session.add(row)
-        session.flush()
+        predictions.add_predictions(session, [row])
         dispatches.add_claims(session, [dispatches.Claim(row.id, row.scope, "log", FOCUS.action, 0.5)])
         return row.id
 
@@ -910,10 +909,11 @@ def test_export_contains_everything(store: Store, home: Home, filled: list[int])
         "scope",
         *["event"] * 5,
         "prediction",
-        "daily_count",
+        "predicted_name",
+        *["daily_count"] * 2,
         "dispatch",
         "version",
-        *["file"] * len(kinds[12:]),
+        *["file"] * len(kinds[14:]),
     ]
     assert rows[0]["scope"] == SCOPE and "window" in rows[0]
     assert [row["target"] for row in rows[3:8]] == [one.target for one in ALL]
@@ -927,7 +927,8 @@ def test_export_contains_everything(store: Store, home: Home, filled: list[int])
         "scopes": 1,
         "events": 5,
         "predictions": 1,
-        "daily_counts": 1,
+        "predicted_names": 1,
+        "daily_counts": 2,
         "dispatches": 1,
         "versions": 1,
     }

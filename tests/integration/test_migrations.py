@@ -14,6 +14,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 from stores import SINCE_0014
 from test_counts import SCOPES, Life, counted, kept
+from test_predicted_names import kept as kept_names
+from test_predicted_names import named
 
 from cli.stack import first_run
 from db import migrate, migrations
@@ -90,6 +92,7 @@ def test_killed_upgrades_go_on_to_the_same_store(old: Store, settings: Settings,
     assert "0015" in stopped_at and stopped_at.count("0015") > 3, "days that were counted are not counted again"
     assert schema(old) == migrate.head()
     assert kept(old) == counted(old) and len(kept(old)) > 2 * DAYS
+    assert kept_names(old) == named(old) != set()
     with old.reader.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
 
@@ -100,9 +103,11 @@ def test_upgrade_tells_how_far_it_is(
     monkeypatch.setattr(migrations, "BATCH_S", 0.0)
     steps: list[tuple[int, int]] = []
     migrate.upgrade(settings, home, lambda done, total: steps.append((done, total)))
-    indexes, days = steps[:3], steps[3:]
-    assert indexes == [(1, 4), (2, 4), (3, 4)]
+    assert steps[:3] == [(1, 4), (2, 4), (3, 4)], "indexes"
+    first, last = steps.index((1, steps[3][1])), steps.index((steps[3][1], steps[3][1]))
+    days, read = steps[first : last + 1], steps[last + 1 :]
     assert days == sorted(set(days)) and days[-1][0] == days[-1][1] >= 2 * DAYS, "each step is one further"
+    assert read == sorted(set(read)) and read[-1][0] == read[-1][1], "predictions, in parts"
 
 
 def test_ctrl_c_in_an_upgrade_says_that_it_goes_on(

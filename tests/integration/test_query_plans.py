@@ -25,6 +25,7 @@ from db.page.acts import ActFilter
 from db.prediction import predictions
 from db.upkeep import figures, health, retrain
 from forget import match
+from forget.dependents import find_dependents
 from forget.query import ForgetQuery
 from memo import history
 from memo.core.errors import MemoError
@@ -193,7 +194,8 @@ def test_match_of_forget_reads_no_whole_table(
 ) -> None:
     with store.read() as session, captured() as sent:
         matches = match.find_matches(session, query, lambda done, total: None)
-    assert matches.ids and matches.orphans
+        dependents = find_dependents(session, matches)
+    assert matches.ids and matches.orphans and dependents.followers and dependents.amended
     assert scans(store, sent) == []
 
 

@@ -18,7 +18,6 @@ from db.intake import events
 from db.models import DispatchRow, EventRow, PredictionRow
 from db.prediction import messages, predictions, versions
 from db.upkeep import deletion, figures, health
-from forget.query import ForgetQuery
 from memo.core.errors import MemoError
 from memo.core.events import Action, Event, Operation
 from memo.core.paths import Home
@@ -476,19 +475,3 @@ def test_cooldown_and_budget_count_done_attempts(store: Store) -> None:
             row.at = datetime.now(UTC) - timedelta(hours=2)
     with store.read() as session:
         assert dispatches.count_last_hour(session, SCOPE, "log") == (0, 0)
-
-
-def test_entries_are_found_by_what_their_json_may_name(store: Store) -> None:
-    def entry(target: str) -> dict[str, Any]:
-        return {"action": {"operation": "web_visit", "target": target, "place": ""}}
-
-    targets = ("Shop.Example", "other.example", "\u017fhop.example", "shop_example")
-    made = [
-        predict(store, event, candidates=[], person=[entry(target)])
-        for event, target in zip(happen(store, "abcd"), targets, strict=True)
-    ]
-    with store.read() as session:
-        may_be_in = ForgetQuery(site="shop.example").may_be_in
-        found = [row[0] for row in predictions.find_entries(session, SCOPE, may_be_in)]
-        assert found == [made[0], made[2]], "in any case and script"
-        assert len(list(predictions.find_entries(session, None))) == 4

@@ -1,0 +1,135 @@
+"""Which actions the predictions of each day name, so that a forget need not read all predictions.
+
+A day's rows are written with its predictions. They may name more than these do by now, never less.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, time, timedelta
+from itertools import chain, groupby
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from db.intake.events import chunks
+from db.intake.names import find_distinct
+from db.intake.scopes import find_scope_names, lock_scope
+from db.models import PredictedNameRow, PredictionRow
+from memo.core.events import Operation
+from memo.core.predictions import place_from_dict
+
+Name = tuple[str, str, str]
+"""Operation, place and target of an action; of a place in an answer, its name and no target."""
+Day = tuple[str, str]
+"""Scope and day in UTC."""
+Which = ColumnElement[bool]
+"""Condition of rows."""
+INSERT: dict[str, Callable[..., Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+LISTS = (PredictionRow.places, PredictionRow.candidates, PredictionRow.upcoming, PredictionRow.person)
+
+
+def record_names(session: Session, row: PredictionRow) -> None:
+    """Store what a prediction, which was just stored, names beyond the one before it on the same day."""
+    before = select(*LISTS).where(made_on(row.scope, _day(row.made_at)), PredictionRow.id < row.id)
+    last = session.execute(before.order_by(PredictionRow.made_at.desc(), PredictionRow.id.desc()).limit(1)).first()
+    _add(session, row, _names_of(row) - (_names(*last) if last else set()))
+
+
+def _add(session: Session, row: PredictionRow, names: set[Name]) -> None:
+    if names:
+        of_day = {"scope": row.scope, "day": _day(row.made_at)}
+        rows = [dict(zip(("operation", "place", "target"), name, strict=True), **of_day) for name in sorted(names)]
+        insert = INSERT[session.get_bind().dialect.name](PredictedNameRow).on_conflict_do_nothing()
+        session.connection().execute(insert, rows)
+
+
+def _names_of(row: PredictionRow) -> set[Name]:
+    return _names(*(getattr(row, column.key) for column in LISTS))
+
+
+def _names(places: list[dict[str, Any]], *lists: list[dict[str, Any]]) -> set[Name]:
+    actions = (entry["action"] for entry in chain(*lists))
+    names = {(action["operation"], action["place"], action["target"]) for action in actions}
+    return names | {(*place_from_dict(place), "") for place in places}
+
+
+def _day(made_at: datetime) -> str:
+    return made_at.astimezone(UTC).date().isoformat()
+
+
+def made_on(scope: str, day: str) -> Which:
+    """Return the condition of a scope's predictions of a day."""
+    begin, made_at = datetime.combine(datetime.fromisoformat(day), time(), UTC), PredictionRow.made_at
+    return (PredictionRow.scope == scope) & (made_at >= begin) & (made_at < begin + timedelta(days=1))
+
+
+def find_named(session: Session, scope: str, is_named: Callable[[Name], bool], by_place: bool) -> Iterator[Which]:
+    """Yield conditions of the rows of a scope whose action is named.
+
+    With `by_place`, all actions at a place are named if one without a target is.
+    """
+    row = PredictedNameRow
+    for operation in Operation:
+        of_operation = _of(scope, operation.value)
+        for place in find_distinct(session, row.place, of_operation):
+            there = of_operation & (row.place == place)
+            if place and by_place:
+                yield from [there] if is_named((operation, place, "")) else []
+            else:
+                targets = find_distinct(session, row.target, there)
+                yield from _in(there, [target for target in targets if is_named((operation, place, target))])
+
+
+def match_actions(actions: Iterable[tuple[str, str, str, str]]) -> Iterator[Which]:
+    """Yield conditions of the rows with one of these actions (scope, operation, target, place), or their places."""
+    names = {(scope, operation, place, target) for scope, operation, target, place in actions}
+    names |= {(scope, operation, target, "") for scope, operation, place, target in names if not place}
+    for (scope, operation, place), found in groupby(sorted(names), lambda name: name[:3]):
+        there = _of(scope, operation) & (PredictedNameRow.place == place)
+        yield from _in(there, [name[3] for name in found])
+
+
+def _of(scope: str, operation: str) -> Which:
+    return (PredictedNameRow.scope == scope) & (PredictedNameRow.operation == operation)
+
+
+def _in(there: Which, targets: Sequence[str]) -> Iterator[Which]:
+    return (there & PredictedNameRow.target.in_(chunk) for chunk in chunks(targets))
+
+
+def find_days(session: Session, which: Iterable[Which]) -> list[Day]:
+    """Return the days of the rows that meet one of the conditions."""
+    days = select(PredictedNameRow.scope, PredictedNameRow.day).distinct()
+    return sorted({(scope, day) for one in which for scope, day in session.execute(days.where(one))})
+
+
+def delete_names(session: Session, which: Which, days: Sequence[Day], newest: int) -> None:
+    """Delete the rows of these days that meet a condition, but what predictions after the id `newest` name stays."""
+    row, by_scope = PredictedNameRow, groupby(days, lambda day: day[0])
+    for scope, found in [(scope, [day for _, day in found]) for scope, found in by_scope]:
+        lock_scope(session, scope)
+        session.execute(delete(row).where(which, row.scope == scope, row.day.in_(found)))
+        later = select(PredictionRow).where(PredictionRow.scope == scope, PredictionRow.id > newest)
+        for prediction in session.scalars(later):
+            _add(session, prediction, _names_of(prediction))
+
+
+def find_past_days(session: Session, most: int) -> list[Day]:
+    """Return days of rows before the first prediction of their scope, which is locked."""
+    past: list[Day] = []
+    for scope in sorted(find_scope_names(session)):
+        lock_scope(session, scope)
+        first = session.scalar(select(func.min(PredictionRow.made_at)).where(PredictionRow.scope == scope))
+        of_scope = PredictedNameRow.scope == scope
+        past_it = of_scope & (PredictedNameRow.day < _day(first)) if first else of_scope
+        past += [(scope, day) for day in find_distinct(session, PredictedNameRow.day, past_it)]
+    return past[:most]
+
+
+def delete_days(session: Session, days: Iterable[Day]) -> Counter[str]:
+    """Delete all rows of these days; none of a kind that is counted."""
+    for scope, day in days:
+        session.execute(delete(PredictedNameRow).where(PredictedNameRow.scope == scope, PredictedNameRow.day == day))
+    return Counter()

@@ -1,0 +1,71 @@
+"""Find the predictions that depend on what a query matches, without reading those of other days."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from sqlalchemy.orm import Session
+
+from db.intake.scopes import find_scope_names
+from db.prediction import amendment, predicted_names, predictions
+from db.prediction.predicted_names import Name, Which
+from db.upkeep import deletion, figures
+from forget.match import Matches
+from memo.core.predictions import place_as_entries
+
+
+@dataclass(frozen=True)
+class Dependents:
+    """The ids of the predictions that depend on what a query matches, and how many dispatches go with them."""
+
+    followers: list[int]
+    """Those that follow a matched event; they go."""
+    amended: list[int]
+    """Those that settled on a matched event, or name what no event may name; they lose that alone."""
+    dispatches: int
+    newest: int
+    """Id of the newest prediction by then; later ones were not looked at."""
+
+
+def find_dependents(session: Session, matches: Matches) -> Dependents:
+    """Return the predictions that depend on what a query matches."""
+    _, newest = figures.find_newest_ids(session)
+    followers = deletion.find_predictions_after(session, matches.ids)
+    settled = deletion.find_predictions_on(session, matches.ids)
+    naming = set(_find_naming(session, matches))
+    amended = sorted((settled | naming) - followers)
+    named = amendment.find_named_dispatches(session, amended, matches.includes_entry)
+    dispatches = deletion.count_dispatches(session, sorted(followers)) + len(named)
+    return Dependents(sorted(followers), amended, dispatches, newest)
+
+
+def _find_naming(session: Session, matches: Matches) -> Iterator[int]:
+    for scope, day in _find_days(session, matches):
+        for number, name, places, *lists in predictions.find_entries(session, scope, day):
+            if any(matches.includes_entry(name, entry) for entry in chain(*map(place_as_entries, places), *lists)):
+                yield number
+
+
+def _find_days(session: Session, matches: Matches) -> Sequence[tuple[str | None, str | None]]:
+    """Return the scopes and days of predictions that may name what no event may name any more; None for all."""
+    query = matches.query
+    if query.text and not query.is_timed:  # a page title is part of an entry, but of no action
+        return [(query.scope, None)]
+    titled = predicted_names.match_actions(matches.orphans)
+    return predicted_names.find_days(session, chain(find_forgotten_names(session, matches), titled))
+
+
+def find_forgotten_names(session: Session, matches: Matches) -> Iterator[Which]:
+    """Yield conditions of the rows of actions that no event may name any more."""
+    yield from predicted_names.match_actions(action for action, titles in matches.orphans.items() if "" in titles)
+    if matches.query.is_timed:
+        return
+
+    def is_forgotten(name: Name) -> bool:
+        operation, place, target = name
+        of_place = [] if target else place_as_entries({"operation": operation, "name": place})
+        entries = [{"action": {"operation": operation, "place": place, "target": target}}, *of_place]
+        return any(map(matches.query.forgets_entry, entries))
+
+    for scope in find_scope_names(session) if matches.query.scope is None else [matches.query.scope]:
+        yield from predicted_names.find_named(session, scope, is_forgotten, by_place=not matches.query.text)

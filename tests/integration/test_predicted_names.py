@@ -1,0 +1,131 @@
+"""The names in predictions by day: never less than the stored predictions name, whatever happens to these."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from test_counts import SCOPES, Life
+
+from db.engine import Store
+from db.models import PredictedNameRow, PredictionRow
+from db.prediction import predicted_names
+from db.upkeep import figures, retention
+from forget import dependents, erase_rows, match
+from forget.query import ForgetQuery
+
+Key = tuple[str, str, str, str, str]
+"""Scope, operation, place, target and day."""
+
+
+def named(store: Store) -> set[Key]:
+    """Return what the stored predictions name."""
+    with store.read() as session:
+        return {key for row in session.scalars(select(PredictionRow)) for key in names_of(row)}
+
+
+def names_of(row: PredictionRow) -> Iterable[Key]:
+    actions = [entry["action"] for entry in (*row.candidates, *row.upcoming, *row.person)]
+    found = [(action["operation"], action["place"], action["target"]) for action in actions]
+    for name in found + [(place["operation"], place["name"], "") for place in row.places]:
+        yield row.scope, *name, f"{row.made_at:%Y-%m-%d}"
+
+
+def kept(store: Store) -> set[Key]:
+    with store.read() as session:
+        rows = session.scalars(select(PredictedNameRow))
+        return {(row.scope, row.operation, row.place, row.target, row.day) for row in rows}
+
+
+def test_names_are_kept_whatever_happens(store: Store) -> None:
+    life = Life(store, seed=3)
+    for _ in range(6):
+        life.happen()
+    for nth in range(24):
+        life.predict()
+        if nth % 3 == 0:
+            life.delete_predictions()
+        if nth % 5 == 0:
+            life.delete_events()
+        assert named(store) <= kept(store)
+    assert len({key[-1] for key in kept(store)}) > 2
+    life.prune()
+    days, kept_days = ({(key[0], key[-1]) for key in found} for found in (named(store), kept(store)))
+    assert days and kept_days >= days
+    assert all(min(one for one in days if one[0] == scope) <= (scope, day) for scope, day in kept_days)
+
+
+def test_pruning_of_all_predictions_leaves_no_name(store: Store) -> None:
+    life = Life(store, seed=4)
+    life.happen()
+    life.predict()
+    with store.read() as session:
+        last = session.scalars(select(PredictionRow.made_at).order_by(PredictionRow.made_at.desc())).first()
+    assert last is not None and kept(store)
+    for _ in range(2):  # a run deletes a part of all at most, but always some
+        retention.prune(store, last.replace(year=2027), last.replace(year=2000), 0)
+    assert kept(store) == set()
+
+
+@pytest.mark.parametrize("scope", [None, *SCOPES])
+def test_forget_erases_the_names_of_its_scope(store: Store, scope: str | None) -> None:
+    life = Life(store, seed=5)
+    for _ in range(4):
+        life.happen()
+        life.predict()
+    query = ForgetQuery(site="a.example", scope=scope)
+    forgotten = {key for key in kept(store) if key[3] == "a.example" and scope in (None, key[0])}
+    others = kept(store) - forgotten
+    assert forgotten and others
+    erase(store, query)
+    assert kept(store) == others
+    assert not any(key[3] == "a.example" and scope in (None, key[0]) for key in named(store))
+
+
+def erase(store: Store, query: ForgetQuery, meanwhile: Any = lambda: None) -> None:
+    with store.read() as session:
+        matches = match.find_matches(session, query, lambda done, total: None)
+        found = dependents.find_dependents(session, matches)
+    meanwhile()
+    erase_rows.erase_predictions(store, matches, found)
+
+
+def test_names_of_a_prediction_made_meanwhile_stay(store: Store) -> None:
+    life = Life(store, seed=6)
+    life.happen()
+    life.predict()
+
+    def predict_again() -> None:
+        with store.read() as session:
+            _, newest = figures.find_newest_ids(session)
+        while not any(key[3] == "a.example" for key in made_after(store, newest)):
+            life.predict()
+
+    erase(store, ForgetQuery(site="a.example"), predict_again)
+    assert any(key[3] == "a.example" for key in named(store)), "it is looked at by the second pass of a forget"
+    assert named(store) <= kept(store)
+    erase(store, ForgetQuery(site="a.example"))
+    assert not any(key[3] == "a.example" for key in kept(store))
+
+
+def made_after(store: Store, newest: int) -> set[Key]:
+    with store.read() as session:
+        rows = session.scalars(select(PredictionRow).where(PredictionRow.id > newest))
+        return {key for row in rows for key in names_of(row)}
+
+
+def test_days_are_found_by_place_and_by_target(store: Store) -> None:
+    life = Life(store, seed=7)
+    for _ in range(4):
+        life.happen()
+        life.predict()
+    expected = {(key[0], key[-1]) for key in named(store) if key[2] == "x"}
+    with store.read() as session:
+        which = [
+            one
+            for scope in SCOPES
+            for by_place in (True, False)
+            for one in predicted_names.find_named(session, scope, lambda name: name[1] == "x", by_place)
+        ]
+        found = predicted_names.find_days(session, which)
+    assert set(found) == expected and expected
