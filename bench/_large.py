@@ -15,6 +15,7 @@ from db.engine import Store
 from db.intake import counts, scopes
 from db.models import EventRow, PredictedNameRow, PredictionRow
 from db.prediction import predictions
+from db.prediction.predictions import Answers
 from memo.core.events import Event
 from worker.prediction.scope_model import ScopeModel
 from worker.predictors.mixed import MixedPredictor
@@ -35,7 +36,7 @@ def fill(store: Store, scope: str, number: int) -> None:
             scopes.lock_scope(session, scope).last_seq = batch[-1]["seq"]
             session.execute(insert(EventRow), batch)
     with store.write() as session:
-        predictions.add_predictions(session, _sample(session, scope))
+        predictions.record_answers(session, Answers(made=_sample(session, scope)))
     _copy_predictions(store, number)
     with store.write() as session:
         _add_names(session, scope)

@@ -4,7 +4,7 @@
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -88,15 +88,22 @@ def record_deletion(session: Session, row: type[EventRow] | type[PredictionRow],
 
 
 @contextmanager
-def record_changes(session: Session, ids: Sequence[int]) -> Iterator[None]:
-    """Keep the counts right while these predictions change, whose scope is locked."""
-    which = PredictionRow.id.in_(ids)
-    before = count_predictions(session, which) if ids else {}
-    yield
-    changed = count_predictions(session, which) if ids else {}
+def record_changes(session: Session, ids: Iterable[int]) -> Iterator[set[int]]:
+    """Keep the counts right while these predictions change, whose scope is locked.
+
+    The ids of predictions that are stored meanwhile are to be added to the set.
+    """
+    counted = set(ids)
+    before = _count_by_id(session, counted)
+    yield counted
+    changed = _count_by_id(session, counted)
     for key, numbers in changed.items():
-        numbers.subtract(before[key])
+        numbers.subtract(before.get(key, {}))
     add(session, changed)
+
+
+def _count_by_id(session: Session, ids: set[int]) -> Counts:
+    return count_predictions(session, PredictionRow.id.in_(sorted(ids))) if ids else {}
 
 
 def count_by_scope(session: Session) -> dict[str, dict[str, int]]:

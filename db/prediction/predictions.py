@@ -1,6 +1,7 @@
 """Predictions: made once for an event and a version, settled by what came next, published at least once."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
@@ -43,17 +44,40 @@ def has_prediction(session: Session, scope: str, last_event_id: int, version: st
     return session.scalar(query) is not None
 
 
-def add_predictions(session: Session, made: Sequence[PredictionRow]) -> None:
-    """Store predictions, in order; one that another worker stored first for the same event stands."""
-    stored = []
+@dataclass
+class Answers:
+    """Predictions that were made, and earlier ones that events have settled: as next event, act, or thing wanted."""
+
+    made: list[PredictionRow] = field(default_factory=list)
+    settled: list[PredictionRow] = field(default_factory=list)
+    by_acts: list[PredictionRow] = field(default_factory=list)
+    by_wants: list[PredictionRow] = field(default_factory=list)
+
+
+def record_answers(session: Session, answers: Answers) -> None:
+    """Store predictions in order, and outcomes in those that are stored already; their scopes are locked."""
+    judged = (answers.settled, OUTCOME), (answers.by_acts, PERSON_OUTCOME), (answers.by_wants, UPCOMING_OUTCOME)
+    with counts.record_changes(session, [row.id for rows, _ in judged for row in rows]) as counted:
+        for rows, outcome in judged:
+            _record_outcome(session, rows, outcome)
+        counted.update(_add(session, answers.made))
+
+
+def _record_outcome(session: Session, rows: Sequence[PredictionRow], outcome: tuple[str, ...]) -> None:
+    is_open = getattr(PredictionRow, outcome[0]).is_(None)  # another worker may have been first
+    for row in rows:
+        values = {name: getattr(row, name) for name in outcome}
+        session.execute(update(PredictionRow).where(PredictionRow.id == row.id, is_open).values(values))
+
+
+def _add(session: Session, made: Sequence[PredictionRow]) -> Iterator[int]:
+    """Store predictions and yield their ids; one that another worker stored first for the same event stands."""
     for row in made:
         if not has_prediction(session, row.scope, row.last_event_id, row.model_version):
             session.add(row)
             session.flush()
             predicted_names.record_names(session, row)
-            stored.append(row.id)
-    if stored:
-        counts.add(session, counts.count_predictions(session, PredictionRow.id.in_(stored)))
+            yield row.id
 
 
 def find_unsettled(session: Session, scope: str) -> list[tuple[PredictionRow, int]]:
@@ -91,25 +115,6 @@ def find_unjudged(
     )
     found = session.execute(query.order_by(PredictionRow.id.desc()).limit(limit))
     return [(row, seq, at) for row, seq, at in found][::-1]
-
-
-def record_judged(session: Session, judged: Sequence[PredictionRow], outcome: tuple[str, ...]) -> None:
-    """Store an outcome, which has these columns, in these rows."""
-    with counts.record_changes(session, [row.id for row in judged]):
-        for row in judged:
-            values = {name: getattr(row, name) for name in outcome}
-            session.execute(update(PredictionRow).where(PredictionRow.id == row.id).values(values))
-
-
-def record_outcomes(session: Session, settled: Sequence[PredictionRow]) -> None:
-    """Store the next events in these rows, where none was stored before."""
-    with counts.record_changes(session, [row.id for row in settled]):
-        for row in settled:
-            session.execute(
-                update(PredictionRow)
-                .where(PredictionRow.id == row.id, PredictionRow.outcome_event_id.is_(None))
-                .values({name: getattr(row, name) for name in OUTCOME})
-            )
 
 
 def find_existing(session: Session, ids: Iterable[int]) -> set[int]:

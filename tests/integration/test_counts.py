@@ -16,6 +16,7 @@ from db.engine import Store, open_store
 from db.intake import counts, events
 from db.models import DailyCountRow, EventRow, PredictionRow
 from db.prediction import predictions
+from db.prediction.predictions import Answers
 from db.upkeep import deletion, figures, retention
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
@@ -42,8 +43,9 @@ class Life:
     def predict(self) -> None:
         with self.store.write() as session:
             made = [self._prediction(row) for row in self._some(session, EventRow)]
-            predictions.add_predictions(session, made)
-            predictions.add_predictions(session, [self._prediction(session.get_one(EventRow, made[0].last_event_id))])
+            predictions.record_answers(session, Answers(made=made))
+            again = self._prediction(session.get_one(EventRow, made[0].last_event_id))
+            predictions.record_answers(session, Answers(made=[again]))
 
     def _prediction(self, row: EventRow) -> PredictionRow:
         return PredictionRow(
@@ -72,9 +74,7 @@ class Life:
                 row.outcome_event_id = row.person_event_id = row.upcoming_event_id = row.last_event_id
                 row.outcome_rank, row.place_rank, row.person_rank, row.upcoming_rank = self._ranks()
                 row.is_late = self.random.random() < 0.3
-                predictions.record_outcomes(session, [row])
-                predictions.record_judged(session, [row], predictions.PERSON_OUTCOME)
-                predictions.record_judged(session, [row], predictions.UPCOMING_OUTCOME)
+                predictions.record_answers(session, Answers(settled=[row], by_acts=[row], by_wants=[row]))
 
     def _ranks(self) -> list[int | None]:
         return [self.random.choice((None, 1, 2, 3, 4, 5, 6)) for _ in range(4)]

@@ -45,6 +45,7 @@ from db.models import (
 )
 from db.pace import BatchPace
 from db.prediction import feedback, predictions, versions
+from db.prediction.predictions import Answers
 from db.prediction.versions import Usable
 from db.store_access import find_active_version
 from db.upkeep import deletion, jobs, retention, runs
@@ -145,7 +146,7 @@ def predict(
         latency_ms=1.0,
     )
     with store.write() as session:
-        predictions.add_predictions(session, [row])
+        predictions.record_answers(session, Answers(made=[row]))
         dispatches.add_claims(session, [dispatches.Claim(row.id, row.scope, "log", FOCUS.action, 0.5)])
         return row.id
 

@@ -15,6 +15,7 @@ from db.engine import Store
 from db.intake import counts, events
 from db.models import Base, DailyCountRow, DispatchRow, EventRow, PredictionRow
 from db.prediction import amendment, predictions
+from db.prediction.predictions import Answers
 from memo.core.events import Action, Event, Operation
 from memo.core.paths import Home
 from memo.core.predictions import Candidate, NextAction, NextPlace, Upcoming
@@ -63,7 +64,7 @@ def predict(store: Store, after: int, *of: Event, **more: Any) -> int:
             latency_ms=1.0,
             **more,
         )
-        predictions.add_predictions(session, [row])
+        predictions.record_answers(session, Answers(made=[row]))
         return row.id
 
 

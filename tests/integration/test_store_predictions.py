@@ -17,6 +17,7 @@ from db.engine import Store
 from db.intake import events
 from db.models import DispatchRow, EventRow, PredictionRow
 from db.prediction import messages, predictions, versions
+from db.prediction.predictions import Answers
 from db.upkeep import deletion, figures, health
 from memo.core.errors import MemoError
 from memo.core.events import Action, Event, Operation
@@ -62,7 +63,7 @@ def predict(store: Store, event_id: int, **given: Any) -> int:
     }
     with store.write() as session:
         row = PredictionRow(last_event_id=event_id, **fields | given)
-        predictions.add_predictions(session, [row])
+        predictions.record_answers(session, Answers(made=[row]))
         return row.id
 
 
@@ -72,7 +73,7 @@ def settle(store: Store, prediction_id: int, event_id: int, rank: int | None) ->
         session.expunge(row)
         row.outcome_event_id, row.outcome_operation, row.outcome_target = event_id, "process_start", "b"
         row.outcome_rank = rank
-        predictions.record_outcomes(session, [row])
+        predictions.record_answers(session, Answers(settled=[row]))
 
 
 def read(store: Store, prediction_id: int) -> PredictionRow:
@@ -308,7 +309,7 @@ def test_upcoming_outcome_is_in_history_message_and_figures(
     for (row, *_), event, rank in zip(unjudged, (b, c), (4, None), strict=True):
         row.upcoming_event_id, row.upcoming_rank = event, rank
     with store.write() as session:
-        predictions.record_judged(session, [row for row, *_ in unjudged], predictions.UPCOMING_OUTCOME)
+        predictions.record_answers(session, Answers(by_wants=[row for row, *_ in unjudged]))
     with store.read() as session:
         assert not predictions.find_unjudged(session, SCOPE, 3, 20, predictions.UPCOMING_OUTCOME)
         assert len(predictions.find_unjudged(session, SCOPE, 3, 20, predictions.PERSON_OUTCOME)) == 2

@@ -1,7 +1,6 @@
 """The update of a scope: learn new events, settle outcomes, predict what follows, store it, send it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import partial
 
 from sqlalchemy.orm import Session
@@ -10,6 +9,7 @@ from db.intake import events, scopes
 from db.intake.events import LogEntry
 from db.models import PredictionRow
 from db.prediction import checkpoints, feedback, predictions, versions
+from db.prediction.predictions import Answers
 from memo.config.live import Derived
 from memo.core.bounded import BoundedDict
 from memo.core.logs import get_logger
@@ -29,16 +29,6 @@ LIMIT_S = 0.25  # longest wait of a prediction for the language model
 BATCH = 32  # predictions of one transaction, where each event gets one
 
 log = get_logger(__name__)
-
-
-@dataclass
-class Answers:
-    """The rows that one transaction writes."""
-
-    made: list[PredictionRow] = field(default_factory=list)
-    settled: list[PredictionRow] = field(default_factory=list)
-    by_acts: list[PredictionRow] = field(default_factory=list)
-    by_wants: list[PredictionRow] = field(default_factory=list)
 
 
 class ScopeUpdater:
@@ -169,10 +159,7 @@ class ScopeUpdater:
         with self._resources.store.write() as session:
             if scopes.record_progress(session, model.scope).generation != model.generation:
                 return False
-            predictions.record_outcomes(session, answers.settled)
-            predictions.record_judged(session, answers.by_acts, predictions.PERSON_OUTCOME)
-            predictions.record_judged(session, answers.by_wants, predictions.UPCOMING_OUTCOME)
-            predictions.add_predictions(session, answers.made)
+            predictions.record_answers(session, answers)
             if answers.made:
                 weights = model.predictor.weights()
                 checkpoints.record_weights(session, model.scope, model.version, model.generation, model.seq, weights)
