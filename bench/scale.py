@@ -1,8 +1,8 @@
 """What each step of the live path and each command takes in a store of years, compared with a small one.
 
-python bench/scale.py [NUMBER…] [--postgres URL]
+python bench/scale.py [NUMBER…] [--postgres URL] [--picture FILE]
 
-`URL` names an empty database, which is emptied again between two sizes.
+`URL` names an empty database, which is used instead of SQLite and emptied again between two sizes.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from typing import Any, cast
 
 from _large import fill
 from _stack import Report, median, memo, new_home, seconds, store
+from matplotlib.figure import Figure
 from sqlalchemy import text
 
 from collector.intake import Intake
@@ -56,7 +57,21 @@ LONG_S = 2.0  # what takes longer is measured once
 SITE = "once.example"  # a site with few visits
 VISITS = 417
 PAUSE_S = 0.005  # between two transactions of the other writer
-PRUNED = 20_000  # events at most
+PRUNED = 1_000_000  # events at most
+DRAWN = (
+    "event stored",
+    "update: learned, predicted, settled, sent",
+    "worker's model, from a snapshot",
+    "seen before? (never)",
+    "counts of `memo status`",
+    "`memo status`",
+    "`memo history`",
+    "`memo why`",
+    "`memo predict`",
+    "match of `memo forget --site`",
+    "`memo forget --site`, 417 events",
+    "longest wait of another writer: prune",
+)
 
 Figures = dict[str, float]
 """Seconds, unless the name says otherwise."""
@@ -260,24 +275,25 @@ def empty(url: str) -> None:
 
 
 def main() -> None:
-    """Print a table for each database."""
+    """Print the table, and draw the picture if one is asked for."""
     parser = argparse.ArgumentParser()
     parser.add_argument("numbers", nargs="*", type=int, default=SIZES)
     parser.add_argument("--postgres", default="")
+    parser.add_argument("--picture", type=Path)
     given = parser.parse_args()
     multiprocessing.set_start_method("spawn")
-    for url in filter(None, ["sqlite", given.postgres]):
-        kind = url.partition(":")[0].partition("+")[0]
-        sizes = " / ".join(f"{number:,}" for number in given.numbers)
-        report, found = Report(f"A store of years, {kind}, {sizes} events, in seconds"), dict[int, Figures]()
-        for number in given.numbers:
-            with new_home() as home:
-                if url != "sqlite":
-                    os.environ["MEMO_DATABASE_URL"] = url
-                    empty(url)
-                found[number] = measure(home, number)
-                os.environ.pop("MEMO_DATABASE_URL", None)
-        show(report, found)
+    kind, sizes = "Postgres" if given.postgres else "SQLite", " / ".join(f"{number:,}" for number in given.numbers)
+    report, found = Report(f"A store of years, {kind}, {sizes} events, in seconds"), dict[int, Figures]()
+    for number in given.numbers:
+        with new_home() as home:
+            if given.postgres:
+                os.environ["MEMO_DATABASE_URL"] = given.postgres
+                empty(given.postgres)
+            found[number] = measure(home, number)
+            print(f"{number}: {found[number]}", file=sys.stderr, flush=True)
+    show(report, found)
+    if given.picture:
+        draw(found, kind, given.picture)
 
 
 def show(report: Report, found: dict[int, Figures]) -> None:
@@ -287,6 +303,17 @@ def show(report: Report, found: dict[int, Figures]) -> None:
         cells = " / ".join(f"{found[number][name]:.4g}" for number in found)
         report.add(name, f"{cells} (× {found[largest][name] / before:.1f})" if before else cells)
     report.show()
+
+
+def draw(found: dict[int, Figures], kind: str, file: Path) -> None:
+    """Draw what some figures take over the number of events, both on logarithmic scales."""
+    figure = Figure(figsize=(9, 6), layout="constrained")
+    axes = figure.subplots()
+    for name in DRAWN:
+        axes.loglog(list(found), [figures[name] for figures in found.values()], marker="o", label=name.replace("`", ""))
+    axes.set(xlabel="events in the store", ylabel="seconds", title=f"A store of years, {kind}")
+    figure.legend(loc="outside right upper", fontsize="small")
+    figure.savefig(file, dpi=110)
 
 
 if __name__ == "__main__":
