@@ -42,12 +42,13 @@ def _store(scope: str | None = None) -> Iterator[tuple[Settings, Any]]:
 def list_(as_json: Json = False) -> None:
     """List all versions, newest first.
 
-    The built-in version serves a scope that has no active one.
+    The built-in version serves a scope that has no active one. One that is active and off does not serve, as history
+    alone foresees more, or its owner chose so.
     """
     from db.prediction import versions
 
-    with _store() as (_, session):
-        rows = [_row(row) for row in versions.find_versions(session)]
+    with _store() as (settings, session):
+        rows = [_row(row) | {"serves": _serves(session, settings, row)} for row in versions.find_versions(session)]
     if as_json:
         print_json(rows)
     elif rows:
@@ -148,7 +149,21 @@ def pull(name: Annotated[str, argument(metavar="NAME|FOLDER|FILE")]) -> None:
 
 def _as_cells(row: dict[str, Any]) -> tuple[str, ...]:
     created, events = row["created_at"][:19], str(row["metrics"].get("events", ""))
-    return row["version"], row["state"], row["scope"], created, events, row["base"]
+    is_off = row["state"] == "active" and not row["serves"]
+    return (
+        row["version"],
+        f"{row['state']}, off" if is_off else row["state"],
+        row["scope"],
+        created,
+        events,
+        row["base"],
+    )
+
+
+def _serves(session: Any, settings: Settings, row: Any) -> bool:
+    from db.prediction import versions
+
+    return bool(versions.find_serving_name(session, row.scope, settings.scope) == row.id)
 
 
 def _row(row: Any) -> dict[str, Any]:

@@ -97,6 +97,10 @@ def test_version_is_trained_listed_activated_and_rolled_back(memo: Memo, windows
     memo("model", "activate", "v0001")
     assert "v0002 serves" in memo("model", "rollback").stdout
     assert read(memo("model", "show", "v0002", "--json"))["state"] == "active"
+    assert [row["serves"] for row in read(memo("model", "list", "--json"))] == [True, False]
+    memo("model", "activate", "history")
+    assert not any(row["serves"] for row in read(memo("model", "list", "--json")))
+    assert "active, off" in memo("model", "list").stdout
 
 
 def test_model_show_shows_builtin_like_any_version(memo: Memo, windows: Path) -> None:
