@@ -61,8 +61,8 @@ def missing_file(settings: Settings, home: Home) -> Path | None:
 
 
 @contextmanager
-def read_session(settings: Settings, home: Home) -> Iterator[Any]:
-    """Yield a session that reads the store, or None if there is no store yet; create and change nothing.
+def read_store(settings: Settings, home: Home) -> Iterator["Store | None"]:
+    """Yield the store, to be read only, or None if there is none yet; create and change nothing.
 
     Raises StoreError if it is lost.
     """
@@ -72,8 +72,21 @@ def read_session(settings: Settings, home: Home) -> Iterator[Any]:
     if missing_file(settings, home):
         yield None
         return
-    with open_existing(settings, home, SHOW_S) as store, store.read() as session:
-        yield session if revision(session.connection()) else None
+    with open_existing(settings, home, SHOW_S) as store:
+        with store.read() as session:
+            has_tables = revision(session.connection())
+        yield store if has_tables else None
+
+
+@contextmanager
+def read_session(settings: Settings, home: Home) -> Iterator[Any]:
+    """Yield a session that reads the store, or None if there is no store yet; see `read_store`."""
+    with read_store(settings, home) as store:
+        if store is None:
+            yield None
+            return
+        with store.read() as session:
+            yield session
 
 
 def find_active_version(settings: Settings, home: Home) -> "Usable":

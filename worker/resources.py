@@ -1,32 +1,43 @@
-"""The open resources of a worker process."""
+"""The open resources of a worker process, and of one that only reads the store."""
 
 from dataclasses import dataclass
 from functools import cache
-
-from celery import Celery
+from typing import TYPE_CHECKING
 
 from db.engine import Store, open_store
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.messaging.publisher import Publisher
-from memo.stack.broker import broker_url, key_prefix
-from memo.stack.task_queue import make_app
+
+if TYPE_CHECKING:  # a command that only reads needs neither, and importing them takes long
+    from celery import Celery
+
+    from memo.messaging.publisher import Publisher
 
 
 @dataclass(frozen=True)
-class Resources:
-    """Settings, store, publisher and task queue of one process."""
+class StoreResources:
+    """Settings and store of one process: what it takes to learn a log."""
 
     home: Home
     settings: Settings
     store: Store
-    publisher: Publisher
-    queue: Celery
+
+
+@dataclass(frozen=True)
+class Resources(StoreResources):
+    """Publisher and task queue, too: what it takes to serve."""
+
+    publisher: "Publisher"
+    queue: "Celery"
 
 
 @cache
 def open_resources() -> Resources:
     """Return this process's resources; never to be called before a fork."""
+    from memo.messaging.publisher import Publisher
+    from memo.stack.broker import broker_url, key_prefix
+    from memo.stack.task_queue import make_app
+
     home, settings = Home.find(), Settings.load()
     url, prefix = broker_url(home, settings), key_prefix(settings)
     return Resources(home, settings, open_store(settings, home), Publisher(url, prefix), make_app(url, prefix))

@@ -12,16 +12,19 @@ from cli.predictions.predict_stream import PredictStream, as_answer, as_degraded
 from cli.terminal.options import Force, Json, argument, option
 from cli.terminal.output import discard_output, print_json, print_table, print_text
 from cli.terminal.progress import spinner
-from db.store_access import find_active_version, read_session
+from db.store_access import find_active_version, read_store
 from memo.core.errors import GrammarError, MemoError, UsageError
 from memo.core.grammar import Language
 from memo.core.paths import Home
 from memo.core.predictions import action_from_dict, place_from_dict, place_of
 from memo.core.settings import Settings
+from memo.core.steps import Progress
 from memo.display.text import describe, safe, short
 
 PLACES = 5  # places shown
 WAIT = "loading the language model"
+LEARNING = "learning the events ({:,} of {:,})"
+NO_EVENTS = "There are no events yet; add some with `memo import FILE`, or give event lines."
 STREAM = """Run as a filter, one JSON object per line: {"event": LINE} is learned, {"window": [LINE, …]} is answered."""
 
 
@@ -35,8 +38,9 @@ def predict(
 ) -> None:
     """Predict what comes next.
 
-    Without an argument: after the newest stored events, of which the last 100,000 are learned. With event LINES: after
-    those. With a FILE of windows (.json) or of event lines (.txt): after every window of it.
+    Without an argument: after the newest stored events, from what the worker has learned or, where it has kept nothing
+    yet, from the last 100,000 events. With event LINES: after those. With a FILE of windows (.json) or of event lines
+    (.txt): after every window of it.
 
     Example: `memo predict "2026-03-02 09:15:04 - Started app: Firefox"`
 
@@ -57,8 +61,8 @@ def predict(
     elif given:
         show_answer(_after_lines(_open_stream(settings, home, top), given), settings.language, as_json)
     else:
-        with spinner(WAIT):
-            answer = answer_newest(settings, home, top)
+        with spinner(WAIT) as shown:
+            answer = answer_newest(settings, home, top, lambda done, total: shown.update(LEARNING.format(done, total)))
         if not as_json and answer["scope"] != settings.scope:
             print_text(f"{describe('scope', settings.language)}: {answer['scope']}")
         show_answer(answer, settings.language, as_json)
@@ -104,34 +108,33 @@ def _after_lines(stream: PredictStream, lines: list[str]) -> dict[str, Any]:
         ) from error
 
 
-def answer_newest(settings: Settings, home: Home, top: int) -> dict[str, Any]:
-    """Return what follows the newest event of the scope that was active last, as a worker that starts now would."""
-    from db.intake import events, scopes
-    from db.prediction import checkpoints, feedback, versions
-    from memo.privacy.exclusions import make_action_matcher
-    from worker.prediction.scope_model import RANKED, ScopeModel
-    from worker.predictors.serving import Serving
+def answer_newest(settings: Settings, home: Home, top: int, progress: Progress) -> dict[str, Any]:
+    """Return what follows the newest event of the scope that was active last, as a worker that starts now would.
 
-    with read_session(settings, home) as session:
-        scope = events.find_last_active_scope(session) if session else None
-        if scope is None:
-            raise MemoError("There are no events yet; add some with `memo import FILE`, or give event lines.")
-        state = scopes.find_scope(session, scope)
-        assert state is not None
-        version, folder, replaced = versions.find_usable(session, home, settings.model.base, scope, settings.scope)
-        checkpoint = checkpoints.find_weights(session, scope, version, state.generation)
-        log = events.find_learned(session, scope, state.last_seq)
-        unranked = events.find_begin(session, scope, state.last_seq, RANKED)
-        answered = feedback.find_answers_after(session, scope, 0)
-    serving = Serving(settings.model)
-    predictor = serving.predictor(version, folder, checkpoint.weights if checkpoint else None)
-    model = ScopeModel(scope, version, state.generation, predictor, settings.window.size)
-    for answer in answered:
-        model.learn_feedback(answer)
-    for entry in log:
-        model.learn(entry, unranked)
-    found = as_answer(model.rank(top, make_action_matcher(settings.privacy)), log[-1].local_at, settings.language)
-    return found | {"model": version, "scope": scope} | as_degraded(serving.problem, replaced)
+    `progress` counts the events learned.
+    """
+    from db.intake import events, scopes
+    from db.prediction import versions
+    from memo.privacy.exclusions import make_action_matcher
+    from worker.prediction.scope_models import ScopeModels
+    from worker.predictors.serving import Serving
+    from worker.resources import StoreResources
+
+    with read_store(settings, home) as store:
+        if store is None:
+            raise MemoError(NO_EVENTS)
+        with store.read() as session:
+            scope = events.find_last_active_scope(session)
+            if scope is None:
+                raise MemoError(NO_EVENTS)
+            row, newest = scopes.find_scope(session, scope), events.find_newest(session, scope)
+            assert row is not None and newest is not None
+            version = versions.find_usable(session, home, settings.model.base, scope, settings.scope)
+        models = ScopeModels(StoreResources(home, settings, store), Serving(settings.model))
+        model, _ = models.read(row, version, newest.seq, progress)
+    ranking = model.rank(top, make_action_matcher(settings.privacy))
+    found = as_answer(ranking, newest.local_at, settings.language) | {"model": version.name, "scope": scope}
+    return found | as_degraded(models.serving.problem, version.problem)
 
 
 def show_answer(answer: dict[str, Any], language: Language, as_json: bool) -> None:

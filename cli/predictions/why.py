@@ -1,5 +1,6 @@
 """`memo why`: explain a prediction, or what the privacy rules did."""
 
+import sys
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from typing import Annotated, Any
@@ -8,7 +9,7 @@ import typer
 
 from cli.terminal.options import Json, argument
 from cli.terminal.output import print_json, print_text
-from cli.terminal.progress import progress_bar
+from cli.terminal.progress import late_progress_bar
 from db.store_access import read_session
 from memo.core.errors import UsageError
 from memo.core.events import Action, Operation
@@ -33,6 +34,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "never": "{} never happened before.",
         "followed": "After {}, seen {} times before, it came next {} times.",
         "without": "Without the language model: {}",
+        "again": "No snapshot is as old as this prediction, so the {:,} events before it were read again.",
     },
     "zh": {
         "place": "你接下来去哪里：{}",
@@ -47,6 +49,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "never": "“{}”以前从未出现过。",
         "followed": "“{}”以前出现过 {} 次，其中 {} 次之后是它。",
         "without": "没有语言模型时：{}",
+        "again": "没有早于这个预测的快照，因此重新读取了之前的 {:,} 个事件。",
     },
 }
 
@@ -62,8 +65,9 @@ def why(
 
     For a prediction it shows first where you would go and what you would do next, and why; then why the first event of
     any kind was first, and what it would be without the language model; then what each handler did or which gate
-    stopped it. The last 100,000 events before that prediction are read again and weighed with today's weights, which
-    have changed since then.
+    stopped it. It begins with the latest snapshot of what had been learned before that prediction; where there is none,
+    the last 100,000 events are read again, which takes longer. All is weighed with today's weights, which have changed
+    since then.
     """
     from memo.core import logs
 
@@ -76,7 +80,7 @@ def why(
     logs.setup(home.logs, "cli")
     from worker.prediction.explanation import explain
 
-    with progress_bar("reading the events") as progress:
+    with late_progress_bar("reading the events") as progress:
         found = explain(settings, home, prediction, progress)
     if as_json:
         print_json(found)
@@ -106,6 +110,8 @@ def _show(found: dict[str, Any], settings: Settings) -> None:
     words = WORDS[language]
     scope = "" if found["scope"] == settings.scope else f"  {found['scope']}"
     print_text(f"#{found['id']}  {found['at'].astimezone(zone):%Y-%m-%d %H:%M:%S}{scope}")
+    if found["read_again"] == found["events"]:
+        print(words["again"].format(found["events"]), file=sys.stderr)
     if found["problem"]:
         print_text(words["degraded"].format(found["problem"]))
     if not any(found[name] for name in ("places", "person", "candidates")):

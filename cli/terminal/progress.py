@@ -24,14 +24,15 @@ def progress_bar(words: str) -> Iterator[Progress]:
 
 @contextmanager
 def late_progress_bar(words: str) -> Iterator[Progress]:
-    """Show a progress bar from its first move on; yield the function that moves it."""
+    """Show a progress bar from its first move on, if there is anything to do; yield the function that moves it."""
     with ExitStack() as shown:
         bars: list[Progress] = []
 
         def move(done: int, total: int) -> None:
-            if not bars:
+            if not bars and total:
                 bars.append(shown.enter_context(progress_bar(words)))
-            bars[0](done, total)
+            for bar in bars:
+                bar(done, total)
 
         yield move
 

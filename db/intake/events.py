@@ -15,7 +15,7 @@ from db.intake import counts
 from db.intake.scopes import lock_scope
 from db.models import PROGRAMS, EventRow, ScopeRow, local_time
 from memo.core.bounded import BoundedDict
-from memo.core.events import CONTEXT, HUMAN, Action, Event, Operation
+from memo.core.events import CONTEXT, HUMAN, Action, Event, Operation, make_action
 
 IMPORT = "import"  # source of imported events, which lie in the past and get no predictions
 LEARNED = 100_000  # newest events of a scope that a model begins with, and that training and evaluation read
@@ -161,9 +161,15 @@ def find_window(session: Session, scope: str, size: int) -> list[EventRow]:
     return list(reversed(session.scalars(query.limit(size)).all()))
 
 
-def find_seq(session: Session, event_id: int) -> int:
-    """Return `seq` of an event."""
-    return session.get_one(EventRow, event_id).seq
+def find_newest(session: Session, scope: str) -> LogEntry | None:
+    """Return the event that is learned last, or None."""
+    row = session.execute(_LOG.where(EventRow.scope == scope).order_by(EventRow.seq.desc()).limit(1)).first()
+    return LogEntry(*row) if row else None
+
+
+def find_entry(session: Session, event_id: int) -> LogEntry:
+    """Return an event by its id. Raises NoResultFound."""
+    return LogEntry(*session.execute(_LOG.where(EventRow.id == event_id)).one())
 
 
 def find_begin(session: Session, scope: str, newest: int, learned: int = LEARNED) -> int:
@@ -175,9 +181,29 @@ def find_begin(session: Session, scope: str, newest: int, learned: int = LEARNED
 
 def find_learned(session: Session, scope: str, newest: int, learned: int = LEARNED) -> list[LogEntry]:
     """Return what a model learns that ends with the event `newest`: at most `learned` events, in that order."""
-    begin = find_begin(session, scope, newest, learned)
+    return find_up_to(session, scope, find_begin(session, scope, newest, learned), newest)
+
+
+def find_up_to(session: Session, scope: str, begin: int, newest: int) -> list[LogEntry]:
+    """Return the events after `begin`, up to `newest`, in the order of learning."""
     query = _LOG.where(EventRow.scope == scope, EventRow.seq > begin, EventRow.seq <= newest).order_by(EventRow.seq)
     return [LogEntry(*row) for row in session.execute(query)]
+
+
+def find_actions(session: Session, scope: str, newest: int) -> list[tuple[int, Action]]:
+    """Return `seq` and action, as its identity, of what a model learns that ends with `newest`, without context."""
+    columns = (EventRow.seq, EventRow.operation, EventRow.target, EventRow.app, EventRow.detail)
+    learned = (EventRow.scope == scope, EventRow.seq > find_begin(session, scope, newest), EventRow.seq <= newest)
+    rows = session.execute(select(*columns).where(*learned, EventRow.operation.not_in(CONTEXT)).order_by(EventRow.seq))
+    name = cache(lambda operation, *texts: make_action(Operation(operation), *texts).identity)
+    return [(seq, name(*fields)) for seq, *fields in rows]
+
+
+def find_times(session: Session, scope: str, seqs: Sequence[int]) -> list[datetime]:
+    """Return the local times of events, in the order of learning."""
+    query = select(EventRow.at, EventRow.utc_offset_s).where(EventRow.scope == scope).order_by(EventRow.seq)
+    rows = (session.execute(query.where(EventRow.seq.in_(chunk))) for chunk in chunks(seqs))
+    return [local_time(*row) for row in chain.from_iterable(rows)]
 
 
 def find_newest_events(session: Session, scope: str, newest: int | None = None) -> list[Event]:

@@ -57,6 +57,16 @@ class Action(NamedTuple):
         return self
 
 
+def make_action(operation: Operation, target: str, app: str, detail: str) -> Action:
+    """Return the action of an event with these fields."""
+    match operation:
+        case Operation.WINDOW_FOCUS:
+            return Action(operation, target, app)
+        case Operation.FILE_ACCESS:
+            return Action(operation, target, detail)
+    return Action(operation, target)
+
+
 @lru_cache(maxsize=256)
 def _without_detail(title: str) -> str:
     return _DETAIL.sub("", title)
@@ -87,12 +97,7 @@ class Event:
     @cached_property
     def action(self) -> Action:
         """The part of the event that is predicted."""
-        match self.operation:
-            case Operation.WINDOW_FOCUS:
-                return Action(self.operation, self.target, self.app)
-            case Operation.FILE_ACCESS:
-                return Action(self.operation, self.target, self.detail)
-        return Action(self.operation, self.target)
+        return make_action(self.operation, self.target, self.app, self.detail)
 
     @property
     def second(self) -> datetime:

@@ -25,6 +25,7 @@ from db.engine import Store
 from db.intake import events, scopes, time_order
 from db.models import Base, CheckpointRow, EventRow, PredictionRow, ScopeRow, VersionRow
 from db.prediction import predictions, versions
+from forget import erase_files
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.predictions import Ranking
@@ -44,6 +45,7 @@ from worker.resources import Resources
 
 SCOPE = "ada@host"
 START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
+NEWEST = 10**9  # a number above that of any event
 NOBODY = "redis://127.0.0.1:1/0"
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "schemas" / "prediction.v2.json").read_text())
 VALIDATOR = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)
@@ -837,7 +839,7 @@ def test_a_snapshot_of_a_changed_log_is_not_used(opened: Resources) -> None:
     [kept] = opened.home.learned.iterdir()
     assert kept.stat().st_mode & 0o077 == 0
     change(opened)
-    assert snapshots.load(opened, SCOPE) is None
+    assert snapshots.load(opened, SCOPE, NEWEST) is None
     kept.unlink()
     one.models.held[SCOPE].saved = 0
     one.models.close()
@@ -849,14 +851,14 @@ def test_a_snapshot_does_not_outlive_its_events(opened: Resources) -> None:
     one = updater(opened)
     one.update(SCOPE)
     one.models.close()
-    assert snapshots.load(opened, SCOPE) is not None
+    assert snapshots.load(opened, SCOPE, NEWEST) is not None
     with opened.store.write() as session:
         session.execute(delete(EventRow).where(EventRow.seq == 1))
-    assert snapshots.load(opened, SCOPE) is None
+    assert snapshots.load(opened, SCOPE, NEWEST) is None
     two = updater(opened)
     two.update(SCOPE)
     two.models.close()
-    kept = snapshots.load(opened, SCOPE)
+    kept = snapshots.load(opened, SCOPE, NEWEST)
     assert kept is not None and kept.began == 1, "one without it is kept again"
 
 
@@ -877,6 +879,51 @@ def test_a_damaged_snapshot_is_refused(opened: Resources, content: bytes) -> Non
     assert (refused["event"], refused["reason"]) == ("snapshot_refused", "its checksum does not match")
 
 
+def keep(opened: Resources, seqs: Sequence[int]) -> list[int]:
+    """Let a worker end after each of these events; return those after which a snapshot is kept then."""
+    for seq in seqs:
+        with opened.store.read() as session:
+            happen(opened, "a" * (seq - events.find_last_seq(session, SCOPE)))
+        one = updater(opened)
+        one.update(SCOPE)
+        one.models.close()
+    return sorted(int(path.stem.partition("-")[2] or 0) for path in opened.home.learned.iterdir())
+
+
+def test_few_snapshots_are_kept_and_far_apart(opened: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshots, "EVERY", 10)
+    assert keep(opened, [3, 12, 14]) == [3, 14]
+    assert keep(opened, [15, 21]) == [3, 14, 21], "the latest, and of the others those ten events apart"
+    assert keep(opened, [23, 26]) == [3, 14, 26]
+    assert keep(opened, [38, 50]) == [14, 26, 38, 50], "the oldest go"
+
+
+def test_the_latest_snapshot_that_can_be_used_serves(opened: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshots, "EVERY", 10)
+    keep(opened, [5, 15, 25])
+    for newest, found in ((4, None), (5, 5), (24, 15), (NEWEST, 25)):
+        model = snapshots.load(opened, SCOPE, newest)
+        assert (model and model.seq) == found
+    [latest] = opened.home.learned.glob("*-25.snapshot")
+    latest.write_bytes(b"damaged")
+    model = snapshots.load(opened, SCOPE, NEWEST)
+    assert model is not None and model.seq == 15
+    latest.rename(latest.with_name(f"{latest.stem.partition('-')[0]}.snapshot"))  # the name of an earlier release
+    assert keep(opened, [26]) == [0, 15, 26]
+
+
+def test_a_deleted_snapshot_is_soon_written_again(opened: Resources) -> None:
+    happen(opened, "abab")
+    one = updater(opened)
+    one.update(SCOPE)
+    one.models.close()
+    erase_files.clear_learned(opened.home)
+    happen(opened, "a")
+    one.update(SCOPE)
+    model = snapshots.load(opened, SCOPE, NEWEST)
+    assert model is not None and model.seq == 5
+
+
 def test_old_pickles_are_removed_unopened(opened: Resources, tmp_path: Path) -> None:
     happen(opened, "ab")
     one = updater(opened)
@@ -887,10 +934,10 @@ def test_old_pickles_are_removed_unopened(opened: Resources, tmp_path: Path) -> 
     pickle.loads(pickled)
     (tmp_path / "executed").unlink()
     kept.with_suffix(".pickle").write_bytes(pickled)
-    assert snapshots.load(opened, SCOPE) is not None
+    assert snapshots.load(opened, SCOPE, NEWEST) is not None
     assert [path.name for path in opened.home.learned.iterdir()] == [kept.name]
     kept.write_bytes(pickled)
-    assert snapshots.load(opened, SCOPE) is None
+    assert snapshots.load(opened, SCOPE, NEWEST) is None
     assert not (tmp_path / "executed").exists()
 
 

@@ -206,7 +206,7 @@ def test_why_reads_no_whole_table(
     store: Store, live: Callable[[int], None], settings: Settings, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.prediction.explanation.Serving", HistoryAlone)
-    monkeypatch.setattr("worker.prediction.explanation.RANKED", LEARNED)
+    monkeypatch.setattr("worker.prediction.scope_model.RANKED", LEARNED)
     with store.read() as session:
         _, newest = figures.find_newest_ids(session)
     with captured() as sent:

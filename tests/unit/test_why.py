@@ -23,16 +23,15 @@ def started(name: str) -> Action:
 
 
 def test_the_longest_context_that_it_followed_is_named() -> None:
-    found = find_evidence(starts("abcd-abcx-abc"), started("d"))
-    assert (found.context, found.met) == (tuple(started(name) for name in "abc"), 2)
-    assert found.followed == (START + timedelta(seconds=3),)
-    found = find_evidence(starts("bcd-xbc"), started("d"))
+    found = find_evidence([*map(started, "abcd-abcx-abc")], started("d"))
+    assert (found.context, found.met, found.followed) == (tuple(map(started, "abc")), 2, (3,))
+    found = find_evidence([*map(started, "bcd-xbc")], started("d"))
     assert (len(found.context), found.met) == (2, 1)
 
 
 def test_what_never_followed_has_no_moments() -> None:
     assert find_evidence([], started("a")).context == ()
-    found = find_evidence(starts("aba"), started("z"))
+    found = find_evidence([*map(started, "aba")], started("z"))
     assert (found.context, found.met, found.followed) == ((started("a"),), 1, ())
 
 

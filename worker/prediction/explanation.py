@@ -1,22 +1,29 @@
 """Why a prediction was made: its events are read again and weighed with today's weights."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
+
+from sqlalchemy.orm import Session
 
 from db.dispatch import dispatches
+from db.engine import Store
 from db.intake import events, scopes
-from db.models import DispatchRow, PredictionRow
-from db.prediction import checkpoints, feedback, predictions, versions
-from db.store_access import read_session
+from db.intake.events import LogEntry
+from db.models import DispatchRow, PredictionRow, ScopeRow
+from db.prediction import predictions, versions
+from db.store_access import read_store
 from memo.core.errors import UsageError
+from memo.core.events import Action
 from memo.core.paths import Home
-from memo.core.predictions import Answer, Ranking, action_as_dict, action_from_dict, place_from_dict, round_down
+from memo.core.predictions import HISTORY, Ranking, action_as_dict, action_from_dict, place_from_dict, round_down
 from memo.core.settings import Settings
-from memo.core.steps import Progress, with_progress
-from worker.prediction.scope_model import RANKED
-from worker.predictors.evidence import PastEvidence, find_evidence
+from memo.core.steps import Progress
+from worker.prediction.scope_model import ScopeModel
+from worker.prediction.scope_models import ScopeModels
+from worker.predictors.evidence import find_evidence
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.serving import BUILTIN, Serving
+from worker.resources import StoreResources
 
 REASONS = 4  # reasons given, the strongest first
 TOP = 3  # candidates given
@@ -24,48 +31,61 @@ TOP = 3  # candidates given
 
 def explain(settings: Settings, home: Home, prediction: int, progress: Progress) -> dict[str, Any]:
     """Return why the first answers of a prediction were first, as JSON; `progress` counts the events read again."""
-    with read_session(settings, home) as session:
-        row = predictions.find_prediction(session, prediction) if session else None
-        if row is None:
+    with read_store(settings, home) as store:
+        asked = _find_asked(store, home, prediction) if store else None
+        if store is None or asked is None:
             raise UsageError(f"There is no prediction {prediction}; `memo history` lists the ids.")
-        newest = events.find_seq(session, row.last_event_id)
-        entries = events.find_learned(session, row.scope, newest)
-        scope = scopes.find_scope(session, row.scope)
-        checkpoint = (
-            checkpoints.find_weights(session, row.scope, row.model_version, scope.generation) if scope else None
-        )
-        answers = feedback.find_answers_after(session, row.scope, 0)
-        attempts = dispatches.find_dispatches(session, row.id)
-        is_builtin = row.model_version == BUILTIN
-        folder = None if is_builtin else home.version(versions.find_version(session, row.model_version).path)
-    weights = checkpoint.weights if checkpoint else None
-    serving = Serving(settings.model)
-    predictor = serving.predictor(row.model_version, folder, weights)
-    history_alone = MixedPredictor(None, weights)
-    log = [events.as_event(entry) for entry in entries]
-    for number, event in enumerate(with_progress(log, len(log), progress)):
-        for learner in (predictor, history_alone):
-            learner.learn(event, ranks=number >= len(log) - RANKED)
-    for answer in answers:
-        for learner in (predictor, history_alone):
-            learner.feedback.learn(
-                action_from_dict(answer.after), action_from_dict(answer.action), Answer(answer.answer)
-            )
-    rankings = {"now": predictor.predict(log[-1:], TOP), "without_language_model": history_alone.predict(log[-1:], TOP)}
-    actions = [action_from_dict(candidate["action"]) for candidate in row.candidates]
+        models = ScopeModels(StoreResources(home, settings, store), Serving(settings.model))
+        model, again = models.read(asked.scope, asked.version, asked.newest.seq, progress)
+        row, actions = asked.row, [action_from_dict(candidate["action"]) for candidate in asked.row.candidates]
+        with store.read() as session:
+            past = _find_past(session, asked, actions[0]) if actions else None
+    now = model.rank(TOP, lambda _: False)
     return {
         "id": row.id,
         "scope": row.scope,
-        "at": log[-1].at,
-        "events": len(log),
-        "problem": serving.problem,
-        **_person(row, predictor),
+        "at": asked.newest.local_at,
+        "events": model.learned,
+        "read_again": again,
+        "problem": models.serving.problem,
+        **_person(row, model.predictor),
         "candidates": _likely(row.candidates),
-        "reasons": _strongest(predictor.reasons, actions),
-        "past": _past(find_evidence(log, actions[0])) if actions else None,
-        **{name: _candidates(ranking) for name, ranking in rankings.items()},
-        "handlers": [_attempt(attempt) for attempt in attempts],
+        "reasons": _strongest(model.predictor.reasons, actions),
+        "past": past,
+        "now": _candidates(now),
+        "without_language_model": _candidates(_rank_alone(model)),
+        "handlers": asked.attempts,
     }
+
+
+class Asked(NamedTuple):
+    """A prediction that is to be explained, and what it was made from."""
+
+    row: PredictionRow
+    newest: LogEntry  # the event after which it was made
+    scope: ScopeRow
+    version: versions.Usable
+    attempts: list[dict[str, Any]]
+
+
+def _find_asked(store: Store, home: Home, prediction: int) -> Asked | None:
+    with store.read() as session:
+        row = predictions.find_prediction(session, prediction)
+        if row is None:
+            return None
+        name, scope = row.model_version, scopes.find_scope(session, row.scope)
+        assert scope is not None  # it has events
+        is_trained = name not in (BUILTIN, HISTORY)
+        folder = home.version(versions.find_version(session, name).path) if is_trained else None
+        attempts = [_attempt(attempt) for attempt in dispatches.find_dispatches(session, row.id)]
+        newest = events.find_entry(session, row.last_event_id)
+        return Asked(row, newest, scope, versions.Usable(name, folder), attempts)
+
+
+def _rank_alone(model: ScopeModel) -> Ranking:
+    """Return what a model would answer without its language model, which it loses."""
+    model.predictor.resume(None, model.predictor.weights(), ())
+    return model.rank(TOP, lambda _: False)
 
 
 def _person(row: PredictionRow, predictor: MixedPredictor) -> dict[str, Any]:
@@ -91,9 +111,12 @@ def _likely(entries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: one[name] for name in ("action", "probability")} for one in entries[:TOP]]
 
 
-def _past(before: PastEvidence) -> dict[str, Any]:
-    context = [action_as_dict(action) for action in before.context]
-    return {"context": context, "met": before.met, "followed": list(before.followed)}
+def _find_past(session: Session, asked: Asked, predicted: Action) -> dict[str, Any]:
+    scope, actions = asked.row.scope, events.find_actions(session, asked.row.scope, asked.newest.seq)
+    evidence = find_evidence([action for _, action in actions], predicted)
+    context = [action_as_dict(action) for action in evidence.context]
+    followed = events.find_times(session, scope, [actions[number][0] for number in evidence.followed])
+    return {"context": context, "met": evidence.met, "followed": followed}
 
 
 def _candidates(ranking: Ranking) -> list[dict[str, Any]]:

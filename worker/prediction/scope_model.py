@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
+from sqlalchemy.orm import Session
+
 from db.intake import events
 from db.intake.events import LEARNED, LogEntry
 from db.models import FeedbackRow, PredictionRow
@@ -131,6 +133,13 @@ class ScopeModel:
         model.focused = action_from_dict(state["focused"]) if state["focused"] else None
         model._window = [(datetime.fromisoformat(at), seq, _event(fields)) for at, seq, fields in state["window"]]
         return model
+
+
+def find_unranked(session: Session, model: ScopeModel, newest: int) -> int:
+    """Return the last event that is to be counted only, if a model learns those up to `newest`."""
+    if newest - model.seq <= RANKED:
+        return model.seq
+    return events.find_begin(session, model.scope, newest, RANKED)
 
 
 def _event(fields: State) -> Event:

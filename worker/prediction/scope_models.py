@@ -5,15 +5,17 @@ from pathlib import Path
 from db.intake import events
 from db.intake.events import LEARNED
 from db.models import ScopeRow
-from db.prediction import checkpoints, predictions
+from db.prediction import checkpoints, feedback, predictions
 from db.prediction.versions import Usable
 from memo.core.bounded import BoundedDict
+from memo.core.errors import MemoError
 from memo.core.events import Event
+from memo.core.steps import Progress, with_progress
 from memo.stack import heartbeat
 from worker.prediction import snapshots
-from worker.prediction.scope_model import ScopeModel
+from worker.prediction.scope_model import ScopeModel, find_unranked
 from worker.predictors.serving import Serving
-from worker.resources import Resources
+from worker.resources import StoreResources
 
 HELD = 8  # models in memory; the one used longest ago is kept on the disk only
 REREAD = 128  # events that a language model reads again when it takes over; its context begins with as many
@@ -22,7 +24,7 @@ REREAD = 128  # events that a language model reads again when it takes over; its
 class ScopeModels:
     """Opens models: from memory, from a snapshot, or by learning the log again."""
 
-    def __init__(self, resources: Resources, serving: Serving, held: int = HELD, learned: int = LEARNED) -> None:
+    def __init__(self, resources: StoreResources, serving: Serving, held: int = HELD, learned: int = LEARNED) -> None:
         self._resources, self._size = resources, resources.settings.window.size
         self._most, self._learned = held, learned
         self.serving = serving
@@ -34,19 +36,41 @@ class ScopeModels:
         held = self.held.get(row.name)
         if held is None or self._is_outdated(held, row) or held.version != name:
             with heartbeat.loading():
-                held = self._load(row, name, folder)
+                held = self._load(row, name, folder, row.last_seq)
         self._hold(held)
         return held
+
+    def read(self, row: ScopeRow, version: Usable, newest: int, progress: Progress) -> tuple[ScopeModel, int]:
+        """Return the model as of the event `newest`, and how many events were learned for that; write nothing.
+
+        This is for a process that only reads. Raises MemoError if the log changes meanwhile.
+        """
+        model = self._load(row, version.name, version.folder, newest)
+        with self._resources.store.read() as session:
+            answers = feedback.find_answers_after(session, row.name, model.answered)
+            rows = events.find_up_to(session, row.name, model.seq, newest)
+            unranked = find_unranked(session, model, newest)
+        for answer in answers:
+            model.learn_feedback(answer)
+        for entry in with_progress(rows, len(rows), progress):
+            model.learn(entry, unranked)
+        if not snapshots.is_current(self._resources, model):
+            raise MemoError("Events were deleted or inserted meanwhile; ask again.")
+        return model, len(rows)
 
     def _is_outdated(self, held: ScopeModel, row: ScopeRow) -> bool:
         return held.outgrown(self._learned) or held.generation != row.generation
 
-    def _load(self, row: ScopeRow, name: str, folder: Path | None) -> ScopeModel:
-        """Return a model under a version: the one in memory, or of a snapshot, unless it must begin again."""
-        held = self.held.get(row.name) or snapshots.load(self._resources, row.name)
-        if held is None or self._is_outdated(held, row):
+    def _load(self, row: ScopeRow, name: str, folder: Path | None, newest: int) -> ScopeModel:
+        """Return a model under a version, as of the event `newest` or earlier.
+
+        It is the one in memory, or of a snapshot, unless it must begin again: also where that is the shorter way.
+        """
+        held = self.held.get(row.name) or snapshots.load(self._resources, row.name, newest)
+        begin = self._begin(row, newest)
+        if held is None or self._is_outdated(held, row) or not begin <= held.seq <= newest:
             predictor = self.serving.predictor(name, folder, self._weights(row, name, held))
-            held = ScopeModel(row.name, name, row.generation, predictor, self._size, self._begin(row))
+            held = ScopeModel(row.name, name, row.generation, predictor, self._size, begin)
         elif row.name not in self.held or held.version != name:
             weights, held.version = self._weights(row, name, held), name
             held.predictor.resume(self.serving.reader(name, folder), weights, self._latest(held))
@@ -54,10 +78,10 @@ class ScopeModels:
                 held.rank(1, lambda _: False)  # the ranking that awaits its outcome: a snapshot does not have it
         return held
 
-    def _begin(self, row: ScopeRow) -> int:
-        """Return the event after which a new model begins."""
-        is_lossless = self._resources.settings.predict.every == row.name
-        newest = self._find_last_predicted(row.name) if is_lossless else row.last_seq
+    def _begin(self, row: ScopeRow, newest: int) -> int:
+        """Return the event after which a new model begins that is to learn the event `newest`."""
+        if self._resources.settings.predict.every == row.name:  # each event is predicted
+            newest = self._find_last_predicted(row.name)
         with self._resources.store.read() as session:
             return events.find_begin(session, row.name, newest, self._learned)
 
@@ -91,8 +115,8 @@ class ScopeModels:
         self.held.pop(scope, None)
 
     def save(self, model: ScopeModel, after: int = 1) -> None:
-        """Write a snapshot of a model that has learned at least `after` events since the last one."""
-        if model.seq - model.saved >= after:
+        """Write a snapshot of a model that has learned at least `after` events since the last one, or lost that."""
+        if model.seq - model.saved >= after or snapshots.is_gone(self._resources.home, model):
             snapshots.save(self._resources, model)
 
     def close(self) -> None:

@@ -7,7 +7,8 @@ A snapshot is a file in MEMO_HOME/learned that only its owner can read:
 - the state in the safetensors format: arrays by path, and all other values as one JSON text.
 
 Reading one runs no code of it. A snapshot that is damaged, of another format or schema, or of a log that has changed
-since is refused, and the log is learned again.
+since is refused, and the log is learned again. A few earlier ones are kept, from which an earlier prediction can be
+explained.
 """
 
 import gc
@@ -35,9 +36,10 @@ from memo.core.predictions import Answer
 from worker.prediction.scope_model import ScopeModel
 from worker.predictors.history.tables import Array, State
 from worker.predictors.mixed import MixedPredictor
-from worker.resources import Resources
+from worker.resources import StoreResources
 
-EVERY = 10_000  # events between two snapshots of a scope; there is one when the worker ends, too
+EVERY = 2_500  # events between two snapshots of a scope; there is one when the worker ends, too
+KEPT = 4  # snapshots of a scope
 FORMAT = 5  # to be raised whenever the same state means something else
 TEXT = "json"  # the array that holds everything that is no array
 
@@ -48,30 +50,47 @@ class SnapshotRefused(MemoError):
     """The snapshot cannot be used."""
 
 
-def save(resources: Resources, model: ScopeModel) -> None:
+def save(resources: StoreResources, model: ScopeModel) -> None:
     """Write a snapshot, unless the log has changed: deleted events must not come back."""
-    if not _is_current(resources, model):
+    if not is_current(resources, model):
         return
-    path = _path(resources.home, model.scope)
+    path = _path(resources.home, model.scope, model.seq)
     write_atomically(path, encode(model))
     model.saved = model.seq
-    if not _is_current(resources, model):  # it changed meanwhile, perhaps after the folder had been cleared
+    if not is_current(resources, model):  # it changed meanwhile, perhaps after the folder had been cleared
         path.unlink(missing_ok=True)
+    for gone in _superfluous(resources.home, model.scope):
+        gone.unlink(missing_ok=True)
 
 
-def load(resources: Resources, scope: str) -> ScopeModel | None:
-    """Return the model of a scope without its language model, or None if there is no snapshot that can be used."""
+def is_gone(home: Home, model: ScopeModel) -> bool:
+    """Whether the snapshots of a model were deleted, as they are when old events are."""
+    is_kept = model.saved == model.began or _path(home, model.scope, model.saved).exists()
+    return not is_kept and not _paths(home, model.scope)
+
+
+def load(resources: StoreResources, scope: str, newest: int) -> ScopeModel | None:
+    """Return the model of a scope as of the event `newest` or earlier, without its language model.
+
+    It is that of the latest such snapshot that can be used; None if there is none.
+    """
     for old in resources.home.learned.glob("*.pickle"):  # of earlier versions; reading one would run its code
         old.unlink(missing_ok=True)
+    for path in reversed(_paths(resources.home, scope)):
+        if _seq(path) <= newest and (model := _load(resources, scope, path)):
+            return model
+    return None
+
+
+def _load(resources: StoreResources, scope: str, path: Path) -> ScopeModel | None:
     try:
-        data = _path(resources.home, scope).read_bytes()
-        model = decode(data, scope, resources.settings.window.size)
+        model = decode(path.read_bytes(), scope, resources.settings.window.size)
     except FileNotFoundError:
         return None
     except (SnapshotRefused, OSError) as error:
         log.warning("snapshot_refused", scope=scope, reason=str(error))
         return None
-    return model if _is_current(resources, model) else None
+    return model if is_current(resources, model) else None
 
 
 def encode(model: ScopeModel) -> bytes:
@@ -156,7 +175,7 @@ def _unpack(packed: bytes) -> State:
     return state
 
 
-def _is_current(resources: Resources, model: ScopeModel) -> bool:
+def is_current(resources: StoreResources, model: ScopeModel) -> bool:
     """Whether the log still holds everything that the model has learned, in the same order."""
     with resources.store.read() as session:
         row = scopes.find_scope(session, model.scope)
@@ -164,8 +183,33 @@ def _is_current(resources: Resources, model: ScopeModel) -> bool:
     return row is not None and row.generation == model.generation and 0 < first <= model.began + 1
 
 
-def _path(home: Home, scope: str) -> Path:
-    return home.learned / f"{hashlib.sha256(scope.encode()).hexdigest()[:16]}.snapshot"
+def _superfluous(home: Home, scope: str) -> list[Path]:
+    """Return the snapshots that are not to be kept: those soon after another, except the latest, and the oldest."""
+    paths = _paths(home, scope)
+    kept = paths[:1]
+    for path in paths[1:-1]:
+        if _seq(path) - _seq(kept[-1]) >= EVERY:
+            kept.append(path)
+    kept = [*kept[1 - KEPT :], *paths[-1:]]
+    return [path for path in paths if path not in kept]
+
+
+def _paths(home: Home, scope: str) -> list[Path]:
+    """Return the snapshots of a scope, oldest first."""
+    return sorted(home.learned.glob(f"{_prefix(scope)}*.snapshot"), key=_seq)
+
+
+def _path(home: Home, scope: str, seq: int) -> Path:
+    return home.learned / f"{_prefix(scope)}-{seq}.snapshot"
+
+
+def _prefix(scope: str) -> str:
+    return hashlib.sha256(scope.encode()).hexdigest()[:16]
+
+
+def _seq(path: Path) -> int:
+    """Return the last event that a snapshot has learned, by its name; 0 for that of a release that kept one only."""
+    return int(path.stem.partition("-")[2] or 0)
 
 
 @contextmanager

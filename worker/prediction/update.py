@@ -19,7 +19,7 @@ from memo.stack.guard import refusals
 from worker.prediction import snapshots
 from worker.prediction.outbox import send
 from worker.prediction.outcomes import SHOWN, Shown, UnjudgedByActs, UnjudgedByWants, settle
-from worker.prediction.scope_model import CHUNK, RANKED, ScopeModel
+from worker.prediction.scope_model import CHUNK, ScopeModel, find_unranked
 from worker.prediction.scope_models import HELD, ScopeModels
 from worker.predictors.serving import BUILTIN, Serving
 from worker.resources import Resources
@@ -97,8 +97,7 @@ class ScopeUpdater:
             waiting = [entry for entry in predictions.find_unsettled(session, model.scope) if entry[1] >= model.began]
             predicted = predictions.find_last_predicted_seq(session, model.scope)
             answered = feedback.find_answers_after(session, model.scope, model.answered)
-            few = newest - model.seq <= RANKED
-            unranked = model.seq if few else events.find_begin(session, model.scope, newest, RANKED)
+            unranked = find_unranked(session, model, newest)
         for answer in answered:
             model.learn_feedback(answer)
         answers = Answers()

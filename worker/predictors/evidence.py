@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from memo.core.events import CONTEXT, Action, Event
+from memo.core.events import Action
 
 LONGEST = 3  # actions of the longest context that is searched for
 
@@ -15,22 +14,18 @@ class PastEvidence:
 
     context: tuple[Action, ...]
     met: int
-    followed: tuple[datetime, ...]  # oldest first
+    followed: tuple[int, ...]  # positions of the predicted action among all
 
 
-def find_evidence(events: Sequence[Event], predicted: Action) -> PastEvidence:
+def find_evidence(actions: Sequence[Action], predicted: Action) -> PastEvidence:
     """Return the longest context, up to `LONGEST` actions, that `predicted` followed before; else that of one action.
 
-    `events` end where the prediction was made. Actions are compared by identity.
+    `actions` are identities, and end where the prediction was made.
     """
-    happened = [event for event in events if event.operation not in CONTEXT]
-    names = [event.action.identity for event in happened]
-    found = PastEvidence((), 0, ())
-    for length in range(min(LONGEST, len(names)), 0, -1):
-        context = tuple(names[-length:])
-        ends = [end for end in range(length, len(names)) if tuple(names[end - length : end]) == context]
-        followed = tuple(happened[end].at for end in ends if names[end] == predicted.identity)
-        found = PastEvidence(context, len(ends), followed)
-        if followed:
-            break
+    found, ends = PastEvidence((), 0, ()), list(range(1, len(actions)))
+    for length in range(1, min(LONGEST, len(actions)) + 1):
+        ends = [end for end in ends if end >= length and actions[end - length] == actions[-length]]
+        followed = tuple(end for end in ends if actions[end] == predicted.identity)
+        if length == 1 or followed:
+            found = PastEvidence(tuple(actions[-length:]), len(ends), followed)
     return found
