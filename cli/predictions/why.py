@@ -111,7 +111,7 @@ def _show(found: dict[str, Any], settings: Settings) -> None:
     scope = "" if found["scope"] == settings.scope else f"  {found['scope']}"
     print_text(f"#{found['id']}  {found['at'].astimezone(zone):%Y-%m-%d %H:%M:%S}{scope}")
     if found["read_again"] == found["events"]:
-        print(words["again"].format(found["events"]), file=sys.stderr)
+        print(safe(words["again"].format(found["events"])), file=sys.stderr)
     if found["problem"]:
         print_text(words["degraded"].format(found["problem"]))
     if not any(found[name] for name in ("places", "person", "candidates")):
