@@ -17,7 +17,7 @@ from memo.core.grammar import Language
 from memo.core.paths import Home
 from memo.core.predictions import action_as_dict, action_from_dict
 from memo.core.settings import Settings
-from memo.display.text import reason, short
+from memo.display.text import reason, safe, short
 
 TOP = 3  # candidates and past moments shown
 WORDS: dict[Language, dict[str, str]] = {
