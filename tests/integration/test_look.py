@@ -906,8 +906,10 @@ def test_the_latest_snapshot_that_can_be_used_serves(opened: Resources, monkeypa
         assert (model and model.seq) == found
     [latest] = opened.home.learned.glob("*-25.snapshot")
     latest.write_bytes(b"damaged")
+    (copy := latest.with_stem(f"{latest.stem} (copy)")).touch()
     model = snapshots.load(opened, SCOPE, NEWEST)
     assert model is not None and model.seq == 15
+    copy.unlink()
     latest.rename(latest.with_name(f"{latest.stem.partition('-')[0]}.snapshot"))  # the name of an earlier release
     assert keep(opened, [26]) == [0, 15, 26]
 

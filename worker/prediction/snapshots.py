@@ -208,8 +208,9 @@ def _prefix(scope: str) -> str:
 
 
 def _seq(path: Path) -> int:
-    """Return the last event that a snapshot has learned, by its name; 0 for that of a release that kept one only."""
-    return int(path.stem.partition("-")[2] or 0)
+    """Return the last event that a snapshot has learned, by its name; 0 for a name without it, as of a copy."""
+    number = path.stem.partition("-")[2]
+    return int(number) if number.isdecimal() else 0
 
 
 @contextmanager
