@@ -16,7 +16,7 @@ from memo.core.paths import be_private
 # command -> module and attribute, in the order of `memo --help`
 COMMANDS = {
     "up": "stack.up:up",
-    "down": "stack.up:down",
+    "down": "stack.down:down",
     "status": "stack.status:status",
     "watch": "predictions.watch:watch",
     "pick": "pick.pick:pick",
@@ -40,7 +40,7 @@ COMMANDS = {
     "handlers": "stack.handlers:handlers",
     "mcp": "assistants.mcp:mcp",
     "service": "stack.service:app",
-    "config": "stack.config:app",
+    "config": "setup.config:app",
     "uninstall": "stack.uninstall:uninstall",
     "doctor": "stack.doctor:doctor",
 }

@@ -62,14 +62,13 @@ class Stack:
         }
 
     def memo(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        """Run a command to its end."""
+        """Run a command to its end; the limit is that of the test, as a training takes long on a busy machine."""
         return subprocess.run(
             [MEMO, *words],
             cwd=self.cwd,
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=WAIT_S,
             check=False,
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from cli.stack.up import down
+from cli.stack.down import down
 from cli.terminal.options import Json
 from cli.terminal.output import print_json, print_text
 from memo.config import settings_file

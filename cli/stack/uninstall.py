@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cli.stack import service
-from cli.stack.up import down
+from cli.stack.down import down
 from cli.terminal.output import print_text
 from cli.terminal.question import confirm
 from memo.core.errors import MemoError, UsageError

@@ -1,14 +1,12 @@
-"""`memo up` and `memo down`."""
+"""`memo up`."""
 
 import os
-import select
-import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +15,7 @@ import typer
 
 from cli.setup import setup
 from cli.setup.kinds import WORDS
+from cli.stack.down import DOWN_S
 from cli.stack.first_run import (
     browser_import_notice,
     missing_model_notice,
@@ -40,7 +39,6 @@ from memo.stack.spawn import python_command
 from memo.stack.supervisor import Supervisor
 
 READY_S = 90.0  # a stack that is not ready by then has failed
-DOWN_S = 12.0  # for a stack to stop
 POLL_S = 0.05
 SAMPLE = Path(__file__).parents[2] / "data" / "sample" / "day.txt"
 SAMPLE_SPEED = 60.0  # times real time; the sample day then takes about a minute
@@ -148,24 +146,6 @@ def _ask_once(home: Home, settings: Settings) -> tuple[Settings, bool]:
     language = setup.ask(home, settings)
     print_paragraph("\n" + WORDS[language]["next"])
     return Settings.load(), True
-
-
-def down() -> None:
-    """Stop MEMO; stored data stays."""
-    home = Home.find()
-    home.standby.unlink(missing_ok=True)  # without its socket, the process that stands by for `memo pick` ends
-    if (pid := running.holder(home)) is None:
-        print("MEMO is not running.")
-        return
-    with suppress(ProcessLookupError):  # it has just ended
-        supervisor = os.pidfd_open(pid)  # readable once the process has ended, not only released its lock
-        try:
-            signal.pidfd_send_signal(supervisor, signal.SIGTERM)
-            if not select.select([supervisor], [], [], DOWN_S)[0]:
-                raise MemoError(f"MEMO did not stop within {DOWN_S:.0f} s; end it with `kill -9 {pid}`.")
-        finally:
-            os.close(supervisor)
-    print("MEMO has stopped.")
 
 
 def _run_here(

@@ -11,9 +11,11 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta, tzinfo
+from functools import cache
 from ipaddress import ip_address
 from itertools import pairwise
-from typing import Annotated, Any, ClassVar, Literal, Self, cast
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -594,13 +596,21 @@ def read_comments(model: type) -> dict[str, str]:
     import ast
     import inspect
 
-    [definition] = ast.parse(inspect.getsource(model)).body
-    statements = pairwise(cast(ast.ClassDef, definition).body)
+    statements = pairwise(_read_classes(inspect.getfile(model))[model.__name__])
     return {
         str(getattr(field.target, "id", "")): str(ast.literal_eval(comment.value))
         for field, comment in statements
         if isinstance(field, ast.AnnAssign) and isinstance(comment, ast.Expr)
     }
+
+
+@cache
+def _read_classes(file: str) -> dict[str, list[Any]]:
+    """Return the statements of a module's classes by name; `inspect` would parse the module again for each class."""
+    import ast
+
+    module = ast.parse(Path(file).read_text(encoding="utf-8"))
+    return {node.name: node.body for node in module.body if isinstance(node, ast.ClassDef)}
 
 
 def as_toml(value: Any) -> str:

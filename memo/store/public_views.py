@@ -5,14 +5,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from memo.core.errors import MemoError
 from memo.core.paths import Home, refuse_foreign
-from memo.core.settings import Settings
 from memo.store.damage import REMEDY, find_loss, find_obstacle
 from memo.store.postgres import connect
+
+if TYPE_CHECKING:
+    from memo.core.settings import Settings
 
 Rows = list[tuple[Any, ...]]
 Query = Callable[[str, Sequence[Any]], Rows]  # runs a statement with one `?` for each value
@@ -27,7 +29,7 @@ class NoStoreError(MemoError):
 
 
 @contextmanager
-def open_query(settings: Settings) -> Iterator[Query]:
+def open_query(settings: "Settings") -> Iterator[Query]:
     """Connect to the store of the settings for some queries.
 
     Raises NoStoreError or another MemoError if the store cannot be read.

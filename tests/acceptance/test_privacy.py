@@ -23,17 +23,18 @@ from memo.core.events import Event, Operation
 from memo.core.settings import Settings
 from memo.protocols import Batch, Past
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 EACH = 10
 """Secrets of each kind: one in each place where that kind is told apart. There are ten kinds."""
-CALM = 220
+CALM = 60
 """Events of no interest: enough to train on."""
 RULES = {
     "MEMO_PRIVACY__APPS": '["vault"]',
     "MEMO_PRIVACY__SITES": '["kept-out.example"]',
     "MEMO_PRIVACY__FOLDERS": '["~/kept-out"]',
     "MEMO_PRIVACY__TITLES": '["operation midnight"]',
+    "MEMO_TRAIN__MINIMUM_EVENTS": "50",
     "MEMO_TRAIN__EPOCHS": "1",
     "MEMO_TRAIN__RANK": "2",
 }

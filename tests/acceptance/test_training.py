@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 from stack import SCOPE, Stack, new_stack
-from waiting import until
+from waiting import hurry, until
 
 from memo.stack import running
 
@@ -25,7 +25,7 @@ SETTINGS = {
     "MEMO_TRAIN__RANK": "2",
     "MEMO_PREDICT__EVERY": SCOPE,
 }
-PAST = 220
+PAST = 170
 """Events that are stored before, of which the newest fifth is judged by."""
 PAUSE_S = 0.3
 """Between two events of the person who works on."""
@@ -84,12 +84,14 @@ def run_through(stack: Stack, course: Course) -> Course:
     course.parts.append(found["parts"])
     person = Person(stack)
 
-    until("a training process", lambda: working(person, observe_trainer(stack, course)))
+    until("a training process", lambda: working(person, held_trainer(stack, course)))
     course.trainers[0].kill()
     until("the run has failed", lambda: working(person, runs(stack, "failed")))
     course.first = json.loads(runs(stack, "failed")[0][2])
-    until("the next training process", lambda: working(person, observe_trainer(stack, course)))
+    until("the next training process", lambda: working(person, held_trainer(stack, course)))
+    course.trainers[1].resume()
     [done, *_] = until("a run is done", lambda: working(person, runs(stack, "done")))
+    assert done[1], runs(stack, "done")
     course.version = done[1]
     stack.ok("model", "activate", course.version)
     until("the new version predicts", lambda: working(person, predicted_by(stack, course.version)))
@@ -122,18 +124,19 @@ def working(person: Person, found: Any) -> Any:
     return found
 
 
-def observe_trainer(stack: Stack, course: Course) -> bool:
-    """Add the process that carries out a run; False where there is none, or where it ended while we looked."""
+def held_trainer(stack: Stack, course: Course) -> bool:
+    """Stop the process that carries out a run, and add it; False where there is none, or its run has just ended."""
     found = [entry["pid"] for entry in running.state(stack.home).get("passing", []) if entry["name"] == "training"]
-    if not found or not runs(stack, "running"):
-        return False
     with suppress(psutil.NoSuchProcess):
-        process = psutil.Process(found[0])
-        parent, command = process.ppid(), process.cmdline()
-        assert command[-2:] == ["-m", "training"]
-        course.trainers.append(process)
-        course.parents.append(parent)
-        return True
+        for process in map(psutil.Process, found):
+            hurry(process.pid)
+            process.suspend()  # so that its run does not end while we look
+            if runs(stack, "running"):
+                assert process.cmdline()[-2:] == ["-m", "training"]
+                course.trainers.append(process)
+                course.parents.append(process.ppid())
+                return True
+            process.resume()
     return False
 
 

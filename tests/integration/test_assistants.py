@@ -1,4 +1,4 @@
-"""`memo mcp` over a store, asked by the package's own client on standard input and output."""
+"""`memo mcp` over a store, asked by the package's own client: in this process, and once as an assistant starts it."""
 
 import json
 import sqlite3
@@ -14,6 +14,7 @@ import anyio
 import pytest
 from conftest import logging_restored
 from mcp import Client, StdioServerParameters
+from mcp.server.mcpserver import MCPServer
 from mcp.types import TextContent
 from sqlalchemy import select
 from stores import make_store
@@ -21,9 +22,11 @@ from typer.testing import CliRunner
 
 from cli import make
 from cli.assistants.answers import MOST_ACTS
+from cli.assistants.mcp import make_server
 from db.engine import Store, open_store
 from db.intake import events
 from db.models import DispatchRow, EventRow, PredictionRow
+from memo.config.live import LiveSettings
 from memo.core.events import Action, Event, Operation
 from memo.core.paths import Home
 from memo.core.predictions import Candidate, NextAction, NextPlace, Upcoming, action_as_dict
@@ -111,9 +114,16 @@ def _attempt(prediction: PredictionRow, number: int) -> DispatchRow:
 
 def ask(home: Home, **asked: dict[str, Any]) -> dict[str, tuple[bool, str]]:
     """Return for each tool whether it failed, and its text."""
+    return _ask(make_server(LiveSettings(Settings.load(), home), home), asked)
 
+
+def ask_command(home: Home, **asked: dict[str, Any]) -> dict[str, tuple[bool, str]]:
+    """Return the same from `memo mcp` in a process of its own, on standard input and output."""
+    return _ask(StdioServerParameters(command=str(MEMO), args=["mcp"], env={"MEMO_HOME": str(home.root)}), asked)
+
+
+def _ask(server: MCPServer[Any] | StdioServerParameters, asked: dict[str, Any]) -> dict[str, tuple[bool, str]]:
     async def run() -> dict[str, tuple[bool, str]]:
-        server = StdioServerParameters(command=str(MEMO), args=["mcp"], env={"MEMO_HOME": str(home.root)})
         async with Client(server, read_timeout_seconds=ANSWER_S) as client:
             return {name: _text(await client.call_tool(name, arguments)) for name, arguments in asked.items()}
 
@@ -134,8 +144,7 @@ def answer(home: Home, tool: str, **arguments: Any) -> Any:
 
 def test_tools_are_announced_as_reading_only(home: Home) -> None:
     async def run() -> Any:
-        server = StdioServerParameters(command=str(MEMO), args=["mcp"], env={"MEMO_HOME": str(home.root)})
-        async with Client(server, read_timeout_seconds=ANSWER_S) as client:
+        async with Client(make_server(LiveSettings(Settings.load(), home), home)) as client:
             return (await client.list_tools()).tools
 
     tools = anyio.run(run)
@@ -144,7 +153,7 @@ def test_tools_are_announced_as_reading_only(home: Home) -> None:
 
 
 def test_each_tool_answers_without_a_title(home: Home, store: Store) -> None:
-    for name, (failed, text) in ask(home, **TOOLS).items():
+    for name, (failed, text) in ask_command(home, **TOOLS).items():
         assert not failed, text
         assert "editor" in text and "news.example" in text and "salary.ods" in text or name == "day", name
         assert [title for title in TITLES if title in text] == [], name

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 from conftest import logging_restored
 from dispatching import dispatch, opened_store, predict, rows, stopped_by, under
@@ -18,7 +19,7 @@ from handling import HOSTILE, candidate, context, remember, store_launch_set, st
 from sqlalchemy.orm import Session
 from stores import make_store
 from typer.testing import CliRunner
-from waiting import until
+from waiting import hurry, until
 
 from cli import make
 from collector.launch import access_times, inspection, proc
@@ -44,7 +45,7 @@ from worker.handlers.preload_file import PreloadFileHandler
 
 SCOPE, APP = "ada@host", "demo"
 LARGE, SMALL = 6 << 20, 300_000
-WAIT_S, TOUCHED = 60.0, 3 << 20
+TOUCHED = 3 << 20
 PROGRAM = """
 import mmap, sys, time
 library, setting, touched = sys.argv[1:]
@@ -441,11 +442,20 @@ def test_what_was_forgotten_during_a_look_is_not_kept(home: Home, person: Person
     event = Event(start, Operation.PROCESS_START, APP, scope=SCOPE, source="processes", executable=running.executable)
     make_store(settings, home)
     opened, stop = open_store(settings, home), Stop()
-    Launches(opened, settings).look(event, stop)
+    looking = threading.Thread(target=Launches(opened, settings).look, args=(event, stop))
+    looking.start()
+    until("its end", lambda: _hurry_children() and not looking.is_alive())
     with opened.read() as session:
         assert match.matching_launches(session, ForgetQuery()) == []
     assert stored_launch_sets(opened) == {}
     opened.close()
+
+
+def _hurry_children() -> bool:
+    """Let all children run like any other process; True, so that a wait can do so at each look."""
+    for child in psutil.Process().children():
+        hurry(child.pid)
+    return True
 
 
 def _look_on(events: list[Event], settings: Settings, home: Home) -> tuple[list[LaunchRow], LaunchSet]:
@@ -456,17 +466,20 @@ def _look_on(events: list[Event], settings: Settings, home: Home) -> tuple[list[
     thread = threading.Thread(target=watch.run, args=(stop,))
     thread.start()
     watch.saw(events)
-    found: list[LaunchRow] = []
-    deadline = time.monotonic() + WAIT_S
-    while not found and time.monotonic() < deadline:
+
+    def found() -> list[LaunchRow]:
+        _hurry_children()
         with opened.read() as session:
-            found = match.matching_launches(session, ForgetQuery(app=APP))
-        time.sleep(0.05)
-    stop.set()
-    thread.join()
+            return match.matching_launches(session, ForgetQuery(app=APP))
+
+    try:
+        launches = until("a launch", found)
+    finally:
+        stop.set()
+        thread.join()
     learned = stored_launch_sets(opened, SCOPE)[APP]
     opened.close()
-    return found, learned
+    return launches, learned
 
 
 def test_a_launch_that_events_tell_of_is_stored(home: Home, person: Person, running: Launch) -> None:

@@ -10,7 +10,7 @@ import pytest
 from stores import make_store
 from typer.testing import CliRunner
 
-from cli.stack import config
+from cli.setup import config
 from db.engine import Store, open_store
 from db.intake import events, scopes
 from db.models import VersionRow

@@ -6,11 +6,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 from stores import make_store
-from waiting import until
+from waiting import WAIT_S, hurry, until
 
 from db.engine import Store, open_store
 from db.intake import events
@@ -211,14 +212,22 @@ def test_training_stops_for_the_person_and_goes_on(store: Store, home: Home, mon
         command = [sys.executable, "-m", "training"]
         return subprocess.Popen(command, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
+    def found() -> Path | None:
+        hurry(process.pid)
+        return next(home.models.glob("*/checkpoint/state.safetensors"), None)
+
+    def goes_on() -> bool:
+        hurry(process.pid)
+        return checkpoint.stat().st_mtime_ns > before
+
     with start() as process:
-        checkpoint = until("a checkpoint", lambda: next(home.models.glob("*/checkpoint/state.safetensors"), None))
+        checkpoint = until("a checkpoint", found)
         act(store, 1, ago=timedelta())
-        assert process.wait(30) == 0, process.stdout and process.stdout.read()
+        assert process.wait(WAIT_S) == 0, process.stdout and process.stdout.read()
     assert state() == "queued" and checkpoint.exists()
     monkeypatch.setenv("MEMO_SCHEDULE__RETRAIN_IDLE_S", "0")
     before = checkpoint.stat().st_mtime_ns
     with start() as process:
-        until("the training goes on", lambda: checkpoint.stat().st_mtime_ns > before)
+        until("the training goes on", goes_on)
         process.kill()
     assert state() == "running"

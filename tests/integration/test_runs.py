@@ -15,6 +15,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 from stores import make_store
 from typer.testing import CliRunner
+from waiting import hurry, until
 
 from cli import make
 from db.engine import Store, open_store
@@ -81,7 +82,14 @@ def carry_out(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def carry_out_in_a_process() -> int:
     command = [sys.executable, "-m", "training"]
-    return subprocess.run(command, env=os.environ, check=False, capture_output=True, text=True).returncode
+    with subprocess.Popen(command, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+
+        def has_ended() -> bool:
+            hurry(process.pid)
+            return process.poll() is not None
+
+        until("its end", has_ended)
+    return process.returncode
 
 
 def invoke(*words: str) -> str:

@@ -16,11 +16,14 @@ DAEMONS = (
     "worker.dispatch.dispatcher",
     "scheduler.tick",
 )
+LIGHT = ("memo.stack.broker", "memo.stack.supervisor", "cli.stack.down")
+"""They start before the parts, or only send a signal: nothing that takes long to import."""
 
 
-@pytest.mark.parametrize("module", DAEMONS)
+@pytest.mark.parametrize("module", (*DAEMONS, *LIGHT))
 def test_a_part_starts_without_heavy_libraries(module: str, tmp_path: Path) -> None:
-    heavy = {"pandas", "torch", "transformers"} | ({"rich"} if module != "cli" else set())
+    heavy = {"pandas", "torch", "transformers"} | ({"rich"} if module not in ("cli", "cli.stack.down") else set())
+    heavy |= {"pydantic", "sqlalchemy", "celery"} if module in LIGHT else set()
     code = f"import sys, {module}; print(*{heavy} & sys.modules.keys())"
     environment = os.environ | {"MEMO_HOME": str(tmp_path)}
     loaded = subprocess.run(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.stack.config import app
+from cli.setup.config import app
 from memo.config import settings_file
 from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home
@@ -184,8 +184,8 @@ def test_set_says_when_the_running_memo_follows(
 ) -> None:
     home.config.write_text("[privacy]\napps = ['a']\n")
     variables = {"MEMO_WINDOW__SIZE": "3"} if words == ["7"] else {}
-    monkeypatch.setattr("cli.stack.config.running.holder", lambda home: 4)
-    monkeypatch.setattr("cli.stack.config._environment", lambda pid: variables)
+    monkeypatch.setattr("cli.setup.config.running.holder", lambda home: 4)
+    monkeypatch.setattr("cli.setup.config._environment", lambda pid: variables)
     assert effect in memo("set", key, *words).splitlines()[-1]
 
 

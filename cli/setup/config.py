@@ -9,7 +9,7 @@ import psutil
 import typer
 from pydantic import SecretStr
 
-from cli.stack import config_edit
+from cli.setup import config_edit
 from cli.terminal.options import Json, argument
 from cli.terminal.output import print_json, print_text
 from memo.config import settings_file
