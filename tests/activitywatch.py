@@ -45,8 +45,8 @@ def _install() -> None:
 class Served:
     """A server that runs, and what its watchers would send it."""
 
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}"
+    def __init__(self, port: int, pid: int) -> None:
+        self.url, self.pid = f"http://127.0.0.1:{port}", pid
 
     def post(self, path: str, given: Any) -> Any:
         """Send JSON."""
@@ -95,7 +95,7 @@ def serving(folder: Path, port: int) -> Iterator[Served]:
     quiet = subprocess.DEVNULL
     process = subprocess.Popen(command, env=os.environ | homes, stdout=quiet, stderr=quiet)
     try:
-        served = Served(port)
+        served = Served(port, process.pid)
         deadline = time.monotonic() + START_S
         while True:
             with suppress(URLError, ConnectionError):
