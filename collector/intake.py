@@ -30,7 +30,8 @@ MAX_LINES = 10_000  # newest lines of a cursor whose repeats are counted; equal 
 MAX_STORED_LINES = 256  # of these, the newest that are stored with the cursor, for after a restart
 MAX_KNOWN = 1_000  # cursors that are compared before they move; a source reads its cursor shortly before
 MAX_CURSORS = 8  # cursors, such as files, whose repeats are counted in memory
-CHUNK = 2_000  # events of a past stored in one transaction
+CHUNK = 2_000  # events of a past stored in one transaction, at most
+LEAST = 200  # and at least: on a slow disk or busy machine, a transaction of fewer takes almost as long
 
 Given = TypeVar("Given")
 Written = TypeVar("Written")
@@ -185,7 +186,7 @@ class Intake:
         This works while MEMO is paused, too: a source reports its past only once. A file has no cursor.
         """
         remaining, repeats, kept, new = iter(past.events), events.Repeats(), 0, 0
-        pace = BatchPace(self._chunk)
+        pace = BatchPace(self._chunk, LEAST)
         # without a cursor yet, an earlier one may have been interrupted: check all its events
         first = with_cursor and self._stored_cursor(source, past.cursor_key) is None
         last_seqs: dict[str, int] = {}
@@ -279,7 +280,8 @@ class Intake:
         by_scope: ByScope = defaultdict(list)
         for one in reported:
             event, names = apply_to(one, rules)
-            touched.update(names)
+            if names:
+                touched.update(names)
             latest = focused.get(one.scope) if focused else stood
             is_repeat = (bool(names) or not focused) and event is not None and latest == event.action
             if one.operation is Operation.WINDOW_FOCUS:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -111,13 +110,12 @@ def _import_file(intake: "Intake", settings: Settings, home: Home, path: Path, c
 
     name, size = redact_text(clean(path.name), intake.rules), path.stat().st_size
     before, written = counts["read"], set[Path]()
-    from_file = partial(replace, scope=settings.scope, source=IMPORT, source_key=name)
     with progress_bar(safe(path.name)) as progress, open_file(path) as file:
-        found = read(path, file, settings.zone)
+        found = read(path, file, settings.zone, scope=settings.scope, source=IMPORT, source_key=name)
 
         def events() -> Iterator[Event]:
             while batch := list(islice(found, BATCH)):
-                good = [from_file(line) for line in batch if isinstance(line, Event)]
+                good = [line for line in batch if isinstance(line, Event)]
                 if bad := [line for line in batch if not isinstance(line, Event)]:
                     written.add(rejects.write(home.rejects, name, bad))
                 counts.update(read=len(good), rejected=len(bad))

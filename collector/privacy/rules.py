@@ -52,6 +52,8 @@ def make_pause_rule(home: Home) -> tuple[str, Rule]:
 
 def _outside(event: Event, spans: Sequence[Pause]) -> Event | None:
     """Return an event, of an app's usage the part outside of the pauses; None if it lies within one."""
+    if not spans:
+        return event
     used_s = _used_s(event)
     if not used_s:
         return None if any(span.covers(event.at) for span in spans) else event
@@ -74,7 +76,13 @@ def _used_s(event: Event) -> float:
 
 
 def _drop_matching(matchers: Sequence[Matcher]) -> Rule:
-    return lambda event: None if any(matches(event) for matches in matchers) else event
+    def drop(event: Event) -> Event | None:
+        for matches in matchers:  # faster than `any`, and run for each event
+            if matches(event):
+                return None
+        return event
+
+    return drop
 
 
 def _title_rule(settings: PrivacySettings, home: Home) -> Rule | None:

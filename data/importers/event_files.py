@@ -70,11 +70,11 @@ def _holds_objects(path: Path) -> bool:
     return first.endswith(b"}") and b'"input"' not in first
 
 
-def read(path: Path, file: BinaryIO, zone: tzinfo) -> Iterator[Event | Reject]:
-    """Yield each event and each reject of an open file, in order."""
+def read(path: Path, file: BinaryIO, zone: tzinfo, **fields: str) -> Iterator[Event | Reject]:
+    """Yield each event, with these `fields`, and each reject of an open file, in order."""
     hours, chosen = HourTwice(), form(path)
     for found in _csv(file, zone) if chosen == "csv" else _lines(path, file, chosen, zone):
-        yield hours.placed(found) if isinstance(found, Event) else found
+        yield hours.placed(found, **fields) if isinstance(found, Event) else found
 
 
 def _lines(path: Path, file: BinaryIO, chosen: str, zone: tzinfo) -> Iterator[Event | Reject]:

@@ -16,6 +16,7 @@ from memo.core.grammar import MAX_LINE, clean, parse
 from memo.core.sites import domain
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+LATER = datetime(2000, 1, 2)  # on any clock that shows it, EARLIEST is past
 AHEAD = timedelta(days=1)  # how far another clock may be ahead of ours
 TIMES = ("at", "timestamp")
 ALSO_CALLED = {"browser_history": Operation.WEB_VISIT}
@@ -51,16 +52,17 @@ class HourTwice:
     def __init__(self) -> None:
         self._last = EARLIEST
 
-    def placed(self, event: Event) -> Event:
+    def placed(self, event: Event, **fields: Any) -> Event:
         """Return the event with a fixed offset, in the second run if it would be before the last one in the first.
 
-        A zone is asked for its offset once: each comparison and conversion would ask it again.
+        A zone is asked for its offset once: each comparison and conversion would ask it again. Other `fields` are set
+        as well, as copying an event twice takes long.
         """
         at = _fixed(event.at)
         if event.at.fold == 0 and at < self._last:
             at = max(at, _fixed(event.at.replace(fold=1)))
         self._last = at
-        return event if at.tzinfo is event.at.tzinfo else replace(event, at=at)
+        return replace(event, at=at, **fields) if fields or at.tzinfo is not event.at.tzinfo else event
 
 
 def _fixed(at: datetime) -> datetime:
@@ -89,6 +91,8 @@ def read_line(raw: bytes, zone: tzinfo) -> Event:
 
 def implausible(at: datetime) -> str:
     """Return the reason why a time can't be right, or an empty text."""
+    if LATER <= at.replace(tzinfo=None) <= datetime.now(UTC).replace(tzinfo=None):
+        return ""  # whatever its offset is, which is less than a day and takes long to find out
     time = _fixed(at)
     if time < EARLIEST:
         return f"the event's time is before {EARLIEST:%Y-%m-%d}"

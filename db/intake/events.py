@@ -20,8 +20,7 @@ from memo.core.events import CONTEXT, HUMAN, Action, Event, Operation, make_acti
 IMPORT = "import"  # source of imported events, which lie in the past and get no predictions
 LEARNED = 100_000  # newest events of a scope that a model begins with, and that training and evaluation read
 CHUNK = 500  # rows of one statement, as SQLite limits its parameters
-TABLE = EventRow.metadata.tables[EventRow.__tablename__]  # inserting ORM objects would take a fifth longer
-TEXTS = ("target", "app", "detail", "source", "source_key", "executable")  # columns that are as in the event
+TABLE = EventRow.metadata.tables[EventRow.__tablename__]
 _T = TypeVar("_T")
 DOUBLE = timedelta(seconds=1)  # two sources that report the same action within this time saw it once
 
@@ -47,6 +46,24 @@ class LogEntry(NamedTuple):
     def local_at(self) -> datetime:
         """The event's local time."""
         return local_time(self.at, self.utc_offset_s)
+
+
+class NewRow(NamedTuple):
+    """The values of a new row of the table; the times, which come last, are in UTC."""
+
+    scope: str
+    seq: int
+    line_key: str
+    utc_offset_s: int
+    operation: str
+    target: str
+    app: str
+    detail: str
+    source: str
+    source_key: str
+    executable: str
+    at: datetime
+    stored_at: datetime
 
 
 _LOG = select(*(getattr(EventRow, name) for name in LogEntry._fields))
@@ -88,8 +105,8 @@ def add_events(session: Session, scope: str, events: Sequence[Event], keys: Sequ
             rows.append(_as_row(event, scope, seq, key, now))
     scope_row.last_seq = seq
     if rows:
-        session.execute(insert(TABLE), rows)
-    days = Counter(row["at"].astimezone(UTC).date() for row in rows)
+        _insert(session, rows)
+    days = Counter(row.at.date() for row in rows)
     counts.add(session, {(scope, day.isoformat(), ""): Counter(events=number) for day, number in days.items()})
     return len(rows)
 
@@ -126,17 +143,40 @@ _OTHERS = select(EventRow).where(
 )
 
 
-def _as_row(event: Event, scope: str, seq: int, key: str, now: datetime) -> dict[str, Any]:
-    offset_s = int((event.at.utcoffset() or timedelta()).total_seconds())
-    return {name: getattr(event, name) for name in TEXTS} | {
-        "scope": scope,
-        "seq": seq,
-        "line_key": key,
-        "at": event.at,
-        "utc_offset_s": offset_s,
-        "operation": event.operation.value,
-        "stored_at": now,
-    }
+def _as_row(event: Event, scope: str, seq: int, key: str, now: datetime) -> NewRow:
+    offset = event.at.utcoffset()
+    return NewRow(
+        scope,
+        seq,
+        key,
+        int(offset.total_seconds()) if offset else 0,
+        event.operation.value,
+        event.target,
+        event.app,
+        event.detail,
+        event.source,
+        event.source_key,
+        event.executable,
+        event.at.astimezone(UTC),
+        now,
+    )
+
+
+def _insert(session: Session, rows: Sequence[NewRow]) -> None:
+    """Store rows; in SQLite by its driver, as SQLAlchemy would spend almost as long on each row as the driver."""
+    connection = session.connection()
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(_INSERT, [(*row[:-2], *map(_as_text, row[-2:])) for row in rows])
+    else:
+        connection.execute(insert(TABLE), [row._asdict() for row in rows])
+
+
+_INSERT = f"INSERT INTO {TABLE.name} ({', '.join(NewRow._fields)}) VALUES ({', '.join('?' * len(NewRow._fields))})"
+
+
+def _as_text(at: datetime) -> str:
+    """Return a time in UTC as SQLAlchemy writes it to SQLite."""
+    return at.replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def find_first_seq(session: Session, scope: str) -> int:

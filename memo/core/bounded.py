@@ -14,7 +14,10 @@ class BoundedDict(OrderedDict[Key, Value]):
     limit: int | None = None
 
     def __init__(self, limit: int | None, entries: Mapping[Key, Value] | None = None) -> None:
-        super().__init__(entries or {})
+        super().__init__()
+        put = super().__setitem__  # not that of this class: there may be thousands of entries
+        for key, value in (entries or {}).items():
+            put(key, value)
         self.limit = limit
 
     def __setitem__(self, key: Key, value: Value) -> None:

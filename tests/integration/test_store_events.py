@@ -148,6 +148,16 @@ def test_event_is_read_as_it_was_stored(store: Store) -> None:
     assert found.at.utcoffset() == timedelta(hours=8)
 
 
+def test_times_are_written_to_sqlite_as_sorted_text(sqlite: Store) -> None:
+    at = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
+    append(sqlite, [replace(started("a"), at=at), replace(started("b"), at=at + timedelta(microseconds=7))])
+    with sqlite.read() as session:
+        texts = list(session.scalars(text("SELECT at FROM events ORDER BY seq")))
+        after = session.scalars(select(EventRow.target).where(EventRow.at > at)).all()
+    assert texts == ["2026-03-02 01:00:00.000000", "2026-03-02 01:00:00.000007"]
+    assert after == ["b"]
+
+
 def test_thousands_of_events_are_stored_at_once(store: Store) -> None:
     happened = [started(str(number), number) for number in range(1_201)]
     assert append(store, happened) == 1_201

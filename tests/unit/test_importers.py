@@ -17,7 +17,7 @@ import pytest
 from data import replay
 from data.importers import Reject, events, form, lines, open_file, read, rejects
 from data.importers.event_files import BOM, raw_lines
-from data.importers.line import AHEAD, implausible, read_line
+from data.importers.line import AHEAD, EARLIEST, implausible, read_line
 from memo.core.errors import GrammarError, MemoError, UsageError
 from memo.core.events import Event, Operation
 from memo.core.grammar import MAX_LINE, parse
@@ -183,6 +183,15 @@ def test_implausible_allows_a_clock_slightly_ahead() -> None:
     assert implausible(now + AHEAD / 2) == ""
     assert "future" in implausible(now + 2 * AHEAD)
     assert "before 2000-01-01" in implausible(datetime(1999, 12, 31, 23, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("hours", [-23.5, -12, -1, 0, 1, 8, 14, 23.5])
+def test_implausible_is_the_same_in_every_zone(hours: float) -> None:
+    zone, minute = timezone(timedelta(hours=hours)), timedelta(minutes=1)
+    for limit in (EARLIEST, EARLIEST + timedelta(days=1), datetime.now(UTC), datetime.now(UTC) + AHEAD):
+        for at in (limit - minute, limit + minute):
+            is_right = EARLIEST <= at <= datetime.now(UTC) + AHEAD
+            assert (implausible(at.astimezone(zone)) == "") == is_right
 
 
 SECRET = "2026-03-02 09:00:09 - told app: secret"

@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter, OrderedDict
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from collector.privacy.rules import WITHHELD, make_rules, redact_text
@@ -214,16 +214,15 @@ class InboxReader:
         """Return the lines' events; record the others as rejects."""
         name = self._name(relative, file.identity)
         events, bad, key = [], [], clean(name)
+        fields = {"scope": file.scope, "source": SOURCE, "source_key": key}
         for line in lines:
             raw = (line.raw if line.offset else line.raw.removeprefix(BOM)).rstrip(b"\r")
             if not raw.strip():
                 continue
             try:
-                event = file.hours.placed(read_line(raw, self._zone))
+                events.append(file.hours.placed(read_line(raw, self._zone), **fields))
             except GrammarError as error:
                 bad.append(Reject.of("offset", line.offset, str(error), raw))
-            else:
-                events.append(replace(event, scope=file.scope, source=SOURCE, source_key=key))
         if bad:
             rejects.write(self._home.rejects, name, bad)
             log.warning("lines_rejected", file=key, lines=len(bad))
