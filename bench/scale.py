@@ -57,7 +57,7 @@ LONG_S = 2.0  # what takes longer is measured once
 SITE = "once.example"  # a site with few visits
 VISITS = 417
 PAUSE_S = 0.005  # between two transactions of the other writer
-PRUNED = 1_000_000  # events at most
+PRUNED = 100_000  # events at most
 DRAWN = (
     "event stored",
     "update: learned, predicted, settled, sent",
@@ -97,16 +97,29 @@ class Nowhere:
 
 def measure(home: Home, number: int) -> Figures:
     """Fill the store of the settings; return what everything takes."""
-    settings = Settings.load()
+    settings, found = Settings.load(), Figures()
     with store(home) as opened:
-        found = {"fill the store": seconds(lambda: fill(opened, settings.scope, number))}
-        found |= live_path(opened, home, settings) | queries(opened, home, settings, number) | commands(opened)
-        found |= deletion(opened, home, settings) | upgrade(opened, home, settings)
-        with opened.read() as session:
-            from db.upkeep.deletion import count_bytes
-
-            found["bytes per event"] = count_bytes(session) / number
+        parts: list[Callable[[], Figures]] = [
+            lambda: {"fill the store": seconds(lambda: fill(opened, settings.scope, number))},
+            lambda: live_path(opened, home, settings),
+            lambda: queries(opened, home, settings, number),
+            lambda: commands(opened),
+            lambda: deletion(opened, home, settings),
+            lambda: upgrade(opened, home, settings),
+            lambda: {"bytes per event": size(opened) / number},
+        ]
+        for part in parts:
+            found |= (more := part())
+            print(f"{number:,} events: {more}", file=sys.stderr, flush=True)
     return found
+
+
+def size(opened: Store) -> int:
+    """Return the bytes that the store uses."""
+    from db.upkeep.deletion import count_bytes
+
+    with opened.read() as session:
+        return count_bytes(session)
 
 
 def live_path(opened: Store, home: Home, settings: Settings) -> Figures:
@@ -290,7 +303,6 @@ def main() -> None:
                 os.environ["MEMO_DATABASE_URL"] = given.postgres
                 empty(given.postgres)
             found[number] = measure(home, number)
-            print(f"{number}: {found[number]}", file=sys.stderr, flush=True)
     show(report, found)
     if given.picture:
         draw(found, kind, given.picture)
