@@ -160,4 +160,5 @@ def _give_back_pages(store: Store) -> bool:
             if free >= before:  # not every store that MEMO did not create can do this
                 break
             time.sleep(PAUSE_S)
+        ask("wal_checkpoint(PASSIVE)")  # almost all of the work, during which others write; TRUNCATE makes them wait
         return any(not ask("wal_checkpoint(TRUNCATE)") for _ in range(TRIES))
