@@ -176,10 +176,11 @@ def migrated_postgres() -> Iterator[str]:
 def emptied_postgres(migrated_postgres: str) -> Iterator[str]:
     """The shared database with empty tables; connections that a test leaves open are ended."""
     yield migrated_postgres
-    _empty(migrated_postgres)
+    empty(migrated_postgres)
 
 
-def _empty(url: str) -> None:
+def empty(url: str) -> None:
+    """Delete the rows of a database with MEMO's tables, and end connections that are left open."""
     from db.models import Base, StoreIdentityRow
 
     others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
