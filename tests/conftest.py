@@ -176,10 +176,11 @@ def migrated_postgres() -> Iterator[str]:
 def emptied_postgres(migrated_postgres: str) -> Iterator[str]:
     """The shared database with empty tables; connections that a test leaves open are ended."""
     yield migrated_postgres
-    _empty(migrated_postgres)
+    empty(migrated_postgres)
 
 
-def _empty(url: str) -> None:
+def empty(url: str) -> None:
+    """Delete the rows of a database with MEMO's tables, and end connections that are left open."""
     from db.models import Base, StoreIdentityRow
 
     others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -223,20 +224,23 @@ def redis_url() -> Iterator[str]:
 @contextmanager
 def fresh_redis() -> Iterator[str]:
     """The same, for fixtures of a wider scope."""
-    clients = [Redis.from_url(f"{REDIS_URL}/{number}") for number in range(15, 0, -1)]
     try:
-        client = next((client for client in clients if _claimed(client)), None)
+        client = next((one for number in range(15, 0, -1) if (one := _claimed(f"{REDIS_URL}/{number}"))), None)
     except RedisConnectionError:
         _missing("Redis at 127.0.0.1:6379")
     assert client is not None, "databases 1 to 15 of Redis at 127.0.0.1:6379 are all in use; empty one"
-    yield f"{REDIS_URL}/{client.get_connection_kwargs()['db']}"
-    client.flushdb()
-    for client in clients:
-        client.close()
+    with client:
+        yield f"{REDIS_URL}/{client.get_connection_kwargs()['db']}"
+        client.flushdb()
 
 
-def _claimed(client: Redis) -> bool:
-    return client.dbsize() == 0 and bool(client.set("memo:test", os.getpid(), nx=True))
+def _claimed(url: str) -> Redis | None:
+    """Return a client of a database that was empty, which nobody else takes from now on; else None."""
+    client = Redis.from_url(url)
+    if client.dbsize() == 0 and client.set("memo:test", os.getpid(), nx=True):
+        return client
+    client.close()
+    return None
 
 
 @pytest.fixture

@@ -52,20 +52,31 @@ def habit(count: int, start: str) -> list[str]:
 
 
 @pytest.mark.timeout(180)
-def test_yes_starts_the_app_and_is_feedback(stack: Stack, server: Server, tmp_path: Path) -> None:
+def test_two_handlers_show_one_box_and_yes_starts_the_app(stack: Stack, server: Server, tmp_path: Path) -> None:
     server.presses = "yes"
+    stack.settings |= {
+        "MEMO_DISPATCH__ON": json.dumps(["notify", "ask"]),
+        "MEMO_DISPATCH__UPCOMING": json.dumps({"process_start": ["notify", "ask"]}),
+    }
     stack.ok("up")
     for line in habit(12, "2026-03-02 09:00:00"):
         stack.predict([line])
     until("an answer", lambda: stack.one("SELECT count(*) FROM feedback"))
+    until(
+        "the other one",
+        lambda: stack.one("SELECT count(*) FROM dispatches WHERE detail LIKE 'nothing to do: ask showed a box%'"),
+    )
     report = tmp_path / "report"
     until("the app", report.exists)
     started = psutil.Process(json.loads(report.read_text())["pid"])
+    stack.ok("feedback", "last", "never")
     stack.ok("down")
     assert started.is_running(), "it outlives MEMO"
     os.kill(started.pid, signal.SIGKILL)
-    assert stack.sql("SELECT answer FROM feedback") == [("yes",)] and len(server.shown) == 1
+    assert [body[3] for body in server.shown] == ["MEMO: open it now?"]
     assert stack.sql("SELECT handler FROM dispatches WHERE status = 'done'") == [("ask",)]
+    said = stack.sql("SELECT answer, action ->> 'target' FROM feedback ORDER BY id")
+    assert said == [("yes", "notes"), ("never", "notes")]
 
 
 @pytest.mark.timeout(180)
@@ -80,25 +91,3 @@ def test_never_is_a_rule(stack: Stack, server: Server, tmp_path: Path) -> None:
         stack.predict([line])
     until("a refusal", lambda: stack.one("SELECT count(*) FROM dispatches WHERE detail LIKE 'refused%'"))
     assert len(server.shown) == 1 and not (tmp_path / "report").exists()
-
-
-@pytest.mark.timeout(180)
-def test_two_handlers_show_one_box_and_it_can_be_answered(stack: Stack, server: Server) -> None:
-    server.presses = "close"
-    stack.settings |= {
-        "MEMO_DISPATCH__ON": json.dumps(["notify", "ask"]),
-        "MEMO_DISPATCH__UPCOMING": json.dumps({"process_start": ["notify", "ask"]}),
-    }
-    stack.ok("up")
-    for line in habit(12, "2026-03-02 09:00:00"):
-        stack.predict([line])
-    until("a box", lambda: stack.one("SELECT count(*) FROM dispatches WHERE status = 'done'"))
-    until(
-        "the other one",
-        lambda: stack.one("SELECT count(*) FROM dispatches WHERE detail LIKE 'nothing to do: ask showed a box%'"),
-    )
-    stack.ok("feedback", "last", "never")
-    stack.ok("down")
-    assert [body[3] for body in server.shown] == ["MEMO: open it now?"]
-    assert stack.sql("SELECT handler FROM dispatches WHERE status = 'done'") == [("ask",)]
-    assert stack.sql("SELECT answer, action ->> 'target' FROM feedback") == [("never", "notes")]

@@ -85,15 +85,11 @@ def forget_while_running(stack: Stack) -> None:
         stack.predict([f"{at + timedelta(minutes=number)} - {act}"])
     assert "shop.example" in on_stream(stack), "it predicts on"
     assert stack.one("SELECT model_version FROM predictions ORDER BY id DESC LIMIT 1") == "builtin"
-    stack.ok("train", "--activate")
-    stack.predict(["2026-03-03 10:00:00 - Started app: Editor"])
-    assert stack.one("SELECT model_version FROM predictions ORDER BY id DESC LIMIT 1") == "v0002", "an id of its own"
     for secret in SECRETS:
         assert holders(stack, secret) == []
         assert secret not in on_stream(stack)
-    assert stack.one("SELECT count(*) FROM events") == before - 2 * ROUNDS + 4, "the inbox is not read again"
-    assert {part["state"] for part in stack.status()["parts"]} == {"running"}
-    assert all(part["restarts"] == 0 for part in stack.status()["parts"])
+    assert stack.one("SELECT count(*) FROM events") == before - 2 * ROUNDS + 3, "the inbox is not read again"
+    assert {(part["state"], part["restarts"]) for part in stack.status()["parts"]} == {("running", 0)}
 
 
 def forget_while_stopped(stack: Stack) -> None:

@@ -6,19 +6,23 @@ Every statement is captured as the real code sends it, and its plan is read on b
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 import pytest
 from alone import HistoryAlone, lone_updater
+from conftest import empty
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.event import remove
+from stores import make_store
 
 from cli.predictions import watch
 from collector.intake import Intake
 from db.dispatch import ledger
-from db.engine import Store
+from db.engine import Store, open_store
 from db.intake import events
 from db.page import acts
 from db.page.acts import ActFilter
@@ -132,16 +136,28 @@ SELECT scope, at, id, 'v1', '[]', '[]', 0, 0, true, at, id + 1, id + 1, id + 1 F
 """
 
 
-@pytest.fixture
-def settings(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setenv("MEMO_DATABASE_URL", database_url)
-    monkeypatch.setenv("MEMO_SCOPE", SCOPE)
-    return Settings.load()
+class Filled(NamedTuple):
+    """A large store, and what stores an event in it as sources do and lets the worker answer it."""
+
+    store: Store
+    live: Callable[[int], None]
 
 
-@pytest.fixture
-def live(store: Store, settings: Settings, home: Home) -> Callable[[int], None]:
-    """Store an event as sources do, and let the worker answer it."""
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def filled(request: pytest.FixtureRequest) -> Iterator[Filled]:
+    """One on each database for all tests: each reads statements of its own, and an event more harms no other."""
+    with TemporaryDirectory() as folder, ExitStack() as opened:
+        home, url = Home(Path(folder)), ""
+        if request.param == "postgres":
+            url = request.getfixturevalue("migrated_postgres")
+            opened.callback(empty, url)
+        settings = Settings(database_url=url or home.database_url, scope=SCOPE)
+        make_store(settings, home)
+        store = opened.enter_context(closing(open_store(settings, home)))
+        yield Filled(store, lived_in(store, settings, home))
+
+
+def lived_in(store: Store, settings: Settings, home: Home) -> Callable[[int], None]:
     updater = lone_updater(store, settings, home, LEARNED)
     fill(store)
     intake = Intake(store, settings, home, lambda scope: None)
@@ -154,6 +170,24 @@ def live(store: Store, settings: Settings, home: Home) -> Callable[[int], None]:
     for nth in range(6):
         happen(nth)
     return happen
+
+
+@pytest.fixture
+def store(filled: Filled) -> Store:
+    return filled.store
+
+
+@pytest.fixture
+def live(filled: Filled) -> Callable[[int], None]:
+    return filled.live
+
+
+@pytest.fixture
+def settings(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Those of a process that uses the store."""
+    monkeypatch.setenv("MEMO_DATABASE_URL", store.writer.url.render_as_string(hide_password=False))
+    monkeypatch.setenv("MEMO_SCOPE", SCOPE)
+    return Settings.load()
 
 
 def test_live_path_reads_no_whole_table(
@@ -177,7 +211,7 @@ def test_live_path_reads_no_whole_table(
     assert scans(store, sent) == []
 
 
-def test_status_and_watch_read_no_whole_table(store: Store, live: Callable[[int], None], settings: Settings) -> None:
+def test_status_and_watch_read_no_whole_table(store: Store, settings: Settings) -> None:
     with captured() as sent:
         with store.read() as session:
             newest, _ = figures.find_newest_ids(session)
@@ -189,9 +223,7 @@ def test_status_and_watch_read_no_whole_table(store: Store, live: Callable[[int]
 
 
 @pytest.mark.parametrize("query", [ForgetQuery(site="a.example"), ForgetQuery(app="app 3")], ids=["site", "app"])
-def test_match_of_forget_reads_no_whole_table(
-    store: Store, live: Callable[[int], None], settings: Settings, query: ForgetQuery
-) -> None:
+def test_match_of_forget_reads_no_whole_table(store: Store, settings: Settings, query: ForgetQuery) -> None:
     with store.read() as session, captured() as sent:
         matches = match.find_matches(session, query, lambda done, total: None)
         dependents = find_dependents(session, matches)
@@ -203,7 +235,7 @@ VISIT = {"operation": "web_visit", "target": "a.example", "place": ""}
 
 
 def test_why_reads_no_whole_table(
-    store: Store, live: Callable[[int], None], settings: Settings, home: Home, monkeypatch: pytest.MonkeyPatch
+    store: Store, settings: Settings, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("worker.prediction.explanation.Serving", HistoryAlone)
     monkeypatch.setattr("worker.prediction.scope_model.RANKED", LEARNED)
@@ -215,7 +247,7 @@ def test_why_reads_no_whole_table(
 
 
 def test_history_and_messages_read_no_whole_table(
-    store: Store, live: Callable[[int], None], settings: Settings, monkeypatch: pytest.MonkeyPatch
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: Sent = []
 
@@ -254,16 +286,14 @@ FILTERS = [
 
 
 @pytest.mark.parametrize("chosen", FILTERS)
-def test_the_page_sorts_no_whole_table(store: Store, live: Callable[[int], None], chosen: ActFilter) -> None:
+def test_the_page_sorts_no_whole_table(store: Store, chosen: ActFilter) -> None:
     with store.read() as session, captured() as sent:
         acts.find_acts(session, SCOPE, chosen, 3)
         acts.find_acts(session, SCOPE, chosen, 3, (START - DAY, 1))
     assert len(sent) == 2 and sorts(store, sent) == []
 
 
-def test_a_look_at_health_reads_no_whole_table(
-    store: Store, live: Callable[[int], None], settings: Settings, home: Home
-) -> None:
+def test_a_look_at_health_reads_no_whole_table(store: Store, settings: Settings, home: Home) -> None:
     with store.read() as session, captured() as sent:
         health.find_problems(session, settings, home, is_running=True)
     steps = [step for step in plan(store, sent) if re.match("SCAN events|Seq Scan on events", step)]
