@@ -124,13 +124,15 @@ class Soak:
     def _latency_ms(self) -> float:
         """Return the median time from storing an event to its prediction, of those since the last note.
 
-        Later predictions of the same event, as after a change of the version, are left out.
+        Later predictions of the same event are left out: after a change of the version, and where the pruning had
+        deleted the first one.
         """
         row, earlier = PredictionRow, aliased(PredictionRow)
         query = select(row.id, row.made_at, EventRow.stored_at).join(EventRow, row.last_event_id == EventRow.id)
         with self._store.read() as session:
             first = ~select(1).where(earlier.last_event_id == row.last_event_id, earlier.id < row.id).exists()
-            found = session.execute(query.where(row.id > self._newest, first).order_by(row.id)).all()
+            recent = EventRow.stored_at > datetime.now(UTC) - PREDICTIONS_KEPT / SPEED
+            found = session.execute(query.where(row.id > self._newest, first, recent).order_by(row.id)).all()
         self._newest = found[-1][0] if found else self._newest
         delays = sorted((made_at - stored_at).total_seconds() * 1e3 for _, made_at, stored_at in found)
         return delays[len(delays) // 2] if delays else float("nan")
