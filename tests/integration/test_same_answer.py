@@ -81,6 +81,21 @@ def test_why_of_an_older_prediction_than_any_snapshot(store: Store, alone: Setti
     assert (found["read_again"], found["events"]) == (40, 40)
 
 
+def test_why_of_an_old_prediction_in_a_long_replay(
+    store: Store, alone: Settings, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events.find_begin, "__defaults__", (30,))
+    monkeypatch.setattr(ScopeModels.__init__, "__defaults__", (HELD, 30))
+    lossless = alone.model_copy(update={"predict": alone.predict.model_copy(update={"every": SCOPE})})
+    happen(store, 20)
+    work(store, lossless, home)
+    old = find_newest(store).id
+    happen(store, 60, begin=20)
+    work(store, lossless, home)
+    found = explain(lossless, home, old, Seen())
+    assert (found["read_again"], found["events"]) == (20, 20)
+
+
 def test_neither_uses_a_snapshot_of_a_log_that_changed(store: Store, alone: Settings, home: Home) -> None:
     happen(store, 80)
     work(store, alone, home, snapshot=True)

@@ -81,7 +81,7 @@ class ScopeModels:
     def _begin(self, row: ScopeRow, newest: int) -> int:
         """Return the event after which a new model begins that is to learn the event `newest`."""
         if self._resources.settings.predict.every == row.name:  # each event is predicted
-            newest = self._find_last_predicted(row.name)
+            newest = min(newest, self._find_last_predicted(row.name))
         with self._resources.store.read() as session:
             return events.find_begin(session, row.name, newest, self._learned)
 
