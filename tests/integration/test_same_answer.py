@@ -118,6 +118,18 @@ def test_what_changes_meanwhile_is_not_answered_from(store: Store, alone: Settin
         answer_newest(alone, home, 5, change)
 
 
+def test_neither_answers_what_is_excluded_by_now(store: Store, alone: Settings, home: Home) -> None:
+    happen(store, 80)
+    work(store, alone, home)
+    newest = find_newest(store).id
+    assert "a.example" in str(explain(alone, home, newest, Seen())["now"])
+    excluding = alone.model_copy(update={"privacy": alone.privacy.model_copy(update={"sites": ["a.example"]})})
+    assert "a.example" not in str(answer_newest(excluding, home, 5, Seen()))
+    found = explain(excluding, home, newest, Seen())
+    assert "a.example" not in str([found["now"], found["without_language_model"]])
+    assert found["now"]
+
+
 def test_neither_writes_anything(store: Store, alone: Settings, home: Home) -> None:
     happen(store, 80)
     work(store, alone, home)
