@@ -115,7 +115,7 @@ class ScopeModels:
         self.held.pop(scope, None)
 
     def save(self, model: ScopeModel, after: int = 1) -> None:
-        """Write a snapshot of a model that has learned at least `after` events since the last one, or lost that."""
+        """Write a snapshot of a model that learned `after` events since the last one, or whose snapshots are gone."""
         if model.seq - model.saved >= after or snapshots.is_gone(self._resources.home, model):
             snapshots.save(self._resources, model)
 
