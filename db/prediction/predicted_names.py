@@ -120,12 +120,15 @@ def find_unnamed(session: Session, scope: str, day: str) -> tuple[list[Name], in
     for number, *lists in _find_lists(session, scope, day):
         names -= _names(*lists)
         newest = max(newest, number)
+        if not names:  # as on most days of which only an event or a prediction went
+            break
     return sorted(names), newest
 
 
 def _find_lists(session: Session, scope: str, day: str, after: int = 0) -> Iterator[Sequence[Any]]:
     query = select(PredictionRow.id, *LISTS).where(made_on(scope, day), PredictionRow.id > after)
-    return iter(session.execute(query.execution_options(yield_per=1_000)))
+    with session.execute(query.execution_options(yield_per=100)) as found:  # not all of it may be read
+        yield from found
 
 
 def delete_names(session: Session, scope: str, day: str, names: Sequence[Name], newest: int) -> None:
