@@ -1,15 +1,16 @@
 """Find the predictions that depend on what a query matches, without reading those of other days."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
+from typing import cast
 
 from sqlalchemy.orm import Session
 
 from db.intake.scopes import find_scope_names
 from db.prediction import amendment, predicted_names, predictions
-from db.prediction.predicted_names import Name, Which
-from db.upkeep import deletion, figures
+from db.prediction.predicted_names import Day, Name, Which
+from db.upkeep import deletion
 from forget.match import Matches
 from memo.core.predictions import place_as_entries
 
@@ -23,41 +24,44 @@ class Dependents:
     amended: list[int]
     """Those that settled on a matched event, or name what no event may name; they lose that alone."""
     dispatches: int
-    newest: int
-    """Id of the newest prediction by then; later ones were not looked at."""
+    days: list[Day]
+    """Scopes and days whose record of what predictions name is to be read again: those of all these and the events."""
 
 
 def find_dependents(session: Session, matches: Matches) -> Dependents:
     """Return the predictions that depend on what a query matches."""
-    _, newest = figures.find_newest_ids(session)
+    days = _find_naming_days(session, matches)
     followers = deletion.find_predictions_after(session, matches.ids)
     settled = deletion.find_predictions_on(session, matches.ids)
-    naming = set(_find_naming(session, matches))
+    naming = set(_find_naming(session, matches, days))
     amended = sorted((settled | naming) - followers)
     named = amendment.find_named_dispatches(session, amended, matches.includes_entry)
     dispatches = deletion.count_dispatches(session, sorted(followers)) + len(named)
-    return Dependents(sorted(followers), amended, dispatches, newest)
+    # those of the events, too, as a call that was interrupted may have deleted what followed them
+    days |= predicted_names.find_days_of(session, [*followers, *amended])
+    for scope, times in matches.times.items():
+        days |= {(scope, day.isoformat()) for day in {at.date() for at in times}}
+    return Dependents(sorted(followers), amended, dispatches, sorted(days))
 
 
-def _find_naming(session: Session, matches: Matches) -> Iterator[int]:
-    for scope, day in _find_days(session, matches):
+def _find_naming(session: Session, matches: Matches, days: Iterable[Day]) -> Iterator[int]:
+    query, within = matches.query, cast(Iterable[tuple[str | None, str | None]], days)
+    if query.text and not query.is_timed:  # a page title is part of an entry, but of no action
+        within = [(query.scope, None)]
+    for scope, day in within:
         for number, name, places, *lists in predictions.find_entries(session, scope, day):
             if any(matches.includes_entry(name, entry) for entry in chain(*map(place_as_entries, places), *lists)):
                 yield number
 
 
-def _find_days(session: Session, matches: Matches) -> Sequence[tuple[str | None, str | None]]:
-    """Return the scopes and days of predictions that may name what no event may name any more; None for all."""
-    query = matches.query
-    if query.text and not query.is_timed:  # a page title is part of an entry, but of no action
-        return [(query.scope, None)]
-    titled = predicted_names.match_actions(matches.orphans)
-    return predicted_names.find_days(session, chain(find_forgotten_names(session, matches), titled))
+def _find_naming_days(session: Session, matches: Matches) -> set[Day]:
+    """Return the scopes and days of predictions that may name what no event may name any more."""
+    which = chain(predicted_names.match_actions(matches.orphans), _find_forgotten_names(session, matches))
+    return set(predicted_names.find_days(session, which))
 
 
-def find_forgotten_names(session: Session, matches: Matches) -> Iterator[Which]:
-    """Yield conditions of the rows of actions that no event may name any more."""
-    yield from predicted_names.match_actions(action for action, titles in matches.orphans.items() if "" in titles)
+def _find_forgotten_names(session: Session, matches: Matches) -> Iterator[Which]:
+    """Yield conditions of the rows of actions that meet the query, whenever these happened."""
     if matches.query.is_timed:
         return
 

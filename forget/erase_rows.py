@@ -1,7 +1,7 @@
 """Erase rows of the store; `forget.forget` states in which order, and why."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import tzinfo
 
 from sqlalchemy.orm import Session
@@ -11,10 +11,11 @@ from db.intake import cursors, scopes
 from db.models import VersionRow
 from db.pace import BatchPace
 from db.prediction import amendment, checkpoints, feedback, predicted_names, versions
+from db.prediction.predicted_names import Day
 from db.upkeep import deletion, jobs, runs
 from db.upkeep.retrain import TRAIN
 from forget import erase_files, match
-from forget.dependents import Dependents, find_forgotten_names
+from forget.dependents import Dependents
 from forget.match import Matches
 from forget.query import ForgetQuery
 from memo.core.paths import Home
@@ -33,22 +34,21 @@ def erase_predictions(store: Store, matches: Matches, found: Dependents) -> Coun
 
     removed = _in_batches(store, found.followers, deletion.delete_predictions_by_id)
     removed += _in_batches(store, found.amended, amend)
-    _erase_names(store, matches, found.newest)
+    _erase_names(store, found.days)
     return removed
 
 
-def _erase_names(store: Store, matches: Matches, newest: int) -> None:
-    """Delete the record of which predictions named it, but for those after `newest`, which are still to be amended."""
-    with store.read() as session:
-        which = list(find_forgotten_names(session, matches))
-    for condition in which:
+def _erase_names(store: Store, days: Iterable[Day]) -> None:
+    """Delete from the record of what each day's predictions name what none of them names any more."""
+    pace = BatchPace()
+    for scope, day in days:
         with store.read() as session:
-            days = predicted_names.find_days(session, [condition])
-        pace, begin = BatchPace(fewest=1), 0
-        while batch := days[begin : begin + pace.size]:
-            with pace.write(store) as session:
-                predicted_names.delete_names(session, condition, batch, newest)
+            names, newest = predicted_names.find_unnamed(session, scope, day)
+        begin = 0
+        while batch := names[begin : begin + pace.size]:
             begin += len(batch)
+            with pace.write(store) as session:
+                predicted_names.delete_names(session, scope, day, batch, newest)
 
 
 def _in_batches(

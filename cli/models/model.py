@@ -42,8 +42,8 @@ def _store(scope: str | None = None) -> Iterator[tuple[Settings, Any]]:
 def list_(as_json: Json = False) -> None:
     """List all versions, newest first.
 
-    The built-in version serves a scope that has no active one. One that is active and off does not serve, as history
-    alone foresees more, or its owner chose so.
+    The built-in version serves a scope that has no active one. A version that is active but off does not serve:
+    history alone foresees more, or its owner chose so.
     """
     from db.prediction import versions
 

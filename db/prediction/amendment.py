@@ -27,9 +27,10 @@ def delete_mentions(session: Session, ids: Sequence[int], is_named: IsNamed, eve
     What handlers said of other dispatches is taken out, too, if it contains one of these names. All else stays as it
     was shown: probabilities, and the ranks of other outcomes. Return the number of dispatches.
     """
-    rows = session.scalars(select(PredictionRow).where(PredictionRow.id.in_(ids))).all()
-    for scope in sorted({row.scope for row in rows}):
+    which = PredictionRow.id.in_(ids)
+    for scope in sorted(session.scalars(select(PredictionRow.scope).where(which).distinct())):
         lock_scope(session, scope)
+    rows = session.scalars(select(PredictionRow).where(which)).all()
     words = {row.id: _words(row, is_named, event_ids) for row in rows}
     dispatches = find_named_dispatches(session, ids, is_named)
     with counts.record_changes(session, ids):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, time, timedelta
 from itertools import chain, groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -105,15 +105,42 @@ def find_days(session: Session, which: Iterable[Which]) -> list[Day]:
     return sorted({(scope, day) for one in which for scope, day in session.execute(days.where(one))})
 
 
-def delete_names(session: Session, which: Which, days: Sequence[Day], newest: int) -> None:
-    """Delete the rows of these days that meet a condition, but what predictions after the id `newest` name stays."""
-    row, by_scope = PredictedNameRow, groupby(days, lambda day: day[0])
-    for scope, found in [(scope, [day for _, day in found]) for scope, found in by_scope]:
-        lock_scope(session, scope)
-        session.execute(delete(row).where(which, row.scope == scope, row.day.in_(found)))
-        later = select(PredictionRow).where(PredictionRow.scope == scope, PredictionRow.id > newest)
-        for prediction in session.scalars(later):
-            _add(session, prediction, _names_of(prediction))
+def find_days_of(session: Session, ids: Sequence[int]) -> set[Day]:
+    """Return the days of predictions."""
+    query = select(PredictionRow.scope, PredictionRow.made_at)
+    rows = (session.execute(query.where(PredictionRow.id.in_(chunk))) for chunk in chunks(ids))
+    return {(scope, _day(made_at)) for scope, made_at in chain.from_iterable(rows)}
+
+
+def find_unnamed(session: Session, scope: str, day: str) -> tuple[list[Name], int]:
+    """Return what a day's rows name and none of its predictions does, and the id of the newest prediction read."""
+    row = PredictedNameRow
+    kept = select(row.operation, row.place, row.target).where(row.scope == scope, row.day == day)
+    names, newest = {(operation, place, target) for operation, place, target in session.execute(kept)}, 0
+    for number, *lists in _find_lists(session, scope, day):
+        names -= _names(*lists)
+        newest = max(newest, number)
+        if not names:  # as on most days of which only an event or a prediction went
+            break
+    return sorted(names), newest
+
+
+def _find_lists(session: Session, scope: str, day: str, after: int = 0) -> Iterator[Sequence[Any]]:
+    query = select(PredictionRow.id, *LISTS).where(made_on(scope, day), PredictionRow.id > after)
+    with session.execute(query.execution_options(yield_per=100)) as found:  # not all of it may be read
+        yield from found
+
+
+def delete_names(session: Session, scope: str, day: str, names: Sequence[Name], newest: int) -> None:
+    """Delete rows of a day, unless predictions after the id `newest` name the same."""
+    lock_scope(session, scope)
+    for _, *lists in _find_lists(session, scope, day, newest):
+        later = _names(*lists)
+        names = [name for name in names if name not in later]
+    row = PredictedNameRow
+    of_day, name_of = (row.scope == scope) & (row.day == day), tuple_(row.operation, row.place, row.target)
+    for chunk in chunks(names):
+        session.execute(delete(row).where(of_day, name_of.in_(chunk)).execution_options(synchronize_session=False))
 
 
 def find_past_days(session: Session, most: int) -> list[Day]:

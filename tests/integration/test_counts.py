@@ -42,12 +42,12 @@ class Life:
 
     def predict(self) -> None:
         with self.store.write() as session:
-            made = [self._prediction(row) for row in self._some(session, EventRow)]
+            made = [self.prediction(row) for row in self._some(session, EventRow)]
             predictions.record_answers(session, Answers(made=made))
-            again = self._prediction(session.get_one(EventRow, made[0].last_event_id))
+            again = self.prediction(session.get_one(EventRow, made[0].last_event_id))
             predictions.record_answers(session, Answers(made=[again]))
 
-    def _prediction(self, row: EventRow) -> PredictionRow:
+    def prediction(self, row: EventRow) -> PredictionRow:
         return PredictionRow(
             scope=row.scope,
             made_at=row.at + timedelta(hours=12),

@@ -1,12 +1,14 @@
 """`memo forget` and what only names the forgotten: predictions, ledgers, limits and counts of other things stay."""
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from conftest import logging_restored
-from sqlalchemy import select
+from sqlalchemy import select, text
 from typer.testing import CliRunner
 
 from cli import make
@@ -16,6 +18,7 @@ from db.intake import counts, events
 from db.models import Base, DailyCountRow, DispatchRow, EventRow, PredictionRow
 from db.prediction import amendment, predictions
 from db.prediction.predictions import Answers
+from db.upkeep import deletion
 from memo.core.events import Action, Event, Operation
 from memo.core.paths import Home
 from memo.core.predictions import Candidate, NextAction, NextPlace, Upcoming
@@ -206,3 +209,28 @@ def test_window_without_an_app_is_no_place_any_more(store: Store) -> None:
     kept = predict(store, 3, CALC, untitled)
     assert forget("--since", (NOW + timedelta(minutes=30)).isoformat())["amended"] == 1
     assert "Kite" not in str(read(store, kept).places) and len(read(store, kept).places) == 1
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)  # SQLite has one writer
+def test_forget_passes_over_a_prediction_that_goes_meanwhile(store: Store) -> None:
+    gone, stays = predict(store, 2, GIMP), predict(store, 3, GIMP, CALC)
+
+    def amend() -> None:
+        with store.write() as session:
+            amendment.delete_mentions(session, [gone, stays], lambda _, entry: "gimp" in str(entry), [])
+
+    with ThreadPoolExecutor(1) as other:
+        with store.write() as session:
+            deletion.delete_predictions_by_id(session, [gone])
+            amending = other.submit(amend)
+            while not is_anyone_waiting(store):
+                time.sleep(0.01)
+        amending.result()
+    assert "gimp" not in str(read(store, stays).candidates) and are_counts_right(store)
+
+
+def is_anyone_waiting(store: Store) -> bool:
+    """Whether a connection waits for a lock."""
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with store.read() as session:
+        return session.scalar(text(waiting)) is not None

@@ -1,18 +1,27 @@
 """The names in predictions by day: never less than the stored predictions name, whatever happens to these."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
-from test_counts import SCOPES, Life
+from sqlalchemy.orm import Session
+from test_counts import SCOPES, START, Life
 
 from db.engine import Store
-from db.models import PredictedNameRow, PredictionRow
-from db.prediction import predicted_names
+from db.intake import events
+from db.intake.scopes import lock_scope
+from db.models import EventRow, PredictedNameRow, PredictionRow
+from db.prediction import predicted_names, predictions
+from db.prediction.predicted_names import Day
+from db.prediction.predictions import Answers
 from db.upkeep import figures, retention
 from forget import dependents, erase_rows, match
 from forget.query import ForgetQuery
+from memo.core.events import Event, Operation
+from memo.core.predictions import action_as_dict
 
 Key = tuple[str, str, str, str, str]
 """Scope, operation, place, target and day."""
@@ -67,6 +76,23 @@ def test_pruning_of_all_predictions_leaves_no_name(store: Store) -> None:
     assert kept(store) == set()
 
 
+def test_pruning_begins_with_the_names_of_one_day(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    with store.write() as session:
+        lock_scope(session, SCOPES[0])
+        name = {"scope": SCOPES[0], "operation": "web_visit", "place": "", "target": "a.example"}
+        session.add_all(PredictedNameRow(**name, day=f"2026-03-{day:02}") for day in range(1, 31))
+    batches, delete_days = list[int](), predicted_names.delete_days
+
+    def delete(session: Session, days: Sequence[Day]) -> Counter[str]:
+        batches.append(len(days))
+        return delete_days(session, days)
+
+    monkeypatch.setattr(predicted_names, "delete_days", delete)
+    retention.prune(store, START, START, 0)
+    assert batches[0] == 1, "it may have thousands"
+    assert sum(batches) == 30 and kept(store) == set()
+
+
 @pytest.mark.parametrize("scope", [None, *SCOPES])
 def test_forget_erases_the_names_of_its_scope(store: Store, scope: str | None) -> None:
     life = Life(store, seed=5)
@@ -106,6 +132,67 @@ def test_names_of_a_prediction_made_meanwhile_stay(store: Store) -> None:
     assert named(store) <= kept(store)
     erase(store, ForgetQuery(site="a.example"))
     assert not any(key[3] == "a.example" for key in kept(store))
+
+
+def test_a_timed_forget_erases_what_its_days_named(store: Store) -> None:
+    life = Life(store, seed=8)
+    for _ in range(6):
+        life.happen()
+        life.predict()
+    with store.read() as session:
+        first = session.scalars(select(PredictionRow).order_by(PredictionRow.made_at)).first()
+    assert first is not None
+    begin = first.made_at - timedelta(hours=12)  # the time of its event
+    query = ForgetQuery(since=begin, until=begin + timedelta(hours=12))
+    assert kept(store) == named(store)
+    erase(store, query)
+    assert named(store), "there are others"
+    assert kept(store) == named(store), "nothing of what was predicted in that time is remembered"
+
+
+def test_a_window_without_an_app_is_not_the_app_of_its_name(store: Store) -> None:
+    app = Event(START, Operation.WINDOW_FOCUS, "Sheet", "calc")
+    untitled = Event(START + timedelta(hours=1), Operation.WINDOW_FOCUS, "calc")
+    with store.write() as session:
+        keys = events.Repeats()
+        events.add_events(session, SCOPES[0], [app, untitled], [keys.key(one) for one in (app, untitled)])
+        made = PredictionRow(
+            scope=SCOPES[0],
+            made_at=START,
+            last_event_id=1,
+            model_version="builtin",
+            candidates=[],
+            upcoming=[{"action": action_as_dict(app.action.coarse)}],
+            new_probability=0.1,
+            latency_ms=1.0,
+        )
+        predictions.record_answers(session, Answers(made=[made]))
+    erase(store, ForgetQuery(since=untitled.at))
+    assert named(store) and named(store) <= kept(store)
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)  # SQLite has one writer
+def test_names_of_a_prediction_under_way_stay(store: Store) -> None:
+    life = Life(store, seed=9)
+    with store.write() as session:
+        for scope in SCOPES:
+            events.add_events(session, scope, [Event(START, Operation.PROCESS_START, "a")], ["key"])
+    with store.read() as session:
+        mine, other = session.scalars(select(EventRow).order_by(EventRow.scope)).all()
+    site = {"operation": "web_visit", "target": "a.example", "place": ""}
+    rows = [life.prediction(mine), life.prediction(other)]
+    for row in rows:
+        row.upcoming = [{"action": site}]
+    with store.write() as session:
+        predictions.record_answers(session, Answers(made=rows[:1]))
+        with store.write() as another:  # gets a later id, and is committed earlier
+            predictions.record_answers(another, Answers(made=rows[1:]))
+        with store.read() as reading:
+            matches = match.find_matches(reading, ForgetQuery(site="a.example"), lambda done, total: None)
+            found = dependents.find_dependents(reading, matches)
+    erase_rows.erase_predictions(store, matches, found)
+    assert named(store) <= kept(store)
+    assert any(key[3] == "a.example" for key in named(store)), "it is found by the second pass of a forget"
 
 
 def made_after(store: Store, newest: int) -> set[Key]:

@@ -81,6 +81,21 @@ def test_why_of_an_older_prediction_than_any_snapshot(store: Store, alone: Setti
     assert (found["read_again"], found["events"]) == (40, 40)
 
 
+def test_why_of_an_old_prediction_in_a_long_replay(
+    store: Store, alone: Settings, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events.find_begin, "__defaults__", (30,))
+    monkeypatch.setattr(ScopeModels.__init__, "__defaults__", (HELD, 30))
+    lossless = alone.model_copy(update={"predict": alone.predict.model_copy(update={"every": SCOPE})})
+    happen(store, 20)
+    work(store, lossless, home)
+    old = find_newest(store).id
+    happen(store, 60, begin=20)
+    work(store, lossless, home)
+    found = explain(lossless, home, old, Seen())
+    assert (found["read_again"], found["events"]) == (20, 20)
+
+
 def test_neither_uses_a_snapshot_of_a_log_that_changed(store: Store, alone: Settings, home: Home) -> None:
     happen(store, 80)
     work(store, alone, home, snapshot=True)
@@ -101,6 +116,18 @@ def test_what_changes_meanwhile_is_not_answered_from(store: Store, alone: Settin
 
     with pytest.raises(MemoError, match="deleted or inserted meanwhile"):
         answer_newest(alone, home, 5, change)
+
+
+def test_neither_answers_what_is_excluded_by_now(store: Store, alone: Settings, home: Home) -> None:
+    happen(store, 80)
+    work(store, alone, home)
+    newest = find_newest(store).id
+    assert "a.example" in str(explain(alone, home, newest, Seen())["now"])
+    excluding = alone.model_copy(update={"privacy": alone.privacy.model_copy(update={"sites": ["a.example"]})})
+    assert "a.example" not in str(answer_newest(excluding, home, 5, Seen()))
+    found = explain(excluding, home, newest, Seen())
+    assert "a.example" not in str([found["now"], found["without_language_model"]])
+    assert found["now"]
 
 
 def test_neither_writes_anything(store: Store, alone: Settings, home: Home) -> None:

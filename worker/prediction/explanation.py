@@ -18,6 +18,7 @@ from memo.core.paths import Home
 from memo.core.predictions import HISTORY, Ranking, action_as_dict, action_from_dict, place_from_dict, round_down
 from memo.core.settings import Settings
 from memo.core.steps import Progress
+from memo.privacy.exclusions import make_action_matcher
 from worker.prediction.scope_model import ScopeModel
 from worker.prediction.scope_models import ScopeModels
 from worker.predictors.evidence import find_evidence
@@ -40,7 +41,8 @@ def explain(settings: Settings, home: Home, prediction: int, progress: Progress)
         row, actions = asked.row, [action_from_dict(candidate["action"]) for candidate in asked.row.candidates]
         with store.read() as session:
             past = _find_past(session, asked, actions[0]) if actions else None
-    now = model.rank(TOP, lambda _: False)
+    is_excluded = make_action_matcher(settings.privacy)
+    now = model.rank(TOP, is_excluded)
     return {
         "id": row.id,
         "scope": row.scope,
@@ -53,7 +55,7 @@ def explain(settings: Settings, home: Home, prediction: int, progress: Progress)
         "reasons": _strongest(model.predictor.reasons, actions),
         "past": past,
         "now": _candidates(now),
-        "without_language_model": _candidates(_rank_alone(model)),
+        "without_language_model": _candidates(_rank_alone(model, is_excluded)),
         "handlers": asked.attempts,
     }
 
@@ -82,10 +84,10 @@ def _find_asked(store: Store, home: Home, prediction: int) -> Asked | None:
         return Asked(row, newest, scope, versions.Usable(name, folder), attempts)
 
 
-def _rank_alone(model: ScopeModel) -> Ranking:
+def _rank_alone(model: ScopeModel, is_excluded: Callable[[Action], bool]) -> Ranking:
     """Return what a model would answer without its language model, which it loses."""
     model.predictor.resume(None, model.predictor.weights(), ())
-    return model.rank(TOP, lambda _: False)
+    return model.rank(TOP, is_excluded)
 
 
 def _person(row: PredictionRow, predictor: MixedPredictor) -> dict[str, Any]:

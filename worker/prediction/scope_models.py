@@ -81,7 +81,7 @@ class ScopeModels:
     def _begin(self, row: ScopeRow, newest: int) -> int:
         """Return the event after which a new model begins that is to learn the event `newest`."""
         if self._resources.settings.predict.every == row.name:  # each event is predicted
-            newest = self._find_last_predicted(row.name)
+            newest = min(newest, self._find_last_predicted(row.name))
         with self._resources.store.read() as session:
             return events.find_begin(session, row.name, newest, self._learned)
 
@@ -115,7 +115,7 @@ class ScopeModels:
         self.held.pop(scope, None)
 
     def save(self, model: ScopeModel, after: int = 1) -> None:
-        """Write a snapshot of a model that has learned at least `after` events since the last one, or lost that."""
+        """Write a snapshot of a model that learned `after` events since the last one, or whose snapshots are gone."""
         if model.seq - model.saved >= after or snapshots.is_gone(self._resources.home, model):
             snapshots.save(self._resources, model)
 

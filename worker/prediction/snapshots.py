@@ -64,7 +64,7 @@ def save(resources: StoreResources, model: ScopeModel) -> None:
 
 
 def is_gone(home: Home, model: ScopeModel) -> bool:
-    """Whether the snapshots of a model were deleted, as they are when old events are."""
+    """Whether a model had a snapshot and its scope has none any more: pruning and forget delete them."""
     is_kept = model.saved == model.began or _path(home, model.scope, model.saved).exists()
     return not is_kept and not _paths(home, model.scope)
 
