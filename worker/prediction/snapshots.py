@@ -14,6 +14,7 @@ explained.
 import gc
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -54,18 +55,18 @@ def save(resources: StoreResources, model: ScopeModel) -> None:
     """Write a snapshot, unless the log has changed: deleted events must not come back."""
     if not is_current(resources, model):
         return
-    path = _path(resources.home, model.scope, model.seq)
+    path = _path(resources.home, model, model.seq)
     write_atomically(path, encode(model))
     model.saved = model.seq
     if not is_current(resources, model):  # it changed meanwhile, perhaps after the folder had been cleared
         path.unlink(missing_ok=True)
-    for gone in _superfluous(resources.home, model.scope):
+    for gone in _superfluous(resources.home, model):
         gone.unlink(missing_ok=True)
 
 
 def is_gone(home: Home, model: ScopeModel) -> bool:
     """Whether a model had a snapshot and its scope has none any more: pruning and forget delete them."""
-    is_kept = model.saved == model.began or _path(home, model.scope, model.saved).exists()
+    is_kept = model.saved == model.began or _path(home, model, model.saved).exists()
     return not is_kept and not _paths(home, model.scope)
 
 
@@ -77,7 +78,7 @@ def load(resources: StoreResources, scope: str, newest: int) -> ScopeModel | Non
     for old in resources.home.learned.glob("*.pickle"):  # of earlier versions; reading one would run its code
         old.unlink(missing_ok=True)
     for path in reversed(_paths(resources.home, scope)):
-        if _seq(path) <= newest and (model := _load(resources, scope, path)):
+        if _order(path)[1] <= newest and (model := _load(resources, scope, path)):
             return model
     return None
 
@@ -183,34 +184,39 @@ def is_current(resources: StoreResources, model: ScopeModel) -> bool:
     return row is not None and row.generation == model.generation and 0 < first <= model.began + 1
 
 
-def _superfluous(home: Home, scope: str) -> list[Path]:
-    """Return the snapshots that are not to be kept: those soon after another, except the latest, and the oldest."""
-    paths = _paths(home, scope)
+def _superfluous(home: Home, model: ScopeModel) -> list[Path]:
+    """Return the snapshots that are not to be kept.
+
+    These are the oldest, those soon after another, except the latest, and those of another generation, which a worker
+    that was killed may have written just after a forget.
+    """
+    found = _paths(home, model.scope)
+    paths = [path for path in found if _order(path)[0] == model.generation]
     kept = paths[:1]
     for path in paths[1:-1]:
-        if _seq(path) - _seq(kept[-1]) >= EVERY:
+        if _order(path)[1] - _order(kept[-1])[1] >= EVERY:
             kept.append(path)
     kept = [*kept[1 - KEPT :], *paths[-1:]]
-    return [path for path in paths if path not in kept]
+    return [path for path in found if path not in kept]
 
 
 def _paths(home: Home, scope: str) -> list[Path]:
     """Return the snapshots of a scope, oldest first."""
-    return sorted(home.learned.glob(f"{_prefix(scope)}*.snapshot"), key=_seq)
+    return sorted(home.learned.glob(f"{_prefix(scope)}*.snapshot"), key=_order)
 
 
-def _path(home: Home, scope: str, seq: int) -> Path:
-    return home.learned / f"{_prefix(scope)}-{seq}.snapshot"
+def _path(home: Home, model: ScopeModel, seq: int) -> Path:
+    return home.learned / f"{_prefix(model.scope)}-{model.generation}-{seq}.snapshot"
 
 
 def _prefix(scope: str) -> str:
     return hashlib.sha256(scope.encode()).hexdigest()[:16]
 
 
-def _seq(path: Path) -> int:
-    """Return the last event that a snapshot has learned, by its name; 0 for a name without it, as of a copy."""
-    number = path.stem.partition("-")[2]
-    return int(number) if number.isdecimal() else 0
+def _order(path: Path) -> tuple[int, int]:
+    """Return generation and last event of a snapshot by its name; before all of them for another name, as of a copy."""
+    named = re.fullmatch(r"[0-9a-f]+-(\d+)-(\d+)", path.stem, re.ASCII)
+    return (int(named[1]), int(named[2])) if named else (-1, 0)
 
 
 @contextmanager
