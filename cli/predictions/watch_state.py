@@ -35,7 +35,10 @@ def changes_told(home: Home, settings: Settings, tell: Callable[[str], None]) ->
         while not ended.is_set():
             state = recording_state(home, settings)
             if state != last:
-                tell(state or describe("recording again", settings.language))
+                try:
+                    tell(state or describe("recording again", settings.language))
+                except BrokenPipeError:  # nobody reads any more; the command ends with its next prediction
+                    return
             last = state
             ended.wait(POLL_S)
 

@@ -40,3 +40,15 @@ def test_each_change_is_told_once(home: Home, monkeypatch: pytest.MonkeyPatch) -
         pauses.end(home)
         assert told.get(timeout=10) == "recording again"
     assert told.empty()
+
+
+def test_a_closed_pipe_ends_the_telling(home: Home) -> None:
+    """An exception of the thread would be a warning here, and a traceback to a person."""
+    told = Queue[str]()
+
+    def tell(words: str) -> None:
+        told.put(words)
+        raise BrokenPipeError
+
+    with watch_state.changes_told(home, Settings(), tell):
+        assert "stopped" in told.get(timeout=10)
