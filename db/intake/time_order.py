@@ -81,7 +81,8 @@ def _begin(store: Store, scope: str, seq: int) -> _Move | None:
             return None
         known = find_last_seq(session, scope)
         earlier, later = EventRow.at <= misplaced.last, EventRow.at >= misplaced.first
-        before, behind = (_count(session, EventRow.scope == scope, which) for which in (earlier, later))
+        behind = session.scalar(select(func.count()).where(EventRow.scope == scope, later)) or 0
+        before = _count(session, behind + 1, EventRow.scope == scope, earlier)  # more never move
     with store.write() as session:
         row = lock_scope(session, scope)
         first, last = find_first_seq(session, scope), row.last_seq
@@ -94,8 +95,10 @@ def _begin(store: Store, scope: str, seq: int) -> _Move | None:
     return _Move(which, first - 1 - before - arrived if goes_down else last)
 
 
-def _count(session: Session, *which: ColumnElement[bool]) -> int:
-    return session.scalar(select(func.count()).where(*which)) or 0
+def _count(session: Session, most: int, *which: ColumnElement[bool]) -> int:
+    """Count events, up to `most`."""
+    found = select(EventRow.id).where(*which).limit(most).subquery()
+    return session.scalar(select(func.count()).select_from(found)) or 0
 
 
 def _find_next(session: Session, move: _Move, reached: datetime | None, most: int) -> list[tuple[int, datetime]]:
