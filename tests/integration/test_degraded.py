@@ -141,6 +141,6 @@ def test_why_of_a_prediction_without_candidates(capsys: pytest.CaptureFixture[st
     )
     known = {"id": 1, "scope": "a@b", "at": datetime.now().astimezone(), "past": None, "handlers": [], "problem": ""}
     found = nothing | known
-    why._show(found | {"events": events}, Settings())
+    why._show(found | {"events": events, "read_again": 0}, Settings())
     shown = capsys.readouterr().out.splitlines()
     assert shown[1:] == [why.WORDS["en"]["nothing"].format(events)]

@@ -196,6 +196,7 @@ def run_through_queued(store: Store) -> None:
         runs.record_result(session, row.id, "done", {})
 
 
+@pytest.mark.timeout(400)  # a training takes long on a busy machine
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_training_stops_for_the_person_and_goes_on(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"TRAIN__EPOCHS": "30", "TRAIN__RANK": "2", "SCHEDULE__RETRAIN_IDLE_S": "60"}.items():
