@@ -36,8 +36,7 @@ def prune(store: Store, predictions_before: datetime, events_before: datetime, m
         numbers = counts.count_all(session) | Counter(launches=deletion.count_launches(session))
     most_predictions, most_events, most_launches = (_limit(numbers[name]) for name in KINDS)
     removed = _delete(store, find_predictions, deletion.delete_predictions_by_id, most_predictions)
-    days = BatchPace(fewest=1)  # a day has thousands of names
-    _delete(store, predicted_names.find_past_days, predicted_names.delete_days, MOST_DAYS, days)
+    _delete(store, predicted_names.find_past_days, predicted_names.delete_days, MOST_DAYS)
     find_launches = partial(deletion.find_launches_before, before=events_before)
     removed += _delete(store, find_launches, deletion.delete_launches, most_launches)
     removed += _delete(store, find_events, deletion.delete_events, most_events)
@@ -59,10 +58,9 @@ def _delete(
     find: Callable[[Session, int], Sequence[_Found]],
     delete_rows: Callable[[Session, Sequence[_Found]], Counter[str]],
     most: int,
-    pace: BatchPace | None = None,
 ) -> Counter[str]:
     """Delete at most so many rows, or days of them, in transactions of a batch each."""
-    removed, pace = Counter[str](), pace or BatchPace()
+    removed, pace = Counter[str](), BatchPace(fewest=1)  # a day has thousands of names, a large store is on the disk
     while most > 0:
         with pace.write(store) as session:
             ids = find(session, min(most, pace.size))
