@@ -83,14 +83,11 @@ def ours(given: list[Event], day: datetime) -> Figures:
             file.rename(home.inbox / file.name)
             wait_for(len(given), opened)
 
-        def read() -> list[Event]:
-            return _day(opened, day)
-
         def settle() -> None:
             while _last_predicted(opened) < len(given):
                 time.sleep(1)
 
-        return measure(take_in, read, processes, settle)
+        return measure(take_in, partial(_day, opened, day), processes, settle)
 
 
 def imported(given: list[Event]) -> float:

@@ -149,15 +149,8 @@ def pull(name: Annotated[str, argument(metavar="NAME|FOLDER|FILE")]) -> None:
 
 def _as_cells(row: dict[str, Any]) -> tuple[str, ...]:
     created, events = row["created_at"][:19], str(row["metrics"].get("events", ""))
-    is_off = row["state"] == "active" and not row["serves"]
-    return (
-        row["version"],
-        f"{row['state']}, off" if is_off else row["state"],
-        row["scope"],
-        created,
-        events,
-        row["base"],
-    )
+    state = "active, off" if row["state"] == "active" and not row["serves"] else row["state"]
+    return row["version"], state, row["scope"], created, events, row["base"]
 
 
 def _serves(session: Any, settings: Settings, row: Any) -> bool:

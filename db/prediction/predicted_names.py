@@ -34,19 +34,12 @@ def record_names(session: Session, row: PredictionRow) -> None:
     """Store what a prediction, which was just stored, names beyond the one before it on the same day."""
     before = select(*LISTS).where(made_on(row.scope, _day(row.made_at)), PredictionRow.id < row.id)
     last = session.execute(before.order_by(PredictionRow.made_at.desc(), PredictionRow.id.desc()).limit(1)).first()
-    _add(session, row, _names_of(row) - (_names(*last) if last else set()))
-
-
-def _add(session: Session, row: PredictionRow, names: set[Name]) -> None:
-    if names:
+    new = _names(*(getattr(row, column.key) for column in LISTS)) - (_names(*last) if last else set())
+    if new:
         of_day = {"scope": row.scope, "day": _day(row.made_at)}
-        rows = [dict(zip(("operation", "place", "target"), name, strict=True), **of_day) for name in sorted(names)]
+        rows = [dict(zip(("operation", "place", "target"), name, strict=True), **of_day) for name in sorted(new)]
         insert = INSERT[session.get_bind().dialect.name](PredictedNameRow).on_conflict_do_nothing()
         session.connection().execute(insert, rows)
-
-
-def _names_of(row: PredictionRow) -> set[Name]:
-    return _names(*(getattr(row, column.key) for column in LISTS))
 
 
 def _names(places: list[dict[str, Any]], *lists: list[dict[str, Any]]) -> set[Name]:
