@@ -5,6 +5,8 @@ import os
 import pwd
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from conftest import needs_program
-from waiting import until
+from waiting import WAIT_S, until
 
 NOBODY = pwd.getpwnam("nobody").pw_uid
 ROOT = os.getuid() == 0
 USER = NOBODY if ROOT else os.getuid()
+IPC_MAGIC, IPC_HEADER = b"i3-ipc", "=6sII"  # magic, length of what follows, type; sway-ipc(7)
+RUN_COMMAND, GET_TREE = 0, 4
 HEADLESS = {"WLR_BACKENDS": "headless", "WLR_RENDERER": "pixman", "WLR_LIBINPUT_NO_DEVICES": "1"}
 
 
@@ -27,10 +31,19 @@ class Sway:
         self.folder, self.process = folder, process
         self.socket = folder / f"sway-ipc.{USER}.{process.pid}.sock"
 
-    def say(self, *words: str) -> Any:
-        """What swaymsg answers."""
-        command = [needs_program("swaymsg"), "--raw", "--socket", str(self.socket), *words]
-        return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    def say(self, command: str) -> None:
+        """Have it run a command."""
+        assert all(result["success"] for result in self._ask(RUN_COMMAND, command)), command
+
+    def _ask(self, kind: int, text: str = "") -> Any:
+        """What it answers, however long that takes; swaymsg gives up after 3 s."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(WAIT_S)
+            connection.connect(str(self.socket))
+            connection.sendall(struct.pack(IPC_HEADER, IPC_MAGIC, len(text.encode()), kind) + text.encode())
+            with connection.makefile("rb") as answer:
+                _, size, _ = struct.unpack(IPC_HEADER, answer.read(struct.calcsize(IPC_HEADER)))
+                return json.loads(answer.read(size))
 
     def open(self, app_id: str, title: str) -> int:
         """Start a client, which gets the focus; its process. What is written to the file of its name is its title."""
@@ -39,13 +52,13 @@ class Sway:
         shown = f'tail -n +1 -f {names} | while read -r title; do printf "\\033]2;%s\\007" "$title"; done'
         script = self.folder / f"{app_id}.sh"
         script.write_text(shown)
-        self.say("--", f"exec foot --app-id={app_id} --title='{title}' sh {script}")
+        self.say(f"exec foot --app-id={app_id} --title='{title}' sh {script}")
         until(f"the window of {app_id}", lambda: app_id in self.windows())
         return int(self.windows()[app_id]["pid"])
 
     def windows(self) -> dict[str, dict[str, Any]]:
         """The windows by app id."""
-        waiting, found = [self.say("-t", "get_tree")], {}
+        waiting, found = [self._ask(GET_TREE)], {}
         while waiting:
             node = waiting.pop()
             waiting += node["nodes"] + node["floating_nodes"]

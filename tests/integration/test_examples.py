@@ -77,17 +77,18 @@ def _groups(url: str) -> list[str]:
         return [os.fsdecode(group["name"]) for group in client.xinfo_groups(stream)] if client.exists(stream) else []
 
 
-def _has_queue(url: str) -> bool:
+def _has_reader(url: str) -> bool:
+    """Return whether somebody reads from the queue, and not only declared it: it is bound to its exchange in between."""
     with amqp_connection(url) as connection, connection.channel() as channel:
         try:
-            channel.queue_declare(f"{exchange_v1(NAMES)}.{GROUP}", passive=True)
+            queue = channel.queue_declare(f"{exchange_v1(NAMES)}.{GROUP}", passive=True)
         except connection.channel_errors:
             return False
-    return True
+    return bool(queue.consumer_count)
 
 
 def _is_there(url: str) -> Callable[[], bool]:
-    return lambda: _has_queue(url) if url.startswith("amqp") else GROUP in _groups(url)
+    return lambda: _has_reader(url) if url.startswith("amqp") else GROUP in _groups(url)
 
 
 @pytest.fixture(params=["subscriber.py", "subscriber.py by AMQP", "subscriber_amqp.py", "subscriber.sh"])

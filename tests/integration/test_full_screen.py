@@ -50,7 +50,7 @@ def test_a_window_that_can_be_seen_under_sway_fills_a_screen(monkeypatch: pytest
         running.say("workspace other")
         assert Machine().full_screen() is False, "out of sight"
         running.say("create_output")
-        running.say("workspace", "back_and_forth")
+        running.say("workspace back_and_forth")
         running.say("focus output HEADLESS-2")
         assert Machine().full_screen() is True, "it is shown on another screen than the one in use"
         running.say("[app_id=film] fullscreen disable, focus, layout tabbed, focus parent, fullscreen enable")
