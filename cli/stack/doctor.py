@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +24,9 @@ from memo.stack.broker import broker_url, check_broker, redact_url
 from memo.stack.child import ChildState
 from memo.stack.guard import refusals
 from memo.store.postgres import SHOW_S
+
+if TYPE_CHECKING:
+    from db.engine import Store
 
 MINIMUM_FREE = 500_000_000  # bytes on the disk of the home
 
@@ -167,7 +170,10 @@ def _sources(home: Home, settings: Settings) -> str:
 
 
 def _counts(home: Home, settings: Settings) -> str:
-    """Count the rows of each day again, in a short transaction each, so that MEMO may go on meanwhile."""
+    """Count the rows of each day again, and find what its predictions name.
+
+    That takes short transactions, so that MEMO may go on meanwhile.
+    """
     from db.intake import counts
 
     if missing_file(settings, home):
@@ -179,8 +185,21 @@ def _counts(home: Home, settings: Settings) -> str:
         with late_progress_bar("counting days") as bar:
             for scope, day in with_progress(days, len(days), bar):
                 with store.write() as session:
-                    wrong += not counts.record_day(session, scope, day)
+                    is_right = counts.record_day(session, scope, day)
+                wrong += not (_has_names(store, scope, f"{day:%Y-%m-%d}") and is_right)
     return f"corrected on {wrong} of {len(days)} days" if wrong else f"right on {len(days)} of {len(days)} days"
+
+
+def _has_names(store: "Store", scope: str, day: str) -> bool:
+    """Record what the predictions of a day name; return whether all of it was known."""
+    from db.prediction import predicted_names
+
+    with store.read() as session:
+        if not predicted_names.find_missing(session, scope, day):
+            return True
+    with store.write() as session:
+        predicted_names.record_missing(session, scope, day)
+    return False
 
 
 # each check returns what it found or raises what is wrong; they run in this order

@@ -35,11 +35,27 @@ def record_names(session: Session, row: PredictionRow) -> None:
     before = select(*LISTS).where(made_on(row.scope, _day(row.made_at)), PredictionRow.id < row.id)
     last = session.execute(before.order_by(PredictionRow.made_at.desc(), PredictionRow.id.desc()).limit(1)).first()
     new = _names(*(getattr(row, column.key) for column in LISTS)) - (_names(*last) if last else set())
-    if new:
-        of_day = {"scope": row.scope, "day": _day(row.made_at)}
-        rows = [dict(zip(("operation", "place", "target"), name, strict=True), **of_day) for name in sorted(new)]
+    _add(session, row.scope, _day(row.made_at), new)
+
+
+def _add(session: Session, scope: str, day: str, names: set[Name]) -> None:
+    if names:
+        of_day = {"scope": scope, "day": day}
+        rows = [dict(zip(("operation", "place", "target"), name, strict=True), **of_day) for name in sorted(names)]
         insert = INSERT[session.get_bind().dialect.name](PredictedNameRow).on_conflict_do_nothing()
         session.connection().execute(insert, rows)
+
+
+def find_missing(session: Session, scope: str, day: str) -> set[Name]:
+    """Return what predictions of a day name, and no row does: an earlier version of MEMO may have made them."""
+    kept = _find_kept(session, scope, day)
+    return {name for _, *lists in _find_lists(session, scope, day) for name in _names(*lists)} - kept
+
+
+def record_missing(session: Session, scope: str, day: str) -> None:
+    """Store what predictions of a day name, and no row does."""
+    lock_scope(session, scope)
+    _add(session, scope, day, find_missing(session, scope, day))
 
 
 def _names(places: list[dict[str, Any]], *lists: list[dict[str, Any]]) -> set[Name]:
@@ -107,15 +123,19 @@ def find_days_of(session: Session, ids: Sequence[int]) -> set[Day]:
 
 def find_unnamed(session: Session, scope: str, day: str) -> tuple[list[Name], int]:
     """Return what a day's rows name and none of its predictions does, and the id of the newest prediction read."""
-    row = PredictedNameRow
-    kept = select(row.operation, row.place, row.target).where(row.scope == scope, row.day == day)
-    names, newest = {(operation, place, target) for operation, place, target in session.execute(kept)}, 0
+    names, newest = _find_kept(session, scope, day), 0
     for number, *lists in _find_lists(session, scope, day):
         names -= _names(*lists)
         newest = max(newest, number)
         if not names:  # as on most days of which only an event or a prediction went
             break
     return sorted(names), newest
+
+
+def _find_kept(session: Session, scope: str, day: str) -> set[Name]:
+    row = PredictedNameRow
+    kept = select(row.operation, row.place, row.target).where(row.scope == scope, row.day == day)
+    return {(operation, place, target) for operation, place, target in session.execute(kept)}
 
 
 def _find_lists(session: Session, scope: str, day: str, after: int = 0) -> Iterator[Sequence[Any]]:

@@ -6,10 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 from test_counts import SCOPES, START, Life
+from test_counts import settings_of as settings_of
 
+from cli.stack import doctor
 from db.engine import Store
 from db.intake import events
 from db.intake.scopes import lock_scope
@@ -21,7 +23,9 @@ from db.upkeep import figures, retention
 from forget import dependents, erase_rows, match
 from forget.query import ForgetQuery
 from memo.core.events import Event, Operation
+from memo.core.paths import Home
 from memo.core.predictions import action_as_dict
+from memo.core.settings import Settings
 
 Key = tuple[str, str, str, str, str]
 """Scope, operation, place, target and day."""
@@ -62,6 +66,20 @@ def test_names_are_kept_whatever_happens(store: Store) -> None:
     days, kept_days = ({(key[0], key[-1]) for key in found} for found in (named(store), kept(store)))
     assert days and kept_days >= days
     assert all(min(one for one in days if one[0] == scope) <= (scope, day) for scope, day in kept_days)
+
+
+def test_doctor_repairs_missing_names(store: Store, settings_of: Settings, home: Home) -> None:
+    life = Life(store, seed=5)
+    life.happen()
+    for _ in range(6):
+        life.predict()
+    before = kept(store)
+    with store.write() as session:
+        session.execute(delete(PredictedNameRow).where(PredictedNameRow.scope == SCOPES[0]))
+    assert not named(store) <= kept(store)
+    assert doctor._counts(home, settings_of).startswith("corrected on ")
+    assert named(store) <= kept(store) <= before
+    assert doctor._counts(home, settings_of).startswith("right on ")
 
 
 def test_pruning_of_all_predictions_leaves_no_name(store: Store) -> None:

@@ -34,7 +34,7 @@ def upgrade() -> None:
         connection.scalar(sa.text(f"SELECT coalesce(max(id), 0) FROM {name}")) for name in (READ, "predictions")
     )
     while done < last:
-        done = _read(connection, done)
+        done = _read(connection, done) or last  # those that were left may be pruned meanwhile
         if time.monotonic() > deadline:
             connection.execute(sa.text(f"INSERT INTO {READ} (id) VALUES (:id)"), {"id": done})
             raise Unfinished(done, last)
@@ -53,7 +53,7 @@ def _make_tables() -> None:
 
 
 def _read(connection: sa.Connection, after: int) -> int:
-    """Store what the next predictions name; return the id of the last one."""
+    """Store what the next predictions name; return the id of the last one, or 0 if there is none."""
     lists = ", ".join(f"CAST({name} AS TEXT)" for name in LISTS)
     query = f"SELECT id, scope, {DAY[connection.dialect.name]}, {lists} FROM predictions WHERE id > :after ORDER BY id"
     found = connection.execute(sa.text(f"{query} LIMIT {PART}"), {"after": after}).all()
@@ -62,7 +62,7 @@ def _read(connection: sa.Connection, after: int) -> int:
         values = ", ".join(f":{name}" for name in KEY)
         insert = f"INSERT INTO predicted_names ({', '.join(KEY)}) VALUES ({values}) ON CONFLICT DO NOTHING"
         connection.execute(sa.text(insert), [dict(zip(KEY, name, strict=True)) for name in sorted(names)])
-    return int(found[-1].id)
+    return int(found[-1].id) if found else 0
 
 
 def _names(places: list[dict[str, Any]], *lists: list[dict[str, Any]]) -> Iterator[tuple[str, str, str]]:
