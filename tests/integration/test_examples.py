@@ -78,7 +78,7 @@ def _groups(url: str) -> list[str]:
 
 
 def _has_reader(url: str) -> bool:
-    """Return whether somebody reads from the queue, and not only declared it: it is bound to its exchange in between."""
+    """Return whether somebody reads from the queue; once it is only declared, it may not be bound yet."""
     with amqp_connection(url) as connection, connection.channel() as channel:
         try:
             queue = channel.queue_declare(f"{exchange_v1(NAMES)}.{GROUP}", passive=True)
