@@ -18,7 +18,7 @@ _CHINESE = {
     "Nothing was done about it.": "没有为此做任何事。",
     "What you did": "你做过什么",
     "Was it foreseen?": "预见到了吗？",
-    "in place {}": "第 {} 位",
+    "rank {}": "第 {} 位",
     "not foreseen": "没有预见",
     "foreseen": "预见到了",
     "Time": "时间",

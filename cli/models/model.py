@@ -25,7 +25,8 @@ Scope = Annotated[str | None, option(metavar="USER@HOST", help="Scope whose vers
 Version = Annotated[
     str,
     argument(
-        metavar="VERSION", help="Name of a version, or builtin; to activate, also history, which is no language model."
+        metavar="VERSION",
+        help="Name of a version, or builtin; to activate, also history: no language model takes part.",
     ),
 ]
 
@@ -42,8 +43,8 @@ def _store(scope: str | None = None) -> Iterator[tuple[Settings, Any]]:
 def list_(as_json: Json = False) -> None:
     """List all versions, newest first.
 
-    The built-in version serves a scope that has no active one. A version that is active but off does not serve:
-    history alone foresees more, or its owner chose so.
+    The built-in version serves a scope that has no active one. An active version that is off does not serve: no
+    language model takes part there, as history alone foresees more, or its owner chose so.
     """
     from db.prediction import versions
 
@@ -134,7 +135,15 @@ def prune(scope: Scope = None) -> None:
 
 
 @app.command()
-def pull(name: Annotated[str, argument(metavar="NAME|FOLDER|FILE")]) -> None:
+def pull(
+    name: Annotated[
+        str,
+        argument(
+            metavar="NAME|FOLDER|FILE",
+            help="OWNER/NAME on the hub, a folder with config.json and weights, or a GGUF file.",
+        ),
+    ],
+) -> None:
     """Copy a base model from the Hugging Face hub, a folder or a GGUF file into MEMO's folder."""
     from memo.core import logs
     from training import pull as base
@@ -143,7 +152,8 @@ def pull(name: Annotated[str, argument(metavar="NAME|FOLDER|FILE")]) -> None:
     logs.setup(home.logs, "cli")
     folder = base.pull(name, home)
     print_text(
-        f'The model is in {folder}. Write base = "{folder}" under [model] in {home.config}, then run `memo train`.'
+        f"The model is in {folder}. Run `memo config set model.base {folder}` and `memo train --activate`, "
+        "then `memo down` and `memo up`."
     )
 
 

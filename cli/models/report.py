@@ -24,7 +24,9 @@ KINDS = (".html", ".png")
 
 def report(
     since: Annotated[str, option(metavar="30d|TIME", help="From when on.")] = "30d",
-    out: Annotated[Path, option(metavar="FILE", help="A page (.html) or a picture (.png).")] = Path("report.html"),
+    out: Annotated[
+        Path, option(metavar="FILE", help="A page (.html) or a picture (.png); by default report.html here.")
+    ] = Path("report.html"),
     scope: Annotated[str | None, option(metavar="USER@HOST", help="Whose predictions; by default your own.")] = None,
     force: Force = False,
 ) -> None:
@@ -41,7 +43,10 @@ def report(
     with read_session(settings, home) as session:
         found = collect(session, scope or settings.scope, start) if session else None
     if found is None:
-        raise MemoError(f"There are fewer than {LEARNED + FEWEST} acts since {start:%Y-%m-%d}, too few to judge by.")
+        raise MemoError(
+            f"There are fewer than {LEARNED + FEWEST} acts since {start:%Y-%m-%d}, too few to judge by; "
+            "give an earlier --since, or use MEMO for some days first."
+        )
     picture = draw(found)
     with output_file(out, force, binary=True) as file:
         file.write(picture if out.suffix == ".png" else write_page(found, picture))

@@ -1,4 +1,4 @@
-"""`memo history`: list predictions and what came true."""
+"""`memo history`: list predictions, and what was done instead or as foreseen."""
 
 import csv
 import io
@@ -54,7 +54,8 @@ def history(
 ) -> None:
     """List what you were expected to do and what you did, newest last.
 
-    The ranks are those of its place and of what you did there, of what was wanted next, and of the next event.
+    Each rank is that of the truth among what was predicted; - stands for none. In *rank* it is that of the place you
+    went to and of what you did there (1/2), in *upcoming* that of what you wanted next, in *next* of the next event.
 
     Example: `memo history --since 1d --format csv --out history.csv`
     """
@@ -118,8 +119,9 @@ def _show(found: Rows, settings: Settings) -> None:
         print("There are no predictions yet; `memo status` shows whether MEMO is running.")
         return
     has_others = any(row["scope"] != settings.scope for row in found)
-    names = ["id", "time", *(["scope"] if has_others else []), "", "predicted", "came true", "rank", "upcoming", "next"]
-    shares = {"predicted": 3, "came true": 2}
+    others = ["scope"] if has_others else []
+    names = ["id", "time", *others, "", "predicted", "you did", "rank", "upcoming", "next"]
+    shares = {"predicted": 3, "you did": 2}
     headings = {name: name if name in ("id", "") else describe(name, settings.language) for name in names}
     columns = [  # in a narrow terminal those two are cut first
         Column(heading, ratio=shares.get(name), no_wrap=name not in shares) for name, heading in headings.items()

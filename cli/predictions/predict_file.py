@@ -66,7 +66,7 @@ def _pairs(file: Path, size: int) -> list[WindowedPair]:
     except UsageError:
         raise
     except MemoError as error:
-        raise UsageError(f"{file} is not a JSON list of windows in UTF-8, each with `input` and `output`.") from error
+        raise UsageError(f"{file} is not a JSON list of windows in UTF-8, each with the text `input`.") from error
     lines = [line.removesuffix("\r") for line in text.split("\n") if line.strip()]
     ends = range(min(size, len(lines)), len(lines) + 1) if lines else ()
     return [(lines[max(0, end - size) : end], lines[end] if end < len(lines) else "") for end in ends]

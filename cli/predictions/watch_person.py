@@ -43,7 +43,9 @@ def first_hit(message: dict[str, Any], language: Language) -> Text | None:
     for outcome in message.get("settled_person", []):
         if (rank := outcome["place_rank"]) is not None and rank <= SHOWN:
             name = _place(outcome["action"])[1]
-            return Text(safe(describe("First hit: {} was foreseen, in place {}.", language).format(name, rank)), "bold")
+            return Text(
+                safe(describe("First hit: {} was foreseen, with rank {}.", language).format(name, rank)), "bold"
+            )
     return None
 
 

@@ -74,8 +74,8 @@ _WORDS: dict[Language, dict[str, tuple[str, str]]] = {
 }
 WORDS: dict[Language, dict[str, str]] = {
     "en": {
-        "intro": "MEMO learns what you do and predicts what comes next. Nothing leaves this machine. Choose what it "
-        "records; the Enter key takes the answer in capitals.",
+        "intro": "MEMO learns what you do and predicts what comes next. Nothing leaves this machine unless you say so. "
+        "Choose what it records; the Enter key takes the answer in capitals.",
         "kind": "{}: {}.",
         "stored": "Stored, for example:",
         "record": "Record {}?",
@@ -92,7 +92,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "past": "Imported first: {}.",
         "days": "{} of the last {} days",
         "never": "Never stored, whatever you chose: password managers, banks, private windows, and secrets in titles. "
-        "`memo config set privacy.apps NAME` excludes more; also privacy.sites, privacy.folders and privacy.titles.",
+        "`memo config edit` excludes more: privacy.apps, privacy.sites, privacy.folders and privacy.titles.",
         "file": "Your answers are in {}; `memo setup` asks again, and `memo pause` stops recording for a while.",
         "start": "Start MEMO with `memo up`, and see what it predicts with `memo watch`.",
         "restart": "MEMO runs with the former answers; `memo down` and `memo up` have it use these.",
@@ -101,7 +101,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "list": ", ",
     },
     "zh": {
-        "intro": "MEMO 学习你做什么，并预测下一步。任何数据都不会离开本机。"
+        "intro": "MEMO 学习你做什么，并预测下一步。未经你同意，任何数据都不会离开本机。"
         "请选择它记录什么；按 Enter 即采用大写的回答（Y 为是，N 为否）。",
         "kind": "{}：{}。",
         "stored": "存储的内容，例如：",
@@ -117,7 +117,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "past": "首先导入：{}。",
         "days": "{}（最近 {} 天）",
         "never": "无论怎样选择，都从不存储：密码管理器、银行、隐私窗口，以及标题中的机密。"
-        "`memo config set privacy.apps 名称` 排除更多应用；另有 privacy.sites、privacy.folders 和 privacy.titles。",
+        "`memo config edit` 可排除更多：privacy.apps、privacy.sites、privacy.folders 和 privacy.titles。",
         "file": "你的回答在 {} 中；`memo setup` 可以重新回答，`memo pause` 暂停记录一段时间。",
         "start": "用 `memo up` 启动 MEMO，用 `memo watch` 查看它的预测。",
         "restart": "MEMO 正按以前的回答运行；`memo down` 和 `memo up` 之后采用新的回答。",

@@ -33,7 +33,8 @@ MINIMUM_FREE = 500_000_000  # bytes on the disk of the home
 
 def doctor(
     repair: Annotated[
-        bool, typer.Option("--repair", help="Count all events and predictions again, and correct what is kept of that.")
+        bool,
+        typer.Option("--repair", help="Count all events and predictions again, and correct what is kept."),
     ] = False,
     as_json: Json = False,
 ) -> None:

@@ -28,7 +28,10 @@ app = typer.Typer(help="Run MEMO in the background whenever you are at the deskt
 
 @app.command()
 def install() -> None:
-    """Start MEMO now and with each graphical session, by systemd or, where there is none, by XDG autostart."""
+    """Start MEMO with each graphical session.
+
+    systemd does that, and starts it now, too; where there is none, XDG autostart does it from the next login on.
+    """
     home, chosen = Home.find(), os.environ.get("MEMO_HOME", "") and str(Home.find().root)
     Settings.load()  # a service that can't read them would fail later, where nobody sees it
     settings_file.write_default(home)
@@ -127,4 +130,4 @@ def _call(*words: str, limit_s: float) -> "subprocess.CompletedProcess[str]":
     except subprocess.TimeoutExpired as error:
         raise MemoError(f"`{' '.join(command)}` did not end within {limit_s:.0f} s; see `memo status`.") from error
     except OSError as error:
-        raise UsageError(f"systemctl can't be run ({error.strerror}).") from error
+        raise UsageError(f"systemctl can't be run ({error.strerror}); start MEMO with `memo up` instead.") from error

@@ -14,7 +14,7 @@ def sources(as_json: Json = False) -> None:
 
     A source is watching, off, failed, or missing something on this machine; the list says how to get that.
 
-    Choose sources by `memo setup`, or in memo.toml, for example `sources.on = ["inbox", "x11", "web"]`.
+    Choose sources by `memo setup`, or for example by `memo config set sources.on inbox x11 web`.
     """
     from collector.source_list import list_sources
 

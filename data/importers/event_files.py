@@ -128,7 +128,7 @@ def _is_window(row: Any) -> bool:
 
 def _not_windows(path: Path) -> MemoError:
     return MemoError(
-        f"{path} is not a JSON list of windows, each with the texts `input` and `output`, or of events; see the README."
+        f"{path} is not a JSON list of windows, each with the text `input`, or of events; see docs/events.md."
     )
 
 

@@ -174,7 +174,7 @@ class PrivacySettings(Section):
     chromium_titles: bool = False
     """Record window titles of Chromium, Chrome, Brave, Opera and Vivaldi, whose private windows look like any other."""
     titles_kept: Literal["full", "hashed", "none"] = "full"
-    """Titles of windows and pages: in full, as a digest with this installation's key, or none (app and site only)."""
+    """Titles of windows and pages: full; hashed (a digest with this installation's key); none (app and site only)."""
 
 
 class WindowSettings(Section):
@@ -227,7 +227,7 @@ class ScheduleSettings(Section):
 
     at_once = True
     retrain_actions: Count = 500
-    """New actions of a person after which a version is trained."""
+    """New acts of a person after which a version is trained."""
     retrain_every: Span = timedelta(days=7)
     """Seconds after which a version is trained, however few actions are new."""
     retrain_idle_s: Annotated[int, Field(ge=0)] = 600
@@ -243,7 +243,7 @@ class ScheduleSettings(Section):
     keep_mb: Annotated[int, Field(ge=0)] = 2000
     """Megabytes that the store may take; above that the oldest events are deleted. 0: no limit."""
     keep_versions: Count = 5
-    """Versions kept in addition to the active one."""
+    """Newest versions kept besides the active one, the one that it replaced, and the best one."""
 
 
 class DispatchSettings(Section):
@@ -360,9 +360,9 @@ class PickSettings(Section):
 
     at_once = True
     first: Literal["previous", "likeliest"] = "previous"
-    """The first line: the place where you were before, or the likeliest one."""
+    """The first line: previous (the place where you were before) or likeliest."""
     program: Literal["auto", "rofi", "wofi", "fuzzel", "dmenu", "fzf"] = "auto"
-    """The program that shows the list; auto takes the first of these that is installed and fits the desktop."""
+    """The program that shows the list; auto takes the first other one that is installed and fits the desktop."""
 
 
 class McpSettings(Section):
@@ -575,7 +575,11 @@ def _tables() -> dict[str, type[Section]]:
 
 def default_toml() -> str:
     """Return the text of a memo.toml that holds each key with its default, commented out."""
-    lines = ["# MEMO's settings: every key with its default. To change one, remove its '# '.", ""]
+    lines = [
+        "# MEMO's settings: every key with its default. To change one, remove the '# ' before it and before",
+        "# the [table] line above it; or use `memo config set KEY VALUE`.",
+        "",
+    ]
     lines += _keys(Settings)
     for name, section in _tables().items():
         lines += ["", f"# [{name}]", *_keys(section)]

@@ -106,9 +106,9 @@ _REASONS: dict[str, tuple[str, str]] = {
 _CHINESE = {
     "Each answer is in {}.": "每个回答都在 {} 中。",
     "{}, version {}, {} windows": "{}，版本 {}，{} 个窗口",
-    "First hit: {} was foreseen, in place {}.": "第一次命中：预见到了 {}，排在第 {} 位。",
+    "First hit: {} was foreseen, with rank {}.": "第一次命中：预见到了 {}，排在第 {} 位。",
     "ahead of": "领先于",
-    "came true": "你实际做了",
+    "you did": "你实际做了",
     "coarse": "粗略",
     "ece": "校准误差",
     "events": "事件",

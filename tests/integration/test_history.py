@@ -75,7 +75,7 @@ def test_table_shows_predictions_and_outcomes(
     monkeypatch.setenv("COLUMNS", "120")
     history()
     first, *lines = capsys.readouterr().out.splitlines()
-    assert first.split() == ["id", "time", "scope", "predicted", "came", "true", "rank", "upcoming", "next"]
+    assert first.split() == ["id", "time", "scope", "predicted", "you", "did", "rank", "upcoming", "next"]
     assert [line.split()[-1] for line in lines] == ["3", "-", "yet"], "the rank of the next event"
     assert lines[0].split()[-3:-1] == ["1/2", "4"], "ranks of the place and the action, and of what was upcoming"
     assert "start app 1" in lines[0] and "open [red]x[/re" in lines[1], "no markup"

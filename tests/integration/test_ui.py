@@ -92,7 +92,7 @@ def test_now_names_the_next_place_and_not_the_present_one(client: TestClient) ->
     shown = client.get("/").text
     assert "<strong>news.example</strong>" in shown and "25%" in shown
     assert "<strong>editor</strong>" not in shown, "the editor is in front"
-    assert "in place 1" in shown and "not foreseen" in shown
+    assert "rank 1" in shown and "not foreseen" in shown
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -106,7 +106,7 @@ def test_what_is_folded_is_shown_at_the_end(capsys: pytest.CaptureFixture[str]) 
 def test_first_hit_names_the_place_and_its_rank() -> None:
     assert first_hit(message(GIT), "en") is first_hit(message(MAIL, (MAIL, None), (CODE, 4)), "en") is None
     found = first_hit(message(SITE, (CODE, 4), (MAIL, 2), (SITE, 1)), "en")
-    assert found and found.plain == "First hit: Mail was foreseen, in place 2."
+    assert found and found.plain == "First hit: Mail was foreseen, with rank 2."
     chinese = first_hit(message(SITE, (SITE, 3)), "zh")
     assert chinese and chinese.plain == "第一次命中：预见到了 memo.example，排在第 3 位。"
 
@@ -119,7 +119,7 @@ def test_live_view_tells_the_first_hit_of_its_person_once(
     screen.awaits_hit_of = awaited
     for rank in (None, 2, 1):
         screen.show(message(MAIL, (MAIL, rank)))
-    assert capsys.readouterr().out.count("First hit: Mail was foreseen, in place 2.") == times
+    assert capsys.readouterr().out.count("First hit: Mail was foreseen, with rank 2.") == times
 
 
 def test_a_change_of_the_scope_is_named_once(capsys: pytest.CaptureFixture[str]) -> None:

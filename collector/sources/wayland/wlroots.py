@@ -49,7 +49,7 @@ class WlrootsSource:
         if display is None:
             return "No Wayland compositor of yours runs here; once one does, it is found by its socket."
         if not has_pywayland():
-            return "pywayland is not installed; get it with: pip install 'memo-daemon[wayland]'."
+            return "pywayland is not installed; `make env` installs it."
         if self._unsupported == _identity(display):
             return "This compositor does not list its windows; under GNOME and KDE, use the source desktop."
         return ""
