@@ -196,7 +196,7 @@ def test_hostile_names_are_shown_as_text_or_not_at_all(server: Server, home: Hom
         return
     remember(settings, home, given)
     assert NotifyHandler(settings, home).handle(given, context()) == {"shown": True}
-    assert server.shown[0][4].startswith("Switched to window: ") and not set(server.shown[0][4]) & set("<>\n")
+    assert server.shown[0][4].startswith("focus app: ") and not set(server.shown[0][4]) & set("<>\n")
     assert server.shown[0][5] == []
 
 

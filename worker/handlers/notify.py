@@ -3,10 +3,10 @@
 from typing import Any
 
 from memo.core.events import Action
-from memo.core.grammar import write_action
 from memo.core.paths import Home
 from memo.core.predictions import Candidate
 from memo.core.settings import Settings
+from memo.display.text import short
 from memo.protocols import DispatchContext, Handler
 from worker.effects.notifications import plain, show
 from worker.effects.seen_before import SeenBefore
@@ -34,6 +34,6 @@ class NotifyHandler(Handler):
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
         """Show the notification. Raises NotShown."""
         self._seen.check(candidate.action, context.scope)
-        text = write_action(candidate.action, self._settings.language, candidate.detail)
+        text = short(candidate.action, self._settings.language)  # not as an event, which would be told as past
         show(SUMMARY[self._settings.language], plain(text), {}, SHOWN_S)
         return {"shown": True}
