@@ -104,7 +104,7 @@ def test_a_later_prediction_of_the_same_shows_no_second_box(opened: Resources, s
     [notify] = [row for row in rows(opened, again) if row.handler == "notify"]
     assert notify.status == "stopped" and notify.detail.startswith("nothing to do: ask showed a box about it ")
     dispatch(both, another)
-    assert [body[4] for body in server.shown] == [SITE, f"Visited site {OTHER}"]
+    assert [body[4] for body in server.shown] == [SITE, f"visit {OTHER}"]
 
 
 def test_a_box_is_not_followed_by_what_waited_for_it(opened: Resources, server: Server) -> None:
