@@ -1,4 +1,4 @@
-"""Version 1 of wlr-foreign-toplevel-management and of KDE's org_kde_kwin_idle, declared for pywayland.
+"""Version 3 of wlr-foreign-toplevel-management and version 1 of KDE's org_kde_kwin_idle, declared for pywayland.
 
 Source: https://wayland.app/protocols/wlr-foreign-toplevel-management-unstable-v1. Wayland identifies events and
 requests by their position, so unused ones must be declared too.
@@ -13,6 +13,7 @@ ACTIVATED = 2  # state of the focused window
 
 _TEXT, _ARRAY = Argument(ArgumentType.String), Argument(ArgumentType.Array)
 _OUTPUT = Argument(ArgumentType.Object, interface=WlOutput)
+_ANY_OUTPUT = Argument(ArgumentType.Object, interface=WlOutput, nullable=True)
 _SEAT = Argument(ArgumentType.Object, interface=WlSeat)
 _REQUESTS: dict[str, tuple[Argument, ...]] = {  # those that are never sent without their arguments
     "set_maximized": (),
@@ -23,6 +24,8 @@ _REQUESTS: dict[str, tuple[Argument, ...]] = {  # those that are never sent with
     "close": (),
     "set_rectangle": (),
     "destroy": (),
+    "set_fullscreen": (_ANY_OUTPUT,),
+    "unset_fullscreen": (),
 }
 
 
@@ -30,7 +33,7 @@ class Handle(Interface):
     """A window."""
 
     name = "zwlr_foreign_toplevel_handle_v1"
-    version = 1
+    version = 3
 
 
 class HandleProxy(Proxy[Handle]):
@@ -52,7 +55,7 @@ class Manager(Interface):
     """The list of all windows."""
 
     name = "zwlr_foreign_toplevel_manager_v1"
-    version = 1
+    version = 3
 
 
 class ManagerProxy(Proxy[Manager]):
@@ -77,6 +80,7 @@ Handle.event(_OUTPUT)(named("output_leave"))
 Handle.event(_ARRAY)(named("state"))
 Handle.event()(named("done"))
 Handle.event()(named("closed"))
+Handle.event(Argument(ArgumentType.Object, interface=Handle, nullable=True))(named("parent"))
 for _request, _arguments in _REQUESTS.items():
     Handle.request(*_arguments)(named(_request))
 Handle.proxy_class = HandleProxy

@@ -23,7 +23,7 @@ class FocusWriter:
         self._last_line = json.dumps(None)
 
     def _write(self) -> None:
-        active = next((window for window in self.toplevels.windows.values() if window.active), None)
+        active = self.toplevels.find_active()
         line = json.dumps(active and [active.number, active.app_id, active.title])
         if line != self._last_line:
             print(line, flush=True)

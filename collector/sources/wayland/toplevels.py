@@ -19,6 +19,7 @@ class Toplevel:
     app_id: str = ""
     title: str = ""
     active: bool = False
+    parent: Proxy[Handle] | None = None  # of a dialog or a tool window; unknown before version 3 of the protocol
 
 
 class Toplevels:
@@ -34,10 +35,18 @@ class Toplevels:
     def offer(self, registry: Any, name: int, interface: str, version: int) -> None:
         """Bind an offered interface if it is the manager or a seat."""
         if interface == Manager.name:
-            self.manager = registry.bind(name, Manager, 1)
+            self.manager = registry.bind(name, Manager, min(version, Manager.version))
             self.manager.dispatcher["toplevel"] = self._add
         elif interface == WlSeat.name:
             self.seat = registry.bind(name, WlSeat, 1)
+
+    def find_active(self) -> Toplevel | None:
+        """Return the window that is in use: the focused one or, if that belongs to another one, that."""
+        active = next((window for window in self.windows.values() if window.active), None)
+        for _ in self.windows:  # as many steps at most, even if windows belonged to each other in a circle
+            if active and active.parent in self.windows:
+                active = self.windows[active.parent]
+        return active
 
     def _add(self, manager: Any, handle: Proxy[Handle]) -> None:
         self._count += 1
@@ -45,6 +54,7 @@ class Toplevels:
         for name in ("title", "app_id"):
             handle.dispatcher[name] = lambda handle, text, name=name: setattr(self.windows[handle], name, text)
         handle.dispatcher["state"] = self._set_state
+        handle.dispatcher["parent"] = lambda handle, parent: setattr(self.windows[handle], "parent", parent)
         handle.dispatcher["done"] = lambda handle: self._changed()
         handle.dispatcher["closed"] = self._remove
 
