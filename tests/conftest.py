@@ -27,6 +27,7 @@ from sqlalchemy.exc import OperationalError
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.messaging.publisher import exchange_v1, exchange_v2
+from memo.stack.spawn import collect_rarely
 from memo.stack.task_queue import DISPATCH, PREDICT, PREFIX
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.enable()
+    collect_rarely()
 
 
 @contextmanager
