@@ -1,4 +1,4 @@
-"""Bring the store to this program's schema."""
+"""Bring the store to this program's schema. Alembic, which takes long to load, is loaded only to change something."""
 
 import json
 from collections.abc import Iterator
@@ -6,9 +6,6 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, select
 from sqlalchemy.orm import Session
 
@@ -23,13 +20,12 @@ from memo.desktop.launch_sets import LaunchSet, from_dict
 
 LONGEST_S = 3600.0  # of a statement that changes a large table, or waits for another upgrade
 UPGRADE_LOCK = 0x4D454D4F  # Postgres advisory lock: one upgrade at a time
+MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def head() -> str:
     """Return the schema revision that this program was written for."""
-    revision = _scripts().get_current_head()
-    assert revision is not None
-    return revision
+    return _revisions()[-1]
 
 
 def upgrade(settings: Settings, home: Home, progress: Progress = lambda done, total: None) -> None:
@@ -82,8 +78,14 @@ def _take_step(store: Store, progress: Progress) -> bool:
 
 
 def _run(connection: Connection, migrations: str) -> Unfinished | None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
     try:
-        command.upgrade(_config(connection), migrations)
+        command.upgrade(config, migrations)
     except Unfinished as left:
         return left
     return None
@@ -100,23 +102,16 @@ def _read_launch_sets(files: list[Path]) -> Iterator[LaunchSet]:
 
 
 @cache
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config())
-
-
-def _config(connection: Connection | None = None) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.attributes["connection"] = connection
-    return config
+def _revisions() -> list[str]:
+    """Return the schema's revisions, the first one first, with which the names of their files begin."""
+    return sorted(path.name.partition("_")[0] for path in MIGRATIONS.glob("versions/*.py"))
 
 
 def check_schema(connection: Connection) -> str | None:
     """Return the schema's revision, or None. Raises StoreError if it can't be brought to this program's."""
-    found, scripts = revision(connection), _scripts()
-    check_database(connection, may_create=found != scripts.get_current_head())
-    known = {script.revision for script in scripts.walk_revisions()}
-    if found is not None and found not in known:
+    found = revision(connection)
+    check_database(connection, may_create=found != head())
+    if found is not None and found not in _revisions():
         raise StoreError(
             f"The store {redact_url(connection.engine.url)} was written by a newer MEMO (schema {found}); "
             "update MEMO, nothing was changed."

@@ -9,6 +9,7 @@ from pathlib import Path
 def main() -> None:
     """Run the command line."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    import_module("memo.stack.spawn").collect_rarely()
     if sys.argv[1:] == ["pick"] and not sys.stdin.isatty():  # a key was pressed; a picker in a terminal needs that one
         _pick_at_once()
     import_module("cli").main()  # imported late, so that it is found on that path

@@ -3,12 +3,9 @@
 import os
 from contextlib import closing
 
-from db.engine import open_store
 from memo.core import logs
 from memo.core.paths import Home
-from memo.core.settings import Settings
 from memo.stack.process_specs import end_with_parent
-from scheduler import upkeep
 
 NICENESS = 10
 
@@ -17,6 +14,11 @@ def main() -> None:
     """Do what is due."""
     end_with_parent()
     os.nice(NICENESS)
+    # imported late, as `end_with_parent` makes that cheaper
+    from db.engine import open_store
+    from memo.core.settings import Settings
+    from scheduler import upkeep
+
     home = Home.find()
     logs.setup(home.logs, "upkeep")
     settings = Settings.load()

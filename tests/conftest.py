@@ -27,6 +27,7 @@ from sqlalchemy.exc import OperationalError
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.messaging.publisher import exchange_v1, exchange_v2
+from memo.stack.spawn import collect_rarely
 from memo.stack.task_queue import DISPATCH, PREDICT, PREFIX
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ SLOWEST_FIRST = (
     "property",
     "unit",
 )
+LONGEST = ("test_forget.py", "test_look.py", "test_ui.py", "test_wayland.py", "test_broker_damage.py")
+"""Files that take so long that a worker which begins one late would end alone."""
 KEPT = ("MEMO_TEST_STRICT", "MEMO_EVENT_FILES")
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job, and its children, would ignore it
 gc.disable()  # until the tests begin: what is imported and collected stays, and there is much of it
@@ -63,8 +66,8 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start with the folders whose files take longest, so that all workers end together; else keep the random order."""
-    items.sort(key=lambda item: SLOWEST_FIRST.index(item.path.parent.name))
+    """Start with the folders and files that take longest, so that all workers end together; else keep the order."""
+    items.sort(key=lambda item: (SLOWEST_FIRST.index(item.path.parent.name), item.path.name not in LONGEST))
 
 
 def pytest_collection_finish() -> None:
@@ -72,6 +75,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.enable()
+    collect_rarely()
 
 
 @contextmanager

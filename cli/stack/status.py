@@ -1,6 +1,5 @@
 """`memo status`: show what is running and stored, and how good the predictions are."""
 
-import gc
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -29,13 +28,8 @@ AMONG = {"three": 3, "five": 5}
 
 def status(as_json: Json = False) -> None:
     """Show what is running, what is stored, and the hit rates."""
-    gc.disable()  # at exit too: with the libraries loaded here it takes a quarter of the time
-    try:
-        found = collect(Home.find(), Settings.load())
-        (print_json if as_json else _show)(found)
-    finally:
-        gc.freeze()
-        gc.enable()
+    found = collect(Home.find(), Settings.load())
+    (print_json if as_json else _show)(found)
 
 
 def collect(home: Home, settings: Settings) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 
 from memo.core.paths import be_private
-from memo.stack.spawn import PARENT, python_command
+from memo.stack.spawn import PARENT, collect_rarely, python_command
 from memo.stack.task_queue import DISPATCH, PREDICT
 
 PR_SET_PDEATHSIG = 1  # source: linux/prctl.h
@@ -58,9 +58,10 @@ def end_with_parent(parent: int | None = None) -> None:
 
     SIGKILL also ends a process that is stopped, or whose threads wait: else it would go on beside its successor.
     `parent` is the expected one; by default it is the process that started this one with `child_environment`. Every
-    child begins with this function, hence it also makes the process private.
+    child begins with this function, hence it also makes the process private, and its start short.
     """
     be_private()
+    collect_rarely()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     expected = parent or int(os.environ.get(PARENT, os.getppid()))
     if os.getppid() != expected:

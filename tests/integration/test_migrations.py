@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
-from stores import SINCE_0014
+from stores import SINCE_0014, make_store
 from test_counts import SCOPES, Life, counted, kept
 from test_predicted_names import kept as kept_names
 from test_predicted_names import named
@@ -121,3 +122,15 @@ def test_ctrl_c_in_an_upgrade_says_that_it_goes_on(
     with pytest.raises(MemoError, match="the next `memo up` goes on"):
         first_run.prepare_store(home, settings, requeue=False)
     assert schema(old) != migrate.head()
+
+
+def test_the_files_of_migrations_begin_with_their_revisions() -> None:
+    scripts = ScriptDirectory(str(migrate.MIGRATIONS))
+    assert scripts.get_current_head() == migrate.head()
+    assert all(os.path.basename(script.path).startswith(f"{script.revision}_") for script in scripts.walk_revisions())
+
+
+def test_a_store_that_is_up_to_date_needs_no_alembic(settings: Settings, home: Home) -> None:
+    make_store(settings, home)
+    code = f"{UPGRADE}\nassert 'alembic' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code, "0"], check=True)

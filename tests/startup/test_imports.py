@@ -31,3 +31,13 @@ def test_a_part_starts_without_heavy_libraries(module: str, tmp_path: Path) -> N
     )
     assert loaded.stdout.strip() == ""
     assert not list(tmp_path.iterdir()), "importing touches no file"
+
+
+def test_a_command_ends_without_a_walk_over_its_memory(tmp_path: Path) -> None:
+    shown = "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count() > 0))"
+    code = f"{shown}; import sys; sys.argv = ['memo', 'down']; from memo.__main__ import main; main()"
+    environment = os.environ | {"MEMO_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == ["MEMO is not running.", "True"]
