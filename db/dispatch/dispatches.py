@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import ColumnElement, Table, bindparam, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from db.models import DispatchRow
 from db.prediction import predictions
+from db.upsert import INSERTS
 from memo.core.events import Action
 from memo.core.predictions import action_as_dict
 from memo.protocols import Cost
@@ -95,7 +95,7 @@ def add_claims(session: Session, claims: Sequence[Claim]) -> dict[tuple[int, str
 
 _CLAIM = {
     name: insert(_TABLE).on_conflict_do_nothing().returning(_TABLE.c.prediction_id, _TABLE.c.handler, _TABLE.c.id)
-    for name, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
+    for name, insert in INSERTS.items()
 }
 
 

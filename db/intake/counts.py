@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, case, delete, func, select, type_coerce
+from sqlalchemy import ColumnElement, Select, String, bindparam, case, delete, func, select, type_coerce
 from sqlalchemy.orm import Session
 
 from db.intake.scopes import find_scope_names, lock_scope
 from db.models import DailyCountRow, EventRow, PredictionRow
+from db.upsert import INSERTS
 
 CUTS = (1, 3, 5)  # k of hit@k
 RANKS = {
@@ -33,6 +34,7 @@ COUNTED: dict[str, ColumnElement[Any]] = {
 }
 """What is counted of predictions, by the name of its column."""
 NAMES = ("events", *COUNTED)
+KEY = ("scope", "day", "version")
 DAY = timedelta(days=1)
 
 Key = tuple[str, str, str]
@@ -42,23 +44,34 @@ Counts = dict[Key, Counter[str]]
 
 def count_events(session: Session, *which: ColumnElement[bool]) -> Counts:
     """Count the events that meet all conditions."""
-    day = _day(session, EventRow.at)
+    day = _day(_dialect(session), EventRow.at)
     found = session.execute(select(EventRow.scope, day, func.count()).where(*which).group_by(EventRow.scope, day))
     return {(scope, day, ""): Counter(events=number) for scope, day, number in found}
 
 
 def count_predictions(session: Session, *which: ColumnElement[bool]) -> Counts:
     """Count the predictions that meet all conditions."""
-    key = (PredictionRow.scope, _day(session, PredictionRow.made_at), PredictionRow.model_version)
-    found = session.execute(select(*key, *COUNTED.values()).where(*which).group_by(*key))
+    return _as_counts(session.execute(_counting(_dialect(session)).where(*which)))
+
+
+def _counting(dialect: str) -> Select[Any]:
+    key = (PredictionRow.scope, _day(dialect, PredictionRow.made_at), PredictionRow.model_version)
+    return select(*key, *COUNTED.values()).group_by(*key)
+
+
+def _as_counts(rows: Iterable[Any]) -> Counts:
     return {
         (scope, day, version): Counter(dict(zip(COUNTED, numbers, strict=True)))
-        for scope, day, version, *numbers in found
+        for scope, day, version, *numbers in rows
     }
 
 
-def _day(session: Session, time: Any) -> ColumnElement[str]:
-    if session.get_bind().dialect.name == "sqlite":
+def _dialect(session: Session) -> str:
+    return session.get_bind().dialect.name
+
+
+def _day(dialect: str, time: Any) -> ColumnElement[str]:
+    if dialect == "sqlite":
         return func.substr(type_coerce(time, String), 1, 10)
     return func.to_char(func.timezone("UTC", time), "YYYY-MM-DD")
 
@@ -67,17 +80,27 @@ def add(session: Session, more: Counts, sign: int = 1) -> None:
     """Add counts to those that are kept, or subtract them if `sign` is -1."""
     for scope in sorted({scope for scope, _, _ in more}):
         lock_scope(session, scope)
-    for key, numbers in sorted(more.items()):
-        scope, day, version = key
-        kept = session.get(DailyCountRow, key)
-        row = kept or DailyCountRow(scope=scope, day=day, version=version, **dict.fromkeys(NAMES, 0))
-        for name, number in numbers.items():
-            setattr(row, name, getattr(row, name) + sign * number)
-        if row.events or row.predictions:
-            session.add(row)
-        elif kept:
-            session.delete(row)  # that something happened on this day is not to be remembered either
-    session.flush()
+    rows = [
+        dict(zip(KEY, key, strict=True)) | {name: sign * numbers[name] for name in NAMES}
+        for key, numbers in sorted(more.items())
+    ]
+    if rows:
+        session.connection().execute(_ADDING[_dialect(session)], rows)
+    if rows and sign < 0:  # a day on which something happened is not to be remembered either
+        session.connection().execute(_EMPTY, rows)
+
+
+_ADDING = {
+    dialect: (adding := insert(DailyCountRow)).on_conflict_do_update(
+        index_elements=KEY, set_={name: getattr(DailyCountRow, name) + adding.excluded[name] for name in NAMES}
+    )
+    for dialect, insert in INSERTS.items()
+}
+_EMPTY = delete(DailyCountRow).where(
+    *(getattr(DailyCountRow, name) == bindparam(name) for name in KEY),
+    DailyCountRow.events == 0,
+    DailyCountRow.predictions == 0,
+)
 
 
 def record_deletion(session: Session, row: type[EventRow] | type[PredictionRow], which: ColumnElement[bool]) -> None:
@@ -103,7 +126,14 @@ def record_changes(session: Session, ids: Iterable[int]) -> Iterator[set[int]]:
 
 
 def _count_by_id(session: Session, ids: set[int]) -> Counts:
-    return count_predictions(session, PredictionRow.id.in_(sorted(ids))) if ids else {}
+    if not ids:
+        return {}
+    return _as_counts(session.connection().execute(_COUNTING_BY_ID[_dialect(session)], {"ids": sorted(ids)}))
+
+
+_COUNTING_BY_ID = {
+    dialect: _counting(dialect).where(PredictionRow.id.in_(bindparam("ids", expanding=True))) for dialect in INSERTS
+}
 
 
 def count_by_scope(session: Session) -> dict[str, dict[str, int]]:
@@ -140,7 +170,6 @@ def record_day(session: Session, scope: str, day: datetime) -> bool:
     within |= count_predictions(session, PredictionRow.scope == scope, made >= day, made < day + DAY)
     if before == {key: +numbers for key, numbers in within.items()}:
         return True
-    session.expunge_all()
     session.execute(delete(DailyCountRow).where(DailyCountRow.scope == scope, DailyCountRow.day == f"{day:%Y-%m-%d}"))
     add(session, within)
     return False

@@ -4,7 +4,7 @@ from collections.abc import Set
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from db.models import CursorRow
@@ -17,8 +17,7 @@ class CursorMovedError(MemoError):
 
 def find_cursor(session: Session, source: str, key: str) -> dict[str, Any] | None:
     """Return the cursor of a key, or None."""
-    row = session.get(CursorRow, (source, key))
-    return row.cursor if row else None
+    return session.connection().scalar(_OF_KEY, {"source": source, "key": key})
 
 
 def has_cursors(session: Session, source: str) -> bool:
@@ -33,14 +32,22 @@ def find_last_move(session: Session, source: str) -> datetime | None:
 
 def record_cursor(session: Session, source: str, key: str, cursor: dict[str, Any]) -> None:
     """Store the cursor, in the transaction of the events before it."""
-    session.merge(CursorRow(source=source, key=key, cursor=cursor, moved_at=datetime.now(UTC)))
+    key_of = {"of_source": source, "of_key": key}
+    values = {"cursor": cursor, "moved_at": datetime.now(UTC)}
+    if not session.connection().execute(_MOVING, key_of | values).rowcount:
+        session.connection().execute(insert(CursorRow), {"source": source, "key": key} | values)
 
 
 def lock_cursor(session: Session, source: str, key: str, expected: dict[str, Any] | None) -> None:
     """Lock the cursor. Raises CursorMovedError if its position is not the expected one, from which was read."""
-    row = session.get(CursorRow, (source, key), with_for_update=True, populate_existing=True)
-    if (row.cursor["cursor"] if row else None) != expected:
+    stored = session.connection().scalar(_LOCKING, {"source": source, "key": key})
+    if (stored["cursor"] if stored else None) != expected:
         raise CursorMovedError(f"Another process has stored what the source {source} read; it goes on from there.")
+
+
+_OF_KEY = select(CursorRow.cursor).where(CursorRow.source == bindparam("source"), CursorRow.key == bindparam("key"))
+_LOCKING = _OF_KEY.with_for_update()
+_MOVING = update(CursorRow).where(CursorRow.source == bindparam("of_source"), CursorRow.key == bindparam("of_key"))
 
 
 def delete_repeats(session: Session, digests: Set[str]) -> None:

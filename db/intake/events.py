@@ -191,8 +191,15 @@ def find_last_seq(session: Session, scope: str) -> int:
 
 def find_after(session: Session, scope: str, seq: int, limit: int) -> list[LogEntry]:
     """Return the next events in the order of learning."""
-    query = _LOG.where(EventRow.scope == scope, EventRow.seq > seq).order_by(EventRow.seq).limit(limit)
-    return [LogEntry(*row) for row in session.execute(query)]
+    found = session.connection().execute(_AFTER, {"scope": scope, "seq": seq, "limit": limit})
+    return [LogEntry(*row) for row in found]
+
+
+_AFTER = (
+    _LOG.where(EventRow.scope == bindparam("scope"), EventRow.seq > bindparam("seq"))
+    .order_by(EventRow.seq)
+    .limit(bindparam("limit"))
+)
 
 
 def find_window(session: Session, scope: str, size: int) -> list[EventRow]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -13,21 +13,29 @@ from db.models import ScopeRow
 
 def lock_scope(session: Session, scope: str) -> ScopeRow:
     """Return the scope's row, which is created if missing, locked until the session's only transaction ends."""
-    held: dict[str, ScopeRow] = session.info.setdefault("locked", {})
-    if scope not in held:
-        held[scope] = _lock(session, scope)
-    return held[scope]
-
-
-def _lock(session: Session, scope: str) -> ScopeRow:
-    query = select(ScopeRow).where(ScopeRow.name == scope).with_for_update()
-    query = query.execution_options(populate_existing=True)  # a row that this session read before is stale
-    row = session.scalars(query).one_or_none()
+    row = lock_known_scope(session, scope)
     if row is None:
         with suppress(IntegrityError), session.begin_nested():  # another transaction may insert it meanwhile
             session.add(ScopeRow(name=scope, last_seq=0, generation=0, attempt_seq=0, attempts=0))
-        row = session.scalars(query).one()
+        row = lock_known_scope(session, scope)
+        assert row is not None, "it was just inserted"
     return row
+
+
+def lock_known_scope(session: Session, scope: str) -> ScopeRow | None:
+    """Return the scope's row, locked likewise, or None if the store does not know the scope."""
+    held: dict[str, ScopeRow] = session.info.setdefault("locked", {})
+    if scope not in held and (row := session.scalars(_LOCKING, {"scope": scope}).one_or_none()):
+        held[scope] = row
+    return held.get(scope)
+
+
+_LOCKING = (
+    select(ScopeRow)
+    .where(ScopeRow.name == bindparam("scope"))
+    .with_for_update()
+    .execution_options(populate_existing=True)  # a row that this session read before is stale
+)
 
 
 def record_request(session: Session, scope: str, life_s: float) -> bool:

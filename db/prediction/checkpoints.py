@@ -7,6 +7,7 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from db.models import CheckpointRow
+from db.upsert import INSERTS
 
 
 def find_weights(session: Session, scope: str, version: str, generation: int) -> CheckpointRow | None:
@@ -29,4 +30,15 @@ def record_weights(
     session: Session, scope: str, version: str, generation: int, seq: int, weights: dict[str, Any]
 ) -> None:
     """Store the weights as of an event."""
-    session.merge(CheckpointRow(scope=scope, version=version, generation=generation, seq=seq, weights=weights))
+    row = {"scope": scope, "version": version, "generation": generation, "seq": seq, "weights": weights}
+    connection = session.connection()
+    connection.execute(_REPLACING[connection.dialect.name], row)
+
+
+_REPLACING = {
+    dialect: (replacing := insert(CheckpointRow)).on_conflict_do_update(
+        index_elements=("scope", "version"),
+        set_={name: replacing.excluded[name] for name in ("generation", "seq", "weights")},
+    )
+    for dialect, insert in INSERTS.items()
+}

@@ -44,8 +44,14 @@ def count_picks(session: Session, scope: str, last_line: int | None = None) -> i
 
 def find_answers_after(session: Session, scope: str, feedback_id: int) -> Sequence[FeedbackRow]:
     """Return the answers since a row."""
-    query = select(FeedbackRow).where(FeedbackRow.scope == scope, FeedbackRow.id > feedback_id)
-    return session.scalars(query.order_by(FeedbackRow.id)).all()
+    return session.scalars(_ANSWERED, {"scope": scope, "id": feedback_id}).all()
+
+
+_ANSWERED = (
+    select(FeedbackRow)
+    .where(FeedbackRow.scope == bindparam("scope"), FeedbackRow.id > bindparam("id"))
+    .order_by(FeedbackRow.id)
+)
 
 
 def find_refusal(session: Session, scope: str, action: Action) -> datetime | None:

@@ -5,18 +5,18 @@ A day's rows are written with its predictions. They may name more than these do 
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import chain, groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, bindparam, delete, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from db.intake.events import chunks
 from db.intake.names import find_distinct
 from db.intake.scopes import find_scope_names, lock_scope
 from db.models import PredictedNameRow, PredictionRow
+from db.upsert import INSERTS
 from memo.core.events import Operation
 from memo.core.predictions import place_from_dict
 
@@ -26,24 +26,35 @@ Day = tuple[str, str]
 """Scope and day in UTC."""
 Which = ColumnElement[bool]
 """Condition of rows."""
-INSERT: dict[str, Callable[..., Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 LISTS = (PredictionRow.places, PredictionRow.candidates, PredictionRow.upcoming, PredictionRow.person)
 
 
 def record_names(session: Session, row: PredictionRow) -> None:
     """Store what a prediction, which was just stored, names beyond the one before it on the same day."""
-    before = select(*LISTS).where(made_on(row.scope, _day(row.made_at)), PredictionRow.id < row.id)
-    last = session.execute(before.order_by(PredictionRow.made_at.desc(), PredictionRow.id.desc()).limit(1)).first()
-    new = _names(*(getattr(row, column.key) for column in LISTS)) - (_names(*last) if last else set())
-    _add(session, row.scope, _day(row.made_at), new)
+    day = _day(row.made_at)
+    before = {"scope": row.scope, "begin": _begin(day), "end": _begin(day) + timedelta(days=1), "id": row.id}
+    last = session.connection().execute(_LAST, before).first()
+    new = _names(*(getattr(row, column.key) or [] for column in LISTS)) - (_names(*last) if last else set())
+    _add(session, row.scope, day, new)
+
+
+_LAST = (
+    select(*LISTS)
+    .where(PredictionRow.scope == bindparam("scope"), PredictionRow.id < bindparam("id"))
+    .where(PredictionRow.made_at >= bindparam("begin"), PredictionRow.made_at < bindparam("end"))
+    .order_by(PredictionRow.made_at.desc(), PredictionRow.id.desc())
+    .limit(1)
+)
 
 
 def _add(session: Session, scope: str, day: str, names: set[Name]) -> None:
     if names:
-        of_day = {"scope": scope, "day": day}
+        of_day, connection = {"scope": scope, "day": day}, session.connection()
         rows = [dict(zip(("operation", "place", "target"), name, strict=True), **of_day) for name in sorted(names)]
-        insert = INSERT[session.get_bind().dialect.name](PredictedNameRow).on_conflict_do_nothing()
-        session.connection().execute(insert, rows)
+        connection.execute(_ADDING[connection.dialect.name], rows)
+
+
+_ADDING = {dialect: insert(PredictedNameRow).on_conflict_do_nothing() for dialect, insert in INSERTS.items()}
 
 
 def find_missing(session: Session, scope: str, day: str) -> set[Name]:
@@ -68,9 +79,13 @@ def _day(made_at: datetime) -> str:
     return made_at.astimezone(UTC).date().isoformat()
 
 
+def _begin(day: str) -> datetime:
+    return datetime.fromisoformat(day).replace(tzinfo=UTC)
+
+
 def made_on(scope: str, day: str) -> Which:
     """Return the condition of a scope's predictions of a day."""
-    begin, made_at = datetime.combine(datetime.fromisoformat(day), time(), UTC), PredictionRow.made_at
+    begin, made_at = _begin(day), PredictionRow.made_at
     return (PredictionRow.scope == scope) & (made_at >= begin) & (made_at < begin + timedelta(days=1))
 
 

@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import Select, Update, bindparam, func, select, update
 from sqlalchemy.orm import Session, load_only
 
 from db.intake import counts
 from db.intake.events import IMPORT, chunks
 from db.models import EventRow, PredictionRow, ScopeRow
 from db.prediction import predicted_names
+from db.upsert import INSERTS
 
 OUTCOME = ("outcome_event_id", "outcome_operation", "outcome_target", "outcome_rank")
 PERSON_OUTCOME = ("person_event_id", "place_rank", "person_rank", "is_late")
@@ -20,6 +21,7 @@ UPCOMING_OUTCOME = ("upcoming_event_id", "upcoming_rank")
 SETTLED = [getattr(PredictionRow, name) for name in ("candidates", *OUTCOME)]
 ANSWERS = {PERSON_OUTCOME: ("places", "person"), UPCOMING_OUTCOME: ("upcoming",)}  # what each judges
 UNSENT = PredictionRow.published_at.is_(None)  # stored, and not published yet
+KEY = ("scope", "last_event_id", "model_version")  # one prediction each
 FORGOTTEN = ""  # operation of an outcome that was forgotten; the prediction is not settled again
 
 
@@ -34,14 +36,18 @@ def find_newest(session: Session, scope: str) -> PredictionRow | None:
     return session.scalar(query.order_by(PredictionRow.made_at.desc(), PredictionRow.id.desc()).limit(1))
 
 
-def has_prediction(session: Session, scope: str, last_event_id: int, version: str) -> bool:
+def has_prediction(session: Session, scope: str, seq: int, version: str) -> bool:
     """Return whether a version has a prediction for an event."""
-    query = select(PredictionRow.id).where(
-        PredictionRow.scope == scope,
-        PredictionRow.last_event_id == last_event_id,
-        PredictionRow.model_version == version,
-    )
-    return session.scalar(query) is not None
+    values = {"scope": scope, "seq": seq, "version": version}
+    return session.connection().scalar(_OF_VERSION, values) is not None
+
+
+_OF_VERSION = (
+    select(PredictionRow.id)
+    .join(EventRow, PredictionRow.last_event_id == EventRow.id)
+    .where(EventRow.scope == bindparam("scope"), EventRow.seq == bindparam("seq"))
+    .where(PredictionRow.scope == bindparam("scope"), PredictionRow.model_version == bindparam("version"))
+)
 
 
 @dataclass
@@ -64,20 +70,37 @@ def record_answers(session: Session, answers: Answers) -> None:
 
 
 def _record_outcome(session: Session, rows: Sequence[PredictionRow], outcome: tuple[str, ...]) -> None:
-    is_open = getattr(PredictionRow, outcome[0]).is_(None)  # another worker may have been first
-    for row in rows:
-        values = {name: getattr(row, name) for name in outcome}
-        session.execute(update(PredictionRow).where(PredictionRow.id == row.id, is_open).values(values))
+    if rows:
+        values = [{"row": row.id} | {name: getattr(row, name) for name in outcome} for row in rows]
+        session.connection().execute(_SETTLING[outcome], values)
+
+
+_SETTLING: dict[tuple[str, ...], Update] = {
+    outcome: update(PredictionRow)
+    .where(PredictionRow.id == bindparam("row"), getattr(PredictionRow, outcome[0]).is_(None))
+    .values({name: bindparam(name) for name in outcome})
+    for outcome in (OUTCOME, PERSON_OUTCOME, UPCOMING_OUTCOME)
+}
+"""Statements that record an outcome unless another worker was first."""
 
 
 def _add(session: Session, made: Sequence[PredictionRow]) -> Iterator[int]:
     """Store predictions and yield their ids; one that another worker stored first for the same event stands."""
+    connection = session.connection()
     for row in made:
-        if not has_prediction(session, row.scope, row.last_event_id, row.model_version):
-            session.add(row)
-            session.flush()
+        values = {name: value for name, value in vars(row).items() if name in _COLUMNS}
+        number = connection.scalar(_ADDING[connection.dialect.name], values)
+        if number is not None:
+            row.id = number
             predicted_names.record_names(session, row)
-            yield row.id
+            yield number
+
+
+_COLUMNS = PredictionRow.metadata.tables[PredictionRow.__tablename__].columns.keys()
+_ADDING = {
+    dialect: insert(PredictionRow).on_conflict_do_nothing(index_elements=KEY).returning(PredictionRow.id)
+    for dialect, insert in INSERTS.items()
+}
 
 
 def find_unsettled(session: Session, scope: str) -> list[tuple[PredictionRow, int]]:
@@ -85,14 +108,17 @@ def find_unsettled(session: Session, scope: str) -> list[tuple[PredictionRow, in
 
     They hold only what it takes to settle them.
     """
-    query = (
-        select(PredictionRow, EventRow.seq)
-        .join(EventRow, PredictionRow.last_event_id == EventRow.id)
-        .where(PredictionRow.scope == scope, PredictionRow.outcome_event_id.is_(None))
-        .where(PredictionRow.outcome_operation.is_(None))
-        .options(load_only(*SETTLED, raiseload=True))
-    )
-    return [(row, seq) for row, seq in session.execute(query.order_by(PredictionRow.id))]
+    return [(row, seq) for row, seq in session.execute(_UNSETTLED, {"scope": scope})]
+
+
+_UNSETTLED = (
+    select(PredictionRow, EventRow.seq)
+    .join(EventRow, PredictionRow.last_event_id == EventRow.id)
+    .where(PredictionRow.scope == bindparam("scope"), PredictionRow.outcome_event_id.is_(None))
+    .where(PredictionRow.outcome_operation.is_(None))
+    .options(load_only(*SETTLED, raiseload=True))
+    .order_by(PredictionRow.id)
+)
 
 
 def find_unjudged(
@@ -103,18 +129,26 @@ def find_unjudged(
     At most `limit`, oldest first: those made after the newest one that has that outcome, for events up to `newest`.
     They hold only what it takes to judge them. `outcome` are its columns.
     """
-    mine = select(PredictionRow.id).where(PredictionRow.scope == scope)
-    event_id, *needed = (getattr(PredictionRow, name) for name in (*outcome, "made_at", *ANSWERS[outcome]))
-    judged = mine.where(event_id.is_not(None)).order_by(PredictionRow.id.desc()).limit(1)
-    query = (
+    found = session.execute(_UNJUDGED[outcome], {"scope": scope, "newest": newest, "limit": limit})
+    return [(row, seq, at) for row, seq, at in found][::-1]
+
+
+def _awaiting(outcome: tuple[str, ...]) -> Select[PredictionRow, int, datetime]:
+    of_scope = PredictionRow.scope == bindparam("scope")
+    event_id, *needed = [getattr(PredictionRow, name) for name in (*outcome, "made_at", *ANSWERS[outcome])]
+    judged = select(PredictionRow.id).where(of_scope, event_id.is_not(None)).order_by(PredictionRow.id.desc()).limit(1)
+    return (
         select(PredictionRow, EventRow.seq, EventRow.at)
         .join(EventRow, PredictionRow.last_event_id == EventRow.id)
-        .where(PredictionRow.scope == scope, PredictionRow.id > func.coalesce(judged.scalar_subquery(), 0))
-        .where(EventRow.seq <= newest)
+        .where(of_scope, PredictionRow.id > func.coalesce(judged.scalar_subquery(), 0))
+        .where(EventRow.seq <= bindparam("newest"))
         .options(load_only(event_id, *needed, raiseload=True))
+        .order_by(PredictionRow.id.desc())
+        .limit(bindparam("limit"))
     )
-    found = session.execute(query.order_by(PredictionRow.id.desc()).limit(limit))
-    return [(row, seq, at) for row, seq, at in found][::-1]
+
+
+_UNJUDGED = {outcome: _awaiting(outcome) for outcome in ANSWERS}
 
 
 def find_existing(session: Session, ids: Iterable[int]) -> set[int]:
@@ -191,17 +225,34 @@ _UNPREDICTED = (
 
 def find_unsent(session: Session, scope: str, limit: int) -> list[tuple[PredictionRow, EventRow]]:
     """Return the oldest unpublished predictions of a scope, each with the event that it follows."""
-    query = select(PredictionRow, EventRow).join(EventRow, PredictionRow.last_event_id == EventRow.id)
-    rows = session.execute(query.where(PredictionRow.scope == scope, UNSENT).order_by(PredictionRow.id).limit(limit))
-    return [(prediction, event) for prediction, event in rows]
+    found = session.execute(_UNSENT, {"scope": scope, "limit": limit})
+    return [(prediction, event) for prediction, event in found]
+
+
+_UNSENT = (
+    select(PredictionRow, EventRow)
+    .join(EventRow, PredictionRow.last_event_id == EventRow.id)
+    .where(PredictionRow.scope == bindparam("scope"), UNSENT)
+    .order_by(PredictionRow.id)
+    .limit(bindparam("limit"))
+)
 
 
 def record_published(session: Session, ids: Sequence[int]) -> None:
     """Record that these were published now."""
-    session.execute(update(PredictionRow).where(PredictionRow.id.in_(ids)).values(published_at=datetime.now(UTC)))
+    session.connection().execute(_PUBLISHING, {"ids": ids, "now": datetime.now(UTC)})
+
+
+_PUBLISHING = (
+    update(PredictionRow)
+    .where(PredictionRow.id.in_(bindparam("ids", expanding=True)))
+    .values(published_at=bindparam("now"))
+)
 
 
 def record_dispatched(session: Session, prediction_id: int) -> None:
     """Record that a prediction was passed to the dispatcher now."""
-    marked = update(PredictionRow).where(PredictionRow.id == prediction_id).values(dispatched_at=datetime.now(UTC))
-    session.execute(marked)
+    session.connection().execute(_DISPATCHING, {"row": prediction_id, "now": datetime.now(UTC)})
+
+
+_DISPATCHING = update(PredictionRow).where(PredictionRow.id == bindparam("row")).values(dispatched_at=bindparam("now"))

@@ -18,6 +18,8 @@ from memo.core.predictions import BUILTIN as BUILTIN
 from memo.core.predictions import HISTORY as HISTORY
 from memo.store import manifest
 
+ROWLESS = (BUILTIN, HISTORY)
+
 
 class Usable(NamedTuple):
     """A version that can serve, with its folder (None for the built-in one), and why a newer one can't, if so."""
@@ -95,7 +97,7 @@ def find_usable_before(session: Session, home: Home, base: str, version: Version
 
 def _find_usable_from(session: Session, home: Home, base: str, name: str, scopes: tuple[str, str]) -> Usable:
     problem, seen = "", set[str]()
-    while (row := session.get(VersionRow, name)) is not None and name not in seen:
+    while name not in ROWLESS and (row := session.get(VersionRow, name)) is not None and name not in seen:
         if not (damage := _find_damage(row, home, base)):
             return Usable(name, home.version(row.path), problem and f"{problem}; {name} serves instead.")
         problem = problem or f"Version {name} is not used: {damage}"

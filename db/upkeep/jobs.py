@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from db.models import JobRow
@@ -19,8 +19,10 @@ UNFINISHED = "unfinished forget"  # begins the name of the job of each forget th
 
 def find_last_run(session: Session, name: str) -> datetime | None:
     """Return when a job last ran, or None."""
-    row = session.get(JobRow, name)
-    return row.last_run if row else None
+    return session.connection().scalar(_LAST_RUN, {"name": name})
+
+
+_LAST_RUN = select(JobRow.last_run).where(JobRow.name == bindparam("name"))
 
 
 def find_last_runs(session: Session, names: Sequence[str]) -> dict[str, datetime]:

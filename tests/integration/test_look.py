@@ -45,6 +45,7 @@ from worker.resources import Resources
 
 SCOPE = "ada@host"
 START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
+STATEMENTS, TRANSACTIONS = 24, 5  # of an update after one event, for whose prediction somebody waits
 NEWEST = 10**9  # a number above that of any event
 NOBODY = "redis://127.0.0.1:1/0"
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "schemas" / "prediction.v2.json").read_text())
@@ -424,6 +425,24 @@ def test_what_was_shown_is_read_at_an_act_only_and_in_part(opened: Resources) ->
     assert not [name for name in ("candidates", "upcoming") if f"predictions.{name}" in shown]
     assert [row.person_event_id is None for row in made(opened)] == [True, False, True]
     assert [row.upcoming_event_id is None for row in made(opened)] == [False, False, True]
+
+
+def test_live_update_asks_the_store_rarely(opened: Resources) -> None:
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        asked.append(statement.split()[0])
+
+    one, asked = updater(opened), list[str]()
+    for name in "aba":
+        happen(opened, name)
+        one.update(SCOPE)
+    for engine in {opened.store.writer, opened.store.reader}:
+        listen(engine, "before_cursor_execute", note)
+        listen(engine, "begin", lambda _: asked.append("transaction"))
+    happen(opened, "b")
+    asked.clear()
+    one.update(SCOPE)
+    assert asked.count("transaction") <= TRANSACTIONS
+    assert 10 < len([word for word in asked if word in ("SELECT", "INSERT", "UPDATE", "DELETE")]) <= STATEMENTS
 
 
 def test_what_is_wanted_judges_what_was_upcoming(opened: Resources) -> None:

@@ -87,8 +87,8 @@ def test_prediction_is_unique_for_an_event_and_a_version(store: Store) -> None:
     [event] = happen(store, "a")
     predict(store, event)
     with store.read() as session:
-        assert predictions.has_prediction(session, SCOPE, event, "v1")
-        assert not predictions.has_prediction(session, SCOPE, event, "v2")
+        assert predictions.has_prediction(session, SCOPE, 1, "v1")
+        assert not predictions.has_prediction(session, SCOPE, 1, "v2")
         assert predictions.find_last_predicted_seq(session, SCOPE) == 1
         assert predictions.find_last_predicted_seq(session, "nobody") == 0
     assert predict(store, event) is None, "the first one stands"

@@ -50,7 +50,7 @@ INSIDE = {
         "db.intake",
         "db.pace",
         "db.engine db.migrations",
-        "db.models",
+        "db.models db.upsert",
     ),
     "collector": (
         "collector.__main__",

@@ -51,7 +51,7 @@ class ScopeUpdater:
         A scope that the store does not know is refused: the request comes from the queue, and makes no rows.
         """
         with self._resources.store.write() as session:
-            if scopes.find_scope(session, scope) is None:
+            if scopes.lock_known_scope(session, scope) is None:
                 return refusals.record(self._resources.home, "names a scope that is not in the store")
             row = scopes.record_start(session, scope)
             version = self._find_version(session, scope)
@@ -93,19 +93,22 @@ class ScopeUpdater:
 
     def _answers(self, model: ScopeModel, newest: int) -> Iterator[Answers]:
         """Learn the log up to the event `newest`, and predict after each event for which that is due."""
+        is_live = self._resources.settings.predict.every != model.scope
         with self._resources.store.read() as session:
             waiting = [entry for entry in predictions.find_unsettled(session, model.scope) if entry[1] >= model.began]
-            predicted = predictions.find_last_predicted_seq(session, model.scope)
+            # only a lossless replay predicts after earlier events than the newest, and judges what it predicts itself
+            predicted = newest if is_live else predictions.find_last_predicted_seq(session, model.scope)
             answered = feedback.find_answers_after(session, model.scope, model.answered)
             unranked = find_unranked(session, model, newest)
+            is_answered = predictions.has_prediction(session, model.scope, newest, model.version)
+            first = events.find_after(session, model.scope, min(model.seq, newest - 1), CHUNK)
         for answer in answered:
             model.learn_feedback(answer)
         answers = Answers()
-        is_live = self._resources.settings.predict.every != model.scope
         find = partial(self._find_unjudged, model.scope, predicted)
         acted = UnjudgedByActs(partial(find, predictions.PERSON_OUTCOME), is_live)
         wanted = UnjudgedByWants(partial(find, predictions.UPCOMING_OUTCOME), is_live)
-        for row in self._rows(model, newest):
+        for row in self._rows(model.scope, newest, first):
             heartbeat.beat()
             if row.seq > model.seq:
                 waiting, settled = settle(waiting, row)
@@ -115,7 +118,8 @@ class ScopeUpdater:
                 answers.by_acts += _stored(by_acts)
                 answers.by_wants += _stored(by_wants)
                 model.learn(row, unranked)
-            if self._is_due(model, row, newest, predicted):
+            is_due = not is_answered if row.seq == newest else row.seq > predicted
+            if is_due and row.source != events.IMPORT:
                 settings = self._resources.settings
                 made = model.predict(row, settings.predict.top, settings.language, self._exclusion.now())
                 answers.made.append(made)
@@ -131,27 +135,15 @@ class ScopeUpdater:
         with self._resources.store.read() as session:
             return predictions.find_unjudged(session, scope, newest, SHOWN, outcome)
 
-    def _rows(self, model: ScopeModel, newest: int) -> Iterator[LogEntry]:
-        """Yield the new events; without any, the newest one, to which another version may not have answered yet."""
-        if model.seq == newest > 0:
-            with self._resources.store.read() as session:
-                yield from events.find_after(session, model.scope, newest - 1, 1)
-        while model.seq < newest:
-            with self._resources.store.read() as session:
-                after = events.find_after(session, model.scope, model.seq, CHUNK)
-            rows = [row for row in after if row.seq <= newest]
-            if not rows:
+    def _rows(self, scope: str, newest: int, first: list[LogEntry]) -> Iterator[LogEntry]:
+        """Yield the events up to `newest` from the first ones on, which were read already."""
+        rows = first
+        while rows:
+            yield from (row for row in rows if row.seq <= newest)
+            if rows[-1].seq >= newest:
                 return
-            yield from rows
-
-    def _is_due(self, model: ScopeModel, row: LogEntry, newest: int, predicted: int) -> bool:
-        """Whether to predict after an event: the newest, or each one in a lossless replay; never an imported one."""
-        if row.source == events.IMPORT:
-            return False
-        if row.seq == newest:
             with self._resources.store.read() as session:
-                return not predictions.has_prediction(session, model.scope, row.id, model.version)
-        return self._resources.settings.predict.every == row.scope and row.seq > predicted
+                rows = events.find_after(session, scope, rows[-1].seq, CHUNK)
 
     def _write(self, model: ScopeModel, answers: Answers) -> bool:
         """Store the answers, or return False if the log has changed since it was learned."""

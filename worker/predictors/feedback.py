@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -61,7 +61,7 @@ class Feedback:
 
     def weigh_things(self, after: Action, things: Likely) -> Likely:
         """Return what the person may do next with the answers taken into account; the rest to 1 is something new."""
-        return self._weigh_likely(things, [self.odds(after, thing) for thing, _ in things])
+        return self._weigh_likely(things, (self.odds(after, thing) for thing, _ in things))
 
     def weigh_places(self, after: Action, places: Likely, things: Likely) -> Likely:
         """Return the places with the answers about their `things` taken into account; the rest to 1 is a new place."""
@@ -72,7 +72,7 @@ class Feedback:
         names = [place_of(place) for place, _ in places]
         return self._weigh_likely(places, [weighed[name] / before[name] if before[name] else 1.0 for name in names])
 
-    def _weigh_likely(self, ranked: Likely, odds: Sequence[float]) -> Likely:
+    def _weigh_likely(self, ranked: Likely, odds: Iterable[float]) -> Likely:
         if not self._answers:
             return ranked
         weighed = [(name, probability * factor) for (name, probability), factor in zip(ranked, odds, strict=True)]

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -181,7 +182,8 @@ class MixedPredictor:
     def _next_actions(self, things: list[tuple[Action, float]], places: Sequence[NextPlace]) -> list[NextAction]:
         """Return the likeliest actions in these places."""
         listed = {place_of(one.place) for one in places}
-        return [self._next_action(*entry) for entry in things if place_of(entry[0]) in listed][:LISTED]
+        in_places = (entry for entry in things if place_of(entry[0]) in listed)
+        return [self._next_action(*entry) for entry in islice(in_places, LISTED)]
 
     def _next_action(self, name: Action, probability: float) -> NextAction:
         symbol = self._all.history.symbols.find(name)
