@@ -1,5 +1,6 @@
 """The tick: a regular check of what is due. It queues runs of training, and requests predictions and upkeep."""
 
+import atexit
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -33,7 +34,9 @@ def _open() -> tuple[Any, LiveSettings, Store]:
     """Return this process's queue, settings and store."""
     home, settings = Home.find(), Settings.load()
     queue = make_app(broker_url(home, settings), key_prefix(settings))
-    return queue, LiveSettings(settings, home), open_store(settings, home)
+    store = open_store(settings, home)
+    atexit.register(store.close)
+    return queue, LiveSettings(settings, home), store
 
 
 def tick() -> None:

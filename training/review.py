@@ -66,7 +66,7 @@ def _take_back(store: Store, home: Home, settings: Settings, scope: str, ask: Ca
         if row is None or not _is_on_trial(row.metrics):
             return ""
         began = datetime.fromisoformat(row.metrics["activated_at"])
-        acts = events.count_acts(session, scope, began, MAX_JUDGED)
+        acts = events.count_human_actions(session, scope, began, MAX_JUDGED)
         before = versions.find_usable_before(session, home, base, row, scope)
         if now.problem or before.problem:
             return ""

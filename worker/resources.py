@@ -1,5 +1,6 @@
 """The open resources of a worker process, and of one that only reads the store."""
 
+import atexit
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -40,4 +41,6 @@ def open_resources() -> Resources:
 
     home, settings = Home.find(), Settings.load()
     url, prefix = broker_url(home, settings), key_prefix(settings)
-    return Resources(home, settings, open_store(settings, home), Publisher(url, prefix), make_app(url, prefix))
+    store = open_store(settings, home)
+    atexit.register(store.close)
+    return Resources(home, settings, store, Publisher(url, prefix), make_app(url, prefix))

@@ -1,6 +1,7 @@
 """`memo model`: manage trained versions and the base model under them."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -152,8 +153,8 @@ def pull(
     logs.setup(home.logs, "cli")
     folder = base.pull(name, home)
     print_text(
-        f"The model is in {folder}. Run `memo config set model.base {folder}` and `memo train --activate`, "
-        "then `memo down` and `memo up`."
+        f"The model is in {folder}. Run `memo config set model.base {shlex.quote(str(folder))}` and "
+        "`memo train --activate`, then `memo down` and `memo up`."
     )
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from db.engine import Store
 
 MINIMUM_FREE = 500_000_000  # bytes on the disk of the home
+PART = 50  # predictions whose names are recorded in one transaction
 
 
 def doctor(
@@ -187,20 +188,22 @@ def _counts(home: Home, settings: Settings) -> str:
             for scope, day in with_progress(days, len(days), bar):
                 with store.write() as session:
                     is_right = counts.record_day(session, scope, day)
-                wrong += not (_has_names(store, scope, f"{day:%Y-%m-%d}") and is_right)
+                wrong += bool(_record_names(store, scope, f"{day:%Y-%m-%d}")) or not is_right
     return f"corrected on {wrong} of {len(days)} days" if wrong else f"right on {len(days)} of {len(days)} days"
 
 
-def _has_names(store: "Store", scope: str, day: str) -> bool:
-    """Record what the predictions of a day name; return whether all of it was known."""
+def _record_names(store: "Store", scope: str, day: str) -> int:
+    """Record what the predictions of a day name; return how many names were missing."""
+    from db.intake.events import chunks
     from db.prediction import predicted_names
 
     with store.read() as session:
-        if not predicted_names.find_missing(session, scope, day):
-            return True
-    with store.write() as session:
-        predicted_names.record_missing(session, scope, day)
-    return False
+        ids = predicted_names.find_unrecorded(session, scope, day)
+    missing = 0
+    for part in chunks(ids, PART):
+        with store.write() as session:
+            missing += predicted_names.record_unrecorded(session, scope, day, part)
+    return missing
 
 
 # each check returns what it found or raises what is wrong; they run in this order

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from db.models import DispatchRow
 from db.prediction import predictions
-from db.upsert import INSERTS
+from db.upsert import build_inserts, execute
 from memo.core.events import Action
 from memo.core.predictions import action_as_dict
 from memo.protocols import Cost
@@ -89,14 +89,16 @@ def add_claims(session: Session, claims: Sequence[Claim]) -> dict[tuple[int, str
     ]
     if not rows:
         return {}
-    fresh = session.connection().execute(_CLAIM[session.get_bind().dialect.name], rows)
-    return {(prediction, handler): number for prediction, handler, number in fresh}
+    return {(claim.prediction_id, claim.handler): claim.id for claim in execute(session, _CLAIMING, rows)}
 
 
-_CLAIM = {
-    name: insert(_TABLE).on_conflict_do_nothing().returning(_TABLE.c.prediction_id, _TABLE.c.handler, _TABLE.c.id)
-    for name, insert in INSERTS.items()
-}
+_CLAIMING = build_inserts(
+    lambda insert: (
+        insert(_TABLE)
+        .on_conflict_do_nothing()
+        .returning(*(_TABLE.c[name] for name in ("prediction_id", "handler", "id")))
+    )
+)
 
 
 def find_dispatches(session: Session, prediction_id: int) -> Sequence[DispatchRow]:

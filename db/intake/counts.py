@@ -4,17 +4,17 @@
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, String, bindparam, case, delete, func, select, type_coerce
+from sqlalchemy import ColumnElement, Executable, Select, String, bindparam, case, delete, func, select, type_coerce
 from sqlalchemy.orm import Session
 
 from db.intake.scopes import find_scope_names, lock_scope
 from db.models import DailyCountRow, EventRow, PredictionRow
-from db.upsert import INSERTS
+from db.upsert import INSERTS, build_inserts, execute
 
 CUTS = (1, 3, 5)  # k of hit@k
 RANKS = {
@@ -85,17 +85,18 @@ def add(session: Session, more: Counts, sign: int = 1) -> None:
         for key, numbers in sorted(more.items())
     ]
     if rows:
-        session.connection().execute(_ADDING[_dialect(session)], rows)
+        execute(session, _ADDING, rows)
     if rows and sign < 0:  # a day on which something happened is not to be remembered either
         session.connection().execute(_EMPTY, rows)
 
 
-_ADDING = {
-    dialect: (adding := insert(DailyCountRow)).on_conflict_do_update(
-        index_elements=KEY, set_={name: getattr(DailyCountRow, name) + adding.excluded[name] for name in NAMES}
-    )
-    for dialect, insert in INSERTS.items()
-}
+def _build_adding(insert: Callable[..., Any]) -> Executable:
+    adding = insert(DailyCountRow)
+    sums = {name: getattr(DailyCountRow, name) + adding.excluded[name] for name in NAMES}
+    return cast(Executable, adding.on_conflict_do_update(index_elements=KEY, set_=sums))
+
+
+_ADDING = build_inserts(_build_adding)
 _EMPTY = delete(DailyCountRow).where(
     *(getattr(DailyCountRow, name) == bindparam(name) for name in KEY),
     DailyCountRow.events == 0,
@@ -128,7 +129,7 @@ def record_changes(session: Session, ids: Iterable[int]) -> Iterator[set[int]]:
 def _count_by_id(session: Session, ids: set[int]) -> Counts:
     if not ids:
         return {}
-    return _as_counts(session.connection().execute(_COUNTING_BY_ID[_dialect(session)], {"ids": sorted(ids)}))
+    return _as_counts(execute(session, _COUNTING_BY_ID, {"ids": sorted(ids)}))
 
 
 _COUNTING_BY_ID = {

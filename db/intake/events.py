@@ -278,7 +278,7 @@ def find_last_done(session: Session, scope: str, limit: int) -> list[Event]:
     return _find_done(session, limit, EventRow.scope == scope)
 
 
-def count_acts(session: Session, scope: str, since: datetime | None, most: int) -> int:
+def count_human_actions(session: Session, scope: str, since: datetime | None, most: int) -> int:
     """Return how often a person acted in a scope after a time, or ever; not counted further than `most`."""
     acts = select(EventRow.id).where(EventRow.scope == scope, EventRow.operation.in_(HUMAN))
     later = acts if since is None else acts.where(EventRow.at > since)

@@ -1,13 +1,13 @@
 """Checkpoints: weights learned online."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
-from sqlalchemy import delete
+from sqlalchemy import Executable, delete
 from sqlalchemy.orm import Session
 
 from db.models import CheckpointRow
-from db.upsert import INSERTS
+from db.upsert import build_inserts, execute
 
 
 def find_weights(session: Session, scope: str, version: str, generation: int) -> CheckpointRow | None:
@@ -31,14 +31,13 @@ def record_weights(
 ) -> None:
     """Store the weights as of an event."""
     row = {"scope": scope, "version": version, "generation": generation, "seq": seq, "weights": weights}
-    connection = session.connection()
-    connection.execute(_REPLACING[connection.dialect.name], row)
+    execute(session, _REPLACING, row)
 
 
-_REPLACING = {
-    dialect: (replacing := insert(CheckpointRow)).on_conflict_do_update(
-        index_elements=("scope", "version"),
-        set_={name: replacing.excluded[name] for name in ("generation", "seq", "weights")},
-    )
-    for dialect, insert in INSERTS.items()
-}
+def _build_replacing(insert: Callable[..., Any]) -> Executable:
+    replacing = insert(CheckpointRow)
+    new = {name: replacing.excluded[name] for name in ("generation", "seq", "weights")}
+    return cast(Executable, replacing.on_conflict_do_update(index_elements=("scope", "version"), set_=new))
+
+
+_REPLACING = build_inserts(_build_replacing)

@@ -16,7 +16,7 @@ from db.intake.events import chunks
 from db.intake.names import find_distinct
 from db.intake.scopes import find_scope_names, lock_scope
 from db.models import PredictedNameRow, PredictionRow
-from db.upsert import INSERTS
+from db.upsert import build_inserts, execute
 from memo.core.events import Operation
 from memo.core.predictions import place_from_dict
 
@@ -47,26 +47,27 @@ _LAST = (
 )
 
 
-def _add(session: Session, scope: str, day: str, names: set[Name]) -> None:
-    if names:
-        of_day, connection = {"scope": scope, "day": day}, session.connection()
-        rows = [dict(zip(("operation", "place", "target"), name, strict=True), **of_day) for name in sorted(names)]
-        connection.execute(_ADDING[connection.dialect.name], rows)
+def _add(session: Session, scope: str, day: str, names: set[Name]) -> int:
+    """Store the names that are new on a day; return their number."""
+    of_day = {"scope": scope, "day": day}
+    rows = [dict(zip(("operation", "place", "target"), name, strict=True), **of_day) for name in sorted(names)]
+    return execute(session, _ADDING, rows).rowcount if rows else 0
 
 
-_ADDING = {dialect: insert(PredictedNameRow).on_conflict_do_nothing() for dialect, insert in INSERTS.items()}
+_ADDING = build_inserts(lambda insert: insert(PredictedNameRow).on_conflict_do_nothing())
 
 
-def find_missing(session: Session, scope: str, day: str) -> set[Name]:
-    """Return what predictions of a day name, and no row does: an earlier version of MEMO may have made them."""
+def find_unrecorded(session: Session, scope: str, day: str) -> list[int]:
+    """Return the predictions of a day that name what no row does, as an earlier version of MEMO may have made them."""
     kept = _find_kept(session, scope, day)
-    return {name for _, *lists in _find_lists(session, scope, day) for name in _names(*lists)} - kept
+    return [number for number, *lists in _find_lists(session, scope, day) if not _names(*lists) <= kept]
 
 
-def record_missing(session: Session, scope: str, day: str) -> None:
-    """Store what predictions of a day name, and no row does."""
+def record_unrecorded(session: Session, scope: str, day: str, ids: Sequence[int]) -> int:
+    """Store what these predictions of a day name; return how many names were missing."""
     lock_scope(session, scope)
-    _add(session, scope, day, find_missing(session, scope, day))
+    found = session.execute(select(*LISTS).where(PredictionRow.id.in_(ids)))
+    return _add(session, scope, day, {name for lists in found for name in _names(*lists)})
 
 
 def _names(places: list[dict[str, Any]], *lists: list[dict[str, Any]]) -> set[Name]:

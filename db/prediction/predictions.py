@@ -13,7 +13,7 @@ from db.intake import counts
 from db.intake.events import IMPORT, chunks
 from db.models import EventRow, PredictionRow, ScopeRow
 from db.prediction import predicted_names
-from db.upsert import INSERTS
+from db.upsert import build_inserts, execute
 
 OUTCOME = ("outcome_event_id", "outcome_operation", "outcome_target", "outcome_rank")
 PERSON_OUTCOME = ("person_event_id", "place_rank", "person_rank", "is_late")
@@ -86,10 +86,9 @@ _SETTLING: dict[tuple[str, ...], Update] = {
 
 def _add(session: Session, made: Sequence[PredictionRow]) -> Iterator[int]:
     """Store predictions and yield their ids; one that another worker stored first for the same event stands."""
-    connection = session.connection()
     for row in made:
         values = {name: value for name, value in vars(row).items() if name in _COLUMNS}
-        number = connection.scalar(_ADDING[connection.dialect.name], values)
+        number = execute(session, _ADDING, values).scalar()
         if number is not None:
             row.id = number
             predicted_names.record_names(session, row)
@@ -97,10 +96,9 @@ def _add(session: Session, made: Sequence[PredictionRow]) -> Iterator[int]:
 
 
 _COLUMNS = PredictionRow.metadata.tables[PredictionRow.__tablename__].columns.keys()
-_ADDING = {
-    dialect: insert(PredictionRow).on_conflict_do_nothing(index_elements=KEY).returning(PredictionRow.id)
-    for dialect, insert in INSERTS.items()
-}
+_ADDING = build_inserts(
+    lambda insert: insert(PredictionRow).on_conflict_do_nothing(index_elements=KEY).returning(PredictionRow.id)
+)
 
 
 def find_unsettled(session: Session, scope: str) -> list[tuple[PredictionRow, int]]:

@@ -43,7 +43,7 @@ def find_outlook(session: Session, scope: str, schedule: ScheduleSettings, now: 
         return Outlook(False, "none, as no language model is to take part (`memo model activate VERSION` changes that)")
     last, rejected = runs.find_last_done(session, TRAIN, scope), versions.count_rejected(session, scope)
     needed = schedule.retrain_actions * min(2**rejected, MOST_BACK_OFF)
-    acts = events.count_acts(session, scope, last, needed)
+    acts = events.count_human_actions(session, scope, last, needed)
     if acts >= needed:
         return Outlook(True, f"{acts} new actions")
     drifted = jobs.find_last_run(session, name_drift(scope))

@@ -227,7 +227,7 @@ class ScheduleSettings(Section):
 
     at_once = True
     retrain_actions: Count = 500
-    """New acts of a person after which a version is trained."""
+    """New human actions after which a version is trained."""
     retrain_every: Span = timedelta(days=7)
     """Seconds after which a version is trained, however few actions are new."""
     retrain_idle_s: Annotated[int, Field(ge=0)] = 600

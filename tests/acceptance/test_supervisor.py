@@ -266,6 +266,7 @@ def test_service_shows_no_titles_and_down_keeps_the_rest(tmp_path: Path) -> None
         said, _ = process.communicate(timeout=WAIT_S)
         assert (process.returncode, SECRET in said, "invented person" in said) == (0, False, False)
         assert list(fresh.home.learned.iterdir()), "what was learned is kept for the next time"
+        assert not list(fresh.home.root.glob("memo.db-*")), "each part has closed the store"
         assert fresh.leftovers() == []
         assert fresh.ok("down") == "MEMO is not running.\n"
         found = fresh.status()

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from collector.sources.wayland.declared_protocols import Handle
 from collector.sources.wayland.toplevels import Toplevel, Toplevels
 
 MAIN, DIALOG, CLOSED = (object() for _ in range(3))
@@ -30,3 +31,24 @@ def test_windows_that_belong_to_each_other_end_the_search() -> None:
 
 def test_no_window_is_in_use_without_a_focus() -> None:
     assert listed((MAIN, Toplevel(1))).find_active() is None
+
+
+def test_the_compositor_tells_a_parent_and_its_end() -> None:
+    class Window:
+        def __init__(self) -> None:
+            self.dispatcher: dict[str, Any] = {}
+
+    toplevels = Toplevels()
+    main: Any = Window()
+    dialog: Any = Window()
+    for window in (main, dialog):
+        toplevels._add(None, window)
+    dialog.dispatcher["parent"](dialog, main)
+    assert set(toplevels.find_own()) == {main}
+    dialog.dispatcher["parent"](dialog, None)
+    assert set(toplevels.find_own()) == {main, dialog}
+
+
+def test_a_parent_is_the_eighth_event_and_may_be_none() -> None:
+    parent = Handle.events[7]
+    assert (parent.name, parent.version, [argument.nullable for argument in parent.arguments]) == ("parent", 3, [True])

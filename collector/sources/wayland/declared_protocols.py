@@ -80,9 +80,9 @@ Handle.event(_OUTPUT)(named("output_leave"))
 Handle.event(_ARRAY)(named("state"))
 Handle.event()(named("done"))
 Handle.event()(named("closed"))
-Handle.event(Argument(ArgumentType.Object, interface=Handle, nullable=True))(named("parent"))
+Handle.event(Argument(ArgumentType.Object, interface=Handle, nullable=True), version=3)(named("parent"))
 for _request, _arguments in _REQUESTS.items():
-    Handle.request(*_arguments)(named(_request))
+    Handle.request(*_arguments, version=2 if "fullscreen" in _request else None)(named(_request))
 Handle.proxy_class = HandleProxy
 Handle._gen_c()
 

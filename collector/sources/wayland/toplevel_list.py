@@ -28,9 +28,9 @@ def main(name: str, *wanted: str) -> int:
     for _ in range(2):  # the interfaces; the windows
         display.roundtrip()
     if not wanted:
-        print(json.dumps([(window.app_id, window.title) for window in toplevels.windows.values()]), flush=True)
+        print(json.dumps([(window.app_id, window.title) for window in toplevels.find_own().values()]), flush=True)
         return os.EX_OK
-    for handle, window in toplevels.windows.items():
+    for handle, window in toplevels.find_own().items():
         if (window.app_id, window.title) == wanted and isinstance(handle, HandleProxy):
             handle.activate(toplevels.seat)
             display.roundtrip()

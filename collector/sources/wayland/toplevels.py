@@ -40,6 +40,10 @@ class Toplevels:
         elif interface == WlSeat.name:
             self.seat = registry.bind(name, WlSeat, 1)
 
+    def find_own(self) -> dict[Proxy[Handle], Toplevel]:
+        """Return the windows that belong to no other one, as dialogs do."""
+        return {handle: window for handle, window in self.windows.items() if window.parent not in self.windows}
+
     def find_active(self) -> Toplevel | None:
         """Return the window that is in use: the focused one or, if that belongs to another one, that."""
         active = next((window for window in self.windows.values() if window.active), None)
