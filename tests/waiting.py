@@ -23,5 +23,5 @@ def until(what: str, look: Callable[[], Found | None], wait_s: float = WAIT_S) -
 
 def hurry(pid: int) -> None:
     """Let a process run like any other: at idle priority it may stand still for minutes on a busy machine."""
-    with suppress(ProcessLookupError):
+    with suppress(ProcessLookupError, PermissionError):  # that is for root only
         os.sched_setscheduler(pid, os.SCHED_OTHER, os.sched_param(0))
