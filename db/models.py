@@ -187,7 +187,7 @@ class PredictionRow(Base):
     person_event_id: Mapped[int | None] = mapped_column(index=True)
     """The person's next action, in the newest prediction made before it; null in those that others superseded."""
     place_rank: Mapped[int | None]
-    """Rank of that action's place among `places`, from 1, where the person left the place they were in: without it."""
+    """Rank of that action's place among `places`, from 1; a place that the person left is not counted."""
     person_rank: Mapped[int | None]
     """Rank of that action in `person`, from 1, counted likewise."""
     upcoming_event_id: Mapped[int | None] = mapped_column(index=True)
@@ -320,18 +320,18 @@ class DispatchRow(Base):
 
 
 class HandlerRow(Base):
-    """A handler that paused itself in a scope because its attempts cost more than they saved."""
+    """A handler that rests in a scope: it turned itself off because its attempts cost more than they saved."""
 
     __tablename__ = "handlers"
 
     scope: Mapped[str] = mapped_column(primary_key=True)
     handler: Mapped[str] = mapped_column(primary_key=True)
     times: Mapped[int]
-    """Pauses in a row; each is longer than the one before."""
+    """Rests in a row; each is longer than the one before."""
     since: Mapped[datetime]
     """Only attempts after that are judged next time."""
     until: Mapped[datetime]
-    """End of the pause."""
+    """End of the rest."""
     reason: Mapped[str]
 
 

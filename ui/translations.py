@@ -82,7 +82,7 @@ _CHINESE = {
     "any": "任意",
     "window_focus": "切换窗口",
     "web_visit": "访问网站",
-    "file_access": "处理文件",
+    "file_access": "使用文件",
     "Show": "显示",
     "What was expected": "曾预测",
     "Why": "为什么",

@@ -23,13 +23,6 @@ SCORES = ("hit@1", "hit@3", "mrr", "log_loss", "ece")
 app = typer.Typer(help="List and manage trained versions.", no_args_is_help=True)
 
 Scope = Annotated[str | None, option(metavar="USER@HOST", help="Scope whose version changes.")]
-Version = Annotated[
-    str,
-    argument(
-        metavar="VERSION",
-        help="Name of a version, or builtin; to activate, also history: no language model takes part.",
-    ),
-]
 
 
 @contextmanager
@@ -60,7 +53,9 @@ def list_(as_json: Json = False) -> None:
 
 
 @app.command()
-def show(version: Version, as_json: Json = False) -> None:
+def show(
+    version: Annotated[str, argument(metavar="VERSION", help="Name of a version, or builtin.")], as_json: Json = False
+) -> None:
     """Show a version with its metrics."""
     from db.prediction import versions
 
@@ -101,7 +96,15 @@ def _show_scores(console: "Console", view: str, found: dict[str, Any], latency_m
 
 
 @app.command()
-def activate(version: Version, scope: Scope = None) -> None:
+def activate(
+    version: Annotated[
+        str,
+        argument(
+            metavar="VERSION", help="Name of a version, builtin, or history, with which no language model takes part."
+        ),
+    ],
+    scope: Scope = None,
+) -> None:
     """Use a version from the next prediction on."""
     from training import build_version
 
@@ -121,7 +124,9 @@ def rollback(scope: Scope = None) -> None:
 
 
 @app.command()
-def prune(scope: Scope = None) -> None:
+def prune(
+    scope: Annotated[str | None, option(metavar="USER@HOST", help="Scope whose old versions are deleted.")] = None,
+) -> None:
     """Delete the files of old versions.
 
     The active version, the one it replaced, the best one and the newest others stay, five unless the setting

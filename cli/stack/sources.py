@@ -12,7 +12,8 @@ from memo.core.settings import Settings
 def sources(as_json: Json = False) -> None:
     """List the sources of events and what each one needs.
 
-    A source is watching, off, failed, or missing something on this machine; the list says how to get that.
+    A source is watching (on, while MEMO is stopped), off, failed, or missing something on this machine; the list says
+    how to get that.
 
     Choose sources by `memo setup`, or for example by `memo config set sources.on inbox x11 web`.
     """

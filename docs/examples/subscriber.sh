@@ -15,8 +15,8 @@ from=0 # messages delivered to this reader before
 while :; do
     reply=$($redis -e --raw XREADGROUP GROUP "$group" shell COUNT 1 BLOCK 1000 STREAMS $stream $from)
     id=$(printf '%s\n' "$reply" | sed -n 2p)
-    if [ -n "$id" ]; then # line 1 is the stream, 3 the field, 4 the message
-        printf '%s\n' "$reply" | sed -n 4p | "$@"
+    if [ -n "$id" ]; then # line 1 is the stream, 3 and 5 the fields json and v2, 6 the message
+        printf '%s\n' "$reply" | sed -n 6p | "$@"
         $redis -e XACK $stream "$group" "$id" >/dev/null
     else
         from='>' # new messages

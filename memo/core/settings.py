@@ -362,7 +362,7 @@ class PickSettings(Section):
     first: Literal["previous", "likeliest"] = "previous"
     """The first line: previous (the place where you were before) or likeliest."""
     program: Literal["auto", "rofi", "wofi", "fuzzel", "dmenu", "fzf"] = "auto"
-    """The program that shows the list; auto takes the first other one that is installed and fits the desktop."""
+    """Program that shows the list: rofi, wofi, fuzzel, dmenu, fzf, or auto for the first of these that fits the desktop."""
 
 
 class McpSettings(Section):
@@ -381,7 +381,7 @@ class Settings(BaseSettings):
     scope: str = Field(default_factory=default_scope, pattern=SCOPE_PATTERN)
     """Person and machine whose events these are: user@host."""
     language: Literal["zh", "en"] = "en"
-    """Language of event lines, zh or en."""
+    """Language of event lines, of the commands that show them, of the page and of notifications: zh or en."""
     timezone: str = ""
     """IANA name of the time zone of lines without an offset; empty: the zone of this machine."""
     database_url: str = ""

@@ -78,7 +78,7 @@ def test_table_shows_predictions_and_outcomes(
     assert first.split() == ["id", "time", "scope", "predicted", "you", "did", "rank", "upcoming", "next"]
     assert [line.split()[-1] for line in lines] == ["3", "-", "yet"], "the rank of the next event"
     assert lines[0].split()[-3:-1] == ["1/2", "4"], "ranks of the place and the action, and of what was upcoming"
-    assert "start app 1" in lines[0] and "work on [red]x[/re" in lines[1], "no markup"
+    assert "start app 1" in lines[0] and "use [red]x[/re" in lines[1], "no markup"
     assert not any("\x1b" in line for line in lines), "no escape"
 
 

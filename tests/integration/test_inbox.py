@@ -330,9 +330,11 @@ def test_inbox_folder_is_a_scope(watched: Inbox, home: Home) -> None:
     write(home.root / "prepared" / "file", "b")
     (home.root / "prepared").rename(watched.folder / "cid@host")
     write(watched.folder / "file", "c")
+    until("the files in the new folders", lambda: len(watched.events()) == 3)
     found = [(event.scope, event.target) for event in watched.events()]
     assert found == [(SCOPE, "c"), ("bob@host", "a"), ("cid@host", "b")]
     append(watched.folder / "cid@host" / "file", "d")
+    until("what was appended", lambda: len(watched.events()) == 4)
     assert [(event.scope, event.target) for event in watched.events()] == [*found, ("cid@host", "d")]
     assert set(watched.asked) == {SCOPE, "bob@host", "cid@host"}
 
