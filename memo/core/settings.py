@@ -362,7 +362,7 @@ class PickSettings(Section):
     first: Literal["previous", "likeliest"] = "previous"
     """The first line: previous (the place where you were before) or likeliest."""
     program: Literal["auto", "rofi", "wofi", "fuzzel", "dmenu", "fzf"] = "auto"
-    """Program that shows the list: rofi, wofi, fuzzel, dmenu, fzf, or auto for the first of these that fits the desktop."""
+    """Program that shows the list: rofi, wofi, fuzzel, dmenu, fzf; auto is the first of them that fits the desktop."""
 
 
 class McpSettings(Section):
