@@ -321,8 +321,9 @@ def draw(found: dict[int, Figures], kind: str, file: Path) -> None:
     """Draw what some figures take over the number of events, both on logarithmic scales."""
     figure = Figure(figsize=(9, 6), layout="constrained")
     axes = figure.subplots()
-    for name in DRAWN:
-        axes.loglog(list(found), [figures[name] for figures in found.values()], marker="o", label=name.replace("`", ""))
+    for number, name in enumerate(DRAWN):
+        values, style = [figures[name] for figures in found.values()], ("o-", "s--")[number // 6]  # colours come again
+        axes.loglog(list(found), values, style, color=f"C{number % 6}", label=name.replace("`", ""))
     axes.set(xlabel="events in the store", ylabel="seconds", title=f"A store of years, {kind}")
     figure.legend(loc="outside right upper", fontsize="small")
     figure.savefig(file, dpi=110)
