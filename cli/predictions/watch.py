@@ -3,7 +3,7 @@
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
@@ -19,7 +19,7 @@ from cli.predictions.watch_view import SHOWN, Tally, WasSeen, always_seen, heade
 from cli.terminal.options import Json, option
 from cli.terminal.output import discard_output, print_json, print_line
 from data.importers import rejects
-from db.store_access import open_existing, read_session
+from db.store_access import read_session
 from memo.client import subscribe
 from memo.core.errors import MemoError
 from memo.core.grammar import Language
@@ -76,10 +76,11 @@ def _was_seen(settings: Settings, message: dict[str, Any]) -> bool:
 
 def live(home: Home, settings: Settings, stop: threading.Event) -> None:
     """Show events and predictions until `stop` is set, through restarts of the broker."""
+    from db.engine import open_store
     from db.intake import counts
     from db.upkeep import figures
 
-    with open_existing(settings, home) as store:
+    with closing(open_store(settings, home)) as store:  # as a part does: if it is closed last, the log is empty
         with store.read() as session:
             newest_event, newest = figures.find_newest_ids(session)
             has_hit = counts.count_by_scope(session).get(settings.scope, {}).get(f"place_{SHOWN}", 0) > 0

@@ -228,6 +228,7 @@ def test_up_plays_a_day_once_and_ends_as_it_is_asked_to() -> None:
         status, said = interrupt(process)
         assert status == 0, said
         assert fresh.leftovers() == []
+        assert not list(fresh.home.root.glob("memo.db-*")), "the live view has closed the store, too"
         assert "Nothing is recorded yet, so a sample day of an invented person is played first." in said
         assert f"events {day}  predictions {day}  hit@1 " in said.splitlines()[-1]
         assert "stopping…" in said.splitlines()
