@@ -67,7 +67,7 @@ def _locked(store: Store) -> Iterator[Session]:
 
 
 def _take_step(store: Store, progress: Progress) -> bool:
-    """Do a part of the upgrade; return whether there was nothing to do."""
+    """Do a part of the upgrade; return whether nothing is left to do."""
     with _locked(store) as session:
         connection = session.connection()
         found = check_schema(connection)
@@ -76,7 +76,7 @@ def _take_step(store: Store, progress: Progress) -> bool:
                 pass
         elif found != head() and (left := _run(connection, "+1")):
             progress(left.done, left.total)
-        return found == head()
+        return found in (None, head())
 
 
 def _run(connection: Connection, migrations: str) -> Unfinished | None:
