@@ -9,7 +9,7 @@ import os
 import sys
 
 PARENT = "MEMO_PARENT"  # environment variable: process id of the parent, which a child compares with its own
-YOUNG = 10_000  # objects made between two collections; at Python's 700 these take a sixth of the time of a start
+YOUNG = 10_000  # objects made between two collections; at Python's 700 these take a good part of a start
 
 
 def python_command(module: str, *arguments: str) -> list[str]:
