@@ -30,12 +30,12 @@ from worker.predictors.upcoming.hazard import Hazard
 def ask(stream: Sequence[Event]) -> list[Rows]:
     """Return the answers of one person's questions."""
     hazard, truth = Hazard(), UpcomingTruth(stream)
-    asked = [event for event in stream if event.operation in UPCOMING_OPERATIONS]
+    asked = [event for event in stream if event.action.operation in UPCOMING_OPERATIONS]
     first, found = first_question(len(asked)), []
     for event in stream:
         hazard.learn(event)
         truth.learn(event)
-        if event.operation in UPCOMING_OPERATIONS:
+        if event.action.operation in UPCOMING_OPERATIONS:
             first -= 1
             if first < 0:
                 found.append(truth.rows(event, MODEL, hazard.upcoming(event.at)))

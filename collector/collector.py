@@ -77,9 +77,11 @@ def keep_running(
     """Run a source until `stop` is set; restart it after a delay if it fails, ends early or lacks something."""
     backoff, progress = Backoff(*back_off_s), progress or InProgress()
     unseen = unseen or UnseenTime(partial(_set_impairment, states))
+    is_first = True
     while not stop.is_set():
         began = time.monotonic()
-        state, reason, error = _run(source, intake, states, stop, progress, unseen)
+        state, reason, error = _run(source, intake, states, stop, progress, unseen, is_first)
+        is_first = False
         if not stop.is_set():
             states.set_state(source.name, state, reason)
         delay_s = backoff.delay_after(time.monotonic() - began)
@@ -87,9 +89,18 @@ def keep_running(
 
 
 def _run(
-    source: Source, intake: Intake, states: SourceStates, stop: Stop, progress: InProgress, unseen: UnseenTime
+    source: Source,
+    intake: Intake,
+    states: SourceStates,
+    stop: Stop,
+    progress: InProgress,
+    unseen: UnseenTime,
+    is_first: bool,
 ) -> tuple[SourceState, str, BaseException | None]:
-    """Run a source once; return its state after that, the reason, and the error that ended it."""
+    """Run a source once; return its state after that, the reason, and the error that ended it.
+
+    What stands on a screen counts as standing in the first run only: later it has come there while MEMO ran.
+    """
 
     def emit(emitted: Batch | list[Batch] | Past | Note | Presence) -> None:
         if isinstance(emitted, Note):
@@ -107,7 +118,7 @@ def _run(
         else:
             unseen.note_events(emitted.events)
             with progress.storing():
-                intake.store_batch(source.name, emitted)
+                intake.store_batch(source.name, replace(emitted, stood=emitted.stood and is_first))
 
     try:
         if lacks := source.missing():

@@ -107,7 +107,7 @@ class Intake:
         rules = self._rules_now()
         focused = dict(self._focused.get(source, {}))
         stood = None if focused else self._stood(source, batches)
-        admitted = [self._admit(source, batch.events, rules, focused, stood) for batch in batches]
+        admitted = [self._admit(source, batch.events, rules, focused, stood, batch.stood) for batch in batches]
         try:
             new, requested, counts = self._write(source, batches, admitted)
         except UnstorableError:
@@ -270,11 +270,13 @@ class Intake:
         rules: Rules,
         focused: Focused,
         stood: Action | None = None,
+        is_standing: bool = False,
     ) -> tuple[ByScope, Counter[str]]:
         """Return the events that may be stored, by scope, and how many events each rule changed or dropped.
 
         A focus that rules made equal to the one that was reported before is left out: it was only another title. So is
-        a first one where `stood` says that this window had the focus already: nobody has switched to it.
+        a first one where `stood` says that this window had the focus already: nobody has switched to it. A source may
+        say the same of what it tells (`is_standing`), which counts where nothing is known of before.
         """
         touched = Counter[str]()
         by_scope: ByScope = defaultdict(list)
@@ -283,7 +285,8 @@ class Intake:
             if names:
                 touched.update(names)
             latest = focused.get(one.scope) if focused else stood
-            is_repeat = (bool(names) or not focused) and event is not None and latest == event.action
+            is_same, is_first = event is not None and latest == event.action, not focused
+            is_repeat = is_same and (bool(names) or is_first) or is_standing and is_first and stood is None
             if one.operation is Operation.WINDOW_FOCUS:
                 focused[one.scope] = None if event is None else event.action
             if event is None or is_repeat:

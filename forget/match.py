@@ -14,7 +14,7 @@ from db.intake import events, launch_sets, launches, names
 from db.models import EventRow, LaunchRow, LaunchSetRow, VersionRow
 from db.prediction import versions
 from forget.query import ForgetQuery, fold
-from memo.core.events import Event, Operation
+from memo.core.events import Event, Operation, make_action
 from memo.core.steps import Progress, with_progress
 from memo.desktop.apps import Apps, is_interpreter
 
@@ -99,21 +99,18 @@ def find_matches(session: Session, query: ForgetQuery, progress: Progress) -> Ma
 
 
 def _mentions(scope: str, operation: str, target: str, app: str, detail: str) -> Iterator[tuple[Mention, str]]:
-    action, place = _mentions_of_action(scope, operation, target, app, detail), _place(operation, app, detail)
-    return chain(action, [((scope, operation, "", place), "")] if place else [])  # as upcoming and places name it
+    named = _mentions_of_action(scope, operation, target, app, detail)
+    action = make_action(Operation(operation), "", app, detail)
+    return chain(named, [((scope, *action), "")] if action.place else [])  # as upcoming and places name it
 
 
 def _mentions_of_action(
     scope: str, operation: str, target: str, app: str, detail: str
 ) -> Iterator[tuple[Mention, str]]:
-    action = (scope, operation, target, _place(operation, app, detail))
+    action = (scope, *make_action(Operation(operation), target, app, detail))
     yield action, ""
     if operation == Operation.WEB_VISIT and detail:
         yield action, detail
-
-
-def _place(operation: str, app: str, detail: str) -> str:
-    return {Operation.WINDOW_FOCUS: app, Operation.FILE_ACCESS: detail}.get(Operation(operation), "")
 
 
 def _orphans(session: Session, matches: Matches) -> dict[Mention, set[str]]:

@@ -35,7 +35,8 @@ class Batch:
 
     `cursor` is JSON of the source's own choice, committed together with the events under `cursor_key`.
     `from_start` says that the source reads again from its beginning: events that it repeats are the same ones, not new
-    ones. `anew` is the earlier name of that field.
+    ones. `anew` is the earlier name of that field. `stood` says that its events tell of what stood on the screen when
+    the source began: nobody has done that, so it is stored only where the store says that something else stood there.
     """
 
     events: Sequence[Event]
@@ -43,6 +44,7 @@ class Batch:
     cursor: dict[str, Any]
     from_start: bool = False
     anew: InitVar[bool] = False
+    stood: bool = False
 
     def __post_init__(self, anew: bool) -> None:
         object.__setattr__(self, "from_start", self.from_start or anew)

@@ -16,7 +16,7 @@ from cli.terminal.options import Force, option
 from cli.terminal.output import output_file, print_table
 from data.importers.cells import harmless
 from memo.core.errors import MemoError, UsageError
-from memo.core.events import Action, Operation
+from memo.core.events import FILES, Action, Operation
 from memo.core.grammar import Language
 from memo.core.predictions import action_from_dict
 from memo.core.settings import Settings
@@ -154,5 +154,5 @@ def _cells(row: dict[str, Any], settings: Settings, with_scope: bool) -> list[st
 
 def _with_place(action: Action, language: Language) -> str:
     """Return an action in a few words; after a file its folder or, where that is not known, the app that opened it."""
-    place = f" ({action.place})" if action.operation is Operation.FILE_ACCESS and action.place else ""
+    place = f" ({action.place})" if action.operation in FILES and action.place else ""
     return f"{short(action, language)}{place}"

@@ -12,7 +12,6 @@ from typing import Protocol
 from collector.focus.hold_back import HoldBack
 from collector.focus.presence import PresenceSignal, suspend_drift, wall_clock_drift, watch_logind
 from collector.focus.tracker import FocusTracker
-from memo.core.events import Event
 from memo.core.system_zone import local_now
 from memo.protocols import Batch, Emit, Presence, Stop
 
@@ -24,7 +23,11 @@ class Screen(Protocol):
         """Return the descriptor to wait for."""
 
     def read(self, focus: FocusTracker) -> None:
-        """Report to `focus` what has changed, without blocking. Raises if the connection is lost."""
+        """Report to `focus` what has changed, and at first what stands. Raises if the connection is lost.
+
+        It does not block. A window that the first call reports had the focus before; a screen that does not know by
+        then reports it later, as a change.
+        """
 
 
 async def follow(
@@ -44,16 +47,18 @@ async def follow(
     """
     with ThreadPoolExecutor(1) as executor:  # the screen is read even while a batch waits for the disk
 
-        def submit(reported: list[Event] | Presence) -> Future[None]:
-            return executor.submit(emit, Batch(reported, source, {}) if isinstance(reported, list) else reported)
+        def submit(reported: Batch | Presence) -> Future[None]:
+            return executor.submit(emit, reported)
 
-        followed = _FollowedScreen(tracker or FocusTracker(), submit, HoldBack(told_s))
+        followed = _FollowedScreen(source, tracker or FocusTracker(), submit, HoldBack(told_s))
         for file in (screen, stop):
             asyncio.get_running_loop().add_reader(file, followed.woken.set)
         async with AsyncExitStack() as stack:
             for signal in signals:
                 await stack.enter_async_context(signal(followed.set_presence))
             try:
+                screen.read(followed.focus)
+                followed.focus.note_standing()
                 while not stop.is_set():
                     followed.woken.clear()
                     followed.check_clocks()
@@ -69,8 +74,9 @@ class _FollowedScreen:
     """The focus on a screen, and the batches submitted but not stored yet."""
 
     def __init__(
-        self, focus: FocusTracker, submit: Callable[[list[Event] | Presence], Future[None]], held: HoldBack
+        self, source: str, focus: FocusTracker, submit: Callable[[Batch | Presence], Future[None]], held: HoldBack
     ) -> None:
+        self._source = source
         self.focus, self.woken, self._held = focus, asyncio.Event(), held
         self._suspended, self._clock = suspend_drift(), wall_clock_drift()
         self._submit, self._pending = submit, deque[asyncio.Future[None]]()
@@ -96,8 +102,10 @@ class _FollowedScreen:
     def submit_events(self, all_of_them: bool = False) -> None:
         """Submit the events that are certain and due. Raises what storing an earlier batch raised."""
         self._held.add(self.focus.take_events(time.monotonic(), local_now()), self.focus.began)
+        if standing := self.focus.take_standing():
+            self._add(self._submit(Batch(standing, self._source, {}, stood=True)))
         if events := self._held.take(all_of_them):
-            self._add(self._submit(events))
+            self._add(self._submit(Batch(events, self._source, {})))
         self._submit_presence()  # after the usage that it ended
         while self._pending and self._pending[0].done():
             self._pending.popleft().result()

@@ -80,6 +80,8 @@ class FocusTracker:
         self._reported: Window | None = None
         self._reported_at = 0.0
         self._events = list[Event]()
+        self._stood: Window | None = None
+        self._standing = list[Event]()
 
     @property
     def left_at(self) -> datetime | None:
@@ -99,6 +101,15 @@ class FocusTracker:
             if window is None or self._current is None or window.key != self._current.key:
                 self._focused_at = now
             self._current, self._changed_at = window, now
+
+    def note_standing(self) -> None:
+        """Record that the window that has the focus now, if one has, had it before anybody looked."""
+        self._stood = self._current
+
+    def take_standing(self) -> list[Event]:
+        """Return the focus that stood, once `take_events` is certain of it, and forget it."""
+        events, self._standing = self._standing, []
+        return events
 
     def set_away(self, reason: str, at: datetime) -> None:
         """Record that the person has been away since `at`, until `set_back` is called with the same reason."""
@@ -151,7 +162,9 @@ class FocusTracker:
         if reported is None or (self._current.key, action.identity) != (reported.key, reported.action.identity):
             self._reported, self._reported_at = self._current, now
             executable = clean(self._current.executable)
-            self._events.append(Event(at, action.operation, action.target, action.place, executable=executable))
+            stands = reported is None and self._stood is not None and self._stood.key == self._current.key
+            events = self._standing if stands else self._events
+            events.append(Event(at, action.operation, action.target, action.place, executable=executable))
 
     def _end_usage(self, at: datetime) -> None:
         self._in_use = False

@@ -11,7 +11,7 @@ from pathlib import PurePath, PurePosixPath, PureWindowsPath
 from typing import Any, Literal
 
 from memo.core.errors import GrammarError
-from memo.core.events import CONTEXT, Event, Operation
+from memo.core.events import CONTEXT, FILES, Event, Operation
 from memo.core.grammar import MAX_LINE, clean, parse
 from memo.core.sites import domain
 
@@ -26,6 +26,7 @@ EXPORTED = {
     Operation.WINDOW_FOCUS: "window_title",
     Operation.WEB_VISIT: "url",
     Operation.FILE_ACCESS: "file_path",
+    Operation.FILE_SAVE: "file_path",
     Operation.APP_USAGE: "application",
 }
 """The field that exports of desktop collectors have instead of `target`."""
@@ -156,7 +157,7 @@ def _exported(operation: Operation, given: Mapping[str, Any], at: datetime) -> d
         return {"target": target or app, "app": app}
     if operation is Operation.WEB_VISIT:
         return {"target": domain(target), "app": app, "detail": _text(given, "title")}
-    if operation is Operation.FILE_ACCESS:
+    if operation in FILES:
         path = _path(target)
         return {"target": path.name, "app": app, "detail": str(path.parent) if path.parent.name else path.anchor}
     return {"target": target, "detail": _seconds(given) if operation is Operation.APP_USAGE else ""}

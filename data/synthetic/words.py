@@ -132,7 +132,7 @@ SITES: dict[Language, dict[str, str]] = {
         "dribbble.com": "Dribbble",
         "unsplash.com": "Unsplash",
         "www.google.com": "Google Search",
-        "bank.example.com": "Bank",
+        "book.example.com": "Book",
     },
     "zh": {
         "www.zhihu.com": "知乎",

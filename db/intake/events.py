@@ -15,7 +15,7 @@ from db.intake import counts
 from db.intake.scopes import lock_scope
 from db.models import PROGRAMS, EventRow, ScopeRow, local_time
 from memo.core.bounded import BoundedDict
-from memo.core.events import CONTEXT, HUMAN, Action, Event, Operation, make_action
+from memo.core.events import CONTEXT, HUMAN, Action, Event, Operation, make_action, told_as
 
 IMPORT = "import"  # source of imported events, which lie in the past and get no predictions
 LEARNED = 100_000  # newest events of a scope that a model begins with, and that training and evaluation read
@@ -309,7 +309,7 @@ def has_action(session: Session, scope: str, action: Action, before: datetime | 
 
     A focus without a title is that of any window of its app.
     """
-    given: dict[str, Any] = {"scope": scope, "operation": action.operation.value}
+    given: dict[str, Any] = {"scope": scope, "operation": ""}
     if action.operation is Operation.WINDOW_FOCUS:
         given["app"] = action.place
     if action.target or not action.place:
@@ -317,7 +317,8 @@ def has_action(session: Session, scope: str, action: Action, before: datetime | 
     if action.operation is Operation.FILE_ACCESS:
         given["detail"] = action.place
     query = _make_query(tuple(given), before is not None)
-    return session.connection().scalar(query, given | {"before": before}) is not None
+    asked = [given | {"before": before, "operation": name.value} for name in told_as(action.operation)]
+    return any(session.connection().scalar(query, values) is not None for values in asked)
 
 
 @cache

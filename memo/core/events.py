@@ -21,12 +21,16 @@ class Operation(StrEnum):
     APP_USAGE = "app_usage"
     SESSION_START = "session_start"
     TIME_CONTEXT = "time_context"
+    FILE_SAVE = "file_save"
 
 
 CONTEXT = frozenset({Operation.SESSION_START, Operation.TIME_CONTEXT})  # read as context and never predicted
 PROCESSES = frozenset({Operation.PROCESS_START, Operation.PROCESS_END})
 APP_OPERATIONS = frozenset({Operation.PROCESS_START, Operation.PROCESS_END, Operation.APP_USAGE})  # target: an app
-HUMAN = frozenset({Operation.WINDOW_FOCUS, Operation.WEB_VISIT, Operation.FILE_ACCESS})  # done by a person
+FILES = frozenset({Operation.FILE_ACCESS, Operation.FILE_SAVE})  # detail: a folder
+HUMAN = FILES | {Operation.WINDOW_FOCUS, Operation.WEB_VISIT}  # done by a person
+COUNTED_AS = {Operation.FILE_SAVE: Operation.FILE_ACCESS}  # a file is used, whether it is opened or saved
+ACTIONS = tuple(operation for operation in Operation if operation not in COUNTED_AS)  # of actions, in a fixed order
 
 TABS = re.compile(r" 和另外 \d+ 个页面| and \d+ more pages?")  # a browser's count of its other tabs
 _DETAIL = re.compile(
@@ -59,12 +63,18 @@ class Action(NamedTuple):
 
 def make_action(operation: Operation, target: str, app: str, detail: str) -> Action:
     """Return the action of an event with these fields."""
+    operation = COUNTED_AS.get(operation, operation)
     match operation:
         case Operation.WINDOW_FOCUS:
             return Action(operation, target, app)
         case Operation.FILE_ACCESS:
             return Action(operation, target, detail)
     return Action(operation, target)
+
+
+def told_as(operation: Operation) -> list[Operation]:
+    """Return the operations of the events whose action has this one."""
+    return [operation, *(name for name, counted in COUNTED_AS.items() if counted is operation)]
 
 
 @lru_cache(maxsize=256)
@@ -98,6 +108,11 @@ class Event:
     def action(self) -> Action:
         """The part of the event that is predicted."""
         return make_action(self.operation, self.target, self.app, self.detail)
+
+    @property
+    def told(self) -> Action:
+        """The action as it is told: a save by its own operation."""
+        return self.action._replace(operation=self.operation)
 
     @property
     def second(self) -> datetime:

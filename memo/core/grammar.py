@@ -11,7 +11,7 @@ from datetime import datetime, tzinfo
 from typing import Literal
 
 from memo.core.errors import GrammarError
-from memo.core.events import Action, Event, Operation
+from memo.core.events import FILES, Action, Event, Operation
 
 Language = Literal["zh", "en"]
 
@@ -59,6 +59,8 @@ FORMS: dict[Language, list[Form]] = {
         _form(Operation.WEB_VISIT, "访问网站 {target}", target=r"\S+"),
         _form(Operation.FILE_ACCESS, "访问文件: {target} (位于 {detail})", target=_CLOSED),
         _form(Operation.FILE_ACCESS, "访问文件: {target}"),
+        _form(Operation.FILE_SAVE, "保存文件: {target} (位于 {detail})", target=_CLOSED),
+        _form(Operation.FILE_SAVE, "保存文件: {target}"),
         _form(Operation.APP_USAGE, "使用应用: {target} (时长: {detail}秒)", detail=_SECONDS),
         _form(Operation.APP_USAGE, "使用应用: {target}"),
         _form(Operation.SESSION_START, "会话开始"),
@@ -73,6 +75,8 @@ FORMS: dict[Language, list[Form]] = {
         _form(Operation.WEB_VISIT, "Visited site {target}", target=r"\S+"),
         _form(Operation.FILE_ACCESS, "Opened file: {target} (in {detail})", target=_CLOSED),
         _form(Operation.FILE_ACCESS, "Opened file: {target}"),
+        _form(Operation.FILE_SAVE, "Saved file: {target} (in {detail})", target=_CLOSED),
+        _form(Operation.FILE_SAVE, "Saved file: {target}"),
         _form(Operation.APP_USAGE, "Used app: {target} (for {detail} s)", detail=_SECONDS),
         _form(Operation.APP_USAGE, "Used app: {target}"),
         _form(Operation.SESSION_START, "Session started"),
@@ -136,7 +140,7 @@ def language_of(line: str) -> Language | None:
 def write_action(action: Action, language: Language, detail: str = "") -> str:
     """Return the text of an action; `detail` is the page title of a visit or the seconds of an app's usage."""
     app = action.place if action.operation is Operation.WINDOW_FOCUS else ""
-    detail = action.place if action.operation is Operation.FILE_ACCESS else detail
+    detail = action.place if action.operation in FILES else detail
     target = action.target
     if action.operation is Operation.TIME_CONTEXT:
         target = _WEEKDAYS[language][int(target) - 1]
@@ -157,4 +161,4 @@ def write_line(at: datetime, action: Action, language: Language, detail: str = "
 
 def write(event: Event, language: Language) -> str:
     """Return the line of an event."""
-    return write_line(event.at, event.action, language, event.detail)
+    return write_line(event.at, event.told, language, event.detail)

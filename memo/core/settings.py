@@ -40,7 +40,7 @@ from pydantic_settings import (
 )
 
 from memo.core.errors import UsageError
-from memo.core.events import HUMAN, Action, Operation, default_scope
+from memo.core.events import ACTIONS, HUMAN, Action, Operation, default_scope
 from memo.core.paths import UMASK, Home, refuse_foreign
 from memo.core.predictions import UPCOMING_OPERATIONS
 from memo.core.system_zone import SYSTEM_ZONE
@@ -253,7 +253,7 @@ class DispatchSettings(Section):
     on: list[str] = ["log", "record"]
     """Handlers that act; a handler that is only named in a route is dry: it is counted and does nothing."""
     routes: dict[Operation, list[str]] = Field(
-        default_factory=lambda: {operation: ["log", "record"] for operation in sorted(HUMAN)}
+        default_factory=lambda: {operation: ["log", "record"] for operation in sorted(HUMAN.intersection(ACTIONS))}
     )
     """Handlers for what you do next: window_focus, web_visit or file_access; process_start for any program's start."""
     upcoming: dict[Operation, list[str]] = Field(

@@ -14,7 +14,8 @@ _SHORT: dict[Operation, tuple[str, str]] = {
     Operation.PROCESS_END: ("close", "关闭"),
     Operation.WINDOW_FOCUS: ("focus", "切换"),
     Operation.WEB_VISIT: ("visit", "访问"),
-    Operation.FILE_ACCESS: ("use", "使用"),  # opened or saved
+    Operation.FILE_ACCESS: ("use", "使用"),  # opened, or opened or saved next
+    Operation.FILE_SAVE: ("save", "保存"),
     Operation.APP_USAGE: ("use", "使用"),
     Operation.SESSION_START: ("session", "会话"),
     Operation.TIME_CONTEXT: ("time", "时间"),

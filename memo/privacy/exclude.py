@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from memo.core.events import Event, Operation
+from memo.core.events import FILES, Event, Operation
 from memo.privacy.normalize import (
     CACHE_SIZE,
     app_name,
@@ -96,7 +96,7 @@ def match_folders(folders: Sequence[str]) -> Matcher:
     mentioned = _match_texts(lambda text: bool(pattern.search(fold(text).replace("\\", "/"))))
 
     def matches(event: Event) -> bool:
-        if event.operation is Operation.FILE_ACCESS and is_inside(os.path.join(event.detail, event.target)):
+        if event.operation in FILES and is_inside(os.path.join(event.detail, event.target)):
             return True
         if event.operation is Operation.WINDOW_FOCUS and not names.isdisjoint(title_parts(event.target)):
             return True

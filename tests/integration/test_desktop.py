@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 from session_bus import Bus, Call
-from watched import until, watched
+from watched import WAIT_S, until, watched
 from xserver import Desktop
 
+from collector.sources.wayland import desktop
 from collector.sources.wayland.desktop import DesktopSource
 from memo.core.events import Event, Operation
 from memo.core.grammar import MAX_TEXT
 from memo.core.paths import Home
 from memo.core.settings import Settings, SourceSettings
-from memo.protocols import Stop
+from memo.protocols import Batch, Stop
 
 HOSTILE = ["evil\x1b]2;x\x07", "a\nb\r\u0085c", "'; DROP TABLE events; --", "%s%n{}", "新" * 1_000_000]
 
@@ -55,6 +56,28 @@ def test_each_call_is_reported_once_in_order(bus: Bus, source: DesktopSource) ->
             until("the event", lambda: len(_focus(events)) == len(wanted))
     assert _focus(events) == wanted
     assert events[0].executable == os.readlink("/proc/self/exe")
+
+
+def test_window_told_when_memo_comes_stood_before(
+    bus: Bus, source: DesktopSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desktop, "STANDS_S", WAIT_S)
+    stood, stop = list[bool](), Stop()
+
+    def emit(emitted: object) -> None:
+        if isinstance(emitted, Batch) and _focus(list(emitted.events)):
+            stood.append(emitted.stood)
+
+    running = threading.Thread(target=source.run, args=(emit, lambda key: None, stop))
+    running.start()
+    try:
+        until("MEMO on the bus", lambda: bus.send("Focus", "string:one", "string:First", "uint32:0"))
+        until("the window", lambda: stood == [True])
+        assert bus.send("Focus", "string:two", "string:Second", "uint32:0")
+        until("the next one", lambda: stood == [True, False])
+    finally:
+        stop.set()
+        running.join()
 
 
 def test_any_program_may_call(bus: Bus, source: DesktopSource) -> None:
@@ -121,12 +144,12 @@ def test_missing_without_bus_names_it(source: DesktopSource, monkeypatch: pytest
 
 
 def test_missing_under_x11_leaves_it_to_x11(bus: Bus, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    desktop = Desktop()
-    monkeypatch.setenv("DISPLAY", desktop.display)
+    shown = Desktop()
+    monkeypatch.setenv("DISPLAY", shown.display)
     try:
         both = Settings(sources=SourceSettings(on=["desktop", "x11"]))
         assert "isn't needed" in DesktopSource(both, home).missing()
         alone = Settings(sources=SourceSettings(on=["desktop"]))
         assert DesktopSource(alone, home).missing() == ""
     finally:
-        desktop.end()
+        shown.end()

@@ -80,7 +80,7 @@ def test_written_file_is_reported_once(home: Home, folder: Path) -> None:
         written = datetime.now(UTC)
         assert sentinel(folder, events) == [(str(folder), "a b.txt")]
     (event,) = (event for event in events if event.target == "a b.txt")
-    assert (event.operation, event.app) == (Operation.FILE_ACCESS, "")
+    assert (event.operation, event.app) == (Operation.FILE_SAVE, "")
     assert began.timestamp() - 0.01 < event.at.timestamp() < written.timestamp() + 5
 
 

@@ -287,6 +287,15 @@ def test_forget_amends_predictions_that_name_only_the_place(store: Store, place:
     assert left(store, PredictionRow, "places") == [[], []]
 
 
+def test_file_saved_is_named_until_its_opening_is_forgotten_too(store: Store) -> None:
+    saved = replace(OPENED, operation=Operation.FILE_SAVE)
+    _, _, start = happen(store, [OPENED, saved, START_OF])
+    predict(store, start, [START_OF], coming=[OPENED], at=[OPENED])
+    assert forget(store, ForgetQuery(since=START, until=START + timedelta(seconds=1))) == {"events": 1}
+    assert forget(store, ForgetQuery(until=START + timedelta(minutes=2))) == {"events": 1, "amended": 1}
+    assert left(store, PredictionRow, "places") == [[]]
+
+
 def test_forget_title_leaves_its_site(store: Store) -> None:
     plain, titled = replace(VISIT, detail=""), replace(VISIT, detail=SECRET)
     ids = happen(store, [plain, titled, plain, plain])

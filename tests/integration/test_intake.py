@@ -158,6 +158,26 @@ def test_the_window_that_stood_before_a_start_is_no_switch(store: Store, home: H
         assert stored_now == ([1, 1], [0, 1], [1])[number]
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ([("a", True), ("b", False), ("a", False)], "ba"),
+        ([("a", True), ("a", True)], ""),
+        ([("a", False), ("b", True)], "ab"),
+        ([("a", False), ("a", True), ("b", False)], "ab"),
+    ],
+)
+def test_what_stood_is_stored_where_another_window_stood(
+    store: Store, home: Home, given: list[tuple[str, bool]], kept: str
+) -> None:
+    intake = Intake(store, Settings(), home, lambda scope: None)
+    for number, (title, stood) in enumerate(given):
+        if stood:  # the source begins with it, and so does its process
+            intake = Intake(store, Settings(), home, lambda scope: None)
+        intake.store_batch("x11", Batch([focus(number, title)], "x11", {}, stood=stood))
+    assert "".join(event.target for event in stored(store)) == kept
+
+
 def test_what_came_before_a_pause_is_stored_in_it(intake: Intake, store: Store, home: Home) -> None:
     before = datetime.now(UTC) - timedelta(seconds=8)
     pauses.begin(home, None)

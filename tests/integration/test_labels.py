@@ -10,7 +10,7 @@ from tokenizers.models import BPE, WordLevel
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from memo.core.errors import MemoError
-from memo.core.events import Event, Operation
+from memo.core.events import ACTIONS, Event, Operation
 from worker.predictors.language_model.label_coding import (
     GAPS,
     LABELS,
@@ -95,7 +95,7 @@ def test_a_coder_says_when_no_label_is_left(words: Vocabulary) -> None:
 
 def test_a_hub_model_has_one_token_for_each_mark_and_label(byte_level: Vocabulary) -> None:
     reserved = [byte_level.new, *byte_level.labels, *byte_level.marks.values()]
-    assert len(set(reserved)) == len(reserved) == 1 + LABELS + len(Operation) * GAPS
+    assert len(set(reserved)) == len(reserved) == 1 + LABELS + len(ACTIONS) * GAPS
 
 
 def test_a_hub_model_that_has_no_short_tokens_is_refused() -> None:

@@ -211,6 +211,14 @@ def test_history_is_filtered(client: TestClient, asked: str, ids: set[int]) -> N
     assert {number for number in (1, 2, 3) if f'href="/why/{number}"' in shown} == ids
 
 
+@pytest.mark.parametrize("path", ["/", "/history", "/history?operation=file_save"])
+def test_a_save_is_told_as_a_save(client: TestClient, opened: Store, path: str) -> None:
+    with opened.write() as session:
+        row = session.get_one(EventRow, 3)
+        row.operation, row.target, row.app, row.detail = "file_save", "plan.odt", "", "/home/ada"
+    assert "save plan.odt" in client.get(path).text
+
+
 def test_history_goes_on_with_older_acts(client: TestClient, monkeypatch: MonkeyPatch) -> None:
     monkeypatch.setattr("ui.views.history_page.PAGE", 1)
     assert 'href="/history?result=&amp;' not in client.get("/history?result=").text

@@ -31,7 +31,7 @@ from collector.sources.wayland import wayland
 from collector.sources.wayland.sway import SwaySource
 from collector.sources.wayland.wayland import watch_idle
 from collector.sources.wayland.wlroots import WlrootsSource
-from db.engine import open_store
+from db.engine import Store, open_store
 from db.intake.events import find_newest_events
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
@@ -204,36 +204,67 @@ def test_compositor_that_crashed_is_followed_again(make: Make, folder: Path, hom
     assert _focus(events) == [("org.example.one", "First"), ("org.example.two", "Second")]
 
 
-def test_window_that_stood_before_a_restart_is_no_switch(make: Make, folder: Path, home: Home) -> None:
-    def start_again(wanted: int) -> None:
-        """Run the source with an intake of its own, until it has told of as many windows as wanted."""
-        intake, source, stop = Intake(store, Settings(), home, lambda scope: None), make(), Stop()
-        told = list[Event]()
-
-        def emit(emitted: Any) -> None:
-            if isinstance(emitted, Batch):
-                intake.store_batch(source.name, emitted)
-                told.extend(emitted.events)
-
-        watching = threading.Thread(target=source.run, args=(emit, partial(intake.cursor, source.name), stop))
-        watching.start()
-        try:
-            until("the window of before", lambda: len(_focus(told)) == 1)
-            if wanted > 1:
-                running.open("two", "Second")
-            until("all windows", lambda: len(_focus(told)) == wanted)
-        finally:
-            stop.set()
-            watching.join()
-
+@pytest.fixture
+def store(home: Home) -> Iterator[Store]:
     make_store(Settings(), home)
-    with closing(open_store(Settings(), home)) as store, sway(folder) as running:
+    with closing(open_store(Settings(), home)) as opened:
+        yield opened
+
+
+def titles(store: Store) -> list[str]:
+    """The stored focuses."""
+    with store.read() as session:
+        return [title for _, title in _focus(list(find_newest_events(session, Settings().scope)))]
+
+
+@contextmanager
+def recording(source: Source, store: Store, home: Home) -> Iterator[list[Event]]:
+    """Run a source with an intake of its own, as a start does; gives all that it tells."""
+    intake, stop, told = Intake(store, Settings(), home, lambda scope: None), Stop(), list[Event]()
+
+    def emit(emitted: Any) -> None:
+        if isinstance(emitted, Batch):
+            intake.store_batch(source.name, emitted)
+            told.extend(emitted.events)
+
+    watching = threading.Thread(target=source.run, args=(emit, partial(intake.cursor, source.name), stop))
+    watching.start()
+    try:
+        until("the source watches", source.watching.is_set)
+        yield told
+    finally:
+        stop.set()
+        watching.join()
+
+
+def has_one_focus(told: list[Event]) -> bool:
+    return len(_focus(told)) == 1
+
+
+def test_window_that_stood_before_a_start_is_no_switch(make: Make, folder: Path, home: Home, store: Store) -> None:
+    with sway(folder) as running:
         running.open("one", "First")
-        start_again(1)
-        start_again(2)
-        with store.read() as session:
-            stored = list(find_newest_events(session, Settings().scope))
-    assert sorted(_focus(stored)) == [("org.example.one", "First"), ("org.example.two", "Second")]
+        with recording(make(), store, home) as told:
+            until("the window of before", partial(has_one_focus, told))
+            assert titles(store) == []
+            running.open("two", "Second")
+            until("the next one", lambda: titles(store) == ["Second"])
+            running.say("[app_id=two] kill")
+            until("the first again", lambda: titles(store) == ["Second", "First"])
+        for _ in range(2):
+            with recording(make(), store, home) as told:
+                until("the window of before", partial(has_one_focus, told))
+        assert titles(store) == ["Second", "First"]
+        running.say("[app_id=one] kill")
+        with recording(make(), store, home):
+            running.open("three", "Third")
+            until("a window on an empty screen", lambda: titles(store) == ["Second", "First", "Third"])
+
+
+def test_first_window_on_an_empty_screen_is_a_switch(make: Make, folder: Path, home: Home, store: Store) -> None:
+    with sway(folder) as running, recording(make(), store, home):
+        running.open("one", "First")
+        until("the window", lambda: titles(store) == ["First"])
 
 
 def test_only_one_of_both_sources_runs_under_sway(folder: Path, home: Home) -> None:

@@ -217,7 +217,7 @@ def test_lost_server_is_reported_and_followed_again(desktop: Desktop, source: X1
         return json.loads(home.sources.read_text()).get(source.name, {})
 
     with kept_running(source, home) as stored:
-        until("a focus", lambda: focuses(stored()) == [("Board", "Wish")])
+        until("that it watches", source.watching.is_set)
         desktop.server.kill()
         desktop.server.wait()
         until("a failure", lambda: state()["failures"] == 1)
@@ -226,8 +226,21 @@ def test_lost_server_is_reported_and_followed_again(desktop: Desktop, source: X1
         desktop.serve_again()
         desktop.manage()
         desktop.terminal("Again")
-        until("a focus", lambda: focuses(stored())[-1] == ("Again", "XTerm"))
+        until("a focus", lambda: focuses(stored()) == [("Again", "XTerm")])
         assert state()["state"] == SourceState.WATCHING
+
+
+def test_window_that_stood_at_the_first_start_is_no_switch(desktop: Desktop, source: X11Source, home: Home) -> None:
+    notes, board = two_windows(desktop)
+    seen = list[Act]()
+    for further in ([notes, board], [notes]):
+        source.watching.clear()
+        with kept_running(source, home) as stored:
+            until("that it watches", source.watching.is_set)
+            for window in further:
+                desktop.focus(window)
+                seen.append(("Notes", "XTerm") if window == notes else ("Board", "Wish"))
+                until("a switch", lambda: focuses(stored()) == seen)
 
 
 @contextmanager

@@ -22,6 +22,8 @@ FORMS: list[tuple[Any, ...]] = [
     (Operation.WEB_VISIT, "a.b"),
     (Operation.FILE_ACCESS, "f", "", "C:\\d"),
     (Operation.FILE_ACCESS, "f"),
+    (Operation.FILE_SAVE, "f", "", "C:\\d"),
+    (Operation.FILE_SAVE, "f"),
     (Operation.APP_USAGE, "a", "", "3.5"),
     (Operation.APP_USAGE, "a"),
     (Operation.SESSION_START,),
@@ -38,7 +40,7 @@ kinds = st.one_of(
     st.tuples(st.sampled_from([Operation.PROCESS_START, Operation.PROCESS_END]), texts, st.just(""), st.just("")),
     st.tuples(st.just(Operation.WINDOW_FOCUS), texts, apps, st.just("")),
     st.tuples(st.just(Operation.WEB_VISIT), words, st.just(""), st.text(printable, max_size=40)),
-    st.tuples(st.just(Operation.FILE_ACCESS), texts, st.just(""), apps),
+    st.tuples(st.sampled_from([Operation.FILE_ACCESS, Operation.FILE_SAVE]), texts, st.just(""), apps),
     st.tuples(st.just(Operation.APP_USAGE), texts, st.just(""), st.from_regex(r"([0-9]+(\.[0-9]+)?)?", fullmatch=True)),
     st.tuples(st.just(Operation.SESSION_START), st.just(""), st.just(""), st.just("")),
     st.tuples(

@@ -52,6 +52,10 @@ GIVEN: list[tuple[dict[str, Any], Event]] = [
         Event(AT, Operation.FILE_ACCESS, r"a\b.md", detail="/home/ada"),
     ),
     ({"type": "file_access", "file_path": "/plan.md"}, Event(AT, Operation.FILE_ACCESS, "plan.md", detail="/")),
+    (
+        {"type": "file_save", "file_path": "/home/ada/plan.md"},
+        Event(AT, Operation.FILE_SAVE, "plan.md", detail="/home/ada"),
+    ),
     ({"type": "file_access", "file_path": "plan.md"}, Event(AT, Operation.FILE_ACCESS, "plan.md")),
     (
         {"type": "app_usage", "application": "Code.exe", "duration": 95},

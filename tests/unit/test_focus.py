@@ -72,6 +72,23 @@ def test_focus_each_switch_is_one_event_and_ends_usage(script: Script) -> None:
     ]
 
 
+def test_focus_that_stood_is_told_apart_and_counts_as_usage(script: Script) -> None:
+    script.focus.set_window(MAIL, script.now)
+    script.focus.note_standing()
+    script.wait(LONG_S)
+    assert [event.target for event in script.focus.take_standing()] == ["Inbox"]
+    script.see(PAGE)
+    script.see(MAIL)
+    assert script.focused() == ["Home", "Inbox"] and script.focus.take_standing() == []
+    assert script.used()[0][0] == "thunderbird"
+
+
+def test_focus_on_an_empty_screen_that_stood_is_a_switch(script: Script) -> None:
+    script.focus.note_standing()
+    script.see(MAIL)
+    assert script.focused() == ["Inbox"] and script.focus.take_standing() == []
+
+
 def test_focus_without_change_nothing_is_due(script: Script) -> None:
     script.see(MAIL)
     assert script.focus.due_in(script.now) is None

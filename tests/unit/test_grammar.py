@@ -8,7 +8,7 @@ import pytest
 
 from data.windows import stream
 from memo.core.errors import GrammarError
-from memo.core.events import Action, Event, Operation, default_scope
+from memo.core.events import ACTIONS, Action, Event, Operation, default_scope, told_as
 from memo.core.grammar import MAX_LINE, MAX_TEXT, Language, language_of, parse, write, write_action
 
 AT = datetime(2026, 3, 3, 21, 15, 4, tzinfo=timezone(timedelta(hours=8)))
@@ -24,6 +24,8 @@ LINES: list[tuple[str, str, Event]] = [
     ("访问网站 a.b", "Visited site a.b", Event(AT, Operation.WEB_VISIT, "a.b")),
     ("访问文件: f (位于 C:\\d)", "Opened file: f (in C:\\d)", Event(AT, Operation.FILE_ACCESS, "f", detail="C:\\d")),
     ("访问文件: f", "Opened file: f", Event(AT, Operation.FILE_ACCESS, "f")),
+    ("保存文件: f (位于 /d)", "Saved file: f (in /d)", Event(AT, Operation.FILE_SAVE, "f", detail="/d")),
+    ("保存文件: f", "Saved file: f", Event(AT, Operation.FILE_SAVE, "f")),
     ("使用应用: a (时长: 3.5秒)", "Used app: a (for 3.5 s)", Event(AT, Operation.APP_USAGE, "a", detail="3.5")),
     ("使用应用: a", "Used app: a", Event(AT, Operation.APP_USAGE, "a")),
     ("会话开始", "Session started", Event(AT, Operation.SESSION_START)),
@@ -55,6 +57,7 @@ def test_parse_and_write_agree_in_both_languages(chinese: str, english: str, eve
         (f"启动应用: {TITLE}", (TITLE, "", "")),
         ("访问文件: a (位于 b).txt (位于 C:\\x (1))", ("a (位于 b).txt", "", "C:\\x (1)")),
         ("Opened file: {target} {0} %s.txt (in /tmp/é)", ("{target} {0} %s.txt", "", "/tmp/é")),
+        ("Saved file: a (in b).txt (in C:\\x (1))", ("a (in b).txt", "", "C:\\x (1)")),
         ("使用应用: a (时长: 1秒) (时长: 2秒)", ("a (时长: 1秒)", "", "2")),
         ("使用应用: a (时长: ?秒)", ("a (时长: ?秒)", "", "")),
     ],
@@ -134,6 +137,14 @@ def test_write_action_gives_no_time() -> None:
     assert write_action(action, "en") == "Opened file: f (in /d)"
     assert write_action(Action(Operation.WINDOW_FOCUS, "T", "a"), "zh") == "切换到窗口: T (应用: a)"
     assert write_action(Action(Operation.WEB_VISIT, "a.b"), "zh", "T") == "访问网站 a.b 的页面 'T'"
+
+
+def test_saved_file_is_counted_as_the_same_file_opened() -> None:
+    opened, saved = (
+        Event(AT, operation, "f", detail="/d") for operation in (Operation.FILE_ACCESS, Operation.FILE_SAVE)
+    )
+    assert saved.operation is Operation.FILE_SAVE and saved.action == opened.action
+    assert {told for operation in ACTIONS for told in told_as(operation)} == set(Operation)
 
 
 def test_event_without_an_offset_is_refused() -> None:

@@ -181,6 +181,7 @@ def test_live_screen_without_a_terminal_is_plain(capsys: pytest.CaptureFixture[s
         (Action(Operation.WINDOW_FOCUS, "main.py", "Code"), "focus Code: main.py"),
         (Action(Operation.WINDOW_FOCUS, "main.py"), "focus main.py"),
         (Action(Operation.FILE_ACCESS, "a.txt", "/home"), "use a.txt"),
+        (Action(Operation.FILE_SAVE, "a.txt", "/home"), "save a.txt"),
     ],
 )
 def test_short_puts_the_app_before_the_title(action: Action, words: str) -> None:

@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from db.models import PredictionRow
-from memo.core.events import Action, Event, Operation
+from memo.core.events import ACTIONS, Action, Event, Operation
 from memo.core.grammar import Language
 from memo.core.predictions import Candidate, NextAction, NextPlace, Upcoming
 from memo.messaging.message import (
@@ -78,9 +78,16 @@ def test_message_of_any_event_matches_the_schema(event: Event, language: Languag
     assert [(earlier["id"], earlier["rank"]) for earlier in message["settled"]] == [(5, None), (6, 2)]
 
 
+def test_save_is_told_as_a_save_of_the_file_used() -> None:
+    saved = Event(AT, Operation.FILE_SAVE, "a.txt", detail="/home/ada")
+    told = prediction_message(prediction(), saved, Outcomes(), "en")["event"]
+    assert told["text"].endswith(" - Saved file: a.txt (in /home/ada)")
+    assert told["action"] == {"operation": "file_access", "target": "a.txt", "place": "/home/ada"}
+
+
 def test_schema_names_exactly_the_operations() -> None:
     named = VALIDATOR.schema["$defs"]["action"]["properties"]["operation"]["enum"]
-    assert set(named) == {operation.value for operation in Operation}
+    assert set(named) == {operation.value for operation in ACTIONS}
 
 
 @pytest.mark.parametrize(

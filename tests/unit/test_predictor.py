@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import islice
 from random import Random
@@ -14,7 +14,7 @@ from rankings import check
 
 from data.synthetic.people import SAMPLE_START, Person, stream
 from memo.core.bounded import BoundedDict
-from memo.core.events import Action, Event, Operation
+from memo.core.events import Action, Event, Operation, make_action
 from memo.core.predictions import HORIZON_S, QUIET_S, UPCOMING_OPERATIONS, Ranking
 from worker.predictors.history import history_features
 from worker.predictors.history.arrival_times import ArrivalTimes
@@ -216,6 +216,18 @@ def test_the_detail_is_the_latest_seen_with_the_action() -> None:
     opened = Event(START, Operation.FILE_ACCESS, "a.txt", detail="/home/ada", executable="/usr/bin/code")
     [candidate] = taught([opened]).candidates
     assert (candidate.action.place, candidate.detail, candidate.executable) == ("/home/ada", "", "/usr/bin/code")
+
+
+def test_saves_and_openings_are_learned_alike() -> None:
+    opened = [
+        replace(event, operation=Operation.FILE_ACCESS, target=f"{n % 3}.txt", detail="/home/ada") if n % 2 else event
+        for n, event in enumerate(titles(["one", "two", "three", "two"] * 5))
+    ]
+    saved = [
+        replace(event, operation=Operation.FILE_SAVE) if event.operation is Operation.FILE_ACCESS else event
+        for event in opened
+    ]
+    assert taught(saved) == taught(opened)
 
 
 def titles(names: Sequence[str], app: str = "a.exe") -> list[Event]:
@@ -538,7 +550,7 @@ def test_upcoming_starts_comes_to_the_front_or_is_opened(operation: Operation) -
     hazard = Hazard()
     hazard.learn(Event(START, operation, "x"))
     hazard.learn(Event(START, Operation.WINDOW_FOCUS, "main.py", "in front"))
-    assert bool(quiet(hazard, 100)) == (operation in UPCOMING_OPERATIONS)
+    assert bool(quiet(hazard, 100)) == (make_action(operation, "x", "", "").operation in UPCOMING_OPERATIONS)
 
 
 def test_upcoming_probabilities_are_independent_of_one_another() -> None:

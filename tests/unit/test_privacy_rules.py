@@ -177,8 +177,9 @@ def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 )
 def test_excluded_folder_drops_files_under_any_spelling(name: str, folder: str, at_home: Path, home: Home) -> None:
     (at_home / "link").symlink_to(at_home / "Private")
-    event = file(*(part.format(home=at_home) for part in (name, folder)))
-    assert stored(event, home, folders=["~/Private"]) is None
+    opened = file(*(part.format(home=at_home) for part in (name, folder)))
+    for event in (opened, replace(opened, operation=Operation.FILE_SAVE)):
+        assert stored(event, home, folders=["~/Private"]) is None
 
 
 def test_excluded_folder_leaves_its_siblings(at_home: Path, home: Home) -> None:

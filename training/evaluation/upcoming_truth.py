@@ -23,7 +23,7 @@ class UpcomingTruth:
         self._operations = operations
         self._times = defaultdict[Key, list[float]](list)
         for event in sorted(events, key=lambda event: event.at):
-            if event.operation in operations:
+            if event.action.operation in operations:
                 self._times[_key(event)].append(event.at.timestamp())
         self._last: dict[Key, float] = {}
         self._count: Counter[Key] = Counter()
@@ -33,7 +33,7 @@ class UpcomingTruth:
 
     def learn(self, event: Event) -> None:
         """Learn the next event."""
-        if event.operation in self._operations:
+        if event.action.operation in self._operations:
             happened, now = _key(event), event.at.timestamp()
             self._after.learn(happened, now, self._last.get(happened, -math.inf))
             age = max(0, now - self._last.get(happened, now))

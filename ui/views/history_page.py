@@ -91,5 +91,5 @@ def read_filter(asked: Mapping[str, str], zone: tzinfo) -> ActFilter:
 
 def _as_row(prediction: Any, event: Any) -> dict[str, Any]:
     expected = prediction.person[0]["action"] if prediction.person else None
-    action = action_as_dict(events.as_event(event).action)
+    action = action_as_dict(events.as_event(event).told)
     return {"id": prediction.id, "at": event.at, "expected": expected, "action": action, "rank": prediction.place_rank}

@@ -86,11 +86,11 @@ def _describe(session: Session, row: PredictionRow) -> dict[str, Any]:
     here = done[-1] if done else None
     return {
         "prediction": row,
-        "here": here and {"at": here.at, "action": action_as_dict(here.action)},
+        "here": here and {"at": here.at, "action": action_as_dict(here.told)},
         "places": _places(session, row, place_of(here.action) if here else None),
         "attempts": [one for one in dispatches.find_dispatches(session, row.id) if one.status != dispatches.STOPPED],
         "acts": [
-            {"at": event.at, "action": action_as_dict(events.as_event(event).action), "rank": judged.place_rank}
+            {"at": event.at, "action": action_as_dict(events.as_event(event).told), "rank": judged.place_rank}
             for judged, event in acts.find_acts(session, row.scope, ActFilter(), LAST)
         ],
     }

@@ -1,4 +1,4 @@
-"""Events of accessed files, alike for all sources, so that an access that two of them report counts once."""
+"""Events of used files, alike for all sources, so that a use that two of them report counts once."""
 
 import os
 from collections.abc import Callable
@@ -9,10 +9,10 @@ from memo.core.grammar import clean
 from memo.core.paths import Home
 
 
-def file_access(path: str, at: datetime, app: str = "") -> Event:
-    """Return the event for an absolute path, and the app that opened it if known."""
+def file_event(operation: Operation, path: str, at: datetime, app: str = "") -> Event:
+    """Return the event of an opened or saved file with an absolute path, and the app that opened it if known."""
     folder, name = os.path.split(path)
-    return Event(at, Operation.FILE_ACCESS, clean(name), app, clean(folder))
+    return Event(at, operation, clean(name), app, clean(folder))
 
 
 def is_below(home: Home) -> Callable[[str], bool]:

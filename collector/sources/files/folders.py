@@ -13,7 +13,7 @@ from watchdog.events import FileDeletedEvent, FileSystemEventHandler
 from watchdog.observers.api import BaseObserver, ObservedWatch
 
 from collector.sources.files.debounce import Debouncer, is_ignored
-from collector.sources.files.file_event import file_access, is_below
+from collector.sources.files.file_event import file_event, is_below
 from collector.sources.files.inotify import (
     WATCHES,
     WRITTEN,
@@ -24,7 +24,7 @@ from collector.sources.files.inotify import (
     observe,
     watch,
 )
-from memo.core.events import Event
+from memo.core.events import Event, Operation
 from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -101,7 +101,11 @@ class FoldersSource:
     def _pop_events(self, debouncers: dict[str, Debouncer]) -> list[Event]:
         now, zone, start = time.monotonic(), self._settings.zone, time.time() - time.monotonic()
         return [
-            file_access(self._written[folder] + path[len(folder) :], datetime.fromtimestamp(start + at, zone))
+            file_event(
+                Operation.FILE_SAVE,
+                self._written[folder] + path[len(folder) :],
+                datetime.fromtimestamp(start + at, zone),
+            )
             for folder, debouncer in debouncers.items()
             for path, at in debouncer.pop_settled(now)
             if _is_regular(path)

@@ -10,12 +10,12 @@ from typing import Any
 
 from collector.launch import proc
 from collector.sources.files import xbel
-from collector.sources.files.file_event import file_access, is_below
+from collector.sources.files.file_event import file_event, is_below
 from collector.sources.files.inotify import SCAN_S, WRITTEN, FileNotice, FileNotices, SameFolder, observe, watch
 from collector.sources.files.xbel import Bookmark
 from collector.sources.inbox.tail import open_below
 from memo.core.bounded import BoundedDict
-from memo.core.events import Event
+from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.apps import Apps
@@ -93,7 +93,7 @@ class RecentSource:
         now, zone = datetime.now(UTC), self._settings.zone
         given = [one for one in sorted(bookmarks, key=lambda one: one.at) if not self._is_ours(one.path)]
         return [
-            file_access(one.path, min(one.at, now).astimezone(zone), app)
+            file_event(Operation.FILE_ACCESS, one.path, min(one.at, now).astimezone(zone), app)
             for one in given
             if not self._is_open(one.path, app := self._app(one), age_s=(now - one.at).total_seconds())
         ]

@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 import time
+from contextlib import suppress
 
 from collector.focus.follow import follow
 from collector.focus.hold_back import told_s
@@ -16,6 +17,7 @@ from memo.desktop.apps import Apps
 from memo.desktop.sockets import session_bus
 from memo.protocols import Emit, FindCursor, Stop
 
+STANDS_S = 1.0  # for GNOME's extension to answer that MEMO is there; KDE's script reports changes only
 MIN_GAP_S = 0.05  # between two calls that count; of calls in quick succession only the last one does
 
 
@@ -45,6 +47,7 @@ class DesktopSource:
         screen = DesktopScreen(Apps())
         try:
             async with serve(session_bus(), screen.set_focus, screen.lose):
+                await screen.wait_for_call(STANDS_S)
                 await follow(self.name, screen, emit, stop, self.watching.set, SIGNALS, told_s=self._told_s)
         finally:
             screen.close()
@@ -59,7 +62,12 @@ class DesktopScreen:
         self._latest: tuple[str, str, str, int] | None = None
         self._read_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self._lost = False
+        self._lost, self._called = False, asyncio.Event()
+
+    async def wait_for_call(self, longest_s: float) -> None:
+        """Wait for the first call, so that the first `read` reports what stands."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._called.wait(), longest_s)
 
     def fileno(self) -> int:
         """Return the descriptor to wait for."""
@@ -78,6 +86,7 @@ class DesktopScreen:
 
     def _wake(self) -> None:
         os.eventfd_write(self._file, 1)
+        self._called.set()
 
     def read(self, focus: FocusTracker) -> None:
         """Report the latest call. Raises ConnectionError if the bus is gone."""

@@ -2,17 +2,19 @@
 
 import asyncio
 import json
+import select
 import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from collector.focus.follow import follow
 from collector.focus.hold_back import told_s
 from collector.focus.presence import PresenceSignal
 from collector.focus.tracker import FocusTracker, Window, make_window
-from collector.sources.wayland.i3_ipc import GET_TREE, SUBSCRIBE, WINDOW, WORKSPACE, MessageReader, message
+from collector.sources.wayland.i3_ipc import GET_TREE, SUBSCRIBE, WINDOW, WORKSPACE, Message, MessageReader, message
 from collector.sources.wayland.wayland import READ_BYTES, SIGNALS
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -46,6 +48,7 @@ class SwaySource:
             connection.settimeout(CONNECT_TIMEOUT_S)
             connection.connect(str(path))
             screen = SwayScreen(connection, Apps())
+            screen.wait_for_tree()
             asyncio.run(follow(self.name, screen, emit, stop, self.watching.set, self._signals, told_s=self._told_s))
 
 
@@ -58,22 +61,33 @@ class SwayScreen:
         self._focused_id: int | None = None
         connection.sendall(message(SUBSCRIBE, json.dumps(["window", "workspace"])) + message(GET_TREE))
         connection.setblocking(False)
+        self._unread = list[Message]()
 
     def fileno(self) -> int:
         """Return the descriptor to wait for."""
         return self._connection.fileno()
 
+    def wait_for_tree(self, longest_s: float = CONNECT_TIMEOUT_S) -> None:
+        """Wait until the tree is there, so that the next `read` reports what stands."""
+        while not any(kind == GET_TREE for kind, _ in self._unread):
+            if not select.select([self._connection], [], [], longest_s)[0]:
+                return
+            self._unread += self._messages.feed(self._receive())
+
     def read(self, focus: FocusTracker) -> None:
         """Report what sway has sent. Raises ConnectionError if it is gone."""
-        try:
-            data = self._connection.recv(READ_BYTES)
-        except BlockingIOError:
-            return
-        if not data:
-            raise ConnectionResetError("sway has closed its socket")
-        for kind, payload in self._messages.feed(data):
+        messages, self._unread = self._unread, []
+        with suppress(BlockingIOError):
+            messages += self._messages.feed(self._receive())
+        for kind, payload in messages:
             if isinstance(payload, dict):
                 self._handle(kind, payload, focus)
+
+    def _receive(self) -> bytes:
+        data = self._connection.recv(READ_BYTES)
+        if not data:
+            raise ConnectionResetError("sway has closed its socket")
+        return data
 
     def _handle(self, kind: int, payload: dict[str, Any], focus: FocusTracker) -> None:
         change = payload.get("change")

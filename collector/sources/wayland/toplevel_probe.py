@@ -1,7 +1,7 @@
 """Probe process for the focus under wlroots compositors: writes each new focus as a line of JSON to standard output.
 
-A line is [number, app id, title] of a window, or null. It is a process of its own because the library ends the whole
-process when the compositor goes away.
+A line is [number, app id, title] of a window, or null; the first one says what stands at the beginning. It is a process
+of its own because the library ends the whole process when the compositor goes away.
 """
 
 import json
@@ -16,13 +16,18 @@ from memo.stack.process_specs import end_with_parent
 
 
 class FocusWriter:
-    """Writes the focus each time that it has changed."""
+    """Writes the focus, and then each time that it has changed."""
 
     def __init__(self) -> None:
-        self.toplevels = Toplevels(self._write)
-        self._last_line = json.dumps(None)
+        self.toplevels = Toplevels(self._write_change)
+        self._last_line = ""
 
-    def _write(self) -> None:
+    def _write_change(self) -> None:
+        if self._last_line:
+            self.write()
+
+    def write(self) -> None:
+        """Write the focus unless it was written before."""
         active = self.toplevels.find_active()
         line = json.dumps(active and [active.number, active.app_id, active.title])
         if line != self._last_line:
@@ -35,11 +40,14 @@ def main(name: str) -> int:
     display = Display(name)
     display.connect()
     registry: Any = display.get_registry()
-    toplevels = FocusWriter().toplevels
+    writer = FocusWriter()
+    toplevels = writer.toplevels
     registry.dispatcher["global"] = toplevels.offer
     display.roundtrip()
     if toplevels.manager is None:
         return os.EX_UNAVAILABLE
+    display.roundtrip()  # all windows are listed now
+    writer.write()
     while True:
         display.dispatch(block=True)
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import select
 import threading
 import time
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from memo.desktop.sockets import sway_socket
 from memo.protocols import Emit, FindCursor, Stop
 
 MAX_LINE_BYTES = 1_000_000
+STANDS_S = 5.0  # for the probe to tell what stands at the beginning
 
 
 class WlrootsSource:
@@ -76,6 +78,7 @@ class ToplevelScreen:
     def __init__(self, output: IO[bytes], apps: Apps) -> None:
         self._file, self._apps = output.fileno(), apps
         self._rest = b""
+        select.select([output], [], [], STANDS_S)  # so that the first `read` reports what stands
         os.set_blocking(self._file, False)
 
     def fileno(self) -> int:

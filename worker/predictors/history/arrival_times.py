@@ -5,8 +5,8 @@ from datetime import datetime
 
 import numpy as np
 
-from memo.core.events import CONTEXT, Action, Event
-from worker.predictors.history.candidate_ids import KINDS, as_fields, from_fields, stable_key
+from memo.core.events import ACTIONS, CONTEXT, Action, Event
+from worker.predictors.history.candidate_ids import as_fields, from_fields, stable_key
 from worker.predictors.history.tables import Counts, CountsByContext, State
 
 MAX_GAP_S = 86_400  # longer gaps are not counted
@@ -75,7 +75,7 @@ def _interquartile_range(counts: Counts) -> int:
 
 def _pairs(last: Action, following: Action) -> Sequence[int]:
     """Return the keys of both actions, of ever coarser pairs of them."""
-    came, kind, next_kind = stable_key(following), KINDS.index(last.operation), KINDS.index(following.operation)
+    came, kind, next_kind = stable_key(following), ACTIONS.index(last.operation), ACTIONS.index(following.operation)
     return (
         hash((0, stable_key(last), came)),
         hash((1, stable_key(last.coarse), came)),

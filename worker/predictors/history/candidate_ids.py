@@ -9,11 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from memo.core.events import Action, Operation
+from memo.core.events import ACTIONS, Action, Operation
 
 Ids = npt.NDArray[np.int64]
-
-KINDS = list(Operation)
 
 
 class Unseen(NamedTuple):
@@ -116,7 +114,7 @@ class CandidateIds:
             self._columns = np.hstack([self._columns, np.zeros_like(self._columns)])
         self.names.append(name)
         coarse = Action(name.operation, "", name.place).coarse if name.place else name
-        self.keys.append((stable_key(name), stable_key(coarse), KINDS.index(name.operation)))
+        self.keys.append((stable_key(name), stable_key(coarse), ACTIONS.index(name.operation)))
         self._columns[:, symbol] = (
             self._coarse.setdefault(coarse, len(self._coarse)),
             self._operations.setdefault(name.operation, len(self._operations)),

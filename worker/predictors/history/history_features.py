@@ -11,7 +11,7 @@ from sys import intern
 
 import numpy as np
 
-from memo.core.events import CONTEXT, PROCESSES, Action, Event, Operation
+from memo.core.events import CONTEXT, FILES, PROCESSES, Action, Event, Operation
 from worker.predictors.history.candidate_ids import CandidateIds, Ids, Unseen, as_fields, from_fields
 from worker.predictors.history.context import Context
 from worker.predictors.history.tables import Array, State, Table
@@ -84,7 +84,7 @@ class HistoryFeatures:
             self._count[known] += 1
             self._last[known] = self.steps
         self._context.advance(symbol, event)
-        detail = "" if event.operation is Operation.FILE_ACCESS else event.detail
+        detail = "" if event.operation in FILES else event.detail
         self._show(symbol, (action, detail, event.executable))
         if len(self.symbols) > MOST_SYMBOLS or self._characters > MOST_CHARACTERS:
             self._forget_oldest()

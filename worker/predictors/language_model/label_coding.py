@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from memo.core.errors import MemoError
-from memo.core.events import CONTEXT, Action, Event, Operation
+from memo.core.events import ACTIONS, CONTEXT, Action, Event, Operation
 
 GAP_EDGES_S = (1, 2, 5, 15, 60, 300)  # lower edges of the gap buckets 1 to 6, in seconds; bucket 0 is below
 GAPS = len(GAP_EDGES_S) + 1
@@ -26,7 +26,7 @@ TEXT_CHARACTERS = 48
 
 NEW_TOKEN = "<new>"
 LABEL_TOKENS = tuple(f"<{n}>" for n in range(LABELS))
-MARK_TOKENS = {(operation, gap): f"<{operation.value} {gap}>" for operation in Operation for gap in range(GAPS)}
+MARK_TOKENS = {(operation, gap): f"<{operation.value} {gap}>" for operation in ACTIONS for gap in range(GAPS)}
 RESERVED_TOKENS = (NEW_TOKEN, *LABEL_TOKENS, *MARK_TOKENS.values())
 SHORT_TOKEN = re.compile("[Ġ▁][A-Z][A-Za-z]")  # a space (as byte-level BPE and SentencePiece write it) and two letters
 
@@ -98,7 +98,7 @@ class Coder:
         """Return the tokens of the next event."""
         gap_s = (event.at - self._last.at).total_seconds() if self._last else 0.0
         self._last = event
-        mark = self.words.marks[event.operation, bucket(gap_s)]
+        mark = self.words.marks[event.action.operation, bucket(gap_s)]
         if event.operation in CONTEXT:
             return Coded((mark,), None)
         label = self._labels.get(event.action)

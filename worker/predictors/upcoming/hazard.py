@@ -71,7 +71,7 @@ class Hazard:
 
     def learn(self, event: Event, weighs: bool = True) -> None:
         """Learn the next event; the weights learn from now and then one, unless `weighs` is False."""
-        if event.operation not in UPCOMING_OPERATIONS:
+        if event.action.operation not in UPCOMING_OPERATIONS:
             return
         at = event.at.timestamp()
         self._settle(at)
