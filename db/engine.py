@@ -48,12 +48,16 @@ class Store:
     """Returns the damage that any process has met, or ""."""
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """Open a transaction that is committed at the end; keep it short, and never call a model in it."""
+    def write(self, is_lasting: bool = True) -> Iterator[Session]:
+        """Open a transaction that is committed at the end; keep it short, and never call a model in it.
+
+        One that is not lasting is done again if the power fails: its commit does not wait for the disk.
+        """
+        writer = self.writer if is_lasting else self.writer.execution_options(is_lasting=False)
         with (
             self.turn,
             _explained(self.writer, self.report_damage),
-            Session(self.writer, expire_on_commit=False) as session,
+            Session(writer, expire_on_commit=False) as session,
             session.begin(),
         ):
             yield session
@@ -105,7 +109,16 @@ def open_store(
     def _connect(_dialect: object, _record: object, given: list[Any], options: dict[str, Any]) -> Any:
         return connect(*given, answer_s=answer_s, **options)
 
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        if not _is_lasting(connection):
+            connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+
     return Store(engine, engine)
+
+
+def _is_lasting(connection: Connection) -> bool:
+    return bool(connection.get_execution_options().get("is_lasting", True))
 
 
 def _parsed(url: str) -> URL:
@@ -166,11 +179,13 @@ def _sqlite(url: URL, mode: str, begin: str, busy_timeout_ms: int, find_damage: 
             return
         if connection.execute("PRAGMA page_count").fetchone() == (0,):
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL").close()  # only at creation, as it waits for writers
-        for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "secure_delete=ON"):
+        for pragma in ("journal_mode=WAL", "foreign_keys=ON", "secure_delete=ON"):
             connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
+        if mode == "rw":
+            connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if _is_lasting(connection) else 'NORMAL'}")
         connection.exec_driver_sql(f"BEGIN {begin}")
 
     return engine
