@@ -3,11 +3,10 @@
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from threading import Lock
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +14,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, m
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, DisconnectionError
 from sqlalchemy.orm import Session
 
+from db.turns import Turns
 from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home, refuse_foreign
 from memo.core.settings import Settings
@@ -40,23 +40,32 @@ class Store:
 
     writer: Engine
     reader: Engine
-    turn: AbstractContextManager[object] = field(default_factory=nullcontext)
-    """Lock on which writers of this process wait; SQLite itself only polls."""
+    turns: Turns | None = None
+    """The turns of those who write to SQLite; Postgres itself serves them in order."""
     report_damage: Callable[[str], None] = lambda damage: None
     """Called with the damage that a statement met."""
     find_damage: Callable[[], str] = lambda: ""
     """Returns the damage that any process has met, or ""."""
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """Open a transaction that is committed at the end; keep it short, and never call a model in it."""
+    def write(self, is_lasting: bool = True) -> Iterator[Session]:
+        """Open a transaction that is committed at the end; keep it short, and never call a model in it.
+
+        One that is not lasting is done again if the power fails: its commit does not wait for the disk.
+        """
+        writer = self.writer if is_lasting else self.writer.execution_options(is_lasting=False)
         with (
-            self.turn,
+            self.turns.take() if self.turns else nullcontext(),
             _explained(self.writer, self.report_damage),
-            Session(self.writer, expire_on_commit=False) as session,
+            Session(writer, expire_on_commit=False) as session,
             session.begin(),
         ):
             yield session
+
+    def give_way(self) -> None:
+        """Let those write who wait for that; to be called before each transaction of long work."""
+        if self.turns:
+            self.turns.give_way()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -93,9 +102,10 @@ def open_store(
     if url.get_backend_name() == "sqlite":
         refuse_foreign(Path(url.database or "").absolute())
         find_damage = partial(read_mark, home)
-        writer = _sqlite(url, "rw", "IMMEDIATE", busy_timeout_ms, find_damage)
-        reader = _sqlite(url, reader_mode, "DEFERRED", busy_timeout_ms, lambda: "")
-        return Store(writer, reader, Lock(), partial(mark, home), find_damage)
+        turns = Turns(home.turns)
+        writer = _sqlite(url, "rw", busy_timeout_ms, find_damage, turns)
+        reader = _sqlite(url, reader_mode, busy_timeout_ms, lambda: "")
+        return Store(writer, reader, turns, partial(mark, home), find_damage)
     try:
         engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=POSTGRES)
     except (ArgumentError, ImportError) as error:  # an option such as `port=x`; no library of Postgres
@@ -105,7 +115,16 @@ def open_store(
     def _connect(_dialect: object, _record: object, given: list[Any], options: dict[str, Any]) -> Any:
         return connect(*given, answer_s=answer_s, **options)
 
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        if not _is_lasting(connection):
+            connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+
     return Store(engine, engine)
+
+
+def _is_lasting(connection: Connection) -> bool:
+    return bool(connection.get_execution_options().get("is_lasting", True))
 
 
 def _parsed(url: str) -> URL:
@@ -138,8 +157,10 @@ def _unusable(reason: str) -> UsageError:
     )
 
 
-def _sqlite(url: URL, mode: str, begin: str, busy_timeout_ms: int, find_damage: Callable[[], str]) -> Engine:
-    """Return an engine that is used while `find_damage` finds none."""
+def _sqlite(
+    url: URL, mode: str, busy_timeout_ms: int, find_damage: Callable[[], str], turns: Turns | None = None
+) -> Engine:
+    """Return an engine that is used while `find_damage` finds none; one that writes takes turns."""
     file = Path(url.database or "").absolute()
 
     def connect_existing() -> sqlite3.Connection:
@@ -166,12 +187,17 @@ def _sqlite(url: URL, mode: str, begin: str, busy_timeout_ms: int, find_damage: 
             return
         if connection.execute("PRAGMA page_count").fetchone() == (0,):
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL").close()  # only at creation, as it waits for writers
-        for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "secure_delete=ON"):
+        for pragma in ("journal_mode=WAL", "foreign_keys=ON", "secure_delete=ON"):
             connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(f"BEGIN {begin}")
+        if turns is None:
+            connection.exec_driver_sql("BEGIN")
+            return
+        connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if _is_lasting(connection) else 'NORMAL'}")
+        with turns.waiting():
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 

@@ -1,7 +1,6 @@
 """Bring the store to this program's schema. Alembic, which takes long to load, is loaded only to change something."""
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -20,7 +19,6 @@ from memo.core.steps import Progress
 from memo.desktop.launch_sets import LaunchSet, from_dict
 
 LONGEST_S = 3600.0  # of a statement that changes a large table, or waits for another upgrade
-GIVE_WAY_S = 0.02  # between two steps, as a writer that waits for SQLite's lock only looks now and then
 UPGRADE_LOCK = 0x4D454D4F  # Postgres advisory lock: one upgrade at a time
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -44,7 +42,7 @@ def upgrade(settings: Settings, home: Home, progress: Progress = lambda done, to
     store = open_store(settings, home, answer_s=LONGEST_S)
     try:
         while not _take_step(store, progress):
-            time.sleep(GIVE_WAY_S)
+            store.give_way()
         with _locked(store) as session:
             for found in _read_launch_sets(files):
                 if find_launch_set(session, settings.scope, found.app) is None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, case, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -47,20 +47,41 @@ def record_request(session: Session, scope: str, life_s: float) -> bool:
     return True
 
 
-def record_start(session: Session, scope: str) -> ScopeRow:
-    """Clear the flag *before* the window is read, so that a later event sets it again, and count the attempt."""
-    row = lock_scope(session, scope)
-    row.pending_until = None
-    row.attempts = row.attempts + 1 if row.attempt_seq == row.last_seq else 1
-    row.attempt_seq = row.last_seq
-    return row
+def record_start(session: Session, scope: str) -> ScopeRow | None:
+    """Clear the flag *before* the window is read, so that a later event sets it again, and count the attempt.
+
+    Return a copy of the row, which is locked, or None if the store does not know the scope.
+    """
+    row = session.connection().execute(_STARTING, {"scope": scope}).one_or_none()
+    return ScopeRow(**row._mapping) if row else None
 
 
-def record_progress(session: Session, scope: str) -> ScopeRow:
-    """Reset the count of attempts, in the transaction of what an attempt writes; return the locked row."""
-    row = lock_scope(session, scope)
-    row.attempts = 0
-    return row
+_STARTING = (
+    update(ScopeRow)
+    .where(ScopeRow.name == bindparam("scope"))
+    .values(
+        pending_until=None,
+        attempts=case((ScopeRow.attempt_seq == ScopeRow.last_seq, ScopeRow.attempts + 1), else_=1),
+        attempt_seq=ScopeRow.last_seq,
+    )
+    .returning(*ScopeRow.metadata.tables[ScopeRow.__tablename__].columns)
+)
+
+
+def record_progress(session: Session, scope: str, generation: int) -> bool:
+    """Reset the count of attempts, in the transaction of what an attempt writes, and lock the scope.
+
+    Return False, and change nothing, if the scope's past has changed since this generation.
+    """
+    values = {"scope": scope, "learned": generation}
+    return session.connection().execute(_PROGRESSING, values).rowcount == 1
+
+
+_PROGRESSING = (
+    update(ScopeRow)
+    .where(ScopeRow.name == bindparam("scope"), ScopeRow.generation == bindparam("learned"))
+    .values(attempts=0)
+)
 
 
 def record_new_past(session: Session, scope: str) -> None:

@@ -1,6 +1,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Event as Flag
+from threading import current_thread
 
 from memo.core.events import Action, Event, Operation
 from worker.predictors.language_model.time_limited_reader import TimeLimitedReader
@@ -17,16 +18,20 @@ class Slow:
 
     may: Flag = field(default_factory=Flag)
     read_so_far: int = 0
+    is_quick: bool = False
+    lags: bool = False
+    asked_in: str = ""  # the name of the thread
 
     def read(self, event: Event) -> None:
         self.read_so_far += 1
 
     def scores(self) -> Scores:
+        self.asked_in = current_thread().name
         self.may.wait(30)
         return Scores({A: -0.1}, -2.0)
 
-    def prepare(self) -> bool:
-        return False
+    def prepare(self) -> None:
+        raise AssertionError("there was no work ahead")
 
 
 def test_one_in_time_is_heard() -> None:
@@ -38,6 +43,15 @@ def test_one_in_time_is_heard() -> None:
         assert patient.scores() == Scores({A: -0.1}, -2.0)
         assert slow.read_so_far == reads
     assert patient.late == 0
+
+
+def test_only_a_slow_answer_is_waited_for_in_a_thread() -> None:
+    one = Slow()
+    one.may.set()
+    patient = TimeLimitedReader(one, limit_s=30)
+    for one.is_quick in (True, False):
+        assert patient.scores() == Scores({A: -0.1}, -2.0)
+        assert (one.asked_in == current_thread().name) is one.is_quick
 
 
 def test_one_that_is_late_is_counted_and_heard_again_later() -> None:
@@ -72,14 +86,11 @@ def test_one_that_has_answered_works_ahead_until_asked_again() -> None:
     @dataclass
     class Busy(Slow):
         prepares: Flag = field(default_factory=Flag)
-        parts: int = 0
 
-        def prepare(self) -> bool:
+        def prepare(self) -> None:
             self.prepares.set()
-            self.parts += 1
-            return True
 
-    busy = Busy()
+    busy = Busy(lags=True)
     busy.may.set()
     patient = TimeLimitedReader(busy, limit_s=30)
     for reads in (1, 2, 3):
@@ -95,10 +106,10 @@ def test_one_that_has_answered_works_ahead_until_asked_again() -> None:
 
 def test_one_that_fails_ahead_is_asked_no_more() -> None:
     class Broken(Slow):
-        def prepare(self) -> bool:
+        def prepare(self) -> None:
             raise RuntimeError("broken")
 
-    broken = Broken()
+    broken = Broken(lags=True)
     broken.may.set()
     patient = TimeLimitedReader(broken, limit_s=30)
     assert patient.scores() == Scores({A: -0.1}, -2.0)

@@ -237,7 +237,10 @@ def test_request_expires(store: Store) -> None:
 def test_start_clears_the_flag_and_counts_attempts(store: Store) -> None:
     def take() -> int:
         with store.write() as session:
-            return scopes.record_start(session, SCOPE).attempts
+            row = scopes.record_start(session, SCOPE)
+            assert row is not None
+            assert (row.name, row.pending_until) == (SCOPE, None)
+            return row.attempts
 
     append(store, [started("a")])
     assert ask(store)
@@ -246,8 +249,13 @@ def test_start_clears_the_flag_and_counts_attempts(store: Store) -> None:
     append(store, [started("b")])
     assert [take(), take()] == [1, 2]
     with store.write() as session:
-        scopes.record_progress(session, SCOPE)
+        assert not scopes.record_progress(session, SCOPE, generation=1), "of another generation"
+    assert take() == 3
+    with store.write() as session:
+        assert scopes.record_progress(session, SCOPE, generation=0)
     assert take() == 1
+    with store.write() as session:
+        assert scopes.record_start(session, "unknown") is None
 
 
 # Cursors
@@ -445,6 +453,21 @@ def test_pragmas_are_in_force_on_every_connection(sqlite: Store) -> None:
                 cursor = connection.cursor()
                 assert {name: cursor.execute(f"PRAGMA {name}").fetchone()[0] for name in wanted} == wanted
                 cursor.close()
+
+
+def test_only_a_lasting_commit_waits_for_the_disk(store: Store) -> None:
+    is_sqlite = store.writer.dialect.name == "sqlite"
+    asked, lasting, other = ("PRAGMA synchronous", 2, 1) if is_sqlite else ("SHOW synchronous_commit", "on", "off")
+
+    def find_level(is_lasting: bool) -> object:
+        with store.write(is_lasting) as session:
+            return session.scalar(text(asked))
+
+    if not is_sqlite:  # the database of the tests never waits
+        with store.writer.begin() as connection:
+            connection.execute(text(f"ALTER DATABASE {connection.engine.url.database} SET synchronous_commit = on"))
+        store.writer.dispose()
+    assert [find_level(is_lasting) for is_lasting in (True, False, True)] == [lasting, other, lasting]
 
 
 def test_foreign_keys_hold(store: Store) -> None:

@@ -50,7 +50,7 @@ INSIDE = {
         "db.intake",
         "db.pace",
         "db.engine db.migrations",
-        "db.models db.upsert",
+        "db.models db.turns db.upsert",
     ),
     "collector": (
         "collector.__main__",

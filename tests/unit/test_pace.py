@@ -11,24 +11,18 @@ from db.pace import BatchPace
 
 
 class Clock:
-    """A clock that stands still until it is moved, and notes how long somebody slept."""
+    """A clock that stands still until it is moved."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now, self.slept = 100.0, list[float]()
+        self.now = 100.0
         monkeypatch.setattr(pace, "time", self)
 
     def perf_counter(self) -> float:
         return self.now
 
-    monotonic = perf_counter
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(round(seconds, 6))
-        self.now += seconds
-
 
 class FakeStore:
-    connection = staticmethod(lambda: None)
+    connection = give_way = staticmethod(lambda: None)
 
     @contextmanager
     def write(self) -> Iterator["FakeStore"]:
@@ -54,12 +48,3 @@ def test_slow_transactions_do_not_stop_the_work(monkeypatch: pytest.MonkeyPatch)
     clock = Clock(monkeypatch)
     assert run(BatchPace(), clock, *[0.2] * 9) == [50] * 9, "what a transaction costs by itself shrinks no batch"
     assert run(BatchPace(2), clock, 60) == [2]
-
-
-def test_pause_lasts_as_long_as_the_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock(monkeypatch)
-    paced = BatchPace()
-    run(paced, clock, 0.03, 0.04, 9)
-    clock.now += 0.4  # the next rows are prepared meanwhile
-    run(paced, clock, 0.01)
-    assert clock.slept == [0, 0.03, 0.04, pytest.approx(0.1)]

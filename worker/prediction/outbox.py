@@ -40,7 +40,7 @@ def _send_batch(resources: Resources, scope: str) -> bool:
     except MemoError as error:
         log.warning("broker_unavailable", scope=scope, reason=str(error))
         return False
-    with resources.store.write() as session:
+    with resources.store.write(is_lasting=False) as session:
         predictions.record_published(session, [prediction.id for prediction, _ in unsent])
         if not is_stale:
             predictions.record_dispatched(session, newest.id)

@@ -50,10 +50,10 @@ class ScopeUpdater:
 
         A scope that the store does not know is refused: the request comes from the queue, and makes no rows.
         """
-        with self._resources.store.write() as session:
-            if scopes.lock_known_scope(session, scope) is None:
-                return refusals.record(self._resources.home, "names a scope that is not in the store")
+        with self._resources.store.write(is_lasting=False) as session:
             row = scopes.record_start(session, scope)
+            if row is None:
+                return refusals.record(self._resources.home, "names a scope that is not in the store")
             version = self._find_version(session, scope)
         if row.attempts > MAX_ATTEMPTS:
             if row.attempts == MAX_ATTEMPTS + 1:  # logged once, although the tick asks again and again
@@ -148,7 +148,7 @@ class ScopeUpdater:
     def _write(self, model: ScopeModel, answers: Answers) -> bool:
         """Store the answers, or return False if the log has changed since it was learned."""
         with self._resources.store.write() as session:
-            if scopes.record_progress(session, model.scope).generation != model.generation:
+            if not scopes.record_progress(session, model.scope, model.generation):
                 return False
             predictions.record_answers(session, answers)
             if answers.made:

@@ -118,6 +118,8 @@ class Layer:
 class BuiltinModel(LanguageModel):
     """The built-in base model, on the CPU."""
 
+    is_quick: bool = True
+
     def __init__(self, folder: Path = BUILTIN, threads: int = 1) -> None:
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         tokenizer.encode_special_tokens = True  # as plain text: a title may hold what looks like one

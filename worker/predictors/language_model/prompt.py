@@ -19,6 +19,8 @@ class CausalModel(Protocol):
     """A causal language model with adapters."""
 
     words: Vocabulary
+    is_quick: bool = False
+    """Whether it reads as many tokens as are fed at once within milliseconds."""
 
     @abstractmethod
     def new_cache(self) -> Any:
@@ -109,14 +111,27 @@ class ModelReader:
             prompt = Prompt(self._language, self._version, events)
         return prompt
 
-    def prepare(self) -> bool:
-        """Feed a part of the newest context; return whether more of it is left."""
-        self._prompts[-1].feed(PART_TOKENS)
+    @property
+    def lags(self) -> bool:
+        """Whether there is more for `prepare` to feed."""
         return self._prompts[-1].unfed > 0
+
+    def prepare(self) -> None:
+        """Feed a part of the newest context."""
+        self._prompts[-1].feed(PART_TOKENS)
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether `scores` takes milliseconds at most."""
+        return self._language.is_quick and self._answering().unfed <= PART_TOKENS
 
     def scores(self) -> Scores:
         """Return the scores of what comes next; empty before the first event."""
+        return self._answering().scores()
+
+    def _answering(self) -> Prompt:
+        """Return the context that answers, after which no older one is kept."""
         full, newest = self._prompts[0], self._prompts[-1]
         if not self._prepares or newest.unfed <= max(PART_TOKENS, full.unfed):
             self._prompts = [newest]
-        return self._prompts[0].scores()
+        return self._prompts[0]

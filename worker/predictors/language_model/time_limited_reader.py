@@ -15,14 +15,22 @@ log = get_logger(__name__)
 class PreparingReader(Reader, Protocol):
     """A reader that can work ahead, in parts."""
 
-    def prepare(self) -> bool:
-        """Do a part of the work ahead; return whether more is left."""
+    @property
+    def is_quick(self) -> bool:
+        """Whether `scores` takes milliseconds at most."""
+
+    @property
+    def lags(self) -> bool:
+        """Whether there is work ahead."""
+
+    def prepare(self) -> None:
+        """Do a part of it."""
 
 
 class TimeLimitedReader:
     """Runs a reader in a thread of its own, one job at a time; a job that is late goes on, for the next call.
 
-    After an answer the thread works ahead until it is asked again.
+    After an answer the thread works ahead until it is asked again. Quick answers are not worth waking it.
     """
 
     def __init__(self, reader: PreparingReader, limit_s: float) -> None:
@@ -50,9 +58,9 @@ class TimeLimitedReader:
         try:
             self._wait(deadline)
             self._catch_up()
-            self._job = self._thread.submit(self._reader.scores)
-            scores = self._wait(deadline)
-            self._job = self._thread.submit(self._prepare)
+            scores = self._reader.scores() if self._reader.is_quick else self._ask(deadline)
+            if self._reader.lags:
+                self._job = self._thread.submit(self._prepare)
             return scores
         except TimeoutError:
             self.late += 1
@@ -62,6 +70,11 @@ class TimeLimitedReader:
             self._unread.clear()
             log.exception("language_model_failed")
         return Scores()
+
+    def _ask(self, deadline: float) -> Scores:
+        """Have the thread ask the reader. Raises TimeoutError."""
+        self._job = self._thread.submit(self._reader.scores)
+        return self._wait(deadline)
 
     def _wait(self, deadline: float) -> Scores:
         """Wait for the job under way, if any, and return its result. Raises TimeoutError."""
@@ -76,8 +89,8 @@ class TimeLimitedReader:
         return job.result()
 
     def _prepare(self) -> Scores:
-        while not self._is_asked.is_set() and self._reader.prepare():
-            pass
+        while self._reader.lags and not self._is_asked.is_set():
+            self._reader.prepare()
         return Scores()
 
     def _catch_up(self) -> None:
