@@ -116,9 +116,9 @@ def _choose_scope(visit: Visit, form: Form) -> Response:
 
 def _failed(request: Request, error: Exception) -> Response:
     """Show the sentence of an error."""
-    return Visit(request).show("error.html", 400 if isinstance(error, UsageError) else 500, sentence=str(error))
+    return Visit(request).show("error.html", 400 if isinstance(error, UsageError) else 500, said=str(error))
 
 
 def _not_found(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    return Visit(request).show("error.html", status, sentence="There is no such page.")
+    return Visit(request).show("error.html", status, said="There is no such page.")

@@ -28,6 +28,7 @@ from memo.core.predictions import action_from_dict
 from memo.core.settings import Settings, find_variable, setting_of
 from memo.display.text import safe, short
 from memo.stack import running
+from ui import sentences
 from ui.translations import translate
 
 LANGUAGE = "memo_language"  # cookie
@@ -85,7 +86,7 @@ class Visit:
         """Return what is wrong now with MEMO and, if it is given, with its store."""
         state = running.state(self.home)
         if not state:
-            return [translate("MEMO is not running; `memo up` starts it.", language=self.language)]
+            return ["MEMO is not running; `memo up` starts it."]
         stored = health.find_problems(session, self.settings, self.home, is_running=True) if session else []
         return [*state["problems"], *stored, *health.find_source_problems(session, self.home)]
 
@@ -128,6 +129,7 @@ class Visit:
         language, zone = self.language, self.settings.zone
         return {
             "t": partial(translate, language=language),
+            "sentence": partial(sentences.in_language, language=language),
             "language": language,
             "views": VIEWS,
             "path": self.request.url.path,
