@@ -14,7 +14,7 @@ from memo.core.grammar import Language
 from memo.display.text import safe
 
 LONGEST = 2_000  # characters of a sentence; a longer text is not looked up, as that would take too long
-NAMED = {"kind": r"[\w -]+?", "cause": "[^()]+"}  # what some of the names stand for; all others stand for anything
+NAMED = {"kind": r"[\w -]+?", "cause": "[^()]+", "reason": ".+"}  # patterns of what names stand for; else the shortest
 HAN = re.compile(r"[\u4e00-\u9fff]")  # Chinese letters
 CHINESE = {
     # parts of MEMO
@@ -90,7 +90,7 @@ CHINESE = {
         "{scope} 正在使用内置版本；没有可以回到的版本。"
     ),
     "Version {version} was trained on other weights than {base}; run memo train again.": (
-        "版本 {version} 训练时所用的权重与 {base} 不同；请重新运行 memo train。"
+        "版本 {version} 训练时所用的权重与 {base} 不同；请重新运行 `memo train`。"
     ),
     "Version {version} can't be loaded from {folder}; activate another.": (
         "版本 {version} 无法从 {folder} 载入；请启用另一个版本。"
@@ -99,7 +99,7 @@ CHINESE = {
     "The base model {base} can't be loaded ({reason}); set model.base to builtin, to a model's folder, or run "
     "'memo model pull {wanted}'.": (
         "基础模型 {base} 无法载入（{reason}）；请把 model.base 设为 builtin 或模型所在的文件夹，"
-        "或运行 'memo model pull {wanted}'。"
+        "或运行 `memo model pull {wanted}`。"
     ),
     "The base model's vocabulary has no short words to serve as labels; choose another model.base.": (
         "基础模型的词表中没有可作标签的短词；请选择另一个 model.base。"
@@ -201,6 +201,13 @@ CHINESE = {
     "Other users can write to {path}, and so change what MEMO does; run `chmod go-w {again}`.": (
         "其他用户可以写入 {path}，从而改变 MEMO 的行为；请运行 `chmod go-w {again}`。"
     ),
+    "Cannot use MEMO_HOME {path} ({reason}); write the absolute path.": (
+        "无法使用 MEMO_HOME {path}（{reason}）；请写绝对路径。"
+    ),
+    "Cannot use MEMO_HOME {path} ({reason}); choose a folder you own.": (
+        "无法使用 MEMO_HOME {path}（{reason}）；请选择你自己的文件夹。"
+    ),
+    "{path} is a file, where MEMO needs a folder; move it away.": "{path} 是文件，而 MEMO 在此需要文件夹；请移走它。",
     "Setting broker_url has an unknown scheme; write one of {schemes} and ://…": (
         "设置 broker_url 的协议未知；请写 {schemes} 之一，再接 ://…"
     ),
@@ -468,6 +475,25 @@ CHINESE = {
     "back-off": "等待重启",
 }
 
+SYSTEM = {
+    "[Errno {number}] {reason}": "{reason}（{number}）",
+    "{reason}: '{path}'": "{reason}：{path}",
+    "No such file or directory": "没有这个文件或文件夹",
+    "Permission denied": "没有权限",
+    "Operation not permitted": "不允许的操作",
+    "Read-only file system": "只读的文件系统",
+    "No space left on device": "磁盘已满",
+    "Input/output error": "读写出错",
+    "Is a directory": "是文件夹",
+    "Not a directory": "不是文件夹",
+    "Too many open files": "打开的文件太多",
+    "Connection refused": "连接被拒绝",
+    "Connection reset by peer": "连接被对方断开",
+    "database is locked": "数据库被占用",
+}
+"""What the system says most often, within such sentences."""
+KNOWN = CHINESE | SYSTEM
+
 
 def in_language(sentence: str, language: Language) -> str:
     """Return a sentence as the page shows it; what has no Chinese is marked as English, for those who hear it."""
@@ -479,8 +505,8 @@ def in_language(sentence: str, language: Language) -> str:
 
 def translate(sentence: str) -> str:
     """Return a sentence in Chinese, with what it puts in, which may be in English; "" if it is not known."""
-    if sentence in CHINESE:
-        return CHINESE[sentence]
+    if sentence in KNOWN:
+        return KNOWN[sentence]
     found = _find(sentence) if len(sentence) <= LONGEST else None
     if found is None:
         return ""
@@ -500,7 +526,7 @@ def _find(sentence: str) -> tuple[str, dict[str, str]] | None:
 @cache
 def _patterns() -> list[tuple[re.Pattern[str], str]]:
     """Return the sentences that put something in, those with the most of their own words first."""
-    pairs = [(re.split(r"\{(\w+)\}", english), chinese) for english, chinese in CHINESE.items()]
+    pairs = [(re.split(r"\{(\w+)\}", english), chinese) for english, chinese in KNOWN.items()]
     pairs.sort(key=lambda pair: -sum(map(len, pair[0][::2])))
     return [(re.compile(_as_pattern(parts)), chinese) for parts, chinese in pairs if len(parts) > 1]
 

@@ -138,23 +138,6 @@ _CHINESE = {
     "Trained on what is excluded now, and deleted: {}.": "用现在排除的内容训练的版本已删除：{}。",
     "Keep it": "保留",
     "Forgotten": "已忘记",
-    "on": "开",
-    "dry": "试运行",
-    "off": "关",
-    "missing": "缺少",
-    "resting": "休息中",
-    "watching": "在观察",
-    "failed": "失败",
-    "candidate": "候选",
-    "active": "使用中",
-    "retired": "已退役",
-    "rejected": "未采用",
-    "claimed": "进行中",
-    "done": "已完成",
-    "stopped": "被拦下",
-    "overrun": "队列已满",
-    "hit": "命中",
-    "waste": "浪费",
     "Switch": "开关",
     "In vain": "白读",
     "{} s saved, and {} read in vain.": "节省了 {} 秒，白读了 {}。",
@@ -194,6 +177,41 @@ _CHINESE = {
         "在同样的动作之后，最可能的事件出现了 {} 次，共 {} 次机会。"
     ),
 }
+
+
+_NAMES = {
+    "apps": "应用",
+    "sites": "网站",
+    "folders": "文件夹",
+    "titles": "标题",
+    "builtin": "内置规则",
+    "chromium_titles": "Chromium 的标题",
+    "secrets": "机密",
+    "titles_kept": "隐去标题",
+    "paused": "暂停",
+    "on": "开",
+    "dry": "试运行",
+    "off": "关",
+    "missing": "缺少",
+    "resting": "休息中",
+    "watching": "在观察",
+    "failed": "失败",
+    "candidate": "候选",
+    "active": "使用中",
+    "retired": "已退役",
+    "rejected": "未采用",
+    "claimed": "进行中",
+    "done": "已完成",
+    "stopped": "被拦下",
+    "overrun": "队列已满",
+    "hit": "命中",
+    "waste": "浪费",
+}
+
+
+def translate_name(name: str, language: Language) -> str:
+    """Return a rule, a state or an outcome in that language; another release may have stored one that is not known."""
+    return _NAMES.get(name, name) if language == "zh" else name
 
 
 def translate(english: str, *given: object, language: Language) -> str:
