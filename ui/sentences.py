@@ -23,6 +23,9 @@ CHINESE = {
     "again, see {logs}.": (
         "{part}（进程 {pid}）已经停住 {silent} 秒；满 {restart} 秒时 MEMO 会重启它。如果再次发生，请看 {logs}。"
     ),
+    "The {part} crashed too often and is given up; see {logs}, then run `memo down` and `memo up`.": (
+        "{part} 崩溃太多次，不再重启；请看 {logs}，再运行 `memo down` 和 `memo up`。"
+    ),
     "The supervisor (process {pid}) has been stuck for {silent} s; run `kill -9 {pid_again}`, then `memo up`.": (
         "监管进程（{pid}）已经停住 {silent} 秒；请运行 `kill -9 {pid_again}`，再运行 `memo up`。"
     ),

@@ -453,7 +453,8 @@ WRONG = [
 def troubled(client: TestClient, opened: Store, home: Home, monkeypatch: MonkeyPatch) -> TestClient:
     """The page of a home in which nothing is well."""
     scope = Settings.load().scope
-    parts = [{"name": "worker", "state": "running", "pid": 7, "restarts": 0}]
+    states = {"worker": "running", "dispatcher": "failed"}
+    parts = [{"name": name, "state": state, "pid": 7, "restarts": 0} for name, state in states.items()]
     reported = {
         name: {"state": state, "says": SAYS[state], "failures": 1}
         for name, state in (("folders", "failed"), ("inbox", "watching"), ("sway", "missing"))
@@ -530,7 +531,9 @@ def test_a_chinese_page_has_no_english_sentence(troubled: TestClient, view: str)
     shown = troubled.get(view)
     assert shown.status_code == 200 and '<html lang="zh-Hans">' in shown.text and 'lang="en">English' in shown.text
     assert english_of(shown.text) == []
-    assert all(word in shown.text for word in ("停住", "失败", "看不到", "还没有预测", "没有使用版本", "没有做成备份"))
+    assert all(
+        word in shown.text for word in ("停住", "崩溃", "失败", "看不到", "还没有预测", "没有使用版本", "没有做成备份")
+    )
 
 
 @pytest.mark.parametrize(("path", "form"), WRONG)
