@@ -154,13 +154,18 @@ class Visit:
             "share": lambda *shares: [f"{share:.0%}" for share in shares],
             "short": lambda action: short(action_from_dict(action), language),
             "hours": charts.as_hours,
-            "clock": lambda at: f"{_as_time(at).astimezone(zone):%H:%M:%S}",
+            "clock": lambda at: _as_clock(_as_time(at).astimezone(zone)),
             "moment": lambda at: f"{_as_time(at).astimezone(zone):%Y-%m-%d %H:%M:%S}",
         }
 
 
 def _as_time(at: datetime | str) -> datetime:
     return datetime.fromisoformat(at) if isinstance(at, str) else at
+
+
+def _as_clock(at: datetime) -> str:
+    """Return the time of today, or the day and the time."""
+    return f"{at:%H:%M:%S}" if at.date() == datetime.now(at.tzinfo).date() else f"{at:%Y-%m-%d %H:%M:%S}"
 
 
 @cache

@@ -8,7 +8,7 @@ code puts in there, which may be such a sentence too.
 import re
 from functools import cache
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from memo.core.grammar import Language
 from memo.display.text import safe
@@ -16,6 +16,7 @@ from memo.display.text import safe
 LONGEST = 2_000  # characters of a sentence; a longer text is not looked up, as that would take too long
 NAMED = {"kind": r"[\w -]+?", "cause": "[^()]+", "reason": ".+"}  # patterns of what names stand for; else the shortest
 HAN = re.compile(r"[\u4e00-\u9fff]")  # Chinese letters
+COMMAND = re.compile("`([^`]+)`")
 CHINESE = {
     # parts of MEMO
     "MEMO is not running; `memo up` starts it.": "MEMO 没有运行；`memo up` 启动它。",
@@ -267,7 +268,7 @@ CHINESE = {
     "{kind}: {reason}": "{kind}：{reason}",
     "it ended unexpectedly": "它意外结束",
     "choose it by `memo setup`, or add it to sources.on in memo.toml": (
-        "用 `memo setup` 选择它，或把它加到 memo.toml 的 sources.on"
+        "用 `memo setup` 选择，或加到 memo.toml 的 sources.on"
     ),
     "No source of this name is installed; correct it in sources.on of memo.toml.": (
         "没有安装这个名称的来源；请在 memo.toml 的 sources.on 中改正。"
@@ -498,12 +499,11 @@ SYSTEM = {
 KNOWN = CHINESE | SYSTEM
 
 
-def in_language(sentence: str, language: Language) -> str:
+def in_language(sentence: str, language: Language) -> Markup:
     """Return a sentence as the page shows it; what has no Chinese is marked as English, for those who hear it."""
-    sentence = safe(sentence)
-    if language == "en":
-        return sentence
-    return translate(sentence) or Markup('<span lang="en">{}</span>').format(sentence)
+    chinese = translate(safe(sentence)) if language == "zh" else ""
+    shown = Markup(COMMAND.sub(r"<code>\1</code>", str(escape(chinese or safe(sentence)))))
+    return shown if chinese or language == "en" else Markup('<span lang="en">{}</span>').format(shown)
 
 
 def translate(sentence: str) -> str:

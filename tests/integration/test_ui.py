@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from pytest import MonkeyPatch
+from sqlalchemy import select
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
@@ -103,7 +104,7 @@ def test_now_names_the_next_place_and_not_the_present_one(client: TestClient) ->
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_each_view_says_what_is_wrong(client: TestClient, view: str, monkeypatch: MonkeyPatch) -> None:
-    assert "MEMO is not running; `memo up` starts it." in client.get(view).text
+    assert "MEMO is not running; <code>memo up</code> starts it." in client.get(view).text
     monkeypatch.setattr(running, "state", lambda _home: {"problems": ["The worker <is> stuck."]})
     shown = client.get(view).text
     assert shown.count("The worker &lt;is&gt; stuck.") == 1 and "is not running" not in shown
@@ -245,10 +246,10 @@ def test_privacy_pauses_and_resumes(client: TestClient, home: Home) -> None:
 def test_forgetting_asks_first_and_then_deletes(client: TestClient, opened: Store) -> None:
     form = {"site": "news.example"}
     asked = client.post("/forget/preview", data=form, headers=ORIGIN).text
-    assert "Forget this for good?" in asked and "1 events" in asked and 'value="news.example"' in asked
+    assert "Forget this for good?" in asked and "Events: 1;" in asked and 'value="news.example"' in asked
     with opened.read() as session:
         assert session.get(EventRow, 2)
-    assert "1 events" in client.post("/forget", data=form, headers=ORIGIN).text
+    assert "Events: 1;" in client.post("/forget", data=form, headers=ORIGIN).text
     with opened.read() as session:
         assert session.get(EventRow, 2) is None and session.get(EventRow, 1) is not None
 
@@ -282,7 +283,7 @@ def test_day_names_a_wrong_choice(client: TestClient, asked: str) -> None:
 def test_model_shows_how_often_it_was_right(client: TestClient) -> None:
     shown = client.get("/model").text
     assert "The next place was first in 50%" in shown
-    assert "builtin serves." in shown
+    assert "The built-in version serves." in shown
 
 
 def test_an_unknown_version_is_not_activated(client: TestClient) -> None:
@@ -373,7 +374,7 @@ def test_a_version_is_activated_and_rolled_back(client: TestClient, opened: Stor
     assert "v0001 serves." in shown and "75.0%" in shown and "40.0%" in shown
     assert "25.0%" in shown and "12.5%" not in shown, "the best simple rule alone"
     assert client.post("/rollback", headers=ORIGIN).status_code == 303
-    assert "builtin serves." in client.get("/model").text
+    assert "The built-in version serves." in client.get("/model").text
     assert client.post("/rollback", headers=ORIGIN).status_code == 500, "there is nothing to go back to"
 
 
@@ -489,8 +490,8 @@ def troubled(client: TestClient, opened: Store, home: Home, monkeypatch: MonkeyP
     return client
 
 
-OTHER = re.compile(r"`[^`]*`|missing \) at position \d|\S*[/.@:_<]\S*")
-"""What is no sentence: commands, a reason of the package regex, addresses and paths."""
+OTHER = re.compile(r"missing \) at position \d|\S*[/.@:_<]\S*")
+"""What is no sentence: a reason of the package regex, addresses and paths."""
 
 
 class VisibleText(HTMLParser):
@@ -502,7 +503,7 @@ class VisibleText(HTMLParser):
         self._hidden = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._hidden = tag if tag in ("script", "style", "textarea") else self._hidden
+        self._hidden = tag if tag in ("script", "style", "textarea", "code") else self._hidden
         self.texts += [given or "" for name, given in attrs if name in ("aria-label", "data-label", "title", "lang")]
 
     def handle_endtag(self, tag: str) -> None:
@@ -549,3 +550,24 @@ def test_wrong_settings_are_named_on_the_page(client: TestClient, home: Home, te
     shown = client.get("/")
     assert shown.status_code == 400 and str(home.config) in shown.text and "改正" in shown.text
     assert client.get("/static/page.css").status_code == 200
+
+
+def test_a_time_of_another_day_has_its_date(client: TestClient, opened: Store) -> None:
+    assert "2026-03-02 12:09:00" in client.get("/").text
+    with opened.write() as session:
+        for row in session.scalars(select(EventRow)):
+            row.at = datetime.now(UTC)
+    assert f"{datetime.now(Settings.load().zone):%Y-%m-%d} " not in client.get("/").text
+
+
+def test_sources_that_are_off_share_a_line(client: TestClient, home: Home) -> None:
+    home.config.write_text("[sources]\non = ['inbox']\n")
+    shown = client.get("/privacy").text
+    assert shown.count("memo setup") == 1 and re.search(
+        '<th scope="row">activitywatch, .*, x11</th><td>off</td>', shown
+    )
+
+
+def test_forgetting_nothing_asks_nothing(client: TestClient) -> None:
+    shown = client.post("/forget/preview", data={"site": "absent.example"}, headers=ORIGIN).text
+    assert "Nothing matches." in shown and "for good?" not in shown

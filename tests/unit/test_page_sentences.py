@@ -133,6 +133,13 @@ def test_what_is_not_known_is_marked_as_english(text: str) -> None:
     assert in_language(text, "en") == text
 
 
+def test_commands_are_marked_in_both_languages() -> None:
+    said = "MEMO is not running; `memo up` starts it."
+    assert in_language(said, "en") == "MEMO is not running; <code>memo up</code> starts it."
+    assert in_language(said, "zh") == "MEMO 没有运行；<code>memo up</code> 启动它。"
+    assert in_language("`<b>`", "en") == "<code>&lt;b&gt;</code>"
+
+
 def test_a_hostile_reason_is_looked_up_soon() -> None:
     """It would take years if each part were tried with each other."""
     assert translate("The source x: " + "; : (".join("a" * (LONGEST // 5))[: LONGEST - 20]).startswith("来源 x：a")
