@@ -134,7 +134,10 @@ _CHINESE = {
     "Events: {}; predictions: {}; attempts of handlers: {}; launches of apps: {}.": (
         "{} 个事件、{} 个预测、{} 次处理器的行动、{} 次应用启动。"
     ),
-    "Of {} predictions, {} others lose only what names them.": "在 {} 个预测中，另有 {} 个只去掉提到它们的内容。",
+    "Of all {} predictions, {} others stay and lose only what names them.": (
+        "在全部 {} 个预测中，另有 {} 个保留下来，只去掉提到它们的内容。"
+    ),
+    "For example:": "例如：",
     "What was learned from them, MEMO's logs and backups of the store are deleted too.": (
         "从中学到的内容、MEMO 的日志和数据库的备份也会删除。"
     ),
