@@ -134,7 +134,7 @@ def _parsed(url: str) -> URL:
     except (ArgumentError, ValueError) as error:  # a port such as `x`
         raise _unusable("is not a database that MEMO can use") from error
     if parsed.drivername not in DRIVERS:
-        raise _unusable("is not a database MEMO can use")
+        raise _unusable("is not a database that MEMO can use")
     if parsed.get_backend_name() == "sqlite":
         if parsed.query or parsed.database in (None, "", ":memory:"):
             raise _unusable("names no file, or has options, which SQLite does not take")

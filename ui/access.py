@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ui.sentences import translate
+
 ENTER = "/enter"  # the only path without the cookie: it takes the token
 HEADERS = {
     "content-security-policy": (
@@ -49,7 +51,7 @@ class Access:
             await send(message)
 
         reason = self._refusal(Request(scope))
-        app = PlainTextResponse(SENTENCES[reason], 403) if reason else self._app
+        app = refuse(SENTENCES[reason]) if reason else self._app
         scope["secret_cookie"] = self.cookie, self.secret
         await app(scope, receive, send_guarded)
 
@@ -66,6 +68,11 @@ class Access:
         if request.url.path != ENTER and not hmac.compare_digest(given, self.secret.encode()):
             return "cookie"
         return ""
+
+
+def refuse(sentence: str) -> PlainTextResponse:
+    """Refuse a request in both languages: nobody knows yet which one is read."""
+    return PlainTextResponse(f"{sentence}\n{translate(sentence)}\n", 403)
 
 
 def owns_peer(request: Request, port: int) -> bool:

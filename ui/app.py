@@ -7,17 +7,15 @@ from urllib.parse import quote
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home
-from memo.core.settings import Settings
-from ui.access import ENTER, Access, OwnsPeer
+from ui.access import ENTER, Access, OwnsPeer, refuse
 from ui.link import use_token
 from ui.page import LANGUAGE, SCOPE, Visit, read_form
 from ui.views import day, effects, history_page, model, now, privacy
@@ -58,22 +56,9 @@ def make_app(home: Home, port: int, owns_peer: OwnsPeer) -> ASGIApp:
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
         ],
         exception_handlers={MemoError: _failed, HTTPException: _not_found},
-        middleware=[Middleware(FreshSettings)],
     )
     app.state.home = home
     return Access(app, port, owns_peer)
-
-
-class FreshSettings:
-    """Give each request the settings as they are now."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        scope.setdefault("state", {})["settings"] = Settings.load()
-        await self._app(scope, receive, send)
 
 
 def _shown(view: Callable[[Visit], Response]) -> Callable[[Request], Response]:
@@ -94,7 +79,7 @@ def _enter(request: Request) -> Response:
     redirected.
     """
     if not use_token(request.app.state.home, request.query_params.get("token", "")):
-        return PlainTextResponse("This link was used before; run `memo ui` for a new one.", 403)
+        return refuse("This link was used before; run `memo ui` for a new one.")
     name, secret = request.scope["secret_cookie"]
     response = HTMLResponse(ONWARD)
     response.set_cookie(name, secret, httponly=True, samesite="strict")
@@ -116,9 +101,9 @@ def _choose_scope(visit: Visit, form: Form) -> Response:
 
 def _failed(request: Request, error: Exception) -> Response:
     """Show the sentence of an error."""
-    return Visit(request).show("error.html", 400 if isinstance(error, UsageError) else 500, sentence=str(error))
+    return Visit(request).show_error(str(error), 400 if isinstance(error, UsageError) else 500)
 
 
 def _not_found(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    return Visit(request).show("error.html", status, sentence="There is no such page.")
+    return Visit(request).show_error("There is no such page.", status)

@@ -34,6 +34,12 @@ def top(stays: Sequence[Stay]) -> list[tuple[str, timedelta]]:
     return [(name, timedelta(seconds=seconds)) for name, seconds in total.most_common(LANES)]
 
 
+def as_hours(length: timedelta) -> str:
+    """Return a length in hours, minutes and seconds, also one of more than a day."""
+    minutes, seconds = divmod(round(length.total_seconds()), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+
+
 def timeline(stays: Sequence[Stay], midnight: datetime) -> dict[str, list[dict[str, float | str | bool]]]:
     """Return for each of the top names its bars, as permille of the day."""
     lanes: dict[str, list[dict[str, float | str | bool]]] = {name: [] for name, _ in top(stays)}

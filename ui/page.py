@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.filters import do_filesizeformat
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse
@@ -28,7 +29,8 @@ from memo.core.predictions import action_from_dict
 from memo.core.settings import Settings, find_variable, setting_of
 from memo.display.text import safe, short
 from memo.stack import running
-from ui.translations import translate
+from ui import charts, sentences
+from ui.translations import translate, translate_name
 
 LANGUAGE = "memo_language"  # cookie
 SCOPE = "memo_scope"  # cookie
@@ -57,7 +59,9 @@ class Visit:
 
     @property
     def settings(self) -> Settings:
-        """The settings as they are now."""
+        """The settings as they were when the request came. Raises UsageError if they are wrong."""
+        if not hasattr(self.request.state, "settings"):
+            self.request.state.settings = Settings.load()
         settings: Settings = self.request.state.settings
         return settings
 
@@ -85,7 +89,7 @@ class Visit:
         """Return what is wrong now with MEMO and, if it is given, with its store."""
         state = running.state(self.home)
         if not state:
-            return [translate("MEMO is not running; `memo up` starts it.", language=self.language)]
+            return ["MEMO is not running; `memo up` starts it."]
         stored = health.find_problems(session, self.settings, self.home, is_running=True) if session else []
         return [*state["problems"], *stored, *health.find_source_problems(session, self.home)]
 
@@ -124,10 +128,19 @@ class Visit:
         """Return a page."""
         return HTMLResponse(self.render(template, **values), status)
 
+    def show_error(self, sentence: str, status: int) -> HTMLResponse:
+        """Return a page that says what went wrong; where the settings did, it is in the default language."""
+        try:
+            return self.show("error.html", status, said=sentence)
+        except UsageError:
+            self.request.state.settings = Settings.model_construct()
+            return self.show("error.html", status, said=sentence)
+
     def _words(self) -> dict[str, Any]:
         language, zone = self.language, self.settings.zone
         return {
             "t": partial(translate, language=language),
+            "sentence": partial(sentences.in_language, language=language),
             "language": language,
             "views": VIEWS,
             "path": self.request.url.path,
@@ -135,16 +148,24 @@ class Visit:
             "problems": self.problems,
             "scopes": self.scopes,
             "paused": pauses.current(self.home),
+            "named": partial(translate_name, language=language),
+            "size": lambda number: do_filesizeformat(number).replace("Bytes", "B").replace("Byte", "B"),
             "safe": safe,
             "share": lambda *shares: [f"{share:.0%}" for share in shares],
             "short": lambda action: short(action_from_dict(action), language),
-            "clock": lambda at: f"{_as_time(at).astimezone(zone):%H:%M:%S}",
+            "hours": charts.as_hours,
+            "clock": lambda at: _as_clock(_as_time(at).astimezone(zone)),
             "moment": lambda at: f"{_as_time(at).astimezone(zone):%Y-%m-%d %H:%M:%S}",
         }
 
 
 def _as_time(at: datetime | str) -> datetime:
     return datetime.fromisoformat(at) if isinstance(at, str) else at
+
+
+def _as_clock(at: datetime) -> str:
+    """Return the time of today, or the day and the time."""
+    return f"{at:%H:%M:%S}" if at.date() == datetime.now(at.tzinfo).date() else f"{at:%Y-%m-%d %H:%M:%S}"
 
 
 @cache

@@ -25,9 +25,7 @@ _CHINESE = {
     "Action": "动作",
     "Nothing is predicted yet.": "还没有预测。",
     "Something went wrong": "出了问题",
-    "There is no such page.": "没有这个页面。",
     "MEMO predicts once something is recorded.": "有了记录，MEMO 就会预测。",
-    "MEMO is not running; `memo up` starts it.": "MEMO 没有运行；`memo up` 启动它。",
     "History": "历史",
     "Span": "跨度",
     "day": "一天",
@@ -39,15 +37,15 @@ _CHINESE = {
     "{} acts, of which {} were foreseen among the first three.": "{} 个动作，其中 {} 个在前三位中预见到。",
     "Timeline": "时间线",
     "Hours of the week": "一周中的各小时",
-    "Top apps and sites": "用得最多的应用和网站",
-    "App or site": "应用或网站",
-    "Mon": "一",
-    "Tue": "二",
-    "Wed": "三",
-    "Thu": "四",
-    "Fri": "五",
-    "Sat": "六",
-    "Sun": "日",
+    "Top apps, sites and files": "用得最多的应用、网站和文件",
+    "App, site or file": "应用、网站或文件",
+    "Mon": "周一",
+    "Tue": "周二",
+    "Wed": "周三",
+    "Thu": "周四",
+    "Fri": "周五",
+    "Sat": "周六",
+    "Sun": "周日",
     "Privacy": "隐私",
     "Model": "模型",
     "How often it is right": "有多常说对",
@@ -60,6 +58,8 @@ _CHINESE = {
     "among three": "前三位",
     "Versions": "版本",
     "{} serves.": "正在使用 {}。",
+    "The built-in version serves.": "正在使用内置版本。",
+    "History alone serves, without the language model.": "仅使用历史，不用语言模型。",
     "Version": "版本",
     "Use": "使用",
     "Activate": "启用",
@@ -96,7 +96,7 @@ _CHINESE = {
     "Until {}": "到 {}",
     "Pause": "暂停",
     "Resume": "继续",
-    "Pause for": "暂停",
+    "Pause for": "暂停多久",
     "30 minutes": "30 分钟",
     "2 hours": "2 小时",
     "until I resume": "直到我继续",
@@ -132,8 +132,13 @@ _CHINESE = {
     "Size": "大小",
     "Changed": "修改时间",
     "Forget this for good?": "永远忘记这些？",
-    "{} events, {} predictions, {} dispatches and {} launches.": "{} 个事件、{} 个预测、{} 次行动、{} 次启动。",
-    "Of {} predictions, {} others lose only what names them.": "在 {} 个预测中，另有 {} 个只去掉提到它们的内容。",
+    "Events: {}; predictions: {}; attempts of handlers: {}; launches of apps: {}.": (
+        "{} 个事件、{} 个预测、{} 次处理器的行动、{} 次应用启动。"
+    ),
+    "Of all {} predictions, {} others stay and lose only what names them.": (
+        "在全部 {} 个预测中，另有 {} 个保留下来，只去掉提到它们的内容。"
+    ),
+    "For example:": "例如：",
     "What was learned from them, MEMO's logs and backups of the store are deleted too.": (
         "从中学到的内容、MEMO 的日志和数据库的备份也会删除。"
     ),
@@ -141,23 +146,6 @@ _CHINESE = {
     "Trained on what is excluded now, and deleted: {}.": "用现在排除的内容训练的版本已删除：{}。",
     "Keep it": "保留",
     "Forgotten": "已忘记",
-    "on": "开",
-    "dry": "试运行",
-    "off": "关",
-    "missing": "缺少",
-    "resting": "休息中",
-    "watching": "在观察",
-    "failed": "失败",
-    "candidate": "候选",
-    "active": "使用中",
-    "retired": "已退役",
-    "rejected": "未采用",
-    "claimed": "进行中",
-    "done": "已完成",
-    "stopped": "被拦下",
-    "overrun": "队列已满",
-    "hit": "命中",
-    "waste": "浪费",
     "Switch": "开关",
     "In vain": "白读",
     "{} s saved, and {} read in vain.": "节省了 {} 秒，白读了 {}。",
@@ -166,7 +154,6 @@ _CHINESE = {
     ),
     "Never suggested again": "不再建议的",
     "Since": "自",
-    "add it to sources.on in memo.toml": "把它加到 memo.toml 的 sources.on",
     "Suggest it again": "重新建议",
     "Nothing: you answered Never to no suggestion.": "没有：你还没有对任何建议说过“永不”。",
     "Person and machine": "人和机器",
@@ -198,6 +185,41 @@ _CHINESE = {
         "在同样的动作之后，最可能的事件出现了 {} 次，共 {} 次机会。"
     ),
 }
+
+
+_NAMES = {
+    "apps": "应用",
+    "sites": "网站",
+    "folders": "文件夹",
+    "titles": "标题",
+    "builtin": "内置规则",
+    "chromium_titles": "Chromium 的标题",
+    "secrets": "机密",
+    "titles_kept": "隐去标题",
+    "paused": "暂停",
+    "on": "开",
+    "dry": "试运行",
+    "off": "关",
+    "missing": "缺少",
+    "resting": "休息中",
+    "watching": "在观察",
+    "failed": "失败",
+    "candidate": "候选",
+    "active": "使用中",
+    "retired": "已退役",
+    "rejected": "未采用",
+    "claimed": "进行中",
+    "done": "已完成",
+    "stopped": "被拦下",
+    "overrun": "队列已满",
+    "hit": "命中",
+    "waste": "浪费",
+}
+
+
+def translate_name(name: str, language: Language) -> str:
+    """Return a rule, a state or an outcome in that language; another release may have stored one that is not known."""
+    return _NAMES.get(name, name) if language == "zh" else name
 
 
 def translate(english: str, *given: object, language: Language) -> str:

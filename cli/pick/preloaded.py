@@ -1,4 +1,4 @@
-"""`python -m cli.pick.preloaded`: stand by for `memo pick` until it was not needed for an hour.
+"""`python -m cli.pick.preloaded`: stand by for `memo pick` while MEMO runs; else until it was not needed for an hour.
 
 Each pick runs in a fork of this process, so that it reads settings, rules and the store anew.
 """
@@ -12,16 +12,16 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from pathlib import Path
 
 import cli
 from cli.pick.pick import find_offer
 from memo.core.errors import MemoError
 from memo.core.paths import Home, be_private
 from memo.core.settings import Settings
+from memo.stack import running
 from memo.stack.spawn import child_environment, python_command
 
-IDLE_S = 3600.0
+IDLE_S = 3600.0  # without MEMO and without a pick
 CHECK_S = 60.0  # between two looks at whether another process has taken over the socket, or the home is gone
 MAX_BYTES = 4_000_000  # of an environment
 
@@ -42,7 +42,7 @@ def start() -> None:
 
 
 def main() -> None:
-    """Serve until the hour is over."""
+    """Serve for as long as this process is of use."""
     be_private()
     home = Home.find()
     with suppress(MemoError):  # a first list, which nobody sees, imports and prepares all that the next ones need
@@ -55,12 +55,17 @@ def main() -> None:
         server.settimeout(CHECK_S)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
         gc.freeze()  # else a collection in a fork would copy each page that it shares with this process
-        _serve(server, path)
+        _serve(server, home)
 
 
-def _serve(server: socket.socket, path: Path) -> None:
-    own, last = path.stat().st_ino, time.monotonic()
-    while time.monotonic() < last + IDLE_S and path.exists() and path.stat().st_ino == own:
+def _serve(server: socket.socket, home: Home) -> None:
+    path, last = home.standby, time.monotonic()
+    own = path.stat().st_ino
+    while (
+        (time.monotonic() < last + IDLE_S or running.holder(home) is not None)
+        and path.exists()
+        and path.stat().st_ino == own
+    ):
         with suppress(OSError):  # nobody asks, or who did has gone
             connection, _ = server.accept()
             last = time.monotonic()

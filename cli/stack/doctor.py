@@ -21,7 +21,6 @@ from memo.core.settings import Settings
 from memo.core.steps import with_progress
 from memo.stack import running
 from memo.stack.broker import broker_url, check_broker, redact_url
-from memo.stack.child import ChildState
 from memo.stack.guard import refusals
 from memo.store.postgres import SHOW_S
 
@@ -137,9 +136,6 @@ def _model(home: Home, settings: Settings) -> str:
 def _parts(home: Home, settings: Settings) -> str:
     if not (state := running.state(home)):
         return "none is running; `memo up` starts them"
-    failed = [part["name"] for part in state["parts"] if part["state"] == ChildState.FAILED]
-    if failed:
-        raise MemoError(f"{', '.join(failed)} crashed too often; see {home.logs}, then run `memo down` and `memo up`.")
     if state["problems"]:
         raise MemoError(" ".join(state["problems"]))
     return ", ".join(f"{part['name']} {part['state']}" for part in state["parts"])

@@ -170,6 +170,11 @@ def _with_silence(home: Home, found: dict[str, Any]) -> dict[str, Any]:
     elif report_s > heartbeat.STUCK_S:
         problems.append(f"{home.state} can't be written, so the states are {report_s:.0f} s old; free some disk space.")
     for part in found["parts"]:
+        if part["state"] == ChildState.FAILED:
+            problems.append(
+                f"The {part['name']} crashed too often and is given up; see {home.logs}, then run `memo down` and "
+                "`memo up`."
+            )
         if part["state"] not in SERVING:
             continue
         silent_s = heartbeat.silent_s(heartbeat.file_of(home, part["name"]))

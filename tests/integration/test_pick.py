@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from handling import entry, program
 from picking import NOW, store_prediction
 from waiting import until
 
-from cli.pick import targets
+from cli.pick import preloaded, targets
 from cli.pick.choices import LINES, make_offer
 from cli.pick.open_windows import OpenWindow
 from cli.pick.pick import pick
@@ -30,6 +31,7 @@ from memo.core.paths import Home
 from memo.core.predictions import action_as_dict
 from memo.core.settings import Settings
 from memo.desktop.sockets import answers as answers_at
+from memo.stack import running
 
 ROOT = Path(__file__).resolve().parents[2]
 START, FOCUS, VISIT, FILE = (
@@ -332,3 +334,15 @@ def test_the_second_pick_is_made_by_a_process_that_stands_by(
     failed = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert failed.returncode == 2
     assert "pick.first" in failed.stderr
+
+
+def test_it_stands_by_for_as_long_as_memo_runs(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    holders = iter([7, 7, None])
+    monkeypatch.setattr(preloaded, "IDLE_S", 0.0)
+    monkeypatch.setattr(running, "holder", lambda _home: next(holders))
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(home.standby))
+        server.settimeout(0.01)
+        server.listen()
+        preloaded._serve(server, home)
+    assert next(holders, "asked until MEMO had ended") == "asked until MEMO had ended"

@@ -3,28 +3,35 @@
 import csv
 import html
 import io
+import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pytest import MonkeyPatch
+from sqlalchemy import select
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from db import migrate, store_access
+from db.dispatch import handlers as handlers_rows
 from db.engine import Store, open_store
-from db.intake import events, scopes
+from db.intake import cursors, events, redactions, scopes
 from db.models import DailyCountRow, DispatchRow, EventRow, FeedbackRow, PredictionRow
 from db.prediction import feedback, versions
+from db.upkeep import backups, health, jobs
 from memo.clock import pauses
 from memo.core.events import Action, Event, Operation
 from memo.core.paths import Home
-from memo.core.predictions import NextAction, NextPlace
+from memo.core.predictions import NextAction, NextPlace, action_as_dict
 from memo.core.settings import Settings
-from memo.stack import running
+from memo.desktop import sockets
+from memo.stack import heartbeat, running
+from memo.store.damage import REMEDY
 from ui.app import make_app
 from ui.page import VIEWS, Visit
 from ui.views import now
@@ -97,7 +104,7 @@ def test_now_names_the_next_place_and_not_the_present_one(client: TestClient) ->
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_each_view_says_what_is_wrong(client: TestClient, view: str, monkeypatch: MonkeyPatch) -> None:
-    assert "MEMO is not running; `memo up` starts it." in client.get(view).text
+    assert "MEMO is not running; <code>memo up</code> starts it." in client.get(view).text
     monkeypatch.setattr(running, "state", lambda _home: {"problems": ["The worker <is> stuck."]})
     shown = client.get(view).text
     assert shown.count("The worker &lt;is&gt; stuck.") == 1 and "is not running" not in shown
@@ -247,10 +254,10 @@ def test_privacy_pauses_and_resumes(client: TestClient, home: Home) -> None:
 def test_forgetting_asks_first_and_then_deletes(client: TestClient, opened: Store) -> None:
     form = {"site": "news.example"}
     asked = client.post("/forget/preview", data=form, headers=ORIGIN).text
-    assert "Forget this for good?" in asked and "1 events" in asked and 'value="news.example"' in asked
+    assert "Forget this for good?" in asked and "Events: 1;" in asked and 'value="news.example"' in asked
     with opened.read() as session:
         assert session.get(EventRow, 2)
-    assert "1 events" in client.post("/forget", data=form, headers=ORIGIN).text
+    assert "Events: 1;" in client.post("/forget", data=form, headers=ORIGIN).text
     with opened.read() as session:
         assert session.get(EventRow, 2) is None and session.get(EventRow, 1) is not None
 
@@ -284,7 +291,7 @@ def test_day_names_a_wrong_choice(client: TestClient, asked: str) -> None:
 def test_model_shows_how_often_it_was_right(client: TestClient) -> None:
     shown = client.get("/model").text
     assert "The next place was first in 50%" in shown
-    assert "builtin serves." in shown
+    assert "The built-in version serves." in shown
 
 
 def test_an_unknown_version_is_not_activated(client: TestClient) -> None:
@@ -375,7 +382,7 @@ def test_a_version_is_activated_and_rolled_back(client: TestClient, opened: Stor
     assert "v0001 serves." in shown and "75.0%" in shown and "40.0%" in shown
     assert "25.0%" in shown and "12.5%" not in shown, "the best simple rule alone"
     assert client.post("/rollback", headers=ORIGIN).status_code == 303
-    assert "builtin serves." in client.get("/model").text
+    assert "The built-in version serves." in client.get("/model").text
     assert client.post("/rollback", headers=ORIGIN).status_code == 500, "there is nothing to go back to"
 
 
@@ -413,3 +420,162 @@ def _counted(do: Callable[..., Any], calls: list[object]) -> Callable[..., Any]:
         return do(*given)
 
     return counted
+
+
+SILENT_S = 100.0
+DRIFTED = "since 2026-03-02 12:00 the next place is foreseen worse than before"
+STATES = ("claimed", "done", "dry", "failed", "stopped", "overrun")
+RULES = ("apps", "sites", "folders", "titles", "builtin", "chromium_titles", "secrets", "titles_kept", "paused")
+SAYS = {
+    "failed": "OSError: /x was removed or replaced; it will be watched again",
+    "watching": "1 files are not read (not regular files); /x/collector.log names them",
+    "missing": "No sway of yours runs here; once one does, it is found by its socket.",
+}
+WRONG = [
+    ("/nothing", None),
+    ("/day?day=x", None),
+    ("/day?span=year", None),
+    ("/history?day=x", None),
+    ("/history?before=x", None),
+    ("/why/99", None),
+    ("/feedback", {}),
+    ("/feedback", {"prediction": "99", "rank": "1", "answer": "yes"}),
+    ("/allow", {"answer": "x"}),
+    ("/allow", {"answer": "7"}),
+    ("/switch", {"handler": "log", "switch": "half"}),
+    ("/switch", {"handler": "absent", "switch": "on"}),
+    ("/activate", {"version": "v9"}),
+    ("/activate", {"version": "v0002"}),
+    ("/forget", {"app": " "}),
+    ("/forget", {"since": "x"}),
+    ("/forget/preview", {"site": "news.example"}),
+    ("/forget/preview", {"site": "absent.example"}),
+    ("/exclusions", {"titles": "("}),
+    ("/exclusions", {"folders": "x"}),
+    ("/exclusions", {"sites": "https://*/x"}),
+    ("/pause", {"span": "30m"}),
+    ("/pause", {"x": "y" * 70_000}),
+]
+
+
+@pytest.fixture
+def troubled(client: TestClient, opened: Store, home: Home, monkeypatch: MonkeyPatch) -> TestClient:
+    """The page of a home in which nothing is well."""
+    scope = Settings.load().scope
+    states = {"worker": "running", "dispatcher": "failed"}
+    parts = [{"name": name, "state": state, "pid": 7, "restarts": 0} for name, state in states.items()]
+    reported = {
+        name: {"state": state, "says": SAYS[state], "failures": 1}
+        for name, state in (("folders", "failed"), ("inbox", "watching"), ("sway", "missing"))
+    }
+    home.state.write_text(json.dumps({"pid": 7, "clock": "", "parts": parts}))
+    heartbeat.file_of(home, "worker").touch()
+    monkeypatch.setattr(running, "holder", lambda _home: 7)
+    monkeypatch.setattr(heartbeat, "silent_s", lambda _file: SILENT_S)
+    monkeypatch.setattr(running, "sources", lambda _home: reported)
+    monkeypatch.setattr(health, "WAITS", timedelta())
+    monkeypatch.setattr(sockets, "has_desktop", lambda: True)
+    with opened.write() as session:
+        batch = [Event(NOW + timedelta(hours=1), SITE.operation, SITE.target)]
+        events.add_events(session, scope, batch, [events.Repeats().key(batch[0])])
+        cursors.record_cursor(session, "sway", "sway", {})
+        jobs.record_run(session, jobs.BACKUP, f"{backups.FAILED}: the store is damaged (its file is gone); {REMEDY}")
+        for rule in RULES:
+            redactions.add_redactions(session, "web", {rule: 1})
+        handlers_rows.record_rest(session, scope, "launch_app", "its last 20 attempts cost 9.0 s and saved 1.0 s")
+        for number, state in enumerate(STATES):
+            said = "confidence: 0.10 is below 0.30" if state == "stopped" else "the app runs already"
+            common = {"scope": scope, "action": action_as_dict(SITE), "probability": 0.5, "at": NOW, "detail": said}
+            session.add(DispatchRow(prediction_id=2, handler=f"h{number}", status=state, **common))
+            session.add(DispatchRow(prediction_id=3, handler=f"h{number}", status=state, **common))
+        for name in ("v0001", "v0002"):
+            path = f"models/{name}"
+            versions.add_version(session, name, scope, base="builtin", path=path, parent=None, metrics={})
+        versions.record_active(session, scope, "v0001")
+        scopes.lock_scope(session, "二@host").history_alone = DRIFTED
+    home.config.write_text("[sources]\non = ['inbox', 'folders', 'sway', 'x11', 'absent']\n[dispatch]\non=['notify']\n")
+    assert client.post("/language", data={"language": "zh"}, headers=ORIGIN).status_code == 303
+    return client
+
+
+OTHER = re.compile(r"missing \) at position \d|\S*[/.@:_<]\S*")
+"""What is no sentence: a reason of the package regex, addresses and paths."""
+
+
+class VisibleText(HTMLParser):
+    """What a reader sees or hears of a page, without what they write and what is shown as it is stored."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self._hidden = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._hidden = tag if tag in ("script", "style", "textarea", "code") else self._hidden
+        self.texts += [given or "" for name, given in attrs if name in ("aria-label", "data-label", "title", "lang")]
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden = "" if tag == self._hidden else self._hidden
+
+    def handle_data(self, data: str) -> None:
+        self.texts += [] if self._hidden else [data]
+
+
+def english_of(shown: str) -> list[str]:
+    """Return each run of English words in a page; `OTHER` is none."""
+    parser = VisibleText()
+    parser.feed(shown)
+    plain = [OTHER.sub(" . ", text) for text in parser.texts]
+    return [run for text in plain for run in re.findall(r"[A-Za-z']{2,}(?: [A-Za-z']{2,})+", text)]
+
+
+def test_a_page_in_english_would_be_noticed(troubled: TestClient) -> None:
+    assert "has been stuck for" in english_of('<p title="x">The worker (process 7) has been stuck for 9 s.</p>')
+    troubled.post("/language", data={"language": "en"}, headers=ORIGIN)
+    assert len(english_of(troubled.get("/").text)) > 20
+
+
+@pytest.mark.parametrize("view", [*VIEWS, "/why/2", "/day?day=2026-03-02", "/privacy?retired=v0001"])
+def test_a_chinese_page_has_no_english_sentence(troubled: TestClient, view: str) -> None:
+    shown = troubled.get(view)
+    assert shown.status_code == 200 and '<html lang="zh-Hans">' in shown.text and 'lang="en">English' in shown.text
+    assert english_of(shown.text) == []
+    assert all(
+        word in shown.text for word in ("停住", "崩溃", "失败", "看不到", "还没有预测", "没有使用版本", "没有做成备份")
+    )
+
+
+@pytest.mark.parametrize(("path", "form"), WRONG)
+def test_a_chinese_answer_has_no_english_sentence(troubled: TestClient, path: str, form: dict[str, str] | None) -> None:
+    shown = troubled.get(path) if form is None else troubled.post(path, data=form, headers=ORIGIN)
+    assert english_of(shown.text) == []
+
+
+@pytest.mark.parametrize("text", ["[privacy]\nsites = [", "nonsense = 1", "[privacy]\nfolders = ['x']"])
+def test_wrong_settings_are_named_on_the_page(client: TestClient, home: Home, text: str) -> None:
+    client.post("/language", data={"language": "zh"}, headers=ORIGIN)
+    home.config.write_text(text)
+    shown = client.get("/")
+    assert shown.status_code == 400 and str(home.config) in shown.text and "改正" in shown.text
+    assert client.get("/static/page.css").status_code == 200
+
+
+def test_a_time_of_another_day_has_its_date(client: TestClient, opened: Store) -> None:
+    assert "2026-03-02 12:09:00" in client.get("/").text
+    with opened.write() as session:
+        for row in session.scalars(select(EventRow)):
+            row.at = datetime.now(UTC)
+    assert f"{datetime.now(Settings.load().zone):%Y-%m-%d} " not in client.get("/").text
+
+
+def test_sources_that_are_off_share_a_line(client: TestClient, home: Home) -> None:
+    home.config.write_text("[sources]\non = ['inbox']\n")
+    shown = client.get("/privacy").text
+    assert shown.count("memo setup") == 1 and re.search(
+        '<th scope="row">activitywatch, .*, x11</th><td>off</td>', shown
+    )
+
+
+def test_forgetting_nothing_asks_nothing(client: TestClient) -> None:
+    shown = client.post("/forget/preview", data={"site": "absent.example"}, headers=ORIGIN).text
+    assert "Nothing matches." in shown and "for good?" not in shown

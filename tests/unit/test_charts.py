@@ -1,6 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
-from ui.charts import LONGEST, as_stays, heat, timeline, top
+from ui.charts import LONGEST, as_hours, as_stays, heat, timeline, top
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 ACTS = [("editor", MONDAY + timedelta(hours=6), True), ("mail", MONDAY + timedelta(hours=6, minutes=6), False)]
@@ -23,3 +23,8 @@ def test_bars_lie_where_they_were_in_the_day() -> None:
 def test_the_busiest_hour_is_the_darkest() -> None:
     shown = heat(as_stays([*ACTS, ("editor", MONDAY + timedelta(hours=9), False)]))
     assert (shown[0][6], shown[0][9], shown[1][6]) == (1.0, 0.5, 0.0)
+
+
+def test_a_length_of_days_is_in_hours() -> None:
+    assert as_hours(timedelta(days=1, hours=2, minutes=3, seconds=4)) == "26:03:04"
+    assert as_hours(timedelta(seconds=59)) == "0:00:59"

@@ -102,3 +102,15 @@ def test_status_and_doctor_name_the_problem(home: Home, monkeypatch: pytest.Monk
     assert "The source web fails (it ended unexpectedly)" in dict(facts(collect(home, settings)))["problem"]
     with pytest.raises(MemoError, match="The source web fails"):
         doctor.CHECKS["sources"](home, settings)
+
+
+def test_a_part_that_was_given_up_is_named(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = [{"name": "collector", "state": "failed", "pid": None, "restarts": 5}]
+    home.state.write_text(json.dumps({"pid": 7, "parts": parts}))
+    monkeypatch.setattr(running, "holder", lambda _home: 7)
+    for file in (home.state, home.run / "lock"):
+        file.touch()
+    said = f"The collector crashed too often and is given up; see {home.logs}, then run `memo down` and `memo up`."
+    assert running.state(home)["problems"] == [said]
+    with pytest.raises(MemoError, match=f"^{said}$"):
+        doctor.CHECKS["parts"](home, Settings.load())

@@ -31,7 +31,7 @@ INSIDE = {
         "ui.app",
         "ui.views",
         "ui.page ui.access ui.link",
-        "ui.charts ui.translations",
+        "ui.charts ui.sentences ui.translations",
     ),
     "memo": (
         "memo.client memo.history memo.testing memo.__main__",

@@ -60,7 +60,7 @@ def test_a_wrong_token_opens_nothing_and_keeps_the_link(home: Home) -> None:
 @pytest.mark.parametrize("path", ["/", "/stream", "/static/page.css", "/nothing"])
 def test_nothing_answers_without_the_cookie(home: Home, path: str) -> None:
     refused = make_client(home).get(path)
-    assert (refused.status_code, refused.text) == (403, SENTENCES["cookie"])
+    assert (refused.status_code, refused.text.splitlines()[0]) == (403, SENTENCES["cookie"])
 
 
 def test_a_guessed_cookie_opens_nothing(home: Home) -> None:
@@ -70,7 +70,7 @@ def test_a_guessed_cookie_opens_nothing(home: Home) -> None:
 @pytest.mark.parametrize("host", ["evil.example", f"evil.example:{PORT}", "127.0.0.1", "127.0.0.1:80", ""])
 def test_a_foreign_host_is_refused(client: TestClient, host: str) -> None:
     refused = client.get("/", headers={"host": host})
-    assert (refused.status_code, refused.text) == (403, SENTENCES["host"])
+    assert (refused.status_code, refused.text.splitlines()[0]) == (403, SENTENCES["host"])
 
 
 def test_localhost_is_the_same_host(home: Home) -> None:
@@ -81,13 +81,13 @@ def test_localhost_is_the_same_host(home: Home) -> None:
 @pytest.mark.parametrize("origin", [None, "null", "http://evil.example", f"https://127.0.0.1:{PORT}"])
 def test_a_form_of_another_site_is_refused(client: TestClient, origin: str | None) -> None:
     refused = client.post("/language", data={"language": "zh"}, headers={"origin": origin} if origin else {})
-    assert (refused.status_code, refused.text) == (403, SENTENCES["origin"])
+    assert (refused.status_code, refused.text.splitlines()[0]) == (403, SENTENCES["origin"])
 
 
 def test_another_user_is_refused_even_with_the_token(home: Home) -> None:
     file = write_token(home)
     refused = make_client(home, is_owner=False).get("/enter?token=secret")
-    assert (refused.status_code, refused.text) == (403, SENTENCES["peer"]) and file.exists()
+    assert (refused.status_code, refused.text.splitlines()[0]) == (403, SENTENCES["peer"]) and file.exists()
 
 
 @pytest.mark.parametrize("path", ["/", "/static/page.js", "/nothing"])
