@@ -152,14 +152,13 @@ class MixedPredictor:
     def _with_person(self, ranked: Ranked, things: list[tuple[Action, float]]) -> Array:
         """Return the probabilities, those of human actions mixed with the person model's."""
         symbols = self._all.history.symbols
-        names = [symbols.names[symbol] for symbol in ranked.symbols]
-        is_human = np.array([name.operation in HUMAN for name in names])
+        is_human = symbols.human[ranked.symbols]
         mass = ranked.probabilities[is_human].sum()
         if not things or not mass:
             return ranked.probabilities
         by_all = ranked.probabilities * is_human / mass
         known = dict(things)
-        by_person = np.array([known.get(name, 0.0) for name in names])
+        by_person = symbols.spread(known, 0.0)[ranked.symbols]
         unseen = by_all * symbols.unseen[ranked.symbols]
         by_person += unseen * (1 - sum(known.values())) / max(FLOOR, unseen.sum())
         total = by_person.sum()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from memo.core.events import CONTEXT, Action, Event
-from worker.predictors.history.candidate_ids import Ids, Unseen
+from worker.predictors.history.candidate_ids import Ids
 from worker.predictors.history.history_features import FEATURES, HistoryFeatures
 from worker.predictors.history.tables import Array, State
 from worker.predictors.mixer import Mixer
@@ -94,13 +94,13 @@ class Ranker:
             return columns
         scores = self._reader.scores()
         self.with_model = bool(scores.actions)
-        names = [self.history.symbols.names[symbol] for symbol in symbols]
-        by_name: dict[Action | Unseen, float] = {}
+        by_name: dict[Action, float] = {}
         for action, score in scores.actions.items():
             by_name[action.identity] = max(by_name.get(action.identity, LM_FLOOR), score)
-        absent = np.array([name not in by_name for name in names])
+        said = self.history.symbols.spread(by_name, -math.inf)[symbols]
+        absent = np.isneginf(said)
         share = scores.new - math.log(max(1, int(absent.sum())))
-        columns[:, 0] = [by_name.get(name, max(LM_FLOOR, share)) for name in names]
+        columns[:, 0] = np.where(absent, max(LM_FLOOR, share), said)
         columns[:, 1] = absent
         return columns
 

@@ -1,6 +1,6 @@
 """Numbers of the candidates: each action seen so far, and "something new" of each kind."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from sys import intern
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from memo.core.events import ACTIONS, Action, Operation
+from memo.core.events import ACTIONS, HUMAN, PROCESSES, Action, Operation
 
 Ids = npt.NDArray[np.int64]
 
@@ -37,7 +37,7 @@ class CandidateIds:
         self._coarse: dict[Action | Unseen, int] = {}
         self._operations: dict[Operation, int] = {}
         self._apps: dict[str, int] = {}
-        self._columns = np.zeros((4, 64), dtype=np.int64)
+        self._columns = np.zeros((7, 64), dtype=np.int64)
         self.keys: list[tuple[int, int, int]] = []  # of each symbol, its coarse form and its operation
         for name in names:
             self._add(name)
@@ -64,6 +64,33 @@ class CandidateIds:
     def unseen(self) -> npt.NDArray[np.bool_]:
         """Whether each symbol is "something new"."""
         return self._columns[3, : len(self)] > 0
+
+    @property
+    def human(self) -> npt.NDArray[np.bool_]:
+        """Whether a person does it."""
+        return self._columns[4, : len(self)] > 0
+
+    @property
+    def process(self) -> npt.NDArray[np.bool_]:
+        """Whether each symbol is the start or end of a process."""
+        return self._columns[5, : len(self)] > 0
+
+    @property
+    def placeless(self) -> npt.NDArray[np.bool_]:
+        """Whether each symbol names no place."""
+        return self._columns[6, : len(self)] > 0
+
+    def named(self, symbols: Ids) -> list[Action | Unseen]:
+        """Return the identities of symbols."""
+        return [self.names[symbol] for symbol in symbols.tolist()]
+
+    def spread(self, values: Mapping[Action, float], missing: float) -> npt.NDArray[np.float64]:
+        """Return the value of each symbol, or `missing`, given those of identities, of which some may have none."""
+        spread = np.full(len(self), missing)
+        for name, value in values.items():
+            if (symbol := self._index.get(name)) is not None:
+                spread[symbol] = value
+        return spread
 
     @property
     def kinds(self) -> tuple[int, int]:
@@ -120,6 +147,9 @@ class CandidateIds:
             self._operations.setdefault(name.operation, len(self._operations)),
             self._apps.setdefault(_app(name), len(self._apps)),
             isinstance(name, Unseen),
+            name.operation in HUMAN,
+            name.operation in PROCESSES,
+            not name.place,
         )
         return symbol
 

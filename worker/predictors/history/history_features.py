@@ -11,8 +11,8 @@ from sys import intern
 
 import numpy as np
 
-from memo.core.events import CONTEXT, FILES, PROCESSES, Action, Event, Operation
-from worker.predictors.history.candidate_ids import CandidateIds, Ids, Unseen, as_fields, from_fields
+from memo.core.events import CONTEXT, FILES, Action, Event, Operation
+from worker.predictors.history.candidate_ids import CandidateIds, Ids, as_fields, from_fields
 from worker.predictors.history.context import Context
 from worker.predictors.history.tables import Array, State, Table
 
@@ -196,26 +196,24 @@ class HistoryFeatures:
         """Return columns for repeats, open apps, the app in front, and "something new"."""
         symbols, context = self.symbols, self._context
         last = context.last
-        names = [symbols.names[symbol] for symbol in chosen]
         same_coarse = symbols.coarse[chosen] == symbols.coarse[last]
         in_front = symbols.app[chosen] == symbols.app_number(context.focus)
         unseen = symbols.unseen[chosen]
         return {
             "repeats": (chosen == last) * math.log1p(context.run),
             "repeats_coarse": same_coarse * math.log1p(context.coarse_run),
-            "open": np.array([self._log_open(name) for name in names]),
+            "open": self._log_open()[chosen],
             "focus": in_front * 1.0,
-            "process_of_focus": in_front * np.array([name.operation in PROCESSES for name in names], float),
+            "process_of_focus": in_front * symbols.process[chosen] * 1.0,
             "same_app": (symbols.app[chosen] == symbols.app[last]) * 1.0,
             "new": unseen * 1.0,
-            "new_elsewhere": unseen * np.array([not name.place for name in names], float),
+            "new_elsewhere": unseen * symbols.placeless[chosen] * 1.0,
         }
 
-    def _log_open(self, name: Action | Unseen) -> float:
-        """Return log1p of the number of open processes that the action would end one of."""
-        if isinstance(name, Action) and name.operation is Operation.PROCESS_END:
-            return math.log1p(self._context.open.get(name.target, 0))
-        return 0.0
+    def _log_open(self) -> Array:
+        """Return log1p of the number of open processes that each symbol would end one of."""
+        ends = {Action(Operation.PROCESS_END, app): math.log1p(n) for app, n in self._context.open.items()}
+        return self.symbols.spread(ends, 0.0)
 
     def state(self) -> State:
         """Return everything that was counted."""
