@@ -102,7 +102,7 @@ def open_store(
     if url.get_backend_name() == "sqlite":
         refuse_foreign(Path(url.database or "").absolute())
         find_damage = partial(read_mark, home)
-        turns = Turns(home.turns)
+        turns = Turns(home.run)
         writer = _sqlite(url, "rw", busy_timeout_ms, find_damage, turns)
         reader = _sqlite(url, reader_mode, busy_timeout_ms, lambda: "")
         return Store(writer, reader, turns, partial(mark, home), find_damage)

@@ -1,6 +1,6 @@
 """Whose turn it is to write to a SQLite file: SQLite lets its writers look now and then, and favors none.
 
-So those who wait hold a shared lock on a file of its own, and long work waits until nobody does.
+So those who wait hold a shared lock on a folder, and long work waits until nobody does.
 """
 
 import fcntl
@@ -18,8 +18,8 @@ LONGEST_S = 0.5  # a process that was stopped while it waited holds up nobody fo
 class Turns:
     """The turns of the writers of this process, each in a thread of its own, among those of all processes."""
 
-    def __init__(self, file: Path) -> None:
-        self._file, self._lock = file, Lock()
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._lock = folder, Lock()
 
     @contextmanager
     def take(self) -> Iterator[None]:
@@ -34,34 +34,35 @@ class Turns:
     @contextmanager
     def waiting(self) -> Iterator[None]:
         """Show that somebody waits."""
-        with self._open() as file:
-            if file is not None:
-                fcntl.flock(file, fcntl.LOCK_SH)
+        with self._open() as folder:
+            if folder is not None:
+                with suppress(OSError):
+                    fcntl.flock(folder, fcntl.LOCK_SH)
             yield
 
     def give_way(self, longest_s: float = LONGEST_S) -> None:
         """Return once nobody waits, or it took too long."""
         deadline = time.monotonic() + longest_s
-        with self._open() as file:
-            while file is not None and not _is_free(file) and time.monotonic() < deadline:
+        with self._open() as folder:
+            while folder is not None and not _is_free(folder) and time.monotonic() < deadline:
                 time.sleep(POLL_S)
 
     @contextmanager
     def _open(self) -> Iterator[int | None]:
-        """Open the file; without it, as on a full disk, writers only wait for longer."""
-        file = None
+        """Open the folder; without it, writers only wait for longer."""
+        folder = None
         with suppress(OSError):
-            file = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
+            folder = os.open(self._folder, os.O_RDONLY)
         try:
-            yield file
+            yield folder
         finally:
-            if file is not None:
-                os.close(file)  # unlocks it, too
+            if folder is not None:
+                os.close(folder)  # unlocks it, too
 
 
-def _is_free(file: int) -> bool:
+def _is_free(folder: int) -> bool:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:  # a file system that can't lock shows nobody who waits
+        return not isinstance(error, BlockingIOError)
     return True

@@ -90,13 +90,11 @@ class Home:
     root: Path
 
     run = _Below("run")
-    """The lock and the state of the running stack."""
+    """The lock and the state of the running stack; those who wait to write to the SQLite store lock the folder."""
     state = _Below("run/state.json")
     """The supervisor's report on its parts, while it runs."""
     sources = _Below("run/sources.json")
     """The collector's report on its sources, while it runs."""
-    turns = _Below("run/turns")
-    """The file on which those who wait to write to the SQLite store hold a lock."""
     standby = _Below("run/pick.sock")
     """The socket of the process that stands by for `memo pick`."""
     logs = _Below("logs")

@@ -1,6 +1,7 @@
 """Turns of those who write."""
 
 import fcntl
+import os
 import time
 from pathlib import Path
 from threading import Event, Thread
@@ -10,23 +11,25 @@ from db.turns import Turns
 LONG_S = 30.0
 
 
-def is_waited_for(file: Path) -> bool:
-    with file.open("r+") as opened:
-        try:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+def is_waited_for(folder: Path) -> bool:
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(opened)
     return False
 
 
 def test_nobody_is_waited_for_where_nobody_waits(tmp_path: Path) -> None:
-    turns = Turns(tmp_path / "turns")
+    turns = Turns(tmp_path)
     with turns.take():
         turns.give_way(LONG_S)
 
 
 def test_way_is_given_to_who_waits_in_another_process(tmp_path: Path) -> None:
-    here, there, gone = Turns(tmp_path / "turns"), Turns(tmp_path / "turns"), Event()
+    here, there, gone = Turns(tmp_path), Turns(tmp_path), Event()
 
     def give_way() -> None:
         here.give_way(LONG_S)
@@ -42,7 +45,7 @@ def test_way_is_given_to_who_waits_in_another_process(tmp_path: Path) -> None:
 
 
 def test_way_is_given_to_another_thread(tmp_path: Path) -> None:
-    turns, order = Turns(tmp_path / "turns"), list[str]()
+    turns, order = Turns(tmp_path), list[str]()
 
     def write() -> None:
         with turns.take():
@@ -51,7 +54,7 @@ def test_way_is_given_to_another_thread(tmp_path: Path) -> None:
     another = Thread(target=write)
     with turns.take():
         another.start()
-        while not is_waited_for(tmp_path / "turns"):
+        while not is_waited_for(tmp_path):
             time.sleep(0.001)
     turns.give_way(LONG_S)
     with turns.take():
@@ -60,7 +63,7 @@ def test_way_is_given_to_another_thread(tmp_path: Path) -> None:
     assert order == ["another", "long work"]
 
 
-def test_turns_are_taken_without_the_file(tmp_path: Path) -> None:
-    turns = Turns(tmp_path / "missing" / "turns")
+def test_turns_are_taken_without_the_folder(tmp_path: Path) -> None:
+    turns = Turns(tmp_path / "missing")
     with turns.take(), turns.waiting():
         turns.give_way(LONG_S)
