@@ -37,7 +37,7 @@ def train(
     from memo.core import logs
     from training import build_version
 
-    settings, home = Settings.load(**({"scope": scope} if scope else {})), Home.find()
+    settings, home = Settings.load(scope=scope or None), Home.find()
     logs.setup(home.logs, "cli")
     if now:
         _queue(settings, home, as_json)
