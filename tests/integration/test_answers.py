@@ -8,6 +8,7 @@ import pytest
 from conftest import logging_restored
 from resources import new_resources
 from sqlalchemy import select
+from stores import store_events
 from typer.testing import CliRunner, Result
 
 from cli import make
@@ -56,7 +57,7 @@ def happen(opened: Resources, names: str) -> None:
             Event(START + timedelta(seconds=first + n), Operation.WEB_VISIT, f"{name}.example")
             for n, name in enumerate(names)
         ]
-        events.add_events(session, SCOPE, happened, [f"key {first + n}" for n in range(len(names))])
+        store_events(session, SCOPE, happened)
 
 
 def newest(opened: Resources) -> PredictionRow:
@@ -114,7 +115,7 @@ def test_answer_skips_context_events(opened: Resources) -> None:
     happen(opened, "ab")
     mark = Event(START + timedelta(minutes=1), Operation.SESSION_START)
     with opened.store.write() as session:
-        events.add_events(session, SCOPE, [mark], ["a mark"])
+        store_events(session, SCOPE, [mark])
     updater(opened).update(SCOPE)
     row = newest(opened)
     with opened.store.write() as session:
@@ -126,7 +127,7 @@ def test_answer_is_about_what_was_expected_of_the_person(opened: Resources) -> N
     happen(opened, "abab")
     noise = [Event(START + timedelta(seconds=10 + n), Operation.PROCESS_START, "updater") for n in range(5)]
     with opened.store.write() as session:
-        events.add_events(session, SCOPE, noise, [f"noise {n}" for n in range(len(noise))])
+        store_events(session, SCOPE, noise)
     updater(opened).update(SCOPE)
     row = newest(opened)
     assert row.candidates[0]["action"]["target"] == "updater", "likeliest of all events, but nobody is shown it"

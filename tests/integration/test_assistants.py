@@ -16,8 +16,7 @@ from conftest import logging_restored
 from mcp import Client, StdioServerParameters
 from mcp.server.mcpserver import MCPServer
 from mcp.types import TextContent
-from sqlalchemy import select
-from stores import make_store
+from stores import make_store, store_events
 from typer.testing import CliRunner
 
 from cli import make
@@ -62,13 +61,10 @@ def store(home: Home) -> Iterator[Store]:
 
 
 def add(store: Store, scope: str, actions: Sequence[Action]) -> None:
-    repeats = events.Repeats()
     with store.write() as session:
         first = events.find_last_seq(session, scope) + 1
         batch = [_event(action, first + number) for number, action in enumerate(actions)]
-        events.add_events(session, scope, batch, [repeats.key(event) for event in batch])
-        new = select(EventRow).where(EventRow.scope == scope, EventRow.seq >= first)
-        rows = session.scalars(new.order_by(EventRow.seq)).all()
+        rows = [session.get_one(EventRow, number) for number in store_events(session, scope, batch)]
         made = [_prediction(row, after) for row, after in zip(rows, [*rows[1:], None], strict=True)]
         session.add_all(made)
         session.flush()

@@ -12,14 +12,13 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from stores import make_store
+from stores import make_store, store_events
 from typer.testing import CliRunner, Result
 
 from cli import make
 from cli.stack.doctor import CHECKS
 from cli.stack.first_run import prepare_store
 from db.engine import Store, StoreError, open_store
-from db.intake import events
 from db.store_access import read_session, writable_store
 from db.upkeep import backups, jobs
 from db.upkeep.backups import FAILED, UNFINISHED
@@ -53,9 +52,9 @@ def add(home: Home, start: int, end: int) -> None:
         Event(START + timedelta(minutes=n), Operation.WINDOW_FOCUS, f"{n:04}" * 500, "editor")
         for n in range(start, end)
     ]
-    keys, store = events.Repeats(), open_store(Settings(), home)
+    store = open_store(Settings(), home)
     with store.write() as session:
-        events.add_events(session, SCOPE, found, [keys.key(one) for one in found])
+        store_events(session, SCOPE, found)
     store.close()
 
 

@@ -19,7 +19,7 @@ from handling import store_launch_set, stored_launch_sets
 from redis import Redis
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
-from stores import make_store
+from stores import make_store, store_events
 from typer.testing import CliRunner, Result
 
 from cli import make
@@ -110,13 +110,10 @@ CHINESE = event(Operation.WINDOW_FOCUS, "工资单 - 三月", "calc")
 
 def happen(store: Store, given: Sequence[Event], scope: str = SCOPE) -> list[int]:
     """Store events, a minute apart; their ids."""
-    repeats = events.Repeats()
     with store.write() as session:
         first = events.find_last_seq(session, scope)
         timed = [replace(one, at=one.at + timedelta(minutes=first + n)) for n, one in enumerate(given)]
-        events.add_events(session, scope, timed, [repeats.key(one) for one in timed])
-        query = select(EventRow.id).where(EventRow.scope == scope, EventRow.seq > first).order_by(EventRow.seq)
-        return list(session.scalars(query))
+        return store_events(session, scope, timed)
 
 
 def predict(

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from conftest import logging_restored
 from sqlalchemy import select, text
+from stores import store_events
 from typer.testing import CliRunner
 
 from cli import make
 from db.dispatch import dispatches
 from db.engine import Store
-from db.intake import counts, events
+from db.intake import counts
 from db.models import Base, DailyCountRow, DispatchRow, EventRow, PredictionRow
 from db.prediction import amendment, predictions
 from db.prediction.predictions import Answers
@@ -40,8 +41,7 @@ def store(store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch) -> S
     monkeypatch.setenv("MEMO_DATABASE_URL", database_url)
     monkeypatch.setenv("MEMO_SCOPE", SCOPE)
     with store.write() as session:
-        given, keys = [MAIL, GIMP, MAIL, CALC, MAIL], events.Repeats()
-        events.add_events(session, SCOPE, given, [keys.key(one) for one in given])
+        store_events(session, SCOPE, [MAIL, GIMP, MAIL, CALC, MAIL])
     return store
 
 
@@ -205,7 +205,7 @@ def test_window_without_an_app_is_no_place_any_more(store: Store) -> None:
     """Its title stands for the app then."""
     untitled = Event(NOW + timedelta(hours=1), Operation.WINDOW_FOCUS, "Kite-91 alone")
     with store.write() as session:
-        events.add_events(session, SCOPE, [untitled], [events.Repeats().key(untitled)])
+        store_events(session, SCOPE, [untitled])
     kept = predict(store, 3, CALC, untitled)
     assert forget("--since", (NOW + timedelta(minutes=30)).isoformat())["amended"] == 1
     assert "Kite" not in str(read(store, kept).places) and len(read(store, kept).places) == 1

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from stores import store_events
 from typer.testing import CliRunner, Result
 
 from cli import make
 from cli.models.report import collect
 from db import migrate
 from db.engine import Store, open_store
-from db.intake import events
 from db.models import DispatchRow, PredictionRow, RunRow
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
@@ -38,8 +38,7 @@ def store(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     opened = open_store(settings, home)
     happened = [Event(at(n), Operation.WINDOW_FOCUS, "secret", APPS[n % 3]) for n in range(DAYS * ACTS)]
     with opened.write() as session:
-        repeats = events.Repeats()
-        events.add_events(session, SCOPE, happened, [repeats.key(event) for event in happened])
+        store_events(session, SCOPE, happened)
         session.add_all(_prediction(number) for number in range(1, DAYS * ACTS))
         session.flush()
         ended = at(ACTS)

@@ -7,7 +7,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from stores import make_store
+from stores import make_store, store_events
 from typer.testing import CliRunner
 
 from cli.setup import config
@@ -42,9 +42,8 @@ def store(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     make_store(settings, home)
     opened = open_store(settings, home)
     with opened.write() as session:
-        repeats = events.Repeats()
         given = [EDITOR, SIGNAL, CALC]
-        events.add_events(session, SCOPE, given, [repeats.key(event) for event in given])
+        store_events(session, SCOPE, given)
     yield opened
     opened.close()
 

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import update
-from stores import make_store
+from stores import make_store, store_events
 from waiting import WAIT_S, hurry, until
 
 from db.engine import Store, open_store
-from db.intake import events
 from db.models import RunRow
 from db.prediction import versions
 from db.upkeep import jobs, retrain, runs
@@ -60,10 +59,10 @@ def store(home: Home, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 def act(store: Store, number: int, ago: timedelta = LONG_AGO, operation: Operation = Operation.FILE_ACCESS) -> None:
     """Add events that end some time ago."""
-    repeats, end = events.Repeats(), datetime.now(UTC) - ago
+    end = datetime.now(UTC) - ago
     happened = [Event(end - timedelta(seconds=number - n), operation, f"{n % 7}.txt", "editor") for n in range(number)]
     with store.write() as session:
-        events.add_events(session, SCOPE, happened, [repeats.key(event) for event in happened])
+        store_events(session, SCOPE, happened)
 
 
 def outlook(store: Store, ahead: timedelta = timedelta()) -> retrain.Outlook:

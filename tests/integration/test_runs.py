@@ -13,7 +13,7 @@ from conftest import logging_restored
 from kombu import Connection
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
-from stores import make_store
+from stores import make_store, store_events
 from typer.testing import CliRunner
 from waiting import hurry, until
 
@@ -59,10 +59,9 @@ def store(settings: Settings, home: Home) -> Iterator[Store]:
 
 
 def add(store: Store, names: Sequence[str], scope: str = SCOPE, operation: Operation = Operation.PROCESS_START) -> None:
-    repeats = events.Repeats()
     happened = [Event(START + timedelta(seconds=second), operation, name) for second, name in enumerate(names)]
     with store.write() as session:
-        events.add_events(session, scope, happened, [repeats.key(event) for event in happened])
+        store_events(session, scope, happened)
 
 
 def ask(store: Store, kind: str) -> int:
