@@ -5,13 +5,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import logging_restored
+from calling import memo
 from resources import new_resources
 from sqlalchemy import select
 from stores import store_events
-from typer.testing import CliRunner, Result
 
-from cli import make
 from db.intake import events
 from db.models import FeedbackRow, PredictionRow
 from db.prediction import feedback, predictions
@@ -69,11 +67,6 @@ def newest(opened: Resources) -> PredictionRow:
 
 def said(row: PredictionRow, name: str) -> float:
     return float(next(one["probability"] for one in row.candidates if one["action"]["target"] == f"{name}.example"))
-
-
-def memo(*words: str) -> Result:
-    with logging_restored():
-        return CliRunner().invoke(make([words[0]]), words)
 
 
 def test_a_refused_suggestion_is_said_less_where_it_was_refused(opened: Resources) -> None:

@@ -12,14 +12,12 @@ from typing import Any
 
 import anyio
 import pytest
-from conftest import logging_restored
+from calling import printed
 from mcp import Client, StdioServerParameters
 from mcp.server.mcpserver import MCPServer
 from mcp.types import TextContent
 from stores import make_store, store_events
-from typer.testing import CliRunner
 
-from cli import make
 from cli.assistants.answers import MOST_ACTS
 from cli.assistants.mcp import make_server
 from db.engine import Store, open_store
@@ -214,9 +212,7 @@ def test_another_scope_is_told_by_its_name(home: Home, store: Store) -> None:
     scopes = [json.loads(text)["scope"] for _, text in found.values()]
     assert scopes == ["bo@host", "bo@host", Settings.load().scope]
     number = json.loads(found["history"][1])["acts"][0]["id"]
-    with logging_restored():
-        explained = CliRunner().invoke(make(["why"]), ["why", str(number)])
-    assert explained.exit_code == 0 and explained.stdout.splitlines()[0].endswith("  bo@host")
+    assert printed("why", str(number)).splitlines()[0].endswith("  bo@host")
 
 
 def test_answers_are_bounded_whatever_is_stored(home: Home, store: Store) -> None:

@@ -11,11 +11,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from calling import memo
 from sqlalchemy import text
 from stores import make_store, store_events
-from typer.testing import CliRunner, Result
 
-from cli import make
 from cli.stack.doctor import CHECKS
 from cli.stack.first_run import prepare_store
 from db.engine import Store, StoreError, open_store
@@ -91,10 +90,6 @@ def back_up(home: Home, days: int = 0) -> str:
 def count(file: Path) -> int:
     with closing(sqlite3.connect(file)) as store:
         return int(store.execute("SELECT count(*) FROM events").fetchone()[0])
-
-
-def memo(*words: str, answer: str = "") -> Result:
-    return CliRunner().invoke(make([words[0]]), list(words), input=answer)
 
 
 def test_backup_is_a_whole_store_that_its_owner_alone_reads(home: Home, file: Path) -> None:
@@ -474,7 +469,7 @@ def test_restore_asks_first(home: Home, file: Path) -> None:
     halve(file)
     before = file.read_bytes()
     for answer, status in (("n\n", 1), ("", 2)):
-        assert memo("restore", answer=answer).exception.exit_code == status  # type: ignore[union-attr]
+        assert memo("restore", typed=answer).exception.exit_code == status  # type: ignore[union-attr]
     shown = json.loads(memo("restore", "--json").stdout)
     assert (shown["restored"], shown["set_aside"], shown["backup"]["events"]) == (False, None, 400)
     assert file.read_bytes() == before and not home.damaged.exists()
@@ -482,7 +477,7 @@ def test_restore_asks_first(home: Home, file: Path) -> None:
     assert done["restored"] and Path(done["set_aside"]).parent == home.damaged
     assert done["lost"]["since"] == done["backup"]["made_at"] == START.isoformat()
     assert done["backup"]["newest_event_at"] == (START + timedelta(minutes=399)).isoformat()
-    assert memo("restore", answer="y\n").exit_code == 0
+    assert memo("restore", typed="y\n").exit_code == 0
 
 
 def test_restore_refuses_while_memo_runs(home: Home, file: Path) -> None:

@@ -7,12 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from conftest import logging_restored
+from calling import memo, printed
 from sqlalchemy import select, text
 from stores import store_events
-from typer.testing import CliRunner
 
-from cli import make
 from db.dispatch import dispatches
 from db.engine import Store
 from db.intake import counts
@@ -80,10 +78,7 @@ def act(store: Store, prediction: int, handler: str, action: Action, result: Any
 
 
 def forget(*words: str) -> dict[str, Any]:
-    with logging_restored():
-        done = CliRunner().invoke(make(["forget"]), ["forget", *words, "--json", "--yes"])
-    assert done.exit_code == 0, done.exception
-    found: dict[str, Any] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(printed("forget", *words, "--json", "--yes"))
     return found
 
 
@@ -175,8 +170,7 @@ def test_amending_interrupted_is_completed(store: Store, home: Home, monkeypatch
     with monkeypatch.context() as patched:
         patched.setattr("forget.erase_rows.FEWEST", 1)
         patched.setattr(amendment, "delete_mentions", once)
-        with logging_restored():
-            assert CliRunner().invoke(make(["forget"]), ["forget", "--app", "gimp", "--yes"]).exit_code
+        assert memo("forget", "--app", "gimp", "--yes").exit_code
     assert len(read(store, kept[0]).candidates) == 1 and len(read(store, kept[2]).candidates) == 2
     assert forget("--app", "gimp")["amended"] == 2
     assert not is_named(store, home) and are_counts_right(store)
@@ -196,8 +190,7 @@ def test_share_is_shown_before_the_question(store: Store) -> None:
     predict(store, 1, CALC)
     predict(store, 2, CALC, GIMP)
     predict(store, 3, CALC)
-    with logging_restored():
-        shown = CliRunner().invoke(make(["forget"]), ["forget", "--app", "gimp"], input="n\n").stdout
+    shown = memo("forget", "--app", "gimp", typed="n\n").stdout
     assert "Of 3 predictions, 1 follow them and are deleted; 1 others lose only what names them" in shown
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import logging_restored
+from calling import memo
 from dispatching import SCOPE, action, dispatch, dispatching, happen, opened_store, predict, rows, under, went
 from handling import program
 from notified import Server, serving
@@ -15,9 +15,7 @@ from session_bus import Bus
 from sqlalchemy import func, select
 from stores import store_events
 from test_launching import folder as folder
-from typer.testing import CliRunner, Result
 
-from cli import make
 from db.dispatch import dispatches, ledger
 from db.models import DispatchRow, FeedbackRow
 from db.prediction import feedback
@@ -57,11 +55,6 @@ def opened(home: Home, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
             store_events(session, SCOPE, visits)
         happen(context, "notes", operation=Operation.WINDOW_FOCUS)  # so the sites are not in use
         yield context
-
-
-def memo(*words: str) -> Result:
-    with logging_restored():
-        return CliRunner().invoke(make([words[0]]), words)
 
 
 def answers(opened: Resources) -> list[tuple[int, str, str]]:

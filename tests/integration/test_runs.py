@@ -9,15 +9,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from calling import printed
 from conftest import logging_restored
 from kombu import Connection
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 from stores import make_store, store_events
-from typer.testing import CliRunner
 from waiting import hurry, until
 
-from cli import make
 from db.engine import Store, open_store
 from db.intake import cursors, events, scopes
 from db.models import CursorRow, EventRow, JobRow, LaunchRow, PredictionRow, RunRow
@@ -89,14 +88,6 @@ def carry_out_in_a_process() -> int:
 
         until("its end", has_ended)
     return process.returncode
-
-
-def invoke(*words: str) -> str:
-    """Return what a command prints."""
-    with logging_restored():
-        done = CliRunner().invoke(make([words[0]]), words)
-    assert done.exit_code == 0, done.output
-    return done.stdout
 
 
 def run_row(store: Store, run_id: int) -> RunRow:
@@ -176,7 +167,7 @@ def test_run_trains_judges_and_promotes_or_rejects(store: Store, home: Home, mon
     promoted = verdict["promoted"]
     assert row.result == {"version": "v0001", "promoted": promoted, "reason": verdict["reason"]}
     assert version.state == ("active" if promoted else "rejected")
-    shown = invoke("model", "show", "v0001")
+    shown = printed("model", "show", "v0001")
     assert verdict["reason"] in " ".join(shown.split()) and "place, 59 questions" in shown and "markov1" in shown
     assert verdict["table"]["place"]["candidate"]["n"] == 59, "all of the newest fifth that something follows"
     assert version.metrics["events"] == 241, "and nothing of it is trained on but the action before"
@@ -539,8 +530,8 @@ def test_prune_keeps_the_active_newest_and_best(store: Store, home: Home, monkey
     with store.write() as session:
         build_version.activate(session, SCOPE, "v0001")
         build_version.activate(session, SCOPE, "v0002")
-    assert "Deleted v0003, v0004." in invoke("model", "prune")
-    assert "No version is old enough" in invoke("model", "prune")
+    assert "Deleted v0003, v0004." in printed("model", "prune")
+    assert "No version is old enough" in printed("model", "prune")
     assert {folder.name for folder in home.models.iterdir()} == {"v0000", "v0001", "v0002", "v0005"}
     with store.write() as session, pytest.raises(MemoError, match="files of v0003 are gone"):
         build_version.activate(session, SCOPE, "v0003")
