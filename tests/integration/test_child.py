@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+from clocks import Seconds
 from dispatching import reach
 from waiting import until
 
@@ -37,22 +38,12 @@ DIE = ["false"]
 WAIT_S = 30.0  # far more than anything here takes
 
 
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> Seconds:
+    return Seconds()
 
 
-def watched(tmp_path: Path, command: list[str], clock: Clock, ready: bool = True) -> Child:
+def watched(tmp_path: Path, command: list[str], clock: Seconds, ready: bool = True) -> Child:
     return Child("part", command, lambda: ready, tmp_path / "part.out", clock=clock)
 
 
@@ -94,7 +85,7 @@ def test_start_gives_a_session_and_the_parents_id(tmp_path: Path) -> None:
         end([process], WAIT_S)
 
 
-def test_child_restart_delay_doubles_until_it_is_given_up(tmp_path: Path, clock: Clock) -> None:
+def test_child_restart_delay_doubles_until_it_is_given_up(tmp_path: Path, clock: Seconds) -> None:
     one = watched(tmp_path, DIE, clock)
     one.start()
     for n in range(MAX_DEATHS - 1):
@@ -110,7 +101,7 @@ def test_child_restart_delay_doubles_until_it_is_given_up(tmp_path: Path, clock:
     assert one.state is ChildState.FAILED
 
 
-def test_child_given_up_is_never_started_again(tmp_path: Path, clock: Clock) -> None:
+def test_child_given_up_is_never_started_again(tmp_path: Path, clock: Seconds) -> None:
     one = watched(tmp_path, ["/nowhere/no-program"], clock)
     one.start()
     for _ in range(3 * MAX_DEATHS):
@@ -119,7 +110,7 @@ def test_child_given_up_is_never_started_again(tmp_path: Path, clock: Clock) -> 
     assert (one.state, one.restarts, one.pid) == (ChildState.FAILED, MAX_DEATHS - 1, None)
 
 
-def test_child_with_deaths_far_apart_is_never_given_up(tmp_path: Path, clock: Clock) -> None:
+def test_child_with_deaths_far_apart_is_never_given_up(tmp_path: Path, clock: Seconds) -> None:
     one = watched(tmp_path, DIE, clock)
     one.start()
     for n in range(2 * MAX_DEATHS):
@@ -131,7 +122,7 @@ def test_child_with_deaths_far_apart_is_never_given_up(tmp_path: Path, clock: Cl
     wait_for_death(one)
 
 
-def test_child_that_dies_before_it_is_ready_restarts(tmp_path: Path, clock: Clock) -> None:
+def test_child_that_dies_before_it_is_ready_restarts(tmp_path: Path, clock: Seconds) -> None:
     one = watched(tmp_path, DIE, clock, ready=False)
     one.start()
     wait_for_death(one)

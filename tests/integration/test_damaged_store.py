@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from calling import memo
+from disks import PAGE, overwrite_pages
 from sqlalchemy import text
 from stores import make_store, store_events
 
@@ -34,7 +35,6 @@ from scheduler import tick, upkeep
 
 SCOPE = "a@b"
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
-PAGE = 4096
 QUEUE = make_app("memory://")
 
 
@@ -55,12 +55,6 @@ def add(home: Home, start: int, end: int) -> None:
     with store.write() as session:
         store_events(session, SCOPE, found)
     store.close()
-
-
-def overwrite_pages(file: Path) -> None:
-    with file.open("r+b") as damaged:
-        damaged.seek(file.stat().st_size // PAGE // 2 * PAGE)
-        damaged.write(b"\xa5" * 3 * PAGE)
 
 
 def halve(file: Path) -> None:
