@@ -1,15 +1,14 @@
 """The tick: a regular check of what is due. It queues runs of training, and requests predictions and upkeep."""
 
-import atexit
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from db.engine import Store, open_store
+from db.engine import Store
 from db.intake import scopes
 from db.prediction import predictions
-from db.store_access import refuse_damaged
+from db.store_access import process_store, refuse_damaged
 from db.upkeep import jobs, retrain, runs
 from db.upkeep.retrain import MAX_CLOCK_SKEW, RETRAIN, TRAIN
 from forget import retire
@@ -34,9 +33,7 @@ def _open() -> tuple[Any, LiveSettings, Store]:
     """Return this process's queue, settings and store."""
     home, settings = Home.find(), Settings.load()
     queue = make_app(broker_url(home, settings), key_prefix(settings))
-    store = open_store(settings, home)
-    atexit.register(store.close)
-    return queue, LiveSettings(settings, home), store
+    return queue, LiveSettings(settings, home), process_store()
 
 
 def tick() -> None:

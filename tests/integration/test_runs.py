@@ -21,6 +21,7 @@ from db.engine import Store, open_store
 from db.intake import cursors, events, scopes
 from db.models import CursorRow, EventRow, JobRow, LaunchRow, PredictionRow, RunRow
 from db.prediction import predictions, versions
+from db.store_access import process_store
 from db.upkeep import jobs, retention, runs
 from db.upkeep.retrain import RETRAIN
 from memo.clock.reading import Reading
@@ -34,6 +35,7 @@ from memo.stack.task_queue import LOOK, PREDICT, make_app
 from scheduler import pruning, tick, upkeep
 from training import __main__ as process
 from training import build_version
+from worker.resources import open_resources
 
 SCOPE = "a@b"
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -235,6 +237,16 @@ def requests(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]
         yield received
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+def test_tick_and_dispatcher_share_one_store(store: Store) -> None:
+    try:
+        _, _, of_tick = tick._open()
+        assert of_tick is open_resources().store
+    finally:
+        process_store().close()
+        for made in (tick._open, open_resources, process_store):
+            made.cache_clear()
 
 
 def test_tick_queues_each_due_run_once(store: Store, settings: Settings, sent: Sent, requests: list[int]) -> None:
