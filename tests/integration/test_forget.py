@@ -11,7 +11,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from calling import memo
@@ -88,11 +90,8 @@ def settings(database_url: str, home: Home, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
-def store(settings: Settings, home: Home) -> Iterator[Store]:
-    make_store(settings, home)
-    opened = open_store(settings, home)
-    yield opened
-    opened.close()
+def store(settings: Settings, store: Store) -> Store:
+    return store
 
 
 def event(operation: Operation, target: str, app: str = "", detail: str = "", **more: Any) -> Event:
@@ -728,14 +727,16 @@ def test_forget_app_leaves_it_named_nowhere(store: Store, home: Home) -> None:
     assert stored_launch_sets(store).keys() == {"thunderbird"}
 
 
-@pytest.mark.parametrize("known_by", ["launch", "launch set"])
-def test_forget_program_interrupted_is_completed(
-    store: Store, home: Home, monkeypatch: pytest.MonkeyPatch, known_by: str
-) -> None:
-    """What the app is called is then told by its launches, or by what it reads, alone."""
+def break_off(module: ModuleType, step: str, *words: str) -> None:
+    """Forget, and end the command as it comes to a step."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(module, step, Mock(side_effect=KeyboardInterrupt))
+        assert memo("forget", *words, "--yes").exit_code
 
-    def broken_off(*_: object) -> Counter[str]:
-        raise KeyboardInterrupt
+
+@pytest.mark.parametrize("known_by", ["launch", "launch set"])
+def test_forget_program_interrupted_is_completed(store: Store, home: Home, known_by: str) -> None:
+    """What the app is called is then told by its launches, or by what it reads, alone."""
 
     app = event(Operation.PROCESS_START, "gone", executable="/opt/Program")
     _, other = happen(store, [app, FOCUS])
@@ -748,9 +749,7 @@ def test_forget_program_interrupted_is_completed(
             )
     else:
         store_launch_set(store, LaunchSet("gone", "/opt/Program", (1, 2, 3), START))
-    with monkeypatch.context() as patched:
-        patched.setattr(erase_rows, "erase_launches", broken_off)
-        assert memo("forget", "--app", "program", "--yes").exit_code
+    break_off(erase_rows, "erase_launches", "--app", "program")
     assert targets(store) == ["Inbox"]
     assert memo("forget", "--app", "program", "--yes").exit_code == 0
     assert left(store, PredictionRow, "candidates") == [[]] and left(store, LaunchRow) == []
@@ -780,70 +779,42 @@ def test_forget_interrupted_at_events_is_completed(
     assert left(store, EventRow) == filled
 
 
-def test_forget_interrupted_at_files_is_completed(
-    store: Store, home: Home, filled: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken_off(*_: object) -> bool:
-        raise KeyboardInterrupt
-
+def test_forget_interrupted_at_files_is_completed(store: Store, home: Home, filled: list[int]) -> None:
     happen(store, [event(Operation.PROCESS_START, SECRET)])
     log = home.logs / "worker.log"
     log.write_text(f"failed at {SECRET}")
-    with monkeypatch.context() as patched:
-        patched.setattr(erase_files, "empty_logs", broken_off)
-        assert memo("forget", "--text", SECRET, "--yes").exit_code
+    break_off(erase_files, "empty_logs", "--text", SECRET)
     assert left(store, EventRow) == filled and SECRET in log.read_text()
     assert memo("forget", "--text", SECRET, "--yes").exit_code == 0
     assert log.read_text() == ""
     assert "Nothing" in memo("forget", "--text", SECRET, "--yes").stdout
 
 
-def test_forget_interrupted_after_predictions_is_completed(
-    store: Store, home: Home, filled: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_forget_interrupted_after_predictions_is_completed(store: Store, home: Home, filled: list[int]) -> None:
     """Only a prediction names the text, as its event was pruned: once that is amended, no row matches."""
-
-    def broken_off(*_: object) -> None:
-        raise KeyboardInterrupt
 
     predict(store, filled[0], [event(Operation.PROCESS_START, SECRET)])
     log = home.logs / "worker.log"
     log.write_text(f"failed at {SECRET}")
-    with monkeypatch.context() as patched:
-        patched.setattr(erase_rows, "erase_knowledge", broken_off)
-        assert memo("forget", "--text", SECRET, "--yes").exit_code
+    break_off(erase_rows, "erase_knowledge", "--text", SECRET)
     assert left(store, PredictionRow, "candidates") == [[]] and SECRET in log.read_text()
     assert memo("forget", "--text", SECRET, "--yes").exit_code == 0
     assert log.read_text() == ""
 
 
-def test_forget_interrupted_at_versions_leaves_no_folder(
-    store: Store, home: Home, filled: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken_off(*_: object) -> int:
-        raise KeyboardInterrupt
-
+def test_forget_interrupted_at_versions_leaves_no_folder(store: Store, home: Home, filled: list[int]) -> None:
     folder = register(store, home, "v1", (0, 100))
-    with monkeypatch.context() as patched:
-        patched.setattr(feedback, "delete_answers", broken_off)  # in the transaction that deletes the version
-        assert memo("forget", "--text", "balance", "--yes").exit_code
+    break_off(feedback, "delete_answers", "--text", "balance")  # in the transaction that deletes the version
     assert left(store, VersionRow) == ["v1"] and folder.exists(), "no row leads to a folder that is gone"
     assert memo("forget", "--text", "balance", "--yes").exit_code == 0
     assert left(store, VersionRow) == [] and not folder.exists()
 
 
-def test_forget_interrupted_after_commit_leaves_no_folder(
-    store: Store, home: Home, filled: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken_off(*_: object) -> None:
-        raise KeyboardInterrupt
-
+def test_forget_interrupted_after_commit_leaves_no_folder(store: Store, home: Home, filled: list[int]) -> None:
     folder, other = (register(store, home, name, span) for name, span in (("v1", (0, 100)), ("v2", (0, 0))))
     foreign = home.models / "v3"
     foreign.mkdir()
-    with monkeypatch.context() as patched:
-        patched.setattr(erase_files, "remove_versions", broken_off)
-        assert memo("forget", "--text", "balance", "--yes").exit_code
+    break_off(erase_files, "remove_versions", "--text", "balance")
     assert left(store, VersionRow) == ["v2"] and folder.exists()
     assert memo("forget", "--text", "balance", "--yes").exit_code == 0
     assert sorted(home.models.iterdir()) == [other, foreign], "a folder of another store stays"
@@ -860,15 +831,10 @@ def test_forget_interrupted_after_commit_leaves_no_folder(
     ],
 )
 def test_forget_clears_the_mark_of_its_own_query(
-    store: Store, home: Home, filled: list[int], monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], is_done: bool
+    store: Store, home: Home, filled: list[int], words: tuple[str, ...], is_done: bool
 ) -> None:
-    def broken_off(*_: object) -> None:
-        raise KeyboardInterrupt
-
     happen(store, [event(Operation.PROCESS_START, SECRET)])
-    with monkeypatch.context() as patched:
-        patched.setattr(erase_rows, "erase_launches", broken_off)
-        assert memo("forget", "--text", SECRET, "--yes").exit_code
+    break_off(erase_rows, "erase_launches", "--text", SECRET)
     assert not [row for row in left(store, JobRow, "name") if SECRET.casefold() in row]
     with pytest.raises(MemoError, match="`memo forget --text …` is unfinished"):
         CHECKS["store"](home, Settings.load())

@@ -134,14 +134,6 @@ def settings(database_url: str) -> Settings:
     return _settings(database_url=database_url)
 
 
-@pytest.fixture
-def store(settings: Settings, home: Home) -> Iterator[Store]:
-    make_store(settings, home)
-    opened = open_store(settings, home)
-    yield opened
-    opened.close()
-
-
 def _learned(launch: Launch, known: LaunchSet | None, home: Home, **settings: object) -> LaunchSet:
     found = look(launch, known, _settings(**settings), home)
     assert found is not None

@@ -14,10 +14,10 @@ from conftest import logging_restored
 from kombu import Connection
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
-from stores import make_store, store_events
+from stores import store_events
 from waiting import hurry, until
 
-from db.engine import Store, open_store
+from db.engine import Store
 from db.intake import cursors, events, scopes
 from db.models import CursorRow, EventRow, JobRow, LaunchRow, PredictionRow, RunRow
 from db.prediction import predictions, versions
@@ -52,11 +52,8 @@ def settings(home: Home, database_url: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
-def store(settings: Settings, home: Home) -> Iterator[Store]:
-    make_store(settings, home)
-    opened = open_store(settings, home)
-    yield opened
-    opened.close()
+def store(settings: Settings, store: Store) -> Store:
+    return store
 
 
 def add(store: Store, names: Sequence[str], scope: str = SCOPE, operation: Operation = Operation.PROCESS_START) -> None:
