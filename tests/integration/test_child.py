@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -54,11 +53,8 @@ def wait_for_death(one: Child) -> None:
     one.watch()
 
 
-def until_gone(pid: int) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline, f"process {pid} lives on"
-        time.sleep(0.02)
+def is_gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 def test_child_runs_once_it_is_ready(tmp_path: Path) -> None:
@@ -161,12 +157,10 @@ def test_end_kills_a_deaf_process_with_its_children(tmp_path: Path) -> None:
     grandchild = f"print(subprocess.Popen({SLEEP!r}).pid, flush=True); import time; time.sleep(60)"
     output = tmp_path / "out"
     process = start([sys.executable, "-c", deaf + grandchild], output)
-    while not (said := output.read_text()).endswith("\n"):
-        assert process.poll() is None
-        time.sleep(0.02)
+    until("its child's id", lambda: output.read_text().endswith("\n"))
     end([process], grace_s=0.1)
     assert process.returncode == -signal.SIGKILL
-    until_gone(int(said))
+    until("the end of its child", lambda: is_gone(int(output.read_text())))
 
 
 PARENT_DIES = '''
@@ -200,7 +194,7 @@ def test_end_with_parent_ends_the_child(tmp_path: Path, before: str, after: str,
     done = subprocess.run(
         [sys.executable, "-c", code, tmp_path / "out"], capture_output=True, text=True, timeout=WAIT_S, check=True
     )
-    until_gone(int(done.stdout))
+    until("the end of the child", lambda: is_gone(int(done.stdout)))
 
 
 HEALTHY = """
@@ -383,14 +377,9 @@ def test_supervisor_does_upkeep_beside_training(home: Home, monkeypatch: pytest.
 def test_supervisor_trains_at_sigusr1(home: Home) -> None:
     process = start([sys.executable, "-P", "-m", "memo.stack.supervisor", "collector"], home.logs / "out")
     try:
-        deadline = time.monotonic() + WAIT_S
-        while not (home.run / "collector.ready").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until("the collector is ready", (home.run / "collector.ready").exists)
         os.kill(process.pid, signal.SIGUSR1)
-        while "process_ended" not in (home.logs / "supervisor.log").read_text():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until("the end of the training", lambda: "process_ended" in (home.logs / "supervisor.log").read_text())
     finally:
         end([process], WAIT_S)
     assert '"name": "training"' in (home.logs / "supervisor.log").read_text()

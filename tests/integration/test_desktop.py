@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from session_bus import Bus, Call
-from watched import until, watched
+from waiting import until
+from watched import watched
 from xserver import Desktop
 
 from collector.sources.wayland.desktop import DesktopSource

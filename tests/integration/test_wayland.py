@@ -19,7 +19,8 @@ from typing import Any, ClassVar
 import pytest
 from compositor import USER, sway
 from stores import make_store
-from watched import until, watched
+from waiting import until
+from watched import watched
 
 from collector.collector import keep_running
 from collector.focus.presence import PresenceSignal

@@ -15,7 +15,8 @@ from typing import Any, cast
 import pytest
 from conftest import needs_program
 from stores import make_store
-from watched import WAIT_S, until, watched
+from waiting import WAIT_S, until
+from watched import watched
 from Xlib import X, Xatom
 from Xlib.display import Display
 from Xlib.xobject.drawable import Window as XWindow

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from waiting import WAIT_S as WAIT_S
-from waiting import until as until
+from waiting import WAIT_S, until
 
 from memo.core.events import Event
 from memo.protocols import Batch, Note, Past, Presence, Source, Stop
