@@ -51,7 +51,7 @@ from db.store_access import find_active_version
 from db.upkeep import deletion, jobs, retention, runs
 from db.upkeep.copy import HIDDEN
 from db.upkeep.deletion import release_space
-from db.upkeep.retrain import TRAIN, find_outlook
+from db.upkeep.retrain import find_outlook
 from forget import erase_files, erase_rows
 from forget import forget as erasure
 from forget.query import ForgetQuery
@@ -340,7 +340,7 @@ def test_forget_deletes_versions_trained_on_events(store: Store, home: Home) -> 
 def test_forget_makes_a_training_on_the_rest_due(store: Store, home: Home) -> None:
     happen(store, [FOCUS, VISIT, *[FOCUS] * 9])
     with store.write() as session:
-        run = runs.add_run(session, TRAIN, SCOPE)
+        run = runs.add_run(session, runs.TRAIN, SCOPE)
         assert run is not None
         runs.record_result(session, run.id, "done", {})
     schedule = ScheduleSettings(retrain_actions=10)

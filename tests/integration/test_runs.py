@@ -23,7 +23,6 @@ from db.models import CursorRow, EventRow, JobRow, LaunchRow, PredictionRow, Run
 from db.prediction import predictions, versions
 from db.store_access import process_store
 from db.upkeep import jobs, retention, runs
-from db.upkeep.retrain import RETRAIN
 from memo.clock.reading import Reading
 from memo.core.errors import MemoError
 from memo.core.events import Event, Operation
@@ -288,7 +287,7 @@ def test_tick_repeats_a_retrain_whose_request_was_lost(
     asked = datetime.now(UTC) - settings.schedule.retrain_every
     for last_run, expected in ((asked + timedelta(hours=1), []), (asked, [("train", SCOPE)])):
         with store.write() as session:
-            session.merge(JobRow(name=RETRAIN, last_run=last_run, last_result="asked for 1 scopes"))
+            session.merge(JobRow(name=jobs.RETRAIN, last_run=last_run, last_result="asked for 1 scopes"))
         tick.run(sent.app, settings, store)
         assert queued(store) == expected
     assert requests.count(signal.SIGUSR1) == 1
