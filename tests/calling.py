@@ -1,5 +1,8 @@
 """Commands of `memo` in this process."""
 
+import json
+from typing import Any
+
 from conftest import logging_restored
 from typer.testing import CliRunner, Result
 
@@ -20,3 +23,9 @@ def printed(*words: str) -> str:
         raise done.exception
     assert done.exit_code == 0, done.output
     return done.stdout
+
+
+def memo_import(*words: str) -> dict[str, Any]:
+    """Import; the report."""
+    report: dict[str, Any] = json.loads(printed("import", *words, "--json"))
+    return report

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from calling import printed
+from calling import memo_import, printed
 from sqlalchemy import select
 from stores import make_store
 
@@ -40,11 +39,6 @@ def store(settings: Settings, home: Home) -> Iterator[Store]:
     opened = open_store(settings, home)
     yield opened
     opened.close()
-
-
-def memo_import(*arguments: str) -> dict[str, Any]:
-    report: dict[str, Any] = json.loads(printed("import", *arguments, "--json"))
-    return report
 
 
 def lines(names: str) -> list[str]:

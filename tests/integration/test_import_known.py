@@ -5,10 +5,9 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from calling import memo, printed
+from calling import memo, memo_import, printed
 from histories import Chromium, Firefox
 from sqlalchemy import select
 
@@ -40,11 +39,6 @@ def store(home: Home) -> Iterator[Store]:
     opened = open_store(Settings.load(), home)
     yield opened
     opened.close()
-
-
-def memo_import(*words: str) -> dict[str, Any]:
-    report: dict[str, Any] = json.loads(printed("import", *words, "--json"))
-    return report
 
 
 def titles(store: Store) -> list[str]:
