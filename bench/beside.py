@@ -28,7 +28,8 @@ from memo.core.events import Event
 from memo.core.settings import Settings
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
-from activitywatch import Served, event, free_port, serving  # noqa: E402
+from activitywatch import Served, event, serving  # noqa: E402
+from ports import free_port  # noqa: E402
 
 EVENTS = 100_000
 POST = 1_000  # events per request to ActivityWatch, its fastest way

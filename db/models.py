@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 
 from sqlalchemy import (
     JSON,
@@ -56,12 +56,16 @@ class Base(DeclarativeBase):
     type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON, list[dict[str, Any]]: JSON}
 
 
+Key = Annotated[str, mapped_column(primary_key=True)]
+Count = Annotated[int, mapped_column(default=0, server_default="0")]
+
+
 class StoreIdentityRow(Base):
     """The random id of this store, in its only row; `memo.store.identity` reads it."""
 
     __tablename__ = "store_identity"
 
-    id: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[Key]
     file: Mapped[str | None]
     """A hash of where the file of an SQLite store was when it got the id; see `db.upkeep.store_place`."""
 
@@ -71,7 +75,7 @@ class ScopeRow(Base):
 
     __tablename__ = "scopes"
 
-    name: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[Key]
     last_seq: Mapped[int] = mapped_column(default=0)
     generation: Mapped[int] = mapped_column(default=0)
     """Incremented when the past changes: learned state of an older generation is rebuilt."""
@@ -204,11 +208,11 @@ class PredictedNameRow(Base):
     __tablename__ = "predicted_names"
     __table_args__ = (Index(None, "scope", "day"), {"sqlite_with_rowid": False})
 
-    scope: Mapped[str] = mapped_column(primary_key=True)
-    operation: Mapped[str] = mapped_column(primary_key=True)
-    place: Mapped[str] = mapped_column(primary_key=True)
-    target: Mapped[str] = mapped_column(primary_key=True)
-    day: Mapped[str] = mapped_column(primary_key=True)
+    scope: Mapped[Key]
+    operation: Mapped[Key]
+    place: Mapped[Key]
+    target: Mapped[Key]
+    day: Mapped[Key]
 
 
 class DailyCountRow(Base):
@@ -216,29 +220,29 @@ class DailyCountRow(Base):
 
     __tablename__ = "daily_counts"
 
-    scope: Mapped[str] = mapped_column(primary_key=True)
-    day: Mapped[str] = mapped_column(primary_key=True)
-    version: Mapped[str] = mapped_column(primary_key=True)
+    scope: Mapped[Key]
+    day: Mapped[Key]
+    version: Mapped[Key]
     """Version of the model; "" for the events."""
-    events: Mapped[int] = mapped_column(default=0, server_default="0")
-    predictions: Mapped[int] = mapped_column(default=0, server_default="0")
-    without_model: Mapped[int] = mapped_column(default=0, server_default="0")
-    late: Mapped[int] = mapped_column(default=0, server_default="0")
-    settled: Mapped[int] = mapped_column(default=0, server_default="0")
-    acts: Mapped[int] = mapped_column(default=0, server_default="0")
-    wants: Mapped[int] = mapped_column(default=0, server_default="0")
-    hit_1: Mapped[int] = mapped_column(default=0, server_default="0")
-    hit_3: Mapped[int] = mapped_column(default=0, server_default="0")
-    hit_5: Mapped[int] = mapped_column(default=0, server_default="0")
-    place_1: Mapped[int] = mapped_column(default=0, server_default="0")
-    place_3: Mapped[int] = mapped_column(default=0, server_default="0")
-    place_5: Mapped[int] = mapped_column(default=0, server_default="0")
-    person_1: Mapped[int] = mapped_column(default=0, server_default="0")
-    person_3: Mapped[int] = mapped_column(default=0, server_default="0")
-    person_5: Mapped[int] = mapped_column(default=0, server_default="0")
-    upcoming_1: Mapped[int] = mapped_column(default=0, server_default="0")
-    upcoming_3: Mapped[int] = mapped_column(default=0, server_default="0")
-    upcoming_5: Mapped[int] = mapped_column(default=0, server_default="0")
+    events: Mapped[Count]
+    predictions: Mapped[Count]
+    without_model: Mapped[Count]
+    late: Mapped[Count]
+    settled: Mapped[Count]
+    acts: Mapped[Count]
+    wants: Mapped[Count]
+    hit_1: Mapped[Count]
+    hit_3: Mapped[Count]
+    hit_5: Mapped[Count]
+    place_1: Mapped[Count]
+    place_3: Mapped[Count]
+    place_5: Mapped[Count]
+    person_1: Mapped[Count]
+    person_3: Mapped[Count]
+    person_5: Mapped[Count]
+    upcoming_1: Mapped[Count]
+    upcoming_3: Mapped[Count]
+    upcoming_5: Mapped[Count]
 
 
 class ServedScoreRow(Base):
@@ -246,10 +250,10 @@ class ServedScoreRow(Base):
 
     __tablename__ = "served_scores"
 
-    scope: Mapped[str] = mapped_column(primary_key=True)
-    day: Mapped[str] = mapped_column(primary_key=True)
-    version: Mapped[str] = mapped_column(primary_key=True)
-    view: Mapped[str] = mapped_column(primary_key=True)
+    scope: Mapped[Key]
+    day: Mapped[Key]
+    version: Mapped[Key]
+    view: Mapped[Key]
     """place or switch."""
     acts: Mapped[int]
     hit_1: Mapped[float]
@@ -271,7 +275,7 @@ class CheckpointRow(Base):
     __tablename__ = "checkpoints"
 
     scope: Mapped[str] = mapped_column(ForeignKey("scopes.name"), primary_key=True)
-    version: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[Key]
     generation: Mapped[int]
     seq: Mapped[int]
     weights: Mapped[dict[str, Any]]
@@ -324,8 +328,8 @@ class HandlerRow(Base):
 
     __tablename__ = "handlers"
 
-    scope: Mapped[str] = mapped_column(primary_key=True)
-    handler: Mapped[str] = mapped_column(primary_key=True)
+    scope: Mapped[Key]
+    handler: Mapped[Key]
     times: Mapped[int]
     """Rests in a row; each is longer than the one before."""
     since: Mapped[datetime]
@@ -340,7 +344,7 @@ class VersionRow(Base):
 
     __tablename__ = "versions"
 
-    id: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[Key]
     scope: Mapped[str]
     created_at: Mapped[datetime]
     base: Mapped[str]
@@ -374,7 +378,7 @@ class JobRow(Base):
 
     __tablename__ = "jobs"
 
-    name: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[Key]
     last_run: Mapped[datetime]
     last_result: Mapped[str]
 
@@ -384,8 +388,8 @@ class CursorRow(Base):
 
     __tablename__ = "cursors"
 
-    source: Mapped[str] = mapped_column(primary_key=True)
-    key: Mapped[str] = mapped_column(primary_key=True)
+    source: Mapped[Key]
+    key: Mapped[Key]
     cursor: Mapped[dict[str, Any]]
     moved_at: Mapped[datetime]
 
@@ -395,8 +399,8 @@ class RedactionRow(Base):
 
     __tablename__ = "redactions"
 
-    source: Mapped[str] = mapped_column(primary_key=True)
-    rule: Mapped[str] = mapped_column(primary_key=True)
+    source: Mapped[Key]
+    rule: Mapped[Key]
     events: Mapped[int]
     last_at: Mapped[datetime]
 
@@ -444,8 +448,8 @@ class LaunchSetRow(Base):
 
     __tablename__ = "launch_sets"
 
-    scope: Mapped[str] = mapped_column(primary_key=True)
-    app: Mapped[str] = mapped_column(primary_key=True)
+    scope: Mapped[Key]
+    app: Mapped[Key]
     executable: Mapped[str]
     version: Mapped[list[int]] = mapped_column(JSON)
     at: Mapped[datetime]

@@ -1,7 +1,9 @@
-"""The ways in which commands and the page open the store."""
+"""The ways in which parts, commands and the page open the store."""
 
+import atexit
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,16 @@ from memo.store.postgres import ANSWER_S, SHOW_S
 if TYPE_CHECKING:
     from db.engine import Store
     from db.prediction.versions import Usable
+
+
+@cache
+def process_store() -> "Store":
+    """Return the only store of a process that serves, closed at its end; never to be called before a fork."""
+    from db.engine import open_store
+
+    store = open_store(Settings.load(), Home.find())
+    atexit.register(store.close)
+    return store
 
 
 @contextmanager

@@ -4,7 +4,7 @@ They are built once, as building one takes longer than running it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import CursorResult, Executable
 from sqlalchemy.dialects import postgresql, sqlite
@@ -18,6 +18,16 @@ Statements = Mapping[str, Executable]
 def build_inserts(build: Callable[[Callable[..., Any]], Executable]) -> Statements:
     """Return what `build` makes of each dialect's `insert`."""
     return {dialect: build(insert) for dialect, insert in INSERTS.items()}
+
+
+def build_upserts(row: type[Any], key: Sequence[str], change: Callable[[Any], Mapping[str, Any]]) -> Statements:
+    """Return statements that insert a row or change the one with its key; `change` is given the new values."""
+
+    def build(insert: Callable[..., Any]) -> Executable:
+        inserting = insert(row)
+        return cast(Executable, inserting.on_conflict_do_update(index_elements=key, set_=change(inserting.excluded)))
+
+    return build_inserts(build)
 
 
 def execute(session: Session, statements: Statements, values: dict[str, Any] | Sequence[Any]) -> CursorResult[Any]:

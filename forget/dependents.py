@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import cast
 
 from sqlalchemy.orm import Session
 
 from db.intake.scopes import find_scope_names
-from db.prediction import amendment, predicted_names, predictions
+from db.prediction import amendment, predicted_names
 from db.prediction.predicted_names import Day, Name, Which
 from db.upkeep import deletion
 from forget.match import Matches
@@ -45,12 +44,12 @@ def find_dependents(session: Session, matches: Matches) -> Dependents:
 
 
 def _find_naming(session: Session, matches: Matches, days: Iterable[Day]) -> Iterator[int]:
-    query, within = matches.query, cast(Iterable[tuple[str | None, str | None]], days)
+    query, within = matches.query, [predicted_names.made_on(*day) for day in days]
     if query.text and not query.is_timed:  # a page title is part of an entry, but of no action
-        within = [(query.scope, None)]
-    for scope, day in within:
-        for number, name, places, *lists in predictions.find_entries(session, scope, day):
-            if any(matches.includes_entry(name, entry) for entry in chain(*map(place_as_entries, places), *lists)):
+        within = [predicted_names.made_in(query.scope)]
+    for which in within:
+        for number, scope, places, *lists in predicted_names.find_entries(session, which):
+            if any(matches.includes_entry(scope, entry) for entry in chain(*map(place_as_entries, places), *lists)):
                 yield number
 
 

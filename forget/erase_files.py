@@ -115,7 +115,7 @@ def clear_records(home: Home, is_kept: Callable[[dict[str, Any]], bool]) -> None
 
 
 def _record_files(home: Home) -> list[Path]:
-    return [path for path in home.root.glob("dispatched.jsonl*") if path.suffix != ".new"]
+    return [path for path in home.root.glob(f"{home.recorded.name}*") if path.suffix != ".new"]
 
 
 def _read_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

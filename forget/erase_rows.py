@@ -13,7 +13,6 @@ from db.pace import BatchPace
 from db.prediction import amendment, checkpoints, feedback, predicted_names, versions
 from db.prediction.predicted_names import Day
 from db.upkeep import deletion, jobs, runs
-from db.upkeep.retrain import TRAIN
 from forget import erase_files, match
 from forget.dependents import Dependents
 from forget.match import Matches
@@ -120,7 +119,7 @@ def _void_learned(session: Session, home: Home, matches: Matches) -> list[str]:
 def retire_versions(session: Session, home: Home, rows: Sequence[VersionRow]) -> list[str]:
     """Delete versions and mark their folders; a training on what remains is due. Return their names."""
     names = [row.id for row in rows]
-    runs.delete_done(session, TRAIN, {row.scope for row in rows})
+    runs.delete_done(session, runs.TRAIN, {row.scope for row in rows})
     erase_files.mark_versions(home, [home.version(row.path) for row in rows])
     versions.delete_versions(session, names)
     return names

@@ -1,17 +1,16 @@
 """The tick: a regular check of what is due. It queues runs of training, and requests predictions and upkeep."""
 
-import atexit
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from db.engine import Store, open_store
+from db.engine import Store
 from db.intake import scopes
 from db.prediction import predictions
-from db.store_access import refuse_damaged
+from db.store_access import process_store, refuse_damaged
 from db.upkeep import jobs, retrain, runs
-from db.upkeep.retrain import MAX_CLOCK_SKEW, RETRAIN, TRAIN
+from db.upkeep.retrain import MAX_CLOCK_SKEW
 from forget import retire
 from memo.config.live import LiveSettings
 from memo.core.logs import get_logger
@@ -21,9 +20,8 @@ from memo.stack.broker import broker_url, key_prefix
 from memo.stack.running import request_training, request_upkeep
 from memo.stack.task_queue import LOOK, make_app
 
-EVALUATE = "evaluate"
 UPKEEP = (jobs.PRUNE, jobs.BACKUP)
-JOBS = (RETRAIN, EVALUATE, *UPKEEP)
+JOBS = (jobs.RETRAIN, jobs.EVALUATE, *UPKEEP)
 BACKUP_EVERY = timedelta(days=1)
 
 log = get_logger(__name__)
@@ -34,9 +32,7 @@ def _open() -> tuple[Any, LiveSettings, Store]:
     """Return this process's queue, settings and store."""
     home, settings = Home.find(), Settings.load()
     queue = make_app(broker_url(home, settings), key_prefix(settings))
-    store = open_store(settings, home)
-    atexit.register(store.close)
-    return queue, LiveSettings(settings, home), store
+    return queue, LiveSettings(settings, home), process_store()
 
 
 def tick() -> None:
@@ -64,11 +60,11 @@ def run(queue: Any, settings: Settings, store: Store) -> None:
     with store.read() as session:
         untrained = retrain.find_due_scopes(session, settings.schedule, now)
     if untrained:
-        _queue_runs(store, RETRAIN, TRAIN, untrained)
-    if EVALUATE in waiting:
+        _queue_runs(store, jobs.RETRAIN, runs.TRAIN, untrained)
+    if jobs.EVALUATE in waiting:
         with store.read() as session:
-            unjudged = [name for name in scopes.find_scope_names(session) if runs.is_free(session, EVALUATE, name)]
-        _queue_runs(store, EVALUATE, EVALUATE, unjudged)
+            unjudged = [name for name in scopes.find_scope_names(session) if runs.is_free(session, runs.EVALUATE, name)]
+        _queue_runs(store, jobs.EVALUATE, runs.EVALUATE, unjudged)
     with store.read() as session:
         may_train = runs.find_queued(session) and not retrain.find_obstacle(session, home, settings.schedule, now)
     if may_train:
@@ -95,7 +91,7 @@ def due(now: datetime, last_runs: Mapping[str, datetime], settings: ScheduleSett
     Whether a retrain is due depends on its scope: see `db.upkeep.retrain`.
     """
     every = {
-        EVALUATE: settings.evaluate_every,
+        jobs.EVALUATE: settings.evaluate_every,
         jobs.PRUNE: settings.prune_every,
         jobs.BACKUP: BACKUP_EVERY,
     }

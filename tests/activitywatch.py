@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -77,14 +76,6 @@ class Served:
 def event(at: datetime, duration: float, **data: Any) -> dict[str, Any]:
     """As JSON."""
     return {"timestamp": at.isoformat(), "duration": duration, "data": data}
-
-
-def free_port() -> int:
-    """One that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-        return number
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 from conftest import needs_program
+from ports import free_port
 from waiting import WAIT_S, until
 
 
@@ -101,9 +102,7 @@ def firefox(home: Path, *words: str) -> Iterator[Callable[[str], None]]:
     """A Firefox; gives what visits an address in its tab."""
     profile = home / ".mozilla/firefox/test.default"
     profile.mkdir(parents=True, exist_ok=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     (profile / "user.js").write_text(f'user_pref("marionette.port", {port});\n')
     command = [needs_program("firefox-esr"), "--headless", "--marionette", "--profile", str(profile)]
     with _running([*command, *words], home), until("Firefox's port", lambda: _connected(port)) as connection:

@@ -9,6 +9,16 @@ NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
 @dataclass
+class Seconds:
+    """Seconds that a test sets."""
+
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
 class Clock:
     """Clocks that stand still until they are set; both move on by `wait`."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 FILL = "fill"  # the file that takes the room
+PAGE = 4096  # bytes of a page of SQLite
 
 
 @contextmanager
@@ -33,6 +34,13 @@ def fill(folder: Path, leave: int = 0) -> None:
             with suppress(OSError):
                 while shutil.disk_usage(folder).free > leave:
                     file.write(bytes(size))
+
+
+def overwrite_pages(file: Path) -> None:
+    """Overwrite three pages in the middle of a store."""
+    with file.open("r+b") as damaged:
+        damaged.seek(file.stat().st_size // PAGE // 2 * PAGE)
+        damaged.write(b"\xa5" * 3 * PAGE)
 
 
 def make_room(folder: Path) -> None:

@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 from conftest import ROOT
 from sqlalchemy import select
-from stores import make_store
+from stores import make_store, store_events
 
 from db.engine import open_store
-from db.intake import events
 from db.models import DispatchRow, EventRow, PredictionRow
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
@@ -94,8 +93,7 @@ def happen(opened: Resources, *targets: str, scope: str = SCOPE, operation: Oper
     """Let events happen now."""
     with opened.store.write() as session:
         for target in targets:
-            seq = events.find_last_seq(session, scope) + 1
-            events.add_events(session, scope, [Event(datetime.now(UTC), operation, target)], [f"key {seq}"])
+            store_events(session, scope, [Event(datetime.now(UTC), operation, target)])
 
 
 def action(target: str, **given: Any) -> dict[str, Any]:

@@ -4,10 +4,10 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from stores import make_store
+from stores import make_store, store_events
 
 from db.engine import Store, open_store
-from db.intake import events, launch_sets
+from db.intake import launch_sets
 from memo.core.events import Action, Event, Operation
 from memo.core.paths import Home
 from memo.core.predictions import Candidate
@@ -52,7 +52,6 @@ def remember(settings: Settings, home: Home, *seen: Candidate, source: str = "pr
     """Store an event for each of them."""
     make_store(settings, home)
     store = open_store(settings, home)
-    repeats = events.Repeats()
     given = [
         Event(
             AT,
@@ -66,7 +65,7 @@ def remember(settings: Settings, home: Home, *seen: Candidate, source: str = "pr
         for one in seen
     ]
     with store.write() as session:
-        events.add_events(session, settings.scope, given, [repeats.key(event) for event in given])
+        store_events(session, settings.scope, given)
     store.close()
 
 

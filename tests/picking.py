@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+from stores import store_events
+
 from db import migrate
 from db.engine import open_store
-from db.intake import events
 from db.models import PredictionRow
 from memo.core.events import Action, Event, Operation
 from memo.core.paths import Home
@@ -25,8 +26,7 @@ def store_prediction(
     happened = [_event(action, NOW + timedelta(minutes=n)) for n, action in enumerate(done)]
     likely = [(action, 0.4 / rank) for rank, action in enumerate(person, 1)]
     with store.write() as session:
-        repeats = events.Repeats()
-        events.add_events(session, settings.scope, happened, [repeats.key(event) for event in happened])
+        store_events(session, settings.scope, happened)
         session.add(
             PredictionRow(
                 scope=settings.scope,

@@ -1,11 +1,24 @@
-"""Assertions that hold for every ranking."""
+"""Rankings of a predictor that always answers, and assertions that hold for every ranking."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
-from memo.core.events import CONTEXT, Event
+from memo.core.events import CONTEXT, Event, Operation
 from memo.core.predictions import Ranking, wanted
+from memo.testing import ScriptedPredictor
+from training.evaluation import evaluate, questions
+from training.evaluation.evaluate import Judged
 from worker.predictors.history.history_features import MAX_CANDIDATES
 from worker.predictors.upcoming.hazard import MAX_UPCOMING
+
+START = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+def judged(names: str) -> list[Judged]:
+    """The questions of a stream in which apps of these names start, as they were answered."""
+    events = [Event(START + timedelta(seconds=n), Operation.PROCESS_START, name) for n, name in enumerate(names)]
+    asked = questions.from_events(events, 3, "en")
+    return evaluate.ask_in_order(ScriptedPredictor(), asked, 0, lambda _done, _total: None)
 
 
 def check(ranking: Ranking, seen: Sequence[Event], top: int) -> None:

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,6 +24,7 @@ from memo.stack import running
 
 MEMO = Path(sys.executable).parent / "memo"
 SCOPE = "ada@host"
+ENTRY = "[Desktop Entry]\nType=Application\nName={name}\nExec={program}\nStartupWMClass={window_class}\n"
 SUBSCRIBER = """
 import json
 from memo.client import subscribe
@@ -214,6 +215,19 @@ def new_stack(**settings: str) -> Iterator[Stack]:
         stack.end()
         shutil.rmtree(stack.home.in_memory, ignore_errors=True)
         shutil.rmtree(root)
+
+
+@contextmanager
+def desktop_stack(display: str, folder: Path, apps: Iterable[tuple[str, str, str]]) -> Iterator[Stack]:
+    """A stack that watches a desktop with these apps, each with its program and the class of its windows."""
+    (folder / "applications").mkdir()
+    for name, program, window_class in apps:
+        text = ENTRY.format(name=name, program=program, window_class=window_class)
+        (folder / f"applications/{name}.desktop").write_text(text)
+    folders = {"XDG_DATA_HOME": str(folder), "XDG_DATA_DIRS": str(folder)}
+    with new_stack(MEMO_SOURCES__ON='["x11"]', DISPLAY=display, **folders) as made:
+        made.ok("up")
+        yield made
 
 
 def interrupt(process: subprocess.Popen[str]) -> tuple[int, str]:

@@ -1,13 +1,20 @@
 """Stores with MEMO's tables and no rows, for tests that are not about migrations: these run once in each process."""
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from db import migrate
 from db.engine import store_url
+from db.intake import events
+from db.models import EventRow
+from memo.core.events import Event
 from memo.core.paths import Home
 from memo.core.settings import Settings
 
@@ -42,6 +49,16 @@ def make_store(settings: Settings, home: Home) -> None:
         file.write_bytes(_sqlite())
         with closing(sqlite3.connect(file)) as store, store:
             store.execute(NEW_ID)
+
+
+def store_events(session: Session, scope: str, given: Sequence[Event]) -> list[int]:
+    """Store each of these events, also one that is stored already; their ids."""
+    first = events.find_last_seq(session, scope)
+    digests = [events.Repeats().key(event).partition(".")[0] for event in given]
+    keys = [f"{digest}.{first + number}" for number, digest in enumerate(digests, 1)]
+    events.add_events(session, scope, given, keys)
+    query = select(EventRow.id).where(EventRow.scope == scope, EventRow.seq > first).order_by(EventRow.seq)
+    return list(session.scalars(query))
 
 
 @cache

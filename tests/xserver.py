@@ -2,11 +2,11 @@
 
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 
 from conftest import needs_program
+from waiting import until
 from Xlib import Xatom
 from Xlib.display import Display
 from Xlib.error import XError
@@ -35,9 +35,7 @@ class Desktop:
     def serve_again(self) -> None:
         """Start a server under the same name, where the first one has ended."""
         self.server = self._serve(self.display, file=0)
-        deadline = time.monotonic() + COMMAND_S
-        while self._ask("getmouselocation").returncode:
-            assert time.monotonic() < deadline, "the X server does not come back"
+        until("the X server comes back", lambda: self._ask("getmouselocation").returncode == 0)
 
     def start(self, *words: str, given: str = "") -> Program:
         """Start a program; `given` is its standard input."""
@@ -52,10 +50,7 @@ class Desktop:
     def manage(self) -> Program:
         """Start the window manager, and wait until it manages."""
         manager = self.start(needs_program("openbox"), "--sm-disable")
-        deadline = time.monotonic() + COMMAND_S
-        while not self._managed():
-            assert time.monotonic() < deadline, "the window manager does not manage"
-            time.sleep(0.02)
+        until("the window manager manages", self._managed)
         return manager
 
     def _managed(self) -> bool:
@@ -77,17 +72,13 @@ class Desktop:
 
     def window(self, title: str) -> str:
         """The number of a window, once it is there; asked again where xdotool met another one that was just going."""
-        deadline = time.monotonic() + COMMAND_S
-        while (found := self._ask("search", "--sync", "--onlyvisible", "--name", f"^{title}$")).returncode:
-            assert time.monotonic() < deadline, found.stderr
-        return found.stdout.decode().split()[0]
+        search = ("search", "--sync", "--onlyvisible", "--name", f"^{title}$")
+        return until(f"the window {title}", lambda: self._ask(*search).stdout.decode().split())[0]
 
     def focus(self, window: str) -> None:
         """Switch to a window; asked again where the window manager is not yet there."""
-        deadline = time.monotonic() + COMMAND_S
-        while self._ask("windowactivate", window, "getactivewindow").stdout.decode().strip() != window:
-            assert time.monotonic() < deadline, "the window does not get the focus"
-            time.sleep(0.02)
+        switch = ("windowactivate", window, "getactivewindow")
+        until("the window has the focus", lambda: self._ask(*switch).stdout.decode().strip() == window)
 
     def person(self, *words: str) -> str:
         """What xdotool says of an act."""

@@ -17,7 +17,7 @@ from memo.stack.process_specs import end_with_parent
 from training.build_version import TooFew
 from training.give_way import giving_way
 
-JOBS = {"train": "retrain", "evaluate": "evaluate"}  # kind of a run -> job that `memo status` shows
+JOBS = {runs.TRAIN: jobs.RETRAIN, runs.EVALUATE: jobs.EVALUATE}  # kind of a run -> job that `memo status` shows
 
 log = logs.get_logger("training")
 
@@ -58,7 +58,7 @@ def _outcome(store: Store, home: Home, settings: Settings, run: RunRow) -> tuple
 
     kind, scope, newest = run.kind, run.scope, run.result[runs.NEWEST]
     try:
-        if kind == "train":
+        if kind == runs.TRAIN:
             return "done", promote.train_and_promote(store, home, settings, scope, lambda _done, _total: None, newest)
         return "done", review.review(store, home, settings, scope)
     except TooFew as reason:

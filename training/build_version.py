@@ -25,8 +25,6 @@ from memo.core.steps import Progress
 from memo.privacy.exclusions import digest_rules, make_event_matcher
 from memo.store import manifest
 
-NO_ROWS = (versions.BUILTIN, versions.HISTORY)  # can serve, and are no trained versions
-
 
 class TooFew(MemoError):
     """There are too few events to train or to judge a version."""
@@ -141,7 +139,7 @@ def activate(session: Session, scope: str, version: str) -> None:
     """Make a version active for a scope, and record in its metrics which one it replaces, for `memo model rollback`."""
     require_files(session, version)
     now = versions.find_serving_name(session, scope, scope)
-    if version not in (*NO_ROWS, now):
+    if version not in (*versions.ROWLESS, now):
         row = versions.find_version(session, version)
         replaces = row.metrics.get("replaces", {}) | {scope: now}
         row.metrics = row.metrics | {"replaces": replaces, "activated_at": datetime.now(UTC).isoformat()}
@@ -157,7 +155,7 @@ def _let_serve(session: Session, scope: str, version: str) -> None:
 
 def require_files(session: Session, version: str) -> None:
     """Raise UsageError for an unknown version, MemoError if its files are gone."""
-    if version in NO_ROWS:
+    if version in versions.ROWLESS:
         return
     path = Home.find().version(versions.find_version(session, version).path)
     if not path.is_dir():

@@ -1,11 +1,11 @@
 """The open resources of a worker process, and of one that only reads the store."""
 
-import atexit
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from db.engine import Store, open_store
+from db.engine import Store
+from db.store_access import process_store
 from memo.core.paths import Home
 from memo.core.settings import Settings
 
@@ -41,6 +41,4 @@ def open_resources() -> Resources:
 
     home, settings = Home.find(), Settings.load()
     url, prefix = broker_url(home, settings), key_prefix(settings)
-    store = open_store(settings, home)
-    atexit.register(store.close)
-    return Resources(home, settings, store, Publisher(url, prefix), make_app(url, prefix))
+    return Resources(home, settings, process_store(), Publisher(url, prefix), make_app(url, prefix))

@@ -23,7 +23,6 @@ from ui import charts
 
 LIKELY = 5  # places, actions and upcoming actions in an answer
 MOST_ACTS = 50  # rows of a history or of a day
-REASONS = 4
 
 
 def tell_next(session: Session, settings: Settings, scope: str) -> Told:
@@ -135,7 +134,7 @@ def _reasons(told: Sequence[Told], found: Sequence[Told], reasons: Sequence[Told
     """Return why the first one ranks above the second; nothing unless all that was found is told."""
     if len(told) < len(found):
         return []
-    return [{"reason": reason(one["feature"], "en"), "nats": one["nats"]} for one in reasons[:REASONS]]
+    return [{"reason": reason(one["feature"], "en"), "nats": one["nats"]} for one in reasons]
 
 
 def _tell_handlers(attempts: Sequence[Told], may_tell: Disclosure) -> list[Told]:

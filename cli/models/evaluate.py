@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cli.models import person_tables
-from cli.models.score_table import score_table
+from cli.models.score_table import hit_table, score_table
 from cli.terminal.options import Force, Json, argument, option
 from cli.terminal.output import console, print_json, print_text
 from cli.terminal.progress import progress_bar
@@ -107,13 +107,7 @@ def _show(reports: list[dict[str, Any]], language: Language) -> None:
         terminal.print(f"\n{title}", markup=False, highlight=False)
         rows = {name: [scores.get(column) for column in (*HITS, *SCORES)] for name, scores in found["scores"].items()}
         terminal.print(score_table((*HITS, *(describe(name, language) for name in SCORES)), rows))
-        views = found["views"]
-        columns = [f"{describe(view, language)} @{cut}" for view in views for cut in CUTS]
-        rows = {
-            name: [views[view][name][f"hit@{cut}"] for view in views for cut in CUTS]
-            for name in next(iter(views.values()), {})
-        }
-        terminal.print(score_table(columns, rows))
+        terminal.print(hit_table(found["views"], CUTS, language))
         if found["upcoming"]:
             precision = {name: [scores["ap"]] for name, scores in found["upcoming"].items()}
             terminal.print(score_table((describe("upcoming ap", language),), precision))

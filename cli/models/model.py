@@ -28,7 +28,7 @@ Scope = Annotated[str | None, option(metavar="USER@HOST", help="Scope whose vers
 @contextmanager
 def _store(scope: str | None = None) -> Iterator[tuple[Settings, Any]]:
     """Yield the settings and a session for one transaction."""
-    settings = Settings.load(**({"scope": scope} if scope else {}))
+    settings = Settings.load(scope=scope or None)
     with writable_store(settings, Home.find()) as store, store.write() as session:
         yield settings, session
 
@@ -134,7 +134,7 @@ def prune(
     """
     from training import promote
 
-    settings, home = Settings.load(**({"scope": scope} if scope else {})), Home.find()
+    settings, home = Settings.load(scope=scope or None), Home.find()
     with writable_store(settings, home) as store:
         deleted = promote.prune(store, settings, settings.scope)
     print_text(f"Deleted {', '.join(sorted(deleted))}." if deleted else "No version is old enough to be deleted.")

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from cli.models.score_table import score_table
+from cli.models.score_table import hit_table, score_table
 from memo.core.grammar import Language
 from memo.display.text import describe
 
@@ -43,7 +43,7 @@ def show(console: "Console", scores: "Scores", language: Language) -> None:
 
     enough = {view: found for view, found in scores.items() if "scores" in found}
     if enough:
-        console.print(_hits(enough, language))
+        console.print(hit_table({view: found["scores"] for view, found in enough.items()}, CUTS, language))
         console.print(_calibration_and_gains(enough, language))
     for view, found in scores.items():
         if view not in enough:
@@ -64,15 +64,6 @@ def sentence(found: dict[str, Any], language: Language) -> str:
         figures[f"rule_{name}"] = round(100 * found["scores"][rule][metric])
         figures[f"rule_{name}_name"] = _RULES[rule][language == "zh"]
     return _SENTENCE[language].format(**figures)
-
-
-def _hits(enough: "Scores", language: Language) -> Any:
-    columns = [f"{describe(view, language)} @{cut}" for view in enough for cut in CUTS]
-    rows = {
-        name: [found["scores"][name][f"hit@{cut}"] for found in enough.values() for cut in CUTS]
-        for name in next(iter(enough.values()))["scores"]
-    }
-    return score_table(columns, rows)
 
 
 def _calibration_and_gains(enough: "Scores", language: Language) -> Any:

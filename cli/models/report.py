@@ -84,5 +84,5 @@ def _find_events(session: "Session", scope: str, start: datetime) -> list[tuple[
         for row in versions.find_versions(session, scope)
         if "activated_at" in row.metrics
     ]
-    ended = [(at, f"training {state}") for at, state in runs.find_ended(session, "train", scope)]
+    ended = [(at, f"training {state}") for at, state in runs.find_ended(session, runs.TRAIN, scope)]
     return sorted((at.astimezone().date(), words) for at, words in [*changes, *ended] if at >= start)

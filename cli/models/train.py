@@ -37,7 +37,7 @@ def train(
     from memo.core import logs
     from training import build_version
 
-    settings, home = Settings.load(**({"scope": scope} if scope else {})), Home.find()
+    settings, home = Settings.load(scope=scope or None), Home.find()
     logs.setup(home.logs, "cli")
     if now:
         _queue(settings, home, as_json)
@@ -62,12 +62,11 @@ def train(
 def _queue(settings: Settings, home: Home, as_json: bool) -> None:
     """Queue a training that waits for nothing; the dispatcher starts it within seconds."""
     from db.upkeep import runs
-    from db.upkeep.retrain import TRAIN
 
     if not running.holder(home):
         raise UsageError("MEMO is not running, so it can't train; `memo up` starts it, and `memo train` trains here.")
     with writable_store(settings, home) as store, store.write() as session:
-        runs.record_urgent(session, TRAIN, settings.scope)
+        runs.record_urgent(session, runs.TRAIN, settings.scope)
     if as_json:
         print_json({"queued": settings.scope})
     else:

@@ -1,25 +1,17 @@
 """How the person's acts and what they do next look on a terminal: functions from messages to lines."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich.text import Text
 
-from cli.predictions.watch_view import EVENT_SHARE, MARK, SHOWN, TIME, WIDE, Tally, cell, likeliest
+from cli.predictions.watch_view import MARK, SHOWN, TIME, ShownEvent, Tally, cell, event_lines, likeliest
 from memo.core.events import HUMAN
 from memo.core.grammar import Language
 from memo.core.predictions import action_from_dict, place_from_dict, place_of
 from memo.display.text import describe, safe
 
 
-class ShownAct(NamedTuple):
-    """An act of the person, and the mark that says whether its place had been predicted."""
-
-    text: str
-    action: dict[str, str]
-    mark: Text
-
-
-def take_acts(message: dict[str, Any], tally: Tally) -> list[ShownAct]:
+def take_acts(message: dict[str, Any], tally: Tally) -> list[ShownEvent]:
     """Count a message, and return the acts that it tells of; other events only count.
 
     Acts are in `settled_person` where a prediction before them was judged; else the newest event may be one.
@@ -29,10 +21,10 @@ def take_acts(message: dict[str, Any], tally: Tally) -> list[ShownAct]:
     judged = message.get("settled_person", [])
     for outcome in judged:
         tally.add_rank(outcome["place_rank"])
-    acts = [ShownAct(outcome["text"], outcome["action"], _mark(outcome["place_rank"])) for outcome in judged]
+    acts = [ShownEvent(outcome["text"], outcome["action"], _mark(outcome["place_rank"])) for outcome in judged]
     event = message["event"]
     if not acts and event["action"]["operation"] in HUMAN and _place(event["action"]) != tally.place:
-        acts = [ShownAct(event["text"], event["action"], Text())]
+        acts = [ShownEvent(event["text"], event["action"], Text())]
     if acts:
         tally.place = _place(acts[-1].action)
     return acts
@@ -57,24 +49,12 @@ def _place(action: dict[str, str]) -> tuple[str, str]:
     return place_of(action_from_dict(action))
 
 
-def act_lines(message: dict[str, Any], acts: list[ShownAct], width: int, language: Language) -> list[Text]:
+def act_lines(message: dict[str, Any], acts: list[ShownEvent], width: int, language: Language) -> list[Text]:
     """Return a line of `width` cells for each act, the last with what comes next beside it or, if narrow, below it."""
-    rest = width - TIME - MARK
-    event = int(rest * EVENT_SHARE) if width >= WIDE else rest
-    found = [
-        Text.assemble(
-            cell(act.text[11:19], TIME, "dim"), cell(act.mark, MARK), cell(act.text.partition(" - ")[2], event)
-        )
-        for act in acts
-    ]
-    if width >= WIDE:
-        found[-1].append_text(_places(message, acts[-1], rest - event, language))
-    else:
-        found.append(Text.assemble(" " * (TIME + MARK), _places(message, acts[-1], rest, language)))
-    return found
+    return event_lines(acts, width, lambda left: _places(message, acts[-1], left, language))
 
 
-def _places(message: dict[str, Any], last: ShownAct, width: int, language: Language) -> Text:
+def _places(message: dict[str, Any], last: ShownEvent, width: int, language: Language) -> Text:
     """Return the likeliest places but the present one, each with the likeliest action there."""
     others = [place for place in message.get("places", []) if place_from_dict(place) != _place(last.action)]
     named = [(place["probability"], f"{place['name']}{_there(message, place)}") for place in others]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.text import Text
 
@@ -26,6 +26,14 @@ WasSeen = Callable[[dict[str, Any]], bool]
 def always_seen(_message: dict[str, Any]) -> bool:
     """Say that nothing is new, where nobody can tell."""
     return True
+
+
+class ShownEvent(NamedTuple):
+    """An event, and the mark that says whether it had been predicted."""
+
+    text: str
+    action: dict[str, str]
+    mark: Text
 
 
 @dataclass
@@ -73,22 +81,41 @@ def _mark(message: dict[str, Any], is_new: Callable[[], bool], language: Languag
 
 def header(width: int, language: Language) -> Text:
     """Return the headings of the columns."""
+    event, beside = _divide(width)
+    columns = {"time": TIME, "rank": MARK, "what happened": event, "what comes next, most likely first": beside}
+    return Text.assemble(*(cell(describe(name, language), cells, "dim") for name, cells in columns.items() if cells))
+
+
+def _divide(width: int) -> tuple[int, int]:
+    """Return the columns of the event, and of what is shown beside it; 0 if that is shown below."""
     rest = width - TIME - MARK
     event = int(rest * EVENT_SHARE) if width >= WIDE else rest
-    columns = {"time": TIME, "rank": MARK, "what happened": event, "what comes next, most likely first": rest - event}
-    return Text.assemble(*(cell(describe(name, language), cells, "dim") for name, cells in columns.items() if cells))
+    return event, rest - event
 
 
 def lines(message: dict[str, Any], mark: Text, width: int, language: Language) -> list[Text]:
     """Return a message as one line of `width` cells, or as two lines if the width is small."""
-    happened = message["event"]["text"].partition(" - ")[2]
-    head = Text.assemble(cell(message["event"]["at"][11:19], TIME, "dim"), cell(mark, MARK))
-    rest = width - TIME - MARK
-    if width >= WIDE:
-        event = int(rest * EVENT_SHARE)
-        return [Text.assemble(head, cell(happened, event), _candidates(message, rest - event, language))]
-    below = Text.assemble(" " * (TIME + MARK), _candidates(message, rest, language))
-    return [Text.assemble(head, cell(happened, rest)), below]
+    event = ShownEvent(message["event"]["text"], message["event"]["action"], mark)
+    return event_lines([event], width, lambda left: _candidates(message, left, language))
+
+
+def event_lines(events: Sequence[ShownEvent], width: int, next_of: Callable[[int], Text]) -> list[Text]:
+    """Return a line of `width` cells for each event, the last with what comes next beside it or, if narrow, below it.
+
+    `next_of` returns what comes next in a number of columns.
+    """
+    event, beside = _divide(width)
+    found = [
+        Text.assemble(
+            cell(one.text[11:19], TIME, "dim"), cell(one.mark, MARK), cell(one.text.partition(" - ")[2], event)
+        )
+        for one in events
+    ]
+    if beside:
+        found[-1].append_text(next_of(beside))
+    else:
+        found.append(Text.assemble(" " * (TIME + MARK), next_of(event)))
+    return found
 
 
 def _candidates(message: dict[str, Any], width: int, language: Language) -> Text:

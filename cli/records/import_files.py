@@ -69,7 +69,7 @@ def import_(
 
     if not (files or browser or activitywatch):
         raise UsageError("There is nothing to import; name files, or add --browser or --activitywatch URL.")
-    settings, home = Settings.load(**({"scope": scope} if scope else {})), Home.find()
+    settings, home = Settings.load(scope=scope or None), Home.find()
     logs.setup(home.logs, "cli")
     for file in files or []:
         form(file)  # refuse a wrong file before the first one is stored

@@ -4,7 +4,6 @@ import shutil
 import sys
 from collections.abc import Callable
 from datetime import datetime
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -142,14 +141,12 @@ def _parts(home: Home, settings: Settings) -> str:
 
 
 def _settings(home: Home, settings: Settings) -> str:
-    dispatch = settings.dispatch
-    named = {"memo.handlers": dispatch.routed | set(dispatch.on), "memo.sources": set(settings.sources.on)}
-    unknown = [
-        name
-        for group, names in named.items()
-        for name in sorted(names - {entry.name for entry in entry_points(group=group)})
-    ]
-    if unknown:
+    from collector.plugins import installed_names
+    from worker.handlers import installed
+
+    handlers = settings.dispatch.routed.union(settings.dispatch.on).difference(installed())
+    sources = set(settings.sources.on) - installed_names()
+    if unknown := [*sorted(handlers), *sorted(sources)]:
         raise MemoError(
             f"No installed package provides {', '.join(unknown)}; correct the name in {home.config}, "
             "or install its package."

@@ -19,7 +19,7 @@ from memo.service import owned_file
 from memo.service.startup_files import autostart_file, unit_file
 from ui import link
 
-STORE, RECORD = "memo.db", "dispatched.jsonl"  # begin the names of the store's files and of what `record` wrote
+STORE = "memo.db"  # begins the names of the store's files
 
 
 def uninstall(
@@ -57,7 +57,7 @@ def uninstall(
 def _find_own(home: Home) -> Iterator[Path]:
     """Yield what MEMO made; an inbox only if nothing of the person's is in it."""
     for path in sorted(home.root.iterdir()):
-        is_named = path.name in Home.names() or path.name.startswith((STORE, RECORD))
+        is_named = path.name in Home.names() or path.name.startswith((STORE, home.recorded.name))
         if is_named and path != home.config and not (path == home.inbox and _has_files(path)):
             yield path
     if os.path.lexists(home.config):

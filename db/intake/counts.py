@@ -4,17 +4,17 @@
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import ColumnElement, Executable, Select, String, bindparam, case, delete, func, select, type_coerce
+from sqlalchemy import ColumnElement, Select, String, bindparam, case, delete, func, select, type_coerce
 from sqlalchemy.orm import Session
 
 from db.intake.scopes import find_scope_names, lock_scope
 from db.models import DailyCountRow, EventRow, PredictionRow
-from db.upsert import INSERTS, build_inserts, execute
+from db.upsert import INSERTS, build_upserts, execute
 
 CUTS = (1, 3, 5)  # k of hit@k
 RANKS = {
@@ -90,13 +90,9 @@ def add(session: Session, more: Counts, sign: int = 1) -> None:
         session.connection().execute(_EMPTY, rows)
 
 
-def _build_adding(insert: Callable[..., Any]) -> Executable:
-    adding = insert(DailyCountRow)
-    sums = {name: getattr(DailyCountRow, name) + adding.excluded[name] for name in NAMES}
-    return cast(Executable, adding.on_conflict_do_update(index_elements=KEY, set_=sums))
-
-
-_ADDING = build_inserts(_build_adding)
+_ADDING = build_upserts(
+    DailyCountRow, KEY, lambda new: {name: getattr(DailyCountRow, name) + new[name] for name in NAMES}
+)
 _EMPTY = delete(DailyCountRow).where(
     *(getattr(DailyCountRow, name) == bindparam(name) for name in KEY),
     DailyCountRow.events == 0,

@@ -1,33 +1,29 @@
 """Redactions: how often each privacy rule acted on a source's events; only counts and times."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from db.models import RedactionRow
+from db.upsert import build_upserts, execute
 
 
 def add_redactions(session: Session, source: str, counts: Mapping[str, int]) -> None:
     """Count events on which rules acted, in the transaction of the events that were stored."""
-    now = datetime.now(UTC)
-    for rule, count in sorted(counts.items()):  # every writer locks in this order
-        row = _locked(session, source, rule, now)
-        row.events += count
-        row.last_at = now
+    of_source = {"source": source, "last_at": datetime.now(UTC)}
+    rows = [of_source | {"rule": rule, "events": count} for rule, count in sorted(counts.items())]
+    if rows:  # every writer locks in this order
+        execute(session, _ADDING, rows)
 
 
-def _locked(session: Session, source: str, rule: str, now: datetime) -> RedactionRow:
-    row = session.get(RedactionRow, (source, rule), with_for_update=True)
-    if row is None:
-        with suppress(IntegrityError), session.begin_nested():  # another transaction may insert it meanwhile
-            session.add(RedactionRow(source=source, rule=rule, events=0, last_at=now))
-        row = session.get_one(RedactionRow, (source, rule), with_for_update=True)
-    return row
+_ADDING = build_upserts(
+    RedactionRow,
+    ("source", "rule"),
+    lambda new: {"events": RedactionRow.events + new.events, "last_at": new.last_at},
+)
 
 
 def count_by_rule(session: Session) -> list[dict[str, Any]]:

@@ -1,25 +1,26 @@
 """Scopes: the lock under which events get their order, and the flag of an ask under way."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import bindparam, case, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from db.models import ScopeRow
+from db.upsert import build_inserts, execute
 
 
 def lock_scope(session: Session, scope: str) -> ScopeRow:
     """Return the scope's row, which is created if missing, locked until the session's only transaction ends."""
     row = lock_known_scope(session, scope)
     if row is None:
-        with suppress(IntegrityError), session.begin_nested():  # another transaction may insert it meanwhile
-            session.add(ScopeRow(name=scope, last_seq=0, generation=0, attempt_seq=0, attempts=0))
+        execute(session, _ADDING, {"name": scope})  # nothing, if another transaction inserts it meanwhile
         row = lock_known_scope(session, scope)
         assert row is not None, "it was just inserted"
     return row
+
+
+_ADDING = build_inserts(lambda insert: insert(ScopeRow).on_conflict_do_nothing())
 
 
 def lock_known_scope(session: Session, scope: str) -> ScopeRow | None:

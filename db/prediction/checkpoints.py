@@ -1,13 +1,13 @@
 """Checkpoints: weights learned online."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Executable, delete
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from db.models import CheckpointRow
-from db.upsert import build_inserts, execute
+from db.upsert import build_upserts, execute
 
 
 def find_weights(session: Session, scope: str, version: str, generation: int) -> CheckpointRow | None:
@@ -34,10 +34,6 @@ def record_weights(
     execute(session, _REPLACING, row)
 
 
-def _build_replacing(insert: Callable[..., Any]) -> Executable:
-    replacing = insert(CheckpointRow)
-    new = {name: replacing.excluded[name] for name in ("generation", "seq", "weights")}
-    return cast(Executable, replacing.on_conflict_do_update(index_elements=("scope", "version"), set_=new))
-
-
-_REPLACING = build_inserts(_build_replacing)
+_REPLACING = build_upserts(
+    CheckpointRow, ("scope", "version"), lambda new: {name: new[name] for name in ("generation", "seq", "weights")}
+)

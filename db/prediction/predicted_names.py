@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain, groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, select, tuple_
+from sqlalchemy import ColumnElement, bindparam, delete, func, select, true, tuple_
 from sqlalchemy.orm import Session
 
 from db.intake.events import chunks
@@ -60,7 +60,8 @@ _ADDING = build_inserts(lambda insert: insert(PredictedNameRow).on_conflict_do_n
 def find_unrecorded(session: Session, scope: str, day: str) -> list[int]:
     """Return the predictions of a day that name what no row does, as an earlier version of MEMO may have made them."""
     kept = _find_kept(session, scope, day)
-    return [number for number, *lists in _find_lists(session, scope, day) if not _names(*lists) <= kept]
+    found = find_entries(session, made_on(scope, day))
+    return [number for number, _, *lists in found if not _names(*lists) <= kept]
 
 
 def record_unrecorded(session: Session, scope: str, day: str, ids: Sequence[int]) -> int:
@@ -84,10 +85,22 @@ def _begin(day: str) -> datetime:
     return datetime.fromisoformat(day).replace(tzinfo=UTC)
 
 
+def made_in(scope: str | None) -> Which:
+    """Return the condition of the predictions of a scope, or of all scopes."""
+    return true() if scope is None else PredictionRow.scope == scope
+
+
 def made_on(scope: str, day: str) -> Which:
     """Return the condition of a scope's predictions of a day."""
     begin, made_at = _begin(day), PredictionRow.made_at
-    return (PredictionRow.scope == scope) & (made_at >= begin) & (made_at < begin + timedelta(days=1))
+    return made_in(scope) & (made_at >= begin) & (made_at < begin + timedelta(days=1))
+
+
+def find_entries(session: Session, which: Which) -> Iterator[Sequence[Any]]:
+    """Yield id, scope, places, and all lists of entries with an action, of predictions."""
+    query = select(PredictionRow.id, PredictionRow.scope, *LISTS).where(which)
+    with session.execute(query.execution_options(yield_per=100)) as found:  # not all of it may be read
+        yield from found
 
 
 def find_named(session: Session, scope: str, is_named: Callable[[Name], bool], by_place: bool) -> Iterator[Which]:
@@ -140,7 +153,7 @@ def find_days_of(session: Session, ids: Sequence[int]) -> set[Day]:
 def find_unnamed(session: Session, scope: str, day: str) -> tuple[list[Name], int]:
     """Return what a day's rows name and none of its predictions does, and the id of the newest prediction read."""
     names, newest = _find_kept(session, scope, day), 0
-    for number, *lists in _find_lists(session, scope, day):
+    for number, _, *lists in find_entries(session, made_on(scope, day)):
         names -= _names(*lists)
         newest = max(newest, number)
         if not names:  # as on most days of which only an event or a prediction went
@@ -154,16 +167,10 @@ def _find_kept(session: Session, scope: str, day: str) -> set[Name]:
     return {(operation, place, target) for operation, place, target in session.execute(kept)}
 
 
-def _find_lists(session: Session, scope: str, day: str, after: int = 0) -> Iterator[Sequence[Any]]:
-    query = select(PredictionRow.id, *LISTS).where(made_on(scope, day), PredictionRow.id > after)
-    with session.execute(query.execution_options(yield_per=100)) as found:  # not all of it may be read
-        yield from found
-
-
 def delete_names(session: Session, scope: str, day: str, names: Sequence[Name], newest: int) -> None:
     """Delete rows of a day, unless predictions after the id `newest` name the same."""
     lock_scope(session, scope)
-    for _, *lists in _find_lists(session, scope, day, newest):
+    for _, _, *lists in find_entries(session, made_on(scope, day) & (PredictionRow.id > newest)):
         later = _names(*lists)
         names = [name for name in names if name not in later]
     row = PredictedNameRow

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Any
 
 from sqlalchemy import Select, Update, bindparam, func, select, update
 from sqlalchemy.orm import Session, load_only
@@ -169,18 +168,6 @@ _NAMED = select(PredictionRow.candidates, PredictionRow.upcoming, PredictionRow.
 )
 
 
-def find_entries(session: Session, scope: str | None, day: str | None = None) -> Iterator[Sequence[Any]]:
-    """Yield id, scope, places, and all lists of entries with an action, of all predictions.
-
-    Only of one scope, if given, and of one day in UTC.
-    """
-    row = PredictionRow
-    query = select(row.id, row.scope, row.places, row.candidates, row.upcoming, row.person)
-    if scope is not None:
-        query = query.where(row.scope == scope if day is None else predicted_names.made_on(scope, day))
-    yield from session.execute(query.execution_options(yield_per=1_000))
-
-
 def find_last_predicted_seq(session: Session, scope: str) -> int:
     """Return `seq` of the newest event that has a prediction, or 0.
 
@@ -188,11 +175,14 @@ def find_last_predicted_seq(session: Session, scope: str) -> int:
     """
     if session.scalar(select(PredictionRow.id).where(PredictionRow.scope == scope).limit(1)) is None:
         return 0
-    has_answer = select(PredictionRow.id).where(
-        PredictionRow.scope == EventRow.scope, PredictionRow.last_event_id == EventRow.id
-    )
-    query = select(EventRow.seq).where(EventRow.scope == scope, has_answer.exists()).order_by(EventRow.seq.desc())
+    query = select(EventRow.seq).where(EventRow.scope == scope, _ANSWERS.exists()).order_by(EventRow.seq.desc())
     return session.scalar(query.limit(1)) or 0
+
+
+_ANSWERS = select(PredictionRow.id).where(
+    PredictionRow.scope == EventRow.scope, PredictionRow.last_event_id == EventRow.id
+)
+"""The predictions after an event."""
 
 
 def find_unasked_scopes(session: Session) -> Sequence[str]:
@@ -209,9 +199,6 @@ def find_unpredicted(session: Session) -> Sequence[EventRow]:
     return session.scalars(select(EventRow).where(EventRow.id.in_(select(newest).select_from(ScopeRow)))).all()
 
 
-_ANSWERS = select(PredictionRow.id).where(
-    PredictionRow.scope == EventRow.scope, PredictionRow.last_event_id == EventRow.id
-)
 _UNPREDICTED = (
     EventRow.scope == ScopeRow.name,
     EventRow.seq == ScopeRow.last_seq,

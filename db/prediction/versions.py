@@ -18,7 +18,7 @@ from memo.core.predictions import BUILTIN as BUILTIN
 from memo.core.predictions import HISTORY as HISTORY
 from memo.store import manifest
 
-ROWLESS = (BUILTIN, HISTORY)
+ROWLESS = (BUILTIN, HISTORY)  # can serve, and are no trained versions
 
 
 class Usable(NamedTuple):

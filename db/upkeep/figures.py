@@ -10,6 +10,7 @@ from db.intake import counts, redactions, scopes
 from db.intake.counts import CUTS
 from db.models import EventRow, JobRow, PredictionRow, RunRow
 from db.prediction import versions
+from db.upkeep import runs
 
 COUNTS = ("predictions", "without_model", "late", "settled", "acts", "wants")
 ASKED = {"hit": "settled", "place": "acts", "person": "acts", "upcoming": "wants"}  # rate -> what it is a share of
@@ -69,7 +70,7 @@ def _rates(sums: dict[str, int]) -> dict[str, Any]:
 
 
 def _last_training(session: Session) -> dict[str, Any] | None:
-    run = session.scalar(select(RunRow).where(RunRow.kind == "train").order_by(RunRow.id.desc()).limit(1))
+    run = session.scalar(select(RunRow).where(RunRow.kind == runs.TRAIN).order_by(RunRow.id.desc()).limit(1))
     if run is None:
         return None
     times = {"created_at": run.created_at, "started_at": run.started_at, "ended_at": run.ended_at}

@@ -10,8 +10,7 @@ from db.models import JobRow
 
 FORGET = "forget"  # no periodic job: when `memo forget` last deleted something
 NEWEST_VERSION = "newest version"  # no periodic job: when a version was made last, and which
-PRUNE = "prune"
-BACKUP = "backup"
+RETRAIN, EVALUATE, PRUNE, BACKUP = "retrain", "evaluate", "prune", "backup"
 CLOCK_WAS_SET = "removed nothing: the clock went"  # begins the result of a pruning that found it set
 NOT_YET = "waits for its first time"  # result of a job that was only recorded, so that it is due one period later
 UNFINISHED = "unfinished forget"  # begins the name of the job of each forget that has not yet deleted all

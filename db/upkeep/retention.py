@@ -19,7 +19,6 @@ from db.upkeep import deletion
 
 _Found = TypeVar("_Found")
 MEGABYTE = 1_000_000
-KINDS = ("predictions", "events", "launches")
 SHARE = 0.25  # of all rows of a kind, which one run deletes at most
 ALWAYS = 100  # rows that a run may delete in any case
 MOST_DAYS = 10_000  # of names in predictions that are gone, which one run deletes
@@ -31,26 +30,20 @@ def prune(store: Store, predictions_before: datetime, events_before: datetime, m
     A run deletes at most a share of all. Return the number of rows of each kind; "limited" is 1 if that was reached.
     """
     find_predictions = partial(deletion.find_predictions_before, before=predictions_before)
+    find_launches = partial(deletion.find_launches_before, before=events_before)
     find_events = partial(deletion.find_events_before, before=events_before)
     with store.read() as session:
         numbers = counts.count_all(session) | Counter(launches=deletion.count_launches(session))
-    most_predictions, most_events, most_launches = (_limit(numbers[name]) for name in KINDS)
-    removed = _delete(store, find_predictions, deletion.delete_predictions_by_id, most_predictions)
+    most = {name: max(ALWAYS, int(numbers[name] * SHARE)) for name in ("predictions", "launches", "events")}
+    removed = _delete(store, find_predictions, deletion.delete_predictions_by_id, most["predictions"])
     _delete(store, predicted_names.find_past_days, predicted_names.delete_days, MOST_DAYS)
-    find_launches = partial(deletion.find_launches_before, before=events_before)
-    removed += _delete(store, find_launches, deletion.delete_launches, most_launches)
-    removed += _delete(store, find_events, deletion.delete_events, most_events)
+    removed += _delete(store, find_launches, deletion.delete_launches, most["launches"])
+    removed += _delete(store, find_events, deletion.delete_events, most["events"])
     if most_mb:
-        removed += _down_to(store, most_mb * MEGABYTE, most_events - removed["events"])
+        removed += _down_to(store, most_mb * MEGABYTE, most["events"] - removed["events"])
     if removed.total():
         deletion.release_space(store)
-    mosts = (most_predictions, most_events, most_launches)
-    reached = any(removed[name] >= most for name, most in zip(KINDS, mosts, strict=True))
-    return removed | Counter(limited=int(reached))
-
-
-def _limit(count: int) -> int:
-    return max(ALWAYS, int(count * SHARE))
+    return removed | Counter(limited=int(any(removed[name] >= limit for name, limit in most.items())))
 
 
 def _delete(

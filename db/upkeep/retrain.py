@@ -14,7 +14,6 @@ from memo.core.paths import Home
 from memo.core.settings import ScheduleSettings
 from memo.desktop.machine import Machine
 
-RETRAIN, TRAIN = "retrain", "train"  # the job, and the kind of its runs
 MOST_BACK_OFF = 8  # times the usual actions, after rejected versions
 MAX_CLOCK_SKEW = timedelta(minutes=5)  # a last run further in the future was recorded by a wrong clock
 MEMORY = 1.5e9  # bytes; a training of the built-in model takes at most 1.2e9
@@ -41,7 +40,7 @@ def find_outlook(session: Session, scope: str, schedule: ScheduleSettings, now: 
     row = scopes.find_scope(session, scope)
     if row is not None and row.history_alone == "":
         return Outlook(False, "none, as no language model is to take part (`memo model activate VERSION` changes that)")
-    last, rejected = runs.find_last_done(session, TRAIN, scope), versions.count_rejected(session, scope)
+    last, rejected = runs.find_last_done(session, runs.TRAIN, scope), versions.count_rejected(session, scope)
     needed = schedule.retrain_actions * min(2**rejected, MOST_BACK_OFF)
     acts = events.count_human_actions(session, scope, last, needed)
     if acts >= needed:
@@ -49,7 +48,7 @@ def find_outlook(session: Session, scope: str, schedule: ScheduleSettings, now: 
     drifted = jobs.find_last_run(session, name_drift(scope))
     if drifted and (last is None or last < drifted):
         return Outlook(True, f"predictions became worse on {drifted.astimezone():%Y-%m-%d}")
-    began = last or jobs.find_last_run(session, RETRAIN) or now
+    began = last or jobs.find_last_run(session, jobs.RETRAIN) or now
     if now - began >= schedule.retrain_every or began - now > MAX_CLOCK_SKEW:
         return Outlook(True, f"none since {began:%Y-%m-%d}")
     until = (began + schedule.retrain_every).astimezone()
@@ -59,7 +58,7 @@ def find_outlook(session: Session, scope: str, schedule: ScheduleSettings, now: 
 
 def find_due_scopes(session: Session, schedule: ScheduleSettings, now: datetime) -> list[str]:
     """Return the scopes to queue a training for; one missed many times, while the machine slept, is due once."""
-    names = [name for name in scopes.find_scope_names(session) if runs.is_free(session, TRAIN, name)]
+    names = [name for name in scopes.find_scope_names(session) if runs.is_free(session, runs.TRAIN, name)]
     return [name for name in names if find_outlook(session, name, schedule, now).is_due]
 
 

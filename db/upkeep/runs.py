@@ -12,6 +12,7 @@ from db.models import RunRow
 
 FIRST_DELAY = timedelta(seconds=5)  # after a run that failed, until the scope's next one
 LONGEST_DELAY = timedelta(hours=1)
+TRAIN, EVALUATE = "train", "evaluate"  # kinds
 UNDER_WAY = ("queued", "running")
 URGENT, NEWEST = "at_once", "newest"  # in the place of a result
 

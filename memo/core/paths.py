@@ -111,6 +111,8 @@ class Home:
     """The pauses, past and present; see `memo.clock.pauses`."""
     title_key = _Below("title.key")
     """The key of hashed titles; in no backup and no export."""
+    recorded = _Below("dispatched.jsonl")
+    """The lines of the handler `record`; a full file gets `.1` after its name."""
     broker = _Below("broker")
     """The folder of the embedded broker."""
     backups = _Below("backups")

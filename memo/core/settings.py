@@ -431,13 +431,17 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return the sources by rank: flags, the environment, memo.toml."""
-        toml = TomlConfigSettingsSource(settings_cls, Home.find().config)
-        return init_settings, env_settings, toml
+        """Return the sources by rank: flags, the environment, and memo.toml unless settings are only checked."""
+        if settings_cls is _Unsaved:
+            return init_settings, env_settings
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, Home.find().config)
 
     @classmethod
     def load(cls, **flags: Any) -> "Settings":
-        """Return the settings in force. Raises UsageError, which names the first wrong key and where it is set."""
+        """Return the settings in force; a flag that is None was not given.
+
+        Raises UsageError, which names the first wrong key and where it is set.
+        """
         _refuse_unknown_variables()
         config = Home.find().config
         try:
@@ -446,7 +450,7 @@ class Settings(BaseSettings):
             if config.exists():
                 refuse_foreign(config)
             with _explained(str(config), lambda variable: f"correct it in {config} or in {variable}"):
-                return cls(**flags)
+                return cls(**{name: value for name, value in flags.items() if value is not None})
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"Cannot read {config} ({error}); correct or remove it.") from error
         except SettingsError as error:
@@ -464,18 +468,6 @@ class Settings(BaseSettings):
 
 class _Unsaved(Settings):
     """Settings that are not read from memo.toml but given."""
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return the sources by rank: what is given, the environment."""
-        return init_settings, env_settings
 
 
 @contextmanager

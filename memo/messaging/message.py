@@ -73,20 +73,21 @@ def prediction_message(prediction: Predicted, event: Event, outcomes: Outcomes, 
         "new_place": round(prediction.new_place, 6),
         "person": prediction.person[:MAX_LIST],
         "latency_ms": round(prediction.latency_ms, 3),
-        "settled": [
-            {"id": earlier.id, "rank": earlier.rank} | _event_as_dict(earlier.event, language)
-            for earlier in outcomes.settled[-MAX_LIST:]
-        ],
+        "settled": _settled_as_dicts(outcomes.settled, language),
         "settled_person": [
             {"id": earlier.id, "place_rank": earlier.place_rank, "person_rank": earlier.person_rank}
             | _event_as_dict(earlier.event, language)
             for earlier in outcomes.judged[-MAX_LIST:]
         ],
-        "settled_upcoming": [
-            {"id": earlier.id, "rank": earlier.rank} | _event_as_dict(earlier.event, language)
-            for earlier in outcomes.wanted[-MAX_LIST:]
-        ],
+        "settled_upcoming": _settled_as_dicts(outcomes.wanted, language),
     }
+
+
+def _settled_as_dicts(settled: Sequence[SettledPrediction], language: Language) -> list[dict[str, Any]]:
+    return [
+        {"id": earlier.id, "rank": earlier.rank} | _event_as_dict(earlier.event, language)
+        for earlier in settled[-MAX_LIST:]
+    ]
 
 
 def in_first_form(message: dict[str, Any]) -> dict[str, Any]:

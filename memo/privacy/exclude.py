@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from memo.core.events import FILES, Event, Operation
+from memo.core.events import APP_OPERATIONS, FILES, Event, Operation
 from memo.privacy.normalize import (
     CACHE_SIZE,
     app_name,
@@ -24,7 +24,6 @@ from memo.privacy.normalize import (
 Matcher = Callable[[Event], bool]
 """Returns whether an event is excluded."""
 
-PROGRAMS = frozenset({Operation.PROCESS_START, Operation.PROCESS_END, Operation.APP_USAGE})  # their target is an app
 SECOND_LEVEL = frozenset({"ac", "co", "com", "edu", "gov", "net", "org"})  # labels between a site's name and a country
 SEARCH_TIMEOUT_S = 0.1  # a title pattern that takes longer counts as matching: the event is dropped, not leaked
 
@@ -41,7 +40,7 @@ def match_apps(names: Sequence[str]) -> Matcher:
 
 def _apps_of(event: Event) -> tuple[str, ...]:
     """Return every name that an event gives an app."""
-    name = event.target if event.operation in PROGRAMS else ""
+    name = event.target if event.operation in APP_OPERATIONS else ""
     if event.operation is Operation.WINDOW_FOCUS and not event.app:
         name = "".join(title_parts(event.target)[-1:])
     return event.app, name, event.executable

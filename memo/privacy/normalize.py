@@ -10,6 +10,7 @@ from functools import lru_cache
 from urllib.parse import unquote
 
 from memo.core.events import Event
+from memo.core.sites import MAX_HOST
 
 _INVISIBLE = re.compile(  # Unicode's Default_Ignorable_Code_Point
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
@@ -19,7 +20,6 @@ _HOST = re.compile(r"(?<![\w-])[\w-]++(?:[.。][\w-]++)++")  # a possible host n
 _SCHEME = re.compile(r"^(?:[a-z][a-z0-9+.-]*:)*//")
 _APP_SUFFIX = re.compile(r"\.(?:desktop|exe|app|appimage|bin)$")
 _SEPARATORS = re.compile(r"[-_ ]+")
-MAX_HOST = 253  # characters
 MAX_WORDS = 12  # words of an app's name
 CACHE_SIZE = 4_096  # texts per cache: few titles, sites and apps make up most of a day
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from memo.core.files import set_aside
 from memo.core.paths import Home
+from memo.stack.broker import clear
 
 UNREADABLE = re.compile(
     "Bad file format reading the append only file"
@@ -56,7 +57,6 @@ def set_broker_aside(home: Home) -> str:
         shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
         with suppress(OSError):  # it holds a store
             old.parent.rmdir()
-    with suppress(OSError):  # nobody listens there any more, or it is no socket at all
-        (home.broker / "socket").unlink()
+    clear(home)  # nobody listens on the socket any more, or it is no socket at all
     folder = set_aside(home, [home.broker])
     return f"The broker's files were damaged, so its queue began empty; nothing is lost. They are kept in {folder}."

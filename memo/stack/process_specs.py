@@ -53,16 +53,15 @@ def give_back_memory() -> None:
     ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD)
 
 
-def end_with_parent(parent: int | None = None) -> None:
+def end_with_parent() -> None:
     """Have the kernel kill this process when the parent dies, however it dies; exit if it is already dead.
 
     SIGKILL also ends a process that is stopped, or whose threads wait: else it would go on beside its successor.
-    `parent` is the expected one; by default it is the process that started this one with `child_environment`. Every
-    child begins with this function, hence it also makes the process private, and its start short.
+    The parent is the process that started this one with `child_environment`. Every child begins with this function,
+    hence it also makes the process private, and its start short.
     """
     be_private()
     collect_rarely()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    expected = parent or int(os.environ.get(PARENT, os.getppid()))
-    if os.getppid() != expected:
+    if os.getppid() != int(os.environ.get(PARENT, os.getppid())):
         sys.exit("The parent process died before this one could start.")

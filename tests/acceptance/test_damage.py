@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from disks import PAGE, overwrite_pages
 from stack import Stack, lines, new_stack
 from waiting import WAIT_S, until
 
@@ -16,7 +17,6 @@ from memo.stack import running
 
 pytestmark = pytest.mark.timeout(240)
 
-PAGE = 4096
 NOTICE = "The broker's files were damaged, so its queue began empty; nothing is lost."
 
 
@@ -38,12 +38,6 @@ def kill(stack: Stack) -> None:
     parts = stack.processes()
     os.kill(running.state(stack.home)["pid"], signal.SIGKILL)
     psutil.wait_procs(parts, WAIT_S)  # one that has just ended may still hold the store
-
-
-def overwrite_pages(file: Path) -> None:
-    with file.open("r+b") as damaged:
-        damaged.seek(file.stat().st_size // PAGE // 2 * PAGE)
-        damaged.write(b"\xa5" * 3 * PAGE)
 
 
 def cut_in_half(file: Path) -> None:

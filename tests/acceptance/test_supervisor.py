@@ -19,6 +19,7 @@ from typing import IO, Any
 import psutil
 import pytest
 from conftest import ROOT
+from ports import silent_port
 from stack import MEMO, SCOPE, Stack, interrupt, lines, new_stack
 from stopping import stopped
 from stores import make_store
@@ -398,15 +399,6 @@ class Seen:
     status: int
     said: str
     leftovers: list[str]
-
-
-@contextmanager
-def silent_port() -> Iterator[int]:
-    """Open a port that accepts connections and sends nothing."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(50)
-        yield listener.getsockname()[1]
 
 
 @pytest.fixture(scope="module")

@@ -1,17 +1,15 @@
 """A person at a desktop, in front of the real stack: the store holds what they did, in order, and nothing else."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from stack import Stack, new_stack
+from stack import Stack, desktop_stack
 from waiting import until
 from xserver import Desktop, new_desktop
 
 pytestmark = pytest.mark.timeout(240)
 
-ENTRY = "[Desktop Entry]\nType=Application\nName={name}\nExec={program}\nStartupWMClass={window_class}\n"
 USED = "SELECT target FROM events WHERE operation = 'app_usage' ORDER BY seq"
 SEEN = "SELECT target, app FROM events WHERE operation = 'window_focus' ORDER BY seq"
 
@@ -25,16 +23,8 @@ def desktop() -> Iterator[Desktop]:
 @pytest.fixture
 def stack(desktop: Desktop, tmp_path: Path) -> Iterator[Stack]:
     """The stack on that desktop, on which two apps are installed."""
-    applications = tmp_path / "applications"
-    applications.mkdir()
-    for name, program, window_class in (("org.example.terminal", "xterm", "XTerm"), ("board", "wish", "Wish")):
-        text = ENTRY.format(name=name, program=program, window_class=window_class)
-        (applications / f"{name}.desktop").write_text(text)
-    folders = {"XDG_DATA_HOME": str(tmp_path), "XDG_DATA_DIRS": str(tmp_path)}
-    settings = {"MEMO_SOURCES__ON": '["x11"]', "DISPLAY": desktop.display, **folders}
-    with ExitStack() as opened:
-        made = opened.enter_context(new_stack(**settings))
-        made.ok("up")
+    apps = ("org.example.terminal", "xterm", "XTerm"), ("board", "wish", "Wish")
+    with desktop_stack(desktop.display, tmp_path, apps) as made:
         yield made
 
 

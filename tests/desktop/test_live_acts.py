@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 from conftest import needs_program
-from stack import SCOPE, Stack, new_stack
+from stack import SCOPE, Stack, desktop_stack
 from waiting import until
 from xserver import Desktop, new_desktop
 
@@ -16,7 +16,6 @@ pytestmark = pytest.mark.timeout(400)
 SWITCHES = 100
 LEAST_JUDGED = 0.95
 PAUSE_S = (0.25, 0.75)  # of the person between two switches
-ENTRY = "[Desktop Entry]\nType=Application\nName={0}\nExec={0}\nStartupWMClass={0}\n"
 CLOCK, BROWSER = "clock", "chromium"
 APPS = ("letters", "board", CLOCK, BROWSER)
 RESTS = {20: CLOCK, 40: BROWSER, 60: CLOCK, 80: BROWSER}
@@ -42,13 +41,7 @@ def desktop() -> Iterator[Desktop]:
 @pytest.fixture
 def stack(desktop: Desktop, tmp_path: Path) -> Iterator[Stack]:
     """The stack on that desktop, on which the apps are installed."""
-    applications = tmp_path / "applications"
-    applications.mkdir()
-    for app in APPS:
-        (applications / f"{app}.desktop").write_text(ENTRY.format(app))
-    folders = {"XDG_DATA_HOME": str(tmp_path), "XDG_DATA_DIRS": str(tmp_path)}
-    with new_stack(MEMO_SOURCES__ON='["x11"]', DISPLAY=desktop.display, **folders) as made:
-        made.ok("up")
+    with desktop_stack(desktop.display, tmp_path, ((app, app, app) for app in APPS)) as made:
         yield made
 
 

@@ -14,6 +14,7 @@ from glob import glob
 from pathlib import Path
 from typing import Any
 
+from ports import free_port
 from waiting import until
 
 BINARIES = (*sorted(glob("/usr/lib/postgresql/*/bin"), reverse=True), "/usr/lib/rabbitmq/bin")  # on PATH are wrappers
@@ -25,13 +26,6 @@ def program(name: str) -> str:
     path = shutil.which(name, path=os.pathsep.join([*BINARIES, os.environ["PATH"]]))
     assert path, f"{name} is not installed"
     return path
-
-
-def free_port() -> int:
-    """A port that nothing listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-        return port
 
 
 @dataclass

@@ -3,17 +3,16 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from threading import Thread
 from typing import Any
 
 import psycopg
 import pytest
 from dispatching import reach
+from ports import silent_port
 from stack import MEMO, Stack, lines, new_stack
 from stopping import family, is_alive, stopped
 from waiting import until
@@ -104,15 +103,6 @@ def test_stopped_supervisor_is_named_and_restarts_nothing(up: Stack) -> None:
         assert f"`kill -9 {supervisor}`, then `memo up`" in bounded(up, "doctor")
     until("nothing is wrong", lambda: not problems(up))
     assert pids(up) == before, "time in which all stood still is nobody's fault"
-
-
-@contextmanager
-def silent_port() -> Iterator[int]:
-    """A server that accepts connections and never answers."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(50)
-        yield listener.getsockname()[1]
 
 
 @pytest.mark.slow

@@ -2,15 +2,16 @@
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from activitywatch import Served, event, free_port, serving
+from activitywatch import Served, event, serving
+from ports import free_port
 from stores import make_store
+from waiting import until
 
 from collector.collector import keep_running
 from collector.intake import Intake
@@ -98,19 +99,12 @@ def server_setting(port: int, home: Home, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("MEMO_SOURCES__ACTIVITYWATCH_URL", f"http://127.0.0.1:{port}/")
 
 
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, "not seen in time"
-        time.sleep(0.02)
-
-
 def words(events: list[Event]) -> list[str]:
     return [f"{one.operation} {one.target} {one.detail}".strip() for one in events]
 
 
 def until_stored(intake: RecordingIntake, line: str) -> None:
-    until(lambda: line in words(intake.live + intake.past))
+    until("the events", lambda: line in words(intake.live + intake.past))
 
 
 def test_each_observation_is_stored_once(server: Served, home: Home, intake: RecordingIntake) -> None:
@@ -121,14 +115,14 @@ def test_each_observation_is_stored_once(server: Served, home: Home, intake: Rec
             server.beat("w", begin + second * SECOND, app="Code.exe", title="plan.md")
         server.beat("t", begin + 2 * SECOND, url="https://github.com/x?token=secret", title="Pulls", incognito=False)
         server.beat("t", begin + 3 * SECOND, url="https://secret.org/", title="secret", incognito=True)
-        until(lambda: len(intake.live) == 2)
+        until("the events", lambda: len(intake.live) == 2)
         server.beat("w", begin + 5 * SECOND, app="mail.exe", title="Inbox")
-        until(lambda: len(intake.live) == 4)
+        until("the events", lambda: len(intake.live) == 4)
         server.make("later", "currentwindow", host="mac")
         server.beat("later", begin + 6 * SECOND, app="Safari", title="News")
-        until(lambda: len(intake.live) == 5)
+        until("the events", lambda: len(intake.live) == 5)
         server.insert("a", begin + 9 * SECOND, 5, status="afk")
-        until(lambda: len(intake.live) == 6)
+        until("the events", lambda: len(intake.live) == 6)
     assert sorted(words(intake.live)) == [
         "app_usage Code.exe 5",
         "app_usage mail.exe 4",
@@ -156,25 +150,28 @@ def test_an_event_of_a_wrong_clock_hides_no_later_one(server: Served, home: Home
 def test_events_between_two_runs_are_stored_as_past_once(server: Served, home: Home, intake: RecordingIntake) -> None:
     begin = datetime.now(UTC)
     with Following(home, intake):
-        until(lambda: datetime.now(UTC) > begin + SECOND)
+        until("the events", lambda: datetime.now(UTC) > begin + SECOND)
         server.beat("w", begin + SECOND, app="a", title="1")
-        until(lambda: words(intake.live) == ["window_focus 1"])
+        until("the events", lambda: words(intake.live) == ["window_focus 1"])
     server.beat("w", begin + 2 * SECOND, app="a", title="2")
-    until(lambda: datetime.now(UTC) > begin + 2 * SECOND)
+    until("the events", lambda: datetime.now(UTC) > begin + 2 * SECOND)
     with Following(home, intake):
-        until(lambda: words(intake.past) == ["window_focus 2"])
+        until("the events", lambda: words(intake.past) == ["window_focus 2"])
     assert len(intake.live) == 1
 
 
 def test_unreachable_server_is_polled_again(tmp_path: Path, port: int, home: Home, intake: RecordingIntake) -> None:
     url = Settings.load().sources.activitywatch_url
     with Following(home, intake):
-        until(lambda: '"failed"' in home.sources.read_text())
+        until("the events", lambda: '"failed"' in home.sources.read_text())
         assert f"The ActivityWatch server at http://127.0.0.1:{port} does not answer" in home.sources.read_text()
         for second in (1, 2):
             with serving(tmp_path, port) as server:
                 server.make("w", "currentwindow")
-                until(lambda: '"watching"' in home.sources.read_text() and intake.cursor("activitywatch", url))
+                until(
+                    "what is waited for",
+                    lambda: '"watching"' in home.sources.read_text() and intake.cursor("activitywatch", url),
+                )
                 server.beat("w", datetime.now(UTC), app="a", title=f"{second}")  # it is followed from now on
                 until_stored(intake, f"window_focus {second}")
     assert sorted(words(intake.live + intake.past)) == ["window_focus 1", "window_focus 2"]

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from kombu import Connection
+from ports import free_port
 from structlog.testing import capture_logs
 
 from collector import announce
@@ -27,8 +28,7 @@ class Broker:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self._real = (parts.hostname or "", parts.port or 0)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = free.getsockname()[1]
+        self._port = free_port()
         self.url = url.replace(f":{parts.port}", f":{self._port}")
         self._open: list[socket.socket] = []
 

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from conftest import logging_restored
+from calling import memo
 from resources import new_resources
 from sqlalchemy import select
-from typer.testing import CliRunner, Result
+from stores import store_events
 
-from cli import make
 from db.intake import events
 from db.models import FeedbackRow, PredictionRow
 from db.prediction import feedback, predictions
@@ -56,7 +55,7 @@ def happen(opened: Resources, names: str) -> None:
             Event(START + timedelta(seconds=first + n), Operation.WEB_VISIT, f"{name}.example")
             for n, name in enumerate(names)
         ]
-        events.add_events(session, SCOPE, happened, [f"key {first + n}" for n in range(len(names))])
+        store_events(session, SCOPE, happened)
 
 
 def newest(opened: Resources) -> PredictionRow:
@@ -68,11 +67,6 @@ def newest(opened: Resources) -> PredictionRow:
 
 def said(row: PredictionRow, name: str) -> float:
     return float(next(one["probability"] for one in row.candidates if one["action"]["target"] == f"{name}.example"))
-
-
-def memo(*words: str) -> Result:
-    with logging_restored():
-        return CliRunner().invoke(make([words[0]]), words)
 
 
 def test_a_refused_suggestion_is_said_less_where_it_was_refused(opened: Resources) -> None:
@@ -114,7 +108,7 @@ def test_answer_skips_context_events(opened: Resources) -> None:
     happen(opened, "ab")
     mark = Event(START + timedelta(minutes=1), Operation.SESSION_START)
     with opened.store.write() as session:
-        events.add_events(session, SCOPE, [mark], ["a mark"])
+        store_events(session, SCOPE, [mark])
     updater(opened).update(SCOPE)
     row = newest(opened)
     with opened.store.write() as session:
@@ -126,7 +120,7 @@ def test_answer_is_about_what_was_expected_of_the_person(opened: Resources) -> N
     happen(opened, "abab")
     noise = [Event(START + timedelta(seconds=10 + n), Operation.PROCESS_START, "updater") for n in range(5)]
     with opened.store.write() as session:
-        events.add_events(session, SCOPE, noise, [f"noise {n}" for n in range(len(noise))])
+        store_events(session, SCOPE, noise)
     updater(opened).update(SCOPE)
     row = newest(opened)
     assert row.candidates[0]["action"]["target"] == "updater", "likeliest of all events, but nobody is shown it"

@@ -15,7 +15,7 @@ from handling import HOSTILE, SCOPE, candidate, context, entry, program, remembe
 from notified import NEVER, Server, serving
 from session_bus import Bus
 from test_launching import folder as folder
-from watched import until
+from waiting import until
 from xserver import new_desktop
 
 from memo.core.errors import MemoError

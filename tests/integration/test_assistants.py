@@ -12,15 +12,12 @@ from typing import Any
 
 import anyio
 import pytest
-from conftest import logging_restored
+from calling import printed
 from mcp import Client, StdioServerParameters
 from mcp.server.mcpserver import MCPServer
 from mcp.types import TextContent
-from sqlalchemy import select
-from stores import make_store
-from typer.testing import CliRunner
+from stores import make_store, store_events
 
-from cli import make
 from cli.assistants.answers import MOST_ACTS
 from cli.assistants.mcp import make_server
 from db.engine import Store, open_store
@@ -62,13 +59,10 @@ def store(home: Home) -> Iterator[Store]:
 
 
 def add(store: Store, scope: str, actions: Sequence[Action]) -> None:
-    repeats = events.Repeats()
     with store.write() as session:
         first = events.find_last_seq(session, scope) + 1
         batch = [_event(action, first + number) for number, action in enumerate(actions)]
-        events.add_events(session, scope, batch, [repeats.key(event) for event in batch])
-        new = select(EventRow).where(EventRow.scope == scope, EventRow.seq >= first)
-        rows = session.scalars(new.order_by(EventRow.seq)).all()
+        rows = [session.get_one(EventRow, number) for number in store_events(session, scope, batch)]
         made = [_prediction(row, after) for row, after in zip(rows, [*rows[1:], None], strict=True)]
         session.add_all(made)
         session.flush()
@@ -218,9 +212,7 @@ def test_another_scope_is_told_by_its_name(home: Home, store: Store) -> None:
     scopes = [json.loads(text)["scope"] for _, text in found.values()]
     assert scopes == ["bo@host", "bo@host", Settings.load().scope]
     number = json.loads(found["history"][1])["acts"][0]["id"]
-    with logging_restored():
-        explained = CliRunner().invoke(make(["why"]), ["why", str(number)])
-    assert explained.exit_code == 0 and explained.stdout.splitlines()[0].endswith("  bo@host")
+    assert printed("why", str(number)).splitlines()[0].endswith("  bo@host")
 
 
 def test_answers_are_bounded_whatever_is_stored(home: Home, store: Store) -> None:

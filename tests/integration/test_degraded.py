@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import logging_restored
+from calling import memo
 from stores import make_store
-from typer.testing import CliRunner, Result
 
-from cli import make
 from cli.predictions import why
 from cli.stack import status
 from db.engine import open_store
@@ -78,11 +76,6 @@ def find_usable(home: Home) -> versions.Usable:
         return versions.find_usable(session, home, settings.model.base, SCOPE, SCOPE)
 
 
-def memo(*words: str, text: str = "") -> Result:
-    with logging_restored():
-        return CliRunner().invoke(make(["predict"]), words, input=text)
-
-
 @pytest.mark.parametrize("tear", [cut, empty, remove, garble, replace])
 def test_torn_version_is_replaced_by_the_one_before(two_versions: Home, tear: Callable[[Path], None]) -> None:
     assert find_usable(two_versions) == ("v0002", two_versions.models / "v0002", "")
@@ -125,7 +118,7 @@ def test_predict_with_a_torn_adapter_says_so(two_versions: Home, tmp_path: Path)
     file = tmp_path / "lines.txt"
     file.write_text("".join(f"{line}\n" for line in LINES))
     assert memo("predict", str(file)).stderr.count(says) == 1
-    [answer] = memo("predict", "--stream", text=f"{json.dumps({'window': LINES})}\n").stdout.splitlines()
+    [answer] = memo("predict", "--stream", typed=f"{json.dumps({'window': LINES})}\n").stdout.splitlines()
     assert json.loads(answer)["degraded"].startswith(says) and json.loads(answer)["model"] == "v0001"
 
 

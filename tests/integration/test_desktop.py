@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from session_bus import Bus, Call
-from watched import WAIT_S, until, watched
+from waiting import WAIT_S, until
+from watched import focused_windows, watched
 from xserver import Desktop
 
 from collector.sources.wayland import desktop
 from collector.sources.wayland.desktop import DesktopSource
-from memo.core.events import Event, Operation
 from memo.core.grammar import MAX_TEXT
 from memo.core.paths import Home
 from memo.core.settings import Settings, SourceSettings
@@ -42,10 +42,6 @@ def source(home: Home) -> DesktopSource:
     return DesktopSource(Settings(sources=SourceSettings(on=["desktop"])), home)
 
 
-def _focus(events: list[Event]) -> list[tuple[str, str]]:
-    return [(event.app, event.target) for event in events if event.operation is Operation.WINDOW_FOCUS]
-
-
 def test_each_call_is_reported_once_in_order(bus: Bus, source: DesktopSource) -> None:
     wanted = []
     assert source.missing() == ""
@@ -53,8 +49,8 @@ def test_each_call_is_reported_once_in_order(bus: Bus, source: DesktopSource) ->
         for number in range(20):
             bus.call(window(str(number % 2), "org.example.app.desktop", f"Title {number}", str(os.getpid())))
             wanted.append(("org.example.app", f"Title {number}"))
-            until("the event", lambda: len(_focus(events)) == len(wanted))
-    assert _focus(events) == wanted
+            until("the event", lambda: len(focused_windows(events)) == len(wanted))
+    assert focused_windows(events) == wanted
     assert events[0].executable == os.readlink("/proc/self/exe")
 
 
@@ -65,7 +61,7 @@ def test_window_told_when_memo_comes_stood_before(
     stood, stop = list[bool](), Stop()
 
     def emit(emitted: object) -> None:
-        if isinstance(emitted, Batch) and _focus(list(emitted.events)):
+        if isinstance(emitted, Batch) and focused_windows(list(emitted.events)):
             stood.append(emitted.stood)
 
     running = threading.Thread(target=source.run, args=(emit, lambda key: None, stop))
@@ -83,41 +79,41 @@ def test_window_told_when_memo_comes_stood_before(
 def test_any_program_may_call(bus: Bus, source: DesktopSource) -> None:
     with watched(source) as events:
         assert bus.send("Focus", "string:firefox", "string:Page", "uint32:0")
-        until("the event", lambda: _focus(events) == [("firefox", "Page")])
+        until("the event", lambda: focused_windows(events) == [("firefox", "Page")])
         assert not bus.send("Focus", "string:app", "string:title", "string:1")
         assert not bus.send("Focus", "string:app")
         assert not bus.send("Other")
-    assert _focus(events) == [("firefox", "Page")]
+    assert focused_windows(events) == [("firefox", "Page")]
 
 
 @pytest.mark.parametrize("title", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_texts_are_cleaned(bus: Bus, source: DesktopSource, title: str) -> None:
     with watched(source) as events:
         bus.call(window("1", title, title, "9" * 40))
-        until("the event", lambda: _focus(events))
+        until("the event", lambda: focused_windows(events))
         bus.call(window(title, "plain", "after", "-1"))
-        until("the one after", lambda: len(_focus(events)) == 2)
-    for app, target in _focus(events):
+        until("the one after", lambda: len(focused_windows(events)) == 2)
+    for app, target in focused_windows(events):
         assert len(target) <= MAX_TEXT
         assert (app + target).isprintable()
 
 
-def test_call_without_window_means_no_focus(bus: Bus, source: DesktopSource) -> None:
+def test_call_without_window_means_nofocused_windows(bus: Bus, source: DesktopSource) -> None:
     with watched(source) as events:
         bus.call(window("1", "app", "title"))
-        until("the window", lambda: _focus(events))
+        until("the window", lambda: focused_windows(events))
         bus.call(window("", "", "", ""))
         bus.call(window("1", "app", "title"))
         bus.call(window("2", "app", "other"))
-        until("the other one", lambda: len(_focus(events)) == 2)
-    assert _focus(events) == [("app", "title"), ("app", "other")]
+        until("the other one", lambda: len(focused_windows(events)) == 2)
+    assert focused_windows(events) == [("app", "title"), ("app", "other")]
 
 
 def test_flood_of_calls_gives_few_events_and_the_last(bus: Bus, source: DesktopSource) -> None:
     with watched(source) as events:
         bus.call(*(window(str(number), "app", f"Title {number}") for number in range(500)))
-        until("the last one", lambda: _focus(events)[-1:] == [("app", "Title 499")])
-    assert len(_focus(events)) < 250
+        until("the last one", lambda: focused_windows(events)[-1:] == [("app", "Title 499")])
+    assert len(focused_windows(events)) < 250
 
 
 def test_second_memo_on_the_bus_raises_runtime_error(bus: Bus, source: DesktopSource, home: Home) -> None:

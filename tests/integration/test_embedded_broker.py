@@ -7,7 +7,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+from waiting import until
 
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -25,13 +25,6 @@ from memo.stack.task_queue import DISPATCH, LOOK, PREDICT, lengths, make_app
 WAIT_S = 30.0  # far more than anything here takes
 
 
-def wait_until_it_serves(home: Home, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not serves(home):
-        assert process.poll() is None and time.monotonic() < deadline, process.returncode
-        time.sleep(0.02)
-
-
 @contextmanager
 def running(home: Home, command: list[str]) -> Iterator["subprocess.Popen[bytes]"]:
     """Run the broker of a home, and kill it at the end if it still runs."""
@@ -39,7 +32,8 @@ def running(home: Home, command: list[str]) -> Iterator["subprocess.Popen[bytes]
     with (home.logs / "broker.out").open("ab") as output:
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
     try:
-        wait_until_it_serves(home, process)
+        until("the broker serves, or has ended", lambda: serves(home) or process.poll() is not None)
+        assert process.returncode is None
         yield process
     finally:
         process.kill()
@@ -48,10 +42,7 @@ def running(home: Home, command: list[str]) -> Iterator["subprocess.Popen[bytes]
 
 def until_written(client: Any) -> None:
     """Wait until the append-only file is written: with `appendfsync everysec` the reply may come before that."""
-    deadline = time.monotonic() + WAIT_S
-    while client.info("persistence")["aof_buffer_length"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until("all is written", lambda: not client.info("persistence")["aof_buffer_length"])
 
 
 OURS = [sys.executable, "-m", "memo.stack.broker"]
@@ -125,10 +116,7 @@ def test_broker_ends_with_its_supervisor(home: Home) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=WAIT_S, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
-    deadline = time.monotonic() + WAIT_S
-    while psutil.pid_exists(int(done.stdout)):
-        assert time.monotonic() < deadline, "the broker lives on"
-        time.sleep(0.02)
+    until("the end of the broker", lambda: not psutil.pid_exists(int(done.stdout)))
     assert not serves(home)
 
 
@@ -159,7 +147,4 @@ def test_lengths_counts_the_waiting_messages(kind: str, request: pytest.FixtureR
         for _ in range(3):
             app.send_task(LOOK, ["a@b"], connection=connection)
     app.close()
-    deadline = time.monotonic() + WAIT_S
-    while (found := lengths(url)) != {PREDICT: 3, DISPATCH: 0}:
-        assert time.monotonic() < deadline, found
-        time.sleep(0.02)
+    until("the three messages", lambda: lengths(url) == {PREDICT: 3, DISPATCH: 0})

@@ -15,7 +15,7 @@ import pytest
 from conftest import ROOT, needs_program
 from redis import Redis
 from test_client import _delete_queue, message
-from watched import until
+from waiting import until
 
 from memo.core.events import Action, Operation
 from memo.core.paths import Home

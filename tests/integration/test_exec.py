@@ -13,7 +13,7 @@ import pytest
 from handling import HOSTILE, SCOPE, candidate, context
 from stopping import is_alive
 from test_webhook import VALIDATOR
-from watched import until
+from waiting import until
 
 from memo.core.errors import UsageError
 from memo.core.events import Operation

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, needs_program
+from waiting import until
 from watchdog.events import FileSystemEventHandler
-from watched import until, watched
+from watched import watched
 
 from collector.sources.files import inotify
 from collector.sources.files.folders import RENEW_S, FoldersSource

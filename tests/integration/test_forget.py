@@ -11,18 +11,18 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
-from conftest import logging_restored
+from calling import memo
 from handling import store_launch_set, stored_launch_sets
 from redis import Redis
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
-from stores import make_store
-from typer.testing import CliRunner, Result
+from stores import make_store, store_events
 
-from cli import make
 from cli.stack.doctor import CHECKS
 from collector.intake import Intake
 from data.importers import rejects
@@ -51,7 +51,7 @@ from db.store_access import find_active_version
 from db.upkeep import deletion, jobs, retention, runs
 from db.upkeep.copy import HIDDEN
 from db.upkeep.deletion import release_space
-from db.upkeep.retrain import TRAIN, find_outlook
+from db.upkeep.retrain import find_outlook
 from forget import erase_files, erase_rows
 from forget import forget as erasure
 from forget.query import ForgetQuery
@@ -90,11 +90,8 @@ def settings(database_url: str, home: Home, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
-def store(settings: Settings, home: Home) -> Iterator[Store]:
-    make_store(settings, home)
-    opened = open_store(settings, home)
-    yield opened
-    opened.close()
+def store(settings: Settings, store: Store) -> Store:
+    return store
 
 
 def event(operation: Operation, target: str, app: str = "", detail: str = "", **more: Any) -> Event:
@@ -110,13 +107,10 @@ CHINESE = event(Operation.WINDOW_FOCUS, "工资单 - 三月", "calc")
 
 def happen(store: Store, given: Sequence[Event], scope: str = SCOPE) -> list[int]:
     """Store events, a minute apart; their ids."""
-    repeats = events.Repeats()
     with store.write() as session:
         first = events.find_last_seq(session, scope)
         timed = [replace(one, at=one.at + timedelta(minutes=first + n)) for n, one in enumerate(given)]
-        events.add_events(session, scope, timed, [repeats.key(one) for one in timed])
-        query = select(EventRow.id).where(EventRow.scope == scope, EventRow.seq > first).order_by(EventRow.seq)
-        return list(session.scalars(query))
+        return store_events(session, scope, timed)
 
 
 def predict(
@@ -355,7 +349,7 @@ def test_forget_deletes_versions_trained_on_events(store: Store, home: Home) -> 
 def test_forget_makes_a_training_on_the_rest_due(store: Store, home: Home) -> None:
     happen(store, [FOCUS, VISIT, *[FOCUS] * 9])
     with store.write() as session:
-        run = runs.add_run(session, TRAIN, SCOPE)
+        run = runs.add_run(session, runs.TRAIN, SCOPE)
         assert run is not None
         runs.record_result(session, run.id, "done", {})
     schedule = ScheduleSettings(retrain_actions=10)
@@ -591,11 +585,6 @@ def test_retention_keeps_open_predictions_settled_later(opened: Resources) -> No
 # the commands
 
 
-def invoke(*words: str, answer: str = "") -> Result:
-    with logging_restored():
-        return CliRunner().invoke(make(["forget", "export"]), words, input=answer)
-
-
 @pytest.fixture
 def filled(store: Store, home: Home) -> list[int]:
     return happen(store, ALL)
@@ -603,19 +592,19 @@ def filled(store: Store, home: Home) -> list[int]:
 
 def test_forget_command_shows_and_asks_first(store: Store, filled: list[int]) -> None:
     happen(store, [replace(VISIT, detail="\x1b[2J\u202ered")])
-    shown = invoke("forget", "--site", "shop.example", answer="n\n")
+    shown = memo("forget", "--site", "shop.example", typed="n\n")
     assert shown.exit_code == 1 and len(targets(store)) == 6
     assert "2 events from 2026-03-02 01:02:00 to 2026-03-02 01:05:00" in shown.stdout
     assert "2 web_visit" in shown.stdout and "Balance 100%" in shown.stdout
     assert "\x1b" not in shown.stdout and "\u202e" not in shown.stdout
     assert str(shown.exception) == "Nothing was forgotten."
-    assert invoke("forget", "--site", "shop.example", answer="y\n").exit_code == 0
+    assert memo("forget", "--site", "shop.example", typed="y\n").exit_code == 0
     assert len(targets(store)) == 4
 
 
 @pytest.mark.usefixtures("filled")
 def test_forget_command_without_answer_deletes_nothing(store: Store) -> None:
-    nobody = invoke("forget", "--all")
+    nobody = memo("forget", "--all")
     assert getattr(nobody.exception, "exit_code", None) == 2 and "--yes" in str(nobody.exception)
     assert len(targets(store)) == len(ALL)
 
@@ -623,7 +612,7 @@ def test_forget_command_without_answer_deletes_nothing(store: Store) -> None:
 @pytest.mark.usefixtures("filled")
 @pytest.mark.parametrize("words", [(), ("--all", "--app", "x"), ("--since", "sometime"), ("--until", "never")])
 def test_forget_command_used_wrongly_exits_2(store: Store, words: tuple[str, ...]) -> None:
-    wrong = invoke("forget", *words, "--yes")
+    wrong = memo("forget", *words, "--yes")
     assert getattr(wrong.exception, "exit_code", None) == 2 and any(
         word in str(wrong.exception) for word in words[:1] or ("--all",)
     )
@@ -632,14 +621,14 @@ def test_forget_command_used_wrongly_exits_2(store: Store, words: tuple[str, ...
 
 @pytest.mark.usefixtures("filled")
 def test_forget_command_json_without_yes_deletes_nothing(store: Store) -> None:
-    seen = json.loads(invoke("forget", "--app", "thunderbird", "--json").stdout)
+    seen = json.loads(memo("forget", "--app", "thunderbird", "--json").stdout)
     assert (seen["events"], seen["forgotten"], seen["scopes"]) == (2, False, {SCOPE: 2})
     assert seen["kinds"] == {"window_focus": 1, "process_start": 1}
     assert len(targets(store)) == len(ALL)
-    done = json.loads(invoke("forget", "--app", "thunderbird", "--json", "--yes").stdout)
+    done = json.loads(memo("forget", "--app", "thunderbird", "--json", "--yes").stdout)
     assert (done["events"], done["forgotten"]) == (2, True)
     assert len(targets(store)) == len(ALL) - 2
-    assert json.loads(invoke("forget", "--app", "thunderbird", "--json", "--yes").stdout)["forgotten"] is False
+    assert json.loads(memo("forget", "--app", "thunderbird", "--json", "--yes").stdout)["forgotten"] is False
 
 
 def test_forget_app_matches_any_of_its_names(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -657,15 +646,15 @@ def test_forget_app_matches_any_of_its_names(store: Store, tmp_path: Path, monke
         ("gone", ["gone"]),
         ("python3.11", []),
     ):
-        seen = json.loads(invoke("forget", "--app", name, "--json").stdout)
+        seen = json.loads(memo("forget", "--app", name, "--json").stdout)
         assert (seen["apps"], seen["events"]) == (apps, 2 if name != "TERMINAL" and apps else len(apps)), name
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "removed"))
-    assert "Names of the app: gone\n" in invoke("forget", "--app", "Gone", "--yes").stdout
+    assert "Names of the app: gone\n" in memo("forget", "--app", "Gone", "--yes").stdout
     assert targets(store) == ["debian-xterm", "~", "notes"]
 
 
 def test_forget_command_without_match_exits_0(store: Store, filled: list[int]) -> None:
-    nothing = invoke("forget", "--text", "nowhere")
+    nothing = memo("forget", "--text", "nowhere")
     assert nothing.exit_code == 0 and "Nothing" in nothing.stdout
     assert left(store, EventRow) == filled
 
@@ -686,7 +675,7 @@ def test_forget_clears_files(store: Store, home: Home, filled: list[int]) -> Non
     (home.models / "unfinished-1").mkdir()
     (home.broker / "appendonlydir").mkdir(parents=True)
     (home.broker / "appendonlydir" / "appendonly.aof").write_text(SECRET)
-    done = invoke("forget", "--text", SECRET, "--yes")
+    done = memo("forget", "--text", SECRET, "--yes")
     assert done.exit_code == 0 and "v1" in done.stdout
     for path in home.root.rglob("*"):
         assert SECRET not in path.name and (not path.is_file() or SECRET.encode() not in path.read_bytes()), path
@@ -709,9 +698,9 @@ def test_interrupted_line_is_left_out_and_deleted(store: Store, home: Home, fill
         RecordHandler(Settings(), home).handle(
             Candidate(FOCUS.action, 0.5, START), DispatchContext(kept, SCOPE, START, START)
         )
-    whole = json.loads(invoke("export", "--format", "json").stdout)
+    whole = json.loads(memo("export", "--format", "json").stdout)
     assert [line["prediction"] for line in whole["records"]] == [kept, kept] and whole["rejects"] == []
-    assert invoke("forget", "--text", "balance", "--yes").exit_code == 0
+    assert memo("forget", "--text", "balance", "--yes").exit_code == 0
     assert [json.loads(line)["prediction"] for line in file.read_text().splitlines()] == [kept, kept]
     assert not reject.exists()
 
@@ -734,7 +723,7 @@ def test_forget_app_leaves_it_named_nowhere(store: Store, home: Home) -> None:
             )
             known = LaunchSet(name, f"/opt/{name}", (1, 2, 3), START, ("2026-03-02",), {"/opt/x": ()})
             launch_sets.record_launch_set(session, SCOPE, known, None)
-    assert of_app and invoke("forget", "--app", SECRET.upper(), "--yes").exit_code == 0
+    assert of_app and memo("forget", "--app", SECRET.upper(), "--yes").exit_code == 0
     with store.read() as session:
         whole = {
             table.name: [str(row) for row in session.execute(select(table))] for table in Base.metadata.sorted_tables
@@ -747,14 +736,16 @@ def test_forget_app_leaves_it_named_nowhere(store: Store, home: Home) -> None:
     assert stored_launch_sets(store).keys() == {"thunderbird"}
 
 
-@pytest.mark.parametrize("known_by", ["launch", "launch set"])
-def test_forget_program_interrupted_is_completed(
-    store: Store, home: Home, monkeypatch: pytest.MonkeyPatch, known_by: str
-) -> None:
-    """What the app is called is then told by its launches, or by what it reads, alone."""
+def break_off(module: ModuleType, step: str, *words: str) -> None:
+    """Forget, and end the command as it comes to a step."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(module, step, Mock(side_effect=KeyboardInterrupt))
+        assert memo("forget", *words, "--yes").exit_code
 
-    def broken_off(*_: object) -> Counter[str]:
-        raise KeyboardInterrupt
+
+@pytest.mark.parametrize("known_by", ["launch", "launch set"])
+def test_forget_program_interrupted_is_completed(store: Store, home: Home, known_by: str) -> None:
+    """What the app is called is then told by its launches, or by what it reads, alone."""
 
     app = event(Operation.PROCESS_START, "gone", executable="/opt/Program")
     _, other = happen(store, [app, FOCUS])
@@ -767,11 +758,9 @@ def test_forget_program_interrupted_is_completed(
             )
     else:
         store_launch_set(store, LaunchSet("gone", "/opt/Program", (1, 2, 3), START))
-    with monkeypatch.context() as patched:
-        patched.setattr(erase_rows, "erase_launches", broken_off)
-        assert invoke("forget", "--app", "program", "--yes").exit_code
+    break_off(erase_rows, "erase_launches", "--app", "program")
     assert targets(store) == ["Inbox"]
-    assert invoke("forget", "--app", "program", "--yes").exit_code == 0
+    assert memo("forget", "--app", "program", "--yes").exit_code == 0
     assert left(store, PredictionRow, "candidates") == [[]] and left(store, LaunchRow) == []
     assert stored_launch_sets(store) == {}
 
@@ -792,79 +781,51 @@ def test_forget_interrupted_at_events_is_completed(
 
     monkeypatch.setattr(deletion, "delete_events", broken_off)
     monkeypatch.setattr("forget.erase_rows.BatchPace", partial(BatchPace, 1))
-    assert invoke("forget", "--text", SECRET, "--yes").exit_code
+    assert memo("forget", "--text", SECRET, "--yes").exit_code
     assert first not in left(store, EventRow) and last in left(store, EventRow)
     assert named not in left(store, PredictionRow) and left(store, VersionRow) == []
-    assert invoke("forget", "--text", SECRET, "--yes").exit_code == 0
+    assert memo("forget", "--text", SECRET, "--yes").exit_code == 0
     assert left(store, EventRow) == filled
 
 
-def test_forget_interrupted_at_files_is_completed(
-    store: Store, home: Home, filled: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken_off(*_: object) -> bool:
-        raise KeyboardInterrupt
-
+def test_forget_interrupted_at_files_is_completed(store: Store, home: Home, filled: list[int]) -> None:
     happen(store, [event(Operation.PROCESS_START, SECRET)])
     log = home.logs / "worker.log"
     log.write_text(f"failed at {SECRET}")
-    with monkeypatch.context() as patched:
-        patched.setattr(erase_files, "empty_logs", broken_off)
-        assert invoke("forget", "--text", SECRET, "--yes").exit_code
+    break_off(erase_files, "empty_logs", "--text", SECRET)
     assert left(store, EventRow) == filled and SECRET in log.read_text()
-    assert invoke("forget", "--text", SECRET, "--yes").exit_code == 0
+    assert memo("forget", "--text", SECRET, "--yes").exit_code == 0
     assert log.read_text() == ""
-    assert "Nothing" in invoke("forget", "--text", SECRET, "--yes").stdout
+    assert "Nothing" in memo("forget", "--text", SECRET, "--yes").stdout
 
 
-def test_forget_interrupted_after_predictions_is_completed(
-    store: Store, home: Home, filled: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_forget_interrupted_after_predictions_is_completed(store: Store, home: Home, filled: list[int]) -> None:
     """Only a prediction names the text, as its event was pruned: once that is amended, no row matches."""
-
-    def broken_off(*_: object) -> None:
-        raise KeyboardInterrupt
 
     predict(store, filled[0], [event(Operation.PROCESS_START, SECRET)])
     log = home.logs / "worker.log"
     log.write_text(f"failed at {SECRET}")
-    with monkeypatch.context() as patched:
-        patched.setattr(erase_rows, "erase_knowledge", broken_off)
-        assert invoke("forget", "--text", SECRET, "--yes").exit_code
+    break_off(erase_rows, "erase_knowledge", "--text", SECRET)
     assert left(store, PredictionRow, "candidates") == [[]] and SECRET in log.read_text()
-    assert invoke("forget", "--text", SECRET, "--yes").exit_code == 0
+    assert memo("forget", "--text", SECRET, "--yes").exit_code == 0
     assert log.read_text() == ""
 
 
-def test_forget_interrupted_at_versions_leaves_no_folder(
-    store: Store, home: Home, filled: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken_off(*_: object) -> int:
-        raise KeyboardInterrupt
-
+def test_forget_interrupted_at_versions_leaves_no_folder(store: Store, home: Home, filled: list[int]) -> None:
     folder = register(store, home, "v1", (0, 100))
-    with monkeypatch.context() as patched:
-        patched.setattr(feedback, "delete_answers", broken_off)  # in the transaction that deletes the version
-        assert invoke("forget", "--text", "balance", "--yes").exit_code
+    break_off(feedback, "delete_answers", "--text", "balance")  # in the transaction that deletes the version
     assert left(store, VersionRow) == ["v1"] and folder.exists(), "no row leads to a folder that is gone"
-    assert invoke("forget", "--text", "balance", "--yes").exit_code == 0
+    assert memo("forget", "--text", "balance", "--yes").exit_code == 0
     assert left(store, VersionRow) == [] and not folder.exists()
 
 
-def test_forget_interrupted_after_commit_leaves_no_folder(
-    store: Store, home: Home, filled: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken_off(*_: object) -> None:
-        raise KeyboardInterrupt
-
+def test_forget_interrupted_after_commit_leaves_no_folder(store: Store, home: Home, filled: list[int]) -> None:
     folder, other = (register(store, home, name, span) for name, span in (("v1", (0, 100)), ("v2", (0, 0))))
     foreign = home.models / "v3"
     foreign.mkdir()
-    with monkeypatch.context() as patched:
-        patched.setattr(erase_files, "remove_versions", broken_off)
-        assert invoke("forget", "--text", "balance", "--yes").exit_code
+    break_off(erase_files, "remove_versions", "--text", "balance")
     assert left(store, VersionRow) == ["v2"] and folder.exists()
-    assert invoke("forget", "--text", "balance", "--yes").exit_code == 0
+    assert memo("forget", "--text", "balance", "--yes").exit_code == 0
     assert sorted(home.models.iterdir()) == [other, foreign], "a folder of another store stays"
 
 
@@ -879,29 +840,24 @@ def test_forget_interrupted_after_commit_leaves_no_folder(
     ],
 )
 def test_forget_clears_the_mark_of_its_own_query(
-    store: Store, home: Home, filled: list[int], monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], is_done: bool
+    store: Store, home: Home, filled: list[int], words: tuple[str, ...], is_done: bool
 ) -> None:
-    def broken_off(*_: object) -> None:
-        raise KeyboardInterrupt
-
     happen(store, [event(Operation.PROCESS_START, SECRET)])
-    with monkeypatch.context() as patched:
-        patched.setattr(erase_rows, "erase_launches", broken_off)
-        assert invoke("forget", "--text", SECRET, "--yes").exit_code
+    break_off(erase_rows, "erase_launches", "--text", SECRET)
     assert not [row for row in left(store, JobRow, "name") if SECRET.casefold() in row]
     with pytest.raises(MemoError, match="`memo forget --text …` is unfinished"):
         CHECKS["store"](home, Settings.load())
-    assert invoke("forget", *words, "--yes").exit_code == 0
+    assert memo("forget", *words, "--yes").exit_code == 0
     says = "Another forget: `memo forget --text …` is unfinished"
-    assert (says not in invoke("forget", "--text", "nowhere").stdout) is is_done
-    assert ("Nothing" in invoke("forget", "--text", SECRET, answer="n").stdout) is is_done
+    assert (says not in memo("forget", "--text", "nowhere").stdout) is is_done
+    assert ("Nothing" in memo("forget", "--text", SECRET, typed="n").stdout) is is_done
 
 
 def test_forget_all_leaves_no_event(store: Store, home: Home, filled: list[int]) -> None:
     predict(store, filled[0], [FOCUS])
     register(store, home, "v1", None)
     (home.rejects / "some.jsonl").write_text(json.dumps({"file": "some", "line": 1}) + "\n")
-    assert invoke("forget", "--all", "--yes").exit_code == 0
+    assert memo("forget", "--all", "--yes").exit_code == 0
     for table in (EventRow, PredictionRow, DispatchRow, VersionRow):
         assert left(store, table) == []
     assert list(home.rejects.iterdir()) == []
@@ -913,7 +869,7 @@ def test_export_contains_everything(store: Store, home: Home, filled: list[int])
     predict(store, filled[0], [FOCUS])
     register(store, home, "v1", (0, 1))
     out = home.root / "all.jsonl"
-    assert invoke("export", "--out", str(out)).exit_code == 0
+    assert memo("export", "--out", str(out)).exit_code == 0
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     kinds = [row["kind"] for row in rows]
@@ -933,7 +889,7 @@ def test_export_contains_everything(store: Store, home: Home, filled: list[int])
     assert [row["target"] for row in rows[3:8]] == [one.target for one in ALL]
     assert rows[3]["at"] == START.isoformat() and "line_key" not in rows[3]
     assert rows[8]["candidates"][0]["action"]["target"] == "Inbox"
-    whole = json.loads(invoke("export", "--format", "json").stdout)
+    whole = json.loads(memo("export", "--format", "json").stdout)
     counts = {kind: len(found) for kind, found in whole.items() if kind != "files"}
     expected = {
         "settings": 1,
@@ -948,7 +904,7 @@ def test_export_contains_everything(store: Store, home: Home, filled: list[int])
     }
     assert counts == dict.fromkeys(counts, 0) | expected
     assert whole["events"][0] | {"kind": "event"} == rows[3]
-    bobs = json.loads(invoke("export", "--format", "json", "--scope", "bob").stdout)
+    bobs = json.loads(memo("export", "--format", "json", "--scope", "bob").stdout)
     assert {name for name, found in bobs.items() if found} == {"settings"}
 
 
@@ -968,9 +924,9 @@ def test_export_contains_every_table_column_and_file(store: Store, home: Home) -
     (home.root / "dispatched.jsonl").write_text(json.dumps({"scope": SCOPE, "prediction": 1}) + "\n")
     (home.learned / "a.pickle").write_bytes(b"1234")
     home.title_key.write_text("a key that nobody else may have")
-    lines = [json.loads(line) for line in invoke("export").stdout.splitlines()]
+    lines = [json.loads(line) for line in memo("export").stdout.splitlines()]
     assert [line["run_kind"] for line in lines if line["kind"] == "run"] == ["train"]
-    text = invoke("export", "--format", "json").stdout
+    text = memo("export", "--format", "json").stdout
     assert "a key that nobody" not in text
     whole = json.loads(text)
     assert Base.metadata.tables.keys() <= whole.keys()
@@ -981,7 +937,7 @@ def test_export_contains_every_table_column_and_file(store: Store, home: Home) -
     assert whole["redactions"][0]["events"] == 3 and len(whole["cursors"]) == len(whole["jobs"]) == 1
     assert whole["pauses"][0]["until"] is None and whole["launch_sets"][0]["app"] == "gimp"
     assert whole["rejects"][0]["line"] == 7 and whole["records"] == [{"scope": SCOPE, "prediction": 1}]
-    own = json.loads(invoke("export", "--format", "json", "--scope", SCOPE).stdout)
+    own = json.loads(memo("export", "--format", "json", "--scope", SCOPE).stdout)
     without_scopes = {"store_identity", "cursors", "redactions", "jobs"}
     assert {name for name, rows in whole.items() if rows and not own[name]} == without_scopes
     files = {Path(one["path"]): one["bytes"] for one in whole["files"]}
@@ -992,10 +948,10 @@ def test_export_contains_every_table_column_and_file(store: Store, home: Home) -
 def test_export_overwrites_only_with_force(store: Store, home: Home, filled: list[int]) -> None:
     out = home.root / "all.json"
     out.write_text("mine")
-    refused = invoke("export", "--out", str(out))
+    refused = memo("export", "--out", str(out))
     assert getattr(refused.exception, "exit_code", None) == 2 and "--force" in str(refused.exception)
     assert out.read_text() == "mine"
-    assert invoke("export", "--out", str(out), "--force").exit_code == 0
+    assert memo("export", "--out", str(out), "--force").exit_code == 0
     assert sum('"kind": "event"' in line for line in out.read_text().splitlines()) == len(ALL)
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
 
@@ -1003,7 +959,7 @@ def test_export_overwrites_only_with_force(store: Store, home: Home, filled: lis
 def test_export_contains_no_password(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMO_BROKER_URL", "redis://me:hunter2@127.0.0.1:1/0")
     monkeypatch.setenv("MEMO_WEBHOOK__SECRET", SECRET)
-    text = invoke("export").stdout
+    text = memo("export").stdout
     assert "hunter2" not in text and SECRET not in text
 
 
@@ -1038,5 +994,5 @@ def test_what_can_not_be_deleted_is_named(
 ) -> None:
     (home.root / place).mkdir(parents=True, exist_ok=True)
     monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
-    done = invoke("forget", "--all", "--yes")
+    done = memo("forget", "--all", "--yes")
     assert done.exit_code and place in str(done.exception) and "can't be deleted" in str(done.exception)

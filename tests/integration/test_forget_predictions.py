@@ -7,14 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from conftest import logging_restored
+from calling import memo, printed
 from sqlalchemy import select, text
-from typer.testing import CliRunner
+from stores import store_events
 
-from cli import make
 from db.dispatch import dispatches
 from db.engine import Store
-from db.intake import counts, events
+from db.intake import counts
 from db.models import Base, DailyCountRow, DispatchRow, EventRow, PredictionRow
 from db.prediction import amendment, predictions
 from db.prediction.predictions import Answers
@@ -40,8 +39,7 @@ def store(store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch) -> S
     monkeypatch.setenv("MEMO_DATABASE_URL", database_url)
     monkeypatch.setenv("MEMO_SCOPE", SCOPE)
     with store.write() as session:
-        given, keys = [MAIL, GIMP, MAIL, CALC, MAIL], events.Repeats()
-        events.add_events(session, SCOPE, given, [keys.key(one) for one in given])
+        store_events(session, SCOPE, [MAIL, GIMP, MAIL, CALC, MAIL])
     return store
 
 
@@ -80,10 +78,7 @@ def act(store: Store, prediction: int, handler: str, action: Action, result: Any
 
 
 def forget(*words: str) -> dict[str, Any]:
-    with logging_restored():
-        done = CliRunner().invoke(make(["forget"]), ["forget", *words, "--json", "--yes"])
-    assert done.exit_code == 0, done.exception
-    found: dict[str, Any] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(printed("forget", *words, "--json", "--yes"))
     return found
 
 
@@ -175,8 +170,7 @@ def test_amending_interrupted_is_completed(store: Store, home: Home, monkeypatch
     with monkeypatch.context() as patched:
         patched.setattr("forget.erase_rows.FEWEST", 1)
         patched.setattr(amendment, "delete_mentions", once)
-        with logging_restored():
-            assert CliRunner().invoke(make(["forget"]), ["forget", "--app", "gimp", "--yes"]).exit_code
+        assert memo("forget", "--app", "gimp", "--yes").exit_code
     assert len(read(store, kept[0]).candidates) == 1 and len(read(store, kept[2]).candidates) == 2
     assert forget("--app", "gimp")["amended"] == 2
     assert not is_named(store, home) and are_counts_right(store)
@@ -196,8 +190,7 @@ def test_share_is_shown_before_the_question(store: Store) -> None:
     predict(store, 1, CALC)
     predict(store, 2, CALC, GIMP)
     predict(store, 3, CALC)
-    with logging_restored():
-        shown = CliRunner().invoke(make(["forget"]), ["forget", "--app", "gimp"], input="n\n").stdout
+    shown = memo("forget", "--app", "gimp", typed="n\n").stdout
     assert "Of 3 predictions, 1 follow them and are deleted; 1 others lose only what names them" in shown
 
 
@@ -205,7 +198,7 @@ def test_window_without_an_app_is_no_place_any_more(store: Store) -> None:
     """Its title stands for the app then."""
     untitled = Event(NOW + timedelta(hours=1), Operation.WINDOW_FOCUS, "Kite-91 alone")
     with store.write() as session:
-        events.add_events(session, SCOPE, [untitled], [events.Repeats().key(untitled)])
+        store_events(session, SCOPE, [untitled])
     kept = predict(store, 3, CALC, untitled)
     assert forget("--since", (NOW + timedelta(minutes=30)).isoformat())["amended"] == 1
     assert "Kite" not in str(read(store, kept).places) and len(read(store, kept).places) == 1

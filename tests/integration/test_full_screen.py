@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from compositor import USER, sway
 from conftest import needs_program
-from watched import until
+from waiting import until
 from xserver import new_desktop
 
 from memo.desktop.machine import Machine

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from dispatching import dispatching, install, opened_store, predict, rows, under, went
 from structlog.testing import capture_logs
-from watched import until
+from waiting import until
 
 from db.dispatch import dispatches
 from memo.core.events import Operation

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stores import make_store
+from stores import make_store, store_events
 
 from cli.predictions.history import HistoryFormat, as_csv, as_json_list, history
 from cli.terminal.durations import parse_since
@@ -39,8 +39,7 @@ def predicted(home: Home) -> list[str]:
     targets = ["会议.docx", '[red]x[/red]\x1b[2J, "y"', ""]
     batch = [Event(NOW + timedelta(minutes=n), Operation.PROCESS_START, f"app {n}") for n in range(3)]
     with store.write() as session:
-        repeats = events.Repeats()
-        events.add_events(session, "a@b", batch, [repeats.key(event) for event in batch])
+        store_events(session, "a@b", batch)
         for number, target in enumerate(targets, 1):
             row = PredictionRow(
                 scope="a@b" if number < 3 else "c@d",

@@ -15,10 +15,10 @@ import structlog
 from dispatching import dispatching, happen, opened_store, predict, rows
 from handling import HOSTILE
 from session_bus import Bus
+from stores import store_events
 from structlog.testing import capture_logs
 
 from db.dispatch import dispatches
-from db.intake import events
 from memo.core.events import Event, Operation
 from memo.core.grammar import clean
 from memo.core.paths import Home
@@ -103,7 +103,7 @@ def saw(opened: Resources, text: str, place: str) -> None:
     with opened.store.write() as session:
         for operation in OPERATIONS:
             event = Event(at, operation, kept, app="Code", detail=place, source="processes")
-            events.add_events(session, SCOPE, [event], [f"seen {kept} {operation}"])
+            store_events(session, SCOPE, [event])
     happen(opened, "in front", operation=Operation.WINDOW_FOCUS)
 
 

@@ -6,16 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
-from conftest import logging_restored
+from calling import memo_import, printed
 from sqlalchemy import select
 from stores import make_store
-from typer.testing import CliRunner, Result
 
-from cli.records.import_files import import_
 from collector.privacy.rules import Rules, apply_rules, make_rules
 from data.importers import events as events_of
 from db.engine import Store, open_store
@@ -43,22 +39,6 @@ def store(settings: Settings, home: Home) -> Iterator[Store]:
     opened = open_store(settings, home)
     yield opened
     opened.close()
-
-
-def invoke(*arguments: str) -> Result:
-    app = typer.Typer()
-    app.command()(import_)
-    with logging_restored():
-        return CliRunner().invoke(app, arguments)
-
-
-def memo_import(*arguments: str) -> dict[str, Any]:
-    result = invoke(*arguments, "--json")
-    if isinstance(result.exception, MemoError):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    report: dict[str, Any] = json.loads(result.stdout)
-    return report
 
 
 def lines(names: str) -> list[str]:
@@ -175,9 +155,9 @@ def test_import_counts_rejects_without_keeping_their_text(home: Home) -> None:
 
 def test_import_prints_its_counts_in_a_sentence(home: Home) -> None:
     write("a.txt", lines("甲乙"))
-    assert invoke("a.txt").stdout == "2 events read, 2 new, 0 rejected.\n"
+    assert printed("import", "a.txt") == "2 events read, 2 new, 0 rejected.\n"
     write("b.txt", [*lines("甲"), SECRET])
-    assert invoke("b.txt").stdout == f"1 events read, 0 new, 1 rejected (see {home.rejects / 'b.txt.jsonl'}).\n"
+    assert printed("import", "b.txt") == f"1 events read, 0 new, 1 rejected (see {home.rejects / 'b.txt.jsonl'}).\n"
 
 
 def test_import_without_any_event_says_where_to_look(home: Home) -> None:

@@ -5,16 +5,12 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
-from conftest import logging_restored
+from calling import memo, memo_import, printed
 from histories import Chromium, Firefox
 from sqlalchemy import select
-from typer.testing import CliRunner, Result
 
-from cli.records.import_files import import_
 from collector.intake import Intake
 from collector.sources.web.web_profiles import find_profiles
 from collector.sources.web.web_reader import VisitReader
@@ -43,22 +39,6 @@ def store(home: Home) -> Iterator[Store]:
     opened = open_store(Settings.load(), home)
     yield opened
     opened.close()
-
-
-def invoke(*words: str) -> Result:
-    app = typer.Typer()
-    app.command()(import_)
-    with logging_restored():
-        return CliRunner().invoke(app, words)
-
-
-def memo_import(*words: str) -> dict[str, Any]:
-    result = invoke(*words, "--json")
-    if isinstance(result.exception, MemoError):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    report: dict[str, Any] = json.loads(result.stdout)
-    return report
 
 
 def titles(store: Store) -> list[str]:
@@ -117,8 +97,8 @@ def test_import_browser_counts_what_privacy_rules_drop(
     browser = Chromium(person / ".config/chromium/Default")
     browser.visit("https://www.secret.org/x", "secret")
     browser.visit("https://a.org", "a")
-    printed = invoke("--browser").stdout
-    assert printed == "2 events read, 1 new, 1 dropped by privacy rules, 0 rejected.\n"
+    shown = printed("import", "--browser")
+    assert shown == "2 events read, 1 new, 1 dropped by privacy rules, 0 rejected.\n"
     assert titles(store) == ["a"]
     browser.close()
 
@@ -130,7 +110,7 @@ def test_import_browser_skips_and_names_a_damaged_history(person: Path, store: S
         memo_import("--browser")
     browser = Chromium(person / ".config/chromium/Default")
     browser.visit("https://a.org", "a")
-    result = invoke("--browser")
+    result = memo("import", "--browser")
     assert "vivaldi Default was skipped" in result.stderr
     assert titles(store) == ["a"]
     browser.close()

@@ -3,7 +3,6 @@ import os
 import shutil
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -415,10 +414,7 @@ def test_inbox_removed_is_created_again(watched: Inbox) -> None:
     write(watched.folder / "file", "a")
     assert watched.targets() == "a"
     shutil.rmtree(watched.folder)
-    deadline = time.monotonic() + DEADLINE_S
-    while not watched.folder.exists():
-        assert time.monotonic() < deadline, "the inbox was not created again"
-        time.sleep(0.01)
+    until("the inbox, created again", watched.folder.exists)
     write(watched.folder / "file", "b")
     assert watched.targets() == "ab"
 

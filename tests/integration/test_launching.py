@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from handling import HOSTILE, SCOPE, candidate, context, entry, program, remember
-from watched import until
+from waiting import until
 
 from memo.core.errors import MemoError
 from memo.core.events import Operation

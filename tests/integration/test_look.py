@@ -19,6 +19,7 @@ from resources import new_resources
 from sqlalchemy import delete, func, select
 from sqlalchemy.event import listen
 from sqlalchemy.orm import Session
+from stores import store_events
 from structlog.testing import capture_logs
 
 from db.engine import Store
@@ -98,11 +99,7 @@ def every(opened: Resources) -> Resources:
 def store(opened: Resources, happened: Sequence[Event], scope: str = SCOPE) -> list[int]:
     """Append the events; their ids."""
     with opened.store.write() as session:
-        first = events.find_last_seq(session, scope) + 1
-        keys = [f"key {first + n}" for n in range(len(happened))]
-        events.add_events(session, scope, happened, keys)
-        query = select(EventRow.id).where(EventRow.scope == scope, EventRow.seq >= first).order_by(EventRow.seq)
-        return list(session.scalars(query))
+        return store_events(session, scope, happened)
 
 
 def happen(opened: Resources, names: Sequence[str], scope: str = SCOPE, source: str = "inbox") -> list[int]:

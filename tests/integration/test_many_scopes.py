@@ -12,9 +12,10 @@ import pytest
 from resources import new_resources
 from safetensors.numpy import load_file, save_file
 from sqlalchemy import select
+from stores import store_events
 
 from data.synthetic.people import SAMPLE_START, Person, stream
-from db.intake import events, scopes
+from db.intake import scopes
 from db.models import PredictionRow
 from db.prediction import versions
 from memo.core.events import Event
@@ -68,8 +69,7 @@ def activate(opened: Resources, scope: str, number: int) -> None:
 
 def store(opened: Resources, scope: str, happened: list[Event]) -> None:
     with opened.store.write() as session:
-        first = events.find_last_seq(session, scope)
-        events.add_events(session, scope, happened, [f"key {first + n}" for n in range(len(happened))])
+        store_events(session, scope, happened)
 
 
 def serve(opened: Resources, served: list[str], held: int) -> tuple[dict[str, list[Any]], ScopeUpdater]:

@@ -3,18 +3,14 @@
 import csv
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
-from conftest import logging_restored
-from typer.testing import CliRunner, Result
+from calling import printed
 
-from cli.models import evaluate, model, train
-from cli.predictions import predict
 from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home
 
@@ -39,30 +35,14 @@ UNTRANSLATED = {
     "frecency",
     "decay",
 }
-Memo = Callable[..., Result]
 
 
-@pytest.fixture
-def memo(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Memo:
-    """Return a function that runs a command with quick settings in an empty folder."""
-    app = typer.Typer()
-    app.command()(train.train)
-    app.command()(evaluate.evaluate)
-    app.command()(predict.predict)
-    app.add_typer(model.app, name="model")
+@pytest.fixture(autouse=True)
+def folder(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands run with quick settings in an empty folder."""
     for name, value in {"SCOPE": "a@b", "TRAIN__EPOCHS": "1", "TRAIN__MINIMUM_EVENTS": "50"}.items():
         monkeypatch.setenv(f"MEMO_{name}", value)
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> Result:
-        with logging_restored():
-            result = CliRunner().invoke(app, arguments)
-        if isinstance(result.exception, MemoError):
-            raise result.exception
-        assert result.exit_code == 0, result.output
-        return result
-
-    return run
 
 
 def lines(names: str) -> Iterator[str]:
@@ -82,39 +62,35 @@ def windows(tmp_path: Path) -> Path:
     return file
 
 
-def read(result: Result) -> Any:
-    return json.loads(result.stdout)
-
-
-def test_version_is_trained_listed_activated_and_rolled_back(memo: Memo, windows: Path, home: Home) -> None:
-    made = read(memo("train", str(windows), "--json"))
+def test_version_is_trained_listed_activated_and_rolled_back(windows: Path, home: Home) -> None:
+    made = json.loads(printed("train", str(windows), "--json"))
     assert (made["version"], made["scope"], made["state"]) == ("v0001", "a@b", "candidate")
     assert made["metrics"]["events"] == 80
-    assert "v0002" in memo("train", str(windows), "--activate").stdout
-    assert [row["state"] for row in read(memo("model", "list", "--json"))] == ["active", "candidate"]
+    assert "v0002" in printed("train", str(windows), "--activate")
+    assert [row["state"] for row in json.loads(printed("model", "list", "--json"))] == ["active", "candidate"]
     assert {folder.name for folder in home.models.iterdir()} == {"v0001", "v0002"}
-    assert memo("predict", *lines("甲"), "--json").stdout.count("v0002") == 1
-    memo("model", "activate", "v0001")
-    assert "v0002 serves" in memo("model", "rollback").stdout
-    assert read(memo("model", "show", "v0002", "--json"))["state"] == "active"
-    assert [row["serves"] for row in read(memo("model", "list", "--json"))] == [True, False]
-    memo("model", "activate", "history")
-    assert not any(row["serves"] for row in read(memo("model", "list", "--json")))
-    assert "active, off" in memo("model", "list").stdout
+    assert printed("predict", *lines("甲"), "--json").count("v0002") == 1
+    printed("model", "activate", "v0001")
+    assert "v0002 serves" in printed("model", "rollback")
+    assert json.loads(printed("model", "show", "v0002", "--json"))["state"] == "active"
+    assert [row["serves"] for row in json.loads(printed("model", "list", "--json"))] == [True, False]
+    printed("model", "activate", "history")
+    assert not any(row["serves"] for row in json.loads(printed("model", "list", "--json")))
+    assert "active, off" in printed("model", "list")
 
 
-def test_model_show_shows_builtin_like_any_version(memo: Memo, windows: Path) -> None:
-    builtin = read(memo("model", "show", "builtin", "--json"))
+def test_model_show_shows_builtin_like_any_version(windows: Path) -> None:
+    builtin = json.loads(printed("model", "show", "builtin", "--json"))
     assert (builtin["version"], builtin["state"]) == ("builtin", "active")
     assert builtin["metrics"]["events"] > 0 and Path(builtin["path"]).is_dir()
-    memo("train", str(windows), "--activate")
-    trained = read(memo("model", "show", "v0001", "--json"))
+    printed("train", str(windows), "--activate")
+    trained = json.loads(printed("model", "show", "v0001", "--json"))
     assert trained.keys() == builtin.keys()
-    assert read(memo("model", "show", "builtin", "--json"))["state"] == "retired"
+    assert json.loads(printed("model", "show", "builtin", "--json"))["state"] == "retired"
 
 
-def test_evaluate_chrono_scores_model_and_baselines(memo: Memo, windows: Path, tmp_path: Path) -> None:
-    found = read(memo("evaluate", str(windows), "--json"))
+def test_evaluate_chrono_scores_model_and_baselines(windows: Path, tmp_path: Path) -> None:
+    found = json.loads(printed("evaluate", str(windows), "--json"))
     assert (found["protocol"], found["leaks"]) == ("chrono", False)
     (report,) = found["files"]
     assert (report["n"], report["version"]) == (15, "fresh")
@@ -127,11 +103,11 @@ def test_evaluate_chrono_scores_model_and_baselines(memo: Memo, windows: Path, t
     exact = sum(row["status"] == "完全正确" for row in rows) / len(rows)
     assert exact == pytest.approx(report["scores"]["memo"]["exact"])
     with pytest.raises(UsageError, match="--force"):
-        memo("evaluate", str(windows))
-    assert "markov1" in memo("evaluate", str(windows), "--force", "--version", "builtin").stdout
+        printed("evaluate", str(windows))
+    assert "markov1" in printed("evaluate", str(windows), "--force", "--version", "builtin")
 
 
-def test_evaluate_says_how_often_a_switch_is_foreseen(memo: Memo, tmp_path: Path, monkeypatch: Any) -> None:
+def test_evaluate_says_how_often_a_switch_is_foreseen(tmp_path: Path, monkeypatch: Any) -> None:
     file = tmp_path / "day.txt"
     times = (START + timedelta(minutes=minute) for minute in range(100))
     focus = [
@@ -140,39 +116,39 @@ def test_evaluate_says_how_often_a_switch_is_foreseen(memo: Memo, tmp_path: Path
     file.write_text("\n".join(focus), encoding="utf-8")
     arguments = ("evaluate", str(file), "--force", "--version", "builtin")
     monkeypatch.setenv("MEMO_LANGUAGE", "en")
-    shown = " ".join(memo(*arguments).stdout.split())
+    shown = " ".join(printed(*arguments).split())
     assert "the right one was first in 100 %, among the first three in 100 %; the best simple rule would have" in shown
     assert "The language model takes no part in these answers" in shown
     monkeypatch.setenv("MEMO_LANGUAGE", "zh")
-    chinese, end = memo(*arguments).stdout.rsplit("每个回答都在", 1)
+    chinese, end = printed(*arguments).rsplit("每个回答都在", 1)
     assert "你切换到另一个应用或网站时" in chinese and end.strip().endswith("中。")
     assert set(re.findall("[A-Za-z]+", chinese)) <= UNTRANSLATED
-    person = read(memo(*arguments, "--json"))["files"][0]["person"]
+    person = json.loads(printed(*arguments, "--json"))["files"][0]["person"]
     assert {view: found["n"] for view, found in person.items()} == {"fine": 39, "place": 39, "switch": 39}
     assert person["switch"]["scores"]["memo"]["hit@1"] == 1
     assert person["switch"]["ahead"]["hit@1"]["baseline"] in person["switch"]["scores"]
 
 
-def test_evaluate_gives_no_figures_of_few_actions(memo: Memo, windows: Path) -> None:
+def test_evaluate_gives_no_figures_of_few_actions(windows: Path) -> None:
     arguments = ("evaluate", str(windows), "--version", "builtin", "--force")
-    assert "switch: 0 questions are too few for figures; 30 are needed." in memo(*arguments).stdout
-    assert read(memo(*arguments, "--json"))["files"][0]["person"]["switch"] == {"n": 0}
+    assert "switch: 0 questions are too few for figures; 30 are needed." in printed(*arguments)
+    assert json.loads(printed(*arguments, "--json"))["files"][0]["person"]["switch"] == {"n": 0}
 
 
-def test_train_on_too_few_events_says_so(memo: Memo, tmp_path: Path) -> None:
+def test_train_on_too_few_events_says_so(tmp_path: Path) -> None:
     file = tmp_path / "few.txt"
     file.write_text("\n".join(lines("甲乙")), encoding="utf-8")
     with pytest.raises(MemoError, match="2 events are too few"):
-        memo("train", str(file))
+        printed("train", str(file))
 
 
-def test_commands_name_missing_files_and_versions(memo: Memo, windows: Path) -> None:
+def test_commands_name_missing_files_and_versions(windows: Path) -> None:
     for arguments in (("train", "no.json"), ("evaluate", "no.json"), ("predict", "no.json")):
         with pytest.raises(UsageError, match=r"no\.json"):
-            memo(*arguments)
+            printed(*arguments)
     with pytest.raises(UsageError, match="v9"):
-        memo("evaluate", str(windows), "--version", "v9")
+        printed("evaluate", str(windows), "--version", "v9")
     with pytest.raises(MemoError, match="no events yet"):
-        memo("predict")
+        printed("predict")
     with pytest.raises(UsageError, match="event lines"):
-        memo("predict", "hello")
+        printed("predict", "hello")

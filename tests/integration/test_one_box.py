@@ -7,18 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import logging_restored
+from calling import memo
 from dispatching import SCOPE, action, dispatch, dispatching, happen, opened_store, predict, rows, under, went
 from handling import program
 from notified import Server, serving
 from session_bus import Bus
 from sqlalchemy import func, select
+from stores import store_events
 from test_launching import folder as folder
-from typer.testing import CliRunner, Result
 
-from cli import make
 from db.dispatch import dispatches, ledger
-from db.intake import events
 from db.models import DispatchRow, FeedbackRow
 from db.prediction import feedback
 from memo.core.events import Action, Event, Operation
@@ -54,14 +52,9 @@ def opened(home: Home, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     visits = [Event(at, Operation.WEB_VISIT, site) for site in (SITE, OTHER)]
     with opened_store(home.database_url, home) as context:
         with context.store.write() as session:
-            events.add_events(session, SCOPE, visits, ["first", "second"])
+            store_events(session, SCOPE, visits)
         happen(context, "notes", operation=Operation.WINDOW_FOCUS)  # so the sites are not in use
         yield context
-
-
-def memo(*words: str) -> Result:
-    with logging_restored():
-        return CliRunner().invoke(make([words[0]]), words)
 
 
 def answers(opened: Resources) -> list[tuple[int, str, str]]:

@@ -73,11 +73,12 @@ def test_past_reported_again_adds_nothing(intake: Intake, store: Store) -> None:
     assert (names(store), generation()) == ("aabx", before)
 
 
-def test_interrupted_past_is_completed_by_the_next(intake: Intake, store: Store) -> None:
-    def torn() -> Iterator[Event]:
-        yield from visits("abc")
-        raise OSError
+def torn() -> Iterator[Event]:
+    yield from visits("abc")
+    raise OSError
 
+
+def test_interrupted_past_is_completed_by_the_next(intake: Intake, store: Store) -> None:
     intake.store_batch("x11", Batch(visits("x", START + timedelta(hours=1)), "k", {}))
     with pytest.raises(OSError):
         intake.store_past("web", Past(torn(), "profile", CURSOR))
@@ -87,10 +88,6 @@ def test_interrupted_past_is_completed_by_the_next(intake: Intake, store: Store)
 
 
 def test_interrupted_past_without_cursor_is_in_order(intake: Intake, store: Store) -> None:
-    def torn() -> Iterator[Event]:
-        yield from visits("abc")
-        raise OSError
-
     intake.store_batch("x11", Batch(visits("x", START + timedelta(hours=1)), "k", {}))
     with pytest.raises(OSError):
         intake.store_past("import", Past(torn(), "", {}), with_cursor=False)

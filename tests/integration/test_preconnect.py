@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from handling import HOSTILE, SCOPE, candidate, context, remember
 from servers import Web, self_signed, serving
-from watched import until
+from waiting import until
 
 from memo.core.errors import MemoError
 from memo.core.events import Operation

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
+from stores import store_events
 from test_counts import SCOPES, START, Life
 from test_counts import settings_of as settings_of
 
 from cli.stack import doctor
 from db.engine import Store
-from db.intake import events
 from db.intake.scopes import lock_scope
 from db.models import EventRow, PredictedNameRow, PredictionRow
 from db.prediction import predicted_names, predictions
@@ -172,8 +172,7 @@ def test_a_window_without_an_app_is_not_the_app_of_its_name(store: Store) -> Non
     app = Event(START, Operation.WINDOW_FOCUS, "Sheet", "calc")
     untitled = Event(START + timedelta(hours=1), Operation.WINDOW_FOCUS, "calc")
     with store.write() as session:
-        keys = events.Repeats()
-        events.add_events(session, SCOPES[0], [app, untitled], [keys.key(one) for one in (app, untitled)])
+        store_events(session, SCOPES[0], [app, untitled])
         made = PredictionRow(
             scope=SCOPES[0],
             made_at=START,
@@ -194,7 +193,7 @@ def test_names_of_a_prediction_under_way_stay(store: Store) -> None:
     life = Life(store, seed=9)
     with store.write() as session:
         for scope in SCOPES:
-            events.add_events(session, scope, [Event(START, Operation.PROCESS_START, "a")], ["key"])
+            store_events(session, scope, [Event(START, Operation.PROCESS_START, "a")])
     with store.read() as session:
         mine, other = session.scalars(select(EventRow).order_by(EventRow.scope)).all()
     site = {"operation": "web_visit", "target": "a.example", "place": ""}

@@ -13,15 +13,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import logging_restored
+from calling import printed
 from dispatching import dispatch, opened_store, predict, rows, stopped_by, under
 from handling import HOSTILE, candidate, context, remember, store_launch_set, stored_launch_sets
 from sqlalchemy.orm import Session
 from stores import make_store
-from typer.testing import CliRunner
 from waiting import hurry, until
 
-from cli import make
 from collector.launch import access_times, inspection, proc
 from collector.launch.inspection import Launch, look
 from collector.launch.watcher import Launches
@@ -134,14 +132,6 @@ def _settings(**more: object) -> Settings:
 @pytest.fixture
 def settings(database_url: str) -> Settings:
     return _settings(database_url=database_url)
-
-
-@pytest.fixture
-def store(settings: Settings, home: Home) -> Iterator[Store]:
-    make_store(settings, home)
-    opened = open_store(settings, home)
-    yield opened
-    opened.close()
 
 
 def _learned(launch: Launch, known: LaunchSet | None, home: Home, **settings: object) -> LaunchSet:
@@ -417,9 +407,7 @@ def test_how_an_app_starts_is_forgotten_with_it(store: Store, home: Home, monkey
     for app in (APP, "other", "known only"):
         store_launch_set(store, LaunchSet(app, f"/usr/bin/{app}", (1, 2, 3), NOON))
     for app, there in ((APP, {"other", "known only"}), ("known only", {"other"})):
-        with logging_restored():
-            done = CliRunner().invoke(make(["forget"]), ["forget", "--app", app, "--yes", "--json"])
-        assert json.loads(done.stdout)["forgotten"] is True
+        assert json.loads(printed("forget", "--app", app, "--yes", "--json"))["forgotten"] is True
         assert stored_launch_sets(store).keys() == there
     with store.read() as session:
         assert [row.app for row in match.matching_launches(session, ForgetQuery())] == ["other"]
@@ -430,9 +418,7 @@ def test_forget_of_a_day_erases_the_launch_set(store: Store, home: Home, monkeyp
     monkeypatch.setenv("MEMO_TIMEZONE", "Asia/Shanghai")
     for app, day in ((APP, "2026-03-01"), ("other", "2026-02-28")):
         store_launch_set(store, LaunchSet(app, "/usr/bin/demo", (1, 2, 3), NOON, (day, "2026-03-02")))
-    with logging_restored():
-        words = ("--since", "2026-03-01T23:00+08:00", "--until", "2026-03-01T23:30+08:00", "--yes")
-        assert CliRunner().invoke(make(["forget"]), ["forget", *words]).exit_code == 0
+    printed("forget", "--since", "2026-03-01T23:00+08:00", "--until", "2026-03-01T23:30+08:00", "--yes")
     assert stored_launch_sets(store).keys() == {"other"}
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from watched import until, watched
+from waiting import until
+from watched import watched
 
 from collector.launch import proc
 from collector.launch.proc import TICKS

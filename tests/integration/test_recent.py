@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from conftest import needs_library
-from watched import until, watched
+from waiting import until
+from watched import watched
 
 from collector.launch import proc
 from collector.sources.files import recent as recent_source

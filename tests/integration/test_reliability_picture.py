@@ -1,24 +1,16 @@
 """The picture of a reliability diagram, drawn by Matplotlib."""
 
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from rankings import judged
 
 from memo.core.errors import MemoError
-from memo.core.events import Event, Operation
-from memo.testing import ScriptedPredictor
-from training.evaluation import evaluate, questions, reliability
-from training.evaluation.evaluate import Judged
+from training.evaluation import reliability
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
-
-
-def judged(names: str) -> list[Judged]:
-    events = [Event(START + timedelta(seconds=n), Operation.PROCESS_START, name) for n, name in enumerate(names)]
-    asked = questions.from_events(events, 3, "en")
-    return evaluate.ask_in_order(ScriptedPredictor(), asked, 0, lambda _done, _total: None)
 
 
 def test_a_picture_is_drawn(tmp_path: Path) -> None:

@@ -6,13 +6,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from calling import memo
+from stores import store_events
 
-from cli import make
 from cli.models.report import collect
 from db import migrate
 from db.engine import Store, open_store
-from db.intake import events
 from db.models import DispatchRow, PredictionRow, RunRow
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
@@ -38,8 +37,7 @@ def store(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     opened = open_store(settings, home)
     happened = [Event(at(n), Operation.WINDOW_FOCUS, "secret", APPS[n % 3]) for n in range(DAYS * ACTS)]
     with opened.write() as session:
-        repeats = events.Repeats()
-        events.add_events(session, SCOPE, happened, [repeats.key(event) for event in happened])
+        store_events(session, SCOPE, happened)
         session.add_all(_prediction(number) for number in range(1, DAYS * ACTS))
         session.flush()
         ended = at(ACTS)
@@ -89,10 +87,6 @@ def _hit(prediction: int) -> DispatchRow:
     )
 
 
-def memo(*words: str) -> Result:
-    return CliRunner().invoke(make(["report"]), ["report", *words])
-
-
 def test_days_stand_beside_the_rule(store: Store) -> None:
     with store.read() as session:
         found = collect(session, SCOPE, START)
@@ -109,14 +103,14 @@ def test_days_stand_beside_the_rule(store: Store) -> None:
 def test_page_and_picture_need_no_other_file(store: Store, tmp_path: Path) -> None:
     page, picture = tmp_path / "r.html", tmp_path / "r.png"
     for file in (page, picture):
-        assert memo("--since", "2026-03-01", "--out", str(file)).exit_code == 0
+        assert memo("report", "--since", "2026-03-01", "--out", str(file)).exit_code == 0
         assert file.stat().st_mode & 0o777 == 0o600
     assert picture.read_bytes().startswith(PNG)
     text = page.read_text()
     assert "a@b&lt;i&gt;" in text and "<i>" not in text
     assert re.findall(r'(?:src|href)="([^"]{22})', text) == ["data:image/png;base64,"]
     assert not [word for word in (*APPS, "secret") if word in text]
-    assert "already exists" in str(memo("--since", "2026-03-01", "--out", str(page)).exception)
+    assert "already exists" in str(memo("report", "--since", "2026-03-01", "--out", str(page)).exception)
 
 
 @pytest.mark.parametrize(
@@ -128,8 +122,8 @@ def test_page_and_picture_need_no_other_file(store: Store, tmp_path: Path) -> No
     ],
 )
 def test_what_cannot_be_drawn_is_said(store: Store, words: tuple[str, ...], says: str) -> None:
-    assert says in str(memo(*words).exception)
+    assert says in str(memo("report", *words).exception)
 
 
 def test_report_without_a_store_says_so(home: Home) -> None:
-    assert "too few to judge by" in str(memo().exception)
+    assert "too few to judge by" in str(memo("report").exception)

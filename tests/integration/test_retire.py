@@ -7,7 +7,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from stores import make_store
+from stores import make_store, store_events
 from typer.testing import CliRunner
 
 from cli.setup import config
@@ -16,7 +16,7 @@ from db.intake import events, scopes
 from db.models import VersionRow
 from db.prediction import versions
 from db.upkeep import jobs, runs
-from db.upkeep.retrain import TRAIN, find_outlook
+from db.upkeep.retrain import find_outlook
 from forget import retire
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
@@ -42,9 +42,8 @@ def store(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     make_store(settings, home)
     opened = open_store(settings, home)
     with opened.write() as session:
-        repeats = events.Repeats()
         given = [EDITOR, SIGNAL, CALC]
-        events.add_events(session, SCOPE, given, [repeats.key(event) for event in given])
+        store_events(session, SCOPE, given)
     yield opened
     opened.close()
 
@@ -81,7 +80,7 @@ def is_due(store: Store, privacy: PrivacySettings) -> bool:
 def test_version_trained_on_what_is_excluded_since_is_retired(store: Store, home: Home) -> None:
     kept, gone = register(store, home, "v0001", EDITOR), register(store, home, "v0002", SIGNAL)
     with store.write() as session:
-        run = runs.add_run(session, TRAIN, SCOPE)
+        run = runs.add_run(session, runs.TRAIN, SCOPE)
         assert run is not None
         runs.record_result(session, run.id, "done", {})
     assert not is_due(store, RULES) and retire.retire_excluded(store, home, RULES) == []

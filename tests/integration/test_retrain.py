@@ -10,15 +10,13 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import update
-from stores import make_store
+from stores import make_store, store_events
 from waiting import WAIT_S, hurry, until
 
 from db.engine import Store, open_store
-from db.intake import events
 from db.models import RunRow
 from db.prediction import versions
 from db.upkeep import jobs, retrain, runs
-from db.upkeep.retrain import RETRAIN, TRAIN
 from memo.clock import pauses
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
@@ -60,10 +58,10 @@ def store(home: Home, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 def act(store: Store, number: int, ago: timedelta = LONG_AGO, operation: Operation = Operation.FILE_ACCESS) -> None:
     """Add events that end some time ago."""
-    repeats, end = events.Repeats(), datetime.now(UTC) - ago
+    end = datetime.now(UTC) - ago
     happened = [Event(end - timedelta(seconds=number - n), operation, f"{n % 7}.txt", "editor") for n in range(number)]
     with store.write() as session:
-        events.add_events(session, SCOPE, happened, [repeats.key(event) for event in happened])
+        store_events(session, SCOPE, happened)
 
 
 def outlook(store: Store, ahead: timedelta = timedelta()) -> retrain.Outlook:
@@ -83,7 +81,7 @@ def obstacle(store: Store, home: Home, machine: Machine | None = None, schedule:
 
 def run_through(store: Store, state: str) -> None:
     with store.write() as session:
-        row = runs.add_run(session, TRAIN, SCOPE)
+        row = runs.add_run(session, runs.TRAIN, SCOPE)
         assert row is not None
         runs.record_result(session, row.id, state, {})
 
@@ -137,7 +135,7 @@ def test_training_that_failed_is_due_again(store: Store) -> None:
 def test_training_is_due_after_a_week(store: Store) -> None:
     act(store, 1)
     with store.write() as session:
-        jobs.record_run(session, RETRAIN, jobs.NOT_YET)
+        jobs.record_run(session, jobs.RETRAIN, jobs.NOT_YET)
     week = timedelta(days=7)
     assert not outlook(store, week - timedelta(minutes=1)).is_due
     assert outlook(store, week + timedelta(minutes=1)).reason.startswith("none since ")
@@ -151,7 +149,7 @@ def test_training_is_due_after_a_week(store: Store) -> None:
 def test_training_under_way_is_not_queued_twice(store: Store) -> None:
     act(store, 20)
     with store.write() as session:
-        runs.add_run(session, TRAIN, SCOPE)
+        runs.add_run(session, runs.TRAIN, SCOPE)
     assert due(store) == []
 
 
@@ -180,7 +178,7 @@ def test_training_waits_until_the_person_is_away(store: Store, home: Home, ago_s
 def test_training_asked_for_waits_for_the_end_of_a_pause_only(store: Store, home: Home) -> None:
     act(store, 1, ago=timedelta())
     with store.write() as session:
-        runs.record_urgent(session, TRAIN, SCOPE)
+        runs.record_urgent(session, runs.TRAIN, SCOPE)
     assert obstacle(store, home, FakeMachine(10.0, 0, 9.0)) == ""
     pauses.begin(home, None)
     assert obstacle(store, home) == "MEMO is resumed"
@@ -203,7 +201,7 @@ def test_training_stops_for_the_person_and_goes_on(store: Store, home: Home, mon
         monkeypatch.setenv(f"MEMO_{name}", value)
     act(store, 400)
     with store.write() as session:
-        runs.add_run(session, TRAIN, SCOPE)
+        runs.add_run(session, runs.TRAIN, SCOPE)
 
     def state() -> str:
         with store.read() as session:

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from stores import make_store
+from stores import make_store, store_events
 
 from db.engine import Store, open_store
-from db.intake import events, scopes
+from db.intake import scopes
 from db.models import PredictionRow, ServedScoreRow
 from db.prediction import versions
 from db.upkeep import health, jobs, retrain
@@ -45,13 +45,12 @@ def store(home: Home, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 def serve(store: Store, begin: int, end: int, foreseen: bool, version: str = "builtin") -> None:
     """Store acts in the apps in turn, each with the prediction before it: right, or one in which nothing is right."""
-    repeats = events.Repeats()
     happened = [
         Event(START + timedelta(days=n // DAY_ACTS, minutes=n % DAY_ACTS), Operation.WINDOW_FOCUS, "", APPS[n % 3])
         for n in range(begin, end)
     ]
     with store.write() as session:
-        events.add_events(session, SCOPE, happened, [repeats.key(event) for event in happened])
+        store_events(session, SCOPE, happened)
         session.flush()
         session.add_all(_prediction(n, foreseen, version) for n in range(max(1, begin), end))
 

@@ -9,21 +9,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from calling import printed
 from conftest import logging_restored
 from kombu import Connection
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
-from stores import make_store
-from typer.testing import CliRunner
+from stores import store_events
 from waiting import hurry, until
 
-from cli import make
-from db.engine import Store, open_store
+from db.engine import Store
 from db.intake import cursors, events, scopes
 from db.models import CursorRow, EventRow, JobRow, LaunchRow, PredictionRow, RunRow
 from db.prediction import predictions, versions
+from db.store_access import process_store
 from db.upkeep import jobs, retention, runs
-from db.upkeep.retrain import RETRAIN
 from memo.clock.reading import Reading
 from memo.core.errors import MemoError
 from memo.core.events import Event, Operation
@@ -35,6 +34,7 @@ from memo.stack.task_queue import LOOK, PREDICT, make_app
 from scheduler import pruning, tick, upkeep
 from training import __main__ as process
 from training import build_version
+from worker.resources import open_resources
 
 SCOPE = "a@b"
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -51,18 +51,14 @@ def settings(home: Home, database_url: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
-def store(settings: Settings, home: Home) -> Iterator[Store]:
-    make_store(settings, home)
-    opened = open_store(settings, home)
-    yield opened
-    opened.close()
+def store(settings: Settings, store: Store) -> Store:
+    return store
 
 
 def add(store: Store, names: Sequence[str], scope: str = SCOPE, operation: Operation = Operation.PROCESS_START) -> None:
-    repeats = events.Repeats()
     happened = [Event(START + timedelta(seconds=second), operation, name) for second, name in enumerate(names)]
     with store.write() as session:
-        events.add_events(session, scope, happened, [repeats.key(event) for event in happened])
+        store_events(session, scope, happened)
 
 
 def ask(store: Store, kind: str) -> int:
@@ -90,14 +86,6 @@ def carry_out_in_a_process() -> int:
 
         until("its end", has_ended)
     return process.returncode
-
-
-def invoke(*words: str) -> str:
-    """Return what a command prints."""
-    with logging_restored():
-        done = CliRunner().invoke(make([words[0]]), words)
-    assert done.exit_code == 0, done.output
-    return done.stdout
 
 
 def run_row(store: Store, run_id: int) -> RunRow:
@@ -177,7 +165,7 @@ def test_run_trains_judges_and_promotes_or_rejects(store: Store, home: Home, mon
     promoted = verdict["promoted"]
     assert row.result == {"version": "v0001", "promoted": promoted, "reason": verdict["reason"]}
     assert version.state == ("active" if promoted else "rejected")
-    shown = invoke("model", "show", "v0001")
+    shown = printed("model", "show", "v0001")
     assert verdict["reason"] in " ".join(shown.split()) and "place, 59 questions" in shown and "markov1" in shown
     assert verdict["table"]["place"]["candidate"]["n"] == 59, "all of the newest fifth that something follows"
     assert version.metrics["events"] == 241, "and nothing of it is trained on but the action before"
@@ -247,6 +235,16 @@ def requests(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]
         signal.signal(number, handler)
 
 
+def test_tick_and_dispatcher_share_one_store(store: Store) -> None:
+    try:
+        _, _, of_tick = tick._open()
+        assert of_tick is open_resources().store
+    finally:
+        process_store().close()
+        for made in (tick._open, open_resources, process_store):
+            made.cache_clear()
+
+
 def test_tick_queues_each_due_run_once(store: Store, settings: Settings, sent: Sent, requests: list[int]) -> None:
     tick.run(sent.app, settings, store)
     assert signal.SIGUSR1 not in requests
@@ -289,7 +287,7 @@ def test_tick_repeats_a_retrain_whose_request_was_lost(
     asked = datetime.now(UTC) - settings.schedule.retrain_every
     for last_run, expected in ((asked + timedelta(hours=1), []), (asked, [("train", SCOPE)])):
         with store.write() as session:
-            session.merge(JobRow(name=RETRAIN, last_run=last_run, last_result="asked for 1 scopes"))
+            session.merge(JobRow(name=jobs.RETRAIN, last_run=last_run, last_result="asked for 1 scopes"))
         tick.run(sent.app, settings, store)
         assert queued(store) == expected
     assert requests.count(signal.SIGUSR1) == 1
@@ -540,8 +538,8 @@ def test_prune_keeps_the_active_newest_and_best(store: Store, home: Home, monkey
     with store.write() as session:
         build_version.activate(session, SCOPE, "v0001")
         build_version.activate(session, SCOPE, "v0002")
-    assert "Deleted v0003, v0004." in invoke("model", "prune")
-    assert "No version is old enough" in invoke("model", "prune")
+    assert "Deleted v0003, v0004." in printed("model", "prune")
+    assert "No version is old enough" in printed("model", "prune")
     assert {folder.name for folder in home.models.iterdir()} == {"v0000", "v0001", "v0002", "v0005"}
     with store.write() as session, pytest.raises(MemoError, match="files of v0003 are gone"):
         build_version.activate(session, SCOPE, "v0003")

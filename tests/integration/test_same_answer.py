@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from alone import HistoryAlone, lone_updater
 from sqlalchemy import select
+from stores import store_events
 
 from cli.predictions.predict import answer_newest
 from db.engine import Store
@@ -24,13 +25,12 @@ START = datetime.now(UTC) - timedelta(hours=9)
 
 def happen(store: Store, number: int, begin: int = 0) -> None:
     """Store visits to some sites, in turn but for some."""
-    keys = events.Repeats()
     visits = [
         Event(START + timedelta(minutes=n), Operation.WEB_VISIT, f"{'abcab'[n * n % 5]}.example")
         for n in range(begin, begin + number)
     ]
     with store.write() as session:
-        events.add_events(session, SCOPE, visits, [keys.key(visit) for visit in visits])
+        store_events(session, SCOPE, visits)
 
 
 @pytest.mark.parametrize("learned", [events.LEARNED, 30], ids=["all events", "the newest ones"])

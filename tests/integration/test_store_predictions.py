@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event as listening
 from sqlalchemy import func, select
+from stores import store_events
 
 from db.dispatch import dispatches
 from db.engine import Store
@@ -37,12 +38,9 @@ ENDED = {"status": "done", "detail": "", "duration_ms": 1.5, "result": {}, "cost
 
 def happen(store: Store, names: str, scope: str = SCOPE, at: datetime = START) -> list[int]:
     """Store one start of an app for each letter, and return the ids of the events."""
-    repeats = events.Repeats()
     happened = [Event(at + timedelta(seconds=n), Operation.PROCESS_START, name) for n, name in enumerate(names)]
     with store.write() as session:
-        events.add_events(session, scope, happened, [repeats.key(event) for event in happened])
-        newest = session.scalars(select(EventRow.id).order_by(EventRow.id.desc()).limit(len(names))).all()
-    return sorted(newest)
+        return store_events(session, scope, happened)
 
 
 def predict(store: Store, event_id: int, **given: Any) -> int:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 from sqlalchemy.orm import Session
+from stores import store_events
 
 from db.engine import Store
 from db.intake import events, time_order
-from db.intake.events import Repeats
 from db.models import ScopeRow
 from db.pace import BatchPace
 from memo.core.events import Event, Operation
@@ -26,8 +26,7 @@ def append(store: Store, seconds: Sequence[int], scope: str = SCOPE) -> None:
     """Store an event for each second, in this order, named after it."""
     with store.write() as session:
         given = [Event(START + timedelta(seconds=n), Operation.PROCESS_START, f"{n}") for n in seconds]
-        keys = Repeats()
-        assert events.add_events(session, scope, given, [keys.key(one) for one in given]) == len(given)
+        assert len(store_events(session, scope, given)) == len(given)
 
 
 def numbered(store: Store, scope: str = SCOPE) -> dict[int, int]:

@@ -16,6 +16,7 @@ from pytest import MonkeyPatch
 from sqlalchemy import select
 from starlette.requests import Request
 from starlette.testclient import TestClient
+from stores import store_events
 
 from db import migrate, store_access
 from db.dispatch import handlers as handlers_rows
@@ -59,8 +60,7 @@ def opened(home: Home) -> Iterator[Store]:
         Event(NOW + timedelta(minutes=9), EDITOR.operation, EDITOR.target, EDITOR.place),
     ]
     with store.write() as session:
-        repeats = events.Repeats()
-        events.add_events(session, settings.scope, batch, [repeats.key(event) for event in batch])
+        store_events(session, settings.scope, batch)
         session.add_all(_prediction(settings.scope, number) for number in (1, 2, 3))
         counts = {"predictions": 3, "acts": 2, "place_1": 1, "place_3": 1}
         session.add(DailyCountRow(scope=settings.scope, day="2026-03-02", version="builtin", **counts))

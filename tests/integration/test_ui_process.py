@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 from starlette.types import Receive, Scope, Send
+from stores import store_events
 
 from db import migrate
 from db.engine import open_store
-from db.intake import events
 from db.models import PredictionRow
 from memo.clock.reading import Reading
 from memo.core.events import Event, Operation
@@ -87,7 +87,7 @@ def _add_prediction(home: Home) -> None:
     place = NextPlace(Event(now, Operation.WEB_VISIT, "news.example").action, 0.5)
     row = dict(candidates=[], upcoming=[], person=[], new_probability=0.0, latency_ms=1.0, model_version="builtin")
     with store.write() as session:
-        events.add_events(session, settings.scope, [event], [events.Repeats().key(event)])
+        store_events(session, settings.scope, [event])
         session.add(PredictionRow(scope=settings.scope, made_at=now, last_event_id=1, places=[place.as_dict()], **row))
     store.close()
 

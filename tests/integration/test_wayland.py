@@ -19,7 +19,8 @@ from typing import Any, ClassVar
 import pytest
 from compositor import USER, sway
 from stores import make_store
-from watched import until, watched
+from waiting import until
+from watched import focused_windows, used_apps, watched
 
 from collector.collector import keep_running
 from collector.focus.presence import PresenceSignal
@@ -33,7 +34,7 @@ from collector.sources.wayland.wayland import watch_idle
 from collector.sources.wayland.wlroots import WlrootsSource
 from db.engine import Store, open_store
 from db.intake.events import find_newest_events
-from memo.core.events import Event, Operation
+from memo.core.events import Event
 from memo.core.paths import Home
 from memo.core.settings import Settings, SourceSettings
 from memo.protocols import Batch, Source, Stop
@@ -69,72 +70,59 @@ def make(request: pytest.FixtureRequest, folder: Path, home: Home) -> Make:
     return partial(SwaySource if request.param == "sway" else WlrootsSource, settings, home)
 
 
-def _focus(events: list[Event]) -> list[tuple[str, str]]:
-    return [(event.app, event.target) for event in events if event.operation is Operation.WINDOW_FOCUS]
-
-
 def test_each_focus_switch_is_seen_once_in_order(make: Make, folder: Path) -> None:
     one, two = ("org.example.one", "First"), ("org.example.two", "Second")
     with sway(folder) as running:
         running.open("one", "First")
         with watched(make()) as events:
-            until("the window of before", lambda: _focus(events) == [one])
+            until("the window of before", lambda: focused_windows(events) == [one])
             running.open("two", "Second")
             wanted = [one, two]
             for name, seen in [("one", one), ("two", two)] * 10:
-                until("the last switch", lambda: _focus(events) == wanted)
+                until("the last switch", lambda: focused_windows(events) == wanted)
                 running.say(f"[app_id={name}] focus")
                 wanted.append(seen)
-            until("all switches", lambda: len(_focus(events)) == len(wanted))
-        assert _focus(events) == wanted
+            until("all switches", lambda: len(focused_windows(events)) == len(wanted))
+        assert focused_windows(events) == wanted
 
 
 def test_only_a_stable_title_is_reported(make: Make, folder: Path) -> None:
     with sway(folder) as running:
         running.open("one", "First")
         with watched(make()) as events:
-            until("the window", lambda: _focus(events))
+            until("the window", lambda: focused_windows(events))
             (running.folder / "one").write_text("Passing\nNew – 新\n")
-            until("the title", lambda: len(_focus(events)) == 2)
-    assert _focus(events) == [("org.example.one", "First"), ("org.example.one", "New – 新")]
+            until("the title", lambda: len(focused_windows(events)) == 2)
+    assert focused_windows(events) == [("org.example.one", "First"), ("org.example.one", "New – 新")]
 
 
 @pytest.mark.parametrize("act", ["workspace 2", "move scratchpad", "move to workspace 2"])
 def test_hidden_window_is_no_longer_used(make: Make, folder: Path, act: str) -> None:
-    def used() -> list[str]:
-        return [event.target for event in events if event.operation is Operation.APP_USAGE]
-
     with sway(folder) as running:
         running.open("one", "First")
         with watched(make()) as events:
-            until("the window", lambda: _focus(events))
+            until("the window", lambda: focused_windows(events))
             time.sleep(2 * MIN_USAGE_S)
             running.say(act)
-            until("the usage", used)
-    assert used() == ["org.example.one"]
+            until("the usage", lambda: used_apps(events))
+    assert used_apps(events) == ["org.example.one"]
 
 
 def test_app_is_used_until_there_is_no_input(make: Make, folder: Path) -> None:
-    def used() -> list[str]:
-        return [event.target for event in events if event.operation is Operation.APP_USAGE]
-
     signals: list[PresenceSignal] = [partial(watch_idle, idle_s=5.0)]
     with sway(folder) as running:
         running.open("one", "First")
         with watched(make(signals=signals)) as events:
-            until("the window", lambda: _focus(events))
+            until("the window", lambda: focused_windows(events))
             for turn in (1, 2):
                 for _ in range(3):
                     running.say("seat seat0 cursor move 1 1")
                     time.sleep(MIN_USAGE_S / 2)
-                until("that nobody is there", lambda turn=turn: len(used()) >= turn)  # type: ignore[misc]
-    assert used() == ["org.example.one"] * 2
+                until("that nobody is there", lambda turn=turn: len(used_apps(events)) >= turn)  # type: ignore[misc]
+    assert used_apps(events) == ["org.example.one"] * 2
 
 
 def test_killed_idle_probe_is_restarted(make: Make, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def used() -> list[str]:
-        return [event.target for event in events if event.operation is Operation.APP_USAGE]
-
     @contextmanager
     def run_probe(module: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         with real(module, *arguments) as child:
@@ -147,15 +135,15 @@ def test_killed_idle_probe_is_restarted(make: Make, folder: Path, monkeypatch: p
     with sway(folder) as running:
         running.open("one", "First")
         with watched(make(signals=signals)) as events:
-            until("the window", lambda: _focus(events))
+            until("the window", lambda: focused_windows(events))
             until("the probe", lambda: probes)
             probes[0].kill()
             until("another one", lambda: len(probes) == 2)
             for _ in range(3):
                 running.say("seat seat0 cursor move 1 1")
                 time.sleep(MIN_USAGE_S / 2)
-            until("that nobody is there", used)
-    assert _focus(events) == [("org.example.one", "First")], "the focus is followed meanwhile"
+            until("that nobody is there", lambda: used_apps(events))
+    assert focused_windows(events) == [("org.example.one", "First")], "the focus is followed meanwhile"
 
 
 def test_sway_window_has_its_executable(folder: Path, home: Home) -> None:
@@ -163,7 +151,7 @@ def test_sway_window_has_its_executable(folder: Path, home: Home) -> None:
         pid = running.open("unknown", "First")
         assert os.path.samefile(f"/proc/{pid}/exe", FOOT)
         with watched(SwaySource(Settings(sources=SourceSettings(on=["sway"])), home)) as events:
-            until("the window", lambda: _focus(events))
+            until("the window", lambda: focused_windows(events))
     assert (events[0].app, events[0].executable) == ("unknown", FOOT)
 
 
@@ -191,17 +179,17 @@ def test_compositor_that_crashed_is_followed_again(make: Make, folder: Path, hom
         until("nothing is there", lambda: state()["state"] == "missing")
         with sway(folder) as running:
             running.open("one", "First")
-            until("the first window", lambda: _focus(events))
+            until("the first window", lambda: focused_windows(events))
             running.kill()
             until("that it is missing", lambda: state()["state"] == "missing")
         with sway(folder) as running:
             running.open("two", "Second")
-            until("the second window", lambda: len(_focus(events)) == 2)
+            until("the second window", lambda: len(focused_windows(events)) == 2)
             assert (state()["state"], state()["failures"]) == ("watching", 1)
     finally:
         stop.set()
         watching.join()
-    assert _focus(events) == [("org.example.one", "First"), ("org.example.two", "Second")]
+    assert focused_windows(events) == [("org.example.one", "First"), ("org.example.two", "Second")]
 
 
 @pytest.fixture
@@ -214,7 +202,7 @@ def store(home: Home) -> Iterator[Store]:
 def titles(store: Store) -> list[str]:
     """The stored focuses."""
     with store.read() as session:
-        return [title for _, title in _focus(list(find_newest_events(session, Settings().scope)))]
+        return [title for _, title in focused_windows(list(find_newest_events(session, Settings().scope)))]
 
 
 @contextmanager
@@ -237,15 +225,19 @@ def recording(source: Source, store: Store, home: Home) -> Iterator[list[Event]]
         watching.join()
 
 
-def has_one_focus(told: list[Event]) -> bool:
-    return len(_focus(told)) == 1
+def has_onefocused_windows(told: list[Event]) -> bool:
+    return len(focused_windows(told)) == 1
+
+
+def has_one_window(told: list[Event]) -> bool:
+    return len(focused_windows(told)) == 1
 
 
 def test_window_that_stood_before_a_start_is_no_switch(make: Make, folder: Path, home: Home, store: Store) -> None:
     with sway(folder) as running:
         running.open("one", "First")
         with recording(make(), store, home) as told:
-            until("the window of before", partial(has_one_focus, told))
+            until("the window of before", partial(has_one_window, told))
             assert titles(store) == []
             running.open("two", "Second")
             until("the next one", lambda: titles(store) == ["Second"])
@@ -253,7 +245,7 @@ def test_window_that_stood_before_a_start_is_no_switch(make: Make, folder: Path,
             until("the first again", lambda: titles(store) == ["Second", "First"])
         for _ in range(2):
             with recording(make(), store, home) as told:
-                until("the window of before", partial(has_one_focus, told))
+                until("the window of before", partial(has_one_window, told))
         assert titles(store) == ["Second", "First"]
         running.say("[app_id=one] kill")
         with recording(make(), store, home):

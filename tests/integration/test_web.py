@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from histories import SEEN, Chromium, Firefox
+from waiting import until
 
 from collector.sources.web import web
 from collector.sources.web.web import SEVERAL, TIMINGS, UNREAD, WebSource, WebTimings
@@ -99,15 +100,8 @@ def reader(home: Home, store: Store) -> VisitReader:
     return VisitReader(Settings.load(), home, store.emit, store.cursors.get)
 
 
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, "not seen in time"
-        time.sleep(0.02)
-
-
 def until_stored(store: Store, name: str) -> None:
-    until(lambda: name in store.titles)
+    until("the visits", lambda: name in store.titles)
 
 
 # Which visits are emitted
@@ -424,7 +418,7 @@ QUICK = WebTimings(settle=0.05, rest=1.0)
 def test_visits_are_emitted_as_they_are_written(chromium: Chromium, firefox: Firefox, home: Home, store: Store) -> None:
     chromium.visit("https://a.org", "before")
     with Running(home, store, QUICK) as running:
-        until(lambda: store.titles == ["before"])
+        until("the visits", lambda: store.titles == ["before"])
         for browser, name in ((chromium, "c"), (firefox, "f"), (chromium, "d"), (firefox, "g")):
             browser.visit("https://a.org", name)
             until_stored(store, name)
@@ -447,18 +441,18 @@ def test_what_gave_no_notice_is_read_at_the_next_look(
 def test_own_reading_does_not_wake_the_source(firefox: Firefox, home: Home, store: Store, reads: list[str]) -> None:
     firefox.visit("https://a.org", "before")
     with Running(home, store, WebTimings(settle=0.0, rest=0.0)):
-        until(lambda: store.titles == ["before"])
+        until("the visits", lambda: store.titles == ["before"])
         time.sleep(1)
         assert len(reads) == 1
         firefox.visit("https://a.org", "after")
-        until(lambda: store.titles[-1] == "after")
+        until("the visits", lambda: store.titles[-1] == "after")
         time.sleep(1)
     assert len(reads) < 4, "a write may be noticed more than once, but not for ever"
 
 
 def test_history_is_not_copied_too_often(firefox: Firefox, home: Home, store: Store) -> None:
     with Running(home, store, WebTimings(settle=0.0, rest=1e9, longest_rest=1_000.0)):
-        until(lambda: store.cursors)
+        until("the visits", lambda: store.cursors)
         firefox.visit("https://a.org", "too soon")
         time.sleep(0.5)
     assert store.titles == []
@@ -467,14 +461,14 @@ def test_history_is_not_copied_too_often(firefox: Firefox, home: Home, store: St
 def test_open_transaction_is_not_copied(chromium: Chromium, home: Home, store: Store, reads: list[str]) -> None:
     """A browser keeps a transaction open for seconds; a copy before the commit would only delay the next one."""
     with Running(home, store, QUICK):
-        until(lambda: reads)
+        until("the visits", lambda: reads)
         chromium.database.execute("BEGIN IMMEDIATE")
         chromium.database.execute("INSERT INTO urls(url, title, last_visit_time) VALUES ('https://a.org', 'a', 0)")
-        until(lambda: (chromium.path.parent / "History-journal").exists())
+        until("the visits", lambda: (chromium.path.parent / "History-journal").exists())
         time.sleep(0.5)
         assert len(reads) == 1
         chromium.database.execute("COMMIT")
-        until(lambda: len(reads) > 1)
+        until("the visits", lambda: len(reads) > 1)
 
 
 def test_missing_without_browser_gives_the_reason(person: Path, home: Home) -> None:
@@ -499,9 +493,9 @@ def test_unreadable_histories_are_skipped_and_counted(person: Path, firefox: Fir
     (config / "microsoft-edge/Default/History").write_bytes(torn[:-5000])
     firefox.visit("https://a.org", "before")
     with Running(home, store, QUICK) as running:
-        until(lambda: store.titles == ["before"])
+        until("the visits", lambda: store.titles == ["before"])
         firefox.visit("https://a.org", "after")
-        until(lambda: store.titles == ["before", "after"])
+        until("the visits", lambda: store.titles == ["before", "after"])
     assert len(running.source._failures) == 4
     assert list((home.in_memory / "web").iterdir()) == []
 
@@ -516,14 +510,14 @@ def test_history_that_stays_unreadable_is_told(person: Path, chromium: Chromium,
         written.rename(chromium.path)  # in one go
 
     with Running(home, store, QUICK) as running:
-        until(lambda: store.titles == ["before"])
+        until("the visits", lambda: store.titles == ["before"])
         for times in range(1, SEVERAL + 1):
             assert store.notes == []
             write(os.urandom(50_000))
-            until(lambda times=times: sum(running.source._failures.values()) >= times)  # type: ignore[misc]
-        until(lambda: store.notes == [UNREAD.format("chromium")])
+            until("the visits", lambda times=times: sum(running.source._failures.values()) >= times)  # type: ignore[misc]
+        until("the visits", lambda: store.notes == [UNREAD.format("chromium")])
         write(whole)
-        until(lambda: store.notes == [UNREAD.format("chromium"), ""])
+        until("the visits", lambda: store.notes == [UNREAD.format("chromium"), ""])
 
 
 def test_profiles_that_come_and_go_are_noticed(person: Path, firefox: Firefox, home: Home, store: Store) -> None:
@@ -536,7 +530,7 @@ def test_profiles_that_come_and_go_are_noticed(person: Path, firefox: Firefox, h
             made.close()
             shutil.rmtree(folder)
         firefox.visit("https://a.org", "c")
-        until(lambda: "c" in store.titles)
+        until("the visits", lambda: "c" in store.titles)
     assert sorted(store.titles) == ["a", "b", "c"]
 
 
@@ -545,5 +539,5 @@ def test_copies_left_by_a_crash_are_removed(firefox: Firefox, home: Home, store:
     left.mkdir(parents=True)
     (left / "copy").write_text("secret")
     with Running(home, store):
-        until(lambda: store.cursors)
+        until("the visits", lambda: store.cursors)
     assert not left.exists()

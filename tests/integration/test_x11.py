@@ -15,7 +15,8 @@ from typing import Any, cast
 import pytest
 from conftest import needs_program
 from stores import make_store
-from watched import WAIT_S, until, watched
+from waiting import WAIT_S, until
+from watched import used_apps, watched
 from Xlib import X, Xatom
 from Xlib.display import Display
 from Xlib.xobject.drawable import Window as XWindow
@@ -61,10 +62,6 @@ def source(home: Home) -> X11Source:
 
 def focuses(events: list[Event]) -> list[Act]:
     return [(event.target, event.app) for event in events if event.operation is Operation.WINDOW_FOCUS]
-
-
-def usages(events: list[Event]) -> list[str]:
-    return [event.target for event in events if event.operation is Operation.APP_USAGE]
 
 
 def until_focus(events: list[Event], title: str, count: int = 1) -> None:
@@ -331,8 +328,8 @@ def test_usage_ends_without_input_and_starts_again(desktop: Desktop, home: Home)
             for _ in range(8):
                 desktop.person("key", "shift")
                 time.sleep(0.25)
-            until("usage ends", lambda turn=turn: len(usages(events)) >= turn)  # type: ignore[misc]
-    assert usages(events) == ["Wish", "Wish"]
+            until("usage ends", lambda turn=turn: len(used_apps(events)) >= turn)  # type: ignore[misc]
+    assert used_apps(events) == ["Wish", "Wish"]
     assert focuses(events) == [("Board", "Wish")]
 
 

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from waiting import WAIT_S as WAIT_S
-from waiting import until as until
+from waiting import WAIT_S, until
 
-from memo.core.events import Event
+from memo.core.events import Event, Operation
 from memo.protocols import Batch, Note, Past, Presence, Source, Stop
 
 
@@ -38,3 +37,13 @@ def watched(
         stop.set()
         thread.join(WAIT_S)
         assert not thread.is_alive(), "the source does not stop"
+
+
+def focused_windows(events: list[Event]) -> list[tuple[str, str]]:
+    """App and title of each window that got the focus."""
+    return [(event.app, event.target) for event in events if event.operation is Operation.WINDOW_FOCUS]
+
+
+def used_apps(events: list[Event]) -> list[str]:
+    """The apps whose use has ended."""
+    return [event.target for event in events if event.operation is Operation.APP_USAGE]

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from clocks import Seconds
 
 from memo.config.live import SETTLE_S, Derived, LiveSettings, strictest
 from memo.core.errors import UsageError
@@ -10,23 +11,13 @@ from memo.core.paths import Home
 from memo.core.settings import PrivacySettings, Settings, tables_at_once
 
 
-class Clock:
-    """Seconds that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def clock() -> Seconds:
+    return Seconds()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def live(home: Home, clock: Clock) -> LiveSettings:
+def live(home: Home, clock: Seconds) -> LiveSettings:
     return LiveSettings(Settings.load(), home, clock)
 
 
@@ -50,7 +41,7 @@ def test_an_exclusion_is_in_force_at_once(live: LiveSettings, home: Home) -> Non
         assert live.now().privacy.apps == apps
 
 
-def test_an_exclusion_ends_once_the_file_has_settled(live: LiveSettings, home: Home, clock: Clock) -> None:
+def test_an_exclusion_ends_once_the_file_has_settled(live: LiveSettings, home: Home, clock: Seconds) -> None:
     home.config.write_text("[privacy]\napps = ['a']\n")
     live.now()
     home.config.write_text("")  # an editor begins to write
@@ -72,7 +63,7 @@ def test_an_exclusion_that_ended_long_ago_has_settled(
     assert live.now().privacy.apps == []
 
 
-def test_a_missing_file_loosens_nothing(live: LiveSettings, home: Home, clock: Clock) -> None:
+def test_a_missing_file_loosens_nothing(live: LiveSettings, home: Home, clock: Seconds) -> None:
     home.config.write_text("[privacy]\napps = ['a']\n")
     live.now()
     home.config.unlink()

@@ -42,7 +42,7 @@ SHOWN = (
 )
 """Where the sentences arise that reach the page."""
 OTHER = re.compile(
-    "SELECT |[( ].*(SELECT|AND|->) |id > |at >= |at, url|pragma_|# |default-src|<!doctype"  # for programs
+    "SELECT |SET LOCAL |[( ].*(SELECT|AND|->) |id > |at >= |at, url|pragma_|# |default-src|<!doctype"  # for programs
     "|MEMO: |the best simple rule|the one before|Titles "  # words of notifications and of templates
     "|There is no store at |Cannot read the store |There is no setting |`memo up` updates "
     "|The page|Another process serves"

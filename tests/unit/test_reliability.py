@@ -1,19 +1,11 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
+from rankings import judged
 
-from memo.core.events import Event, Operation
-from memo.testing import ScriptedPredictor
-from training.evaluation import evaluate, metrics, questions, reliability
-from training.evaluation.evaluate import Judged
+from training.evaluation import metrics, reliability
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
-
-
-def judged(names: str) -> list[Judged]:
-    events = [Event(START + timedelta(seconds=n), Operation.PROCESS_START, name) for n, name in enumerate(names)]
-    asked = questions.from_events(events, 3, "en")
-    return evaluate.ask_in_order(ScriptedPredictor(), asked, 0, lambda _done, _total: None)
 
 
 def test_measure_bins_all_answers_and_gives_the_error() -> None:

@@ -2,10 +2,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from db.upkeep.jobs import BACKUP, PRUNE
-from db.upkeep.retrain import RETRAIN
+from db.upkeep.jobs import BACKUP, EVALUATE, PRUNE, RETRAIN
 from memo.core.settings import ScheduleSettings
-from scheduler.tick import EVALUATE, JOBS, due, never_run
+from scheduler.tick import JOBS, due, never_run
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -130,7 +130,7 @@ def bins(answers: Iterable[tuple[float, float]]) -> list[tuple[float, float, int
     ]
 
 
-def interval(values: Sequence[float], block: int = 1, rounds: int = ROUNDS) -> tuple[float, float]:
+def interval(values: Sequence[float], block: int = 1) -> tuple[float, float]:
     """Return the bootstrap 95 % interval of the mean; deterministic.
 
     With `block` > 1 that many consecutive values are drawn together, since neighbours are alike: the circular block
@@ -141,5 +141,5 @@ def interval(values: Sequence[float], block: int = 1, rounds: int = ROUNDS) -> t
     totals = list(accumulate([*values, *values[:block]], initial=0.0))
     sums = [totals[start + block] - totals[start] for start in range(total)]
     draws = math.ceil(total / block)
-    means = sorted(sum(rng.choices(sums, k=draws)) / (draws * block) for _ in range(rounds))
-    return means[int(rounds * 0.025)], means[int(rounds * 0.975)]
+    means = sorted(sum(rng.choices(sums, k=draws)) / (draws * block) for _ in range(ROUNDS))
+    return means[int(ROUNDS * 0.025)], means[int(ROUNDS * 0.975)]

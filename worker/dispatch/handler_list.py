@@ -2,7 +2,6 @@
 
 from contextlib import suppress
 from datetime import datetime
-from importlib.metadata import entry_points
 from typing import Any
 
 from db.dispatch import handlers as rows
@@ -12,7 +11,7 @@ from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from worker.effects.notifications import NO_BUTTONS, NO_MENU, click_problem
-from worker.handlers import showing_boxes
+from worker.handlers import installed, showing_boxes
 
 ANSWER = "answer with `memo feedback last yes|no|never`"
 REMEDIES = {NO_BUTTONS: f"ask shows nothing then, so let notify do so, and {ANSWER}", NO_MENU: ANSWER}
@@ -23,14 +22,13 @@ NOTHING: dict[str, Any] = dict.fromkeys(COUNTS, 0) | {"saved_s": 0.0, "cost_s": 
 def list_handlers(home: Home, settings: Settings) -> list[dict[str, Any]]:
     """Return name, state, remark and ledger of each handler that is installed or named in the settings, as JSON."""
     ledgers, resting = _figures(home, settings)
-    installed = {entry.name for entry in entry_points(group="memo.handlers")}
-    remarks = _remarks(settings)
+    known, remarks = set(installed()), _remarks(settings)
     return [
         {"name": name}
-        | _state(name, settings, installed, resting.get(name), remarks.get(name, ""))
+        | _state(name, settings, known, resting.get(name), remarks.get(name, ""))
         | (figures := NOTHING | ledgers.get(name, {}))
         | {"balance_s": figures["saved_s"] - figures["cost_s"]}
-        for name in sorted(installed | set(settings.dispatch.on) | settings.dispatch.routed)
+        for name in sorted(known | set(settings.dispatch.on) | settings.dispatch.routed)
     ]
 
 
@@ -42,10 +40,10 @@ def _remarks(settings: Settings) -> dict[str, str]:
 
 
 def _state(
-    name: str, settings: Settings, installed: set[str], resting: dict[str, Any] | None, remark: str
+    name: str, settings: Settings, known: set[str], resting: dict[str, Any] | None, remark: str
 ) -> dict[str, Any]:
     dispatch = settings.dispatch
-    if name not in installed:
+    if name not in known:
         return {"state": "missing", "says": "install its package, or remove it from [dispatch] in memo.toml"}
     if name not in dispatch.routed:
         return {"state": "off", "says": "name it in dispatch.routes or, for app starts, dispatch.upcoming in memo.toml"}

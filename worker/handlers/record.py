@@ -20,7 +20,7 @@ class RecordHandler(Handler):
     quick = True
 
     def __init__(self, settings: Settings, home: Home, max_bytes: int = MAX_BYTES) -> None:
-        self._file, self._max_bytes = home.root / "dispatched.jsonl", max_bytes
+        self._file, self._max_bytes = home.recorded, max_bytes
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
         """Append the candidate."""

@@ -15,8 +15,9 @@ from worker.predictors.feedback import Feedback
 from worker.predictors.history.arrival_times import ArrivalTimes
 from worker.predictors.history.candidate_ids import Ids
 from worker.predictors.history.tables import Array, State
+from worker.predictors.mixer import RankedSymbols
 from worker.predictors.person.person_model import PersonModel
-from worker.predictors.ranker import Ranked, Ranker
+from worker.predictors.ranker import Ranker
 from worker.predictors.reader import Reader
 from worker.predictors.upcoming.hazard import Hazard
 
@@ -149,7 +150,7 @@ class MixedPredictor:
         odds = [self.feedback.odds(self._times.last[0], action.identity) for action in (first, second)]
         return found | {"feedback": math.log(odds[0] / odds[1])}
 
-    def _with_person(self, ranked: Ranked, things: list[tuple[Action, float]]) -> Array:
+    def _with_person(self, ranked: RankedSymbols, things: list[tuple[Action, float]]) -> Array:
         """Return the probabilities, those of human actions mixed with the person model's."""
         symbols = self._all.history.symbols
         is_human = symbols.human[ranked.symbols]

@@ -6,16 +6,45 @@ habits change, so learning never stops. Initial weights are set by hand, so that
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from memo.core.bounded import BoundedDict
+from worker.predictors.history.candidate_ids import Ids
 from worker.predictors.history.tables import Array
 
 FADE = 0.99  # decay of the squared gradients at each step
 FIRST_SQUARE = 1e-2  # initial squared gradient
 MOST_GATES = 500  # the gate that learned longest ago is evicted first
+
+
+@dataclass(frozen=True, slots=True)
+class RankedSymbols:
+    """A ranking that awaits its outcome: a row for each of `symbols` and, in some rankings, a last one for a new one.
+
+    The probabilities sum to 1.
+    """
+
+    symbols: Ids
+    features: Array
+    gate: str
+    probabilities: Array
+
+    @property
+    def new(self) -> float:
+        """The probability of something new, where the last row stands for it."""
+        return float(self.probabilities[-1])
+
+    def by_symbol(self) -> dict[int, float]:
+        """Return the probability of each symbol."""
+        return dict(zip(self.symbols.tolist(), self.probabilities.tolist(), strict=False))
+
+    def row(self, symbol: int | None) -> int | None:
+        """Return the row of a symbol, or None if it was not ranked."""
+        rows = np.flatnonzero(self.symbols == symbol)
+        return int(rows[0]) if len(rows) else None
 
 
 class Row:
@@ -58,6 +87,18 @@ class Mixer:
         scores = features @ self.weights(gate)
         weights = np.exp(scores - scores.max())
         return np.asarray(weights / weights.sum())
+
+    def rank(self, symbols: Ids, features: Array, gate: str) -> RankedSymbols:
+        """Return a ranking of the rows of features."""
+        return RankedSymbols(symbols, features, gate, self.probabilities(features, gate))
+
+    def reasons(self, ranked: RankedSymbols, first: int | None, second: int | None) -> dict[str, float]:
+        """Return, by column, the nats by which a symbol is ahead of another; none if one of them was not ranked."""
+        rows = ranked.row(first), ranked.row(second)
+        if None in rows:
+            return {}
+        differences = ranked.features[rows[0]] - ranked.features[rows[1]]
+        return dict(zip(self.columns, (differences * self.weights(ranked.gate)).tolist(), strict=True))
 
     def learn(self, features: Array, probabilities: Array, gate: str, truth: int) -> None:
         """Take one step up the log-likelihood of the candidate in row `truth`; it had these `probabilities`."""

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from memo.core.events import CONTEXT, Action, Event
 from worker.predictors.history.candidate_ids import Ids
 from worker.predictors.history.history_features import FEATURES, HistoryFeatures
 from worker.predictors.history.tables import Array, State
-from worker.predictors.mixer import Mixer
+from worker.predictors.mixer import Mixer, RankedSymbols
 from worker.predictors.reader import Reader
 
 LM_FEATURES = ("language_model", "not_in_language_model")
@@ -28,16 +27,6 @@ GATE_RATE = 0.012
 LM_FLOOR = -12.0  # least log-probability of the language model that counts
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
-    """A ranking that awaits its outcome; `probabilities` are those of `symbols` and sum to 1."""
-
-    symbols: Ids
-    features: Array
-    gate: str
-    probabilities: Array
-
-
 class Ranker:
     """History features, a mixer and, optionally, a language model that reads the same stream."""
 
@@ -45,7 +34,7 @@ class Ranker:
         self._reader = reader
         self.mixer = _initial_mixer().restore(weights)
         self.history = HistoryFeatures()
-        self._ranked: Ranked | None = None
+        self._ranked: RankedSymbols | None = None
         self.with_model = False  # whether the language model took part in the latest ranking
         # Whether something was read since: context settles no ranking, but the language model reads it.
         self._has_read = False
@@ -73,17 +62,16 @@ class Ranker:
     def _learn_outcome(self, action: Action) -> None:
         ranked, self._ranked = self._ranked, None
         if ranked is not None and (symbol := self.history.symbols.outcome(action)) is not None:
-            rows = np.flatnonzero(ranked.symbols == symbol)
-            if len(rows):
-                self.mixer.learn(ranked.features, ranked.probabilities, ranked.gate, int(rows[0]))
+            row = ranked.row(symbol)
+            if row is not None:
+                self.mixer.learn(ranked.features, ranked.probabilities, ranked.gate, row)
 
-    def rank(self, asks_model: bool = True) -> Ranked | None:
+    def rank(self, asks_model: bool = True) -> RankedSymbols | None:
         """Return the ranking of what follows, or None before the first event; repeated calls return the same."""
         if (self._ranked is None or self._has_read) and self.history.steps:
             symbols = self.history.candidates()
             features = np.hstack([self.history.features(symbols), self._language_columns(symbols, asks_model)])
-            gate = self.history.gate
-            self._ranked = Ranked(symbols, features, gate, self.mixer.probabilities(features, gate))
+            self._ranked = self.mixer.rank(symbols, features, self.history.gate)
             self._has_read = False
         return self._ranked
 
@@ -106,16 +94,8 @@ class Ranker:
 
     def reasons(self, first: Action, second: Action) -> dict[str, float]:
         """Return, by column, the nats by which `first` is ahead of `second` in the latest ranking."""
-        ranked = self.rank()
-        rows = [self._row(ranked, action) for action in (first, second)] if ranked else []
-        if ranked is None or None in rows:
-            return {}
-        differences = ranked.features[rows[0]] - ranked.features[rows[1]]
-        return dict(zip(self.mixer.columns, (differences * self.mixer.weights(ranked.gate)).tolist(), strict=True))
-
-    def _row(self, ranked: Ranked, action: Action) -> int | None:
-        rows = np.flatnonzero(ranked.symbols == self.history.symbols.find(action))
-        return int(rows[0]) if len(rows) else None
+        ranked, find = self.rank(), self.history.symbols.find
+        return self.mixer.reasons(ranked, find(first), find(second)) if ranked else {}
 
     def state(self) -> State:
         """Return what was learned, without the language model and the ranking that awaits its outcome."""

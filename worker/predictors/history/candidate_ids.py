@@ -1,6 +1,6 @@
 """Numbers of the candidates: each action seen so far, and "something new" of each kind."""
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from sys import intern
@@ -166,36 +166,12 @@ def _app(name: Action | Unseen) -> str:
             return name.operation.value
 
 
-class Numbers(dict[Hashable, int]):
-    """Numbers names in the order in which they are asked for, so that a state writes each of them once."""
-
-    def __missing__(self, name: Hashable) -> int:
-        self[name] = len(self)
-        return self[name]
-
-    def fields(self) -> list[list[str]]:
-        """Return the names as JSON, by number."""
-        return [as_fields(name) for name in self]
-
-
-def as_fields(name: Hashable) -> list[str]:
-    """Return a name as JSON: three fields for an action, two for something unseen, one for an operation."""
-    match name:
-        case Action(operation, target, place):
-            return [operation.value, target, place]
-        case Unseen(operation, place):
-            return [operation.value, place]
-        case Operation():
-            return [name.value]
-    raise TypeError(f"a state holds no {type(name).__name__}")
+def as_fields(name: Action | Unseen) -> list[str]:
+    """Return a name as JSON: three fields for an action, two for something unseen."""
+    return [name.operation.value, *name[1:]]
 
 
 def from_fields(fields: Sequence[str]) -> Any:
     """Return the name that `as_fields` wrote; equal texts share memory."""
-    operation, texts = Operation(fields[0]), map(intern, fields[1:])
-    match len(fields):
-        case 1:
-            return operation
-        case 2:
-            return Unseen(operation, *texts)
-    return Action(operation, *texts)
+    make = Action if len(fields) == len(Action._fields) else Unseen
+    return make(Operation(fields[0]), *map(intern, fields[1:]))

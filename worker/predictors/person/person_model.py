@@ -13,10 +13,11 @@ from memo.core.events import HUMAN, PROCESSES, Action, Event
 from memo.core.predictions import place_of
 from worker.predictors.history.candidate_ids import Ids, as_fields, from_fields
 from worker.predictors.history.tables import State
+from worker.predictors.mixer import RankedSymbols
 from worker.predictors.person import things_in_places
 from worker.predictors.person.person_context import PLACE_CONTEXTS, SWITCH_CONTEXTS, THING_CONTEXTS, PersonContext
 from worker.predictors.person.running_apps import RunningApps
-from worker.predictors.person.sequence_ranker import START, RankedSymbols, SequenceRanker
+from worker.predictors.person.sequence_ranker import START, SequenceRanker
 from worker.predictors.person.symbol_table import NEW, SymbolTable
 from worker.predictors.person.things_in_places import ThingsInPlaces
 

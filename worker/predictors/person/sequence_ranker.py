@@ -1,38 +1,18 @@
 """A ranker of one sequence: its features, weighed by a mixer that learns from each outcome."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
 from worker.predictors.history.candidate_ids import Ids
 from worker.predictors.history.tables import Array, State
-from worker.predictors.mixer import Mixer
+from worker.predictors.mixer import Mixer, RankedSymbols
 from worker.predictors.person.sequence_features import SequenceFeatures
 
 # Initial weights are alike: weights fitted on other people gained nothing after 30 actions.
 START = 0.12
 RATE = 0.005
 GATE_RATE = 0.003
-
-
-@dataclass(frozen=True, slots=True)
-class RankedSymbols:
-    """A ranking that awaits its outcome: probabilities of `symbols` and, in the last row, of something new."""
-
-    symbols: Ids
-    features: Array
-    gate: str
-    probabilities: Array
-
-    @property
-    def new(self) -> float:
-        """The probability of something new."""
-        return float(self.probabilities[-1])
-
-    def by_symbol(self) -> dict[int, float]:
-        """Return the probability of each symbol."""
-        return dict(zip(self.symbols.tolist(), self.probabilities.tolist(), strict=False))
 
 
 class SequenceRanker:
@@ -48,8 +28,8 @@ class SequenceRanker:
         """Learn the next symbol; if a ranking was made before it, the weights learn from it, too."""
         ranked, self.ranked = self.ranked, None
         if ranked is not None:
-            rows = np.flatnonzero(ranked.symbols == symbol)
-            row = int(rows[0]) if len(rows) else len(ranked.symbols)
+            row = ranked.row(symbol)
+            row = len(ranked.symbols) if row is None else row
             self.mixer.learn(ranked.features, ranked.probabilities, ranked.gate, row)
             self.features.settle(row)
         self.features.learn(symbol, at, keys, begins_session)
@@ -60,17 +40,12 @@ class SequenceRanker:
 
     def _rank(self, symbols: Ids, columns: Array, gate: str) -> RankedSymbols:
         features = np.hstack([self.features.matrix(symbols), columns])
-        self.ranked = ranked = RankedSymbols(symbols, features, gate, self.mixer.probabilities(features, gate))
+        self.ranked = ranked = self.mixer.rank(symbols, features, gate)
         return ranked
 
     def reasons(self, first: int | None, second: int | None) -> dict[str, float]:
         """Return, by column, the nats by which a symbol is ahead of another; none if one of them was not ranked."""
-        ranked = self.ranked
-        rows = [np.flatnonzero(ranked.symbols == symbol) for symbol in (first, second)] if ranked else []
-        if ranked is None or not all(map(len, rows)):
-            return {}
-        differences = ranked.features[rows[0][0]] - ranked.features[rows[1][0]]
-        return dict(zip(self.mixer.columns, (differences * self.mixer.weights(ranked.gate)).tolist(), strict=True))
+        return self.mixer.reasons(self.ranked, first, second) if self.ranked else {}
 
     def keep(self, symbols: Ids) -> None:
         """Keep these symbols only, which are renumbered in their order, and no ranking awaits its outcome."""
