@@ -120,6 +120,9 @@ class EventRow(Base):
     at: Mapped[datetime]
     utc_offset_s: Mapped[int]
     operation: Mapped[str]
+    """That of the action, so that who counts `file_access` counts saves, too."""
+    saved: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether a file was saved, not opened."""
     target: Mapped[str]
     app: Mapped[str]
     detail: Mapped[str]

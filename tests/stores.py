@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,7 +21,11 @@ from memo.core.settings import Settings
 
 NEW_ID = "UPDATE store_identity SET id = lower(hex(randomblob(6)))"
 
+VIEWS: dict[str, str] = import_module("db.migrations.versions.0021_saved_files").VIEWS
 SINCE_0015 = [
+    *(f"DROP VIEW {name}" for name in VIEWS),
+    "ALTER TABLE events DROP COLUMN saved",
+    *(f"CREATE VIEW {name} AS SELECT 1 AS id" for name in VIEWS),  # the migration replaces them
     "ALTER TABLE store_identity DROP COLUMN file",
     "DROP TABLE daily_counts",
     "DROP TABLE served_scores",

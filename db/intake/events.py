@@ -15,7 +15,7 @@ from db.intake import counts
 from db.intake.scopes import lock_scope
 from db.models import PROGRAMS, EventRow, ScopeRow, local_time
 from memo.core.bounded import BoundedDict
-from memo.core.events import CONTEXT, HUMAN, Action, Event, Operation, make_action, told_as
+from memo.core.events import CONTEXT, COUNTED_AS, HUMAN, Action, Event, Operation, make_action
 
 IMPORT = "import"  # source of imported events, which lie in the past and get no predictions
 LEARNED = 100_000  # newest events of a scope that a model begins with, and that training and evaluation read
@@ -41,6 +41,7 @@ class LogEntry(NamedTuple):
     source_key: str
     executable: str
     stored_at: datetime
+    saved: bool = False
 
     @property
     def local_at(self) -> datetime:
@@ -56,6 +57,7 @@ class NewRow(NamedTuple):
     line_key: str
     utc_offset_s: int
     operation: str
+    saved: bool
     target: str
     app: str
     detail: str
@@ -150,7 +152,8 @@ def _as_row(event: Event, scope: str, seq: int, key: str, now: datetime) -> NewR
         seq,
         key,
         int(offset.total_seconds()) if offset else 0,
-        event.operation.value,
+        COUNTED_AS.get(event.operation, event.operation).value,
+        event.operation is Operation.FILE_SAVE,
         event.target,
         event.app,
         event.detail,
@@ -301,7 +304,7 @@ def find_last_focus(session: Session, scope: str, source: str) -> Action | None:
 def as_event(row: EventRow | LogEntry) -> Event:
     """Return the event of a row, in its local time."""
     texts = (row.target, row.app, row.detail, row.scope, row.source, row.source_key, row.executable)
-    return Event(row.local_at, Operation(row.operation), *texts)
+    return Event(row.local_at, Operation.FILE_SAVE if row.saved else Operation(row.operation), *texts)
 
 
 def has_action(session: Session, scope: str, action: Action, before: datetime | None = None) -> bool:
@@ -309,7 +312,7 @@ def has_action(session: Session, scope: str, action: Action, before: datetime | 
 
     A focus without a title is that of any window of its app.
     """
-    given: dict[str, Any] = {"scope": scope, "operation": ""}
+    given: dict[str, Any] = {"scope": scope, "operation": action.operation.value}
     if action.operation is Operation.WINDOW_FOCUS:
         given["app"] = action.place
     if action.target or not action.place:
@@ -317,8 +320,7 @@ def has_action(session: Session, scope: str, action: Action, before: datetime | 
     if action.operation is Operation.FILE_ACCESS:
         given["detail"] = action.place
     query = _make_query(tuple(given), before is not None)
-    asked = [given | {"before": before, "operation": name.value} for name in told_as(action.operation)]
-    return any(session.connection().scalar(query, values) is not None for values in asked)
+    return session.connection().scalar(query, given | {"before": before}) is not None
 
 
 @cache

@@ -9,7 +9,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from db.intake.events import chunks
 from db.intake.scopes import find_scope_names
 from db.models import FOLDERS, EventRow
-from memo.core.events import Operation, told_as
+from memo.core.events import Operation
 
 Column = InstrumentedAttribute[str]
 MayName = Callable[[Operation, str, str], bool]
@@ -49,8 +49,8 @@ def find_named(session: Session, scope: str | None, may_name: MayName) -> Column
 
 
 def named(scope: str, operation: Operation, column: Column, names: Sequence[str]) -> ColumnElement[bool]:
-    """Return the condition of events whose action has this operation, with one of these targets or apps."""
-    return (EventRow.scope == scope) & EventRow.operation.in_(told_as(operation)) & column.in_(names)
+    """Return the condition of events with one of these targets or apps."""
+    return (EventRow.scope == scope) & (EventRow.operation == operation.value) & column.in_(names)
 
 
 def count_by_text(
@@ -68,13 +68,7 @@ def count_by_place(
 ) -> Iterator[Sequence[Any]]:
     """Yield these places, apps of windows or folders of files, with the number of events there."""
     for chunk in chunks(places):
+        place, which = EventRow.app, named(scope, operation, EventRow.app, chunk)
         if operation is Operation.FILE_ACCESS:
-            for files in (FOLDERS, EventRow.operation == Operation.FILE_SAVE.value):
-                which = and_(EventRow.scope == scope, files, EventRow.detail.in_(chunk))
-                yield from _count_by(session, EventRow.detail, which)
-        else:
-            yield from _count_by(session, EventRow.app, named(scope, operation, EventRow.app, chunk))
-
-
-def _count_by(session: Session, place: Column, which: ColumnElement[bool]) -> Sequence[Any]:
-    return session.execute(select(place, func.count()).where(which).group_by(place)).all()
+            place, which = EventRow.detail, and_(EventRow.scope == scope, FOLDERS, EventRow.detail.in_(chunk))
+        yield from session.execute(select(place, func.count()).where(which).group_by(place))

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, load_only
 
 from db.models import EventRow, PredictionRow
 from memo.core.errors import UsageError
-from memo.core.events import Operation
+from memo.core.events import COUNTED_AS, FILES, Operation
 
 Place = tuple[datetime, int]
 """Where an event stands in the order of time: `at` and `seq`."""
@@ -37,7 +37,10 @@ class ActFilter:
         found += [is_visit & (event.target == self.site)] if self.site else []
         columns = (event.target, event.app, event.detail) if self.text else ()
         found += [or_(*(column.icontains(self.text, autoescape=True) for column in columns))] if columns else []
-        found += [event.operation == self.operation.value] if self.operation else []
+        if self.operation:
+            found.append(event.operation == COUNTED_AS.get(self.operation, self.operation).value)
+        if self.operation in FILES:
+            found.append(event.saved == (self.operation is Operation.FILE_SAVE))
         found += [event.at >= self.since] if self.since else []
         found += [event.at < self.until] if self.until else []
         if self.is_hit is not None:

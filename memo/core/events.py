@@ -72,11 +72,6 @@ def make_action(operation: Operation, target: str, app: str, detail: str) -> Act
     return Action(operation, target)
 
 
-def told_as(operation: Operation) -> list[Operation]:
-    """Return the operations of the events whose action has this one."""
-    return [operation, *(name for name, counted in COUNTED_AS.items() if counted is operation)]
-
-
 @lru_cache(maxsize=256)
 def _without_detail(title: str) -> str:
     return _DETAIL.sub("", title)

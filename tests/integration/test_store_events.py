@@ -55,6 +55,16 @@ def sqlite(home: Home) -> Iterator[Store]:
     opened.close()
 
 
+def test_a_save_is_stored_as_a_use_of_its_file(store: Store) -> None:
+    saved = Event(START, Operation.FILE_SAVE, "plan.md", detail="/home/ada", scope=SCOPE)
+    with store.write() as session:
+        events.add_events(session, SCOPE, [saved], ["1"])
+        assert events.has_action(session, SCOPE, saved.action)
+    with store.read() as session:
+        assert session.scalars(text("SELECT operation FROM events")).all() == ["file_access"]
+        assert [event.operation for event in events.find_newest_events(session, SCOPE)] == [Operation.FILE_SAVE]
+
+
 def started(name: str, second: float = 0) -> Event:
     return Event(START + timedelta(seconds=second), Operation.PROCESS_START, name)
 

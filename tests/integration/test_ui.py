@@ -222,7 +222,7 @@ def test_history_is_filtered(client: TestClient, asked: str, ids: set[int]) -> N
 def test_a_save_is_told_as_a_save(client: TestClient, opened: Store, path: str) -> None:
     with opened.write() as session:
         row = session.get_one(EventRow, 3)
-        row.operation, row.target, row.app, row.detail = "file_save", "plan.odt", "", "/home/ada"
+        row.operation, row.saved, row.target, row.app, row.detail = "file_access", True, "plan.odt", "", "/home/ada"
     assert "save plan.odt" in client.get(path).text
 
 

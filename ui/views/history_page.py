@@ -65,7 +65,7 @@ def _find_acts(visit: Visit, chosen: ActFilter, limit: int, before: Place | None
 def _as_cells(prediction: Any, event: Any) -> list[str]:
     expected = prediction.person[0]["action"] if prediction.person else {}
     named = [expected.get(name, "") for name in ("operation", "target", "place")]
-    cells = [prediction.id, event.at.isoformat(), event.operation, event.target, event.app, *named]
+    cells = [prediction.id, event.at.isoformat(), events.as_event(event).operation, event.target, event.app, *named]
     return [harmless(safe(cell) if isinstance(cell, str) else cell) for cell in (*cells, prediction.place_rank or "")]
 
 
