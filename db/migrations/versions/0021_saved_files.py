@@ -46,7 +46,6 @@ FROM predictions p JOIN events e ON e.id = p.upcoming_event_id AND e.scope = p.s
 def upgrade() -> None:
     """Apply."""
     op.add_column("events", sa.Column("saved", sa.Boolean(), server_default=sa.false(), nullable=False))
-    op.execute("UPDATE events SET operation = 'file_access', saved = true WHERE operation = 'file_save'")
     for name, query in VIEWS.items():
         op.execute(f"DROP VIEW {name}")
         op.execute(f"CREATE VIEW {name} AS {query}")
