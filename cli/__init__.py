@@ -3,6 +3,7 @@
 import sys
 from contextlib import suppress
 from importlib import import_module
+from inspect import getdoc
 from typing import Annotated, Any
 
 import typer
@@ -77,6 +78,8 @@ def make(names: list[str]) -> typer.Typer:
         module, _, attribute = COMMANDS[name].partition(":")
         command = getattr(import_module(f"cli.{module}"), attribute)
         if isinstance(command, typer.Typer):
+            for part in command.registered_commands:
+                part.help = _paragraphs(getdoc(part.callback) or "")
             app.add_typer(command, name=name)
         else:
             app.command(name, cls=Command, help=_paragraphs(command.__doc__ or ""))(command)

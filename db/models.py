@@ -82,8 +82,9 @@ class ScopeRow(Base):
     pending_until: Mapped[datetime | None]
     """Until then a request for a prediction is in progress; cleared before the window is read."""
     attempt_seq: Mapped[int] = mapped_column(default=0)
+    """The event after which tries to predict are counted."""
     attempts: Mapped[int] = mapped_column(default=0)
-    """Attempts at a prediction after event `attempt_seq` since one last wrote something."""
+    """Number of tries to predict after that event since a try last stored something."""
     active_version: Mapped[str | None] = mapped_column(ForeignKey("versions.id"))
     history_alone: Mapped[str | None]
     """Why no language model takes part; "" if its owner chose so, null if one does."""
@@ -120,7 +121,7 @@ class EventRow(Base):
     at: Mapped[datetime]
     utc_offset_s: Mapped[int]
     operation: Mapped[str]
-    """That of the action, so that who counts `file_access` counts saves, too."""
+    """Operation of the action: a saved file has `file_access`, so that a count of these includes saves; see `saved`."""
     saved: Mapped[bool] = mapped_column(default=False, server_default=false())
     """Whether a file was saved, not opened."""
     target: Mapped[str]
@@ -192,13 +193,14 @@ class PredictionRow(Base):
     outcome_rank: Mapped[int | None]
     """Rank of the outcome among the candidates, from 1; null if it was none of them."""
     person_event_id: Mapped[int | None] = mapped_column(index=True)
-    """The person's next action, in the newest prediction made before it; null in those that others superseded."""
+    """Event of the person's next action; set only in the newest prediction made before that event."""
     place_rank: Mapped[int | None]
     """Rank of that action's place among `places`, from 1; a place that the person left is not counted."""
     person_rank: Mapped[int | None]
     """Rank of that action in `person`, from 1, counted likewise."""
     upcoming_event_id: Mapped[int | None] = mapped_column(index=True)
-    """The next thing wanted that was not in use, if within the horizon, in the newest prediction made before it."""
+    """Event with which the next thing that was not in use was wanted, if within the horizon; set only in the newest
+    prediction made before it."""
     upcoming_rank: Mapped[int | None]
     """Rank of that thing in `upcoming`, from 1; null if it was not listed."""
     is_late: Mapped[bool] = mapped_column(default=False, server_default=false())
@@ -359,7 +361,7 @@ class VersionRow(Base):
 
 
 class RunRow(Base):
-    """One run of training or evaluation, requested by a task and carried out by a process of its own."""
+    """One run of training or evaluation, queued by the scheduler and carried out by a process of its own."""
 
     __tablename__ = "runs"
 

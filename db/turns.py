@@ -1,6 +1,7 @@
-"""Whose turn it is to write to a SQLite file: SQLite lets its writers look now and then, and favors none.
+"""Turns of the writers of a SQLite file.
 
-So those who wait hold a shared lock on a folder, and long work waits until nobody does.
+SQLite has no queue: a writer that waits only tries again now and then, so long work could keep it waiting for ever.
+Therefore writers that wait hold a shared lock on a folder, and long work does not go on while anyone holds it.
 """
 
 import fcntl

@@ -379,8 +379,8 @@ CHINESE = {
     "install its package, or remove it from [dispatch] in memo.toml": (
         "请安装它的软件包，或把它从 memo.toml 的 [dispatch] 中去掉"
     ),
-    "name it in dispatch.routes or, for app starts, dispatch.upcoming in memo.toml": (
-        "请在 memo.toml 的 dispatch.routes 中写上它；应用启动则写在 dispatch.upcoming"
+    "switch it on in `memo ui`, or name it under dispatch.routes or dispatch.upcoming in memo.toml": (
+        "请在 `memo ui` 中打开它，或在 memo.toml 的 dispatch.routes 或 dispatch.upcoming 中写上它"
     ),
     "add it to dispatch.on in memo.toml": "把它加到 memo.toml 的 dispatch.on",
     "turned itself off until {time}: {reason}": "它自行关闭到 {time}：{reason}",

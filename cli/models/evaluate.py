@@ -27,7 +27,9 @@ def evaluate(
     files: Annotated[list[Path], argument(metavar="FILE", help="Files of events or windows.", readable=False)],
     version: Annotated[
         str | None,
-        option(metavar="VERSION", help="Evaluate this version, or 'builtin', instead of one trained for this."),
+        option(
+            metavar="VERSION", help="Evaluate this version, or 'builtin', instead of one trained on this FILE only."
+        ),
     ] = None,
     out: Annotated[
         Path | None, option(metavar="PATH", help="Folder or .csv file for the answers (prediction_results.csv).")
@@ -36,7 +38,7 @@ def evaluate(
     plot: Annotated[Path | None, option(metavar="FILE.png", help="Draw a reliability diagram.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Score the model and the baselines on the events of each FILE, which is one person.
+    """Score the model and the baselines on each FILE, which holds the events of one person.
 
     First, what the person does next: the action; its app, site or folder; and the next other app, site or folder. At
     most the last 40 % of the person's actions are predicted. Then, the next event of any kind: the first 80 % of the

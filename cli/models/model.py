@@ -129,8 +129,8 @@ def prune(
 ) -> None:
     """Delete the files of old versions.
 
-    The active version, the one it replaced, the best one and the newest others stay, five unless the setting
-    schedule.keep_versions says otherwise.
+    These stay: the active version, the one it replaced, the best one, and the newest others, as many as the setting
+    schedule.keep_versions says.
     """
     from training import promote
 

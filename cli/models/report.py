@@ -23,7 +23,7 @@ KINDS = (".html", ".png")
 
 
 def report(
-    since: Annotated[str, option(metavar="30d|TIME", help="From when on.")] = "30d",
+    since: Annotated[str, option(metavar="30d|TIME", help="Only days since then.")] = "30d",
     out: Annotated[
         Path, option(metavar="FILE", help="A page (.html) or a picture (.png); by default report.html here.")
     ] = Path("report.html"),

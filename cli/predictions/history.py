@@ -54,8 +54,9 @@ def history(
 ) -> None:
     """List what you were expected to do and what you did, newest last.
 
-    Each rank is that of the truth among what was predicted; - stands for none. In *rank* it is that of the place you
-    went to and of what you did there (1/2), in *upcoming* that of what you wanted next, in *next* of the next event.
+    Each rank is the position of the outcome among what was predicted; - means that it was not among it. *rank* is that
+    of the place you went to and of what you did there (1/2), *upcoming* that of what you wanted next, and *next* that
+    of the next event of any kind.
 
     Example: `memo history --since 1d --format csv --out history.csv`
     """

@@ -63,11 +63,11 @@ def why(
 ) -> None:
     """Explain a prediction, or what the privacy rules did.
 
-    For a prediction it shows first where you would go and what you would do next, and why; then why the first event of
-    any kind was first, and what it would be without the language model; then what each handler did or which gate
-    stopped it. It begins with the latest snapshot of what had been learned before that prediction; where there is none,
-    the last 100,000 events are read again, which takes longer. All is weighed with today's weights, which have changed
-    since then.
+    For a prediction it shows first where you would go and what you would do next, and why; then why the first
+    candidate for the next event of any kind was first, and what it would be without the language model; then what each
+    handler did or which gate stopped it. It begins with the latest snapshot of what had been learned before that
+    prediction; where there is none, the last 100,000 events are read again, which takes longer. Today's weights are
+    used, which may have changed since.
     """
     from memo.core import logs
 

@@ -33,7 +33,7 @@ PART = 50  # predictions whose names are recorded in one transaction
 def doctor(
     repair: Annotated[
         bool,
-        typer.Option("--repair", help="Count all events and predictions again, and correct what is kept."),
+        typer.Option("--repair", help="Count everything again, and correct the kept counts and predicted names."),
     ] = False,
     as_json: Json = False,
 ) -> None:

@@ -23,7 +23,7 @@ SAME = ("prediction_id", "scope", "handler", "probability", "status", "detail", 
 RESULT_COLUMNS = ("status", "detail", "duration_ms", "result", "cost_ms", "read_bytes")
 OPEN_BOX = timedelta(minutes=2)  # a claim that is older belongs to a process that died
 LAST_HITS = 100  # hits used to estimate what one hit saves
-LEARNED = timedelta(days=7)  # age of the oldest of them: a handler that never seemed worth it is tried again then
+LEARNED = timedelta(days=7)  # age of the oldest: then a handler that seemed not worth it is tried again
 
 
 class LastAttempt(NamedTuple):
@@ -39,9 +39,9 @@ class HitCount(NamedTuple):
 
     number: int
     known: int
-    """Number of those whose gain is known."""
+    """Number of those whose saving is known."""
     saves_s: float | None
-    """Mean gain of those."""
+    """Mean saving of those, in seconds."""
 
 
 def action_key(action: Action) -> str:

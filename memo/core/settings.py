@@ -231,7 +231,7 @@ class ScheduleSettings(Section):
     retrain_every: Span = timedelta(days=7)
     """Seconds after which a version is trained, however few actions are new."""
     retrain_idle_s: Annotated[int, Field(ge=0)] = 600
-    """Seconds without an action of a person after which a training may start. 0: at any time, on any machine."""
+    """Seconds without a human action before a training may start. 0: at once, whatever the power, memory and load."""
     evaluate_every: Span = timedelta(days=1)
     """Seconds between two evaluations of the active version."""
     prune_every: Span = timedelta(days=1)

@@ -285,9 +285,10 @@ damaged, the disk is full, the clock is set, or servers are restarted. Promised:
 status` names the fault within {NAMED_S:.0f} s, the newest window is predicted within {PREDICTED_S:.0f} s after the end
 of the fault, and no process is left over.
 
-A line is written each {PAUSE_S * 1000:.0f} ms, up to {AFTER_S:.0f} s after the end. What stands still does so for
-{LASTS_S:.0f} s, with all processes below it; the disk is full and the clock is wrong for as long. Seconds are the
-median and the largest.
+A line is written every {PAUSE_S * 1000:.0f} ms until {AFTER_S:.0f} s after the fault has ended. A process that is
+stopped stands still for {LASTS_S:.0f} s, with all its child processes; the disk is full, or the clock wrong, for the
+same time. Times are median / maximum. The column "of" says what the fault was done to.
+
 """
 
 

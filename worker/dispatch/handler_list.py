@@ -46,7 +46,10 @@ def _state(
     if name not in known:
         return {"state": "missing", "says": "install its package, or remove it from [dispatch] in memo.toml"}
     if name not in dispatch.routed:
-        return {"state": "off", "says": "name it in dispatch.routes or, for app starts, dispatch.upcoming in memo.toml"}
+        return {
+            "state": "off",
+            "says": "switch it on in `memo ui`, or name it under dispatch.routes or dispatch.upcoming in memo.toml",
+        }
     if name not in dispatch.on:
         return {"state": "dry", "says": "add it to dispatch.on in memo.toml"}
     if resting:

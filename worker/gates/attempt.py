@@ -18,7 +18,7 @@ RoutedCandidate = tuple[Candidate, DispatchContext]
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One handler's act on one candidate of a prediction."""
+    """What one handler does, or would do, about one candidate of a prediction."""
 
     handler: str
     candidate: Candidate

@@ -11,8 +11,8 @@ from worker.effects.read_limits import MEGABYTE
 from worker.gates.attempt import Attempt
 
 KNOWN = 3  # hits with known savings before these are trusted
-# Least probability until then. Chromium has as many hits and two floors, 0.5 for cheap actions and 0.8
-# (chrome/browser/predictors/autocomplete_action_predictor.cc); 0.6 is by bench/upcoming.py.
+# Minimum probability until then. Chromium also asks for three hits; it has two thresholds, 0.5 for cheap actions and
+# 0.8 (chrome/browser/predictors/autocomplete_action_predictor.cc); 0.6 is by bench/upcoming.py.
 FLOOR = 0.6
 NOTICED_FLOOR = 0.8  # the same for attempts that a person notices
 

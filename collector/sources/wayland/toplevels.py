@@ -45,7 +45,7 @@ class Toplevels:
         return {handle: window for handle, window in self.windows.items() if window.parent not in self.windows}
 
     def find_active(self) -> Toplevel | None:
-        """Return the window that is in use: the focused one or, if that belongs to another one, that."""
+        """Return the window that is in use: the focused one, or the window that it belongs to."""
         active = next((window for window in self.windows.values() if window.active), None)
         for _ in self.windows:  # as many steps at most, even if windows belonged to each other in a circle
             if active and active.parent in self.windows:

@@ -21,10 +21,10 @@ class PreparingReader(Reader, Protocol):
 
     @property
     def lags(self) -> bool:
-        """Whether there is work ahead."""
+        """Whether there is work that can be done before the next question."""
 
     def prepare(self) -> None:
-        """Do a part of it."""
+        """Do a part of that work."""
 
 
 class TimeLimitedReader:
