@@ -13,14 +13,15 @@ from pathlib import Path
 from threading import Lock
 
 POLL_S = 0.002
-LONGEST_S = 0.5  # a process that was stopped while it waited holds up nobody for longer
+LONGEST_S = 0.5  # a process that was stopped while it waited holds up long work for no longer
 
 
 class Turns:
     """The turns of the writers of this process, each in a thread of its own, among those of all processes."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, longest_s: float = LONGEST_S) -> None:
         self._folder, self._lock = folder, Lock()
+        self._longest_s = self._patience_s = longest_s
 
     @contextmanager
     def take(self) -> Iterator[None]:
@@ -37,16 +38,16 @@ class Turns:
         """Show that somebody waits."""
         with self._open() as folder:
             if folder is not None:
-                with suppress(OSError):
-                    fcntl.flock(folder, fcntl.LOCK_SH)
+                _lock(folder, fcntl.LOCK_SH)
             yield
 
-    def give_way(self, longest_s: float = LONGEST_S) -> None:
-        """Return once nobody waits, or it took too long."""
-        deadline = time.monotonic() + longest_s
+    def give_way(self) -> None:
+        """Return once nobody waits, or it took too long: who was waited for in vain is not waited for again."""
+        deadline = time.monotonic() + self._patience_s
         with self._open() as folder:
-            while folder is not None and not _is_free(folder) and time.monotonic() < deadline:
+            while not (is_free := folder is None or _is_free(folder)) and time.monotonic() < deadline:
                 time.sleep(POLL_S)
+        self._patience_s = self._longest_s if is_free else 0.0
 
     @contextmanager
     def _open(self) -> Iterator[int | None]:
@@ -62,8 +63,18 @@ class Turns:
 
 
 def _is_free(folder: int) -> bool:
+    if not _lock(folder, fcntl.LOCK_EX):
+        return False
+    fcntl.flock(folder, fcntl.LOCK_UN)  # at once: this process may be stopped at any moment
+    return True
+
+
+def _lock(folder: int, kind: int) -> bool:
+    """Return whether nobody holds the folder otherwise; a file system that can't lock shows nobody."""
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:  # a file system that can't lock shows nobody who waits
-        return not isinstance(error, BlockingIOError)
+        fcntl.flock(folder, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
     return True

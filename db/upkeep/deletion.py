@@ -3,7 +3,6 @@
 A prediction depends on the event that it follows and on its outcomes, a dispatch on its prediction.
 """
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
@@ -21,7 +20,6 @@ from db.intake.events import chunks
 from db.models import Base, DispatchRow, EventRow, LaunchRow, PredictionRow
 
 PAGES = 100  # pages of SQLite that are released in one transaction
-PAUSE_S = 0.01  # after it, in which others write
 TRIES = 3  # attempts to empty the write-ahead log; each waits for its readers up to BUSY_TIMEOUT_MS
 
 
@@ -159,6 +157,6 @@ def _give_back_pages(store: Store) -> bool:
             before, free = free, ask("freelist_count")
             if free >= before:  # not every store that MEMO did not create can do this
                 break
-            time.sleep(PAUSE_S)
+            store.give_way()
         ask("wal_checkpoint(PASSIVE)")  # almost all of the work, during which others write; TRUNCATE makes them wait
         return any(not ask("wal_checkpoint(TRUNCATE)") for _ in range(TRIES))

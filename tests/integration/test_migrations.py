@@ -103,8 +103,10 @@ def test_upgrade_tells_how_far_it_is(
     old: Store, settings: Settings, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migrations, "BATCH_S", 0.0)
-    steps: list[tuple[int, int]] = []
+    steps, given = list[tuple[int, int]](), list[Store]()
+    monkeypatch.setattr(Store, "give_way", lambda store: given.append(store))
     migrate.upgrade(settings, home, lambda done, total: steps.append((done, total)))
+    assert len(given) >= len(steps), "way is given between any two"
     assert steps[:3] == [(1, 4), (2, 4), (3, 4)], "indexes"
     first, last = steps.index((1, steps[3][1])), steps.index((steps[3][1], steps[3][1]))
     days, read = steps[first : last + 1], steps[last + 1 :]

@@ -22,10 +22,17 @@ class Clock:
 
 
 class FakeStore:
-    connection = give_way = staticmethod(lambda: None)
+    connection = staticmethod(lambda: None)
+
+    def __init__(self) -> None:
+        self.done = list[str]()
+
+    def give_way(self) -> None:
+        self.done.append("give way")
 
     @contextmanager
     def write(self) -> Iterator["FakeStore"]:
+        self.done.append("write")
         yield self
 
 
@@ -48,3 +55,11 @@ def test_slow_transactions_do_not_stop_the_work(monkeypatch: pytest.MonkeyPatch)
     clock = Clock(monkeypatch)
     assert run(BatchPace(), clock, *[0.2] * 9) == [50] * 9, "what a transaction costs by itself shrinks no batch"
     assert run(BatchPace(2), clock, 60) == [2]
+
+
+def test_way_is_given_before_each_batch() -> None:
+    store, paced = FakeStore(), BatchPace()
+    for _ in range(2):
+        with paced.write(cast(Any, store)):
+            pass
+    assert store.done == ["give way", "write"] * 2

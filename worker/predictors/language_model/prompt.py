@@ -127,11 +127,12 @@ class ModelReader:
 
     def scores(self) -> Scores:
         """Return the scores of what comes next; empty before the first event."""
-        return self._answering().scores()
+        answering = self._answering()
+        self._prompts = self._prompts[self._prompts.index(answering) :]
+        return answering.scores()
 
     def _answering(self) -> Prompt:
-        """Return the context that answers, after which no older one is kept."""
+        """Return the context that answers: the full one while the newest is not prepared."""
         full, newest = self._prompts[0], self._prompts[-1]
-        if not self._prepares or newest.unfed <= max(PART_TOKENS, full.unfed):
-            self._prompts = [newest]
-        return self._prompts[0]
+        is_prepared = not self._prepares or newest.unfed <= max(PART_TOKENS, full.unfed)
+        return newest if is_prepared else full
