@@ -19,10 +19,13 @@ POLL_S = 0.002
 
 
 def describe_full(folder: Path) -> str:
-    """Return a sentence if the disk of a folder has no room for more than the next few lines; else ""."""
-    disk = shutil.disk_usage(folder)
-    is_full = disk.total and disk.free <= FULL  # what is no disk, such as /proc, has no size
-    return f"The disk of {folder} is full; free some space." if is_full else ""
+    """Return a sentence if the disk of a folder has no room for the next few lines, or for a new file; else ""."""
+    disk = os.statvfs(folder)
+    if disk.f_blocks and disk.f_bavail * disk.f_frsize <= FULL:  # what is no disk, such as /proc, has no size
+        return f"The disk of {folder} is full; free some space."
+    if disk.f_files and not disk.f_favail:  # some file systems do not count them
+        return f"The disk of {folder} has no room for more files, however small; delete some."
+    return ""
 
 
 def open_private(path: str, flags: int) -> int:

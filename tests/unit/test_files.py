@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from disks import disk
 
 from memo.core import files
-from memo.core.files import write_atomically
+from memo.core.files import describe_full, write_atomically
 
 
 def test_several_who_write_a_file_at_once_write_it_whole(tmp_path: Path) -> None:
@@ -33,3 +34,13 @@ def test_who_stands_still_while_writing_holds_nobody_up(tmp_path: Path, monkeypa
             write_atomically(path, "ours")
     write_atomically(path, "ours")
     assert path.read_text() == "ours"
+
+
+def test_a_disk_without_room_for_a_file_is_named() -> None:
+    with disk("900k") as folder:
+        assert describe_full(folder) == f"The disk of {folder} is full; free some space."
+    with disk("4m,nr_inodes=3") as folder:
+        assert describe_full(folder) == ""
+        for name in ("1", "2"):
+            (folder / name).touch()
+        assert describe_full(folder) == f"The disk of {folder} has no room for more files, however small; delete some."
