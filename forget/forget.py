@@ -1,6 +1,8 @@
 """Forget: one function for the command, a page and the scheduler, and a preview of what it would delete."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from db.engine import Store
@@ -61,6 +63,19 @@ def preview(store: Store, settings: Settings, query: ForgetQuery, progress: Prog
     return Report(matches, dependents, rows, total, versions, others, is_found)
 
 
+@contextmanager
+def _naming_what_stays() -> Iterator[None]:
+    """Raise MemoError where a file can't be changed or deleted."""
+    try:
+        yield
+    except OSError as error:
+        raise MemoError(
+            f"{error.filename} may hold what is to be forgotten and can't be changed ({error.strerror}); "
+            "correct that, then run the same command again."
+        ) from error
+
+
+@_naming_what_stays()
 def forget(
     store: Store, settings: Settings, home: Home, query: ForgetQuery, progress: Progress, found: Report | None = None
 ) -> Report:

@@ -1,21 +1,31 @@
 """Write files that only their owner can read, whole or not at all; set damaged ones aside."""
 
+import errno
+import fcntl
 import os
 import shutil
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from memo.core.paths import Home
 
 FULL = 1_000_000  # bytes; a disk with less is full
+TURN_S = 5.0  # longest wait for another process that writes the same file; it may be stopped
+POLL_S = 0.002
 
 
 def describe_full(folder: Path) -> str:
-    """Return a sentence if the disk of a folder has no room for more than the next few lines; else ""."""
-    disk = shutil.disk_usage(folder)
-    is_full = disk.total and disk.free <= FULL  # what is no disk, such as /proc, has no size
-    return f"The disk of {folder} is full; free some space." if is_full else ""
+    """Return a sentence if the disk of a folder has no room for the next few lines, or for a new file; else ""."""
+    disk = os.statvfs(folder)
+    if disk.f_blocks and disk.f_bavail * disk.f_frsize <= FULL:  # what is no disk, such as /proc, has no size
+        return f"The disk of {folder} is full; free some space."
+    if disk.f_files and not disk.f_favail:  # some file systems do not count them
+        return f"The disk of {folder} has no room for more files, however small; delete some."
+    return ""
 
 
 def open_private(path: str, flags: int) -> int:
@@ -27,11 +37,33 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     """Replace a file whole or not at all, also when power fails; it gets mode 0600. Raises OSError."""
     fresh = path.with_name(f"{path.name}.new")
     data = content.encode() if isinstance(content, str) else content
-    with open(fresh, "wb", opener=open_private) as file:
+    with _open_alone(fresh) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    fresh.replace(path)
+        fresh.replace(path)
+
+
+@contextmanager
+def _open_alone(path: Path) -> Iterator[BinaryIO]:
+    """Open a file, empty, that nobody else writes meanwhile and that has not got another name. Raises OSError."""
+    deadline = time.monotonic() + TURN_S
+    while time.monotonic() < deadline:
+        with open(path, "ab", opener=open_private) as file:
+            if _is_alone(file, path):
+                file.truncate(0)
+                yield file
+                return
+        time.sleep(POLL_S)
+    raise TimeoutError(errno.ETIMEDOUT, "another process is writing it", str(path))
+
+
+def _is_alone(file: BinaryIO, path: Path) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except (BlockingIOError, FileNotFoundError):  # another one writes it, or has just renamed it
+        return False
 
 
 def force_to_disk(path: Path) -> None:

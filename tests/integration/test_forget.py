@@ -1,6 +1,8 @@
 """`memo forget`, `memo export` and retention, on both databases: what is meant goes, with all that was made of it."""
 
+import errno
 import json
+import os
 import random
 import shutil
 import stat
@@ -986,6 +988,23 @@ def test_a_moved_or_copied_home_forgets_its_own_weights(
     assert list(moved.models.iterdir()) == []
     assert not home.models.exists() or sorted(path.name for path in home.models.iterdir()) == ["v0001", "v0002"]
     home.root.mkdir(exist_ok=True)
+
+
+def test_what_can_not_be_changed_is_named(
+    store: Store, home: Home, filled: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = register(store, home, "v0001", (0, 100))
+    touch = Path.touch
+
+    def refuse(path: Path, *given: Any, **named: Any) -> None:
+        if folder in path.parents:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+        touch(path, *given, **named)
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    done = invoke("forget", "--all", "--yes")
+    assert isinstance(done.exception, MemoError) and str(folder) in str(done.exception)
+    monkeypatch.undo()
 
 
 @pytest.mark.parametrize("place", ["models/unfinished-1", "backups", "broker"])

@@ -145,6 +145,21 @@ def test_reader_reads_the_rest_of_a_replaced_file_first(home: Home, emitted: Emi
     assert emitted.targets == "abc"
 
 
+def test_reader_reads_a_large_file_that_is_gone_in_slices(home: Home, emitted: Emitted) -> None:
+    large, other = home.inbox / "large", home.inbox / "other"
+    append(large, "a")
+    emitted.read(large)
+    with large.open("a") as file:
+        file.truncate(4 * SLICE)
+        file.write("\n" + text("b"))
+    append(home.inbox / ".new", "c")
+    (home.inbox / ".new").rename(large)
+    emitted.reader.read(large)
+    append(other, "d")
+    emitted.read(other)
+    assert emitted.targets == "adbc"
+
+
 def test_reader_reads_the_rest_of_a_deleted_file(home: Home, emitted: Emitted) -> None:
     path = home.inbox / "file"
     append(path, "a")

@@ -94,7 +94,7 @@ class InboxReader:
         self._report_skipped()
 
     def read(self, path: Path) -> None:
-        """Read a slice of what is new at a path, after the rest of a file that it has replaced."""
+        """Read a slice of what is new at a path, once the rest of a file that it has replaced is read."""
         self._unfinished.pop(path, None)
         relative = path.relative_to(self._home.inbox)
         scope = self._scope(relative)
@@ -105,11 +105,7 @@ class InboxReader:
                 self.read(inner)
             return
         descriptor, file = self._open_file(path, relative), self._open.get(path)
-        if file is not None and (descriptor is None or identity(descriptor) != file.identity):
-            while self._read(relative, file):
-                pass
-            self._close(path)
-            file = None
+        is_gone = file is not None and (descriptor is None or identity(descriptor) != file.identity)
         if file is None and descriptor is not None:
             file = self._keep_open(path, descriptor, scope)
         elif descriptor is not None:
@@ -118,6 +114,9 @@ class InboxReader:
             self._open.move_to_end(path)
             if self._read(relative, file):
                 self._unfinished[path] = None
+            elif is_gone:
+                self._close(path)
+                self.read(path)  # what has replaced it
 
     def _open_file(self, path: Path, relative: Path) -> int | None:
         """Return a descriptor of a file that can be read; None, and note why, for another one."""

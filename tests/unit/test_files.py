@@ -1,0 +1,46 @@
+"""Files that are replaced whole: by several at once, and while another process that writes one stands still."""
+
+import fcntl
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from disks import disk
+
+from memo.core import files
+from memo.core.files import describe_full, write_atomically
+
+
+def test_several_who_write_a_file_at_once_write_it_whole(tmp_path: Path) -> None:
+    path, contents = tmp_path / "file", [str(number) * 10_000 for number in range(8)]
+
+    def write(content: str) -> str:
+        for _ in range(20):
+            write_atomically(path, content)
+            assert path.read_text() in contents
+        return content
+
+    with ThreadPoolExecutor(len(contents)) as pool:
+        assert list(pool.map(write, contents)) == contents
+    assert [found.name for found in tmp_path.iterdir()] == [path.name]
+
+
+def test_who_stands_still_while_writing_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "TURN_S", 0.1)
+    path = tmp_path / "file"
+    with (tmp_path / "file.new").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(TimeoutError, match=r"another process is writing it: '.*file\.new'"):
+            write_atomically(path, "ours")
+    write_atomically(path, "ours")
+    assert path.read_text() == "ours"
+
+
+def test_a_disk_without_room_for_a_file_is_named() -> None:
+    with disk("900k") as folder:
+        assert describe_full(folder) == f"The disk of {folder} is full; free some space."
+    with disk("4m,nr_inodes=3") as folder:
+        assert describe_full(folder) == ""
+        for name in ("1", "2"):
+            (folder / name).touch()
+        assert describe_full(folder) == f"The disk of {folder} has no room for more files, however small; delete some."
