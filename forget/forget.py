@@ -95,7 +95,8 @@ def forget(
     5. Do the same as in step 2 with predictions that a worker made since.
     6. Delete launches and launch sets last of all rows: they tell under which names a program's events are stored.
     7. Clear files: logs, backups and the worker's snapshots may name anything that was in the store until step 6; the
-       lines of the handler `record` are kept if their predictions are.
+       lines of the handler `record` are kept if their predictions are. The process that stands by for `memo pick` ends
+       without its socket.
     8. Release the store's space, once all rows are deleted, so that no byte of them stays in its files.
     9. Clear the messages. A worker that read a prediction before step 5 and publishes it after this step notices that
        something was forgotten since, and clears the messages itself. A handler that waits with a candidate which is
@@ -128,6 +129,7 @@ def forget(
 def _clear_files(store: Store, home: Home, matches: Matches) -> None:
     erase_files.empty_logs(home)
     erase_files.remove_copies(home)
+    home.standby.unlink(missing_ok=True)
     if running.holder(home) is None:
         home.remove_memory()  # a killed stack may have left a copy of a browser's history there
     erase_files.clear_learned(home)

@@ -2,11 +2,11 @@
 
 The English sentences are written where they arise, in whatever part or process; some wait in files and in the store.
 Each is here with its Chinese one, and a test compares all of them with the code. A name in braces stands for what the
-code puts in there, which may be such a sentence too.
+code puts in there: a name, which stays, or such a sentence again.
 """
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 from markupsafe import Markup, escape
 
@@ -14,7 +14,15 @@ from memo.core.grammar import Language
 from memo.display.text import safe
 
 LONGEST = 2_000  # characters of a sentence; a longer text is not looked up, as that would take too long
-NAMED = {"kind": r"[\w -]+?", "cause": "[^()]+", "reason": ".+"}  # patterns of what names stand for; else the shortest
+DEEPEST = 4  # level of what is still translated within a sentence; those of MEMO go no deeper
+REMEMBERED = 1_000  # sentences, as a page has the same ones in each view
+SENTENCES = {"reason", "remedy", "result", "damage", "cause", "skipped", "answer", "gate", "served", "written"}
+"""What stands for a sentence or a gate, and is translated too; the rest stands for names."""
+WORDS = ("value", "count", "read", "made", "probability", "length", "handler")
+"""What begins a sentence and is one word: what stands before it is a gate."""
+NAMED = dict.fromkeys(WORDS, r"\S+") | dict.fromkeys(("kind", "gate"), r"[\w -]+?")
+NAMED |= {"cause": "[^()]+", "skipped": ".+", "reason": ".+"}
+"""Patterns of what names stand for; else the shortest."""
 HAN = re.compile(r"[\u4e00-\u9fff]")  # Chinese letters
 COMMAND = re.compile("`([^`]+)`")
 CHINESE = {
@@ -76,7 +84,7 @@ CHINESE = {
     "made no backup": "没有做成备份",
     # versions of the model
     "Version {version} is not used: {reason}": "没有使用版本 {version}：{reason}",
-    "{reason}; {version} serves instead.": "{reason}；改为使用{version}。",
+    "{reason}; {served} serves instead.": "{reason}；改为使用{served}。",
     "the built-in version": "内置版本",
     "history alone": "仅历史",
     "it was trained on {base}, but model.base is {wanted}": "它在 {base} 上训练，而 model.base 是 {wanted}",
@@ -169,7 +177,9 @@ CHINESE = {
         "{file} 不是文件；请移走它，`memo up` 会写一个包含所有设置的文件。"
     ),
     "Cannot read {file} ({reason}); correct or remove it.": "无法读取 {file}（{reason}）；请改正或删除它。",
-    "{file} is not valid TOML ({reason}); correct that line.": "{file} 不是有效的 TOML（{reason}）；请改正那一行。",
+    "{written} is not valid TOML ({reason}); correct that line.": (
+        "{written} 不是有效的 TOML（{reason}）；请改正那一行。"
+    ),
     "What you wrote": "你写的内容",
     "Setting {key} is wrong: {reason}; {remedy}.": "设置 {key} 有误：{reason}；{remedy}。",
     "there is no setting of this name": "没有这个名称的设置",
@@ -265,7 +275,7 @@ CHINESE = {
         "{folder} 无法删除，其中可能有要忘记的内容；请删除它，再试一次。"
     ),
     # sources
-    "{kind}: {reason}": "{kind}：{reason}",
+    "{gate}: {reason}": "{gate}：{reason}",
     "it ended unexpectedly": "它意外结束",
     "choose it by `memo setup`, or add it to sources.on in memo.toml": (
         "用 `memo setup` 选择，或加到 memo.toml 的 sources.on"
@@ -506,7 +516,8 @@ def in_language(sentence: str, language: Language) -> Markup:
     return shown if chinese or language == "en" else Markup('<span lang="en">{}</span>').format(shown)
 
 
-def translate(sentence: str) -> str:
+@lru_cache(REMEMBERED)
+def translate(sentence: str, depth: int = DEEPEST) -> str:
     """Return a sentence in Chinese, with what it puts in, which may be in English; "" if it is not known."""
     if sentence in KNOWN:
         return KNOWN[sentence]
@@ -514,7 +525,8 @@ def translate(sentence: str) -> str:
     if found is None:
         return ""
     chinese, given = found
-    text = chinese.format(**{name: translate(part) or part for name, part in given.items()})
+    inner = {name: translate(part, depth - 1) for name, part in given.items() if depth and name in SENTENCES}
+    text = chinese.format(**{name: inner.get(name) or part for name, part in given.items()})
     return text if HAN.search(text) else ""
 
 

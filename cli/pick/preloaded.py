@@ -1,6 +1,7 @@
-"""`python -m cli.pick.preloaded`: stand by for `memo pick` while MEMO runs; else until it was not needed for an hour.
+"""`python -m cli.pick.preloaded`: stand by for `memo pick` while this MEMO runs; else until an hour without a pick.
 
-Each pick runs in a fork of this process, so that it reads settings, rules and the store anew.
+Each pick runs in a fork of this process, so that it reads settings, rules and the store anew. The process itself keeps
+its code and the texts of its first list, so it ends when MEMO is started anew, or `memo forget` deletes its socket.
 """
 
 import gc
@@ -22,7 +23,7 @@ from memo.stack import running
 from memo.stack.spawn import child_environment, python_command
 
 IDLE_S = 3600.0  # without MEMO and without a pick
-CHECK_S = 60.0  # between two looks at whether another process has taken over the socket, or the home is gone
+CHECK_S = 60.0  # between two looks at whether this process is still of use
 MAX_BYTES = 4_000_000  # of an environment
 
 
@@ -45,34 +46,36 @@ def main() -> None:
     """Serve for as long as this process is of use."""
     be_private()
     home = Home.find()
-    with suppress(MemoError):  # a first list, which nobody sees, imports and prepares all that the next ones need
-        find_offer(Settings.load(), home)
-    path = home.standby
     with socket.socket(socket.AF_UNIX) as server:
-        path.unlink(missing_ok=True)
-        server.bind(str(path))
+        home.standby.unlink(missing_ok=True)
+        server.bind(str(home.standby))  # before anything is read, so that `memo forget` finds this process
+        began = _find_state(home)
+        with suppress(MemoError):  # a first list, which nobody sees, imports and prepares all that the next ones need
+            find_offer(Settings.load(), home)
         server.listen()
         server.settimeout(CHECK_S)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
         gc.freeze()  # else a collection in a fork would copy each page that it shares with this process
-        _serve(server, home)
+        _serve(server, home, began)
 
 
-def _serve(server: socket.socket, home: Home) -> None:
-    path, last = home.standby, time.monotonic()
-    own = path.stat().st_ino
-    while (
-        (time.monotonic() < last + IDLE_S or running.holder(home) is not None)
-        and path.exists()
-        and path.stat().st_ino == own
-    ):
+def _find_state(home: Home) -> tuple[int | None, int | None]:
+    """Return which process runs MEMO, and which socket is in place: with others, this process is of no use."""
+    path = home.standby
+    return running.holder(home), path.stat().st_ino if path.exists() else None
+
+
+def _serve(server: socket.socket, home: Home, began: tuple[int | None, int | None]) -> None:
+    last = time.monotonic()
+    while _find_state(home) == began and (began[0] is not None or time.monotonic() < last + IDLE_S):
         with suppress(OSError):  # nobody asks, or who did has gone
             connection, _ = server.accept()
             last = time.monotonic()
             with connection:
-                connection.sendall(b"\n")
-                if os.fork() == 0:
-                    _end_fork(connection)
+                if _find_state(home) == began:  # MEMO may have been started anew during the wait
+                    connection.sendall(b"\n")
+                    if os.fork() == 0:
+                        _end_fork(connection)
 
 
 def _end_fork(connection: socket.socket) -> None:

@@ -677,8 +677,10 @@ def test_forget_clears_files(store: Store, home: Home, filled: list[int]) -> Non
     (home.models / "unfinished-1").mkdir()
     (home.broker / "appendonlydir").mkdir(parents=True)
     (home.broker / "appendonlydir" / "appendonly.aof").write_text(SECRET)
+    home.standby.touch()
     done = memo("forget", "--text", SECRET, "--yes")
     assert done.exit_code == 0 and "v1" in done.stdout
+    assert not home.standby.exists(), "the process that stands by holds texts of its first list"
     for path in home.root.rglob("*"):
         assert SECRET not in path.name and (not path.is_file() or SECRET.encode() not in path.read_bytes()), path
     assert not folder.exists() and not list(home.models.iterdir())

@@ -1,10 +1,12 @@
 """What `memo pick` offers, from a real store, and what it stores of a pick."""
 
+import gc
 import json
 import os
-import socket
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -31,7 +33,7 @@ from memo.core.paths import Home
 from memo.core.predictions import action_as_dict
 from memo.core.settings import Settings
 from memo.desktop.sockets import answers as answers_at
-from memo.stack import running
+from memo.stack import running, standby
 
 ROOT = Path(__file__).resolve().parents[2]
 START, FOCUS, VISIT, FILE = (
@@ -336,13 +338,49 @@ def test_the_second_pick_is_made_by_a_process_that_stands_by(
     assert "pick.first" in failed.stderr
 
 
-def test_it_stands_by_for_as_long_as_memo_runs(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    holders = iter([7, 7, None])
+@pytest.fixture
+def waits(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the process that stands by run in this one, without a list."""
+    monkeypatch.setattr(preloaded, "CHECK_S", 0.01)
+    monkeypatch.setattr(preloaded, "find_offer", lambda *_given: None)
+    monkeypatch.setattr(signal, "signal", lambda *_given: None)
+    monkeypatch.setattr(gc, "freeze", lambda: None)
+
+
+@pytest.mark.parametrize("last", [None, 8])
+def test_it_stands_by_while_the_same_memo_runs(
+    last: int | None, waits: None, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holders = iter([7, 7, 7, last])
     monkeypatch.setattr(preloaded, "IDLE_S", 0.0)
     monkeypatch.setattr(running, "holder", lambda _home: next(holders))
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(home.standby))
-        server.settimeout(0.01)
-        server.listen()
-        preloaded._serve(server, home)
-    assert next(holders, "asked until MEMO had ended") == "asked until MEMO had ended"
+    preloaded.main()
+    assert next(holders, "asked until it was another") == "asked until it was another"
+
+
+@pytest.mark.parametrize("idle_s", [0.0, 3600.0])
+def test_without_memo_it_ends_when_idle_or_memo_starts(
+    idle_s: float, waits: None, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holders = iter([None, None] + [7] * (idle_s > 0))
+    monkeypatch.setattr(preloaded, "IDLE_S", idle_s)
+    monkeypatch.setattr(running, "holder", lambda _home: next(holders))
+    preloaded.main()
+    assert next(holders, "asked until its end") == "asked until its end"
+
+
+def test_one_of_an_earlier_memo_answers_no_pick(waits: None, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    holders = iter([7, 7, 8, 8])
+    monkeypatch.setattr(running, "holder", lambda _home: next(holders))
+    monkeypatch.setattr(os, "fork", lambda: pytest.fail("it answered"))
+    monkeypatch.setattr(preloaded, "CHECK_S", None)
+    monkeypatch.setattr(gc, "freeze", lambda: threading.Thread(target=standby.ask).start())
+    preloaded.main()
+    assert next(holders, "asked until its end") == "asked until its end"
+
+
+def test_a_forget_during_its_first_list_ends_it(waits: None, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preloaded, "find_offer", lambda *_given: home.standby.unlink(missing_ok=True))
+    monkeypatch.setattr(preloaded, "IDLE_S", 0.0)
+    preloaded.main()
+    assert not home.standby.exists()

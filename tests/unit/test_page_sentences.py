@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from syntax import parsed
 
+from ui import sentences
 from ui.sentences import CHINESE, LONGEST, SYSTEM, in_language, translate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -101,7 +102,7 @@ def test_both_languages_put_the_same_in() -> None:
 
 @pytest.mark.parametrize("english", CHINESE)
 def test_a_sentence_is_chinese_with_what_it_puts_in(english: str) -> None:
-    given = {name: f"<{name}>" if name != "kind" else "OSError" for name in names(english)}
+    given = {name: f"<{name}>" if name not in ("kind", "gate") else "OSError" for name in names(english)}
     chinese = CHINESE[english].format(**given)
     if re.search(r"[\u4e00-\u9fff]", chinese):
         assert translate(english.format(**given)) == chinese
@@ -140,6 +141,40 @@ def test_commands_are_marked_in_both_languages() -> None:
     assert in_language("`<b>`", "en") == "<code>&lt;b&gt;</code>"
 
 
-def test_a_hostile_reason_is_looked_up_soon() -> None:
-    """It would take years if each part were tried with each other."""
-    assert translate("The source x: " + "; : (".join("a" * (LONGEST // 5))[: LONGEST - 20]).startswith("来源 x：a")
+@pytest.mark.parametrize("part", ["a; ", "a: ", "; : (", "reason (", "[Errno 1] "])
+def test_a_hostile_reason_is_looked_up_soon(part: str) -> None:
+    """It would take years if each part were tried with each other, or too many calls if each had parts again."""
+    reason = (part * LONGEST)[: LONGEST - 20]
+    assert translate(f"The source x: {reason}").startswith("来源 x：")
+    assert translate(f"The source x: {reason}y").startswith("来源 x：")
+
+
+def test_a_sentence_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_up: list[str] = []
+    monkeypatch.setattr(sentences, "_find", lambda sentence: looked_up.append(sentence))
+    assert [translate("nobody else says so"), translate("nobody else says so")] == ["", ""]
+    assert looked_up == ["nobody else says so"]
+
+
+def test_the_deepest_sentences_are_translated_to_their_end() -> None:
+    said = "The source inbox: 1 files are not read (not regular files); 2 files are not read (Permission denied); "
+    assert translate(f"{said}/c.log names them") == (
+        "来源 inbox：有 1 个文件没有读取（不是普通文件）；有 2 个文件没有读取（没有权限）；/c.log 列出它们"
+    )
+    said = "The source x: PermissionError: [Errno 13] Permission denied: '/x'"
+    assert translate(said) == "来源 x：PermissionError：没有权限（13）：/x"
+
+
+@pytest.mark.parametrize("name", [said for said in CHINESE if re.fullmatch("[a-z-]+", said)])
+def test_a_name_is_never_translated(name: str) -> None:
+    assert translate(f"The source {name}: it ended unexpectedly") == f"来源 {name}：它意外结束"
+    assert translate(f"no handler is installed under the name {name}") == f"没有安装名为 {name} 的处理器"
+    assert translate(f"handle returned {name}, not a dict") in (f"handle 返回了 {name}，而不是 dict", "")
+
+
+def test_what_serves_instead_and_a_gate_are_translated() -> None:
+    assert translate("it is no manifest; history alone serves instead.") == "它不是清单文件；改为使用仅历史。"
+    assert translate("battery: 5 % is below 20 %") == "电池：5 % 低于 20 %"
+    assert translate("late: ask showed a box instead") == "已晚：ask 显示了通知"
+    assert translate("budget: 3 of 3 attempts an hour are used up") == "限额：每小时 3 次行动已用去 3 次"
+    assert translate("What you wrote is not valid TOML (x); correct that line.").startswith("你写的内容 不是有效的")
