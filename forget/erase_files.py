@@ -14,10 +14,9 @@ from db.upkeep.backups import NEW
 from memo.core.errors import MemoError
 from memo.core.files import write_atomically
 from memo.core.paths import Home
-from memo.messaging.publisher import stream_key
 from memo.stack import running
 from memo.stack.broker import broker_url, connect, key_prefix
-from memo.stack.task_queue import is_redis
+from memo.stack.task_queue import is_redis, stream_key
 
 if TYPE_CHECKING:
     from redis import Redis

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from memo.core.errors import MemoError
 from memo.messaging.message import encode, in_first_form, routing_key
 from memo.stack.broker import connect
-from memo.stack.task_queue import PREFIX, is_redis
+from memo.stack.task_queue import PREFIX, is_redis, stream_key
 
 if TYPE_CHECKING:
     from kombu import Connection, Exchange
@@ -16,11 +16,6 @@ FIELD = "v2"  # field of its entries
 FIELD_V1 = "json"  # field of the message in its first form
 MAX_STREAM = 10_000  # messages kept on the stream, approximately
 TIMEOUT_S = 5
-
-
-def stream_key(prefix: str = PREFIX) -> str:
-    """Return the key of the Redis stream."""
-    return f"{prefix}:predictions"
 
 
 def exchange_v1(prefix: str = PREFIX) -> str:

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from memo.messaging.feed import translate_errors
-from memo.messaging.publisher import FIELD, FIELD_V1, stream_key
+from memo.messaging.publisher import FIELD, FIELD_V1
 from memo.stack.broker import connect
-from memo.stack.task_queue import PREFIX
+from memo.stack.task_queue import PREFIX, stream_key
 
 if TYPE_CHECKING:
     from redis import Redis

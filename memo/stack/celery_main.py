@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from pkgutil import resolve_name
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from celery import Celery, bootsteps, signals
 from celery.worker import state
 from kombu import Connection
+from redis import RedisError
 
 from memo.core import logs
 from memo.core.errors import MemoError
@@ -23,8 +25,9 @@ from memo.core.settings import Settings
 from memo.stack import heartbeat
 from memo.stack.broker import broker_url, key_prefix
 from memo.stack.guard.consumer import install
+from memo.stack.guard.keys import delete_foreign
 from memo.stack.process_specs import PARTS, Part, end_with_parent, give_back_memory
-from memo.stack.task_queue import TICK_S, make_app
+from memo.stack.task_queue import TICK_S, is_redis, make_app
 
 LONGEST_RETRY_S = 4.0  # between two attempts to reach a broker that was away
 
@@ -126,7 +129,11 @@ def main(name: str) -> None:
     logs.setup(home.logs, name)
     signals.setup_logging.connect(_keep_our_logs)
     part = next(part for part in PARTS if part.name == name)
-    app = make_app(broker_url(home, settings), key_prefix(settings), list(part.include))
+    url, prefix = broker_url(home, settings), key_prefix(settings)
+    if is_redis(url):
+        with suppress(RedisError):  # it is away: the part waits for it
+            delete_foreign(home, url, prefix)
+    app = make_app(url, prefix, list(part.include))
     app.amqp.Connection = PatientConnection
     for module in part.include:
         import_module(module)  # their handlers of `worker_process_init`, which load a model, must come before ours

@@ -16,6 +16,7 @@ ACT = "memo.act"  # act(prediction_id): route a prediction to its handlers
 ROUTES = {LOOK: PREDICT, ACT: DISPATCH}
 
 VISIBILITY_TIMEOUT_S = 300  # longer than the longest task; training runs are processes of their own
+PRIORITY_STEPS = [0, 3, 6, 9]  # of messages on Redis: each has a list of its own
 TICK_S = 5.0  # between two calls of what is periodic
 LONGEST_SLEEP_S = 10.0  # of a worker's loop, which has a timer for whatever is due earlier
 RESTORE_S = 60  # between two looks for messages whose worker has died
@@ -28,8 +29,14 @@ def own_prefix(store_id: str) -> str:
     return f"{PREFIX}:{store_id}"
 
 
+def stream_key(prefix: str = PREFIX) -> str:
+    """Return the key of the stream of predictions on Redis."""
+    return f"{prefix}:predictions"
+
+
 def lengths(url: str, prefix: str = PREFIX) -> dict[str, int]:
     """Return the number of messages in each queue; 0 for a queue that does not exist yet."""
+    from amqp import NotFound
     from kombu import Connection
 
     found = {}
@@ -40,7 +47,7 @@ def lengths(url: str, prefix: str = PREFIX) -> dict[str, int]:
                 try:
                     # On Redis declaring stores nothing, while kombu's passive check looks for keys without our prefix.
                     found[queue.alias] = queue(channel).queue_declare(passive=not is_redis(url)).message_count
-                except connection.channel_errors:
+                except NotFound:
                     found[queue.alias] = 0
     return found
 
@@ -94,7 +101,7 @@ def _transport_options(url: str, prefix: str) -> dict[str, Any]:
         "socket_timeout": ANSWER_S,
         "socket_connect_timeout": ANSWER_S,
         "visibility_timeout": VISIBILITY_TIMEOUT_S,
-        "priority_steps": [0, 3, 6, 9],
+        "priority_steps": PRIORITY_STEPS,
         "unacked_restore_interval": RESTORE_S,
         "unacked_restore_throttle": 1,
         "reauth_check_interval": RESTORE_S,

@@ -9,8 +9,8 @@ from stack import SCOPE, Stack, new_stack
 from waiting import until
 
 from memo.core.settings import Settings
-from memo.messaging.publisher import stream_key
 from memo.stack import broker
+from memo.stack.task_queue import stream_key
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -40,10 +40,10 @@ from memo.messaging.publisher import (
     PublishError,
     exchange_v1,
     exchange_v2,
-    stream_key,
 )
 from memo.messaging.redis_group import GroupFeed
 from memo.stack.broker import connect, key_prefix
+from memo.stack.task_queue import stream_key
 
 pytestmark = pytest.mark.usefixtures("home")
 

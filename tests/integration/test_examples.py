@@ -20,7 +20,8 @@ from waiting import until
 from memo.core.events import Action, Operation
 from memo.core.paths import Home
 from memo.core.predictions import Candidate
-from memo.messaging.publisher import Publisher, amqp_connection, exchange_v1, stream_key
+from memo.messaging.publisher import Publisher, amqp_connection, exchange_v1
+from memo.stack.task_queue import stream_key
 
 EXAMPLES = ROOT / "docs" / "examples"
 STORE = "0123456789ab"

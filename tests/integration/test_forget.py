@@ -64,10 +64,10 @@ from memo.core.paths import Home
 from memo.core.predictions import Answer, Candidate, NextPlace, Upcoming, action_as_dict
 from memo.core.settings import ScheduleSettings, Settings
 from memo.desktop.launch_sets import LaunchSet
-from memo.messaging.publisher import Publisher, stream_key
+from memo.messaging.publisher import Publisher
 from memo.protocols import Batch, Cost, DispatchContext
 from memo.stack.broker import key_prefix
-from memo.stack.task_queue import make_app
+from memo.stack.task_queue import make_app, stream_key
 from memo.store import manifest
 from training.build_version import activate, find_events, find_last_forgotten
 from training.build_version import build_version as make_version
@@ -1004,7 +1004,7 @@ def test_what_can_not_be_changed_is_named(
         touch(path, *given, **named)
 
     monkeypatch.setattr(Path, "touch", refuse)
-    done = invoke("forget", "--all", "--yes")
+    done = memo("forget", "--all", "--yes")
     assert isinstance(done.exception, MemoError) and str(folder) in str(done.exception)
     monkeypatch.undo()
 

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 from celery.worker.consumer import Consumer
-from redis import Redis
+from redis import Redis, RedisError
 
 from memo.core.paths import Home
+from memo.stack.broker import connect
 from memo.stack.guard import refusals
 from memo.stack.guard.check import ARGUMENTS, MAX_BODY, RefusedError, check
 from memo.stack.guard.consumer import CheckedConsumer, is_message
-from memo.stack.task_queue import ACT, LOOK, ROUTES, make_app
+from memo.stack.guard.keys import delete_foreign
+from memo.stack.task_queue import ACT, DISPATCH, LOOK, PREDICT, PREFIX, ROUTES, lengths, make_app, stream_key
 
 NUMBER = "0b5e6a2e-0d6c-4a70-8d0e-1f4f0c7c4d11"
 TASKS = {LOOK: None, ACT: None}
@@ -114,3 +116,19 @@ def test_our_own_messages_pass(redis_url: str, task: str, arguments: list[object
     message = json.loads(element)
     kept, _ = check(message["headers"], b64decode(message["body"]), ARGUMENTS)
     assert kept["task"] == task and kept["expires"]
+
+
+def test_keys_of_another_type_than_ours_are_deleted(redis_url: str, home: Home) -> None:
+    with connect(redis_url) as client, make_app(redis_url).connection_for_write() as connection:
+        make_app(redis_url).send_task(ACT, [1], connection=connection)
+        ours = {key: client.type(key) for key in client.scan_iter(f"{PREFIX}:*")}
+        client.set(f"{PREFIX}:{PREDICT}", "text")
+        client.hset(stream_key(), "field", "value")
+        client.rpush(f"{PREFIX}:unacked", "element")
+        with pytest.raises(RedisError):  # not an empty queue
+            lengths(redis_url)
+        delete_foreign(home, redis_url, PREFIX)
+        left = {key: client.type(key) for key in client.scan_iter(f"{PREFIX}:*")}
+    assert left == ours and len(ours) >= 2, "the queue and its binding stay"
+    assert refusals.count(home) == 3
+    assert lengths(redis_url) == {PREDICT: 0, DISPATCH: 1}

@@ -31,10 +31,10 @@ from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.predictions import Ranking
 from memo.core.settings import PredictSettings, Settings
-from memo.messaging.publisher import FIELD, Publisher, stream_key
+from memo.messaging.publisher import FIELD, Publisher
 from memo.stack import heartbeat
 from memo.stack.guard import refusals
-from memo.stack.task_queue import ACT, ACT_EXPIRES_S, DISPATCH
+from memo.stack.task_queue import ACT, ACT_EXPIRES_S, DISPATCH, stream_key
 from memo.store import manifest
 from worker.prediction import outbox, snapshots, update
 from worker.prediction.scope_models import ScopeModels
