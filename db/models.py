@@ -117,7 +117,10 @@ class EventRow(Base):
     scope: Mapped[str] = mapped_column(ForeignKey("scopes.name"))
     seq: Mapped[int]
     line_key: Mapped[str]
-    """Digest of second, operation, target, app and detail, with the number of equal lines: the identity of a line."""
+    """Digest of second, operation, target, app and detail, with the number of equal lines: the identity of a line.
+
+    The operation is the one that is told: `file_save` for a saved file.
+    """
     at: Mapped[datetime]
     utc_offset_s: Mapped[int]
     operation: Mapped[str]

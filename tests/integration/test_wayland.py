@@ -264,9 +264,7 @@ def test_only_one_of_both_sources_runs_under_sway(folder: Path, home: Home) -> N
         assert "isn't needed" in WlrootsSource(both, home).missing()
 
 
-def test_stop_ends_the_start_under_a_hung_compositor(
-    make: Make, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stop_ends_the_start_under_a_hung_compositor(make: Make, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (sway_module, wlroots):
         monkeypatch.setattr(module, "STANDS_S", 10 * WAIT_S)
     stop = Stop()
