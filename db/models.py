@@ -117,7 +117,7 @@ class EventRow(Base):
     scope: Mapped[str] = mapped_column(ForeignKey("scopes.name"))
     seq: Mapped[int]
     line_key: Mapped[str]
-    """Digest of second, operation, target, app and detail, with the number of equal lines: the identity of a line."""
+    """A line's identity: digest of second, operation as told (`file_save`), target, app, detail; number of repeats."""
     at: Mapped[datetime]
     utc_offset_s: Mapped[int]
     operation: Mapped[str]

@@ -16,7 +16,7 @@ from stores import make_store, store_events
 
 from db.engine import open_store
 from db.models import DispatchRow, EventRow, PredictionRow
-from memo.core.events import Event, Operation
+from memo.core.events import ACTIONS, Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import DispatchSettings, Settings
 from memo.desktop.machine import Machine
@@ -62,7 +62,7 @@ def opened_store(database_url: str, home: Home, **settings: Any) -> Iterator[Res
 
 def under(opened: Resources, *route: str, **given: Any) -> Resources:
     """With these handlers on, for each operation that comes next, and these settings of the gates."""
-    routes = {operation: list(route) for operation in Operation}
+    routes = {operation: list(route) for operation in ACTIONS}
     changed: dict[str, Any] = {"routes": routes, "upcoming": {}, "on": list(route), "minimum_probability": 0.5} | given
     settings = opened.settings.model_copy(update={"dispatch": DispatchSettings(**changed)})
     return replace(opened, settings=settings)

@@ -59,7 +59,7 @@ class Visit:
 
     @property
     def settings(self) -> Settings:
-        """The settings as they were when the request came. Raises UsageError if they are wrong."""
+        """The settings, read when the request first needs them. Raises UsageError if they are wrong."""
         if not hasattr(self.request.state, "settings"):
             self.request.state.settings = Settings.load()
         settings: Settings = self.request.state.settings

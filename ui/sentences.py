@@ -189,6 +189,8 @@ CHINESE = {
         "含有 *；请去掉它：含这个词的更长名称及其下的一切也会相符"
     ),
     "is not an absolute path; write for example ~/private": "不是绝对路径；例如写 ~/private",
+    "is no operation of an action; write file_access (also for saved files), web_visit, window_focus or "
+    "process_start": ("不是动作的操作；请写 file_access（保存文件也算）、web_visit、window_focus 或 process_start"),
     "is not a regular expression ({reason})": "不是正则表达式（{reason}）",
     "is not an address that predictions may be sent to; write https://HOST/PATH without a user, or "
     "http://127.0.0.1:PORT/PATH": (

@@ -108,12 +108,23 @@ def _pattern(text: str) -> str:
     return text
 
 
+def _of_action(name: Any) -> Any:
+    """Return an operation that actions have; raise ValueError for another one, which would match nothing."""
+    if name not in ACTIONS:
+        raise ValueError(
+            "is no operation of an action; write file_access (also for saved files), web_visit, window_focus or "
+            "process_start"
+        )
+    return name
+
+
 Span = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta())]
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Name = Annotated[Word, AfterValidator(_literal)]
 Site = Annotated[Word, AfterValidator(lambda text: _literal(text.removeprefix("*.")))]
 Folder = Annotated[Name, AfterValidator(_folder)]
 Pattern = Annotated[str, StringConstraints(min_length=1), AfterValidator(_pattern)]
+ActionOperation = Annotated[Operation, BeforeValidator(_of_action)]
 HoursOfDay = Annotated[str, Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$")]
 
 
@@ -252,11 +263,11 @@ class DispatchSettings(Section):
     at_once = True
     on: list[str] = ["log", "record"]
     """Handlers that act; a handler that is only named in a route is dry: it is counted and does nothing."""
-    routes: dict[Operation, list[str]] = Field(
+    routes: dict[ActionOperation, list[str]] = Field(
         default_factory=lambda: {operation: ["log", "record"] for operation in sorted(HUMAN.intersection(ACTIONS))}
     )
     """Handlers for what you do next: window_focus, web_visit or file_access; process_start for any program's start."""
-    upcoming: dict[Operation, list[str]] = Field(
+    upcoming: dict[ActionOperation, list[str]] = Field(
         default_factory=lambda: {
             Operation.PROCESS_START: ["preload_app"],
             Operation.FILE_ACCESS: ["preload_file"],
@@ -479,7 +490,7 @@ def _explained(text: str, remedy: Callable[[str], str]) -> Iterator[None]:
         raise UsageError(f"{text} is not valid TOML ({error}); correct that line.") from error
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        key = ".".join(str(part) for part in first["loc"] if part != "[key]")
         name = _variable(re.sub(r"(\.\d+)+$", "", key))  # a list is one variable
         unknown = first["type"] == "extra_forbidden"
         reason = "there is no setting of this name" if unknown else first["msg"].removeprefix("Value error, ")

@@ -76,6 +76,17 @@ def test_window_told_when_memo_comes_stood_before(
         running.join()
 
 
+def test_stop_ends_the_wait_for_the_first_call(
+    bus: Bus, source: DesktopSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desktop, "STANDS_S", 10 * WAIT_S)
+    stop = Stop()
+    running = threading.Thread(target=source.run, args=(lambda emitted: None, lambda key: None, stop), daemon=True)
+    running.start()
+    stop.set()
+    until("the end", lambda: not running.is_alive())
+
+
 def test_any_program_may_call(bus: Bus, source: DesktopSource) -> None:
     with watched(source) as events:
         assert bus.send("Focus", "string:firefox", "string:Page", "uint32:0")
@@ -98,7 +109,7 @@ def test_hostile_texts_are_cleaned(bus: Bus, source: DesktopSource, title: str) 
         assert (app + target).isprintable()
 
 
-def test_call_without_window_means_nofocused_windows(bus: Bus, source: DesktopSource) -> None:
+def test_call_without_window_means_no_focus(bus: Bus, source: DesktopSource) -> None:
     with watched(source) as events:
         bus.call(window("1", "app", "title"))
         until("the window", lambda: focused_windows(events))

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import pytest
 from compositor import USER, sway
 from stores import make_store
-from waiting import until
+from waiting import WAIT_S, until
 from watched import focused_windows, used_apps, watched
 
 from collector.collector import keep_running
@@ -28,7 +28,8 @@ from collector.focus.tracker import MIN_USAGE_S
 from collector.intake import Intake
 from collector.privacy.rules import Rules
 from collector.source_status import SourceStates
-from collector.sources.wayland import wayland
+from collector.sources.wayland import sway as sway_module
+from collector.sources.wayland import wayland, wlroots
 from collector.sources.wayland.sway import SwaySource
 from collector.sources.wayland.wayland import watch_idle
 from collector.sources.wayland.wlroots import WlrootsSource
@@ -225,10 +226,6 @@ def recording(source: Source, store: Store, home: Home) -> Iterator[list[Event]]
         watching.join()
 
 
-def has_onefocused_windows(told: list[Event]) -> bool:
-    return len(focused_windows(told)) == 1
-
-
 def has_one_window(told: list[Event]) -> bool:
     return len(focused_windows(told)) == 1
 
@@ -265,6 +262,24 @@ def test_only_one_of_both_sources_runs_under_sway(folder: Path, home: Home) -> N
     with sway(folder):
         assert SwaySource(both, home).missing() == ""
         assert "isn't needed" in WlrootsSource(both, home).missing()
+
+
+def test_stop_ends_the_start_under_a_hung_compositor(make: Make, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (sway_module, wlroots):
+        monkeypatch.setattr(module, "STANDS_S", 10 * WAIT_S)
+    stop = Stop()
+    running = threading.Thread(target=make().run, args=(lambda emitted: None, lambda key: None, stop), daemon=True)
+    with socket.socket(socket.AF_UNIX) as server, ExitStack() as connections:
+        server.bind(str(folder / "socket"))
+        server.listen()
+        os.chown(folder / "socket", USER, -1)
+        for name in ("wayland-7", f"sway-ipc.{USER}.1.sock"):
+            os.link(folder / "socket", folder / name)
+        running.start()
+        while not connections.enter_context(server.accept()[0]).recv(1):
+            pass  # a check whether anybody answers
+        stop.set()
+        until("the end", lambda: not running.is_alive())
 
 
 def test_unsupported_compositor_is_asked_once(folder: Path, home: Home) -> None:

@@ -75,6 +75,8 @@ def test_load_reads_keys_and_tables_of_the_environment(home: Home, monkeypatch: 
         ("[schedule]\nkeep_predictions = -1", "schedule.keep_predictions"),
         ("[dispatch]\nminimum_probability = 1.1", "dispatch.minimum_probability"),
         ("[dispatch.routes]\nthink = []", "dispatch.routes.think"),
+        ("[dispatch.routes]\nfile_save = []", "dispatch.routes.file_save"),
+        ("[dispatch.upcoming]\nfile_save = []", "dispatch.upcoming.file_save"),
         ('[privacy]\napps = ["*signal*"]', "privacy.apps.0"),
         ('[privacy]\nsites = ["*.a.example", "b*.example"]', "privacy.sites.1"),
         ('[privacy]\nfolders = ["~/private/*"]', "privacy.folders.0"),
@@ -82,7 +84,7 @@ def test_load_reads_keys_and_tables_of_the_environment(home: Home, monkeypatch: 
 )
 def test_load_names_a_wrong_key_of_the_file(toml: str, key: str, home: Home) -> None:
     home.config.write_text(toml)
-    said = wrong(f"Setting {key}", f"correct it in {home.config} or in MEMO_")
+    said = wrong(f"Setting {key} is wrong: ", f"correct it in {home.config} or in MEMO_")
     assert "Value error" not in said
 
 
@@ -102,6 +104,12 @@ def test_load_names_a_wrong_key_of_the_environment(
 ) -> None:
     monkeypatch.setenv(name, value)
     wrong(f"Setting {key} is wrong", name)
+
+
+def test_route_of_no_action_is_told_which_there_are(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMO_DISPATCH__ROUTES__FILE_SAVE", '["log"]')
+    said = wrong("file_access (also for saved files)", "correct it", "MEMO_DISPATCH__ROUTES__FILE_SAVE")
+    assert said.count("file_save") == 1, "it is not offered"
 
 
 @pytest.mark.parametrize("name", ["MEMO_WINDOW", "MEMO_DISPATCH__ROUTES"])

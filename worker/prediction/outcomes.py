@@ -30,13 +30,13 @@ def settle(waiting: Waiting, row: LogEntry) -> tuple[Waiting, list[PredictionRow
     """Record an event as the outcome of all predictions made before it; return those that still wait, and those."""
     if Operation(row.operation) in CONTEXT:
         return waiting, []
-    came = events.as_event(row).action
+    came = action_as_dict(events.as_event(row).action)
     settled = [prediction for prediction, seq in waiting if seq < row.seq]
     for prediction in settled:
         prediction.outcome_event_id = row.id
-        prediction.outcome_operation, prediction.outcome_target = came.operation.value, came.target
+        prediction.outcome_operation, prediction.outcome_target = row.operation, row.target
         listed = [candidate["action"] for candidate in prediction.candidates]
-        prediction.outcome_rank = _rank(action_as_dict(came), listed)
+        prediction.outcome_rank = _rank(came, listed)
     return [entry for entry in waiting if entry[1] >= row.seq], settled
 
 

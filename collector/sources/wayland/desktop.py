@@ -4,12 +4,11 @@ import asyncio
 import os
 import threading
 import time
-from contextlib import suppress
 
 from collector.focus.follow import follow
 from collector.focus.hold_back import told_s
 from collector.focus.tracker import FocusTracker, make_window
-from collector.sources.wayland.wayland import SIGNALS
+from collector.sources.wayland.wayland import SIGNALS, wait_readable
 from collector.sources.x11.x11 import X11Source
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -47,7 +46,7 @@ class DesktopSource:
         screen = DesktopScreen(Apps())
         try:
             async with serve(session_bus(), screen.set_focus, screen.lose):
-                await screen.wait_for_call(STANDS_S)
+                await asyncio.to_thread(wait_readable, screen, stop, time.monotonic() + STANDS_S)
                 await follow(self.name, screen, emit, stop, self.watching.set, SIGNALS, told_s=self._told_s)
         finally:
             screen.close()
@@ -62,12 +61,7 @@ class DesktopScreen:
         self._latest: tuple[str, str, str, int] | None = None
         self._read_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self._lost, self._called = False, asyncio.Event()
-
-    async def wait_for_call(self, longest_s: float) -> None:
-        """Wait for the first call, so that the first `read` reports what stands."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._called.wait(), longest_s)
+        self._lost = False
 
     def fileno(self) -> int:
         """Return the descriptor to wait for."""
@@ -86,7 +80,6 @@ class DesktopScreen:
 
     def _wake(self) -> None:
         os.eventfd_write(self._file, 1)
-        self._called.set()
 
     def read(self, focus: FocusTracker) -> None:
         """Report the latest call. Raises ConnectionError if the bus is gone."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import select
 import socket
 import threading
 import time
@@ -15,7 +14,7 @@ from collector.focus.hold_back import told_s
 from collector.focus.presence import PresenceSignal
 from collector.focus.tracker import FocusTracker, Window, make_window
 from collector.sources.wayland.i3_ipc import GET_TREE, SUBSCRIBE, WINDOW, WORKSPACE, Message, MessageReader, message
-from collector.sources.wayland.wayland import READ_BYTES, SIGNALS
+from collector.sources.wayland.wayland import READ_BYTES, SIGNALS, wait_readable
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.apps import Apps
@@ -23,6 +22,7 @@ from memo.desktop.sockets import sway_socket
 from memo.protocols import Emit, FindCursor, Stop
 
 CONNECT_TIMEOUT_S = 5.0
+STANDS_S = 5.0  # for sway to tell what stands at the beginning
 PASSING = ("splash", "utility", "toolbar", "menu", "dropdown_menu", "popup_menu", "tooltip", "notification")
 
 
@@ -48,7 +48,7 @@ class SwaySource:
             connection.settimeout(CONNECT_TIMEOUT_S)
             connection.connect(str(path))
             screen = SwayScreen(connection, Apps())
-            screen.wait_for_tree()
+            screen.wait_for_tree(stop, time.monotonic() + STANDS_S)
             asyncio.run(follow(self.name, screen, emit, stop, self.watching.set, self._signals, told_s=self._told_s))
 
 
@@ -67,11 +67,9 @@ class SwayScreen:
         """Return the descriptor to wait for."""
         return self._connection.fileno()
 
-    def wait_for_tree(self, longest_s: float = CONNECT_TIMEOUT_S) -> None:
+    def wait_for_tree(self, stop: Stop, deadline: float) -> None:
         """Wait until the tree is there, so that the next `read` reports what stands."""
-        while not any(kind == GET_TREE for kind, _ in self._unread):
-            if not select.select([self._connection], [], [], longest_s)[0]:
-                return
+        while not any(kind == GET_TREE for kind, _ in self._unread) and wait_readable(self, stop, deadline):
             self._unread += self._messages.feed(self._receive())
 
     def read(self, focus: FocusTracker) -> None:

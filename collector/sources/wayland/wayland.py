@@ -2,16 +2,19 @@
 
 import asyncio
 import os
+import select
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Protocol
 
 from collector.focus.presence import IDLE_S, PresenceSignal, SetPresence, watch_logind
 from memo.core.logs import get_logger
 from memo.desktop.sockets import answering
+from memo.protocols import Stop
 from memo.stack.backoff import BACK_OFF_S, Backoff
 from memo.stack.spawn import child_environment, python_command
 
@@ -19,6 +22,22 @@ READ_BYTES = 65_536
 END_S = 2.0  # for a probe to end once it has closed its output
 
 log = get_logger(__name__)
+
+
+class Readable(Protocol):
+    """Something with a descriptor to wait for."""
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+
+
+def wait_readable(file: Readable, stop: Stop, deadline: float) -> bool:
+    """Wait until there is something to read, and return True; False once the deadline has passed or `stop` is set.
+
+    The deadline is a time of `time.monotonic`.
+    """
+    left_s = deadline - time.monotonic()
+    return left_s > 0 and file in select.select([file, stop], [], [], left_s)[0] and not stop.is_set()
 
 
 def find_compositor() -> Path | None:

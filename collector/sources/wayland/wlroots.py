@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import select
 import threading
 import time
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from collector.sources.wayland.wayland import (
     find_compositor,
     has_pywayland,
     run_probe,
+    wait_readable,
 )
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -64,6 +64,7 @@ class WlrootsSource:
         with run_probe("collector.sources.wayland.toplevel_probe", str(display)) as child:
             assert child.stdout is not None
             screen = ToplevelScreen(child.stdout, Apps())
+            wait_readable(screen, stop, time.monotonic() + STANDS_S)  # so that the first `read` reports what stands
             try:
                 asyncio.run(follow(self.name, screen, emit, stop, self.watching.set, self._signals))
             except ConnectionError:
@@ -78,7 +79,6 @@ class ToplevelScreen:
     def __init__(self, output: IO[bytes], apps: Apps) -> None:
         self._file, self._apps = output.fileno(), apps
         self._rest = b""
-        select.select([output], [], [], STANDS_S)  # so that the first `read` reports what stands
         os.set_blocking(self._file, False)
 
     def fileno(self) -> int:
