@@ -14,7 +14,7 @@ from memo.core.grammar import Language
 from memo.display.text import safe
 
 LONGEST = 2_000  # characters of a sentence; a longer text is not looked up, as that would take too long
-DEEPEST = 4  # level of what is still translated within a sentence; those of MEMO go no deeper
+DEEPEST = 5  # level of what is still translated within a sentence; those of MEMO go no deeper
 REMEMBERED = 1_000  # sentences, as a page has the same ones in each view
 SENTENCES = {"reason", "remedy", "result", "damage", "cause", "skipped", "answer", "gate", "served", "written"}
 """What stands for a sentence or a gate, and is translated too; the rest stands for names."""
@@ -42,6 +42,12 @@ CHINESE = {
         "{file} 无法写入，所以各部分的状态是 {age} 秒之前的；请腾出磁盘空间。"
     ),
     "The disk of {folder} is full; free some space.": "{folder} 所在的磁盘已满；请腾出空间。",
+    "The disk of {folder} has no room for more files, however small; delete some.": (
+        "{folder} 所在的磁盘再也放不下文件，多小都不行；请删除一些。"
+    ),
+    "{file} may hold what is to be forgotten and can't be changed ({reason}); correct that, then run the same command "
+    "again.": "{file} 可能含有要忘记的内容，却无法修改（{reason}）；请排除这个障碍，再运行同一个命令。",
+    "another process is writing it": "另一个进程正在写它",
     "The clock was set from {before} to {after}; check it with `date`. Nothing old is removed until two readings "
     "agree.": "时钟从 {before} 被改到 {after}；请用 `date` 检查。在两次读数一致之前，不会清理任何旧数据。",
     "MEMO is just stopping; try again.": "MEMO 正在停止；请再试一次。",

@@ -110,17 +110,22 @@ def test_hidden_window_is_no_longer_used(make: Make, folder: Path, act: str) -> 
 
 
 def test_app_is_used_until_there_is_no_input(make: Make, folder: Path) -> None:
+    def come_and_go() -> int:
+        """Move the pointer for long enough, leave it alone until that is noticed, and return the number of usages."""
+        for _ in range(10):
+            running.say("seat seat0 cursor move 1 1")
+            time.sleep(MIN_USAGE_S / 5)
+        time.sleep(6.0)
+        return len(used_apps(events))
+
     signals: list[PresenceSignal] = [partial(watch_idle, idle_s=5.0)]
     with sway(folder) as running:
         running.open("one", "First")
         with watched(make(signals=signals)) as events:
             until("the window", lambda: focused_windows(events))
-            for turn in (1, 2):
-                for _ in range(3):
-                    running.say("seat seat0 cursor move 1 1")
-                    time.sleep(MIN_USAGE_S / 2)
-                until("that nobody is there", lambda turn=turn: len(used_apps(events)) >= turn)  # type: ignore[misc]
-    assert used_apps(events) == ["org.example.one"] * 2
+            for turn in (1, 2):  # each again if a busy machine left so long between two moves that nobody was there
+                until("that nobody is there", lambda turn=turn: come_and_go() >= turn)  # type: ignore[misc]
+    assert set(used_apps(events)) == {"org.example.one"}
 
 
 def test_killed_idle_probe_is_restarted(make: Make, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
