@@ -51,7 +51,8 @@ class Store:
     def write(self, is_lasting: bool = True) -> Iterator[Session]:
         """Open a transaction that is committed at the end; keep it short, and never call a model in it.
 
-        One that is not lasting is done again if the power fails: its commit does not wait for the disk.
+        The commit of one that is not lasting does not wait for the disk. What it wrote may be gone after a power
+        failure or a crash of Postgres, so it has to be something that is done again then.
         """
         writer = self.writer if is_lasting else self.writer.execution_options(is_lasting=False)
         with (
