@@ -103,7 +103,9 @@ def _find_usable_from(session: Session, home: Home, base: str, name: str, scopes
         problem = problem or f"Version {name} is not used: {damage}"
         seen.add(name)
         name = name_replaced(row, scopes)
-    name, words = (HISTORY, "history alone") if name == HISTORY else (BUILTIN, "the built-in version")
+    name = HISTORY if name == HISTORY else BUILTIN
+    # The built-in version fits the built-in base only.
+    words = "the built-in version" if name == base == BUILTIN else "history alone"
     return Usable(name, None, problem and f"{problem}; {words} serves instead.")
 
 
