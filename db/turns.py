@@ -38,7 +38,7 @@ class Turns:
         """Show that somebody waits."""
         with self._open() as folder:
             if folder is not None:
-                _lock(folder, fcntl.LOCK_SH)
+                _try_lock(folder, fcntl.LOCK_SH)
             yield
 
     def give_way(self) -> None:
@@ -63,13 +63,13 @@ class Turns:
 
 
 def _is_free(folder: int) -> bool:
-    if not _lock(folder, fcntl.LOCK_EX):
+    if not _try_lock(folder, fcntl.LOCK_EX):
         return False
     fcntl.flock(folder, fcntl.LOCK_UN)  # at once: this process may be stopped at any moment
     return True
 
 
-def _lock(folder: int, kind: int) -> bool:
+def _try_lock(folder: int, kind: int) -> bool:
     """Return whether nobody holds the folder otherwise; a file system that can't lock shows nobody."""
     try:
         fcntl.flock(folder, kind | fcntl.LOCK_NB)

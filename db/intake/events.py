@@ -15,7 +15,7 @@ from db.intake import counts
 from db.intake.scopes import lock_scope
 from db.models import PROGRAMS, EventRow, ScopeRow, local_time
 from memo.core.bounded import BoundedDict
-from memo.core.events import CONTEXT, COUNTED_AS, HUMAN, Action, Event, Operation, make_action
+from memo.core.events import CONTEXT, HUMAN, Action, Event, Operation, counted_as, make_action
 
 IMPORT = "import"  # source of imported events, which lie in the past and get no predictions
 LEARNED = 100_000  # newest events of a scope that a model begins with, and that training and evaluation read
@@ -152,7 +152,7 @@ def _as_row(event: Event, scope: str, seq: int, key: str, now: datetime) -> NewR
         seq,
         key,
         int(offset.total_seconds()) if offset else 0,
-        COUNTED_AS.get(event.operation, event.operation).value,
+        counted_as(event.operation).value,
         event.operation is Operation.FILE_SAVE,
         event.target,
         event.app,

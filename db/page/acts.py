@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, load_only
 
 from db.models import EventRow, PredictionRow
 from memo.core.errors import UsageError
-from memo.core.events import COUNTED_AS, FILES, Operation
+from memo.core.events import FILES, Operation, counted_as
 
 Place = tuple[datetime, int]
 """Where an event stands in the order of time: `at` and `seq`."""
@@ -38,7 +38,7 @@ class ActFilter:
         columns = (event.target, event.app, event.detail) if self.text else ()
         found += [or_(*(column.icontains(self.text, autoescape=True) for column in columns))] if columns else []
         if self.operation:
-            found.append(event.operation == COUNTED_AS.get(self.operation, self.operation).value)
+            found.append(event.operation == counted_as(self.operation).value)
         if self.operation in FILES:
             found.append(event.saved == (self.operation is Operation.FILE_SAVE))
         found += [event.at >= self.since] if self.since else []

@@ -61,9 +61,14 @@ class Action(NamedTuple):
         return self
 
 
+def counted_as(operation: Operation) -> Operation:
+    """Return the operation of the action of an event with this operation."""
+    return COUNTED_AS.get(operation, operation)
+
+
 def make_action(operation: Operation, target: str, app: str, detail: str) -> Action:
     """Return the action of an event with these fields."""
-    operation = COUNTED_AS.get(operation, operation)
+    operation = counted_as(operation)
     match operation:
         case Operation.WINDOW_FOCUS:
             return Action(operation, target, app)
