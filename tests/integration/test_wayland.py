@@ -20,7 +20,7 @@ import pytest
 from compositor import USER, sway
 from stores import make_store
 from waiting import WAIT_S, until
-from watched import focused_windows, used_apps, watched
+from watched import focused_windows, running_source, used_apps, watched
 
 from collector.collector import keep_running
 from collector.focus.presence import PresenceSignal
@@ -214,21 +214,15 @@ def titles(store: Store) -> list[str]:
 @contextmanager
 def recording(source: Source, store: Store, home: Home) -> Iterator[list[Event]]:
     """Run a source with an intake of its own, as a start does; gives all that it tells."""
-    intake, stop, told = Intake(store, Settings(), home, lambda scope: None), Stop(), list[Event]()
+    intake, told = Intake(store, Settings(), home, lambda scope: None), list[Event]()
 
     def emit(emitted: Any) -> None:
         if isinstance(emitted, Batch):
             intake.store_batch(source.name, emitted)
             told.extend(emitted.events)
 
-    watching = threading.Thread(target=source.run, args=(emit, partial(intake.cursor, source.name), stop))
-    watching.start()
-    try:
-        until("the source watches", source.watching.is_set)
+    with running_source(source, emit, partial(intake.cursor, source.name)):
         yield told
-    finally:
-        stop.set()
-        watching.join()
 
 
 def has_one_window(told: list[Event]) -> bool:

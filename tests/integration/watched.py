@@ -1,14 +1,14 @@
 """Run a source in a thread of the test and collect its events."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from waiting import WAIT_S, until
 
 from memo.core.events import Event, Operation
-from memo.protocols import Batch, Note, Past, Presence, Source, Stop
+from memo.protocols import Batch, FindCursor, Note, Past, Presence, Source, Stop
 
 
 @contextmanager
@@ -18,7 +18,6 @@ def watched(
     """Yield the list of events so far; `cursors` is what the store would keep over a restart, `notes` what it shows."""
     events: list[Event] = []
     kept = {} if cursors is None else cursors
-    stop = Stop()
 
     def emit(batch: Batch | Past | Note | Presence) -> None:
         if isinstance(batch, Note) and notes is not None:
@@ -28,11 +27,19 @@ def watched(
         events.extend(batch.events)
         kept[batch.cursor_key] = batch.cursor
 
-    thread = threading.Thread(target=source.run, args=(emit, kept.get, stop))
+    with running_source(source, emit, kept.get):
+        yield events
+
+
+@contextmanager
+def running_source(source: Source, emit: Callable[[Any], None], find_cursor: FindCursor) -> Iterator[None]:
+    """Run a source in a thread, from when it watches."""
+    stop = Stop()
+    thread = threading.Thread(target=source.run, args=(emit, find_cursor, stop))
     thread.start()
     try:
         until("the source watches", source.watching.is_set)
-        yield events
+        yield
     finally:
         stop.set()
         thread.join(WAIT_S)
