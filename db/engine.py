@@ -18,6 +18,7 @@ from db.turns import Turns
 from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home, refuse_foreign
 from memo.core.settings import Settings
+from memo.store import json_text
 from memo.store.damage import GONE, REMEDY, find_obstacle, mark, read_mark
 from memo.store.postgres import ANSWER_S, connect
 
@@ -25,6 +26,7 @@ BUSY_TIMEOUT_MS = 10_000  # how long a writer waits for another process
 DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)  # errors that mean a damaged file
 OBSTRUCTED = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)  # errors with a cause outside it
 POSTGRES = {"connect_timeout": 5, "client_encoding": "utf8"}  # without an encoding, SQL_ASCII gives bytes
+JSON = {"json_serializer": json_text.as_text, "json_deserializer": json_text.decode}
 ENCODINGS = ("UTF8", "SQL_ASCII")  # the second one keeps whatever bytes it is given
 PRECONDITIONS = """SELECT current_setting('server_encoding'), current_user, current_schema(),
     coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)"""
@@ -108,7 +110,7 @@ def open_store(
         reader = _sqlite(url, reader_mode, busy_timeout_ms, lambda: "")
         return Store(writer, reader, turns, partial(mark, home), find_damage)
     try:
-        engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=POSTGRES)
+        engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args=POSTGRES, **JSON)
     except (ArgumentError, ImportError) as error:  # an option such as `port=x`; no library of Postgres
         raise _unusable("is not a database that MEMO can use") from error
 
@@ -167,7 +169,7 @@ def _sqlite(
     def connect_existing() -> sqlite3.Connection:
         return sqlite3.connect(f"file:{quote(str(file))}?mode={mode}", uri=True, check_same_thread=False)
 
-    engine = create_engine(url, hide_parameters=True, creator=connect_existing)  # errors are logged
+    engine = create_engine(url, hide_parameters=True, creator=connect_existing, **JSON)  # errors are logged
 
     @event.listens_for(engine, "checkout")
     def _check(_connection: object, record: Any, _proxy: object) -> None:

@@ -33,7 +33,8 @@ class Predictor(Protocol):
 class Batch:
     """Events read by a source, and the cursor from which it continues once they are stored.
 
-    `cursor` is JSON of the source's own choice, committed together with the events under `cursor_key`.
+    `cursor` is JSON of the source's own choice, with integers of at most 64 bits. It is committed together with the
+    events under `cursor_key`.
     `from_start` says that the source reads again from its beginning: events that it repeats are the same ones, not new
     ones. `anew` is the earlier name of that field. `stood` says that its events tell of what stood on the screen when
     the source began: nobody has done that, so it is stored only where the store says that something else stood there.

@@ -1,6 +1,5 @@
 """The forms of prediction messages: docs/schemas/prediction.v2.json, and the first one, which other programs read."""
 
-import json
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from memo.core.events import Event
 from memo.core.grammar import Language, write
 from memo.core.predictions import action_as_dict
+from memo.store import json_text
 
 SCHEMA = "prediction.v2"
 SCHEMA_V1 = "prediction.v1"
@@ -101,7 +101,7 @@ def _event_as_dict(event: Event, language: Language) -> dict[str, Any]:
 
 def encode(message: dict[str, Any]) -> bytes:
     """Return a message as UTF-8 JSON."""
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return json_text.encode(message)
 
 
 def routing_key(scope: str) -> str:

@@ -1,6 +1,5 @@
 """Read the store's public views with the database's own driver, which imports much faster than SQLAlchemy."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from urllib.parse import unquote
 
 from memo.core.errors import MemoError
 from memo.core.paths import Home, refuse_foreign
+from memo.store import json_text
 from memo.store.damage import REMEDY, find_loss, find_obstacle
 from memo.store.postgres import connect
 
@@ -113,5 +113,5 @@ def _decode(kind: type, cell: Any) -> Any:
     if kind is datetime and cell is not None:
         return datetime.fromisoformat(cell).replace(tzinfo=UTC) if isinstance(cell, str) else cell.astimezone(UTC)
     if kind is list and isinstance(cell, str):
-        return json.loads(cell)
+        return json_text.decode(cell)
     return cell
