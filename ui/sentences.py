@@ -114,11 +114,9 @@ CHINESE = {
         "版本 {version} 无法从 {folder} 载入；请启用另一个版本。"
     ),
     "Version {version} answers otherwise than when it was trained.": "版本 {version} 的回答与训练时不同。",
-    "The base model {base} can't be loaded ({reason}); set model.base to builtin, to a model's folder, or run "
-    "'memo model pull {wanted}'.": (
-        "基础模型 {base} 无法载入（{reason}）；请把 model.base 设为 builtin 或模型所在的文件夹，"
-        "或运行 `memo model pull {wanted}`。"
-    ),
+    "The base model {base} can't be loaded ({reason}); {remedy}.": "基础模型 {base} 无法载入（{reason}）；{remedy}。",
+    "run `memo model pull {base}`, or {otherwise}": "请运行 `memo model pull {base}`，或{otherwise}",
+    "set model.base to builtin or to the folder of a model": "请把 model.base 设为 builtin 或模型所在的文件夹",
     "The base model's vocabulary has no short words to serve as labels; choose another model.base.": (
         "基础模型的词表中没有可作标签的短词；请选择另一个 model.base。"
     ),
@@ -490,7 +488,7 @@ CHINESE = {
     "pause": "暂停",
     "quiet hours": "安静时段",
     "full screen": "全屏",
-    "off": "关闭",
+    "resting": "休息中",
     "cooldown": "间隔",
     "budget": "限额",
     "value": "收益",

@@ -15,6 +15,7 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.stack import running
 from memo.stack.broker import broker_url, check_broker
+from worker.predictors.language_model.weights import remedy
 
 if TYPE_CHECKING:
     from db.engine import Store
@@ -81,10 +82,7 @@ def missing_model_notice(base: str) -> str:
     with suppress(ValueError):  # a path is no name of the hub
         if try_to_load_from_cache(base, "config.json") is not None:
             return ""
-    return (
-        f"The base model {base} is not on this machine, so predictions come from history alone; "
-        f"run `memo model pull {base}`, or set model.base to builtin or to the folder of a model."
-    )
+    return f"The base model {base} is not on this machine, so predictions come from history alone; {remedy(base)}."
 
 
 def unknown_zone_notice(home: Home, settings: Settings) -> str:

@@ -340,7 +340,7 @@ def test_a_handler_that_turned_itself_off_rests(opened: Resources, given: Given)
     stopped = predict(opened)
     dispatch(under(opened, "costly", "two"), stopped)
     assert went(opened, stopped) == [("costly", "stopped"), ("two", "done")]
-    assert rows(opened)[0].detail.startswith("off: its last 20 attempts cost 5.0 s and saved 1.0 s; on again at 20")
+    assert rows(opened)[0].detail.startswith("resting: its last 20 attempts cost 5.0 s and saved 1.0 s; on again at 20")
     dispatch(under(opened, "costly"), predict(opened, scope="bob@host"))
     assert [name for name, _, _ in given] == ["two", "costly"], "another person's may pay"
 

@@ -232,11 +232,12 @@ def test_why_redacted_is_in_the_language_of_settings(
 def test_missing_model_notice_names_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     assert missing_model_notice("builtin") == missing_model_notice(str(tmp_path)) == ""
-    for name in ("nobody/nothing", "/no/such/model"):
-        notice = missing_model_notice(name)
-        assert notice.startswith(
-            f"The base model {name} is not on this machine, so predictions come from history alone; "
-        )
+    begins = "The base model {} is not on this machine, so predictions come from history alone; {}"
+    for name, remedy in {
+        "nobody/nothing": "run `memo model pull nobody/nothing`",
+        "/no/model": "set model.base",
+    }.items():
+        assert missing_model_notice(name).startswith(begins.format(name, remedy))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from worker.gates.attempt import Attempt
 from worker.gates.candidate import Confidence, Refused, TooLate
 from worker.gates.capacity import Battery, Load, Memory
 from worker.gates.person import FullScreen, Paused, QuietHours
-from worker.gates.track_record import Budget, Cooldown, TurnedOff, Value
+from worker.gates.track_record import Budget, Cooldown, Resting, Value
 
 
 class Gate(Protocol):
@@ -32,7 +32,7 @@ def gates(settings: Settings, home: Home, machine: Machine) -> Sequence[Gate]:
         TooLate(),
         Paused(settings, home),
         Refused(),
-        TurnedOff(settings),
+        Resting(settings),
         Cooldown(dispatch.cooldown_s),
         Budget(dispatch.budget_per_hour, dispatch.budget_mb_per_hour),
         Value(),

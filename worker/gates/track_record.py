@@ -17,10 +17,10 @@ FLOOR = 0.6
 NOTICED_FLOOR = 0.8  # the same for attempts that a person notices
 
 
-class TurnedOff:
+class Resting:
     """A handler that cost more than it saved rests; one that costs nothing never does."""
 
-    name = "off"
+    name = "resting"
 
     def __init__(self, settings: Settings) -> None:
         self._zone = settings.zone

@@ -15,7 +15,7 @@ from transformers.utils import logging as transformers_logging
 
 from memo.core.errors import MemoError
 from worker.predictors.language_model.label_coding import Vocabulary, vocabulary
-from worker.predictors.language_model.weights import BUILTIN, compute_sha256, find_weights
+from worker.predictors.language_model.weights import BUILTIN, compute_sha256, find_weights, remedy
 
 GAIN = 1.5  # how much faster bfloat16 has to be on a CPU
 LOAD_ERRORS = (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError)
@@ -81,10 +81,7 @@ def _found(base: str) -> Iterator[Path]:
         with without_hub():
             yield _find_folder(base)
     except LOAD_ERRORS as error:
-        raise MemoError(
-            f"The base model {base} can't be loaded ({first_line(error)}); set model.base to builtin, to a model's "
-            f"folder, or run 'memo model pull {base}'."
-        ) from error
+        raise MemoError(f"The base model {base} can't be loaded ({first_line(error)}); {remedy(base)}.") from error
 
 
 def _choose_dtype(base: str, device: str) -> torch.dtype:
