@@ -89,7 +89,7 @@ def resolve_app(session: Session, query: ForgetQuery) -> ForgetQuery:
 def find_matches(session: Session, query: ForgetQuery, progress: Progress) -> Matches:
     """Return the events that a query matches."""
     matches = Matches(query)
-    which = names.find_named(session, query.scope, query.may_name) if query.app or query.site else None
+    which = names.find_named(session, query.scope, query.named_in) if query.app or query.site else None
     total, rows = events.find_between(session, query.scope, query.since, query.until, which)
     for row in with_progress(rows, total, progress):
         if query.matches_event(row.operation, row.target, row.app, (row.detail, row.executable, row.source_key)):

@@ -1,7 +1,7 @@
 """A query: the app, site, text, time span or scope that a person wants forgotten. All given conditions must hold."""
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -9,6 +9,9 @@ from typing import Any
 
 from memo.core.events import APP_OPERATIONS, Operation
 from memo.core.sites import domain
+
+IsNamed = Callable[[str], bool]
+"""Whether a name is that of the site or the app."""
 
 
 @lru_cache(4_096)
@@ -58,16 +61,16 @@ class ForgetQuery:
             and (not self.text or any(fold(self.text) in fold(field) for field in (target, app, *texts)))
         )
 
-    def may_name(self, operation: str, target: str, app: str) -> bool:
-        """Return whether a target or, if that is empty, an app is enough to take an event for one of the query's."""
+    def named_in(self, operation: str) -> Mapping[str, IsNamed]:
+        """Return the fields, `target` or `app`, of which one is enough for an event to be about the site or the app."""
         if self.site:  # an app, too, may be given, but has more events
-            return operation == Operation.WEB_VISIT and bool(target) and self._is_below(target)
-        return bool(self.matching_apps(operation, target, app))
+            return {"target": self._is_below} if operation == Operation.WEB_VISIT else {}
+        return dict.fromkeys(("target", "app") if operation in APP_OPERATIONS else ("app",), self._is_app)
 
     def matching_apps(self, operation: str, target: str, app: str) -> set[str]:
         """Return the names by which an event names the app; empty if it is about another app."""
         names = {app, target if operation in APP_OPERATIONS else ""} - {""}
-        return {name for name in names if fold(name) == fold(self.app) or fold(name) in self.known_as}
+        return set(filter(self._is_app, names))
 
     def matches_launch(self, app: str, first: datetime, last: datetime, texts: Iterable[str]) -> bool:
         """Return whether a launch of an app, at some time from `first` to `last`, meets all but the scope."""
@@ -85,6 +88,9 @@ class ForgetQuery:
         app = action["place"] if action["operation"] == Operation.WINDOW_FOCUS else ""
         texts = (action["place"], entry.get("text", ""), entry.get("executable", ""))
         return self.matches_event(action["operation"], action["target"], app, texts)
+
+    def _is_app(self, name: str) -> bool:
+        return fold(name) == fold(self.app) or fold(name) in self.known_as
 
     def _is_below(self, target: str) -> bool:
         return f".{fold_site(target)}".endswith(f".{fold_site(self.site)}")

@@ -1,6 +1,7 @@
 """Names of events: each different one is found by one step in an index, however often it occurs."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, false, func, or_, select
@@ -12,8 +13,8 @@ from db.models import FOLDERS, EventRow
 from memo.core.events import Operation
 
 Column = InstrumentedAttribute[str]
-MayName = Callable[[Operation, str, str], bool]
-"""Whether an operation with a target or, if that is empty, with an app counts."""
+NamedIn = Callable[[Operation], Mapping[str, Callable[[str], bool]]]
+"""For an operation, the fields (`target`, `app`) that are looked at, each with what decides about a name there."""
 MOST_NAMES = 5_000  # in one statement, as databases limit its parameters
 
 
@@ -30,21 +31,18 @@ def find_distinct(session: Session, column: Column, which: ColumnElement[bool]) 
     return session.scalars(select(names.c.name).where(names.c.name.is_not(None))).all()
 
 
-def find_named(session: Session, scope: str | None, may_name: MayName) -> ColumnElement[bool] | None:
-    """Return the condition of events with a target or an app that counts, or None if those are too many.
+def find_named(session: Session, scope: str | None, named_in: NamedIn) -> ColumnElement[bool] | None:
+    """Return the condition of events that are named in a field, or None if these are too many names.
 
-    Only events of the scope, if one is given.
+    Only events of the scope, if one is given. Names of other fields are not read, as their index may lie on the disk.
     """
     conditions, count = [], 0
-    for one in find_scope_names(session) if scope is None else [scope]:
-        for operation in Operation:
-            targets = [
-                name for name in find_names(session, one, operation, EventRow.target) if may_name(operation, name, "")
-            ]
-            apps = [name for name in find_names(session, one, operation, EventRow.app) if may_name(operation, "", name)]
-            for column, names in ((EventRow.target, targets), (EventRow.app, apps)):
-                conditions += [named(one, operation, column, names)] if names else []
-            count += len(targets) + len(apps)
+    for one, operation in product(find_scope_names(session) if scope is None else [scope], Operation):
+        for field, is_named in named_in(operation).items():
+            column: Column = getattr(EventRow, field)
+            names = list(filter(is_named, find_names(session, one, operation, column)))
+            conditions += [named(one, operation, column, names)] if names else []
+            count += len(names)
     return or_(false(), *conditions) if count <= MOST_NAMES else None
 
 
