@@ -76,7 +76,7 @@ class Run:
                 emit(emitted)
 
         try:
-            tracker = FocusTracker(settle_s=0.0, min_usage_s=1e-9)
+            tracker = FocusTracker(settle_s=0.0, new_s=0.0, min_usage_s=1e-9)
             asyncio.run(follow("script", screen, take, self.stop, self._ready.set, tracker=tracker))
         except Exception as error:
             self.error = error
