@@ -1,4 +1,4 @@
-"""Files that a person opened or saved under a new name, from the list of recently used files that desktop programs keep."""
+"""Files that a person opened or saved, from the list of recently used files that desktop programs keep."""
 
 import os
 from collections.abc import Iterable
