@@ -143,7 +143,12 @@ def test_the_file_of_an_app_waits_until_its_start_is_told(
 ) -> None:
     monkeypatch.setattr(recent_source, "told_s", lambda settings: 10 * WAIT_S)
     began, of_apps = RecentSource._began, list[str]()
-    monkeypatch.setattr(RecentSource, "_began", lambda self, app: of_apps.append(app) or began(self, app))
+
+    def noted(recent: RecentSource, app: str) -> float:
+        of_apps.append(app)
+        return began(recent, app)
+
+    monkeypatch.setattr(RecentSource, "_began", noted)
     program = shutil.copy("/usr/bin/sleep", tmp_path / "some-editor")
     (tmp_path / "applications" / "org.test.Editor.desktop").write_text(
         f"[Desktop Entry]\nType=Application\nExec={program} %U\n"
