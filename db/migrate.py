@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 
 from sqlalchemy import Connection, func, select
@@ -11,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from db.engine import Store, StoreError, check_database, open_store, redact_url, revision, sqlite_path, store_url
 from db.intake.launch_sets import find_launch_set, record_launch_set
-from db.migrations import Unfinished
+from db.migrations import FOLDER, Unfinished, head, revisions
 from memo.core.grammar import clean
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -20,12 +19,6 @@ from memo.desktop.launch_sets import LaunchSet, from_dict
 
 LONGEST_S = 3600.0  # of a statement that changes a large table, or waits for another upgrade
 UPGRADE_LOCK = 0x4D454D4F  # Postgres advisory lock: one upgrade at a time
-MIGRATIONS = Path(__file__).parent / "migrations"
-
-
-def head() -> str:
-    """Return the schema revision that this program was written for."""
-    return _revisions()[-1]
 
 
 def upgrade(settings: Settings, home: Home, progress: Progress = lambda done, total: None) -> None:
@@ -70,11 +63,16 @@ def _take_step(store: Store, progress: Progress) -> bool:
         connection = session.connection()
         found = check_schema(connection)
         if found is None:  # nothing takes long in a new store
-            while _run(connection, "head"):
-                pass
+            create(connection)
         elif found != head() and (left := _run(connection, "+1")):
             progress(left.done, left.total)
         return found in (None, head())
+
+
+def create(connection: Connection) -> None:
+    """Make all that a new store has."""
+    while _run(connection, "head"):
+        pass
 
 
 def _run(connection: Connection, migrations: str) -> Unfinished | None:
@@ -82,7 +80,7 @@ def _run(connection: Connection, migrations: str) -> Unfinished | None:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("script_location", str(FOLDER))
     config.attributes["connection"] = connection
     try:
         command.upgrade(config, migrations)
@@ -101,17 +99,11 @@ def _read_launch_sets(files: list[Path]) -> Iterator[LaunchSet]:
             yield found
 
 
-@cache
-def _revisions() -> list[str]:
-    """Return the schema's revisions, the first one first, with which the names of their files begin."""
-    return sorted(path.name.partition("_")[0] for path in MIGRATIONS.glob("versions/*.py"))
-
-
 def check_schema(connection: Connection) -> str | None:
     """Return the schema's revision, or None. Raises StoreError if it can't be brought to this program's."""
     found = revision(connection)
     check_database(connection, may_create=found != head())
-    if found is not None and found not in _revisions():
+    if found is not None and found not in revisions():
         raise StoreError(
             f"The store {redact_url(connection.engine.url)} was written by a newer MEMO (schema {found}); "
             "update MEMO, nothing was changed."

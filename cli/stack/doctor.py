@@ -24,6 +24,8 @@ from memo.stack.guard import refusals
 from memo.store.postgres import SHOW_S
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from db.engine import Store
 
 MINIMUM_FREE = 500_000_000  # bytes on the disk of the home
@@ -33,7 +35,10 @@ PART = 50  # predictions whose names are recorded in one transaction
 def doctor(
     repair: Annotated[
         bool,
-        typer.Option("--repair", help="Count everything again, and correct the kept counts and predicted names."),
+        typer.Option(
+            "--repair",
+            help="Make lost indexes and views again, count everything again, and correct the kept counts and names.",
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -43,7 +48,7 @@ def doctor(
     """
     home, settings = Home.find(), Settings.load()
     results = []
-    for name, check in (CHECKS | ({"counts": _counts} if repair else {})).items():
+    for name, check in (({"indexes": _indexes} | CHECKS | {"counts": _counts}) if repair else CHECKS).items():
         try:
             with spinner(f"checking the {name}"):
                 result = {"check": name, "ok": True, "says": check(home, settings)}
@@ -66,8 +71,9 @@ def _home(home: Home, settings: Settings) -> str:
 
 
 def _store(home: Home, settings: Settings) -> str:
-    from db import migrate
+    from db import migrate, rebuild
     from db.engine import redacted_store_url
+    from db.migrations import head
     from db.upkeep import health
     from db.upkeep.jobs import CLOCK_WAS_SET, PRUNE, find_last_result
     from forget.unfinished import describe, find_unfinished
@@ -77,18 +83,21 @@ def _store(home: Home, settings: Settings) -> str:
     if missing_file(settings, home):
         return f"{place} does not exist yet; `memo up` creates it"
     with open_existing(settings, home, SHOW_S) as store, store.read() as session:
+        _refuse_lost(session, place)
         found = migrate.check_schema(session.connection())
-        is_current = found == migrate.head()
+        is_current = found == head()
         forgets = find_unfinished(session) if is_current else []
         pruned = find_last_result(session, PRUNE) if is_current else ""
+        unbuilt = rebuild.find_unbuilt(session.connection()) if is_current else {}
         problems = health.find_problems(session, settings, home, bool(running.holder(home))) if is_current else []
     if found is None:
         return f"{place} does not exist yet; `memo up` creates it"
-    if found != migrate.head():
+    if found != head():
         raise MemoError(
-            f"{place} has schema {found}, but this version of MEMO needs {migrate.head()}; "
-            "`memo up` upgrades an older schema."
+            f"{place} has schema {found}, but this version of MEMO needs {head()}; `memo up` upgrades an older schema."
         )
+    if unbuilt:
+        raise MemoError(f"{place} lacks the {', the '.join(unbuilt)}; run `memo doctor --repair`.")
     if forgets:
         raise MemoError(" ".join(map(describe, forgets)))
     if pruned.startswith(CLOCK_WAS_SET):
@@ -98,6 +107,32 @@ def _store(home: Home, settings: Settings) -> str:
     if problems:
         raise MemoError(" ".join(problems))
     return f"{place}, schema {found}"
+
+
+def _refuse_lost(session: "Session", place: str) -> None:
+    """Raise MemoError if a table or column of the store is gone; an SQLite store has been looked at before."""
+    from db.upkeep.lost_rows import find_lost
+
+    if lost := find_lost(session.connection()):
+        raise MemoError(f"In {place} {lost}; run `memo down`, then restore it from what pg_dump wrote.")
+
+
+def _indexes(home: Home, settings: Settings) -> str:
+    """Make the indexes and views that are gone again."""
+    from db import rebuild
+    from db.engine import redacted_store_url, revision
+    from db.migrations import head
+
+    refuse_damaged(settings, home, thoroughly=True)
+    if missing_file(settings, home):
+        return "there is no store yet"
+    with open_existing(settings, home) as store, store.write() as session:
+        if revision(session.connection()) != head():
+            return "`memo up` upgrades the store first"
+        _refuse_lost(session, redacted_store_url(settings, home))
+        unbuilt = rebuild.find_unbuilt(session.connection())
+        rebuild.build(session.connection(), unbuilt)
+    return f"made again: {', '.join(unbuilt)}" if unbuilt else "none is gone, and no view"
 
 
 def _broker(home: Home, settings: Settings) -> str:

@@ -3,9 +3,9 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Protocol
 
@@ -30,6 +30,27 @@ class Screen(Protocol):
         """
 
 
+@asynccontextmanager
+async def until_stopped(stop: Stop) -> AsyncIterator[None]:
+    """Break off whatever the block waits for once `stop` is set, and go on after the block."""
+    loop, limit = asyncio.get_running_loop(), asyncio.timeout(None)
+
+    def break_off() -> None:
+        loop.remove_reader(stop)
+        limit.reschedule(loop.time())
+
+    try:
+        async with limit:
+            loop.add_reader(stop, break_off)
+            try:
+                yield
+            finally:
+                loop.remove_reader(stop)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+
+
 async def follow(
     source: str,
     screen: Screen,
@@ -51,11 +72,12 @@ async def follow(
             return executor.submit(emit, reported)
 
         followed = _FollowedScreen(source, tracker or FocusTracker(), submit, HoldBack(told_s))
-        for file in (screen, stop):
-            asyncio.get_running_loop().add_reader(file, followed.woken.set)
         async with AsyncExitStack() as stack:
-            for signal in signals:
-                await stack.enter_async_context(signal(followed.set_presence))
+            async with until_stopped(stop):
+                for signal in signals:
+                    await stack.enter_async_context(signal(followed.set_presence))
+            for file in (screen, stop):
+                asyncio.get_running_loop().add_reader(file, followed.woken.set)
             try:
                 screen.read(followed.focus)
                 followed.focus.note_standing()

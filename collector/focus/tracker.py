@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from collector.launch import proc
+from memo.core.bounded import BoundedDict
 from memo.core.events import Action, Event, Operation
 from memo.core.grammar import clean
 from memo.desktop.apps import Apps
 
 SETTLE_S = 0.010  # a window focused for less was only passed on the way to another one
+NEW_S = 0.2  # the same at its first focus: meanwhile many programs give it another title, and some another class
 STABLE_S = 1.0  # a new title, or no focus at all, counts after that long; a spinner in a title never does
 TITLE_GAP_S = 5.0  # from an event of a window to its next title
 MIN_USAGE_S = 1.0  # a shorter usage of an app was only a step on the way to another window
+MAX_KNOWN = 1_000  # windows
 SIMILAR_TITLE_GAP_S = 60.0  # the same where only digits and signs differ, as in a clock, count or progress
 
 
@@ -69,9 +72,13 @@ class FocusTracker:
     """Takes focus changes and returns events. Times named `now` are seconds on the monotonic clock."""
 
     def __init__(
-        self, settle_s: float = SETTLE_S, title_gap_s: float = TITLE_GAP_S, min_usage_s: float = MIN_USAGE_S
+        self,
+        settle_s: float = SETTLE_S,
+        new_s: float = NEW_S,
+        title_gap_s: float = TITLE_GAP_S,
+        min_usage_s: float = MIN_USAGE_S,
     ) -> None:
-        self._settle_s, self._title_gap_s = settle_s, title_gap_s
+        self._settle_s, self._new_s, self._title_gap_s = settle_s, new_s, title_gap_s
         self._usage = Usage(min_usage_s)
         self._in_use = False
         self._away, self._left_at = set[str](), datetime.min
@@ -79,6 +86,7 @@ class FocusTracker:
         self._focused_at = self._changed_at = 0.0
         self._reported: Window | None = None
         self._reported_at = 0.0
+        self._known: BoundedDict[str, None] = BoundedDict(MAX_KNOWN)  # keys of windows that were reported
         self._events = list[Event]()
         self._stood: Window | None = None
         self._standing = list[Event]()
@@ -143,7 +151,9 @@ class FocusTracker:
             return self._focused_at + STABLE_S if self._in_use else None
         reported = self._reported
         if reported is None or self._current.key != reported.key or not (self._in_use or self._away):
-            return self._focused_at + self._settle_s
+            return self._focused_at + (self._settle_s if self._current.key in self._known else self._new_s)
+        if self._current.app != reported.app:
+            return self._changed_at + STABLE_S
         title, reported_title = self._current.action.identity, reported.action.identity
         if title == reported_title:
             return None
@@ -161,6 +171,7 @@ class FocusTracker:
         action, reported = self._current.action, self._reported
         if reported is None or (self._current.key, action.identity) != (reported.key, reported.action.identity):
             self._reported, self._reported_at = self._current, now
+            self._known[self._current.key] = None
             executable = clean(self._current.executable)
             stands = reported is None and self._stood is not None and self._stood.key == self._current.key
             events = self._standing if stands else self._events

@@ -9,7 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
+from sqlalchemy import StaticPool, create_engine
+from sqlalchemy.exc import DBAPIError
+
 from db.engine import is_damage
+from db.upkeep.lost_rows import find_lost
 from memo.core.files import force_to_disk
 from memo.core.paths import Home
 from memo.store.damage import NO_FILE, REMEDY, find_backups, find_loss, mark
@@ -35,13 +39,17 @@ class Backup:
 
 
 def find_damage(file: Path) -> str:
-    """Return the first damage that SQLite finds in a file; "" if there is none, or if it can't be looked for."""
+    """Return the first damage that is found in a file; "" if there is none, or if it can't be looked for."""
     try:
         with _reading(file) as connection:
             found: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    except sqlite3.Error as error:
-        return str(error) if is_damage(error) else ""
-    return "" if found == "ok" else found.splitlines()[-1]
+            if found != "ok":
+                return found.splitlines()[-1]
+            with create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool).connect() as opened:
+                return find_lost(opened)
+    except (sqlite3.Error, DBAPIError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        return str(cause) if is_damage(cause) else ""
 
 
 def check(file: Path, home: Home, thoroughly: bool) -> str:

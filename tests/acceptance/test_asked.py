@@ -91,3 +91,32 @@ def test_never_is_a_rule(stack: Stack, server: Server, tmp_path: Path) -> None:
         stack.predict([line])
     until("a refusal", lambda: stack.one("SELECT count(*) FROM dispatches WHERE detail LIKE 'refused%'"))
     assert len(server.shown) == 1 and not (tmp_path / "report").exists()
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("handler", ["ask", "launch_app"])
+def test_an_app_that_runs_already_costs_no_attempt(stack: Stack, server: Server, tmp_path: Path, handler: str) -> None:
+    server.presses = "yes"
+    stack.settings |= {
+        "MEMO_DISPATCH__ON": json.dumps([handler]),
+        "MEMO_DISPATCH__UPCOMING": json.dumps({"process_start": [handler]}),
+        "MEMO_DISPATCH__COOLDOWN_S": "0",
+        "MEMO_LAUNCH__APPS": json.dumps(["notes"]),
+    }
+    report = tmp_path / "report"
+    running = stack.start(tmp_path / "bin/notes")
+    until("it runs", report.exists)
+    report.unlink()
+    stack.ok("up")
+    for line in habit(12, "2026-03-02 09:00:00"):
+        stack.predict([line])
+    idle = "SELECT count(*) FROM dispatches WHERE handler = '{}' AND detail = 'nothing to do: the app runs already'"
+    until("it has nothing to do", lambda: stack.one(idle.format(handler)))
+    [figures] = [one for one in json.loads(stack.ok("handlers", "--json")) if one["name"] == handler]
+    assert (figures["goes"], figures["hits"], server.shown) == (0, 0, [])
+    running.kill()
+    for line in habit(6, "2026-03-02 12:00:00"):
+        stack.predict([line])
+    until("it starts the app in the same hour", report.exists)
+    assert len(server.shown) == (handler == "ask")
+    os.kill(json.loads(report.read_text())["pid"], signal.SIGKILL)

@@ -1,8 +1,10 @@
 """D-Bus calls as GNOME's extension and KDE's script make them, on a real session bus."""
 
 import os
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from waiting import WAIT_S, until
 from watched import focused_windows, watched
 from xserver import Desktop
 
-from collector.sources.wayland import desktop
+from collector.sources.wayland import desktop, desktop_bus
 from collector.sources.wayland.desktop import DesktopSource
 from memo.core.grammar import MAX_TEXT
 from memo.core.paths import Home
@@ -85,6 +87,27 @@ def test_stop_ends_the_wait_for_the_first_call(
     running.start()
     stop.set()
     until("the end", lambda: not running.is_alive())
+
+
+def test_stop_ends_the_wait_for_a_bus_that_hangs(
+    source: DesktopSource, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(desktop_bus, "ANSWER_S", 10 * WAIT_S)
+    stop, ended = Stop(), threading.Event()
+
+    def run() -> None:
+        source.run(lambda emitted: None, lambda key: None, stop)
+        ended.set()
+
+    with closing(socket.socket(socket.AF_UNIX)) as hanging:
+        hanging.bind(str(tmp_path / "bus"))
+        hanging.listen()
+        hanging.settimeout(WAIT_S)
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path / 'bus'}")
+        threading.Thread(target=run, daemon=True).start()
+        with hanging.accept()[0]:  # and no answer
+            stop.set()
+            assert ended.wait(WAIT_S), "ended without an error"
 
 
 def test_any_program_may_call(bus: Bus, source: DesktopSource) -> None:

@@ -17,7 +17,7 @@ from waiting import until
 from watchdog.events import FileSystemEventHandler
 from watched import watched
 
-from collector.sources.files import inotify
+from collector.sources.files import folders, inotify
 from collector.sources.files.folders import RENEW_S, FoldersSource
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
@@ -105,6 +105,18 @@ def test_renamed_and_linked_files_are_reported(home: Home, folder: Path, tmp_pat
         (folder / "new/newer", "deep.txt"),
     ]
     assert sorted(found) == sorted((str(place), name) for place, name in expected)
+
+
+def test_file_that_is_only_opened_for_writing_is_no_save(
+    home: Home, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "read.odt").write_text("a")
+    monkeypatch.setattr(folders, "MINUTE_S", 3.0)
+    until("it is old", lambda: time.time() > (folder / "read.odt").stat().st_ctime + 3)
+    with watched(source(home, folder)) as events:
+        with (folder / "read.odt").open("r+"):
+            pass
+        assert sentinel(folder, events) == []
 
 
 def test_save_by_vim_is_one_event(home: Home, folder: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from collector.focus.tracker import SETTLE_S, FocusTracker, Window
+from collector.focus.tracker import NEW_S, FocusTracker, Window
 from collector.intake import Intake
 from collector.sources.activitywatch import backfill
 from collector.sources.activitywatch.aw_server import Bucket
@@ -211,9 +211,9 @@ def test_a_usage_within_a_pause_is_dropped(intake: Intake, home: Home, until_s: 
 def _of_a_screen(since: datetime, until: datetime) -> list[Event]:
     tracker = FocusTracker()
     tracker.set_window(Window("1", "a", "editor"), 0.0)
-    told = tracker.take_events(SETTLE_S, since)
+    told = tracker.take_events(NEW_S, since)
     tracker.set_away("idle", until)
-    return told + tracker.take_events(SETTLE_S, until)
+    return told + tracker.take_events(NEW_S, until)
 
 
 def _of_activitywatch(since: datetime, until: datetime) -> list[Event]:

@@ -92,7 +92,7 @@ def test_killed_upgrades_go_on_to_the_same_store(old: Store, settings: Settings,
         stopped_at.append(schema(old))
     assert done.returncode == 0
     assert stopped_at[:3] == ["0014", "0015", "0015"], "days that were counted are not counted again"
-    assert schema(old) == migrate.head()
+    assert schema(old) == migrations.head()
     assert kept(old) == counted(old) and len(kept(old)) > 2 * DAYS
     assert kept_names(old) == named(old) != set()
     with old.reader.connect() as connection:
@@ -123,12 +123,12 @@ def test_ctrl_c_in_an_upgrade_says_that_it_goes_on(
     monkeypatch.setattr(first_run, "late_progress_bar", press)
     with pytest.raises(MemoError, match="the next `memo up` goes on"):
         first_run.prepare_store(home, settings, requeue=False)
-    assert schema(old) != migrate.head()
+    assert schema(old) != migrations.head()
 
 
 def test_the_files_of_migrations_begin_with_their_revisions() -> None:
-    scripts = ScriptDirectory(str(migrate.MIGRATIONS))
-    assert scripts.get_current_head() == migrate.head()
+    scripts = ScriptDirectory(str(migrations.FOLDER))
+    assert scripts.get_current_head() == migrations.head()
     assert all(os.path.basename(script.path).startswith(f"{script.revision}_") for script in scripts.walk_revisions())
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from conftest import needs_library
-from waiting import until
+from waiting import WAIT_S, until
 from watched import watched
 
 from collector.launch import proc
@@ -59,7 +59,6 @@ def source(home: Home, recent_days: int = 0) -> RecentSource:
 
 
 def reported(events: list[Event]) -> list[tuple[str, str, str]]:
-    assert all(event.operation is Operation.FILE_ACCESS for event in list(events))
     return [(event.detail, event.target, event.app) for event in list(events)]
 
 
@@ -96,6 +95,75 @@ def test_a_file_that_its_app_has_open_is_saved_not_opened(home: Home, recent: Li
                     until(f"all up to {last}", lambda: sorted(event.target for event in events) == sorted(names))
                 finally:
                     editor.kill()
+
+
+def test_each_use_is_told_as_what_it_is(
+    home: Home, recent: List, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, saved = Operation.FILE_ACCESS, Operation.FILE_SAVE
+    program = shutil.copy("/usr/bin/sleep", tmp_path / "some-editor")
+    (tmp_path / "applications" / "org.test.Editor.desktop").write_text(
+        f"[Desktop Entry]\nType=Application\nExec={program} %U\n"
+    )
+    letter, hour_ago = tmp_path / "letter.txt", time.time() - 3600
+    letter.write_text("a")
+    os.utime(letter, (hour_ago, hour_ago))
+    with subprocess.Popen([program, "1000"]) as editor, watched(source(home)) as events:
+        try:
+            told = list[tuple[Operation, str]]()
+
+            def use(path: Path, *more: tuple[Operation, str]) -> None:
+                recent.open(str(path), str(program))
+                told.extend(more)
+                until(f"{more}", lambda: [(event.operation, event.target) for event in events] == told)
+
+            use(letter, (opened, "letter.txt"))
+            use(letter)  # listed twice
+            letter.write_text("b")
+            use(letter)  # a save of what is open
+            use(tmp_path / "new.txt", (saved, "new.txt"))  # a dialog lists it before it is there
+            monkeypatch.setattr(recent_source, "AGAIN_S", 0.0)
+            os.utime(letter, (hour_ago, hour_ago))
+            use(letter, (opened, "letter.txt"))  # closed and opened again
+        finally:
+            editor.kill()
+
+
+def test_a_save_of_what_was_open_before_memo_is_a_save(home: Home, recent: List, tmp_path: Path) -> None:
+    letter = tmp_path / "letter.txt"
+    recent.open(str(letter), "some-editor", at=datetime.now(UTC) - timedelta(hours=1))
+    with watched(source(home)) as events:
+        letter.write_text("b")
+        recent.open(str(letter), "some-editor")
+        until("it", lambda: [event.operation for event in events] == [Operation.FILE_SAVE])
+
+
+def test_the_file_of_an_app_waits_until_its_start_is_told(
+    home: Home, recent: List, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recent_source, "told_s", lambda settings: 10 * WAIT_S)
+    began, of_apps = RecentSource._began, list[str]()
+
+    def noted(recent: RecentSource, app: str) -> float:
+        of_apps.append(app)
+        return began(recent, app)
+
+    monkeypatch.setattr(RecentSource, "_began", noted)
+    program = shutil.copy("/usr/bin/sleep", tmp_path / "some-editor")
+    (tmp_path / "applications" / "org.test.Editor.desktop").write_text(
+        f"[Desktop Entry]\nType=Application\nExec={program} %U\n"
+    )
+    with subprocess.Popen([program, "1000"]) as editor:
+        try:
+            with watched(source(home)) as events:
+                recent.open("/home/me/a.txt", str(program))
+                until("it is read", lambda: of_apps == ["org.test.Editor"])
+                recent.open("/home/me/b.txt", "viewer")
+                until("the other one is read", lambda: of_apps[1:] == ["viewer"])
+                assert events == []
+            assert [event.target for event in events] == ["a.txt", "b.txt"]
+        finally:
+            editor.kill()
 
 
 def test_restart_reports_files_opened_meanwhile_once(home: Home, recent: List) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy import create_engine, func, select, text
 
 from cli.stack.doctor import CHECKS
 from collector.intake import Intake
-from db import migrate
+from db import migrate, migrations
 from db.engine import BUSY_TIMEOUT_MS, Store, StoreError, open_store, redacted_store_url, sqlite_path, store_url
 from db.intake import cursors, events, scopes
 from db.intake.events import Repeats
@@ -341,7 +341,7 @@ def test_upgrade_makes_the_tables_and_can_be_repeated(store: Store, settings: Se
     assert stored(store) == [(1, "a")]
     with store.reader.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
-        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == migrate.head()
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == migrations.head()
 
 
 @pytest.mark.own_database
@@ -426,7 +426,7 @@ def test_a_user_who_may_make_no_tables_gets_the_remedy(postgres_url: str, home: 
                 CHECKS["store"](home, settings)
             connection.execute(text(str(refused.value).rpartition(": ")[2].removesuffix(".")))
             migrate.upgrade(settings, home)
-            assert migrate.head() in CHECKS["store"](home, settings)
+            assert migrations.head() in CHECKS["store"](home, settings)
         finally:
             connection.execute(text(f"DROP OWNED BY {user}"))
             connection.execute(text(f"DROP ROLE {user}"))

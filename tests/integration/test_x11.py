@@ -108,7 +108,10 @@ def test_dialogs_and_splash_screens_are_no_switch(desktop: Desktop, source: X11S
     asks = "toplevel .d; wm title .d Sure; wm transient .d ."
     desktop.start(needs_program("wish"), given=f"wm attributes . -type splash; wm title . Welcome; {asks}\n")
     with watched(source) as events:
-        for window in (desktop.window("Welcome"), board, desktop.window("Sure"), notes):
+        for window in (desktop.window("Welcome"), board):
+            desktop.focus(window)
+        until_focus(events, "Board")
+        for window in (desktop.window("Sure"), notes):
             desktop.focus(window)
         until_focus(events, "Notes")
     assert focuses(events) == [("Board", "Wish"), ("Notes", "XTerm")]
@@ -297,6 +300,16 @@ def test_titles_may_hold_anything(desktop: Desktop, source: X11Source) -> None:
         "Nameless": python,
         "Garbled": "",
     }
+
+
+def test_window_that_gets_another_class_is_of_that_app(desktop: Desktop, source: X11Source) -> None:
+    with own_window(desktop) as make, watched(source) as events:
+        window = make(b"Suite")
+        until_focus(events, "Suite")
+        window.change_property(Xatom.WM_CLASS, Xatom.STRING, 8, b"suite\0Writer\0")
+        window.display.flush()
+        until_focus(events, "Suite", 2)
+    assert focuses(events) == [("Suite", "Odd"), ("Suite", "Writer")]
 
 
 def test_title_of_a_megabyte_is_cut(desktop: Desktop, source: X11Source) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from collector.focus.tracker import SETTLE_S, SIMILAR_TITLE_GAP_S, STABLE_S, TITLE_GAP_S, FocusTracker, Window
+from collector.focus.tracker import NEW_S, SETTLE_S, SIMILAR_TITLE_GAP_S, STABLE_S, TITLE_GAP_S, FocusTracker, Window
 from memo.core.events import Operation
 from memo.core.grammar import MAX_TEXT
 
@@ -99,6 +99,22 @@ def test_focus_window_passed_quickly_is_no_event(script: Script) -> None:
     script.see(PAGE, SETTLE_S / 2)
     script.see(Window("3", "Notes", "gedit"))
     assert script.focused() == ["Inbox", "Notes"]
+
+
+def test_focus_passing_name_of_a_new_window_is_no_event(script: Script) -> None:
+    script.see(MAIL)
+    script.see(Window("3", "Suite 7.4", "start-centre"), NEW_S / 2)
+    script.see(Window("3", "letter.odt", "writer"))
+    script.see(MAIL)
+    script.see(Window("3", "letter.odt", "writer"), 2 * SETTLE_S)
+    assert script.focused() == ["Inbox", "letter.odt", "Inbox", "letter.odt"]
+    assert [app for app, _ in script.used()] == ["thunderbird", "writer", "thunderbird"]
+
+
+def test_focus_window_of_another_app_by_now_is_told(script: Script) -> None:
+    script.see(Window("3", "Suite 7.4", "start-centre"), 2 * STABLE_S)
+    script.see(Window("3", "Suite 7.4", "writer"), 2 * STABLE_S)
+    assert [act[1:] for act in script.reported[-2:]] == [("start-centre", "3"), ("Suite 7.4", "writer")]
 
 
 def test_focus_brief_lack_of_window_is_ignored(script: Script) -> None:

@@ -4,13 +4,15 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import pytest
 
 from collector.focus.follow import follow
 from collector.focus.hold_back import HoldBack
+from collector.focus.presence import SetPresence
 from collector.focus.tracker import FocusTracker, Window
 from memo.core.events import Event, Operation
 from memo.core.system_zone import local_now
@@ -74,7 +76,7 @@ class Run:
                 emit(emitted)
 
         try:
-            tracker = FocusTracker(settle_s=0.0, min_usage_s=1e-9)
+            tracker = FocusTracker(settle_s=0.0, new_s=0.0, min_usage_s=1e-9)
             asyncio.run(follow("script", screen, take, self.stop, self._ready.set, tracker=tracker))
         except Exception as error:
             self.error = error
@@ -164,3 +166,23 @@ def test_what_is_held_back_is_told_at_the_end() -> None:
     held = HoldBack(told_s=2.0, clock=lambda: 10.0)
     held.add([focus_on("new")], began=10.0)
     assert held.take() == [] and len(held.take(all_of_them=True)) == 1
+
+
+def test_stop_ends_the_wait_for_a_presence_signal(screen: Script) -> None:
+    entered, stop = threading.Event(), Stop()
+
+    @asynccontextmanager
+    async def hanging(_: SetPresence) -> AsyncIterator[None]:
+        entered.set()
+        await asyncio.Event().wait()
+        yield
+
+    def run() -> None:
+        asyncio.run(follow("script", screen, lambda emitted: None, stop, lambda: None, [hanging]))
+
+    running = threading.Thread(target=run, daemon=True)
+    running.start()
+    assert entered.wait(WAIT_S)
+    stop.set()
+    running.join(WAIT_S)
+    assert not running.is_alive()

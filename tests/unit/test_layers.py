@@ -42,7 +42,7 @@ INSIDE = {
         "memo.core",
     ),
     "db": (
-        "db.store_access",
+        "db.store_access db.rebuild",
         "db.migrate",
         "db.upkeep db.page",
         "db.dispatch",

@@ -12,7 +12,7 @@ from threading import Event as Flag
 from watchdog.events import FileDeletedEvent, FileSystemEventHandler
 from watchdog.observers.api import BaseObserver, ObservedWatch
 
-from collector.sources.files.debounce import Debouncer, is_ignored
+from collector.sources.files.debounce import MINUTE_S, Debouncer, is_ignored
 from collector.sources.files.file_event import file_event, is_below
 from collector.sources.files.inotify import (
     WATCHES,
@@ -100,15 +100,17 @@ class FoldersSource:
 
     def _pop_events(self, debouncers: dict[str, Debouncer]) -> list[Event]:
         now, zone, start = time.monotonic(), self._settings.zone, time.time() - time.monotonic()
-        return [
-            file_event(
-                Operation.FILE_SAVE,
-                self._written[folder] + path[len(folder) :],
-                datetime.fromtimestamp(start + at, zone),
-            )
+        settled = [
+            (folder, path, start + at)
             for folder, debouncer in debouncers.items()
             for path, at in debouncer.pop_settled(now)
-            if _is_regular(path)
+        ]
+        return [
+            file_event(
+                Operation.FILE_SAVE, self._written[folder] + path[len(folder) :], datetime.fromtimestamp(at, zone)
+            )
+            for folder, path, at in settled
+            if _was_written(path, at)
         ]
 
 
@@ -158,9 +160,11 @@ def _identity(folder: str) -> object:
     return found and (found, mounts_below(folder))
 
 
-def _is_regular(path: str) -> bool:
+def _was_written(path: str, at: float) -> bool:
+    """Return whether a file has changed or come lately; a program may open one for writing and only read it."""
     with suppress(OSError, ValueError):
-        return stat.S_ISREG(os.lstat(path).st_mode)
+        found = os.lstat(path)
+        return stat.S_ISREG(found.st_mode) and found.st_ctime >= at - MINUTE_S
     return False
 
 

@@ -1,4 +1,4 @@
-"""Files that a person opened, from the list of recently used files that desktop programs keep."""
+"""Files that a person opened or saved, from the list of recently used files that desktop programs keep."""
 
 import os
 from collections.abc import Iterable
@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Event as Flag
 from typing import Any
 
+from collector.focus.hold_back import HoldBack, told_s
 from collector.launch import proc
 from collector.sources.files import xbel
 from collector.sources.files.file_event import file_event, is_below
@@ -23,9 +24,11 @@ from memo.protocols import Batch, Emit, FindCursor, Note, Past, Stop
 
 LIST = "recently-used.xbel"
 UNREAD = f"{LIST} can't be read ({{}}); delete it, and desktop programs begin a new one."
-MOST_OPENED = 1_000  # files, each with its app
+MOST_USED = 1_000  # files, each with its app
 MAX_BYTES = 20_000_000  # a list of 1,000 files has half a megabyte
 ROUNDED_S = 1.0  # some programs write whole seconds
+SAVED_S = 10.0  # from the time in the list until the file is written: a file dialog lists it before
+AGAIN_S = 10.0  # a program may list one use twice, its file dialog and itself
 
 
 class RecentSource:
@@ -41,7 +44,7 @@ class RecentSource:
         self._days = settings.sources.recent_days
         self._folder = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")
         self._apps = Apps()
-        self._opened: BoundedDict[tuple[str, str], float] = BoundedDict(MOST_OPENED)  # when, on the clock of `proc`
+        self._used: BoundedDict[tuple[str, str], float] = BoundedDict(MOST_USED)  # when, on the clock of `proc`
         self._unread = self._reported = ""  # why the list can't be read, now and as reported
         self.watching = Flag()
 
@@ -61,8 +64,10 @@ class RecentSource:
             newest = self._catch_up(seen, emit, cursor)
             self._report(emit)
             self.watching.set()
+            held = HoldBack(told_s(self._settings))
             while not stop.is_set():
-                if not notices.wait(stop, SCAN_S):
+                due_s = held.due_in()
+                if not notices.wait(stop, SCAN_S if due_s is None else min(SCAN_S, due_s)):
                     folder.check()
                 listed = self._read()
                 self._report(emit)
@@ -70,8 +75,13 @@ class RecentSource:
                 since = newest.replace(microsecond=0)  # as rounded times are
                 if new := [bookmark for bookmark in listed if bookmark.at >= since and bookmark not in seen]:
                     newest = _newest(newest, new)
-                    emit(Batch(self._to_events(new), self.name, self._cursor(newest)))
+                    events = self._to_events(new)
+                    held.add(events, max(map(self._began, {event.app for event in events}), default=0.0))
+                if events := held.take():
+                    emit(Batch(events, self.name, self._cursor(newest)))
                 seen = listed or seen
+            if events := held.take(all_of_them=True):
+                emit(Batch(events, self.name, self._cursor(newest)))
 
     def _catch_up(self, seen: Iterable[Bookmark], emit: Emit, cursor: FindCursor) -> datetime:
         """Emit the uses since the cursor, or of as many days as are wanted now; return the time of the last use."""
@@ -93,23 +103,34 @@ class RecentSource:
         now, zone = datetime.now(UTC), self._settings.zone
         given = [one for one in sorted(bookmarks, key=lambda one: one.at) if not self._is_ours(one.path)]
         return [
-            file_event(Operation.FILE_ACCESS, one.path, min(one.at, now).astimezone(zone), app)
+            file_event(operation, one.path, min(one.at, now).astimezone(zone), app)
             for one in given
-            if not self._is_open(one.path, app := self._app(one), age_s=(now - one.at).total_seconds())
+            if (operation := self._operation(one, app := self._app(one), now))
         ]
 
     def _app(self, bookmark: Bookmark) -> str:
         app = self._apps.of_file(bookmark.program, bookmark.media_type)
         return app or self._apps.of_window([bookmark.app], bookmark.program)
 
-    def _is_open(self, path: str, app: str, age_s: float) -> bool:
-        """Return whether an app that still runs has opened a file before: it saves it. Remember that it has it open."""
-        opened_at = proc.now() - max(0.0, age_s - ROUNDED_S)
-        opened, self._opened[path, app] = self._opened.get((path, app)), opened_at
-        if opened is None:
-            return False
-        running = (process for process in map(proc.read, proc.pids()) if process and process.began <= opened)
-        return any(self._apps.of_process(process.executable, process.arguments) == app for process in running)
+    def _operation(self, one: Bookmark, app: str, now: datetime) -> Operation | None:
+        """Return what was done with a file; None if its app only saved it, or lists the same use again."""
+        age_s, is_saved = (now - one.at).total_seconds(), _is_saved(one, now)
+        open_s = self._open_s(one.path, app, age_s)
+        if open_s is not None and (is_saved or open_s < AGAIN_S):
+            return None
+        return Operation.FILE_SAVE if is_saved else Operation.FILE_ACCESS
+
+    def _open_s(self, path: str, app: str, age_s: float) -> float | None:
+        """Return how long ago an app that still runs used a file before, and remember this use; None if it did not."""
+        used_at = proc.now() - max(0.0, age_s - ROUNDED_S)
+        before, self._used[path, app] = self._used.get((path, app)), used_at
+        return used_at - before if before is not None and 0.0 < self._began(app) <= before else None
+
+    def _began(self, app: str) -> float:
+        """Return when the oldest process of an app began, in seconds since boot; 0 if it does not run."""
+        running = (process for process in map(proc.read, proc.pids()) if process)
+        of_app = (one for one in running if self._apps.of_process(one.executable, one.arguments) == app)
+        return min((process.began for process in of_app), default=0.0)
 
     def _read(self) -> dict[Bookmark, None]:
         """Return the listed uses, in the order of the list, in which those of one moment stay."""
@@ -131,6 +152,17 @@ class RecentSource:
         if self._unread != self._reported:
             self._reported = self._unread
             emit(Note(UNREAD.format(self._unread) if self._unread else ""))
+
+
+def _is_saved(one: Bookmark, now: datetime) -> bool:
+    """Return whether the file was written then, or is only about to be made."""
+    try:
+        written_s = os.stat(one.path).st_mtime - one.at.timestamp()
+    except FileNotFoundError:
+        return (now - one.at).total_seconds() < SAVED_S
+    except OSError:
+        return False
+    return -ROUNDED_S <= written_s < SAVED_S
 
 
 def _newest(before: datetime, bookmarks: Iterable[Bookmark]) -> datetime:

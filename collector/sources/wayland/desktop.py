@@ -4,8 +4,9 @@ import asyncio
 import os
 import threading
 import time
+from contextlib import AsyncExitStack
 
-from collector.focus.follow import follow
+from collector.focus.follow import follow, until_stopped
 from collector.focus.hold_back import told_s
 from collector.focus.tracker import FocusTracker, make_window
 from collector.sources.wayland.wayland import SIGNALS, wait_readable
@@ -45,7 +46,9 @@ class DesktopSource:
 
         screen = DesktopScreen(Apps())
         try:
-            async with serve(session_bus(), screen.set_focus, screen.lose):
+            async with AsyncExitStack() as serving:
+                async with until_stopped(stop):
+                    await serving.enter_async_context(serve(session_bus(), screen.set_focus, screen.lose))
                 await asyncio.to_thread(wait_readable, screen, stop, time.monotonic() + STANDS_S)
                 await follow(self.name, screen, emit, stop, self.watching.set, SIGNALS, told_s=self._told_s)
         finally:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
-from Xlib import X
+from Xlib import X, Xatom
 from Xlib.display import Display
 from Xlib.error import XError
 from Xlib.protocol import rq
@@ -27,7 +27,7 @@ class X11Screen:
         self._idle = IdleAlarm(display, idle_s)
         self._active: XWindow | None = None
         self._window: Window | None = None
-        self._is_passing = False
+        self._is_passing = self._is_renamed = False
         self._windows.root.change_attributes(event_mask=X.PropertyChangeMask)
         self._changed = True
 
@@ -56,7 +56,8 @@ class X11Screen:
         elif event.type == X.DestroyNotify:  # a window manager need not report that the last window is gone
             self._active, self._changed = None, True
         elif event.type == X.PropertyNotify:
-            self._changed |= event.atom in (self._windows.active_atom, *self._windows.title_atoms)
+            self._is_renamed |= event.atom == Xatom.WM_CLASS
+            self._changed |= event.atom in (self._windows.active_atom, *self._windows.title_atoms, Xatom.WM_CLASS)
 
     def _read_focused(self) -> Window | None:
         """Return the focused window; None if there is none, or it is gone already."""
@@ -64,6 +65,9 @@ class X11Screen:
             number = self._windows.active_number()
             if self._active is None or number != self._active.id:
                 self._subscribe(number)
+            elif self._is_renamed:  # LibreOffice gives a window its class once it knows what is in it
+                self._window = self._windows.describe(self._active)
+            self._is_renamed = False
             if self._active is not None and self._window is not None:
                 return replace(self._window, title=self._windows.title(self._active))
         return None
