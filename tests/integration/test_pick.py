@@ -161,6 +161,12 @@ def test_what_is_gone_is_not_offered(predict: Predict, home: Home, folder: Path,
     assert offered(home) == [MAIL]
 
 
+def test_a_site_that_cannot_be_opened_is_not_offered(predict: Predict, home: Home) -> None:
+    local = [Action(VISIT, site) for site in ("127.0.0.1", "board.localhost", "intranet")]
+    predict([*local, *ALL], person=[*local, NEWS])
+    assert offered(home) == [MAIL, NEWS]
+
+
 def test_the_list_has_at_most_eight_lines(predict: Predict, home: Home) -> None:
     sites = [Action(VISIT, f"site{n}.example") for n in range(20)]
     predict([*sites, MAIL, EDITOR], person=sites)
