@@ -119,7 +119,7 @@ def test_each_view_says_what_is_wrong(client: TestClient, view: str, monkeypatch
 def test_a_queue_that_grows_is_named_soon(home: Home, monkeypatch: MonkeyPatch) -> None:
     lengths, now = [201, 3], [1000.0]
     monkeypatch.setattr(page, "measure_queues", lambda _home, _settings: ({}, "long" if lengths.pop(0) > 200 else ""))
-    monkeypatch.setattr(page.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("ui.page.time.monotonic", lambda: now[0])
     check = QueueCheck()
     assert [check.find_problems(home, Settings()) for _ in range(3)] == [["long"]] * 3, "the broker is asked once"
     now[0] += QUEUES_S + 1
