@@ -17,7 +17,7 @@ DESKTOP_PACKAGES := dbus dunst foot fuzzel openbox openssl redis-tools rofi suck
 BROWSER_PACKAGES := chromium firefox-esr
 MEASURED := start adapters idle commands pick latency dispatch ingest collect visits beside watch predict train accuracy next_action upcoming
 
-.PHONY: help env moved run test test-desktop test-desktop-deps test-models test-gpu test-containers faults lint docs bench simulate soak bench-launch base-model clean
+.PHONY: help env moved run test test-desktop test-desktop-deps test-models test-gpu test-containers faults lint docs pictures bench simulate soak bench-launch base-model clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 19
@@ -77,6 +77,9 @@ lint: env ## check style and types
 
 docs: env ## write docs/reference from the code
 	$(BIN)/python docs/reference/make.py
+
+pictures: env ## make the pictures of the documents, of an invented person; needs Chromium
+	MEMO_PICTURES=docs/images $(BIN)/python -m pytest tests/desktop/test_pictures.py -q
 
 bench: env ## measure the figures of docs/benchmarks.md
 	@for program in $(MEASURED); do $(BIN)/python "bench/$$program.py"; done

@@ -426,6 +426,8 @@ class FeedbackRow(Base):
     """yes, no, or never."""
     line: Mapped[int | None]
     """Line of `memo pick`, from 1, in which it was picked (yes) or passed over (no); null for other answers."""
+    windows: Mapped[int | None]
+    """Number of windows that were open at a pick; null for other answers, and where this desktop tells of none."""
 
 
 class LaunchRow(Base):

@@ -25,6 +25,7 @@ VIEWS: dict[str, str] = import_module("db.migrations.versions.0021_saved_files")
 SINCE_0015 = [
     *(f"DROP VIEW {name}" for name in VIEWS),
     "ALTER TABLE events DROP COLUMN saved",
+    "ALTER TABLE feedback DROP COLUMN windows",
     *(f"CREATE VIEW {name} AS SELECT 1 AS id" for name in VIEWS),  # the migration replaces them
     "ALTER TABLE store_identity DROP COLUMN file",
     "DROP TABLE daily_counts",

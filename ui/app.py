@@ -17,7 +17,7 @@ from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home
 from ui.access import ENTER, Access, OwnsPeer, refuse
 from ui.link import use_token
-from ui.page import LANGUAGE, SCOPE, Visit, read_form
+from ui.page import LANGUAGE, SCOPE, QueueCheck, Visit, read_form
 from ui.views import day, effects, history_page, model, now, privacy
 
 Form = dict[str, str]
@@ -58,6 +58,7 @@ def make_app(home: Home, port: int, owns_peer: OwnsPeer) -> ASGIApp:
         exception_handlers={MemoError: _failed, HTTPException: _not_found},
     )
     app.state.home = home
+    app.state.queues = QueueCheck()
     return Access(app, port, owns_peer)
 
 

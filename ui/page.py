@@ -1,6 +1,7 @@
 """What the views share: the store, the settings, and pages in the language of the reader."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -29,12 +30,14 @@ from memo.core.predictions import action_from_dict
 from memo.core.settings import Settings, find_variable, setting_of
 from memo.display.text import safe, short
 from memo.stack import running
+from memo.stack.broker import measure_queues
 from ui import charts, sentences
 from ui.translations import translate, translate_name
 
 LANGUAGE = "memo_language"  # cookie
 SCOPE = "memo_scope"  # cookie
 LONGEST_FORM = 64_000  # bytes
+QUEUES_S = 10.0  # between two questions to the broker
 VIEWS = {
     "/": "Now",
     "/day": "Day",
@@ -43,6 +46,20 @@ VIEWS = {
     "/model": "Model",
     "/effects": "Effects",
 }
+
+
+class QueueCheck:
+    """Asks the broker about its queues, but rarely: the live view wants to know several times a second."""
+
+    def __init__(self) -> None:
+        self._until, self._found = 0.0, list[str]()
+
+    def find_problems(self, home: Home, settings: Settings) -> list[str]:
+        """Return what was wrong with the queues at most `QUEUES_S` ago."""
+        if time.monotonic() > self._until:
+            self._found = list(filter(None, [measure_queues(home, settings)[1]]))
+            self._until = time.monotonic() + QUEUES_S
+        return self._found
 
 
 @dataclass(frozen=True)
@@ -91,7 +108,8 @@ class Visit:
         if not state:
             return ["MEMO is not running; `memo up` starts it."]
         stored = health.find_problems(session, self.settings, self.home, is_running=True) if session else []
-        return [*state["problems"], *stored, *health.find_source_problems(session, self.home)]
+        waiting = self.request.app.state.queues.find_problems(self.home, self.settings)
+        return [*state["problems"], *waiting, *stored, *health.find_source_problems(session, self.home)]
 
     def scope(self, session: Session) -> str:
         """Return the scope that the reader chose, else their own."""

@@ -35,6 +35,12 @@ CHINESE = {
     "The {part} crashed too often and is given up; see {logs}, then run `memo down` and `memo up`.": (
         "{part} 崩溃太多次，不再重启；请看 {logs}，再运行 `memo down` 和 `memo up`。"
     ),
+    "{length} messages wait in the queue {name}, more than are taken from it. If that lasts, see {logs}, then run "
+    "`memo down` and `memo up`.": (
+        "队列 {name} 中有 {length} 条消息在等待，取走的比送来的少。如果一直如此，请看 {logs}，"
+        "再运行 `memo down` 和 `memo up`。"
+    ),
+    "The broker's queues can't be read ({kind}: {reason}).": "无法读取消息代理的队列（{kind}：{reason}）。",
     "The supervisor (process {pid}) has been stuck for {silent} s; run `kill -9 {pid_again}`, then `memo up`.": (
         "监管进程（{pid}）已经停住 {silent} 秒；请运行 `kill -9 {pid_again}`，再运行 `memo up`。"
     ),
@@ -60,6 +66,8 @@ CHINESE = {
     "No broker answers at {place} ({kind}: {reason}); {remedy}": (
         "{place} 处没有消息代理应答（{kind}：{reason}）；{remedy}"
     ),
+    "The path of the broker's socket, {path}, has {length} bytes, but at most {most} are allowed; set MEMO_HOME to a "
+    "shorter path.": "消息代理的套接字路径 {path} 有 {length} 字节，最多允许 {most}；请把 MEMO_HOME 设为更短的路径。",
     "MEMO restarts it soon; if it does not, run `memo down` and `memo up`.": (
         "MEMO 很快会重启它；否则请运行 `memo down` 和 `memo up`。"
     ),

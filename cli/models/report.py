@@ -1,11 +1,10 @@
 """`memo report`: how often MEMO was right, day by day, as a picture or a page in one file."""
 
-from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cli.models.report_figure import SHOWN, DailyShare, HitReport, draw, write_page
+from cli.models.report_figure import SHOWN, HitReport, draw, write_page
 from cli.terminal.durations import parse_since
 from cli.terminal.options import Force, option
 from cli.terminal.output import output_file, print_text
@@ -13,7 +12,7 @@ from db.store_access import read_session
 from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from training.evaluation.served import FEWEST, LEARNED, JudgedAct, compare, judge, read_acts, shares
+from training.evaluation.served import FEWEST, LEARNED, compare, judge, read_acts, share_by_day
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -65,14 +64,7 @@ def collect(session: "Session", scope: str, start: datetime) -> HitReport | None
     saved: dict[date, float] = {}
     for at, seconds in ledger.find_savings(session, scope, start):
         saved[at.astimezone().date()] = saved.get(at.astimezone().date(), 0.0) + seconds
-    return HitReport(scope, total, _by_day(judged), _find_events(session, scope, start), saved)
-
-
-def _by_day(judged: Sequence[JudgedAct]) -> list[DailyShare]:
-    days: dict[date, list[JudgedAct]] = {}
-    for one in judged:
-        days.setdefault(one.act.at.date(), []).append(one)
-    return [DailyShare(day, len(found), shares(found, *SHOWN)) for day, found in sorted(days.items())]
+    return HitReport(scope, total, share_by_day(judged, *SHOWN), _find_events(session, scope, start), saved)
 
 
 def _find_events(session: "Session", scope: str, start: datetime) -> list[tuple[date, str]]:

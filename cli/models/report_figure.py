@@ -10,7 +10,7 @@ from typing import Any
 
 from memo.core.errors import MemoError
 from training.evaluation.evaluate import MODEL
-from training.evaluation.served import RULES, Comparison
+from training.evaluation.served import RULES, Comparison, DailyShare
 
 LINES = (  # name, color and style of each share
     ("first", "tab:blue", "-"),
@@ -34,15 +34,6 @@ td,th{{text-align:right;padding:.1rem .8rem}}td:first-child,th:first-child{{text
 {events}
 </html>
 """
-
-
-@dataclass(frozen=True, slots=True)
-class DailyShare:
-    """Acts of a day, and the shares whose place was first and among three, by each of `SHOWN`."""
-
-    day: date
-    acts: int
-    shares: list[float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,10 +42,11 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The choices, best first, and the prediction that they are from."""
+    """The choices, best first, the prediction that they are from, and how many windows are open, if that is known."""
 
     prediction: PredictionRow
     choices: list[Choice]
+    windows: int | None
 
 
 def make_offer(session: Session, settings: Settings, home: Home) -> Offer:
@@ -65,7 +66,7 @@ def make_offer(session: Session, settings: Settings, home: Home) -> Offer:
         and (target := targets.find(one.action))
         and _is_allowed(session, settings, one.action)
     )
-    return Offer(newest, list(islice(choices, LINES)))
+    return Offer(newest, list(islice(choices, LINES)), targets.count_windows())
 
 
 def _previous(done: Sequence[Event]) -> list[Suggestion]:

@@ -23,7 +23,8 @@ TOP = 3  # lines that are reached without searching
 def pick(
     prints: Annotated[bool, typer.Option("--print", help="Print the list instead, one thing a line.")] = False,
     stats: Annotated[
-        bool, typer.Option("--stats", help="Print instead how many picks were in the first lines.")
+        bool,
+        typer.Option("--stats", help="Print instead how many picks were in the first lines, and of how many windows."),
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -86,21 +87,22 @@ def _record(offer: "Offer", picked: int, settings: Settings, home: Home) -> None
             return
         for line, choice in enumerate(offer.choices[: picked + 1], 1):
             answer = Answer.YES if line == picked + 1 else Answer.NO
+            windows = offer.windows if answer is Answer.YES else None
             if answer is Answer.YES or choice.probability is not None:
-                feedback.add_answer(session, prediction, action_as_dict(choice.target.action), answer, line)
+                feedback.add_answer(session, prediction, action_as_dict(choice.target.action), answer, line, windows)
 
 
 def _print_stats(settings: Settings, home: Home, as_json: bool) -> None:
     from db.prediction import feedback
 
     with read_session(settings, home) as session:
-        picks = feedback.count_picks(session, settings.scope) if session else 0
-        top = feedback.count_picks(session, settings.scope, TOP) if session else 0
+        found = feedback.find_picks(session, settings.scope, TOP) if session else feedback.Picks(0, 0, None)
     if as_json:
-        print_json({"picks": picks, "in_first_lines": top, "first_lines": TOP})
-    else:
-        share = f" ({top / picks:.0%})" if picks else ""
-        print_text(f"{picks} picks, {top} of them in lines 1 to {TOP}{share}")
+        print_json({"picks": found.picks, "in_first_lines": found.top, "first_lines": TOP, "windows": found.windows})
+        return
+    share = f" ({found.top / found.picks:.0%})" if found.picks else ""
+    windows = f"; open windows on average: {found.windows:.1f}" if found.windows else ""
+    print_text(f"Picks: {found.picks}; of them in lines 1 to {TOP}: {found.top}{share}{windows}")
 
 
 def _as_dict(line: int, choice: "Choice") -> dict[str, Any]:

@@ -43,6 +43,10 @@ class Targets:
         start = partial(self._launcher.start_as_asked, command)
         return Target(thing_of(action), start, icon=self._icon(action))
 
+    def count_windows(self) -> int | None:
+        """Return the number of open windows; None where this desktop tells of none."""
+        return len(self._windows) or None
+
     def _find_window(self, action: Action) -> OpenWindow | None:
         """Return the window itself if it is open, else the first one of its app."""
         thing = thing_of(action)

@@ -55,13 +55,17 @@ WORDS: dict[Language, dict[str, str]] = {
 
 
 def why(
-    prediction: Annotated[int | None, argument(metavar="ID", help="Id of the prediction, see `memo history`.")] = None,
+    prediction: Annotated[
+        int | None, argument(metavar="[ID]", help="Id of the prediction, see `memo history`.")
+    ] = None,
     redacted: Annotated[
         bool, typer.Option("--redacted", help="Show instead how often each privacy rule acted, and when last.")
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Explain a prediction, or what the privacy rules did.
+
+    Without an id it explains the newest one of your own scope.
 
     For a prediction it shows first where you would go and what you would do next, and why; then why the first
     candidate for the next event of any kind was first, and what it would be without the language model; then what each
@@ -72,20 +76,32 @@ def why(
     from memo.core import logs
 
     settings, home = Settings.load(), Home.find()
-    if redacted == (prediction is not None):
-        raise UsageError("Give the id of a prediction, as listed by `memo history`, or --redacted.")
-    if prediction is None:
+    if redacted and prediction is not None:
+        raise UsageError("Give the id of a prediction or --redacted, not both.")
+    if redacted:
         _show_redacted(settings, home, as_json)
         return
+    number = _find_newest(settings, home) if prediction is None else prediction
     logs.setup(home.logs, "cli")
     from worker.prediction.explanation import explain
 
     with late_progress_bar("reading the events") as progress:
-        found = explain(settings, home, prediction, progress)
+        found = explain(settings, home, number, progress)
     if as_json:
         print_json(found)
     else:
         _show(found, settings)
+
+
+def _find_newest(settings: Settings, home: Home) -> int:
+    """Return the id of the newest prediction of your scope. Raises UsageError if there is none."""
+    from db.prediction import predictions
+
+    with read_session(settings, home) as session:
+        newest = predictions.find_newest(session, settings.scope) if session else None
+        if newest is None:
+            raise UsageError("There are no predictions yet; `memo status` shows whether MEMO is running.")
+        return newest.id
 
 
 def _show_redacted(settings: Settings, home: Home, as_json: bool) -> None:

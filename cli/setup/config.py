@@ -12,13 +12,25 @@ from pydantic import SecretStr
 from cli.setup import config_edit
 from cli.terminal.options import Json, argument
 from cli.terminal.output import print_json, print_text
+from db.store_access import missing_file
 from memo.config import settings_file
 from memo.config.live import SETTLE_S, strictest
 from memo.core.errors import UsageError
 from memo.core.paths import Home
-from memo.core.settings import Settings, as_toml, find_origin, find_variable, setting_keys, setting_of, tables_at_once
+from memo.core.settings import (
+    PrivacySettings,
+    Settings,
+    as_toml,
+    find_origin,
+    find_variable,
+    setting_keys,
+    setting_of,
+    tables_at_once,
+)
 from memo.stack import running
 
+FORGETS = {"apps": "--app", "sites": "--site", "folders": "--text", "titles": "--text"}
+"""For each list of what is excluded, the option of `memo forget` that deletes such things."""
 CREDENTIALS = re.compile(r"(?<=://)\S*@")  # user and password in a URL
 
 app = typer.Typer(help="Show and change settings.", no_args_is_help=True)
@@ -63,18 +75,28 @@ def set_(
     settings_file.save(home, before, settings_file.with_value(before, key, settings_file.parse_value(key, words)))
     new = Settings.load()
     print_text(f"{key} = {as_toml(_shown(setting_of(new, key)))}")
-    print_text(" ".join([*_effects(home, key, old, new), *(_retire(home, new) if key.startswith("privacy.") else [])]))
+    notes = _exclusion_notes(home, old.privacy, new) if key.startswith("privacy.") else []
+    print_text(" ".join([*_effects(home, key, old, new), *notes]))
 
 
 @app.command()
 def edit() -> None:
     """Open memo.toml in the editor that VISUAL or EDITOR names, and check it before it replaces the old one."""
     home = Home.find()
+    before = _find_rules()
     changed = config_edit.edit(home)
     if changed and running.holder(home):
         print_text(f"MEMO uses {', '.join(tables_at_once())} at once; for the rest run `memo down`, then `memo up`.")
-    for sentence in _retire(home, Settings.load()):
+    for sentence in _exclusion_notes(home, before, Settings.load()):
         print_text(sentence)
+
+
+def _find_rules() -> PrivacySettings:
+    """Return the privacy rules in force, or the default ones while the settings are wrong."""
+    try:
+        return Settings.load().privacy
+    except UsageError:
+        return PrivacySettings()
 
 
 def _effects(home: Home, key: str, old: Settings, new: Settings) -> list[str]:
@@ -91,6 +113,14 @@ def _effects(home: Home, key: str, old: Settings, new: Settings) -> list[str]:
     if strictest(old.privacy, new.privacy) != new.privacy:
         return [f"It is in force now; what it no longer leaves out is recorded after {SETTLE_S:.0f} s."]
     return ["It is in force now."]
+
+
+def _exclusion_notes(home: Home, old: PrivacySettings, new: Settings) -> list[str]:
+    """Return sentences about what is stored, and what was trained, of what is excluded from now on."""
+    gained = [name for name in FORGETS if not set(getattr(new.privacy, name)) <= set(getattr(old, name))]
+    options = " or ".join(dict.fromkeys(FORGETS[name] for name in gained))
+    stays = f"What is stored already stays; `memo forget` with {options} deletes it."
+    return [*([stays] if gained and not missing_file(new, home) else []), *_retire(home, new)]
 
 
 def _retire(home: Home, settings: Settings) -> list[str]:

@@ -19,7 +19,7 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.core.steps import with_progress
 from memo.stack import running
-from memo.stack.broker import broker_url, check_broker, redact_url
+from memo.stack.broker import broker_url, check_broker, measure_queues, redact_url
 from memo.stack.guard import refusals
 from memo.store.postgres import SHOW_S
 
@@ -141,6 +141,8 @@ def _broker(home: Home, settings: Settings) -> str:
     url = broker_url(home, settings)
     if settings.broker_url or running.holder(home):
         check_broker(url)
+        if running.state(home) and (problem := measure_queues(home, settings)[1]):
+            raise MemoError(problem)
         if refused := refusals.count(home):
             raise MemoError(
                 f"{refused} messages were refused that something else wrote to MEMO's queue on {redact_url(url)}; "

@@ -14,7 +14,7 @@ from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.stack import running
-from memo.stack.broker import broker_url, check_broker, key_prefix, redact_url
+from memo.stack.broker import broker_url, key_prefix, measure_queues, redact_url
 from memo.stack.guard import refusals
 from memo.stack.task_queue import PREFIX
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 RANKS = (1, 3, 5)  # of the hit rates
-MANY = 200  # messages in a queue; each scope has one request at a time
 AMONG = {"three": 3, "five": 5}
 
 
@@ -36,8 +35,8 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
     """Return the whole state as JSON; the counts are 0 if there is no store yet, and null if it cannot be read."""
     from db.engine import redacted_store_url
 
-    url, pause, prefix = broker_url(home, settings), pauses.current(home), _prefix(settings)
-    queues, unanswered = _queues(url, prefix) if prefix and running.state(home) else (None, "")
+    pause, prefix = pauses.current(home), _prefix(settings)
+    queues, unanswered = measure_queues(home, settings) if prefix and running.state(home) else (None, "")
     state = running.state(home)  # again, as the broker may have taken its time
     found, problems = _figures(home, settings, is_running=bool(state))
     return {
@@ -57,7 +56,7 @@ def collect(home: Home, settings: Settings) -> dict[str, Any]:
         "rejected": rejects.count(home.rejects),
         "refused": refusals.count(home),
         "store": redacted_store_url(settings, home),
-        "broker": redact_url(url),
+        "broker": redact_url(broker_url(home, settings)),
         "names_on_broker": prefix,
         "scope": settings.scope,
         **found,
@@ -98,24 +97,6 @@ def _prefix(settings: Settings) -> str:
     with suppress(MemoError):
         return key_prefix(settings, wait_s=0)
     return ""
-
-
-def _queues(url: str, prefix: str) -> tuple[dict[str, int] | None, str]:
-    """Return the lengths of the queues, or None, and what is wrong with them."""
-    from memo.stack.task_queue import ANSWER_S, lengths
-
-    try:
-        check_broker(url, ANSWER_S)
-        found = lengths(url, prefix)
-        return found, " ".join(_too_long(*queue) for queue in found.items() if queue[1] > MANY)
-    except MemoError as error:
-        return None, str(error)
-    except Exception as error:  # it has just gone, and each client library has its own errors
-        return None, f"The broker's queues can't be read ({type(error).__name__}: {error})."
-
-
-def _too_long(name: str, length: int) -> str:
-    return f"{length} messages wait in the queue {name}, more than are taken from it; see the logs of the parts."
 
 
 def _memory_mb(pid: int | None) -> float | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
@@ -14,12 +14,25 @@ from memo.core.events import Action
 from memo.core.predictions import Answer, action_as_dict, action_from_dict, wanted
 
 
+class Picks(NamedTuple):
+    """How many picks there were, how many in the first lines, and how many windows were open at them on average."""
+
+    picks: int
+    top: int
+    windows: float | None
+
+
 def add_answer(
-    session: Session, prediction: PredictionRow, action: dict[str, Any], answer: Answer, line: int | None = None
+    session: Session,
+    prediction: PredictionRow,
+    action: dict[str, Any],
+    answer: Answer,
+    line: int | None = None,
+    windows: int | None = None,
 ) -> FeedbackRow:
     """Store the answer to a suggestion of a prediction, given in a line of `memo pick` or otherwise.
 
-    A second answer is another row.
+    `windows` were open then. A second answer is another row.
     """
     row = FeedbackRow(
         scope=prediction.scope,
@@ -29,17 +42,20 @@ def add_answer(
         action=action,
         answer=answer.value,
         line=line,
+        windows=windows,
     )
     session.add(row)
     session.flush()
     return row
 
 
-def count_picks(session: Session, scope: str, last_line: int | None = None) -> int:
-    """Return the number of picks in a scope, or of those in a line up to the last one named."""
-    query = select(func.count()).where(FeedbackRow.scope == scope, FeedbackRow.answer == Answer.YES)
-    lines = FeedbackRow.line.is_not(None) if last_line is None else FeedbackRow.line <= last_line
-    return session.scalar(query.where(lines)) or 0
+def find_picks(session: Session, scope: str, last_line: int) -> Picks:
+    """Return what the picks of a scope saved, of which those up to a line are the first ones."""
+    row = FeedbackRow
+    query = select(func.count(), func.count().filter(row.line <= last_line), func.avg(row.windows))
+    picked = row.scope == scope, row.answer == Answer.YES, row.line.is_not(None)
+    picks, top, windows = session.execute(query.where(*picked)).one()
+    return Picks(picks, top, None if windows is None else float(windows))
 
 
 def find_answers_after(session: Session, scope: str, feedback_id: int) -> Sequence[FeedbackRow]:

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote, urlsplit
 from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home
 from memo.stack.process_specs import end_with_parent
-from memo.stack.task_queue import PREFIX, is_redis, own_prefix
+from memo.stack.task_queue import ANSWER_S, PREFIX, is_redis, lengths, own_prefix
 from memo.store.identity import WAIT_S, wait_for_store_id
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ LONGEST_SOCKET_PATH = 107  # bytes; source: unix(7), 108 with the final zero
 TIMEOUT_S = 5
 SERVERS = ("valkey-server", "redis-server")  # searched on the path if the bundled server is missing
 SOCKET = "redis+socket"
+MANY = 200  # messages in a queue; each scope has one request at a time
 EMBEDDED_REMEDY = "MEMO restarts it soon; if it does not, run `memo down` and `memo up`."
 
 
@@ -109,6 +110,26 @@ def _ping(url: str, timeout_s: float) -> None:
     options = {"read_timeout": timeout_s, "write_timeout": timeout_s}
     with Connection(url, connect_timeout=timeout_s, transport_options=options) as connection:
         connection.connect()
+
+
+def measure_queues(home: Home, settings: "Settings") -> tuple[dict[str, int] | None, str]:
+    """Return the lengths of the queues, or None, and what is wrong with them, or nothing."""
+    url = broker_url(home, settings)
+    try:
+        check_broker(url, ANSWER_S)
+        found = lengths(url, key_prefix(settings, wait_s=0))
+    except MemoError as error:
+        return None, str(error)
+    except Exception as error:  # it has just gone, and each client library has its own errors
+        return None, f"The broker's queues can't be read ({type(error).__name__}: {error})."
+    return found, " ".join(_describe_long(home, *queue) for queue in found.items() if queue[1] > MANY)
+
+
+def _describe_long(home: Home, name: str, length: int) -> str:
+    return (
+        f"{length} messages wait in the queue {name}, more than are taken from it. If that lasts, see {home.logs}, "
+        "then run `memo down` and `memo up`."
+    )
 
 
 def serves(home: Home, timeout_s: float = TIMEOUT_S) -> bool:

@@ -8,12 +8,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import needs_program
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
-from stack import SCOPE, Stack, new_stack
+from pages import WIDE, choose_language, enter, open_browser, sample_stack
+from playwright.sync_api import BrowserContext, Locator, Page, expect
+from stack import Stack
 from waiting import WAIT_S, until
 
-from data.synthetic import people
 from memo.clock import pauses
 from memo.clock.reading import Reading
 from memo.core.events import Event, Operation
@@ -23,8 +22,7 @@ from ui.page import VIEWS
 pytestmark = pytest.mark.timeout(600)
 
 LAPTOP = "ada@laptop"  # another scope
-EVENTS = 1_200  # enough acts to compare the model with a rule
-WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+NARROW = {"width": 360, "height": 740}
 SERIOUS = ("serious", "critical")
 LANGUAGES = ("en", "zh")
 CONTROLS = "a[href], button, input:not([type=hidden]), select, textarea, summary"
@@ -33,42 +31,19 @@ UNREACHED = f"""() => [...document.querySelectorAll({CONTROLS!r})]
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=needs_program("chromium"), args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    """The stack after the sample day and those before it, with a prediction after each event."""
-    before, day = people.sample()
-    newest = [*before, *day][-EVENTS:]
-    with new_stack(MEMO_PREDICT__EVERY=SCOPE) as made:
-        made.run()
-        made.append([write(event, "en") for event in newest])
-        made.until_stored(EVENTS)
+    """The stack of a synthetic person, in which one event of another machine is stored, too."""
+    with sample_stack() as made:
         other = made.home.root / "laptop.txt"
-        other.write_text(write(newest[0], "en"), encoding="utf-8")
+        other.write_text(write(Event(Reading.now().at, Operation.PROCESS_START, "mail"), "en"), encoding="utf-8")
         made.ok("import", str(other), "--scope", LAPTOP)
-        made.until_predicted()
         yield made
 
 
 @pytest.fixture(scope="module")
-def entered(browser: Browser, stack: Stack) -> Iterator[BrowserContext]:
-    """A browser that came by the link."""
-    link = stack.ok("ui", "--print").strip()
-    parts = urlsplit(link)
-    context = browser.new_context(base_url=f"{parts.scheme}://{parts.netloc}", viewport=WIDE)  # type: ignore[arg-type]
-    context.set_default_timeout(WAIT_S * 1000)
-    page = context.new_page()
-    page.goto(link)
-    page.wait_for_url("**/")
-    page.close()
-    yield context
-    context.close()
+def entered(stack: Stack) -> Iterator[BrowserContext]:
+    with open_browser() as browser, enter(browser, stack) as context:
+        yield context
 
 
 @pytest.fixture
@@ -97,14 +72,6 @@ def until_visited(stack: Stack, site: str) -> None:
 def visits(stack: Stack, site: str) -> int:
     found: int = stack.one(f"SELECT count(*) FROM events WHERE target = '{site}'")
     return found
-
-
-def choose_language(page: Page, language: str) -> None:
-    page.goto("/")
-    button = page.locator(f"button[name=language][value={language}]")
-    if button.count():
-        button.click()
-        page.wait_for_load_state()
 
 
 def test_another_scope_is_chosen(page: Page, entered: BrowserContext) -> None:

@@ -19,7 +19,7 @@ from waiting import until
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.stack import broker
-from memo.stack.broker import broker_url, check_broker, connect, server, serves
+from memo.stack.broker import broker_url, check_broker, connect, measure_queues, server, serves
 from memo.stack.task_queue import DISPATCH, LOOK, PREDICT, lengths, make_app
 
 WAIT_S = 30.0  # far more than anything here takes
@@ -148,3 +148,18 @@ def test_lengths_counts_the_waiting_messages(kind: str, request: pytest.FixtureR
             app.send_task(LOOK, ["a@b"], connection=connection)
     app.close()
     until("the three messages", lambda: lengths(url) == {PREDICT: 3, DISPATCH: 0})
+
+
+def test_a_queue_from_which_too_little_is_taken_is_named(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broker, "MANY", 2)
+    settings = Settings()
+    assert measure_queues(home, settings)[0] is None, "no broker answers"
+    with running(home, OURS):
+        app = make_app(broker_url(home, settings))
+        with app.connection_for_write() as connection:
+            for number in range(1, 4):
+                app.send_task(LOOK, ["a@b"], connection=connection)
+                until("the message", lambda: measure_queues(home, settings)[0] == {PREDICT: number, DISPATCH: 0})  # noqa: B023
+                said = measure_queues(home, settings)[1]
+                assert said.startswith("3 messages wait in the queue predict") == (number == 3), said
+        app.close()

@@ -96,6 +96,13 @@ def test_why_names_the_gate_that_stopped_each_handler(opened: Resources, home: H
     assert "log: visit a [31m 31%, stopped (confidence: 0.31 is below 0.50)" in done.stdout.splitlines()
 
 
+def test_why_without_an_id_explains_the_newest(opened: Resources, home: Home) -> None:
+    home.config.write_text(f'scope = "{SCOPE}"\n')
+    older, newest = predict(opened, "a"), predict(opened, "b")
+    done = subprocess.run([MEMO, "why"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"#{newest} ") and older < newest
+
+
 def test_why_explains_first_what_the_person_does(opened: Resources) -> None:
     happen(opened, *"abacabacabac")
     whole, old = predict(opened, "a"), predict(opened, "b")

@@ -161,6 +161,12 @@ def test_what_is_gone_is_not_offered(predict: Predict, home: Home, folder: Path,
     assert offered(home) == [MAIL]
 
 
+def test_a_site_that_cannot_be_opened_is_not_offered(predict: Predict, home: Home) -> None:
+    local = [Action(VISIT, site) for site in ("127.0.0.1", "board.localhost", "intranet")]
+    predict([*local, *ALL], person=[*local, NEWS])
+    assert offered(home) == [MAIL, NEWS]
+
+
 def test_the_list_has_at_most_eight_lines(predict: Predict, home: Home) -> None:
     sites = [Action(VISIT, f"site{n}.example") for n in range(20)]
     predict([*sites, MAIL, EDITOR], person=sites)
@@ -272,9 +278,26 @@ def test_stats_count_picks_in_the_first_lines(
         pick()
     pick(stats=True)
     assert capsys.readouterr().out.splitlines() == [
-        "0 picks, 0 of them in lines 1 to 3",
-        "4 picks, 4 of them in lines 1 to 3 (100%)",
+        "Picks: 0; of them in lines 1 to 3: 0",
+        "Picks: 4; of them in lines 1 to 3: 4 (100%); open windows on average: 3.0",
     ]
+
+
+def test_stats_say_nothing_of_windows_that_are_not_known(
+    predict: Predict,
+    stub: Callable[[object], None],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    predict(ALL, person=[NEWS, TERMINAL])
+    open_window(monkeypatch)
+    stub(0)
+    pick()
+    pick(stats=True)
+    pick(stats=True, as_json=True)
+    said, *found = capsys.readouterr().out.splitlines()
+    assert said == "Picks: 1; of them in lines 1 to 3: 1 (100%)"
+    assert json.loads("".join(found)) == {"picks": 1, "in_first_lines": 1, "first_lines": 3, "windows": None}
 
 
 def test_the_first_installed_picker_of_the_session_is_taken(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""`memo report` over a store: daily shares beside the rule, and files that need no other file."""
+"""`memo report` over a store: daily shares beside the rule, also on the page, and files that need no other file."""
 
 import re
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from calling import memo
+from starlette.testclient import TestClient
 from stores import store_events
 
 from cli.models.report import collect
@@ -16,6 +17,7 @@ from db.models import DispatchRow, PredictionRow, RunRow
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from ui.app import make_app
 
 SCOPE = "a@b<i>"
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -127,3 +129,15 @@ def test_what_cannot_be_drawn_is_said(store: Store, words: tuple[str, ...], says
 
 def test_report_without_a_store_says_so(home: Home) -> None:
     assert "too few to judge by" in str(memo("report").exception)
+
+
+def test_the_page_shows_each_day_beside_the_rule(store: Store, home: Home) -> None:
+    (home.run / "ui.token").write_text("secret")
+    client = TestClient(make_app(home, 4711, lambda _request, _port: True), "http://127.0.0.1:4711")
+    client.get("/enter?token=secret")
+    table = client.get("/model").text.partition('id="beside"')[2].partition("</section>")[0]
+    rows = [re.findall(r"<t[hd][^>]*>(?:<time>)?([^<]+)", row) for row in table.split("<tr>")[1:]]
+    assert rows[0] == ["Date", "Acts", "first", "among three", "first by the rule", "among three by the rule"]
+    assert [row[2:4] for row in rows[1:]] == [["100%", "100%"], ["0%", "100%"], ["0%", "100%"]], "newest first"
+    assert {tuple(row[4:6]) for row in rows[1:]} == {("0%", "100%")}, "the rule"
+    assert table.count("<polyline") == 2

@@ -33,8 +33,9 @@ from memo.core.settings import Settings
 from memo.desktop import sockets
 from memo.stack import heartbeat, running
 from memo.store.damage import REMEDY
+from ui import page
 from ui.app import make_app
-from ui.page import VIEWS, Visit
+from ui.page import QUEUES_S, VIEWS, QueueCheck, Visit
 from ui.views import now
 from worker import handlers
 from worker.dispatch.handler_list import list_handlers
@@ -88,7 +89,8 @@ def _prediction(scope: str, number: int) -> PredictionRow:
 
 
 @pytest.fixture
-def client(home: Home, opened: Store) -> TestClient:
+def client(home: Home, opened: Store, monkeypatch: MonkeyPatch) -> TestClient:
+    monkeypatch.setattr(page, "measure_queues", lambda _home, _settings: ({}, ""))
     (home.run / "ui.token").write_text("secret")
     entered = TestClient(make_app(home, PORT, lambda _request, _port: True), BASE, follow_redirects=False)
     entered.get("/enter?token=secret")
@@ -110,6 +112,18 @@ def test_each_view_says_what_is_wrong(client: TestClient, view: str, monkeypatch
     assert shown.count("The worker &lt;is&gt; stuck.") == 1 and "is not running" not in shown
     monkeypatch.setattr(running, "state", lambda _home: {"problems": []})
     assert 'class="problems"' not in client.get(view).text
+    monkeypatch.setattr(QueueCheck, "find_problems", lambda *_given: ["A queue grows."])
+    assert client.get(view).text.count("A queue grows.") == 1
+
+
+def test_a_queue_that_grows_is_named_soon(home: Home, monkeypatch: MonkeyPatch) -> None:
+    lengths, now = [201, 3], [1000.0]
+    monkeypatch.setattr(page, "measure_queues", lambda _home, _settings: ({}, "long" if lengths.pop(0) > 200 else ""))
+    monkeypatch.setattr("ui.page.time.monotonic", lambda: now[0])
+    check = QueueCheck()
+    assert [check.find_problems(home, Settings()) for _ in range(3)] == [["long"]] * 3, "the broker is asked once"
+    now[0] += QUEUES_S + 1
+    assert check.find_problems(home, Settings()) == []
 
 
 def test_a_hostile_title_stays_text(client: TestClient) -> None:
@@ -408,7 +422,7 @@ def test_one_look_for_a_change_opens_the_store_once(home: Home, opened: Store, m
     opens: list[object] = []
     monkeypatch.setattr(running, "state", lambda _home: {"problems": []})
     monkeypatch.setattr(store_access, "open_existing", _counted(store_access.open_existing, opens))
-    app = SimpleNamespace(state=SimpleNamespace(home=home))
+    app = SimpleNamespace(state=SimpleNamespace(home=home, queues=QueueCheck()))
     visit = Visit(Request({"type": "http", "headers": [], "app": app, "state": {"settings": Settings.load()}}))
     assert now._find_marks(visit) == now._find_marks(visit)
     assert len(opens) == 2

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from stores import make_store
 from typer.testing import CliRunner
 
 from cli.setup.config import app
@@ -18,6 +19,7 @@ from memo.core.paths import Home
 from memo.core.settings import Settings, default_toml, setting_keys
 
 Memo = Callable[..., str]
+Editor = Callable[[str], None]
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def memo(home: Home, monkeypatch: pytest.MonkeyPatch) -> Memo:
 
 
 @pytest.fixture
-def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Editor:
     """An editor that does these Python statements with the text `t`; each line is one of its runs."""
 
     def use(*runs: str, status: int = 0) -> None:
@@ -67,6 +69,17 @@ def test_get_names_value_and_origin_of_each_key(memo: Memo, home: Home, monkeypa
     assert found["train.seed"] == {"value": 4, "from": "environment"}
     assert found["train.rank"] == {"value": 8, "from": "default"}
     assert memo("get", "schedule.prune_every") == "schedule.prune_every = 86400.0  (default)\n"
+
+
+def test_excluding_something_says_that_what_is_stored_stays(memo: Memo, home: Home, editor: Editor) -> None:
+    says = "What is stored already stays"
+    assert says not in memo("set", "privacy.apps", "mail"), "there is no store"
+    make_store(Settings.load(), home)
+    assert f"{says}; `memo forget` with --app deletes it." in memo("set", "privacy.apps", "mail", "chat")
+    assert f"{says}; `memo forget` with --text deletes it." in memo("set", "privacy.folders", "/home/ada/diary")
+    assert says not in memo("set", "privacy.apps", "mail"), "nothing more is excluded"
+    editor("t.replace('mail', 'game')")
+    assert f"{says}; `memo forget` with --app deletes it." in memo("edit")
 
 
 def test_get_hides_secrets_and_passwords(memo: Memo, home: Home) -> None:

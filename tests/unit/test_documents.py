@@ -77,6 +77,12 @@ def test_events_example_windows_are_read(tmp_path: Path) -> None:
     assert [event.target for event in events(file, ZONE)] == ["Firefox", "github.com", "Code", "Firefox"]
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_each_row_of_a_table_is_one_line(document: Path) -> None:
+    prose = re.sub(r"^```.*?^```$", "", document.read_text(encoding="utf-8"), flags=re.M | re.S)
+    assert [line for line in prose.splitlines() if line.startswith("| ") and not line.endswith(" |")] == []
+
+
 def _shown_tree(name: str) -> set[str]:
     """Return the folders in the tree of a README, such as `memo/core`."""
     tree = re.search(r"```tree\n(.+?)```", (ROOT / name).read_text(encoding="utf-8"), re.S)

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import update
 from stores import make_store
 
-from cli.stack import doctor
+from cli.stack import doctor, status
 from cli.stack.status import collect, facts
 from db.engine import open_store
 from db.intake import cursors
@@ -102,6 +102,18 @@ def test_status_and_doctor_name_the_problem(home: Home, monkeypatch: pytest.Monk
     assert "The source web fails (it ended unexpectedly)" in dict(facts(collect(home, settings)))["problem"]
     with pytest.raises(MemoError, match="The source web fails"):
         doctor.CHECKS["sources"](home, settings)
+
+
+def test_status_and_doctor_name_a_queue_that_grows(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = "201 messages wait in the queue dispatch"
+    for module in (doctor, status):
+        monkeypatch.setattr(module, "measure_queues", lambda _home, _settings: ({}, said))
+    monkeypatch.setattr(running, "state", lambda _home: {"parts": []})
+    monkeypatch.setattr(running, "holder", lambda _home: 7)
+    monkeypatch.setattr(doctor, "check_broker", lambda _url: None)
+    assert dict(facts(collect(home, Settings.load())))["problem"] == said
+    with pytest.raises(MemoError, match=said):
+        doctor.CHECKS["broker"](home, Settings.load())
 
 
 def test_a_part_that_was_given_up_is_named(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

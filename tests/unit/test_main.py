@@ -201,10 +201,16 @@ def test_pause_with_a_wrong_duration_is_refused(run: Run, home: Home, span: str)
     assert pauses.current(home) is None
 
 
-@pytest.mark.parametrize("words", [[], ["1", "--redacted"]])
-def test_why_needs_a_prediction_or_redacted(run: Run, words: list[str]) -> None:
-    done = run("why", *words)
+def test_why_explains_a_prediction_or_the_rules(run: Run) -> None:
+    done = run("why", "1", "--redacted")
     assert (done.status, done.out) == (2, "") and "--redacted" in done.err
+
+
+def test_why_without_a_prediction_says_so(run: Run, home: Home) -> None:
+    done = run("why")
+    assert (done.status, done.out) == (2, "") and "no predictions yet" in done.err
+    make_store(Settings.load(), home)
+    assert "no predictions yet" in run("why").err
 
 
 def test_why_redacted_without_a_store_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

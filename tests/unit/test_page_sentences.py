@@ -22,6 +22,7 @@ SHOWN = (
     "memo/core/files.py",
     "memo/core/paths.py",
     "memo/core/settings.py",
+    "memo/stack/broker.py",
     "memo/stack/running.py",
     "memo/store",
     "db/engine.py",
@@ -47,7 +48,8 @@ OTHER = re.compile(
     "|MEMO: |the best simple rule|the one before|Titles "  # words of notifications and of templates
     "|There is no store at |Cannot read the store |There is no setting |`memo up` updates "
     "|The page|Another process serves"
-    "|.* is not an ActivityWatch export"  # commands
+    "|.* is not an ActivityWatch export|No broker is installed; |Setting broker_url is not "  # commands
+    "|[^ ]*:M # Can't open "  # a line as Redis logs it
     "|the times of a pause|the uptime at |the event lacks|too many for a person"  # a log at most
     "|it is not a regular file|not a regular file|it keeps changing|the copy is damaged"
 )

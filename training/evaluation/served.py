@@ -6,7 +6,7 @@ view `switch`, if the act is in another place, by its other places alone.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from db.intake import events
@@ -60,6 +60,15 @@ class Comparison:
     bins: list[tuple[float, float, int]]
 
 
+@dataclass(frozen=True, slots=True)
+class DailyShare:
+    """Acts of a day, and the shares whose place was first and among three, by each of the names that were asked for."""
+
+    day: date
+    acts: int
+    shares: list[float]
+
+
 def read_acts(found: Iterable[tuple[PredictionRow, EventRow]]) -> list[ServedAct]:
     """Return stored acts with their predictions, newest first, as served acts, oldest first."""
     acts = [
@@ -103,3 +112,11 @@ def shares(judged: Sequence[JudgedAct], *names: str) -> list[float]:
         for name in names
         for cut in (1, 3)
     ]
+
+
+def share_by_day(judged: Iterable[JudgedAct], *names: str) -> list[DailyShare]:
+    """Return the shares of each day in local time, oldest first."""
+    days: dict[date, list[JudgedAct]] = {}
+    for one in judged:
+        days.setdefault(one.act.at.date(), []).append(one)
+    return [DailyShare(day, len(found), shares(found, *names)) for day, found in sorted(days.items())]

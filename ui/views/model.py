@@ -12,6 +12,7 @@ from db.store_access import writable_store
 from db.upkeep import figures
 from training import build_version
 from training.evaluation import served
+from training.evaluation.evaluate import MODEL
 from training.judgement import ACTIVE, CANDIDATE, HISTORY
 from ui import charts
 from ui.page import Visit
@@ -35,13 +36,15 @@ def show(visit: Visit) -> Response:
             versions.find_versions(session),
             versions.find_serving_name(session, scope, visit.settings.scope),
         )
-    compared = served.compare(judged)
+    compared, beside = served.compare(judged), served.share_by_day(judged, MODEL, served.RULE)
     return visit.show(
         "model.html",
         figures=found,
         days=days,
         lines=[charts.line([day[column] / day[1] for day in days]) for column in (2, 3)],
         compared=compared,
+        beside=beside,
+        beside_lines=[charts.line([day.shares[column] for day in beside]) for column in (0, 2)],
         calibration=charts.points(compared.bins) if compared else [],
         versions=[_as_row(row) for row in rows],
         scores=SCORES,

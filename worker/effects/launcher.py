@@ -20,7 +20,7 @@ from memo.desktop.apps import RUNS_OTHERS, find_apps
 from memo.desktop.exec_line import arguments
 from memo.protocols import NothingToDo
 from memo.service.startup_files import STARTED, UNDER_SYSTEMD
-from worker.effects.public_host import host_of
+from worker.effects.public_host import NoHost, host_of
 from worker.effects.seen_before import SeenBefore
 
 OPENER = "xdg-open"
@@ -49,7 +49,7 @@ class Launcher:
         if action.operation is Operation.PROCESS_START:
             return self._installed(action.target) or self._seen_running(action.target)
         if action.operation is Operation.WEB_VISIT:
-            return [_opener(), f"https://{host_of(action.target)}/"]
+            return [_opener(), _address(action.target)]
         if action.operation is Operation.FILE_ACCESS:
             return [_opener(), _document(action)]
         if action.operation is Operation.WINDOW_FOCUS and (command := self._installed(action.place)):
@@ -138,6 +138,14 @@ def _opener() -> str:
         return _program(OPENER)
     except NotStarted as error:
         raise NotStarted(f"{OPENER} can't be used ({error}); install the package xdg-utils") from error
+
+
+def _address(site: str) -> str:
+    """Return the address of a site with a public name."""
+    try:
+        return f"https://{host_of(site)}/"
+    except NoHost as error:
+        raise NotStarted(str(error)) from error
 
 
 def _document(action: Action) -> str:
