@@ -19,6 +19,7 @@ from training.build_version import (
     activate,
     build_version,
     compute_digest,
+    find_answers,
     find_events,
     find_last_forgotten,
     require_events,
@@ -52,14 +53,14 @@ def train_and_promote(
     """
     forgotten, (active, trained_until) = find_last_forgotten(store), _find_active(store, home, settings, scope)
     stream = find_stream(store, settings, scope, trained_until, newest)
-    seen = stream.events[: stream.trained]
+    seen, answers = stream.events[: stream.trained], find_answers(store, scope)
     require_events(seen, settings)
-    digest = compute_digest(seen, settings)
+    digest = compute_digest(seen, answers, settings)
     with store.read() as session:
         same = [row for row in versions.find_versions(session, scope) if row.metrics.get("digest") == digest]
     if any(row.state != "candidate" or "judged" in row.metrics for row in same):
         return {"version": None, "note": f"Nothing new since version {same[0].id}."}
-    candidate = same[0].id if same else build_version(store, home, settings, seen, scope, progress, forgotten)
+    candidate = same[0].id if same else build_version(store, home, settings, seen, scope, progress, forgotten, answers)
     with store.read() as session:
         row = versions.find_version(session, candidate)
     rivals = Usable(candidate, home.version(row.path)), active, Usable(versions.HISTORY, None)
