@@ -23,7 +23,7 @@ from training import build_version
 from training.build_version import TooFew
 from training.evaluation.person_views import VIEWS, Outcome, Outcomes
 from training.evaluation.served import LEARNED
-from training.judgement import PersonAnswers
+from training.judgement import Cost, PersonAnswers
 from training.promote import MAX_JUDGED, Stream
 from training.review import review
 from worker.predictors.serving import BUILTIN_ADAPTER
@@ -158,7 +158,7 @@ def answering(truths: dict[str, float], asked: list[str], questions: int = 60) -
     def ask(_settings: Settings, version: versions.Usable, _stream: Stream) -> PersonAnswers:
         asked.append(version.name)
         outcome = Outcome({"memo": 1}, 1.0, truths[version.name])
-        return PersonAnswers(Outcomes({view: [outcome] * questions for view in VIEWS}), 0.01)
+        return PersonAnswers(Outcomes({view: [outcome] * questions for view in VIEWS}), Cost(0.01))
 
     return ask
 

@@ -74,7 +74,7 @@ INSIDE = {
         "training.judgement training.drift",
         "training.evaluation",
         "training.build_version training.pull",
-        "training.fitting",
+        "training.fitting training.apart",
     ),
 }
 """Folders and modules of a room from the top floor down; those of one floor do not import each other."""
