@@ -44,7 +44,7 @@ RULE = (
 )
 
 
-class Cost(NamedTuple):
+class AnswerCost(NamedTuple):
     """What answers cost."""
 
     seconds: float
@@ -57,7 +57,7 @@ class PersonAnswers(NamedTuple):
     """How a predictor answered the questions of each view."""
 
     outcomes: Outcomes
-    cost: Cost
+    cost: AnswerCost
 
 
 class ServingPredictor:
@@ -100,7 +100,9 @@ def _only_person(ranking: Ranking) -> Ranking:
 def answer(predictor: MixedPredictor, events: Sequence[Event], first: int) -> PersonAnswers:
     """Return a predictor's answers after each of the person's actions from number `first` on."""
     serving = ServingPredictor(predictor, len(events) - RANKED)
-    return PersonAnswers(ask(serving, events, 1, lambda _done, _total: None, first), Cost(median(serving.seconds)))
+    return PersonAnswers(
+        ask(serving, events, 1, lambda _done, _total: None, first), AnswerCost(median(serving.seconds))
+    )
 
 
 def measure_version(
@@ -118,7 +120,7 @@ def measure_version(
     return found._replace(cost=found.cost._replace(memory=used_bytes() - before))
 
 
-def measure_rules(events: Sequence[Event], first: int) -> dict[str, Cost]:
+def measure_rules(events: Sequence[Event], first: int) -> dict[str, AnswerCost]:
     """Return what each baseline takes to answer where a person goes next; the memory is that of all together."""
     before, baselines, seconds = used_bytes(), PersonBaselines(), defaultdict[str, list[float]](list)
     for number, step in enumerate(person_steps(events)):
@@ -128,7 +130,7 @@ def measure_rules(events: Sequence[Event], first: int) -> dict[str, Cost]:
             baselines.rank(name, "place")
             seconds[name].append(time.perf_counter() - began)
     memory = used_bytes() - before
-    return {name: Cost(median(times), memory) for name, times in seconds.items()}
+    return {name: AnswerCost(median(times), memory) for name, times in seconds.items()}
 
 
 def judge(
@@ -136,7 +138,7 @@ def judge(
     active: PersonAnswers,
     history: PersonAnswers,
     replaced: str,
-    rules: Mapping[str, Cost],
+    rules: Mapping[str, AnswerCost],
 ) -> dict[str, Any]:
     """Return whether a candidate is promoted, why, and the table of it, of the version `replaced`, and of the rest.
 

@@ -7,12 +7,12 @@ import pytest
 from memo.core.events import Event, Operation
 from training import judgement
 from training.evaluation.person_views import NAMES, VIEWS, Outcome, Outcomes
-from training.judgement import Cost, PersonAnswers, answer, judge
+from training.judgement import AnswerCost, PersonAnswers, answer, judge
 from worker.predictors.mixed import MixedPredictor
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 QUESTIONS = 60
-RULES = {"mru": Cost(0.002, 1_000_000)}
+RULES = {"mru": AnswerCost(0.002, 1_000_000)}
 
 
 def answers(
@@ -20,7 +20,7 @@ def answers(
 ) -> PersonAnswers:
     """Return the same answer many times; `rule` is the rank of the truth by each baseline."""
     outcome = Outcome({"memo": rank, **dict.fromkeys(NAMES, rule)}, first, truth)
-    return PersonAnswers(Outcomes({view: [outcome] * QUESTIONS for view in VIEWS}), Cost(seconds, 5_000_000))
+    return PersonAnswers(Outcomes({view: [outcome] * QUESTIONS for view in VIEWS}), AnswerCost(seconds, 5_000_000))
 
 
 def test_better_version_is_promoted_with_its_table() -> None:
@@ -58,7 +58,7 @@ def test_version_that_is_no_better_is_rejected(before: float) -> None:
 
 def test_gain_within_its_noise_is_rejected() -> None:
     good, bad = answers(0.9).outcomes["place"][0], answers(0.1).outcomes["place"][0]
-    mixed = PersonAnswers(Outcomes({view: ([good] * 11 + [bad] * 9) * 3 for view in VIEWS}), Cost(0.01))
+    mixed = PersonAnswers(Outcomes({view: ([good] * 11 + [bad] * 9) * 3 for view in VIEWS}), AnswerCost(0.01))
     found = judge(mixed, answers(0.3), answers(0.3), "builtin", RULES)
     assert found["ahead"]["log_loss"] > 0 > found["ahead"]["95"][0]
     assert not found["promoted"]
@@ -80,7 +80,7 @@ def test_version_below_a_floor_is_rejected(candidate: PersonAnswers, history: Pe
 
 def test_view_of_few_questions_has_no_floor() -> None:
     views = answers(0.9).outcomes | {"switch": answers(0.9, 2, rule=1).outcomes["switch"][:5]}
-    found = judge(PersonAnswers(views, Cost(0.01)), answers(0.5), answers(0.4), "builtin", RULES)
+    found = judge(PersonAnswers(views, AnswerCost(0.01)), answers(0.5), answers(0.4), "builtin", RULES)
     assert found["promoted"] and found["table"]["switch"] == {"n": 5}
 
 
