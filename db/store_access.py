@@ -102,10 +102,10 @@ def read_session(settings: Settings, home: Home) -> Iterator[Any]:
 
 
 def find_active_version(settings: Settings, home: Home) -> "Usable":
-    """Return the version that serves; without a store it is the built-in one."""
+    """Return the version that serves; without a store, none is trained."""
     from db.prediction import versions
 
     with read_session(settings, home) as session:
         if session is None:
-            return versions.Usable(versions.BUILTIN, None)
+            return versions.find_untrained(settings.model.base)
         return versions.find_usable(session, home, settings.model.base, settings.scope, settings.scope)

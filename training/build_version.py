@@ -13,17 +13,20 @@ from sqlalchemy.orm import Session
 from db.engine import Store
 from db.intake import events as stored
 from db.intake import scopes
-from db.prediction import versions
+from db.models import FeedbackRow
+from db.prediction import feedback, versions
 from db.upkeep import jobs
 from forget.erase_files import UNFINISHED
 from memo.core.errors import MemoError
 from memo.core.events import Event
 from memo.core.files import force_to_disk
 from memo.core.paths import Home
+from memo.core.predictions import Answer, action_from_dict
 from memo.core.settings import Settings
 from memo.core.steps import Progress
 from memo.privacy.exclusions import digest_rules, make_event_matcher
 from memo.store import manifest
+from training.fitting.examples import GivenAnswer
 
 
 class TooFew(MemoError):
@@ -46,22 +49,41 @@ def find_events(store: Store, settings: Settings, scope: str, newest: int | None
         return [event for event in stored.find_newest_events(session, scope, newest) if not is_excluded(event)]
 
 
-def compute_digest(events: Sequence[Event], settings: Settings) -> str:
-    """Return a digest of everything that determines a version: the events and the settings of the training."""
+def find_answers(store: Store, scope: str) -> list[GivenAnswer]:
+    """Return what a person answered to suggestions in a scope, oldest first."""
+    with store.read() as session:
+        return [_as_given(row) for row in feedback.find_answers_after(session, scope, 0)]
+
+
+def _as_given(row: FeedbackRow) -> GivenAnswer:
+    after, about = action_from_dict(row.after).identity, action_from_dict(row.action).identity
+    return GivenAnswer(row.at, after, about, Answer(row.answer))
+
+
+def compute_digest(events: Sequence[Event], answers: Sequence[GivenAnswer], settings: Settings) -> str:
+    """Return a digest of everything that determines a version: events, answers and the settings of the training."""
     digest = hashlib.blake2b(digest_size=8)
     digest.update(json.dumps([settings.model.base, settings.train.model_dump()]).encode())
     for event in events:
         fields = (event.at.isoformat(), event.operation, event.target, event.app, event.detail)
         digest.update("\x1f".join(fields).encode(errors="surrogatepass"))
+    for given in answers:
+        if given.at <= events[-1].at:
+            digest.update(repr(given).encode(errors="surrogatepass"))
     return digest.hexdigest()
 
 
 def train_adapter(
-    events: Sequence[Event], settings: Settings, out: Path, progress: Progress, parent: str | None = None
+    events: Sequence[Event],
+    settings: Settings,
+    out: Path,
+    progress: Progress,
+    parent: str | None = None,
+    answers: Sequence[GivenAnswer] = (),
 ) -> dict[str, Any]:
-    """Fine-tune the base model on the events into `out`, resuming an interrupted run; return the adapter's metrics.
+    """Fine-tune the base model on events and answers into `out`, resuming an interrupted run; return metrics.
 
-    Each version starts from the base model, not from its parent, so it depends on its events and the seed alone.
+    Each version starts from the base model, not from its parent, so it depends on its examples and the seed alone.
     """
     require_events(events, settings)
     from training.fitting.fine_tune import train
@@ -69,7 +91,10 @@ def train_adapter(
     def report_step(done: int, total: int, _loss: float) -> None:
         progress(done, total)
 
-    return train(events, settings.model.base, out, settings.train, report_step, settings.model.device, parent)
+    model = settings.model
+    return train(
+        events, model.base, out, settings.train, report_step, device=model.device, parent=parent, answers=answers
+    )
 
 
 def find_last_forgotten(store: Store) -> datetime | None:
@@ -86,8 +111,9 @@ def build_version(
     scope: str,
     progress: Progress,
     forgotten: datetime | None,
+    answers: Sequence[GivenAnswer] = (),
 ) -> str:
-    """Train a version on the events, register it as a candidate for `scope`, and return its id.
+    """Train a version on the events and answers, register it as a candidate for `scope`, and return its id.
 
     Until it is registered its folder is named by the digest, so that an interrupted training on the same events
     resumes. `forgotten` is what `find_last_forgotten` returned before the events were read; if something was forgotten
@@ -96,9 +122,9 @@ def build_version(
     with store.read() as session:
         serving = versions.find_serving(session, scope, settings.scope)
     parent = serving.id if serving else None
-    digest = compute_digest(events, settings)
+    digest = compute_digest(events, answers, settings)
     unfinished = home.models / f"{UNFINISHED}{digest}"
-    metrics = train_adapter(events, settings, unfinished, progress, parent)
+    metrics = train_adapter(events, settings, unfinished, progress, parent, answers)
     metrics |= {"digest": digest, "events": len(events), "span": _span(events)}
     metrics["rules"] = digest_rules(settings.privacy)
     with store.write() as session:

@@ -8,14 +8,26 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
 from memo.core.events import HUMAN, Action, Event
 from memo.core.predictions import NextAction, NextPlace, Ranking
+from memo.core.settings import ModelSettings
+from training.apart import used_bytes
 from training.evaluation import metrics, person_scores
 from training.evaluation.evaluate import MODEL, compare_ranks
-from training.evaluation.person_views import NAMES, VIEWS, Outcome, Outcomes, View, ask
+from training.evaluation.person_views import (
+    NAMES,
+    VIEWS,
+    Outcome,
+    Outcomes,
+    PersonBaselines,
+    View,
+    ask,
+    person_steps,
+)
 from worker.predictors.mixed import MixedPredictor
 
 RANKED = 1_500  # newest events that are ranked; those before are only counted, which takes a tenth of the time
@@ -32,11 +44,20 @@ RULE = (
 )
 
 
+class AnswerCost(NamedTuple):
+    """What answers cost."""
+
+    seconds: float
+    """The median time of an answer."""
+    memory: int = 0
+    """Bytes of the answering process."""
+
+
 class PersonAnswers(NamedTuple):
-    """How a predictor answered the questions of each view, and the median time of an answer in seconds."""
+    """How a predictor answered the questions of each view."""
 
     outcomes: Outcomes
-    seconds: float
+    cost: AnswerCost
 
 
 class ServingPredictor:
@@ -79,19 +100,57 @@ def _only_person(ranking: Ranking) -> Ranking:
 def answer(predictor: MixedPredictor, events: Sequence[Event], first: int) -> PersonAnswers:
     """Return a predictor's answers after each of the person's actions from number `first` on."""
     serving = ServingPredictor(predictor, len(events) - RANKED)
-    return PersonAnswers(ask(serving, events, 1, lambda _done, _total: None, first), median(serving.seconds))
+    return PersonAnswers(
+        ask(serving, events, 1, lambda _done, _total: None, first), AnswerCost(median(serving.seconds))
+    )
 
 
-def judge(candidate: PersonAnswers, active: PersonAnswers, history: PersonAnswers, replaced: str) -> dict[str, Any]:
+def measure_version(
+    settings: ModelSettings, version: str, folder: Path | None, events: Sequence[Event], first: int
+) -> PersonAnswers:
+    """Return the answers of a version that has learned nothing before, and its memory, in a process that has no other.
+
+    Raises MemoError if it can't be loaded.
+    """
+    from worker.predictors.serving import open_predictor
+
+    before = used_bytes()
+    predictor = open_predictor(settings, version, folder)
+    found = answer(predictor, events, first)
+    return found._replace(cost=found.cost._replace(memory=used_bytes() - before))
+
+
+def measure_rules(events: Sequence[Event], first: int) -> dict[str, AnswerCost]:
+    """Return what each baseline takes to answer where a person goes next; the memory is that of all together."""
+    before, baselines, seconds = used_bytes(), PersonBaselines(), defaultdict[str, list[float]](list)
+    for number, step in enumerate(person_steps(events)):
+        baselines.learn(step)
+        for name in NAMES if number >= first else ():
+            began = time.perf_counter()
+            baselines.rank(name, "place")
+            seconds[name].append(time.perf_counter() - began)
+    memory = used_bytes() - before
+    return {name: AnswerCost(median(times), memory) for name, times in seconds.items()}
+
+
+def judge(
+    candidate: PersonAnswers,
+    active: PersonAnswers,
+    history: PersonAnswers,
+    replaced: str,
+    rules: Mapping[str, AnswerCost],
+) -> dict[str, Any]:
     """Return whether a candidate is promoted, why, and the table of it, of the version `replaced`, and of the rest.
 
-    All three answered the same questions; `history` is the predictor without a language model.
+    All three answered the same questions; `history` is the predictor without a language model. `rules` is what the
+    baselines cost.
     """
     rows = {CANDIDATE: candidate, ACTIVE: active, HISTORY: history}
     lead = measure_lead(candidate, active)
     low, _ = lead["95"]
     reason = f"its log-loss of the next place improves on {replaced} by {_write_lead(lead)}"
     table = {str(view): _score({name: row.outcomes[view] for name, row in rows.items()}) for view in VIEWS}
+    costs = {name: row.cost for name, row in rows.items()} | dict(rules)
     missed = next(_find_missed_floors(rows, table), "") if low > 0 else f"{reason}, so a gain is not certain"
     return {
         "rule": RULE,
@@ -100,7 +159,8 @@ def judge(candidate: PersonAnswers, active: PersonAnswers, history: PersonAnswer
         "against": replaced,
         "ahead": lead,
         "table": table | _score_operations(rows),
-        "latency_ms": {name: round(1_000 * row.seconds, 2) for name, row in rows.items()},
+        "latency_ms": {name: round(1e3 * cost.seconds, 3) for name, cost in costs.items()},
+        "memory_mb": {name: round(cost.memory / 1e6, 1) for name, cost in costs.items()},
     }
 
 
@@ -156,8 +216,8 @@ def _find_missed_floors(rows: Mapping[str, PersonAnswers], table: Mapping[str, A
         error, before = (table[view][name]["ece"] for name in (CANDIDATE, ACTIVE))
         if error > before + ECE_MARGIN:
             yield f"its calibration error of {view} is {error:.3f}, more than {ECE_MARGIN} above {before:.3f} before"
-    if rows[CANDIDATE].seconds > LONGEST_S:
-        yield f"it answers in {rows[CANDIDATE].seconds:.2f} s, but at most {LONGEST_S} s are left to it"
+    if (seconds := rows[CANDIDATE].cost.seconds) > LONGEST_S:
+        yield f"it answers in {seconds:.2f} s, but at most {LONGEST_S} s are left to it"
 
 
 def _find_lost_hits(view: View, rows: Mapping[str, PersonAnswers]) -> Iterator[str]:

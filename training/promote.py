@@ -14,18 +14,20 @@ from memo.core.events import HUMAN, Event
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.core.steps import Progress
+from training.apart import call_apart
 from training.build_version import (
     TooFew,
     activate,
     build_version,
     compute_digest,
+    find_answers,
     find_events,
     find_last_forgotten,
     require_events,
 )
 from training.evaluation import person_scores
 from training.evaluation.person_views import person_steps, truths
-from training.judgement import CANDIDATE, PersonAnswers, answer, judge
+from training.judgement import CANDIDATE, PersonAnswers, judge, measure_rules, measure_version
 
 JUDGED_SHARE = 0.2  # newest part of the stream, which the candidate is not trained on
 MAX_JUDGED = 500  # actions, the same
@@ -52,19 +54,20 @@ def train_and_promote(
     """
     forgotten, (active, trained_until) = find_last_forgotten(store), _find_active(store, home, settings, scope)
     stream = find_stream(store, settings, scope, trained_until, newest)
-    seen = stream.events[: stream.trained]
+    seen, answers = stream.events[: stream.trained], find_answers(store, scope)
     require_events(seen, settings)
-    digest = compute_digest(seen, settings)
+    digest = compute_digest(seen, answers, settings)
     with store.read() as session:
         same = [row for row in versions.find_versions(session, scope) if row.metrics.get("digest") == digest]
     if any(row.state != "candidate" or "judged" in row.metrics for row in same):
         return {"version": None, "note": f"Nothing new since version {same[0].id}."}
-    candidate = same[0].id if same else build_version(store, home, settings, seen, scope, progress, forgotten)
+    candidate = same[0].id if same else build_version(store, home, settings, seen, scope, progress, forgotten, answers)
     with store.read() as session:
         row = versions.find_version(session, candidate)
     rivals = Usable(candidate, home.version(row.path)), active, Usable(versions.HISTORY, None)
     new, old, history = (ask_version(settings, one, stream) for one in rivals)
-    verdict = judge(new, old, history, active.name)
+    rules = call_apart(measure_rules, stream.events, stream.first)
+    verdict = judge(new, old, history, active.name, rules)
     _record_verdict(store, scope, candidate, verdict)
     prune(store, settings, scope)
     return {"version": candidate, "promoted": verdict["promoted"], "reason": verdict["reason"]}
@@ -90,9 +93,7 @@ def _find_active(store: Store, home: Home, settings: Settings, scope: str) -> tu
 
 def ask_version(settings: Settings, version: Usable, stream: Stream) -> PersonAnswers:
     """Return the answers of a version that has learned nothing before. Raises MemoError if it can't be loaded."""
-    from worker.predictors.serving import open_predictor
-
-    return answer(open_predictor(settings.model, version.name, version.folder), stream.events, stream.first)
+    return call_apart(measure_version, settings.model, version.name, version.folder, stream.events, stream.first)
 
 
 def find_stream(

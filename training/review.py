@@ -21,6 +21,7 @@ from training.evaluation.evaluate import MODEL
 from training.evaluation.person_views import Outcome, View
 from training.evaluation.served import RULES, JudgedAct, judge, read_acts
 from training.judgement import PersonAnswers, describe_live, measure_lead
+from training.notice import tell_owner
 from training.promote import MAX_JUDGED, ask_version, find_stream
 
 REVIEWED = 5_000  # newest acts
@@ -46,6 +47,7 @@ def review(
     changed = changed or _act_on_drift(store, scope, judged)
     if changed:
         log.warning("predictions_became_worse", scope=scope, reason=changed)
+        tell_owner(settings)
     found = person_scores.score([one.outcomes["place"] for one in judged[-SHOWN:]], RULES)
     if "scores" not in found:
         raise TooFew(f"{found['n']} actions are too few to review; {person_scores.FEWEST} are needed.")

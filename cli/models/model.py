@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 SCORES = ("hit@1", "hit@3", "mrr", "log_loss", "ece")
+COSTS = {"latency_ms": "ms", "memory_mb": "MB"}  # columns; versions of earlier releases lack the second
 
 app = typer.Typer(help="List and manage trained versions.", no_args_is_help=True)
 
@@ -80,19 +81,19 @@ def show(
     if verdict:
         console.print(f"\n{verdict['reason']}", markup=False, highlight=False)
         for view, found in verdict["table"].items():
-            _show_scores(console, view, found, verdict["latency_ms"])
+            _show_scores(console, view, found, [verdict.get(cost, {}) for cost in COSTS])
 
 
-def _show_scores(console: "Console", view: str, found: dict[str, Any], latency_ms: dict[str, float]) -> None:
+def _show_scores(console: "Console", view: str, found: dict[str, Any], costs: list[dict[str, float]]) -> None:
     """Print how a version and its rivals predicted in one view, if there were questions enough."""
     from cli.models.score_table import score_table
 
     if "n" in found:
         console.print(f"\n{view}: {found['n']} questions are too few for figures.", highlight=False)
         return
-    rows = {name: [*map(scores.get, SCORES), latency_ms.get(name)] for name, scores in found.items()}
+    rows = {name: [*map(scores.get, SCORES), *(cost.get(name) for cost in costs)] for name, scores in found.items()}
     console.print(f"\n{view}, {found['candidate']['n']} questions", highlight=False)
-    console.print(score_table((*SCORES, "ms"), rows))
+    console.print(score_table((*SCORES, *COSTS.values()), rows))
 
 
 @app.command()

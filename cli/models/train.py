@@ -46,8 +46,11 @@ def train(
     with writable_store(settings, home) as store:
         forgotten = build_version.find_last_forgotten(store)
         log = build_version.find_events(store, settings, settings.scope) if from_files is None else from_files
+        answers = build_version.find_answers(store, settings.scope) if from_files is None else ()
         with progress_bar("training") as progress:
-            version = build_version.build_version(store, home, settings, log, settings.scope, progress, forgotten)
+            version = build_version.build_version(
+                store, home, settings, log, settings.scope, progress, forgotten, answers
+            )
         with store.write() as session:
             if activate:
                 build_version.activate(session, settings.scope, version)

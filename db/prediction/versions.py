@@ -82,7 +82,7 @@ def find_serving(session: Session, scope: str, default_scope: str) -> VersionRow
 def find_usable(session: Session, home: Home, base: str, scope: str, default_scope: str) -> Usable:
     """Return the version that serves a scope; where its files can't be used, the last one before it that can.
 
-    `base` is the base model of the settings. The built-in version is always left.
+    `base` is the base model of the settings. The built-in version is always left, or history alone under another base.
     """
     return _find_usable_from(
         session, home, base, find_serving_name(session, scope, default_scope), (scope, default_scope)
@@ -103,10 +103,14 @@ def _find_usable_from(session: Session, home: Home, base: str, name: str, scopes
         problem = problem or f"Version {name} is not used: {damage}"
         seen.add(name)
         name = name_replaced(row, scopes)
-    name = HISTORY if name == HISTORY else BUILTIN
-    # The built-in version fits the built-in base only.
-    words = "the built-in version" if name == base == BUILTIN else "history alone"
+    name = HISTORY if name == HISTORY else find_untrained(base).name
+    words = "the built-in version" if name == BUILTIN else "history alone"
     return Usable(name, None, problem and f"{problem}; {words} serves instead.")
+
+
+def find_untrained(base: str) -> Usable:
+    """Return what serves while no version is trained: the built-in one, which fits the built-in base only."""
+    return Usable(BUILTIN if base == BUILTIN else HISTORY, None)
 
 
 def name_replaced(version: VersionRow, scopes: tuple[str, ...]) -> str:

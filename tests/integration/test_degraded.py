@@ -92,8 +92,8 @@ def test_torn_version_is_replaced_by_the_one_before(two_versions: Home, tear: Ca
 
 def test_under_another_base_history_alone_serves(two_versions: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMO_MODEL__BASE", "another/base")
-    _, folder, problem = find_usable(two_versions)
-    assert folder is None and problem.endswith("; history alone serves instead.")
+    name, folder, problem = find_usable(two_versions)
+    assert (name, folder) == ("history", None) and problem.endswith("; history alone serves instead.")
 
 
 def test_version_of_another_base_is_not_used(two_versions: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ CHILDREN = {
     **{part.name: part.command for part in (BROKER, *PARTS)},
     "supervisor": python_command("memo.stack.supervisor", "--help"),
     "training": python_command("training"),
+    "judged version": python_command("training.apart"),
     "upkeep": python_command("scheduler"),
     "replay": python_command("data.replay", "day.txt"),
     "handler": python_command("worker.dispatch.handler_main", "log"),

@@ -22,6 +22,7 @@ from memo.core.events import Event
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.store import manifest
+from worker.prediction import scope_models
 from worker.prediction.scope_models import ScopeModels
 from worker.prediction.update import ScopeUpdater
 from worker.predictors.language_model.builtin_model import BuiltinModel
@@ -103,13 +104,15 @@ def named(entries: list[dict[str, Any]]) -> dict[str, float]:
     return {json.dumps(entry["action"]): entry["probability"] for entry in entries}
 
 
-@pytest.mark.parametrize("held", [1, 2])
+@pytest.mark.parametrize(("held", "reading"), [(1, 1), (2, 1), (2, 2)])
 def test_each_scope_is_answered_as_if_it_were_alone(
-    opened: Resources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: int
+    opened: Resources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: int, reading: int
 ) -> None:
-    """With one model in memory, each adapter leaves it after each answer and comes back for the next one."""
+    """With one model that reads, each adapter leaves the memory after each answer and comes back for the next one."""
+    monkeypatch.setattr(scope_models, "READING", reading)
     together, updater = serve(opened, list(PEOPLE), held)
-    assert updater.models.serving.load().versions == ["v0001", "v0002"][-held:]
+    assert updater.models.serving.load().versions == ["v0001", "v0002"][-reading:]
+    assert [model.rests for model in updater.models.held.values()] == [True] * (held - reading) + [False] * reading
     for scope, number in PEOPLE.items():
         monkeypatch.setenv("MEMO_HOME", str(tmp_path / str(number)))
         with resources(Home.find()) as other:

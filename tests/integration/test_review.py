@@ -6,6 +6,9 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from notified import Server
+from notified import serving as serving_notifications
+from session_bus import Bus
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from stores import make_store, store_events
@@ -23,7 +26,7 @@ from training import build_version
 from training.build_version import TooFew
 from training.evaluation.person_views import VIEWS, Outcome, Outcomes
 from training.evaluation.served import LEARNED
-from training.judgement import PersonAnswers
+from training.judgement import AnswerCost, PersonAnswers
 from training.promote import MAX_JUDGED, Stream
 from training.review import review
 from worker.predictors.serving import BUILTIN_ADAPTER
@@ -127,6 +130,38 @@ def test_drift_lets_history_answer_and_training_be_due(store: Store, home: Home)
     assert review(store, home, Settings.load(), SCOPE)["changed"] == "", "what was acted upon is told once"
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("settings", "shown"),
+    [({"ON": '["notify"]'}, 1), ({"ON": "[]"}, 0), ({"ON": '["notify"]', "QUIET_HOURS": "00:00-23:59"}, 0)],
+    ids=["handler on", "handler off", "quiet hours"],
+)
+def test_drift_is_shown_once_on_the_desktop(
+    store: Store, home: Home, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], shown: int
+) -> None:
+    bus = Bus()
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", bus.address)
+    for name, value in settings.items():
+        monkeypatch.setenv(f"MEMO_DISPATCH__{name}", value)
+    server = Server(bus.address)
+    serve(store, 0, 500, foreseen=True)
+    serve(store, 500, 540, foreseen=False)
+    with serving_notifications(server):
+        for _ in range(2):
+            review(store, home, Settings.load(), SCOPE)
+    bus.end()
+    assert [call[3] for call in server.shown] == ["MEMO: predictions became worse"] * shown
+    assert all(call[-1] == 0 for call in server.shown), "until it is dismissed, as nobody is there"
+
+
+def test_drift_is_told_where_there_is_no_desktop(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={home.root}/none")
+    monkeypatch.setenv("MEMO_DISPATCH__ON", '["notify"]')
+    serve(store, 0, 500, foreseen=True)
+    serve(store, 500, 540, foreseen=False)
+    assert review(store, home, Settings.load(), SCOPE)["changed"] and serving(store) == versions.HISTORY
+
+
 def test_a_version_made_active_ends_what_drift_began(store: Store, home: Home) -> None:
     with store.write() as session:
         jobs.record_run(session, retrain.name_drift(SCOPE), "worse")
@@ -158,7 +193,7 @@ def answering(truths: dict[str, float], asked: list[str], questions: int = 60) -
     def ask(_settings: Settings, version: versions.Usable, _stream: Stream) -> PersonAnswers:
         asked.append(version.name)
         outcome = Outcome({"memo": 1}, 1.0, truths[version.name])
-        return PersonAnswers(Outcomes({view: [outcome] * questions for view in VIEWS}), 0.01)
+        return PersonAnswers(Outcomes({view: [outcome] * questions for view in VIEWS}), AnswerCost(0.01))
 
     return ask
 

@@ -167,6 +167,8 @@ def test_run_trains_judges_and_promotes_or_rejects(store: Store, home: Home, mon
     assert version.state == ("active" if promoted else "rejected")
     shown = printed("model", "show", "v0001")
     assert verdict["reason"] in " ".join(shown.split()) and "place, 59 questions" in shown and "markov1" in shown
+    assert verdict["memory_mb"]["candidate"] > verdict["memory_mb"]["history"] + 5, "the weights alone are 5 MB"
+    assert min(verdict["latency_ms"].values()) > 0 and {"mru", "markov1", "ppm"} <= verdict["memory_mb"].keys()
     assert verdict["table"]["place"]["candidate"]["n"] == 59, "all of the newest fifth that something follows"
     assert version.metrics["events"] == 241, "and nothing of it is trained on but the action before"
     assert active(store) == ("v0001" if promoted else versions.BUILTIN)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import random
 import string
 from datetime import timedelta
 from pathlib import Path
@@ -14,15 +15,17 @@ from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from data.synthetic.people import SAMPLE_START, Person, stream
 from memo.core.errors import MemoError
-from memo.core.events import Event, Operation
+from memo.core.events import Action, Event, Operation
+from memo.core.predictions import Answer
 from memo.core.settings import Settings, TrainSettings
 from training.build_version import train_adapter
 from training.fitting import fine_tune
+from training.fitting.examples import Example, GivenAnswer, compute_loss, cut_chunks
 from training.fitting.fine_tune import train
 from worker.predictors.language_model import probe
 from worker.predictors.language_model.builtin_model import BuiltinModel
 from worker.predictors.language_model.language import UnlikeTraining
-from worker.predictors.language_model.loading import count_weights
+from worker.predictors.language_model.loading import count_weights, load_base
 from worker.predictors.language_model.transformers_model import TransformersModel
 
 EVENTS = stream(Person(2), 2, SAMPLE_START)[:400]
@@ -150,3 +153,86 @@ def test_train_adapts_the_last_layers(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_train_adapter_on_too_few_events_raises(tmp_path: Path) -> None:
     with pytest.raises(MemoError, match="20 events are too few to train on; 200 are needed"):
         train_adapter(EVENTS[:20], Settings(train=SETTINGS), tmp_path, lambda _done, _total: None)
+
+
+FOCUS = Operation.WINDOW_FOCUS
+TITLES = [
+    Event(SAMPLE_START + timedelta(seconds=9 * n), FOCUS, f"title {n % 7}", f"app {n % 7 % 3}") for n in range(60)
+]
+
+
+def given(number: int, about: Action, answer: Answer) -> GivenAnswer:
+    """Return an answer that is given just after an event about what is suggested there."""
+    event = TITLES[number]
+    return GivenAnswer(event.at + timedelta(seconds=1), event.action.identity, about, answer)
+
+
+def chunk(*answers: GivenAnswer) -> Example:
+    [example] = cut_chunks(TITLES, load_base("builtin", "cpu").words, 1024, random.Random(0), answers)
+    return example
+
+
+def test_answer_is_an_example_where_it_was_suggested() -> None:
+    plain = chunk()
+    asked = chunk(given(20, TITLES[3].action.identity, Answer.YES), given(20, TITLES[4].action, Answer.NEVER))
+    assert asked.tokens == plain.tokens
+    [yes, never] = [n for n, position in enumerate(asked.positions) if asked.positions.count(position) > 1][:2]
+    assert [asked.targets[n] for n in (yes, never)] == [4, 5]
+    assert [asked.refused[n] for n in (yes, never)] == [False, True]
+    assert sum(asked.refused) == 1 and len(asked.targets) == len(plain.targets) + 2
+
+
+def test_answer_about_an_app_is_one_about_its_window() -> None:
+    asked = chunk(given(20, Action(FOCUS, "", "app 0"), Answer.NO))
+    assert [target for target, refused in zip(asked.targets, asked.refused, strict=True) if refused] == [7]
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        given(20, Action(FOCUS, "never seen", "app 9"), Answer.NO),
+        given(20, TITLES[3].action, Answer.NO)._replace(after=Action(FOCUS, "never seen", "app 9")),
+        given(59, TITLES[3].action, Answer.NO),
+    ],
+    ids=["about what is not there", "after what is not there", "after the last event"],
+)
+def test_answer_without_its_events_teaches_nothing(unknown: GivenAnswer) -> None:
+    assert chunk(unknown) == chunk()
+
+
+def test_refused_action_costs_its_probability() -> None:
+    model = load_base("builtin", "cpu").model
+    example = chunk(given(20, TITLES[3].action, Answer.NO))
+    [number] = [n for n, refused in enumerate(example.refused) if refused]
+    for name in ("positions", "targets", "live", "refused"):
+        setattr(example, name, [getattr(example, name)[number]])
+    refused = compute_loss(model, [example]).item()
+    example.refused = [False]
+    assert math.exp(-refused) + math.exp(-compute_loss(model, [example]).item()) == pytest.approx(1)
+    example.weight = 0.5
+    assert math.exp(-2 * compute_loss(model, [example]).item()) == pytest.approx(1 - math.exp(-refused))
+
+
+def test_refused_action_becomes_less_likely(tmp_path: Path) -> None:
+    habit = [Event(SAMPLE_START + timedelta(seconds=9 * n), START, f"{n % 6}.exe") for n in range(600)]
+    refused = Action(START, "1.exe")
+    answers = [GivenAnswer(one.at, one.action, refused, Answer.NEVER) for one in habit[:500] if one.target == "0.exe"]
+    found = []
+    for name, told in (("plain", ()), ("told", answers)):
+        train(habit, "builtin", tmp_path / name, TrainSettings(epochs=12), quiet, "cpu", answers=told)
+        model = BuiltinModel()
+        model.add_adapter(name, tmp_path / name)
+        reader = model.reader(name)
+        for event in habit[:61]:
+            reader.read(event)
+        found.append(reader.scores().actions[refused])
+    plain, told_never = found
+    assert told_never < 5 * plain < 0
+
+
+def test_recent_chunks_weigh_three_times_the_oldest() -> None:
+    words = load_base("builtin", "cpu").words
+    plan = fine_tune._plan_steps(stream(Person(2), 4, SAMPLE_START), (), words, ONCE, 1000)
+    weights = sorted(example.weight for batch in plan for example in batch)
+    assert len(weights) > 9 and sum(weights) / len(weights) == pytest.approx(1)
+    assert weights[0] == pytest.approx(0.5, abs=0.05) and weights[-1] == pytest.approx(1.5, abs=0.05)

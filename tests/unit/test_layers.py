@@ -74,11 +74,11 @@ INSIDE = {
         "training.judgement training.drift",
         "training.evaluation",
         "training.build_version training.pull",
-        "training.fitting",
+        "training.fitting training.apart training.notice",
     ),
 }
 """Folders and modules of a room from the top floor down; those of one floor do not import each other."""
-ONLY = {"training": ("worker.predictors",)}
+ONLY = {"training": ("worker.predictors", "worker.effects.notifications")}
 """Rooms that see of a sibling only this."""
 MOST_MODULES = 12
 MADE_LATE = {"create_engine", "Celery", "make_app", "open_store", "Redis", "from_url", "Connection", "from_pretrained"}

@@ -23,7 +23,7 @@ from memo.core.events import Event
 from memo.core.files import write_atomically
 from memo.core.settings import TrainSettings
 from memo.store import manifest
-from training.fitting.examples import Example, compute_loss, cut_chunks, mean_of_tail, take_step
+from training.fitting.examples import Example, GivenAnswer, compute_loss, cut_chunks, mean_of_tail, take_step
 from worker.predictors.language_model import probe
 from worker.predictors.language_model.label_coding import Vocabulary
 from worker.predictors.language_model.loading import LoadedBase, choose_device, count_weights, load_base
@@ -37,6 +37,7 @@ LIBRARIES = ("torch", "transformers", "peft", "safetensors")  # whose versions a
 ADAPTED = 70  # linear layers that are adapted at most, the last ones: ten blocks of a Llama, all of the built-in model
 CPU_WORK = 2e12  # weights times tokens that a CPU trains on at most: some minutes on two cores, see docs/base-models.md
 WARM_UP = 0.1  # share of the steps
+OLDEST_WEIGHT = 0.5  # of the oldest chunk in the loss; the mean is 1
 CHECKPOINT_STEPS = 10
 
 OnProgress = Callable[[int, int, float], None]
@@ -52,8 +53,12 @@ def train(
     device: str = "auto",
     parent: str | None = None,
     checkpoint_steps: int = CHECKPOINT_STEPS,
+    answers: Sequence[GivenAnswer] = (),
 ) -> dict[str, Any]:
     """Train an adapter into `out` and return its metrics; losses are in nats per action.
+
+    Each version begins with the base model and has all events as examples, so that no older habit is forgotten; recent
+    ones weigh more.
 
     `parent` names the version that was active when this one was made. An interrupted run with the same arguments
     resumes from `out/checkpoint` and ends in the same adapter. Raises MemoError for a base that can't be loaded, or
@@ -67,7 +72,7 @@ def train(
     held_out = list(cut_chunks(events[split:], words, CHUNK_TOKENS, random.Random(settings.seed)))[-most:]
     loss_of_base = _mean_loss(model, held_out)
     tuned = _add_adapter(model, settings)
-    plan = _plan_steps(events[:split], words, settings, most)
+    plan = _plan_steps(events[:split], answers, words, settings, most)
     train_loss = _Run(tuned, plan, settings, fingerprint, out / "checkpoint", checkpoint_steps).finish(on_progress)
     metrics = {
         "train_loss": round(train_loss, 4),
@@ -103,16 +108,20 @@ def _add_adapter(model: Any, settings: TrainSettings) -> PeftModel:
         return get_peft_model(model, config)
 
 
-def _plan_steps(events: Sequence[Event], words: Vocabulary, settings: TrainSettings, most: int) -> list[list[Example]]:
+def _plan_steps(
+    events: Sequence[Event], answers: Sequence[GivenAnswer], words: Vocabulary, settings: TrainSettings, most: int
+) -> list[list[Example]]:
     """Return the batch of each step; every epoch assigns new labels and cuts the stream at other places.
 
-    An epoch has the newest `most` chunks.
+    An epoch has the newest `most` chunks, whose weights grow with time.
     """
     plan: list[list[Example]] = []
     for epoch in range(settings.epochs):
         rng = random.Random(f"{settings.seed} {epoch}")
         begin = rng.randrange(min(50, len(events) // 4)) if epoch else 0
-        examples = list(cut_chunks(events[begin:], words, CHUNK_TOKENS, rng))[-most:]
+        examples = list(cut_chunks(events[begin:], words, CHUNK_TOKENS, rng, answers))[-most:]
+        for number, example in enumerate(examples):
+            example.weight = OLDEST_WEIGHT + (1 - OLDEST_WEIGHT) * (2 * number + 1) / len(examples)
         rng.shuffle(examples)
         plan += [examples[start : start + STEP_CHUNKS] for start in range(0, len(examples), STEP_CHUNKS)]
     return plan

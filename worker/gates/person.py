@@ -1,10 +1,8 @@
 """Gates about the person: MEMO may be paused, and nothing noticeable may disturb."""
 
-from datetime import datetime, time
-
 from sqlalchemy.orm import Session
 
-from memo.clock import pauses
+from memo.clock import pauses, quiet_hours
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.machine import Machine
@@ -33,16 +31,12 @@ class QuietHours:
     name = "quiet hours"
 
     def __init__(self, settings: Settings) -> None:
-        self._hours, self._zone = settings.dispatch.quiet_hours, settings.zone
+        self._settings = settings
 
     def objection(self, session: Session, attempt: Attempt) -> str | None:
         """Return the end of the quiet hours, or None."""
-        if not attempt.noticed or not self._hours:
-            return None
-        since, until = map(time.fromisoformat, self._hours.split("-"))
-        now = datetime.now(self._zone).time()
-        is_quiet = since <= now < until if since <= until else now >= since or now < until
-        return f"until {until:%H:%M}" if is_quiet else None
+        until = quiet_hours.find_end(self._settings) if attempt.noticed else None
+        return f"until {until:%H:%M}" if until else None
 
 
 class FullScreen:

@@ -36,6 +36,7 @@ class ScopeModel:
     learned: int = 0  # events
     answered: int = 0  # id of the last feedback learned
     focused: Action | None = None  # the last focus
+    rests: bool = False  # whether it has no language model until it is opened again
     saved: int = field(init=False)  # the event as of which there is a snapshot
     _window: list[tuple[datetime, int, Event]] = field(default_factory=list)
 
@@ -45,6 +46,12 @@ class ScopeModel:
     def outgrown(self, learned: int = LEARNED) -> bool:
         """Whether it has learned over three times `learned` events since it began, and begins again to stay bounded."""
         return self.learned > 3 * learned
+
+    def rest(self) -> None:
+        """Let go of the language model and of its context."""
+        if not self.rests:
+            self.predictor.resume(None, self.predictor.weights(), ())
+            self.rests = True
 
     def learn_feedback(self, row: FeedbackRow) -> None:
         """Learn what a person answered to a suggestion."""

@@ -18,6 +18,7 @@ from worker.predictors.serving import Serving
 from worker.resources import StoreResources
 
 HELD = 8  # models in memory; the one used longest ago is kept on the disk only
+READING = 2  # models whose language model keeps its context, most of a model's memory; the others read again
 REREAD = 128  # events that a language model reads again when it takes over; its context begins with as many
 
 
@@ -34,7 +35,7 @@ class ScopeModels:
         """Return the scope's model under a version, which takes it over as it is; begin again if the log changed."""
         name, folder, _ = version
         held = self.held.get(row.name)
-        if held is None or self._is_outdated(held, row) or held.version != name:
+        if held is None or self._is_outdated(held, row) or held.version != name or held.rests:
             with heartbeat.loading():
                 held = self._load(row, name, folder, row.last_seq)
         self._hold(held)
@@ -71,8 +72,8 @@ class ScopeModels:
         if held is None or self._is_outdated(held, row) or not begin <= held.seq <= newest:
             predictor = self.serving.predictor(name, folder, self._weights(row, name, held))
             held = ScopeModel(row.name, name, row.generation, predictor, self._size, begin)
-        elif row.name not in self.held or held.version != name:
-            weights, held.version = self._weights(row, name, held), name
+        elif row.name not in self.held or held.version != name or held.rests:
+            weights, held.version, held.rests = self._weights(row, name, held), name, False
             held.predictor.resume(self.serving.reader(name, folder), weights, self._latest(held))
             if self._find_last_predicted(row.name) == held.seq:
                 held.rank(1, lambda _: False)  # the ranking that awaits its outcome: a snapshot does not have it
@@ -108,7 +109,9 @@ class ScopeModels:
         if model.scope not in self.held and len(self.held) == self._most:
             self.save(next(iter(self.held.values())))
         self.held[model.scope] = model
-        self.serving.keep_only({held.version for held in self.held.values()})
+        for other in list(self.held.values())[:-READING]:
+            other.rest()
+        self.serving.keep_only({held.version for held in self.held.values() if not held.rests})
 
     def drop(self, scope: str) -> None:
         """Forget a model, which may have learned what was not written: the next one learns the log again."""

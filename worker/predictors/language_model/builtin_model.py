@@ -23,6 +23,7 @@ from worker.predictors.language_model.weights import BUILTIN, compute_sha256, fi
 Array = NDArray[np.float32]
 Tensors = Mapping[str, Array]
 AT_ONCE = 128  # tokens; more take longer, and memory that grows with their square
+ROOM = 128  # tokens for which a full cache grows
 LOW_RANK = ("lora_A.weight", "lora_B.weight")
 JOINED = {  # the modules whose weights read the same input and are joined, by the name of the joined weight
     "attention_in": [f"self_attn.{part}_proj" for part in "qkv"],
@@ -52,11 +53,10 @@ class Cache:
 
     def reserve(self, tokens: int) -> None:
         """Make room for more tokens."""
-        room = self._stored.shape[3]
-        if self.length + tokens > room:
-            grown = np.empty_like(
-                self._stored, shape=(*self._stored.shape[:3], 2 * room + tokens, self._stored.shape[4])
-            )
+        needed = self.length + tokens
+        if needed > self._stored.shape[3]:
+            shape = (*self._stored.shape[:3], needed + ROOM, self._stored.shape[4])
+            grown = np.empty_like(self._stored, shape=shape)
             grown[:, :, :, : self.length] = self._stored[:, :, :, : self.length]
             self._stored = grown
 
