@@ -52,7 +52,7 @@ def _delete(
     delete_rows: Callable[[Session, Sequence[_Found]], Counter[str]],
     most: int,
 ) -> Counter[str]:
-    """Delete at most so many rows, or days of them, in transactions of a batch each."""
+    """Delete a limited number of rows, or of their days, in transactions of a batch each."""
     removed, pace = Counter[str](), BatchPace(fewest=1)  # a day has thousands of names, a large store is on the disk
     while most > 0:
         with pace.write(store) as session:
