@@ -1,4 +1,4 @@
-"""What a person did, each act beside the newest prediction made before it."""
+"""What a person did, each act with the newest prediction made before it."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -59,7 +59,7 @@ def read_place(text: str | None) -> Place | None:
         at, _, seq = (text or "").partition("~")
         return (datetime.fromtimestamp(float(at), UTC), int(seq)) if text else None
     except (ValueError, OverflowError, OSError) as error:
-        raise UsageError("This names no page of the history; begin again with the newest one.") from error
+        raise UsageError("There is no such page of the history; begin again with the newest one.") from error
 
 
 def find_acts(
