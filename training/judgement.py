@@ -116,7 +116,7 @@ def _write_lead(lead: Mapping[str, Any]) -> str:
 
 
 def describe_live(live: Mapping[str, Any]) -> str:
-    """Return in words how a version that serves did beside the one before it."""
+    """Return in words how a version that serves did compared with the one before it."""
     gain, (low, high) = live["log_loss"], live["95"]
     return (
         f"in {live['n']} actions since it serves, its log-loss of the next place was {abs(gain):.3f} nats "
