@@ -1,4 +1,4 @@
-"""What other parts say about themselves, in Chinese for the page; everything else shows it in English as it is.
+"""The Chinese of what other parts say about themselves, for the page; everything else shows their English.
 
 The English sentences are written where they arise, in whatever part or process; some wait in files and in the store.
 Each is here with its Chinese one, and a test compares all of them with the code. A name in braces stands for what the

@@ -67,7 +67,7 @@ def has_terminal() -> bool:
 
 
 def ask(home: Home, settings: Settings, yes: bool = False) -> Language:
-    """Ask what to record, and write the answers; return the language in which was asked.
+    """Ask what to record, and write the answers; return the language of the questions.
 
     Raises UsageError if the environment decides already, and MemoError if the questions are not answered to the end.
     """

@@ -103,7 +103,7 @@ class RecentSource:
         return app or self._apps.of_window([bookmark.app], bookmark.program)
 
     def _is_open(self, path: str, app: str, age_s: float) -> bool:
-        """Return whether an app that still runs has opened a file before: it saves it. Remember that it has it open."""
+        """Return whether an app that still runs had opened the file, so that it is a save; remember this use."""
         opened_at = proc.now() - max(0.0, age_s - ROUNDED_S)
         opened, self._opened[path, app] = self._opened.get((path, app)), opened_at
         if opened is None:

@@ -16,7 +16,7 @@ ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
 
 class UnlikeTraining(MemoError):
-    """A version answers the probe otherwise than when it was trained."""
+    """A version answers the probe differently than when it was trained."""
 
 
 class LanguageModel(CausalModel):
