@@ -66,7 +66,7 @@ test-gpu: env ## train and serve the built-in model and SmolLM2 on a GPU (93 MB)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'gguf>=0.19'
 	$(BIN)/python bench/gpu.py --device $(or $(DEVICE),cuda)
 
-faults: env ## run tests/faults, then make faults of all kinds, and write docs/faults.md; ROUNDS=N, BROKER=embedded|redis|rabbitmq
+faults: env ## run tests/faults, then cause faults of all kinds, and write docs/faults.md; ROUNDS=N, BROKER=embedded|redis|rabbitmq
 	$(BIN)/python -m pytest tests/faults -q
 	PYTHONPATH=tests $(BIN)/python tests/faults/rounds.py --rounds $(or $(ROUNDS),13) --broker $(or $(BROKER),embedded)
 

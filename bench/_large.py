@@ -21,7 +21,7 @@ from worker.prediction.scope_model import ScopeModel
 from worker.predictors.mixed import MixedPredictor
 
 BASE = 10_000  # invented events, repeated as often as needed, each time further in the past
-NEW = 20  # one of so many repeated events has a target that was never seen before
+NEW = 20  # one in this many repeated events has a target that was never seen before
 SAMPLE = 200  # predictions that are made; all others are copies
 BATCH = 50_000  # rows of one transaction
 COLUMNS = [column.name for column in PredictionRow.__table__.columns if column.name != "id"]

@@ -35,7 +35,7 @@ class Person(NamedTuple):
     """One person's scores in one view, and the answers from which the pooled calibration error comes."""
 
     scores: dict[str, Any]
-    among_four: dict[str, Any]  # the same beside four rules
+    among_four: dict[str, Any]  # the same compared with four rules
     answers: list[tuple[float, float]]
 
 

@@ -50,7 +50,7 @@ def memory() -> int:
 
 
 def load_adapters(numbers: tuple[int, ...], answer: Connection) -> None:
-    """Send the bytes of memory without a base model, with one, and with so many adapters of it."""
+    """Send the bytes of memory without a base model, with one, and with each of these numbers of adapters."""
     serving = Serving(Settings.load().model)
     found = [memory()]
     serving.load()

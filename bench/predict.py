@@ -1,4 +1,4 @@
-"""Time and memory that learning and one prediction cost the worker.
+"""The time and memory that the worker needs to learn, and to make one prediction.
 
 python bench/predict.py
 """
@@ -59,7 +59,7 @@ class Timed:
 
 
 def served_reader() -> Timed:
-    """Return the built-in model's reader, as the worker waits for it."""
+    """Return the built-in model's reader, with the worker's time limit."""
     reader = Serving(Settings.load().model, LIMIT_S).reader(BUILTIN, None)
     assert reader is not None
     return Timed(reader)
@@ -114,7 +114,7 @@ def main() -> None:
 
 
 def restart() -> None:
-    """Print what a worker waits for when it starts again."""
+    """Print how long a worker takes to start again."""
     report = Report(f"A worker that starts again, {LEARNED:,} events of the past")
     with new_home() as home:
         write_lines(home.root / "lines.txt", invented(LEARNED))

@@ -65,7 +65,7 @@ class Nobody:
 
 
 class Life:
-    """The life of a person in a store, by a clock of its own, beside a predictor that has no language model."""
+    """The life of a person in a store, by a clock of its own, and of a predictor that has no language model."""
 
     def __init__(self, home: Home, opened: Store, settings: Settings, clock: FalseClock) -> None:
         self._store, self._settings, self._clock = opened, settings, clock

@@ -1,4 +1,4 @@
-"""How well MEMO predicts what a person will want within ten minutes, beside simple rules, over many people's streams.
+"""How well MEMO predicts what a person will want within ten minutes, compared with simple rules, over many streams.
 
     python bench/upcoming_accuracy.py FOLDER|FILE…        (or files and folders in MEMO_EVENT_FILES)
 

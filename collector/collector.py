@@ -41,7 +41,7 @@ log = logs.get_logger(__name__)
 
 
 class InProgress:
-    """Until when each thread should have stored what it is storing; one that hangs makes the collector silent."""
+    """The deadline of each thread that is storing something; one that misses it makes the collector silent."""
 
     def __init__(self) -> None:
         self._until: dict[int, float] = {}  # by thread
@@ -56,12 +56,12 @@ class InProgress:
             del self._until[threading.get_ident()]
 
     def goes_on(self, longest_s: float) -> None:
-        """Note that this thread gets on with something long."""
+        """Note that this thread makes progress with something long."""
         self._until[threading.get_ident()] = time.monotonic() + longest_s
 
     @property
     def is_stuck(self) -> bool:
-        """Whether a thread should have got on by now."""
+        """Whether a thread has missed its deadline."""
         return any(time.monotonic() > until for until in list(self._until.values()))
 
 
@@ -149,7 +149,7 @@ def _is_of_store(error: BaseException | None) -> bool:
 
 
 def _noting(events: Iterator[Event], progress: InProgress) -> Iterator[Event]:
-    """Yield the events, and note at each one that the thread gets on."""
+    """Yield the events, and note at each one that the thread makes progress."""
     for event in events:
         progress.goes_on(heartbeat.LOADING_S)
         yield event

@@ -66,7 +66,7 @@ class Store:
             yield session
 
     def give_way(self) -> None:
-        """Let those write who wait for that; to be called before each transaction of long work."""
+        """Let waiting writers have their turn; call this before each transaction of long work."""
         if self.turns:
             self.turns.give_way()
 

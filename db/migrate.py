@@ -106,6 +106,6 @@ def check_schema(connection: Connection) -> str | None:
     if found is not None and found not in revisions():
         raise StoreError(
             f"The store {redact_url(connection.engine.url)} was written by a newer MEMO (schema {found}); "
-            "update MEMO, nothing was changed."
+            "update MEMO. Nothing was changed."
         )
     return found

@@ -117,7 +117,7 @@ class EventRow(Base):
     scope: Mapped[str] = mapped_column(ForeignKey("scopes.name"))
     seq: Mapped[int]
     line_key: Mapped[str]
-    """A line's identity: digest of second, operation as told (`file_save`), target, app, detail; number of repeats."""
+    """A line's identity: digest of second, operation as shown (`file_save`), target, app, detail; number of repeats."""
     at: Mapped[datetime]
     utc_offset_s: Mapped[int]
     operation: Mapped[str]
@@ -199,8 +199,7 @@ class PredictionRow(Base):
     person_rank: Mapped[int | None]
     """Rank of that action in `person`, from 1, counted likewise."""
     upcoming_event_id: Mapped[int | None] = mapped_column(index=True)
-    """Event with which the next thing that was not in use was wanted, if within the horizon; set only in the newest
-    prediction made before it."""
+    """Event of the next thing wanted that was not in use, if within the horizon; only in the newest one before it."""
     upcoming_rank: Mapped[int | None]
     """Rank of that thing in `upcoming`, from 1; null if it was not listed."""
     is_late: Mapped[bool] = mapped_column(default=False, server_default=false())
@@ -251,7 +250,7 @@ class DailyCountRow(Base):
 
 
 class ServedScoreRow(Base):
-    """How well the predictions served on one local day foresaw one view of the person's acts, beside simple rules."""
+    """Scores of a local day's served predictions in one view of the acts, and of simple rules on the same acts."""
 
     __tablename__ = "served_scores"
 

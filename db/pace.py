@@ -22,7 +22,7 @@ class BatchPace:
 
     @contextmanager
     def write(self, store: Store) -> Iterator[Session]:
-        """Open a transaction for `size` rows, once those have written who waited for that."""
+        """Open a transaction for `size` rows, once the writers that wait have had their turn."""
         store.give_way()
         with store.write() as session:
             session.connection()  # begins it: the wait for other writers does not count

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @cache
 def process_store() -> "Store":
-    """Return the only store of a process that serves, closed at its end; never to be called before a fork."""
+    """Return the only store of a process that serves, closed at its end; call this only after the last fork."""
     from db.engine import open_store
 
     store = open_store(Settings.load(), Home.find())

@@ -119,7 +119,7 @@ def forget(
     is_emptied = deletion.release_space(store)
     erase_files.clear_messages(home, settings)
     if not is_emptied:
-        raise MemoError("A program that reads memo.db keeps memo.db-wal from being emptied; close it, try again.")
+        raise MemoError("A program that reads memo.db keeps memo.db-wal from being emptied; close it and try again.")
     with store.write() as session:
         unfinished.delete_unfinished(session, query)
         jobs.delete_jobs(session, [jobs.BACKUP])

@@ -31,8 +31,8 @@ from training.evaluation.person_views import (
 from worker.predictors.mixed import MixedPredictor
 
 RANKED = 1_500  # newest events that are ranked; those before are only counted, which takes a tenth of the time
-CANDIDATES = 200  # of each ranking, most of which no person does
-FLOORS = ("hit@1", "hit@3")  # in which a candidate is not worse than history alone, nor than a baseline
+CANDIDATES = 200  # of each ranking, most of which are process noise
+FLOORS = ("hit@1", "hit@3")  # metrics in which a candidate must not be worse than history alone or a baseline
 ECE_MARGIN = 0.05  # by which the calibration error may grow
 LONGEST_S = 0.25  # median time of an answer; the worker waits no longer for the language model
 CANDIDATE, ACTIVE, HISTORY = "candidate", "active", "history"  # rows of the table
@@ -176,7 +176,7 @@ def _write_lead(lead: Mapping[str, Any]) -> str:
 
 
 def describe_live(live: Mapping[str, Any]) -> str:
-    """Return in words how a version that serves did beside the one before it."""
+    """Return in words how a version that serves did compared with the one before it."""
     gain, (low, high) = live["log_loss"], live["95"]
     return (
         f"in {live['n']} actions since it serves, its log-loss of the next place was {abs(gain):.3f} nats "

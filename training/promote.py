@@ -30,8 +30,8 @@ from training.evaluation.person_views import person_steps, truths
 from training.judgement import CANDIDATE, PersonAnswers, judge, measure_rules, measure_version
 
 JUDGED_SHARE = 0.2  # newest part of the stream, which the candidate is not trained on
-MAX_JUDGED = 500  # actions, the same
-MAX_JUDGED_EVENTS = 1_000  # among which they are
+MAX_JUDGED = 500  # actions in that part
+MAX_JUDGED_EVENTS = 1_000  # events in that part
 
 
 class Stream(NamedTuple):

@@ -105,5 +105,5 @@ def _short_name(name: str) -> str:
     """Return the last part of a name or path as the name of a folder."""
     short = re.sub(r"[^\w.-]", "-", name.removesuffix(GGUF).rstrip("/").rpartition("/")[2]).strip(".-")
     if not short:
-        raise UsageError("A model is named like OWNER/NAME, or by a folder or a GGUF file.")
+        raise UsageError("Name a model as OWNER/NAME, or give a folder or a GGUF file.")
     return short

@@ -1,4 +1,4 @@
-"""What other parts say about themselves, in Chinese for the page; everything else shows it in English as it is.
+"""The Chinese of what other parts say about themselves, for the page; everything else shows their English.
 
 The English sentences are written where they arise, in whatever part or process; some wait in files and in the store.
 Each is here with its Chinese one, and a test compares all of them with the code. A name in braces stands for what the
@@ -56,7 +56,7 @@ CHINESE = {
     "another process is writing it": "另一个进程正在写它",
     "The clock was set from {before} to {after}; check it with `date`. Nothing old is removed until two readings "
     "agree.": "时钟从 {before} 被改到 {after}；请用 `date` 检查。在两次读数一致之前，不会清理任何旧数据。",
-    "MEMO is just stopping; try again.": "MEMO 正在停止；请再试一次。",
+    "MEMO is stopping; try again.": "MEMO 正在停止；请再试一次。",
     "MEMO was just being started or stopped by another command; see `memo status`, or try again.": (
         "另一个命令正在启动或停止 MEMO；请看 `memo status`，或再试一次。"
     ),
@@ -105,7 +105,7 @@ CHINESE = {
     "{file} can't be read, or a file that it names ({reason})": "{file} 或它列出的文件无法读取（{reason}）",
     "{file} is not as it was when the version was trained": "{file} 与训练这个版本时不同",
     "{folder} holds another version": "{folder} 中是另一个版本",
-    "it is no manifest": "它不是清单文件",
+    "it is not a manifest": "它不是清单文件",
     "There is no version {version}; `memo model list` shows all versions.": (
         "没有版本 {version}；`memo model list` 列出所有版本。"
     ),
@@ -121,7 +121,7 @@ CHINESE = {
     "Version {version} can't be loaded from {folder}; activate another.": (
         "版本 {version} 无法从 {folder} 载入；请启用另一个版本。"
     ),
-    "Version {version} answers otherwise than when it was trained.": "版本 {version} 的回答与训练时不同。",
+    "Version {version} answers differently than when it was trained.": "版本 {version} 的回答与训练时不同。",
     "The base model {base} can't be loaded ({reason}); {remedy}.": "基础模型 {base} 无法载入（{reason}）；{remedy}。",
     "run `memo model pull {base}`, or {otherwise}": "请运行 `memo model pull {base}`，或{otherwise}",
     "set model.base to builtin or to the folder of a model": "请把 model.base 设为 builtin 或模型所在的文件夹",
@@ -152,7 +152,7 @@ CHINESE = {
     "Cannot use the store {place}: {reason}. `memo doctor` checks whether it can be reached and is up to date.": (
         "无法使用存储 {place}：{reason}。`memo doctor` 检查它能否连接、是否最新。"
     ),
-    "The store {place} was written by a newer MEMO (schema {schema}); update MEMO, nothing was changed.": (
+    "The store {place} was written by a newer MEMO (schema {schema}); update MEMO. Nothing was changed.": (
         "存储 {place} 由更新的 MEMO 写成（表结构 {schema}）；请更新 MEMO，没有任何改动。"
     ),
     "The store has no id; restore a backup with `memo restore`, or begin with another store.": (
@@ -201,7 +201,7 @@ CHINESE = {
         "含有 *；请去掉它：含这个词的更长名称及其下的一切也会相符"
     ),
     "is not an absolute path; write for example ~/private": "不是绝对路径；例如写 ~/private",
-    "is no operation of an action; write file_access (also for saved files), web_visit, window_focus or "
+    "is not an operation of an action; write file_access (also for saved files), web_visit, window_focus or "
     "process_start": ("不是动作的操作；请写 file_access（保存文件也算）、web_visit、window_focus 或 process_start"),
     "is not a regular expression ({reason})": "不是正则表达式（{reason}）",
     "is not an address that predictions may be sent to; write https://HOST/PATH without a user, or "
@@ -257,7 +257,7 @@ CHINESE = {
     "Choose a day, a week or a month.": "请选择一天、一周或一个月。",
     "Write the day as 2026-03-02.": "日期请写成 2026-03-02。",
     "Choose an operation of the list, and write the day as 2026-03-02.": "请选择列表中的操作，日期请写成 2026-03-02。",
-    "This names no page of the history; begin again with the newest one.": "没有这一页历史；请从最新的一页开始。",
+    "There is no such page of the history; begin again with the newest one.": "没有这一页历史；请从最新的一页开始。",
     "There is no prediction {prediction}; `memo history` lists the ids.": (
         "没有预测 {prediction}；`memo history` 列出编号。"
     ),
@@ -266,7 +266,7 @@ CHINESE = {
     ),
     "This suggestion was deleted meanwhile, so nothing was stored.": "这个建议其间已被删除，所以没有存储任何内容。",
     "This answer was forgotten meanwhile, so nothing was stored.": "这个回答其间已被忘记，所以没有存储任何内容。",
-    "This names no answer; go back and choose one of the list.": "没有指明回答；请返回，从列表中选择一个。",
+    "No answer was chosen; go back and choose one from the list.": "没有指明回答；请返回，从列表中选择一个。",
     "Switch a handler to on, dry or off.": "处理器的开关请选“开”“试运行”或“关”。",
     "The handler {handler} can't be loaded; install its package first.": (
         "无法载入处理器 {handler}；请先安装它的软件包。"
@@ -276,7 +276,7 @@ CHINESE = {
     "Say what to forget: an app, a site, a text or a day; `memo forget --all` forgets everything.": (
         "请说明要忘记什么：应用、网站、文字或日期；`memo forget --all` 忘记全部。"
     ),
-    "A program that reads memo.db keeps memo.db-wal from being emptied; close it, try again.": (
+    "A program that reads memo.db keeps memo.db-wal from being emptied; close it and try again.": (
         "有程序正在读取 memo.db，使 memo.db-wal 无法清空；请关闭它，再试一次。"
     ),
     "The broker still holds messages that name it ({kind}: {reason}); run `memo down`, then the same command again.": (

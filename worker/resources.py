@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # a command that only reads needs neither, and importing them
 
 @dataclass(frozen=True)
 class StoreResources:
-    """Settings and store of one process: what it takes to learn a log."""
+    """Settings and store of one process, which are enough to learn a log."""
 
     home: Home
     settings: Settings
@@ -26,7 +26,7 @@ class StoreResources:
 
 @dataclass(frozen=True)
 class Resources(StoreResources):
-    """Publisher and task queue, too: what it takes to serve."""
+    """These with publisher and task queue, which a process needs to serve."""
 
     publisher: "Publisher"
     queue: "Celery"
@@ -34,7 +34,7 @@ class Resources(StoreResources):
 
 @cache
 def open_resources() -> Resources:
-    """Return this process's resources; never to be called before a fork."""
+    """Return this process's resources; call it only after the last fork."""
     from memo.messaging.publisher import Publisher
     from memo.stack.broker import broker_url, key_prefix
     from memo.stack.task_queue import make_app

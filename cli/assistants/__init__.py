@@ -1,1 +1,1 @@
-"""The door for assistants: a server of the Model Context Protocol that answers from the store."""
+"""`memo mcp`: a server of the Model Context Protocol that answers assistants from the store."""

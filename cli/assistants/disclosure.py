@@ -1,4 +1,4 @@
-"""What an assistant may be told: nothing that is excluded now, and titles only where the settings say so."""
+"""The facts that an assistant may learn: none that is excluded now, and titles only if the settings say so."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -19,7 +19,7 @@ Told = dict[str, Any]
 
 
 class Disclosure:
-    """Tells what a scope's rows hold, with every name shortened; None for what may not be told."""
+    """Returns a scope's rows for an assistant, with every name shortened; None for one that it may not learn."""
 
     def __init__(self, settings: Settings, session: Session, scope: str) -> None:
         self._titles, self._session, self._scope = settings.mcp.titles, session, scope

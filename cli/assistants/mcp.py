@@ -39,7 +39,7 @@ Id = Annotated[int, Field(ge=1, lt=2**63, description="Id of a prediction, from 
 def mcp() -> None:
     """Answer an assistant's questions on standard input, by the Model Context Protocol.
 
-    An assistant starts this command by itself once its settings name it, see docs/assistants.md. It only reads. What
+    An assistant starts this command by itself once its settings name it; see docs/assistants.md. It only reads. What
     the privacy rules exclude now is never told, and titles only if mcp.titles is true.
     """
     if find_spec("mcp") is None:

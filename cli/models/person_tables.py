@@ -56,7 +56,7 @@ def show(console: "Console", scores: "Scores", language: Language) -> None:
 
 
 def sentence(found: dict[str, Any], language: Language) -> str:
-    """Return the hit rates of the view `switch`, beside those of the best rules, as a sentence."""
+    """Return the hit rates of the view `switch`, and those of the best rules, as a sentence."""
     figures: dict[str, Any] = {}
     for name, metric in (("first", "hit@1"), ("third", "hit@3")):
         rule = found["ahead"][metric]["baseline"]

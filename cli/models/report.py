@@ -29,9 +29,9 @@ def report(
     scope: Annotated[str | None, option(metavar="USER@HOST", help="Whose predictions; by default your own.")] = None,
     force: Force = False,
 ) -> None:
-    """Draw how often the next app, site or folder was foreseen, day by day, beside two simple rules.
+    """Draw how often the next app, site or folder was foreseen, day by day, compared with two simple rules.
 
-    One rule is "most recent first", the other one what followed most often before. The file also shows changes of the
+    One rule is "most recent first", the other one "what most often followed". The file also shows changes of the
     version, trainings, whether probabilities came true, and seconds saved by handlers. It needs no other file, and
     names no app, site or file.
     """
@@ -53,7 +53,7 @@ def report(
 
 
 def collect(session: "Session", scope: str, start: datetime) -> HitReport | None:
-    """Return what was foreseen since a time; None if it is too little."""
+    """Return what was foreseen since a time; None if there are too few acts."""
     from db.dispatch import ledger
     from db.page.acts import ActFilter, find_acts
 

@@ -23,14 +23,14 @@ from memo.stack.spawn import child_environment, python_command
 
 @dataclass(frozen=True, slots=True)
 class OpenWindow:
-    """A window; `action` is the focus on it, and `focus` does that."""
+    """An open window: the action of focusing it, and a function that does so; MemoError if the window is gone."""
 
     action: Action
     focus: Callable[[], None]
 
 
 def find_open_windows(apps: Apps) -> list[OpenWindow]:
-    """Return the windows, under X11 the top one first; none where this desktop lists them in another way."""
+    """Return the open windows, under X11 the top one first; none on a desktop that lists them in another way."""
     with suppress(OSError):
         if path := sway_socket():
             return _find_sway_windows(path, apps)
@@ -79,7 +79,7 @@ def _focus_in_wlroots(display: Path, app_id: str, title: str) -> None:
 
 
 def _ask_wlroots(display: Path, *window: str) -> subprocess.CompletedProcess[bytes]:
-    """Return what a process says that talks to the compositor. Raises OSError if it gets no answer in time."""
+    """Return the result of a process that asks the compositor. Raises OSError if it gets no answer in time."""
     command = python_command("collector.sources.wayland.toplevel_list", str(display), *window)
     environment, silent = child_environment(), subprocess.DEVNULL
     try:

@@ -21,7 +21,7 @@ TOP = 3  # lines that are reached without searching
 
 
 def pick(
-    prints: Annotated[bool, typer.Option("--print", help="Print the list instead, one thing a line.")] = False,
+    prints: Annotated[bool, typer.Option("--print", help="Print the list instead, one thing per line.")] = False,
     stats: Annotated[
         bool,
         typer.Option("--stats", help="Print instead how many picks were in the first lines, and of how many windows."),
@@ -51,7 +51,7 @@ def pick(
 
 
 def find_offer(settings: Settings, home: Home) -> "Offer":
-    """Return what can be picked now. Raises MemoError if that is nothing yet."""
+    """Return what can be picked now. Raises MemoError if nothing can be yet."""
     from cli.pick.choices import make_offer
 
     with read_session(settings, home) as session:
@@ -74,7 +74,7 @@ def _choose(offer: "Offer", settings: Settings, home: Home) -> None:
 def _record(offer: "Offer", picked: int, settings: Settings, home: Home) -> None:
     """Store what was picked and what was passed over, except in a pause, or if some of it was forgotten meanwhile.
 
-    The previous place is no suggestion, so that passing it over says nothing.
+    The previous place is not a suggestion, so passing it over says nothing.
     """
     from db.prediction import feedback, predictions
     from memo.clock import pauses

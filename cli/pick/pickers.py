@@ -1,4 +1,4 @@
-"""The pickers that desktops have. A picker gets the lines on its standard input and returns the number of one."""
+"""The pickers that desktops have. A picker reads the lines on its standard input and prints the picked one."""
 
 import os
 import shutil

@@ -1,7 +1,7 @@
 """`python -m cli.pick.preloaded`: stand by for `memo pick` while this MEMO runs; else until an hour without a pick.
 
-Each pick runs in a fork of this process, so that it reads settings, rules and the store anew. The process itself keeps
-its code and the texts of its first list, so it ends when MEMO is started anew, or `memo forget` deletes its socket.
+Each pick runs in a fork of this process, so that it reads settings, rules and the store again. The process itself keeps
+its code and the texts of its first list, so it ends when MEMO restarts or `memo forget` deletes its socket.
 """
 
 import gc
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def _find_state(home: Home) -> tuple[int | None, int | None]:
-    """Return which process runs MEMO, and which socket is in place: with others, this process is of no use."""
+    """Return which process runs MEMO, and which socket is in place: if either changes, this process is of no use."""
     path = home.standby
     return running.holder(home), path.stat().st_ino if path.exists() else None
 
@@ -68,18 +68,18 @@ def _find_state(home: Home) -> tuple[int | None, int | None]:
 def _serve(server: socket.socket, home: Home, began: tuple[int | None, int | None]) -> None:
     last = time.monotonic()
     while _find_state(home) == began and (began[0] is not None or time.monotonic() < last + IDLE_S):
-        with suppress(OSError):  # nobody asks, or who did has gone
+        with suppress(OSError):  # nobody asks, or the process that asked has ended
             connection, _ = server.accept()
             last = time.monotonic()
             with connection:
-                if _find_state(home) == began:  # MEMO may have been started anew during the wait
+                if _find_state(home) == began:  # MEMO may have been restarted during the wait
                     connection.sendall(b"\n")
                     if os.fork() == 0:
                         _end_fork(connection)
 
 
 def _end_fork(connection: socket.socket) -> None:
-    """Run `memo pick` for who has asked, and end this process."""
+    """Run `memo pick` for the process that asked, and end this one."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     status = 1
     try:
@@ -97,7 +97,7 @@ def _end_fork(connection: socket.socket) -> None:
 
 
 def _take_over(connection: socket.socket) -> None:
-    """Take environment and standard files from who has asked."""
+    """Take environment and standard files from the process that asked."""
     _, files, _, _ = socket.recv_fds(connection, 1, 3)
     for number, file in enumerate(files):
         os.dup2(file, number)

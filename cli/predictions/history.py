@@ -54,8 +54,8 @@ def history(
 ) -> None:
     """List what you were expected to do and what you did, newest last.
 
-    Each rank is the position of the outcome among what was predicted; - means that it was not among it. *rank* is that
-    of the place you went to and of what you did there (1/2), *upcoming* that of what you wanted next, and *next* that
+    Each rank is the position of the outcome among what was predicted; - means that it was not among it. `rank` is that
+    of the place you went to and of what you did there (1/2), `upcoming` that of what you wanted next, and `next` that
     of the next event of any kind.
 
     Example: `memo history --since 1d --format csv --out history.csv`

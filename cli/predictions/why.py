@@ -59,7 +59,7 @@ def why(
         int | None, argument(metavar="[ID]", help="Id of the prediction, see `memo history`.")
     ] = None,
     redacted: Annotated[
-        bool, typer.Option("--redacted", help="Show instead how often each privacy rule acted, and when last.")
+        bool, typer.Option("--redacted", help="Show instead how often, and when last, each privacy rule acted.")
     ] = False,
     as_json: Json = False,
 ) -> None:

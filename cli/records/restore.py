@@ -1,4 +1,4 @@
-"""`memo restore`: put the newest backup in the place of a damaged store."""
+"""`memo restore`: replace a damaged store with the newest backup."""
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ def restore(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; nothing is changed without --yes.")] = False,
 ) -> None:
-    """Show the newest backup of the store and what is lost, then put it in the place of the store.
+    """Show the newest backup of the store and what would be lost, then replace the store with it.
 
     The files of the store and of the embedded broker, and versions trained later, are set aside, never deleted. Without
     a backup MEMO begins empty.

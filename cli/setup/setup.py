@@ -32,7 +32,7 @@ ANSWER_S = 1.0  # for it to answer
 def setup(
     yes: Annotated[bool, typer.Option("--yes", help="Take all default answers without asking.")] = False,
 ) -> None:
-    """Choose what MEMO records, one kind of events after the other, each with an example of what is stored.
+    """Choose what MEMO records, one kind of event after another, each with an example of what is stored.
 
     The answers are written into memo.toml, whose comments stay. The first `memo up --foreground` on a desktop asks the
     same.
@@ -67,7 +67,7 @@ def has_terminal() -> bool:
 
 
 def ask(home: Home, settings: Settings, yes: bool = False) -> Language:
-    """Ask what to record, and write the answers; return the language in which was asked.
+    """Ask what to record, and write the answers; return the language of the questions.
 
     Raises UsageError if the environment decides already, and MemoError if the questions are not answered to the end.
     """

@@ -76,7 +76,7 @@ def up(
     seconds: Annotated[
         float | None, option("--for", metavar="SECONDS", min=1, max=LONGEST, help="Stop after this time.")
     ] = None,
-    part: Annotated[PartName | None, option(help="Run only this part, for a container of its own.")] = None,
+    part: Annotated[PartName | None, option(help="Run only this part, as in a container of its own.")] = None,
 ) -> None:
     """Start MEMO in the background, or in this terminal.
 

@@ -1,4 +1,4 @@
-"""Holding back: the start of an app is noticed a moment after its first window, and should be told before it."""
+"""Hold events back: the start of an app is noticed a moment after its first window, but has to come before it."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from memo.core.settings import Settings
 
 
 class HoldBack:
-    """A queue of events, of which each may wait for a start to be told, and for those before it."""
+    """A queue of events, each of which may wait for the report of a start, and for the events before it."""
 
     def __init__(self, told_s: float = 0.0, clock: Callable[[], float] = proc.now) -> None:
         self._told_s, self._clock = told_s, clock
@@ -34,5 +34,5 @@ class HoldBack:
 
 
 def told_s(settings: Settings) -> float:
-    """Return the age of a process by which its start has been told; 0 where no source tells of starts."""
+    """Return the age of a process by which its start has been reported; 0 if no source reports starts."""
     return proc.TOLD_S if proc.SOURCE in settings.sources.on else 0.0

@@ -36,7 +36,7 @@ class UnseenTime:
         self._lock = threading.Lock()
 
     def note_presence(self, source: str, presence: Presence) -> None:
-        """Take the report of a source that somebody has come or left; what is reported first tells of no time."""
+        """Count the time from a source's report that somebody came to that they left; a leave alone counts nothing."""
         with self._lock:
             if presence.is_there:
                 self._since[source] = self._clock()

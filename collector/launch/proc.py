@@ -6,10 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 TICKS = os.sysconf("SC_CLK_TCK")
-SOURCE = "processes"  # the source that tells of starts and ends
+SOURCE = "processes"  # the source that reports starts and ends
 SCAN_S = 1.0  # between two of its looks for new processes
 SETTLED_S = 1.0  # age from which a process is examined; a younger one may still exec a program or change its user
-TOLD_S = SCAN_S + SETTLED_S + 0.2  # age by which the start of a process has been told
+TOLD_S = SCAN_S + SETTLED_S + 0.2  # age by which the start of a process has been reported
 
 
 @dataclass(frozen=True, slots=True)

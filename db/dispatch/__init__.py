@@ -1,1 +1,1 @@
-"""Repositories of the dispatcher: attempts, their outcomes, and paused handlers."""
+"""Repositories of the dispatcher: attempts, their outcomes, and resting handlers."""

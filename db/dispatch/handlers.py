@@ -1,4 +1,4 @@
-"""Handlers that paused themselves, and for how long. One that did while the clock was ahead is not paused."""
+"""Resting handlers, and for how long they rest. One that turned itself off while the clock was ahead does not rest."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,18 +8,18 @@ from sqlalchemy.orm import Session
 
 from db.models import HandlerRow
 
-FIRST = timedelta(hours=1)  # first pause; doubles each time
+FIRST = timedelta(hours=1)  # first rest; doubles each time
 LONGEST = timedelta(days=7)
 
 
 def find_resting(session: Session, scope: str, handler: str) -> HandlerRow | None:
-    """Return the row of a handler if it is paused now, else None."""
+    """Return the row of a handler if it rests now, else None."""
     row = session.get(HandlerRow, (scope, handler))
     return row if row and row.since <= datetime.now(UTC) < row.until else None
 
 
 def find_all_resting(session: Session, scope: str) -> list[dict[str, Any]]:
-    """Return the paused handlers of a scope: name, end of the pause and reason, as JSON."""
+    """Return the resting handlers of a scope: name, end of the rest and reason, as JSON."""
     now = datetime.now(UTC)
     query = select(HandlerRow).where(HandlerRow.scope == scope, HandlerRow.since <= now, HandlerRow.until > now)
     return [
@@ -35,7 +35,7 @@ def find_judged_since(session: Session, scope: str, handler: str) -> datetime | 
 
 
 def record_rest(session: Session, scope: str, handler: str, reason: str) -> HandlerRow:
-    """Pause a handler, twice as long as the time before."""
+    """Turn a handler off, twice as long as the time before; return its row."""
     now, before = datetime.now(UTC), session.get(HandlerRow, (scope, handler))
     times = before.times + 1 if before else 1
     until = now + min(LONGEST, FIRST * 2 ** min(times - 1, 20))
@@ -43,6 +43,6 @@ def record_rest(session: Session, scope: str, handler: str, reason: str) -> Hand
 
 
 def reset_backoff(session: Session, scope: str, handler: str) -> None:
-    """Make the next pause of a handler as short as the first: its attempts since the last one were worth it."""
+    """Make the next rest of a handler as short as the first: its attempts since the last one were worth it."""
     if row := session.get(HandlerRow, (scope, handler)):
         row.times, row.since = 0, datetime.now(UTC)

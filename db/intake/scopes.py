@@ -1,4 +1,4 @@
-"""Scopes: the lock under which events get their order, and the flag of an ask under way."""
+"""Scopes: the lock under which events get their order, and the flag of a request under way."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

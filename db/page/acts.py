@@ -1,4 +1,4 @@
-"""What a person did, each act beside the newest prediction made before it."""
+"""What a person did, each act with the newest prediction made before it."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,11 +10,11 @@ from db.models import EventRow, PredictionRow
 from memo.core.errors import UsageError
 from memo.core.events import FILES, Operation, counted_as
 
-Place = tuple[datetime, int]
+Position = tuple[datetime, int]
 """Where an event stands in the order of time: `at` and `seq`."""
 
 READ = (PredictionRow.place_rank, PredictionRow.person, PredictionRow.places, PredictionRow.model_version)
-FIRST = 3  # an act whose place was among so many counts as foreseen
+FIRST = 3  # an act whose place was among this many counts as foreseen
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +48,24 @@ class ActFilter:
         return found
 
 
-def write_place(event: EventRow) -> str:
-    """Return the place of an event, for a question about what was before it."""
+def write_position(event: EventRow) -> str:
+    """Return the position of an event, for a question about what came before it."""
     return f"{event.at.timestamp()}~{event.seq}"
 
 
-def read_place(text: str | None) -> Place | None:
-    """Return the place that `write_place` wrote; None for nothing. Raises UsageError for any other text."""
+def read_position(text: str | None) -> Position | None:
+    """Return the position that `write_position` wrote; None for nothing. Raises UsageError for any other text."""
     try:
         at, _, seq = (text or "").partition("~")
         return (datetime.fromtimestamp(float(at), UTC), int(seq)) if text else None
     except (ValueError, OverflowError, OSError) as error:
-        raise UsageError("This names no page of the history; begin again with the newest one.") from error
+        raise UsageError("There is no such page of the history; begin again with the newest one.") from error
 
 
 def find_acts(
-    session: Session, scope: str, chosen: ActFilter, limit: int, before: Place | None = None
+    session: Session, scope: str, chosen: ActFilter, limit: int, before: Position | None = None
 ) -> list[tuple[PredictionRow, EventRow]]:
-    """Return acts before a place in the order of time, each with the prediction that it judged, newest first.
+    """Return acts before a position in the order of time, each with the prediction that it judged, newest first.
 
     The events are read in the order of their index, so that a page takes as long in a store of years as in a new one.
     """

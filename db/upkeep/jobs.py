@@ -37,7 +37,7 @@ def find_last_result(session: Session, name: str) -> str:
 
 
 def find_names(session: Session, beginning: str) -> Sequence[str]:
-    """Return the names of the jobs whose name begins so."""
+    """Return the names of jobs that have this beginning."""
     return session.scalars(select(JobRow.name).where(JobRow.name.startswith(beginning)).order_by(JobRow.name)).all()
 
 

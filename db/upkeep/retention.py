@@ -25,9 +25,9 @@ MOST_DAYS = 10_000  # of names in predictions that are gone, which one run delet
 
 
 def prune(store: Store, predictions_before: datetime, events_before: datetime, most_mb: int) -> Counter[str]:
-    """Delete what is older, then the oldest events down to `most_mb` megabytes (0: no limit), and release the space.
+    """Delete older rows, then the oldest events down to `most_mb` megabytes (0: no limit), and release the space.
 
-    A run deletes at most a share of all. Return the number of rows of each kind; "limited" is 1 if that was reached.
+    A run deletes at most a share of all rows. Return the number of each kind; "limited" is 1 if that share was reached.
     """
     find_predictions = partial(deletion.find_predictions_before, before=predictions_before)
     find_launches = partial(deletion.find_launches_before, before=events_before)
@@ -52,7 +52,7 @@ def _delete(
     delete_rows: Callable[[Session, Sequence[_Found]], Counter[str]],
     most: int,
 ) -> Counter[str]:
-    """Delete at most so many rows, or days of them, in transactions of a batch each."""
+    """Delete a limited number of rows, or of their days, in transactions of a batch each."""
     removed, pace = Counter[str](), BatchPace(fewest=1)  # a day has thousands of names, a large store is on the disk
     while most > 0:
         with pace.write(store) as session:

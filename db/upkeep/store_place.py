@@ -2,8 +2,8 @@
 
 The place is the file's name and its folder, known by inode and machine, not by its path or its disk, whose number may
 change when the machine starts. So an id stays with a folder that is renamed or mounted elsewhere, and when a backup is
-put in place there. Where that can't be told, as after a move to another disk, the id is made anew: that costs only
-readers who were told the id, while two stacks with one id take each other's work. A database of Postgres is where
+put in place there. If the store may be a copy, as after a move to another disk, it gets a new id: that costs only
+readers who were given the old one, while two stacks with one id take each other's work. A database of Postgres is where
 several machines meet, and keeps its id.
 """
 

@@ -1,1 +1,1 @@
-"""The clock: what time it is, and when nothing is recorded."""
+"""Readings of the clock, and pauses of the recording."""

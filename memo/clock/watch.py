@@ -1,9 +1,9 @@
-"""The wall clock under watch: a person is told when it was set by far, as nothing old is deleted until it is right."""
+"""Notice when the wall clock was set by much: nothing old is deleted until it is right, so a person has to know."""
 
 from memo.clock.pauses import Clock
 from memo.clock.reading import Reading
 
-TOLD_S = 3600.0  # for which a person is told
+TOLD_S = 3600.0  # for which a person is reminded
 
 
 class ClockWatch:

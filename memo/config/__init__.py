@@ -1,1 +1,1 @@
-"""memo.toml while MEMO runs: it is changed in one way, and running parts follow what can change at once."""
+"""Changes to memo.toml, and how running parts follow those that take effect at once."""

@@ -111,7 +111,7 @@ class Event:
 
     @property
     def told(self) -> Action:
-        """The action as it is told: a save by its own operation."""
+        """The action as it is shown: a save has its own operation."""
         return self.action._replace(operation=self.operation)
 
     @property

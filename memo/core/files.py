@@ -46,7 +46,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 @contextmanager
 def _open_alone(path: Path) -> Iterator[BinaryIO]:
-    """Open a file, empty, that nobody else writes meanwhile and that has not got another name. Raises OSError."""
+    """Open an emptied file that nobody else is writing and that was not renamed meanwhile. Raises OSError."""
     deadline = time.monotonic() + TURN_S
     while time.monotonic() < deadline:
         with open(path, "ab", opener=open_private) as file:

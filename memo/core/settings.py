@@ -112,7 +112,7 @@ def _of_action(name: Any) -> Any:
     """Return an operation that actions have; raise ValueError for another one, which would match nothing."""
     if name not in ACTIONS:
         raise ValueError(
-            "is no operation of an action; write file_access (also for saved files), web_visit, window_focus or "
+            "is not an operation of an action; write file_access (also for saved files), web_visit, window_focus or "
             "process_start"
         )
     return name

@@ -24,7 +24,7 @@ def fills_screen() -> bool:
 
 
 def _under_sway() -> bool | None:
-    """Return whether a window on any screen does, focused or not; None if there is no sway."""
+    """Return whether a window fills any screen, focused or not; None if there is no sway."""
     program, path = shutil.which(CLIENT), sway_socket()
     if program is None or path is None:
         return None
@@ -44,7 +44,7 @@ def _is_shown(node: dict[str, Any], full: bool) -> bool:
 
 
 def _under_x11() -> bool:
-    """Whether the focused window does; False if the server does not answer, for which Xlib would wait for ever."""
+    """Return whether the focused window fills the screen; False if the server, for which Xlib waits forever, hangs."""
     if not os.environ.get("DISPLAY"):
         return False
     if _asking and _asking[-1].is_alive():

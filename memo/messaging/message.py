@@ -50,7 +50,7 @@ class JudgedPrediction(NamedTuple):
 
 
 class Outcomes(NamedTuple):
-    """The earlier predictions whose outcomes a message tells."""
+    """The earlier predictions whose outcomes a message reports."""
 
     settled: Sequence[SettledPrediction] = ()
     judged: Sequence[JudgedPrediction] = ()

@@ -1,1 +1,1 @@
-"""What a person excludes, by app, site, folder and title."""
+"""The exclusions that a person chose, by app, site, folder and title."""

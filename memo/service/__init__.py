@@ -1,1 +1,1 @@
-"""MEMO as a service of the desktop: what systemd is told, and the files by which MEMO starts with the session."""
+"""MEMO as a service of the desktop: notifications to systemd, and the files that start MEMO with the session."""

@@ -35,7 +35,7 @@ def remove(path: Path) -> bool:
 def refuse_changed(path: Path) -> None:
     """Raise MemoError if a file, or whatever is in its place, is not as MEMO wrote it."""
     if not is_ours(path):
-        raise MemoError(f"{path} is not as MEMO wrote it and is left as it is; delete it yourself if it is yours.")
+        raise MemoError(f"{path} is not as MEMO wrote it and is left as it is; delete it yourself if you wish.")
 
 
 def is_ours(path: Path) -> bool:

@@ -41,7 +41,7 @@ def say_ready(home: Home, name: str) -> None:
 
 
 def beat(ahead_s: float = 0.0) -> None:
-    """Beat. `ahead_s`: the part may then be silent for so many seconds more, as it does something long."""
+    """Beat. A part that begins something long may then be silent for `ahead_s` seconds more."""
     if _file is not None:
         touch(_file, ahead_s)
 

@@ -56,7 +56,7 @@ def give_back_memory() -> None:
 def end_with_parent() -> None:
     """Have the kernel kill this process when the parent dies, however it dies; exit if it is already dead.
 
-    SIGKILL also ends a process that is stopped, or whose threads wait: else it would go on beside its successor.
+    SIGKILL also ends a process that is stopped, or whose threads wait: else it would go on next to its successor.
     The parent is the process that started this one with `child_environment`. Every child begins with this function,
     hence it also makes the process private, and its start short.
     """

@@ -52,7 +52,7 @@ def hold(home: Home, word: str = "") -> Iterator[Lock]:
         if not _lock(file):
             raise taken(_wait_for_supervisor(home))
         if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):
-            raise MemoError("MEMO is just stopping; try again.")  # its lock was deleted after we opened it
+            raise MemoError("MEMO is stopping; try again.")  # its lock was deleted after we opened it
         lock = Lock(file)
         with suppress(OSError):  # on a full disk nothing can start; what can't be written next says so
             lock.write(word)

@@ -57,7 +57,7 @@ class Supervisor:
     """Runs parts as children; the broker, if it is one of them, starts before the others and ends after them.
 
     `say` is called with each sentence that a person should read. `specs` are all parts that `names` may name.
-    `notifier` is told that all parts serve, that the loop works, and that it ends.
+    `notifier` learns that all parts serve, that the loop works, and that it ends.
     """
 
     def __init__(

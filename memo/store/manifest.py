@@ -30,7 +30,7 @@ def read(folder: Path) -> dict[str, Any]:
     """Return the manifest of a folder. Raises OSError or ValueError."""
     found = json.loads((folder / NAME).read_text("utf-8"))
     if not isinstance(found, dict) or not isinstance(found.get("files", {}), dict):
-        raise ValueError("it is no manifest")
+        raise ValueError("it is not a manifest")
     return found
 
 

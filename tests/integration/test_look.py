@@ -592,7 +592,7 @@ def test_version_unlike_its_training_is_taken_back(opened: Resources) -> None:
         assert versions.find_serving_name(session, SCOPE, SCOPE) == BUILTIN
         taken = versions.find_version(session, "v2")
         assert (taken.state, taken.metrics["taken_back"]) == (
-            "rejected", "Version v2 answers otherwise than when it was trained."
+            "rejected", "Version v2 answers differently than when it was trained."
         )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""`memo report` over a store: daily shares beside the rule, also on the page, and files that need no other file."""
+"""`memo report` over a store: daily shares compared with the rule, also on the page, and files that need no other."""
 
 import re
 from collections.abc import Iterator

@@ -85,7 +85,7 @@ def test_train_adapter_describes_itself_and_serves(tmp_path: Path) -> None:
 
 
 def test_version_answers_as_it_was_trained(tmp_path: Path) -> None:
-    """The two ways to run the built-in model give the same answers; a version that answers otherwise is refused."""
+    """The two ways to run the built-in model give the same answers; a version that answers differently is refused."""
     train(EVENTS, "builtin", tmp_path / "v1", SETTINGS, quiet, "cpu")
     file = tmp_path / "v1" / "version.json"
     description = json.loads(file.read_text())
@@ -97,7 +97,7 @@ def test_version_answers_as_it_was_trained(tmp_path: Path) -> None:
         json.dumps(description | {"probe": [-9.0] * len(description["probe"])})
     )
     fresh = BuiltinModel()
-    with pytest.raises(UnlikeTraining, match="Version v1 answers otherwise than when it was trained"):
+    with pytest.raises(UnlikeTraining, match="Version v1 answers differently than when it was trained"):
         fresh.add_adapter("v1", tmp_path / "v1")
     assert fresh.versions == []
 

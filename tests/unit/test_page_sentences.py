@@ -175,7 +175,7 @@ def test_a_name_is_never_translated(name: str) -> None:
 
 
 def test_what_serves_instead_and_a_gate_are_translated() -> None:
-    assert translate("it is no manifest; history alone serves instead.") == "它不是清单文件；改为使用仅历史。"
+    assert translate("it is not a manifest; history alone serves instead.") == "它不是清单文件；改为使用仅历史。"
     assert translate("battery: 5 % is below 20 %") == "电池：5 % 低于 20 %"
     assert translate("late: ask showed a box instead") == "已晚：ask 显示了通知"
     assert translate("budget: 3 of 3 attempts an hour are used up") == "限额：每小时 3 次行动已用去 3 次"

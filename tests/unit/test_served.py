@@ -1,4 +1,4 @@
-"""How often the next place was foreseen, beside the rule "the most recent place first"."""
+"""How often the next place was foreseen, compared with the rule "the most recent place first"."""
 
 from datetime import UTC, datetime
 

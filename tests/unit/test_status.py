@@ -42,7 +42,7 @@ def test_status_counts_rejected_lines_and_names_their_folder(home: Home) -> None
 
 def test_status_counts_refused_messages(home: Home) -> None:
     assert "refused messages" not in dict(facts(FOUND))
-    refusals.record(home, "is no JSON")
+    refusals.record(home, "is not JSON")
     assert dict(facts(collect(home, Settings.load())))["refused messages"].startswith("1;")
 
 

@@ -157,7 +157,7 @@ def ask(
 def judge_answer(
     truth: Key, given: Mapping[Key, float], view: View, baselines: PersonBaselines, names: Sequence[str] = NAMES
 ) -> Outcome:
-    """Return the outcome of one answer, whose candidates are `given` best first, beside those of baselines."""
+    """Return the outcome of one answer, whose candidates are `given` best first, with those of baselines."""
     ranks = {MODEL: rank_of(truth, list(given))}
     ranks |= {name: rank_of(truth, baselines.rank(name, view)) for name in names}
     return Outcome(ranks, next(iter(given.values()), 0.0), given.get(truth, 0.0), truth.action.operation)

@@ -54,7 +54,7 @@ def existing(settings: Settings, version: str, folder: Path | None) -> Fit:
 def first_asked(asked: Sequence[Question]) -> int:
     """Return the number of the first question that is asked; those before it train. Raises UsageError below two."""
     if len(asked) < 2:
-        raise UsageError("One window can't be divided into a part to learn from and a part to ask; give more.")
+        raise UsageError("One window can't be divided into a part to learn from and a part to ask; give more windows.")
     return int(len(asked) * evaluate.TRAIN_SHARE)
 
 

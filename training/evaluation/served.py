@@ -1,4 +1,4 @@
-"""How well served predictions foresaw the place of each act, beside simple rules on the same acts.
+"""How well served predictions foresaw the place of each act, compared with simple rules on the same acts.
 
 Only the prediction that the person could see before an act is judged by it: in the view `place` as it was, and in the
 view `switch`, if the act is in another place, by its other places alone.

@@ -41,7 +41,7 @@ def allow(visit: Visit, form: Form) -> Response:
     """Take back an answer *Never*."""
     number = form.get("answer", "")
     if not number.isdecimal() or len(number) > 18:
-        raise UsageError("This names no answer; go back and choose one of the list.")
+        raise UsageError("No answer was chosen; go back and choose one from the list.")
     with writable_store(visit.settings, visit.home) as store, store.write() as session:
         feedback.record_return(session, visit.scope(session), int(number))
     return RedirectResponse("/effects#never", 303)

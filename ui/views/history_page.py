@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from data.importers.cells import harmless
 from db.intake import events
 from db.page import acts
-from db.page.acts import ActFilter, Place
+from db.page.acts import ActFilter, Position
 from memo.core.errors import UsageError
 from memo.core.events import HUMAN, Operation
 from memo.core.predictions import action_as_dict
@@ -29,10 +29,10 @@ COLUMNS = ("id", "time", "action", "target", "app", "expected", "expected_target
 def show(visit: Visit) -> Response:
     """Show a page of acts."""
     asked = {name: value for name, value in visit.request.query_params.items() if value}
-    chosen, before = read_filter(asked, visit.settings.zone), acts.read_place(asked.get("before"))
+    chosen, before = read_filter(asked, visit.settings.zone), acts.read_position(asked.get("before"))
     found = _find_acts(visit, chosen, PAGE + 1, before)
     kept = {name: asked[name] for name in FIELDS if name in asked}
-    older = urlencode(kept | {"before": acts.write_place(found[PAGE - 1][1])}) if len(found) > PAGE else ""
+    older = urlencode(kept | {"before": acts.write_position(found[PAGE - 1][1])}) if len(found) > PAGE else ""
     rows = [_as_row(prediction, event) for prediction, event in found[:PAGE]]
     operations = sorted(operation.value for operation in HUMAN)
     return visit.show("history.html", rows=rows, asked=asked, operations=operations, older=older, same=urlencode(kept))
@@ -57,7 +57,7 @@ def _as_csv(visit: Visit, chosen: ActFilter) -> Iterator[str]:
         before = found[-1][1].at, found[-1][1].seq
 
 
-def _find_acts(visit: Visit, chosen: ActFilter, limit: int, before: Place | None) -> list[Any]:
+def _find_acts(visit: Visit, chosen: ActFilter, limit: int, before: Position | None) -> list[Any]:
     with visit.read() as session:
         return acts.find_acts(session, visit.scope(session), chosen, limit, before) if session else []
 
@@ -77,7 +77,7 @@ def show_why(visit: Visit) -> Response:
 
 
 def read_filter(asked: Mapping[str, str], zone: tzinfo) -> ActFilter:
-    """Return the conditions that a reader chose. Raises UsageError for a day or an operation that there is not."""
+    """Return the conditions that a reader chose. Raises UsageError for an invalid day or operation."""
     try:
         operation = Operation(asked["operation"]) if "operation" in asked else None
         since = datetime.combine(date.fromisoformat(asked["day"]), time(), zone) if "day" in asked else None

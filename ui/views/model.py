@@ -1,4 +1,4 @@
-"""*Model*: how often it is right, day by day and beside a simple rule, and the versions, one of which serves."""
+"""*Model*: how often it is right, day by day and compared with a simple rule, and the versions, one of which serves."""
 
 from typing import Any
 
@@ -67,7 +67,7 @@ def roll_back(visit: Visit, _form: dict[str, str]) -> Response:
 
 
 def _as_row(version: VersionRow) -> dict[str, Any]:
-    """Return a version with its scores of the next place, beside those of what it was compared with."""
+    """Return a version with its scores of the next place, and those of what it was compared with."""
     table = dict(version.metrics.get("judged", {}).get("table", {}).get("place", {}))
     if CANDIDATE not in table:  # not judged, judged by too few acts, or by an earlier version of MEMO
         return {"row": version, "tables": {}}

@@ -27,7 +27,7 @@ Shown = list[tuple[PredictionRow, int, datetime]]
 
 
 def settle(waiting: Waiting, row: LogEntry) -> tuple[Waiting, list[PredictionRow]]:
-    """Record an event as the outcome of all predictions made before it; return those that still wait, and those."""
+    """Record an event as the outcome of all earlier predictions; return those that still wait, and those settled."""
     if Operation(row.operation) in CONTEXT:
         return waiting, []
     came = action_as_dict(events.as_event(row).action)

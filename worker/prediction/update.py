@@ -83,7 +83,7 @@ class ScopeUpdater:
         return found
 
     def _take_back(self, scope: str, version: str) -> versions.Usable:
-        """Let the version before one serve a scope that answers otherwise than when it was trained; return it."""
+        """Let the version before serve instead of one that answers differently than when it was trained; return it."""
         settings = self._resources.settings
         self._taken_back.add(version)
         log.error("version_taken_back", scope=scope, version=version, reason=self.models.serving.problem)
@@ -158,5 +158,5 @@ class ScopeUpdater:
 
 
 def _stored(changed: list[PredictionRow]) -> list[PredictionRow]:
-    """Return those that are stored already; the others are stored with their outcomes."""
+    """Return the predictions that are stored already; the others are stored with their outcomes."""
     return [prediction for prediction in changed if prediction.id is not None]

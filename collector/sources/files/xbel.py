@@ -59,7 +59,7 @@ class _Handlers:
 
 
 def parse(text: bytes) -> list[Bookmark]:
-    """Return the local files of a list, without those private to one app. Raises ValueError.
+    """Return the local files of a list, without those private to one app. Raises ValueError if it can't be parsed.
 
     Any program may write the list, so declarations of entities are rejected: a few lines of them could expand to
     gigabytes. Expat itself reads no external entities.

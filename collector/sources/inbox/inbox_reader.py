@@ -228,7 +228,7 @@ class InboxReader:
         return events
 
     def _files(self, folder: Path) -> list[tuple[Stamp, Path]]:
-        """Return what is in a folder but folders, each with its stamp."""
+        """Return the entries of a folder that are not folders, each with its stamp."""
         files = list[tuple[Stamp, Path]]()
         try:
             with os.scandir(folder) as entries:

@@ -56,7 +56,7 @@ def _arguments(body: Any) -> list[Any]:
     try:
         parts = json.loads(body if isinstance(body, str) else bytes(body))
     except (ValueError, TypeError, RecursionError) as error:
-        raise RefusedError("is no JSON") from error
+        raise RefusedError("is not JSON") from error
     match parts:
         case [list() as arguments, dict() as named, dict()] if not named:
             return arguments
@@ -69,9 +69,9 @@ def _expires(given: Any) -> str | None:
     try:
         at = datetime.fromisoformat(given)
     except (ValueError, TypeError) as error:
-        raise RefusedError("expires at no time") from error
+        raise RefusedError("has no valid time of expiry") from error
     if at.year not in YEARS or at.tzinfo is None:
-        raise RefusedError("expires at no time")
+        raise RefusedError("has no valid time of expiry")
     return at.astimezone(UTC).isoformat()
 
 

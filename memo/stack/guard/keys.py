@@ -1,4 +1,4 @@
-"""Keys on Redis that have the place of ours, but another type: with one of them, a part could read nothing any more."""
+"""Keys on Redis that have the name of one of ours but another type: a part could read nothing from such a key."""
 
 from collections.abc import Iterator
 

@@ -1,6 +1,6 @@
 """Read AMQP messages whatever their properties hold.
 
-The client library fails at a time beyond all years or at a name that is no UTF-8; the broker then sends the same
+The client library fails at a time beyond all years or at a name that is not UTF-8; the broker then sends the same
 message to the next connection, so that nothing behind it is ever read.
 """
 
@@ -12,7 +12,7 @@ BASIC = 60  # class of the messages of queues; source: AMQP 0-9-1
 
 
 def tolerate_any_properties() -> None:
-    """Let this process read properties that can't be read as none."""
+    """Make this process treat unreadable properties as absent."""
     read = PROPERTY_CLASSES[BASIC]
     if read.__name__ != _tolerant.__name__:
         PROPERTY_CLASSES[BASIC] = _tolerant(read)

@@ -12,7 +12,7 @@ State = dict[str, Any]  # learned state: JSON values and numpy arrays, in dictio
 
 MOST_COUNTS = 16_000  # contexts of a table, and counts of all of them; see `CountsByContext`
 UNIT = -1  # no symbol
-LARGEST_UNIT = 1e100  # counts in larger units are written anew, in units of 1
+LARGEST_UNIT = 1e100  # counts in larger units are rewritten in units of 1
 
 
 Counts = dict[int, float]

@@ -16,7 +16,7 @@ ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
 
 class UnlikeTraining(MemoError):
-    """A version answers the probe otherwise than when it was trained."""
+    """A version answers the probe differently than when it was trained."""
 
 
 class LanguageModel(CausalModel):
@@ -32,8 +32,8 @@ class LanguageModel(CausalModel):
     def add_adapter(self, version_id: str, folder: Path) -> None:
         """Load a version's adapter.
 
-        Raises MemoError if it is missing, damaged or made for another base, UnlikeTraining if it answers otherwise than
-        when it was trained.
+        Raises MemoError if it is missing, damaged or made for another base, UnlikeTraining if it answers differently
+        than when it was trained.
         """
         if version_id in self.versions:
             return
@@ -57,7 +57,7 @@ class LanguageModel(CausalModel):
             return
         if not probe.is_alike(probe.ask(ModelReader(self, version_id)), trained):
             self._remove_adapter(version_id)
-            raise UnlikeTraining(f"Version {version_id} answers otherwise than when it was trained.")
+            raise UnlikeTraining(f"Version {version_id} answers differently than when it was trained.")
         self._probed.add(version_id)
 
     def drop_adapter(self, version_id: str) -> None:

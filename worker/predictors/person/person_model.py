@@ -184,7 +184,7 @@ class PersonModel:
 
 
 def _mean(one: dict[int, float], other: dict[int, float]) -> dict[int, float]:
-    """Return the geometric mean of two distributions; what is missing to 1 is the arithmetic mean of both's."""
+    """Return the geometric mean of two distributions; it sums to the arithmetic mean of their sums."""
     product = {key: max(one.get(key, 0.0), FLOOR) * max(other.get(key, 0.0), FLOOR) for key in one | other}
     known, total = (sum(one.values()) + sum(other.values())) / 2, sum(p**0.5 for p in product.values())
     return {key: known * p**0.5 / total for key, p in product.items()}

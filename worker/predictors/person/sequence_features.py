@@ -39,12 +39,12 @@ RECENT = 60  # candidates of those that came most lately; the ranks of all other
 FREQUENT = 12  # candidates of those that came most often
 MOST = 100  # candidates in all
 RATE_OF_NEW = 0.03  # weight of each step in the rate of new symbols
-LARGEST_UNIT = 1e100  # frequencies in larger units are written anew, in units of 1
+LARGEST_UNIT = 1e100  # frequencies in larger units are rewritten in units of 1
 FADE = 0.5 ** (1 / np.array(HALF_LIVES))
 
 
 class Kinds(NamedTuple):
-    """What the candidates of a ranking are, in the tables of hit rates."""
+    """The kinds of the candidates of a ranking, in the tables of hit rates."""
 
     symbols: Ids
     ages: Ids  # by time and by steps, (2, symbols)

@@ -66,7 +66,7 @@ class ThingsInPlaces:
         return columns
 
     def _ranks(self, things: set[int], places: Mapping[int, int]) -> dict[int, int]:
-        """Return the recency ranks in their places, from 1 to `DEEP`, of things, of which each place has so many."""
+        """Return the recency rank of each thing in its place, from 1 to `DEEP`; `places` counts the things in each."""
         ranks = {}
         for place, left in places.items():
             for rank, thing in enumerate(islice(reversed(self._things[place]), DEEP), 1):

@@ -25,7 +25,7 @@ class Followers:
         self._step = 0
 
     def learn(self, symbol: int, key: int, at: float, steps: int, was_in_use: bool) -> None:
-        """Count a thing that came `at` a time, so many `steps` after it came before; `key` is its key as a context."""
+        """Count a thing that came `at` a time, `steps` steps after it last came; `key` is its key as a context."""
         self._step += 1
         for step, arrived_at, counts in reversed(self._open):
             if step < self._step - steps or not 0 <= at - arrived_at <= HORIZON_S:

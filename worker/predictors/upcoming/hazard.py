@@ -169,7 +169,7 @@ class Hazard:
         return np.column_stack(columns)
 
     def _frequencies(self, symbols: Ids, steps: Array) -> Array:
-        """Return the share of each thing in the faded counts, where it came so many steps ago, (fades, symbols)."""
+        """Return the share of each thing in the faded counts, given the steps since it came, (fades, symbols)."""
         fades = np.array(FADES)[:, None]
         totals = (1 - fades**self._step) / (1 - fades)
         return np.asarray((self._counts[:, symbols] * fades**steps + 0.05) / (totals + 1))
