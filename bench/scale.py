@@ -192,7 +192,7 @@ def typical(call: Callable[[], object], rounds: int = ROUNDS) -> float:
 def commands(opened: Store) -> Figures:
     """Return the medians of whole commands."""
     with opened.read() as session:
-        newest = figures.find_newest_ids(session)[1]
+        newest = figures.find_newest_id(session)
     asked = (("status",), ("history", "--since", "1d"), ("why", str(newest)), ("predict",))
     return {f"`memo {words[0]}`": typical(partial(memo, *words, "--json"), COMMAND_ROUNDS) for words in asked}
 

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext, suppress
 from datetime import datetime
@@ -82,14 +83,16 @@ def live(home: Home, settings: Settings, stop: threading.Event) -> None:
 
     with closing(open_store(settings, home)) as store:  # as a part does: if it is closed last, the log is empty
         with store.read() as session:
-            newest_event, newest = figures.find_newest_ids(session)
-            has_hit = counts.count_by_scope(session).get(settings.scope, {}).get(f"place_{SHOWN}", 0) > 0
+            newest, before = figures.find_newest_id(session), counts.count_by_scope(session)
+        has_hit = before.get(settings.scope, {}).get(f"place_{SHOWN}", 0) > 0
         screen, rejected_before = LiveScreen(settings.language), rejects.count(home.rejects)
         screen.scope, screen.awaits_hit_of = settings.scope, "" if has_hit else settings.scope
 
-        def count() -> tuple[int, int]:
+        def count(scope: str) -> tuple[int, int]:
             with store.read() as session:
-                return figures.count_events_after(session, newest_event), rejects.count(home.rejects) - rejected_before
+                now = counts.count_by_scope(session)
+            events, known = (found.get(scope, {}).get("events", 0) for found in (now, before))
+            return max(events - known, 0), rejects.count(home.rejects) - rejected_before
 
         with screen.status_line(count), changes_told(home, settings, screen.tell):
             for message in _messages(newest, stop):
@@ -113,8 +116,9 @@ class LiveScreen:
     def __init__(self, language: Language, was_seen: WasSeen = always_seen, shows_all: bool = False) -> None:
         self._language, self._shows_all = language, shows_all
         self._folded, self._last_folded = 0, ""  # number of other events since the last act, text of the last one
-        self._tally = Tally(was_seen, language)
+        self._tallies = defaultdict[str, Tally](partial(Tally, was_seen, language))  # by scope
         self._begun = False
+        self._counted = ""  # scope of the last message, whose tally stands below the lines
         self.scope: str | None = None  # of the lines above, so that a change is named; None: it is not
         self.awaits_hit_of = ""  # scope whose first hit is named, as it had none before
         self._terminal = Console(highlight=False, markup=False, emoji=False) if sys.stdout.isatty() else None
@@ -123,6 +127,7 @@ class LiveScreen:
     def show(self, message: dict[str, Any]) -> None:
         """Print a message."""
         width = min(self._terminal.width, MAX_WIDTH) if self._terminal else PLAIN_WIDTH
+        self._counted = message["scope"]
         found = self._lines(message, width)
         head = [] if self._begun or not found else [header(width, self._language)]
         self._begun = self._begun or bool(found)
@@ -147,9 +152,10 @@ class LiveScreen:
                 print_line(line.plain)
 
     def _lines(self, message: dict[str, Any], width: int) -> list[Text]:
+        tally = self._tallies[message["scope"]]
         if self._shows_all:
-            return lines(message, self._tally.take(message), width, self._language)
-        acts = take_acts(message, self._tally)
+            return lines(message, tally.take(message), width, self._language)
+        acts = take_acts(message, tally)
         if not acts:
             self._folded, self._last_folded = self._folded + 1, message["event"]["text"]
             return []
@@ -160,16 +166,18 @@ class LiveScreen:
         return [folded_line(folded, self._last_folded, width, self._language)] if folded else []
 
     @contextmanager
-    def status_line(self, count: Callable[[], tuple[int, int]]) -> Iterator[None]:
-        """Keep the tally below the lines; without a terminal, print it once at the end.
+    def status_line(self, count: Callable[[str], tuple[int, int]]) -> Iterator[None]:
+        """Keep the tally of the scope of the last line below the lines; without a terminal, print it once at the end.
 
-        `count` returns the number of events and of rejected lines.
+        `count` returns the number of events of a scope and of rejected lines.
         """
 
         def line() -> Text:
+            scope = self._counted or self.scope or ""
+            tally = self._tallies[scope]
             with suppress(MemoError):  # keep the last count while the store does not answer
-                self._tally.events, self._tally.rejected = count()
-            return status(self._tally, self._terminal.width if self._terminal else PLAIN_WIDTH)
+                tally.events, tally.rejected = count(scope)
+            return status(tally, self._terminal.width if self._terminal else PLAIN_WIDTH)
 
         if self._terminal:
             with Live(console=self._terminal, get_renderable=line, refresh_per_second=REFRESHES):

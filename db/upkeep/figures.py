@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from db.dispatch import handlers
 from db.intake import counts, redactions, scopes
 from db.intake.counts import CUTS
-from db.models import EventRow, JobRow, PredictionRow, RunRow
+from db.models import JobRow, PredictionRow, RunRow
 from db.prediction import versions
 from db.upkeep import runs
 
@@ -37,14 +37,9 @@ def find_figures(session: Session, scope: str) -> dict[str, Any]:
     }
 
 
-def find_newest_ids(session: Session) -> tuple[int, int]:
-    """Return the ids of the newest event and the newest prediction, or 0."""
-    return session.scalar(select(func.max(EventRow.id))) or 0, session.scalar(select(func.max(PredictionRow.id))) or 0
-
-
-def count_events_after(session: Session, event_id: int) -> int:
-    """Return the number of events with a greater id."""
-    return session.scalar(select(func.count()).where(EventRow.id > event_id)) or 0
+def find_newest_id(session: Session) -> int:
+    """Return the id of the newest prediction, or 0."""
+    return session.scalar(select(func.max(PredictionRow.id))) or 0
 
 
 def _scopes(session: Session, own: str) -> dict[str, dict[str, Any]]:

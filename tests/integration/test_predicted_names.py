@@ -141,7 +141,7 @@ def test_names_of_a_prediction_made_meanwhile_stay(store: Store) -> None:
 
     def predict_again() -> None:
         with store.read() as session:
-            _, newest = figures.find_newest_ids(session)
+            newest = figures.find_newest_id(session)
         while not any(key[3] == "a.example" for key in made_after(store, newest)):
             life.predict()
 

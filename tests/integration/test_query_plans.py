@@ -214,8 +214,7 @@ def test_live_path_reads_no_whole_table(
 def test_status_and_watch_read_no_whole_table(store: Store, settings: Settings) -> None:
     with captured() as sent:
         with store.read() as session:
-            newest, _ = figures.find_newest_ids(session)
-            figures.count_events_after(session, newest)
+            figures.find_newest_id(session)
             assert figures.find_figures(session, SCOPE)["events"] > FILLED
         message = {"scope": SCOPE, "event": {"at": START.isoformat(), "action": VISIT}}
         assert not watch._was_seen(settings, message)
@@ -240,7 +239,7 @@ def test_why_reads_no_whole_table(
     monkeypatch.setattr("worker.prediction.explanation.Serving", HistoryAlone)
     monkeypatch.setattr("worker.prediction.scope_model.RANKED", LEARNED)
     with store.read() as session:
-        _, newest = figures.find_newest_ids(session)
+        newest = figures.find_newest_id(session)
     with captured() as sent:
         assert explain(settings, home, newest, lambda _done, _total: None)["id"] == newest
     assert scans(store, sent) == []

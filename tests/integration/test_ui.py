@@ -104,6 +104,22 @@ def test_now_names_the_next_place_and_not_the_present_one(client: TestClient) ->
     assert "rank 1" in shown and "not foreseen" in shown
 
 
+@pytest.mark.parametrize("rule", ['apps = ["mail"]', "titles = ['inbox']", 'sites = ["news.example"]'])
+def test_now_suggests_nothing_that_is_excluded_since(client: TestClient, opened: Store, home: Home, rule: str) -> None:
+    mail = [Action(Operation.WINDOW_FOCUS, title, "mail") for title in ("Inbox", "Drafts")]
+    with opened.write() as session:
+        newest = session.get_one(PredictionRow, 3)
+        newest.places = [*newest.places, NextPlace(mail[0].coarse, 0.2).as_dict()]
+        newest.person = [*newest.person, *(NextAction(one, 0.1).as_dict("en", NOW) for one in mail)]
+    before = client.get("/").text
+    assert "<strong>mail</strong>" in before and "Inbox" in before and "<strong>news.example</strong>" in before
+    home.config.write_text(f"[privacy]\n{rule}\n")
+    after = client.get("/").text
+    assert ("<strong>mail</strong>" in after) == (rule[:4] != "apps")
+    assert ("<strong>news.example</strong>" in after) == (rule[:5] != "sites")
+    assert ("Inbox" in after, "Drafts" in after) == ((rule[:5] == "sites"), rule[:6] == "titles")
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_each_view_says_what_is_wrong(client: TestClient, view: str, monkeypatch: MonkeyPatch) -> None:
     assert "MEMO is not running; <code>memo up</code> starts it." in client.get(view).text

@@ -133,7 +133,7 @@ def test_status_counts_the_hits_of_this_run() -> None:
 
 def test_live_screen_in_chinese_is_all_chinese(capsys: pytest.CaptureFixture[str]) -> None:
     screen = LiveScreen("zh", lambda shown: False, shows_all=True)
-    with screen.status_line(lambda: (1, 2)):
+    with screen.status_line(lambda _scope: (1, 2)):
         screen.show(message(targets=(), last=None))
     head, line, last = capsys.readouterr().out.splitlines()
     assert head.split() == ["时间", "名次", "发生的动作", "接下来的动作，最可能的在前"]
@@ -159,7 +159,7 @@ def test_a_line_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
     written = list[str]()
     monkeypatch.setattr("sys.stdout", Recorded(io.BytesIO()))
     screen = LiveScreen("en", shows_all=True)
-    with screen.status_line(lambda: (1, 0)):
+    with screen.status_line(lambda _scope: (1, 0)):
         screen.show(message())
         print_line("stopping…")
     assert len(written) == 4
@@ -168,7 +168,7 @@ def test_a_line_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_live_screen_without_a_terminal_is_plain(capsys: pytest.CaptureFixture[str]) -> None:
     screen = LiveScreen("en", shows_all=True)
-    with screen.status_line(lambda: (1, 0)):
+    with screen.status_line(lambda _scope: (1, 0)):
         screen.show(message(Event(AT, Operation.PROCESS_START, HOSTILE), last=1))
     shown = capsys.readouterr().out
     assert shown.startswith("time") and shown.count("\n") == 3 and shown.endswith("model v1\n")

@@ -98,9 +98,18 @@ def test_the_screen_counts_what_it_folds(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_what_is_folded_is_shown_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
     screen = LiveScreen("en")
-    with screen.status_line(lambda: (1, 0)):
+    with screen.status_line(lambda _scope: (1, 0)):
         screen.show(message(GIT))
     assert capsys.readouterr().out.splitlines()[0].split()[:4] == ["…", "1", "other", "event:"]
+
+
+def test_the_last_line_counts_one_scope_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    screen, stored = LiveScreen("en"), {"sample@memo": 384, "ada@host": 2}
+    with screen.status_line(lambda scope: (stored[scope], 0)):
+        for scope, rank in (("sample@memo", None), ("sample@memo", None), ("ada@host", 1)):
+            screen.show(message(MAIL, (MAIL, rank)) | {"scope": scope})
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "events 2  predictions 1  hit@1 100%  hit@3 100%  hit@5 100%  model v1"
 
 
 def test_first_hit_names_the_place_and_its_rank() -> None:

@@ -1,7 +1,7 @@
 """*Now*: what the person does, where they probably go next, and buttons that say whether that is right."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -19,9 +19,12 @@ from db.prediction import feedback, predictions
 from db.store_access import writable_store
 from memo.clock import pauses
 from memo.core.errors import MemoError, UsageError
+from memo.core.events import Action, Operation
 from memo.core.predictions import Answer, action_as_dict, action_from_dict, place_from_dict, place_of
+from memo.privacy.exclusions import make_action_matcher
 from ui.page import Visit
 
+Excluded = Callable[[Action], bool]
 SHOWN = 3  # places
 LAST = 6  # acts
 POLL_S = 0.3  # between two looks for a change
@@ -78,16 +81,17 @@ def _find(visit: Visit) -> dict[str, Any]:
     """Return what the template needs; nothing but `prediction` if there is no prediction yet."""
     with visit.read() as session:
         row = predictions.find_newest(session, visit.scope(session)) if session else None
-        return _describe(session, row) if session and row else {"prediction": None}
+        is_excluded = make_action_matcher(visit.settings.privacy)
+        return _describe(session, row, is_excluded) if session and row else {"prediction": None}
 
 
-def _describe(session: Session, row: PredictionRow) -> dict[str, Any]:
+def _describe(session: Session, row: PredictionRow, is_excluded: Excluded) -> dict[str, Any]:
     done = events.find_done(session, row.last_event_id, 1)
     here = done[-1] if done else None
     return {
         "prediction": row,
         "here": here and {"at": here.at, "action": action_as_dict(here.told)},
-        "places": _places(session, row, place_of(here.action) if here else None),
+        "places": _places(session, row, place_of(here.action) if here else None, is_excluded),
         "attempts": [one for one in dispatches.find_dispatches(session, row.id) if one.status != dispatches.STOPPED],
         "acts": [
             {"at": event.at, "action": action_as_dict(events.as_event(event).told), "rank": judged.place_rank}
@@ -96,18 +100,30 @@ def _describe(session: Session, row: PredictionRow) -> dict[str, Any]:
     }
 
 
-def _places(session: Session, row: PredictionRow, here: tuple[str, str] | None) -> list[dict[str, Any]]:
-    """Return the likeliest places but the present one, each with the likeliest thing there."""
+def _places(
+    session: Session, row: PredictionRow, here: tuple[str, str] | None, is_excluded: Excluded
+) -> list[dict[str, Any]]:
+    """Return the likeliest places but the present one and excluded ones, each with the likeliest thing there."""
     said = {_key(one.action): one.answer for one in current.find_answers(session, row)}
     expected = {_key(one["action"]): one["expected_at"] for one in row.candidates}
-    others = [place for place in row.places if place_from_dict(place) != here]
-    return [place | _there(row, place, said, expected) for place in others[:SHOWN]]
+    things = [(rank, action_from_dict(entry["action"])) for rank, entry in enumerate(row.person, 1)]
+    allowed = [(rank, action) for rank, action in things if not is_excluded(action)]
+    others = [place for place in row.places if place_from_dict(place) != here and not is_excluded(_coarse(place))]
+    return [place | _there(allowed, place, said, expected) for place in others[:SHOWN]]
 
 
-def _there(row: PredictionRow, place: dict[str, Any], said: dict[Any, str], expected: dict[Any, str]) -> dict[str, Any]:
+def _coarse(place: dict[str, Any]) -> Action:
+    """Return the action that a place alone names."""
+    operation, name = place_from_dict(place)
+    holds_others = operation in (Operation.WINDOW_FOCUS, Operation.FILE_ACCESS)  # an app or a folder
+    return Action(Operation(operation), "", name) if holds_others else Action(Operation(operation), name)
+
+
+def _there(
+    things: list[tuple[int, Action]], place: dict[str, Any], said: dict[Any, str], expected: dict[Any, str]
+) -> dict[str, Any]:
     """Return the likeliest action in a place with its rank, the answer to it, and when it is expected."""
-    for rank, entry in enumerate(row.person, 1):
-        action = action_from_dict(entry["action"])
+    for rank, action in things:
         if place_of(action) == place_from_dict(place):
             target = "" if action.target == place["name"] else action.target
             answers = {"rank": rank, "said": said.get(action.identity), "expected": expected.get(action.identity)}
