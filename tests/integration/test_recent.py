@@ -122,8 +122,9 @@ def test_each_use_is_told_as_what_it_is(
             letter.write_text("b")
             use(letter)  # a save of what is open
             use(tmp_path / "new.txt", (saved, "new.txt"))  # a dialog lists it before it is there
-            monkeypatch.setattr(recent_source, "AGAIN_S", 0.0)
             os.utime(letter, (hour_ago, hour_ago))
+            use(letter)  # the old name, listed again after a save under the new one
+            monkeypatch.setattr(recent_source, "AGAIN_S", 0.0)
             use(letter, (opened, "letter.txt"))  # closed and opened again
         finally:
             editor.kill()
