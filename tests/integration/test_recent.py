@@ -121,11 +121,14 @@ def test_each_use_is_told_as_what_it_is(
             use(letter)  # listed twice
             letter.write_text("b")
             use(letter)  # a save of what is open
-            use(tmp_path / "new.txt", (saved, "new.txt"))  # a dialog lists it before it is there
             os.utime(letter, (hour_ago, hour_ago))
+            monkeypatch.setattr(recent_source, "AGAIN_S", 5.0)
+            until("its last use is long ago", lambda used=proc.now(): proc.now() > used + 6)
+            use(tmp_path / "new.txt", (saved, "new.txt"))  # a dialog lists it before it is there
             use(letter)  # the old name, listed again after a save under the new one
             monkeypatch.setattr(recent_source, "AGAIN_S", 0.0)
             use(letter, (opened, "letter.txt"))  # closed and opened again
+            use(tmp_path / "last.txt", (saved, "last.txt"))
         finally:
             editor.kill()
 
