@@ -114,7 +114,8 @@ def test_each_use_is_told_as_what_it_is(
 
             def use(path: Path, *more: tuple[Operation, str]) -> None:
                 recent.open(str(path), str(program))
-                told.extend(more)
+                recent.open(f"/home/me/last{len(told)}", "viewer")
+                told.extend([*more, (saved, f"last{len(told)}")])
                 until(f"{more}", lambda: [(event.operation, event.target) for event in events] == told)
 
             use(letter, (opened, "letter.txt"))
@@ -128,7 +129,6 @@ def test_each_use_is_told_as_what_it_is(
             use(letter)  # the old name, listed again after a save under the new one
             monkeypatch.setattr(recent_source, "AGAIN_S", 0.0)
             use(letter, (opened, "letter.txt"))  # closed and opened again
-            use(tmp_path / "last.txt", (saved, "last.txt"))
         finally:
             editor.kill()
 
