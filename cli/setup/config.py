@@ -17,6 +17,7 @@ from memo.config.live import SETTLE_S, strictest
 from memo.core.errors import UsageError
 from memo.core.paths import Home
 from memo.core.settings import Settings, as_toml, find_origin, find_variable, setting_keys, setting_of, tables_at_once
+from memo.privacy.exclusions import digest_rules
 from memo.stack import running
 
 CREDENTIALS = re.compile(r"(?<=://)\S*@")  # user and password in a URL
@@ -63,7 +64,8 @@ def set_(
     settings_file.save(home, before, settings_file.with_value(before, key, settings_file.parse_value(key, words)))
     new = Settings.load()
     print_text(f"{key} = {as_toml(_shown(setting_of(new, key)))}")
-    print_text(" ".join([*_effects(home, key, old, new), *(_retire(home, new) if key.startswith("privacy.") else [])]))
+    retired = _retire(home, new) if key.startswith("privacy.") else []
+    print_text(" ".join([*_effects(home, key, old, new), *_stays(old, new), *retired]))
 
 
 @app.command()
@@ -91,6 +93,13 @@ def _effects(home: Home, key: str, old: Settings, new: Settings) -> list[str]:
     if strictest(old.privacy, new.privacy) != new.privacy:
         return [f"It is in force now; what it no longer leaves out is recorded after {SETTLE_S:.0f} s."]
     return ["It is in force now."]
+
+
+def _stays(old: Settings, new: Settings) -> list[str]:
+    """Return a sentence that says how to delete what a new rule excludes, if there is one."""
+    if set(digest_rules(new.privacy)) <= set(digest_rules(old.privacy)):
+        return []
+    return ["What is stored already stays until `memo forget` deletes it."]
 
 
 def _retire(home: Home, settings: Settings) -> list[str]:

@@ -187,6 +187,13 @@ def test_set_says_when_the_running_memo_follows(
     assert effect in memo("set", key, *words).splitlines()[-1]
 
 
+def test_set_says_that_what_is_stored_stays(memo: Memo, home: Home) -> None:
+    stays = "What is stored already stays until `memo forget` deletes it."
+    assert stays in memo("set", "privacy.apps", "a", "b")
+    assert stays not in memo("set", "privacy.apps", "a")
+    assert stays not in memo("set", "window.size", "6")
+
+
 def test_save_refuses_a_file_that_changed_meanwhile(home: Home) -> None:
     settings_file.write_default(home)
     home.config.write_text("language = 'zh'\n")
