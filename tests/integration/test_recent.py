@@ -124,7 +124,8 @@ def test_each_use_is_told_as_what_it_is(
             use(letter)  # a save of what is open
             os.utime(letter, (hour_ago, hour_ago))
             monkeypatch.setattr(recent_source, "AGAIN_S", 5.0)
-            until("its last use is long ago", lambda used=proc.now(): proc.now() > used + 6)
+            long_ago = proc.now() + 6
+            until("its last use is long ago", lambda: proc.now() > long_ago)
             use(tmp_path / "new.txt", (saved, "new.txt"))  # a dialog lists it before it is there
             use(letter)  # the old name, listed again after a save under the new one
             monkeypatch.setattr(recent_source, "AGAIN_S", 0.0)
