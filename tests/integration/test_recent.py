@@ -114,16 +114,21 @@ def test_each_use_is_told_as_what_it_is(
 
             def use(path: Path, *more: tuple[Operation, str]) -> None:
                 recent.open(str(path), str(program))
-                told.extend(more)
+                recent.open(f"/home/me/last{len(told)}", "viewer")
+                told.extend([*more, (saved, f"last{len(told)}")])
                 until(f"{more}", lambda: [(event.operation, event.target) for event in events] == told)
 
             use(letter, (opened, "letter.txt"))
             use(letter)  # listed twice
             letter.write_text("b")
             use(letter)  # a save of what is open
-            use(tmp_path / "new.txt", (saved, "new.txt"))  # a dialog lists it before it is there
-            monkeypatch.setattr(recent_source, "AGAIN_S", 0.0)
             os.utime(letter, (hour_ago, hour_ago))
+            monkeypatch.setattr(recent_source, "AGAIN_S", 5.0)
+            long_ago = proc.now() + 6
+            until("its last use is long ago", lambda: proc.now() > long_ago)
+            use(tmp_path / "new.txt", (saved, "new.txt"))  # a dialog lists it before it is there
+            use(letter)  # the old name, listed again after a save under the new one
+            monkeypatch.setattr(recent_source, "AGAIN_S", 0.0)
             use(letter, (opened, "letter.txt"))  # closed and opened again
         finally:
             editor.kill()

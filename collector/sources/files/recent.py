@@ -28,7 +28,8 @@ MOST_USED = 1_000  # files, each with its app
 MAX_BYTES = 20_000_000  # a list of 1,000 files has half a megabyte
 ROUNDED_S = 1.0  # some programs write whole seconds
 SAVED_S = 10.0  # from the time in the list until the file is written: a file dialog lists it before
-AGAIN_S = 10.0  # a program may list one use twice, its file dialog and itself
+NEVER = datetime.min.replace(tzinfo=UTC)
+AGAIN_S = 10.0  # a program may list one use twice, and after a save under another name the old name again
 
 
 class RecentSource:
@@ -45,6 +46,7 @@ class RecentSource:
         self._folder = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")
         self._apps = Apps()
         self._used: BoundedDict[tuple[str, str], float] = BoundedDict(MOST_USED)  # when, on the clock of `proc`
+        self._saved: BoundedDict[str, datetime] = BoundedDict(MOST_USED)  # when an app saved a file
         self._unread = self._reported = ""  # why the list can't be read, now and as reported
         self.watching = Flag()
 
@@ -113,10 +115,12 @@ class RecentSource:
         return app or self._apps.of_window([bookmark.app], bookmark.program)
 
     def _operation(self, one: Bookmark, app: str, now: datetime) -> Operation | None:
-        """Return what was done with a file; None if its app only saved it, or lists the same use again."""
-        age_s, is_saved = (now - one.at).total_seconds(), _is_saved(one, now)
-        open_s = self._open_s(one.path, app, age_s)
-        if open_s is not None and (is_saved or open_s < AGAIN_S):
+        """Return what was done with a file; None if its app only saved it, or lists it again."""
+        open_s = self._open_s(one.path, app, (now - one.at).total_seconds())
+        saved_s = (one.at - self._saved.get(app, NEVER)).total_seconds()
+        if is_saved := _is_saved(one, now):
+            self._saved[app] = one.at
+        if open_s is not None and (is_saved or min(open_s, saved_s) < AGAIN_S):
             return None
         return Operation.FILE_SAVE if is_saved else Operation.FILE_ACCESS
 
