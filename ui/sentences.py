@@ -145,8 +145,8 @@ CHINESE = {
     "{path} is no file, where the store needs one; run `memo down`, then move it away.": (
         "{path} 不是文件，而存储在此需要一个文件；请运行 `memo down`，再把它移走。"
     ),
-    "The store can't be opened: {path}: {reason}; mend that, or correct database_url.": (
-        "无法打开存储：{path}：{reason}；请修复，或改正 database_url。"
+    "The store's file {path} can't be read and written; mend its rights, or correct database_url.": (
+        "存储的文件 {path} 无法读写；请修正其权限，或改正 database_url。"
     ),
     "The store {place} can't hold a text ({reason}).": "存储 {place} 无法保存某段文字（{reason}）。",
     "Cannot use the store {place}: {reason}. `memo doctor` checks whether it can be reached and is up to date.": (

@@ -60,16 +60,16 @@ def find_backups(folder: Path) -> list[Path]:
 
 
 def find_obstacle(file: Path) -> str:
-    """Return a sentence about what keeps SQLite from using a store, although it is not damaged; "" if nothing."""
+    """Return a sentence about what keeps SQLite from using a store, although it is not damaged; "" if nothing.
+
+    No file is opened: closing it would take the locks on it from the connections of this process, and other processes
+    would write at the same time. Source: SQLite, How To Corrupt An SQLite Database File, section 2.2.
+    """
     if not file.parent.is_dir():
         return f"The store {file} can't be made: there is no folder {file.parent}; make it, or correct database_url."
     for path in store_files(file):
         if is_no_file(path):
             return f"{path} is no file, where the store needs one; run `memo down`, then move it away."
-        try:
-            os.close(os.open(path, os.O_RDWR))
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            return f"The store can't be opened: {path}: {error.strerror}; mend that, or correct database_url."
+        if path.exists() and not os.access(path, os.R_OK | os.W_OK, effective_ids=True):
+            return f"The store's file {path} can't be read and written; mend its rights, or correct database_url."
     return describe_full(file.parent)

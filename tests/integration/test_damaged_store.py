@@ -5,6 +5,8 @@ import os
 import shutil
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -30,7 +32,7 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.stack import running
 from memo.stack.task_queue import make_app
-from memo.store.damage import NO_FILE, find_backups, find_marked, mark
+from memo.store.damage import NO_FILE, find_backups, find_marked, find_obstacle, mark, store_files
 from scheduler import tick, upkeep
 
 SCOPE = "a@b"
@@ -565,3 +567,34 @@ def test_reading_command_leaves_the_file_as_it_is(home: Home, file: Path) -> Non
     with read_session(Settings(), home) as session:
         assert session.scalar(text("SELECT count(*) FROM events")) == 399
     assert file.read_bytes() == before
+
+
+BEGIN = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None).execute('BEGIN IMMEDIATE')"
+
+
+def test_looking_for_an_obstacle_leaves_the_locks_of_sqlite(file: Path, opened: Store) -> None:
+    with opened.write() as session:
+        session.execute(text("SELECT 1"))
+        assert not find_obstacle(file)
+        other = subprocess.run([sys.executable, "-c", BEGIN, file], capture_output=True, text=True, check=False)
+    assert "database is locked" in other.stderr, "two processes wrote at the same time"
+
+
+@pytest.mark.parametrize(
+    "words", ["status --json", "doctor", "history", "forget --app x --yes", "export --out x.jsonl"]
+)
+def test_only_sqlite_opens_the_files_of_a_store(
+    home: Home, file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: str
+) -> None:
+    names, found = set(map(str, store_files(file))), list[str]()
+
+    def note(kind: str, given: tuple[object, ...]) -> None:
+        if kind == "open" and is_watching and str(given[0]) in names:
+            found.append(str(given[0]))
+
+    monkeypatch.chdir(tmp_path)
+    is_watching = True
+    sys.addaudithook(note)
+    memo(*words.split())
+    is_watching = False
+    assert not found, "closing it takes the locks of this process"
