@@ -361,6 +361,7 @@ CHINESE = {
     ),
     "No session bus was found; start MEMO inside your desktop session.": "没有找到会话总线；请在桌面会话中启动 MEMO。",
     "the session bus is gone": "会话总线不见了",
+    "the session bus does not answer; log out and in again": "会话总线没有应答；请注销后重新登录",
     "the session bus is another user's; start MEMO as the user of the desktop": (
         "会话总线属于另一个用户；请以使用桌面的用户启动 MEMO"
     ),
@@ -393,6 +394,7 @@ CHINESE = {
     "No X server is known; start MEMO inside your desktop session, or set DISPLAY.": (
         "不知道 X 服务器在哪里；请在桌面会话中启动 MEMO，或设置 DISPLAY。"
     ),
+    "it does not answer": "它没有应答",
     "Cannot connect to the X server {name} ({reason}); set DISPLAY and XAUTHORITY as in your desktop session.": (
         "无法连接 X 服务器 {name}（{reason}）；请像在桌面会话中那样设置 DISPLAY 和 XAUTHORITY。"
     ),

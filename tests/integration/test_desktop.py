@@ -89,8 +89,19 @@ def test_stop_ends_the_wait_for_the_first_call(
     until("the end", lambda: not running.is_alive())
 
 
+@pytest.fixture
+def hanging(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[socket.socket]:
+    """A session bus that takes callers and never answers."""
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path / 'bus'}")
+    with closing(socket.socket(socket.AF_UNIX)) as made:
+        made.bind(str(tmp_path / "bus"))
+        made.listen()
+        made.settimeout(WAIT_S)
+        yield made
+
+
 def test_stop_ends_the_wait_for_a_bus_that_hangs(
-    source: DesktopSource, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    source: DesktopSource, hanging: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(desktop_bus, "ANSWER_S", 10 * WAIT_S)
     stop, ended = Stop(), threading.Event()
@@ -99,15 +110,18 @@ def test_stop_ends_the_wait_for_a_bus_that_hangs(
         source.run(lambda emitted: None, lambda key: None, stop)
         ended.set()
 
-    with closing(socket.socket(socket.AF_UNIX)) as hanging:
-        hanging.bind(str(tmp_path / "bus"))
-        hanging.listen()
-        hanging.settimeout(WAIT_S)
-        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path / 'bus'}")
-        threading.Thread(target=run, daemon=True).start()
-        with hanging.accept()[0]:  # and no answer
-            stop.set()
-            assert ended.wait(WAIT_S), "ended without an error"
+    threading.Thread(target=run, daemon=True).start()
+    with hanging.accept()[0]:
+        stop.set()
+        assert ended.wait(WAIT_S), "ended without an error"
+
+
+def test_bus_that_hangs_is_named(
+    source: DesktopSource, hanging: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desktop_bus, "ANSWER_S", 0.1)
+    with pytest.raises(ConnectionError, match="the session bus does not answer"):
+        source.run(lambda emitted: None, lambda key: None, Stop())
 
 
 def test_any_program_may_call(bus: Bus, source: DesktopSource) -> None:

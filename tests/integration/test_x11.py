@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import threading
 import time
@@ -387,6 +388,17 @@ def test_missing_names_a_server_that_refuses(
     assert "Cannot connect to the X server :4711" in source.missing()
     monkeypatch.setenv("DISPLAY", "nonsense\n")
     assert "Cannot connect" in source.missing() and "\n" not in source.missing()
+
+
+def test_missing_names_a_server_that_hangs(
+    desktop: Desktop, source: X11Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(x11, "ANSWER_S", 0.2)
+    desktop.server.send_signal(signal.SIGSTOP)
+    try:
+        assert f"Cannot connect to the X server {desktop.display} (it does not answer)" in source.missing()
+    finally:
+        desktop.server.send_signal(signal.SIGCONT)
 
 
 def test_find_server_finds_the_only_server_of_this_user(

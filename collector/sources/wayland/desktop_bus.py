@@ -2,8 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 from dbus_fast import Message, NameFlag, RequestNameReply
 from dbus_fast.aio import MessageBus
@@ -17,6 +18,7 @@ DBUS_PATH = "/org/freedesktop/DBus"
 PID_DIGITS = 10
 ANSWER_S = 5.0  # for the bus to answer
 
+Answer = TypeVar("Answer")
 SetFocus = Callable[[str, str, str, int], None]
 """Takes a window, its app id, its title and its process id, which is 0 if unknown."""
 
@@ -43,20 +45,27 @@ class FocusInterface(ServiceInterface):
 async def serve(address: str, set_focus: SetFocus, lose: Callable[[], None]) -> AsyncIterator[None]:
     """Serve calls while the context lasts; call `lose` if the bus goes away.
 
-    Raises RuntimeError if the bus is another user's, or another MEMO is on it.
+    Raises RuntimeError if the bus is another user's, or another MEMO is on it, ConnectionError if it does not answer.
     """
-    bus = await asyncio.wait_for(MessageBus(bus_address=address).connect(), ANSWER_S)
+    bus = await _wait_for(MessageBus(bus_address=address).connect())
     try:
-        if await asyncio.wait_for(_owner(bus), ANSWER_S) != os.getuid():
+        if await _wait_for(_owner(bus)) != os.getuid():
             raise RuntimeError("the session bus is another user's; start MEMO as the user of the desktop")
         bus.export(PATH, FocusInterface(set_focus))
         request = bus.request_name(NAME, NameFlag.DO_NOT_QUEUE)
-        if await asyncio.wait_for(request, ANSWER_S) is not RequestNameReply.PRIMARY_OWNER:
+        if await _wait_for(request) is not RequestNameReply.PRIMARY_OWNER:
             raise RuntimeError("another MEMO is on the session bus; stop it with `memo down` in its home")
         async with _watch_disconnect(bus, lose):
             yield
     finally:
         bus.disconnect()
+
+
+async def _wait_for(answer: Coroutine[Any, Any, Answer]) -> Answer:
+    try:
+        return await asyncio.wait_for(answer, ANSWER_S)
+    except TimeoutError as error:
+        raise ConnectionError("the session bus does not answer; log out and in again") from error
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,8 @@ from memo.protocols import Emit, FindCursor, Stop
 if TYPE_CHECKING:
     from Xlib.display import Display
 
+ANSWER_S = 2.0  # for a server to answer that somebody connects
+HELLO = struct.pack("<BxHHHHxx", ord("l"), 11, 0, 0, 0)  # version 11, without a key; a server that needs one says so
 XWAYLAND = "XWAYLAND"  # extension of an X server inside a Wayland compositor; older ones prefix their outputs with it
 
 
@@ -77,12 +80,27 @@ def connect(name: str) -> "Iterator[Display]":
     from Xlib.display import Display
     from Xlib.error import ConnectionClosedError
 
+    _check_answers(name)
     display = Display(name)
     try:
         yield display
     finally:
         with suppress(ConnectionClosedError):  # the server is gone
             display.close()
+
+
+def _check_answers(name: str) -> None:
+    """Raise DisplayConnectionError if a server hangs, for which Xlib would wait for ever."""
+    from Xlib.error import DisplayConnectionError
+    from Xlib.support.connect import get_display, get_socket
+
+    with get_socket(*get_display(name)[:4]) as caller:  # type: ignore[arg-type]
+        caller.settimeout(ANSWER_S)
+        try:
+            caller.sendall(HELLO)
+            caller.recv(1)
+        except TimeoutError as error:
+            raise DisplayConnectionError(name, "it does not answer") from error
 
 
 def is_xwayland(display: "Display") -> bool:
