@@ -16,7 +16,7 @@ from db.intake import scopes
 from db.models import FeedbackRow
 from db.prediction import feedback, versions
 from db.upkeep import jobs
-from forget.erase_files import UNFINISHED
+from forget.erase_files import UNFINISHED, VERSION
 from memo.core.errors import MemoError
 from memo.core.events import Event
 from memo.core.files import force_to_disk
@@ -27,6 +27,8 @@ from memo.core.steps import Progress
 from memo.privacy.exclusions import digest_rules, make_event_matcher
 from memo.store import manifest
 from training.fitting.examples import GivenAnswer
+
+CONTENT_DIGITS = 12  # of the content's hash, in the name of a version's folder
 
 
 class TooFew(MemoError):
@@ -135,8 +137,8 @@ def build_version(
         metrics["content"] = manifest.read(unfinished)["content"]
         version = _next_id(session, home.models)
         jobs.record_run(session, jobs.NEWEST_VERSION, version)
-        folder = home.models / version
-        path = f"{home.models.name}/{version}"  # within the home, which may be moved
+        folder = home.models / f"{version}-{metrics['content'][:CONTENT_DIGITS]}"
+        path = f"{home.models.name}/{folder.name}"  # within the home, which may be moved
         versions.add_version(
             session, version, scope, base=settings.model.base, path=path, parent=parent, metrics=metrics
         )
@@ -157,7 +159,7 @@ def _next_id(session: Session, models: Path) -> str:
     """
     names = [row.id for row in versions.find_versions(session)] + [folder.name for folder in models.iterdir()]
     names.append(jobs.find_last_result(session, jobs.NEWEST_VERSION))
-    numbers = [int(name[1:]) for name in names if name.startswith("v") and name[1:].isdecimal()]
+    numbers = [int(found[1]) for name in names if (found := VERSION.fullmatch(name))]
     return f"v{max(numbers, default=0) + 1:04d}"
 
 
