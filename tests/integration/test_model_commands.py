@@ -1,7 +1,9 @@
 """`memo train`, `evaluate`, `model` and `predict` on the built-in model."""
 
 import csv
+import fcntl
 import json
+import os
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -9,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from calling import printed
+from calling import memo, printed
 
 from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home
@@ -60,6 +62,14 @@ def windows(tmp_path: Path) -> Path:
     file = tmp_path / "windows.json"
     file.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
     return file
+
+
+def test_two_trainings_at_once_are_refused(windows: Path, home: Home) -> None:
+    folder = os.open(home.models, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)  # as another process does that trains
+    assert "Another training is under way" in str(memo("train", str(windows)).exception)
+    os.close(folder)
+    assert "v0001 is trained" in printed("train", str(windows))
 
 
 def read_version(name: str) -> dict[str, Any]:
