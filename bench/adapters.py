@@ -23,7 +23,7 @@ from memo.core.settings import Settings
 from memo.messaging.publisher import Publisher
 from memo.stack.task_queue import make_app
 from memo.store import manifest
-from worker.prediction.scope_models import HELD
+from worker.prediction.scope_models import HELD, READING
 from worker.prediction.update import ScopeUpdater
 from worker.predictors.language_model.language import ADAPTER_WEIGHTS
 from worker.predictors.serving import BUILTIN, BUILTIN_ADAPTER, Serving
@@ -126,10 +126,12 @@ def main() -> None:
     served = [in_new_process(partial(serve, number)) for number in SCOPES]
     report.add("the worker with the base model, before any scope", f"{served[0].base / 1e6:.0f} MB")
     grown = " / ".join(f"{(one.memory - one.base) / 1e6:.0f}" for one in served)
-    report.add(f"more after serving them: the models of at most {HELD} scopes stay", f"{grown} MB")
+    report.add(f"more after serving them: at most {HELD} models stay, {READING} of them with a context", f"{grown} MB")
     report.add("threads", " / ".join(str(one.threads) for one in served))
     for number, one in zip(SCOPES, served, strict=True):
-        kept = "in memory" if number <= HELD else "each comes back from the disk"
+        kept = (
+            "in memory" if number <= READING else "each reads again" if number <= HELD else "each comes from the disk"
+        )
         report.add(f"one update, p50 / p99, scopes in turn: {number}, {kept}", p50_p99(one.times))
     report.show()
 

@@ -157,7 +157,7 @@ def main() -> None:
         report = Report(f"The language model {base} on {name}")
         with home_with(base, asked.device) as home, store(home) as opened:
             version = train(report, opened, home, given[: asked.events])
-            compare(report, asked.device, home.models / version, given[:COMPARED])
+            compare(report, asked.device, next(home.models.glob(f"{version}-*")), given[:COMPARED])
             serve(report, opened, home, given[asked.events :], version)
         report.show()
 

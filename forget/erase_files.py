@@ -27,7 +27,7 @@ REWRITE_S = 60.0  # longest wait until the broker has rewritten its files
 REMOVALS = 5  # attempts at deleting a folder
 POLL_S = 0.05  # between two looks at the broker meanwhile
 UNFINISHED = "unfinished-"  # prefix of the folder in which a version is built
-VERSION = re.compile(r"v[0-9]+")  # name of the folder of a version
+VERSION = re.compile(r"v([0-9]+)(-[0-9a-f]+)?")  # name of a version or its folder, which ends with its content's hash
 FORGOTTEN = "forgotten"  # file in the folder of a version whose row is being deleted; end of a folder's name
 
 

@@ -12,7 +12,8 @@ from db.models import VersionRow
 from db.pace import BatchPace
 from db.prediction import amendment, checkpoints, feedback, predicted_names, versions
 from db.prediction.predicted_names import Day
-from db.upkeep import deletion, jobs, runs
+from db.upkeep import deletion, jobs
+from db.upkeep.retrain import name_retired
 from forget import erase_files, match
 from forget.dependents import Dependents
 from forget.match import Matches
@@ -119,7 +120,8 @@ def _void_learned(session: Session, home: Home, matches: Matches) -> list[str]:
 def retire_versions(session: Session, home: Home, rows: Sequence[VersionRow]) -> list[str]:
     """Delete versions and mark their folders; a training on what remains is due. Return their names."""
     names = [row.id for row in rows]
-    runs.delete_done(session, runs.TRAIN, {row.scope for row in rows})
+    for scope in sorted({row.scope for row in rows}):
+        jobs.record_run(session, name_retired(scope), ", ".join(row.id for row in rows if row.scope == scope))
     erase_files.mark_versions(home, [home.version(row.path) for row in rows])
     versions.delete_versions(session, names)
     return names

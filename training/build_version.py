@@ -1,9 +1,12 @@
 """Build a version: fine-tune an adapter on a stream, store its files, and register it; activate a version."""
 
+import fcntl
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ from db.intake import scopes
 from db.models import FeedbackRow
 from db.prediction import feedback, versions
 from db.upkeep import jobs
-from forget.erase_files import UNFINISHED
+from forget.erase_files import UNFINISHED, VERSION
 from memo.core.errors import MemoError
 from memo.core.events import Event
 from memo.core.files import force_to_disk
@@ -27,6 +30,8 @@ from memo.core.steps import Progress
 from memo.privacy.exclusions import digest_rules, make_event_matcher
 from memo.store import manifest
 from training.fitting.examples import GivenAnswer
+
+CONTENT_DIGITS = 12  # of the content's hash, in the name of a version's folder
 
 
 class TooFew(MemoError):
@@ -117,16 +122,44 @@ def build_version(
 
     Until it is registered its folder is named by the digest, so that an interrupted training on the same events
     resumes. `forgotten` is what `find_last_forgotten` returned before the events were read; if something was forgotten
-    since then, the version is deleted and MemoError is raised.
+    since then, the version is deleted and MemoError is raised, as it is if another process trains.
     """
     with store.read() as session:
         serving = versions.find_serving(session, scope, settings.scope)
     parent = serving.id if serving else None
     digest = compute_digest(events, answers, settings)
     unfinished = home.models / f"{UNFINISHED}{digest}"
-    metrics = train_adapter(events, settings, unfinished, progress, parent, answers)
-    metrics |= {"digest": digest, "events": len(events), "span": _span(events)}
-    metrics["rules"] = digest_rules(settings.privacy)
+    metrics = {"digest": digest, "events": len(events), "span": _span(events), "rules": digest_rules(settings.privacy)}
+    with _alone(home):
+        metrics = train_adapter(events, settings, unfinished, progress, parent, answers) | metrics
+        return _register(store, home, settings, scope, unfinished, parent, metrics, forgotten)
+
+
+@contextmanager
+def _alone(home: Home) -> Iterator[None]:
+    """Hold the folder of the versions. Raises MemoError at once if another process trains."""
+    folder = os.open(home.models, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise MemoError("Another training is under way; try again once it has ended.") from error
+        yield
+    finally:
+        os.close(folder)
+
+
+def _register(
+    store: Store,
+    home: Home,
+    settings: Settings,
+    scope: str,
+    unfinished: Path,
+    parent: str | None,
+    metrics: dict[str, Any],
+    forgotten: datetime | None,
+) -> str:
+    """Give a finished folder its name and its row; return the version's id."""
     with store.write() as session:
         scopes.lock_scope(session, scope)
         if jobs.find_last_run(session, jobs.FORGET) != forgotten:
@@ -135,8 +168,8 @@ def build_version(
         metrics["content"] = manifest.read(unfinished)["content"]
         version = _next_id(session, home.models)
         jobs.record_run(session, jobs.NEWEST_VERSION, version)
-        folder = home.models / version
-        path = f"{home.models.name}/{version}"  # within the home, which may be moved
+        folder = home.models / f"{version}-{metrics['content'][:CONTENT_DIGITS]}"
+        path = f"{home.models.name}/{folder.name}"  # within the home, which may be moved
         versions.add_version(
             session, version, scope, base=settings.model.base, path=path, parent=parent, metrics=metrics
         )
@@ -157,7 +190,7 @@ def _next_id(session: Session, models: Path) -> str:
     """
     names = [row.id for row in versions.find_versions(session)] + [folder.name for folder in models.iterdir()]
     names.append(jobs.find_last_result(session, jobs.NEWEST_VERSION))
-    numbers = [int(name[1:]) for name in names if name.startswith("v") and name[1:].isdecimal()]
+    numbers = [int(found[1]) for name in names if (found := VERSION.fullmatch(name))]
     return f"v{max(numbers, default=0) + 1:04d}"
 
 

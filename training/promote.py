@@ -14,6 +14,7 @@ from memo.core.events import HUMAN, Event
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.core.steps import Progress
+from memo.store import manifest
 from training.apart import call_apart
 from training.build_version import (
     TooFew,
@@ -68,6 +69,7 @@ def train_and_promote(
     new, old, history = (ask_version(settings, one, stream) for one in rivals)
     rules = call_apart(measure_rules, stream.events, stream.first)
     verdict = judge(new, old, history, active.name, rules)
+    manifest.add(home.version(row.path), {"judged": verdict})
     _record_verdict(store, scope, candidate, verdict)
     prune(store, settings, scope)
     return {"version": candidate, "promoted": verdict["promoted"], "reason": verdict["reason"]}

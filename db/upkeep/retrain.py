@@ -32,8 +32,13 @@ def name_drift(scope: str) -> str:
     return f"drift {scope}"
 
 
+def name_retired(scope: str) -> str:
+    """Return the name of the job that ran when versions of a scope were last deleted for what they were trained on."""
+    return f"retired {scope}"
+
+
 def find_outlook(session: Session, scope: str, schedule: ScheduleSettings, now: datetime) -> Outlook:
-    """Return whether a scope is due to be trained, by what its person has done, by drift, or by time.
+    """Return whether a scope is due to be trained, by what its person has done, by drift or deletion, or by time.
 
     The needed actions double with each version in a row that was rejected.
     """
@@ -45,9 +50,10 @@ def find_outlook(session: Session, scope: str, schedule: ScheduleSettings, now: 
     acts = events.count_human_actions(session, scope, last, needed)
     if acts >= needed:
         return Outlook(True, f"{acts} new actions")
-    drifted = jobs.find_last_run(session, name_drift(scope))
-    if drifted and (last is None or last < drifted):
-        return Outlook(True, f"predictions became worse on {drifted.astimezone():%Y-%m-%d}")
+    for job, words in ((name_drift(scope), "predictions became worse"), (name_retired(scope), "versions were deleted")):
+        since = jobs.find_last_run(session, job)
+        if since and (last is None or last < since):
+            return Outlook(True, f"{words} on {since.astimezone():%Y-%m-%d}")
     began = last or jobs.find_last_run(session, jobs.RETRAIN) or now
     if now - began >= schedule.retrain_every or began - now > MAX_CLOCK_SKEW:
         return Outlook(True, f"none since {began:%Y-%m-%d}")

@@ -1,10 +1,10 @@
 """Runs of training and evaluation: queued, running, done or failed."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from db.intake import events
@@ -77,11 +77,6 @@ def find_ended(session: Session, kind: str, scope: str) -> list[tuple[datetime, 
     ended = (RunRow.kind == kind, RunRow.scope == scope, RunRow.ended_at.is_not(None))
     query = select(RunRow.ended_at, RunRow.state).where(*ended).order_by(RunRow.id)
     return [(at, state) for at, state in session.execute(query) if at is not None]
-
-
-def delete_done(session: Session, kind: str, scopes: Collection[str]) -> None:
-    """Delete the runs of scopes that did not fail, so that the next one is due as if there had been none."""
-    session.execute(delete(RunRow).where(RunRow.kind == kind, RunRow.scope.in_(scopes), RunRow.state == "done"))
 
 
 def find_queued(session: Session) -> Sequence[RunRow]:

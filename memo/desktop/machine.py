@@ -9,13 +9,16 @@ from memo.desktop.full_screen import fills_screen
 
 PRESSURE = Path("/proc/pressure")
 NICE = 19  # lowest priority
+FIRST_TO_GO = "1000"  # of all processes, for the kernel. Source: proc_pid_oom_score_adj(5)
 
 
 def be_idle() -> None:
-    """Let this process wait for all others, for the processor and for the disk."""
+    """Let this process wait for all others, for the processor and for the disk, and go first if memory runs out."""
     import psutil
 
     os.setpriority(os.PRIO_PROCESS, 0, NICE)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO, "ascii")
     with suppress(OSError, AttributeError):  # not every system has scheduling classes
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # its processor counts as free for others
         psutil.Process().ionice(psutil.IOPRIO_CLASS_IDLE)

@@ -28,6 +28,7 @@ Environment=MEMO_SERVICE=1 MEMO_UMASK={umask:04o}
 Restart=on-failure
 RestartPreventExitStatus=2
 RestartSec=5
+OOMPolicy=continue
 TimeoutStartSec=30min
 TimeoutStopSec=30
 WatchdogSec=60

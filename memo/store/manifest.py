@@ -26,6 +26,11 @@ def write(folder: Path, description: dict[str, Any]) -> None:
     force_to_disk(folder)
 
 
+def add(folder: Path, more: dict[str, Any]) -> None:
+    """Add to the manifest of a folder what is known by now. Raises OSError or ValueError."""
+    write_atomically(folder / NAME, json.dumps(read(folder) | more, indent=2) + "\n")
+
+
 def read(folder: Path) -> dict[str, Any]:
     """Return the manifest of a folder. Raises OSError or ValueError."""
     found = json.loads((folder / NAME).read_text("utf-8"))

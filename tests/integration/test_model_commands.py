@@ -1,7 +1,9 @@
 """`memo train`, `evaluate`, `model` and `predict` on the built-in model."""
 
 import csv
+import fcntl
 import json
+import os
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -9,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from calling import printed
+from calling import memo, printed
 
 from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home
@@ -62,13 +64,28 @@ def windows(tmp_path: Path) -> Path:
     return file
 
 
+def test_two_trainings_at_once_are_refused(windows: Path, home: Home) -> None:
+    folder = os.open(home.models, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)  # as another process does that trains
+    assert "Another training is under way" in str(memo("train", str(windows)).exception)
+    os.close(folder)
+    assert "v0001 is trained" in printed("train", str(windows))
+
+
+def read_version(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(printed("model", "show", name, "--json"))
+    return found
+
+
 def test_version_is_trained_listed_activated_and_rolled_back(windows: Path, home: Home) -> None:
     made = json.loads(printed("train", str(windows), "--json"))
     assert (made["version"], made["scope"], made["state"]) == ("v0001", "a@b", "candidate")
     assert made["metrics"]["events"] == 80
     assert "v0002" in printed("train", str(windows), "--activate")
     assert [row["state"] for row in json.loads(printed("model", "list", "--json"))] == ["active", "candidate"]
-    assert {folder.name for folder in home.models.iterdir()} == {"v0001", "v0002"}
+    assert {folder.name for folder in home.models.iterdir()} == {
+        f"{name}-{read_version(name)['metrics']['content'][:12]}" for name in ("v0001", "v0002")
+    }
     assert printed("predict", *lines("甲"), "--json").count("v0002") == 1
     printed("model", "activate", "v0001")
     assert "v0002 serves" in printed("model", "rollback")

@@ -221,6 +221,7 @@ def test_training_stops_for_the_person_and_goes_on(store: Store, home: Home, mon
 
     with start() as process:
         checkpoint = until("a checkpoint", found)
+        assert Path(f"/proc/{process.pid}/oom_score_adj").read_text().strip() == "1000", "before any app of the person"
         act(store, 1, ago=timedelta())
         assert process.wait(WAIT_S) == 0, process.stdout and process.stdout.read()
     assert state() == "queued" and checkpoint.exists()

@@ -31,6 +31,7 @@ from memo.core.settings import Settings
 from memo.stack import running
 from memo.stack.spawn import PARENT
 from memo.stack.task_queue import LOOK, PREDICT, make_app
+from memo.store import manifest
 from scheduler import pruning, tick, upkeep
 from training import __main__ as process
 from training import build_version
@@ -162,6 +163,7 @@ def test_run_trains_judges_and_promotes_or_rejects(store: Store, home: Home, mon
     with store.read() as session:
         version = versions.find_version(session, "v0001")
     verdict = version.metrics["judged"]
+    assert manifest.read(home.version(version.path))["judged"] == verdict
     promoted = verdict["promoted"]
     assert row.result == {"version": "v0001", "promoted": promoted, "reason": verdict["reason"]}
     assert version.state == ("active" if promoted else "rejected")
@@ -172,7 +174,7 @@ def test_run_trains_judges_and_promotes_or_rejects(store: Store, home: Home, mon
     assert verdict["table"]["place"]["candidate"]["n"] == 59, "all of the newest fifth that something follows"
     assert version.metrics["events"] == 241, "and nothing of it is trained on but the action before"
     assert active(store) == ("v0001" if promoted else versions.BUILTIN)
-    assert [folder.name for folder in home.models.iterdir()] == ["v0001"], "nothing unfinished is left"
+    assert list(home.models.iterdir()) == [home.version(version.path)], "nothing unfinished is left"
 
 
 class Sent:

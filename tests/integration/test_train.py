@@ -143,6 +143,13 @@ def test_train_too_large_a_model_on_a_cpu_is_refused_at_once(tmp_path: Path, mon
         train(EVENTS, "builtin", tmp_path, ONCE, quiet, "cpu")
 
 
+def test_equal_adapters_are_equal_files(tmp_path: Path) -> None:
+    """In this process peft keeps the names in the same order each time, in another process in another one."""
+    train(EVENTS, "builtin", tmp_path, ONCE, quiet, "cpu")
+    modules = json.loads((tmp_path / "adapter_config.json").read_text())["target_modules"]
+    assert len(modules) == 7 and modules == sorted(modules)
+
+
 def test_train_adapts_the_last_layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fine_tune, "ADAPTED", 3)
     train(EVENTS, "builtin", tmp_path, ONCE, quiet, "cpu")

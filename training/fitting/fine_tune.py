@@ -234,5 +234,13 @@ def _write(model: PeftModel, out: Path, description: dict[str, Any]) -> None:
     # By default peft asks the hub whether the vocabulary changed; nothing may leave the machine.
     model.save_pretrained(str(out), save_embedding_layers=False)
     (out / "README.md").unlink(missing_ok=True)
+    _sort_modules(out / "adapter_config.json")
     manifest.write(out, description)
     shutil.rmtree(out / "checkpoint", ignore_errors=True)
+
+
+def _sort_modules(config: Path) -> None:
+    """Sort the names that peft keeps as a set, so that equal adapters are equal files."""
+    found = json.loads(config.read_text("utf-8"))
+    found["target_modules"].sort()
+    write_atomically(config, json.dumps(found, indent=2) + "\n")
