@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import TypeVar
 
 WAIT_S = 90.0  # far more than anything takes on a busy machine; reached only where the state does not come
@@ -22,6 +23,9 @@ def until(what: str, look: Callable[[], Found | None], wait_s: float = WAIT_S) -
 
 
 def hurry(pid: int) -> None:
-    """Let a process run like any other: at idle priority it may stand still for minutes on a busy machine."""
-    with suppress(ProcessLookupError, PermissionError):  # that is for root only
-        os.sched_setscheduler(pid, os.SCHED_OTHER, os.sched_param(0))
+    """Let a process and all below it run like any other: at idle priority they may stand still for minutes."""
+    with suppress(OSError):  # it has just ended, or this user may not
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            os.sched_setscheduler(int(task.name), os.SCHED_OTHER, os.sched_param(0))
+            for child in (task / "children").read_text().split():
+                hurry(int(child))

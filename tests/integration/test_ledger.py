@@ -283,7 +283,8 @@ def test_a_handler_that_does_not_pay_is_turned_off_once(opened: Resources) -> No
     assert (said["handler"], said["reason"]) == ("unproven", "its last 4 attempts cost 2.0 s and saved 0.0 s")
     stopped = predict(opened, "z")
     dispatch(under(opened, "unproven"), stopped)
-    assert stopped_by(opened, stopped).startswith("off: its last 4 attempts cost 2.0 s and saved 0.0 s; on again at 20")
+    says = "resting: its last 4 attempts cost 2.0 s and saved 0.0 s; on again at 20"
+    assert stopped_by(opened, stopped).startswith(says)
     with opened.store.read() as session:
         assert [one["handler"] for one in handlers.find_all_resting(session, SCOPE)] == ["unproven"]
 
