@@ -73,7 +73,7 @@ def compute_digest(events: Sequence[Event], answers: Sequence[GivenAnswer], sett
         fields = (event.at.isoformat(), event.operation, event.target, event.app, event.detail)
         digest.update("\x1f".join(fields).encode(errors="surrogatepass"))
     for given in answers:
-        if given.at <= events[-1].at:
+        if events and given.at <= events[-1].at:
             digest.update(repr(given).encode(errors="surrogatepass"))
     return digest.hexdigest()
 
