@@ -132,13 +132,19 @@ def test_drift_lets_history_answer_and_training_be_due(store: Store, home: Home)
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
-    ("handlers", "is_quiet", "shown"),
-    [('["notify"]', False, 1), ("[]", False, 0), ('["notify"]', True, 0)],
-    ids=["handler on", "handler off", "quiet hours"],
+    ("handlers", "is_quiet", "owner", "shown"),
+    [
+        ('["notify"]', False, SCOPE, 1),
+        ("[]", False, SCOPE, 0),
+        ('["notify"]', True, SCOPE, 0),
+        ('["notify"]', False, "c@d", 0),
+    ],
+    ids=["handler on", "handler off", "quiet hours", "scope of a replay"],
 )
 def test_drift_is_shown_once_on_the_desktop(
-    store: Store, home: Home, monkeypatch: pytest.MonkeyPatch, handlers: str, is_quiet: bool, shown: int
+    store: Store, home: Home, monkeypatch: pytest.MonkeyPatch, handlers: str, is_quiet: bool, owner: str, shown: int
 ) -> None:
+    monkeypatch.setenv("MEMO_SCOPE", owner)
     bus, now, hour = Bus(), datetime.now(Settings.load().zone), timedelta(hours=1)
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", bus.address)
     monkeypatch.setenv("MEMO_DISPATCH__ON", handlers)
