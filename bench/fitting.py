@@ -1,4 +1,4 @@
-"""What it brings that recent events weigh more in a training, and that answers to suggestions are examples.
+"""The gain of a training from weighing recent events more, and from answers to suggestions as examples.
 
     python bench/fitting.py FOLDER|FILE…        (or files and folders in MEMO_EVENT_FILES)
 

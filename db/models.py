@@ -426,7 +426,7 @@ class FeedbackRow(Base):
     line: Mapped[int | None]
     """Line of `memo pick`, from 1, in which it was picked (yes) or passed over (no); null for other answers."""
     windows: Mapped[int | None]
-    """Number of windows that were open at a pick; null for other answers, and where this desktop tells of none."""
+    """Number of windows that were open at a pick; null for other answers, and where the desktop lists none."""
 
 
 class LaunchRow(Base):

@@ -21,7 +21,7 @@ from db.prediction import feedback, versions
 from db.upkeep import jobs
 from forget.erase_files import UNFINISHED, VERSION
 from memo.core.errors import MemoError
-from memo.core.events import Event
+from memo.core.events import Action, Event
 from memo.core.files import force_to_disk
 from memo.core.paths import Home
 from memo.core.predictions import Answer, action_from_dict
@@ -55,9 +55,15 @@ def find_events(store: Store, settings: Settings, scope: str, newest: int | None
 
 
 def find_answers(store: Store, scope: str) -> list[GivenAnswer]:
-    """Return what a person answered to suggestions in a scope, oldest first."""
+    """Return the last answer of a person to each suggestion in a scope, without each "never" that was taken back."""
+    last = dict[tuple[int, Action], GivenAnswer]()
     with store.read() as session:
-        return [_as_given(row) for row in feedback.find_answers_after(session, scope, 0)]
+        for row in feedback.find_answers_after(session, scope, 0):
+            given = _as_given(row)
+            before = last.pop((row.prediction_id, given.about), None)
+            if not before or (before.answer, given.answer) != (Answer.NEVER, Answer.YES):
+                last[row.prediction_id, given.about] = given
+    return list(last.values())
 
 
 def _as_given(row: FeedbackRow) -> GivenAnswer:
@@ -73,7 +79,7 @@ def compute_digest(events: Sequence[Event], answers: Sequence[GivenAnswer], sett
         fields = (event.at.isoformat(), event.operation, event.target, event.app, event.detail)
         digest.update("\x1f".join(fields).encode(errors="surrogatepass"))
     for given in answers:
-        if given.at <= events[-1].at:
+        if events and given.at <= events[-1].at:
             digest.update(repr(given).encode(errors="surrogatepass"))
     return digest.hexdigest()
 

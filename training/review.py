@@ -47,7 +47,8 @@ def review(
     changed = changed or _act_on_drift(store, scope, judged)
     if changed:
         log.warning("predictions_became_worse", scope=scope, reason=changed)
-        tell_owner(settings)
+        if scope == settings.scope:  # `memo status` says nothing of a replay, or of another machine
+            tell_owner(settings)
     found = person_scores.score([one.outcomes["place"] for one in judged[-SHOWN:]], RULES)
     if "scores" not in found:
         raise TooFew(f"{found['n']} actions are too few to review; {person_scores.FEWEST} are needed.")

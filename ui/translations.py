@@ -165,7 +165,7 @@ _CHINESE = {
     "The simplest rule, the most recent place first, would have had {} and {}.": (
         "最简单的规则（最近去过的在前）会是 {} 和 {}。"
     ),
-    "Beside the simplest rule": "与最简单的规则相比",
+    "Compared with the simplest rule": "与最简单的规则相比",
     "first by the rule": "按规则第一位",
     "among three by the rule": "按规则前三位",
     "Whether its probabilities come true": "它说的概率是否属实",

@@ -44,7 +44,7 @@ class Targets:
         return Target(thing_of(action), start, icon=self._icon(action))
 
     def count_windows(self) -> int | None:
-        """Return the number of open windows; None where this desktop tells of none."""
+        """Return the number of open windows; None where this desktop lists none."""
         return len(self._windows) or None
 
     def _find_window(self, action: Action) -> OpenWindow | None:

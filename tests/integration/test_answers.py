@@ -17,6 +17,7 @@ from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.predictions import Answer
 from memo.core.settings import Settings
+from training.build_version import find_answers
 from worker.prediction.update import ScopeUpdater
 from worker.predictors.reader import Reader
 from worker.predictors.serving import Serving
@@ -102,6 +103,24 @@ def test_answer_survives_a_restart_once(opened: Resources) -> None:
         each.update(SCOPE)
     told = [each.models.held[SCOPE].predictor.feedback._answers for each in (one, two)]
     assert told[0] == told[1] and [sum(counts.values()) for counts in told[0].values()] == [1]
+
+
+def test_a_training_learns_from_the_last_answer_to_a_suggestion(opened: Resources) -> None:
+    happen(opened, "abacabacaba")
+    updater(opened).update(SCOPE)
+    row = newest(opened)
+    said = [(1, Answer.NEVER), (2, Answer.NO), (2, Answer.YES), (2, Answer.NO)]
+    with opened.store.write() as session:
+        never, *_ = [
+            feedback.add_answer(session, row, row.candidates[rank - 1]["action"], answer).id for rank, answer in said
+        ]
+    names = [one["action"]["target"] for one in row.candidates]
+    learned = [(given.about.target, given.answer) for given in find_answers(opened.store, SCOPE)]
+    assert learned == [(names[0], Answer.NEVER), (names[1], Answer.NO)]
+    with opened.store.write() as session:
+        feedback.record_return(session, SCOPE, never)
+    learned = [(given.about.target, given.answer) for given in find_answers(opened.store, SCOPE)]
+    assert learned == [(names[1], Answer.NO)], "what may be suggested again neither came nor stayed away"
 
 
 def test_answer_skips_context_events(opened: Resources) -> None:

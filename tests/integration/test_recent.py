@@ -171,6 +171,54 @@ def test_the_file_of_an_app_waits_until_its_start_is_told(
             editor.kill()
 
 
+def test_a_save_of_what_is_open_is_not_told_after_a_restart(home: Home, recent: List, tmp_path: Path) -> None:
+    program = shutil.copy("/usr/bin/sleep", tmp_path / "some-editor")
+    (tmp_path / "applications" / "org.test.Editor.desktop").write_text(
+        f"[Desktop Entry]\nType=Application\nExec={program} %U\n"
+    )
+    letter, hour_ago, cursors = tmp_path / "letter.txt", time.time() - 3600, dict[str, dict[str, Any]]()
+    letter.write_text("a")
+    os.utime(letter, (hour_ago, hour_ago))
+    with subprocess.Popen([program, "1000"]) as editor:
+        try:
+            with watched(source(home), cursors) as events:
+                recent.open(str(letter), str(program))
+                until("it is opened", lambda: len(events) == 1)
+                opened = cursors["recent"]
+                letter.write_text("b")
+                recent.open(str(letter), str(program))
+                until("the save is read", lambda: cursors["recent"] != opened)
+            with watched(source(home), cursors) as again:
+                assert again == []
+            assert [event.operation for event in events] == [Operation.FILE_ACCESS]
+        finally:
+            editor.kill()
+
+
+def test_what_is_held_back_is_read_again_after_a_kill(
+    home: Home, recent: List, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    due, of_apps = {"soon": proc.now() + 2, "later": proc.now() + 10 * WAIT_S}, list[str]()
+
+    def noted(_: RecentSource, app: str) -> float:
+        of_apps.append(app)
+        return due[app]
+
+    monkeypatch.setattr(recent_source, "told_s", lambda settings: 0.0)
+    monkeypatch.setattr(RecentSource, "_began", noted)
+    cursors: dict[str, dict[str, Any]] = {}
+    with watched(source(home), cursors) as events:
+        begun = cursors["recent"]
+        for name, app in (("one.txt", "soon"), ("two.txt", "later")):
+            recent.open(f"/home/me/{name}", app)
+            until(f"{name} is read", lambda app=app: app in of_apps)  # type: ignore[misc]
+        until("the first is stored", lambda: cursors["recent"] != begun)
+        at_the_kill = dict(cursors)
+        assert [event.target for event in events] == ["one.txt"]
+    with watched(source(home), at_the_kill) as events:
+        assert [event.target for event in events] == ["two.txt"]
+
+
 def test_restart_reports_files_opened_meanwhile_once(home: Home, recent: List) -> None:
     cursors: dict[str, dict[str, Any]] = {}
     with watched(source(home), cursors) as events:

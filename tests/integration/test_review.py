@@ -132,17 +132,24 @@ def test_drift_lets_history_answer_and_training_be_due(store: Store, home: Home)
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
-    ("settings", "shown"),
-    [({"ON": '["notify"]'}, 1), ({"ON": "[]"}, 0), ({"ON": '["notify"]', "QUIET_HOURS": "00:00-23:59"}, 0)],
-    ids=["handler on", "handler off", "quiet hours"],
+    ("handlers", "is_quiet", "owner", "shown"),
+    [
+        ('["notify"]', False, SCOPE, 1),
+        ("[]", False, SCOPE, 0),
+        ('["notify"]', True, SCOPE, 0),
+        ('["notify"]', False, "c@d", 0),
+    ],
+    ids=["handler on", "handler off", "quiet hours", "scope of a replay"],
 )
 def test_drift_is_shown_once_on_the_desktop(
-    store: Store, home: Home, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], shown: int
+    store: Store, home: Home, monkeypatch: pytest.MonkeyPatch, handlers: str, is_quiet: bool, owner: str, shown: int
 ) -> None:
-    bus = Bus()
+    monkeypatch.setenv("MEMO_SCOPE", owner)
+    bus, now, hour = Bus(), datetime.now(Settings.load().zone), timedelta(hours=1)
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", bus.address)
-    for name, value in settings.items():
-        monkeypatch.setenv(f"MEMO_DISPATCH__{name}", value)
+    monkeypatch.setenv("MEMO_DISPATCH__ON", handlers)
+    if is_quiet:
+        monkeypatch.setenv("MEMO_DISPATCH__QUIET_HOURS", f"{now - hour:%H:%M}-{now + hour:%H:%M}")
     server = Server(bus.address)
     serve(store, 0, 500, foreseen=True)
     serve(store, 500, 540, foreseen=False)

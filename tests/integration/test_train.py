@@ -18,7 +18,7 @@ from memo.core.errors import MemoError
 from memo.core.events import Action, Event, Operation
 from memo.core.predictions import Answer
 from memo.core.settings import Settings, TrainSettings
-from training.build_version import train_adapter
+from training.build_version import compute_digest, train_adapter
 from training.fitting import fine_tune
 from training.fitting.examples import Example, GivenAnswer, compute_loss, cut_chunks
 from training.fitting.fine_tune import train
@@ -205,6 +205,12 @@ def test_answer_about_an_app_is_one_about_its_window() -> None:
 )
 def test_answer_without_its_events_teaches_nothing(unknown: GivenAnswer) -> None:
     assert chunk(unknown) == chunk()
+
+
+def test_answers_without_any_event_change_no_digest() -> None:
+    answers = [given(20, TITLES[3].action, Answer.NO)]
+    assert compute_digest([], answers, Settings()) == compute_digest([], [], Settings())
+    assert compute_digest(TITLES, answers, Settings()) != compute_digest(TITLES, [], Settings())
 
 
 def test_refused_action_costs_its_probability() -> None:

@@ -1,6 +1,7 @@
 """What a column or a message holds is read as it was written, and as the standard library reads it."""
 
 import json
+import math
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,3 +29,8 @@ def test_what_earlier_versions_wrote_is_read(value: object) -> None:
 
 def test_an_integer_of_more_than_64_bits_is_written() -> None:
     assert json_text.encode({"n": 2**70}) == b'{"n":1180591620717411303424}'
+
+
+def test_what_is_no_number_is_written_as_null_and_read() -> None:
+    assert json_text.encode([math.nan, -math.inf]) == b"[null,null]"
+    assert json_text.decode("[-Infinity]") == [-math.inf]

@@ -79,8 +79,9 @@ class RecentSource:
                     newest = _newest(newest, new)
                     events = self._to_events(new)
                     held.add(events, max(map(self._began, {event.app for event in events}), default=0.0))
-                if events := held.take():
-                    emit(Batch(events, self.name, self._cursor(newest)))
+                taken, waits = held.take(), held.due_in() is not None
+                if taken or (new and not waits):
+                    emit(Batch(taken, self.name, self._cursor(taken[-1].at if waits else newest)))
                 seen = listed or seen
             if events := held.take(all_of_them=True):
                 emit(Batch(events, self.name, self._cursor(newest)))
