@@ -19,14 +19,22 @@ T = TypeVar("T")
 
 
 def call_apart(function: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
-    """Return what a function of a module returns in a new process. Raises the MemoError that it raises there."""
+    """Return what a function of a module returns in a new process.
+
+    Raises the MemoError that it raises there, or one that says that the process was ended.
+    """
     done = subprocess.run(
         python_command("training.apart"),
         env=child_environment(),
         input=pickle.dumps((function, given, named)),
         stdout=subprocess.PIPE,
-        check=True,
+        check=False,
     )
+    if done.returncode:
+        raise MemoError(
+            f"A process of the training ended early (status {done.returncode}), as when memory runs out; the next "
+            "training goes on."
+        )
     found = pickle.loads(done.stdout)
     if isinstance(found, MemoError):
         raise found

@@ -69,8 +69,8 @@ def train_and_promote(
     new, old, history = (ask_version(settings, one, stream) for one in rivals)
     rules = call_apart(measure_rules, stream.events, stream.first)
     verdict = judge(new, old, history, active.name, rules)
-    manifest.add(home.version(row.path), {"judged": verdict})
     _record_verdict(store, scope, candidate, verdict)
+    manifest.add(home.version(row.path), {"judged": verdict})
     prune(store, settings, scope)
     return {"version": candidate, "promoted": verdict["promoted"], "reason": verdict["reason"]}
 

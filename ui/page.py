@@ -96,20 +96,25 @@ class Visit:
 
     def problems(self) -> list[str]:
         """Return what is wrong now, each with its remedy."""
+        waiting = self.find_queue_problems()
         try:
             with self.read() as session:
-                return self.find_problems(session)
+                return [*waiting, *self.find_problems(session)]
         except MemoError as error:
-            return [*self.find_problems(None), str(error)]
+            return [*waiting, *self.find_problems(None), str(error)]
+
+    def find_queue_problems(self) -> list[str]:
+        """Return what is wrong with the queues; not within a session, as the broker may take seconds to answer."""
+        queues: QueueCheck = self.request.app.state.queues
+        return queues.find_problems(self.home, self.settings) if running.state(self.home) else []
 
     def find_problems(self, session: Session | None) -> list[str]:
-        """Return what is wrong now with MEMO and, if it is given, with its store."""
+        """Return what is wrong now with MEMO, but for its queues, and, if it is given, with its store."""
         state = running.state(self.home)
         if not state:
             return ["MEMO is not running; `memo up` starts it."]
         stored = health.find_problems(session, self.settings, self.home, is_running=True) if session else []
-        waiting = self.request.app.state.queues.find_problems(self.home, self.settings)
-        return [*state["problems"], *waiting, *stored, *health.find_source_problems(session, self.home)]
+        return [*state["problems"], *stored, *health.find_source_problems(session, self.home)]
 
     def scope(self, session: Session) -> str:
         """Return the scope that the reader chose, else their own."""

@@ -29,8 +29,8 @@ from memo.core.settings import (
 )
 from memo.stack import running
 
-FORGETS = {"apps": "--app", "sites": "--site", "folders": "--text", "titles": "--text"}
-"""For each list of what is excluded, the option of `memo forget` that deletes such things."""
+FORGETS = {"apps": " --app", "sites": " --site", "folders": " --text", "titles": ""}
+"""For each list of what is excluded, the option of `memo forget` that deletes such things; titles are patterns."""
 CREDENTIALS = re.compile(r"(?<=://)\S*@")  # user and password in a URL
 
 app = typer.Typer(help="Show and change settings.", no_args_is_help=True)
@@ -118,8 +118,8 @@ def _effects(home: Home, key: str, old: Settings, new: Settings) -> list[str]:
 def _exclusion_notes(home: Home, old: PrivacySettings, new: Settings) -> list[str]:
     """Return sentences about what is stored, and what was trained, of what is excluded from now on."""
     gained = [name for name in FORGETS if not set(getattr(new.privacy, name)) <= set(getattr(old, name))]
-    options = " or ".join(dict.fromkeys(FORGETS[name] for name in gained))
-    stays = f"What is stored already stays; `memo forget` with {options} deletes it."
+    commands = " or ".join(dict.fromkeys(f"`memo forget{FORGETS[name]}`" for name in gained))
+    stays = f"What is stored already stays until {commands} deletes it."
     return [*([stays] if gained and not missing_file(new, home) else []), *_retire(home, new)]
 
 

@@ -111,7 +111,7 @@ def _store(home: Home, settings: Settings) -> str:
 
 def _refuse_lost(session: "Session", place: str) -> None:
     """Raise MemoError if a table or column of the store is gone; an SQLite store has been looked at before."""
-    from db.upkeep.lost_rows import find_lost
+    from db.upkeep.lost_schema import find_lost
 
     if lost := find_lost(session.connection()):
         raise MemoError(f"In {place} {lost}; run `memo down`, then restore it from what pg_dump wrote.")

@@ -13,7 +13,7 @@ from sqlalchemy import StaticPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
 from db.engine import is_damage
-from db.upkeep.lost_rows import find_lost
+from db.upkeep.lost_schema import find_lost
 from memo.core.files import force_to_disk
 from memo.core.paths import Home
 from memo.store.damage import NO_FILE, REMEDY, find_backups, find_loss, mark

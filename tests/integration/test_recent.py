@@ -105,6 +105,8 @@ def test_each_use_is_told_as_what_it_is(
     (tmp_path / "applications" / "org.test.Editor.desktop").write_text(
         f"[Desktop Entry]\nType=Application\nExec={program} %U\n"
     )
+    monkeypatch.setattr(recent_source, "SAVED_S", WAIT_S)
+    monkeypatch.setattr(recent_source, "AGAIN_S", WAIT_S)
     letter, hour_ago = tmp_path / "letter.txt", time.time() - 3600
     letter.write_text("a")
     os.utime(letter, (hour_ago, hour_ago))
@@ -121,17 +123,29 @@ def test_each_use_is_told_as_what_it_is(
             use(letter, (opened, "letter.txt"))
             use(letter)  # listed twice
             letter.write_text("b")
+            used_at = proc.now()
             use(letter)  # a save of what is open
             os.utime(letter, (hour_ago, hour_ago))
-            monkeypatch.setattr(recent_source, "AGAIN_S", 5.0)
-            long_ago = proc.now() + 6
-            until("its last use is long ago", lambda: proc.now() > long_ago)
+            until("six seconds later", lambda: proc.now() > used_at + 6)
             use(tmp_path / "new.txt", (saved, "new.txt"))  # a dialog lists it before it is there
+            monkeypatch.setattr(recent_source, "AGAIN_S", proc.now() - used_at - 3)  # after the use, before the save
             use(letter)  # the old name, listed again after a save under the new one
             monkeypatch.setattr(recent_source, "AGAIN_S", 0.0)
             use(letter, (opened, "letter.txt"))  # closed and opened again
         finally:
             editor.kill()
+
+
+def test_a_save_in_a_watched_folder_is_told_by_its_source(home: Home, recent: List, tmp_path: Path) -> None:
+    settings = SourceSettings(on=["recent", "folders"], folders=[str(tmp_path / "work")])
+    with watched(RecentSource(Settings(sources=settings), home)) as events:
+        for name in ("work/saved.txt", "other/saved.txt"):
+            (tmp_path / name).parent.mkdir()
+            (tmp_path / name).write_text("a")
+            recent.open(str(tmp_path / name), "some-editor")
+        recent.open(str(tmp_path / "work"), "some-editor")  # a folder, of which that source tells nothing
+        until("the others", lambda: len(events) == 2)
+    assert [event.detail for event in events] == [str(tmp_path / "other"), str(tmp_path)]
 
 
 def test_a_save_of_what_was_open_before_memo_is_a_save(home: Home, recent: List, tmp_path: Path) -> None:

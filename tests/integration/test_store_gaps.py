@@ -14,7 +14,7 @@ from db.engine import open_store
 from db.rebuild import find_unbuilt
 from db.upkeep import backups
 from db.upkeep.backups import FAILED
-from db.upkeep.lost_rows import find_lost
+from db.upkeep.lost_schema import find_lost
 from memo.core.errors import MemoError
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -52,6 +52,13 @@ def test_whole_store_lacks_nothing(settings: Settings, home: Home) -> None:
     with closing(open_store(settings, home)) as store, store.read() as session:
         assert find_lost(session.connection()) == ""
         assert find_unbuilt(session.connection()) == {}
+
+
+def test_tables_of_another_program_are_no_store(settings: Settings, home: Home) -> None:
+    do(settings, home, "DROP TABLE alembic_version")
+    do(settings, home, "DROP TABLE feedback")
+    with closing(open_store(settings, home)) as store, store.read() as session:
+        assert find_lost(session.connection()) == "", "one that has tables named events and jobs"
 
 
 @pytest.mark.parametrize("statement", LOST)

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from memo.core.errors import UsageError
+from memo.core.errors import MemoError, UsageError
 from training.apart import call_apart
 from training.evaluation.report import first_asked
 
@@ -21,3 +21,8 @@ def test_what_is_printed_is_no_result() -> None:
 def test_error_is_raised_in_the_caller() -> None:
     with pytest.raises(UsageError, match="One window can't be divided"):
         call_apart(first_asked, [])
+
+
+def test_process_that_is_ended_is_named() -> None:
+    with pytest.raises(MemoError, match=r"ended early \(status 9\), as when memory runs out"):
+        call_apart(os._exit, 9)

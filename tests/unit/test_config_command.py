@@ -75,11 +75,12 @@ def test_excluding_something_says_that_what_is_stored_stays(memo: Memo, home: Ho
     says = "What is stored already stays"
     assert says not in memo("set", "privacy.apps", "mail"), "there is no store"
     make_store(Settings.load(), home)
-    assert f"{says}; `memo forget` with --app deletes it." in memo("set", "privacy.apps", "mail", "chat")
-    assert f"{says}; `memo forget` with --text deletes it." in memo("set", "privacy.folders", "/home/ada/diary")
+    assert f"{says} until `memo forget --app` deletes it." in memo("set", "privacy.apps", "mail", "chat")
+    assert f"{says} until `memo forget --text` deletes it." in memo("set", "privacy.folders", "/home/ada/diary")
+    assert f"{says} until `memo forget` deletes it." in memo("set", "privacy.titles", "diary.*")
     assert says not in memo("set", "privacy.apps", "mail"), "nothing more is excluded"
     editor("t.replace('mail', 'game')")
-    assert f"{says}; `memo forget` with --app deletes it." in memo("edit")
+    assert f"{says} until `memo forget --app` deletes it." in memo("edit")
 
 
 def test_get_hides_secrets_and_passwords(memo: Memo, home: Home) -> None:

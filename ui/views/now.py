@@ -72,9 +72,10 @@ def _as_event(html: str) -> str:
 
 
 def _find_marks(visit: Visit) -> tuple[Any, ...]:
+    waiting = visit.find_queue_problems()
     with visit.read() as session:
         marks = current.find_marks(session) if session else ()
-        return (pauses.current(visit.home), *visit.find_problems(session), *marks)
+        return (pauses.current(visit.home), *waiting, *visit.find_problems(session), *marks)
 
 
 def _find(visit: Visit) -> dict[str, Any]:

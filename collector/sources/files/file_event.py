@@ -6,7 +6,7 @@ from datetime import datetime
 
 from memo.core.events import Event, Operation
 from memo.core.grammar import clean
-from memo.core.paths import Home
+from memo.core.settings import Settings
 
 
 def file_event(operation: Operation, path: str, at: datetime, app: str = "") -> Event:
@@ -15,7 +15,12 @@ def file_event(operation: Operation, path: str, at: datetime, app: str = "") -> 
     return Event(at, operation, clean(name), app, clean(folder))
 
 
-def is_below(home: Home) -> Callable[[str], bool]:
-    """Return a function that tells whether a path lies in MEMO's own folder."""
-    roots = tuple({f"{home.root}/", f"{os.path.realpath(home.root)}/"})
+def is_below(*folders: str) -> Callable[[str], bool]:
+    """Return a function that tells whether a path lies in one of some folders, under the name of it or a link's."""
+    roots = tuple({f"{name}/" for folder in folders for name in (folder, os.path.realpath(folder))})
     return lambda path: f"{path}/".startswith(roots)
+
+
+def find_watched(settings: Settings) -> set[str]:
+    """Return the absolute paths of the folders that are chosen to be watched."""
+    return {os.path.abspath(os.path.expanduser(folder)) for folder in settings.sources.folders}

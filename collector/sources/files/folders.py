@@ -13,7 +13,7 @@ from watchdog.events import FileDeletedEvent, FileSystemEventHandler
 from watchdog.observers.api import BaseObserver, ObservedWatch
 
 from collector.sources.files.debounce import MINUTE_S, Debouncer, is_ignored
-from collector.sources.files.file_event import file_event, is_below
+from collector.sources.files.file_event import file_event, find_watched, is_below
 from collector.sources.files.inotify import (
     WATCHES,
     WRITTEN,
@@ -42,9 +42,9 @@ class FoldersSource:
     name = "folders"
 
     def __init__(self, settings: Settings, home: Home, renew_s: float = RENEW_S) -> None:
-        self._settings, self._is_ours, self._renew_s = settings, is_below(home), renew_s
-        chosen = {os.path.abspath(os.path.expanduser(folder)) for folder in settings.sources.folders}
-        self._written = {os.path.realpath(folder): folder for folder in sorted(chosen)}  # real path -> as chosen
+        self._settings, self._is_ours, self._renew_s = settings, is_below(str(home.root)), renew_s
+        chosen = sorted(find_watched(settings))
+        self._written = {os.path.realpath(folder): folder for folder in chosen}  # real path -> as chosen
         self._folders = [
             folder for folder in self._written if not any(folder.startswith(f"{other}/") for other in self._written)
         ]

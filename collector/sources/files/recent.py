@@ -11,9 +11,10 @@ from typing import Any
 from collector.focus.hold_back import HoldBack, told_s
 from collector.launch import proc
 from collector.sources.files import xbel
-from collector.sources.files.file_event import file_event, is_below
+from collector.sources.files.file_event import file_event, find_watched, is_below
+from collector.sources.files.folders import FoldersSource
 from collector.sources.files.inotify import SCAN_S, WRITTEN, FileNotice, FileNotices, SameFolder, observe, watch
-from collector.sources.files.xbel import Bookmark
+from collector.sources.files.xbel import NEVER, Bookmark
 from collector.sources.inbox.tail import open_below
 from memo.core.bounded import BoundedDict
 from memo.core.events import Event, Operation
@@ -28,7 +29,6 @@ MOST_USED = 1_000  # files, each with its app
 MAX_BYTES = 20_000_000  # a list of 1,000 files has half a megabyte
 ROUNDED_S = 1.0  # some programs write whole seconds
 SAVED_S = 10.0  # from the time in the list until the file is written: a file dialog lists it before
-NEVER = datetime.min.replace(tzinfo=UTC)
 AGAIN_S = 10.0  # a program may list one use twice, and after a save under another name the old name again
 
 
@@ -41,7 +41,8 @@ class RecentSource:
     name = "recent"
 
     def __init__(self, settings: Settings, home: Home) -> None:
-        self._settings, self._is_ours = settings, is_below(home)
+        self._settings, self._is_ours = settings, is_below(str(home.root))
+        self._is_watched = is_below(*(find_watched(settings) if FoldersSource.name in settings.sources.on else ()))
         self._days = settings.sources.recent_days
         self._folder = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share")
         self._apps = Apps()
@@ -77,7 +78,7 @@ class RecentSource:
                 since = newest.replace(microsecond=0)  # as rounded times are
                 if new := [bookmark for bookmark in listed if bookmark.at >= since and bookmark not in seen]:
                     newest = _newest(newest, new)
-                    events = self._to_events(new)
+                    events = [event for event in self._to_events(new) if not self._is_told_elsewhere(event)]
                     held.add(events, max(map(self._began, {event.app for event in events}), default=0.0))
                 taken, waits = held.take(), held.due_in() is not None
                 if taken or (new and not waits):
@@ -110,6 +111,10 @@ class RecentSource:
             for one in given
             if (operation := self._operation(one, app := self._app(one), now))
         ]
+
+    def _is_told_elsewhere(self, event: Event) -> bool:
+        """Return whether an event is a save in a folder that the source `folders` watches now."""
+        return event.operation is Operation.FILE_SAVE and self._is_watched(event.detail)
 
     def _app(self, bookmark: Bookmark) -> str:
         app = self._apps.of_file(bookmark.program, bookmark.media_type)

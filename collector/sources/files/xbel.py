@@ -13,7 +13,7 @@ from xml.parsers.expat import ExpatError, ParserCreate
 _DESKTOP = "http://www.freedesktop.org/standards/desktop-bookmarks"
 _MEDIA = "http://www.freedesktop.org/standards/shared-mime-info"
 _STAMPS = ("added", "modified", "visited")
-_NEVER = datetime.min.replace(tzinfo=UTC)
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class _Handlers:
 
     def _begin(self, attributes: dict[str, str]) -> None:
         self._path, self._at, self._private = _path(attributes.get("href", "")), _newest(attributes, _STAMPS), False
-        self._app, self._program, self._app_at = "", "", _NEVER
+        self._app, self._program, self._app_at = "", "", NEVER
         self._media_type = ""
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
@@ -51,7 +51,7 @@ class _Handlers:
             self._program = _program(attributes.get("exec", ""))
 
     def end(self, name: str) -> None:
-        if name == "bookmark" and self._path and self._at > _NEVER and not self._private:
+        if name == "bookmark" and self._path and self._at > NEVER and not self._private:
             self.bookmarks.append(Bookmark(self._path, self._at, self._app, self._program, self._media_type))
 
     def entity(self, *_: object) -> None:
@@ -87,14 +87,14 @@ def _path(href: str) -> str:
 
 
 def _newest(attributes: dict[str, str], names: tuple[str, ...]) -> datetime:
-    return max((_time(attributes[name]) for name in names if name in attributes), default=_NEVER)
+    return max((_time(attributes[name]) for name in names if name in attributes), default=NEVER)
 
 
 def _time(stamp: str) -> datetime:
     try:
         at = datetime.fromisoformat(stamp)
     except ValueError:
-        return _NEVER
+        return NEVER
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 

@@ -10,13 +10,14 @@ VERSIONS = "alembic_version"
 
 
 def find_lost(connection: Connection) -> str:
-    """Return which table or column is gone; "" if none is, or if the store is empty or has another schema."""
+    """Return which table or column is gone; "" if none is, or if there is no store of this schema.
+
+    A database may hold tables of other programs, some of which may have the name of one of MEMO's.
+    """
     inspector, tables = inspect(connection), Base.metadata.tables
     names = set(inspector.get_table_names())
-    if names.isdisjoint(tables):
-        return ""
     if VERSIONS not in names:
-        return f"the table {VERSIONS} is gone"
+        return f"the table {VERSIONS} is gone" if names >= set(tables) else ""
     if revision(connection) != head():
         return ""
     for name, table in tables.items():
