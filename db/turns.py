@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Lock
 
 POLL_S = 0.002
+TRIES = 3  # to show that one waits, as another one may just be looking who does
 LONGEST_S = 0.5  # a process that was stopped while it waited holds up long work for no longer
 
 
@@ -38,7 +39,7 @@ class Turns:
         """Show that somebody waits."""
         with self._open() as folder:
             if folder is not None:
-                _try_lock(folder, fcntl.LOCK_SH)
+                _show_oneself(folder)
             yield
 
     def give_way(self) -> None:
@@ -60,6 +61,13 @@ class Turns:
         finally:
             if folder is not None:
                 os.close(folder)  # unlocks it, too
+
+
+def _show_oneself(folder: int) -> None:
+    for _ in range(TRIES):
+        if _try_lock(folder, fcntl.LOCK_SH):
+            return
+        time.sleep(POLL_S)
 
 
 def _is_free(folder: int) -> bool:

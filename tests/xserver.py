@@ -71,8 +71,8 @@ class Desktop:
         return self.start(needs_program("wish"), given=f"wm title . {{{title}}}; wm geometry . 200x100\n")
 
     def window(self, title: str) -> str:
-        """The number of a window, once it is there; asked again where xdotool met another one that was just going."""
-        search = ("search", "--sync", "--onlyvisible", "--name", f"^{title}$")
+        """The number of a window, once it is there. With `--sync` xdotool itself would wait, now and then for ever."""
+        search = ("search", "--onlyvisible", "--name", f"^{title}$")
         return until(f"the window {title}", lambda: self._ask(*search).stdout.decode().split())[0]
 
     def focus(self, window: str) -> None:

@@ -102,6 +102,17 @@ def test_who_stands_still_while_looking_stops_nobody(tmp_path: Path) -> None:
         os.close(stopped)
 
 
+def test_who_begins_to_wait_while_another_one_looks_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looking = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_EX)
+    monkeypatch.setattr("db.turns.time.sleep", lambda seconds: fcntl.flock(looking, fcntl.LOCK_UN))
+    try:
+        with Turns(tmp_path).waiting():
+            assert is_waited_for(tmp_path)
+    finally:
+        os.close(looking)
+
+
 def test_turns_are_taken_without_the_folder(tmp_path: Path) -> None:
     turns = Turns(tmp_path / "missing", LONG_S)
     with turns.take(), turns.waiting():
