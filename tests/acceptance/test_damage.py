@@ -13,7 +13,9 @@ from disks import PAGE, overwrite_pages
 from stack import Stack, lines, new_stack
 from waiting import WAIT_S, until
 
+from db.upkeep import jobs
 from memo.stack import running
+from memo.store.damage import find_backups
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -31,7 +33,13 @@ def stack() -> Iterator[Stack]:
 
 
 def until_backed_up(stack: Stack) -> None:
-    until("a backup", lambda: list(stack.home.backups.glob("*.db")))
+    """Wait for a backup; one that is made while a forget goes on has its mark, and another one follows."""
+    until("a backup", lambda: any(map(is_without_mark, find_backups(stack.home.backups)[:1])))
+
+
+def is_without_mark(backup: Path) -> bool:
+    with closing(sqlite3.connect(f"{backup.as_uri()}?mode=ro", uri=True)) as store:
+        return not store.execute("SELECT 1 FROM jobs WHERE name LIKE ?", (f"{jobs.UNFINISHED}%",)).fetchall()
 
 
 def kill(stack: Stack) -> None:
