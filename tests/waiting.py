@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 WAIT_S = 90.0  # far more than anything takes on a busy machine; reached only where the state does not come
+TRAINED_S = 300.0  # the same for a training of a user who may not lift it out of idle priority
 POLL_S = 0.02
 
 Found = TypeVar("Found")
@@ -27,5 +28,6 @@ def hurry(pid: int) -> None:
     with suppress(OSError):  # it has just ended, or this user may not
         for task in Path(f"/proc/{pid}/task").iterdir():
             os.sched_setscheduler(int(task.name), os.SCHED_OTHER, os.sched_param(0))
+            os.setpriority(os.PRIO_PROCESS, int(task.name), 0)
             for child in (task / "children").read_text().split():
                 hurry(int(child))

@@ -9,7 +9,7 @@ import socket
 import struct
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,12 @@ class Sway:
     def say(self, command: str) -> None:
         """Have it run a command."""
         assert all(result["success"] for result in self._ask(RUN_COMMAND, command)), command
+
+    def answers(self) -> bool:
+        """Whether it can be asked; its socket is there a moment before."""
+        with suppress(FileNotFoundError, ConnectionRefusedError):
+            return bool(self._ask(GET_TREE))
+        return False
 
     def _ask(self, kind: int, text: str = "") -> Any:
         """What it answers, however long that takes; swaymsg gives up after 3 s."""
@@ -86,7 +92,7 @@ def sway(folder: Path) -> Iterator[Sway]:
     process = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.DEVNULL)
     running = Sway(folder, process)
     try:
-        until("sway's socket", running.socket.exists)
+        until("sway answers", running.answers)
         yield running
     finally:
         running.kill()

@@ -15,7 +15,7 @@ from kombu import Connection
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 from stores import store_events
-from waiting import hurry, until
+from waiting import TRAINED_S, hurry, until
 
 from db.engine import Store
 from db.intake import cursors, events, scopes
@@ -85,7 +85,7 @@ def carry_out_in_a_process() -> int:
             hurry(process.pid)
             return process.poll() is not None
 
-        until("its end", has_ended)
+        until("its end", has_ended, TRAINED_S)
     return process.returncode
 
 
@@ -152,7 +152,7 @@ def test_run_without_its_model_fails_with_a_sentence(store: Store, monkeypatch: 
 
 
 @ON_SQLITE
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(2 * TRAINED_S)
 def test_run_trains_judges_and_promotes_or_rejects(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMO_TRAIN__EPOCHS", "1")
     add(store, "abcd" * 75, operation=Operation.WEB_VISIT)
