@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -14,7 +13,7 @@ from db.prediction import feedback, predictions
 from memo.core.errors import MemoError
 from memo.core.events import Action, Event, Operation
 from memo.core.paths import Home
-from memo.core.predictions import action_from_dict, in_use, place_from_dict, place_of
+from memo.core.predictions import action_from_dict, in_use, place_as_action, place_from_dict, place_of
 from memo.core.settings import Settings
 from memo.privacy.exclusions import make_action_matcher
 from worker.effects.seen_before import NotSeenBefore, check_seen
@@ -91,19 +90,9 @@ def _suggest_in_places(prediction: PredictionRow) -> Iterator[Suggestion]:
         action = action_from_dict(entry["action"])
         there.setdefault(place_of(action), action)
     for place in prediction.places:
-        if likeliest := there.get(place_from_dict(place)) or _coarse(place):
+        likeliest = there.get(place_from_dict(place)) or place_as_action(place)
+        if likeliest.target or likeliest.operation is Operation.WINDOW_FOCUS:  # a folder alone can't be gone to
             yield Suggestion(likeliest, place["probability"])
-
-
-def _coarse(place: dict[str, Any]) -> Action | None:
-    """Return the action that a place alone names: any window of an app, or a site; None for a folder."""
-    operation, name = place_from_dict(place)
-    match Operation(operation):
-        case Operation.WINDOW_FOCUS:
-            return Action(Operation.WINDOW_FOCUS, "", name)
-        case Operation.WEB_VISIT:
-            return Action(Operation.WEB_VISIT, name)
-    return None
 
 
 def _merge(suggestions: Iterable[Suggestion]) -> list[Suggestion]:

@@ -171,6 +171,13 @@ def place_from_dict(given: dict[str, Any]) -> tuple[str, str]:
     return given["operation"], given["name"]
 
 
+def place_as_action(given: dict[str, Any]) -> Action:
+    """Return the action that what `NextPlace.as_dict` wrote names alone: any in an app or folder, or a visit."""
+    operation, name = place_from_dict(given)
+    holds_others = operation in (Operation.WINDOW_FOCUS, Operation.FILE_ACCESS)
+    return Action(Operation(operation), "", name) if holds_others else Action(Operation(operation), name)
+
+
 def place_as_entries(given: dict[str, Any]) -> list[dict[str, Any]]:
     """Return what `NextPlace.as_dict` wrote as entries with the actions that have this place: its name is either."""
     operation, name = place_from_dict(given)

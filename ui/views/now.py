@@ -19,8 +19,8 @@ from db.prediction import feedback, predictions
 from db.store_access import writable_store
 from memo.clock import pauses
 from memo.core.errors import MemoError, UsageError
-from memo.core.events import Action, Operation
-from memo.core.predictions import Answer, action_as_dict, action_from_dict, place_from_dict, place_of
+from memo.core.events import Action
+from memo.core.predictions import Answer, action_as_dict, action_from_dict, place_as_action, place_from_dict, place_of
 from memo.privacy.exclusions import make_action_matcher
 from ui.page import Visit
 
@@ -109,15 +109,10 @@ def _places(
     expected = {_key(one["action"]): one["expected_at"] for one in row.candidates}
     things = [(rank, action_from_dict(entry["action"])) for rank, entry in enumerate(row.person, 1)]
     allowed = [(rank, action) for rank, action in things if not is_excluded(action)]
-    others = [place for place in row.places if place_from_dict(place) != here and not is_excluded(_coarse(place))]
+    others = [
+        place for place in row.places if place_from_dict(place) != here and not is_excluded(place_as_action(place))
+    ]
     return [place | _there(allowed, place, said, expected) for place in others[:SHOWN]]
-
-
-def _coarse(place: dict[str, Any]) -> Action:
-    """Return the action that a place alone names."""
-    operation, name = place_from_dict(place)
-    holds_others = operation in (Operation.WINDOW_FOCUS, Operation.FILE_ACCESS)  # an app or a folder
-    return Action(Operation(operation), "", name) if holds_others else Action(Operation(operation), name)
 
 
 def _there(
