@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from memo.core.errors import MemoError
-from memo.messaging.message import encode, in_first_form, routing_key
+from memo.messaging.message import in_first_form, routing_key
 from memo.stack.broker import connect
 from memo.stack.task_queue import PREFIX, is_redis, stream_key
+from memo.store.json_text import encode
 
 if TYPE_CHECKING:
     from kombu import Connection, Exchange

@@ -5,7 +5,8 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memo.messaging.message import encode, routing_key
+from memo.messaging.message import routing_key
+from memo.store.json_text import encode
 
 
 @given(st.text())
