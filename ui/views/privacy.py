@@ -30,12 +30,13 @@ Form = dict[str, str]
 
 def show(visit: Visit) -> Response:
     """Show what is recorded and stored."""
+    sources = list_sources(visit.home, visit.settings)
     with visit.read() as session:
         rules = redactions.count_by_rule(session) if session else []
         stored = events.find_window(session, visit.scope(session), 1) if session else []
     return visit.show(
         "privacy.html",
-        sources=[_with_sum(source) for source in list_sources(visit.home, visit.settings)],
+        sources=[source | {"removed": sum(source["private"].values())} for source in sources],
         exclusions={(name, title): _excluded(visit, name) for name, title in EXCLUSIONS.items()},
         rules=rules,
         retired=list(filter(VERSION.fullmatch, visit.request.query_params.get("retired", "").split())),
@@ -43,10 +44,6 @@ def show(visit: Visit) -> Response:
         store=redacted_store_url(visit.settings, visit.home),
         files=list(_files(visit)),
     )
-
-
-def _with_sum(source: dict[str, Any]) -> dict[str, Any]:
-    return source | {"removed": sum(source["private"].values())}
 
 
 def pause(visit: Visit, form: Form) -> Response:
