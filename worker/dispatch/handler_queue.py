@@ -11,7 +11,8 @@ from db.dispatch.dispatches import STOPPED
 from db.engine import Store
 from memo.core.logs import get_logger
 from memo.protocols import Handler
-from worker.dispatch.handler_process import BACK_OFF_S, HandlerFailed, HandlerProcess
+from memo.stack.backoff import BACK_OFF_S
+from worker.dispatch.handler_process import HandlerFailed, HandlerProcess
 from worker.dispatch.job_thread import Due, JobThread
 from worker.dispatch.select import Decision, carry_out, decide, record
 from worker.gates import Gate
