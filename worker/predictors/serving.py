@@ -12,10 +12,11 @@ from memo.core.settings import ModelSettings
 from worker.predictors.language_model.builtin_model import BuiltinModel
 from worker.predictors.language_model.language import LanguageModel, UnlikeTraining
 from worker.predictors.language_model.time_limited_reader import TimeLimitedReader
+from worker.predictors.language_model.weights import BUILTIN as BUILTIN_BASE
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.reader import Reader
 
-BUILTIN_ADAPTER = Path(__file__).parents[2] / "data" / "base" / "adapter"
+BUILTIN_ADAPTER = BUILTIN_BASE / "adapter"
 
 log = get_logger(__name__)
 
