@@ -19,12 +19,12 @@ MAX_STREAM = 10_000  # messages kept on the stream, approximately
 TIMEOUT_S = 5
 
 
-def exchange_v1(prefix: str = PREFIX) -> str:
+def exchange_v1(prefix: str) -> str:
     """Return the name of the AMQP exchange for messages in their first form."""
     return f"{prefix}.predictions"
 
 
-def exchange_v2(prefix: str = PREFIX) -> str:
+def exchange_v2(prefix: str) -> str:
     """Return the name of the durable AMQP topic exchange; the routing key is `routing_key(scope)`."""
     return f"{prefix}.predictions.v2"
 
