@@ -5,11 +5,9 @@ from starlette.responses import RedirectResponse, Response
 from db.prediction import feedback
 from db.store_access import writable_store
 from memo.core.errors import UsageError
-from ui.page import Visit
+from ui.page import Form, Visit
 from worker.dispatch.handler_list import list_handlers
 from worker.dispatch.handler_switch import Switch, switched
-
-Form = dict[str, str]
 
 
 def show(visit: Visit) -> Response:

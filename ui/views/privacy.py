@@ -20,12 +20,11 @@ from memo.clock import pauses
 from memo.core.errors import UsageError
 from memo.core.grammar import write
 from memo.core.settings import Settings
-from ui.page import Visit
+from ui.page import Form, Visit
 
 STORED = ("at", "operation", "target", "app", "detail", "executable", "source")  # columns that tell what was done
 PAUSES = {"30m": timedelta(minutes=30), "2h": timedelta(hours=2), "": None}  # choices; the last one has no end
 EXCLUSIONS = {"apps": "Apps", "sites": "Sites", "folders": "Folders", "titles": "Titles (regular expressions)"}
-Form = dict[str, str]
 
 
 def show(visit: Visit) -> Response:
