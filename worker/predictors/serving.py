@@ -39,7 +39,6 @@ class Serving:
     def __init__(self, settings: ModelSettings, limit_s: float | None = None) -> None:
         self._settings, self._limit_s = settings, limit_s
         self._model: LanguageModel | None = None
-        self._adapters: set[str] = set()
         self.problem = ""
         """Why history answers alone although a version was asked for; empty while nothing is wrong."""
         self.unlike: set[str] = set()
@@ -77,18 +76,16 @@ class Serving:
 
     def keep_only(self, versions: Set[str]) -> None:
         """Remove the adapters of all other versions from memory."""
-        for version in self._adapters - versions - {BUILTIN}:
-            self.load().drop_adapter(version)
-            self._adapters.remove(version)
+        if self._model is not None:
+            for version in set(self._model.versions) - versions - {BUILTIN}:
+                self._model.drop_adapter(version)
 
     def _adapter(self, model: LanguageModel, version: str, folder: Path | None) -> str | None:
         if folder is None and self._settings.base == BUILTIN:
             folder = BUILTIN_ADAPTER
         if folder is None:
             return None
-        if version not in self._adapters:
-            model.add_adapter(version, folder)
-            self._adapters.add(version)
+        model.add_adapter(version, folder)
         return version
 
 
