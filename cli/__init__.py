@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from cli.terminal.output import replace_unknown_characters
+from cli.terminal.output import print_notice, replace_unknown_characters
 from memo import __version__
 from memo.core.errors import MemoError
 from memo.core.paths import be_private
@@ -119,9 +119,7 @@ def main() -> None:
 
 
 def _fail(sentence: str, code: int) -> None:
-    from memo.display.text import safe
-
-    print(safe(sentence), file=sys.stderr)
+    print_notice(sentence)
     sys.exit(code)
 
 

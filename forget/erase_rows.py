@@ -58,7 +58,7 @@ def _in_batches(
     while batch := ids[begin : begin + pace.size]:
         with pace.write(store) as session:
             removed += erase(session, batch)
-            _record(session, f"{len(batch)} predictions")
+            jobs.record_run(session, jobs.FORGET, f"{len(batch)} predictions")
         begin += len(batch)
     return removed
 
@@ -113,7 +113,7 @@ def _void_learned(session: Session, home: Home, matches: Matches) -> list[str]:
     for name in names:
         scopes.record_new_past(session, name)
     checkpoints.delete_weights(session, names)
-    _record(session, f"{len(matches.ids)} events")
+    jobs.record_run(session, jobs.FORGET, f"{len(matches.ids)} events")
     return retire_versions(session, home, match.matching_versions(session, matches))
 
 
@@ -125,11 +125,6 @@ def retire_versions(session: Session, home: Home, rows: Sequence[VersionRow]) ->
     erase_files.mark_versions(home, [home.version(row.path) for row in rows])
     versions.delete_versions(session, names)
     return names
-
-
-def _record(session: Session, erased: str) -> None:
-    """Record that something was forgotten now, for those who hold what they read before."""
-    jobs.record_run(session, jobs.FORGET, erased)
 
 
 def _remove_versions(store: Store, home: Home, matches: Matches) -> None:

@@ -17,10 +17,9 @@ from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home
 from ui.access import ENTER, Access, OwnsPeer, refuse
 from ui.link import use_token
-from ui.page import LANGUAGE, SCOPE, QueueCheck, Visit, read_form
+from ui.page import LANGUAGE, SCOPE, Form, QueueCheck, Visit, read_form
 from ui.views import day, effects, history_page, model, now, privacy
 
-Form = dict[str, str]
 LASTING_S = 400 * 86_400  # what browsers keep a cookie at most
 
 ONWARD = """<!doctype html><html lang="en"><head><title>MEMO</title><meta http-equiv="refresh" content="0;url=/">

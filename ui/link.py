@@ -1,6 +1,5 @@
 """The link to the page: where its process listens, and a token that opens it once."""
 
-import fcntl
 import hmac
 import os
 import secrets
@@ -13,7 +12,7 @@ from http.client import HTTPConnection
 from importlib.util import find_spec
 
 from memo.core.errors import MemoError
-from memo.core.files import open_private, write_atomically
+from memo.core.files import hold_lock, read_locked, write_atomically
 from memo.core.paths import Home
 from memo.stack import child
 from memo.stack.spawn import python_command
@@ -74,23 +73,15 @@ def _answering_port(home: Home) -> int | None:
 
 def _find_process(home: Home) -> tuple[int, int] | None:
     """Return port and process id of the running process, or None if none runs."""
-    with suppress(FileNotFoundError), (home.run / "ui.port").open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            words = file.read().split()
-            return (int(words[0]), int(words[1])) if len(words) == 2 else None
-    return None
+    words = read_locked(home.run / "ui.port")
+    return (int(words[0]), int(words[1])) if len(words) == 2 else None
 
 
 @contextmanager
 def announce_port(home: Home, port: int) -> Iterator[None]:
     """Hold the lock that says a process serves the page. Raises MemoError if another one does."""
-    with open(home.run / "ui.port", "a", opener=open_private) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise MemoError("Another process serves the page already; `memo ui --print` shows its link.") from error
+    refusal = "Another process serves the page already; `memo ui --print` shows its link."
+    with hold_lock(home.run / "ui.port", refusal) as file:
         file.truncate(0)
         file.write(f"{port} {os.getpid()}")
         file.flush()

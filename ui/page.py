@@ -2,8 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
@@ -37,6 +36,7 @@ from ui.translations import translate, translate_name
 LANGUAGE = "memo_language"  # cookie
 SCOPE = "memo_scope"  # cookie
 LONGEST_FORM = 64_000  # bytes
+Form = dict[str, str]
 QUEUES_S = 10.0  # between two questions to the broker
 VIEWS = {
     "/": "Now",
@@ -88,11 +88,9 @@ class Visit:
         chosen = self.request.cookies.get(LANGUAGE)
         return "zh" if chosen == "zh" else "en" if chosen == "en" else self.settings.language
 
-    @contextmanager
-    def read(self) -> Iterator[Session | None]:
+    def read(self) -> AbstractContextManager[Session | None]:
         """Open a session that reads the store; None if there is no store yet."""
-        with read_session(self.settings, self.home) as session:
-            yield session
+        return read_session(self.settings, self.home)
 
     def problems(self) -> list[str]:
         """Return what is wrong now, each with its remedy."""
@@ -197,7 +195,7 @@ def _environment() -> Environment:
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
-async def read_form(request: Request) -> dict[str, str]:
+async def read_form(request: Request) -> Form:
     """Return the fields of a form. Raises UsageError if it is too long."""
     body = bytearray()
     async for part in request.stream():

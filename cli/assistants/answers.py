@@ -10,8 +10,8 @@ from cli.assistants.disclosure import Disclosure, Told, shorten
 from db.dispatch.dispatches import STOPPED
 from db.intake import events
 from db.models import PredictionRow
-from db.page import acts, days
-from db.page.acts import FIRST, ActFilter
+from db.page import acts
+from db.page.acts import ActFilter
 from db.prediction import predictions
 from memo.core.errors import MemoError
 from memo.core.events import Action, Event, Operation
@@ -83,8 +83,8 @@ def tell_day(session: Session, settings: Settings, scope: str, day: date) -> Tol
     may_tell = Disclosure(settings, session, scope)
     stays = charts.as_stays(
         [
-            (_place(kept), row.at.astimezone(settings.zone), row.place_rank is not None and row.place_rank <= FIRST)
-            for row in days.find_day_acts(session, scope, since, until)
+            (_place(kept), row.at.astimezone(settings.zone), acts.is_foreseen(row.place_rank))
+            for row in acts.find_acts_in_span(session, scope, since, until)
             if (kept := may_tell.keep(_as_event(row)))
         ]
     )

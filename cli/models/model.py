@@ -4,7 +4,6 @@ import json
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +13,7 @@ from cli.terminal.output import print_json, print_table, print_text
 from db.store_access import writable_store
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from worker.predictors.language_model.weights import BUILTIN
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,7 +44,10 @@ def list_(as_json: Json = False) -> None:
     from db.prediction import versions
 
     with _store() as (settings, session):
-        rows = [_row(row) | {"serves": _serves(session, settings, row)} for row in versions.find_versions(session)]
+        rows = [
+            _row(row) | {"serves": versions.find_serving_name(session, row.scope, settings.scope) == row.id}
+            for row in versions.find_versions(session)
+        ]
     if as_json:
         print_json(rows)
     elif rows:
@@ -170,12 +173,6 @@ def _as_cells(row: dict[str, Any]) -> tuple[str, ...]:
     return row["version"], state, row["scope"], created, events, row["base"]
 
 
-def _serves(session: Any, settings: Settings, row: Any) -> bool:
-    from db.prediction import versions
-
-    return bool(versions.find_serving_name(session, row.scope, settings.scope) == row.id)
-
-
 def _row(row: Any) -> dict[str, Any]:
     return {
         "version": row.id,
@@ -191,9 +188,6 @@ def _row(row: Any) -> dict[str, Any]:
 
 def _builtin(active: bool) -> dict[str, Any]:
     """Return the built-in version, which has no row; its metrics are those of its own training."""
-    import data
-
-    folder = Path(data.__file__).parent / "base"
     return {
         "version": "builtin",
         "scope": None,
@@ -201,6 +195,6 @@ def _builtin(active: bool) -> dict[str, Any]:
         "created_at": None,
         "base": "builtin",
         "parent": None,
-        "path": str(folder / "adapter"),
-        "metrics": json.loads((folder / "made.json").read_text()),
+        "path": str(BUILTIN / "adapter"),
+        "metrics": json.loads((BUILTIN / "made.json").read_text()),
     }

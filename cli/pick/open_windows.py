@@ -1,22 +1,20 @@
 """The windows that are open on this desktop, and how one is brought to the front: under sway, wlroots or X11."""
 
 import json
-import socket
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from collector.focus.tracker import Window, make_window
-from collector.sources.wayland.i3_ipc import GET_TREE, RUN_COMMAND, MessageReader, message
 from collector.sources.wayland.sway import CONNECT_TIMEOUT_S, find_containers, is_passing, parse_window
-from collector.sources.wayland.wayland import READ_BYTES, find_compositor, has_pywayland
+from collector.sources.wayland.wayland import find_compositor, has_pywayland
 from memo.core.errors import MemoError
 from memo.core.events import Action
 from memo.desktop.apps import Apps
+from memo.desktop.i3_ipc import GET_TREE, RUN_COMMAND, ask
 from memo.desktop.sockets import sway_socket
 from memo.stack.spawn import child_environment, python_command
 
@@ -41,28 +39,15 @@ def find_open_windows(apps: Apps) -> list[OpenWindow]:
 
 
 def _find_sway_windows(path: Path, apps: Apps) -> list[OpenWindow]:
-    containers = list(find_containers(_ask_sway(path, GET_TREE)))
+    containers = list(find_containers(ask(path, GET_TREE, wait_s=CONNECT_TIMEOUT_S)))
     found = [parse_window(container, apps) for container in containers if not is_passing(container)]
     return [OpenWindow(window.action, partial(_focus_in_sway, path, window)) for window in found if window]
 
 
 def _focus_in_sway(path: Path, window: Window) -> None:
-    answers = _ask_sway(path, RUN_COMMAND, f"[con_id={int(window.key)}] focus")
+    answers = ask(path, RUN_COMMAND, f"[con_id={int(window.key)}] focus", wait_s=CONNECT_TIMEOUT_S)
     if not (isinstance(answers, list) and answers and answers[0].get("success")):
         raise MemoError("The window is gone; pick again.")
-
-
-def _ask_sway(path: Path, kind: int, text: str = "") -> Any:
-    """Return sway's answer. Raises OSError if it gives none in time."""
-    reader = MessageReader()
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(CONNECT_TIMEOUT_S)
-        connection.connect(str(path))
-        connection.sendall(message(kind, text))
-        while data := connection.recv(READ_BYTES):
-            for _, answer in reader.feed(data):
-                return answer
-    raise ConnectionResetError("sway has closed its socket")
 
 
 def _find_wlroots_windows(display: Path, apps: Apps) -> list[OpenWindow]:

@@ -30,9 +30,8 @@ MAX_BYTES = 4_000_000  # of an environment
 def start() -> None:
     """Start the process that stands by."""
     quiet = subprocess.DEVNULL
-    command = python_command("cli.pick.preloaded")
     subprocess.Popen(
-        command,
+        python_command("cli.pick.preloaded"),
         cwd="/",
         env=child_environment(),
         stdin=quiet,

@@ -10,7 +10,7 @@ import typer
 from cli.predictions.predict_file import predict_file
 from cli.predictions.predict_stream import PredictStream, as_answer, as_degraded, stream_answers
 from cli.terminal.options import Force, Json, argument, option
-from cli.terminal.output import discard_output, print_json, print_table, print_text
+from cli.terminal.output import discard_output, print_json, print_notice, print_table, print_text
 from cli.terminal.progress import spinner
 from db.store_access import find_active_version, read_store
 from memo.core.errors import GrammarError, MemoError, UsageError
@@ -143,7 +143,7 @@ def show_answer(answer: dict[str, Any], language: Language, as_json: bool) -> No
         print_json(answer)
         return
     if degraded := answer.get("degraded"):
-        print(safe(degraded), file=sys.stderr)
+        print_notice(degraded)
     _show_person(answer, language)
     rows = []
     for number, candidate in enumerate(answer["candidates"], 1):

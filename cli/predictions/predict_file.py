@@ -2,19 +2,17 @@
 
 import csv
 import json
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 from cli.predictions.predict_stream import PredictStream
-from cli.terminal.output import output_file, print_json, print_table
+from cli.terminal.output import output_file, print_json, print_notice, print_table
 from cli.terminal.progress import progress_bar
 from data.windows import WindowedPair, feed
 from memo.core.errors import GrammarError, MemoError, UsageError
 from memo.core.grammar import clean
-from memo.display.text import safe
 
 
 def predict_file(file: Path, stream: PredictStream, size: int, out: Path | None, force: bool, as_json: bool) -> None:
@@ -42,7 +40,7 @@ def _telling(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for row in rows:
         if (degraded := row.get("degraded", "")) != told:
             told = degraded
-            print(safe(told), file=sys.stderr)
+            print_notice(told)
         yield row
 
 

@@ -1,6 +1,5 @@
 """`memo why`: explain a prediction, or what the privacy rules did."""
 
-import sys
 from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from typing import Annotated, Any
@@ -8,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.terminal.options import Json, argument
-from cli.terminal.output import print_json, print_text
+from cli.terminal.output import print_json, print_notice, print_text
 from cli.terminal.progress import late_progress_bar
 from db.store_access import read_session
 from memo.core.errors import UsageError
@@ -17,7 +16,7 @@ from memo.core.grammar import Language
 from memo.core.paths import Home
 from memo.core.predictions import action_as_dict, action_from_dict
 from memo.core.settings import Settings
-from memo.display.text import reason, safe, short
+from memo.display.text import reason, short
 
 TOP = 3  # candidates and past moments shown
 WORDS: dict[Language, dict[str, str]] = {
@@ -127,7 +126,7 @@ def _show(found: dict[str, Any], settings: Settings) -> None:
     scope = "" if found["scope"] == settings.scope else f"  {found['scope']}"
     print_text(f"#{found['id']}  {found['at'].astimezone(zone):%Y-%m-%d %H:%M:%S}{scope}")
     if found["read_again"] == found["events"]:
-        print(safe(words["again"].format(found["events"])), file=sys.stderr)
+        print_notice(words["again"].format(found["events"]))
     if found["problem"]:
         print_text(words["degraded"].format(found["problem"]))
     if not any(found[name] for name in ("places", "person", "candidates")):

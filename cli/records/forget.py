@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.terminal.durations import parse_since
-from cli.terminal.options import option
+from cli.terminal.options import Yes, option
 from cli.terminal.output import print_json, print_text
 from cli.terminal.progress import progress_bar
 from cli.terminal.question import confirm
@@ -38,7 +38,7 @@ def forget(
     scope: Annotated[
         str | None, option(metavar="USER@HOST", help="Only events of this scope; all scopes by default.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    yes: Yes = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; nothing is deleted without --yes.")] = False,
 ) -> None:
     """Show the events that match all options, then delete them and everything derived from them.

@@ -1,13 +1,13 @@
 """`memo import` from other programs: browsers and ActivityWatch."""
 
 import sqlite3
-import sys
 from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli.terminal.output import print_notice
 from cli.terminal.progress import progress_bar
 from memo.core.errors import MemoError
 from memo.core.paths import Home
@@ -37,7 +37,7 @@ def browsers(intake: "Intake", settings: Settings, home: Home, days: int | None,
                 reader.read_past(profile, settings.sources.web_days if days is None else days)
                 read += 1
             except (OSError, sqlite3.Error) as error:
-                print(safe(f"{profile.name} was skipped ({error})."), file=sys.stderr)
+                print_notice(f"{profile.name} was skipped ({error}).")
     if not read:
         raise MemoError("No browser history could be read; close the browsers and try again.")
 

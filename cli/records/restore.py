@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.terminal.options import Yes
 from cli.terminal.output import print_json, print_text
 from cli.terminal.progress import spinner
 from cli.terminal.question import confirm
@@ -32,7 +33,7 @@ class Loss:
 
 
 def restore(
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    yes: Yes = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; nothing is changed without --yes.")] = False,
 ) -> None:
     """Show the newest backup of the store and what would be lost, then replace the store with it.

@@ -25,6 +25,7 @@ ON, URL, LANGUAGE = "sources.on", "sources.activitywatch_url", "language"
 DAYS = 30  # of the past, where the settings say none
 SCRIPTED = {"GNOME", "KDE"}  # desktops whose windows under Wayland are told by a script inside them alone
 ANSWERS = {"y": True, "yes": True, "是": True, "n": False, "no": False, "否": False}
+SCRIPTS = Path(__file__).parents[2] / "collector" / "desktop"  # for those desktops
 USUAL_URL = "http://127.0.0.1:5600"  # of an ActivityWatch server
 ANSWER_S = 1.0  # for it to answer
 
@@ -156,7 +157,7 @@ class _Questions:
         sources = FOCUS_SOURCES if kind is WINDOWS else kind.sources[:1]
         lacks = {name: make_source(name, self._settings, self._home).missing() for name in sources}
         if lacks.get("x11") and set(os.environ.get("XDG_CURRENT_DESKTOP", "").split(":")) & SCRIPTED:
-            return self._words["extension"].format(_folder_of_scripts())
+            return self._words["extension"].format(SCRIPTS)
         return self._words["not yet"].format(lacks[sources[0]]) if all(lacks.values()) else ""
 
     def _has_begun(self, kind: RecordedKind) -> bool:
@@ -175,12 +176,6 @@ def _switched(on: list[str], sources: tuple[str, ...], is_wanted: bool) -> list[
     if is_wanted:
         return on if any(source in on for source in sources) else [*on, *sources]
     return [source for source in on if source not in sources]
-
-
-def _folder_of_scripts() -> Path:
-    import collector
-
-    return Path(collector.__path__[0]) / "desktop"
 
 
 def find_activitywatch(settings: Settings) -> str:

@@ -16,7 +16,7 @@ from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.service import owned_file, startup_files
-from memo.service.startup_files import UNIT, autostart_file, unit_file
+from memo.service.startup_files import UNIT, autostart_file, find_installed, unit_file
 from memo.stack import running
 from memo.stack.spawn import python_command
 
@@ -74,13 +74,10 @@ def uninstall() -> None:
 @app.command()
 def status(as_json: Json = False) -> None:
     """Show whether the service is installed, starts with the session, and runs."""
+    installed = find_installed()
     found: dict[str, Any] = {
-        "installed": [str(path) for path in (unit_file(), autostart_file()) if os.path.lexists(path)],
-        "changed": [
-            str(path)
-            for path in (unit_file(), autostart_file())
-            if os.path.lexists(path) and not owned_file.is_ours(path)
-        ],
+        "installed": [str(path) for path in installed],
+        "changed": [str(path) for path in installed if not owned_file.is_ours(path)],
         "systemd": _state() if unit_file().exists() and _has_systemd() else None,
         "process": running.holder(Home.find()),
     }

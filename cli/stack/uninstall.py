@@ -5,32 +5,28 @@ import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from cli.stack import service
 from cli.stack.down import down
+from cli.terminal.options import Yes
 from cli.terminal.output import print_text
 from cli.terminal.question import confirm
 from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home
 from memo.service import owned_file
-from memo.service.startup_files import autostart_file, unit_file
+from memo.service.startup_files import find_installed
 from ui import link
 
 STORE = "memo.db"  # begins the names of the store's files
 
 
-def uninstall(
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
-) -> None:
+def uninstall(yes: Yes = False) -> None:
     """Show what MEMO has stored and installed and how large that is, then stop MEMO and delete it.
 
     Files that MEMO did not make stay, such as yours in the inbox, and so do databases and brokers named by URL.
     """
     home = Home.find()
-    own, started = list(_find_own(home)), [path for path in (unit_file(), autostart_file()) if os.path.lexists(path)]
+    own, started = list(_find_own(home)), find_installed()
     if Path.home().is_relative_to(home.root):
         raise UsageError(
             f"MEMO_HOME is {home.root}, where files of yours may have MEMO's names; delete MEMO's yourself."

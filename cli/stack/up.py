@@ -23,7 +23,7 @@ from cli.stack.first_run import (
     unknown_zone_notice,
 )
 from cli.terminal.options import option
-from cli.terminal.output import discard_output, print_line, print_paragraph, print_text
+from cli.terminal.output import discard_output, print_paragraph, print_text
 from cli.terminal.progress import spinner
 from memo.config import settings_file
 from memo.core import logs
@@ -31,7 +31,6 @@ from memo.core.errors import MemoError, UsageError
 from memo.core.files import describe_full
 from memo.core.paths import Home
 from memo.core.settings import Settings
-from memo.display.text import safe
 from memo.service.service_manager import Notifier
 from memo.stack import child, running
 from memo.stack.process_specs import BROKER, PARTS
@@ -126,9 +125,9 @@ def _start(
     if notice := unknown_zone_notice(home, settings):
         print_text(notice)
     if PartName.WORKER in names and (notice := missing_model_notice(settings.model.base)):
-        print_line(safe(notice))
+        print_text(notice)
     if PartName.COLLECTOR in names and not is_told and (notice := browser_import_notice(home, settings)):
-        print_line(notice)
+        print_text(notice)
     if replay is not None and not coalesce:
         os.environ["MEMO_PREDICT__EVERY"] = scope_of(replay)  # for the parts
     replay_options = [str(replay.absolute()), "--speed", str(speed)] if replay else []
@@ -213,7 +212,7 @@ def start_in_background(home: Home, lock: running.Lock, names: list[str], option
     finally:
         lock.is_handed_on = supervisor.poll() is None
     for notice in running.state(home).get("notices", []):
-        print_line(safe(notice))
+        print_text(notice)
     print_text(f"MEMO runs (process {supervisor.pid}). `memo watch` shows its predictions.")
     print_text(CHOSEN)
 

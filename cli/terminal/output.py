@@ -32,6 +32,11 @@ def print_text(text: str) -> None:
     print_line(safe(text))
 
 
+def print_notice(text: str) -> None:
+    """Print a sentence on standard error, beside the output itself."""
+    print(safe(text), file=sys.stderr)
+
+
 def print_json(value: Any) -> None:
     """Print a value as one line of JSON; it is ASCII, so it holds nothing that a terminal would act on."""
     print_line(json.dumps(value, default=datetime.isoformat))

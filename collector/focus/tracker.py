@@ -17,6 +17,8 @@ TITLE_GAP_S = 5.0  # from an event of a window to its next title
 MIN_USAGE_S = 1.0  # a shorter usage of an app was only a step on the way to another window
 MAX_KNOWN = 1_000  # windows
 SIMILAR_TITLE_GAP_S = 60.0  # the same where only digits and signs differ, as in a clock, count or progress
+PASSING = ("splash", "utility", "toolbar", "menu", "dropdown_menu", "popup_menu", "tooltip", "notification", "combo")
+"""Types of X11 windows that only pass; a dialog that belongs to no other window does not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,23 @@
 """What a person did, each act with the newest prediction made before it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session, load_only
 
 from db.models import EventRow, PredictionRow
 from memo.core.errors import UsageError
-from memo.core.events import FILES, Operation, counted_as
+from memo.core.events import FILES, HUMAN, Operation, counted_as
 
 Position = tuple[datetime, int]
 """Where an event stands in the order of time: `at` and `seq`."""
 
 READ = (PredictionRow.place_rank, PredictionRow.person, PredictionRow.places, PredictionRow.model_version)
 FIRST = 3  # an act whose place was among this many counts as foreseen
+MOST = 50_000  # acts in a span of time: about three times what a busy month holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class ActFilter:
     def conditions(self) -> list[ColumnElement[bool]]:
         """Return the conditions as SQL."""
         row, event = PredictionRow, EventRow
-        is_visit, is_foreseen = event.operation == Operation.WEB_VISIT.value, row.place_rank <= FIRST
+        is_visit, foreseen = event.operation == Operation.WEB_VISIT.value, row.place_rank <= FIRST
         found = [event.app == self.app] if self.app else []
         found += [is_visit & (event.target == self.site)] if self.site else []
         columns = (event.target, event.app, event.detail) if self.text else ()
@@ -44,7 +47,7 @@ class ActFilter:
         found += [event.at >= self.since] if self.since else []
         found += [event.at < self.until] if self.until else []
         if self.is_hit is not None:
-            found.append(is_foreseen if self.is_hit else row.place_rank.is_(None) | ~is_foreseen)
+            found.append(foreseen if self.is_hit else row.place_rank.is_(None) | ~foreseen)
         return found
 
 
@@ -80,3 +83,23 @@ def find_acts(
         query = query.where(EventRow.at <= at, or_(EventRow.at < at, EventRow.seq < seq))
     found = session.execute(query.order_by(EventRow.at.desc(), EventRow.seq.desc()).limit(limit))
     return [(prediction, event) for prediction, event in found]
+
+
+def find_acts_in_span(session: Session, scope: str, since: datetime, until: datetime) -> Sequence[Any]:
+    """Return time, operation, target, app, detail, executable and place rank of each act in the span, by time.
+
+    The rank is that of its place in the prediction that it judged; it is null without one.
+    """
+    row, event = PredictionRow, EventRow
+    query = (
+        select(event.at, event.operation, event.target, event.app, event.detail, event.executable, row.place_rank)
+        .outerjoin(row, (row.person_event_id == event.id) & (row.scope == event.scope))
+        .where(event.scope == scope, event.at >= since, event.at < until)
+        .where(event.operation.in_([Operation(name).value for name in HUMAN]))
+    )
+    return session.execute(query.order_by(event.at, event.seq).limit(MOST)).all()
+
+
+def is_foreseen(place_rank: int | None) -> bool:
+    """Return whether an act's place was among the first that were predicted."""
+    return place_rank is not None and place_rank <= FIRST

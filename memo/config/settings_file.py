@@ -1,16 +1,14 @@
 """The text of memo.toml: a change is checked by the settings first, keeps comments, and replaces the file whole."""
 
-import fcntl
 import os
 import tomllib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 from memo.core.errors import MemoError
-from memo.core.files import open_private, write_atomically
+from memo.core.files import hold_lock, write_atomically
 from memo.core.paths import Home, make_private
 from memo.core.settings import Settings, default_toml, setting_of
 
@@ -37,7 +35,7 @@ def save(home: Home, before: str, text: str) -> None:
     Raises UsageError if the settings are wrong, MemoError if the file has changed since or cannot be written.
     """
     Settings.check(text)
-    with _only_writer(home):
+    with hold_lock(home.run / "config.lock", f"Another command is changing {home.config}; try again."):
         if read_text(home) != before:
             raise MemoError(f"{home.config} was changed meanwhile and is left as it is; try again.")
         _write(home.config, text)
@@ -118,17 +116,6 @@ def _is_toml_of(text: str, wanted: dict[str, Any]) -> bool:
         return tomllib.loads(text) == wanted
     except tomllib.TOMLDecodeError:
         return False
-
-
-@contextmanager
-def _only_writer(home: Home) -> Iterator[None]:
-    """Hold the lock of memo.toml. Raises MemoError at once if another command holds it."""
-    with open(home.run / "config.lock", "w", opener=open_private) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise MemoError(f"Another command is changing {home.config}; try again.") from error
-        yield
 
 
 def _write(config: Path, text: str) -> None:

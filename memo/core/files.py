@@ -1,4 +1,4 @@
-"""Write files that only their owner can read, whole or not at all; set damaged ones aside."""
+"""Write files that only their owner can read, whole or not at all; lock them; set damaged ones aside."""
 
 import errno
 import fcntl
@@ -6,11 +6,12 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
+from memo.core.errors import MemoError
 from memo.core.paths import Home
 
 FULL = 1_000_000  # bytes; a disk with less is full
@@ -64,6 +65,27 @@ def _is_alone(file: BinaryIO, path: Path) -> bool:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except (BlockingIOError, FileNotFoundError):  # another one writes it, or has just renamed it
         return False
+
+
+@contextmanager
+def hold_lock(path: Path, refusal: str) -> Iterator[IO[str]]:
+    """Hold the lock of a file, which is made if it is missing. Raises MemoError at once if another process holds it."""
+    with open(path, "a", opener=open_private) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise MemoError(refusal) from error
+        yield file
+
+
+def read_locked(path: Path) -> list[str]:
+    """Return the words in a file whose lock a process holds; none if nobody holds it."""
+    with suppress(FileNotFoundError), path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return file.read().split()
+    return []
 
 
 def force_to_disk(path: Path) -> None:

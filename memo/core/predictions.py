@@ -63,8 +63,9 @@ class Upcoming:
 
     def as_dict(self, language: Language, at: datetime) -> dict[str, Any]:
         """Return the entry as JSON for messages and rows; `at` is the time of the prediction."""
+        titled = self.action._replace(target=self.action.target or self.action.place)  # any window of an app: the app
         return {
-            "text": write_line(at, _titled(self.action), language, self.detail),
+            "text": write_line(at, titled, language, self.detail),
             "probability": round_down(self.probability),
             "action": action_as_dict(self.action),
             "within_s": HORIZON_S,
@@ -131,11 +132,6 @@ class Ranking:
             new_place=max(0.0, 1 - sum(one.probability for one in places)),
             person=[one for one in self.person if not is_excluded(one.action)],
         )
-
-
-def _titled(action: Action) -> Action:
-    """Return the action with a target: of the focus on any window of an app, the app."""
-    return action._replace(target=action.target or action.place)
 
 
 def round_down(probability: float) -> float:

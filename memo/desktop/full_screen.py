@@ -1,18 +1,15 @@
 """Whether a window fills the screen, according to sway or an X server; other Wayland desktops do not say."""
 
-import json
 import os
-import shutil
-import subprocess
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from memo.desktop.i3_ipc import GET_TREE, ask
 from memo.desktop.sockets import sway_socket
 
 if TYPE_CHECKING:
     from Xlib.display import Display
 
-CLIENT = "swaymsg"
 TIMEOUT_S = 2.0  # longest wait for an answer of sway, or of the X server
 _asking: list[Thread] = []  # the last question to the X server
 
@@ -25,14 +22,10 @@ def fills_screen() -> bool:
 
 def _under_sway() -> bool | None:
     """Return whether a window fills any screen, focused or not; None if there is no sway."""
-    program, path = shutil.which(CLIENT), sway_socket()
-    if program is None or path is None:
-        return None
-    command = [program, "--raw", "--type", "get_tree", "--socket", str(path)]
+    path = sway_socket()
     try:
-        answer = subprocess.run(command, check=True, capture_output=True, timeout=TIMEOUT_S)
-        return _is_shown(json.loads(answer.stdout), full=False)
-    except (OSError, subprocess.SubprocessError, ValueError, AttributeError):  # it has just ended
+        return _is_shown(ask(path, GET_TREE, wait_s=TIMEOUT_S), full=False) if path else None
+    except (OSError, AttributeError):  # it has just ended
         return None
 
 

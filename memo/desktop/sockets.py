@@ -10,17 +10,12 @@ from pathlib import Path
 X_SOCKETS = Path("/tmp/.X11-unix")
 
 
-def runtime_folder() -> Path:
-    """Return the folder of this user's sockets."""
-    return Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
-
-
 def answering(named: str, pattern: str) -> Path | None:
     """Return the named socket, else the newest in the runtime folder that matches; None if none of them answers.
 
     The named socket may belong to an earlier server, and a server that crashed leaves its socket behind.
     """
-    folder = runtime_folder()
+    folder = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
     matching = [path for path in folder.glob("*") if re.fullmatch(pattern, path.name)]
     paths = [folder / named] * bool(named) + sorted(matching, key=_created_ns, reverse=True)
     return next((path for path in paths if _created_ns(path) and answers(path)), None)

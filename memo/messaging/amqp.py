@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 from memo.messaging.feed import SHARED_BATCH, translate_errors
 from memo.messaging.publisher import amqp_connection, exchange_v1, exchange_v2, topic_exchange
-from memo.stack.task_queue import PREFIX
 
 if TYPE_CHECKING:
     from kombu import Connection, Consumer, Message
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 class TopicFeed:
     """A queue of all scopes: durable and shared if it has a group, else deleted with its reader."""
 
-    def __init__(self, url: str, group: str | None, prefix: str = PREFIX) -> None:
+    def __init__(self, url: str, group: str | None, prefix: str) -> None:
         self._url, self._group, self._prefix = url, group, prefix
         self.is_shared = group is not None
         self._connection: Connection | None = None

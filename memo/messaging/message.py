@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, Protocol
 from memo.core.events import Event
 from memo.core.grammar import Language, write
 from memo.core.predictions import action_as_dict
-from memo.store import json_text
 
 SCHEMA = "prediction.v2"
 SCHEMA_V1 = "prediction.v1"
@@ -97,11 +96,6 @@ def in_first_form(message: dict[str, Any]) -> dict[str, Any]:
 
 def _event_as_dict(event: Event, language: Language) -> dict[str, Any]:
     return {"text": write(event, language), "action": action_as_dict(event.action)}
-
-
-def encode(message: dict[str, Any]) -> bytes:
-    """Return a message as UTF-8 JSON."""
-    return json_text.encode(message)
 
 
 def routing_key(scope: str) -> str:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from memo.core.errors import MemoError
-from memo.messaging.message import encode, in_first_form, routing_key
+from memo.messaging.message import in_first_form, routing_key
 from memo.stack.broker import connect
 from memo.stack.task_queue import PREFIX, is_redis, stream_key
+from memo.store.json_text import encode
 
 if TYPE_CHECKING:
     from kombu import Connection, Exchange
@@ -18,12 +19,12 @@ MAX_STREAM = 10_000  # messages kept on the stream, approximately
 TIMEOUT_S = 5
 
 
-def exchange_v1(prefix: str = PREFIX) -> str:
+def exchange_v1(prefix: str) -> str:
     """Return the name of the AMQP exchange for messages in their first form."""
     return f"{prefix}.predictions"
 
 
-def exchange_v2(prefix: str = PREFIX) -> str:
+def exchange_v2(prefix: str) -> str:
     """Return the name of the durable AMQP topic exchange; the routing key is `routing_key(scope)`."""
     return f"{prefix}.predictions.v2"
 

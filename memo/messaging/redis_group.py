@@ -13,7 +13,6 @@ import psutil
 
 from memo.messaging.feed import SHARED_BATCH, translate_errors
 from memo.messaging.redis_stream import BATCH, EntryId, StreamFeed, end_of, entries_of, entry_id, milliseconds
-from memo.stack.task_queue import PREFIX
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -35,7 +34,7 @@ class GroupFeed(StreamFeed):
         self,
         url: str,
         group: str,
-        prefix: str = PREFIX,
+        prefix: str,
         take_over_s: float = TAKE_OVER_S,
         idle_s: float = IDLE_S,
     ) -> None:

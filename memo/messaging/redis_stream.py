@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from memo.messaging.feed import translate_errors
 from memo.messaging.publisher import FIELD, FIELD_V1
 from memo.stack.broker import connect
-from memo.stack.task_queue import PREFIX, stream_key
+from memo.stack.task_queue import stream_key
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -23,7 +23,7 @@ class StreamFeed:
 
     is_shared = False
 
-    def __init__(self, url: str, prefix: str = PREFIX) -> None:
+    def __init__(self, url: str, prefix: str) -> None:
         self._url, self._stream = url, stream_key(prefix)
         self._client: Redis | None = None
         self._position: Any = None

@@ -26,7 +26,7 @@ def make_exclusions(settings: PrivacySettings) -> dict[str, Sequence[Matcher]]:
         "sites": site_matchers if settings.sites else [],
         "folders": [exclude.match_folders(settings.folders)] if settings.folders else [],
         "titles": [exclude.match_titles(settings.titles)] if settings.titles else [],
-        "builtin": _read_matchers(BUILTIN) if settings.builtin else [],
+        "builtin": _make_builtin_matchers() if settings.builtin else [],
     }
     return {name: matchers for name, matchers in excluded.items() if matchers}
 
@@ -76,8 +76,8 @@ def _digest(rule: tuple[str, str]) -> str:
     return blake2b("\x1f".join(rule).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
-def _read_matchers(file: Path) -> list[Matcher]:
-    tables: Mapping[str, Mapping[str, list[str]]] = tomllib.loads(file.read_text(encoding="utf-8"))
+def _make_builtin_matchers() -> list[Matcher]:
+    tables: Mapping[str, Mapping[str, list[str]]] = tomllib.loads(_read_builtin())
     makers = {
         "apps": exclude.match_apps,
         "sites": exclude.match_sites,

@@ -71,6 +71,11 @@ def autostart_file() -> Path:
     return _config_folder() / "autostart" / "memo.desktop"
 
 
+def find_installed() -> list[Path]:
+    """Return those of both that exist."""
+    return [path for path in (unit_file(), autostart_file()) if os.path.lexists(path)]
+
+
 def unit_text(command: Sequence[str], home: str) -> str:
     """Return the unit that runs a command; `home` is MEMO_HOME, or empty.
 

@@ -1,6 +1,6 @@
 """Delays between attempts to restart a process or a source, or to reach a server."""
 
-BACK_OFF_S = (1.0, 60.0)  # first and longest delay before a source restarts
+BACK_OFF_S = (1.0, 60.0)  # first and longest delay before a source, or the process of a handler, restarts
 
 
 class Backoff:

@@ -27,16 +27,11 @@ def file_of(home: Home, name: str) -> Path:
     return home.run / f"{name}.ready"
 
 
-def attach(home: Home, name: str) -> None:
-    """Make `beat` the heartbeat of this part."""
-    global _file
-    _file = file_of(home, name)
-
-
 def say_ready(home: Home, name: str) -> None:
     """Tell the supervisor that this part is ready, by its first heartbeat. A full disk has room for an empty file."""
-    attach(home, name)
-    file_of(home, name).touch(0o600)
+    global _file
+    _file = file_of(home, name)
+    _file.touch(0o600)
     beat()
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 from memo.core.errors import MemoError
-from memo.core.files import describe_full, open_private
+from memo.core.files import describe_full, open_private, read_locked
 from memo.core.paths import Home
 from memo.stack import heartbeat
 from memo.stack.child import SERVING, ChildState
@@ -108,13 +108,8 @@ def holder(home: Home) -> int | None:
 
 def _read_holder(home: Home) -> list[str]:
     """Return process id and word of the holder; empty if nobody holds the lock."""
-    with suppress(FileNotFoundError), (home.run / "lock").open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            words = file.read().split()
-            return words if words and words[0].isdecimal() else []
-    return []
+    words = read_locked(home.run / "lock")
+    return words if words and words[0].isdecimal() else []
 
 
 def request_training(home: Home) -> None:

@@ -1,10 +1,13 @@
 """Whether a window fills the screen, asked of a real X server with a real window manager, and of a real sway."""
 
+import json
 import os
 import shutil
 import socket
 import tempfile
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from compositor import USER, sway
@@ -12,6 +15,7 @@ from conftest import needs_program
 from waiting import until
 from xserver import new_desktop
 
+from memo.desktop.i3_ipc import GET_TREE, message
 from memo.desktop.machine import Machine
 
 
@@ -68,15 +72,25 @@ def test_only_a_sway_of_this_user_is_asked(
 ) -> None:
     user = os.getuid() + (not ours)
     path = tmp_path / f"sway-ipc.{user}.1.sock"
-    asker = tmp_path / "swaymsg"
-    asker.write_text("""#!/bin/sh\necho '{"type": "con", "fullscreen_mode": 1, "visible": true}'\n""")
-    asker.chmod(0o700)
     monkeypatch.setattr(os, "getuid", lambda: user)
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.setenv("SWAYSOCK", str(path) if named else "")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
         server.listen()
+        answering = Thread(target=_show_a_film, args=[server])
+        answering.start()
         assert Machine().full_screen() is ours
+        server.shutdown(socket.SHUT_RDWR)
+        answering.join()
+
+
+def _show_a_film(server: socket.socket) -> None:
+    """Answer as a sway does on which a window fills the screen, until the server is shut down."""
+    tree = json.dumps({"type": "con", "fullscreen_mode": 1, "visible": True})
+    with suppress(OSError):
+        while True:
+            with server.accept()[0] as asked:
+                if asked.recv(64):
+                    asked.sendall(message(GET_TREE, tree))

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.focus.tracker import FocusTracker
-from collector.sources.wayland.i3_ipc import GET_TREE, WINDOW, WORKSPACE, MessageReader, message
 from collector.sources.wayland.sway import SwayScreen
 from memo.desktop.apps import Apps
+from memo.desktop.i3_ipc import GET_TREE, WINDOW, WORKSPACE, MessageReader, message
 
 ONE = {"id": 5, "type": "con", "name": "First", "app_id": "one", "pid": 0, "focused": True, "nodes": []}
 JSON = st.recursive(

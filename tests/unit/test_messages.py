@@ -18,11 +18,11 @@ from memo.messaging.message import (
     JudgedPrediction,
     Outcomes,
     SettledPrediction,
-    encode,
     in_first_form,
     prediction_message,
     routing_key,
 )
+from memo.store.json_text import encode
 
 SCHEMA_FILE = Path(__file__).parents[2] / "docs" / "schemas" / f"{SCHEMA}.json"
 VALIDATOR = Draft202012Validator(json.loads(SCHEMA_FILE.read_text()))

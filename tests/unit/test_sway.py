@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from collector.focus.tracker import FocusTracker
-from collector.sources.wayland.i3_ipc import GET_TREE, MAX_BYTES, SUBSCRIBE, WINDOW, WORKSPACE, MessageReader, message
 from collector.sources.wayland.sway import SwayScreen, find_focused
 from collector.sources.wayland.wayland import READ_BYTES
 from memo.desktop.apps import Apps
+from memo.desktop.i3_ipc import GET_TREE, MAX_BYTES, SUBSCRIBE, WINDOW, WORKSPACE, MessageReader, message
 
 ONE = {"id": 5, "type": "con", "name": "First", "app_id": "one", "pid": 0, "focused": True, "nodes": []}
 

@@ -5,8 +5,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from db.page import days
-from db.page.acts import FIRST
+from db.page import acts
 from memo.core.errors import UsageError
 from memo.core.events import Operation
 from ui import charts
@@ -25,8 +24,8 @@ def show(visit: Visit) -> Response:
         last = _day(asked.get("day")) or datetime.now(zone).date()
         until = datetime.combine(last + timedelta(days=1), time(), zone)
         since = datetime.combine(last - timedelta(days=SPANS[span] - 1), time(), zone)
-        rows = days.find_day_acts(session, visit.scope(session), since, until) if session else []
-    stays = charts.as_stays([(_name(row), row.at.astimezone(zone), _is_foreseen(row)) for row in rows])
+        rows = acts.find_acts_in_span(session, visit.scope(session), since, until) if session else []
+    stays = charts.as_stays([(_name(row), row.at.astimezone(zone), acts.is_foreseen(row.place_rank)) for row in rows])
     return visit.show(
         "day.html",
         first=since.date(),
@@ -52,7 +51,3 @@ def _day(given: str | None) -> date | None:
 
 def _name(row: Any) -> str:
     return str(row.target if row.operation == Operation.WEB_VISIT.value else row.app or row.target)
-
-
-def _is_foreseen(row: Any) -> bool:
-    return row.place_rank is not None and row.place_rank <= FIRST

@@ -1,25 +1,20 @@
 """*Effects*: what each handler did and whether it pays off, its switch, and what was refused for good."""
 
-from typing import Any
-
 from starlette.responses import RedirectResponse, Response
 
-from db.models import FeedbackRow
 from db.prediction import feedback
 from db.store_access import writable_store
 from memo.core.errors import UsageError
-from ui.page import Visit
+from ui.page import Form, Visit
 from worker.dispatch.handler_list import list_handlers
 from worker.dispatch.handler_switch import Switch, switched
-
-Form = dict[str, str]
 
 
 def show(visit: Visit) -> Response:
     """Show the ledger of each handler, and the answers *Never* that hold."""
     with visit.read() as session:
         scope = visit.scope(session) if session else visit.settings.scope
-        refusals = [_as_row(row) for row in feedback.find_refusals(session, scope)] if session else []
+        refusals = feedback.find_refusals(session, scope) if session else []
     handlers = list_handlers(visit.home, visit.settings.model_copy(update={"scope": scope}))
     saved, vain = (sum(handler[name] for handler in handlers) for name in ("saved_s", "vain_bytes"))
     return visit.show(
@@ -45,7 +40,3 @@ def allow(visit: Visit, form: Form) -> Response:
     with writable_store(visit.settings, visit.home) as store, store.write() as session:
         feedback.record_return(session, visit.scope(session), int(number))
     return RedirectResponse("/effects#never", 303)
-
-
-def _as_row(row: FeedbackRow) -> dict[str, Any]:
-    return {"id": row.id, "at": row.at, "action": row.action}

@@ -15,7 +15,7 @@ from training.evaluation import served
 from training.evaluation.evaluate import MODEL
 from training.judgement import ACTIVE, CANDIDATE, HISTORY
 from ui import charts
-from ui.page import Visit
+from ui.page import Form, Visit
 
 NEWEST = 1_000  # acts that are compared with the rule, which learns from the oldest of them
 SCORES = {"hit@1": "first", "hit@3": "among three"}  # columns of a version's table
@@ -52,14 +52,14 @@ def show(visit: Visit) -> Response:
     )
 
 
-def activate(visit: Visit, form: dict[str, str]) -> Response:
+def activate(visit: Visit, form: Form) -> Response:
     """Let a version serve from the next prediction on."""
     with writable_store(visit.settings, visit.home) as store, store.write() as session:
         build_version.activate(session, visit.settings.scope, form.get("version", ""))
     return RedirectResponse("/model#versions", 303)
 
 
-def roll_back(visit: Visit, _form: dict[str, str]) -> Response:
+def roll_back(visit: Visit, _form: Form) -> Response:
     """Let the version before serve again."""
     with writable_store(visit.settings, visit.home) as store, store.write() as session:
         build_version.roll_back(session, visit.settings.scope)

@@ -22,7 +22,7 @@ from memo.core.errors import MemoError, UsageError
 from memo.core.events import Action
 from memo.core.predictions import Answer, action_as_dict, action_from_dict, place_as_action, place_from_dict, place_of
 from memo.privacy.exclusions import make_action_matcher
-from ui.page import Visit
+from ui.page import Form, Visit
 
 Excluded = Callable[[Action], bool]
 SHOWN = 3  # places
@@ -40,7 +40,7 @@ def stream(request: Request) -> Response:
     return StreamingResponse(_changes(request), media_type="text/event-stream")
 
 
-def answer(visit: Visit, form: dict[str, str]) -> Response:
+def answer(visit: Visit, form: Form) -> Response:
     """Store an answer to a suggestion of a prediction."""
     try:
         number, rank, said = int(form["prediction"]), int(form["rank"]), Answer(form["answer"])

@@ -20,22 +20,22 @@ from memo.clock import pauses
 from memo.core.errors import UsageError
 from memo.core.grammar import write
 from memo.core.settings import Settings
-from ui.page import Visit
+from ui.page import Form, Visit
 
 STORED = ("at", "operation", "target", "app", "detail", "executable", "source")  # columns that tell what was done
 PAUSES = {"30m": timedelta(minutes=30), "2h": timedelta(hours=2), "": None}  # choices; the last one has no end
 EXCLUSIONS = {"apps": "Apps", "sites": "Sites", "folders": "Folders", "titles": "Titles (regular expressions)"}
-Form = dict[str, str]
 
 
 def show(visit: Visit) -> Response:
     """Show what is recorded and stored."""
+    sources = list_sources(visit.home, visit.settings)
     with visit.read() as session:
         rules = redactions.count_by_rule(session) if session else []
         stored = events.find_window(session, visit.scope(session), 1) if session else []
     return visit.show(
         "privacy.html",
-        sources=[_with_sum(source) for source in list_sources(visit.home, visit.settings)],
+        sources=[source | {"removed": sum(source["private"].values())} for source in sources],
         exclusions={(name, title): _excluded(visit, name) for name, title in EXCLUSIONS.items()},
         rules=rules,
         retired=list(filter(VERSION.fullmatch, visit.request.query_params.get("retired", "").split())),
@@ -43,10 +43,6 @@ def show(visit: Visit) -> Response:
         store=redacted_store_url(visit.settings, visit.home),
         files=list(_files(visit)),
     )
-
-
-def _with_sum(source: dict[str, Any]) -> dict[str, Any]:
-    return source | {"removed": sum(source["private"].values())}
 
 
 def pause(visit: Visit, form: Form) -> Response:

@@ -20,7 +20,7 @@ from memo.config.live import LiveSettings
 from memo.core.settings import Settings
 from memo.desktop.machine import Machine
 from memo.protocols import Handler
-from worker.dispatch.handler_process import BACK_OFF_S
+from memo.stack.backoff import BACK_OFF_S
 from worker.dispatch.handler_queue import IDLE_S, HandlerQueue
 from worker.dispatch.job_thread import LENGTH, JobThread
 from worker.dispatch.payoff import JUDGED, judge

@@ -13,7 +13,7 @@ from typing import Any
 
 from memo.core.errors import MemoError
 from memo.protocols import NothingToDo
-from memo.stack.backoff import Backoff
+from memo.stack.backoff import BACK_OFF_S, Backoff
 from memo.stack.spawn import child_environment, python_command
 from worker.dispatch.handler_main import EXPIRE, as_request
 from worker.gates.attempt import Attempt
@@ -21,7 +21,6 @@ from worker.gates.attempt import Attempt
 START_S = 30.0  # time to become ready
 GRACE_S = 1.0  # time to end by itself
 MAX_REPLY = 1_000_000  # bytes
-BACK_OFF_S = (1.0, 60.0)  # first and longest delay before a process that died is started again
 
 
 class HandlerFailed(MemoError):

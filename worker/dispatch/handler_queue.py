@@ -11,7 +11,7 @@ from db.dispatch.dispatches import STOPPED
 from db.engine import Store
 from memo.core.logs import get_logger
 from memo.protocols import Handler
-from worker.dispatch.handler_process import BACK_OFF_S, HandlerFailed, HandlerProcess
+from worker.dispatch.handler_process import HandlerFailed, HandlerProcess
 from worker.dispatch.job_thread import Due, JobThread
 from worker.dispatch.select import Decision, carry_out, decide, record
 from worker.gates import Gate
@@ -55,10 +55,10 @@ class HandlerQueue:
         thread: JobThread,
         *,
         is_on: bool,
-        is_current: Callable[[], bool] = lambda: True,
-        box: OneBox | None = None,
-        idle_s: float = IDLE_S,
-        back_off_s: tuple[float, float] = BACK_OFF_S,
+        is_current: Callable[[], bool],
+        box: OneBox | None,
+        idle_s: float,
+        back_off_s: tuple[float, float],
     ) -> None:
         self._is_current = is_current
         self._name, self._handler, self._store, self._is_on = name, handler, store, is_on

@@ -5,8 +5,8 @@ from dataclasses import replace
 from memo.core.events import Action
 from memo.core.grammar import Language, clean
 from memo.core.predictions import Candidate
-from memo.messaging.message import encode
 from memo.protocols import DispatchContext
+from memo.store.json_text import encode
 
 SCHEMA = "candidate.v1"
 

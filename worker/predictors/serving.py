@@ -12,10 +12,11 @@ from memo.core.settings import ModelSettings
 from worker.predictors.language_model.builtin_model import BuiltinModel
 from worker.predictors.language_model.language import LanguageModel, UnlikeTraining
 from worker.predictors.language_model.time_limited_reader import TimeLimitedReader
+from worker.predictors.language_model.weights import BUILTIN as BUILTIN_BASE
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.reader import Reader
 
-BUILTIN_ADAPTER = Path(__file__).parents[2] / "data" / "base" / "adapter"
+BUILTIN_ADAPTER = BUILTIN_BASE / "adapter"
 
 log = get_logger(__name__)
 
@@ -38,7 +39,6 @@ class Serving:
     def __init__(self, settings: ModelSettings, limit_s: float | None = None) -> None:
         self._settings, self._limit_s = settings, limit_s
         self._model: LanguageModel | None = None
-        self._adapters: set[str] = set()
         self.problem = ""
         """Why history answers alone although a version was asked for; empty while nothing is wrong."""
         self.unlike: set[str] = set()
@@ -76,18 +76,16 @@ class Serving:
 
     def keep_only(self, versions: Set[str]) -> None:
         """Remove the adapters of all other versions from memory."""
-        for version in self._adapters - versions - {BUILTIN}:
-            self.load().drop_adapter(version)
-            self._adapters.remove(version)
+        if self._model is not None:
+            for version in set(self._model.versions) - versions - {BUILTIN}:
+                self._model.drop_adapter(version)
 
     def _adapter(self, model: LanguageModel, version: str, folder: Path | None) -> str | None:
         if folder is None and self._settings.base == BUILTIN:
             folder = BUILTIN_ADAPTER
         if folder is None:
             return None
-        if version not in self._adapters:
-            model.add_adapter(version, folder)
-            self._adapters.add(version)
+        model.add_adapter(version, folder)
         return version
 
 

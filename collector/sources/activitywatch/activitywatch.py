@@ -54,9 +54,7 @@ class ActivityWatchSource:
 class Follower:
     """Reads what is new at a server since `cursor`; without a cursor, since now."""
 
-    def __init__(
-        self, server: Server, zone: tzinfo, cursor: dict[str, Any] | None, buckets_every: int = BUCKETS_EVERY
-    ) -> None:
+    def __init__(self, server: Server, zone: tzinfo, cursor: dict[str, Any] | None, buckets_every: int) -> None:
         self._server, self._zone, self._timeline = server, zone, Timeline()
         self._buckets, self._buckets_every, self._polls = list[Bucket](), buckets_every, 0
         self._ahead: dict[str, set[datetime]] = {}  # by bucket, the times of what was told and lies after the cursor

@@ -12,18 +12,17 @@ from typing import Any
 from collector.focus.follow import follow
 from collector.focus.hold_back import told_s
 from collector.focus.presence import PresenceSignal
-from collector.focus.tracker import FocusTracker, Window, make_window
-from collector.sources.wayland.i3_ipc import GET_TREE, SUBSCRIBE, WINDOW, WORKSPACE, Message, MessageReader, message
+from collector.focus.tracker import PASSING, FocusTracker, Window, make_window
 from collector.sources.wayland.wayland import READ_BYTES, SIGNALS, wait_readable
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.apps import Apps
+from memo.desktop.i3_ipc import GET_TREE, SUBSCRIBE, WINDOW, WORKSPACE, Message, MessageReader, message
 from memo.desktop.sockets import sway_socket
 from memo.protocols import Emit, FindCursor, Stop
 
 CONNECT_TIMEOUT_S = 5.0
 STANDS_S = 5.0  # for sway to tell what stands at the beginning
-PASSING = ("splash", "utility", "toolbar", "menu", "dropdown_menu", "popup_menu", "tooltip", "notification")
 
 
 class SwaySource:

@@ -11,7 +11,6 @@ from Xlib.error import XError
 from Xlib.protocol import rq
 from Xlib.xobject.drawable import Window as XWindow
 
-from collector.focus.presence import IDLE_S
 from collector.focus.tracker import FocusTracker, Window
 from collector.sources.x11.x11_idle import IdleAlarm
 from collector.sources.x11.x11_windows import X11Windows
@@ -22,7 +21,7 @@ from memo.desktop.apps import Apps
 class X11Screen:
     """Implements `collector.focus.follow.Screen` on a display. Source: Extended Window Manager Hints 1.5, ICCCM 2.0."""
 
-    def __init__(self, display: Display, apps: Apps, idle_s: float = IDLE_S) -> None:
+    def __init__(self, display: Display, apps: Apps, idle_s: float) -> None:
         self._display, self._windows, self._idle_s = display, X11Windows(display, apps), idle_s
         self._idle = IdleAlarm(display, idle_s)
         self._active: XWindow | None = None

@@ -11,7 +11,7 @@ from Xlib.ext.res import LocalClientPIDMask
 from Xlib.protocol.event import ClientMessage
 from Xlib.xobject.drawable import Window as XWindow
 
-from collector.focus.tracker import Window, make_window
+from collector.focus.tracker import PASSING, Window, make_window
 from collector.sources.x11 import compound_text
 from memo.core.grammar import MAX_TEXT
 from memo.desktop.apps import Apps
@@ -19,21 +19,6 @@ from memo.desktop.apps import Apps
 MAX_ATOMS = 32
 MAX_WINDOWS = 1_000
 BY_PERSON = 2  # source of a request: the person, through a program such as a pager, so that it is granted
-# Types and states of windows that only pass; a dialog that belongs to no other window does not.
-PASSING = tuple(
-    f"_NET_WM_WINDOW_TYPE_{kind}"
-    for kind in (
-        "SPLASH",
-        "UTILITY",
-        "TOOLBAR",
-        "MENU",
-        "DROPDOWN_MENU",
-        "POPUP_MENU",
-        "TOOLTIP",
-        "NOTIFICATION",
-        "COMBO",
-    )
-) + ("_NET_WM_STATE_SKIP_TASKBAR",)
 
 
 class X11Windows:
@@ -48,7 +33,8 @@ class X11Windows:
         self._has_pids = display.has_extension("X-Resource")
         self._stacking_atom = display.intern_atom("_NET_CLIENT_LIST_STACKING")
         self._kind_atom, self._state_atom = map(display.intern_atom, ("_NET_WM_WINDOW_TYPE", "_NET_WM_STATE"))
-        self._passing = frozenset(map(display.intern_atom, PASSING))
+        passing = (*(f"_NET_WM_WINDOW_TYPE_{kind.upper()}" for kind in PASSING), "_NET_WM_STATE_SKIP_TASKBAR")
+        self._passing = frozenset(map(display.intern_atom, passing))
 
     def find_open(self) -> Iterator[tuple[int, Window]]:
         """Yield the numbers of the windows that a person can go to, and the windows, the top one first."""

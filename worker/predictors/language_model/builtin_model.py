@@ -120,15 +120,15 @@ class BuiltinModel(LanguageModel):
 
     is_quick: bool = True
 
-    def __init__(self, folder: Path = BUILTIN, threads: int = 1) -> None:
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    def __init__(self, threads: int = 1) -> None:
+        tokenizer = Tokenizer.from_file(str(BUILTIN / "tokenizer.json"))
         tokenizer.encode_special_tokens = True  # as plain text: a title may hold what looks like one
         words = vocabulary(tokenizer.get_vocab(), lambda text: tokenizer.encode(text, add_special_tokens=False).ids)
-        super().__init__("builtin", words, compute_sha256(find_weights(folder)))
+        super().__init__("builtin", words, compute_sha256(find_weights(BUILTIN)))
         threadpool_limits(threads, "blas")
-        tensors = load_file(folder / "model.safetensors")
+        tensors = load_file(BUILTIN / "model.safetensors")
         self._embeddings, self._norm = tensors["model.embed_tokens.weight"], tensors["model.norm.weight"]
-        self._config = json.loads((folder / "config.json").read_text("utf-8"))
+        self._config = json.loads((BUILTIN / "config.json").read_text("utf-8"))
         self._epsilon = np.float32(self._config["rms_norm_eps"])
         self._turns = _turns(self._config)
         self._layers = [Layer.of(tensors, number) for number in range(self._config["num_hidden_layers"])]

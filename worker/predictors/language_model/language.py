@@ -30,7 +30,7 @@ class LanguageModel(CausalModel):
         self._probed: set[str] = set()
 
     def add_adapter(self, version_id: str, folder: Path) -> None:
-        """Load a version's adapter.
+        """Load a version's adapter, unless it is loaded.
 
         Raises MemoError if it is missing, damaged or made for another base, UnlikeTraining if it answers differently
         than when it was trained.

@@ -1,7 +1,9 @@
 """Messages on sway's and i3's socket. Source: https://i3wm.org/docs/ipc.html and sway-ipc(7)."""
 
 import json
+import socket
 import struct
+from pathlib import Path
 from typing import Any
 
 RUN_COMMAND = 0
@@ -10,6 +12,8 @@ GET_TREE = 4
 WORKSPACE = 0x80000000  # event
 WINDOW = 0x80000003  # event
 MAX_BYTES = 16 * 1024 * 1024  # of a message; a tree of 1,000 windows has about 1 MB
+
+PART_BYTES = 65_536  # read at once
 
 _MAGIC = b"i3-ipc"
 _HEAD = struct.Struct("=6sII")
@@ -44,6 +48,19 @@ class MessageReader:
             messages.append((kind, _parse(bytes(self._rest[_HEAD.size : end]))))
             del self._rest[:end]
         return messages
+
+
+def ask(path: Path, kind: int, text: str = "", *, wait_s: float) -> Any:
+    """Return the answer to a message on a socket. Raises OSError if there is none, or each wait for it is too long."""
+    reader = MessageReader()
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(wait_s)
+        connection.connect(str(path))
+        connection.sendall(message(kind, text))
+        while data := connection.recv(PART_BYTES):
+            for _, answer in reader.feed(data):
+                return answer
+    raise ConnectionResetError("sway has closed its socket")
 
 
 def _parse(payload: bytes) -> Any:
