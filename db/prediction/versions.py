@@ -7,7 +7,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from db.intake import scopes
@@ -67,11 +67,14 @@ def find_serving_name(session: Session, scope: str, default_scope: str) -> str:
 
     It is `history` where no language model takes part.
     """
-    for name in (scope, default_scope):
-        row = session.get(ScopeRow, name)
-        if row is not None and (serving := row.active_version if row.history_alone is None else HISTORY):
-            return serving
-    return BUILTIN
+    found = session.execute(_SERVING, {"scopes": {scope, default_scope}})
+    serving = {name: HISTORY if history_alone else active for name, active, history_alone in found}
+    return serving.get(scope) or serving.get(default_scope) or BUILTIN
+
+
+_SERVING = select(ScopeRow.name, ScopeRow.active_version, ScopeRow.history_alone.is_not(None)).where(
+    ScopeRow.name.in_(bindparam("scopes", expanding=True))
+)
 
 
 def find_serving(session: Session, scope: str, default_scope: str) -> VersionRow | None:

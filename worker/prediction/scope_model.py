@@ -13,7 +13,7 @@ from db.intake.events import LEARNED, LogEntry
 from db.models import FeedbackRow, PredictionRow
 from memo.core.events import Action, Event, Operation
 from memo.core.grammar import Language
-from memo.core.predictions import Answer, Ranking, action_as_dict, action_from_dict, place_of
+from memo.core.predictions import Answer, Ranking, action_as_dict, action_from_dict
 from worker.predictors.history.tables import State
 from worker.predictors.mixed import MixedPredictor
 
@@ -90,8 +90,8 @@ class ScopeModel:
     def _as_row(self, row: LogEntry, ranking: Ranking, latency_ms: float, language: Language) -> PredictionRow:
         first = ranking.candidates[0] if ranking.candidates else None
         places = ranking.places[:KEPT]
-        listed = {place_of(one.place) for one in places}
-        person = [one for one in ranking.person if place_of(one.action) in listed][:KEPT]
+        listed = {one.place for one in places}
+        person = [one for one in ranking.person if one.action.coarse in listed][:KEPT]
         return PredictionRow(
             scope=self.scope,
             made_at=datetime.now(UTC),

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from memo.core.events import Action
-from memo.core.predictions import Answer, Upcoming, place_of, wanted
+from memo.core.predictions import Answer, Upcoming, wanted
 from worker.predictors.history.candidate_ids import Unseen, as_fields, from_fields
 from worker.predictors.history.tables import Array, State
 
@@ -65,12 +65,13 @@ class Feedback:
 
     def weigh_places(self, after: Action, places: Likely, things: Likely) -> Likely:
         """Return the places with the answers about their `things` taken into account; the rest to 1 is a new place."""
-        before, weighed = defaultdict[tuple[str, str], float](float), defaultdict[tuple[str, str], float](float)
-        for thing, probability in things if self._answers else ():
-            before[place_of(thing)] += probability
-            weighed[place_of(thing)] += probability * self.odds(after, thing)
-        names = [place_of(place) for place, _ in places]
-        return self._weigh_likely(places, [weighed[name] / before[name] if before[name] else 1.0 for name in names])
+        if not self._answers:
+            return places
+        before, weighed = defaultdict[Action, float](float), defaultdict[Action, float](float)
+        for thing, probability in things:
+            before[thing.coarse] += probability
+            weighed[thing.coarse] += probability * self.odds(after, thing)
+        return self._weigh_likely(places, [weighed[one] / before[one] if before[one] else 1.0 for one, _ in places])
 
     def _weigh_likely(self, ranked: Likely, odds: Iterable[float]) -> Likely:
         if not self._answers:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from memo.core.events import CONTEXT, HUMAN, Action, Event
-from memo.core.predictions import LISTED, Candidate, NextAction, NextPlace, Ranking, place_of
+from memo.core.predictions import LISTED, Candidate, NextAction, NextPlace, Ranking
 from worker.predictors.feedback import Feedback
 from worker.predictors.history.arrival_times import ArrivalTimes
 from worker.predictors.history.candidate_ids import Ids
@@ -181,8 +181,8 @@ class MixedPredictor:
 
     def _next_actions(self, things: list[tuple[Action, float]], places: Sequence[NextPlace]) -> list[NextAction]:
         """Return the likeliest actions in these places."""
-        listed = {place_of(one.place) for one in places}
-        in_places = (entry for entry in things if place_of(entry[0]) in listed)
+        listed = {one.place for one in places}
+        in_places = (entry for entry in things if entry[0].coarse in listed)
         return [self._next_action(*entry) for entry in islice(in_places, LISTED)]
 
     def _next_action(self, name: Action, probability: float) -> NextAction:

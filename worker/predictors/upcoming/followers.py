@@ -66,5 +66,6 @@ class Followers:
 
 
 def _shares(counts: Counts, symbols: Ids, expected: Array) -> Array:
-    came = np.array([counts.get(symbol, 0) for symbol in symbols.tolist()])
-    return np.asarray((came + WEIGHT * expected) / (counts.get(NEW, 0) + WEIGHT))
+    came = np.zeros(1 + max([*counts, int(symbols.max(initial=NEW))]))
+    came[list(counts)] = list(counts.values())
+    return np.asarray((came[symbols] + WEIGHT * expected) / (came[NEW] + WEIGHT))
