@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from collector.privacy.rules import Rules, apply_to, make_pause_rule, make_rules
+from collector.privacy.rules import CachedRules, Rules, make_pause_rules, make_rules
 from data.importers.line import implausible
 from db.engine import Store, UnstorableError
 from db.intake import cursors, events, redactions, scopes, time_order
@@ -61,7 +61,7 @@ class Intake:
     ) -> None:
         self._store, self._settings, self._home, self._chunk = store, settings, home, chunk
         self._announce, self._on_stored = announce, on_stored
-        self._rules = Derived(settings, home, lambda now: make_rules(now.privacy, home))
+        self._rules = Derived(settings, home, lambda now: CachedRules(make_rules(now.privacy, home)))
         self._counts: BoundedDict[tuple[str, str], dict[str, int]] = BoundedDict(MAX_CURSORS)
         self._known: BoundedDict[tuple[str, str], dict[str, Any] | None] = BoundedDict(MAX_KNOWN)
         self._counts_lock = threading.Lock()
@@ -104,7 +104,7 @@ class Intake:
 
         While MEMO is paused the cursors advance, too, so that events of the pause are never recorded.
         """
-        rules = self._rules_now()
+        rules = self._rules.now()
         focused = dict(self._focused.get(source, {}))
         stood = None if focused else self._stood(source, batches)
         admitted = [self._admit(source, batch.events, rules, focused, stood, batch.stood) for batch in batches]
@@ -193,7 +193,7 @@ class Intake:
         focused: Focused = {}
         try:
             while chunk := list(islice(remaining, pace.size)):
-                by_scope, touched = self._admit(source, chunk, self._rules_now(), focused)
+                by_scope, touched = self._admit(source, chunk, self._rules.now(), focused)
                 keyed = {
                     scope: [(_imported(event, source), repeats.key(event)) for event in admitted]
                     for scope, admitted in by_scope.items()
@@ -258,16 +258,13 @@ class Intake:
     @property
     def rules(self) -> Rules:
         """The privacy rules as they applied last; a text of an error can be redacted even if memo.toml is wrong."""
-        return self._rules.latest
-
-    def _rules_now(self) -> Rules:
-        return [make_pause_rule(self._home), *self._rules.now()]
+        return self._rules.latest.rules
 
     def _admit(
         self,
         source: str,
         reported: Sequence[Event],
-        rules: Rules,
+        rules: CachedRules,
         focused: Focused,
         stood: Action | None = None,
         is_standing: bool = False,
@@ -278,16 +275,17 @@ class Intake:
         a first one where `stood` says that this window had the focus already: nobody has switched to it. A source may
         say the same of what it tells (`is_standing`), which counts where nothing is known of before.
         """
-        touched = Counter[str]()
+        touched, pause = Counter[str](), make_pause_rules(self._home)
         by_scope: ByScope = defaultdict(list)
         for one in reported:
-            event, names = apply_to(one, rules)
+            event, names = rules.apply_to(one, pause)
             if names:
                 touched.update(names)
             latest = focused.get(one.scope) if focused else stood
-            is_same, is_first = event is not None and latest == event.action, not focused
+            is_focus, is_first = one.operation is Operation.WINDOW_FOCUS, not focused
+            is_same = event is not None and is_focus and latest == event.action
             is_repeat = is_same and (bool(names) or is_first) or is_standing and is_first and stood is None
-            if one.operation is Operation.WINDOW_FOCUS:
+            if is_focus:
                 focused[one.scope] = None if event is None else event.action
             if event is None or is_repeat:
                 continue

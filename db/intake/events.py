@@ -83,7 +83,7 @@ class Repeats:
 
     def key(self, event: Event) -> str:
         """Return the key of the next event, and count it."""
-        parts = (event.second.isoformat(), event.operation.value, event.target, event.app, event.detail)
+        parts = (event.second.isoformat(), event.operation, event.target, event.app, event.detail)
         digest = hashlib.blake2b("\x1f".join(parts).encode(), digest_size=12).hexdigest()
         count = self.counts.get(digest, 0) + 1
         self.counts[digest] = count
@@ -169,7 +169,8 @@ def _insert(session: Session, rows: Sequence[NewRow]) -> None:
     """Store rows; in SQLite by its driver, as SQLAlchemy would spend almost as long on each row as the driver."""
     connection = session.connection()
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(_INSERT, [(*row[:-2], *map(_as_text, row[-2:])) for row in rows])
+        stored_at = _as_text(rows[0].stored_at)  # they are stored together
+        connection.exec_driver_sql(_INSERT, [(*row[:-2], _as_text(row.at), stored_at) for row in rows])
     else:
         connection.execute(insert(TABLE), [row._asdict() for row in rows])
 
@@ -179,7 +180,7 @@ _INSERT = f"INSERT INTO {TABLE.name} ({', '.join(NewRow._fields)}) VALUES ({', '
 
 def _as_text(at: datetime) -> str:
     """Return a time in UTC as SQLAlchemy writes it to SQLite."""
-    return at.replace(tzinfo=None).isoformat(" ", "microseconds")
+    return at.isoformat(" ", "microseconds").removesuffix("+00:00")
 
 
 def find_first_seq(session: Session, scope: str) -> int:
