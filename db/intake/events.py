@@ -83,8 +83,10 @@ class Repeats:
 
     def key(self, event: Event) -> str:
         """Return the key of the next event, and count it."""
-        parts = (event.second.isoformat(), event.operation, event.target, event.app, event.detail)
-        digest = hashlib.blake2b("\x1f".join(parts).encode(), digest_size=12).hexdigest()
+        second = event.second
+        parts = (second.isoformat(), event.operation, event.target, event.app, event.detail)
+        text = hashlib.blake2b("\x1f".join(parts).encode(), digest_size=12).hexdigest()
+        digest = f"{int(second.timestamp()):08x}{text[:16]}"  # by time, so that new keys lie together in the index
         count = self.counts.get(digest, 0) + 1
         self.counts[digest] = count
         return f"{digest}.{count}"
