@@ -62,7 +62,7 @@ class Intake:
         self._store, self._settings, self._home, self._chunk = store, settings, home, chunk
         self._announce, self._on_stored = announce, on_stored
         self._rules = Derived(settings, home, lambda now: CachedRules(make_rules(now.privacy, home)))
-        self._counts: BoundedDict[tuple[str, str], dict[str, int]] = BoundedDict(MAX_CURSORS)
+        self._counts: BoundedDict[tuple[str, str], BoundedDict[str, int]] = BoundedDict(MAX_CURSORS)
         self._known: BoundedDict[tuple[str, str], dict[str, Any] | None] = BoundedDict(MAX_KNOWN)
         self._counts_lock = threading.Lock()
         self._focused: dict[str, Focused] = {}  # by source
@@ -109,12 +109,12 @@ class Intake:
         stood = None if focused else self._stood(source, batches)
         admitted = [self._admit(source, batch.events, rules, focused, stood, batch.stood) for batch in batches]
         try:
-            new, requested, counts = self._write(source, batches, admitted)
+            new, requested, counted = self._write(source, batches, admitted)
         except UnstorableError:
             if len(batches) > 1:  # find which one, in transactions of their own
                 return sum(self.store_batches(source, [batch]) for batch in batches)
             by_scope, touched = admitted[0]
-            new, requested, counts = self._without_unstorable(
+            new, requested, counted = self._without_unstorable(
                 lambda fits: self._write(source, batches, [(fits, touched)]),
                 source,
                 by_scope,
@@ -122,8 +122,8 @@ class Intake:
                 event_of=lambda event: event,
             )
         with self._counts_lock:
-            for batch, count in zip(batches, counts, strict=True):
-                self._counts[source, batch.cursor_key] = count
+            for batch, repeats in zip(batches, counted, strict=True):
+                self._counts[source, batch.cursor_key] = repeats.keep()
         for batch in batches:
             self._know(source, batch.cursor_key, batch.cursor)
         self._focused[source] = focused
@@ -133,9 +133,9 @@ class Intake:
 
     def _write(
         self, source: str, batches: Sequence[Batch], admitted: Sequence[tuple[ByScope, Counter[str]]]
-    ) -> tuple[int, list[str], list[dict[str, int]]]:
+    ) -> tuple[int, list[str], list[events.Repeats]]:
         """Store what was admitted of each batch; return the number of new events, the scopes to ask for, and counts."""
-        requested, new, counts = list[str](), 0, list[dict[str, int]]()
+        requested, new, counted = list[str](), 0, list[events.Repeats]()
         with self._store.write() as session:
             for scope in sorted({scope for by_scope, _ in admitted for scope in by_scope}):
                 scopes.lock_scope(session, scope)  # all threads lock scopes in one order
@@ -147,11 +147,11 @@ class Intake:
                     new += added
                     if added and scopes.record_request(session, scope, self._settings.predict.stale_s):
                         requested.append(scope)
-                counts.append(repeats.counts)
+                counted.append(repeats)
             redactions.add_redactions(session, source, sum((touched for _, touched in admitted), Counter[str]()))
-            for batch, count in zip(batches, counts, strict=True):
-                self._move_cursor(session, source, batch, _newest(count))
-        return new, requested, counts
+            for batch, repeats in zip(batches, counted, strict=True):
+                self._move_cursor(session, source, batch, repeats.find_newest(MAX_STORED_LINES))
+        return new, requested, counted
 
     def _without_unstorable(
         self,
@@ -299,19 +299,15 @@ class Intake:
 
     def _find_repeats(self, session: Session, source: str, batch: Batch) -> events.Repeats:
         if batch.from_start:
-            return events.Repeats(limit=MAX_LINES)
-        counts = self._counts.get((source, batch.cursor_key), {})
+            return events.Repeats(BoundedDict(MAX_LINES))
+        known = events.Repeats(self._counts.get((source, batch.cursor_key)) or BoundedDict(MAX_LINES))
         stored = cursors.find_cursor(session, source, batch.cursor_key)
-        if stored and stored["repeats"] != _newest(counts):  # after a restart, or events were forgotten meanwhile
-            counts = dict(stored["repeats"])
-        return events.Repeats(counts, limit=MAX_LINES)
+        if stored is None or stored["repeats"] == known.find_newest(MAX_STORED_LINES):
+            return known
+        return events.Repeats(BoundedDict(MAX_LINES, stored["repeats"]))  # after a restart, or a forget meanwhile
 
 
 def _imported(event: Event, source: str) -> Event:
     if event.source == events.IMPORT and event.source_key:
         return event
     return replace(event, source=events.IMPORT, source_key=event.source_key or source)
-
-
-def _newest(counts: dict[str, int]) -> dict[str, int]:
-    return dict(reversed(list(islice(reversed(counts.items()), MAX_STORED_LINES))))
