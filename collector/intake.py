@@ -232,7 +232,8 @@ class Intake:
         new = 0
         with pace.write(self._store) as session:
             for scope, keyed in sorted(by_scope.items()):
-                last_seqs.setdefault(scope, 0 if first else events.find_last_seq(session, scope))
+                if scope not in last_seqs:
+                    last_seqs[scope] = 0 if first else events.find_last_seq(session, scope)
                 new += events.add_events(session, scope, [event for event, _ in keyed], [key for _, key in keyed])
             redactions.add_redactions(session, source, touched)
         return new
