@@ -1,6 +1,5 @@
 """A large store of invented events and predictions, filled in bulk."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from db.engine import Store
 from db.intake import counts, scopes
+from db.intake.events import Repeats
 from db.models import EventRow, PredictedNameRow, PredictionRow
 from db.prediction import predictions
 from db.prediction.predictions import Answers
@@ -56,18 +56,20 @@ def _speed_up(session: Session) -> None:
 
 
 def _event_rows(scope: str, number: int) -> Iterator[dict[str, Any]]:
-    now = datetime.now(UTC)
+    now, keys = datetime.now(UTC), Repeats()
     for seq, event in enumerate(_events(number), 1):
         yield {name: getattr(event, name) for name in ("target", "app", "detail", "source_key", "executable")} | {
             "scope": scope,
             "seq": seq,
-            "line_key": f"{hashlib.blake2b(str(seq).encode(), digest_size=12).hexdigest()}.1",
+            "line_key": keys.key(event),
             "at": event.at,
             "utc_offset_s": 0,
             "operation": event.operation.value,
             "source": "inbox",
             "stored_at": min(event.at, now),
         }
+        if seq % BASE == 0:
+            keys = Repeats()  # what comes next is of another time
 
 
 def _events(number: int) -> Iterator[Event]:

@@ -101,12 +101,12 @@ def measure(home: Home, number: int) -> Figures:
     with store(home) as opened:
         parts: list[Callable[[], Figures]] = [
             lambda: {"fill the store": seconds(lambda: fill(opened, settings.scope, number))},
+            lambda: {"bytes per event": size(opened) / number},
             lambda: live_path(opened, home, settings),
             lambda: queries(opened, home, settings, number),
             lambda: commands(opened),
             lambda: deletion(opened, home, settings),
             lambda: upgrade(opened, home, settings),
-            lambda: {"bytes per event": size(opened) / number},
         ]
         for part in parts:
             found |= (more := part())

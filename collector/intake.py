@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from collector.privacy.rules import Rules, apply_to, make_pause_rule, make_rules
+from collector.privacy.rules import CachedRules, Rules, make_pause_rules, make_rules
 from data.importers.line import implausible
 from db.engine import Store, UnstorableError
 from db.intake import cursors, events, redactions, scopes, time_order
@@ -61,8 +61,8 @@ class Intake:
     ) -> None:
         self._store, self._settings, self._home, self._chunk = store, settings, home, chunk
         self._announce, self._on_stored = announce, on_stored
-        self._rules = Derived(settings, home, lambda now: make_rules(now.privacy, home))
-        self._counts: BoundedDict[tuple[str, str], dict[str, int]] = BoundedDict(MAX_CURSORS)
+        self._rules = Derived(settings, home, lambda now: CachedRules(make_rules(now.privacy, home)))
+        self._counts: BoundedDict[tuple[str, str], BoundedDict[str, int]] = BoundedDict(MAX_CURSORS)
         self._known: BoundedDict[tuple[str, str], dict[str, Any] | None] = BoundedDict(MAX_KNOWN)
         self._counts_lock = threading.Lock()
         self._focused: dict[str, Focused] = {}  # by source
@@ -104,17 +104,17 @@ class Intake:
 
         While MEMO is paused the cursors advance, too, so that events of the pause are never recorded.
         """
-        rules = self._rules_now()
+        rules = self._rules.now()
         focused = dict(self._focused.get(source, {}))
         stood = None if focused else self._stood(source, batches)
         admitted = [self._admit(source, batch.events, rules, focused, stood, batch.stood) for batch in batches]
         try:
-            new, requested, counts = self._write(source, batches, admitted)
+            new, requested, counted = self._write(source, batches, admitted)
         except UnstorableError:
             if len(batches) > 1:  # find which one, in transactions of their own
                 return sum(self.store_batches(source, [batch]) for batch in batches)
             by_scope, touched = admitted[0]
-            new, requested, counts = self._without_unstorable(
+            new, requested, counted = self._without_unstorable(
                 lambda fits: self._write(source, batches, [(fits, touched)]),
                 source,
                 by_scope,
@@ -122,8 +122,8 @@ class Intake:
                 event_of=lambda event: event,
             )
         with self._counts_lock:
-            for batch, count in zip(batches, counts, strict=True):
-                self._counts[source, batch.cursor_key] = count
+            for batch, repeats in zip(batches, counted, strict=True):
+                self._counts[source, batch.cursor_key] = repeats.keep()
         for batch in batches:
             self._know(source, batch.cursor_key, batch.cursor)
         self._focused[source] = focused
@@ -133,9 +133,9 @@ class Intake:
 
     def _write(
         self, source: str, batches: Sequence[Batch], admitted: Sequence[tuple[ByScope, Counter[str]]]
-    ) -> tuple[int, list[str], list[dict[str, int]]]:
+    ) -> tuple[int, list[str], list[events.Repeats]]:
         """Store what was admitted of each batch; return the number of new events, the scopes to ask for, and counts."""
-        requested, new, counts = list[str](), 0, list[dict[str, int]]()
+        requested, new, counted = list[str](), 0, list[events.Repeats]()
         with self._store.write() as session:
             for scope in sorted({scope for by_scope, _ in admitted for scope in by_scope}):
                 scopes.lock_scope(session, scope)  # all threads lock scopes in one order
@@ -147,11 +147,11 @@ class Intake:
                     new += added
                     if added and scopes.record_request(session, scope, self._settings.predict.stale_s):
                         requested.append(scope)
-                counts.append(repeats.counts)
+                counted.append(repeats)
             redactions.add_redactions(session, source, sum((touched for _, touched in admitted), Counter[str]()))
-            for batch, count in zip(batches, counts, strict=True):
-                self._move_cursor(session, source, batch, _newest(count))
-        return new, requested, counts
+            for batch, repeats in zip(batches, counted, strict=True):
+                self._move_cursor(session, source, batch, repeats.find_newest(MAX_STORED_LINES))
+        return new, requested, counted
 
     def _without_unstorable(
         self,
@@ -193,7 +193,7 @@ class Intake:
         focused: Focused = {}
         try:
             while chunk := list(islice(remaining, pace.size)):
-                by_scope, touched = self._admit(source, chunk, self._rules_now(), focused)
+                by_scope, touched = self._admit(source, chunk, self._rules.now(), focused)
                 keyed = {
                     scope: [(_imported(event, source), repeats.key(event)) for event in admitted]
                     for scope, admitted in by_scope.items()
@@ -232,7 +232,8 @@ class Intake:
         new = 0
         with pace.write(self._store) as session:
             for scope, keyed in sorted(by_scope.items()):
-                last_seqs.setdefault(scope, 0 if first else events.find_last_seq(session, scope))
+                if scope not in last_seqs:
+                    last_seqs[scope] = 0 if first else events.find_last_seq(session, scope)
                 new += events.add_events(session, scope, [event for event, _ in keyed], [key for _, key in keyed])
             redactions.add_redactions(session, source, touched)
         return new
@@ -258,16 +259,13 @@ class Intake:
     @property
     def rules(self) -> Rules:
         """The privacy rules as they applied last; a text of an error can be redacted even if memo.toml is wrong."""
-        return self._rules.latest
-
-    def _rules_now(self) -> Rules:
-        return [make_pause_rule(self._home), *self._rules.now()]
+        return self._rules.latest.rules
 
     def _admit(
         self,
         source: str,
         reported: Sequence[Event],
-        rules: Rules,
+        rules: CachedRules,
         focused: Focused,
         stood: Action | None = None,
         is_standing: bool = False,
@@ -278,16 +276,17 @@ class Intake:
         a first one where `stood` says that this window had the focus already: nobody has switched to it. A source may
         say the same of what it tells (`is_standing`), which counts where nothing is known of before.
         """
-        touched = Counter[str]()
+        touched, pause = Counter[str](), make_pause_rules(self._home)
         by_scope: ByScope = defaultdict(list)
         for one in reported:
-            event, names = apply_to(one, rules)
+            event, names = rules.apply_to(one, pause)
             if names:
                 touched.update(names)
             latest = focused.get(one.scope) if focused else stood
-            is_same, is_first = event is not None and latest == event.action, not focused
+            is_focus, is_first = one.operation is Operation.WINDOW_FOCUS, not focused
+            is_same = event is not None and is_focus and latest == event.action
             is_repeat = is_same and (bool(names) or is_first) or is_standing and is_first and stood is None
-            if one.operation is Operation.WINDOW_FOCUS:
+            if is_focus:
                 focused[one.scope] = None if event is None else event.action
             if event is None or is_repeat:
                 continue
@@ -301,19 +300,15 @@ class Intake:
 
     def _find_repeats(self, session: Session, source: str, batch: Batch) -> events.Repeats:
         if batch.from_start:
-            return events.Repeats(limit=MAX_LINES)
-        counts = self._counts.get((source, batch.cursor_key), {})
+            return events.Repeats(BoundedDict(MAX_LINES))
+        known = events.Repeats(self._counts.get((source, batch.cursor_key)) or BoundedDict(MAX_LINES))
         stored = cursors.find_cursor(session, source, batch.cursor_key)
-        if stored and stored["repeats"] != _newest(counts):  # after a restart, or events were forgotten meanwhile
-            counts = dict(stored["repeats"])
-        return events.Repeats(counts, limit=MAX_LINES)
+        if stored is None or stored["repeats"] == known.find_newest(MAX_STORED_LINES):
+            return known
+        return events.Repeats(BoundedDict(MAX_LINES, stored["repeats"]))  # after a restart, or a forget meanwhile
 
 
 def _imported(event: Event, source: str) -> Event:
     if event.source == events.IMPORT and event.source_key:
         return event
     return replace(event, source=events.IMPORT, source_key=event.source_key or source)
-
-
-def _newest(counts: dict[str, int]) -> dict[str, int]:
-    return dict(reversed(list(islice(reversed(counts.items()), MAX_STORED_LINES))))

@@ -117,7 +117,7 @@ class EventRow(Base):
     scope: Mapped[str] = mapped_column(ForeignKey("scopes.name"))
     seq: Mapped[int]
     line_key: Mapped[str]
-    """A line's identity: digest of second, operation as shown (`file_save`), target, app, detail; number of repeats."""
+    """A line's identity: second; digest of it, operation as shown (`file_save`), target, app, detail; repeats."""
     at: Mapped[datetime]
     utc_offset_s: Mapped[int]
     operation: Mapped[str]

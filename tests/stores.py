@@ -23,6 +23,7 @@ NEW_ID = "UPDATE store_identity SET id = lower(hex(randomblob(6)))"
 
 VIEWS: dict[str, str] = import_module("db.migrations.versions.0021_saved_files").VIEWS
 SINCE_0015 = [
+    "UPDATE events SET line_key = substr(line_key, 9, 16) || substr(line_key, 1, 8) || substr(line_key, 25)",
     *(f"DROP VIEW {name}" for name in VIEWS),
     "ALTER TABLE events DROP COLUMN saved",
     "ALTER TABLE feedback DROP COLUMN windows",

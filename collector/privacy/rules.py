@@ -5,6 +5,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any
 
 from collector.privacy.secrets import redact_secrets
 from collector.privacy.titles import drop_chromium_title, drop_title, make_title_hasher
@@ -15,7 +18,7 @@ from memo.core.grammar import clean
 from memo.core.paths import Home
 from memo.core.settings import PrivacySettings
 from memo.privacy.exclude import Matcher
-from memo.privacy.exclusions import make_exclusions
+from memo.privacy.exclusions import NO_TIME, make_exclusions
 from memo.privacy.normalize import map_texts
 
 Rule = Callable[[Event], Event | None]
@@ -27,6 +30,8 @@ PAUSED = "paused"
 TITLES_KEPT = "titles_kept"
 SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
 LEAST_USE_S = 1  # of a usage that a pause has cut
+CACHED = 1_024  # decisions: nine of ten events repeat one
+DECISIVE = ("operation", "target", "app", "detail", "executable", "source")  # fields of an event that rules look at
 WITHHELD = "withheld by a privacy rule"  # in place of a text that a rule drops
 
 
@@ -44,16 +49,14 @@ def make_rules(settings: PrivacySettings, home: Home) -> Rules:
     return dropping + [(name, rule) for name, rule in changing if rule]
 
 
-def make_pause_rule(home: Home) -> tuple[str, Rule]:
-    """Return the rule that keeps what lies outside of all pauses, however late a source reports it."""
+def make_pause_rules(home: Home) -> Rules:
+    """Return the rule that keeps what lies outside of all pauses, however late a source reports it, or no rule."""
     spans = pauses.spans(home)
-    return PAUSED, lambda event: _outside(event, spans)
+    return [(PAUSED, lambda event: _outside(event, spans))] if spans else []
 
 
 def _outside(event: Event, spans: Sequence[Pause]) -> Event | None:
     """Return an event, of an app's usage the part outside of the pauses; None if it lies within one."""
-    if not spans:
-        return event
     used_s = _used_s(event)
     if not used_s:
         return None if any(span.covers(event.at) for span in spans) else event
@@ -112,6 +115,35 @@ def apply_to(event: Event, rules: Rules) -> tuple[Event | None, list[str]]:
         if current is not before:
             names.append(name)
     return current, names
+
+
+_decisive = attrgetter(*DECISIVE)
+
+
+class CachedRules:
+    """Rules that do the same to events with equal operation, texts and source: what they do is found out once."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self._decide = lru_cache(CACHED)(self._apply)
+
+    def apply_to(self, event: Event, before: Rules) -> tuple[Event | None, list[str]]:
+        """Return what the function `apply_to` does; the rules `before`, which look at times, are applied first."""
+        current, names = apply_to(event, before)
+        if current is None:
+            return None, names
+        change, more = self._decide(*_decisive(current))
+        if change:
+            current = replace(current, **change)
+        return None if change is None else current, names + more
+
+    def _apply(self, *decisive: Any) -> tuple[dict[str, Any] | None, list[str]]:
+        """Return the fields that the rules change, or None if they drop such an event, and the names of the rules."""
+        event = Event(NO_TIME, **dict(zip(DECISIVE, decisive, strict=True)))
+        kept, names = apply_to(event, self.rules)
+        if kept is None:
+            return None, names
+        return {name: new for name in DECISIVE if (new := getattr(kept, name)) != getattr(event, name)}, names
 
 
 def _clean(event: Event) -> Event:

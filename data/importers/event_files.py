@@ -6,14 +6,15 @@ import os
 import re
 import stat
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import tzinfo
+from functools import partial
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from data.importers.cells import original
-from data.importers.line import TIMES, HourTwice, Reject, from_fields, implausible, read_line
+from data.importers.line import TIMES, EventReader, Reject
 from data.importers.objects import raw_objects
 from data.windows import WindowedPair, stream
 from memo.core.errors import GrammarError, MemoError, UsageError
@@ -72,17 +73,18 @@ def _holds_objects(path: Path) -> bool:
 
 def read(path: Path, file: BinaryIO, zone: tzinfo, **fields: str) -> Iterator[Event | Reject]:
     """Yield each event, with these `fields`, and each reject of an open file, in order."""
-    hours, chosen = HourTwice(), form(path)
-    for found in _csv(file, zone) if chosen == "csv" else _lines(path, file, chosen, zone):
-        yield hours.placed(found, **fields) if isinstance(found, Event) else found
+    reader, chosen = EventReader(zone), form(path)
+    if chosen == "csv":
+        return _csv(file, partial(reader.read_fields, **fields))
+    return _lines(path, file, chosen, partial(reader.read_line, **fields))
 
 
-def _lines(path: Path, file: BinaryIO, chosen: str, zone: tzinfo) -> Iterator[Event | Reject]:
+def _lines(path: Path, file: BinaryIO, chosen: str, read_line: Callable[[bytes], Event]) -> Iterator[Event | Reject]:
     for number, line in enumerate(_raw(path, file, chosen), 1):
         if not line.strip():
             continue
         try:
-            yield read_line(line, zone)
+            yield read_line(line)
         except GrammarError as error:
             yield Reject.of("object" if chosen == "objects" else "line", number, str(error), line)
 
@@ -151,7 +153,7 @@ def _columns(names: Iterable[str]) -> list[str]:
     return [name.strip(' "').lower() for name in names]
 
 
-def _csv(file: BinaryIO, zone: tzinfo) -> Iterator[Event | Reject]:
+def _csv(file: BinaryIO, read_row: Callable[[Mapping[str, str]], Event]) -> Iterator[Event | Reject]:
     separator = delimiter(file.read(HEAD))
     file.seek(0)
     text = TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
@@ -164,21 +166,19 @@ def _csv(file: BinaryIO, zone: tzinfo) -> Iterator[Event | Reject]:
                 break
             raw = "\x1f".join(row).encode(errors="surrogateescape")
             if any(row):
-                yield _from_row(dict(zip(header, map(original, row), strict=False)), raw, zone)
+                _check_encoding(raw)
+                yield read_row(dict(zip(header, map(original, row), strict=False)))
         except (GrammarError, csv.Error) as error:
             yield Reject.of("line", rows.line_num, str(error), raw)
     text.detach()
 
 
-def _from_row(row: dict[str, str], raw: bytes, zone: tzinfo) -> Event:
+def _check_encoding(raw: bytes) -> None:
+    """Raise GrammarError for a row that is not UTF-8."""
     try:
         raw.decode()
     except UnicodeDecodeError as error:
         raise GrammarError("the row is not UTF-8") from error
-    event = from_fields(row, zone)
-    if reason := implausible(event.at):
-        raise GrammarError(reason)
-    return event
 
 
 def events(path: Path, zone: tzinfo) -> list[Event]:

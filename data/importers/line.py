@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
@@ -12,11 +12,10 @@ from typing import Any, Literal
 
 from memo.core.errors import GrammarError
 from memo.core.events import CONTEXT, FILES, Event, Operation
-from memo.core.grammar import MAX_LINE, clean, parse
+from memo.core.grammar import MAX_LINE, clean, split
 from memo.core.sites import domain
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-LATER = datetime(2000, 1, 2)  # on any clock that shows it, EARLIEST is past
 AHEAD = timedelta(days=1)  # how far another clock may be ahead of ours
 TIMES = ("at", "timestamp")
 ALSO_CALLED = {"browser_history": Operation.WEB_VISIT}
@@ -47,28 +46,39 @@ class Reject:
         return cls(unit, place, reason, hashlib.sha256(raw).hexdigest())
 
 
-class HourTwice:
-    """Tells the second run of the hour that comes twice, when summer time ends, by the order of the events."""
+class EventReader:
+    """Reads the events of one file in their order; a time gets the fixed offset that its zone has then.
 
-    def __init__(self) -> None:
-        self._last = EARLIEST
+    The order tells the second run of the hour that comes twice, when summer time ends. A zone is asked for its offset
+    once: each comparison and conversion would ask it again.
+    """
 
-    def placed(self, event: Event, **fields: Any) -> Event:
-        """Return the event with a fixed offset, in the second run if it would be before the last one in the first.
+    def __init__(self, zone: tzinfo) -> None:
+        self._zone, self._last = zone, EARLIEST
 
-        A zone is asked for its offset once: each comparison and conversion would ask it again. Other `fields` are set
-        as well, as copying an event twice takes long.
-        """
-        at = _fixed(event.at)
-        if event.at.fold == 0 and at < self._last:
-            at = max(at, _fixed(event.at.replace(fold=1)))
-        self._last = at
-        return replace(event, at=at, **fields) if fields or at.tzinfo is not event.at.tzinfo else event
+    def read_line(self, raw: bytes, /, **more: str) -> Event:
+        """Return the event of a line in UTF-8, with `more` fields. Raises GrammarError."""
+        return self._place(*_split(raw), more)
+
+    def read_fields(self, given: Mapping[str, Any], /, **more: str) -> Event:
+        """Return the event of named fields, as `from_fields` does, with `more` fields. Raises GrammarError."""
+        return self._place(*_split_fields(given), more)
+
+    def _place(self, at: datetime, fields: dict[str, Any], more: dict[str, Any]) -> Event:
+        """Return the event with these fields, in the second run if it would be before the last one in the first."""
+        zone = at.tzinfo or self._zone
+        placed = _fixed(at, zone)
+        if at.fold == 0 and placed < self._last:
+            placed = max(placed, _fixed(at.replace(fold=1), zone))
+        if reason := implausible(placed):
+            raise GrammarError(reason)
+        self._last = placed
+        return Event(placed, **fields, **more)
 
 
-def _fixed(at: datetime) -> datetime:
-    """Return a time with the offset that its zone has then."""
-    return at if isinstance(at.tzinfo, timezone) else at.replace(tzinfo=_offset(at.utcoffset() or timedelta()), fold=0)
+def _fixed(at: datetime, zone: tzinfo) -> datetime:
+    """Return the time that a clock in a zone shows, with the offset of then."""
+    return at.replace(tzinfo=_offset(zone.utcoffset(at) or timedelta()), fold=0)
 
 
 @lru_cache(maxsize=64)
@@ -78,39 +88,38 @@ def _offset(ahead: timedelta) -> timezone:
 
 def read_line(raw: bytes, zone: tzinfo) -> Event:
     """Return the event of a line in UTF-8. Raises GrammarError."""
+    return EventReader(zone).read_line(raw)
+
+
+def implausible(at: datetime) -> str:
+    """Return the reason why a time can't be right, or an empty text."""
+    if at < EARLIEST:
+        return f"the event's time is before {EARLIEST:%Y-%m-%d}"
+    return "the event's time is more than a day in the future" if at > datetime.now(UTC) + AHEAD else ""
+
+
+def _split(raw: bytes) -> tuple[datetime, dict[str, Any]]:
+    """Return the time of a line in UTF-8, and the other fields of its event."""
     if len(raw) > MAX_LINE:
         raise GrammarError(f"the line is longer than {MAX_LINE} bytes")
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
         raise GrammarError("the line is not UTF-8") from error
-    event = _from_json(text, zone) if text.startswith("{") else parse(text, zone)
-    if reason := implausible(event.at):
-        raise GrammarError(reason)
-    return event
+    return _split_json(text) if text.startswith("{") else split(text)
 
 
-def implausible(at: datetime) -> str:
-    """Return the reason why a time can't be right, or an empty text."""
-    if LATER <= at.replace(tzinfo=None) <= datetime.now(UTC).replace(tzinfo=None):
-        return ""  # whatever its offset is, which is less than a day and takes long to find out
-    time = _fixed(at)
-    if time < EARLIEST:
-        return f"the event's time is before {EARLIEST:%Y-%m-%d}"
-    return "the event's time is more than a day in the future" if time > datetime.now(UTC) + AHEAD else ""
-
-
-def _from_json(text: str, zone: tzinfo) -> Event:
+def _split_json(text: str) -> tuple[datetime, dict[str, Any]]:
     try:
         given = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise GrammarError("the line is not a JSON object") from error
     line = given.get("event")
     if line is None:
-        return from_fields(given, zone)
+        return _split_fields(given)
     if not isinstance(line, str):
         raise GrammarError("`event` is not a text")
-    return parse(line, zone)
+    return split(line)
 
 
 def from_fields(given: Mapping[str, Any], zone: tzinfo) -> Event:
@@ -118,25 +127,34 @@ def from_fields(given: Mapping[str, Any], zone: tzinfo) -> Event:
 
     Raises GrammarError.
     """
+    at, fields = _split_fields(given)
+    return Event(at if at.tzinfo else at.replace(tzinfo=zone), **fields)
+
+
+def _split_fields(given: Mapping[str, Any]) -> tuple[datetime, dict[str, Any]]:
     try:
         at = datetime.fromisoformat(next((value for name in TIMES if (value := given.get(name))), ""))
     except (TypeError, ValueError) as error:
         raise GrammarError("`at` is not an ISO date and time") from error
-    aware = at if at.tzinfo else at.replace(tzinfo=zone)
     operation = _operation(given.get("operation") or given.get("type"))
     if "target" in given:
-        fields = {name: _text(given, name) for name in ("target", "app", "detail")}
+        texts = {name: _text(given, name) for name in ("target", "app", "detail")}
     else:
-        fields = _exported(operation, given, aware)
-    event = Event(aware, operation, **fields, executable=_text(given, "executable"))
-    if not event.target and operation not in CONTEXT:
+        texts = {"target": ""} | _exported(operation, given, at)
+    _check(operation, texts, given)
+    return at, texts | {"operation": operation, "executable": _text(given, "executable")}
+
+
+def _check(operation: Operation, texts: Mapping[str, str], given: Mapping[str, Any]) -> None:
+    """Raise GrammarError for texts that no event with this operation has."""
+    target = texts["target"]
+    if not target and operation not in CONTEXT:
         exported = EXPORTED[operation]
         raise GrammarError(f"`{exported}` names nothing" if exported in given else "`target` is empty")
-    if operation is Operation.WEB_VISIT and event.target.split() != [event.target]:
+    if operation is Operation.WEB_VISIT and target.split() != [target]:
         raise GrammarError("a visit's `target` is a domain, without spaces")
-    if operation is Operation.TIME_CONTEXT and not _is_weekday_and_hour(event):
+    if operation is Operation.TIME_CONTEXT and not _is_weekday_and_hour(target, texts["detail"]):
         raise GrammarError("a time context's `target` is a weekday from 1 to 7, its `detail` an hour")
-    return event
 
 
 def _operation(name: Any) -> Operation:
@@ -176,8 +194,8 @@ def _seconds(given: Mapping[str, Any]) -> str:
     return text
 
 
-def _is_weekday_and_hour(event: Event) -> bool:
-    return event.target in tuple("1234567") and bool(re.fullmatch("[0-9]{1,2}", event.detail))
+def _is_weekday_and_hour(target: str, detail: str) -> bool:
+    return target in tuple("1234567") and bool(re.fullmatch("[0-9]{1,2}", detail))
 
 
 def _text(given: Mapping[str, Any], name: str) -> str:

@@ -2,10 +2,10 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, Select, bindparam, func, insert, select, true
@@ -75,19 +75,34 @@ class Repeats:
     """Counts of equal lines in one file or source: a second equal line is another event.
 
     A line's key contains its count, so reading a file again, or another file with the same lines, adds nothing; of
-    several files, the one with most repeats counts. With `limit`, only that number of lines is remembered.
+    several files, the one with most repeats counts. `stored` are the counts of the lines before, to which `keep` adds
+    those of new lines once these are stored.
     """
 
-    def __init__(self, counts: Mapping[str, int] | None = None, limit: int | None = None) -> None:
-        self.counts: BoundedDict[str, int] = BoundedDict(limit, counts)
+    def __init__(self, stored: BoundedDict[str, int] | None = None) -> None:
+        self._stored: BoundedDict[str, int] = BoundedDict(None) if stored is None else stored
+        self._new = dict[str, int]()  # apart, as copying all counts would take longer than storing an event
 
     def key(self, event: Event) -> str:
         """Return the key of the next event, and count it."""
-        parts = (event.second.isoformat(), event.operation.value, event.target, event.app, event.detail)
-        digest = hashlib.blake2b("\x1f".join(parts).encode(), digest_size=12).hexdigest()
-        count = self.counts.get(digest, 0) + 1
-        self.counts[digest] = count
+        second = event.second
+        parts = (second.isoformat(), event.operation, event.target, event.app, event.detail)
+        text = hashlib.blake2b("\x1f".join(parts).encode(), digest_size=12).hexdigest()
+        digest = f"{int(second.timestamp()):08x}{text[:16]}"  # by time, so that new keys lie together in the index
+        count = (self._new.pop(digest, 0) or self._stored.get(digest, 0)) + 1
+        self._new[digest] = count
         return f"{digest}.{count}"
+
+    def find_newest(self, most: int) -> dict[str, int]:
+        """Return the counts of the newest lines, oldest first."""
+        before = (item for item in reversed(self._stored.items()) if item[0] not in self._new)
+        return dict(reversed(list(islice(chain(reversed(self._new.items()), before), most))))
+
+    def keep(self) -> BoundedDict[str, int]:
+        """Add the counts of new lines to the others, and return all."""
+        self._stored.update(self._new)
+        self._new.clear()
+        return self._stored
 
 
 def chunks(items: Sequence[_T], size: int = CHUNK) -> Iterator[Sequence[_T]]:
@@ -169,7 +184,8 @@ def _insert(session: Session, rows: Sequence[NewRow]) -> None:
     """Store rows; in SQLite by its driver, as SQLAlchemy would spend almost as long on each row as the driver."""
     connection = session.connection()
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(_INSERT, [(*row[:-2], *map(_as_text, row[-2:])) for row in rows])
+        stored_at = _as_text(rows[0].stored_at)  # they are stored together
+        connection.exec_driver_sql(_INSERT, [(*row[:-2], _as_text(row.at), stored_at) for row in rows])
     else:
         connection.execute(insert(TABLE), [row._asdict() for row in rows])
 
@@ -179,7 +195,7 @@ _INSERT = f"INSERT INTO {TABLE.name} ({', '.join(NewRow._fields)}) VALUES ({', '
 
 def _as_text(at: datetime) -> str:
     """Return a time in UTC as SQLAlchemy writes it to SQLite."""
-    return at.replace(tzinfo=None).isoformat(" ", "microseconds")
+    return at.isoformat(" ", "microseconds").removesuffix("+00:00")
 
 
 def find_first_seq(session: Session, scope: str) -> int:

@@ -8,7 +8,8 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import Literal
+from functools import lru_cache
+from typing import Any, Literal
 
 from memo.core.errors import GrammarError
 from memo.core.events import FILES, Action, Event, Operation
@@ -17,6 +18,7 @@ Language = Literal["zh", "en"]
 
 MAX_LINE = 1_000_000  # characters; a longer line is refused
 MAX_TEXT = 4_096  # characters; a longer title, name or path is cut
+MAX_ACTIONS = 1_024  # texts of actions whose fields are remembered: nine of ten lines repeat one
 
 _LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) - (.+)", re.S)
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -101,26 +103,38 @@ def _printable(text: str) -> str:
 
 def parse(line: str, zone: tzinfo) -> Event:
     """Return the event of a line whose clock is in `zone`. Raises GrammarError for a line of no known form."""
+    at, fields = split(line)
+    return Event(at.replace(tzinfo=zone), **fields)
+
+
+def split(line: str) -> tuple[datetime, dict[str, Any]]:
+    """Return the time that a line's clock shows, and the other fields of its event. Raises GrammarError likewise."""
     if len(line) > MAX_LINE:
         raise GrammarError(f"the line is longer than {MAX_LINE} characters")
-    split = _LINE.fullmatch(line)
-    if not split:
+    parts = _LINE.fullmatch(line)
+    if not parts:
         raise GrammarError("the line does not begin with 'YYYY-MM-DD HH:MM:SS - '")
     try:
-        at = datetime.fromisoformat(split[1]).replace(tzinfo=zone)
+        at = datetime.fromisoformat(parts[1])
     except ValueError as error:
         raise GrammarError(f"the line's time is not a date and time: {error}") from error
-    return _read_action(_printable(split[2]), at)
+    read = _read_repeated if len(parts[2]) <= MAX_TEXT else _read_action
+    return at, read(parts[2])
 
 
-def _read_action(text: str, at: datetime) -> Event:
+def _read_action(text: str) -> dict[str, Any]:
+    """Return the fields of an event that the text of an action names."""
+    text = _printable(text)
     for language, form in _BY_START.get(text[:_START], ()):
         if found := form.pattern.fullmatch(text):
             fields = {name: value[:MAX_TEXT] for name, value in found.groupdict().items()}
             if form.operation is Operation.TIME_CONTEXT:
                 fields["target"] = str(_weekday(fields["target"], language))
-            return Event(at, form.operation, **fields)
+            return {"operation": form.operation} | fields
     raise GrammarError("the line's action has no known form")
+
+
+_read_repeated = lru_cache(MAX_ACTIONS)(_read_action)
 
 
 def _weekday(name: str, language: Language) -> int:

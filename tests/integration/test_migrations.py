@@ -1,5 +1,6 @@
 """The upgrade of a store with many days in it, on both databases: killed at any time, it goes on where it was."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import select, text
 from stores import SINCE_0014, make_store
 from test_counts import SCOPES, Life, counted, kept
 from test_predicted_names import kept as kept_names
@@ -21,8 +22,8 @@ from test_predicted_names import named
 from cli.stack import first_run
 from db import migrate, migrations
 from db.engine import Store, open_store, revision
-from db.intake import events
-from db.models import Base
+from db.intake import cursors, events
+from db.models import Base, EventRow
 from memo.core.errors import MemoError
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
@@ -31,6 +32,7 @@ from memo.core.settings import Settings
 pytestmark = pytest.mark.own_database
 
 EVENTS, DAYS = 500, 25
+BEGIN = datetime(2026, 2, 1, tzinfo=UTC)
 UPGRADE = """
 import os, signal, sys
 from db import migrate, migrations
@@ -66,10 +68,10 @@ def old(settings: Settings, home: Home) -> Iterator[Store]:
 
 
 def fill(store: Store) -> None:
-    life, begin = Life(store, seed=6), datetime(2026, 2, 1, tzinfo=UTC)
+    life = Life(store, seed=6)
     step = timedelta(days=DAYS) / EVENTS
     for scope, share in zip(SCOPES, (slice(None, None, 2), slice(1, None, 4)), strict=True):
-        given = [Event(begin + n * step, Operation.PROCESS_START, f"{n % 90}") for n in range(EVENTS)[share]]
+        given = [Event(BEGIN + n * step, Operation.PROCESS_START, f"{n % 90}") for n in range(EVENTS)[share]]
         with store.write() as session:
             events.add_events(session, scope, given, [life.keys.key(event) for event in given])
     for _ in range(6):
@@ -109,9 +111,26 @@ def test_upgrade_tells_how_far_it_is(
     assert len(given) >= len(steps), "way is given between any two"
     assert steps[:3] == [(1, 4), (2, 4), (3, 4)], "indexes"
     first, last = steps.index((1, steps[3][1])), steps.index((steps[3][1], steps[3][1]))
-    days, read = steps[first : last + 1], steps[last + 1 :]
+    days, read, keys = steps[first : last + 1], steps[last + 1 : -2], steps[-2:]
     assert days == sorted(set(days)) and days[-1][0] == days[-1][1] >= 2 * DAYS, "each step is one further"
     assert read == sorted(set(read)) and read[-1][0] == read[-1][1], "predictions, in parts"
+    assert keys == [(200, 375), (375, 375)], "keys of events, in parts"
+
+
+def test_upgrade_gives_lines_the_keys_of_new_ones(old: Store, settings: Settings, home: Home) -> None:
+    happened = Event(BEGIN, Operation.PROCESS_START, "0")
+    texts = (BEGIN.isoformat(), "process_start", "0", "", "")
+    former = hashlib.blake2b("\x1f".join(texts).encode(), digest_size=12).hexdigest()
+    with old.write() as session:
+        session.execute(text("UPDATE events SET line_key = :key WHERE id = 1"), {"key": f"{former}.2"})
+        cursors.record_cursor(session, "inbox", "1:1", {"cursor": {"offset": 9}, "repeats": {former: 2}})
+    migrate.upgrade(settings, home)
+    keys = events.Repeats()
+    with old.read() as session:
+        found = session.execute(select(EventRow.line_key, EventRow.at).order_by(EventRow.id)).all()
+        assert cursors.find_cursor(session, "inbox", "1:1") == {"cursor": {"offset": 9}, "repeats": {}}
+    assert found[0].line_key == [keys.key(happened) for _ in range(2)][-1]
+    assert all(key.startswith(f"{int(at.timestamp()):08x}") and len(key) == len("8" * 24 + ".1") for key, at in found)
 
 
 def test_ctrl_c_in_an_upgrade_says_that_it_goes_on(

@@ -23,6 +23,7 @@ from db.engine import BUSY_TIMEOUT_MS, Store, StoreError, open_store, redacted_s
 from db.intake import cursors, events, scopes
 from db.intake.events import Repeats
 from db.models import Base, EventRow, ScopeRow
+from memo.core.bounded import BoundedDict
 from memo.core.errors import MemoError, UsageError
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
@@ -126,15 +127,27 @@ def test_line_is_identified_by_second_and_all_fields(store: Store) -> None:
 
 
 def test_repeats_resume_and_evict_the_oldest() -> None:
-    repeats = Repeats(limit=2)
+    repeats = Repeats(BoundedDict(2))
     first = [repeats.key(started(name)) for name in "aab"]
     assert len(set(first)) == 3
-    again = Repeats(dict(repeats.counts), limit=2)
+    again = Repeats(repeats.keep())
     assert again.key(started("a")).endswith(".3")
     again.key(started("c"))
+    assert len(again.keep()) == 2
     assert again.key(started("a")).endswith(".4")
     assert again.key(started("b")).endswith(".1")
-    assert len(again.counts) == 2
+
+
+def test_repeats_that_are_not_kept_count_again() -> None:
+    before = Repeats()
+    keys = [before.key(started(name)) for name in "ab"]
+    stored, (newest,) = before.keep(), before.find_newest(1)
+    for _ in range(2):
+        assert Repeats(stored).key(started("a")) == keys[0].replace(".1", ".2")
+    after = Repeats(stored)
+    assert newest == keys[1].partition(".")[0]
+    after.key(started("a"))
+    assert list(after.find_newest(9).values()) == [1, 2] and list(stored.values()) == [1, 1]
 
 
 def test_event_is_read_as_it_was_stored(store: Store) -> None:

@@ -1,7 +1,7 @@
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from collector.privacy.rules import Rule, apply_rules
+from collector.privacy.rules import CachedRules, Rule, apply_rules, apply_to
 from memo.core.events import Event, Operation
 
 
@@ -55,3 +55,32 @@ def test_apply_rules_omits_rules_without_effect() -> None:
 
 def test_apply_rules_without_rules_keeps_everything() -> None:
     assert apply_rules([event("room 12")], ()) == ([event("room 12")], {})
+
+
+def test_cached_rules_do_as_the_rules_do() -> None:
+    rules = (("visits", no_visits), ("digits", no_digits))
+    cached, given = CachedRules(rules), [event("bank", Operation.WEB_VISIT), event("room 12"), event("shell\x00")]
+    for hours in range(2):
+        for one in (replace(event, at=event.at + timedelta(hours=hours)) for event in given):
+            assert cached.apply_to(one, ()) == apply_to(one, rules)
+
+
+def test_cached_rules_look_once_at_equal_events() -> None:
+    seen: list[Event] = []
+
+    def watch(event: Event) -> Event | None:
+        seen.append(event)
+        return event
+
+    cached = CachedRules([("watch", watch)])
+    others = [replace(event("editor"), source="plugin"), replace(event("editor"), executable="/bin/editor")]
+    for one in (event("editor"), *others, event("editor")):
+        assert cached.apply_to(one, ()) == (one, [])
+    assert len(seen) == 3
+
+
+def test_cached_rules_apply_others_before() -> None:
+    late = ("late", lambda event: event if event.at.hour < 10 else None)
+    cached, given = CachedRules([("digits", no_digits)]), event("room 12")
+    assert cached.apply_to(given, [late]) == (event("room ##"), ["digits"])
+    assert cached.apply_to(replace(given, at=given.at + timedelta(hours=1)), [late]) == (None, ["late"])

@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter, OrderedDict
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from collector.privacy.rules import WITHHELD, make_rules, redact_text
@@ -14,7 +14,7 @@ from collector.privacy.titles import INBOX
 from collector.sources.inbox.tail import Line, Position, identity, open_below, read_from
 from data.importers import rejects
 from data.importers.event_files import BOM
-from data.importers.line import HourTwice, Reject, read_line
+from data.importers.line import EventReader, Reject
 from memo.config.live import Derived
 from memo.core.errors import GrammarError
 from memo.core.events import Event
@@ -45,7 +45,7 @@ class OpenFile:
     descriptor: int
     identity: str
     scope: str
-    hours: HourTwice = field(default_factory=HourTwice)
+    events: EventReader
 
 
 class InboxReader:
@@ -166,7 +166,7 @@ class InboxReader:
     def _keep_open(self, path: Path, descriptor: int, scope: str) -> OpenFile:
         if len(self._open) >= self._max_open:
             self._close(next(iter(self._open)))
-        file = OpenFile(descriptor, identity(descriptor), scope)
+        file = OpenFile(descriptor, identity(descriptor), scope, EventReader(self._zone))
         self._open[path] = file
         return file
 
@@ -219,7 +219,7 @@ class InboxReader:
             if not raw.strip():
                 continue
             try:
-                events.append(file.hours.placed(read_line(raw, self._zone), **fields))
+                events.append(file.events.read_line(raw, **fields))
             except GrammarError as error:
                 bad.append(Reject.of("offset", line.offset, str(error), raw))
         if bad:
