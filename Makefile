@@ -15,7 +15,7 @@ DESKTOP_PACKAGES := dbus dunst foot fuzzel openbox openssl redis-tools rofi suck
 	xterm xvfb
 # The large ones, for `make test-desktop`.
 BROWSER_PACKAGES := chromium firefox-esr
-MEASURED := start adapters idle commands pick latency dispatch ingest collect visits beside watch predict train accuracy next_action upcoming
+MEASURED := start adapters idle commands pick latency swap dispatch ingest collect visits beside watch predict train accuracy next_action upcoming
 
 .PHONY: help env moved run test test-desktop test-desktop-deps test-models test-gpu test-containers faults lint docs pictures bench simulate soak bench-launch base-model clean
 

@@ -21,6 +21,7 @@ from memo.core import logs
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.messaging.publisher import Publisher
+from memo.stack.process_specs import give_back_memory
 from memo.stack.task_queue import make_app
 from memo.store import manifest
 from worker.prediction.scope_models import HELD, READING
@@ -80,6 +81,7 @@ def fill(opened: Store, home: Home, number: int) -> list[str]:
 
 def serve(number: int, answer: Connection) -> None:
     """Serve scopes in turn, and send what that took."""
+    give_back_memory()  # as the worker does
     with new_home() as home, store(home) as opened:
         logs.setup(home.logs, "worker")
         names, given, times = fill(opened, home, number), invented(EVENTS + ROUNDS), list[float]()

@@ -16,8 +16,7 @@ from memo.desktop.machine import be_idle
 from memo.stack.process_specs import end_with_parent
 from training.build_version import TooFew
 from training.give_way import giving_way
-
-JOBS = {runs.TRAIN: jobs.RETRAIN, runs.EVALUATE: jobs.EVALUATE}  # kind of a run -> job that `memo status` shows
+from training.limits import describe_limits, naming_the_bound, take_limits
 
 log = logs.get_logger("training")
 
@@ -25,14 +24,16 @@ log = logs.get_logger("training")
 def main() -> None:
     """Carry out the queued runs one after the other and record their results; a run that fails ends no other."""
     end_with_parent()
+    take_limits()
     be_idle()
     home = Home.find()
     logs.setup(home.logs, "training")
+    log.info("limits", **describe_limits())
     settings = Settings.load()
     store = open_store(settings, home)
     try:
         with store.write() as session:  # one process trains at a time, and it is this one
-            runs.record_interrupted_failed(session, "its process was killed")
+            runs.record_interrupted_failed(session, "its process was killed, as when memory runs out")
         with giving_way(store, home, settings.schedule):
             while (run := _next(store)) is not None:
                 _carry_out(store, home, settings, run)
@@ -49,7 +50,7 @@ def _carry_out(store: Store, home: Home, settings: Settings, run: RunRow) -> Non
     state, result = _outcome(store, home, settings, run)
     with store.write() as session:
         runs.record_result(session, run.id, state, result, result.get("version"))
-        jobs.record_run(session, JOBS[run.kind], f"{run.scope}: {_sentence(result)}")
+        jobs.record_run(session, runs.JOBS[run.kind], f"{run.scope}: {_sentence(result)}")
     log.info("run_ended", run=run.id, kind=run.kind, scope=run.scope, state=state)
 
 
@@ -58,9 +59,10 @@ def _outcome(store: Store, home: Home, settings: Settings, run: RunRow) -> tuple
 
     kind, scope, newest = run.kind, run.scope, run.result[runs.NEWEST]
     try:
-        if kind == runs.TRAIN:
-            return "done", promote.train_and_promote(store, home, settings, scope, lambda _done, _total: None, newest)
-        return "done", review.review(store, home, settings, scope)
+        with naming_the_bound():
+            if kind == runs.TRAIN:
+                return "done", promote.train_and_promote(store, home, settings, scope, lambda _d, _t: None, newest)
+            return "done", review.review(store, home, settings, scope)
     except TooFew as reason:
         return "done", {"note": str(reason)}
     except MemoError as error:

@@ -13,6 +13,7 @@ from typing import ParamSpec, TypeVar, cast
 from memo.core.errors import MemoError
 from memo.stack.process_specs import end_with_parent
 from memo.stack.spawn import child_environment, python_command
+from training.limits import naming_the_bound
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -53,7 +54,7 @@ def main() -> None:
     end_with_parent()
     function, given, named = pickle.load(sys.stdin.buffer)
     try:
-        with redirect_stdout(sys.stderr):  # what a library prints is no answer
+        with redirect_stdout(sys.stderr), naming_the_bound():  # what a library prints is no answer
             found = function(*given, **named)
     except MemoError as error:
         found = error

@@ -3,9 +3,11 @@
 import io
 import sys
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time, timedelta
 from html import escape
+from itertools import groupby
 from typing import Any
 
 from memo.core.errors import MemoError
@@ -13,19 +15,23 @@ from training.evaluation.evaluate import MODEL
 from training.evaluation.served import RULES, Comparison, DailyShare
 
 LINES = (  # name, color and style of each share
-    ("first", "tab:blue", "-"),
-    ("among three", "tab:green", "-"),
+    ("MEMO, first", "tab:blue", "-"),
+    ("MEMO, among three", "tab:green", "-"),
     ("most recent, first", "tab:blue", ":"),
     ("most recent, among three", "tab:green", ":"),
     ("Markov chain, first", "tab:blue", "--"),
     ("Markov chain, among three", "tab:green", "--"),
 )
+ABOVE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}  # what text is written on
+BESIDE = {"rotation": 90, "fontsize": 8, "ha": "right", "bbox": ABOVE}  # text at a vertical line
+HALF_DAY = timedelta(hours=12)
+MOST_NAMED = 8  # days below an axis
 SHOWN = (MODEL, *RULES)  # what the lines are of, two each
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>MEMO: {scope}</title>
 <style>body{{font:1rem sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}}img{{max-width:100%}}
-td,th{{text-align:right;padding:.1rem .8rem}}td:first-child,th:first-child{{text-align:left}}</style>
+td,th{{text-align:right;padding:.1rem .8rem}}td:first-child,th:first-child{{text-align:left;white-space:nowrap}}</style>
 <h1>How often MEMO was right</h1>
 <p>{sentence}</p>
 <img alt="{alt}" src="data:image/png;base64,{picture}">
@@ -63,13 +69,7 @@ def draw(report: HitReport) -> bytes:
     calibration.set(
         title="whether probabilities came true", xlabel="probability", ylabel="share that came", aspect="equal"
     )
-    if report.saved:
-        saved.bar([f"{day:%m-%d}" for day in report.saved], list(report.saved.values()))
-        saved.set(title="saved by handlers", ylabel="seconds")
-    else:
-        saved.set_axis_off()
-        saved.set_title("handlers saved no time yet")
-    saved.tick_params(axis="x", rotation=45)
+    _draw_saved(saved, report)
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=110)
     return file.getvalue()
@@ -79,12 +79,31 @@ def _draw_rates(panel: Any, report: HitReport) -> None:
     days = [one.day for one in report.days]
     for number, (name, color, style) in enumerate(LINES):
         panel.plot(days, [one.shares[number] for one in report.days], style, color=color, label=name, marker=".")
-    for day, words in report.events:
+    for day, entries in groupby(report.events, key=lambda entry: entry[0]):
         panel.axvline(day, color="grey", linewidth=0.8)
-        panel.annotate(words, (day, 0.02), rotation=90, fontsize=8, color="dimgrey", ha="right")
-    panel.set(title="next app, site or folder, day by day", ylim=(0, 1), ylabel="share of acts")
-    panel.legend(loc="lower left", ncols=2)
-    panel.tick_params(axis="x", rotation=45)
+        panel.annotate(", ".join(words for _, words in entries), (day, 0.02), **BESIDE)
+    panel.set(title=f"next app, site or folder, day by day: {report.total.acts} acts", ylim=(0, 1))
+    panel.set_ylabel("share of acts")
+    panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=3)  # below, where no line can lie
+    _mark_days(panel, sorted({*days, *(day for day, _ in report.events)}))
+
+
+def _draw_saved(panel: Any, report: HitReport) -> None:
+    panel.set(title="saved by handlers", ylabel="seconds")
+    if report.saved:
+        panel.bar(list(report.saved), list(report.saved.values()))
+        _mark_days(panel, list(report.saved))
+    else:
+        panel.text(0.5, 0.5, "nothing yet", ha="center", color="dimgrey", transform=panel.transAxes)
+        panel.set(xticks=[], yticks=[])
+
+
+def _mark_days(panel: Any, days: Sequence[date]) -> None:
+    """Show these days, and name some of them, each once."""
+    first, last = (datetime.combine(day, time()) for day in (min(days), max(days)))
+    panel.set_xlim(first - HALF_DAY, last + HALF_DAY)
+    named = days[:: len(days) // MOST_NAMED + 1]
+    panel.set_xticks(named, [f"{day:%m-%d}" for day in named])
 
 
 def write_page(report: HitReport, picture: bytes) -> bytes:

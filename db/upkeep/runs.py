@@ -9,10 +9,12 @@ from sqlalchemy.orm import Session
 
 from db.intake import events
 from db.models import RunRow
+from db.upkeep import jobs
 
 FIRST_DELAY = timedelta(seconds=5)  # after a run that failed, until the scope's next one
-LONGEST_DELAY = timedelta(hours=1)
+LONGEST_DELAY = timedelta(days=1)
 TRAIN, EVALUATE = "train", "evaluate"  # kinds
+JOBS = {TRAIN: jobs.RETRAIN, EVALUATE: jobs.EVALUATE}  # kind -> job that `memo status` shows
 UNDER_WAY = ("queued", "running")
 URGENT, NEWEST = "at_once", "newest"  # in the place of a result
 
@@ -107,8 +109,9 @@ def record_result(
 
 def record_interrupted_failed(session: Session, reason: str) -> None:
     """Mark running runs, whose process was killed, as failed, so that others can be queued."""
-    for run_id in session.scalars(select(RunRow.id).where(RunRow.state == "running")).all():
-        record_result(session, run_id, "failed", {"reason": reason})
+    for run in session.scalars(select(RunRow).where(RunRow.state == "running")).all():
+        record_result(session, run.id, "failed", {"reason": reason})
+        jobs.record_run(session, JOBS[run.kind], f"{run.scope}: {reason}")
 
 
 def record_interrupted_queued(session: Session) -> None:

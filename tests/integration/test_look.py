@@ -570,11 +570,19 @@ def test_damaged_version_is_replaced_and_logged_once(opened: Resources) -> None:
     assert {row.model_version for row in made(opened)} == {BUILTIN}
 
 
-def test_version_unlike_its_training_is_taken_back(opened: Resources) -> None:
-    """Its files are whole; what differs is the answer."""
+@pytest.mark.parametrize(
+    ("described", "reason"),
+    [
+        ({"probe": [-9.0] * (len(probe.EVENTS) - 1)}, "Version v2 answers differently than when it was trained."),
+        ({"base_fingerprint": "0"}, "Version v2 was trained on other weights than builtin; run memo train again."),
+    ],
+    ids=["another answer", "another base"],
+)
+def test_version_unlike_its_training_is_taken_back(opened: Resources, described: dict[str, Any], reason: str) -> None:
+    """Its files are whole; what differs is the answer, or what it was trained on."""
     folder = opened.home.models / "v2"
     shutil.copytree(BUILTIN_ADAPTER, folder)
-    description = manifest.read(folder) | {"probe": [-9.0] * (len(probe.EVENTS) - 1)}
+    description = manifest.read(folder) | described
     (folder / manifest.NAME).unlink()
     manifest.write(folder, description)
     activate(opened, "v1")
@@ -591,9 +599,7 @@ def test_version_unlike_its_training_is_taken_back(opened: Resources) -> None:
     with opened.store.read() as session:
         assert versions.find_serving_name(session, SCOPE, SCOPE) == BUILTIN
         taken = versions.find_version(session, "v2")
-        assert (taken.state, taken.metrics["taken_back"]) == (
-            "rejected", "Version v2 answers differently than when it was trained."
-        )  # fmt: skip
+        assert (taken.state, taken.metrics["taken_back"]) == ("rejected", reason)
 
 
 def test_another_active_version_answers_with_its_own_weights(opened: Resources) -> None:

@@ -11,12 +11,14 @@ from starlette.testclient import TestClient
 from stores import store_events
 
 from cli.models.report import collect
+from cli.models.report_figure import HitReport, draw
 from db import migrate
 from db.engine import Store, open_store
 from db.models import DispatchRow, PredictionRow, RunRow
 from memo.core.events import Event, Operation
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from training.evaluation.served import Comparison, DailyShare
 from ui.app import make_app
 
 SCOPE = "a@b<i>"
@@ -113,6 +115,13 @@ def test_page_and_picture_need_no_other_file(store: Store, tmp_path: Path) -> No
     assert re.findall(r'(?:src|href)="([^"]{22})', text) == ["data:image/png;base64,"]
     assert not [word for word in (*APPS, "secret") if word in text]
     assert "already exists" in str(memo("report", "--since", "2026-03-01", "--out", str(page)).exception)
+
+
+def test_picture_of_one_day_has_room_for_a_training_of_another() -> None:
+    total, one = Comparison(150, 0.3, 0.5, 0.2, 0.4, [(0.5, 0.5, 150)]), DailyShare(START.date(), 150, [0.3] * 6)
+    events = [(START.date() + timedelta(days), words) for days, words in ((0, "v0001 serves"), (1, "training failed"))]
+    for found in (HitReport(SCOPE, total, [one], events[:shown], {}) for shown in range(3)):
+        assert draw(found).startswith(PNG)
 
 
 @pytest.mark.parametrize(

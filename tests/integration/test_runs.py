@@ -72,7 +72,8 @@ def ask(store: Store, kind: str) -> int:
 def carry_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """Carry out what is queued as the process for it does, without the seconds in which that one loads torch."""
     monkeypatch.setattr(process, "end_with_parent", lambda: None)
-    monkeypatch.setattr(process, "be_idle", lambda: None)
+    for name in ("take_limits", "be_idle"):
+        monkeypatch.setattr(process, name, lambda: None)
     with logging_restored():
         process.main()
 
@@ -273,13 +274,13 @@ def test_tick_delays_only_scopes_that_fail(
             while (row := runs.record_next_start(session)) is not None:
                 runs.record_result(session, row.id, "failed" if row.scope == SCOPE else "done", {})
     with store.write() as session:
-        for seconds, failures in ((4, 1), (6, 1), (6, 2), (11, 2), (3_599, 30), (3_601, 30)):
+        for seconds, failures in ((4, 1), (6, 1), (6, 2), (11, 2), (86_399, 30), (86_401, 30)):
             session.execute(delete(RunRow))
             ended_at = datetime.now(UTC) - timedelta(seconds=seconds)
             failed = {"kind": "train", "scope": SCOPE, "state": "failed", "created_at": START, "ended_at": ended_at}
             session.add_all(RunRow(**failed) for _ in range(failures))
             session.flush()
-            is_over = seconds in (11, 3_601) or (seconds, failures) == (6, 1)
+            is_over = seconds in (11, 86_401) or (seconds, failures) == (6, 1)
             assert runs.is_delayed(session, "train", SCOPE) is not is_over
 
 

@@ -75,6 +75,7 @@ INSIDE = {
         "training.evaluation",
         "training.build_version training.pull",
         "training.fitting training.apart training.notice",
+        "training.limits",
     ),
 }
 """Folders and modules of a room from the top floor down; those of one floor do not import each other."""

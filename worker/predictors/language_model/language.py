@@ -16,7 +16,7 @@ ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
 
 class UnlikeTraining(MemoError):
-    """A version answers the probe differently than when it was trained."""
+    """A version answers the probe differently than when it was trained, or lies on other weights of its base model."""
 
 
 class LanguageModel(CausalModel):
@@ -32,15 +32,15 @@ class LanguageModel(CausalModel):
     def add_adapter(self, version_id: str, folder: Path) -> None:
         """Load a version's adapter, unless it is loaded.
 
-        Raises MemoError if it is missing, damaged or made for another base, UnlikeTraining if it answers differently
-        than when it was trained.
+        Raises MemoError if it is missing or damaged, UnlikeTraining if it was trained on other weights or answers
+        differently than when it was trained.
         """
         if version_id in self.versions:
             return
         try:
             description = json.loads((folder / "version.json").read_text("utf-8"))
             if description["base_fingerprint"] != self._fingerprint:
-                raise MemoError(
+                raise UnlikeTraining(
                     f"Version {version_id} was trained on other weights than {self.base}; run memo train again."
                 )
             with safe_open(folder / ADAPTER_WEIGHTS, "numpy"):  # a torn one must not be half loaded
