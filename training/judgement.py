@@ -148,7 +148,7 @@ def judge(
     rows = {CANDIDATE: candidate, ACTIVE: active, HISTORY: history}
     lead = measure_lead(candidate, active)
     low, _ = lead["95"]
-    reason = f"its log-loss of the next place improves on {replaced} by {_write_lead(lead)}"
+    reason = f"its log-loss of the next place is {_write_lead(lead, f'that of {replaced}')}"
     table = {str(view): _score({name: row.outcomes[view] for name, row in rows.items()}) for view in VIEWS}
     costs = {name: row.cost for name, row in rows.items()} | dict(rules)
     missed = next(_find_missed_floors(rows, table), "") if low > 0 else f"{reason}, so a gain is not certain"
@@ -170,18 +170,16 @@ def measure_lead(candidate: PersonAnswers, other: PersonAnswers) -> dict[str, An
     return {"n": len(gains), "log_loss": sum(gains) / len(gains), "95": list(metrics.interval(gains, metrics.BLOCK))}
 
 
-def _write_lead(lead: Mapping[str, Any]) -> str:
-    low, high = lead["95"]
-    return f"{lead['log_loss']:+.3f} nats (95 %: {low:+.3f} to {high:+.3f})"
+def _write_lead(lead: Mapping[str, Any], other: str) -> str:
+    """Return in words by how much log-loss is lower, or higher, than another's; the interval is of the difference."""
+    gain, (low, high) = lead["log_loss"], lead["95"]
+    return f"{abs(gain):.3f} nats {'higher' if gain < 0 else 'lower'} than {other} (95 %: {-high:+.3f} to {-low:+.3f})"
 
 
 def describe_live(live: Mapping[str, Any]) -> str:
     """Return in words how a version that serves did compared with the one before it."""
-    gain, (low, high) = live["log_loss"], live["95"]
-    return (
-        f"in {live['n']} actions since it serves, its log-loss of the next place was {abs(gain):.3f} nats "
-        f"{'higher' if gain < 0 else 'lower'} than {live['against']} would have had (95 %: {-high:+.3f} to {-low:+.3f})"
-    )
+    than = _write_lead(live, f"{live['against']} would have had")
+    return f"in {live['n']} actions since it serves, its log-loss of the next place was {than}"
 
 
 def _losses(answers: PersonAnswers) -> list[float]:
