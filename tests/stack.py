@@ -2,12 +2,10 @@
 
 import json
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,6 +15,7 @@ from typing import IO, Any
 
 import psutil
 import psycopg
+from homes import new_home
 from waiting import WAIT_S, until
 
 from memo.core.paths import Home
@@ -207,14 +206,12 @@ class Stack:
 @contextmanager
 def new_stack(**settings: str) -> Iterator[Stack]:
     """A stack in a new home, not started; removed afterwards."""
-    root = Path(tempfile.mkdtemp(prefix="memo", dir="/tmp"))
-    stack = Stack(Home(root), settings)
-    try:
-        yield stack
-    finally:
-        stack.end()
-        shutil.rmtree(stack.home.in_memory, ignore_errors=True)
-        shutil.rmtree(root)
+    with new_home() as home:
+        stack = Stack(home, settings)
+        try:
+            yield stack
+        finally:
+            stack.end()
 
 
 @contextmanager
