@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
+import forked
 import psutil
 import psycopg
 from homes import new_home
@@ -63,14 +64,10 @@ class Stack:
 
     def memo(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """Run a command to its end; the limit is that of the test, as a training takes long on a busy machine."""
-        return subprocess.run(
-            [MEMO, *words],
-            cwd=self.cwd,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        cwd, environment = self.cwd or Path.cwd(), self.environment
+        if "LD_PRELOAD" in self.settings:  # only a new interpreter loads it
+            return subprocess.run([MEMO, *words], cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+        return forked.run(words, environment, cwd)
 
     def ok(self, *words: str) -> str:
         """What a command that succeeds says."""
