@@ -19,7 +19,8 @@ from tempfile import TemporaryFile
 from threading import Lock
 
 LARGEST = 1_000_000  # bytes of a command with its environment
-TRAINING = {"train", "evaluate"}  # commands that load torch, which the others have not loaded either
+TORCH = {"train": "training.fitting.fine_tune", "evaluate": "training.fitting.fine_tune"}
+"""What these commands import besides, in a process of their own: to end one with torch in it takes the others long."""
 
 _LOCK = Lock()
 
@@ -30,7 +31,7 @@ def run(words: Sequence[str], environment: Mapping[str, str], cwd: Path) -> "sub
     with open(reads) as reply, TemporaryFile("w+") as out, TemporaryFile("w+") as err, open(os.devnull) as empty:
         asked = json.dumps([words, dict(environment), str(cwd)]).encode()
         with _LOCK:
-            server = _server()
+            server = _server(TORCH.get(words[0], "cli") if words else "cli")
         socket.send_fds(server, [asked], [empty.fileno(), out.fileno(), err.fileno(), writes])
         os.close(writes)
         status = int(reply.read())
@@ -40,11 +41,11 @@ def run(words: Sequence[str], environment: Mapping[str, str], cwd: Path) -> "sub
 
 
 @cache
-def _server() -> socket.socket:
-    """Start the process that forks; it ends with this one."""
+def _server(module: str) -> socket.socket:
+    """Start a process that imports a module too, and forks; it ends with this one."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LARGEST)
-    command = [sys.executable, "-P", __file__, str(theirs.fileno())]
+    command = [sys.executable, "-P", __file__, str(theirs.fileno()), module]
     others = {name: value for name, value in os.environ.items() if not name.startswith("MEMO_")}  # it is of no home
     process = subprocess.Popen(command, env=others, stdout=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
     theirs.close()
@@ -68,8 +69,6 @@ def serve(asked: socket.socket) -> None:
         if not message:
             return
         words, environment, cwd = json.loads(message)
-        if TRAINING & set(words[:1]):
-            import_module("training.fitting.fine_tune")
         if os.fork() == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             asked.close()
@@ -100,4 +99,5 @@ def _become(words: Sequence[str], environment: Mapping[str, str], cwd: str, file
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    import_module(sys.argv[2])
     serve(socket.socket(fileno=int(sys.argv[1])))
