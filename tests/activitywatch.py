@@ -32,9 +32,11 @@ def needs_server() -> Path:
 
 def _install() -> None:
     if not PROGRAM.exists():
-        pip = [str(ENVIRONMENT / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        python = [sys.executable, "-m"]
+        pip = [*python, "pip", f"--python={ENVIRONMENT}", "install", "--quiet", "--disable-pip-version-check"]
+        make = [*python, "venv", "--without-pip", str(ENVIRONMENT)]  # its own pip would take as long as all the rest
         try:
-            for command in ([sys.executable, "-m", "venv", str(ENVIRONMENT)], [*pip, *PACKAGES], [*pip, *OLDER]):
+            for command in (make, [*pip, "--no-compile", *PACKAGES], [*pip, "--no-compile", *OLDER]):
                 subprocess.run(command, check=True, capture_output=True)
         except (OSError, subprocess.CalledProcessError):
             PROGRAM.unlink(missing_ok=True)

@@ -18,6 +18,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 import structlog
+from homes import new_home
 from kombu import Connection
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -127,15 +128,12 @@ def umask_kept() -> Iterator[None]:
 
 @pytest.fixture
 def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
-    """An empty MEMO_HOME, its path short enough for a unix socket, and no other setting from the environment."""
+    """An empty MEMO_HOME, and no other setting from the environment."""
     for name in [name for name in os.environ if name.startswith("MEMO_") and name not in KEPT]:
         monkeypatch.delenv(name)
-    root = tempfile.mkdtemp(prefix="memo", dir="/tmp")
-    monkeypatch.setenv("MEMO_HOME", root)
-    found = Home.find()
-    yield found
-    shutil.rmtree(found.in_memory, ignore_errors=True)
-    shutil.rmtree(root)
+    with new_home() as made:
+        monkeypatch.setenv("MEMO_HOME", str(made.root))
+        yield Home.find()
 
 
 @pytest.fixture

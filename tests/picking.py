@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from stores import store_events
+from stores import make_store, store_events
 
-from db import migrate
 from db.engine import open_store
 from db.models import PredictionRow
 from memo.core.events import Action, Event, Operation
@@ -21,7 +20,7 @@ def store_prediction(
 ) -> None:
     """Store what was done, and what is predicted of the person, the likeliest first, and as upcoming."""
     settings = Settings()
-    migrate.upgrade(settings, home)
+    make_store(settings, home)
     store = open_store(settings, home)
     happened = [_event(action, NOW + timedelta(minutes=n)) for n, action in enumerate(done)]
     likely = [(action, 0.4 / rank) for rank, action in enumerate(person, 1)]

@@ -2,12 +2,10 @@
 
 import json
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,8 +13,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
+import forked
 import psutil
 import psycopg
+from homes import new_home
 from waiting import WAIT_S, until
 
 from memo.core.paths import Home
@@ -64,14 +64,10 @@ class Stack:
 
     def memo(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """Run a command to its end; the limit is that of the test, as a training takes long on a busy machine."""
-        return subprocess.run(
-            [MEMO, *words],
-            cwd=self.cwd,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        cwd, environment = self.cwd or Path.cwd(), self.environment
+        if "LD_PRELOAD" in self.settings:  # only a new interpreter loads it
+            return subprocess.run([MEMO, *words], cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+        return forked.run(words, environment, cwd)
 
     def ok(self, *words: str) -> str:
         """What a command that succeeds says."""
@@ -207,14 +203,12 @@ class Stack:
 @contextmanager
 def new_stack(**settings: str) -> Iterator[Stack]:
     """A stack in a new home, not started; removed afterwards."""
-    root = Path(tempfile.mkdtemp(prefix="memo", dir="/tmp"))
-    stack = Stack(Home(root), settings)
-    try:
-        yield stack
-    finally:
-        stack.end()
-        shutil.rmtree(stack.home.in_memory, ignore_errors=True)
-        shutil.rmtree(root)
+    with new_home() as home:
+        stack = Stack(home, settings)
+        try:
+            yield stack
+        finally:
+            stack.end()
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -403,18 +404,18 @@ class Seen:
 
 @pytest.fixture(scope="module")
 def failed() -> Iterator[dict[str, Seen]]:
-    with ExitStack() as opened:
+    with ExitStack() as opened, ThreadPoolExecutor(len(FAILURES)) as pool:
         port = opened.enter_context(silent_port())
         started = {}
         for name, failure in FAILURES.items():
             with suppress(NoDisk):
                 stack = opened.enter_context(prepared(failure, port))
-                started[name] = stack, stack.start(MEMO, "up", *failure.options)
+                started[name] = stack, pool.submit(stack.memo, "up", *failure.options)
         seen = {}
-        for name, (stack, process) in started.items():
-            said, _ = process.communicate(timeout=WAIT_S)
+        for name, (stack, start) in started.items():
+            done = start.result(WAIT_S)
             stack.until_gone()
-            seen[name] = Seen(process.returncode, said, stack.leftovers())
+            seen[name] = Seen(done.returncode, done.stdout + done.stderr, stack.leftovers())
         yield seen
 
 

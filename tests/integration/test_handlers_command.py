@@ -1,13 +1,14 @@
 """`memo handlers`, and what `memo why` and `memo status` show of handlers, on a store with a ledger."""
 
 import json
+import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 from dispatching import SCOPE, action, dispatch, happen, opened_store, predict, under
 from sqlalchemy import update
@@ -21,7 +22,6 @@ from memo.core.settings import Settings
 from worker.dispatch.handler_list import NOTHING, list_handlers
 from worker.resources import Resources
 
-MEMO = Path(sys.executable).parent / "memo"
 TOML = f"""
 scope = "{SCOPE}"
 [dispatch]
@@ -38,6 +38,10 @@ def opened(home: Home) -> Iterator[Resources]:
     home.config.write_text(TOML)
     with opened_store(home.database_url, home) as context:
         yield context
+
+
+def memo(*words: str) -> "subprocess.CompletedProcess[str]":
+    return forked.run(words, os.environ, Path.cwd())
 
 
 def found(home: Home) -> dict[str, dict[str, Any]]:
@@ -87,19 +91,19 @@ def test_why_names_the_gate_that_stopped_each_handler(opened: Resources, home: H
     home.config.write_text(f'scope = "{SCOPE}"\n[dispatch.routes]\nweb_visit = ["log", "record"]\n')
     stopped = predict(opened, "a\x1b[31m", 0.31)
     dispatch(under(opened, "log", "record"), stopped)
-    done = subprocess.run([MEMO, "why", str(stopped), "--json"], capture_output=True, text=True, check=True)
+    done = memo("why", str(stopped), "--json")
     acts = json.loads(done.stdout)["handlers"]
     assert [(act["handler"], act["status"], act["detail"]) for act in acts] == [
         (name, "stopped", "confidence: 0.31 is below 0.50") for name in ("log", "record")
     ]
-    done = subprocess.run([MEMO, "why", str(stopped)], capture_output=True, text=True, check=True)
+    done = memo("why", str(stopped))
     assert "log: visit a [31m 31%, stopped (confidence: 0.31 is below 0.50)" in done.stdout.splitlines()
 
 
 def test_why_without_an_id_explains_the_newest(opened: Resources, home: Home) -> None:
     home.config.write_text(f'scope = "{SCOPE}"\n')
     older, newest = predict(opened, "a"), predict(opened, "b")
-    done = subprocess.run([MEMO, "why"], capture_output=True, text=True, check=True)
+    done = memo("why")
     assert done.stdout.startswith(f"#{newest} ") and older < newest
 
 
@@ -111,7 +115,7 @@ def test_why_explains_first_what_the_person_does(opened: Resources) -> None:
         row.person = [row.person[0] | {"action": action(name)} for name in "ab"]
         row.places = [{"operation": "web_visit", "name": name, "probability": 0.4} for name in "ab"]
         session.execute(update(PredictionRow).where(PredictionRow.id == old).values(person=[], candidates=[]))
-    done = subprocess.run([MEMO, "why", str(whole)], capture_output=True, text=True, check=True)
+    done = memo("why", str(whole))
     lines = done.stdout.splitlines()
     questions = [line for line in lines if line.startswith(("Where you", "What you", "The next event"))]
     assert questions == [
@@ -120,9 +124,9 @@ def test_why_explains_first_what_the_person_does(opened: Resources) -> None:
         "The next event of any kind: visit noise 99%",
     ]
     assert lines[lines.index(questions[0]) + 1] == "The first ranks above visit b because of"
-    done = subprocess.run([MEMO, "why", str(old)], capture_output=True, text=True, check=True)
+    done = memo("why", str(old))
     assert done.stdout.splitlines()[1:] == [
         "It names nothing: only 14 events had been seen, and what was never seen can't be predicted.",
     ]
-    done = subprocess.run([MEMO, "why", "999"], capture_output=True, text=True, check=False)
+    done = memo("why", "999")
     assert done.stderr.strip().endswith("There is no prediction 999; `memo history` lists the ids.")

@@ -15,6 +15,7 @@ import psutil
 import pytest
 from handling import entry, program
 from picking import NOW, store_prediction
+from stores import make_store
 from waiting import until
 
 from cli.pick import preloaded, targets
@@ -22,7 +23,6 @@ from cli.pick.choices import LINES, make_offer
 from cli.pick.open_windows import OpenWindow
 from cli.pick.pick import pick
 from cli.pick.pickers import PICKERS, find_picker
-from db import migrate
 from db.engine import open_store
 from db.models import FeedbackRow
 from db.prediction import feedback
@@ -194,7 +194,7 @@ def test_json_names_line_action_and_probability(predict: Predict, capsys: pytest
 def test_without_a_prediction_it_says_what_to_do(home: Home) -> None:
     with pytest.raises(MemoError, match="start MEMO"):
         pick(prints=True)
-    migrate.upgrade(Settings(), home)
+    make_store(Settings(), home)
     with pytest.raises(MemoError, match="predicted nothing yet"):
         pick(prints=True)
 

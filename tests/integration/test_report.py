@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 from calling import memo
 from starlette.testclient import TestClient
-from stores import store_events
+from stores import make_store, store_events
 
 from cli.models.report import collect
 from cli.models.report_figure import HitReport, draw
-from db import migrate
 from db.engine import Store, open_store
 from db.models import DispatchRow, PredictionRow, RunRow
 from memo.core.events import Event, Operation
@@ -37,7 +36,7 @@ def store(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """A store of some days; the next place was first on the last of them, and second before."""
     monkeypatch.setenv("MEMO_SCOPE", SCOPE)
     settings = Settings.load()
-    migrate.upgrade(settings, home)
+    make_store(settings, home)
     opened = open_store(settings, home)
     happened = [Event(at(n), Operation.WINDOW_FOCUS, "secret", APPS[n % 3]) for n in range(DAYS * ACTS)]
     with opened.write() as session:

@@ -15,6 +15,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from conftest import fresh_postgres
 from sqlalchemy import create_engine, func, select, text
+from stores import make_store
 
 from cli.stack.doctor import CHECKS
 from collector.intake import Intake
@@ -42,7 +43,7 @@ def settings(database_url: str) -> Settings:
 
 @pytest.fixture
 def store(settings: Settings, home: Home) -> Iterator[Store]:
-    migrate.upgrade(settings, home)
+    make_store(settings, home)
     opened = open_store(settings, home)
     yield opened
     opened.close()
@@ -50,7 +51,7 @@ def store(settings: Settings, home: Home) -> Iterator[Store]:
 
 @pytest.fixture
 def sqlite(home: Home) -> Iterator[Store]:
-    migrate.upgrade(Settings(), home)
+    make_store(Settings(), home)
     opened = open_store(Settings(), home)
     yield opened
     opened.close()

@@ -16,9 +16,9 @@ from pytest import MonkeyPatch
 from sqlalchemy import select
 from starlette.requests import Request
 from starlette.testclient import TestClient
-from stores import store_events
+from stores import make_store, store_events
 
-from db import migrate, store_access
+from db import store_access
 from db.dispatch import handlers as handlers_rows
 from db.engine import Store, open_store
 from db.intake import cursors, events, redactions, scopes
@@ -53,7 +53,7 @@ SITE = Action(Operation.WEB_VISIT, "news.example")
 def opened(home: Home) -> Iterator[Store]:
     """A store in which the editor was in front, then a site, then the editor, with a prediction after each."""
     settings = Settings.load()
-    migrate.upgrade(settings, home)
+    make_store(settings, home)
     store = open_store(settings, home)
     batch = [
         Event(NOW, EDITOR.operation, EDITOR.target, EDITOR.place),

@@ -13,9 +13,8 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 from starlette.types import Receive, Scope, Send
-from stores import store_events
+from stores import make_store, store_events
 
-from db import migrate
 from db.engine import open_store
 from db.models import PredictionRow
 from memo.clock.reading import Reading
@@ -37,7 +36,7 @@ def new_link() -> str:
 
 @pytest.fixture
 def link(home: Home) -> Iterator[str]:
-    migrate.upgrade(Settings.load(), home)
+    make_store(Settings.load(), home)
     yield new_link()
     end(home)
 

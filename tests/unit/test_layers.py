@@ -1,6 +1,7 @@
 """The arrows between rooms and between the folders inside a room, and what no module makes when it is imported."""
 
 import ast
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -105,7 +106,10 @@ def _imported(module: str) -> set[str]:
     return {name for name in ours if name in MODULES} - {module}
 
 
-ARROWS = {module: _imported(module) for module in MODULES}
+@cache
+def arrows() -> dict[str, set[str]]:
+    """The imports of each module, read when a test first asks: all workers import this file, and one runs it."""
+    return {module: _imported(module) for module in MODULES}
 
 
 def _floor(module: str, floors: tuple[tuple[str, ...], ...]) -> tuple[int, str] | None:
@@ -129,7 +133,7 @@ def _points_down(module: str, other: str, floors: tuple[tuple[str, ...], ...]) -
 def test_rooms_import_only_rooms_below() -> None:
     wrong = [
         f"{module} imports {other}"
-        for module, others in ARROWS.items()
+        for module, others in arrows().items()
         for other in others
         if not _points_down(module, other, FLOORS)
     ]
@@ -144,7 +148,7 @@ def test_folders_of_a_room_import_only_folders_below(room: str) -> None:
     wrong = [
         f"{module} imports {other}"
         for module in inside
-        for other in ARROWS[module]
+        for other in arrows()[module]
         if not _points_down(module, other, floors)
     ]
     assert wrong == []
@@ -168,7 +172,7 @@ def _names(node: ast.Import | ast.ImportFrom) -> list[str]:
 
 
 def test_folders_import_in_no_circle() -> None:
-    graph = {name: {other for other in others if not _is_around(other, name)} for name, others in ARROWS.items()}
+    graph = {name: {other for other in others if not _is_around(other, name)} for name, others in arrows().items()}
     tuple(TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
 
 
@@ -187,7 +191,7 @@ def test_no_folder_holds_too_many_modules() -> None:
 
 @pytest.mark.parametrize("room", ONLY)
 def test_a_room_sees_of_a_sibling_only_what_is_named(room: str) -> None:
-    others = {other for module in MODULES if module.split(".")[0] == room for other in ARROWS[module]}
+    others = {other for module in MODULES if module.split(".")[0] == room for other in arrows()[module]}
     strangers = {other for other in others if other.split(".")[0] in ("collector", "worker", "scheduler", "cli")}
     assert {name for name in strangers if not name.startswith(ONLY[room])} == set()
 
