@@ -61,7 +61,7 @@ def draw(report: HitReport) -> bytes:
     calibration.plot([0, 1], [0, 1], color="grey", linestyle=":")
     calibration.plot(said, came, marker="o")
     calibration.set(
-        title="whether probabilities came true", xlabel="probability", ylabel="share that came", aspect="equal"
+        title="how well probabilities matched what came", xlabel="probability", ylabel="share that came", aspect="equal"
     )
     if report.saved:
         saved.bar([f"{day:%m-%d}" for day in report.saved], list(report.saved.values()))

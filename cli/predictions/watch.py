@@ -38,9 +38,11 @@ RETRY_S = 0.5
 def watch(
     as_json: Json = False,
     shows_all: Annotated[
-        bool, typer.Option("--all", help="Show every event and what comes next of any kind, not only what you do.")
+        bool, typer.Option("--all", help="Show every event and the likeliest next events, not only what you do.")
     ] = False,
-    scope: Annotated[str | None, option(metavar="USER@HOST", help="Only predictions of this scope.")] = None,
+    scope: Annotated[
+        str | None, option(metavar="USER@HOST", help="Only predictions of this scope: a person at a machine.")
+    ] = None,
     after: Annotated[
         int | None, option(metavar="ID", min=0, help="Begin with the stored predictions after this one.")
     ] = None,
@@ -48,7 +50,8 @@ def watch(
     """Show what you do and what you probably do next, as it happens, until Ctrl-C.
 
     Each line is something that you did; ✓ and the rank say that its app, site or folder had been predicted. The
-    likeliest places to go next follow, each with the likeliest thing there. With --json, each prediction is a message.
+    likeliest places to go next follow, each with the likeliest thing there. With --json, each line is one prediction in
+    the form that other programs get; see docs/subscribe.md.
     """
     settings = Settings.load()
     screen = LiveScreen(settings.language, partial(_was_seen, settings), shows_all)

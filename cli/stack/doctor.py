@@ -37,7 +37,7 @@ def doctor(
         bool,
         typer.Option(
             "--repair",
-            help="Make lost indexes and views again, count everything again, and correct the kept counts and names.",
+            help="Make lost indexes and views again, count events and predictions again, and correct these counts.",
         ),
     ] = False,
     as_json: Json = False,

@@ -62,7 +62,7 @@ def up(
         option(
             metavar="FILE",
             readable=False,
-            help="Send the events of a file through the whole pipeline, into a scope of their own.",
+            help="Send the events of a file through the whole pipeline, apart from your own events.",
         ),
     ] = None,
     speed: Annotated[
