@@ -17,12 +17,12 @@ LONGEST = 2_000  # characters of a sentence; a longer text is not looked up, as 
 DEEPEST = 5  # level of what is still translated within a sentence; those of MEMO go no deeper
 REMEMBERED = 1_000  # sentences, as a page has the same ones in each view
 SENTENCES = {"reason", "remedy", "result", "damage", "cause", "skipped", "answer", "gate", "served", "written"}
-"""What stands for a sentence or a gate, and is translated too; the rest stands for names."""
+"""Names in braces that stand for a sentence or a gate, which is translated too; all others stand for names."""
 WORDS = ("value", "count", "read", "made", "probability", "length", "handler")
-"""What begins a sentence and is one word: what stands before it is a gate."""
+"""Names in braces that stand for one word at the beginning of a sentence; what stands before that is a gate."""
 NAMED = dict.fromkeys(WORDS, r"\S+") | dict.fromkeys(("kind", "gate"), r"[\w -]+?")
 NAMED |= {"cause": "[^()]+", "skipped": ".+", "reason": ".+"}
-"""Patterns of what names stand for; else the shortest."""
+"""Patterns of what a name in braces stands for; any other name stands for the shortest text that fits."""
 HAN = re.compile(r"[\u4e00-\u9fff]")  # Chinese letters
 COMMAND = re.compile("`([^`]+)`")
 CHINESE = {

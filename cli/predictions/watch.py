@@ -69,7 +69,7 @@ def watch(
 
 
 def _was_seen(settings: Settings, message: dict[str, Any]) -> bool:
-    """Return whether the action of a message's event happened before it, or if the store does not tell."""
+    """Return whether the action of a message's event had happened before; True if the store does not tell."""
     from db.intake import events
 
     at, action = datetime.fromisoformat(message["event"]["at"]), action_from_dict(message["event"]["action"])
@@ -84,7 +84,7 @@ def live(home: Home, settings: Settings, stop: threading.Event) -> None:
     from db.intake import counts
     from db.upkeep import figures
 
-    with closing(open_store(settings, home)) as store:  # as a part does: if it is closed last, the log is empty
+    with closing(open_store(settings, home)) as store:  # not read-only: if closed last, it empties the log
         with store.read() as session:
             newest, before = figures.find_newest_id(session), counts.count_by_scope(session)
         has_hit = before.get(settings.scope, {}).get(f"place_{SHOWN}", 0) > 0

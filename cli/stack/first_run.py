@@ -86,7 +86,7 @@ def missing_model_notice(base: str) -> str:
 
 
 def unknown_zone_notice(home: Home, settings: Settings) -> str:
-    """Return what to do about a TZ that is neither a zone of this system nor a rule; empty if it is. See tzset(3)."""
+    """Return what to do about a TZ that is neither a zone of this system nor a rule; else empty. See tzset(3)."""
     name = os.environ.get("TZ", "").removeprefix(":")
     folder = os.environ.get("TZDIR", "/usr/share/zoneinfo")
     if not name or settings.timezone or ZONE_RULE.match(name) or os.path.isfile(os.path.join(folder, name)):

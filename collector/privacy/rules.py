@@ -51,7 +51,7 @@ def make_pause_rule(home: Home) -> tuple[str, Rule]:
 
 
 def _outside(event: Event, spans: Sequence[Pause]) -> Event | None:
-    """Return an event, of an app's usage the part outside of the pauses; None if it lies within one."""
+    """Return an event, or the part of an app's usage outside of the pauses; None if all of it lies within them."""
     if not spans:
         return event
     used_s = _used_s(event)

@@ -290,7 +290,7 @@ class DispatchSettings(Section):
 
     @property
     def routed(self) -> set[str]:
-        """The handlers that a route of something predicted names."""
+        """The handlers named in a route of operations that are predicted."""
         routes = [self.routes.get(operation, []) for operation in (*HUMAN, Operation.PROCESS_START)]
         return set().union(*routes, *(self.upcoming.get(operation, []) for operation in UPCOMING_OPERATIONS))
 
