@@ -141,7 +141,7 @@ def _top_scopes(counts: dict[str, int]) -> list[tuple[str, int]]:
 
 def _summary(report: "Report") -> str:
     deleted = ", ".join(f"{report.rows[kind]} {kind}" for kind in ROW_KINDS if kind != "amended")
-    amended = f" {report.rows['amended']} predictions lost what names them."
+    amended = f" {report.rows['amended']} predictions lost what named these events."
     names = ", ".join(report.versions)
     versions = f" The built-in version serves instead of {names}; `memo train` makes a new one." if names else ""
     return f"Forgotten: {deleted}.{amended}{versions}"

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from db.engine import Store
 
 NEW_ID = (
-    "This store is a copy, or was moved to another disk, so the names on the broker begin with a new id, {1}; what "
-    "stays with the former one, {0}, is not touched. Programs that give `subscribe` the id have to give it the new one."
+    "This store is a copy, or was moved to another disk, so the names on the broker begin with a new id, {1}; names "
+    "with the former id, {0}, are not touched. Programs that give `subscribe` the id have to give it the new one."
 )
 ZONE_RULE = re.compile(r"(<[\w+-]{3,}>|[A-Za-z]{3,})[+-]?\d")
 
