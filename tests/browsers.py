@@ -82,7 +82,7 @@ def _running(command: list[str], home: Path) -> Iterator[None]:
 
 @contextmanager
 def chromium(home: Path, *words: str, screen: bool = False) -> Iterator[Callable[[str], None]]:
-    """Run a Chromium, on the screen of DISPLAY if `screen` is set; yield a function that visits an address in a new tab."""
+    """Run a Chromium, on DISPLAY if `screen` is set; yield a function that visits an address in a new tab."""
     data = home / ".config/chromium"
     port_file = data / "DevToolsActivePort"
     port_file.unlink(missing_ok=True)
