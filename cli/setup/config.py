@@ -60,7 +60,7 @@ def get(
 @app.command("set")
 def set_(
     key: Annotated[str, argument(metavar="KEY", help="Name of a setting, such as privacy.apps.")],
-    words: Annotated[list[str], argument(metavar="VALUE…", help="Its value; for a list, its entries.")],
+    words: Annotated[list[str], argument(metavar="VALUE…", help="Its value; for a list, all entries, which replace it.")],
 ) -> None:
     """Change a setting in memo.toml, whose comments stay, and say when that takes effect.
 
