@@ -66,7 +66,7 @@ def set_(
 
     Examples: `memo config set privacy.apps signal thunderbird`, `memo config set dispatch.quiet_hours 22:00-07:30`
 
-    A list is replaced as a whole. A value may be written as in memo.toml, too: '["signal"]', and '[]' for an empty list.
+    A list is replaced whole. A value may be written as in memo.toml, too: '["signal"]', and '[]' for an empty list.
     """
     home, before = Home.find(), settings_file.read_text(Home.find())
     if isinstance(setting_of(Settings(), key), SecretStr):
