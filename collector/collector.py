@@ -99,7 +99,7 @@ def _run(
 ) -> tuple[SourceState, str, BaseException | None]:
     """Run a source once; return its state after that, the reason, and the error that ended it.
 
-    What stands on a screen counts as standing in the first run only: later it has come there while MEMO ran.
+    Only in its first run may a source report a window as standing before MEMO: later ones came while MEMO ran.
     """
 
     def emit(emitted: Batch | list[Batch] | Past | Note | Presence) -> None:

@@ -187,7 +187,7 @@ class Intake:
         """
         remaining, repeats, kept, new = iter(past.events), events.Repeats(), 0, 0
         pace = BatchPace(self._chunk, LEAST)
-        # without a cursor yet, an earlier one may have been interrupted: check all its events
+        # without a cursor yet, an earlier try may have been interrupted: check all events
         first = with_cursor and self._stored_cursor(source, past.cursor_key) is None
         last_seqs: dict[str, int] = {}
         focused: Focused = {}
@@ -248,7 +248,7 @@ class Intake:
             self._announce(scope)
 
     def _stood(self, source: str, batches: Sequence[Batch]) -> Action | None:
-        """Return the last stored focus of a source that tells of one and has no cursor, as it watches a screen."""
+        """Return the last stored focus of a source that watches a screen: it reports a focus now and has no cursor."""
         told = (event for batch in batches for event in batch.events)
         is_screen = any(event.operation is Operation.WINDOW_FOCUS for event in told)
         if not is_screen or any(batch.cursor for batch in batches):
@@ -272,9 +272,9 @@ class Intake:
     ) -> tuple[ByScope, Counter[str]]:
         """Return the events that may be stored, by scope, and how many events each rule changed or dropped.
 
-        A focus that rules made equal to the one that was reported before is left out: it was only another title. So is
-        a first one where `stood` says that this window had the focus already: nobody has switched to it. A source may
-        say the same of what it tells (`is_standing`), which counts where nothing is known of before.
+        A focus that rules made equal to the one before is left out: only the title differed. The first focus of a
+        source is left out, too, if it is the one that `stood` before: nobody has switched to it. If nothing is known of
+        before, it is left out if the source itself says that it stood (`is_standing`).
         """
         touched, pause = Counter[str](), make_pause_rules(self._home)
         by_scope: ByScope = defaultdict(list)

@@ -98,8 +98,8 @@ def open_store(
     """Return the store, without connecting yet; Postgres has to answer within `answer_s`.
 
     A file of SQLite is opened, never created: one that was deleted must not become a new store without a word.
-    A reader of the mode "ro" can't write SQLite's log into the file, which may be damaged, as it is closed; that of a
-    part does, so that the log is empty after an end that is clean. Raises UsageError for a URL that MEMO cannot use.
+    A reader of the mode "ro" does not write SQLite's log into the file, which may be damaged, when it is closed. That
+    of a part does, so that the log is empty after a clean end. Raises UsageError for a URL that MEMO cannot use.
     """
     url = _parsed(store_url(settings, home))
     if url.get_backend_name() == "sqlite":

@@ -50,7 +50,7 @@ def upgrade(settings: Settings, home: Home, progress: Progress = lambda done, to
 
 @contextmanager
 def _locked(store: Store) -> Iterator[Session]:
-    """Open a transaction of the only upgrade, as several parts may start at once."""
+    """Open a transaction that only one upgrade at a time has, as several parts may start at once."""
     with store.write() as session:
         if session.get_bind().dialect.name == "postgresql":
             session.execute(select(func.pg_advisory_xact_lock(UPGRADE_LOCK)))

@@ -54,7 +54,7 @@ def writable_store(settings: Settings, home: Home, progress: Progress = lambda d
 def refuse_damaged(settings: Settings, home: Home, thoroughly: bool = False) -> None:
     """Raise StoreError if the file of an SQLite store is lost or, if looked at `thoroughly`, damaged.
 
-    Once damage was found it is always looked at so, as the file may have been replaced since.
+    Once damage was found the file is always looked at thoroughly, as it may have been replaced since.
     """
     from db.engine import DamagedStoreError, sqlite_path, store_url
     from db.upkeep import backups

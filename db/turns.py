@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Lock
 
 POLL_S = 0.002
-TRIES = 3  # to show that one waits, as another one may just be looking who does
+TRIES = 3  # at showing that this process waits: another one that looks for waiting writers may hold the lock
 LONGEST_S = 0.5  # a process that was stopped while it waited holds up long work for no longer
 
 
@@ -43,7 +43,7 @@ class Turns:
             yield
 
     def give_way(self) -> None:
-        """Return once nobody waits, or it took too long: who was waited for in vain is not waited for again."""
+        """Return once nobody waits, or after the longest wait; after a wait in vain, the next calls do not wait."""
         deadline = time.monotonic() + self._patience_s
         with self._open() as folder:
             while not (is_free := folder is None or _is_free(folder)) and time.monotonic() < deadline:
@@ -78,7 +78,7 @@ def _is_free(folder: int) -> bool:
 
 
 def _try_lock(folder: int, kind: int) -> bool:
-    """Return whether nobody holds the folder otherwise; a file system that can't lock shows nobody."""
+    """Return whether no other lock was in the way; where the file system can't lock, none is."""
     try:
         fcntl.flock(folder, kind | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -21,7 +21,7 @@ class Dependents:
     followers: list[int]
     """Those that follow a matched event; they go."""
     amended: list[int]
-    """Those that settled on a matched event, or name what no event may name; they lose that alone."""
+    """Those that settled on a matched event, or name what no event may name any more; they lose only that."""
     dispatches: int
     days: list[Day]
     """Scopes and days whose record of what predictions name is to be read again: those of all these and the events."""

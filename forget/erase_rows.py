@@ -39,7 +39,7 @@ def erase_predictions(store: Store, matches: Matches, found: Dependents) -> Coun
 
 
 def _erase_names(store: Store, days: Iterable[Day]) -> None:
-    """Delete from the record of what each day's predictions name what none of them names any more."""
+    """Delete the recorded names of each day that none of its predictions contains any more."""
     pace = BatchPace()
     for scope, day in days:
         with store.read() as session:
@@ -64,7 +64,7 @@ def _in_batches(
 
 
 def erase_knowledge(store: Store, home: Home, matches: Matches) -> tuple[int, list[str]]:
-    """Delete what was learned from the events, remembered of their lines, and answered to suggestions that name them.
+    """Delete what was learned from the events, digests of their lines, and answers to suggestions that name them.
 
     Return the number of answers and the names of the versions.
     """
@@ -102,7 +102,7 @@ def erase_launches(store: Store, query: ForgetQuery, zone: tzinfo) -> int:
 
 
 def _void_learned(session: Session, home: Home, matches: Matches) -> list[str]:
-    """Make workers learn each scope again from the log, without weights, and delete versions that the events trained.
+    """Make workers learn each scope again, without earlier weights, and delete versions trained on the events.
 
     A version's folder is marked now and deleted once its row is: after an interruption in between, the next forget
     deletes it. Recording the time makes a training that began before refuse to register its version.

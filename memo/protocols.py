@@ -153,11 +153,11 @@ class Handler(Protocol):
     quick: bool = False  # answers within milliseconds and touches only MEMO, so it runs in the dispatcher itself
     noticed: bool = False  # a person sees or hears it, so it waits for the end of quiet hours and full-screen windows
     limit_s: float = 10.0  # an attempt that takes longer is killed with its process
-    per_hour: int | None = None  # most attempts in an hour, if the settings would allow more
+    per_hour: int | None = None  # most attempts in an hour, even if the settings allow more
     # Set by handlers that show a box: of these only one acts on a prediction, the one with the lowest rank that can.
     # It is a class attribute; `memo feedback last` answers the newest box.
     box_rank: int | None = None
-    # Settings of [dispatch] that name the handler once it is switched on and none does; an attribute of the class.
+    # Tables of [dispatch] in which the page's switch names the handler if no route does yet; an attribute of the class.
     routed_by: Sequence[str] = ("routes.file_access", "routes.web_visit", "routes.window_focus")
 
     def accepts(self, action: Action) -> bool:

@@ -19,7 +19,7 @@ ENVIRONMENT = ROOT / ".venv-aw"
 PROGRAM = ENVIRONMENT / "bin" / "aw-server"
 PACKAGES = ("aw-server==0.12.0", "aw-core==0.5.18", "aw-client==0.5.15")
 OLDER = ("peewee<4", "flask<2.3", "werkzeug<2.3")
-"""With newer ones it answers no query; it asks for newer ones all the same, so they come second."""
+"""With newer libraries it answers no query, but its package requires them; so these are installed after it."""
 START_S = 60.0
 
 
@@ -62,12 +62,12 @@ class Served:
             return json.load(answer)
 
     def make(self, bucket: str, kind: str, host: str = "host") -> None:
-        """A bucket of a type, where it is not there yet."""
+        """Create a bucket of a type, unless it exists."""
         if bucket not in self.get("buckets/"):
             self.post(f"buckets/{bucket}", {"client": "test", "type": kind, "hostname": host})
 
     def insert(self, bucket: str, at: datetime, duration: float, **data: Any) -> None:
-        """An event that is over."""
+        """Insert an event that is over."""
         self.post(f"buckets/{bucket}/events", [event(at, duration, **data)])
 
     def beat(self, bucket: str, at: datetime, **data: Any) -> None:
@@ -76,7 +76,7 @@ class Served:
 
 
 def event(at: datetime, duration: float, **data: Any) -> dict[str, Any]:
-    """As JSON."""
+    """Return an event as JSON."""
     return {"timestamp": at.isoformat(), "duration": duration, "data": data}
 
 

@@ -82,7 +82,7 @@ def _running(command: list[str], home: Path) -> Iterator[None]:
 
 @contextmanager
 def chromium(home: Path, *words: str, screen: bool = False) -> Iterator[Callable[[str], None]]:
-    """A Chromium, on the screen of DISPLAY where it shall be seen; gives what visits an address in a new tab."""
+    """Run a Chromium, on DISPLAY if `screen` is set; yield a function that visits an address in a new tab."""
     data = home / ".config/chromium"
     port_file = data / "DevToolsActivePort"
     port_file.unlink(missing_ok=True)
@@ -99,7 +99,7 @@ def chromium(home: Path, *words: str, screen: bool = False) -> Iterator[Callable
 
 @contextmanager
 def firefox(home: Path, *words: str) -> Iterator[Callable[[str], None]]:
-    """A Firefox; gives what visits an address in its tab."""
+    """Run a Firefox; yield a function that visits an address in its tab."""
     profile = home / ".mozilla/firefox/test.default"
     profile.mkdir(parents=True, exist_ok=True)
     port = free_port()

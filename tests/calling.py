@@ -11,13 +11,13 @@ from memo.core.errors import MemoError
 
 
 def memo(*words: str, typed: str = "") -> Result:
-    """Run a command; its output, its exit status, and the error that it raised."""
+    """Run a command; return its output, its exit status, and the error that it raised."""
     with logging_restored():
         return CliRunner().invoke(make([words[0]]), words, input=typed)
 
 
 def printed(*words: str) -> str:
-    """Run a command that has to succeed; what it prints. Raises its error."""
+    """Run a command that has to succeed; return what it prints. Raises its error."""
     done = memo(*words)
     if isinstance(done.exception, MemoError):
         raise done.exception
@@ -26,6 +26,6 @@ def printed(*words: str) -> str:
 
 
 def memo_import(*words: str) -> dict[str, Any]:
-    """Import; the report."""
+    """Run `memo import`; return its report."""
     report: dict[str, Any] = json.loads(printed("import", *words, "--json"))
     return report

@@ -28,7 +28,7 @@ def disk(size: str) -> Iterator[Path]:
 
 
 def fill(folder: Path, leave: int = 0) -> None:
-    """Leave at most so many bytes."""
+    """Leave at most this many bytes."""
     with (folder / FILL).open("ab", buffering=0) as file:
         for size in (1 << 20, 4096, 1):
             with suppress(OSError):

@@ -61,7 +61,7 @@ def opened_store(database_url: str, home: Home, **settings: Any) -> Iterator[Res
 
 
 def under(opened: Resources, *route: str, **given: Any) -> Resources:
-    """With these handlers on, for each operation that comes next, and these settings of the gates."""
+    """Return settings with these handlers on, for each operation that comes next, and these settings of the gates."""
     routes = {operation: list(route) for operation in ACTIONS}
     changed: dict[str, Any] = {"routes": routes, "upcoming": {}, "on": list(route), "minimum_probability": 0.5} | given
     settings = opened.settings.model_copy(update={"dispatch": DispatchSettings(**changed)})
@@ -84,7 +84,7 @@ def dispatching(
 
 
 def dispatch(opened: Resources, prediction: int, machine: Machine | None = None) -> None:
-    """Dispatch one, and wait until all is done."""
+    """Dispatch a prediction, and wait until all is done."""
     with dispatching(opened, machine) as dispatcher:
         dispatcher.dispatch(prediction)
 
@@ -97,7 +97,7 @@ def happen(opened: Resources, *targets: str, scope: str = SCOPE, operation: Oper
 
 
 def action(target: str, **given: Any) -> dict[str, Any]:
-    """That a site is visited, unless another operation is given."""
+    """Return the action of visiting a site, or of another operation."""
     return {"operation": "web_visit", "target": target, "place": ""} | given
 
 

@@ -72,7 +72,7 @@ class Server:
 
 @contextmanager
 def serving(server: Server) -> Iterator[None]:
-    """In a thread of its own."""
+    """Run the server in a thread of its own."""
     ready, loop, end = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
     thread = threading.Thread(target=loop.run_until_complete, args=(server.serve(ready.set, end),))
     thread.start()

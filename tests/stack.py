@@ -53,7 +53,7 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """That of a user: no setting of MEMO's but ours."""
+        """The environment of a user, whose only settings of MEMO are those of the test."""
         others = {name: value for name, value in os.environ.items() if not name.startswith("MEMO_")}
         return others | {
             "MEMO_HOME": str(self.home.root),
@@ -70,7 +70,7 @@ class Stack:
         return forked.run(words, environment, cwd)
 
     def ok(self, *words: str) -> str:
-        """What a command that succeeds says."""
+        """Run a command that has to succeed; return what it says."""
         done = self.memo(*words)
         assert done.returncode == 0, (words, done.stdout, done.stderr, self.last_words())
         return done.stdout
@@ -114,7 +114,7 @@ class Stack:
             return store.execute(query).fetchall()
 
     def one(self, query: str) -> Any:
-        """The first cell."""
+        """Return the first cell of the answer."""
         return self.sql(query)[0][0]
 
     def until_predicted(self, scope: str = SCOPE) -> None:
@@ -126,7 +126,7 @@ class Stack:
         until(f"a prediction for the newest event of {scope}", lambda: self.one(query))
 
     def until_stored(self, count: int) -> None:
-        """Wait for so many events."""
+        """Wait until this many events are stored."""
         until(f"{count} events", lambda: self.one("SELECT count(*) FROM events") >= count)
 
     def predict(self, new: Sequence[str]) -> None:
@@ -153,7 +153,7 @@ class Stack:
         process.wait()
 
     def processes(self) -> list[psutil.Process]:
-        """All of this home; a server may have written over its environment, and has the home in its title."""
+        """Return all processes of this home, by their environment or, if a server overwrote that, by their title."""
         root = str(self.home.root)
         ours = {process.pid for process in self._started}
         found = []
@@ -225,7 +225,7 @@ def desktop_stack(display: str, folder: Path, apps: Iterable[tuple[str, str, str
 
 
 def interrupt(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """Ctrl-C; the exit status, and what the process still said."""
+    """Press Ctrl-C; return the exit status, and what the process still said."""
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=WAIT_S)
     return process.returncode, said

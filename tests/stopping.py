@@ -1,4 +1,4 @@
-"""Processes that stand still, as a fault that a test makes."""
+"""Stop processes, as a fault that a test causes."""
 
 import os
 import signal

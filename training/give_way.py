@@ -23,7 +23,7 @@ log = get_logger("training")
 
 @contextmanager
 def giving_way(store: Store, home: Home, schedule: ScheduleSettings) -> Iterator[None]:
-    """End this process once it is in somebody's way, or works for too long, while the context lasts."""
+    """While the context lasts, end this process once it is in somebody's way or has worked for too long."""
     done = Event()
     thread = Thread(target=_watch, args=(store, home, schedule, done), name="give way")
     thread.start()
@@ -37,7 +37,7 @@ def giving_way(store: Store, home: Home, schedule: ScheduleSettings) -> Iterator
 def _watch(store: Store, home: Home, schedule: ScheduleSettings, done: Event) -> None:
     machine, until = Machine(), time.monotonic() + LIMIT_S
     while not done.wait(LOOK_S):
-        with suppress(StoreError):  # the thread that trains says so
+        with suppress(StoreError):  # the thread that trains reports it
             if time.monotonic() > until:
                 with store.write() as session:
                     runs.record_interrupted_failed(session, f"it took longer than {LIMIT_S / 60:.0f} minutes")

@@ -215,7 +215,7 @@ def _find_missed_floors(rows: Mapping[str, PersonAnswers], table: Mapping[str, A
         if error > before + ECE_MARGIN:
             yield f"its calibration error of {view} is {error:.3f}, more than {ECE_MARGIN} above {before:.3f} before"
     if (seconds := rows[CANDIDATE].cost.seconds) > LONGEST_S:
-        yield f"it answers in {seconds:.2f} s, but at most {LONGEST_S} s are left to it"
+        yield f"its answers take {seconds:.2f} s, more than the limit of {LONGEST_S} s"
 
 
 def _find_lost_hits(view: View, rows: Mapping[str, PersonAnswers]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from worker.effects.notifications import NotShown, show
 HANDLER = "notify"
 SUMMARY = {"en": "MEMO: predictions became worse", "zh": "MEMO：预测变差了"}
 BODY = {
-    "en": "So it changed by itself what answers; `memo status` says why.",
+    "en": "So MEMO now predicts in another way; `memo status` says why.",
     "zh": "因此 MEMO 自动更换了作答的版本；`memo status` 说明原因。",
 }
 FOR_EVER_S = 0.0  # until it is dismissed: nobody is there when it is shown

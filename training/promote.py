@@ -36,7 +36,7 @@ MAX_JUDGED_EVENTS = 1_000  # events in that part
 
 
 class Stream(NamedTuple):
-    """A scope's events, of which some are judged by: the person's actions from number `first` on."""
+    """A scope's events, the last of which judge a candidate: the person's actions from number `first` on."""
 
     events: Sequence[Event]
     first: int
@@ -46,12 +46,12 @@ class Stream(NamedTuple):
 def train_and_promote(
     store: Store, home: Home, settings: Settings, scope: str, progress: Progress, newest: int | None = None
 ) -> dict[str, Any]:
-    """Train a candidate on all but the newest events, compare it with the active version on those, promote or reject.
+    """Train a candidate on all but the newest events, compare it with the active version on those, and decide.
 
     Events after the number `newest` are left out.
 
     A candidate of the same events whose training or judgement was interrupted is taken up again. Returns the verdict
-    and its reason, or a note where nothing is new since an existing version; the table is in the version's metrics.
+    and its reason, or a note if a version of the same events was judged before; the table is in the version's metrics.
     """
     forgotten, (active, trained_until) = find_last_forgotten(store), _find_active(store, home, settings, scope)
     stream = find_stream(store, settings, scope, trained_until, newest)
@@ -145,4 +145,4 @@ def _find_best(rows: Sequence[VersionRow]) -> set[str]:
 
 
 def _has_table(row: VersionRow) -> bool:
-    return "table" in row.metrics.get("judged", {})  # of an earlier release it has none
+    return "table" in row.metrics.get("judged", {})  # a version of an earlier release has none

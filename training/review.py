@@ -60,11 +60,11 @@ def review(
 def _take_back(store: Store, home: Home, settings: Settings, scope: str, ask: Callable[..., PersonAnswers]) -> str:
     """Let the version before a promoted one serve again if it would have predicted better since; return why, or "".
 
-    Both are asked what the person did since, for the last time once that were `MAX_JUDGED` actions.
+    Both are asked what the person did since, for the last time once the person has done `MAX_JUDGED` actions.
     """
     base = settings.model.base
     with store.read() as session:
-        now = versions.find_usable(session, home, base, scope, scope)  # the default scope's is judged in its own
+        now = versions.find_usable(session, home, base, scope, scope)  # a version of the default scope is judged there
         row = versions.find_version(session, now.name) if now.folder else None
         if row is None or not _is_on_trial(row.metrics):
             return ""

@@ -17,12 +17,12 @@ LONGEST = 2_000  # characters of a sentence; a longer text is not looked up, as 
 DEEPEST = 5  # level of what is still translated within a sentence; those of MEMO go no deeper
 REMEMBERED = 1_000  # sentences, as a page has the same ones in each view
 SENTENCES = {"reason", "remedy", "result", "damage", "cause", "skipped", "answer", "gate", "served", "written"}
-"""What stands for a sentence or a gate, and is translated too; the rest stands for names."""
+"""Names in braces that stand for a sentence or a gate, which is translated too; all others stand for names."""
 WORDS = ("value", "count", "read", "made", "probability", "length", "handler")
-"""What begins a sentence and is one word: what stands before it is a gate."""
+"""Names in braces that stand for one word at the beginning of a sentence; what stands before that is a gate."""
 NAMED = dict.fromkeys(WORDS, r"\S+") | dict.fromkeys(("kind", "gate"), r"[\w -]+?")
 NAMED |= {"cause": "[^()]+", "skipped": ".+", "reason": ".+"}
-"""Patterns of what names stand for; else the shortest."""
+"""Patterns of what a name in braces stands for; any other name stands for the shortest text that fits."""
 HAN = re.compile(r"[\u4e00-\u9fff]")  # Chinese letters
 COMMAND = re.compile("`([^`]+)`")
 CHINESE = {
@@ -55,7 +55,7 @@ CHINESE = {
     "again.": "{file} 可能含有要忘记的内容，却无法修改（{reason}）；请排除这个障碍，再运行同一个命令。",
     "another process is writing it": "另一个进程正在写它",
     "The clock was set from {before} to {after}; check it with `date`. Nothing old is removed until two readings "
-    "agree.": "时钟从 {before} 被改到 {after}；请用 `date` 检查。在两次读数一致之前，不会清理任何旧数据。",
+    "of it agree.": "时钟从 {before} 被改到 {after}；请用 `date` 检查。在两次读数一致之前，不会清理任何旧数据。",
     "MEMO is stopping; try again.": "MEMO 正在停止；请再试一次。",
     "MEMO was just being started or stopped by another command; see `memo status`, or try again.": (
         "另一个命令正在启动或停止 MEMO；请看 `memo status`，或再试一次。"
@@ -81,8 +81,8 @@ CHINESE = {
         "来源 {source} 失败（{reason}）；MEMO 会不断重新启动它。如果一直如此，请看 {log}。"
     ),
     "The source {source}: {reason}": "来源 {source}：{reason}",
-    "No window is seen since {time}, when the source {source} saw the last one: {reason} Run `memo down` and `memo up` "
-    "in your desktop session.": (
+    "No window has been seen since {time}, when the source {source} saw the last one: {reason} Run `memo down` and "
+    "`memo up` in your desktop session.": (
         "自 {time} 起看不到任何窗口，最后一个由来源 {source} 看到：{reason}请在桌面会话中"
         "运行 `memo down` 和 `memo up`。"
     ),
@@ -145,7 +145,7 @@ CHINESE = {
     "{path} is no file, where the store needs one; run `memo down`, then move it away.": (
         "{path} 不是文件，而存储在此需要一个文件；请运行 `memo down`，再把它移走。"
     ),
-    "The store's file {path} can't be read and written; mend its rights, or correct database_url.": (
+    "The store's file {path} can't be read and written; correct its permissions or database_url.": (
         "存储的文件 {path} 无法读写；请修正其权限，或改正 database_url。"
     ),
     "The store {place} can't hold a text ({reason}).": "存储 {place} 无法保存某段文字（{reason}）。",
@@ -441,7 +441,7 @@ CHINESE = {
     "Exec is not quoted as the specification demands": "Exec 没有按规范加引号",
     "Exec has an unknown field code %{code}": "Exec 有未知的字段代码 %{code}",
     "its desktop entry asks for a terminal or a shell": "它的桌面条目要求终端或 shell",
-    "no program is known that is this app alone": "不知道哪个程序只是这个应用",
+    "MEMO knows no program that runs this app alone": "不知道哪个程序只是这个应用",
     "its program is no longer where it was": "它的程序已不在原来的位置",
     "the app runs already": "应用已在运行",
     "{program} can't be used ({reason}); install the package xdg-utils": (

@@ -135,7 +135,7 @@ _CHINESE = {
     "Events: {}; predictions: {}; attempts of handlers: {}; launches of apps: {}.": (
         "{} 个事件、{} 个预测、{} 次处理器的行动、{} 次应用启动。"
     ),
-    "Of all {} predictions, {} others stay and lose only what names them.": (
+    "Of all {} predictions, {} others stay and lose only what names these events.": (
         "在全部 {} 个预测中，另有 {} 个保留下来，只去掉提到它们的内容。"
     ),
     "For example:": "例如：",
@@ -168,7 +168,7 @@ _CHINESE = {
     "Compared with the simplest rule": "与最简单的规则相比",
     "first by the rule": "按规则第一位",
     "among three by the rule": "按规则前三位",
-    "Whether its probabilities come true": "它说的概率是否属实",
+    "How well its probabilities match what happens": "它说的概率是否属实",
     "Each dot is a tenth of the newest acts; to the right, the probability of the first place.": (
         "每个点是最近动作的十分之一；越靠右，第一位的概率越高。"
     ),

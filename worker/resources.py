@@ -26,7 +26,7 @@ class StoreResources:
 
 @dataclass(frozen=True)
 class Resources(StoreResources):
-    """These with publisher and task queue, which a process needs to serve."""
+    """Settings and store with publisher and task queue, which a process needs to serve."""
 
     publisher: "Publisher"
     queue: "Celery"

@@ -78,7 +78,7 @@ def _tell_act(prediction: PredictionRow, event: Event, may_tell: Disclosure, zon
 
 
 def tell_day(session: Session, settings: Settings, scope: str, day: date) -> Told:
-    """Return a day's hours in apps and at sites, and its stays, of which the longest if there are too many."""
+    """Return a day's hours in apps and at sites, and its stays, only the longest if there are too many."""
     since, until = day_span(day, settings.zone)
     may_tell = Disclosure(settings, session, scope)
     stays = charts.as_stays(
@@ -131,7 +131,7 @@ def tell_why(session: Session, settings: Settings, home: Home, prediction: int) 
 
 
 def _reasons(told: Sequence[Told], found: Sequence[Told], reasons: Sequence[Told]) -> list[Told]:
-    """Return why the first one ranks above the second; nothing unless all that was found is told."""
+    """Return why the first one ranks above the second; nothing if a part of what was found is not told."""
     if len(told) < len(found):
         return []
     return [{"reason": reason(one["feature"], "en"), "nats": one["nats"]} for one in reasons]

@@ -39,8 +39,8 @@ Id = Annotated[int, Field(ge=1, lt=2**63, description="Id of a prediction, from 
 def mcp() -> None:
     """Answer an assistant's questions on standard input, by the Model Context Protocol.
 
-    An assistant starts this command by itself once its settings name it; see docs/assistants.md. It only reads. What
-    the privacy rules exclude now is never told, and titles only if mcp.titles is true.
+    An assistant starts this command by itself once its settings name it; see docs/assistants.md. The
+    command only reads. It never tells what the privacy rules exclude now, and tells titles only if mcp.titles is true.
     """
     if find_spec("mcp") is None:
         raise MemoError(f"`memo mcp` needs the package mcp; run `{sys.executable} -m pip install mcp`.")

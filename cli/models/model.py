@@ -23,7 +23,7 @@ COSTS = {"latency_ms": "ms", "memory_mb": "MB"}  # columns; versions of earlier 
 
 app = typer.Typer(help="List and manage trained versions.", no_args_is_help=True)
 
-Scope = Annotated[str | None, option(metavar="USER@HOST", help="Scope whose version changes.")]
+Scope = Annotated[str | None, option(metavar="USER@HOST", help="Scope whose version changes: a person at a machine.")]
 
 
 @contextmanager
@@ -38,8 +38,9 @@ def _store(scope: str | None = None) -> Iterator[tuple[Settings, Any]]:
 def list_(as_json: Json = False) -> None:
     """List all versions, newest first.
 
-    The built-in version serves a scope that has no active one. An active version that is off does not serve: no
-    language model takes part there, as history alone foresees more, or its owner chose so.
+    The built-in version serves a person at a machine (scope) who has no active version. An active version that is off
+    does not serve: MEMO predicts there from history alone, without a language model, because that foresees more or
+    because you chose so.
     """
     from db.prediction import versions
 
@@ -104,7 +105,8 @@ def activate(
     version: Annotated[
         str,
         argument(
-            metavar="VERSION", help="Name of a version, builtin, or history, with which no language model takes part."
+            metavar="VERSION",
+            help="Name of a version, builtin, or history; with history, MEMO predicts without a language model.",
         ),
     ],
     scope: Scope = None,
@@ -129,7 +131,9 @@ def rollback(scope: Scope = None) -> None:
 
 @app.command()
 def prune(
-    scope: Annotated[str | None, option(metavar="USER@HOST", help="Scope whose old versions are deleted.")] = None,
+    scope: Annotated[
+        str | None, option(metavar="USER@HOST", help="Scope whose old versions are deleted: a person at a machine.")
+    ] = None,
 ) -> None:
     """Delete the files of old versions.
 

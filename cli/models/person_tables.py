@@ -28,7 +28,7 @@ _SENTENCE: dict[Language, str] = {
     "{rule_first}%（{rule_first_name}）和 {rule_third}%（{rule_third_name}）。",
 }
 _WITHOUT_MODEL: dict[Language, str] = {
-    "en": "The language model takes no part in these answers: mixed in, it earns nothing (docs/benchmarks.md).",
+    "en": "The language model takes no part in these answers: mixed in, it improves nothing (docs/benchmarks.md).",
     "zh": "语言模型不参与这些回答：混入它并无收益（docs/benchmarks.md）。",
 }
 _TOO_FEW: dict[Language, str] = {

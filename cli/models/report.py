@@ -32,8 +32,8 @@ def report(
     """Draw how often the next app, site or folder was foreseen, day by day, compared with two simple rules.
 
     One rule is "most recent first", the other one "what most often followed". The file also shows changes of the
-    version, trainings, whether probabilities came true, and seconds saved by handlers. It needs no other file, and
-    names no app, site or file.
+    version, trainings, how well probabilities matched what came, and seconds saved by handlers. It needs no other file,
+    and names no app, site or file.
     """
     if out.suffix not in KINDS:
         raise UsageError(f"{out} is neither a page nor a picture; give --out a name that ends in .html or .png.")

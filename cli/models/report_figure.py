@@ -67,7 +67,7 @@ def draw(report: HitReport) -> bytes:
     calibration.plot([0, 1], [0, 1], color="grey", linestyle=":")
     calibration.plot(said, came, marker="o")
     calibration.set(
-        title="whether probabilities came true", xlabel="probability", ylabel="share that came", aspect="equal"
+        title="how well probabilities matched what came", xlabel="probability", ylabel="share that came", aspect="equal"
     )
     _draw_saved(saved, report)
     file = io.BytesIO()

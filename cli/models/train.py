@@ -22,12 +22,12 @@ def train(
         argument(metavar="FILE", help="Files of events or windows to train on instead.", readable=False),
     ] = None,
     activate: Annotated[bool, typer.Option("--activate", help="Use the new version for predictions at once.")] = False,
-    scope: Annotated[str | None, option(metavar="USER@HOST", help="Scope to train for.")] = None,
+    scope: Annotated[str | None, option(metavar="USER@HOST", help="Scope to train for: a person at a machine.")] = None,
     now: Annotated[
         bool,
         typer.Option(
             "--now",
-            help="Have the running MEMO train and judge a version now, also while you work, and use a better one.",
+            help="Have the running MEMO train a version now, even while you work, and use it if it proves better.",
         ),
     ] = False,
     as_json: Json = False,

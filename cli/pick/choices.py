@@ -91,7 +91,7 @@ def _suggest_in_places(prediction: PredictionRow) -> Iterator[Suggestion]:
         there.setdefault(place_of(action), action)
     for place in prediction.places:
         likeliest = there.get(place_from_dict(place)) or place_as_action(place)
-        if likeliest.target or likeliest.operation is Operation.WINDOW_FOCUS:  # a folder alone can't be gone to
+        if likeliest.target or likeliest.operation is Operation.WINDOW_FOCUS:  # nobody can go to a folder alone
             yield Suggestion(likeliest, place["probability"])
 
 

@@ -24,7 +24,10 @@ def pick(
     prints: Annotated[bool, typer.Option("--print", help="Print the list instead, one thing per line.")] = False,
     stats: Annotated[
         bool,
-        typer.Option("--stats", help="Print instead how many picks were in the first lines, and of how many windows."),
+        typer.Option(
+            "--stats",
+            help="Print instead how many picks were in the first three lines, and how many windows were open then.",
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:

@@ -1,4 +1,4 @@
-"""`python -m cli.pick.preloaded`: stand by for `memo pick` while this MEMO runs; else until an hour without a pick.
+"""`python -m cli.pick.preloaded`: stand by for `memo pick` while this MEMO runs, else for an hour after a pick.
 
 Each pick runs in a fork of this process, so that it reads settings, rules and the store again. The process itself keeps
 its code and the texts of its first list, so it ends when MEMO restarts or `memo forget` deletes its socket.
@@ -54,7 +54,7 @@ def main() -> None:
         server.listen()
         server.settimeout(CHECK_S)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
-        gc.freeze()  # else a collection in a fork would copy each page that it shares with this process
+        gc.freeze()  # else a garbage collection in a fork would copy each page that it shares with this process
         _serve(server, home, began)
 
 

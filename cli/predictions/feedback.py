@@ -29,7 +29,7 @@ def feedback(
     """Say whether a suggestion was good: yes, no or never.
 
     A yes makes the suggestion more likely in the same situation, a no less likely. With `last` you answer the newest
-    box of `notify` or `ask`, as its buttons would, but a yes opens nothing.
+    notification of the handlers `notify` and `ask`, as its buttons would, but a yes opens nothing.
 
     Examples: `memo feedback 1203 never`, `memo feedback last no`
     """
@@ -39,7 +39,7 @@ def feedback(
     with writable_store(settings, home) as store, store.write() as session:
         if prediction == LAST:
             if rank != 1:
-                raise UsageError("A box is about one action only; leave out --rank.")
+                raise UsageError("A notification is about one action only; leave out --rank.")
             row, action, shown = _find_shown(session, settings.scope)
         else:
             row, action, shown = *_find_ranked(session, prediction, rank), ""
@@ -55,8 +55,8 @@ def _find_shown(session: Session, scope: str) -> tuple[PredictionRow, dict[str, 
     row = dispatches.find_last_shown(session, scope, showing_boxes(installed()))
     if row is None:
         raise UsageError(
-            "No box was shown to you yet, or it was forgotten; turn on `notify` or `ask`, or name a prediction by its "
-            "id, as in `memo history`."
+            "No notification was shown to you yet, or it was forgotten; turn on `notify` or `ask`, or name a "
+            "prediction by its id, as in `memo history`."
         )
     prediction = session.get_one(PredictionRow, row.prediction_id)
     return prediction, row.action, f", which {row.handler} showed for prediction {prediction.id}"

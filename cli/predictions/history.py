@@ -40,7 +40,9 @@ class HistoryFormat(StrEnum):
 
 def history(
     since: Annotated[str | None, option(metavar="1d|TIME", help="Only predictions made since then.")] = None,
-    scope: Annotated[str | None, option(metavar="USER@HOST", help="Only predictions of this scope.")] = None,
+    scope: Annotated[
+        str | None, option(metavar="USER@HOST", help="Only predictions of this scope: a person at a machine.")
+    ] = None,
     limit: Annotated[
         int | None,
         option(
@@ -54,9 +56,9 @@ def history(
 ) -> None:
     """List what you were expected to do and what you did, newest last.
 
-    Each rank is the position of the outcome among what was predicted; - means that it was not among it. `rank` is that
-    of the place you went to and of what you did there (1/2), `upcoming` that of what you wanted next, and `next` that
-    of the next event of any kind.
+    A rank is the position of what came in the list of what was predicted; - means that it was not in the list. `rank`
+    has the ranks of the place you went to and of what you did there (1/2), `upcoming` that of what you wanted next, and
+    `next` that of the next event of any kind.
 
     Example: `memo history --since 1d --format csv --out history.csv`
     """

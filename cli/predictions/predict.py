@@ -38,9 +38,10 @@ def predict(
 ) -> None:
     """Predict what comes next.
 
-    Without an argument: after the newest stored events, from what the worker has learned or, where it has kept nothing
-    yet, from the last 100,000 events. With event LINES: after those. With a FILE of windows (.json) or of event lines
-    (.txt): after every window of it.
+    Without an argument, MEMO predicts what follows the newest stored events, from what it has learned so far or, if it
+    has saved nothing of that yet, from the last 100,000 events. With event LINES, it predicts what follows them. With a
+    FILE of event lines (.txt) or of windows (.json), which are short runs of events, it predicts what follows each
+    window.
 
     Example: `memo predict "2026-03-02 09:15:04 - Started app: Firefox"`
 

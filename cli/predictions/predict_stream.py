@@ -88,7 +88,7 @@ class PredictStream:
 
 
 def as_degraded(problem: str, replaced: str) -> dict[str, str]:
-    """Return what an answer says of what made it a worse one; nothing if all is well.
+    """Return the field of an answer that says why it is worse than usual; nothing if all is well.
 
     `problem` is that of the language model, `replaced` why a version could not serve.
     """

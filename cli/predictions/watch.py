@@ -38,9 +38,11 @@ RETRY_S = 0.5
 def watch(
     as_json: Json = False,
     shows_all: Annotated[
-        bool, typer.Option("--all", help="Show every event and what comes next of any kind, not only what you do.")
+        bool, typer.Option("--all", help="Show every event and the likeliest next events, not only what you do.")
     ] = False,
-    scope: Annotated[str | None, option(metavar="USER@HOST", help="Only predictions of this scope.")] = None,
+    scope: Annotated[
+        str | None, option(metavar="USER@HOST", help="Only predictions of this scope: a person at a machine.")
+    ] = None,
     after: Annotated[
         int | None, option(metavar="ID", min=0, help="Begin with the stored predictions after this one.")
     ] = None,
@@ -48,7 +50,8 @@ def watch(
     """Show what you do and what you probably do next, as it happens, until Ctrl-C.
 
     Each line is something that you did; ✓ and the rank say that its app, site or folder had been predicted. The
-    likeliest places to go next follow, each with the likeliest thing there. With --json, each prediction is a message.
+    likeliest places to go next follow, each with the likeliest thing there. With --json, each line is one prediction in
+    the form that other programs get; see docs/subscribe.md.
     """
     settings = Settings.load()
     screen = LiveScreen(settings.language, partial(_was_seen, settings), shows_all)
@@ -66,7 +69,7 @@ def watch(
 
 
 def _was_seen(settings: Settings, message: dict[str, Any]) -> bool:
-    """Return whether the action of a message's event happened before it, or if the store does not tell."""
+    """Return whether the action of a message's event had happened before; True if the store does not tell."""
     from db.intake import events
 
     at, action = datetime.fromisoformat(message["event"]["at"]), action_from_dict(message["event"]["action"])
@@ -81,7 +84,7 @@ def live(home: Home, settings: Settings, stop: threading.Event) -> None:
     from db.intake import counts
     from db.upkeep import figures
 
-    with closing(open_store(settings, home)) as store:  # as a part does: if it is closed last, the log is empty
+    with closing(open_store(settings, home)) as store:  # not read-only: if closed last, it empties the log
         with store.read() as session:
             newest, before = figures.find_newest_id(session), counts.count_by_scope(session)
         has_hit = before.get(settings.scope, {}).get(f"place_{SHOWN}", 0) > 0

@@ -124,7 +124,7 @@ def _candidates(message: dict[str, Any], width: int, language: Language) -> Text
 
 
 def likeliest(named: Sequence[tuple[float, str]], width: int, language: Language) -> Text:
-    """Return the first of these probabilities and names, which have the likeliest one first, side by side."""
+    """Return the first few of these probabilities and names, sorted by probability, side by side."""
     if not named:
         return cell(describe("no prediction yet", language), width, "dim")
     styles = ("cyan", *["dim"] * (SHOWN - 1))

@@ -67,10 +67,10 @@ def why(
     Without an id it explains the newest one of your own scope.
 
     For a prediction it shows first where you would go and what you would do next, and why; then why the first
-    candidate for the next event of any kind was first, and what it would be without the language model; then what each
-    handler did or which gate stopped it. It begins with the latest snapshot of what had been learned before that
-    prediction; where there is none, the last 100,000 events are read again, which takes longer. Today's weights are
-    used, which may have changed since.
+    candidate for the next event of any kind was first, and which one would be without the language model; then what
+    each handler did or which gate stopped it. To explain it, MEMO loads the latest snapshot of what it had learned
+    before that prediction; where there is none, it reads the last 100,000 events again, which takes longer. It uses
+    today's weights, which may have changed since.
     """
     from memo.core import logs
 

@@ -32,7 +32,9 @@ def export(
     form: Annotated[
         ExportFormat, typer.Option("--format", help="One JSON object per line, or one for everything.")
     ] = ExportFormat.JSONL,
-    scope: Annotated[str | None, option(metavar="USER@HOST", help="Only data of this scope.")] = None,
+    scope: Annotated[
+        str | None, option(metavar="USER@HOST", help="Only data of this scope: a person at a machine.")
+    ] = None,
     force: Force = False,
 ) -> None:
     """Write everything that MEMO has stored.

@@ -36,7 +36,8 @@ def forget(
     until: Annotated[str, option(metavar="1d|TIME", help="Only events before this time.")] = "",
     all_: Annotated[bool, typer.Option("--all", help="Forget everything.")] = False,
     scope: Annotated[
-        str | None, option(metavar="USER@HOST", help="Only events of this scope; all scopes by default.")
+        str | None,
+        option(metavar="USER@HOST", help="Only events of this scope (a person at a machine); all scopes by default."),
     ] = None,
     yes: Yes = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; nothing is deleted without --yes.")] = False,
@@ -111,8 +112,8 @@ def _print_preview(report: "Report", settings: Settings) -> None:
     for event in matches.examples:
         print_text(f"  {write(event, settings.language)}")
     print_text(
-        f"Of {report.all_predictions} predictions, {rows['predictions']} follow them and are deleted; "
-        f"{rows['amended']} others lose only what names them: a candidate or an outcome."
+        f"Predictions deleted because they follow these events: {rows['predictions']} of {report.all_predictions}. "
+        f"Others that lose only what names these events, such as a candidate or an outcome: {rows['amended']}."
     )
     print_text(
         f"Also deleted: {rows['dispatches']} dispatches and {rows['launches']} launches that depend on them or name "
@@ -140,7 +141,7 @@ def _top_scopes(counts: dict[str, int]) -> list[tuple[str, int]]:
 
 def _summary(report: "Report") -> str:
     deleted = ", ".join(f"{report.rows[kind]} {kind}" for kind in ROW_KINDS if kind != "amended")
-    amended = f" {report.rows['amended']} predictions lost what names them."
+    amended = f" {report.rows['amended']} predictions lost what named these events."
     names = ", ".join(report.versions)
     versions = f" The built-in version serves instead of {names}; `memo train` makes a new one." if names else ""
     return f"Forgotten: {deleted}.{amended}{versions}"

@@ -47,14 +47,17 @@ def import_(
     activitywatch: Annotated[
         str, option(metavar="URL|FILE", help="Import from an ActivityWatch server, or from its export.")
     ] = "",
-    scope: Annotated[str | None, option(metavar="USER@HOST", help="Scope to import into.")] = None,
+    scope: Annotated[
+        str | None, option(metavar="USER@HOST", help="Scope to import into: a person at a machine.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Import past events from files, browsers or ActivityWatch.
 
     Importing the same events again adds nothing.
 
-    FILES hold event lines, JSON objects (one per line, or all in one array), JSON windows, or CSV.
+    FILES hold event lines, JSON objects (one per line, or all in one array), JSON windows (short runs of events), or
+    CSV; see docs/events.md.
 
     An event line: `2026-03-02 09:15:04 - Started app: Firefox`
 

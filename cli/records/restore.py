@@ -74,7 +74,8 @@ def _look(settings: Settings, home: Home) -> Loss:
     backup = backups.read_newest(home.backups)
     if not damage and backup is None:
         raise MemoError(f"There is no backup, and no damage at {file}, so there is nothing to restore.")
-    times = [path.stat().st_mtime for path in store_files(file)[:2] if path.exists()]  # readers touch the last
+    # Readers touch the index of SQLite's log, the last of the files.
+    times = [path.stat().st_mtime for path in store_files(file)[:2] if path.exists()]
     return Loss(file, damage, datetime.fromtimestamp(max(times), UTC) if times else None, backup)
 
 

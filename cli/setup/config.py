@@ -60,13 +60,13 @@ def get(
 @app.command("set")
 def set_(
     key: Annotated[str, argument(metavar="KEY", help="Name of a setting, such as privacy.apps.")],
-    words: Annotated[list[str], argument(metavar="VALUE…", help="Its value; for a list, its entries.")],
+    words: Annotated[list[str], argument(metavar="VALUE…", help="Its value; for a list, all of its entries.")],
 ) -> None:
     """Change a setting in memo.toml, whose comments stay, and say when that takes effect.
 
     Examples: `memo config set privacy.apps signal thunderbird`, `memo config set dispatch.quiet_hours 22:00-07:30`
 
-    A value may be written as in memo.toml, too: '["signal"]', and '[]' for an empty list.
+    A list is replaced whole. A value may be written as in memo.toml, too: '["signal"]', and '[]' for an empty list.
     """
     home, before = Home.find(), settings_file.read_text(Home.find())
     if isinstance(setting_of(Settings(), key), SecretStr):

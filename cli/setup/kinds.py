@@ -95,7 +95,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "`memo config edit` excludes more: privacy.apps, privacy.sites, privacy.folders and privacy.titles.",
         "file": "Your answers are in {}; `memo setup` asks again, and `memo pause` stops recording for a while.",
         "start": "Start MEMO with `memo up`, and see what it predicts with `memo watch`.",
-        "restart": "MEMO runs with the former answers; `memo down` and `memo up` have it use these.",
+        "restart": "MEMO runs with the former answers; run `memo down` and `memo up` to have it use these.",
         "next": "Now MEMO starts. Go on with your work: each thing that you do appears here, and after a few of them "
         "also what comes next.",
         "list": ", ",

@@ -37,7 +37,7 @@ def doctor(
         bool,
         typer.Option(
             "--repair",
-            help="Make lost indexes and views again, count everything again, and correct the kept counts and names.",
+            help="Make lost indexes and views again, count events and predictions again, and correct these counts.",
         ),
     ] = False,
     as_json: Json = False,
@@ -102,7 +102,8 @@ def _store(home: Home, settings: Settings) -> str:
         raise MemoError(" ".join(map(describe, forgets)))
     if pruned.startswith(CLOCK_WAS_SET):
         raise MemoError(
-            f"The last pruning {pruned}; check the clock with `date`. Nothing old is removed until two readings agree."
+            f"The last pruning {pruned}; check the clock with `date`. "
+            "Nothing old is removed until two readings of it agree."
         )
     if problems:
         raise MemoError(" ".join(problems))
@@ -132,7 +133,7 @@ def _indexes(home: Home, settings: Settings) -> str:
         _refuse_lost(session, redacted_store_url(settings, home))
         unbuilt = rebuild.find_unbuilt(session.connection())
         rebuild.build(session.connection(), unbuilt)
-    return f"made again: {', '.join(unbuilt)}" if unbuilt else "none is gone, and no view"
+    return f"made again: {', '.join(unbuilt)}" if unbuilt else "no index and no view is gone"
 
 
 def _broker(home: Home, settings: Settings) -> str:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from db.engine import Store
 
 NEW_ID = (
-    "This store is a copy, or was moved to another disk, so the names on the broker begin with a new id, {1}; what "
-    "stays with the former one, {0}, is not touched. Programs that give `subscribe` the id have to give it the new one."
+    "This store is a copy, or was moved to another disk, so the names on the broker begin with a new id, {1}; names "
+    "with the former id, {0}, are not touched. Programs that give `subscribe` the id have to give it the new one."
 )
 ZONE_RULE = re.compile(r"(<[\w+-]{3,}>|[A-Za-z]{3,})[+-]?\d")
 
@@ -86,7 +86,7 @@ def missing_model_notice(base: str) -> str:
 
 
 def unknown_zone_notice(home: Home, settings: Settings) -> str:
-    """Return what to do about a TZ that is neither a zone of this system nor a rule; empty if it is. See tzset(3)."""
+    """Return what to do about a TZ that is neither a zone of this system nor a rule; else empty. See tzset(3)."""
     name = os.environ.get("TZ", "").removeprefix(":")
     folder = os.environ.get("TZDIR", "/usr/share/zoneinfo")
     if not name or settings.timezone or ZONE_RULE.match(name) or os.path.isfile(os.path.join(folder, name)):

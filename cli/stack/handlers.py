@@ -15,9 +15,10 @@ HEAD = f"{'handler':17}{'state':9}{TITLES}{'saved':>11}{'balance':>11}"
 def handlers(as_json: Json = False) -> None:
     """List the handlers, which act on predictions, and whether each pays off.
 
-    A handler is on, off, missing, dry (its attempts are counted, but nothing is done), or resting because it did not
-    pay off. An attempt whose prediction came true in time is a hit, else waste. The balance is the time saved minus
-    the time spent; hits with an unknown saving are left out, and so is the same share of the waste.
+    A handler is on, off, missing (no installed package provides it), dry (its attempts are counted, but nothing is
+    done), or resting because it did not pay off. An attempt whose prediction came true in time is a hit, else waste.
+    The balance is the time saved minus the time spent; hits with an unknown saving are left out, and so is the same
+    share of the waste.
     """
     from worker.dispatch.handler_list import COUNTS, list_handlers
 

@@ -23,7 +23,7 @@ from memo.stack.spawn import python_command
 START_S = 120.0  # for systemd to start MEMO, whose parts take some seconds
 ANSWER_S = 10.0  # for systemd to answer
 
-app = typer.Typer(help="Run MEMO in the background whenever you are at the desktop.", no_args_is_help=True)
+app = typer.Typer(help="Run MEMO in the background in every desktop session.", no_args_is_help=True)
 
 
 @app.command()

@@ -12,10 +12,10 @@ from memo.core.settings import Settings
 def sources(as_json: Json = False) -> None:
     """List the sources of events and what each one needs.
 
-    A source is watching (on, while MEMO is stopped), off, failed, or missing something on this machine; the list says
-    how to get that.
+    A source is watching (shown as `on` while MEMO is stopped), off, failed, or missing: then this machine lacks
+    something that the source needs, and the list says how to get it.
 
-    Choose sources by `memo setup`, or for example by `memo config set sources.on inbox x11 web`.
+    Choose sources with `memo setup`, or for example with `memo config set sources.on inbox x11 web`.
     """
     from collector.source_list import list_sources
 

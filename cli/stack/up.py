@@ -62,7 +62,7 @@ def up(
         option(
             metavar="FILE",
             readable=False,
-            help="Send the events of a file through the whole pipeline, into a scope of their own.",
+            help="Send the events of a file through the whole pipeline, apart from your own events.",
         ),
     ] = None,
     speed: Annotated[
@@ -139,7 +139,7 @@ def _start(
 
 
 def _ask_once(home: Home, settings: Settings) -> tuple[Settings, bool]:
-    """Ask what to record, unless that was chosen before; return the settings then, and whether they were asked for."""
+    """Ask what to record, unless that was chosen before; return the resulting settings, and whether it asked."""
     if setup.is_asked():
         return settings, False
     language = setup.ask(home, settings)

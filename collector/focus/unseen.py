@@ -36,7 +36,7 @@ class UnseenTime:
         self._lock = threading.Lock()
 
     def note_presence(self, source: str, presence: Presence) -> None:
-        """Count the time from a source's report that somebody came to that they left; a leave alone counts nothing."""
+        """Count the time between a source's reports that somebody came and that they left; ignore a leave alone."""
         with self._lock:
             if presence.is_there:
                 self._since[source] = self._clock()

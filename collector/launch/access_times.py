@@ -1,7 +1,7 @@
 """Files that a program has read and closed again, found without root by their access times.
 
-With the default mount option relatime, Linux updates a file's access time at its first read in a day, so a file shows
-unless it was read within the day before the launch. Mounts with noatime show nothing.
+With the default mount option relatime, Linux updates a file's access time at its first read in a day, so a file is
+found unless it was read within the day before the launch. On mounts with noatime nothing is found.
 """
 
 import os
@@ -58,6 +58,6 @@ def _is_below(path: str, folders: Sequence[str]) -> bool:
 
 
 def is_installed(path: str, home: Path, executable: str) -> bool:
-    """Return whether a file belongs to a program: to the system, in a hidden folder, or next to the executable."""
+    """Return whether a file belongs to a program: it is the system's, in a hidden folder, or below the executable's."""
     is_hidden = os.path.relpath(path, home).startswith(".") and _is_below(path, [str(home)])
     return is_hidden or _is_below(path, ["/usr", "/lib", "/var/lib/flatpak", "/snap", *roots(home, executable)])

@@ -50,7 +50,7 @@ def read(pid: int) -> Process | None:
 
 
 def descends(pid: int, ancestor: int) -> bool:
-    """Return whether a process is the ancestor or a descendant of it."""
+    """Return whether a process is `ancestor` or one of its descendants."""
     with suppress(OSError):
         while pid > 1:
             if pid == ancestor:

@@ -56,7 +56,7 @@ def make_pause_rules(home: Home) -> Rules:
 
 
 def _outside(event: Event, spans: Sequence[Pause]) -> Event | None:
-    """Return an event, of an app's usage the part outside of the pauses; None if it lies within one."""
+    """Return an event, or the part of an app's usage outside of the pauses; None if all of it lies within them."""
     used_s = _used_s(event)
     if not used_s:
         return None if any(span.covers(event.at) for span in spans) else event

@@ -8,7 +8,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def harmless(cell: object) -> str:
-    """Return a cell as text that no spreadsheet evaluates; a number is none that it could."""
+    """Return a cell as text that no spreadsheet evaluates; a number is written as it is."""
     text = str(cell)
     return f"'{text}" if isinstance(cell, str) and text.lstrip("'").startswith(FORMULA) else text
 

@@ -39,7 +39,7 @@ def record_cursor(session: Session, source: str, key: str, cursor: dict[str, Any
 
 
 def lock_cursor(session: Session, source: str, key: str, expected: dict[str, Any] | None) -> None:
-    """Lock the cursor. Raises CursorMovedError if its position is not the expected one, from which was read."""
+    """Lock the cursor. Raises CursorMovedError if it is not at `expected`, from where the source has read."""
     stored = session.connection().scalar(_LOCKING, {"source": source, "key": key})
     if (stored["cursor"] if stored else None) != expected:
         raise CursorMovedError(f"Another process has stored what the source {source} read; it goes on from there.")

@@ -239,14 +239,14 @@ def find_entry(session: Session, event_id: int) -> LogEntry:
 
 
 def find_begin(session: Session, scope: str, newest: int, learned: int = LEARNED) -> int:
-    """Return the event after which a model begins that is to have learned at most `learned` events up to `newest`."""
+    """Return the event after which a model has to begin, to learn at most `learned` events up to `newest`."""
     query = select(EventRow.seq).where(EventRow.scope == scope, EventRow.seq <= newest).order_by(EventRow.seq.desc())
     before = session.scalar(query.offset(learned).limit(1))  # numbers have gaps
     return max(0, find_first_seq(session, scope) - 1) if before is None else before
 
 
 def find_learned(session: Session, scope: str, newest: int, learned: int = LEARNED) -> list[LogEntry]:
-    """Return what a model learns that ends with the event `newest`: at most `learned` events, in that order."""
+    """Return the events that a model learns up to the event `newest`: at most `learned`, in that order."""
     return find_up_to(session, scope, find_begin(session, scope, newest, learned), newest)
 
 
@@ -257,7 +257,7 @@ def find_up_to(session: Session, scope: str, begin: int, newest: int) -> list[Lo
 
 
 def find_actions(session: Session, scope: str, newest: int) -> list[tuple[int, Action]]:
-    """Return `seq` and action, as its identity, of what a model learns that ends with `newest`, without context."""
+    """Return `seq` and identity of the actions that a model learns up to the event `newest`, without context."""
     columns = (EventRow.seq, EventRow.operation, EventRow.target, EventRow.app, EventRow.detail)
     learned = (EventRow.scope == scope, EventRow.seq > find_begin(session, scope, newest), EventRow.seq <= newest)
     rows = session.execute(select(*columns).where(*learned, EventRow.operation.not_in(CONTEXT)).order_by(EventRow.seq))

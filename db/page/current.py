@@ -1,4 +1,4 @@
-"""What the newest prediction of a scope says, and marks by which a change is noticed."""
+"""The answers to the newest prediction, and row ids by which the view *now* notices a change."""
 
 from collections.abc import Sequence
 

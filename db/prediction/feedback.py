@@ -50,7 +50,7 @@ def add_answer(
 
 
 def find_picks(session: Session, scope: str, last_line: int) -> Picks:
-    """Return what the picks of a scope saved, of which those up to a line are the first ones."""
+    """Return the figures of a scope's picks; those in lines up to `last_line` are in the first lines."""
     row = FeedbackRow
     query = select(func.count(), func.count().filter(row.line <= last_line), func.avg(row.windows))
     picked = row.scope == scope, row.answer == Answer.YES, row.line.is_not(None)

@@ -124,7 +124,7 @@ def find_unjudged(
     """Return the newest predictions that await an outcome, each with `seq` and time of the event that it follows.
 
     At most `limit`, oldest first: those made after the newest one that has that outcome, for events up to `newest`.
-    They hold only what it takes to judge them. `outcome` are its columns.
+    They hold only what it takes to judge them. `outcome` names the columns of that outcome.
     """
     found = session.execute(_UNJUDGED[outcome], {"scope": scope, "newest": newest, "limit": limit})
     return [(row, seq, at) for row, seq, at in found][::-1]

@@ -85,7 +85,7 @@ def _find_lost(session: Session, unseen: dict[str, str]) -> list[str]:
         return []
     when = f"{moved[last].astimezone():%Y-%m-%d %H:%M}"
     return [
-        f"No window is seen since {when}, when the source {last} saw the last one: {unseen[last]} "
+        f"No window has been seen since {when}, when the source {last} saw the last one: {unseen[last]} "
         "Run `memo down` and `memo up` in your desktop session."
     ]
 

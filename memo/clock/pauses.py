@@ -62,7 +62,7 @@ class Pause:
 
     @classmethod
     def parse(cls, line: str) -> "Pause":
-        """Return the pause that `str` wrote, or an earlier version without boot and uptime. Raises ValueError."""
+        """Return the pause that a line states; old versions of MEMO wrote no boot and uptime. Raises ValueError."""
         since, until, *rest = line.split()
         boot, uptime_s = rest or (UNKNOWN, "0")
         return cls(datetime.fromisoformat(since), datetime.fromisoformat(until), boot, float(uptime_s))
@@ -82,7 +82,7 @@ def read(home: Home) -> list[Pause]:
 def spans(home: Home, clock: Clock = Reading.now) -> list[Pause]:
     """Return all pauses as they cover events: one in force has no end yet, and no beginning if the clock was set back.
 
-    Set back to before the pause, the clock gives what happens now the time of what came before it.
+    A clock that was set back to before the pause gives what happens now the time of what came before it.
     """
     now = clock()
     return [

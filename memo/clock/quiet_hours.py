@@ -6,7 +6,7 @@ from memo.core.settings import Settings
 
 
 def find_end(settings: Settings) -> time | None:
-    """Return when the quiet hours end, or None if these are none."""
+    """Return when the quiet hours end, or None outside of them."""
     if not settings.dispatch.quiet_hours:
         return None
     since, until = map(time.fromisoformat, settings.dispatch.quiet_hours.split("-"))

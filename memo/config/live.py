@@ -64,7 +64,7 @@ class Derived(Generic[Made]):
         """Return it as of now. Raises UsageError if memo.toml is wrong, and what `make` raises."""
         settings = self._live.now()
         if settings is not self._of:
-            self.latest = self._make(settings)  # first, as another thread may see the second line
+            self.latest = self._make(settings)  # assigned first: once `_of` is new, another thread returns `latest`
             self._of = settings
         return self.latest
 
@@ -81,7 +81,7 @@ def strictest(one: PrivacySettings, other: PrivacySettings) -> PrivacySettings:
 
 
 def _signature(file: Path) -> tuple[float, ...] | None:
-    """Return what differs after each change of a file, the time of that last; None if there is none."""
+    """Return values of a file that differ after each change, the time of the change last; None without a file."""
     with suppress(FileNotFoundError):
         found = os.stat(file)
         return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime

@@ -40,7 +40,7 @@ class WholeLines(logging.handlers.RotatingFileHandler):
 
 
 def _append(descriptor: int, line: bytes) -> None:
-    """Append a line; take the beginning of one back that did not fit."""
+    """Append a line whole; if only its beginning fitted on the disk, remove that again."""
     written = os.write(descriptor, line)
     if written < len(line) and stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)

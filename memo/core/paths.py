@@ -31,7 +31,7 @@ def given_umask() -> int:
 
 
 def refuse_foreign(path: Path) -> None:
-    """Raise UsageError if somebody else can have written a file or folder: its owner, or who can replace it.
+    """Raise UsageError if somebody else may have written a file or folder: another owner, or who can replace it.
 
     What belongs to root is fine, and so is a group that only this user is in, which some systems let write by default.
     """

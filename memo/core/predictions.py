@@ -11,7 +11,7 @@ from memo.core.events import Action, Event, Operation
 from memo.core.grammar import Language, write_line
 
 BUILTIN = "builtin"  # the version of a new installation: the built-in base model with its adapter
-HISTORY = "history"  # no version: what serves where no language model takes part
+HISTORY = "history"  # no version: it stands for predictions without a language model
 HORIZON_S = 600  # how far `upcoming` looks ahead
 LISTED = 50  # most places, and most actions of the person, in an answer
 QUIET_S = 60  # a site, a file or a started app is in use for this time after it was seen
@@ -168,14 +168,14 @@ def place_from_dict(given: dict[str, Any]) -> tuple[str, str]:
 
 
 def place_as_action(given: dict[str, Any]) -> Action:
-    """Return the action that what `NextPlace.as_dict` wrote names alone: any in an app or folder, or a visit."""
+    """Return a place that `NextPlace.as_dict` wrote as an action: any in the app or folder, or a visit of the site."""
     operation, name = place_from_dict(given)
     holds_others = operation in (Operation.WINDOW_FOCUS, Operation.FILE_ACCESS)
     return Action(Operation(operation), "", name) if holds_others else Action(Operation(operation), name)
 
 
 def place_as_entries(given: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what `NextPlace.as_dict` wrote as entries with the actions that have this place: its name is either."""
+    """Return a place that `NextPlace.as_dict` wrote as two entries: an action with its name as target, one as place."""
     operation, name = place_from_dict(given)
     actions = Action(Operation(operation), name), Action(Operation(operation), "", name)
     return [{"action": action_as_dict(action)} for action in actions]

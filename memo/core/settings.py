@@ -201,7 +201,7 @@ class ModelSettings(Section):
     base: str = "builtin"
     """'builtin', or the folder or hub name of a causal LM that `memo model pull` fetched; see docs/base-models.md."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Device that it runs on; auto uses a GPU if there is one, but not for the small built-in model."""
+    """Device that the model runs on; auto uses a GPU if there is one, but not for the small built-in model."""
     threads: Count = 1
     """CPU threads of the model that predicts."""
 
@@ -212,7 +212,7 @@ class PredictSettings(Section):
     top: Count = 10
     """Candidates stored with each prediction."""
     stale_s: Count = 5
-    """Seconds after which an unanswered request is dropped; the next tick repeats it."""
+    """Seconds after which an unanswered request for a prediction is dropped; MEMO soon requests it again."""
     every: str = ""
     """Scope in which a prediction follows each event, not only the newest one; set by a lossless replay."""
 
@@ -274,7 +274,7 @@ class DispatchSettings(Section):
             Operation.WEB_VISIT: ["preconnect_site"],
         }
     )
-    """Handlers for upcoming actions, by their operation: the same three, or process_start."""
+    """Handlers for what you will want soon: window_focus, web_visit, file_access or process_start (an app's start)."""
     minimum_probability: Share = 0.5
     """Minimum probability of a candidate that a handler acts on."""
     cooldown_s: Annotated[int, Field(ge=0)] = 60
@@ -290,7 +290,7 @@ class DispatchSettings(Section):
 
     @property
     def routed(self) -> set[str]:
-        """The handlers that a route of something predicted names."""
+        """The handlers named in a route of operations that are predicted."""
         routes = [self.routes.get(operation, []) for operation in (*HUMAN, Operation.PROCESS_START)]
         return set().union(*routes, *(self.upcoming.get(operation, []) for operation in UPCOMING_OPERATIONS))
 

@@ -59,7 +59,7 @@ class Apps:
         return _best_match(self._paths.get(executable) or self._names.get(name.lower()) or by_folder, given)
 
     def of_file(self, program: str, media_type: str) -> str:
-        """Return the app in which a program opens a file: of several that it is, the one for the type of the file."""
+        """Return the app in which a program opens a file; of several apps with this program, the one for the type."""
         self._refresh()
         path = os.path.realpath(shutil.which(program) or f"/{program}")
         for_type = [entry for entry in self._paths.get(path, []) if media_type in entry.types]

@@ -1,4 +1,4 @@
-"""Spare capacity of the machine and the state of its screen: readings that tests replace."""
+"""How busy the machine is, and the state of its screen: readings that tests replace."""
 
 import os
 import re

@@ -45,12 +45,12 @@ class GroupFeed(StreamFeed):
         self._name = f"{self._host}:{os.getpid()}:{RUN}:{next(NUMBERS)}"
         self._taken_over = 0.0
         self._claimed: EntryId | None = None
-        self._reached: Any = None  # the newest message that this reader was given, or the end when it opened first
+        self._reached: Any = None  # the newest message of this reader; first, where the stream ended
 
     def open(self) -> None:
         """Create the group if it is new, and take over the messages of ended readers.
 
-        A group that was lost meanwhile, with all of the broker, goes on after what this reader has read.
+        A group that was lost meanwhile, with all data of the broker, is created anew after what this reader has read.
         """
         from redis.exceptions import ResponseError
 

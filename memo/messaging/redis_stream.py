@@ -19,7 +19,7 @@ EntryId = tuple[int, int]
 
 
 class StreamFeed:
-    """A position of its own in the stream."""
+    """A reader with a position of its own in the stream."""
 
     is_shared = False
 
@@ -81,7 +81,7 @@ class StreamFeed:
 
 
 def end_of(client: "Redis", stream: str) -> Any:
-    """Return the id after which everything published from now on comes; a time if the stream is empty."""
+    """Return an id that comes before everything published from now on: the newest one, or that of the present time."""
     seconds, micros = client.time()  # before the stream is read: an entry added in between comes after it
     newest: Any = client.xrevrange(stream, count=1)
     return newest[0][0] if newest else f"{seconds * 1_000 + micros // 1_000 - 1}-0"

@@ -9,14 +9,14 @@ SEND_S = 1.0  # to send a datagram; systemd may be busy
 
 
 class Notifier:
-    """The service manager that started this process; without one, nothing is sent."""
+    """Sends messages to the service manager that started this process; without one, it sends nothing."""
 
     def __init__(self, address: str = "") -> None:
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
 
     @classmethod
     def take(cls) -> "Notifier":
-        """Return that of this process, and remove it from the environment that apps and parts inherit."""
+        """Return this process's notifier, and remove its address from the environment that apps and parts inherit."""
         for name in (WATCHDOG, WATCHDOG_PID):
             os.environ.pop(name, None)
         return cls(os.environ.pop(SOCKET, ""))

@@ -1,4 +1,4 @@
-"""The two files of which one starts MEMO with the session: a unit of systemd, or an entry of XDG autostart."""
+"""The file that starts MEMO with the session: a unit of systemd or, without systemd, an entry of XDG autostart."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from memo.core.errors import UsageError
 from memo.core.paths import given_umask
 
 UNIT = "memo.service"
-STARTED = "memo-started-"  # begins the name of the unit of each program that a service started by itself
+STARTED = "memo-started-"  # prefix of the names of units in which MEMO as a service starts programs
 PRIVATE_UMASK = 0o077
 UNDER_SYSTEMD = "MEMO_SERVICE"  # environment variable: set in the unit
 # docs/service.md explains what is missing here.
@@ -72,7 +72,7 @@ def autostart_file() -> Path:
 
 
 def find_installed() -> list[Path]:
-    """Return those of both that exist."""
+    """Return which of these two files exist."""
     return [path for path in (unit_file(), autostart_file()) if os.path.lexists(path)]
 
 

@@ -133,7 +133,7 @@ def _describe_long(home: Home, name: str, length: int) -> str:
 
 
 def serves(home: Home, timeout_s: float = TIMEOUT_S) -> bool:
-    """Return whether the embedded broker answers, if only that its disk is full (MISCONF).
+    """Return whether the embedded broker answers, even if it only says that its disk is full (MISCONF).
 
     Called often, hence without a client library.
     """

@@ -28,7 +28,7 @@ UNREADABLE = re.compile(
     "|Can't handle RDB format version"
     "|Wrong RDB checksum"
 )
-"""What Valkey and Redis 7 say before they exit. A lack of memory or of disk space they call otherwise."""
+"""What Valkey and Redis 7 say before they exit. They have other words for a lack of memory or disk space."""
 LACK = re.compile("failed allocating|Out Of Memory|No space left", re.I)  # may come before a line as above
 ALLOCATION = re.compile(r"allocating (\d+) bytes")
 CRASHES = (-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGFPE)  # exit statuses
@@ -38,8 +38,8 @@ LARGEST = 10_000_000  # bytes; to load small files may take as much at once
 def is_damage(output: Path, pid: int, status: int, folder: Path) -> bool:
     """Return whether a broker that did not serve yet ended because of what is in its folder.
 
-    Its output says so, or it crashed. Want of memory or space is another reason, unless it is for more than the files
-    can hold: then a length in them was overwritten.
+    Its output says so, or it crashed. A lack of memory or space is no damage, unless the broker asked for more than its
+    files can hold: then a length in them was overwritten.
     """
     with suppress(OSError):
         _, *said = re.split(f"^{pid}:", output.read_text(encoding="utf-8", errors="replace"), maxsplit=1, flags=re.M)

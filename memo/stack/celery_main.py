@@ -35,20 +35,20 @@ log = logs.get_logger(__name__)
 
 
 class Loop(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Has the consumer's loop beat, call what is periodic, and wake up at a signal."""
+    """Makes the consumer's loop beat, call what is periodic, and wake up at a signal."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
     periodic: tuple[str, ...] = ()
 
     def __init__(self, consumer: Any, **_: object) -> None:
         self._was_full = False
-        self._signalled, self._signals = socket.socketpair()  # else a loop that waits would end at its next timer
+        self._signalled, self._signals = socket.socketpair()  # else a signal would wait for the next timer
         for end in (self._signalled, self._signals):
             end.setblocking(False)
         signal.set_wakeup_fd(self._signals.fileno(), warn_on_full_buffer=False)
 
     def start(self, consumer: Any) -> None:
-        """Begin, at each connection to the broker."""
+        """Begin; Celery calls this at each connection to the broker."""
         self._was_full = False
         consumer.hub.add_reader(self._signalled, self._signalled.recv, 1)
         consumer.timer.call_repeatedly(heartbeat.BEAT_S, self._beat, (consumer,))
@@ -56,7 +56,7 @@ class Loop(bootsteps.StartStopStep):  # type: ignore[misc]
             consumer.timer.call_repeatedly(TICK_S, self._call_periodic)
 
     def _beat(self, consumer: Any) -> None:
-        """Beat; connect again if a task has ended, but the broker did not take that: no other would be received."""
+        """Beat; connect again if the broker did not take the end of a task, as it would then send no other one."""
         heartbeat.beat()
         qos = getattr(consumer.task_consumer.channel, "qos", None)
         is_full = qos is not None and not qos.can_consume() and not state.reserved_requests
@@ -73,9 +73,9 @@ class Loop(bootsteps.StartStopStep):  # type: ignore[misc]
 
 
 class PatientConnection(Connection):  # type: ignore[misc]
-    """A connection that beats while it waits for the broker: the part is not stuck then.
+    """A connection that beats while it waits for the broker, since the part is not stuck then.
 
-    It also waits for one that answers each command by an error, as Redis does while its disk is full.
+    It also waits for a broker that answers each command by an error, as Redis does while its disk is full.
     """
 
     @property

@@ -42,8 +42,8 @@ ALIVE = (ChildState.STARTING, *SERVING)
 class Child:
     """A process that is restarted whenever it dies or is stuck.
 
-    `ready` returns whether it serves, `silent_s` for how long it has done nothing since; `clock` counts seconds. One
-    that has served is not given up unless `has_room` says that the disk is not full: there may be room again.
+    `ready` returns whether it serves, `silent_s` for how long it has done nothing since; `clock` counts seconds. A
+    process that has served is not given up while `has_room` says that the disk is full: there may be room again.
     """
 
     name: str

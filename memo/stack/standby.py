@@ -12,7 +12,7 @@ PICK_S = 700.0  # longer than a picker stays open
 
 
 def ask() -> int | None:
-    """Have it run `memo pick` with this process's environment and standard files.
+    """Let the process that stands by run `memo pick` with the environment and standard files of this one.
 
     Return the exit status, or None if no process stands by.
     """

@@ -71,5 +71,5 @@ def find_obstacle(file: Path) -> str:
         if is_no_file(path):
             return f"{path} is no file, where the store needs one; run `memo down`, then move it away."
         if path.exists() and not os.access(path, os.R_OK | os.W_OK, effective_ids=True):
-            return f"The store's file {path} can't be read and written; mend its rights, or correct database_url."
+            return f"The store's file {path} can't be read and written; correct its permissions or database_url."
     return describe_full(file.parent)

@@ -1,7 +1,7 @@
 """JSON as columns and messages hold it, which is written and read several times for each prediction.
 
-orjson takes a tenth of the standard library's time. What only the latter writes, such as half of a surrogate pair, or
-reads, such as NaN, goes through it. NaN and infinity are written as null, which every database takes.
+orjson takes a tenth of the standard library's time. The standard library does what only it can: write half of a
+surrogate pair, or read NaN. NaN and infinity are written as null, which every database takes.
 """
 
 import json

@@ -28,7 +28,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def stack(tmp_path: Path, server: Server) -> Iterator[Stack]:
-    """Not started, with one app installed, about which may be asked."""
+    """A stack that is not started, with one installed app that `ask` may ask about."""
     for name in ("share/applications", "bin"):
         (tmp_path / name).mkdir(parents=True)
     program(tmp_path)

@@ -45,7 +45,7 @@ def day(number: int) -> list[str]:
 
 
 def holders(stack: Stack, secret: str) -> list[str]:
-    """Files that hold it, as it is or as JSON has it; not the owner's own."""
+    """Return the files that hold a text, plain or as JSON writes it, without the owner's own files."""
     forms = {secret.encode(), json.dumps(secret).strip('"').encode()}
     return sorted(path.name for path, held in stack.contents().items() if any(form in held for form in forms))
 

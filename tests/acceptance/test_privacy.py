@@ -168,7 +168,7 @@ def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
 
 
 def through_intake(stack: Stack, events: list[str]) -> list[str]:
-    """Give the events as each source there is would, live and as its past; the sources' names."""
+    """Emit the events as every source would, live and as its past; return the names of the sources."""
     settings = Settings.load()
     store = open_store(settings, stack.home)
     intake = Intake(store, settings, stack.home, lambda scope: None)

@@ -29,7 +29,7 @@ def stack(desktop: Desktop, tmp_path: Path) -> Iterator[Stack]:
 
 
 def seen(stack: Stack, title: str, count: int = 1) -> None:
-    """Wait until a title is stored so often."""
+    """Wait until a title is stored this many times."""
     until(title, lambda: [told for told, _ in stack.sql(SEEN)].count(title) >= count)
 
 

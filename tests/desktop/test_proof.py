@@ -26,7 +26,7 @@ DONE = """SELECT operation, target, app FROM events
     WHERE operation != 'app_usage' AND target != 'Untitled - Chromium' ORDER BY at, seq"""
 """Without how long an app was used, and without Chromium's window as long as it does not know its page."""
 HIDDEN_S = 3.0
-"""A person's pause after an act of which the store shall tell nothing; longer than a source takes to notice one."""
+"""A person's pause after an act that must not be stored; longer than a source takes to notice one."""
 
 Act = tuple[str, str, str]
 """Operation, target and app, as the store has them."""
@@ -48,7 +48,7 @@ class Person:
         return [(operation, target, app) for operation, target, app in self.stack.sql(DONE)]
 
     def did(self, operation: str, target: str, app: str = "", late: bool = False) -> None:
-        """An act is done; go on once it is stored."""
+        """Note that an act is done; return once it is stored."""
         act = (operation, target, app)
         if any(name in act for name in self._hidden):
             time.sleep(HIDDEN_S)
@@ -86,7 +86,7 @@ class Person:
         self.did("process_end", app)
 
     def surfs(self, served: Pages, names: Sequence[str]) -> None:
-        """With Chromium; each page has a tab of its own, and the name of its site as its title."""
+        """Visit pages with Chromium; each has a tab of its own, and the name of its site as its title."""
         with chromium(self.home, "--password-store=basic", "about:blank", screen=True) as visit:
             self.did("process_start", CHROMIUM)
             self.did("window_focus", "about:blank - Chromium", CHROMIUM)
@@ -100,7 +100,7 @@ class Person:
         self.did("process_end", CHROMIUM)
 
     def looks_up(self, served: Pages, name: str) -> None:
-        """With Firefox, unseen."""
+        """Visit pages in a private window of Firefox."""
         with firefox(self.home) as visit:
             self.did("process_start", FIREFOX)
             visit(served(name, f"{name}.localhost"))

@@ -32,17 +32,17 @@ class Sway:
         self.socket = folder / f"sway-ipc.{USER}.{process.pid}.sock"
 
     def say(self, command: str) -> None:
-        """Have it run a command."""
+        """Let sway run a command."""
         assert all(result["success"] for result in self._ask(RUN_COMMAND, command)), command
 
     def answers(self) -> bool:
-        """Whether it can be asked; its socket is there a moment before."""
+        """Whether sway answers; its socket appears a moment before that."""
         with suppress(FileNotFoundError, ConnectionRefusedError):
             return bool(self._ask(GET_TREE))
         return False
 
     def _ask(self, kind: int, text: str = "") -> Any:
-        """What it answers, however long that takes; swaymsg gives up after 3 s."""
+        """Return the answer of sway, however long that takes; swaymsg gives up after 3 s."""
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(WAIT_S)
             connection.connect(str(self.socket))

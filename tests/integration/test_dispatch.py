@@ -414,7 +414,7 @@ def test_the_budget_gate_counts_what_is_read(opened: Resources, given: Given) ->
 
 
 def hits(opened: Resources, number: int, gain_s: float | None, ago: timedelta = timedelta(hours=2)) -> None:
-    """So many past goes of the handler `costly` that came true."""
+    """Store this many past attempts of the handler `costly` that came true."""
     with opened.store.read() as session:
         before = session.scalar(select(func.max(DispatchRow.id))) or 0
     for nth in range(number):

@@ -324,7 +324,7 @@ def test_forget_scope_leaves_other_scopes(store: Store) -> None:
 
 
 def register(store: Store, home: Home, name: str, span: tuple[int, int] | None, scope: str = SCOPE) -> Path:
-    """A version that has learned from so many minutes after the start to so many."""
+    """Register a version trained on the events between two times, given in minutes after the start."""
     folder = home.models / name
     folder.mkdir()
     ends = {"span": [(START + timedelta(minutes=end)).isoformat() for end in span]} if span else {}
@@ -698,7 +698,7 @@ def test_forget_clears_files(store: Store, home: Home, filled: list[int]) -> Non
 
 
 def test_interrupted_line_is_left_out_and_deleted(store: Store, home: Home, filled: list[int]) -> None:
-    """Neither what is written after it, nor an export, nor what is forgotten, with which it goes."""
+    """It spoils neither the next line nor an export, and a forget deletes it."""
     file, reject = home.root / "dispatched.jsonl", home.rejects / "some.jsonl"
     torn = f'{{"prediction": 1, "action": "{SECRET} é'.encode()[:-1]
     file.write_bytes(torn)

@@ -1,4 +1,4 @@
-"""`memo forget` and what only names the forgotten: predictions, ledgers, limits and counts of other things stay."""
+"""`memo forget` and predictions that only name the forgotten: they stay, with ledgers, limits and counts."""
 
 import json
 import time
@@ -44,7 +44,7 @@ def store(store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch) -> S
 
 
 def predict(store: Store, after: int, *of: Event, **more: Any) -> int:
-    """Store a prediction after the event of this number, with the same actions in all lists; its id."""
+    """Store a prediction after the event of this number, with the same actions in all lists; return its id."""
     share = 1 / (1 + len(of))
     said = [one.action for one in of]
     with store.write() as session:
@@ -70,7 +70,7 @@ def predict(store: Store, after: int, *of: Event, **more: Any) -> int:
 
 
 def act(store: Store, prediction: int, handler: str, action: Action, result: Any = None) -> None:
-    """Store an attempt of a handler that is done."""
+    """Store a completed attempt of a handler."""
     with store.write() as session:
         claim = dispatches.Claim(prediction, SCOPE, handler, action, 0.5, dispatches.DONE)
         [number] = dispatches.add_claims(session, [claim]).values()
@@ -119,7 +119,7 @@ def test_forget_takes_out_only_what_names_it(store: Store, home: Home) -> None:
     row = read(store, kept)
     for entries in (row.candidates, row.upcoming, row.person):
         assert [entry["action"]["place"] for entry in entries] == ["calc"]
-        assert entries[0]["probability"] == 0.25, "what is missing is shared out among nobody"
+        assert entries[0]["probability"] == 0.25, "the share of what is gone is given to no other candidate"
     assert (row.operation, row.target, row.app, row.probability) == (*CALC.action, 0.25)
     assert row.expected_at == NOW and row.new_place == pytest.approx(1 - row.places[0]["probability"])
     assert {name: getattr(row, name) for name in ranks} == ranks, "as it was shown"
@@ -191,11 +191,12 @@ def test_share_is_shown_before_the_question(store: Store) -> None:
     predict(store, 2, CALC, GIMP)
     predict(store, 3, CALC)
     shown = memo("forget", "--app", "gimp", typed="n\n").stdout
-    assert "Of 3 predictions, 1 follow them and are deleted; 1 others lose only what names them" in shown
+    assert "Predictions deleted because they follow these events: 1 of 3." in shown
+    assert "such as a candidate or an outcome: 1." in shown
 
 
 def test_window_without_an_app_is_no_place_any_more(store: Store) -> None:
-    """Its title stands for the app then."""
+    """The title of such a window stands for the app."""
     untitled = Event(NOW + timedelta(hours=1), Operation.WINDOW_FOCUS, "Kite-91 alone")
     with store.write() as session:
         store_events(session, SCOPE, [untitled])

@@ -226,7 +226,7 @@ def test_expire_is_given_the_result(opened: Resources, home: Home) -> None:
 
 
 def test_a_handler_that_hangs_delays_no_other(opened: Resources) -> None:
-    """Not in its go and not in its answers either; what comes while too many wait is written down."""
+    """Neither its attempts nor their results do; attempts that come while too many wait are recorded."""
     number = LENGTH + 5
     with dispatching(under(opened, "record", "hasty", "slow", cooldown_s=0)) as dispatcher:
         for nth in range(number):

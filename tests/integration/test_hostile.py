@@ -98,7 +98,7 @@ def _prediction(opened: Resources, text: str, operation: Operation, place: str) 
 
 
 def saw(opened: Resources, text: str, place: str) -> None:
-    """Let the store hold it in each way, as clean as it ever is there, and nothing of it be in use."""
+    """Store an event of each operation with this text, cleaned as in the store, and let nothing of it be in use."""
     kept, at = clean(text), datetime.now(UTC) - timedelta(hours=1)
     with opened.store.write() as session:
         for operation in OPERATIONS:
@@ -130,7 +130,7 @@ def test_hostile_name_reaches_no_shell_log_terminal_or_file(
                 dispatcher.join()
     found = rows(opened)
     gone = {row.handler for row in found if row.status in (dispatches.DONE, dispatches.FAILED)}
-    assert gone >= set(installed()) - {"preload_app", "preload_file"}, "each had its go"
+    assert gone >= set(installed()) - {"preload_app", "preload_file"}, "each had its attempt"
     assert {row.status for row in found} <= {"done", "failed", "stopped"}
     assert not [row for row in found if row.handler in ("log", "record", "exec") and row.status == "failed"]
 

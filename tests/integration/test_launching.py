@@ -189,7 +189,7 @@ def test_a_program_that_was_seen_running_is_started_by_its_path(
     remember(settings, home, seen)
     remember(settings, home, written, source="inbox")
     assert launcher.command(seen, SCOPE) == [path]
-    with pytest.raises(NotStarted, match="no program is known"):
+    with pytest.raises(NotStarted, match="MEMO knows no program"):
         launcher.command(written, SCOPE)
 
 

@@ -1,4 +1,4 @@
-"""What came of each go, on both databases; and that a handler which does not pay turns itself off."""
+"""The outcome of each attempt, on both databases; a handler that does not pay turns itself off."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -74,7 +74,7 @@ def settle(opened: Resources, judged: int = JUDGED) -> None:
 
 
 def over(opened: Resources) -> None:
-    """Let the life of all goes be over."""
+    """Let the life of all attempts be over."""
     with opened.store.write() as session:
         session.execute(update(DispatchRow).values(until=datetime.now(UTC)))
 

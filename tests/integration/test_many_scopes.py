@@ -49,7 +49,7 @@ def resources(home: Home) -> Iterator[Resources]:
 
 
 def make_adapter(folder: Path, factor: float) -> Path:
-    """An adapter like the built-in one, whose updates are so many times as large."""
+    """Make an adapter like the built-in one, whose updates are `factor` times as large."""
     shutil.copytree(BUILTIN_ADAPTER, folder)
     tensors = load_file(folder / ADAPTER_WEIGHTS)
     changed = {name: np.float32(factor) * one if "lora_B" in name else one for name, one in tensors.items()}

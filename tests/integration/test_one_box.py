@@ -177,7 +177,7 @@ def test_feedback_last_without_a_box_says_what_to_do(opened: Resources, unseen: 
     dispatch(under(opened, "log"), predict(opened, SITE))
     claim(opened, **unseen)
     said = memo("feedback", "last", "yes")
-    assert said.exit_code != 0 and "No box was shown to you yet" in str(said.exception)
+    assert said.exit_code != 0 and "No notification was shown to you yet" in str(said.exception)
     assert answers(opened) == []
 
 

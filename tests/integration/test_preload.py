@@ -71,7 +71,7 @@ class Person:
             os.utime(path, (time.time() - 3 * 86_400, time.time() - 4 * 86_400))
 
     def start(self) -> "subprocess.Popen[bytes]":
-        """The program; it has read its files."""
+        """Start the program; return once it has read its files."""
         words = (str(self.library), str(self.setting), str(TOUCHED))
         command = [os.path.realpath(sys.executable), "-c", PROGRAM, *words]
         process = subprocess.Popen(command, stdout=subprocess.PIPE)
@@ -82,7 +82,7 @@ class Person:
 
 @pytest.fixture
 def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Person:
-    """Whose home folder is the only place that is looked through; this process waits for nobody."""
+    """A person whose home folder is the only place searched; this process does not lower its priority."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(access_times, "SYSTEM", ())
     for module in (inspection, preload_app, preload_file):

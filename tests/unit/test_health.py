@@ -70,7 +70,7 @@ def test_a_desktop_that_is_no_longer_seen_is_named(told: Told) -> None:
         x11=timedelta(hours=1),
         sway=timedelta(days=2),
     )
-    assert said.startswith("No window is seen since 2")
+    assert said.startswith("No window has been seen since 2")
     assert f"when the source x11 saw the last one: {GONE} Run `memo down`" in said
 
 

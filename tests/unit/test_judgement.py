@@ -70,7 +70,7 @@ def test_gain_within_its_noise_is_rejected() -> None:
         (answers(0.9, 2, rule=1), answers(0.4, 4), "its hit@1 of fine is below that of mru"),
         (answers(0.9, 4), answers(0.4, 2), "its hit@3 of fine is below that of history"),
         (answers(0.9, first=0.5), answers(0.4), "its calibration error of fine is 0.500, more than 0.05 above 0.000"),
-        (answers(0.9, seconds=0.3), answers(0.4), "it answers in 0.30 s"),
+        (answers(0.9, seconds=0.3), answers(0.4), "its answers take 0.30 s"),
     ],
 )
 def test_version_below_a_floor_is_rejected(candidate: PersonAnswers, history: PersonAnswers, reason: str) -> None:

@@ -92,7 +92,7 @@ def _place(answers: Sequence[GivenAnswer], events: Sequence[Event]) -> Mapping[i
 
 
 def _add_answer(example: Example, coder: Coder, given: GivenAnswer) -> None:
-    """Add the answer as a target if its action is in the chunk; of an app that is its window mentioned last."""
+    """Add the answer as a target if its action is in the chunk; for an app, its window that was mentioned last."""
     same = (n for n, action in enumerate(coder.actions, 1) if given.about in (action.identity, wanted(action)))
     if (target := max(same, default=None)) is not None:
         example.add(target, len(coder.actions), refused=given.answer is not Answer.YES)

@@ -78,7 +78,7 @@ class HandlerQueue:
         return self.thread.put(partial(self._attempt, candidates, offered_at))
 
     def expire(self, result: dict[str, Any]) -> bool:
-        """Enqueue the handler's taking back of what it did; return False if the queue is full."""
+        """Enqueue that the handler takes back what it did; return False if the queue is full."""
         return self.thread.put(partial(self._expire, result))
 
     def join(self) -> None:

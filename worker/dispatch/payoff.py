@@ -1,6 +1,6 @@
 """Whether a handler pays: one whose last attempts cost more than they saved turns itself off for a while.
 
-That is not judged before the savings of a few hits are known, or there were no hits at all.
+MEMO judges that only once it knows the savings of a few hits, or if there were no hits at all.
 """
 
 from collections.abc import Iterable

@@ -74,7 +74,7 @@ class Launcher:
         """Return the program that was seen, not the one that the prediction names; upcoming candidates name none."""
         path = self._seen.executable(app)
         if not os.path.isabs(path) or RUNS_OTHERS.fullmatch(os.path.basename(path)):
-            raise NotStarted("no program is known that is this app alone")
+            raise NotStarted("MEMO knows no program that runs this app alone")
         if os.path.realpath(path) != path:
             raise NotStarted("its program is no longer where it was")
         return [_program(path)]

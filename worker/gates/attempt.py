@@ -43,7 +43,7 @@ def route_candidates(
 ) -> dict[str, list[RoutedCandidate]]:
     """Return each handler's candidates, the likeliest first: what the person does next, and what is upcoming.
 
-    A start that may be the next event of any kind is one only for a handler that a route of process_start names.
+    A start that may be the next event of any kind is a candidate only for handlers named in the route of process_start.
 
     What is in use after the person's latest actions `done` is left out. Candidates below the minimum probability are,
     too, except for the best one if there is no other.

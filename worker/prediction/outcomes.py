@@ -43,7 +43,7 @@ def settle(waiting: Waiting, row: LogEntry) -> tuple[Waiting, list[PredictionRow
 def is_act(action: Action, last: Action | None, focused: Action | None) -> bool:
     """Return whether the person did something new: an action after their `last` one, which has another target.
 
-    Another title of the app that is `focused` is none, whatever came between: programs change their titles by
+    Another title of the app that is `focused` is nothing new, whatever came between: programs change their titles by
     themselves.
     """
     if action.operation not in HUMAN:

@@ -65,7 +65,7 @@ class ScopeModels:
     def _load(self, row: ScopeRow, name: str, folder: Path | None, newest: int) -> ScopeModel:
         """Return a model under a version, as of the event `newest` or earlier.
 
-        It is the one in memory, or of a snapshot, unless it must begin again: also where that is the shorter way.
+        It is the model in memory or of a snapshot, or a new one if that is outdated, or if to begin again is shorter.
         """
         held = self.held.get(row.name) or snapshots.load(self._resources, row.name, newest)
         begin = self._begin(row, newest)

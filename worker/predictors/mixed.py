@@ -96,7 +96,7 @@ class MixedPredictor:
         """Count the event; if a ranking was made before it, the weights learn from it, too.
 
         The person model ranks after each action of the person, and the language model reads each event, unless `ranks`
-        is False: then the event is only counted. Both answer only after enough events that were not.
+        is False: then the event is only counted. Both answer only after enough events that were not only counted.
         """
         if event.operation not in CONTEXT:
             self._learn_trust(event)

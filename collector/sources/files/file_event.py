@@ -16,7 +16,7 @@ def file_event(operation: Operation, path: str, at: datetime, app: str = "") -> 
 
 
 def is_below(*folders: str) -> Callable[[str], bool]:
-    """Return a function that tells whether a path lies in one of some folders, under the name of it or a link's."""
+    """Return a function that tells whether a path lies in one of these folders, given by name or through a link."""
     roots = tuple({f"{name}/" for folder in folders for name in (folder, os.path.realpath(folder))})
     return lambda path: f"{path}/".startswith(roots)
 

@@ -159,7 +159,7 @@ class InboxReader:
         return folder if re.fullmatch(SCOPE_PATTERN, folder) and clean(folder) == folder else None
 
     def _name(self, relative: Path, instead: str) -> str:
-        """Return the name of a file as it may be stored and logged; one that a privacy rule withholds has another."""
+        """Return the name of a file as it may be stored and logged; one that a privacy rule withholds is replaced."""
         shown = redact_text(str(relative), self._rules.now())
         return f"{WITHHELD} {instead}" if shown == WITHHELD else shown
 

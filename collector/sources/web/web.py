@@ -31,7 +31,7 @@ class WebTimings:
     """Delays in seconds, but for `rest`."""
 
     settle: float = 1.0  # from the first change to reading: a browser writes a visit, then its title, and more
-    rest: float = 50.0  # between two readings of one history, in times that the last one took
+    rest: float = 50.0  # between two readings of one history, as a multiple of how long the last one took
     longest_rest: float = 30.0
     scan: float = 60.0  # between two looks for profiles, and for changes of which there was no notice
 

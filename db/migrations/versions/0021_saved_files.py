@@ -1,4 +1,4 @@
-"""Whether the event of a file is a save: its operation is that of the action, and only views tell `file_save`."""
+"""Store whether a file was saved: the operation stays that of the action, `file_access`; only views say `file_save`."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -66,7 +66,7 @@ class CheckedConsumer(Consumer):  # type: ignore[misc]
         message.ack_log_error(log, self.connection_errors)
 
     def _acknowledge(self, message: Any) -> None:
-        """Acknowledge before the work what was delivered before: it may be what ended the worker.
+        """Acknowledge a message that was delivered before already before the work: it may be what ended the worker.
 
         Nothing is lost with it, as requests for what is in the store are repeated.
         """
@@ -110,7 +110,7 @@ class CheckedTransport(redis.Transport):  # type: ignore[misc]
 
 
 def _checked(reply: Any, **_: object) -> tuple[bytes, bytes] | None:
-    """Return a queue and its element, or None, as if there were none, for one that kombu could not read."""
+    """Return a queue and its element; None without an element, or for one that kombu could not read."""
     if not reply:
         return None
     if is_message(reply[1]):

@@ -14,7 +14,7 @@ MOST_GAPS = 512  # different gaps of a pair; of more, the half that came most of
 
 
 class ArrivalTimes:
-    """The most frequent gap before an action after the last one, backing off to ever coarser pairs of actions."""
+    """The most frequent gap between the last action and a next one, backing off to ever coarser pairs of actions."""
 
     def __init__(self) -> None:
         self._gaps = CountsByContext()

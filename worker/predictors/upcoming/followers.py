@@ -41,7 +41,7 @@ class Followers:
             self._last = key
 
     def shares(self, symbols: Ids, expected: Array) -> tuple[Array, Array]:
-        """Return how often each thing comes after the last arrival, and after the last two; `expected` is usual."""
+        """Return each thing's share after the last arrival, and after the last two; `expected` are the usual ones."""
         after_one, after_two = (counts for *_, counts in list(self._open)[-2:])
         shares = _shares(after_one, symbols, expected)
         return shares, _shares(after_two, symbols, shares)
