@@ -20,5 +20,5 @@ def new_home() -> Iterator[Home]:
     try:
         yield home
     finally:
-        shutil.rmtree(home.in_memory, ignore_errors=True)
+        home.remove_memory()
         shutil.rmtree(home.root)

@@ -66,7 +66,7 @@ def test_first_start_on_a_desktop_asks_once(fresh: Stack) -> None:
         until("the start", lambda: terminal.shows("Ctrl-C stops MEMO."))
         assert "Recorded: nothing but your lines in the inbox." in terminal.said
         until("all parts run", lambda: all(part["state"] == "running" for part in fresh.status()["parts"]))
-        assert set(fresh.status()["sources"]) == {"inbox", "activitywatch"}
+        until("its sources", lambda: set(fresh.status()["sources"]) == {"inbox", "activitywatch"})
     assert terminal.process.returncode == 0 and "invented person" not in terminal.said
     assert tomllib.loads((fresh.home.root / "memo.toml").read_text())["sources"]["on"] == ["inbox", "activitywatch"]
     with foreground(fresh) as again:

@@ -1020,6 +1020,7 @@ def test_what_can_not_be_deleted_is_named(
     store: Store, home: Home, filled: list[int], monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     (home.root / place).mkdir(parents=True, exist_ok=True)
-    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
-    done = memo("forget", "--all", "--yes")
+    with monkeypatch.context() as patched:  # the home itself is deleted afterwards
+        patched.setattr(shutil, "rmtree", lambda *_, **__: None)
+        done = memo("forget", "--all", "--yes")
     assert done.exit_code and place in str(done.exception) and "can't be deleted" in str(done.exception)
