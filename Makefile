@@ -40,7 +40,7 @@ run: env ## start MEMO in the foreground; Ctrl-C stops it
 
 # The tests start hundreds of interpreters, which would all compile the same modules without bytecode.
 test: env test-desktop-deps ## run all tests but those that need real browsers or a real base model
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder \
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 6 --dist loadfile --no-loadscope-reorder \
 		--ignore=tests/containers --ignore=tests/desktop --ignore=tests/models -m "not slow" tests -q
 
 test-desktop: env ## run the tests that need real browsers
