@@ -5,7 +5,8 @@ import os
 import shutil
 import socket
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 
@@ -17,6 +18,9 @@ from xserver import new_desktop
 
 from memo.desktop.i3_ipc import GET_TREE, message
 from memo.desktop.machine import Machine
+
+FILM = {"type": "con", "fullscreen_mode": 1, "visible": True}
+DEEP = '{"nodes": [' * 450 + "]}" * 450
 
 
 def test_a_full_screen_window_is_seen_while_in_front(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,19 +80,37 @@ def test_only_a_sway_of_this_user_is_asked(
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.setenv("SWAYSOCK", str(path) if named else "")
+    with answering(path, json.dumps(FILM)):
+        assert Machine().full_screen() is ours
+
+
+@pytest.mark.parametrize("tree", ["null", "5", '{"nodes": 5}', '{"nodes": [5]}', '{"floating_nodes": null}', DEEP, "{"])
+def test_an_answer_that_is_no_tree_shows_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tree: str) -> None:
+    path = tmp_path / f"sway-ipc.{USER}.1.sock"
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.setenv("SWAYSOCK", str(path))
+    with answering(path, tree):
+        assert Machine().full_screen() is False
+
+
+@contextmanager
+def answering(path: Path, tree: str) -> Iterator[None]:
+    """Let a server listen that answers as sway does, with this tree of windows."""
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
         server.listen()
-        answering = Thread(target=_show_a_film, args=[server])
-        answering.start()
-        assert Machine().full_screen() is ours
-        server.shutdown(socket.SHUT_RDWR)
-        answering.join()
+        thread = Thread(target=_answer, args=[server, tree])
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
 
-def _show_a_film(server: socket.socket) -> None:
-    """Answer as a sway does on which a window fills the screen, until the server is shut down."""
-    tree = json.dumps({"type": "con", "fullscreen_mode": 1, "visible": True})
+def _answer(server: socket.socket, tree: str) -> None:
+    """Answer each question, until the server is shut down."""
     with suppress(OSError):
         while True:
             with server.accept()[0] as asked:
