@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 from compositor import USER, sway
@@ -16,10 +16,12 @@ from conftest import needs_program
 from waiting import until
 from xserver import new_desktop
 
+from memo.desktop import full_screen
 from memo.desktop.i3_ipc import GET_TREE, message
 from memo.desktop.machine import Machine
 
 FILM = {"type": "con", "fullscreen_mode": 1, "visible": True}
+PART, GAP_S = 1_000_000, 0.05  # bytes sent at once; time between two parts of an answer
 DEEP = '{"nodes": [' * 450 + "]}" * 450
 
 
@@ -94,13 +96,23 @@ def test_an_answer_that_is_no_tree_shows_nothing(monkeypatch: pytest.MonkeyPatch
         assert Machine().full_screen() is False
 
 
+def test_an_answer_that_trickles_in_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / f"sway-ipc.{USER}.1.sock"
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.setenv("SWAYSOCK", str(path))
+    monkeypatch.setattr(full_screen, "TIMEOUT_S", 5 * GAP_S)
+    with answering(path, json.dumps(FILM), part=1):
+        assert Machine().full_screen() is False
+
+
 @contextmanager
-def answering(path: Path, tree: str) -> Iterator[None]:
-    """Let a server listen that answers as sway does, with this tree of windows."""
+def answering(path: Path, tree: str, part: int = PART) -> Iterator[None]:
+    """Let a server listen that answers as sway does, with this tree of windows, in parts of this many bytes."""
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
         server.listen()
-        thread = Thread(target=_answer, args=[server, tree])
+        thread = Thread(target=_answer, args=[server, tree, part])
         thread.start()
         try:
             yield
@@ -109,10 +121,12 @@ def answering(path: Path, tree: str) -> Iterator[None]:
             thread.join()
 
 
-def _answer(server: socket.socket, tree: str) -> None:
+def _answer(server: socket.socket, tree: str, part: int) -> None:
     """Answer each question, until the server is shut down."""
+    answer = message(GET_TREE, tree)
     with suppress(OSError):
         while True:
             with server.accept()[0] as asked:
-                if asked.recv(64):
-                    asked.sendall(message(GET_TREE, tree))
+                for begin in range(0, len(answer), part) if asked.recv(64) else ():
+                    asked.sendall(answer[begin : begin + part])
+                    Event().wait(GAP_S if begin + part < len(answer) else 0)
