@@ -45,9 +45,9 @@ def find_bound() -> int:
 
 
 def limit_memory(bound: int) -> None:
-    """Bound the private, writable memory of this process, and of each that it starts, unless the bound is lower."""
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    lowest = bound if hard == resource.RLIM_INFINITY else min(bound, hard)
+    """Bound the private, writable memory of this process, and of each that it starts, unless a lower bound holds."""
+    given = (limit for limit in resource.getrlimit(resource.RLIMIT_DATA) if limit != resource.RLIM_INFINITY)
+    lowest = min([bound, *given])
     resource.setrlimit(resource.RLIMIT_DATA, (lowest, lowest))
 
 

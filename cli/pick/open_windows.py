@@ -46,7 +46,7 @@ def _find_sway_windows(path: Path, apps: Apps) -> list[OpenWindow]:
 
 def _focus_in_sway(path: Path, window: Window) -> None:
     answers = ask(path, RUN_COMMAND, f"[con_id={int(window.key)}] focus", wait_s=CONNECT_TIMEOUT_S)
-    if not (isinstance(answers, list) and answers and answers[0].get("success")):
+    if not (isinstance(answers, list) and answers and isinstance(answers[0], dict) and answers[0].get("success")):
         raise MemoError("The window is gone; pick again.")
 
 

@@ -121,7 +121,10 @@ _decisive = attrgetter(*DECISIVE)
 
 
 class CachedRules:
-    """Rules that do the same to events with equal operation, texts and source: what they do is found out once."""
+    """Rules that do the same to events with equal operation, texts and source: what they do is found out once.
+
+    An event that they drop is not remembered, so that its texts do not stay in memory.
+    """
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
@@ -132,18 +135,26 @@ class CachedRules:
         current, names = apply_to(event, before)
         if current is None:
             return None, names
-        change, more = self._decide(*_decisive(current))
-        if change:
-            current = replace(current, **change)
-        return None if change is None else current, names + more
+        try:
+            change, more = self._decide(*_decisive(current))
+        except DroppedError as dropped:
+            return None, names + dropped.names
+        return replace(current, **change) if change else current, names + more
 
-    def _apply(self, *decisive: Any) -> tuple[dict[str, Any] | None, list[str]]:
-        """Return the fields that the rules change, or None if they drop such an event, and the names of the rules."""
+    def _apply(self, *decisive: Any) -> tuple[dict[str, Any], list[str]]:
+        """Return the fields that the rules change, and the names of the rules. Raises DroppedError."""
         event = Event(NO_TIME, **dict(zip(DECISIVE, decisive, strict=True)))
         kept, names = apply_to(event, self.rules)
         if kept is None:
-            return None, names
+            raise DroppedError(names)
         return {name: new for name in DECISIVE if (new := getattr(kept, name)) != getattr(event, name)}, names
+
+
+class DroppedError(Exception):
+    """Rules drop an event, the last of `names`; raised, since a result would be cached with the event's texts."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
 
 
 def _clean(event: Event) -> Event:

@@ -25,7 +25,7 @@ def _under_sway() -> bool | None:
     path = sway_socket()
     try:
         return _is_shown(ask(path, GET_TREE, wait_s=TIMEOUT_S), full=False) if path else None
-    except (OSError, AttributeError):  # it has just ended
+    except (OSError, AttributeError, TypeError, RecursionError):  # it has just ended, or answers with another tree
         return None
 
 

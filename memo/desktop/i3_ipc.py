@@ -3,6 +3,7 @@
 import json
 import socket
 import struct
+import time
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,8 @@ class MessageReader:
 
 
 def ask(path: Path, kind: int, text: str = "", *, wait_s: float) -> Any:
-    """Return the answer to a message on a socket. Raises OSError if there is none, or each wait for it is too long."""
-    reader = MessageReader()
+    """Return the answer to a message on a socket. Raises OSError if it is not there after `wait_s`."""
+    reader, deadline = MessageReader(), time.monotonic() + wait_s
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(wait_s)
         connection.connect(str(path))
@@ -60,6 +61,7 @@ def ask(path: Path, kind: int, text: str = "", *, wait_s: float) -> Any:
         while data := connection.recv(PART_BYTES):
             for _, answer in reader.feed(data):
                 return answer
+            connection.settimeout(max(0.0, deadline - time.monotonic()))
     raise ConnectionResetError("sway has closed its socket")
 
 

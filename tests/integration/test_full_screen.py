@@ -5,9 +5,10 @@ import os
 import shutil
 import socket
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 from compositor import USER, sway
@@ -15,8 +16,13 @@ from conftest import needs_program
 from waiting import until
 from xserver import new_desktop
 
+from memo.desktop import full_screen
 from memo.desktop.i3_ipc import GET_TREE, message
 from memo.desktop.machine import Machine
+
+FILM = {"type": "con", "fullscreen_mode": 1, "visible": True}
+PART, GAP_S = 1_000_000, 0.05  # bytes sent at once; time between two parts of an answer
+DEEP = '{"nodes": [' * 450 + "]}" * 450
 
 
 def test_a_full_screen_window_is_seen_while_in_front(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,21 +82,51 @@ def test_only_a_sway_of_this_user_is_asked(
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.setenv("SWAYSOCK", str(path) if named else "")
+    with answering(path, json.dumps(FILM)):
+        assert Machine().full_screen() is ours
+
+
+@pytest.mark.parametrize("tree", ["null", "5", '{"nodes": 5}', '{"nodes": [5]}', '{"floating_nodes": null}', DEEP, "{"])
+def test_an_answer_that_is_no_tree_shows_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tree: str) -> None:
+    path = tmp_path / f"sway-ipc.{USER}.1.sock"
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.setenv("SWAYSOCK", str(path))
+    with answering(path, tree):
+        assert Machine().full_screen() is False
+
+
+def test_an_answer_that_trickles_in_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / f"sway-ipc.{USER}.1.sock"
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.setenv("SWAYSOCK", str(path))
+    monkeypatch.setattr(full_screen, "TIMEOUT_S", 5 * GAP_S)
+    with answering(path, json.dumps(FILM), part=1):
+        assert Machine().full_screen() is False
+
+
+@contextmanager
+def answering(path: Path, tree: str, part: int = PART) -> Iterator[None]:
+    """Let a server listen that answers as sway does, with this tree of windows, in parts of this many bytes."""
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
         server.listen()
-        answering = Thread(target=_show_a_film, args=[server])
-        answering.start()
-        assert Machine().full_screen() is ours
-        server.shutdown(socket.SHUT_RDWR)
-        answering.join()
+        thread = Thread(target=_answer, args=[server, tree, part])
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
 
-def _show_a_film(server: socket.socket) -> None:
-    """Answer as a sway does on which a window fills the screen, until the server is shut down."""
-    tree = json.dumps({"type": "con", "fullscreen_mode": 1, "visible": True})
+def _answer(server: socket.socket, tree: str, part: int) -> None:
+    """Answer each question, until the server is shut down."""
+    answer = message(GET_TREE, tree)
     with suppress(OSError):
         while True:
             with server.accept()[0] as asked:
-                if asked.recv(64):
-                    asked.sendall(message(GET_TREE, tree))
+                for begin in range(0, len(answer), part) if asked.recv(64) else ():
+                    asked.sendall(answer[begin : begin + part])
+                    Event().wait(GAP_S if begin + part < len(answer) else 0)

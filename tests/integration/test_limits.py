@@ -30,6 +30,7 @@ from training import limits
 SCOPE = "a@b"
 LEAST = 1_500_000_000  # bytes; what a training waits for
 LOW = 1_000_000_000  # bytes; more than the built-in model needs
+NONE = resource.RLIM_INFINITY
 HUGE = "8192"  # rank of an adapter that takes several times as much
 STAND_IN = """#!/bin/sh
 printf '%s ' "$@" >> {log}
@@ -129,6 +130,18 @@ def find_limits(home: Home) -> dict[str, object]:
 def test_bound_is_what_is_free(free: float, total: float, bound: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=free, total=total))
     assert limits.find_bound() == bound
+
+
+@pytest.mark.parametrize(
+    ("given", "lowest"),
+    [((NONE, NONE), LEAST), ((LOW, NONE), LOW), ((LOW, LOW), LOW), ((2 * LEAST, NONE), LEAST), ((LOW, LEAST), LOW)],
+)
+def test_lower_bound_of_the_owner_stays(given: tuple[int, int], lowest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = list[tuple[int, int]]()
+    monkeypatch.setattr(resource, "getrlimit", lambda _: given)
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: taken.append(limits))
+    limits.limit_memory(LEAST)
+    assert taken == [(lowest, lowest)]
 
 
 @pytest.mark.timeout(3 * TRAINED_S)  # a training takes long on a busy machine

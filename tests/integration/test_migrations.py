@@ -33,6 +33,11 @@ pytestmark = pytest.mark.own_database
 
 EVENTS, DAYS = 500, 25
 BEGIN = datetime(2026, 2, 1, tzinfo=UTC)
+CURSORS: dict[str, dict[str, object]] = {
+    "1:1": {"offset": 9},
+    "2:2": {"\0": 2**62, "half": "\udcff", "half\udcff": 0.1},
+}
+"""Positions of a source; JSON can hold texts that jsonb of Postgres can't."""
 UPGRADE = """
 import os, signal, sys
 from db import migrate, migrations
@@ -123,12 +128,14 @@ def test_upgrade_gives_lines_the_keys_of_new_ones(old: Store, settings: Settings
     former = hashlib.blake2b("\x1f".join(texts).encode(), digest_size=12).hexdigest()
     with old.write() as session:
         session.execute(text("UPDATE events SET line_key = :key WHERE id = 1"), {"key": f"{former}.2"})
-        cursors.record_cursor(session, "inbox", "1:1", {"cursor": {"offset": 9}, "repeats": {former: 2}})
+        for key, cursor in CURSORS.items():
+            cursors.record_cursor(session, "inbox", key, {"cursor": cursor, "repeats": {former: 2}})
     migrate.upgrade(settings, home)
     keys = events.Repeats()
     with old.read() as session:
         found = session.execute(select(EventRow.line_key, EventRow.at).order_by(EventRow.id)).all()
-        assert cursors.find_cursor(session, "inbox", "1:1") == {"cursor": {"offset": 9}, "repeats": {}}
+        for key, cursor in CURSORS.items():
+            assert cursors.find_cursor(session, "inbox", key) == {"cursor": cursor, "repeats": {}}
     assert found[0].line_key == [keys.key(happened) for _ in range(2)][-1]
     assert all(key.startswith(f"{int(at.timestamp()):08x}") and len(key) == len("8" * 24 + ".1") for key, at in found)
 

@@ -79,6 +79,19 @@ def test_cached_rules_look_once_at_equal_events() -> None:
     assert len(seen) == 3
 
 
+def test_cached_rules_do_not_remember_what_they_drop() -> None:
+    seen: list[Event] = []
+
+    def drop(event: Event) -> Event | None:
+        seen.append(event)
+        return None
+
+    cached = CachedRules([("digits", no_digits), ("drop", drop)])
+    for _ in range(2):
+        assert cached.apply_to(event("room 12"), ()) == (None, ["digits", "drop"])
+    assert len(seen) == 2
+
+
 def test_cached_rules_apply_others_before() -> None:
     late = ("late", lambda event: event if event.at.hour < 10 else None)
     cached, given = CachedRules([("digits", no_digits)]), event("room 12")

@@ -5,13 +5,16 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from collector.focus.tracker import FocusTracker
+from cli.pick import open_windows
+from collector.focus.tracker import FocusTracker, make_window
 from collector.sources.wayland.sway import SwayScreen, find_focused
 from collector.sources.wayland.wayland import READ_BYTES
+from memo.core.errors import MemoError
 from memo.desktop.apps import Apps
 from memo.desktop.i3_ipc import GET_TREE, MAX_BYTES, SUBSCRIBE, WINDOW, WORKSPACE, MessageReader, message
 
@@ -142,3 +145,16 @@ def test_sway_closed_socket_is_an_error(sent: Sent) -> None:
     sent.end.close()
     with pytest.raises(ConnectionError):
         sent.screen.read(sent.focus)
+
+
+@pytest.mark.parametrize("answer", [None, 5, "tree", [ONE], {"nodes": 5}])
+def test_picker_finds_no_window_in_what_is_no_tree(answer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_windows, "ask", lambda *_, **__: answer)
+    assert open_windows._find_sway_windows(Path(), Apps([])) == []
+
+
+@pytest.mark.parametrize("answer", [None, 5, {"success": True}, [], [5], [{}]])
+def test_picker_takes_no_other_answer_for_a_focus(answer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(open_windows, "ask", lambda *_, **__: answer)
+    with pytest.raises(MemoError, match="The window is gone"):
+        open_windows._focus_in_sway(Path(), make_window(Apps([]), "5", ["one"], "First", 0))

@@ -135,9 +135,9 @@ def find_focused(tree: dict[str, Any]) -> dict[str, Any] | None:
     return next((node for node in find_containers(tree) if node.get("focused") is True), None)
 
 
-def find_containers(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the containers of a tree, those of windows and those of containers."""
-    remaining = [tree]
+def find_containers(tree: Any) -> Iterator[dict[str, Any]]:
+    """Yield the containers of a tree, those of windows and those of containers; none of an answer that is no tree."""
+    remaining = [tree] if isinstance(tree, dict) else []
     while remaining:
         node = remaining.pop()
         if node.get("type") in ("con", "floating_con"):

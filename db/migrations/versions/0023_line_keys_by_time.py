@@ -20,10 +20,7 @@ SECOND = {
     "sqlite": "printf('%08x', CAST(strftime('%s', substr(at, 1, 19)) AS INTEGER))",
     "postgresql": "lpad(to_hex(CAST(floor(extract(epoch FROM at)) AS bigint)), 8, '0')",
 }
-CURSORS = {
-    "sqlite": "UPDATE cursors SET cursor = json_set(cursor, '$.repeats', json('{}'))",
-    "postgresql": "UPDATE cursors SET cursor = CAST(jsonb_set(CAST(cursor AS jsonb), '{repeats}', '{}') AS json)",
-}
+CURSORS = sa.table("cursors", *map(sa.column, ("source", "key")), sa.column("cursor", sa.JSON()))
 PART = 200  # events changed by one statement
 
 
@@ -33,7 +30,7 @@ def upgrade() -> None:
     dialect = connection.dialect.name
     if not sa.inspect(connection).has_table(MOVED):
         op.create_table(MOVED, sa.Column("id", sa.Integer(), nullable=False))
-        op.execute(CURSORS[dialect])
+        _clear_repeats(connection)
     done, last = (connection.scalar(sa.text(f"SELECT coalesce(max(id), 0) FROM {name}")) for name in (MOVED, "events"))
     part = sa.text(f"SELECT max(id) FROM (SELECT id FROM events WHERE id > :done ORDER BY id LIMIT {PART}) AS part")
     move = sa.text(
@@ -48,3 +45,11 @@ def upgrade() -> None:
             connection.execute(sa.text(f"INSERT INTO {MOVED} (id) VALUES (:id)"), {"id": done})
             raise Unfinished(done, last)
     op.drop_table(MOVED)
+
+
+def _clear_repeats(connection: sa.Connection) -> None:
+    """Change cursors outside of the database: functions of Postgres refuse texts that its type JSON can hold."""
+    of_row = [column == sa.bindparam(f"of_{column.name}") for column in (CURSORS.c.source, CURSORS.c.key)]
+    for source, key, cursor in connection.execute(sa.select(CURSORS)).all():
+        changed = {"of_source": source, "of_key": key, "cursor": cursor | {"repeats": {}}}
+        connection.execute(sa.update(CURSORS).where(*of_row), changed)
