@@ -3,6 +3,7 @@
 import io
 import sys
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -23,7 +24,7 @@ LINES = (  # name, color and style of each share
     ("Markov chain, among three", "tab:green", "--"),
 )
 ABOVE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}  # what text is written on
-BESIDE = {"rotation": 90, "fontsize": 8, "ha": "right", "bbox": ABOVE}  # text at a vertical line
+BESIDE = {"rotation": 90, "fontsize": 8, "ha": "right", "bbox": ABOVE, "clip_on": True}  # text at a vertical line
 HALF_DAY = timedelta(hours=12)
 MOST_NAMED = 8  # days below an axis
 SHOWN = (MODEL, *RULES)  # what the lines are of, two each
@@ -81,11 +82,17 @@ def _draw_rates(panel: Any, report: HitReport) -> None:
         panel.plot(days, [one.shares[number] for one in report.days], style, color=color, label=name, marker=".")
     for day, entries in groupby(report.events, key=lambda entry: entry[0]):
         panel.axvline(day, color="grey", linewidth=0.8)
-        panel.annotate(", ".join(words for _, words in entries), (day, 0.02), **BESIDE)
+        panel.annotate(_name_events([words for _, words in entries]), (day, 0.02), **BESIDE)
     panel.set(title=f"next app, site or folder, day by day: {report.total.acts} acts", ylim=(0, 1))
     panel.set_ylabel("share of acts")
     panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=3)  # below, where no line can lie
     _mark_days(panel, sorted({*days, *(day for day, _ in report.events)}))
+
+
+def _name_events(events: Sequence[str]) -> str:
+    """Return the events of a day, each once; a training that fails is soon repeated."""
+    numbers = Counter(events).items()
+    return ", ".join(words if number == 1 else f"{words} {number} times" for words, number in numbers)
 
 
 def _draw_saved(panel: Any, report: HitReport) -> None:

@@ -5,20 +5,21 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from operator import attrgetter
+from threading import Lock
 from typing import Any
 
 from collector.privacy.secrets import redact_secrets
 from collector.privacy.titles import drop_chromium_title, drop_title, make_title_hasher
 from memo.clock import pauses
 from memo.clock.pauses import Pause
+from memo.core.bounded import BoundedDict
 from memo.core.events import Event, Operation
 from memo.core.grammar import clean
 from memo.core.paths import Home
 from memo.core.settings import PrivacySettings
 from memo.privacy.exclude import Matcher
-from memo.privacy.exclusions import NO_TIME, make_exclusions
+from memo.privacy.exclusions import make_exclusions
 from memo.privacy.normalize import map_texts
 
 Rule = Callable[[Event], Event | None]
@@ -30,7 +31,7 @@ PAUSED = "paused"
 TITLES_KEPT = "titles_kept"
 SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
 LEAST_USE_S = 1  # of a usage that a pause has cut
-CACHED = 1_024  # decisions: nine of ten events repeat one
+CACHED = 1_024  # events that are remembered: nine of ten repeat one
 DECISIVE = ("operation", "target", "app", "detail", "executable", "source")  # fields of an event that rules look at
 WITHHELD = "withheld by a privacy rule"  # in place of a text that a rule drops
 
@@ -121,40 +122,26 @@ _decisive = attrgetter(*DECISIVE)
 
 
 class CachedRules:
-    """Rules that do the same to events with equal operation, texts and source: what they do is found out once.
+    """Rules, of which events with equal operation, texts and source that they left unchanged are remembered.
 
-    An event that they drop is not remembered, so that its texts do not stay in memory.
+    Of what they change or drop, no text stays in memory.
     """
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
-        self._decide = lru_cache(CACHED)(self._apply)
+        self._unchanged: BoundedDict[Any, None] = BoundedDict(CACHED)
+        self._lock = Lock()  # sources call from threads of their own
 
     def apply_to(self, event: Event, before: Rules) -> tuple[Event | None, list[str]]:
         """Return what the function `apply_to` does; the rules `before`, which look at times, are applied first."""
         current, names = apply_to(event, before)
-        if current is None:
-            return None, names
-        try:
-            change, more = self._decide(*_decisive(current))
-        except DroppedError as dropped:
-            return None, names + dropped.names
-        return replace(current, **change) if change else current, names + more
-
-    def _apply(self, *decisive: Any) -> tuple[dict[str, Any], list[str]]:
-        """Return the fields that the rules change, and the names of the rules. Raises DroppedError."""
-        event = Event(NO_TIME, **dict(zip(DECISIVE, decisive, strict=True)))
-        kept, names = apply_to(event, self.rules)
-        if kept is None:
-            raise DroppedError(names)
-        return {name: new for name in DECISIVE if (new := getattr(kept, name)) != getattr(event, name)}, names
-
-
-class DroppedError(Exception):
-    """Rules drop an event, the last of `names`; raised, since a result would be cached with the event's texts."""
-
-    def __init__(self, names: list[str]) -> None:
-        self.names = names
+        if current is None or (texts := _decisive(current)) in self._unchanged:
+            return current, names
+        kept, more = apply_to(current, self.rules)
+        if not more:
+            with self._lock:
+                self._unchanged[texts] = None
+        return kept, names + more
 
 
 def _clean(event: Event) -> Event:

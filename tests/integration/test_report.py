@@ -116,11 +116,21 @@ def test_page_and_picture_need_no_other_file(store: Store, tmp_path: Path) -> No
     assert "already exists" in str(memo("report", "--since", "2026-03-01", "--out", str(page)).exception)
 
 
-def test_picture_of_one_day_has_room_for_a_training_of_another() -> None:
+@pytest.mark.parametrize(
+    "events",
+    [
+        [],
+        [(0, "v0001 serves")],
+        [(0, "v0001 serves"), (1, "training failed")],
+        [(1, "training failed")] * 14,
+        [(1, f"v{number:04} serves") for number in range(20)],
+    ],
+    ids=["none", "one", "of another day", "one again and again", "many"],
+)
+def test_picture_of_one_day_has_room_for_events(events: list[tuple[int, str]]) -> None:
     total, one = Comparison(150, 0.3, 0.5, 0.2, 0.4, [(0.5, 0.5, 150)]), DailyShare(START.date(), 150, [0.3] * 6)
-    events = [(START.date() + timedelta(days), words) for days, words in ((0, "v0001 serves"), (1, "training failed"))]
-    for found in (HitReport(SCOPE, total, [one], events[:shown], {}) for shown in range(3)):
-        assert draw(found).startswith(PNG)
+    marked = [(START.date() + timedelta(days), words) for days, words in events]
+    assert draw(HitReport(SCOPE, total, [one], marked, {})).startswith(PNG), "without a warning of its layout"
 
 
 @pytest.mark.parametrize(

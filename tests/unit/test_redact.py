@@ -79,17 +79,19 @@ def test_cached_rules_look_once_at_equal_events() -> None:
     assert len(seen) == 3
 
 
-def test_cached_rules_do_not_remember_what_they_drop() -> None:
-    seen: list[Event] = []
+def test_cached_rules_do_not_remember_what_they_touch() -> None:
+    """A title with a secret, or of an excluded app, does not stay in memory."""
+    seen: list[str] = []
 
-    def drop(event: Event) -> Event | None:
-        seen.append(event)
-        return None
+    def watch(event: Event) -> Event | None:
+        seen.append(event.target)
+        return event
 
-    cached = CachedRules([("digits", no_digits), ("drop", drop)])
+    cached = CachedRules([("watch", watch), ("visits", no_visits), ("digits", no_digits)])
     for _ in range(2):
-        assert cached.apply_to(event("room 12"), ()) == (None, ["digits", "drop"])
-    assert len(seen) == 2
+        assert cached.apply_to(event("room 12"), ()) == (event("room ##"), ["digits"])
+        assert cached.apply_to(event("bank", Operation.WEB_VISIT), ()) == (None, ["visits"])
+    assert seen == ["room 12", "bank"] * 2
 
 
 def test_cached_rules_apply_others_before() -> None:
