@@ -90,6 +90,7 @@ def _store(home: Home, settings: Settings) -> str:
         pruned = find_last_result(session, PRUNE) if is_current else ""
         unbuilt = rebuild.find_unbuilt(session.connection()) if is_current else {}
         problems = health.find_problems(session, settings, home, bool(running.holder(home))) if is_current else []
+        unusable = health.find_unusable_versions(session, settings, home) if is_current else []
     if found is None:
         return f"{place} does not exist yet; `memo up` creates it"
     if found != head():
@@ -105,8 +106,8 @@ def _store(home: Home, settings: Settings) -> str:
             f"The last pruning {pruned}; check the clock with `date`. "
             "Nothing old is removed until two readings of it agree."
         )
-    if problems:
-        raise MemoError(" ".join(problems))
+    if others := [problem for problem in problems if problem not in unusable]:  # the check of the model names those
+        raise MemoError(" ".join(others))
     return f"{place}, schema {found}"
 
 
@@ -161,11 +162,13 @@ def _zone(home: Home, settings: Settings) -> str:
 
 
 def _model(home: Home, settings: Settings) -> str:
+    from db.upkeep import health
     from worker.predictors.serving import open_predictor
 
-    name, folder, problem = find_active_version(settings, home)
-    if problem:
-        raise MemoError(problem)
+    with read_session(settings, home) as session:
+        if session and (unusable := health.find_unusable_versions(session, settings, home)):
+            raise MemoError(" ".join(unusable))
+    name, folder, _ = find_active_version(settings, home)
     open_predictor(settings.model, name, folder)
     return f"base {settings.model.base}, version {name}"
 

@@ -23,11 +23,11 @@ WAITS = timedelta(minutes=1)  # from an event to its prediction; it takes less t
 def find_problems(session: Session, settings: Settings, home: Home, is_running: bool) -> list[str]:
     """Return a sentence for each thing that is wrong."""
     delays = _find_delays(session, home) if is_running else []
-    answering = [*_find_unusable_versions(session, settings, home), *_find_drift(session)]
+    answering = [*find_unusable_versions(session, settings, home), *_find_drift(session)]
     return [*_find_damage(session, home), *answering, *delays]
 
 
-def _find_unusable_versions(session: Session, settings: Settings, home: Home) -> list[str]:
+def find_unusable_versions(session: Session, settings: Settings, home: Home) -> list[str]:
     """Return a sentence for each active version that can't serve."""
     names = scopes.find_scope_names(session)
     found = [versions.find_usable(session, home, settings.model.base, name, settings.scope).problem for name in names]

@@ -109,6 +109,13 @@ def test_status_and_page_name_a_torn_version(two_versions: Home) -> None:
     assert problem == find_usable(two_versions).problem != ""
 
 
+def test_doctor_names_a_torn_version_once(two_versions: Home) -> None:
+    cut(two_versions.models / "v0002")
+    found = {check["check"]: check for check in json.loads(memo("doctor", "--json").stdout)}
+    assert found["store"]["ok"] and not found["model"]["ok"], found
+    assert found["model"]["says"] == find_usable(two_versions).problem
+
+
 def test_status_names_the_version_that_serves(two_versions: Home) -> None:
     assert status.collect(two_versions, Settings.load())["scopes"][SCOPE]["version"] == "v0002"
     cut(two_versions.models / "v0002")
