@@ -122,9 +122,9 @@ _decisive = attrgetter(*DECISIVE)
 
 
 class CachedRules:
-    """Rules, of which events with equal operation, texts and source that they left unchanged are remembered.
+    """Rules that do the same to events with equal operation, texts and source: what they leave as it is, they know.
 
-    Of what they change or drop, no text stays in memory.
+    What they change or drop is not remembered, so that its texts do not stay in memory.
     """
 
     def __init__(self, rules: Rules) -> None:
