@@ -89,8 +89,7 @@ def _store(home: Home, settings: Settings) -> str:
         forgets = find_unfinished(session) if is_current else []
         pruned = find_last_result(session, PRUNE) if is_current else ""
         unbuilt = rebuild.find_unbuilt(session.connection()) if is_current else {}
-        problems = health.find_problems(session, settings, home, bool(running.holder(home))) if is_current else []
-        unusable = health.find_unusable_versions(session, settings, home) if is_current else []
+        problems = health.find_other_problems(session, home, bool(running.holder(home))) if is_current else []
     if found is None:
         return f"{place} does not exist yet; `memo up` creates it"
     if found != head():
@@ -106,8 +105,8 @@ def _store(home: Home, settings: Settings) -> str:
             f"The last pruning {pruned}; check the clock with `date`. "
             "Nothing old is removed until two readings of it agree."
         )
-    if others := [problem for problem in problems if problem not in unusable]:  # the check of the model names those
-        raise MemoError(" ".join(others))
+    if problems:
+        raise MemoError(" ".join(problems))
     return f"{place}, schema {found}"
 
 

@@ -22,9 +22,17 @@ WAITS = timedelta(minutes=1)  # from an event to its prediction; it takes less t
 
 def find_problems(session: Session, settings: Settings, home: Home, is_running: bool) -> list[str]:
     """Return a sentence for each thing that is wrong."""
-    delays = _find_delays(session, home) if is_running else []
-    answering = [*find_unusable_versions(session, settings, home), *_find_drift(session)]
-    return [*_find_damage(session, home), *answering, *delays]
+    unusable = find_unusable_versions(session, settings, home)
+    return [*_find_damage(session, home), *unusable, *_find_impaired(session, home, is_running)]
+
+
+def find_other_problems(session: Session, home: Home, is_running: bool) -> list[str]:
+    """Return the same, but for versions that can't serve."""
+    return [*_find_damage(session, home), *_find_impaired(session, home, is_running)]
+
+
+def _find_impaired(session: Session, home: Home, is_running: bool) -> list[str]:
+    return [*_find_drift(session), *(_find_delays(session, home) if is_running else [])]
 
 
 def find_unusable_versions(session: Session, settings: Settings, home: Home) -> list[str]:
