@@ -55,10 +55,11 @@ def count_by_text(
     session: Session, scope: str, operation: Operation, targets: Sequence[str]
 ) -> Iterator[Sequence[Any]]:
     """Yield target, app and detail of all events with these targets, with the number of equal ones."""
-    columns = (EventRow.target, EventRow.app, EventRow.detail)
     for chunk in chunks(targets):
-        which = named(scope, operation, EventRow.target, chunk)
-        yield from session.execute(select(*columns, func.count()).where(which).group_by(*columns))
+        texts = select(EventRow.target, EventRow.app, EventRow.detail)
+        found = texts.where(named(scope, operation, EventRow.target, chunk)).cte("found")
+        found = found.prefix_with("MATERIALIZED")  # else SQLite reads all events in the order of the groups
+        yield from session.execute(select(*found.c, func.count()).group_by(*found.c))
 
 
 def count_by_place(

@@ -50,8 +50,9 @@ LARGE = {"events", "predictions", "p", "e", "w"}
 ALIAS = re.compile(r"\b(?:events|predictions) AS (\w+)")
 FIRST_ONLY = re.compile(r"LIMIT|\b(?:min|max)\(|EXISTS", re.IGNORECASE)
 """In statements that stop at the first rows of an index."""
-ONLY_SCOPE = re.compile(r"(\(\(?scope\)?::text = [^)]*\))?")
-"""No condition of an index, or one on the scope alone, which most stores have but one of."""
+BROAD = ("(scope=?)", "(scope=? AND operation=?)")
+BROAD_IN_POSTGRES = re.compile(r"(?:\W*(?:scope|operation)\W*::text = '[^']*'::text\W*(?:AND)?)*")
+"""Conditions of an index that much of a table meets: most stores have but one scope, and events are of few kinds."""
 
 
 @contextmanager
@@ -85,7 +86,7 @@ def _scan_of_sqlite(connection: Connection, statement: str, given: Any) -> str:
     large = LARGE | set(ALIAS.findall(statement))
     for *_, step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given):
         verb, name = [*str(step).split(), ""][:2]
-        is_whole = verb == "SCAN" or (step.endswith("(scope=?)") and "_unsent" not in step)
+        is_whole = verb == "SCAN" or (step.endswith(BROAD) and "_unsent" not in step)
         is_whole = is_whole and not FIRST_ONLY.search(statement)
         if name in large and (is_whole or step.endswith("(scope=? AND at<?)")):
             return str(step)
@@ -103,11 +104,7 @@ def _steps(plan: dict[str, Any]) -> Iterator[str]:
     if plan.get("Relation Name") in LARGE and plan["Node Type"] != "ModifyTable":
         condition = plan.get("Index Cond", plan.get("Recheck Cond", ""))
         is_partial = "_unsent" in plan.get("Index Name", "")
-        if (
-            "Scan" in plan["Node Type"]
-            and not is_partial
-            and re.fullmatch(r"(\(\(?scope\)?::text = [^)]*\))?", condition)
-        ):
+        if "Scan" in plan["Node Type"] and not is_partial and BROAD_IN_POSTGRES.fullmatch(condition):
             yield f"{plan['Node Type']} on {plan['Relation Name']} {condition}"
     for below in plan.get("Plans", ()):
         yield from _steps(below)
@@ -115,10 +112,11 @@ def _steps(plan: dict[str, Any]) -> Iterator[str]:
 
 def fill(store: Store) -> None:
     """Store so much that a plan is chosen as in a large store."""
-    past = [
-        Event(START - timedelta(minutes=nth), Operation.WINDOW_FOCUS, f"title {nth % 1_000}", app=f"app {nth % 200}")
-        for nth in range(FILLED, 0, -1)
-    ]
+    past = list[Event]()
+    for nth in range(FILLED, 0, -2):
+        at, later = (START - timedelta(minutes=minutes) for minutes in (nth, nth - 1))
+        past.append(Event(at, Operation.WINDOW_FOCUS, f"title {nth % 1_000}", app=f"app {nth // 2 % 200}"))
+        past.append(Event(later, Operation.WEB_VISIT, f"site {nth % 300}.example"))
     with store.write() as session:
         events.add_events(session, SCOPE, past, [f"key {nth}" for nth in range(FILLED)])
         session.execute(text(PREDICTIONS))
@@ -127,7 +125,7 @@ def fill(store: Store) -> None:
             session.execute(text("ANALYZE"))
 
 
-FILLED, LEARNED = 2_000, 20
+FILLED, LEARNED = 4_000, 20
 PREDICTIONS = """
 INSERT INTO predictions (scope, made_at, last_event_id, model_version, candidates, upcoming, new_probability,
     latency_ms, with_model, published_at, outcome_event_id, person_event_id, upcoming_event_id)
