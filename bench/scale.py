@@ -52,6 +52,7 @@ from stores import SINCE_0014  # noqa: E402
 
 SIZES = (10_000, 1_000_000)
 ROUNDS = 20
+MANY = 2_000  # events of one transaction
 COMMAND_ROUNDS = 3
 LONG_S = 2.0  # what takes longer is measured once
 LONGEST_S = 3_600.0  # wait for the answer to a statement that changes all rows
@@ -132,9 +133,11 @@ def live_path(opened: Store, home: Home, settings: Settings) -> Figures:
     stored, updated = list[float](), list[float]()
     first = seconds(partial(updater.update, settings.scope))
     for nth in range(ROUNDS + 1):
-        event = replace(invented_event(nth), scope=settings.scope)
+        event = replace(now(f"page {nth % 3}"), scope=settings.scope)
         stored.append(seconds(partial(intake.store_batch, "inbox", Batch([event], "file", {"position": nth}))))
         updated.append(seconds(partial(updater.update, settings.scope)))
+    many = [f"page {nth}" for nth in range(MANY)]
+    inserted = seconds(lambda: intake.store_batch("inbox", Batch([now(name) for name in many], "bulk", {})))
     updater.models.close()
     again = ScopeModels(updater._resources, HistoryAlone(settings.model))
     with opened.read() as session:
@@ -144,13 +147,14 @@ def live_path(opened: Store, home: Home, settings: Settings) -> Figures:
         "worker's first update, without a snapshot": first,
         "worker's model, from a snapshot": seconds(lambda: again.open(row, Usable(BUILTIN, None))),
         "event stored": median(stored[1:]),
+        "an event of 2,000 stored together": inserted / MANY,
         "update: learned, predicted, settled, sent": median(updated[1:]),
     }
 
 
-def invented_event(nth: int) -> Event:
+def now(title: str) -> Event:
     """Return a focus that happens now."""
-    return Event(datetime.now(UTC) - timedelta(seconds=ROUNDS - nth), Operation.WINDOW_FOCUS, f"page {nth % 3}", "App")
+    return Event(datetime.now(UTC), Operation.WINDOW_FOCUS, title, "App")
 
 
 def queries(opened: Store, home: Home, settings: Settings, number: int) -> Figures:
