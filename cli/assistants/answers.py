@@ -52,14 +52,12 @@ def tell_history(
     asked += [Action(Operation.WEB_VISIT, chosen.site)] if chosen.site else []
     if not all(may_tell.keep(as_bare_event(action)) for action in asked):
         return {"scope": scope, "acts": [], "before": None}  # even whether there is an older page would tell something
-    found = acts.find_acts(session, scope, chosen, limit + 1, acts.read_position(before))
-    rows = [
-        _tell_act(prediction, events.as_event(event), may_tell, settings.zone) for prediction, event in found[:limit]
-    ]
+    page = acts.find_page(session, scope, chosen, limit, acts.read_position(before))
+    rows = [_tell_act(prediction, events.as_event(event), may_tell, settings.zone) for prediction, event in page.acts]
     return {
         "scope": scope,
         "acts": [row for row in rows if row],
-        "before": acts.write_position(found[limit - 1][1]) if len(found) > limit else None,
+        "before": acts.write_position(page.older) if page.older else None,
     }
 
 

@@ -89,7 +89,8 @@ class Tools:
     ) -> Told:
         """List what the person did, newest first; optionally only in an app, at a site or on a day.
 
-        Each row has what was expected, and the rank of the place in the prediction before it.
+        Each row has what was expected, and the rank of the place in the prediction before it. Even an answer without
+        rows may have a `before`: then older events have not been searched yet.
         """
 
         def find(session: Session, settings: Settings, scope: str) -> Told:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, or_, select, true
 from sqlalchemy.orm import Session, load_only
 
 from db.models import EventRow, PredictionRow
@@ -15,8 +15,12 @@ from memo.core.events import FILES, HUMAN, Operation, counted_as
 Position = tuple[datetime, int]
 """Where an event stands in the order of time: `at` and `seq`."""
 
+NEWEST_FIRST = EventRow.at.desc(), EventRow.seq.desc()
+Acts = list[tuple[PredictionRow, EventRow]]
+
 READ = (PredictionRow.place_rank, PredictionRow.person, PredictionRow.places, PredictionRow.model_version)
 FIRST = 3  # an act whose place was among this many counts as foreseen
+SEARCHED = 200_000  # events for a page of acts: weeks of a busy person
 MOST = 50_000  # acts in a span of time: about three times what a busy month holds
 
 
@@ -51,9 +55,10 @@ class ActFilter:
         return found
 
 
-def write_position(event: EventRow) -> str:
-    """Return the position of an event, for a question about what came before it."""
-    return f"{event.at.timestamp()}~{event.seq}"
+def write_position(position: Position) -> str:
+    """Return a position as text, for a question about what came before it."""
+    at, seq = position
+    return f"{at.timestamp()}~{seq}"
 
 
 def read_position(text: str | None) -> Position | None:
@@ -65,24 +70,67 @@ def read_position(text: str | None) -> Position | None:
         raise UsageError("There is no such page of the history; begin again with the newest one.") from error
 
 
+class ActPage(NamedTuple):
+    """Acts, each with the prediction that it judged, newest first, and where the next page begins."""
+
+    acts: Acts
+    older: Position | None
+    """The position before which the next page begins; None if no older act can match."""
+    is_full: bool
+    """Whether it has as many acts as asked for; else all events down to `older` were searched."""
+
+
+NO_ACTS = ActPage([], None, is_full=False)
+
+
+def find_page(session: Session, scope: str, chosen: ActFilter, limit: int, before: Position | None) -> ActPage:
+    """Return the newest acts before a position; at most `SEARCHED` events are searched, unless they are of one span."""
+    searched = None if chosen.since else _find_position(session, scope, before, SEARCHED)
+    found = find_acts(session, scope, chosen, limit + 1, before, searched)
+    if len(found) <= limit:
+        return ActPage(found, searched, is_full=False)
+    _, last = found[limit - 1]
+    return ActPage(found[:limit], (last.at, last.seq), is_full=True)
+
+
+def _find_position(session: Session, scope: str, before: Position | None, number: int) -> Position | None:
+    """Return the position so many events before another one, or the newest one; None if there are fewer."""
+    query = select(EventRow.at, EventRow.seq).where(EventRow.scope == scope, _is_before(before))
+    found = session.execute(query.order_by(*NEWEST_FIRST).offset(number - 1).limit(1)).first()
+    return (found.at, found.seq) if found else None
+
+
 def find_acts(
-    session: Session, scope: str, chosen: ActFilter, limit: int, before: Position | None = None
-) -> list[tuple[PredictionRow, EventRow]]:
+    session: Session,
+    scope: str,
+    chosen: ActFilter,
+    limit: int,
+    before: Position | None = None,
+    down_to: Position | None = None,
+) -> Acts:
     """Return acts before a position in the order of time, each with the prediction that it judged, newest first.
 
-    The events are read in the order of their index, so that a page takes as long in a store of years as in a new one.
+    The events are read in the order of their index, so that a page takes as long in a store of years as in a new one,
+    unless few acts match: then all events are searched, or those down to the position `down_to`.
     """
     query = (
         select(PredictionRow, EventRow)
         .options(load_only(*READ))
         .join(EventRow, PredictionRow.person_event_id == EventRow.id)
-        .where(EventRow.scope == scope, *chosen.conditions())
+        .where(EventRow.scope == scope, _is_before(before), *chosen.conditions())
     )
-    if before is not None:
-        at, seq = before
-        query = query.where(EventRow.at <= at, or_(EventRow.at < at, EventRow.seq < seq))
-    found = session.execute(query.order_by(EventRow.at.desc(), EventRow.seq.desc()).limit(limit))
+    if down_to is not None:
+        at, seq = down_to
+        query = query.where(EventRow.at >= at, or_(EventRow.at > at, EventRow.seq >= seq))
+    found = session.execute(query.order_by(*NEWEST_FIRST).limit(limit))
     return [(prediction, event) for prediction, event in found]
+
+
+def _is_before(position: Position | None) -> ColumnElement[bool]:
+    if position is None:
+        return true()
+    at, seq = position
+    return (EventRow.at <= at) & or_(EventRow.at < at, EventRow.seq < seq)
 
 
 def find_acts_in_span(session: Session, scope: str, since: datetime, until: datetime) -> Sequence[Any]:

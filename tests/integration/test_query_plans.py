@@ -285,9 +285,9 @@ FILTERS = [
 @pytest.mark.parametrize("chosen", FILTERS)
 def test_the_page_sorts_no_whole_table(store: Store, chosen: ActFilter) -> None:
     with store.read() as session, captured() as sent:
-        acts.find_acts(session, SCOPE, chosen, 3)
-        acts.find_acts(session, SCOPE, chosen, 3, (START - DAY, 1))
-    assert len(sent) == 2 and sorts(store, sent) == []
+        acts.find_page(session, SCOPE, chosen, 3, None)
+        acts.find_page(session, SCOPE, chosen, 3, (START - DAY, 1))
+    assert len(sent) >= 2 and sorts(store, sent) == []
 
 
 def test_a_look_at_health_reads_no_whole_table(store: Store, settings: Settings, home: Home) -> None:

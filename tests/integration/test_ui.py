@@ -263,6 +263,21 @@ def test_history_goes_on_with_older_acts(client: TestClient, monkeypatch: Monkey
     assert 'href="/why/1"' in client.get(html.unescape(older)).text
 
 
+def test_history_searches_so_many_events_a_page(client: TestClient, monkeypatch: MonkeyPatch) -> None:
+    monkeypatch.setattr("db.page.acts.SEARCHED", 1)
+    path, shown = "/history?text=editor&result=", list[str]()
+    while True:
+        shown.append(client.get(path).text)
+        found = re.findall(r'rel="next" href="(.*?)"', shown[-1])
+        if not found:
+            break
+        path = html.unescape(found[0])
+    assert ['href="/why/2"' in text for text in shown] == [True, False, False, False]
+    assert ["not searched yet" in text for text in shown] == [True, True, True, False]
+    assert "Nothing matches" in shown[-1] and "Nothing else matches since 2026-03-02" in shown[0]
+    assert "Nothing else" not in client.get("/history?day=2026-03-02&text=absent").text
+
+
 @pytest.mark.parametrize("place", ["2", "x~1", "nan~1", "1e99~1", "1~"])
 def test_history_refuses_a_wrong_place(client: TestClient, place: str) -> None:
     assert client.get(f"/history?before={place}").status_code == 400

@@ -30,12 +30,18 @@ def show(visit: Visit) -> Response:
     """Show a page of acts."""
     asked = {name: value for name, value in visit.request.query_params.items() if value}
     chosen, before = read_filter(asked, visit.settings.zone), acts.read_position(asked.get("before"))
-    found = _find_acts(visit, chosen, PAGE + 1, before)
+    with visit.read() as session:
+        page = acts.find_page(session, visit.scope(session), chosen, PAGE, before) if session else acts.NO_ACTS
     kept = {name: asked[name] for name in FIELDS if name in asked}
-    older = urlencode(kept | {"before": acts.write_position(found[PAGE - 1][1])}) if len(found) > PAGE else ""
-    rows = [_as_row(prediction, event) for prediction, event in found[:PAGE]]
-    operations = sorted(operation.value for operation in HUMAN)
-    return visit.show("history.html", rows=rows, asked=asked, operations=operations, older=older, same=urlencode(kept))
+    return visit.show(
+        "history.html",
+        rows=[_as_row(prediction, event) for prediction, event in page.acts],
+        asked=asked,
+        operations=sorted(operation.value for operation in HUMAN),
+        older=urlencode(kept | {"before": acts.write_position(page.older)}) if page.older else "",
+        searched_to=None if page.is_full or not page.older else page.older[0],
+        same=urlencode(kept),
+    )
 
 
 def export(visit: Visit) -> Response:
