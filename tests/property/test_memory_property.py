@@ -14,6 +14,7 @@ from worker.prediction.snapshots import encode
 from worker.predictors.history.arrival_times import MOST_GAPS, ArrivalTimes
 from worker.predictors.history.tables import Table
 from worker.predictors.mixed import MixedPredictor
+from worker.predictors.upcoming.hazard import MOST_CHARACTERS, MOST_ROWS, MOST_SEEN, Hazard
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 LARGEST = 13_000_000  # bytes of a state after streams that reach its limits; 20 MB are promised
@@ -55,6 +56,19 @@ def test_the_state_of_a_hostile_stream_is_bounded(stream: object) -> None:
     for left, event in zip(range(len(events), 0, -1), events, strict=True):
         model.predictor.learn(event, ranks=left <= RANKED)
     assert len(encode(model)) < LARGEST
+
+
+def test_upcoming_stays_bounded_whatever_titles_and_clocks_say() -> None:
+    hazard = Hazard()
+    for n in range(2_000):
+        hazard.learn(Event(START, Operation.WEB_VISIT, f"{n % 700}.example", detail=f"{n}" + "x" * 4_000))
+    for n in range(9_000):
+        hazard.learn(Event(START, Operation.WINDOW_FOCUS, "title", f"app {n % 500}"))
+    state = hazard.state()
+    assert sum(map(len, state["details"])) <= MOST_CHARACTERS
+    rows = sum(len(moment["symbols"]) for moment in state["moments"].values())
+    assert MOST_ROWS - MOST_SEEN <= rows <= MOST_ROWS + MOST_SEEN
+    assert state["names"][-1][0] == "window_focus"
 
 
 @settings(deadline=None)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rankings import check
 
 from memo.core.events import Event, Operation
-from worker.predictors.history.history_features import FEATURES
+from worker.predictors.history.history_features import FEATURES, MAX_CANDIDATES
 from worker.predictors.mixed import MixedPredictor
 from worker.predictors.mixer import Mixer
 from worker.predictors.ranker import LM_FEATURES
@@ -62,6 +62,37 @@ def test_a_very_long_title_is_one_candidate() -> None:
         ranking = predictor.predict(events[-5:], 10)
         check(ranking, events, 10)
     assert len(ranking.candidates) == 3
+
+
+def test_more_titles_than_fit_leave_the_answer_bounded() -> None:
+    events = [
+        Event(START + timedelta(seconds=n), Operation.WINDOW_FOCUS, f"title {n}", app=f"app {n % 7}")
+        for n in range(MAX_CANDIDATES + 100)
+    ]
+    predictor = MixedPredictor()
+    for event in events:
+        predictor.learn(event)
+    assert len(predictor.predict(events[-5:], 10).candidates) == 10
+    everything = predictor.predict(events[-5:], 10_000)
+    check(everything, events, 10_000)
+    assert len(everything.candidates) <= MAX_CANDIDATES
+    assert everything.new_probability > 0.5, "nothing ever came twice"
+
+
+def test_process_noise_that_displaces_all_else_is_answered() -> None:
+    names = ["main.py"] * 200 + [f"other {n}" for _ in range(20) for n in range(100)]
+    acts = [Event(START, Operation.WINDOW_FOCUS, name, app="editor") for name in names]
+    rare, noise = [
+        [Event(START + timedelta(seconds=5 * n), Operation.PROCESS_START, f"{name} {n % most}") for n in range(number)]
+        for name, most, number in (("rare", 400, 400), ("process", 300, 33_000))
+    ]
+    predictor = MixedPredictor()
+    for event in [*acts[:-1], *rare]:
+        predictor.learn(event, ranks=False)
+    predictor.learn(acts[-1])
+    for event in noise:
+        predictor.learn(event)
+    check(predictor.predict(noise[-5:], 10), [*acts, *rare, *noise], 10)
 
 
 matrices = st.integers(2, 6).flatmap(

@@ -25,7 +25,7 @@ from worker.predictors.mixed import MixedPredictor
 from worker.predictors.mixer import Mixer
 from worker.predictors.ranker import LM_FEATURES, LM_FLOOR, Ranker
 from worker.predictors.reader import Scores
-from worker.predictors.upcoming.hazard import MAX_UPCOMING, MOST_CHARACTERS, MOST_ROWS, MOST_SEEN, Hazard
+from worker.predictors.upcoming.hazard import MAX_UPCOMING, MOST_SEEN, Hazard
 
 COLUMNS = (*FEATURES, *LM_FEATURES)
 START = datetime(2026, 3, 2, 9, tzinfo=timezone(timedelta(hours=8)))
@@ -79,20 +79,6 @@ def test_all_candidates_and_something_new_sum_to_one() -> None:
     for ranking in live(MixedPredictor(), SAMPLE, top=MAX_CANDIDATES):
         total = sum(candidate.probability for candidate in ranking.candidates)
         assert total + ranking.new_probability == pytest.approx(1)
-
-
-def test_more_titles_than_fit_leave_the_answer_bounded() -> None:
-    events = [
-        Event(START + timedelta(seconds=n), Operation.WINDOW_FOCUS, f"title {n}", app=f"app {n % 7}")
-        for n in range(MAX_CANDIDATES + 100)
-    ]
-    predictor = MixedPredictor()
-    ranking = taught(events, predictor)
-    assert len(ranking.candidates) == 10
-    everything = predictor.predict(events[-5:], 10_000)
-    check(everything, events, 10_000)
-    assert len(everything.candidates) <= MAX_CANDIDATES
-    assert everything.new_probability > 0.5, "nothing ever came twice"
 
 
 def test_many_actions_the_newest_and_most_frequent_are_ranked() -> None:
@@ -309,20 +295,6 @@ def test_what_came_longest_ago_is_forgotten(monkeypatch: pytest.MonkeyPatch, bou
     restored = MixedPredictor()
     restored.restore(predictor.state())
     assert restored.predict(events[-5:], 10) == ranking
-
-
-def test_process_noise_that_displaces_all_else_is_answered() -> None:
-    names = ["main.py"] * 200 + [f"other {n}" for _ in range(20) for n in range(100)]
-    acts = [Event(START, Operation.WINDOW_FOCUS, name, app="editor") for name in names]
-    rare = starts([f"rare {n}" for n in range(400)])
-    noise = starts([f"process {n}" for _ in range(110) for n in range(300)])
-    predictor = MixedPredictor()
-    for event in [*acts[:-1], *rare]:
-        predictor.learn(event, ranks=False)
-    predictor.learn(acts[-1])
-    for event in noise:
-        predictor.learn(event)
-    check(predictor.predict(noise[-5:], 10), [*acts, *rare, *noise], 10)
 
 
 def test_human_actions_are_foreseen_through_process_noise() -> None:
@@ -627,19 +599,6 @@ def test_of_more_things_than_fit_the_latest_are_upcoming() -> None:
     found = {entry.action.place for entry in hazard.upcoming(START + timedelta(seconds=MOST_SEEN + 9))}
     assert len(found) == MAX_UPCOMING
     assert hazard.state()["names"][0][2] == f"app {MOST_SEEN // 2}", "the older half is forgotten"
-
-
-def test_upcoming_stays_bounded_whatever_titles_and_clocks_say() -> None:
-    hazard = Hazard()
-    for n in range(2_000):
-        hazard.learn(Event(START, Operation.WEB_VISIT, f"{n % 700}.example", detail=f"{n}" + "x" * 4_000))
-    for n in range(9_000):
-        hazard.learn(focus(0, f"app {n % 500}"))
-    state = hazard.state()
-    assert sum(map(len, state["details"])) <= MOST_CHARACTERS
-    rows = sum(len(moment["symbols"]) for moment in state["moments"].values())
-    assert MOST_ROWS - MOST_SEEN <= rows <= MOST_ROWS + MOST_SEEN
-    assert state["names"][-1][0] == "window_focus"
 
 
 def test_upcoming_of_a_steady_habit_is_about_its_rate() -> None:
