@@ -232,7 +232,7 @@ def test_refused_action_becomes_less_likely(tmp_path: Path) -> None:
     answers = [GivenAnswer(one.at, one.action, refused, Answer.NEVER) for one in habit[:500] if one.target == "0.exe"]
     found = []
     for name, told in (("plain", ()), ("told", answers)):
-        train(habit, "builtin", tmp_path / name, TrainSettings(epochs=12), quiet, "cpu", answers=told)
+        train(habit, "builtin", tmp_path / name, TrainSettings(epochs=8), quiet, "cpu", answers=told)
         model = BuiltinModel()
         model.add_adapter(name, tmp_path / name)
         reader = model.reader(name)
