@@ -502,6 +502,7 @@ CHINESE = {
     "cooldown": "间隔",
     "budget": "限额",
     "value": "收益",
+    "one box": "通知不重复",
     "back-off": "等待重启",
 }
 
