@@ -59,7 +59,7 @@ def main() -> None:
     rows = {name: [mean(one[name] for one in people)] for name in BASELINES}
     rows |= {"the best rule of each person": [mean(best)], "memo": [mean(one[MODEL] for one in people)]}
     print(table(f"{len(people)} people", ["mean"], rows))
-    print(f"\nMEMO is ahead of the best rule of {sum(gain > 0 for gain in gains)} of {len(people)} people.")
+    print(f"\nFor {sum(gain > 0 for gain in gains)} of {len(people)} people MEMO is ahead of their best rule.")
 
 
 if __name__ == "__main__":

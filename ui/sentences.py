@@ -54,8 +54,8 @@ CHINESE = {
     "{file} may hold what is to be forgotten and can't be changed ({reason}); correct that, then run the same command "
     "again.": "{file} 可能含有要忘记的内容，却无法修改（{reason}）；请排除这个障碍，再运行同一个命令。",
     "another process is writing it": "另一个进程正在写它",
-    "The clock was set from {before} to {after}; check it with `date`. Nothing old is removed until two readings "
-    "of it agree.": "时钟从 {before} 被改到 {after}；请用 `date` 检查。在两次读数一致之前，不会清理任何旧数据。",
+    "The clock was set from {before} to {after}; check it with `date`. Nothing old is deleted until it has been right "
+    "for three days.": "时钟从 {before} 被改到 {after}；请用 `date` 检查。时钟正确满三天之前，不会清理任何旧数据。",
     "MEMO is stopping; try again.": "MEMO 正在停止；请再试一次。",
     "MEMO was just being started or stopped by another command; see `memo status`, or try again.": (
         "另一个命令正在启动或停止 MEMO；请看 `memo status`，或再试一次。"
@@ -502,6 +502,7 @@ CHINESE = {
     "cooldown": "间隔",
     "budget": "限额",
     "value": "收益",
+    "one box": "通知不重复",
     "back-off": "等待重启",
 }
 

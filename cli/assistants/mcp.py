@@ -37,7 +37,7 @@ Id = Annotated[int, Field(ge=1, lt=2**63, description="Id of a prediction, from 
 
 
 def mcp() -> None:
-    """Answer an assistant's questions on standard input, by the Model Context Protocol.
+    """Answer an assistant by the Model Context Protocol, over standard input and output.
 
     An assistant starts this command by itself once its settings name it; see docs/assistants.md. The
     command only reads. It never tells what the privacy rules exclude now, and tells titles only if mcp.titles is true.

@@ -28,7 +28,8 @@ def evaluate(
     version: Annotated[
         str | None,
         option(
-            metavar="VERSION", help="Evaluate this version, or 'builtin', instead of one trained on this FILE only."
+            metavar="VERSION",
+            help="For the next event of any kind, use this version, or 'builtin', instead of one trained on this FILE.",
         ),
     ] = None,
     out: Annotated[
@@ -38,12 +39,12 @@ def evaluate(
     plot: Annotated[Path | None, option(metavar="FILE.png", help="Draw a reliability diagram.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Score the model and simple rules (baselines) on each FILE, which holds the events of one person.
+    """Score MEMO and simple rules (baselines) on each FILE, which holds the events of one person.
 
     The first tables are about what the person does next: the action; its app, site or folder; and the next other app,
-    site or folder. At most the last 40 % of the person's actions are predicted. The tables after them are about the
-    next event of any kind: MEMO trains on the first 80 % of the windows (short runs of events) and predicts the others
-    in order.
+    site or folder. At most the last 40 % of the person's actions are predicted, without a language model. The tables
+    after them are about the next event of any kind: MEMO trains a version on the first 80 % of the windows (short runs
+    of events) and predicts the others in order.
     """
     from memo.core import logs
     from training.evaluation import evaluate as evaluation

@@ -38,9 +38,10 @@ def _store(scope: str | None = None) -> Iterator[tuple[Settings, Any]]:
 def list_(as_json: Json = False) -> None:
     """List all versions, newest first.
 
-    The built-in version serves a person at a machine (scope) who has no active version. An active version that is off
-    does not serve: MEMO predicts there from history alone, without a language model, because that foresees more or
-    because you chose so.
+    A scope (a person at a machine) without an active version is served by that of the scope in the settings or, if that
+    has none, by the built-in version. A version shown as `active, off` is chosen but not used: MEMO predicts in its
+    scope from history alone, without a language model, because predictions became worse or because you ran `memo model
+    activate history`.
     """
     from db.prediction import versions
 

@@ -21,11 +21,11 @@ _RULES: dict[str, tuple[str, str]] = {
     "frecency": ("the frequent and recent first", "常用且最近用过的在前"),
 }
 _SENTENCE: dict[Language, str] = {
-    "en": "Of your switches to another app or site, the right one was first in {first} %, among the first three in "
-    "{third} %; the best simple rule would have had {rule_first} % ({rule_first_name}) and {rule_third} % "
+    "en": "When you went to another app, site or folder, MEMO had ranked it first in {first} %, among the first three "
+    "in {third} % of the cases; the best simple rule in {rule_first} % ({rule_first_name}) and {rule_third} % "
     "({rule_third_name}).",
-    "zh": "你切换到另一个应用或网站时，第一个预测就对的占 {first}%，前三个中有对的占 {third}%；最好的简单规则分别是 "
-    "{rule_first}%（{rule_first_name}）和 {rule_third}%（{rule_third_name}）。",
+    "zh": "你切换到另一个应用、网站或文件夹时，它在预测中排第一位的占 {first}%，排在前三位的占 {third}%；"
+    "最好的简单规则分别是 {rule_first}%（{rule_first_name}）和 {rule_third}%（{rule_third_name}）。",
 }
 _WITHOUT_MODEL: dict[Language, str] = {
     "en": "The language model takes no part in these answers: mixed in, it improves nothing (docs/benchmarks.md).",

@@ -19,7 +19,9 @@ from memo.stack import running
 def train(
     files: Annotated[
         list[Path] | None,
-        argument(metavar="FILE", help="Files of events or windows to train on instead.", readable=False),
+        argument(
+            metavar="FILE", help="Files of events or windows to train on instead of the stored events.", readable=False
+        ),
     ] = None,
     activate: Annotated[bool, typer.Option("--activate", help="Use the new version for predictions at once.")] = False,
     scope: Annotated[str | None, option(metavar="USER@HOST", help="Scope to train for: a person at a machine.")] = None,
@@ -27,7 +29,8 @@ def train(
         bool,
         typer.Option(
             "--now",
-            help="Have the running MEMO train a version now, even while you work, and use it if it proves better.",
+            help="Have the running MEMO train on stored events now, even while you work, and use the version if it "
+            "proves better.",
         ),
     ] = False,
     as_json: Json = False,
@@ -37,6 +40,8 @@ def train(
     from memo.core import logs
     from training import build_version
 
+    if now and (files or activate):
+        raise UsageError("--now trains on stored events and judges the version itself; leave out FILE and --activate.")
     settings, home = Settings.load(scope=scope or None), Home.find()
     logs.setup(home.logs, "cli")
     if now:

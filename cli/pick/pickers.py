@@ -19,7 +19,7 @@ Line = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Picker:
-    """A program that shows lines and filters them by what is typed, in the order given."""
+    """A program that shows lines in the order given, and filters them by what is typed."""
 
     command: tuple[str, ...]
     needs: str  # the variable that is set where it can run, or TERMINAL
@@ -79,7 +79,7 @@ PICKERS = (
 def find_picker(program: str) -> Picker:
     """Return the named picker, or with "auto" the first one that is installed and can run here.
 
-    Raises UsageError if there is none. In a Wayland session its own pickers come before those of X11.
+    Raises UsageError if there is none. In a Wayland session, pickers for Wayland come first.
     """
     is_wayland = "WAYLAND_DISPLAY" in os.environ
     known = sorted(PICKERS, key=lambda picker: is_wayland and picker.needs != "WAYLAND_DISPLAY")

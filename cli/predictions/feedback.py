@@ -24,7 +24,9 @@ def feedback(
         argument(metavar="ID|last", help="Id of the prediction, see `memo history`; last: what notify or ask showed."),
     ],
     answer: Annotated[Answer, argument(metavar="yes|no|never", help="never: not again in any situation, until a yes.")],
-    rank: Annotated[int, typer.Option(min=1, help="Rank of the predicted action that you mean, from 1.")] = 1,
+    rank: Annotated[
+        int, typer.Option(min=1, help="Rank of the action among those that you were expected to do next, from 1.")
+    ] = 1,
 ) -> None:
     """Say whether a suggestion was good: yes, no or never.
 

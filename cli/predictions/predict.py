@@ -38,10 +38,10 @@ def predict(
 ) -> None:
     """Predict what comes next.
 
-    Without an argument, MEMO predicts what follows the newest stored events, from what it has learned so far or, if it
-    has saved nothing of that yet, from the last 100,000 events. With event LINES, it predicts what follows them. With a
-    FILE of event lines (.txt) or of windows (.json), which are short runs of events, it predicts what follows each
-    window.
+    Without an argument, MEMO predicts what follows the newest stored event of the scope that was active last. With
+    event LINES, it predicts what follows them; with a FILE of event lines (.txt) or of windows (.json), which are short
+    runs of events, what follows each window. It then knows these events and the version in use, but not your stored
+    events.
 
     Example: `memo predict "2026-03-02 09:15:04 - Started app: Firefox"`
 

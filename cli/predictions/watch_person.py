@@ -12,7 +12,7 @@ from memo.display.text import describe, safe
 
 
 def take_acts(message: dict[str, Any], tally: Tally) -> list[ShownEvent]:
-    """Count a message, and return the acts that it tells of; other events only count.
+    """Count a message and the ranks of the acts that it judges, and return the acts that it shows.
 
     Acts are in `settled_person` where a prediction before them was judged; else the newest event may be one.
     """
@@ -31,7 +31,7 @@ def take_acts(message: dict[str, Any], tally: Tally) -> list[ShownEvent]:
 
 
 def first_hit(message: dict[str, Any], language: Language) -> Text | None:
-    """Return a line that names the first act of a message whose place was among those shown before it, if any."""
+    """Return a line about the first act, if any, whose place was among the places shown before that act."""
     for outcome in message.get("settled_person", []):
         if (rank := outcome["place_rank"]) is not None and rank <= SHOWN:
             name = _place(outcome["action"])[1]

@@ -64,13 +64,13 @@ def why(
 ) -> None:
     """Explain a prediction, or what the privacy rules did.
 
-    Without an id it explains the newest one of your own scope.
+    Without an ID, MEMO explains the newest prediction of your own scope.
 
-    For a prediction it shows first where you would go and what you would do next, and why; then why the first
-    candidate for the next event of any kind was first, and which one would be without the language model; then what
-    each handler did or which gate stopped it. To explain it, MEMO loads the latest snapshot of what it had learned
-    before that prediction; where there is none, it reads the last 100,000 events again, which takes longer. It uses
-    today's weights, which may have changed since.
+    MEMO shows first where you would go and what you would do next, and why; then why the first candidate for the next
+    event of any kind was first, and which one would be without the language model; then what each handler did or which
+    gate stopped it. For that MEMO loads the latest snapshot of what it had learned before that prediction; where there
+    is none, it reads the last 100,000 events again, which takes longer. The weights are today's and may have changed
+    since.
     """
     from memo.core import logs
 

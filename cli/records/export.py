@@ -1,4 +1,4 @@
-"""`memo export`: write everything that MEMO has stored."""
+"""`memo export`: write what MEMO has stored."""
 
 import json
 import sys
@@ -37,10 +37,9 @@ def export(
     ] = None,
     force: Force = False,
 ) -> None:
-    """Write everything that MEMO has stored.
+    """Write the settings, every table of the store, pauses, rejects, and what the handler `record` wrote.
 
-    That is the settings, every table of the store, pauses, rejects, what the handler `record` wrote, and the names and
-    sizes of all other files.
+    Other files, such as trained versions, are listed by name and size.
 
     Example: `memo export --out memo.jsonl`
     """

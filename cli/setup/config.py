@@ -81,7 +81,7 @@ def set_(
 
 @app.command()
 def edit() -> None:
-    """Open memo.toml in the editor that VISUAL or EDITOR names, and check it before it replaces the old one."""
+    """Edit a copy of memo.toml in the editor that VISUAL or EDITOR names; it replaces the file once it has no error."""
     home = Home.find()
     before = _find_rules()
     changed = config_edit.edit(home)

@@ -91,7 +91,8 @@ WORDS: dict[Language, dict[str, str]] = {
         "nothing": "nothing but your lines in the inbox",
         "past": "Imported first: {}.",
         "days": "{} of the last {} days",
-        "never": "Never stored, whatever you chose: password managers, banks, private windows, and secrets in titles. "
+        "never": "Left out, whatever you chose, where MEMO recognises them: password managers, banks, private windows, "
+        "and secrets in titles. "
         "`memo config edit` excludes more: privacy.apps, privacy.sites, privacy.folders and privacy.titles.",
         "file": "Your answers are in {}; `memo setup` asks again, and `memo pause` stops recording for a while.",
         "start": "Start MEMO with `memo up`, and see what it predicts with `memo watch`.",
@@ -116,7 +117,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "nothing": "只有你写进收件文件夹的行",
         "past": "首先导入：{}。",
         "days": "{}（最近 {} 天）",
-        "never": "无论怎样选择，都从不存储：密码管理器、银行、隐私窗口，以及标题中的机密。"
+        "never": "无论怎样选择，凡能识别的都不存储：密码管理器、银行、隐私窗口，以及标题中的机密。"
         "`memo config edit` 可排除更多：privacy.apps、privacy.sites、privacy.folders 和 privacy.titles。",
         "file": "你的回答在 {} 中；`memo setup` 可以重新回答，`memo pause` 暂停记录一段时间。",
         "start": "用 `memo up` 启动 MEMO，用 `memo watch` 查看它的预测。",

@@ -103,7 +103,7 @@ def _store(home: Home, settings: Settings) -> str:
     if pruned.startswith(CLOCK_WAS_SET):
         raise MemoError(
             f"The last pruning {pruned}; check the clock with `date`. "
-            "Nothing old is removed until two readings of it agree."
+            "Nothing old is deleted until it has been right for three days."
         )
     if problems:
         raise MemoError(" ".join(problems))
@@ -146,8 +146,8 @@ def _broker(home: Home, settings: Settings) -> str:
             raise MemoError(problem)
         if refused := refusals.count(home):
             raise MemoError(
-                f"{refused} messages were refused that something else wrote to MEMO's queue on {redact_url(url)}; "
-                f"let nobody else write there, and delete {refusals.file(home)}, which has the reasons."
+                f"MEMO refused {refused} messages in its queue on {redact_url(url)}, which no part of it had written; "
+                f"keep other programs from writing there, and delete {refusals.file(home)}, which has the reasons."
             )
         return " ".join([f"{redact_url(url)} answers.", *running.state(home).get("notices", [])])
     return f"embedded, {Path(server(home)[0]).name}"

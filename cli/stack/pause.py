@@ -9,6 +9,7 @@ from cli.terminal.output import print_text
 from memo.clock import pauses
 from memo.core.errors import UsageError
 from memo.core.paths import Home
+from memo.stack import running
 
 
 def pause(
@@ -32,5 +33,8 @@ def pause(
 
 def resume() -> None:
     """Resume recording."""
-    pauses.end(Home.find())
-    print("MEMO is recording again.")
+    home = Home.find()
+    was_paused = pauses.current(home) is not None
+    pauses.end(home)
+    state = "" if running.holder(home) else " MEMO is not running; `memo up` starts it."
+    print_text(f"{'The pause has ended.' if was_paused else 'Recording was not paused.'}{state}")

@@ -30,7 +30,7 @@ app = typer.Typer(help="Run MEMO in the background in every desktop session.", n
 def install() -> None:
     """Start MEMO with each graphical session.
 
-    systemd does that, and starts it now, too; without systemd, XDG autostart does it from the next login on.
+    With systemd, MEMO also starts now. Without it, XDG autostart starts MEMO from the next login on.
     """
     home, chosen = Home.find(), os.environ.get("MEMO_HOME", "") and str(Home.find().root)
     Settings.load()  # a service that can't read them would fail later, where nobody sees it

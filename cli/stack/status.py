@@ -175,7 +175,7 @@ def facts(found: dict[str, Any]) -> list[tuple[str, str]]:
         *(("problem", problem) for problem in [*found.get("problems", []), found.get("problem", "")]),
         ("notice", " ".join(found.get("notices", []))),
         ("rejected lines", f"{found['rejected']}; the reasons are in {found['rejects']}" if found["rejected"] else ""),
-        ("refused messages", f"{found['refused']}; something else writes to MEMO's queue" if found["refused"] else ""),
+        ("refused messages", f"{found['refused']}; another program writes to MEMO's queue" if found["refused"] else ""),
         ("inbox", found["inbox"]),
         ("store", found["store"]),
         ("broker", found["broker"]),
@@ -198,7 +198,7 @@ def _person(scope: dict[str, Any], question: str) -> str:
         return ""
     first, among = (scope[f"{question}@{rank}"] for rank in RANKS[:2])
     late = f"; {scope['late']} of {scope['acts'] + scope['late']} predictions came too late" if scope["late"] else ""
-    return f"right first in {first:.0%}, among the first three in {among:.0%} of {scope['acts']}{late}"
+    return f"first in {first:.0%}, among the first three in {among:.0%} of {scope['acts']} acts{late}"
 
 
 def _upcoming(scope: dict[str, Any]) -> str:

@@ -21,9 +21,10 @@ STORE = "memo.db"  # begins the names of the store's files
 
 
 def uninstall(yes: Yes = False) -> None:
-    """Show what MEMO has stored and installed and how large that is, then stop MEMO and delete it.
+    """Show what MEMO has stored and installed, with sizes, and ask; then stop MEMO and delete all of that.
 
-    Files that MEMO did not make stay, such as yours in the inbox, and so do databases and brokers named by URL.
+    The program stays, and so do files that MEMO did not make, such as yours in the inbox, and databases and brokers
+    named by URL.
     """
     home = Home.find()
     own, started = list(_find_own(home)), find_installed()

@@ -1,6 +1,7 @@
 """Retention: delete rows by age, and the oldest events first if the store is too large.
 
-Learned state stays: a worker reads the log from its first event that is still stored.
+Trained versions and checkpoints stay. A snapshot that has learned a deleted event can no longer be used, so a worker
+that starts learns from the first event that is still stored.
 """
 
 from collections import Counter

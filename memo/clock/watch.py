@@ -20,7 +20,7 @@ class ClockWatch:
             expected = self._last.at.astimezone().isoformat(" ", "minutes")
             self._notice = (
                 f"The clock was set from {expected} to {now.at.astimezone().isoformat(' ', 'minutes')}; check it with "
-                "`date`. Nothing old is removed until two readings of it agree."
+                "`date`. Nothing old is deleted until it has been right for three days."
             )
             self._told_until_s = now.uptime_s + TOLD_S
         self._last = now

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
 TAKE_OVER_S = 30.0  # between looks for ended readers
-IDLE_S = 600.0  # a reader silent for this long counts as ended, on whichever machine it runs
+IDLE_S = 600.0  # messages that a reader has held for this long go to another one, on whichever machine it runs
 PENDING = "0"  # position before all messages that this reader has not acknowledged
 NEW = ">"  # position after everything delivered to the group
 RUN = uuid4().hex[:12]  # distinguishes this process from an earlier one with the same pid, as in a container
@@ -78,7 +78,10 @@ class GroupFeed(StreamFeed):
         self._taken_over = time.monotonic()
 
     def _has_ended(self, consumer: dict[str, Any]) -> bool:
-        """Return whether the process of a consumer has ended; on another machine, whether it is idle without work."""
+        """Return whether a consumer can be removed.
+
+        That is so if its process has ended; on another machine, if it has been silent for long and holds no message.
+        """
         host, pid, run, *_ = [*os.fsdecode(consumer["name"]).split(":"), "", ""]
         if not pid.isdecimal():
             return False  # a reader other than MEMO's client

@@ -64,7 +64,7 @@ def test_two_handlers_show_one_box_and_yes_starts_the_app(stack: Stack, server: 
     until("an answer", lambda: stack.one("SELECT count(*) FROM feedback"))
     until(
         "the other one",
-        lambda: stack.one("SELECT count(*) FROM dispatches WHERE detail LIKE 'nothing to do: ask showed a box%'"),
+        lambda: stack.one("SELECT count(*) FROM dispatches WHERE detail LIKE 'one box: ask showed a box%'"),
     )
     report = tmp_path / "report"
     until("the app", report.exists)

@@ -134,11 +134,11 @@ def test_evaluate_says_how_often_a_switch_is_foreseen(tmp_path: Path, monkeypatc
     arguments = ("evaluate", str(file), "--force", "--version", "builtin")
     monkeypatch.setenv("MEMO_LANGUAGE", "en")
     shown = " ".join(printed(*arguments).split())
-    assert "the right one was first in 100 %, among the first three in 100 %; the best simple rule would have" in shown
+    assert "ranked it first in 100 %, among the first three in 100 % of the cases; the best simple rule in" in shown
     assert "The language model takes no part in these answers" in shown
     monkeypatch.setenv("MEMO_LANGUAGE", "zh")
     chinese, end = printed(*arguments).rsplit("每个回答都在", 1)
-    assert "你切换到另一个应用或网站时" in chinese and end.strip().endswith("中。")
+    assert "你切换到另一个应用、网站或文件夹时" in chinese and end.strip().endswith("中。")
     assert set(re.findall("[A-Za-z]+", chinese)) <= UNTRANSLATED
     person = json.loads(printed(*arguments, "--json"))["files"][0]["person"]
     assert {view: found["n"] for view, found in person.items()} == {"fine": 39, "place": 39, "switch": 39}

@@ -69,9 +69,7 @@ def test_ask_alone_shows_a_box_when_notify_is_on_too(opened: Resources, server: 
     dispatch(under(opened, *BOTH), predict(opened, SITE))
     assert [body[3] for body in server.shown] == ["MEMO: open it now?"]
     assert sorted(went(opened)) == [("ask", "done"), ("notify", "stopped")]
-    assert [row.detail for row in rows(opened) if row.handler == "notify"] == [
-        "nothing to do: ask showed a box instead"
-    ]
+    assert [row.detail for row in rows(opened) if row.handler == "notify"] == ["one box: ask showed a box instead"]
 
 
 def test_a_box_held_back_spends_no_attempt_and_is_no_hit(opened: Resources, server: Server) -> None:
@@ -95,7 +93,7 @@ def test_a_later_prediction_of_the_same_shows_no_second_box(opened: Resources, s
     again, another = predict(opened, SITE), predict(opened, OTHER)
     dispatch(both, again)
     [notify] = [row for row in rows(opened, again) if row.handler == "notify"]
-    assert notify.status == "stopped" and notify.detail.startswith("nothing to do: ask showed a box about it ")
+    assert notify.status == "stopped" and notify.detail.startswith("one box: ask showed a box about it ")
     dispatch(both, another)
     assert [body[4] for body in server.shown] == [SITE, f"visit {OTHER}"]
 
@@ -109,7 +107,7 @@ def test_a_box_is_not_followed_by_what_waited_for_it(opened: Resources, server: 
         dispatcher.join()
     assert len(server.shown) == 1
     [notify] = [row for row in rows(opened, second) if row.handler == "notify"]
-    assert notify.detail == "nothing to do: ask showed a box instead"
+    assert notify.detail == "one box: ask showed a box instead"
 
 
 @pytest.mark.parametrize("on", [["notify"], ["notify", "ask"]])

@@ -20,6 +20,7 @@ from memo.clock import pauses
 from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from memo.stack import running
 
 
 @dataclass
@@ -192,6 +193,22 @@ def test_pause_and_resume_twice_succeed(run: Run, home: Home) -> None:
     for name, paused in (("pause", True), ("pause", True), ("resume", False), ("resume", False)):
         assert run(name).status == 0
         assert (pauses.current(home) is not None) is paused
+
+
+def test_resume_says_what_it_did(run: Run, home: Home) -> None:
+    assert run("resume").out == "Recording was not paused. MEMO is not running; `memo up` starts it.\n"
+    run("pause")
+    assert run("resume").out == "The pause has ended. MEMO is not running; `memo up` starts it.\n"
+    run("pause")
+    with running.hold(home):
+        assert run("resume").out == "The pause has ended.\n"
+        assert run("resume").out == "Recording was not paused.\n"
+
+
+@pytest.mark.parametrize("given", [["day.txt"], ["--activate"]])
+def test_train_now_takes_neither_file_nor_activate(run: Run, given: list[str]) -> None:
+    done = run("train", "--now", *given)
+    assert (done.status, done.out) == (2, "") and "leave out FILE and --activate" in done.err
 
 
 @pytest.mark.parametrize("span", ["30", "0m", "m", "-1m", "1y", "9999999m", "1 m", "１m"])

@@ -157,7 +157,8 @@ def test_score_of_too_few_questions_is_their_number() -> None:
 def test_sentence_names_the_best_rules() -> None:
     found = person_scores.score(outcomes(40))
     assert sentence(found, "en") == (
-        "Of your switches to another app or site, the right one was first in 50 %, among the first three in 100 %; "
-        "the best simple rule would have had 20 % (what followed the last few) and 100 % (the most recent first)."
+        "When you went to another app, site or folder, MEMO had ranked it first in 50 %, among the first three in "
+        "100 % of the cases; the best simple rule in 20 % (what followed the last few) and 100 % (the most recent "
+        "first)."
     )
     assert "50%" in sentence(found, "zh") and "20%（最近几个之后出现过的在前）" in sentence(found, "zh")

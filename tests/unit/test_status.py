@@ -117,7 +117,7 @@ def test_status_in_a_pipe_shortens_no_path(
 def test_late_predictions_are_told_as_a_part_of_all() -> None:
     given = scope(acts=3, late=1) | {f"{name}@{rank}": 0.5 for name in ("place", "person") for rank in (1, 3, 5)}
     assert dict(facts(FOUND | {"scopes": {"ada@host": given}}))["next place"].endswith(
-        "of 3; 1 of 4 predictions came too late"
+        "of 3 acts; 1 of 4 predictions came too late"
     )
 
 

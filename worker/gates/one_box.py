@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from sqlalchemy.orm import Session
 
 from db.dispatch import dispatches
-from worker.gates.attempt import NOTHING, Attempt
+from worker.gates.attempt import Attempt
 
 
 class OneBox:
     """One box for a prediction, one at a time, and one about an action while that is still due."""
 
-    name = NOTHING
+    name = "one box"
 
     def __init__(self) -> None:
         self.handlers: set[str] = set()  # those that are on
