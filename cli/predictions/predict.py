@@ -53,6 +53,8 @@ def predict(
     logs.setup(home.logs, "cli")
     top = top or settings.predict.top
     file = Path(given[0]) if given and len(given) == 1 and given[0].endswith((".json", ".txt")) else None
+    if stream and (given or out):
+        raise UsageError("--stream reads lines from standard input and writes to standard output; leave out the rest.")
     if stream:
         _run_filter(_open_stream(settings, home, top))
     elif file:

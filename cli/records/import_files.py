@@ -72,6 +72,8 @@ def import_(
 
     if not (files or browser or activitywatch):
         raise UsageError("There is nothing to import; name files, or add --browser or --activitywatch URL.")
+    if days is not None and not browser:
+        raise UsageError("--days is about the histories of browsers; add --browser, or leave it out.")
     settings, home = Settings.load(scope=scope or None), Home.find()
     logs.setup(home.logs, "cli")
     for file in files or []:

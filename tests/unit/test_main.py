@@ -205,10 +205,19 @@ def test_resume_says_what_it_did(run: Run, home: Home) -> None:
         assert run("resume").out == "Recording was not paused.\n"
 
 
-@pytest.mark.parametrize("given", [["day.txt"], ["--activate"]])
-def test_train_now_takes_neither_file_nor_activate(run: Run, given: list[str]) -> None:
-    done = run("train", "--now", *given)
-    assert (done.status, done.out) == (2, "") and "leave out FILE and --activate" in done.err
+@pytest.mark.parametrize(
+    ("given", "remedy"),
+    [
+        ("train --now day.txt", "leave out FILE and --activate"),
+        ("train --now --activate", "leave out FILE and --activate"),
+        ("predict --stream day.txt", "leave out the rest"),
+        ("predict --stream --out answers.csv", "leave out the rest"),
+        ("import day.txt --days 9", "add --browser"),
+    ],
+)
+def test_what_would_be_ignored_is_refused(run: Run, given: str, remedy: str) -> None:
+    done = run(*given.split())
+    assert (done.status, done.out) == (2, "") and remedy in done.err
 
 
 @pytest.mark.parametrize("span", ["30", "0m", "m", "-1m", "1y", "9999999m", "1 m", "１m"])
