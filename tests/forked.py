@@ -15,8 +15,11 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from select import select
 from tempfile import TemporaryFile
 from threading import Lock
+from types import ModuleType
+from typing import Any, NoReturn
 
 LARGEST = 1_000_000  # bytes of a command with its environment
 TORCH = {"train": "training.fitting.fine_tune", "evaluate": "training.fitting.fine_tune"}
@@ -42,46 +45,73 @@ def run(words: Sequence[str], environment: Mapping[str, str], cwd: Path) -> "sub
 
 @cache
 def _server(module: str) -> socket.socket:
-    """Start a process that imports a module too, and forks; it ends with this one."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LARGEST)
-    command = [sys.executable, "-P", __file__, str(theirs.fileno()), module]
-    others = {name: value for name, value in os.environ.items() if not name.startswith("MEMO_")}  # it is of no home
-    process = subprocess.Popen(command, env=others, stdout=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
-    theirs.close()
+    """Connect to the process that imports a module too, and forks; all workers of this run share one."""
+    from conftest import turn  # not in the process that forks
 
-    def end() -> None:
-        ours.close()
-        process.wait()
+    asked = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    atexit.register(asked.close)
+    asked.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LARGEST)
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    run = os.getppid() if is_worker else os.getpid()
+    address = f"\0memo-test-{run}-{module}"  # in no folder: the kernel deletes it with the process
+    with turn("forked"):
+        try:
+            asked.connect(address)
+        except ConnectionRefusedError:
+            _start(address, run, module)
+            asked.connect(address)
+    return asked
 
-    atexit.register(end)
-    return ours
+
+def _start(address: str, run: int, module: str) -> None:
+    """Start a process that answers at an address until the process `run` ends."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening, open(os.devnull, "w") as empty:
+        listening.bind(address)
+        listening.listen()
+        listening.set_inheritable(True)
+        command = [sys.executable, "-P", __file__, str(listening.fileno()), str(run), module]
+        others = {name: value for name, value in os.environ.items() if not name.startswith("MEMO_")}  # it is of no home
+        os.posix_spawn(sys.executable, command, others, file_actions=[(os.POSIX_SPAWN_DUP2, empty.fileno(), 1)])
 
 
-def serve(asked: socket.socket) -> None:
-    """Run each command that is asked for, several at once if need be, until nobody can ask any more."""
+def serve(listening: socket.socket, run: int) -> None:
+    """Run each command that is asked for, several at once if need be, until the run ends."""
     program = import_module("memo.__main__")
     for command in import_module("cli").COMMANDS.values():
         import_module(f"cli.{command.partition(':')[0]}")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait
-    while True:
-        message, files, _, _ = socket.recv_fds(asked, LARGEST, 4)
-        if not message:
-            return
-        words, environment, cwd = json.loads(message)
-        if os.fork() == 0:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            asked.close()
-            child = os.fork()
-            if child == 0:
-                _become(words, environment, cwd, files)
-                program.main()
-                sys.exit()
-            _, status = os.waitpid(child, 0)
-            os.write(files[-1], str(os.waitstatus_to_exitcode(status)).encode())
-            os._exit(0)
-        for file in files:
-            os.close(file)
+    end = os.pidfd_open(run)
+    opened: list[Any] = [listening]
+    while end not in (ready := select([end, *opened], [], [])[0]):
+        for asked in ready:
+            if asked is listening:
+                opened.append(listening.accept()[0])
+                continue
+            message, files, _, _ = socket.recv_fds(asked, LARGEST, 4)
+            if not message:
+                opened.remove(asked)
+                asked.close()
+            elif os.fork() == 0:
+                for inherited in opened:
+                    inherited.close()
+                os.close(end)
+                _run(program, message, files)
+            for file in files:
+                os.close(file)
+
+
+def _run(program: ModuleType, message: bytes, files: Sequence[int]) -> NoReturn:
+    """Run a command in a child of this process, which tells its exit status."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    words, environment, cwd = json.loads(message)
+    child = os.fork()
+    if child == 0:
+        _become(words, environment, cwd, files)
+        program.main()
+        sys.exit()
+    _, status = os.waitpid(child, 0)
+    os.write(files[-1], str(os.waitstatus_to_exitcode(status)).encode())
+    os._exit(0)
 
 
 def _become(words: Sequence[str], environment: Mapping[str, str], cwd: str, files: Sequence[int]) -> None:
@@ -99,5 +129,5 @@ def _become(words: Sequence[str], environment: Mapping[str, str], cwd: str, file
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
-    import_module(sys.argv[2])
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    import_module(sys.argv[3])
+    serve(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]))
