@@ -61,14 +61,15 @@ def _find_naming_days(session: Session, matches: Matches) -> set[Day]:
 
 def _find_forgotten_names(session: Session, matches: Matches) -> Iterator[Which]:
     """Yield conditions of the rows of actions that meet the query, whenever these happened."""
-    if matches.query.is_timed:
+    query = matches.query
+    if query.is_timed:
         return
 
     def is_forgotten(name: Name) -> bool:
         operation, place, target = name
         of_place = [] if target else place_as_entries({"operation": operation, "name": place})
         entries = [{"action": {"operation": operation, "place": place, "target": target}}, *of_place]
-        return any(map(matches.query.forgets_entry, entries))
+        return any(map(query.forgets_entry, entries))
 
-    for scope in find_scope_names(session) if matches.query.scope is None else [matches.query.scope]:
-        yield from predicted_names.find_named(session, scope, is_forgotten, by_place=not matches.query.text)
+    for scope in find_scope_names(session) if query.scope is None else [query.scope]:
+        yield from predicted_names.find_named(session, scope, query.operations, is_forgotten, by_place=not query.text)

@@ -1,7 +1,7 @@
 """A query: the app, site, text, time span or scope that a person wants forgotten. All given conditions must hold."""
 
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -53,18 +53,23 @@ class ForgetQuery:
         """Whether no event of the scope stays."""
         return not (self.app or self.site or self.text or self.is_timed)
 
+    @property
+    def operations(self) -> Collection[Operation]:
+        """Operations of what may match."""
+        return (Operation.WEB_VISIT,) if self.site else tuple(Operation)
+
     def matches_event(self, operation: str, target: str, app: str, texts: Iterable[str]) -> bool:
         """Return whether an event, whose other texts are `texts`, meets the conditions on app, site and text."""
         return (
             (not self.app or bool(self.matching_apps(operation, target, app)))
-            and (not self.site or (operation == Operation.WEB_VISIT and self._is_below(target)))
+            and (not self.site or (operation in self.operations and self._is_below(target)))
             and (not self.text or any(fold(self.text) in fold(field) for field in (target, app, *texts)))
         )
 
     def named_in(self, operation: str) -> Mapping[str, IsNamed]:
         """Return the fields, `target` or `app`, of which one is enough for an event to be about the site or the app."""
         if self.site:  # an app, too, may be given, but has more events
-            return {"target": self._is_below} if operation == Operation.WEB_VISIT else {}
+            return {"target": self._is_below} if operation in self.operations else {}
         return dict.fromkeys(("target", "app") if operation in APP_OPERATIONS else ("app",), self._is_app)
 
     def matching_apps(self, operation: str, target: str, app: str) -> set[str]:

@@ -103,13 +103,15 @@ def find_entries(session: Session, which: Which) -> Iterator[Sequence[Any]]:
         yield from found
 
 
-def find_named(session: Session, scope: str, is_named: Callable[[Name], bool], by_place: bool) -> Iterator[Which]:
-    """Yield conditions of the rows of a scope whose action is named.
+def find_named(
+    session: Session, scope: str, operations: Iterable[Operation], is_named: Callable[[Name], bool], by_place: bool
+) -> Iterator[Which]:
+    """Yield conditions of the rows of a scope whose action is named and has one of these operations.
 
     With `by_place`, all actions at a place are named if one without a target is.
     """
     row = PredictedNameRow
-    for operation in Operation:
+    for operation in operations:
         of_operation = _of(scope, operation.value)
         for place in find_distinct(session, row.place, of_operation):
             there = of_operation & (row.place == place)

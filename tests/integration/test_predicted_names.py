@@ -229,7 +229,7 @@ def test_days_are_found_by_place_and_by_target(store: Store) -> None:
             one
             for scope in SCOPES
             for by_place in (True, False)
-            for one in predicted_names.find_named(session, scope, lambda name: name[1] == "x", by_place)
+            for one in predicted_names.find_named(session, scope, Operation, lambda name: name[1] == "x", by_place)
         ]
         found = predicted_names.find_days(session, which)
     assert set(found) == expected and expected
