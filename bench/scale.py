@@ -60,6 +60,11 @@ SITE = "once.example"  # a site with few visits
 VISITS = 417
 PAUSE_S = 0.005  # between two transactions of the other writer
 PRUNED = 100_000  # events at most
+LOCKING = (
+    "UPDATE scopes SET last_seq = last_seq WHERE name = :scope",
+    "UPDATE events SET seq = seq WHERE scope = :scope AND seq = 0",  # none
+)
+"""Statements that, in any schema, take the locks of a transaction that stores an event."""
 DRAWN = (
     "event stored",
     "update: learned, predicted, settled, sent",
@@ -254,7 +259,7 @@ def oldest(session: Any, number: int) -> datetime:
 
 
 class other_writer:
-    """Meanwhile, another process writes again and again; notes its longest wait."""
+    """Meanwhile, another process writes again and again, as one that stores events; notes its longest wait."""
 
     def __init__(self, opened: Store, found: Figures, name: str) -> None:
         self._found, self._name = found, f"longest wait of another writer: {name}"
@@ -276,10 +281,13 @@ class other_writer:
 def _write_on(stop: Signal, longest: Any) -> None:
     from db.upkeep import jobs
 
-    with closing(open_store(Settings.load(), Home.find(), int(1e3 * LONGEST_S), LONGEST_S)) as opened:
+    settings = Settings.load()
+    with closing(open_store(settings, Home.find(), int(1e3 * LONGEST_S), LONGEST_S)) as opened:
         while not stop.is_set():
             began = time.perf_counter()
             with opened.write() as session:
+                for statement in LOCKING:
+                    session.execute(text(statement), {"scope": settings.scope})
                 jobs.record_run(session, "measured", "")
             longest.value = max(longest.value, time.perf_counter() - began)
             time.sleep(PAUSE_S)
