@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -85,7 +86,7 @@ def serve(listening: socket.socket, run: int) -> None:
     while end not in (ready := select([end, *opened], [], [])[0]):
         for asked in ready:
             if asked is listening:
-                opened.append(listening.accept()[0])
+                opened += _accept(listening)
                 continue
             message, files, _, _ = socket.recv_fds(asked, LARGEST, 4)
             if not message:
@@ -98,6 +99,16 @@ def serve(listening: socket.socket, run: int) -> None:
                 _run(program, message, files)
             for file in files:
                 os.close(file)
+
+
+def _accept(listening: socket.socket) -> list[socket.socket]:
+    """Return a new connection, none if it is of another user."""
+    asked, _ = listening.accept()
+    _, user, _ = struct.unpack("3i", asked.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    if user == os.getuid():
+        return [asked]
+    asked.close()
+    return []
 
 
 def _run(program: ModuleType, message: bytes, files: Sequence[int]) -> NoReturn:
@@ -129,5 +140,8 @@ def _become(words: Sequence[str], environment: Mapping[str, str], cwd: str, file
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
-    import_module(sys.argv[3])
-    serve(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2]))
+    number, of_run, module = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    os.closerange(3, number)  # what the run has opened, or who started it
+    os.closerange(number + 1, os.sysconf("SC_OPEN_MAX"))
+    import_module(module)
+    serve(socket.socket(fileno=number), of_run)
