@@ -88,9 +88,9 @@ _CHINESE = {
     "What was expected": "曾预测",
     "Why": "为什么",
     "Nothing matches.": "没有相符的内容。",
-    "Nothing else matches since {}. Older events were not searched yet.": (
-        "自 {} 以来没有其他相符的内容；更早的事件还没有搜索。"
-    ),
+    "Nothing matches since {}.": "自 {} 以来没有相符的内容。",
+    "Nothing else matches since {}.": "自 {} 以来没有其他相符的内容。",
+    "Older events were not searched yet.": "更早的事件还没有搜索。",
     "Older": "更早",
     "The first is ahead of the second because of:": "第一个排在第二个之前，原因是：",
     "What you do next": "你接下来做什么",

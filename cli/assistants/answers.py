@@ -1,6 +1,7 @@
 """The answers to an assistant's questions, each with a bounded number of rows."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any
 
@@ -22,6 +23,7 @@ from memo.privacy.exclusions import as_bare_event
 from ui import charts
 
 LIKELY = 5  # places, actions and upcoming actions in an answer
+ABSENT = "\x1f"  # asked for instead of what is excluded, so that the answer is that about something unknown
 MOST_ACTS = 50  # rows of a history or of a day
 
 
@@ -48,11 +50,13 @@ def tell_history(
 ) -> Told:
     """Return a page of what a person did and what had been expected, newest first."""
     may_tell = Disclosure(settings, session, scope)
-    asked = [Action(Operation.WINDOW_FOCUS, chosen.app, chosen.app)] if chosen.app else []
-    asked += [Action(Operation.WEB_VISIT, chosen.site)] if chosen.site else []
-    if not all(may_tell.keep(as_bare_event(action)) for action in asked):
-        return {"scope": scope, "acts": [], "before": None}  # even whether there is an older page would tell something
-    page = acts.find_page(session, scope, chosen, limit, acts.read_position(before))
+
+    def known(name: str, action: Action) -> str:
+        return name if not name or may_tell.keep(as_bare_event(action)) else ABSENT
+
+    app = known(chosen.app, Action(Operation.WINDOW_FOCUS, chosen.app, chosen.app))
+    site = known(chosen.site, Action(Operation.WEB_VISIT, chosen.site))
+    page = acts.find_page(session, scope, replace(chosen, app=app, site=site), limit, acts.read_position(before))
     rows = [_tell_act(prediction, events.as_event(event), may_tell, settings.zone) for prediction, event in page.acts]
     return {
         "scope": scope,

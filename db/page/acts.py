@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, or_, select, true
+from sqlalchemy import ColumnElement, func, or_, select, true
 from sqlalchemy.orm import Session, load_only
 
+from db.intake.names import named
 from db.models import EventRow, PredictionRow
 from memo.core.errors import UsageError
 from memo.core.events import FILES, HUMAN, Operation, counted_as
@@ -15,12 +16,13 @@ from memo.core.events import FILES, HUMAN, Operation, counted_as
 Position = tuple[datetime, int]
 """Where an event stands in the order of time: `at` and `seq`."""
 
+LAST = 2**31 - 1  # of the numbers that a column has room for
 NEWEST_FIRST = EventRow.at.desc(), EventRow.seq.desc()
 Acts = list[tuple[PredictionRow, EventRow]]
 
 READ = (PredictionRow.place_rank, PredictionRow.person, PredictionRow.places, PredictionRow.model_version)
 FIRST = 3  # an act whose place was among this many counts as foreseen
-SEARCHED = 200_000  # events for a page of acts: weeks of a busy person
+SEARCHED = (2_000, 200_000)  # events for a page: first few, then weeks of a busy person
 MOST = 50_000  # acts in a span of time: about three times what a busy month holds
 
 
@@ -65,7 +67,7 @@ def read_position(text: str | None) -> Position | None:
     """Return the position that `write_position` wrote; None for nothing. Raises UsageError for any other text."""
     try:
         at, _, seq = (text or "").partition("~")
-        return (datetime.fromtimestamp(float(at), UTC), int(seq)) if text else None
+        return (datetime.fromtimestamp(float(at), UTC), range(LAST + 1).index(int(seq))) if text else None
     except (ValueError, OverflowError, OSError) as error:
         raise UsageError("There is no such page of the history; begin again with the newest one.") from error
 
@@ -80,21 +82,43 @@ class ActPage(NamedTuple):
     """Whether it has as many acts as asked for; else all events down to `older` were searched."""
 
 
+NEWEST: Position = datetime.max.replace(tzinfo=UTC), LAST
 NO_ACTS = ActPage([], None, is_full=False)
 
 
 def find_page(session: Session, scope: str, chosen: ActFilter, limit: int, before: Position | None) -> ActPage:
-    """Return the newest acts before a position; at most `SEARCHED` events are searched, unless they are of one span."""
-    searched = None if chosen.since else _find_position(session, scope, before, SEARCHED)
-    found = find_acts(session, scope, chosen, limit + 1, before, searched)
-    if len(found) <= limit:
-        return ActPage(found, searched, is_full=False)
-    _, last = found[limit - 1]
-    return ActPage(found[:limit], (last.at, last.seq), is_full=True)
+    """Return the newest acts before a position; unless a day is chosen, so many events are searched at most."""
+    begin = _find_newest_named(session, scope, chosen, before or NEWEST)
+    if begin is None:
+        return NO_ACTS
+    for number in SEARCHED:
+        down_to = None if chosen.since else _find_position(session, scope, begin, number)
+        found = find_acts(session, scope, chosen, limit + 1, begin, down_to)
+        if len(found) > limit:
+            _, last = found[limit - 1]
+            return ActPage(found[:limit], (last.at, last.seq), is_full=True)
+        if down_to is None:
+            return ActPage(found, None, is_full=False)
+    return ActPage(found, down_to and _find_newest_named(session, scope, chosen, down_to), is_full=False)
 
 
-def _find_position(session: Session, scope: str, before: Position | None, number: int) -> Position | None:
-    """Return the position so many events before another one, or the newest one; None if there are fewer."""
+def _find_newest_named(session: Session, scope: str, chosen: ActFilter, before: Position) -> Position | None:
+    """Return the position after the newest event in the app or at the site chosen, if any; else the one given.
+
+    None if there is no such event. An index has the time, however long ago that was.
+    """
+    if not (chosen.site or chosen.app):
+        return before
+    names = (EventRow.target, [chosen.site]) if chosen.site else (EventRow.app, [chosen.app])
+    operations = [Operation.WEB_VISIT] if chosen.site else list(Operation)
+    newest = select(func.max(EventRow.at)).where(_is_before(before))
+    times = [session.scalar(newest.where(named(scope, operation, *names))) for operation in operations]
+    found = max(filter(None, times), default=None)
+    return min(before, (found, LAST)) if found else None
+
+
+def _find_position(session: Session, scope: str, before: Position, number: int) -> Position | None:
+    """Return the position so many events before another one; None if there are fewer."""
     query = select(EventRow.at, EventRow.seq).where(EventRow.scope == scope, _is_before(before))
     found = session.execute(query.order_by(*NEWEST_FIRST).offset(number - 1).limit(1)).first()
     return (found.at, found.seq) if found else None

@@ -177,12 +177,22 @@ def test_windows_that_differ_in_the_title_are_one(home: Home, store: Store) -> N
     assert [place["name"] for place in found["places"]] == ["editor", "news.example", "/home/ada/private"]
 
 
-def test_a_filter_tells_nothing_of_an_excluded_site(home: Home, store: Store) -> None:
+@pytest.mark.parametrize("searched", [1, 200_000])
+def test_what_is_excluded_is_as_if_it_were_not_there(
+    home: Home, store: Store, monkeypatch: pytest.MonkeyPatch, searched: int
+) -> None:
+    monkeypatch.setattr("db.page.acts.SEARCHED", (searched,))
     add(store, Settings.load().scope, [SITE] * 3)
     assert answer(home, "history", site="news.example", limit=1)["before"]
-    home.config.write_text('[privacy]\nsites = ["news.example"]\n')
-    found = answer(home, "history", site="news.example", limit=1)
-    assert (found["acts"], found["before"]) == ([], None)
+    home.config.write_text('[privacy]\nsites = ["news.example"]\napps = ["editor"]\n')
+    for hidden, absent in (
+        ({"site": "news.example"}, {"site": "absent.example"}),
+        ({"app": "editor"}, {"app": "absent"}),
+        ({"site": "news.example", "app": "gimp"}, {"site": "absent.example", "app": "gimp"}),
+        ({"app": "editor", "day": "2026-03-02"}, {"app": "absent", "day": "2026-03-02"}),
+    ):
+        assert answer(home, "history", **hidden) == answer(home, "history", **absent)
+        assert answer(home, "history", **hidden)["acts"] == []
 
 
 def test_history_goes_on_before_the_last_row(home: Home, store: Store) -> None:

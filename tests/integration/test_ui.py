@@ -263,22 +263,35 @@ def test_history_goes_on_with_older_acts(client: TestClient, monkeypatch: Monkey
     assert 'href="/why/1"' in client.get(html.unescape(older)).text
 
 
+def pages(client: TestClient, path: str) -> list[str]:
+    """A page of the history and all older ones."""
+    shown = [client.get(path).text]
+    while older := re.findall(r'rel="next" href="(.*?)"', shown[-1]):
+        shown.append(client.get(html.unescape(older[0])).text)
+    return shown
+
+
 def test_history_searches_so_many_events_a_page(client: TestClient, monkeypatch: MonkeyPatch) -> None:
-    monkeypatch.setattr("db.page.acts.SEARCHED", 1)
-    path, shown = "/history?text=editor&result=", list[str]()
-    while True:
-        shown.append(client.get(path).text)
-        found = re.findall(r'rel="next" href="(.*?)"', shown[-1])
-        if not found:
-            break
-        path = html.unescape(found[0])
-    assert ['href="/why/2"' in text for text in shown] == [True, False, False, False]
+    monkeypatch.setattr("db.page.acts.SEARCHED", (1,))
+    shown = pages(client, "/history?text=news")
+    assert ['href="/why/1"' in text for text in shown] == [False, True, False, False]
     assert ["not searched yet" in text for text in shown] == [True, True, True, False]
-    assert "Nothing matches" in shown[-1] and "Nothing else matches since 2026-03-02" in shown[0]
-    assert "Nothing else" not in client.get("/history?day=2026-03-02&text=absent").text
+    ends = ["Nothing matches since 2026", "Nothing else matches since 2026", "Nothing matches since 2026", ".csv"]
+    assert all(end in text for end, text in zip(ends[:3], shown, strict=False)) and "Nothing matches." in shown[3]
+    assert "/history.csv?text=news" in shown[0], "it searches all"
+    assert "since" not in client.get("/history?day=2026-03-02&text=absent").text
 
 
-@pytest.mark.parametrize("place", ["2", "x~1", "nan~1", "1e99~1", "1~"])
+@pytest.mark.parametrize(("asked", "number"), [("site=news.example", 1), ("app=editor", 2), ("site=absent", 1)])
+def test_history_begins_where_an_app_or_a_site_was_last(
+    client: TestClient, monkeypatch: MonkeyPatch, asked: str, number: int
+) -> None:
+    monkeypatch.setattr("db.page.acts.SEARCHED", (1,))
+    shown = pages(client, f"/history?{asked}")
+    assert len(shown) == number and ("why/" in shown[0]) == ("absent" not in asked)
+
+
+@pytest.mark.parametrize("place", ["2", "x~1", "nan~1", "1e99~1", "1~", "1~-1", f"1~{2**99}"])
 def test_history_refuses_a_wrong_place(client: TestClient, place: str) -> None:
     assert client.get(f"/history?before={place}").status_code == 400
 
