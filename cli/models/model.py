@@ -39,9 +39,9 @@ def list_(as_json: Json = False) -> None:
     """List all versions, newest first.
 
     A scope (a person at a machine) without an active version is served by that of the scope in the settings or, if that
-    has none, by the built-in version. A version shown as `active, off` is chosen but not used: MEMO predicts in its
-    scope from history alone, without a language model, because predictions became worse or because you ran `memo model
-    activate history`.
+    has none, by the built-in version, which fits the built-in base model only. A version shown as `active, off` is
+    chosen but not used: MEMO predicts in its scope from history alone, without a language model, because predictions
+    became worse or because you ran `memo model activate history`.
     """
     from db.prediction import versions
 

@@ -33,9 +33,10 @@ def pick(
 ) -> None:
     """Go to the previous place or to one of the likeliest next things, best bound to a key.
 
-    The list has at most eight lines: first the place where you were before, then what you most likely want next:
-    windows, apps, sites and files. What is in use is left out, and so is what the privacy rules exclude. An open window
-    comes to the front; an app, a site or a file is opened. What you pick and what you pass over counts as feedback.
+    The list has at most eight lines: by default first the place where you were before, then what you most likely want
+    next: windows, apps, sites and files. What is in use is left out, and so is what the privacy rules exclude. An open
+    window comes to the front; an app, a site or a file is opened. What you pick and what you pass over counts as
+    feedback.
     """
     settings, home = Settings.load(), Home.find()
     if prints and stats:

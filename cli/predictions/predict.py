@@ -49,18 +49,18 @@ def predict(
     """
     from memo.core import logs
 
+    if stream and (given or out or force):
+        raise UsageError("--stream reads lines from standard input and writes to standard output; leave out the rest.")
     settings, home = Settings.load(), Home.find()
     logs.setup(home.logs, "cli")
     top = top or settings.predict.top
     file = Path(given[0]) if given and len(given) == 1 and given[0].endswith((".json", ".txt")) else None
-    if stream and (given or out):
-        raise UsageError("--stream reads lines from standard input and writes to standard output; leave out the rest.")
     if stream:
         _run_filter(_open_stream(settings, home, top))
     elif file:
         predict_file(file, _open_stream(settings, home, top), settings.window.size, out, force, as_json)
-    elif out:
-        raise UsageError("--out needs a FILE of windows (.json) or of event lines (.txt) to answer; name one.")
+    elif out or force:
+        raise UsageError("--out and --force need a FILE of windows (.json) or of event lines (.txt); name one.")
     elif given:
         show_answer(_after_lines(_open_stream(settings, home, top), given), settings.language, as_json)
     else:

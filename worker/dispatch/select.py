@@ -17,11 +17,12 @@ from memo.core.logs import get_logger
 from memo.core.predictions import Answer, action_as_dict
 from memo.protocols import Handler, NothingToDo
 from worker.gates import Gate, objection
-from worker.gates.attempt import NOTHING, Attempt, RoutedCandidate
+from worker.gates.attempt import Attempt, RoutedCandidate
 from worker.handlers import reason
 
 log = get_logger(__name__)
 
+NOTHING = "nothing to do"  # in the place of a gate's name, where the handler says so
 Act = Callable[[Attempt], dict[str, Any]]
 
 

@@ -11,8 +11,6 @@ from memo.core.predictions import HORIZON_S, Candidate, action_from_dict, in_use
 from memo.core.settings import DispatchSettings
 from memo.protocols import Cost, DispatchContext
 
-NOTHING = "nothing to do"  # in the place of a gate's name, where the handler says so
-
 RoutedCandidate = tuple[Candidate, DispatchContext]
 
 
