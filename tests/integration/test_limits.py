@@ -29,7 +29,7 @@ from training import limits
 
 SCOPE = "a@b"
 LEAST = 1_500_000_000  # bytes; what a training waits for
-LOW = 1_000_000_000  # bytes; more than the built-in model needs
+LOW = 1_400_000_000  # bytes; more than the built-in model needs, even where torch was built for GPUs
 NONE = resource.RLIM_INFINITY
 HUGE = "8192"  # rank of an adapter that takes several times as much
 STAND_IN = """#!/bin/sh
@@ -154,7 +154,7 @@ def test_training_at_its_bound_fails_and_says_so(store: Store, home: Home, monke
         told = jobs.find_last_result(session, jobs.RETRAIN)
         assert runs.is_delayed(session, runs.TRAIN, SCOPE)
     assert run.state == "failed" and told == f"{SCOPE}: {run.result['reason']}"
-    assert run.result["reason"].startswith("The training needs more than the 1.0 GB of memory that it may take")
+    assert run.result["reason"].startswith("The training needs more than the 1.4 GB of memory that it may take")
     assert run.result["reason"].endswith("or run `memo train`, which has no such limit.")
     assert [folder.name for folder in home.models.iterdir() if not folder.name.startswith("unfinished-")] == []
     monkeypatch.delenv("MEMO_TRAIN__RANK")
@@ -162,7 +162,8 @@ def test_training_at_its_bound_fails_and_says_so(store: Store, home: Home, monke
         runs.record_urgent(session, runs.TRAIN, SCOPE)
     carry_out(LOW)
     with store.read() as session:
-        assert session.get_one(RunRow, 2).version == "v0001"
+        run = session.get_one(RunRow, 2)
+    assert run.version == "v0001", run.result
 
 
 def test_want_of_memory_without_a_bound_is_not_renamed() -> None:
@@ -175,7 +176,7 @@ def test_other_errors_are_not_renamed(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(KeyError), limits.naming_the_bound():
         raise KeyError("x")
     for error in (MemoryError(), OSError(12, "Cannot allocate memory")):
-        with pytest.raises(MemoError, match=r"more than the 1\.0 GB"), limits.naming_the_bound():
+        with pytest.raises(MemoError, match=r"more than the 1\.4 GB"), limits.naming_the_bound():
             raise error
 
 

@@ -82,8 +82,12 @@ class Person:
 
 @pytest.fixture
 def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Person:
-    """A person whose home folder is the only place searched; this process does not lower its priority."""
+    """A person whose home folder is the only place searched, however this machine's memory is pressed.
+
+    This process does not lower its priority.
+    """
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MEMO_PRELOAD__MEMORY_PRESSURE", "100")
     monkeypatch.setattr(access_times, "SYSTEM", ())
     for module in (inspection, preload_app, preload_file):
         monkeypatch.setattr(module, "be_idle", lambda: None)
@@ -259,7 +263,7 @@ def test_a_document_that_was_opened_before_is_in_memory(home: Home, person: Pers
     assert handler.accepts(asked.action)
     result = handler.handle(asked, _soon())
 
-    assert _is_there(document, 0, SMALL)
+    assert _is_there(document, 0, SMALL), result
     assert result["cold"] and result["read_bytes"] == SMALL
     assert 0 < result["gain_s"] < 5, "what reading took is what opening it need not wait for"
     assert handler.handle(asked, _soon())["gain_s"] == 0
