@@ -87,7 +87,7 @@ NO_ACTS = ActPage([], None, is_full=False)
 
 
 def find_page(session: Session, scope: str, chosen: ActFilter, limit: int, before: Position | None) -> ActPage:
-    """Return the newest acts before a position; unless a day is chosen, so many events are searched at most."""
+    """Return the newest acts before a position, of those in the last 200,000 events unless a day is chosen."""
     begin = _find_newest_named(session, scope, chosen, before or NEWEST)
     if begin is None:
         return NO_ACTS
