@@ -16,7 +16,7 @@ from jsonschema.validators import validator_for
 from kombu import Connection
 from redis import Redis
 from stack import SCOPE, Stack, new_stack
-from waiting import until
+from waiting import WAIT_S, until
 
 from data.importers import lines as lines_of
 from memo.core.grammar import language_of, parse, write
@@ -127,7 +127,10 @@ def look_at_connections(stack: Stack, course: Course) -> None:
     assert len(everyone) >= 4, everyone  # the supervisor and its parts
     for process in everyone:
         with suppress(psutil.NoSuchProcess):  # one that ends by itself
-            course.tcp += [f"{process.name()} {link.raddr}" for link in process.net_connections("inet")]
+            try:
+                course.tcp += [f"{process.name()} {link.raddr}" for link in process.net_connections("inet")]
+            except psutil.AccessDenied:  # so is one that is just ending, to any user but root
+                process.wait(WAIT_S)
 
 
 def keys_of_others() -> set[Any]:
