@@ -24,7 +24,12 @@ def train(
         ),
     ] = None,
     activate: Annotated[bool, typer.Option("--activate", help="Use the new version for predictions at once.")] = False,
-    scope: Annotated[str | None, option(metavar="USER@HOST", help="Scope to train for: a person at a machine.")] = None,
+    scope: Annotated[
+        str | None,
+        option(
+            metavar="USER@HOST", help="Scope to train for: a person at a machine, a folder of the inbox, or a replay."
+        ),
+    ] = None,
     now: Annotated[
         bool,
         typer.Option(

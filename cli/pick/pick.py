@@ -26,17 +26,18 @@ def pick(
         bool,
         typer.Option(
             "--stats",
-            help="Print instead how many picks were in the first three lines, and how many windows were open then.",
+            help="Print instead how many picks were in the first three lines, and how many windows were open on "
+            "average.",
         ),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Go to the previous place or to one of the likeliest next things, best bound to a key.
+    """Go to the previous place or to one of the likeliest next things.
 
-    The list has at most eight lines: by default first the place where you were before, then what you most likely want
-    next: windows, apps, sites and files. What is in use is left out, and so is what the privacy rules exclude. An open
-    window comes to the front; an app, a site or a file is opened. What you pick and what you pass over counts as
-    feedback.
+    Bind this command to a key. The list has at most eight lines: by default first the place where you were before, then
+    what you most likely want next: windows, apps, sites and files. Things in use are left out, and so is all that
+    the privacy rules exclude. An open window comes to the front; an app, a site or a file is opened. Your pick, and the
+    suggestions that you pass over, count as feedback.
     """
     settings, home = Settings.load(), Home.find()
     if prints and stats:

@@ -41,7 +41,11 @@ class HistoryFormat(StrEnum):
 def history(
     since: Annotated[str | None, option(metavar="1d|TIME", help="Only predictions made since then.")] = None,
     scope: Annotated[
-        str | None, option(metavar="USER@HOST", help="Only predictions of this scope: a person at a machine.")
+        str | None,
+        option(
+            metavar="USER@HOST",
+            help="Only predictions of this scope: a person at a machine, a folder of the inbox, or a replay.",
+        ),
     ] = None,
     limit: Annotated[
         int | None,

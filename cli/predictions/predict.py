@@ -38,7 +38,7 @@ def predict(
 ) -> None:
     """Predict what comes next.
 
-    Without an argument, MEMO predicts what follows the newest stored event of the scope that was active last. With
+    Without an argument, MEMO predicts what follows the newest event of the scope whose event was stored last. With
     event LINES, it predicts what follows them; with a FILE of event lines (.txt) or of windows (.json), which are short
     runs of events, what follows each window. It then knows these events and the version in use, but not your stored
     events.
@@ -112,7 +112,7 @@ def _after_lines(stream: PredictStream, lines: list[str]) -> dict[str, Any]:
 
 
 def answer_newest(settings: Settings, home: Home, top: int, progress: Progress) -> dict[str, Any]:
-    """Return what follows the newest event of the scope that was active last, as a worker that starts now would.
+    """Return what follows the newest event of the scope whose event was stored last, as a worker that starts now would.
 
     `progress` counts the events learned.
     """

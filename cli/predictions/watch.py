@@ -41,7 +41,11 @@ def watch(
         bool, typer.Option("--all", help="Show every event and the likeliest next events, not only what you do.")
     ] = False,
     scope: Annotated[
-        str | None, option(metavar="USER@HOST", help="Only predictions of this scope: a person at a machine.")
+        str | None,
+        option(
+            metavar="USER@HOST",
+            help="Only predictions of this scope: a person at a machine, a folder of the inbox, or a replay.",
+        ),
     ] = None,
     after: Annotated[
         int | None, option(metavar="ID", min=0, help="Begin with the stored predictions after this one.")

@@ -33,7 +33,11 @@ def export(
         ExportFormat, typer.Option("--format", help="One JSON object per line, or one for everything.")
     ] = ExportFormat.JSONL,
     scope: Annotated[
-        str | None, option(metavar="USER@HOST", help="Only data of this scope: a person at a machine.")
+        str | None,
+        option(
+            metavar="USER@HOST",
+            help="Only data of this scope: a person at a machine, a folder of the inbox, or a replay.",
+        ),
     ] = None,
     force: Force = False,
 ) -> None:

@@ -102,7 +102,7 @@ def _replace(loss: Loss, settings: Settings, home: Home) -> Path | None:
     """Set the store aside and put the backup in its place; return where the old files are.
 
     Its log goes with it, as it would be taken for that of the backup. After an interruption the store is gone, and the
-    same command completes it. What was learned, versions that the backup does not know, and what waits in the queue
+    same command completes it. Learned state, versions that the backup does not know, and messages in the queue
     depend on rows that it may not have.
     """
     from db.upkeep import backups

@@ -105,7 +105,7 @@ def _effects(home: Home, key: str, old: Settings, new: Settings) -> list[str]:
     if name := find_variable(key, os.environ):
         return [f"But {name} in the environment has another value, which is in force."]
     if pid is None:
-        return ["MEMO is not running; it takes effect with the next `memo up`."]
+        return ["MEMO is not running: commands use the new value at once, and `memo up` starts with it."]
     if name := find_variable(key, _environment(pid)):
         return [f"But MEMO was started with {name} in its environment, which stays in force."]
     if table not in tables_at_once():

@@ -37,7 +37,7 @@ def doctor(
         bool,
         typer.Option(
             "--repair",
-            help="Make lost indexes and views again, count events and predictions again, and correct these counts.",
+            help="Rebuild lost indexes and views, recount events and predictions, and correct the stored counts.",
         ),
     ] = False,
     as_json: Json = False,
@@ -119,7 +119,7 @@ def _refuse_lost(session: "Session", place: str) -> None:
 
 
 def _indexes(home: Home, settings: Settings) -> str:
-    """Make the indexes and views that are gone again."""
+    """Rebuild lost indexes and views."""
     from db import rebuild
     from db.engine import redacted_store_url, revision
     from db.migrations import head

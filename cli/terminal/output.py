@@ -37,6 +37,12 @@ def print_notice(text: str) -> None:
     print(safe(text), file=sys.stderr)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with a noun, such as "1 event", "2 events" or "2 launches"."""
+    ending = "" if number == 1 else "es" if noun.endswith("ch") else "s"
+    return f"{number} {noun}{ending}"
+
+
 def print_json(value: Any) -> None:
     """Print a value as one line of JSON; it is ASCII, so it holds nothing that a terminal would act on."""
     print_line(json.dumps(value, default=datetime.isoformat))

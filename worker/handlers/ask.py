@@ -32,7 +32,7 @@ class AskHandler(Handler):
         self._settings, self._launcher, self._wait_s = settings, Launcher(settings, home), wait_s
 
     def accepts(self, action: Action) -> bool:
-        """Whether the action opens an app, a site or a file, and `launch_app` does not start it unasked."""
+        """Return whether the action opens an app, a site or a file, and `launch_app` does not start it unasked."""
         return action.operation in OPENED and not self._settings.launches(action)
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:

@@ -95,7 +95,7 @@ class ExecHandler(Handler):
         self._program_limit_s = program_limit_s
 
     def accepts(self, action: Action) -> bool:
-        """Whether a program is named."""
+        """Return whether a program is named in the settings."""
         return bool(self._command)
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class LaunchAppHandler(Handler):
         self._launcher = Launcher(settings, home)
 
     def accepts(self, action: Action) -> bool:
-        """Whether it is the start of an app named in the settings."""
+        """Return whether the action is the start of an app named in the settings."""
         return action.operation is Operation.PROCESS_START and action.target in self._allowed
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:

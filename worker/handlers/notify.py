@@ -28,7 +28,7 @@ class NotifyHandler(Handler):
         self._settings, self._seen = settings, SeenBefore(settings, home)
 
     def accepts(self, action: Action) -> bool:
-        """Whether `launch_app` leaves the action alone; a person notices an app that starts anyway."""
+        """Return whether `launch_app` leaves the action alone; a person notices an app that starts anyway."""
         return not self._settings.launches(action)
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:

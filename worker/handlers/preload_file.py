@@ -28,7 +28,7 @@ class PreloadFileHandler(Handler):
         self.limit_s = settings.preload.seconds + GRACE_S
 
     def accepts(self, action: Action) -> bool:
-        """Whether it is the access to a file whose whole path is known."""
+        """Return whether the action is the access to a file whose whole path is known."""
         return action.operation is Operation.FILE_ACCESS and bool(_path(action))
 
     def cost(self, candidate: Candidate, context: DispatchContext) -> Cost:

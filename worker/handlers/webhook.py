@@ -37,7 +37,7 @@ class WebhookHandler(Handler):
         self._answer_s, self._pauses_s = answer_s, pauses_s
 
     def accepts(self, action: Action) -> bool:
-        """Whether an address is named."""
+        """Return whether an address is named in the settings."""
         return bool(self._webhook.url)
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class MixedPredictor:
         return self._person.last
 
     def is_in_use(self, action: Action) -> bool:
-        """Whether what is wanted with an action was in use at the last event."""
+        """Return whether what is wanted with an action was in use at the last event."""
         return self._times.last is not None and self._hazard.is_in_use(action, self._times.last[1])
 
     def _parts(self) -> dict[str, Ranker | PersonModel | ArrivalTimes | Hazard | Feedback]:

@@ -104,7 +104,7 @@ class Hazard:
         return symbol == self._front if self._is_app[symbol] else 0 <= at - float(self._last_at[symbol]) <= QUIET_S
 
     def is_in_use(self, action: Action, now: datetime) -> bool:
-        """Whether what is wanted with an action is in use."""
+        """Return whether what is wanted with an action is in use."""
         symbol = self._names.find(wanted(action))
         return symbol is not None and self._is_used(symbol, now.timestamp())
 
