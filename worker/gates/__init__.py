@@ -1,46 +1,43 @@
 """Gates: small rules, asked in order; the first that objects stops an attempt."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.machine import Machine
+from worker.gates import candidate, capacity, person, track_record
 from worker.gates.attempt import Attempt
-from worker.gates.candidate import Confidence, Refused, TooLate
-from worker.gates.capacity import Battery, Load, Memory
-from worker.gates.person import FullScreen, Paused, QuietHours
-from worker.gates.track_record import Budget, Cooldown, Resting, Value
 
 
-class Gate(Protocol):
-    """One rule."""
+class Gate(NamedTuple):
+    """One rule: returns the reason it blocks an attempt, with the value and its limit, or None."""
 
     name: str
-
-    def objection(self, session: Session, attempt: Attempt) -> str | None:
-        """Return the reason this gate blocks the attempt, with the value and its limit, or None."""
+    objection: Callable[[Session, Attempt], str | None]
 
 
 def gates(settings: Settings, home: Home, machine: Machine) -> Sequence[Gate]:
     """Return all gates in the order in which they are asked: first those that stop most and cost least."""
-    dispatch = settings.dispatch
+    dispatch, zone = settings.dispatch, settings.zone
+    budget = partial(track_record.budget, dispatch.budget_per_hour, dispatch.budget_mb_per_hour)
     return (
-        Confidence(dispatch.minimum_probability),
-        TooLate(),
-        Paused(settings, home),
-        Refused(),
-        Resting(settings),
-        Cooldown(dispatch.cooldown_s),
-        Budget(dispatch.budget_per_hour, dispatch.budget_mb_per_hour),
-        Value(),
-        Battery(machine, dispatch.battery_percent),
-        Memory(machine),
-        Load(machine),
-        QuietHours(settings),
-        FullScreen(machine),
+        Gate("confidence", partial(candidate.confidence, dispatch.minimum_probability)),
+        Gate("late", candidate.too_late),
+        Gate("pause", partial(person.paused, zone, home)),
+        Gate("refused", candidate.refused),
+        Gate("resting", partial(track_record.resting, zone)),
+        Gate("cooldown", partial(track_record.cooldown, dispatch.cooldown_s)),
+        Gate("budget", budget),
+        Gate("value", track_record.value),
+        Gate("battery", partial(capacity.battery, machine, dispatch.battery_percent)),
+        Gate("memory", partial(capacity.memory, machine)),
+        Gate("load", partial(capacity.load, machine)),
+        Gate("quiet hours", partial(person.quiet, settings)),
+        Gate("full screen", partial(person.full_screen, machine)),
     )
 
 
