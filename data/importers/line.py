@@ -61,7 +61,7 @@ class EventReader:
         return self._place(*_split(raw), more)
 
     def read_fields(self, given: Mapping[str, Any], /, **more: str) -> Event:
-        """Return the event of named fields, as `from_fields` does, with `more` fields. Raises GrammarError."""
+        """Return the event of named fields, ours or those of an export, with `more` fields. Raises GrammarError."""
         return self._place(*_split_fields(given), more)
 
     def _place(self, at: datetime, fields: dict[str, Any], more: dict[str, Any]) -> Event:
@@ -120,15 +120,6 @@ def _split_json(text: str) -> tuple[datetime, dict[str, Any]]:
     if not isinstance(line, str):
         raise GrammarError("`event` is not a text")
     return split(line)
-
-
-def from_fields(given: Mapping[str, Any], zone: tzinfo) -> Event:
-    """Return the event of named fields, ours or those of an export; a time without an offset is in `zone`.
-
-    Raises GrammarError.
-    """
-    at, fields = _split_fields(given)
-    return Event(at if at.tzinfo else at.replace(tzinfo=zone), **fields)
 
 
 def _split_fields(given: Mapping[str, Any]) -> tuple[datetime, dict[str, Any]]:

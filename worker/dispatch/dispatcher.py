@@ -23,8 +23,7 @@ from memo.protocols import Handler
 from memo.stack.backoff import BACK_OFF_S
 from worker.dispatch.handler_queue import IDLE_S, HandlerQueue
 from worker.dispatch.job_thread import LENGTH, JobThread
-from worker.dispatch.payoff import JUDGED, judge
-from worker.dispatch.savings import measure
+from worker.dispatch.payoff import JUDGED, judge, measure
 from worker.dispatch.select import Decision, carry_out, decide, log_failure
 from worker.gates import gates, objection
 from worker.gates.attempt import Attempt, RoutedCandidate, route_candidates
