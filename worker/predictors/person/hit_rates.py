@@ -7,6 +7,7 @@ import numpy as np
 
 from worker.predictors.history.candidate_ids import Ids
 from worker.predictors.history.tables import Array, State
+from worker.predictors.learned import Learned
 
 # Kinds of recency ranks: 1 to 12 each, up to 16, up to 24, up to 40, and higher ones; kind 0 holds no rank.
 RANK_STARTS = (0, *range(1, 14), 17, 25, 41)
@@ -39,8 +40,10 @@ def rank_kinds(ranks: Ids) -> Ids:
     return np.asarray(np.searchsorted(RANK_STARTS, ranks, "right") - 1, np.int64)
 
 
-class RecencyRates:
+class RecencyRates(Learned):
     """Hits of recency ranks: over all, and after each sequence of three ranks."""
+
+    LEARNED = ("_hits", "_after", "_latest")
 
     def __init__(self) -> None:
         self._hits = np.zeros(KINDS)
@@ -67,15 +70,6 @@ class RecencyRates:
         shares_after = (after + AFTER_HITS * shares) / (after[1:].sum() + AFTER_HITS)
         found = shares[kinds]
         return np.log(np.maximum(1e-6, found / sizes[kinds])), np.log(shares_after[kinds] / found)
-
-    def state(self) -> State:
-        """Return all hits."""
-        return {"hits": self._hits, "after": self._after, "latest": list(self._latest)}
-
-    def restore(self, state: State) -> None:
-        """Replace all hits by those of a `state`."""
-        self._hits, self._after = np.array(state["hits"]), np.array(state["after"])
-        self._latest = tuple(state["latest"])
 
 
 class SymbolRates:
@@ -131,8 +125,10 @@ class ReturnRates(SymbolRates):
         return np.asarray(np.log(np.stack([rates, own_rates / rates], axis=1)).reshape(4, len(symbols)))
 
 
-class CellRates:
+class CellRates(Learned):
     """Hits and chances by recency rank and by how often and how lately a symbol followed here."""
+
+    LEARNED = ("_all", "_cells")
 
     def __init__(self) -> None:
         self._all = np.array([0.1, 1.0])
@@ -150,14 +146,6 @@ class CellRates:
         rate = self._all[0] / self._all[1]
         rates = (self._cells[:, 0] + CELL_CHANCES * rate) / (self._cells[:, 1] + CELL_CHANCES)
         return np.asarray(np.log(rates / rate)[cells])
-
-    def state(self) -> State:
-        """Return all hits and chances."""
-        return {"all": self._all, "cells": self._cells}
-
-    def restore(self, state: State) -> None:
-        """Replace all hits and chances by those of a `state`."""
-        self._all, self._cells = np.array(state["all"]), np.array(state["cells"])
 
 
 def cells_of(kinds: Ids, successors: Ids) -> Ids:
