@@ -144,7 +144,7 @@ def _check(operation: Operation, texts: Mapping[str, str], given: Mapping[str, A
         raise GrammarError(f"`{exported}` names nothing" if exported in given else "`target` is empty")
     if operation is Operation.WEB_VISIT and target.split() != [target]:
         raise GrammarError("a visit's `target` is a domain, without spaces")
-    if operation is Operation.TIME_CONTEXT and not _is_weekday_and_hour(target, texts["detail"]):
+    if operation is Operation.TIME_CONTEXT and not re.fullmatch("[1-7] [0-9]{1,2}", f"{target} {texts['detail']}"):
         raise GrammarError("a time context's `target` is a weekday from 1 to 7, its `detail` an hour")
 
 
@@ -183,10 +183,6 @@ def _seconds(given: Mapping[str, Any]) -> str:
     if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", text):
         raise GrammarError("`duration` is not a number of seconds")
     return text
-
-
-def _is_weekday_and_hour(target: str, detail: str) -> bool:
-    return target in tuple("1234567") and bool(re.fullmatch("[0-9]{1,2}", detail))
 
 
 def _text(given: Mapping[str, Any], name: str) -> str:
