@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.machine import Machine
-from worker.gates import candidate, capacity, person, track_record
+from worker.gates import rules
 from worker.gates.attempt import Attempt
 
 
@@ -23,21 +23,20 @@ class Gate(NamedTuple):
 def gates(settings: Settings, home: Home, machine: Machine) -> Sequence[Gate]:
     """Return all gates in the order in which they are asked: first those that stop most and cost least."""
     dispatch, zone = settings.dispatch, settings.zone
-    budget = partial(track_record.budget, dispatch.budget_per_hour, dispatch.budget_mb_per_hour)
     return (
-        Gate("confidence", partial(candidate.confidence, dispatch.minimum_probability)),
-        Gate("late", candidate.too_late),
-        Gate("pause", partial(person.paused, zone, home)),
-        Gate("refused", candidate.refused),
-        Gate("resting", partial(track_record.resting, zone)),
-        Gate("cooldown", partial(track_record.cooldown, dispatch.cooldown_s)),
-        Gate("budget", budget),
-        Gate("value", track_record.value),
-        Gate("battery", partial(capacity.battery, machine, dispatch.battery_percent)),
-        Gate("memory", partial(capacity.memory, machine)),
-        Gate("load", partial(capacity.load, machine)),
-        Gate("quiet hours", partial(person.quiet, settings)),
-        Gate("full screen", partial(person.full_screen, machine)),
+        Gate("confidence", partial(rules.confidence, dispatch.minimum_probability)),
+        Gate("late", rules.too_late),
+        Gate("pause", partial(rules.paused, zone, home)),
+        Gate("refused", rules.refused),
+        Gate("resting", partial(rules.resting, zone)),
+        Gate("cooldown", partial(rules.cooldown, dispatch.cooldown_s)),
+        Gate("budget", partial(rules.budget, dispatch.budget_per_hour, dispatch.budget_mb_per_hour)),
+        Gate("value", rules.value),
+        Gate("battery", partial(rules.battery, machine, dispatch.battery_percent)),
+        Gate("memory", partial(rules.memory, machine)),
+        Gate("load", partial(rules.load, machine)),
+        Gate("quiet hours", partial(rules.quiet, settings)),
+        Gate("full screen", partial(rules.full_screen, machine)),
     )
 
 

@@ -75,8 +75,8 @@ class RecencyRates(Learned):
 class SymbolRates:
     """Hits and chances by kind: of all symbols, and of each symbol."""
 
-    def __init__(self, kinds: tuple[int, ...], first_rate: float) -> None:
-        self._all = np.full((*kinds, 2), (first_rate, 1.0))
+    def __init__(self, *kinds: int) -> None:
+        self._all = np.full((*kinds, 2), (FIRST_RATE, 1.0))
         self._own = np.zeros((64, *kinds, 2), np.float32)
 
     def keep(self, symbols: Ids) -> None:
@@ -101,7 +101,7 @@ class ReturnRates(SymbolRates):
     """Hits and chances by the time and by the steps since a symbol last came: of all symbols, and of each."""
 
     def __init__(self) -> None:
-        super().__init__((2, AGES), FIRST_RATE)
+        super().__init__(2, AGES)
 
     def learn(self, symbols: Ids, kinds: Ids, row: int) -> None:
         """Count a chance of each symbol, all different, and a hit of the one in a row, if it is one.
@@ -123,6 +123,30 @@ class ReturnRates(SymbolRates):
         own = self._own[symbols, AXES, kinds]
         own_rates = (own[..., 0] + OWN_CHANCES * rates) / (own[..., 1] + OWN_CHANCES)
         return np.asarray(np.log(np.stack([rates, own_rates / rates], axis=1)).reshape(4, len(symbols)))
+
+
+class HorizonRates(SymbolRates):
+    """Hits within the horizon, and chances, by the time since a thing last came: of all things, and of each."""
+
+    def __init__(self) -> None:
+        super().__init__(AGES)
+
+    def learn(self, symbols: Ids, kinds: Ids, hits: Array) -> None:
+        """Count a chance of each thing, all different, and a hit where `hits` is 1."""
+        self._grow(symbols)
+        self._own[symbols, kinds, 0] += hits.astype(np.float32)
+        self._own[symbols, kinds, 1] += 1
+        self._all[:, 0] += np.bincount(kinds, hits, AGES)
+        self._all[:, 1] += np.bincount(kinds, minlength=AGES)
+
+    def rates(self, symbols: Ids, kinds: Ids) -> tuple[Array, Array, Array]:
+        """Return the rate of each thing's kind, the thing's own rate of that kind, and its rate over all kinds."""
+        self._grow(symbols)
+        rates, own = (self._all[:, 0] / self._all[:, 1])[kinds], self._own[symbols]
+        hits, chances = own[np.arange(len(symbols)), kinds].T
+        all_hits, all_chances = own.sum(1).T
+        own_rates = (hits + OWN_CHANCES * rates) / (chances + OWN_CHANCES)
+        return rates, own_rates, np.asarray((all_hits + FIRST_RATE) / (all_chances + 1), float)
 
 
 class CellRates(Learned):
