@@ -2,11 +2,8 @@
 
 from typing import Any
 
-from memo.core.events import Action
-from memo.core.paths import Home
-from memo.core.predictions import OPENED, Answer, Candidate
-from memo.core.settings import Settings
-from memo.protocols import DispatchContext, Handler
+from memo.core.predictions import OPENED
+from memo.protocols import Action, Answer, Candidate, DispatchContext, Handler, Home, Settings
 from worker.effects.launcher import Launcher
 from worker.effects.notifications import plain, show
 

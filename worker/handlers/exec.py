@@ -10,12 +10,8 @@ from typing import Any
 
 import psutil
 
-from memo.core.errors import MemoError
-from memo.core.events import Action
-from memo.core.paths import Home, given_umask
-from memo.core.predictions import Candidate
-from memo.core.settings import Settings
-from memo.protocols import DispatchContext, Handler
+from memo.core.paths import given_umask
+from memo.protocols import Action, Candidate, DispatchContext, Handler, Home, MemoError, Settings
 from worker.handlers.payload import payload
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # source: linux/prctl.h

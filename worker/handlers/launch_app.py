@@ -2,11 +2,7 @@
 
 from typing import Any
 
-from memo.core.events import Action, Operation
-from memo.core.paths import Home
-from memo.core.predictions import Candidate
-from memo.core.settings import Settings
-from memo.protocols import DispatchContext, Handler, NothingToDo
+from memo.protocols import Action, Candidate, DispatchContext, Handler, Home, NothingToDo, Operation, Settings
 from worker.effects.launcher import Launcher
 
 

@@ -4,12 +4,7 @@ import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
-from memo.core.errors import MemoError
-from memo.core.events import Action, Operation
-from memo.core.paths import Home
-from memo.core.predictions import Candidate
-from memo.core.settings import Settings
-from memo.protocols import DispatchContext, Handler
+from memo.protocols import Action, Candidate, DispatchContext, Handler, Home, MemoError, Operation, Settings
 from worker.effects.public_host import host_of
 from worker.effects.seen_before import SeenBefore
 

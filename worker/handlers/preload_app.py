@@ -5,14 +5,10 @@ from typing import Any
 
 from db.engine import open_store
 from db.intake.launch_sets import find_launch_set
-from memo.core.events import Action, Operation
 from memo.core.grammar import clean
-from memo.core.paths import Home
-from memo.core.predictions import Candidate
-from memo.core.settings import Settings
 from memo.desktop.launch_sets import LaunchSet, version_of
 from memo.desktop.machine import be_idle
-from memo.protocols import Cost, DispatchContext, Handler, NothingToDo
+from memo.protocols import Action, Candidate, Cost, DispatchContext, Handler, Home, NothingToDo, Operation, Settings
 from worker.effects.page_cache import warm
 from worker.effects.read_limits import MEGABYTE, Limits
 

@@ -6,12 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from memo.core.errors import MemoError
-from memo.core.events import Action
-from memo.core.paths import Home
-from memo.core.predictions import Candidate
-from memo.core.settings import Settings
-from memo.protocols import DispatchContext, Handler
+from memo.protocols import Action, Candidate, DispatchContext, Handler, Home, MemoError, Settings
 from worker.handlers.payload import payload
 
 CONNECT_S = 2.0  # longest wait for a connection

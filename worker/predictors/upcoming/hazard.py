@@ -14,10 +14,9 @@ from memo.core.events import Action, Event, Operation
 from memo.core.predictions import HORIZON_S, QUIET_S, UPCOMING_OPERATIONS, Upcoming, wanted
 from worker.predictors.history.candidate_ids import Ids, as_fields, from_fields
 from worker.predictors.history.tables import Array, State
-from worker.predictors.person.hit_rates import time_kinds
+from worker.predictors.person.hit_rates import HorizonRates, time_kinds
 from worker.predictors.person.symbol_table import NEW, SymbolTable
 from worker.predictors.upcoming.followers import Followers
-from worker.predictors.upcoming.horizon_rates import HorizonRates
 from worker.predictors.upcoming.logistic_regression import LogisticRegression
 
 FADES = tuple(0.5 ** (1 / half_life) for half_life in (10, 100, 1_000))  # of the frequencies, at each event
