@@ -1,6 +1,6 @@
 """*Day*: when the person was where, what of it was foreseen, and the hours of the week; for a week and a month too."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from starlette.responses import Response
@@ -22,8 +22,7 @@ def show(visit: Visit) -> Response:
         raise UsageError("Choose a day, a week or a month.")
     with visit.read() as session:
         last = _day(asked.get("day")) or datetime.now(zone).date()
-        until = datetime.combine(last + timedelta(days=1), time(), zone)
-        since = datetime.combine(last - timedelta(days=SPANS[span] - 1), time(), zone)
+        since, until = charts.day_span(last, zone, SPANS[span])
         rows = acts.find_acts_in_span(session, visit.scope(session), since, until) if session else []
     stays = charts.as_stays([(_name(row), row.at.astimezone(zone), acts.is_foreseen(row.place_rank)) for row in rows])
     return visit.show(
