@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cli.models.report_figure import SHOWN, HitReport, draw, write_page
 from cli.terminal.durations import parse_since
-from cli.terminal.options import Force, option
+from cli.terminal.options import Force, option, scope_option
 from cli.terminal.output import output_file, print_text
 from db.store_access import read_session
 from memo.core.errors import MemoError, UsageError
@@ -26,7 +26,7 @@ def report(
     out: Annotated[
         Path, option(metavar="FILE", help="A page (.html) or a picture (.png); by default report.html here.")
     ] = Path("report.html"),
-    scope: Annotated[str | None, option(metavar="USER@HOST", help="Whose predictions; by default your own.")] = None,
+    scope: Annotated[str | None, scope_option(help="Whose predictions; by default your own.")] = None,
     force: Force = False,
 ) -> None:
     """Draw how often the next app, site or folder was foreseen, day by day, compared with two simple rules.

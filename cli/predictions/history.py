@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.terminal.durations import parse_since
-from cli.terminal.options import Force, option
+from cli.terminal.options import Force, flag, option, scope_option
 from cli.terminal.output import output_file, print_table
 from data.importers.cells import harmless
 from memo.core.errors import MemoError, UsageError
@@ -40,9 +40,7 @@ class HistoryFormat(StrEnum):
 
 def history(
     since: Annotated[str | None, option(metavar="1d|TIME", help="Only predictions made since then.")] = None,
-    scope: Annotated[
-        str | None, option(metavar="USER@HOST", help="Only predictions of this scope: a person at a machine.")
-    ] = None,
+    scope: Annotated[str | None, scope_option(help="Only predictions of this scope: a person at a machine.")] = None,
     limit: Annotated[
         int | None,
         option(
@@ -50,7 +48,7 @@ def history(
         ),
     ] = None,
     form: Annotated[HistoryFormat, typer.Option("--format", help="Output format.")] = HistoryFormat.TABLE,
-    as_json: Annotated[bool, typer.Option("--json", help="Same as --format json.")] = False,
+    as_json: Annotated[bool, flag("--json", "Same as --format json.")] = False,
     out: Annotated[Path | None, option(metavar="FILE", help="Write to this file.")] = None,
     force: Force = False,
 ) -> None:

@@ -9,7 +9,6 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
-import typer
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
@@ -17,7 +16,7 @@ from rich.text import Text
 from cli.predictions.watch_person import act_lines, first_hit, folded_line, take_acts
 from cli.predictions.watch_state import changes_told
 from cli.predictions.watch_view import SHOWN, Tally, WasSeen, always_seen, header, lines, status
-from cli.terminal.options import Json, option
+from cli.terminal.options import Json, flag, option, scope_option
 from cli.terminal.output import discard_output, print_json, print_line
 from data.importers import rejects
 from db.store_access import read_session
@@ -38,11 +37,9 @@ RETRY_S = 0.5
 def watch(
     as_json: Json = False,
     shows_all: Annotated[
-        bool, typer.Option("--all", help="Show every event and the likeliest next events, not only what you do.")
+        bool, flag("--all", "Show every event and the likeliest next events, not only what you do.")
     ] = False,
-    scope: Annotated[
-        str | None, option(metavar="USER@HOST", help="Only predictions of this scope: a person at a machine.")
-    ] = None,
+    scope: Annotated[str | None, scope_option(help="Only predictions of this scope: a person at a machine.")] = None,
     after: Annotated[
         int | None, option(metavar="ID", min=0, help="Begin with the stored predictions after this one.")
     ] = None,

@@ -11,7 +11,7 @@ from typing import IO, Annotated
 import typer
 
 from cli.records.export_parts import Part, parts
-from cli.terminal.options import Force, option
+from cli.terminal.options import Force, scope_option
 from cli.terminal.output import discard_output, output_file
 from cli.terminal.progress import progress_bar
 from db.store_access import read_session
@@ -32,9 +32,7 @@ def export(
     form: Annotated[
         ExportFormat, typer.Option("--format", help="One JSON object per line, or one for everything.")
     ] = ExportFormat.JSONL,
-    scope: Annotated[
-        str | None, option(metavar="USER@HOST", help="Only data of this scope: a person at a machine.")
-    ] = None,
+    scope: Annotated[str | None, scope_option(help="Only data of this scope: a person at a machine.")] = None,
     force: Force = False,
 ) -> None:
     """Write the settings, every table of the store, pauses, rejects, and what the handler `record` wrote.

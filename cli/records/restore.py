@@ -5,9 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from cli.terminal.options import Yes
+from cli.terminal.options import Yes, flag
 from cli.terminal.output import print_json, print_text
 from cli.terminal.progress import spinner
 from cli.terminal.question import confirm
@@ -34,7 +32,7 @@ class Loss:
 
 def restore(
     yes: Yes = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; nothing is changed without --yes.")] = False,
+    as_json: Annotated[bool, flag("--json", "Print JSON; nothing is changed without --yes.")] = False,
 ) -> None:
     """Show the newest backup of the store and what would be lost, then replace the store with it.
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import typer
 
 from cli.setup.kinds import ACTIVITYWATCH, FILES, KINDS, WINDOWS, WORDS, RecordedKind
+from cli.terminal.options import flag
 from cli.terminal.output import print_paragraph
 from db.store_access import read_session
 from memo.config import settings_file
@@ -31,7 +32,7 @@ ANSWER_S = 1.0  # for it to answer
 
 
 def setup(
-    yes: Annotated[bool, typer.Option("--yes", help="Take all default answers without asking.")] = False,
+    yes: Annotated[bool, flag("--yes", "Take all default answers without asking.")] = False,
 ) -> None:
     """Choose what MEMO records, one kind of event after another, each with an example of what is stored.
 

@@ -7,10 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from cli.stack.first_run import unknown_zone_notice
-from cli.terminal.options import Json
+from cli.terminal.options import Json, flag
 from cli.terminal.output import print_json, print_text
 from cli.terminal.progress import late_progress_bar, spinner
 from db.store_access import find_active_version, missing_file, open_existing, read_session, refuse_damaged
@@ -35,9 +33,9 @@ PART = 50  # predictions whose names are recorded in one transaction
 def doctor(
     repair: Annotated[
         bool,
-        typer.Option(
+        flag(
             "--repair",
-            help="Make lost indexes and views again, count events and predictions again, and correct these counts.",
+            "Make lost indexes and views again, count events and predictions again, and correct these counts.",
         ),
     ] = False,
     as_json: Json = False,

@@ -22,7 +22,7 @@ from cli.stack.first_run import (
     prepare_store,
     unknown_zone_notice,
 )
-from cli.terminal.options import option
+from cli.terminal.options import flag, option
 from cli.terminal.output import discard_output, print_paragraph, print_text
 from cli.terminal.progress import spinner
 from memo.config import settings_file
@@ -55,7 +55,7 @@ class PartName(StrEnum):
 
 def up(
     foreground: Annotated[
-        bool, typer.Option("--foreground", help="Stay in this terminal and show predictions until Ctrl-C.")
+        bool, flag("--foreground", "Stay in this terminal and show predictions until Ctrl-C.")
     ] = False,
     replay: Annotated[
         Path | None,
@@ -70,7 +70,7 @@ def up(
         typer.Option(metavar="N", min=0, max=LONGEST, help="Replay N times as fast as it happened; 0: at full speed."),
     ] = 0.0,
     coalesce: Annotated[
-        bool, typer.Option("--coalesce", help="In a replay, predict only after the newest event, as in real use.")
+        bool, flag("--coalesce", "In a replay, predict only after the newest event, as in real use.")
     ] = False,
     seconds: Annotated[
         float | None, option("--for", metavar="SECONDS", min=1, max=LONGEST, help="Stop after this time.")

@@ -1,13 +1,20 @@
-"""Options that several commands have, and how options and arguments without a default are made."""
+"""Options that several commands have, and how flags, and options and arguments without a default, are made."""
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 option = partial(typer.Option, show_default=False)
 argument = partial(typer.Argument, show_default=False)
+scope_option = partial(option, metavar="USER@HOST")
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")]
+
+def flag(name: str, words: str) -> Any:
+    """Return an option that is off unless it is given."""
+    return typer.Option(name, help=words)
+
+
+Json = Annotated[bool, flag("--json", "Print JSON instead of text.")]
+Yes = Annotated[bool, flag("--yes", "Do not ask for confirmation.")]
+Force = Annotated[bool, flag("--force", "Overwrite an existing file.")]
