@@ -7,21 +7,15 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from cli.setup import setup
 from cli.setup.kinds import WORDS
 from cli.stack.down import DOWN_S
-from cli.stack.first_run import (
-    browser_import_notice,
-    missing_model_notice,
-    prepare_store,
-    unknown_zone_notice,
-)
+from cli.stack.first_run import browser_import_notice, missing_model_notice, prepare_store, unknown_zone_notice
 from cli.terminal.options import flag, option
 from cli.terminal.output import discard_output, print_paragraph, print_text
 from cli.terminal.progress import spinner
@@ -43,14 +37,7 @@ SAMPLE = Path(__file__).parents[2] / "data" / "sample" / "day.txt"
 SAMPLE_SPEED = 60.0  # times real time; the sample day then takes about a minute
 CHOSEN = "`memo sources` shows what is recorded, and `memo setup` changes that."
 LONGEST = 10**9  # seconds, and times real time; timers of the system overflow above
-
-
-class PartName(StrEnum):
-    """Parts that can run in a container of their own."""
-
-    COLLECTOR = "collector"
-    WORKER = "worker"
-    DISPATCHER = "dispatcher"
+PartName = Literal["collector", "worker", "dispatcher"]  # parts that can run in a container of their own
 
 
 def up(
@@ -108,11 +95,11 @@ def _start(
     settings = Settings.load()
     if replay is not None:
         look_through(replay, settings.zone)
-    names = [str(part)] if part else [spec.name for spec in PARTS]
+    names: list[str] = [part] if part else [spec.name for spec in PARTS]
     if not settings.broker_url:
         names = [BROKER.name, *names]
     notifier, is_told = Notifier.take(), False
-    is_new = prepare_store(home, settings, requeue=PartName.DISPATCHER in names)
+    is_new = prepare_store(home, settings, requeue="dispatcher" in names)
     if is_new and foreground and replay is None and part is None and not notifier:
         if setup.can_ask():
             settings, is_told = _ask_once(home, settings)
@@ -124,9 +111,9 @@ def _start(
             )
     if notice := unknown_zone_notice(home, settings):
         print_text(notice)
-    if PartName.WORKER in names and (notice := missing_model_notice(settings.model.base)):
+    if "worker" in names and (notice := missing_model_notice(settings.model.base)):
         print_text(notice)
-    if PartName.COLLECTOR in names and not is_told and (notice := browser_import_notice(home, settings)):
+    if "collector" in names and not is_told and (notice := browser_import_notice(home, settings)):
         print_text(notice)
     if replay is not None and not coalesce:
         os.environ["MEMO_PREDICT__EVERY"] = scope_of(replay)  # for the parts
