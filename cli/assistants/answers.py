@@ -85,7 +85,7 @@ def tell_day(session: Session, settings: Settings, scope: str, day: date) -> Tol
     may_tell = Disclosure(settings, session, scope)
     stays = charts.as_stays(
         [
-            (_place(kept), row.at.astimezone(settings.zone), acts.is_foreseen(row.place_rank))
+            (shorten(charts.name_place(kept)), row.at.astimezone(settings.zone), acts.is_foreseen(row.place_rank))
             for row in acts.find_acts_in_span(session, scope, since, until)
             if (kept := may_tell.keep(_as_event(row)))
         ]
@@ -152,11 +152,6 @@ def _tell_handlers(attempts: Sequence[Told], may_tell: Disclosure) -> list[Told]
 
 def _as_event(row: Any) -> Event:
     return Event(row.at, Operation(row.operation), row.target, row.app, row.detail, executable=row.executable)
-
-
-def _place(event: Event) -> str:
-    """Return the app or the site of an event."""
-    return shorten(event.target if event.operation is Operation.WEB_VISIT else event.app or event.target)
 
 
 def _moment(at: datetime, zone: tzinfo) -> str:

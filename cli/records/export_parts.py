@@ -1,12 +1,12 @@
 """The parts of an export: settings, every table, and the contents of MEMO's files."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from forget import erase_files
 from memo.clock import pauses
+from memo.core.files import find_files
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.core.steps import EVERY, Progress
@@ -62,9 +62,6 @@ def _pauses(home: Home) -> Iterable[dict[str, Any]]:
 
 def _files(home: Home) -> Iterable[dict[str, Any]]:
     """Yield name, size and time of all files in MEMO's folder, such as trained versions, logs and inbox files."""
-    for path in sorted(home.root.rglob("*")):
-        with suppress(OSError):  # deleted meanwhile
-            state = path.lstat()
-            if path.is_file() and not path.is_symlink():
-                changed = datetime.fromtimestamp(state.st_mtime, UTC).isoformat()
-                yield {"path": str(path), "bytes": state.st_size, "changed_at": changed}
+    for path, state in find_files(home.root):
+        changed = datetime.fromtimestamp(state.st_mtime, UTC).isoformat()
+        yield {"path": str(path), "bytes": state.st_size, "changed_at": changed}

@@ -5,10 +5,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cli.terminal.durations import parse_since
-from cli.terminal.options import Yes, flag, option, scope_option
+from cli.terminal.options import Yes, confirm, flag, option, scope_option
 from cli.terminal.output import print_json, print_text
 from cli.terminal.progress import progress_bar
-from cli.terminal.question import confirm
 from db.store_access import missing_file, writable_store
 from memo.core.errors import MemoError, UsageError
 from memo.core.grammar import write

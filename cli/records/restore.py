@@ -5,10 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cli.terminal.options import Yes, flag
+from cli.terminal.options import Yes, confirm, flag
 from cli.terminal.output import print_json, print_text
 from cli.terminal.progress import spinner
-from cli.terminal.question import confirm
 from memo.core.errors import MemoError
 from memo.core.files import set_aside
 from memo.core.paths import Home

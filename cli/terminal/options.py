@@ -1,9 +1,11 @@
-"""Options that several commands have, and how flags, and options and arguments without a default, are made."""
+"""Options that several commands have, with the question that --yes answers, and how others are made."""
 
 from functools import partial
 from typing import Annotated, Any
 
 import typer
+
+from memo.core.errors import MemoError, UsageError
 
 option = partial(typer.Option, show_default=False)
 argument = partial(typer.Argument, show_default=False)
@@ -18,3 +20,17 @@ def flag(name: str, words: str) -> Any:
 Json = Annotated[bool, flag("--json", "Print JSON instead of text.")]
 Yes = Annotated[bool, flag("--yes", "Do not ask for confirmation.")]
 Force = Annotated[bool, flag("--force", "Overwrite an existing file.")]
+
+
+def confirm(question: str, done: str, does: str) -> bool:
+    """Return True if the answer is yes; raise MemoError if it is no, and UsageError if nobody answers.
+
+    The errors say that nothing was `done`, and that --yes `does` it without asking.
+    """
+    try:
+        is_agreed = typer.confirm(question, err=True)
+    except typer.Abort as nobody:
+        raise UsageError(f"Nobody answered, so nothing was {done}; --yes {does} without asking.") from nobody
+    if not is_agreed:
+        raise MemoError(f"Nothing was {done}.")
+    return True
