@@ -79,10 +79,8 @@ def _open_stream(settings: Settings, home: Home, top: int) -> PredictStream:
         return PredictStream(
             lambda: serving.predictor(name, folder),
             name,
-            settings.zone,
-            settings.language,
+            settings,
             top,
-            settings.window.size,
             lambda: as_degraded(serving.problem, replaced),
         )
 

@@ -126,10 +126,9 @@ class LiveScreen:
 
     def show(self, message: dict[str, Any]) -> None:
         """Print a message."""
-        width = min(self._terminal.width, MAX_WIDTH) if self._terminal else PLAIN_WIDTH
         self._counted = message["scope"]
-        found = self._lines(message, width)
-        head = [] if self._begun or not found else [header(width, self._language)]
+        found = self._lines(message)
+        head = [] if self._begun or not found else [header(self._width(), self._language)]
         self._begun = self._begun or bool(found)
         if found and self.scope not in (None, message["scope"]):
             self.scope = message["scope"]
@@ -151,19 +150,22 @@ class LiveScreen:
             else:
                 print_line(line.plain)
 
-    def _lines(self, message: dict[str, Any], width: int) -> list[Text]:
-        tally = self._tallies[message["scope"]]
+    def _width(self) -> int:
+        return min(self._terminal.width, MAX_WIDTH) if self._terminal else PLAIN_WIDTH
+
+    def _lines(self, message: dict[str, Any]) -> list[Text]:
+        tally, width = self._tallies[message["scope"]], self._width()
         if self._shows_all:
             return lines(message, tally.take(message), width, self._language)
         acts = take_acts(message, tally)
         if not acts:
             self._folded, self._last_folded = self._folded + 1, message["event"]["text"]
             return []
-        return [*self._unfold(width), *act_lines(message, acts, width, self._language)]
+        return [*self._unfold(), *act_lines(message, acts, width, self._language)]
 
-    def _unfold(self, width: int) -> list[Text]:
+    def _unfold(self) -> list[Text]:
         folded, self._folded = self._folded, 0
-        return [folded_line(folded, self._last_folded, width, self._language)] if folded else []
+        return [folded_line(folded, self._last_folded, self._width(), self._language)] if folded else []
 
     @contextmanager
     def status_line(self, count: Callable[[str], tuple[int, int]]) -> Iterator[None]:
@@ -182,8 +184,8 @@ class LiveScreen:
         if self._terminal:
             with Live(console=self._terminal, get_renderable=line, refresh_per_second=REFRESHES):
                 yield
-                self._print(self._unfold(min(self._terminal.width, MAX_WIDTH)))
+                self._print(self._unfold())
         else:
             yield
-            self._print(self._unfold(PLAIN_WIDTH))
+            self._print(self._unfold())
             print_line(line().plain)
