@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 from forget import erase_files
@@ -23,20 +24,18 @@ def parts(session: Any, settings: Settings, home: Home, scope: str | None, progr
     """
     from db.upkeep import copy
 
-    counts, done = copy.count_rows(session, scope), 0
+    total, numbers = sum(copy.count_rows(session, scope).values()), count(1)
 
     def counted(rows: Rows) -> Rows:
-        nonlocal done
-        for row in rows:
+        for row, number in zip(rows, numbers, strict=False):
             yield row
-            done += 1
-            if done % EVERY == 0:
-                progress(done, sum(counts.values()))
+            if number % EVERY == 0:
+                progress(number, total)
 
     yield "settings", "setting", iter([_settings(settings, home)])
     for table in copy.TABLES:
         yield table, copy.row_kind(table), counted(copy.find_rows(session, table, scope))
-    progress(done, done)
+    progress(total, total)
     yield "records", "record", (line for line in erase_files.read_records(home) if scope in (None, line["scope"]))
     own = scope in (None, settings.scope)
     for name, kind, rows in (
