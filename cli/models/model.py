@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.terminal.options import Json, argument, option
+from cli.terminal.options import Json, argument, scope_option
 from cli.terminal.output import print_json, print_table, print_text
 from db.store_access import writable_store
 from memo.core.paths import Home
@@ -23,13 +23,7 @@ COSTS = {"latency_ms": "ms", "memory_mb": "MB"}  # columns; versions of earlier 
 
 app = typer.Typer(help="List and manage trained versions.", no_args_is_help=True)
 
-Scope = Annotated[
-    str | None,
-    option(
-        metavar="USER@HOST",
-        help="Scope whose version changes: a person at a machine, a folder of the inbox, or a replay.",
-    ),
-]
+Scope = Annotated[str | None, scope_option("Scope whose version changes")]
 
 
 @contextmanager
@@ -138,13 +132,7 @@ def rollback(scope: Scope = None) -> None:
 
 @app.command()
 def prune(
-    scope: Annotated[
-        str | None,
-        option(
-            metavar="USER@HOST",
-            help="Scope whose old versions are deleted: a person at a machine, a folder of the inbox, or a replay.",
-        ),
-    ] = None,
+    scope: Annotated[str | None, scope_option("Scope whose old versions are deleted")] = None,
 ) -> None:
     """Delete the files of old versions.
 

@@ -2,9 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from cli.terminal.options import Json
+from cli.terminal.options import Json, flag
 from cli.terminal.output import print_json, print_text
 from db.store_access import open_existing, read_session
 from memo.core.errors import MemoError, UsageError
@@ -21,13 +19,12 @@ TOP = 3  # lines that are reached without searching
 
 
 def pick(
-    prints: Annotated[bool, typer.Option("--print", help="Print the list instead, one thing per line.")] = False,
+    prints: Annotated[bool, flag("--print", "Print the list instead, one thing per line.")] = False,
     stats: Annotated[
         bool,
-        typer.Option(
+        flag(
             "--stats",
-            help="Print instead how many picks were in the first three lines, and how many windows were open on "
-            "average.",
+            "Print instead how many picks were in the first three lines, and how many windows were open on average.",
         ),
     ] = False,
     as_json: Json = False,

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from typing import Annotated, Any
 
-import typer
-
-from cli.terminal.options import Json, argument
+from cli.terminal.options import Json, argument, flag
 from cli.terminal.output import print_json, print_notice, print_text
 from cli.terminal.progress import late_progress_bar
 from db.store_access import read_session
@@ -58,7 +56,7 @@ def why(
         int | None, argument(metavar="[ID]", help="Id of the prediction, see `memo history`.")
     ] = None,
     redacted: Annotated[
-        bool, typer.Option("--redacted", help="Show instead how often each privacy rule acted, and when it last did.")
+        bool, flag("--redacted", "Show instead how often each privacy rule acted, and when it last did.")
     ] = False,
     as_json: Json = False,
 ) -> None:

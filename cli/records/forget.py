@@ -4,13 +4,10 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from cli.terminal.durations import parse_since
-from cli.terminal.options import Yes, option
+from cli.terminal.options import SCOPE, Yes, confirm, flag, option
 from cli.terminal.output import counted, print_json, print_text
 from cli.terminal.progress import progress_bar
-from cli.terminal.question import confirm
 from db.store_access import missing_file, writable_store
 from memo.core.errors import MemoError, UsageError
 from memo.core.grammar import write
@@ -35,17 +32,13 @@ def forget(
     text: Annotated[str, option(metavar="TEXT", help="Only events whose title, site or path contains TEXT.")] = "",
     since: Annotated[str, option(metavar="1d|TIME", help="Only events at or after this time.")] = "",
     until: Annotated[str, option(metavar="1d|TIME", help="Only events before this time.")] = "",
-    all_: Annotated[bool, typer.Option("--all", help="Forget everything.")] = False,
+    all_: Annotated[bool, flag("--all", "Forget everything.")] = False,
     scope: Annotated[
         str | None,
-        option(
-            metavar="USER@HOST",
-            help="Only events of this scope (a person at a machine, a folder of the inbox, or a replay); "
-            "all scopes by default.",
-        ),
+        option(metavar="USER@HOST", help=f"Only events of this scope ({SCOPE}); all scopes by default."),
     ] = None,
     yes: Yes = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; nothing is deleted without --yes.")] = False,
+    as_json: Annotated[bool, flag("--json", "Print JSON; nothing is deleted without --yes.")] = False,
 ) -> None:
     """Show the events that match all options, then delete them and everything derived from them.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.terminal.options import Json, argument, option
+from cli.terminal.options import Json, argument, flag, option
 from cli.terminal.output import counted, print_json, print_text
 from cli.terminal.progress import progress_bar
 from db.store_access import writable_store
@@ -33,7 +33,7 @@ def import_(
     files: Annotated[
         list[Path] | None, argument(metavar="FILE", help="Files of events or windows.", readable=False)
     ] = None,
-    browser: Annotated[bool, typer.Option("--browser", help="Import the histories of all your browsers.")] = False,
+    browser: Annotated[bool, flag("--browser", "Import the histories of all your browsers.")] = False,
     days: Annotated[
         int | None,
         typer.Option(

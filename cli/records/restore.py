@@ -5,12 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from cli.terminal.options import Yes
+from cli.terminal.options import Yes, confirm, flag
 from cli.terminal.output import print_json, print_text
 from cli.terminal.progress import spinner
-from cli.terminal.question import confirm
 from memo.core.errors import MemoError
 from memo.core.files import set_aside
 from memo.core.paths import Home
@@ -34,7 +31,7 @@ class Loss:
 
 def restore(
     yes: Yes = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; nothing is changed without --yes.")] = False,
+    as_json: Annotated[bool, flag("--json", "Print JSON; nothing is changed without --yes.")] = False,
 ) -> None:
     """Show the newest backup of the store and what would be lost, then replace the store with it.
 

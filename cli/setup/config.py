@@ -117,18 +117,14 @@ def _effects(home: Home, key: str, old: Settings, new: Settings) -> list[str]:
 
 def _exclusion_notes(home: Home, old: PrivacySettings, new: Settings) -> list[str]:
     """Return sentences about what is stored, and what was trained, of what is excluded from now on."""
-    gained = [name for name in FORGETS if not set(getattr(new.privacy, name)) <= set(getattr(old, name))]
-    commands = " or ".join(dict.fromkeys(f"`memo forget{FORGETS[name]}`" for name in gained))
-    stays = f"What is stored already stays until {commands} deletes it."
-    return [*([stays] if gained and not missing_file(new, home) else []), *_retire(home, new)]
-
-
-def _retire(home: Home, settings: Settings) -> list[str]:
-    """Retire the versions that were trained on what is excluded now; return a sentence about them, if there are any."""
     from forget import retire
 
-    retired = retire.retire_where_due(settings, home)
-    return [retire.describe(retired)] if retired else []
+    gained = [name for name in FORGETS if not set(getattr(new.privacy, name)) <= set(getattr(old, name))]
+    commands = " or ".join(dict.fromkeys(f"`memo forget{FORGETS[name]}`" for name in gained))
+    is_stored = gained and not missing_file(new, home)
+    stays = [f"What is stored already stays until {commands} deletes it."] if is_stored else []
+    retired = retire.retire_where_due(new, home)
+    return [*stays, *([retire.describe(retired)] if retired else [])]
 
 
 def _environment(pid: int) -> dict[str, str]:

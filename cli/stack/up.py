@@ -7,22 +7,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from cli.setup import setup
 from cli.setup.kinds import WORDS
 from cli.stack.down import DOWN_S
-from cli.stack.first_run import (
-    browser_import_notice,
-    missing_model_notice,
-    prepare_store,
-    unknown_zone_notice,
-)
-from cli.terminal.options import option
+from cli.stack.first_run import browser_import_notice, missing_model_notice, prepare_store, unknown_zone_notice
+from cli.terminal.options import flag, option
 from cli.terminal.output import discard_output, print_paragraph, print_text
 from cli.terminal.progress import spinner
 from memo.config import settings_file
@@ -43,19 +37,12 @@ SAMPLE = Path(__file__).parents[2] / "data" / "sample" / "day.txt"
 SAMPLE_SPEED = 60.0  # times real time; as no pause exceeds a second, the sample day takes about a minute
 CHOSEN = "`memo sources` shows what is recorded, and `memo setup` changes that."
 LONGEST = 10**9  # seconds of --for, and the highest --speed; larger values overflow the system's timers
-
-
-class PartName(StrEnum):
-    """Parts that can run in a container of their own."""
-
-    COLLECTOR = "collector"
-    WORKER = "worker"
-    DISPATCHER = "dispatcher"
+PartName = Literal["collector", "worker", "dispatcher"]  # parts that can run in a container of their own
 
 
 def up(
     foreground: Annotated[
-        bool, typer.Option("--foreground", help="Stay in this terminal and show predictions until Ctrl-C.")
+        bool, flag("--foreground", "Stay in this terminal and show predictions until Ctrl-C.")
     ] = False,
     replay: Annotated[
         Path | None,
@@ -75,18 +62,14 @@ def up(
         ),
     ] = 0.0,
     coalesce: Annotated[
-        bool, typer.Option("--coalesce", help="In a replay, predict only after the newest event, as in real use.")
+        bool, flag("--coalesce", "In a replay, predict only after the newest event, as in real use.")
     ] = False,
     seconds: Annotated[
         float | None, option("--for", metavar="SECONDS", min=1, max=LONGEST, help="Stop after this time.")
     ] = None,
     part: Annotated[
         PartName | None,
-        option(
-            metavar="PART",
-            help=f"Run only this part ({', '.join(PartName)}), as in a container of its own; with the embedded broker, "
-            "that runs too.",
-        ),
+        option(help="Run only this part, as in a container of its own; with the embedded broker, that runs too."),
     ] = None,
 ) -> None:
     """Start MEMO in the background, or in this terminal.
@@ -120,11 +103,11 @@ def _start(
     settings = Settings.load()
     if replay is not None:
         look_through(replay, settings.zone)
-    names = [str(part)] if part else [spec.name for spec in PARTS]
+    names: list[str] = [part] if part else [spec.name for spec in PARTS]
     if not settings.broker_url:
         names = [BROKER.name, *names]
     notifier, is_told = Notifier.take(), False
-    is_new = prepare_store(home, settings, requeue=PartName.DISPATCHER in names)
+    is_new = prepare_store(home, settings, requeue="dispatcher" in names)
     if is_new and foreground and replay is None and part is None and not notifier:
         if setup.can_ask():
             settings, is_told = _ask_once(home, settings)
@@ -136,9 +119,9 @@ def _start(
             )
     if notice := unknown_zone_notice(home, settings):
         print_text(notice)
-    if PartName.WORKER in names and (notice := missing_model_notice(settings.model.base)):
+    if "worker" in names and (notice := missing_model_notice(settings.model.base)):
         print_text(notice)
-    if PartName.COLLECTOR in names and not is_told and (notice := browser_import_notice(home, settings)):
+    if "collector" in names and not is_told and (notice := browser_import_notice(home, settings)):
         print_text(notice)
     if replay is not None and not coalesce:
         os.environ["MEMO_PREDICT__EVERY"] = scope_of(replay)  # for the parts
