@@ -89,7 +89,7 @@ def _store(home: Home, settings: Settings) -> str:
         forgets = find_unfinished(session) if is_current else []
         pruned = find_last_result(session, PRUNE) if is_current else ""
         unbuilt = rebuild.find_unbuilt(session.connection()) if is_current else {}
-        problems = health.find_other_problems(session, home, bool(running.holder(home))) if is_current else []
+        problems = health.find_problems(session, None, home, bool(running.holder(home))) if is_current else []
     if found is None:
         return f"{place} does not exist yet; `memo up` creates it"
     if found != head():
