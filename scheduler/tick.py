@@ -71,12 +71,6 @@ def run(queue: Any, settings: Settings, store: Store) -> None:
         request_training(home)
 
 
-def find_due(settings: Settings, store: Store, now: datetime) -> list[str]:
-    """Return the jobs that are due."""
-    with store.read() as session:
-        return due(now, jobs.find_last_runs(session, JOBS), settings.schedule)
-
-
 def never_run(last_runs: Mapping[str, datetime]) -> list[str]:
     """Return the jobs that never ran: their time is only recorded, so that a fresh stack does not train at once.
 
@@ -114,11 +108,11 @@ def _request_prediction(queue: Any, settings: Settings, store: Store, scope: str
 
 def _queue_runs(store: Store, job: str, kind: str, names: Sequence[str]) -> None:
     """Queue a run of a job for each of these scopes."""
+    result = f"asked for {len(names)} scopes"
     with store.write() as session:
         for scope in names:
             runs.add_run(session, kind, scope)
-    result = f"asked for {len(names)} scopes"
-    record_run(store, job, result)
+        jobs.record_run(session, job, result)
     log.info("job_done", job=job, result=result)
 
 
