@@ -1,7 +1,7 @@
 """The daily review of what was served: a version that lost its lead is taken back, and drift is acted upon."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,6 @@ from db.models import ServedScoreRow
 from db.page.acts import ActFilter, find_acts
 from db.prediction import served_scores, versions
 from db.upkeep import jobs, retrain
-from memo.clock import quiet_hours
 from memo.core.logs import get_logger
 from memo.core.paths import Home
 from memo.core.settings import Settings
@@ -21,29 +20,24 @@ from training.evaluation import metrics, person_scores
 from training.evaluation.evaluate import MODEL
 from training.evaluation.person_views import Outcome, View
 from training.evaluation.served import RULES, JudgedAct, judge, read_acts
-from training.judgement import describe_live, measure_lead
+from training.judgement import PersonAnswers, describe_live, measure_lead
+from training.notice import tell_owner
 from training.promote import MAX_JUDGED, ask_version, find_stream
-from worker.effects.notifications import NotShown, show
 
 REVIEWED = 5_000  # newest acts
 SHOWN = 500  # newest of them, whose scores are the result
-NOTIFY = "notify"  # handler that has to be on for the notification
-SUMMARY = {"en": "MEMO: predictions became worse", "zh": "MEMO：预测变差了"}
-BODY = {
-    "en": "So MEMO now predicts in another way; `memo status` says why.",
-    "zh": "因此 MEMO 自动更换了作答的版本；`memo status` 说明原因。",
-}
-FOR_EVER_S = 0.0  # until it is dismissed: nobody is there when it is shown
 
 log = get_logger("training")
 
 
-def review(store: Store, home: Home, settings: Settings, scope: str) -> dict[str, Any]:
+def review(
+    store: Store, home: Home, settings: Settings, scope: str, ask: Callable[..., PersonAnswers] = ask_version
+) -> dict[str, Any]:
     """Record how well served predictions were, act on it, and return the newest scores and what was changed.
 
-    Raises TooFew if a person did too little for any score.
+    Versions are asked by `ask`. Raises TooFew if a person did too little for any score.
     """
-    changed = _take_back(store, home, settings, scope)
+    changed = _take_back(store, home, settings, scope, ask)
     with store.read() as session:
         acts = read_acts(find_acts(session, scope, ActFilter(), REVIEWED))
     judged = list(judge(acts))
@@ -54,7 +48,7 @@ def review(store: Store, home: Home, settings: Settings, scope: str) -> dict[str
     if changed:
         log.warning("predictions_became_worse", scope=scope, reason=changed)
         if scope == settings.scope:  # `memo status` says nothing of a replay, or of another machine
-            _tell_owner(settings)
+            tell_owner(settings)
     found = person_scores.score([one.outcomes["place"] for one in judged[-SHOWN:]], RULES)
     if "scores" not in found:
         raise TooFew(f"{found['n']} actions are too few to review; {person_scores.FEWEST} are needed.")
@@ -63,17 +57,7 @@ def review(store: Store, home: Home, settings: Settings, scope: str) -> dict[str
     return {"version": judged[-1].act.version, **found["scores"][MODEL], "baseline": baseline, "changed": changed}
 
 
-def _tell_owner(settings: Settings) -> None:
-    """Tell once that something was done about predictions, if the handler `notify` is on, but not in quiet hours."""
-    if NOTIFY not in settings.dispatch.on or quiet_hours.find_end(settings):
-        return
-    try:
-        show(SUMMARY[settings.language], BODY[settings.language], {}, FOR_EVER_S)
-    except NotShown as error:
-        log.info("notification_not_shown", reason=str(error))
-
-
-def _take_back(store: Store, home: Home, settings: Settings, scope: str) -> str:
+def _take_back(store: Store, home: Home, settings: Settings, scope: str, ask: Callable[..., PersonAnswers]) -> str:
     """Let the version before a promoted one serve again if it would have predicted better since; return why, or "".
 
     Both are asked what the person did since, for the last time once the person has done `MAX_JUDGED` actions.
@@ -93,7 +77,7 @@ def _take_back(store: Store, home: Home, settings: Settings, scope: str) -> str:
         stream = find_stream(store, settings, scope, began)
     except TooFew:
         return ""
-    lead = measure_lead(*(ask_version(settings, one, stream) for one in (now, before)))
+    lead = measure_lead(*(ask(settings, one, stream) for one in (now, before)))
     with store.write() as session:
         row = versions.find_version(session, now.name)
         row.metrics = row.metrics | {"live": (live := lead | {"against": before.name, "acts": acts})}

@@ -206,15 +206,12 @@ def answering(truths: dict[str, float], asked: list[str], questions: int = 60) -
 
 
 @pytest.mark.parametrize(("truth", "serves"), [(0.4, "v0001"), (0.5, "v0002"), (0.6, "v0002")])
-def test_version_that_lost_its_lead_is_taken_back(
-    store: Store, home: Home, monkeypatch: pytest.MonkeyPatch, truth: float, serves: str
-) -> None:
+def test_version_that_lost_its_lead_is_taken_back(store: Store, home: Home, truth: float, serves: str) -> None:
     make_version(store, home, "v0001", promoted=False)
     make_version(store, home, "v0002", promoted=True)
     serve(store, 0, 2 * DAY_ACTS, foreseen=True, version="v0002")
     asked: list[str] = []
-    monkeypatch.setattr("training.review.ask_version", answering({"v0001": 0.5, "v0002": truth}, asked))
-    found = review(store, home, Settings.load(), SCOPE)
+    found = review(store, home, Settings.load(), SCOPE, answering({"v0001": 0.5, "v0002": truth}, asked))
     assert asked == ["v0002", "v0001"] and serving(store) == serves
     if serves == "v0001":
         assert found["changed"].startswith("v0002 was taken back: in 60 actions since it serves, its log-loss")
@@ -225,28 +222,24 @@ def test_version_that_lost_its_lead_is_taken_back(
         assert versions.find_version(session, "v0002").metrics["live"]["n"] == 60
 
 
-def test_version_that_kept_its_lead_long_enough_is_let_be(
-    store: Store, home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_version_that_kept_its_lead_long_enough_is_let_be(store: Store, home: Home) -> None:
     make_version(store, home, "v0001", promoted=True)
     asked: list[str] = []
     for end in (MAX_JUDGED - 1, MAX_JUDGED, MAX_JUDGED + 1):
         serve(store, 0 if end < MAX_JUDGED else end - 1, end, foreseen=True, version="v0001")
-        monkeypatch.setattr("training.review.ask_version", answering({"builtin": 0.5, "v0001": 0.6}, asked))
-        review(store, home, Settings.load(), SCOPE)
+        review(store, home, Settings.load(), SCOPE, answering({"builtin": 0.5, "v0001": 0.6}, asked))
     assert asked == ["v0001", "builtin"] * 2, "not once more"
 
 
-def test_review_of_another_scope_takes_nothing_back(store: Store, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_review_of_another_scope_takes_nothing_back(store: Store, home: Home) -> None:
     """It is served by the default scope's version, which is judged by the acts of that scope."""
     make_version(store, home, "v0001", promoted=True)
     serve(store, 0, 2 * DAY_ACTS, foreseen=True, version="v0001")
     with store.write() as session:
         scopes.lock_scope(session, "c@d")
     asked: list[str] = []
-    monkeypatch.setattr("training.review.ask_version", answering({"builtin": 0.9, "v0001": 0.1}, asked))
     with pytest.raises(TooFew):
-        review(store, home, Settings.load(), "c@d")
+        review(store, home, Settings.load(), "c@d", answering({"builtin": 0.9, "v0001": 0.1}, asked))
     assert asked == [] and serving(store) == "v0001"
 
 
@@ -268,11 +261,8 @@ def test_nothing_is_trained_where_its_owner_wants_no_model(store: Store, home: H
     assert not outlook(store).is_due and outlook(store).reason.startswith("none, as no language model")
 
 
-def test_version_that_a_person_chose_is_not_taken_back(
-    store: Store, home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_version_that_a_person_chose_is_not_taken_back(store: Store, home: Home) -> None:
     make_version(store, home, "v0001", promoted=False)
     serve(store, 0, 2 * DAY_ACTS, foreseen=True, version="v0001")
     asked: list[str] = []
-    monkeypatch.setattr("training.review.ask_version", answering({}, asked))
-    assert review(store, home, Settings.load(), SCOPE)["changed"] == "" and asked == []
+    assert review(store, home, Settings.load(), SCOPE, answering({}, asked))["changed"] == "" and asked == []

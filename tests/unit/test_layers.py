@@ -75,7 +75,7 @@ INSIDE = {
         "training.judgement training.drift",
         "training.evaluation",
         "training.build_version training.pull",
-        "training.fitting training.apart",
+        "training.fitting training.apart training.notice",
         "training.limits",
     ),
 }
