@@ -15,7 +15,7 @@ _asking: list[Thread] = []  # the last question to the X server
 
 
 def fills_screen() -> bool:
-    """Whether a window is known to fill the screen."""
+    """Return whether a window is known to fill the screen."""
     by_sway = _under_sway()
     return _under_x11() if by_sway is None else by_sway
 
@@ -30,7 +30,7 @@ def _under_sway() -> bool | None:
 
 
 def _is_shown(node: dict[str, Any], full: bool) -> bool:
-    """Whether a visible window is, or lies in, a container in full-screen mode; workspaces always are in that mode."""
+    """Return whether a visible window is, or lies in, a container in full-screen mode (workspaces always are)."""
     full = full or (node.get("type") in ("con", "floating_con") and bool(node.get("fullscreen_mode")))
     children = [*node.get("nodes", ()), *node.get("floating_nodes", ())]
     return any(_is_shown(child, full) for child in children) or (full and node.get("visible") is True)

@@ -33,7 +33,7 @@ class WebTimings:
     settle: float = 1.0  # from the first change to reading: a browser writes a visit, then its title, and more
     rest: float = 50.0  # between two readings of one history, as a multiple of how long the last one took
     longest_rest: float = 30.0
-    scan: float = 60.0  # between two looks for profiles, and for changes of which there was no notice
+    scan: float = 60.0  # between two looks for profiles, and for changes whose notices were lost
 
 
 TIMINGS = WebTimings()
@@ -60,12 +60,12 @@ class WatchedProfile:
         return max(self.changed_at + self._timings.settle, self._rests_until)
 
     def rest_after(self, took_s: float) -> None:
-        """Rest after a reading: a history may be large."""
+        """Postpone the next reading by a multiple of the time that this one took, as a history may be large."""
         rest_s = min(self._timings.rest * took_s, self._timings.longest_rest)
         self._rests_until = time.monotonic() + rest_s
 
     def look(self) -> None:
-        """Notice a change of which there was no notice: the system may lose one."""
+        """Detect a change of the history by its files' stamps: the system may have lost the notice of it."""
         before, self._stamps = self._stamps, stamps(self.profile.database)
         if self.changed_at is None and self._stamps != before:
             self.changed_at = time.monotonic()
@@ -98,7 +98,7 @@ class WebSource:
         self.watching = threading.Event()
 
     def missing(self) -> str:
-        """Return what is missing: a browser with a history."""
+        """Return that no browser history was found, and the remedy; empty if there is one."""
         if find_profiles():
             return ""
         return "No browser history was found; visit a page with Firefox, Chromium or a browser based on them."
@@ -161,7 +161,7 @@ class WebSource:
         one.rest_after(time.monotonic() - began)
 
     def _report_failures(self, emit: Emit) -> None:
-        """Say whose history changes but can't be read, if that has changed."""
+        """Emit a note that names the browsers whose histories can't be read, if they are not those named last."""
         unread = sorted({one.windows[-1] for one, times in self._failures.items() if times >= SEVERAL})
         if unread != self._reported:
             self._reported = unread
