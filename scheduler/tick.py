@@ -23,6 +23,7 @@ from memo.stack.task_queue import LOOK, make_app
 UPKEEP = (jobs.PRUNE, jobs.BACKUP)
 JOBS = (jobs.RETRAIN, jobs.EVALUATE, *UPKEEP)
 BACKUP_EVERY = timedelta(days=1)
+FIRST_BACKUP = timedelta(minutes=10)  # after the first tick; an earlier copy of a new store would hold next to nothing
 
 log = get_logger(__name__)
 
@@ -51,9 +52,10 @@ def run(queue: Any, settings: Settings, store: Store) -> None:
         are_rules_new = retire.is_due(session, home, settings.privacy)
     for scope in unasked:
         _request_prediction(queue, settings, store, scope)
-    for name in never_run(last_runs):
-        record_run(store, name, jobs.NOT_YET)
     now = datetime.now(UTC)
+    for name in never_run(last_runs):
+        with store.write() as session:
+            jobs.record_run(session, name, jobs.NOT_YET, at=counted_from(name, now))
     waiting = due(now, last_runs, settings.schedule)
     if are_rules_new or any(name in UPKEEP for name in waiting):
         request_upkeep(home)
@@ -72,11 +74,13 @@ def run(queue: Any, settings: Settings, store: Store) -> None:
 
 
 def never_run(last_runs: Mapping[str, datetime]) -> list[str]:
-    """Return the jobs that never ran: their time is only recorded, so that a fresh stack does not train at once.
+    """Return the jobs that never ran: their time is only recorded, so that a fresh stack does not train at once."""
+    return [name for name in JOBS if name not in last_runs]
 
-    The backup is none of them: it is due at once.
-    """
-    return [name for name in JOBS if last_runs.get(name) is None and name != jobs.BACKUP]
+
+def counted_from(name: str, now: datetime) -> datetime:
+    """Return the time from which the first period of a job is counted."""
+    return now + FIRST_BACKUP - BACKUP_EVERY if name == jobs.BACKUP else now
 
 
 def due(now: datetime, last_runs: Mapping[str, datetime], settings: ScheduleSettings) -> list[str]:
@@ -89,12 +93,10 @@ def due(now: datetime, last_runs: Mapping[str, datetime], settings: ScheduleSett
         jobs.PRUNE: settings.prune_every,
         jobs.BACKUP: BACKUP_EVERY,
     }
-    waiting = never_run(last_runs)
     return [
         name
         for name in every
-        if name not in waiting
-        if (last := last_runs.get(name)) is None or now - last >= every[name] or last - now > MAX_CLOCK_SKEW
+        if (last := last_runs.get(name)) and (now - last >= every[name] or last - now > MAX_CLOCK_SKEW)
     ]
 
 
