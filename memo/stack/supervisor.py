@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -36,8 +37,6 @@ PING_S = 1.0  # for the broker to answer
 GRACE_S = 6.0  # for the parts to end
 BROKER_GRACE_S = 2.0  # for the broker to end after them; under 10 s together
 BACKGROUND_BACKOFF_S = (5.0, 3600.0)  # first and longest delay after a process in the background that failed
-TRAINING = "training"
-UPKEEP = "upkeep"
 REPLAY = "replay"
 
 log = logs.get_logger(__name__)
@@ -76,7 +75,7 @@ class Supervisor:
         self._passing: dict[str, subprocess.Popen[bytes]] = {}  # processes that end by themselves, by name
         self._wake: SimpleQueue[None] = SimpleQueue()  # safe in a signal handler, which an Event is not
         self._stopping = False
-        self._background = {TRAINING: Background("training"), UPKEEP: Background("scheduler")}
+        self._background = {running.TRAINING: Background("training"), running.UPKEEP: Background("scheduler")}
         self._notices: list[str] = []
         self._clock = ClockWatch()
         self._written: dict[str, Any] = {}
@@ -112,8 +111,8 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
             signal.signal(number, self.stop)
         signal.signal(signal.SIGCHLD, lambda *_: self._wake.put(None))
-        signal.signal(signal.SIGUSR1, self.request_training)  # `running.request_training` sends it
-        signal.signal(signal.SIGUSR2, self.request_upkeep)  # `running.request_upkeep` sends it
+        for name, number in running.REQUESTS.items():
+            signal.signal(number, partial(self.request, name))
         signal.setitimer(signal.ITIMER_REAL, seconds or 0)
 
     def stop(self, *_: object) -> None:
@@ -121,15 +120,8 @@ class Supervisor:
         self._stopping = True
         self._wake.put(None)
 
-    def request_training(self, *_: object) -> None:
-        """Start a training process as soon as all parts serve, unless one runs; also a signal handler."""
-        self._request(TRAINING)
-
-    def request_upkeep(self, *_: object) -> None:
-        """Start a process of upkeep as soon as all parts serve, unless one runs; also a signal handler."""
-        self._request(UPKEEP)
-
-    def _request(self, name: str) -> None:
+    def request(self, name: str, *_: object) -> None:
+        """Start a process of training or upkeep as soon as all parts serve, unless one runs; also a signal handler."""
         self._background[name].is_due |= name not in self._passing
         self._wake.put(None)
 
