@@ -3,6 +3,7 @@
 import os
 import tomllib
 from collections.abc import Sequence
+from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -112,10 +113,9 @@ def _inline(table: dict[str, Any]) -> Any:
 
 
 def _is_toml_of(text: str, wanted: dict[str, Any]) -> bool:
-    try:
+    with suppress(tomllib.TOMLDecodeError):
         return tomllib.loads(text) == wanted
-    except tomllib.TOMLDecodeError:
-        return False
+    return False
 
 
 def _write(config: Path, text: str) -> None:

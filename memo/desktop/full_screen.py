@@ -1,10 +1,11 @@
 """Whether a window fills the screen, according to sway or an X server; other Wayland desktops do not say."""
 
 import os
+from contextlib import closing, suppress
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from memo.desktop.i3_ipc import GET_TREE, ask
+from memo.desktop.i3_ipc import GET_TREE, ask, find_containers
 from memo.desktop.sockets import sway_socket
 
 if TYPE_CHECKING:
@@ -22,18 +23,12 @@ def fills_screen() -> bool:
 
 def _under_sway() -> bool | None:
     """Return whether a window fills any screen, focused or not; None if there is no sway."""
-    path = sway_socket()
-    try:
-        return _is_shown(ask(path, GET_TREE, wait_s=TIMEOUT_S), full=False) if path else None
-    except (OSError, AttributeError, TypeError, RecursionError):  # it has just ended, or answers with another tree
-        return None
-
-
-def _is_shown(node: dict[str, Any], full: bool) -> bool:
-    """Whether a visible window is, or lies in, a container in full-screen mode; workspaces always are in that mode."""
-    full = full or (node.get("type") in ("con", "floating_con") and bool(node.get("fullscreen_mode")))
-    children = [*node.get("nodes", ()), *node.get("floating_nodes", ())]
-    return any(_is_shown(child, full) for child in children) or (full and node.get("visible") is True)
+    with suppress(OSError):  # it has just ended
+        if path := sway_socket():
+            containers = find_containers(ask(path, GET_TREE, wait_s=TIMEOUT_S))
+            filling = (one for one in containers if one.get("fullscreen_mode"))
+            return any(inner.get("visible") is True for one in filling for inner in find_containers(one))
+    return None
 
 
 def _under_x11() -> bool:
@@ -53,16 +48,9 @@ def _ask_x11() -> bool:
     from Xlib.display import Display
     from Xlib.error import DisplayError, XError
 
-    try:
-        display = Display()
-    except (DisplayError, OSError):
-        return False
-    try:
+    with suppress(DisplayError, OSError, XError), closing(Display()) as display:  # its window has just been closed
         return _is_full(display)
-    except XError:  # the window has just been closed
-        return False
-    finally:
-        display.close()
+    return False
 
 
 def _is_full(display: "Display") -> bool:

@@ -27,9 +27,6 @@ def be_idle() -> None:
 class Machine:
     """This machine, read at each call."""
 
-    def __init__(self, pressure: Path = PRESSURE) -> None:
-        self._pressure = pressure
-
     def battery(self) -> float | None:
         """Return the charge in percent while the machine runs on battery, else None."""
         import psutil
@@ -42,12 +39,10 @@ class Machine:
 
         None if the kernel keeps no count. Source: Linux' documentation of PSI, Documentation/accounting/psi.rst.
         """
-        try:
-            text = (self._pressure / resource).read_text(encoding="ascii")
-        except OSError:
-            return None
-        found = re.search(r"^some avg10=([\d.]+)", text)
-        return float(found[1]) if found else None
+        with suppress(OSError):
+            if found := re.search(r"^some avg10=([\d.]+)", (PRESSURE / resource).read_text("ascii")):
+                return float(found[1])
+        return None
 
     def free_bytes(self) -> int:
         """Return how much memory programs can take without swapping."""

@@ -48,9 +48,7 @@ class Lock:
 def hold(home: Home, word: str = "") -> Iterator[Lock]:
     """Hold the lock, and delete its file at the end. Raises MemoError if another process holds it."""
     path = home.run / "lock"
-    with open(path, "a", opener=open_private):  # only to create it: writes to a file opened so are appended
-        pass
-    with path.open("r+") as file:
+    with open(path, "r+", opener=lambda name, flags: open_private(name, flags | os.O_CREAT)) as file:
         if not _lock(file):
             raise taken(_wait_for_supervisor(home))
         if not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat()):
