@@ -13,10 +13,11 @@ from ports import free_port
 from stores import make_store
 from waiting import until
 
-from collector.collector import keep_running
+from collector import collector
+from collector.collector import SourceRunner
 from collector.intake import Intake
 from collector.source_status import SourceStates
-from collector.sources.activitywatch import aw_server, backfill
+from collector.sources.activitywatch import activitywatch, aw_server, backfill
 from collector.sources.activitywatch.activitywatch import ActivityWatchSource
 from db.engine import open_store
 from memo.core.errors import MemoError
@@ -37,9 +38,9 @@ class RecordingIntake(Intake):
     live: list[Event]
     past: list[Event]
 
-    def store_batch(self, source: str, batch: Batch) -> int:
-        new = super().store_batch(source, batch)
-        self.live += batch.events
+    def store_batches(self, source: str, *batches: Batch) -> int:
+        new = super().store_batches(source, *batches)
+        self.live += [event for batch in batches for event in batch.events]
         return new
 
     def store_past(self, source: str, past: Past, with_cursor: bool = True) -> tuple[int, int]:
@@ -78,12 +79,16 @@ class Following:
 
     def __init__(self, home: Home, intake: RecordingIntake) -> None:
         self.states, self.stop = SourceStates(home), Stop()
-        source = ActivityWatchSource(Settings.load(), home, poll_s=0.1, buckets_every=3)
+        source = ActivityWatchSource(Settings.load(), home)
         self._watching = source.watching
-        arguments = (source, intake, self.states, self.stop, (0.1, 0.2))
-        self._thread = threading.Thread(target=keep_running, args=arguments)
+        runner = SourceRunner(intake, self.states, self.stop)
+        self._thread = threading.Thread(target=runner.keep_running, args=(source,))
+        self._patch = pytest.MonkeyPatch()
 
     def __enter__(self) -> "Following":
+        self._patch.setattr(collector, "BACK_OFF_S", (0.1, 0.2))
+        self._patch.setattr(activitywatch, "POLL_S", 0.1)
+        self._patch.setattr(activitywatch, "BUCKETS_EVERY", 3)
         self._thread.start()
         assert self._watching.wait(DEADLINE_S)
         return self
@@ -91,6 +96,7 @@ class Following:
     def __exit__(self, *_: object) -> None:
         self.stop.set()
         self._thread.join(DEADLINE_S)
+        self._patch.undo()
         assert not self._thread.is_alive()
 
 

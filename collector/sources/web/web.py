@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import closing
-from dataclasses import dataclass
+from math import inf
 
 from watchdog.events import FileCreatedEvent, FileDeletedEvent, FileModifiedEvent, FileMovedEvent
 
@@ -20,61 +20,48 @@ from memo.core.settings import Settings
 from memo.protocols import Emit, FindCursor, Note, Stop
 
 UNREAD = "The history of {} can't be read; logs/collector.log has the reason. Restart the browser, or update MEMO."
+SETTLE_S = 1.0  # from the first change to reading: a browser writes a visit, then its title, and more
+REST = 50.0  # between two readings of one history, as a multiple of how long the last one took
+LONGEST_REST_S = 30.0
+SCAN_S = 60.0  # between two looks for profiles, and for changes of which there was no notice
 SEVERAL = 3  # failures in a row; one may be a browser that kept writing
 WATCHED: Changes = [FileCreatedEvent, FileModifiedEvent, FileMovedEvent, FileDeletedEvent]
 
 log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class WebTimings:
-    """Delays in seconds, but for `rest`."""
-
-    settle: float = 1.0  # from the first change to reading: a browser writes a visit, then its title, and more
-    rest: float = 50.0  # between two readings of one history, as a multiple of how long the last one took
-    longest_rest: float = 30.0
-    scan: float = 60.0  # between two looks for profiles, and for changes of which there was no notice
-
-
-TIMINGS = WebTimings()
-
-
 class WatchedProfile:
     """A profile whose folder is watched."""
 
-    def __init__(self, profile: Profile, timings: WebTimings) -> None:
+    def __init__(self, profile: Profile) -> None:
         self.profile = profile
-        self._timings = timings
         self.is_live = False  # whether its past has been reported
-        self.changed_at: float | None = time.monotonic() - timings.settle  # due at once
+        self.changed_at = time.monotonic() - SETTLE_S  # due at once; infinite while it is unchanged
         self._rests_until = 0.0
         self._stamps = stamps(profile.database)
         history = str(profile.database)
         self._written, self._journal = {history, history + WAL}, history + JOURNAL
 
     @property
-    def due(self) -> float | None:
-        """When its history is to be read; None while it is unchanged since it was copied."""
-        if self.changed_at is None:
-            return None
-        return max(self.changed_at + self._timings.settle, self._rests_until)
+    def due(self) -> float:
+        """When its history is to be read; never while it is unchanged since it was copied."""
+        return max(self.changed_at + SETTLE_S, self._rests_until)
 
     def rest_after(self, took_s: float) -> None:
         """Rest after a reading: a history may be large."""
-        rest_s = min(self._timings.rest * took_s, self._timings.longest_rest)
-        self._rests_until = time.monotonic() + rest_s
+        self._rests_until = time.monotonic() + min(REST * took_s, LONGEST_REST_S)
 
     def look(self) -> None:
         """Notice a change of which there was no notice: the system may lose one."""
         before, self._stamps = self._stamps, stamps(self.profile.database)
-        if self.changed_at is None and self._stamps != before:
+        if self.changed_at == inf and self._stamps != before:
             self.changed_at = time.monotonic()
 
     def is_first_change(self, notice: FileNotice) -> bool:
         """Return whether this is the history's first change since it was copied."""
         paths = {notice.source, notice.destination}
         is_commit = isinstance(notice.change, FileDeletedEvent) and self._journal in paths
-        return self.changed_at is None and (is_commit or not self._written.isdisjoint(paths))
+        return self.changed_at == inf and (is_commit or not self._written.isdisjoint(paths))
 
     def concerns(self, notice: FileNotice) -> bool:
         """Return whether to do anything about a notice."""
@@ -90,9 +77,8 @@ class WebSource:
 
     name = SOURCE
 
-    def __init__(self, settings: Settings, home: Home, timings: WebTimings = TIMINGS) -> None:
+    def __init__(self, settings: Settings, home: Home) -> None:
         self._settings, self._home = settings, home
-        self._timings = timings
         self._failures = Counter[Profile]()  # in a row
         self._reported = list[str]()  # browsers whose histories can't be read
         self.watching = threading.Event()
@@ -112,7 +98,7 @@ class WebSource:
 
     def _follow(self, reader: VisitReader, emit: Emit, profiles: list[Profile], stop: Stop) -> None:
         """Follow these profiles until the set of profiles changes, or one of them is deleted."""
-        watched = [WatchedProfile(profile, self._timings) for profile in profiles]
+        watched = [WatchedProfile(profile) for profile in profiles]
         with (
             closing(FileNotices(lambda notice: any(one.concerns(notice) for one in watched))) as notices,
             observe() as observer,
@@ -125,14 +111,14 @@ class WebSource:
     def _read_changes(
         self, reader: VisitReader, emit: Emit, watched: list[WatchedProfile], notices: FileNotices, stop: Stop
     ) -> None:
-        scan_at = time.monotonic() + self._timings.scan
+        scan_at = time.monotonic() + SCAN_S
         while not stop.is_set():
             for one in watched:
-                if one.due is not None and one.due <= time.monotonic() and not stop.is_set():
+                if one.due <= time.monotonic() and not stop.is_set():
                     self._read(reader, one)
                     self._report_failures(emit)
-            dues = [due for one in watched if (due := one.due) is not None]
-            for notice in notices.wait(stop, min([scan_at, *dues]) - time.monotonic()):
+            due = min([scan_at, *(one.due for one in watched)])
+            for notice in notices.wait(stop, due - time.monotonic()):
                 if any(one.is_deletion(notice) for one in watched):
                     return
                 for one in watched:
@@ -143,11 +129,11 @@ class WebSource:
                     return
                 for one in watched:
                     one.look()
-                scan_at = time.monotonic() + self._timings.scan
+                scan_at = time.monotonic() + SCAN_S
 
     def _read(self, reader: VisitReader, one: WatchedProfile) -> None:
         one.look()  # what is read now needs no other reading
-        one.changed_at, began = None, time.monotonic()
+        one.changed_at, began = inf, time.monotonic()
         try:
             reader.read_new(one.profile, one.is_live)
             one.is_live = True
