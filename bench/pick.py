@@ -84,7 +84,7 @@ def main() -> None:
         report.add("the same if no process stands by, as in the first pick after `memo up`", f"{first - bare:.0f} ms")
         report.add("memory of the process that stands by (PSS)", f"{held_mb(home):.0f} MB")
         for name, module in PARTS.items():
-            report.add(f"part: importing {name}", f"{milliseconds(f'import {module}') - bare:.0f} ms")
+            report.add(f"importing {name}", f"{milliseconds(f'import {module}') - bare:.0f} ms")
     report.show()
 
 

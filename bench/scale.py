@@ -152,7 +152,7 @@ def live_path(opened: Store, home: Home, settings: Settings) -> Figures:
         "worker's first update, without a snapshot": first,
         "worker's model, from a snapshot": seconds(lambda: again.open(row, Usable(BUILTIN, None))),
         "event stored": median(stored[1:]),
-        "an event of 2,000 stored together": inserted / MANY,
+        "one event, if 2,000 are stored together": inserted / MANY,
         "update: learned, predicted, settled, sent": median(updated[1:]),
     }
 
@@ -188,7 +188,9 @@ def queries(opened: Store, home: Home, settings: Settings, number: int) -> Figur
         "first query of `memo watch --all`": ask(
             partial(events.has_action, scope=settings.scope, action=miss, before=datetime.now(UTC))
         ),
-        "last 100 events in order?": ask(partial(time_order.find_misplaced, scope=settings.scope, seq=number - 100)),
+        "check that the last 100 events are in order": ask(
+            partial(time_order.find_misplaced, scope=settings.scope, seq=number - 100)
+        ),
     }
     return {name: typical(call) for name, call in asked.items()}
 
@@ -212,7 +214,7 @@ def deletion(opened: Store, home: Home, settings: Settings) -> Figures:
     day = datetime.now(UTC) - timedelta(days=3)
     visits = [Event(day + timedelta(minutes=nth), Operation.WEB_VISIT, SITE) for nth in range(VISITS)]
     imported = Figures()
-    with other_writer(opened, imported, "import of a past"):
+    with other_writer(opened, imported, "import of past events"):
         intake = Intake(opened, settings, home, lambda scope: None)
         from memo.protocols import Past
 

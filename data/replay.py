@@ -1,7 +1,8 @@
 """Replay a file's events through the inbox: `python -m data.replay FILE [--speed X] [--scope S]`.
 
-The lines are appended to a file of their own in the inbox, at their own pace. That file is removed once the collector
-has read it to its end, or when the replay is interrupted; a second replay adds what is missing.
+The lines are appended to a file of their own in the inbox, at their own pace, but with pauses of at most a second. That
+file is removed once the collector has read it to its end, or when the replay is interrupted; a second replay adds what
+is missing.
 """
 
 import argparse
@@ -52,7 +53,7 @@ def _name(path: Path) -> str:
 def replay(path: Path, speed: float, scope: str) -> str:
     """Replay the events of a file, wait until the collector has read them, and return the result as a sentence.
 
-    Pauses between events are divided by `speed`; 0 means no pauses.
+    Pauses between events are divided by `speed` and cut to `PAUSE_S`; a speed of 0 means no pauses.
     """
     from db import migrate
     from db.engine import open_store

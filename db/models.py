@@ -71,7 +71,7 @@ class StoreIdentityRow(Base):
 
 
 class ScopeRow(Base):
-    """One person at one machine; the row is locked while its events get their `seq`."""
+    """An owner of events, such as one person at one machine; the row is locked while its events get their `seq`."""
 
     __tablename__ = "scopes"
 

@@ -14,7 +14,7 @@ def family(pid: int) -> list[int]:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process has not ended; one that nobody waits for does not count."""
+    """Return whether a process has not ended; one that nobody waits for does not count."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

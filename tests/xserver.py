@@ -54,7 +54,7 @@ class Desktop:
         return manager
 
     def _managed(self) -> bool:
-        """Whether the window is there by which a window manager shows that it runs."""
+        """Return whether the window is there by which a window manager shows that it runs."""
         with closing(Display(self.display)) as display:
             root, atom = display.screen().root, display.intern_atom("_NET_SUPPORTING_WM_CHECK")
             found = root.get_full_property(atom, Xatom.WINDOW)

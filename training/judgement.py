@@ -67,7 +67,7 @@ class ServingPredictor:
         self._predictor, self._counted, self._learned = predictor, counted, 0
         self._ranking = Ranking()
         self.seconds: list[float] = []
-        """Of each ranking."""
+        """Duration of each ranking."""
 
     def learn(self, event: Event) -> None:
         """Learn the next event; the first `counted` ones are only counted."""

@@ -25,12 +25,6 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
-SENTENCES = {
-    "peer": "This page belongs to another user of this machine.",
-    "host": "This page answers only at the address that `memo ui` shows.",
-    "origin": "This form was sent by another site, so nothing was done.",
-    "cookie": "Open this page with the link that `memo ui` shows; each link works once.",
-}
 OwnsPeer = Callable[[Request, int], bool]
 
 
@@ -50,23 +44,23 @@ class Access:
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        reason = self._refusal(Request(scope))
-        app = refuse(SENTENCES[reason]) if reason else self._app
+        refusal = self._refusal(Request(scope))
+        app = refuse(refusal) if refusal else self._app
         scope["secret_cookie"] = self.cookie, self.secret
         await app(scope, receive, send_guarded)
 
     def _refusal(self, request: Request) -> str:
-        """Return the key of the sentence by which a request is refused, or nothing."""
+        """Return the sentence by which a request is refused, or nothing."""
         host = request.headers.get("host", "")
         if not self._owns_peer(request, self._port):
-            return "peer"
+            return "This page belongs to another user of this machine."
         if host not in (f"127.0.0.1:{self._port}", f"localhost:{self._port}"):
-            return "host"
+            return "This page answers only at the address that `memo ui` shows."
         if request.method not in ("GET", "HEAD") and request.headers.get("origin") != f"http://{host}":
-            return "origin"
+            return "This form was sent by another site, so nothing was done."
         given = request.cookies.get(self.cookie, "").encode()
         if request.url.path != ENTER and not hmac.compare_digest(given, self.secret.encode()):
-            return "cookie"
+            return "Open this page with the link that `memo ui` shows; each link works once."
         return ""
 
 

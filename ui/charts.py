@@ -3,7 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
+from typing import Any
+
+from memo.core.events import Operation
 
 LONGEST = timedelta(minutes=15)  # an act without a next one counts as this long at most
 LANES = 8  # apps and sites with a line of their own
@@ -18,6 +21,17 @@ class Stay:
     begin: datetime
     length: timedelta
     is_foreseen: bool
+
+
+def day_span(day: date, zone: tzinfo, days: int = 1) -> tuple[datetime, datetime]:
+    """Return begin and end of a day, or of several days, the last of which it is."""
+    first, after = day - timedelta(days=days - 1), day + timedelta(days=1)
+    return datetime.combine(first, time(), zone), datetime.combine(after, time(), zone)
+
+
+def name_place(event: Any) -> str:
+    """Return the app or the site of an event or of its row."""
+    return str(event.target if event.operation == Operation.WEB_VISIT else event.app or event.target)
 
 
 def as_stays(acts: Sequence[tuple[str, datetime, bool]]) -> list[Stay]:

@@ -4,7 +4,7 @@ import os
 import time
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -165,7 +165,6 @@ class Visit:
             "language": language,
             "views": VIEWS,
             "path": self.request.url.path,
-            "query": self.request.query_params,
             "problems": self.problems,
             "scopes": self.scopes,
             "paused": pauses.current(self.home),
@@ -203,3 +202,11 @@ async def read_form(request: Request) -> Form:
         if len(body) > LONGEST_FORM:
             raise UsageError(f"This form is longer than {LONGEST_FORM} bytes.")
     return {name: values[-1] for name, values in parse_qs(body.decode(errors="replace")).items()}
+
+
+def read_day(given: str | None) -> date | None:
+    """Return the day that a field states, if it states one. Raises UsageError for any other text."""
+    try:
+        return date.fromisoformat(given) if given else None
+    except ValueError as error:
+        raise UsageError("Write the day as 2026-03-02.") from error

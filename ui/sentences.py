@@ -182,6 +182,9 @@ CHINESE = {
     "{name} in the environment is not a setting; write {nearest}, or unset it.": (
         "环境变量 {name} 不是设置；请写 {nearest}，或取消它。"
     ),
+    "{name} in the environment is not a setting; unset it. `memo config get` lists all settings.": (
+        "环境变量 {name} 不是设置；请取消它。`memo config get` 列出所有设置。"
+    ),
     "A MEMO_ variable of the environment is not valid JSON ({reason}); correct it.": (
         "某个 MEMO_ 环境变量不是有效的 JSON（{reason}）；请改正。"
     ),
@@ -306,8 +309,8 @@ CHINESE = {
     "{file} is not a key of {bytes} bytes, so nothing is recorded; remove it to have a new one made.": (
         "{file} 不是 {bytes} 字节的密钥，所以没有记录任何内容；请删除它，会另建一个。"
     ),
-    "Another process has stored what the source {source} read; it goes on from there.": (
-        "另一个进程已存储来源 {source} 读到的内容；它会从那里继续。"
+    "Another process has already stored what the source {source} read; the source continues after that.": (
+        "另一个进程已存储来源 {source} 读到的内容；该来源会从其后继续。"
     ),
     "Somebody was at this machine for an hour, and no window was seen in use; look up in docs/sources.md what this "
     "source needs, then run `memo down` and `memo up` in your desktop session.": (
@@ -316,6 +319,9 @@ CHINESE = {
     ),
     "No ActivityWatch server is named; set sources.activitywatch_url in memo.toml, such as http://127.0.0.1:5600.": (
         "没有写明 ActivityWatch 服务器；请在 memo.toml 中设置 sources.activitywatch_url，例如 http://127.0.0.1:5600。"
+    ),
+    "{address} is not the address of a server; correct sources.activitywatch_url, such as http://127.0.0.1:5600.": (
+        "{address} 不是服务器的地址；请改正 sources.activitywatch_url，例如 http://127.0.0.1:5600。"
     ),
     "The ActivityWatch server at {address} does not answer ({reason}); start it, or correct its address.": (
         "{address} 处的 ActivityWatch 服务器没有应答（{reason}）；请启动它，或改正地址。"

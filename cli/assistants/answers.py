@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -81,11 +81,11 @@ def _tell_act(prediction: PredictionRow, event: Event, may_tell: Disclosure, zon
 
 def tell_day(session: Session, settings: Settings, scope: str, day: date) -> Told:
     """Return a day's hours in apps and at sites, and its stays, only the longest if there are too many."""
-    since, until = day_span(day, settings.zone)
+    since, until = charts.day_span(day, settings.zone)
     may_tell = Disclosure(settings, session, scope)
     stays = charts.as_stays(
         [
-            (_place(kept), row.at.astimezone(settings.zone), acts.is_foreseen(row.place_rank))
+            (shorten(charts.name_place(kept)), row.at.astimezone(settings.zone), acts.is_foreseen(row.place_rank))
             for row in acts.find_acts_in_span(session, scope, since, until)
             if (kept := may_tell.keep(_as_event(row)))
         ]
@@ -102,11 +102,6 @@ def tell_day(session: Session, settings: Settings, scope: str, day: date) -> Tol
             for stay in sorted(longest, key=lambda stay: stay.begin)
         ],
     }
-
-
-def day_span(day: date, zone: tzinfo) -> tuple[datetime, datetime]:
-    """Return begin and end of a day."""
-    return datetime.combine(day, time(), zone), datetime.combine(day + timedelta(days=1), time(), zone)
 
 
 def tell_why(session: Session, settings: Settings, home: Home, prediction: int) -> Told:
@@ -157,11 +152,6 @@ def _tell_handlers(attempts: Sequence[Told], may_tell: Disclosure) -> list[Told]
 
 def _as_event(row: Any) -> Event:
     return Event(row.at, Operation(row.operation), row.target, row.app, row.detail, executable=row.executable)
-
-
-def _place(event: Event) -> str:
-    """Return the app or the site of an event."""
-    return shorten(event.target if event.operation is Operation.WEB_VISIT else event.app or event.target)
 
 
 def _moment(at: datetime, zone: tzinfo) -> str:

@@ -1,7 +1,8 @@
 """`memo mcp`: answer an assistant's questions by the Model Context Protocol."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from importlib.util import find_spec
 from inspect import getdoc
@@ -22,6 +23,7 @@ from memo.core import logs
 from memo.core.errors import MemoError, UsageError
 from memo.core.paths import Home
 from memo.core.settings import Settings
+from ui.charts import day_span
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
@@ -76,7 +78,8 @@ class Tools:
         The answer has the likeliest places (apps, sites, folders), the likeliest actions, and what is upcoming within
         ten minutes.
         """
-        return self._answer(scope, answers.tell_next)
+        with self._open(scope) as asked:
+            return answers.tell_next(*asked)
 
     def history(
         self,
@@ -92,13 +95,10 @@ class Tools:
         Each row has what was expected, and the rank of the place in the prediction before it. Even an answer without
         rows may have a `before`: then older events have not been searched yet.
         """
-
-        def find(session: Session, settings: Settings, scope: str) -> Told:
-            since, until = answers.day_span(day, settings.zone) if day else (None, None)
+        with self._open(scope) as (session, settings, shown):
+            since, until = day_span(day, settings.zone) if day else (None, None)
             chosen = ActFilter(app, site, since=since, until=until)
-            return answers.tell_history(session, settings, scope, chosen, limit, before)
-
-        return self._answer(scope, find)
+            return answers.tell_history(session, settings, shown, chosen, limit, before)
 
     def day(self, day: Day = None, scope: Scope = "") -> Told:
         """Summarise a day, by default today.
@@ -106,22 +106,17 @@ class Tools:
         The answer has the apps and sites with most time, the longest stays, and how many acts were foreseen. An act
         lasts until the next one, at most 15 minutes.
         """
-
-        def find(session: Session, settings: Settings, scope: str) -> Told:
-            return answers.tell_day(session, settings, scope, day or datetime.now(settings.zone).date())
-
-        return self._answer(scope, find)
+        with self._open(scope) as (session, settings, shown):
+            return answers.tell_day(session, settings, shown, day or datetime.now(settings.zone).date())
 
     def why(self, prediction: Id) -> Told:
         """Explain why the first answers of a prediction were first, and what handlers did; takes some seconds."""
-
-        def find(session: Session, settings: Settings, _scope: str) -> Told:
+        with self._open("") as (session, settings, _):
             return answers.tell_why(session, settings, self._home, prediction)
 
-        return self._answer("", find)
-
-    def _answer(self, scope: str, find: Callable[[Session, Settings, str], Told]) -> Told:
-        """Return what a function finds in the store. Raises ToolError with the sentence of an error."""
+    @contextmanager
+    def _open(self, scope: str) -> Iterator[tuple[Session, Settings, str]]:
+        """Yield a session, the settings and the scope that is asked about. Raises ToolError instead of MemoError."""
         from mcp.server.mcpserver.exceptions import ToolError
 
         try:
@@ -129,6 +124,6 @@ class Tools:
             with read_session(settings, self._home) as session:
                 if session is None:
                     raise MemoError("Nothing is stored yet; `memo up` starts MEMO.")
-                return find(session, settings, scope or current.find_shown_scope(session, settings.scope))
+                yield session, settings, scope or current.find_shown_scope(session, settings.scope)
         except MemoError as error:
             raise ToolError(str(error)) from error

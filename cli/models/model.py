@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.terminal.options import Json, argument, option
+from cli.terminal.options import Json, argument, scope_option
 from cli.terminal.output import print_json, print_table, print_text
 from db.store_access import writable_store
 from memo.core.paths import Home
@@ -23,7 +23,7 @@ COSTS = {"latency_ms": "ms", "memory_mb": "MB"}  # columns; versions of earlier 
 
 app = typer.Typer(help="List and manage trained versions.", no_args_is_help=True)
 
-Scope = Annotated[str | None, option(metavar="USER@HOST", help="Scope whose version changes: a person at a machine.")]
+Scope = Annotated[str | None, scope_option("Scope whose version changes")]
 
 
 @contextmanager
@@ -38,10 +38,10 @@ def _store(scope: str | None = None) -> Iterator[tuple[Settings, Any]]:
 def list_(as_json: Json = False) -> None:
     """List all versions, newest first.
 
-    A scope (a person at a machine) without an active version is served by that of the scope in the settings or, if that
-    has none, by the built-in version, which fits the built-in base model only. A version shown as `active, off` is
-    chosen but not used: MEMO predicts in its scope from history alone, without a language model, because predictions
-    became worse or because you ran `memo model activate history`.
+    A scope without an active version is served by that of the scope in the settings or, if that has none, by the
+    built-in version, which fits the built-in base model only. A version shown as `active, off` is chosen but not used:
+    MEMO predicts in its scope from history alone, without a language model, because predictions became worse or because
+    you ran `memo model activate history`.
     """
     from db.prediction import versions
 
@@ -132,9 +132,7 @@ def rollback(scope: Scope = None) -> None:
 
 @app.command()
 def prune(
-    scope: Annotated[
-        str | None, option(metavar="USER@HOST", help="Scope whose old versions are deleted: a person at a machine.")
-    ] = None,
+    scope: Annotated[str | None, scope_option("Scope whose old versions are deleted")] = None,
 ) -> None:
     """Delete the files of old versions.
 

@@ -1,5 +1,6 @@
 """`memo report`: how often MEMO was right, day by day, as a picture or a page in one file."""
 
+from collections import defaultdict
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -61,9 +62,9 @@ def collect(session: "Session", scope: str, start: datetime) -> HitReport | None
     total = compare(judged)
     if total is None:
         return None
-    saved: dict[date, float] = {}
+    saved = defaultdict[date, float](float)
     for at, seconds in ledger.find_savings(session, scope, start):
-        saved[at.astimezone().date()] = saved.get(at.astimezone().date(), 0.0) + seconds
+        saved[at.astimezone().date()] += seconds
     return HitReport(scope, total, share_by_day(judged, *SHOWN), _find_events(session, scope, start), saved)
 
 

@@ -15,14 +15,11 @@ from memo.core.errors import MemoError
 from training.evaluation.evaluate import MODEL
 from training.evaluation.served import RULES, Comparison, DailyShare
 
-LINES = (  # name, color and style of each share
-    ("MEMO, first", "tab:blue", "-"),
-    ("MEMO, among three", "tab:green", "-"),
-    ("most recent, first", "tab:blue", ":"),
-    ("most recent, among three", "tab:green", ":"),
-    ("Markov chain, first", "tab:blue", "--"),
-    ("Markov chain, among three", "tab:green", "--"),
-)
+LINES = [  # name, color and style of each share
+    (f"{name}, {depth}", color, style)
+    for name, style in (("MEMO", "-"), ("most recent", ":"), ("Markov chain", "--"))
+    for depth, color in (("first", "tab:blue"), ("among three", "tab:green"))
+]
 ABOVE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}  # what text is written on
 BESIDE = {"rotation": 90, "fontsize": 8, "ha": "right", "bbox": ABOVE, "clip_on": True}  # text at a vertical line
 HALF_DAY = timedelta(hours=12)

@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from cli.terminal.options import Json, argument, option
+from cli.terminal.options import Json, argument, flag, scope_option
 from cli.terminal.output import print_json, print_text
 from cli.terminal.progress import progress_bar
 from db.store_access import writable_store
@@ -23,13 +21,13 @@ def train(
             metavar="FILE", help="Files of events or windows to train on instead of the stored events.", readable=False
         ),
     ] = None,
-    activate: Annotated[bool, typer.Option("--activate", help="Use the new version for predictions at once.")] = False,
-    scope: Annotated[str | None, option(metavar="USER@HOST", help="Scope to train for: a person at a machine.")] = None,
+    activate: Annotated[bool, flag("--activate", "Use the new version for predictions at once.")] = False,
+    scope: Annotated[str | None, scope_option("Scope to train for")] = None,
     now: Annotated[
         bool,
-        typer.Option(
+        flag(
             "--now",
-            help="Have the running MEMO train on stored events now, even while you work, and use the version if it "
+            "Have the running MEMO train on stored events now, even while you work, and use the version if it "
             "proves better.",
         ),
     ] = False,

@@ -13,7 +13,7 @@ from db.prediction import feedback, predictions
 from memo.core.errors import MemoError
 from memo.core.events import Action, Event, Operation
 from memo.core.paths import Home
-from memo.core.predictions import action_from_dict, in_use, place_as_action, place_from_dict, place_of
+from memo.core.predictions import action_from_dict, first_in_places, in_use, place_as_action, place_from_dict
 from memo.core.settings import Settings
 from memo.privacy.exclusions import make_action_matcher
 from worker.effects.seen_before import NotSeenBefore, check_seen
@@ -85,10 +85,7 @@ def _rank(prediction: PredictionRow) -> Iterator[Suggestion]:
 
 def _suggest_in_places(prediction: PredictionRow) -> Iterator[Suggestion]:
     """Yield for each place the likeliest action there."""
-    there: dict[tuple[str, str], Action] = {}
-    for entry in prediction.person:
-        action = action_from_dict(entry["action"])
-        there.setdefault(place_of(action), action)
+    there = first_in_places(action_from_dict(entry["action"]) for entry in prediction.person)
     for place in prediction.places:
         likeliest = there.get(place_from_dict(place)) or place_as_action(place)
         if likeliest.target or likeliest.operation is Operation.WINDOW_FOCUS:  # nobody can go to a folder alone

@@ -2,9 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from cli.terminal.options import Json
+from cli.terminal.options import Json, flag
 from cli.terminal.output import print_json, print_text
 from db.store_access import open_existing, read_session
 from memo.core.errors import MemoError, UsageError
@@ -21,22 +19,22 @@ TOP = 3  # lines that are reached without searching
 
 
 def pick(
-    prints: Annotated[bool, typer.Option("--print", help="Print the list instead, one thing per line.")] = False,
+    prints: Annotated[bool, flag("--print", "Print the list instead, one thing per line.")] = False,
     stats: Annotated[
         bool,
-        typer.Option(
+        flag(
             "--stats",
-            help="Print instead how many picks were in the first three lines, and how many windows were open then.",
+            "Print instead how many picks were in the first three lines, and how many windows were open on average.",
         ),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Go to the previous place or to one of the likeliest next things, best bound to a key.
+    """Go to the previous place or to one of the likeliest next things.
 
-    The list has at most eight lines: by default first the place where you were before, then what you most likely want
-    next: windows, apps, sites and files. What is in use is left out, and so is what the privacy rules exclude. An open
-    window comes to the front; an app, a site or a file is opened. What you pick and what you pass over counts as
-    feedback.
+    Bind this command to a key. The list has at most eight lines: by default first the place where you were before, then
+    what you most likely want next: windows, apps, sites and files. Things in use are left out, and so is all that
+    the privacy rules exclude. An open window comes to the front; an app, a site or a file is opened. Your pick, and the
+    suggestions that you pass over, count as feedback.
     """
     settings, home = Settings.load(), Home.find()
     if prints and stats:

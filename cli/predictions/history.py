@@ -5,14 +5,13 @@ import io
 import json
 import sys
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from cli.terminal.durations import parse_since
-from cli.terminal.options import Force, option
+from cli.terminal.options import Force, flag, option, scope_option
 from cli.terminal.output import output_file, print_table
 from data.importers.cells import harmless
 from memo.core.errors import MemoError, UsageError
@@ -24,33 +23,23 @@ from memo.display.text import describe, safe, short
 from memo.history import COLUMNS, frame, rows
 
 Rows = list[dict[str, Any]]
+HistoryFormat = Literal["table", "json", "csv", "parquet"]
 
 SHOWN = COLUMNS | {"person": list}  # what a table needs
 TABLE_ROWS = 20  # unless --limit is given; the other formats have all rows
 
 
-class HistoryFormat(StrEnum):
-    """Output formats."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-    PARQUET = "parquet"
-
-
 def history(
     since: Annotated[str | None, option(metavar="1d|TIME", help="Only predictions made since then.")] = None,
-    scope: Annotated[
-        str | None, option(metavar="USER@HOST", help="Only predictions of this scope: a person at a machine.")
-    ] = None,
+    scope: Annotated[str | None, scope_option("Only predictions of this scope")] = None,
     limit: Annotated[
         int | None,
         option(
             metavar="N", min=1, help="Only the newest N predictions; by default 20 in a table and all in other formats."
         ),
     ] = None,
-    form: Annotated[HistoryFormat, typer.Option("--format", help="Output format.")] = HistoryFormat.TABLE,
-    as_json: Annotated[bool, typer.Option("--json", help="Same as --format json.")] = False,
+    form: Annotated[HistoryFormat, typer.Option("--format", help="Output format.")] = "table",
+    as_json: Annotated[bool, flag("--json", "Same as --format json.")] = False,
     out: Annotated[Path | None, option(metavar="FILE", help="Write to this file.")] = None,
     force: Force = False,
 ) -> None:
@@ -62,19 +51,19 @@ def history(
 
     Example: `memo history --since 1d --format csv --out history.csv`
     """
-    form = HistoryFormat.JSON if as_json else form
-    if form is HistoryFormat.PARQUET and out is None:
+    form = "json" if as_json else form
+    if form == "parquet" and out is None:
         raise UsageError("--format parquet writes a file; name one with --out FILE.")
-    if form is HistoryFormat.TABLE and out is not None:
+    if form == "table" and out is not None:
         raise UsageError("A table can't be written to a file; add --format json, csv or parquet.")
     settings = Settings.load()
     start = parse_since(since, settings.zone, datetime.now(UTC)) if since else None
-    if form is HistoryFormat.TABLE:
+    if form == "table":
         _show(rows(start, scope, limit or TABLE_ROWS, SHOWN), settings)
-    elif form is HistoryFormat.PARQUET:
+    elif form == "parquet":
         _write(_as_parquet(start, scope, limit), out, force)
     else:
-        as_text = as_json_list if form is HistoryFormat.JSON else as_csv
+        as_text = as_json_list if form == "json" else as_csv
         _write(as_text(rows(start, scope, limit)).encode(), out, force)
 
 

@@ -5,18 +5,16 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from cli.predictions.predict_file import predict_file
 from cli.predictions.predict_stream import PredictStream, as_answer, as_degraded, stream_answers
-from cli.terminal.options import Force, Json, argument, option
+from cli.terminal.options import Force, Json, argument, flag, option
 from cli.terminal.output import discard_output, print_json, print_notice, print_table, print_text
 from cli.terminal.progress import spinner
 from db.store_access import find_active_version, read_store
 from memo.core.errors import GrammarError, MemoError, UsageError
 from memo.core.grammar import Language
 from memo.core.paths import Home
-from memo.core.predictions import action_from_dict, place_from_dict, place_of
+from memo.core.predictions import action_from_dict, first_in_places, place_from_dict
 from memo.core.settings import Settings
 from memo.core.steps import Progress
 from memo.display.text import describe, safe, short
@@ -30,7 +28,7 @@ STREAM = """Run as a filter, one JSON object per line: {"event": LINE} is learne
 
 def predict(
     given: Annotated[list[str] | None, argument(metavar="LINES|FILE", help="Event lines, or one file.")] = None,
-    stream: Annotated[bool, typer.Option("--stream", help=STREAM)] = False,
+    stream: Annotated[bool, flag("--stream", STREAM)] = False,
     top: Annotated[int | None, option(metavar="N", min=1, max=200, help="Number of candidates.")] = None,
     out: Annotated[Path | None, option(metavar="FILE", help="Write the answers to this .csv or .jsonl file.")] = None,
     force: Force = False,
@@ -38,7 +36,7 @@ def predict(
 ) -> None:
     """Predict what comes next.
 
-    Without an argument, MEMO predicts what follows the newest stored event of the scope that was active last. With
+    Without an argument, MEMO predicts what follows the newest event of the scope whose event was stored last. With
     event LINES, it predicts what follows them; with a FILE of event lines (.txt) or of windows (.json), which are short
     runs of events, what follows each window. It then knows these events and the version in use, but not your stored
     events.
@@ -81,10 +79,8 @@ def _open_stream(settings: Settings, home: Home, top: int) -> PredictStream:
         return PredictStream(
             lambda: serving.predictor(name, folder),
             name,
-            settings.zone,
-            settings.language,
+            settings,
             top,
-            settings.window.size,
             lambda: as_degraded(serving.problem, replaced),
         )
 
@@ -112,7 +108,7 @@ def _after_lines(stream: PredictStream, lines: list[str]) -> dict[str, Any]:
 
 
 def answer_newest(settings: Settings, home: Home, top: int, progress: Progress) -> dict[str, Any]:
-    """Return what follows the newest event of the scope that was active last, as a worker that starts now would.
+    """Return what follows the newest event of the scope whose event was stored last, as a worker that starts now would.
 
     `progress` counts the events learned.
     """
@@ -160,10 +156,10 @@ def _show_person(answer: dict[str, Any], language: Language) -> None:
     """Print the likeliest places of the person's next action, each with the likeliest action there."""
     if not answer.get("places"):
         return
-    actions = [action_from_dict(entry["action"]) for entry in answer["person"]]
+    there = first_in_places(action_from_dict(entry["action"]) for entry in answer["person"])
     rows = []
     for number, place in enumerate(answer["places"][:PLACES], 1):
-        there = (action for action in actions if place_of(action) == place_from_dict(place))
-        first = next((short(action, language) for action in there), "")
-        rows.append((str(number), f"{place['probability']:.3f}", safe(place["name"]), first))
+        action = there.get(place_from_dict(place))
+        words = short(action, language) if action else ""
+        rows.append((str(number), f"{place['probability']:.3f}", safe(place["name"]), words))
     print_table(("", *(describe(name, language) for name in ("probability", "where", "what you do next"))), rows)

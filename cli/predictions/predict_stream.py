@@ -4,13 +4,14 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, tzinfo
+from datetime import datetime
 from typing import Any
 
 from memo.core.errors import MemoError, UsageError
 from memo.core.events import Event, Operation
 from memo.core.grammar import Language, clean, language_of, parse, write
 from memo.core.predictions import Ranking
+from memo.core.settings import Settings
 from memo.protocols import Predictor
 
 MAX_UPCOMING = 50
@@ -27,16 +28,13 @@ class PredictStream:
         self,
         make: Callable[[], Predictor],
         model: str,
-        zone: tzinfo,
-        language: Language,
+        settings: Settings,
         top: int,
-        size: int,
         degraded: Callable[[], dict[str, str]] = dict,
     ) -> None:
-        self._degraded = degraded
-        self._make, self._model, self._zone, self._language, self._top = make, model, zone, language, top
+        self._make, self._model, self._settings, self._top, self._degraded = make, model, settings, top, degraded
+        self._zone = settings.zone
         self._predictor = make()
-        self._size = size
         self._past: deque[Event] = deque(maxlen=MAX_WINDOW)
         self._ranked = False
 
@@ -44,7 +42,7 @@ class PredictStream:
         """Learn an event, given as a line or an object. Raises MemoError if it is neither."""
         event = self._read(given)
         if self._past and not self._ranked:
-            self._predictor.predict(list(self._past)[-self._size :], 0)
+            self._predictor.predict(list(self._past)[-self._settings.window.size :], 0)
         self._predictor.learn(event)
         self._past.append(event)
         self._ranked = False
@@ -60,7 +58,7 @@ class PredictStream:
         events = [self._read(given) for given in window]
         ranking = self._rank(events)
         language = next((found for line in window if isinstance(line, str) and (found := language_of(line))), None)
-        answer = as_answer(ranking, events[-1].at, language or self._language) | self._degraded()
+        answer = as_answer(ranking, events[-1].at, language or self._settings.language) | self._degraded()
         return answer | {"model": self._model, "latency_ms": round((time.perf_counter() - began) * 1e3, 3)}
 
     def _rank(self, events: Sequence[Event]) -> Ranking:

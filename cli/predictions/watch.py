@@ -9,7 +9,6 @@ from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
-import typer
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
@@ -17,7 +16,7 @@ from rich.text import Text
 from cli.predictions.watch_person import act_lines, first_hit, folded_line, take_acts
 from cli.predictions.watch_state import changes_told
 from cli.predictions.watch_view import SHOWN, Tally, WasSeen, always_seen, header, lines, status
-from cli.terminal.options import Json, option
+from cli.terminal.options import Json, flag, option, scope_option
 from cli.terminal.output import discard_output, print_json, print_line
 from data.importers import rejects
 from db.store_access import read_session
@@ -38,11 +37,9 @@ RETRY_S = 0.5
 def watch(
     as_json: Json = False,
     shows_all: Annotated[
-        bool, typer.Option("--all", help="Show every event and the likeliest next events, not only what you do.")
+        bool, flag("--all", "Show every event and the likeliest next events, not only what you do.")
     ] = False,
-    scope: Annotated[
-        str | None, option(metavar="USER@HOST", help="Only predictions of this scope: a person at a machine.")
-    ] = None,
+    scope: Annotated[str | None, scope_option("Only predictions of this scope")] = None,
     after: Annotated[
         int | None, option(metavar="ID", min=0, help="Begin with the stored predictions after this one.")
     ] = None,
@@ -129,10 +126,9 @@ class LiveScreen:
 
     def show(self, message: dict[str, Any]) -> None:
         """Print a message."""
-        width = min(self._terminal.width, MAX_WIDTH) if self._terminal else PLAIN_WIDTH
         self._counted = message["scope"]
-        found = self._lines(message, width)
-        head = [] if self._begun or not found else [header(width, self._language)]
+        found = self._lines(message)
+        head = [] if self._begun or not found else [header(self._width(), self._language)]
         self._begun = self._begun or bool(found)
         if found and self.scope not in (None, message["scope"]):
             self.scope = message["scope"]
@@ -154,19 +150,22 @@ class LiveScreen:
             else:
                 print_line(line.plain)
 
-    def _lines(self, message: dict[str, Any], width: int) -> list[Text]:
-        tally = self._tallies[message["scope"]]
+    def _width(self) -> int:
+        return min(self._terminal.width, MAX_WIDTH) if self._terminal else PLAIN_WIDTH
+
+    def _lines(self, message: dict[str, Any]) -> list[Text]:
+        tally, width = self._tallies[message["scope"]], self._width()
         if self._shows_all:
             return lines(message, tally.take(message), width, self._language)
         acts = take_acts(message, tally)
         if not acts:
             self._folded, self._last_folded = self._folded + 1, message["event"]["text"]
             return []
-        return [*self._unfold(width), *act_lines(message, acts, width, self._language)]
+        return [*self._unfold(), *act_lines(message, acts, width, self._language)]
 
-    def _unfold(self, width: int) -> list[Text]:
+    def _unfold(self) -> list[Text]:
         folded, self._folded = self._folded, 0
-        return [folded_line(folded, self._last_folded, width, self._language)] if folded else []
+        return [folded_line(folded, self._last_folded, self._width(), self._language)] if folded else []
 
     @contextmanager
     def status_line(self, count: Callable[[str], tuple[int, int]]) -> Iterator[None]:
@@ -185,8 +184,8 @@ class LiveScreen:
         if self._terminal:
             with Live(console=self._terminal, get_renderable=line, refresh_per_second=REFRESHES):
                 yield
-                self._print(self._unfold(min(self._terminal.width, MAX_WIDTH)))
+                self._print(self._unfold())
         else:
             yield
-            self._print(self._unfold(PLAIN_WIDTH))
+            self._print(self._unfold())
             print_line(line().plain)

@@ -5,9 +5,9 @@ from typing import Any
 from rich.text import Text
 
 from cli.predictions.watch_view import MARK, SHOWN, TIME, ShownEvent, Tally, cell, event_lines, likeliest
-from memo.core.events import HUMAN
+from memo.core.events import HUMAN, Action
 from memo.core.grammar import Language
-from memo.core.predictions import action_from_dict, place_from_dict, place_of
+from memo.core.predictions import action_from_dict, first_in_places, place_from_dict, place_of
 from memo.display.text import describe, safe
 
 
@@ -56,18 +56,15 @@ def act_lines(message: dict[str, Any], acts: list[ShownEvent], width: int, langu
 
 def _places(message: dict[str, Any], last: ShownEvent, width: int, language: Language) -> Text:
     """Return the likeliest places but the present one, each with the likeliest action there."""
+    there = first_in_places(action_from_dict(entry["action"]) for entry in message.get("person", []))
     others = [place for place in message.get("places", []) if place_from_dict(place) != _place(last.action)]
-    named = [(place["probability"], f"{place['name']}{_there(message, place)}") for place in others]
+    named = [(place["probability"], _name(place["name"], there.get(place_from_dict(place)))) for place in others]
     return likeliest(named, width, language)
 
 
-def _there(message: dict[str, Any], place: dict[str, Any]) -> str:
-    """Return the target of the likeliest action in a place, after a colon; nothing where the place says it all."""
-    targets = (
-        entry["action"]["target"] for entry in message["person"] if _place(entry["action"]) == place_from_dict(place)
-    )
-    target = next(targets, place["name"])
-    return "" if target == place["name"] else f": {target}"
+def _name(place: str, action: Action | None) -> str:
+    """Return a place and, after a colon, the target of an action there, unless the place says it all."""
+    return place if action is None or action.target == place else f"{place}: {action.target}"
 
 
 def folded_line(count: int, last: str, width: int, language: Language) -> Text:

@@ -38,7 +38,7 @@ class ShownEvent(NamedTuple):
 
 @dataclass
 class Tally:
-    """Counts of what was shown."""
+    """Counts of what was shown of a scope."""
 
     was_seen: WasSeen = always_seen
     language: Language = "en"
@@ -49,7 +49,7 @@ class Tally:
     hits: dict[int, int] = field(default_factory=lambda: dict.fromkeys(RANKS, 0))
     model: str = ""
     place: tuple[str, str] | None = None  # of the last act that was shown
-    _shown: set[tuple[str, Action]] = field(default_factory=set)  # actions, each with its scope
+    _shown: set[Action] = field(default_factory=set)
 
     def take(self, message: dict[str, Any]) -> Text:
         """Count a message and return the mark that says whether its event had been predicted."""
@@ -57,9 +57,9 @@ class Tally:
         self.model = message["model"]
         for outcome in message["settled"]:
             self.add_rank(outcome["rank"])
-        shown = (message["scope"], action_from_dict(message["event"]["action"]))
-        is_repeated = shown in self._shown
-        self._shown.add(shown)
+        action = action_from_dict(message["event"]["action"])
+        is_repeated = action in self._shown
+        self._shown.add(action)
         return _mark(message, lambda: not is_repeated and not self.was_seen(message), self.language)
 
     def add_rank(self, found: int | None) -> None:

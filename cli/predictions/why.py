@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from typing import Annotated, Any
 
-import typer
-
-from cli.terminal.options import Json, argument
+from cli.terminal.options import Json, argument, flag
 from cli.terminal.output import print_json, print_notice, print_text
 from cli.terminal.progress import late_progress_bar
 from db.store_access import read_session
@@ -58,7 +56,7 @@ def why(
         int | None, argument(metavar="[ID]", help="Id of the prediction, see `memo history`.")
     ] = None,
     redacted: Annotated[
-        bool, typer.Option("--redacted", help="Show instead how often, and when last, each privacy rule acted.")
+        bool, flag("--redacted", "Show instead how often each privacy rule acted, and when it last did.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -114,7 +112,7 @@ def _show_redacted(settings: Settings, home: Home, as_json: bool) -> None:
     chinese = settings.language == "zh"
     for row in found:
         last = datetime.fromisoformat(row["last_at"]).astimezone(settings.zone)
-        words = "个事件，最近一次在" if chinese else " events, last at"
+        words = "个事件，最近一次在" if chinese else " event, last at" if row["events"] == 1 else " events, last at"
         print_text(f"{row['rule']:16}{row['events']:>8}{words} {last:%Y-%m-%d %H:%M:%S}")
     if not found:
         print("还没有隐私规则起过作用。" if chinese else "No privacy rule has acted yet.")

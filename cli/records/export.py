@@ -4,14 +4,13 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
-from typing import IO, Annotated
+from typing import IO, Annotated, Literal
 
 import typer
 
 from cli.records.export_parts import Part, parts
-from cli.terminal.options import Force, option
+from cli.terminal.options import Force, scope_option
 from cli.terminal.output import discard_output, output_file
 from cli.terminal.progress import progress_bar
 from db.store_access import read_session
@@ -20,21 +19,12 @@ from memo.core.paths import Home
 from memo.core.settings import Settings
 
 
-class ExportFormat(StrEnum):
-    """Output formats."""
-
-    JSONL = "jsonl"
-    JSON = "json"
-
-
 def export(
     out: Annotated[Path, typer.Option(metavar="FILE|-", help="Write to this file; - is standard output.")] = Path("-"),
     form: Annotated[
-        ExportFormat, typer.Option("--format", help="One JSON object per line, or one for everything.")
-    ] = ExportFormat.JSONL,
-    scope: Annotated[
-        str | None, option(metavar="USER@HOST", help="Only data of this scope: a person at a machine.")
-    ] = None,
+        Literal["jsonl", "json"], typer.Option("--format", help="One JSON object per line, or one for everything.")
+    ] = "jsonl",
+    scope: Annotated[str | None, scope_option("Only data of this scope")] = None,
     force: Force = False,
 ) -> None:
     """Write the settings, every table of the store, pauses, rejects, and what the handler `record` wrote.
@@ -49,7 +39,7 @@ def export(
             raise MemoError("Nothing is stored yet, so there is nothing to export; `memo up` starts recording.")
         with _opened(out, force) as file, progress_bar("exporting") as progress:
             found = parts(session, settings, home, scope, progress)
-            for text in _as_lines(found) if form is ExportFormat.JSONL else _as_object(found):
+            for text in _as_lines(found) if form == "jsonl" else _as_object(found):
                 file.write(text)
 
 

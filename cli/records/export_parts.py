@@ -1,12 +1,13 @@
 """The parts of an export: settings, every table, and the contents of MEMO's files."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 from forget import erase_files
 from memo.clock import pauses
+from memo.core.files import find_files
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.core.steps import EVERY, Progress
@@ -23,20 +24,18 @@ def parts(session: Any, settings: Settings, home: Home, scope: str | None, progr
     """
     from db.upkeep import copy
 
-    counts, done = copy.count_rows(session, scope), 0
+    total, numbers = sum(copy.count_rows(session, scope).values()), count(1)
 
     def counted(rows: Rows) -> Rows:
-        nonlocal done
-        for row in rows:
+        for row, number in zip(rows, numbers, strict=False):
             yield row
-            done += 1
-            if done % EVERY == 0:
-                progress(done, sum(counts.values()))
+            if number % EVERY == 0:
+                progress(number, total)
 
     yield "settings", "setting", iter([_settings(settings, home)])
     for table in copy.TABLES:
         yield table, copy.row_kind(table), counted(copy.find_rows(session, table, scope))
-    progress(done, done)
+    progress(total, total)
     yield "records", "record", (line for line in erase_files.read_records(home) if scope in (None, line["scope"]))
     own = scope in (None, settings.scope)
     for name, kind, rows in (
@@ -62,9 +61,6 @@ def _pauses(home: Home) -> Iterable[dict[str, Any]]:
 
 def _files(home: Home) -> Iterable[dict[str, Any]]:
     """Yield name, size and time of all files in MEMO's folder, such as trained versions, logs and inbox files."""
-    for path in sorted(home.root.rglob("*")):
-        with suppress(OSError):  # deleted meanwhile
-            state = path.lstat()
-            if path.is_file() and not path.is_symlink():
-                changed = datetime.fromtimestamp(state.st_mtime, UTC).isoformat()
-                yield {"path": str(path), "bytes": state.st_size, "changed_at": changed}
+    for path, state in find_files(home.root):
+        changed = datetime.fromtimestamp(state.st_mtime, UTC).isoformat()
+        yield {"path": str(path), "bytes": state.st_size, "changed_at": changed}

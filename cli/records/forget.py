@@ -4,13 +4,10 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from cli.terminal.durations import parse_since
-from cli.terminal.options import Yes, option
-from cli.terminal.output import print_json, print_text
+from cli.terminal.options import SCOPE, Yes, confirm, flag, option
+from cli.terminal.output import counted, print_json, print_text
 from cli.terminal.progress import progress_bar
-from cli.terminal.question import confirm
 from db.store_access import missing_file, writable_store
 from memo.core.errors import MemoError, UsageError
 from memo.core.grammar import write
@@ -22,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_SCOPES = 10  # scopes listed by name
 ROW_KINDS = ("events", "predictions", "amended", "dispatches", "launches")
+NOUNS = {"events": "event", "predictions": "prediction", "dispatches": "dispatch", "launches": "launch"}
 POSTGRES = (
     "Postgres may still hold deleted words in its files, in its log (pg_wal) and in your archives of that, until it "
     "reuses them; docs/privacy.md says how to clear them."
@@ -34,13 +32,13 @@ def forget(
     text: Annotated[str, option(metavar="TEXT", help="Only events whose title, site or path contains TEXT.")] = "",
     since: Annotated[str, option(metavar="1d|TIME", help="Only events at or after this time.")] = "",
     until: Annotated[str, option(metavar="1d|TIME", help="Only events before this time.")] = "",
-    all_: Annotated[bool, typer.Option("--all", help="Forget everything.")] = False,
+    all_: Annotated[bool, flag("--all", "Forget everything.")] = False,
     scope: Annotated[
         str | None,
-        option(metavar="USER@HOST", help="Only events of this scope (a person at a machine); all scopes by default."),
+        option(metavar="USER@HOST", help=f"Only events of this scope ({SCOPE}); all scopes by default."),
     ] = None,
     yes: Yes = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; nothing is deleted without --yes.")] = False,
+    as_json: Annotated[bool, flag("--json", "Print JSON; nothing is deleted without --yes.")] = False,
 ) -> None:
     """Show the events that match all options, then delete them and everything derived from them.
 
@@ -104,7 +102,7 @@ def _print_preview(report: "Report", settings: Settings) -> None:
         return
     matches, rows = report.matches, report.rows
     counts = {scope: len(times) for scope, times in matches.times.items()}
-    print_text(f"{rows['events']} events{_span(report, settings)}")
+    print_text(f"{counted(rows['events'], 'event')}{_span(report, settings)}")
     for name, count in (*sorted(matches.kinds.items()), *_top_scopes(counts)):
         print_text(f"  {count:>8} {name}")
     if matches.apps:
@@ -116,8 +114,9 @@ def _print_preview(report: "Report", settings: Settings) -> None:
         f"Others that lose only what names these events, such as a candidate or an outcome: {rows['amended']}."
     )
     print_text(
-        f"Also deleted: {rows['dispatches']} dispatches and {rows['launches']} launches that depend on them or name "
-        "them, what was learned from them, MEMO's logs, backups of the store, and damaged files that were set aside."
+        f"Also deleted: {counted(rows['dispatches'], 'dispatch')} and {counted(rows['launches'], 'launch')} that "
+        "depend on them or name them, what was learned from them, MEMO's logs, backups of the store, and damaged files "
+        "that were set aside."
     )
     if report.versions:
         print_text(f"Trained on them, and deleted too: {', '.join(report.versions)}.")
@@ -140,8 +139,8 @@ def _top_scopes(counts: dict[str, int]) -> list[tuple[str, int]]:
 
 
 def _summary(report: "Report") -> str:
-    deleted = ", ".join(f"{report.rows[kind]} {kind}" for kind in ROW_KINDS if kind != "amended")
-    amended = f" {report.rows['amended']} predictions lost what named these events."
+    deleted = ", ".join(counted(report.rows[kind], noun) for kind, noun in NOUNS.items())
+    amended = f" {counted(report.rows['amended'], 'prediction')} lost what named these events."
     names = ", ".join(report.versions)
     versions = f" The built-in version serves instead of {names}; `memo train` makes a new one." if names else ""
     return f"Forgotten: {deleted}.{amended}{versions}"

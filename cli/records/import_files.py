@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.terminal.options import Json, argument, option
-from cli.terminal.output import print_json, print_text
+from cli.terminal.options import Json, argument, flag, option
+from cli.terminal.output import counted, print_json, print_text
 from cli.terminal.progress import progress_bar
 from db.store_access import writable_store
 from memo.core.errors import MemoError, UsageError
@@ -33,7 +33,7 @@ def import_(
     files: Annotated[
         list[Path] | None, argument(metavar="FILE", help="Files of events or windows.", readable=False)
     ] = None,
-    browser: Annotated[bool, typer.Option("--browser", help="Import the histories of all your browsers.")] = False,
+    browser: Annotated[bool, flag("--browser", "Import the histories of all your browsers.")] = False,
     days: Annotated[
         int | None,
         typer.Option(
@@ -48,7 +48,7 @@ def import_(
         str, option(metavar="URL|FILE", help="Import from an ActivityWatch server, or from its export.")
     ] = "",
     scope: Annotated[
-        str | None, option(metavar="USER@HOST", help="Scope to import into: a person at a machine.")
+        str | None, option(metavar="USER@HOST", help="Scope to import into; by default that of the settings.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -104,7 +104,8 @@ def _no_events(files: list[Path], rejected: list[Path]) -> MemoError:
 def _print_counts(counts: Counter[str], rejected: list[Path]) -> None:
     see = f" (see {', '.join(map(str, rejected))})" if rejected else ""
     private = f"{counts['private']} dropped by privacy rules, " if counts["private"] else ""
-    print_text(f"{counts['read']} events read, {counts['new']} new, {private}{counts['rejected']} rejected{see}.")
+    read = counted(counts["read"], "event")
+    print_text(f"{read} read, {counts['new']} new, {private}{counts['rejected']} rejected{see}.")
 
 
 def _import_file(intake: "Intake", settings: Settings, home: Home, path: Path, counts: Counter[str]) -> list[Path]:

@@ -5,12 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from cli.terminal.options import Yes
+from cli.terminal.options import Yes, confirm, flag
 from cli.terminal.output import print_json, print_text
 from cli.terminal.progress import spinner
-from cli.terminal.question import confirm
 from memo.core.errors import MemoError
 from memo.core.files import set_aside
 from memo.core.paths import Home
@@ -34,7 +31,7 @@ class Loss:
 
 def restore(
     yes: Yes = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; nothing is changed without --yes.")] = False,
+    as_json: Annotated[bool, flag("--json", "Print JSON; nothing is changed without --yes.")] = False,
 ) -> None:
     """Show the newest backup of the store and what would be lost, then replace the store with it.
 
@@ -102,7 +99,7 @@ def _replace(loss: Loss, settings: Settings, home: Home) -> Path | None:
     """Set the store aside and put the backup in its place; return where the old files are.
 
     Its log goes with it, as it would be taken for that of the backup. After an interruption the store is gone, and the
-    same command completes it. What was learned, versions that the backup does not know, and what waits in the queue
+    same command completes it. Learned state, versions that the backup does not know, and messages in the queue
     depend on rows that it may not have.
     """
     from db.upkeep import backups

@@ -105,7 +105,7 @@ def _effects(home: Home, key: str, old: Settings, new: Settings) -> list[str]:
     if name := find_variable(key, os.environ):
         return [f"But {name} in the environment has another value, which is in force."]
     if pid is None:
-        return ["MEMO is not running; it takes effect with the next `memo up`."]
+        return ["MEMO is not running: commands use the new value at once, and `memo up` starts with it."]
     if name := find_variable(key, _environment(pid)):
         return [f"But MEMO was started with {name} in its environment, which stays in force."]
     if table not in tables_at_once():
@@ -117,18 +117,14 @@ def _effects(home: Home, key: str, old: Settings, new: Settings) -> list[str]:
 
 def _exclusion_notes(home: Home, old: PrivacySettings, new: Settings) -> list[str]:
     """Return sentences about what is stored, and what was trained, of what is excluded from now on."""
-    gained = [name for name in FORGETS if not set(getattr(new.privacy, name)) <= set(getattr(old, name))]
-    commands = " or ".join(dict.fromkeys(f"`memo forget{FORGETS[name]}`" for name in gained))
-    stays = f"What is stored already stays until {commands} deletes it."
-    return [*([stays] if gained and not missing_file(new, home) else []), *_retire(home, new)]
-
-
-def _retire(home: Home, settings: Settings) -> list[str]:
-    """Retire the versions that were trained on what is excluded now; return a sentence about them, if there are any."""
     from forget import retire
 
-    retired = retire.retire_where_due(settings, home)
-    return [retire.describe(retired)] if retired else []
+    gained = [name for name in FORGETS if not set(getattr(new.privacy, name)) <= set(getattr(old, name))]
+    commands = " or ".join(dict.fromkeys(f"`memo forget{FORGETS[name]}`" for name in gained))
+    is_stored = gained and not missing_file(new, home)
+    stays = [f"What is stored already stays until {commands} deletes it."] if is_stored else []
+    retired = retire.retire_where_due(new, home)
+    return [*stays, *([retire.describe(retired)] if retired else [])]
 
 
 def _environment(pid: int) -> dict[str, str]:

@@ -4,6 +4,7 @@ import os
 import shlex
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import typer
@@ -75,9 +76,7 @@ def _read(copy: Path) -> str:
 
 def _ask_again(copy: Path) -> None:
     """Ask whether to go on editing; raise MemoError if not, or if nobody answers."""
-    try:
+    with suppress(typer.Abort):
         if typer.confirm("Edit again?", default=True, err=True):
             return
-    except typer.Abort:
-        pass
     raise MemoError(f"Nothing was changed; what you typed is kept in {copy}, and `memo config edit` goes on with it.")

@@ -15,63 +15,60 @@ ACTIVITYWATCH = "activitywatch"
 class RecordedKind:
     """A kind of events; `past` is the setting that says how many days of its past are imported first, if it has one."""
 
-    name: str
     sources: tuple[str, ...]
     examples: tuple[Event, ...]
+    words: dict[Language, tuple[str, str]]
+    """Its name for people, and what is recorded."""
     past: str = ""
-
-    def words(self, language: Language) -> tuple[str, str]:
-        """Return its name for people, and what is recorded."""
-        return _WORDS[language][self.name]
 
 
 WINDOWS = RecordedKind(
-    "windows",
     (*FOCUS_SOURCES, "processes"),
     (
         Event(AT, Operation.WINDOW_FOCUS, "report.odt - LibreOffice Writer", app="libreoffice-writer"),
         Event(AT, Operation.PROCESS_START, "org.gnome.gedit"),
     ),
-)
-PAGES = RecordedKind(
-    "pages", ("web",), (Event(AT, Operation.WEB_VISIT, "museum.example", detail="Opening hours"),), "sources.web_days"
-)
-FILES = RecordedKind(
-    "files",
-    ("recent", "folders"),
-    (Event(AT, Operation.FILE_ACCESS, "report.odt", detail="/home/ada/Documents"),),
-    "sources.recent_days",
-)
-KINDS = (WINDOWS, PAGES, FILES)
-_WORDS: dict[Language, dict[str, tuple[str, str]]] = {
-    "en": {
-        "windows": (
+    {
+        "en": (
             "windows and apps",
             "which window has the focus, for how long an app is used, and which apps start and end; never what you "
             "type or what is inside a window",
         ),
-        "pages": (
+        "zh": (
+            "窗口和应用",
+            "当前是哪个窗口，应用用了多久，哪些应用启动和关闭；从不记录你输入了什么、窗口里显示什么",
+        ),
+    },
+)
+PAGES = RecordedKind(
+    ("web",),
+    (Event(AT, Operation.WEB_VISIT, "museum.example", detail="Opening hours"),),
+    {
+        "en": (
             "pages",
             "the site and the title of each page that you visit, from the history of your browsers; never its address "
             "nor what is on it, and nothing from private windows",
         ),
-        "files": (
-            "files",
-            "the name and the folder of each file that you open with a desktop program; never what is in it",
-        ),
-    },
-    "zh": {
-        "windows": (
-            "窗口和应用",
-            "当前是哪个窗口，应用用了多久，哪些应用启动和关闭；从不记录你输入了什么、窗口里显示什么",
-        ),
-        "pages": (
+        "zh": (
             "网页",
             "你访问的每个网页的网站和标题，来自浏览器的历史；从不记录网址和网页内容，隐私窗口中的一概不记录",
         ),
-        "files": ("文件", "你用桌面程序打开的每个文件的名称和文件夹；从不记录文件内容"),
     },
-}
+    "sources.web_days",
+)
+FILES = RecordedKind(
+    ("recent", "folders"),
+    (Event(AT, Operation.FILE_ACCESS, "report.odt", detail="/home/ada/Documents"),),
+    {
+        "en": (
+            "files",
+            "the name and the folder of each file that you open with a desktop program; never what is in it",
+        ),
+        "zh": ("文件", "你用桌面程序打开的每个文件的名称和文件夹；从不记录文件内容"),
+    },
+    "sources.recent_days",
+)
+KINDS = (WINDOWS, PAGES, FILES)
 WORDS: dict[Language, dict[str, str]] = {
     "en": {
         "intro": "MEMO learns what you do and predicts what comes next. Nothing leaves this machine unless you say so. "

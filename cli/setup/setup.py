@@ -1,17 +1,16 @@
 """`memo setup`, which the first `memo up --foreground` on a desktop asks, too."""
 
 import os
-import socket
 import sys
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import typer
 
 from cli.setup.kinds import ACTIVITYWATCH, FILES, KINDS, WINDOWS, WORDS, RecordedKind
+from cli.terminal.options import flag
 from cli.terminal.output import print_paragraph
 from db.store_access import read_session
 from memo.config import settings_file
@@ -31,7 +30,7 @@ ANSWER_S = 1.0  # for it to answer
 
 
 def setup(
-    yes: Annotated[bool, typer.Option("--yes", help="Take all default answers without asking.")] = False,
+    yes: Annotated[bool, flag("--yes", "Take all default answers without asking.")] = False,
 ) -> None:
     """Choose what MEMO records, one kind of event after another, each with an example of what is stored.
 
@@ -114,7 +113,7 @@ class _Questions:
         return found
 
     def _ask_kind(self, kind: RecordedKind, on: list[str]) -> dict[str, Any]:
-        name, says = kind.words(self._language)
+        name, says = kind.words[self._language]
         print_paragraph("\n" + self._words["kind"].format(f"{name[0].upper()}{name[1:]}", says))
         print_paragraph(self._words["stored"], indent=2)
         for event in kind.examples:
@@ -183,9 +182,7 @@ def find_activitywatch(settings: Settings) -> str:
     from collector.sources.activitywatch.aw_server import Server
 
     url = settings.sources.activitywatch_url or USUAL_URL
-    with suppress(OSError, ValueError, MemoError):
-        parts = urlsplit(url)
-        socket.create_connection((parts.hostname or "", parts.port or 80), ANSWER_S).close()
+    with suppress(MemoError):
         Server(url, timeout_s=ANSWER_S).buckets()
         return url
     return ""
@@ -196,10 +193,10 @@ def _summarize(home: Home, settings: Settings, answers: dict[str, Any]) -> None:
     words = WORDS[language]
     recorded = [kind for kind in KINDS if any(source in on for source in kind.sources)]
     past = [(kind, days) for kind in recorded if (days := answers.get(kind.past))]
-    names = (kind.words(language)[0] for kind in recorded)
+    names = (kind.words[language][0] for kind in recorded)
     print_paragraph("\n" + words["done"].format(words["list"].join(names) or words["nothing"]))
     if past:
-        imported = (words["days"].format(kind.words(language)[0], days) for kind, days in past)
+        imported = (words["days"].format(kind.words[language][0], days) for kind, days in past)
         print_paragraph(words["past"].format(words["list"].join(imported)))
     print_paragraph(words["never"])
     print_paragraph(words["file"].format(home.config))

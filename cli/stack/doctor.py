@@ -7,10 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from cli.stack.first_run import unknown_zone_notice
-from cli.terminal.options import Json
+from cli.terminal.options import Json, flag
 from cli.terminal.output import print_json, print_text
 from cli.terminal.progress import late_progress_bar, spinner
 from db.store_access import find_active_version, missing_file, open_existing, read_session, refuse_damaged
@@ -35,9 +33,9 @@ PART = 50  # predictions whose names are recorded in one transaction
 def doctor(
     repair: Annotated[
         bool,
-        typer.Option(
+        flag(
             "--repair",
-            help="Make lost indexes and views again, count events and predictions again, and correct these counts.",
+            "Rebuild lost indexes and views, recount events and predictions, and correct the stored counts.",
         ),
     ] = False,
     as_json: Json = False,
@@ -79,34 +77,30 @@ def _store(home: Home, settings: Settings) -> str:
     from forget.unfinished import describe, find_unfinished
 
     place = redacted_store_url(settings, home)
+    absent = f"{place} does not exist yet; `memo up` creates it"
     refuse_damaged(settings, home, thoroughly=True)
     if missing_file(settings, home):
-        return f"{place} does not exist yet; `memo up` creates it"
+        return absent
     with open_existing(settings, home, SHOW_S) as store, store.read() as session:
         _refuse_lost(session, place)
-        found = migrate.check_schema(session.connection())
-        is_current = found == head()
-        forgets = find_unfinished(session) if is_current else []
-        pruned = find_last_result(session, PRUNE) if is_current else ""
-        unbuilt = rebuild.find_unbuilt(session.connection()) if is_current else {}
-        problems = health.find_other_problems(session, home, bool(running.holder(home))) if is_current else []
-    if found is None:
-        return f"{place} does not exist yet; `memo up` creates it"
-    if found != head():
-        raise MemoError(
-            f"{place} has schema {found}, but this version of MEMO needs {head()}; `memo up` upgrades an older schema."
-        )
-    if unbuilt:
-        raise MemoError(f"{place} lacks the {', the '.join(unbuilt)}; run `memo doctor --repair`.")
-    if forgets:
-        raise MemoError(" ".join(map(describe, forgets)))
-    if pruned.startswith(CLOCK_WAS_SET):
-        raise MemoError(
-            f"The last pruning {pruned}; check the clock with `date`. "
-            "Nothing old is deleted until it has been right for three days."
-        )
-    if problems:
-        raise MemoError(" ".join(problems))
+        if (found := migrate.check_schema(session.connection())) is None:
+            return absent
+        if found != head():
+            raise MemoError(
+                f"{place} has schema {found}, but this version of MEMO needs {head()}; "
+                "`memo up` upgrades an older schema."
+            )
+        if unbuilt := rebuild.find_unbuilt(session.connection()):
+            raise MemoError(f"{place} lacks the {', the '.join(unbuilt)}; run `memo doctor --repair`.")
+        if forgets := find_unfinished(session):
+            raise MemoError(" ".join(map(describe, forgets)))
+        if (pruned := find_last_result(session, PRUNE)).startswith(CLOCK_WAS_SET):
+            raise MemoError(
+                f"The last pruning {pruned}; check the clock with `date`. "
+                "Nothing old is deleted until it has been right for three days."
+            )
+        if problems := health.find_other_problems(session, home, bool(running.holder(home))):
+            raise MemoError(" ".join(problems))
     return f"{place}, schema {found}"
 
 
@@ -119,7 +113,7 @@ def _refuse_lost(session: "Session", place: str) -> None:
 
 
 def _indexes(home: Home, settings: Settings) -> str:
-    """Make the indexes and views that are gone again."""
+    """Rebuild lost indexes and views."""
     from db import rebuild
     from db.engine import redacted_store_url, revision
     from db.migrations import head

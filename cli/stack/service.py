@@ -20,8 +20,8 @@ from memo.service.startup_files import UNIT, autostart_file, find_installed, uni
 from memo.stack import running
 from memo.stack.spawn import python_command
 
-START_S = 120.0  # for systemd to start MEMO, whose parts take some seconds
-ANSWER_S = 10.0  # for systemd to answer
+START_S = 120.0  # longest wait for systemd to start or stop MEMO
+ANSWER_S = 10.0  # longest wait for any other answer of systemd
 
 app = typer.Typer(help="Run MEMO in the background in every desktop session.", no_args_is_help=True)
 
@@ -93,7 +93,7 @@ def status(as_json: Json = False) -> None:
 
 
 def _remove_link() -> None:
-    """Delete the link by which `systemctl enable` has the unit start, if systemd is no longer there to do so."""
+    """Delete the link that `systemctl enable` made if it is still there, as it is where systemd no longer runs."""
     link = unit_file().parent / "graphical-session.target.wants" / UNIT
     if link.is_symlink() and os.readlink(link) == str(unit_file()):
         link.unlink()
@@ -111,7 +111,7 @@ def _state() -> str:
 
 
 def _systemctl(*words: str, limit_s: float = ANSWER_S) -> None:
-    """Have systemd do something. Raises MemoError with its own words if it does not."""
+    """Run `systemctl --user` with these arguments. Raises MemoError with systemd's message if it fails."""
     done = _call(*words, limit_s=limit_s)
     if done.returncode:
         raise MemoError(

@@ -4,7 +4,7 @@ import sys
 from typing import Any
 
 from cli.terminal.options import Json
-from cli.terminal.output import print_json, print_text
+from cli.terminal.output import counted, print_json, print_text
 from memo.core.paths import Home
 from memo.core.settings import Settings
 
@@ -25,7 +25,7 @@ def sources(as_json: Json = False) -> None:
         return
     for source in found:
         changed = sum(source["private"].values())
-        private = f"({changed} events dropped or changed by privacy rules)" if changed else ""
+        private = f"({counted(changed, 'event')} dropped or changed by privacy rules)" if changed else ""
         print_text(f"{source['name']:14}{source['state']:10}{doing(source)} {private}".rstrip())
         if "reading" in source and sys.stdout.isatty():
             _show_bar(**source["reading"])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cli.stack.sources import doing
 from cli.terminal.options import Json
-from cli.terminal.output import console, print_facts, print_json
+from cli.terminal.output import console, counted, print_facts, print_json
 from data.importers import rejects
 from db.store_access import read_session
 from memo.clock import pauses
@@ -226,7 +226,7 @@ def _scope(scope: dict[str, Any], is_own: bool) -> str:
         rates = ["next event " + ", ".join(f"hit@{rank} {scope[f'hit@{rank}']:.0%}" for rank in RANKS)]
     elif not is_own and scope["acts"]:
         rates = [f"next place hit@1 {scope['place@1']:.0%}"]
-    counts = [f"{scope['events']} events", f"{scope['predictions']} predictions"]
+    counts = [counted(scope["events"], "event"), counted(scope["predictions"], "prediction")]
     if scope["without_model"]:
         counts.append(f"{scope['without_model']} without the language model")
     return ", ".join([*counts, *rates, f"version {scope['version']}"])

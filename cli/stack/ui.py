@@ -4,15 +4,14 @@ import os
 import webbrowser
 from typing import Annotated
 
-import typer
-
+from cli.terminal.options import flag
 from cli.terminal.output import print_line
 from memo.core.paths import Home
 from ui.link import make_link
 
 
 def ui(
-    only_print: Annotated[bool, typer.Option("--print", help="Only print the link; open no browser.")] = False,
+    only_print: Annotated[bool, flag("--print", "Only print the link; open no browser.")] = False,
 ) -> None:
     """Open the page that shows what you do, what comes next, and what is stored; print its link.
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from cli.stack import service
 from cli.stack.down import down
-from cli.terminal.options import Yes
+from cli.terminal.options import Yes, confirm
 from cli.terminal.output import print_text
-from cli.terminal.question import confirm
 from memo.core.errors import MemoError, UsageError
+from memo.core.files import find_files
 from memo.core.paths import Home
 from memo.service import owned_file
 from memo.service.startup_files import find_installed
@@ -35,7 +35,8 @@ def uninstall(yes: Yes = False) -> None:
     for path in started:
         owned_file.refuse_changed(path)
     for path in [*own, *started]:
-        print_text(f"{_size(path) / 1e6:10.1f} MB  {path}")
+        size = 0 if path.is_symlink() else sum(state.st_size for _, state in find_files(path))
+        print_text(f"{size / 1e6:10.1f} MB  {path}")
     if not yes:
         confirm("Delete all of this?", done="deleted", does="deletes it")
     down()
@@ -63,18 +64,6 @@ def _find_own(home: Home) -> Iterator[Path]:
 
 def _has_files(folder: Path) -> bool:
     return folder.is_symlink() or any(files for _, _, files in os.walk(folder))
-
-
-def _size(path: Path) -> int:
-    """Return the bytes that a file, or all files of a folder, take; links count as links."""
-    files = [path]
-    if path.is_dir() and not path.is_symlink():
-        files = [Path(folder) / name for folder, _, names in os.walk(path) for name in names]
-    size = 0
-    for file in files:
-        with suppress(FileNotFoundError):  # deleted meanwhile
-            size += file.lstat().st_size
-    return size
 
 
 def _delete(home: Home, own: list[Path]) -> None:

@@ -7,22 +7,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from cli.setup import setup
 from cli.setup.kinds import WORDS
 from cli.stack.down import DOWN_S
-from cli.stack.first_run import (
-    browser_import_notice,
-    missing_model_notice,
-    prepare_store,
-    unknown_zone_notice,
-)
-from cli.terminal.options import option
+from cli.stack.first_run import browser_import_notice, missing_model_notice, prepare_store, unknown_zone_notice
+from cli.terminal.options import flag, option
 from cli.terminal.output import discard_output, print_paragraph, print_text
 from cli.terminal.progress import spinner
 from memo.config import settings_file
@@ -40,22 +34,15 @@ from memo.stack.supervisor import Supervisor
 READY_S = 90.0  # a stack that is not ready by then has failed
 POLL_S = 0.05
 SAMPLE = Path(__file__).parents[2] / "data" / "sample" / "day.txt"
-SAMPLE_SPEED = 60.0  # times real time; the sample day then takes about a minute
+SAMPLE_SPEED = 60.0  # times real time; as no pause exceeds a second, the sample day takes about a minute
 CHOSEN = "`memo sources` shows what is recorded, and `memo setup` changes that."
-LONGEST = 10**9  # seconds, and times real time; timers of the system overflow above
-
-
-class PartName(StrEnum):
-    """Parts that can run in a container of their own."""
-
-    COLLECTOR = "collector"
-    WORKER = "worker"
-    DISPATCHER = "dispatcher"
+LONGEST = 10**9  # seconds of --for, and the highest --speed; larger values overflow the system's timers
+PartName = Literal["collector", "worker", "dispatcher"]  # parts that can run in a container of their own
 
 
 def up(
     foreground: Annotated[
-        bool, typer.Option("--foreground", help="Stay in this terminal and show predictions until Ctrl-C.")
+        bool, flag("--foreground", "Stay in this terminal and show predictions until Ctrl-C.")
     ] = False,
     replay: Annotated[
         Path | None,
@@ -67,22 +54,30 @@ def up(
     ] = None,
     speed: Annotated[
         float,
-        typer.Option(metavar="N", min=0, max=LONGEST, help="Replay N times as fast as it happened; 0: at full speed."),
+        typer.Option(
+            metavar="N",
+            min=0,
+            max=LONGEST,
+            help="Replay N times as fast as it happened, with pauses of at most 1 s; 0: at full speed.",
+        ),
     ] = 0.0,
     coalesce: Annotated[
-        bool, typer.Option("--coalesce", help="In a replay, predict only after the newest event, as in real use.")
+        bool, flag("--coalesce", "In a replay, predict only after the newest event, as in real use.")
     ] = False,
     seconds: Annotated[
         float | None, option("--for", metavar="SECONDS", min=1, max=LONGEST, help="Stop after this time.")
     ] = None,
-    part: Annotated[PartName | None, option(help="Run only this part, as in a container of its own.")] = None,
+    part: Annotated[
+        PartName | None,
+        option(help="Run only this part, as in a container of its own; with the embedded broker, that runs too."),
+    ] = None,
 ) -> None:
     """Start MEMO in the background, or in this terminal.
 
-    Example, one hour of a file per minute: `memo up --foreground --replay day.txt --speed 60`
+    Example, a minute of a file per second, with long pauses cut: `memo up --foreground --replay day.txt --speed 60`
     """
     if replay is not None and not os.path.isfile(replay):  # Path.is_file raises for some names
-        raise UsageError(f"{replay} is not a file; name a file of windows or of event lines.")
+        raise UsageError(f"{replay} is not a file; name a file of events or windows (docs/events.md).")
     home = Home.find()
     with running.hold(home, running.STARTING) as lock:
         _start(home, lock, foreground, replay, speed, coalesce, seconds, part)
@@ -108,11 +103,11 @@ def _start(
     settings = Settings.load()
     if replay is not None:
         look_through(replay, settings.zone)
-    names = [str(part)] if part else [spec.name for spec in PARTS]
+    names: list[str] = [part] if part else [spec.name for spec in PARTS]
     if not settings.broker_url:
         names = [BROKER.name, *names]
     notifier, is_told = Notifier.take(), False
-    is_new = prepare_store(home, settings, requeue=PartName.DISPATCHER in names)
+    is_new = prepare_store(home, settings, requeue="dispatcher" in names)
     if is_new and foreground and replay is None and part is None and not notifier:
         if setup.can_ask():
             settings, is_told = _ask_once(home, settings)
@@ -124,9 +119,9 @@ def _start(
             )
     if notice := unknown_zone_notice(home, settings):
         print_text(notice)
-    if PartName.WORKER in names and (notice := missing_model_notice(settings.model.base)):
+    if "worker" in names and (notice := missing_model_notice(settings.model.base)):
         print_text(notice)
-    if PartName.COLLECTOR in names and not is_told and (notice := browser_import_notice(home, settings)):
+    if "collector" in names and not is_told and (notice := browser_import_notice(home, settings)):
         print_text(notice)
     if replay is not None and not coalesce:
         os.environ["MEMO_PREDICT__EVERY"] = scope_of(replay)  # for the parts
@@ -157,7 +152,7 @@ def _run_here(
     live_view: bool,
     notifier: Notifier,
 ) -> bool:
-    """Run the parts in this terminal and show predictions; return whether all parts kept running."""
+    """Run the parts in this terminal, with the live view if asked for; return whether all parts kept running."""
     from cli.predictions.watch import live
 
     lock.write()
@@ -198,7 +193,7 @@ def _stop_without_reader(supervisor: Supervisor) -> Iterator[None]:
 
 
 def start_in_background(home: Home, lock: running.Lock, names: list[str], options: list[str]) -> None:
-    """Start a supervisor that stays behind, and wait until its parts are ready."""
+    """Start a supervisor that outlives this command, and wait until its parts are ready."""
     output = home.logs / "supervisor.out"
     output.unlink(missing_ok=True)
     command = python_command("memo.stack.supervisor", *names, *options, "--lock", str(lock.fileno()))
@@ -218,7 +213,7 @@ def start_in_background(home: Home, lock: running.Lock, names: list[str], option
 
 
 def wait_until_ready(supervisor: "subprocess.Popen[bytes]", home: Home, output: Path) -> None:
-    """Return once all parts are ready. Raises MemoError with the reason if they do not become so."""
+    """Return once all parts are ready. Raises MemoError with the reason if one fails or time runs out."""
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline:
         if words := describe_full(home.root):

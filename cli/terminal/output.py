@@ -37,6 +37,12 @@ def print_notice(text: str) -> None:
     print(safe(text), file=sys.stderr)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with a noun, such as "1 event", "2 events" or "2 launches"."""
+    ending = "" if number == 1 else "es" if noun.endswith("ch") else "s"
+    return f"{number} {noun}{ending}"
+
+
 def print_json(value: Any) -> None:
     """Print a value as one line of JSON; it is ASCII, so it holds nothing that a terminal would act on."""
     print_line(json.dumps(value, default=datetime.isoformat))
@@ -60,16 +66,15 @@ def print_paragraph(text: str, indent: int = 0) -> None:
             print_line(f"{'':{indent}}{line.plain.rstrip()}".rstrip())
 
 
-def print_facts(facts: Iterable[tuple[str, str]]) -> None:
+def print_facts(facts: Sequence[tuple[str, str]]) -> None:
     """Print names and their values, each in one line that is never shortened: a value may be a path to copy.
 
     Problems are red.
     """
     from rich.text import Text
 
-    rows = list(facts)
-    longest = max(len(name) for name, _ in rows)
-    for name, value in rows:
+    longest = max(len(name) for name, _ in facts)
+    for name, value in facts:
         style = "red" if name == "problem" else ""
         console().print(
             Text.assemble((f"{safe(name):{longest}} ", style or "dim"), (safe(value), style)), soft_wrap=True

@@ -201,14 +201,8 @@ def look_through(path: Path, zone: tzinfo) -> None:
 def lines(path: Path, zone: tzinfo, language: Language) -> list[str]:
     """Return all lines of a file as they are, unreadable ones too; events without a line are written in `language`."""
     chosen = form(path)
-    if chosen == "json":
-        return [_escape_surrogates(line) for line in stream(read_windows(path)) if line]
     if chosen in ("csv", "objects"):
         return [write(event, language) for event in events(path, zone)]
     with open_file(path) as file:
-        return [text for raw in raw_lines(file) if (text := raw.decode(errors="surrogateescape")).strip()]
-
-
-def _escape_surrogates(line: str) -> str:
-    """Return the line with unpaired surrogates decoded as in a file that is not UTF-8."""
-    return line.encode(errors="surrogatepass").decode(errors="surrogateescape")
+        raw = _raw(path, file, chosen)
+        return [line for one in raw if (line := one.decode(errors="surrogateescape")).strip()]

@@ -61,7 +61,7 @@ class EventReader:
         return self._place(*_split(raw), more)
 
     def read_fields(self, given: Mapping[str, Any], /, **more: str) -> Event:
-        """Return the event of named fields, as `from_fields` does, with `more` fields. Raises GrammarError."""
+        """Return the event of named fields, ours or those of an export, with `more` fields. Raises GrammarError."""
         return self._place(*_split_fields(given), more)
 
     def _place(self, at: datetime, fields: dict[str, Any], more: dict[str, Any]) -> Event:
@@ -122,15 +122,6 @@ def _split_json(text: str) -> tuple[datetime, dict[str, Any]]:
     return split(line)
 
 
-def from_fields(given: Mapping[str, Any], zone: tzinfo) -> Event:
-    """Return the event of named fields, ours or those of an export; a time without an offset is in `zone`.
-
-    Raises GrammarError.
-    """
-    at, fields = _split_fields(given)
-    return Event(at if at.tzinfo else at.replace(tzinfo=zone), **fields)
-
-
 def _split_fields(given: Mapping[str, Any]) -> tuple[datetime, dict[str, Any]]:
     try:
         at = datetime.fromisoformat(next((value for name in TIMES if (value := given.get(name))), ""))
@@ -153,7 +144,7 @@ def _check(operation: Operation, texts: Mapping[str, str], given: Mapping[str, A
         raise GrammarError(f"`{exported}` names nothing" if exported in given else "`target` is empty")
     if operation is Operation.WEB_VISIT and target.split() != [target]:
         raise GrammarError("a visit's `target` is a domain, without spaces")
-    if operation is Operation.TIME_CONTEXT and not _is_weekday_and_hour(target, texts["detail"]):
+    if operation is Operation.TIME_CONTEXT and not re.fullmatch("[1-7] [0-9]{1,2}", f"{target} {texts['detail']}"):
         raise GrammarError("a time context's `target` is a weekday from 1 to 7, its `detail` an hour")
 
 
@@ -192,10 +183,6 @@ def _seconds(given: Mapping[str, Any]) -> str:
     if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", text):
         raise GrammarError("`duration` is not a number of seconds")
     return text
-
-
-def _is_weekday_and_hour(target: str, detail: str) -> bool:
-    return target in tuple("1234567") and bool(re.fullmatch("[0-9]{1,2}", detail))
 
 
 def _text(given: Mapping[str, Any], name: str) -> str:

@@ -1,6 +1,7 @@
 """Counts of events and predictions by scope, day and version, kept in the transactions that change these rows.
 
-`memo status` sums them, as counting the rows of years takes seconds. Who changes a count holds the lock of its scope.
+`memo status` sums them, as counting the rows of years takes seconds. Whoever changes a count
+holds the lock of its scope.
 """
 
 from collections import Counter
@@ -43,14 +44,14 @@ Counts = dict[Key, Counter[str]]
 
 
 def count_events(session: Session, *which: ColumnElement[bool]) -> Counts:
-    """Count the events that meet all conditions."""
+    """Return the number of events that meet all conditions, by scope and day."""
     day = _day(_dialect(session), EventRow.at)
     found = session.execute(select(EventRow.scope, day, func.count()).where(*which).group_by(EventRow.scope, day))
     return {(scope, day, ""): Counter(events=number) for scope, day, number in found}
 
 
 def count_predictions(session: Session, *which: ColumnElement[bool]) -> Counts:
-    """Count the predictions that meet all conditions."""
+    """Return the counts of the predictions that meet all conditions, by scope, day and version."""
     return _as_counts(session.execute(_counting(_dialect(session)).where(*which)))
 
 
@@ -86,7 +87,7 @@ def add(session: Session, more: Counts, sign: int = 1) -> None:
     ]
     if rows:
         execute(session, _ADDING, rows)
-    if rows and sign < 0:  # a day on which something happened is not to be remembered either
+    if rows and sign < 0:  # delete rows that count nothing more: they would tell on which days something happened
         session.connection().execute(_EMPTY, rows)
 
 
@@ -146,7 +147,7 @@ def count_all(session: Session) -> Counter[str]:
 
 
 def find_counted_days(session: Session) -> list[tuple[str, datetime]]:
-    """Return each scope with each day that has counts, or from its first event or prediction to its last."""
+    """Return pairs of scope and day: each day with counts, or from a scope's first event or prediction to its last."""
     days = {(scope, day) for scope, day in session.execute(select(DailyCountRow.scope, DailyCountRow.day))}
     for scope in find_scope_names(session):
         for row, time in ((EventRow, EventRow.at), (PredictionRow, PredictionRow.made_at)):
@@ -158,7 +159,7 @@ def find_counted_days(session: Session) -> list[tuple[str, datetime]]:
 
 
 def record_day(session: Session, scope: str, day: datetime) -> bool:
-    """Count the rows of a day again; return whether what was kept was right."""
+    """Count the rows of a day again and replace wrong counts by these; return whether the stored counts were right."""
     lock_scope(session, scope)
     kept = select(DailyCountRow).where(DailyCountRow.scope == scope, DailyCountRow.day == f"{day:%Y-%m-%d}")
     before = {(row.scope, row.day, row.version): +_numbers(row) for row in session.scalars(kept)}

@@ -12,11 +12,11 @@ from memo.core.errors import MemoError
 
 
 class CursorMovedError(MemoError):
-    """Another process has stored what this one read meanwhile."""
+    """Another process stored the same input while this one was reading it."""
 
 
 def find_cursor(session: Session, source: str, key: str) -> dict[str, Any] | None:
-    """Return the cursor of a key, or None."""
+    """Return what is stored under a source's key, or None: its `cursor`, and the `repeats` of its lines."""
     return session.connection().scalar(_OF_KEY, {"source": source, "key": key})
 
 
@@ -31,7 +31,7 @@ def find_last_move(session: Session, source: str) -> datetime | None:
 
 
 def record_cursor(session: Session, source: str, key: str, cursor: dict[str, Any]) -> None:
-    """Store the cursor, in the transaction of the events before it."""
+    """Store a source's cursor and repeats under a key, in the transaction of the events before the cursor."""
     key_of = {"of_source": source, "of_key": key}
     values = {"cursor": cursor, "moved_at": datetime.now(UTC)}
     if not session.connection().execute(_MOVING, key_of | values).rowcount:
@@ -42,7 +42,9 @@ def lock_cursor(session: Session, source: str, key: str, expected: dict[str, Any
     """Lock the cursor. Raises CursorMovedError if it is not at `expected`, from where the source has read."""
     stored = session.connection().scalar(_LOCKING, {"source": source, "key": key})
     if (stored["cursor"] if stored else None) != expected:
-        raise CursorMovedError(f"Another process has stored what the source {source} read; it goes on from there.")
+        raise CursorMovedError(
+            f"Another process has already stored what the source {source} read; the source continues after that."
+        )
 
 
 _OF_KEY = select(CursorRow.cursor).where(CursorRow.source == bindparam("source"), CursorRow.key == bindparam("key"))

@@ -62,7 +62,7 @@ def find_launches(session: Session, scope: str | None) -> Sequence[LaunchRow]:
 
 
 def find_executables(session: Session) -> set[tuple[str, str]]:
-    """Return the apps of events, launches and launch sets, each with its executables."""
+    """Return the pairs of app and executable that occur in events, launches or launch sets."""
     app = case((EventRow.operation.in_(APP_OPERATIONS), EventRow.target), else_=EventRow.app)
     query = union(
         select(app, EventRow.executable).where(EventRow.executable != ""),

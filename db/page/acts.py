@@ -118,7 +118,7 @@ def _find_newest_named(session: Session, scope: str, chosen: ActFilter, before: 
 
 
 def _find_position(session: Session, scope: str, before: Position, number: int) -> Position | None:
-    """Return the position so many events before another one; None if there are fewer."""
+    """Return the position of the event that is this many before another one; None if there are fewer."""
     query = select(EventRow.at, EventRow.seq).where(EventRow.scope == scope, _is_before(before))
     found = session.execute(query.order_by(*NEWEST_FIRST).offset(number - 1).limit(1)).first()
     return (found.at, found.seq) if found else None

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import shutil
+import stat
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -86,6 +87,15 @@ def read_locked(path: Path) -> list[str]:
         except BlockingIOError:
             return file.read().split()
     return []
+
+
+def find_files(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Yield a file, or all files below a folder, sorted, each with its state; links are left out."""
+    for found in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        with suppress(OSError):  # deleted meanwhile
+            state = found.lstat()
+            if stat.S_ISREG(state.st_mode):
+                yield found, state
 
 
 def force_to_disk(path: Path) -> None:

@@ -1,7 +1,7 @@
 """Predictions: ranked candidates with probabilities, and upcoming actions."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -160,6 +160,11 @@ def in_use(done: Sequence[Event]) -> set[Action]:
 def place_of(action: Action) -> tuple[str, str]:
     """Return operation and name of the place of an action: its app, site or folder, else its target."""
     return action.operation.value, action.coarse.place or action.coarse.target
+
+
+def first_in_places(actions: Iterable[Action]) -> dict[tuple[str, str], Action]:
+    """Return for each place the first of these actions there."""
+    return {place_of(action): action for action in reversed(list(actions))}
 
 
 def place_from_dict(given: dict[str, Any]) -> tuple[str, str]:

@@ -163,7 +163,7 @@ class SourceSettings(Section):
     folders: list[str] = []
     """Folders whose files are watched, including subfolders."""
     noise_per_minute: Count = 30
-    """Changes per minute in a watched folder above which MEMO assumes that a program makes them and ignores them."""
+    """Files below one of these folders that may change within a minute; MEMO ignores more as the work of a program."""
     activitywatch_url: str = ""
     """Address of an ActivityWatch server to follow, such as http://127.0.0.1:5600."""
 
@@ -504,13 +504,20 @@ def _refuse_unknown_variables() -> None:
         first, nested, _ = name.removeprefix(PREFIX).lower().partition("__")
         known = first in tables if nested else first in Settings.model_fields
         if name.startswith(PREFIX) and not known:
-            raise UsageError(f"{name} in the environment is not a setting; write {_nearest(name)}, or unset it.")
+            if nearest := _nearest(name):
+                raise UsageError(f"{name} in the environment is not a setting; write {nearest}, or unset it.")
+            raise UsageError(
+                f"{name} in the environment is not a setting; unset it. `memo config get` lists all settings."
+            )
 
 
 def _nearest(name: str) -> str:
+    """Return the variable of a setting whose name is like that of another variable; empty if none is."""
     from difflib import get_close_matches
 
-    return get_close_matches(name, map(_variable, setting_keys()), n=1, cutoff=0)[0]
+    words = (_variable(key).removeprefix(PREFIX) for key in setting_keys())
+    near = get_close_matches(name.removeprefix(PREFIX), words, n=1)
+    return PREFIX + near[0] if near else ""
 
 
 def _variable(key: str) -> str:

@@ -3,9 +3,9 @@
 import os
 from contextlib import closing, suppress
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from memo.desktop.i3_ipc import GET_TREE, ask, find_containers
+from memo.desktop.i3_ipc import GET_TREE, ask
 from memo.desktop.sockets import sway_socket
 
 if TYPE_CHECKING:
@@ -16,19 +16,24 @@ _asking: list[Thread] = []  # the last question to the X server
 
 
 def fills_screen() -> bool:
-    """Whether a window is known to fill the screen."""
+    """Return whether a window is known to fill the screen."""
     by_sway = _under_sway()
     return _under_x11() if by_sway is None else by_sway
 
 
 def _under_sway() -> bool | None:
     """Return whether a window fills any screen, focused or not; None if there is no sway."""
-    with suppress(OSError):  # it has just ended
+    with suppress(OSError, AttributeError, TypeError, RecursionError):  # it has just ended, or answers with no tree
         if path := sway_socket():
-            containers = find_containers(ask(path, GET_TREE, wait_s=TIMEOUT_S))
-            filling = (one for one in containers if one.get("fullscreen_mode"))
-            return any(inner.get("visible") is True for one in filling for inner in find_containers(one))
+            return _is_shown(ask(path, GET_TREE, wait_s=TIMEOUT_S), full=False)
     return None
+
+
+def _is_shown(node: dict[str, Any], full: bool) -> bool:
+    """Return whether a visible window is, or lies in, a container in full-screen mode (workspaces always are)."""
+    full = full or (node.get("type") in ("con", "floating_con") and bool(node.get("fullscreen_mode")))
+    children = [*node.get("nodes", ()), *node.get("floating_nodes", ())]
+    return any(_is_shown(child, full) for child in children) or (full and node.get("visible") is True)
 
 
 def _under_x11() -> bool:

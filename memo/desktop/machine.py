@@ -55,5 +55,5 @@ class Machine:
         return os.getloadavg()[0] / (os.cpu_count() or 1)
 
     def full_screen(self) -> bool:
-        """Whether a window is known to fill the screen."""
+        """Return whether a window is known to fill the screen."""
         return fills_screen()

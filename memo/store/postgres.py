@@ -1,4 +1,4 @@
-"""Connections to Postgres that wait for an answer only so long: a server that hangs keeps the connection open."""
+"""Connections to Postgres that wait for an answer for a limited time: a server that hangs keeps the connection open."""
 
 from typing import TYPE_CHECKING, Any
 

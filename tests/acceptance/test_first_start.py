@@ -26,7 +26,7 @@ class Terminal:
         os.set_blocking(self._screen, False)
 
     def shows(self, words: str) -> bool:
-        """Whether the words were shown by now."""
+        """Return whether the words were shown by now."""
         with suppress(BlockingIOError, OSError):  # nothing new; the command has ended
             while part := os.read(self._screen, 10_000):
                 self.said += part.decode(errors="replace")

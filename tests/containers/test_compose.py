@@ -65,7 +65,7 @@ class Part:
     output: Path
 
     def is_healthy(self) -> bool:
-        """Whether the command of its health check succeeds."""
+        """Return whether the command of its health check succeeds."""
         kind, *command = COMPOSE[self.name]["healthcheck"]["test"]
         assert kind == "CMD"
         return subprocess.run([*RUN, self.container, "--", *command], capture_output=True).returncode == 0

@@ -130,7 +130,7 @@ def test_a_pause_stops_events_and_ends(page: Page, stack: Stack) -> None:
 
 
 def is_read(stack: Stack) -> bool:
-    """Whether the collector has read its file of the inbox to the end."""
+    """Return whether the collector has read its file of the inbox to the end."""
     size = (stack.home.inbox / "events.txt").stat().st_size
     return str(size) in str(stack.sql("SELECT cursor FROM cursors WHERE source = 'inbox'"))
 

@@ -110,7 +110,7 @@ class Round:
 
 
 def is_named(found: dict[str, Any], before: dict[str, Any]) -> bool:
-    """Whether `memo status` shows a new problem, or that a part was restarted."""
+    """Return whether `memo status` shows a new problem, or that a part was restarted."""
     states = {part["state"] for part in found["parts"]}
     is_same = Counter(p["restarts"] for p in found["parts"]) == Counter(p["restarts"] for p in before["parts"])
     is_new = bool(problems(found) - problems(before))

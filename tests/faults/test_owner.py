@@ -112,7 +112,7 @@ def test_second_readers_batch_is_dropped_not_doubled(store: Store, home: Home, k
     batch = Batch(some_events(3), key, {"offset": 3})
     assert first.cursor("any", key) is second.cursor("any", key) is None
     assert second.store_batches("any", batch) == 3
-    with pytest.raises(CursorMovedError, match="it goes on from there"):
+    with pytest.raises(CursorMovedError, match="continues after that"):
         first.store_batches("any", batch)
     assert stored(store) == 3
     assert first.cursor("any", key) == {"offset": 3}

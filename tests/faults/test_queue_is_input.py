@@ -141,7 +141,7 @@ def prefix() -> str:
 
 
 def is_declared(url: str) -> bool:
-    """Whether the queue of the dispatcher is there; on AMQP nothing takes a message before that."""
+    """Return whether the queue of the dispatcher is there; on AMQP nothing takes a message before that."""
     if is_redis(url):
         return True
     with Connection(url) as connection, suppress(*connection.channel_errors):

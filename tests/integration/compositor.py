@@ -36,7 +36,7 @@ class Sway:
         assert all(result["success"] for result in self._ask(RUN_COMMAND, command)), command
 
     def answers(self) -> bool:
-        """Whether sway answers; its socket appears a moment before that."""
+        """Return whether sway answers; its socket appears a moment before that."""
         with suppress(FileNotFoundError, ConnectionRefusedError):
             return bool(self._ask(GET_TREE))
         return False

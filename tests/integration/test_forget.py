@@ -159,7 +159,7 @@ def left(store: Store, table: type[Base], column: str = "id") -> list[Any]:
 
 
 def named(store: Store, word: str) -> bool:
-    """Whether any row of any table contains a word."""
+    """Return whether any row of any table contains a word."""
     with store.read() as session:
         return any(word in str(row) for table in Base.metadata.sorted_tables for row in session.execute(select(table)))
 

@@ -83,7 +83,7 @@ def forget(*words: str) -> dict[str, Any]:
 
 
 def is_named(store: Store, home: Home) -> bool:
-    """Whether any row or any file names what was forgotten."""
+    """Return whether any row or any file names what was forgotten."""
     with store.read() as session:
         rows = [str(row) for table in Base.metadata.sorted_tables for row in session.execute(select(table))]
     files = [path.read_bytes() for path in home.root.rglob("*") if path.is_file()]
@@ -224,7 +224,7 @@ def test_forget_passes_over_a_prediction_that_goes_meanwhile(store: Store) -> No
 
 
 def is_anyone_waiting(store: Store) -> bool:
-    """Whether a connection waits for a lock."""
+    """Return whether a connection waits for a lock."""
     waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     with store.read() as session:
         return session.scalar(text(waiting)) is not None

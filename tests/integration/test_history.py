@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stores import make_store, store_events
 
-from cli.predictions.history import HistoryFormat, as_csv, as_json_list, history
+from cli.predictions.history import as_csv, as_json_list, history
 from cli.terminal.durations import parse_since
 from data.importers.cells import original
 from db.engine import open_store
@@ -120,7 +120,7 @@ def test_table_is_chinese_if_the_language_is(
 def test_json_and_csv_hold_the_same_rows(predicted: list[str], capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     history(as_json=True)
     objects = json.loads(capsysbinary.readouterr().out)
-    history(form=HistoryFormat.CSV)
+    history(form="csv")
     lines = list(csv.DictReader(io.StringIO(capsysbinary.readouterr().out.decode())))
     assert [line["target"] for line in lines] == [safe(target) for target in predicted]
     assert [row["target"] for row in objects] == [target or None for target in predicted]
@@ -132,8 +132,8 @@ def test_json_and_csv_hold_the_same_rows(predicted: list[str], capsysbinary: pyt
 @pytest.mark.parametrize("form", ["table", "json", "csv"])
 def test_history_starts_without_heavy_libraries(predicted: list[str], form: str) -> None:
     code = (
-        "import sys; from cli.predictions.history import HistoryFormat, history; "
-        f"history(form=HistoryFormat('{form}'));"
+        "import sys; from cli.predictions.history import history; "
+        f"history(form='{form}');"
         "assert not {'pandas', 'sqlalchemy', 'celery', 'redis'} & sys.modules.keys()"
     )
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
@@ -162,15 +162,15 @@ def test_frame_has_times_and_counts(predicted: list[str]) -> None:
 
 def test_file_is_written_but_never_overwritten(predicted: list[str], tmp_path: Path) -> None:
     out = tmp_path / "history.csv"
-    history(form=HistoryFormat.CSV, out=out)
+    history(form="csv", out=out)
     assert len(out.read_text(encoding="utf-8").splitlines()) == 4
     assert out.stat().st_mode & 0o777 == 0o600, "it holds titles"
     with pytest.raises(UsageError, match="--force"):
-        history(form=HistoryFormat.CSV, out=out)
-    history(form=HistoryFormat.JSON, out=out, force=True)
+        history(form="csv", out=out)
+    history(form="json", out=out, force=True)
     assert len(json.loads(out.read_text())) == 3
     with pytest.raises(MemoError, match="can't be written"):
-        history(form=HistoryFormat.CSV, out=tmp_path / "missing" / "history.csv")
+        history(form="csv", out=tmp_path / "missing" / "history.csv")
 
 
 def test_wrong_use_raises_one_sentence(home: Home) -> None:
@@ -178,7 +178,7 @@ def test_wrong_use_raises_one_sentence(home: Home) -> None:
         history()
     assert not Path(home.database_url.removeprefix("sqlite:///")).exists(), "reading creates no store"
     with pytest.raises(UsageError, match="--out"):
-        history(form=HistoryFormat.PARQUET)
+        history(form="parquet")
     with pytest.raises(UsageError, match="table"):
         history(out=Path("x"))
     with pytest.raises(UsageError, match="--since"):
@@ -188,7 +188,7 @@ def test_wrong_use_raises_one_sentence(home: Home) -> None:
 def test_parquet_names_its_missing_library(predicted: list[str], tmp_path: Path) -> None:
     out = tmp_path / "history.parquet"
     try:
-        history(form=HistoryFormat.PARQUET, out=out)
+        history(form="parquet", out=out)
     except MemoError as error:
         assert f"`{sys.executable} -m pip install pyarrow`" in str(error) and not out.exists()
     else:

@@ -157,7 +157,7 @@ def test_import_prints_its_counts_in_a_sentence(home: Home) -> None:
     write("a.txt", lines("甲乙"))
     assert printed("import", "a.txt") == "2 events read, 2 new, 0 rejected.\n"
     write("b.txt", [*lines("甲"), SECRET])
-    assert printed("import", "b.txt") == f"1 events read, 0 new, 1 rejected (see {home.rejects / 'b.txt.jsonl'}).\n"
+    assert printed("import", "b.txt") == f"1 event read, 0 new, 1 rejected (see {home.rejects / 'b.txt.jsonl'}).\n"
 
 
 def test_import_without_any_event_says_where_to_look(home: Home) -> None:

@@ -172,11 +172,13 @@ def test_read_export_reports_progress(tmp_path: Path) -> None:
     assert steps == [(100, 250), (200, 250), (250, 250)]
 
 
-@pytest.mark.parametrize(
-    "url", ["", "localhost:5600", "ftp://a", "http://", "http://[", "http://a:0", "http://a:x", "/x"]
-)
-def test_check_url_invalid_returns_the_remedy(url: str) -> None:
-    assert "set sources.activitywatch_url in memo.toml" in check_url(url)
+@pytest.mark.parametrize("url", ["localhost:5600", "ftp://a", "http://", "http://[", "http://a:0", "http://a:x", "/x"])
+def test_check_url_invalid_names_it_and_the_remedy(url: str) -> None:
+    assert check_url(url).startswith(f"{url} is not the address of a server; correct sources.activitywatch_url")
+
+
+def test_check_url_empty_says_that_none_is_named() -> None:
+    assert check_url("").startswith("No ActivityWatch server is named; set sources.activitywatch_url in memo.toml")
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:5600", "https://box.lan/aw", "http://[::1]:5600"])

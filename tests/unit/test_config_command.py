@@ -201,6 +201,10 @@ def test_set_says_when_the_running_memo_follows(
     assert effect in memo("set", key, *words).splitlines()[-1]
 
 
+def test_set_while_memo_is_stopped_counts_at_once(memo: Memo, home: Home) -> None:
+    assert "MEMO is not running: commands use the new value at once" in memo("set", "privacy.apps", "a")
+
+
 def test_save_refuses_a_file_that_changed_meanwhile(home: Home) -> None:
     settings_file.write_default(home)
     home.config.write_text("language = 'zh'\n")

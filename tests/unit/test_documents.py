@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from data.importers import events
-from data.importers.line import from_fields, read_line
+from data.importers.line import EventReader, read_line
 from memo.core.events import CONTEXT, Event, Operation
 from memo.core.grammar import FORMS, Language, language_of, parse
 
@@ -35,7 +35,7 @@ def block(kind: str) -> str:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
 def test_events_table_row_is_one_event_in_three_forms(row: tuple[str, ...]) -> None:
     by_language = dict(zip(LANGUAGES, (f"{CLOCK} - {words}" for words in row[:2]), strict=True))
-    event = from_fields({"at": CLOCK, **dict(zip(COLUMNS, row[2:], strict=True))}, ZONE)
+    event = EventReader(ZONE).read_fields({"at": CLOCK, **dict(zip(COLUMNS, row[2:], strict=True))})
     for language, line in by_language.items():
         assert language_of(line) == language
         assert parse(line, ZONE) == event

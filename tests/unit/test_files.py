@@ -8,7 +8,7 @@ import pytest
 from disks import disk
 
 from memo.core import files
-from memo.core.files import describe_full, write_atomically
+from memo.core.files import describe_full, find_files, write_atomically
 
 
 def test_several_who_write_a_file_at_once_write_it_whole(tmp_path: Path) -> None:
@@ -44,3 +44,15 @@ def test_a_disk_without_room_for_a_file_is_named() -> None:
         for name in ("1", "2"):
             (folder / name).touch()
         assert describe_full(folder) == f"The disk of {folder} has no room for more files, however small; delete some."
+
+
+def test_files_are_found_without_links(tmp_path: Path) -> None:
+    inner = tmp_path / "home" / "inner"
+    inner.mkdir(parents=True)
+    (inner / "b").write_text("22")
+    (tmp_path / "home" / "a").symlink_to(inner / "b")
+    (tmp_path / "link").symlink_to(tmp_path / "home")
+    assert [(path, state.st_size) for path, state in find_files(tmp_path / "home")] == [(inner / "b", 2)]
+    assert [path.name for path, _ in find_files(tmp_path / "link")] == ["b"], "the folder itself may be a link"
+    assert [path for path, _ in find_files(inner / "b")] == [inner / "b"]
+    assert not list(find_files(tmp_path / "home" / "a")) and not list(find_files(tmp_path / "gone"))

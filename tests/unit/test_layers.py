@@ -177,7 +177,7 @@ def test_folders_import_in_no_circle() -> None:
 
 
 def _is_around(package: str, module: str) -> bool:
-    """Whether a package's own `__init__` holds the module: a child may import its parent."""
+    """Return whether a package's own `__init__` holds the module: a child may import its parent."""
     return module.startswith(f"{package}.")
 
 

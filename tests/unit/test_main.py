@@ -247,16 +247,21 @@ def test_why_redacted_without_a_store_says_so(run: Run, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("language", "words"), [("en", "       3 events, last at 2"), ("zh", "       3个事件，最近一次在 2")]
+    ("language", "number", "words"),
+    [
+        ("en", 3, "       3 events, last at 2"),
+        ("en", 1, "       1 event, last at 2"),
+        ("zh", 3, "       3个事件，最近一次在 2"),
+    ],
 )
 def test_why_redacted_is_in_the_language_of_settings(
-    run: Run, home: Home, monkeypatch: pytest.MonkeyPatch, language: str, words: str
+    run: Run, home: Home, monkeypatch: pytest.MonkeyPatch, language: str, number: int, words: str
 ) -> None:
     monkeypatch.setenv("MEMO_LANGUAGE", language)
     make_store(Settings(), home)
     store = open_store(Settings(), home)
     with store.write() as session:
-        redactions.add_redactions(session, "web", {"sites": 3})
+        redactions.add_redactions(session, "web", {"sites": number})
     store.close()
     assert f"sites           {words}" in run("why", "--redacted").out
 

@@ -66,6 +66,6 @@ def _is_command(path: Path) -> bool:
 
 
 def _takes_store(function: ast.FunctionDef) -> bool:
-    """Whether the first parameter is a session or the store; other functions of these modules are pure."""
+    """Return whether the first parameter is a session or the store; other functions of these modules are pure."""
     first = next(iter(function.args.args), None)
     return first is not None and first.arg in ("session", "store")

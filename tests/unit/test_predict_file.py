@@ -1,6 +1,5 @@
 import csv
 import json
-from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -8,13 +7,14 @@ import pytest
 from cli.predictions.predict_file import predict_file
 from cli.predictions.predict_stream import PredictStream
 from memo.core.errors import UsageError
+from memo.core.settings import Settings, WindowSettings
 from memo.testing import ScriptedPredictor
 
 LINES = [f"2026-03-02 09:00:0{second} - Started app: {name}" for second, name in enumerate("ABAB=")]
 
 
 def stream() -> PredictStream:
-    return PredictStream(ScriptedPredictor, "v0001", UTC, "en", 2, 2)
+    return PredictStream(ScriptedPredictor, "v0001", Settings(timezone="UTC", window=WindowSettings(size=2)), 2)
 
 
 def windows(folder: Path) -> Path:

@@ -1,10 +1,10 @@
 import json
 from collections.abc import Sequence
-from datetime import UTC
 from typing import Any
 
 from cli.predictions.predict_stream import PredictStream, stream_answers
 from memo.core.grammar import language_of
+from memo.core.settings import Settings
 from memo.testing import ScriptedPredictor
 
 LINES = [f"2026-03-02 09:00:0{second} - 启动应用: {name}" for second, name in enumerate("甲乙甲乙")]
@@ -18,7 +18,7 @@ def make() -> ScriptedPredictor:
 
 def run(*given: object) -> list[dict[str, Any]]:
     MADE.clear()
-    stream = PredictStream(make, "v0001", UTC, "en", 2, 5)
+    stream = PredictStream(make, "v0001", Settings(timezone="UTC"), 2)
     lines = [item if isinstance(item, bytes) else json.dumps(item).encode() for item in given]
     return [json.loads(answer) for answer in stream_answers(stream, lines)]
 

@@ -126,7 +126,6 @@ def test_load_names_a_variable_that_is_not_json(name: str, home: Home, monkeypat
         ("MEMO_LANGAUGE", "MEMO_LANGUAGE"),
         ("MEMO_LANGUAGE__EN", "MEMO_LANGUAGE"),
         ("MEMO_DATABASE", "MEMO_DATABASE_URL"),
-        ("MEMO_", "MEMO_"),
     ],
 )
 def test_load_refuses_an_unknown_variable_with_the_nearest(
@@ -134,6 +133,12 @@ def test_load_refuses_an_unknown_variable_with_the_nearest(
 ) -> None:
     monkeypatch.setenv(name, "3")
     wrong(f"{name} in the environment is not a setting; write {nearest}")
+
+
+@pytest.mark.parametrize("name", ["MEMO_FOO", "MEMO_", "MEMO_FOO__TOP"])
+def test_load_names_no_setting_that_is_not_near(name: str, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "3")
+    wrong(f"{name} in the environment is not a setting; unset it. `memo config get` lists all settings.")
 
 
 def test_load_ignores_variables_that_are_not_settings(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

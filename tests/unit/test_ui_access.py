@@ -7,12 +7,18 @@ import pytest
 from starlette.testclient import TestClient
 
 from memo.core.paths import Home
-from ui.access import HEADERS, SENTENCES
+from ui.access import HEADERS
 from ui.app import make_app
 from ui.link import use_token
 
 PORT = 4711
 BASE = f"http://127.0.0.1:{PORT}"
+SENTENCES = {
+    "peer": "This page belongs to another user of this machine.",
+    "host": "This page answers only at the address that `memo ui` shows.",
+    "origin": "This form was sent by another site, so nothing was done.",
+    "cookie": "Open this page with the link that `memo ui` shows; each link works once.",
+}
 
 
 def make_client(home: Home, is_owner: bool = True, base: str = BASE) -> TestClient:

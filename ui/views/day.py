@@ -1,15 +1,13 @@
 """*Day*: when the person was where, what of it was foreseen, and the hours of the week; for a week and a month too."""
 
-from datetime import date, datetime, time, timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 from starlette.responses import Response
 
 from db.page import acts
 from memo.core.errors import UsageError
-from memo.core.events import Operation
 from ui import charts
-from ui.page import Visit
+from ui.page import Visit, read_day
 
 SPANS = {"day": 1, "week": 7, "month": 30}  # days
 
@@ -21,11 +19,12 @@ def show(visit: Visit) -> Response:
     if span not in SPANS:
         raise UsageError("Choose a day, a week or a month.")
     with visit.read() as session:
-        last = _day(asked.get("day")) or datetime.now(zone).date()
-        until = datetime.combine(last + timedelta(days=1), time(), zone)
-        since = datetime.combine(last - timedelta(days=SPANS[span] - 1), time(), zone)
+        last = read_day(asked.get("day")) or datetime.now(zone).date()
+        since, until = charts.day_span(last, zone, SPANS[span])
         rows = acts.find_acts_in_span(session, visit.scope(session), since, until) if session else []
-    stays = charts.as_stays([(_name(row), row.at.astimezone(zone), acts.is_foreseen(row.place_rank)) for row in rows])
+    stays = charts.as_stays(
+        [(charts.name_place(row), row.at.astimezone(zone), acts.is_foreseen(row.place_rank)) for row in rows]
+    )
     return visit.show(
         "day.html",
         first=since.date(),
@@ -40,14 +39,3 @@ def show(visit: Visit) -> Response:
         lanes=charts.timeline(stays, since) if span == "day" else {},
         heat=charts.heat(stays),
     )
-
-
-def _day(given: str | None) -> date | None:
-    try:
-        return date.fromisoformat(given) if given else None
-    except ValueError as error:
-        raise UsageError("Write the day as 2026-03-02.") from error
-
-
-def _name(row: Any) -> str:
-    return str(row.target if row.operation == Operation.WEB_VISIT.value else row.app or row.target)

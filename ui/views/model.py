@@ -32,10 +32,8 @@ def show(visit: Visit) -> Response:
         days = rates.find_daily_rates(session, scope)
         newest = acts.find_acts(session, scope, ActFilter(), NEWEST)
         judged = list(served.judge(served.read_acts(newest)))
-        rows, serving = (
-            versions.find_versions(session),
-            versions.find_serving_name(session, scope, visit.settings.scope),
-        )
+        rows = versions.find_versions(session)
+        serving = versions.find_serving_name(session, scope, visit.settings.scope)
     compared, beside = served.compare(judged), served.share_by_day(judged, MODEL, served.RULE)
     return visit.show(
         "model.html",

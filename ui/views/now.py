@@ -20,7 +20,15 @@ from db.store_access import writable_store
 from memo.clock import pauses
 from memo.core.errors import MemoError, UsageError
 from memo.core.events import Action
-from memo.core.predictions import Answer, action_as_dict, action_from_dict, place_as_action, place_from_dict, place_of
+from memo.core.predictions import (
+    Answer,
+    action_as_dict,
+    action_from_dict,
+    first_in_places,
+    place_as_action,
+    place_from_dict,
+    place_of,
+)
 from memo.privacy.exclusions import make_action_matcher
 from ui.page import Form, Visit
 
@@ -107,24 +115,22 @@ def _places(
     """Return the likeliest places but the present one and excluded ones, each with the likeliest thing there."""
     said = {_key(one.action): one.answer for one in current.find_answers(session, row)}
     expected = {_key(one["action"]): one["expected_at"] for one in row.candidates}
-    things = [(rank, action_from_dict(entry["action"])) for rank, entry in enumerate(row.person, 1)]
-    allowed = [(rank, action) for rank, action in things if not is_excluded(action)]
+    actions = [action_from_dict(entry["action"]) for entry in row.person]
+    there = first_in_places(action for action in actions if not is_excluded(action))
     others = [
         place for place in row.places if place_from_dict(place) != here and not is_excluded(place_as_action(place))
     ]
-    return [place | _there(allowed, place, said, expected) for place in others[:SHOWN]]
-
-
-def _there(
-    things: list[tuple[int, Action]], place: dict[str, Any], said: dict[Any, str], expected: dict[Any, str]
-) -> dict[str, Any]:
-    """Return the likeliest action in a place with its rank, the answer to it, and when it is expected."""
-    for rank, action in things:
-        if place_of(action) == place_from_dict(place):
-            target = "" if action.target == place["name"] else action.target
-            answers = {"rank": rank, "said": said.get(action.identity), "expected": expected.get(action.identity)}
-            return {"target": target, **answers}
-    return {"target": "", "rank": None, "said": None, "expected": None}
+    found = []
+    for place in others[:SHOWN]:
+        action = there.get(place_from_dict(place))
+        known = {
+            "target": action.target if action and action.target != place["name"] else "",
+            "rank": actions.index(action) + 1 if action else None,
+            "said": action and said.get(action.identity),
+            "expected": action and expected.get(action.identity),
+        }
+        found.append(place | known)
+    return found
 
 
 def _key(given: dict[str, str]) -> Any:

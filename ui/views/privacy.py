@@ -1,9 +1,7 @@
 """*Privacy*: what is recorded by which source, what the rules removed, pausing, forgetting, and where the files are."""
 
 from collections.abc import Iterator
-from contextlib import suppress
-from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from starlette.responses import RedirectResponse, Response
@@ -18,9 +16,10 @@ from forget.erase_files import VERSION
 from forget.query import ForgetQuery
 from memo.clock import pauses
 from memo.core.errors import UsageError
+from memo.core.files import find_files
 from memo.core.grammar import write
 from memo.core.settings import Settings
-from ui.page import Form, Visit
+from ui.page import Form, Visit, read_day
 
 STORED = ("at", "operation", "target", "app", "detail", "executable", "source")  # columns that tell what was done
 PAUSES = {"30m": timedelta(minutes=30), "2h": timedelta(hours=2), "": None}  # choices; the last one has no end
@@ -108,10 +107,8 @@ def _as_query(visit: Visit, form: Form) -> ForgetQuery:
 
 
 def _midnight(visit: Visit, day: str | None) -> datetime | None:
-    try:
-        return datetime.combine(date.fromisoformat(day), time(), visit.settings.zone).astimezone(UTC) if day else None
-    except ValueError as error:
-        raise UsageError("Write the day as 2026-03-02.") from error
+    found = read_day(day)
+    return datetime.combine(found, time(), visit.settings.zone).astimezone(UTC) if found else None
 
 
 def _files(visit: Visit) -> Iterator[dict[str, Any]]:
@@ -119,13 +116,5 @@ def _files(visit: Visit) -> Iterator[dict[str, Any]]:
     home, store = visit.home, sqlite_path(store_url(visit.settings, visit.home))
     for path in filter(None, (store, home.backups, home.models, home.learned, home.broker, home.logs, home.inbox)):
         if path.exists():
-            sizes = [found.st_size for found in _stats(path)]
-            changed = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-            yield {"path": str(path), "bytes": sum(sizes), "changed": changed}
-
-
-def _stats(path: Path) -> Iterator[Any]:
-    for one in path.rglob("*") if path.is_dir() else [path]:
-        with suppress(FileNotFoundError):  # deleted meanwhile
-            if one.is_file():
-                yield one.lstat()
+            size = sum(state.st_size for _, state in find_files(path))
+            yield {"path": str(path), "bytes": size, "changed": datetime.fromtimestamp(path.stat().st_mtime, UTC)}

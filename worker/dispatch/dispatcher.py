@@ -23,12 +23,10 @@ from memo.protocols import Handler
 from memo.stack.backoff import BACK_OFF_S
 from worker.dispatch.handler_queue import IDLE_S, HandlerQueue
 from worker.dispatch.job_thread import LENGTH, JobThread
-from worker.dispatch.payoff import JUDGED, judge
-from worker.dispatch.savings import measure
+from worker.dispatch.payoff import JUDGED, judge, measure
 from worker.dispatch.select import Decision, carry_out, decide, log_failure
 from worker.gates import gates, objection
 from worker.gates.attempt import Attempt, RoutedCandidate, route_candidates
-from worker.gates.candidate import Confidence
 from worker.gates.one_box import OneBox
 from worker.handlers import as_result, installed, make
 from worker.resources import Resources
@@ -70,7 +68,6 @@ class Dispatcher:
         self._handlers: dict[str, Handler] = {}
         self._all, self._settings = settings, settings.dispatch
         self._gates = gates(settings, self._resources.home, self._machine)
-        self._confidence = (Confidence(self._settings.minimum_probability),)
 
     def _follow(self) -> None:
         """Use the settings in force."""
@@ -130,7 +127,7 @@ class Dispatcher:
         if not is_on and name not in self._installed:
             return None
         first = Attempt(name, *candidates[0])
-        if reason := objection(self._confidence, session, first):
+        if reason := objection(self._gates[:1], session, first):
             return Decision(first, dispatches.STOPPED, reason)
         try:
             handler = self._handler(name)

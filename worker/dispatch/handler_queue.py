@@ -26,20 +26,6 @@ IDLE_S = 60.0  # a handler's process ends after this time without an attempt
 log = get_logger(__name__)
 
 
-class RestartDelay:
-    """A gate: a handler whose process died is started again only after a delay."""
-
-    name = "back-off"
-
-    def __init__(self, process: HandlerProcess) -> None:
-        self._process = process
-
-    def objection(self, session: Session, attempt: Attempt) -> str | None:
-        """Return the seconds that are left of the delay, or None."""
-        wait_s = self._process.rest_s
-        return f"its process died, another one is started in {wait_s:.0f} s" if wait_s else None
-
-
 class HandlerQueue:
     """Selects and carries out the attempts of one handler, one after the other.
 
@@ -64,9 +50,9 @@ class HandlerQueue:
         self._name, self._handler, self._store, self._is_on = name, handler, store, is_on
         self.box, self._idle_s, self.thread = box, idle_s, thread
         self.process = HandlerProcess(name, back_off_s)
-        self._gates: Sequence[Gate] = (*gates, RestartDelay(self.process))
+        self._gates = [*gates, Gate("back-off", self._await_restart)]
         if box:
-            self._gates = (*self._gates, box)
+            self._gates.append(Gate("one box", box.objection))
             box.handlers |= {name} if is_on else set()
         self._stopped: list[Decision] = []
         self._record_at = 0.0  # when the stopped attempts are to be recorded
@@ -88,6 +74,11 @@ class HandlerQueue:
     def close(self) -> None:
         """Finish the queue, then end the handler's process."""
         self.thread.join(self._record_stopped, self.process.end)
+
+    def _await_restart(self, session: Session, attempt: Attempt) -> str | None:
+        """Block, as a gate, a handler whose process died, until it may be started again."""
+        wait_s = self.process.rest_s
+        return f"its process died, another one is started in {wait_s:.0f} s" if wait_s else None
 
     def _due(self) -> Due | None:
         if self._stopped:

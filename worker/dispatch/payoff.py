@@ -1,19 +1,39 @@
-"""Whether a handler pays: one whose last attempts cost more than they saved turns itself off for a while.
+"""Whether a handler pays: what its hits saved, and a rest for one whose last attempts cost more than they saved.
 
 MEMO judges that only once it knows the savings of a few hits, or if there were no hits at all.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from sqlalchemy.orm import Session
 
 from db.dispatch import handlers, ledger
+from db.intake import launches
+from db.models import DispatchRow
 from memo.core.logs import get_logger
-from worker.gates.track_record import KNOWN
+from worker.gates.rules import KNOWN
 
 JUDGED = 20  # attempts judged together; after a rest, this many new ones
 
 log = get_logger(__name__)
+
+
+def _of_launch(session: Session, row: DispatchRow) -> float | None:
+    """Return the seconds by which a launch was shorter than a cold one; 0 if its files were in memory anyway."""
+    if row.result and not row.result.get("cold"):
+        return 0.0
+    assert row.until is not None
+    return launches.find_gain(session, row.scope, row.action["target"], row.at, row.until)
+
+
+MEASURED: dict[str, Callable[[Session, DispatchRow], float | None]] = {"preload_app": _of_launch}
+"""Handlers whose savings are known only after the hit."""
+
+
+def measure(session: Session) -> list[tuple[DispatchRow, float]]:
+    """Return the hits whose savings have become known, in seconds; nothing is written."""
+    rows = ledger.find_unmeasured(session, MEASURED)
+    return [(row, gain) for row in rows if (gain := MEASURED[row.handler](session, row)) is not None]
 
 
 def judge(session: Session, names: Iterable[tuple[str, str]], judged: int = JUDGED) -> None:

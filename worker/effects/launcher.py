@@ -85,7 +85,7 @@ class Launcher:
             raise NothingToDo("the app runs already")
 
     def _runs(self, app: str, command: list[str]) -> bool:
-        """Whether an app with this command already runs under this user."""
+        """Return whether an app with this command already runs under this user."""
         for process in psutil.process_iter(["uids", "exe", "cmdline"]):
             uids, path = process.info["uids"], process.info["exe"]
             is_own = path and uids and uids.real == os.getuid()

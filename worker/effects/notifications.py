@@ -2,7 +2,8 @@
 
 import asyncio
 import shutil
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -56,29 +57,28 @@ def click_problem(ask_s: float = ASK_S) -> str:
 
 
 async def _click_problem(call_s: float) -> str:
-    bus = await _connect(call_s)
-    try:
-        return await _Conversation(bus, call_s).click_problem()
-    finally:
-        bus.disconnect()
+    async with _connected(call_s) as conversation:
+        return await conversation.click_problem()
 
 
 async def _show(summary: str, body: str, actions: Mapping[str, str], wait_s: float, call_s: float) -> str | None:
-    bus = await _connect(call_s)
-    try:
-        return await _Conversation(bus, call_s).show(summary, body, actions, wait_s)
-    finally:
-        bus.disconnect()
+    async with _connected(call_s) as conversation:
+        return await conversation.show(summary, body, actions, wait_s)
 
 
-async def _connect(call_s: float) -> "MessageBus":
+@asynccontextmanager
+async def _connected(call_s: float) -> "AsyncIterator[_Conversation]":
     from dbus_fast.aio import MessageBus
     from dbus_fast.errors import AuthError, InvalidAddressError
 
     try:
-        return await asyncio.wait_for(MessageBus(session_bus()).connect(), call_s)
+        bus = await asyncio.wait_for(MessageBus(session_bus()).connect(), call_s)
     except (OSError, EOFError, TimeoutError, AuthError, InvalidAddressError) as error:
         raise NotShown("there is no session bus; start MEMO inside your desktop session") from error
+    try:
+        yield _Conversation(bus, call_s)
+    finally:
+        bus.disconnect()
 
 
 class _Conversation:

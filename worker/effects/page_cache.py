@@ -132,7 +132,7 @@ class _Warming:
 
 
 def _others_run(loadavg: Path) -> bool:
-    """Whether the kernel counts another program as running or runnable."""
+    """Return whether the kernel counts another program as running or runnable."""
     try:
         running = loadavg.read_text(encoding="ascii").split()[3]
     except (OSError, IndexError):  # not Linux
@@ -167,7 +167,7 @@ def opened(path: str) -> Iterator[int | None]:
 
 
 def is_there(file: int, start: int, length: int) -> bool:
-    """Whether this part of a file is cached, by one page in `SAMPLE`; asking for a missing page loads it."""
+    """Return whether this part of a file is cached, by one page in `SAMPLE`; asking for a missing page loads it."""
     page = bytearray(1)
     try:
         for offset in (*range(start, start + length, SAMPLE * PAGE), start + length - 1):

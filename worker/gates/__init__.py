@@ -1,46 +1,42 @@
 """Gates: small rules, asked in order; the first that objects stops an attempt."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
 from memo.core.paths import Home
 from memo.core.settings import Settings
 from memo.desktop.machine import Machine
+from worker.gates import rules
 from worker.gates.attempt import Attempt
-from worker.gates.candidate import Confidence, Refused, TooLate
-from worker.gates.capacity import Battery, Load, Memory
-from worker.gates.person import FullScreen, Paused, QuietHours
-from worker.gates.track_record import Budget, Cooldown, Resting, Value
 
 
-class Gate(Protocol):
-    """One rule."""
+class Gate(NamedTuple):
+    """One rule: returns the reason it blocks an attempt, with the value and its limit, or None."""
 
     name: str
-
-    def objection(self, session: Session, attempt: Attempt) -> str | None:
-        """Return the reason this gate blocks the attempt, with the value and its limit, or None."""
+    objection: Callable[[Session, Attempt], str | None]
 
 
 def gates(settings: Settings, home: Home, machine: Machine) -> Sequence[Gate]:
     """Return all gates in the order in which they are asked: first those that stop most and cost least."""
-    dispatch = settings.dispatch
+    dispatch, zone = settings.dispatch, settings.zone
     return (
-        Confidence(dispatch.minimum_probability),
-        TooLate(),
-        Paused(settings, home),
-        Refused(),
-        Resting(settings),
-        Cooldown(dispatch.cooldown_s),
-        Budget(dispatch.budget_per_hour, dispatch.budget_mb_per_hour),
-        Value(),
-        Battery(machine, dispatch.battery_percent),
-        Memory(machine),
-        Load(machine),
-        QuietHours(settings),
-        FullScreen(machine),
+        Gate("confidence", partial(rules.confidence, dispatch.minimum_probability)),
+        Gate("late", rules.too_late),
+        Gate("pause", partial(rules.paused, zone, home)),
+        Gate("refused", rules.refused),
+        Gate("resting", partial(rules.resting, zone)),
+        Gate("cooldown", partial(rules.cooldown, dispatch.cooldown_s)),
+        Gate("budget", partial(rules.budget, dispatch.budget_per_hour, dispatch.budget_mb_per_hour)),
+        Gate("value", rules.value),
+        Gate("battery", partial(rules.battery, machine, dispatch.battery_percent)),
+        Gate("memory", partial(rules.memory, machine)),
+        Gate("load", partial(rules.load, machine)),
+        Gate("quiet hours", partial(rules.quiet, settings)),
+        Gate("full screen", partial(rules.full_screen, machine)),
     )
 
 

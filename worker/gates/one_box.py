@@ -12,8 +12,6 @@ from worker.gates.attempt import Attempt
 class OneBox:
     """One box for a prediction, one at a time, and one about an action while that is still due."""
 
-    name = "one box"
-
     def __init__(self) -> None:
         self.handlers: set[str] = set()  # those that are on
         self.offered_at = 0.0  # monotonic time at which the attempt that is being decided was offered

@@ -5,11 +5,9 @@ from collections.abc import Container
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from memo.core.errors import MemoError, UsageError
+from memo.core.errors import UsageError
 from memo.core.grammar import clean
-from memo.core.paths import Home
-from memo.core.settings import Settings
-from memo.protocols import Handler
+from memo.protocols import Handler, Home, MemoError, Settings
 
 MAX_RESULT = 65_536  # characters of a result as JSON
 

@@ -2,11 +2,8 @@
 
 from typing import Any
 
-from memo.core.events import Action
-from memo.core.paths import Home
-from memo.core.predictions import OPENED, Answer, Candidate
-from memo.core.settings import Settings
-from memo.protocols import DispatchContext, Handler
+from memo.core.predictions import OPENED
+from memo.protocols import Action, Answer, Candidate, DispatchContext, Handler, Home, Settings
 from worker.effects.launcher import Launcher
 from worker.effects.notifications import plain, show
 
@@ -32,7 +29,7 @@ class AskHandler(Handler):
         self._settings, self._launcher, self._wait_s = settings, Launcher(settings, home), wait_s
 
     def accepts(self, action: Action) -> bool:
-        """Whether the action opens an app, a site or a file, and `launch_app` does not start it unasked."""
+        """Return whether the action opens an app, a site or a file, and `launch_app` does not start it unasked."""
         return action.operation in OPENED and not self._settings.launches(action)
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:

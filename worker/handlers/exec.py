@@ -10,12 +10,8 @@ from typing import Any
 
 import psutil
 
-from memo.core.errors import MemoError
-from memo.core.events import Action
-from memo.core.paths import Home, given_umask
-from memo.core.predictions import Candidate
-from memo.core.settings import Settings
-from memo.protocols import DispatchContext, Handler
+from memo.core.paths import given_umask
+from memo.protocols import Action, Candidate, DispatchContext, Handler, Home, MemoError, Settings
 from worker.handlers.payload import payload
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # source: linux/prctl.h
@@ -95,7 +91,7 @@ class ExecHandler(Handler):
         self._program_limit_s = program_limit_s
 
     def accepts(self, action: Action) -> bool:
-        """Whether a program is named."""
+        """Return whether a program is named in the settings."""
         return bool(self._command)
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:

@@ -2,11 +2,7 @@
 
 from typing import Any
 
-from memo.core.events import Action, Operation
-from memo.core.paths import Home
-from memo.core.predictions import Candidate
-from memo.core.settings import Settings
-from memo.protocols import DispatchContext, Handler, NothingToDo
+from memo.protocols import Action, Candidate, DispatchContext, Handler, Home, NothingToDo, Operation, Settings
 from worker.effects.launcher import Launcher
 
 
@@ -22,7 +18,7 @@ class LaunchAppHandler(Handler):
         self._launcher = Launcher(settings, home)
 
     def accepts(self, action: Action) -> bool:
-        """Whether it is the start of an app named in the settings."""
+        """Return whether the action is the start of an app named in the settings."""
         return action.operation is Operation.PROCESS_START and action.target in self._allowed
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:

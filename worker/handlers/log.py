@@ -3,10 +3,8 @@
 from typing import Any
 
 from memo.core.logs import get_logger
-from memo.core.paths import Home
-from memo.core.predictions import Candidate, action_as_dict
-from memo.core.settings import Settings
-from memo.protocols import DispatchContext, Handler
+from memo.core.predictions import action_as_dict
+from memo.protocols import Candidate, DispatchContext, Handler, Home, Settings
 
 log = get_logger(__name__)
 

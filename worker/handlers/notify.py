@@ -2,12 +2,8 @@
 
 from typing import Any
 
-from memo.core.events import Action
-from memo.core.paths import Home
-from memo.core.predictions import Candidate
-from memo.core.settings import Settings
 from memo.display.text import short
-from memo.protocols import DispatchContext, Handler
+from memo.protocols import Action, Candidate, DispatchContext, Handler, Home, Settings
 from worker.effects.notifications import plain, show
 from worker.effects.seen_before import SeenBefore
 
@@ -28,7 +24,7 @@ class NotifyHandler(Handler):
         self._settings, self._seen = settings, SeenBefore(settings, home)
 
     def accepts(self, action: Action) -> bool:
-        """Whether `launch_app` leaves the action alone; a person notices an app that starts anyway."""
+        """Return whether `launch_app` leaves the action alone; a person notices an app that starts anyway."""
         return not self._settings.launches(action)
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:

@@ -2,10 +2,8 @@
 
 from dataclasses import replace
 
-from memo.core.events import Action
 from memo.core.grammar import Language, clean
-from memo.core.predictions import Candidate
-from memo.protocols import DispatchContext
+from memo.protocols import Action, Candidate, DispatchContext
 from memo.store.json_text import encode
 
 SCHEMA = "candidate.v1"

@@ -4,12 +4,7 @@ import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
-from memo.core.errors import MemoError
-from memo.core.events import Action, Operation
-from memo.core.paths import Home
-from memo.core.predictions import Candidate
-from memo.core.settings import Settings
-from memo.protocols import DispatchContext, Handler
+from memo.protocols import Action, Candidate, DispatchContext, Handler, Home, MemoError, Operation, Settings
 from worker.effects.public_host import host_of
 from worker.effects.seen_before import SeenBefore
 
@@ -50,7 +45,7 @@ class PreconnectSiteHandler(Handler):
         self._connect, self._seen = settings.preconnect.connect, SeenBefore(settings, home)
 
     def accepts(self, action: Action) -> bool:
-        """Whether it is a visit."""
+        """Return whether the action is a visit."""
         return action.operation is Operation.WEB_VISIT
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:
@@ -76,7 +71,7 @@ def resolved(host: str) -> list[Address]:
 
 
 def is_public(address: Address) -> bool:
-    """Whether it is a public internet address: not private, loopback, link-local, multicast or reserved."""
+    """Return whether an address is a public one: not private, loopback, link-local, multicast or reserved."""
     if isinstance(address, IPv6Address) and address not in UNICAST:
         return False
     if any(address in network for network in SPECIAL):

@@ -5,14 +5,10 @@ from typing import Any
 
 from db.engine import open_store
 from db.intake.launch_sets import find_launch_set
-from memo.core.events import Action, Operation
 from memo.core.grammar import clean
-from memo.core.paths import Home
-from memo.core.predictions import Candidate
-from memo.core.settings import Settings
 from memo.desktop.launch_sets import LaunchSet, version_of
 from memo.desktop.machine import be_idle
-from memo.protocols import Cost, DispatchContext, Handler, NothingToDo
+from memo.protocols import Action, Candidate, Cost, DispatchContext, Handler, Home, NothingToDo, Operation, Settings
 from worker.effects.page_cache import warm
 from worker.effects.read_limits import MEGABYTE, Limits
 
@@ -21,7 +17,7 @@ GRACE_S = 5.0  # a single read may take this long if the disk is asleep
 
 
 class PreloadAppHandler(Handler):
-    """Reads the launch set of an app that was started here before; it reads nothing that a prediction names."""
+    """Reads the launch set of an app that was started here before; no path that it reads comes from a prediction."""
 
     name = "preload_app"
     routed_by = ("upcoming.process_start",)
@@ -31,11 +27,14 @@ class PreloadAppHandler(Handler):
         self.limit_s = settings.preload.seconds + GRACE_S
 
     def accepts(self, action: Action) -> bool:
-        """Whether it is the start of an app."""
+        """Return whether the action is the start of an app."""
         return action.operation is Operation.PROCESS_START and bool(action.target)
 
     def cost(self, candidate: Candidate, context: DispatchContext) -> Cost:
-        """Return the cost of reading all of it. Raises NothingToDo if the app has no valid launch set."""
+        """Return the cost of reading the app's launch set, up to `preload.app_mb`.
+
+        Raises NothingToDo if the app has no valid launch set, or the scope is not that of the settings.
+        """
         read = min(self._known(candidate, context).bytes, self._settings.preload.app_mb * MEGABYTE)
         return Cost(read / MEGABYTE * MS_PER_MB, read)
 

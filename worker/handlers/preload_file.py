@@ -3,12 +3,8 @@
 import os
 from typing import Any
 
-from memo.core.events import Action, Operation
-from memo.core.paths import Home
-from memo.core.predictions import Candidate
-from memo.core.settings import Settings
 from memo.desktop.machine import be_idle
-from memo.protocols import Cost, DispatchContext, Handler
+from memo.protocols import Action, Candidate, Cost, DispatchContext, Handler, Home, Operation, Settings
 from worker.effects.page_cache import opened, warm
 from worker.effects.read_limits import MEGABYTE, Limits
 from worker.effects.seen_before import SeenBefore
@@ -28,7 +24,7 @@ class PreloadFileHandler(Handler):
         self.limit_s = settings.preload.seconds + GRACE_S
 
     def accepts(self, action: Action) -> bool:
-        """Whether it is the access to a file whose whole path is known."""
+        """Return whether the action is the access to a file whose whole path is known."""
         return action.operation is Operation.FILE_ACCESS and bool(_path(action))
 
     def cost(self, candidate: Candidate, context: DispatchContext) -> Cost:

@@ -5,10 +5,8 @@ import os
 from typing import Any
 
 from memo.core.files import open_private
-from memo.core.paths import Home
-from memo.core.predictions import Candidate, action_as_dict
-from memo.core.settings import Settings
-from memo.protocols import DispatchContext, Handler
+from memo.core.predictions import action_as_dict
+from memo.protocols import Candidate, DispatchContext, Handler, Home, Settings
 
 MAX_BYTES = 5_000_000  # a larger file is rotated once, to `dispatched.jsonl.1`
 

@@ -6,12 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from memo.core.errors import MemoError
-from memo.core.events import Action
-from memo.core.paths import Home
-from memo.core.predictions import Candidate
-from memo.core.settings import Settings
-from memo.protocols import DispatchContext, Handler
+from memo.protocols import Action, Candidate, DispatchContext, Handler, Home, MemoError, Settings
 from worker.handlers.payload import payload
 
 CONNECT_S = 2.0  # longest wait for a connection
@@ -37,7 +32,7 @@ class WebhookHandler(Handler):
         self._answer_s, self._pauses_s = answer_s, pauses_s
 
     def accepts(self, action: Action) -> bool:
-        """Whether an address is named."""
+        """Return whether an address is named in the settings."""
         return bool(self._webhook.url)
 
     def handle(self, candidate: Candidate, context: DispatchContext) -> dict[str, Any]:

@@ -44,7 +44,7 @@ class ScopeModel:
         self.seq = self.saved = self.began
 
     def outgrown(self, learned: int = LEARNED) -> bool:
-        """Whether it has learned over three times `learned` events since it began, and begins again to stay bounded."""
+        """Return whether the model has learned over three times `learned` events, and begins again to stay bounded."""
         return self.learned > 3 * learned
 
     def rest(self) -> None:

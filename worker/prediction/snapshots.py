@@ -65,7 +65,7 @@ def save(resources: StoreResources, model: ScopeModel) -> None:
 
 
 def is_gone(home: Home, model: ScopeModel) -> bool:
-    """Whether a model had a snapshot and its scope has none any more: pruning and forget delete them."""
+    """Return whether a model had a snapshot and its scope has none any more: pruning and forget delete them."""
     is_kept = model.saved == model.began or _path(home, model, model.saved).exists()
     return not is_kept and not _paths(home, model.scope)
 
@@ -177,7 +177,7 @@ def _unpack(packed: bytes) -> State:
 
 
 def is_current(resources: StoreResources, model: ScopeModel) -> bool:
-    """Whether the log still holds everything that the model has learned, in the same order."""
+    """Return whether the log still holds everything that the model has learned, in the same order."""
     with resources.store.read() as session:
         row = scopes.find_scope(session, model.scope)
         first = events.find_first_seq(session, model.scope)

@@ -112,11 +112,9 @@ class ScopeUpdater:
             heartbeat.beat()
             if row.seq > model.seq:
                 waiting, settled = settle(waiting, row)
-                by_acts = acted.judge(row, model.predictor.last_act, model.focused)
-                by_wants = wanted.judge(row, model.predictor.is_in_use)
                 answers.settled += _stored(settled)
-                answers.by_acts += _stored(by_acts)
-                answers.by_wants += _stored(by_wants)
+                answers.by_acts += _stored(acted.judge(row, model.predictor.last_act, model.focused))
+                answers.by_wants += _stored(wanted.judge(row, model.predictor.is_in_use))
                 model.learn(row, unranked)
             is_due = not is_answered if row.seq == newest else row.seq > predicted
             if is_due and row.source != events.IMPORT:

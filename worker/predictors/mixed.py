@@ -14,7 +14,8 @@ from memo.core.predictions import LISTED, Candidate, NextAction, NextPlace, Rank
 from worker.predictors.feedback import Feedback
 from worker.predictors.history.arrival_times import ArrivalTimes
 from worker.predictors.history.candidate_ids import Ids
-from worker.predictors.history.tables import Array, State
+from worker.predictors.history.tables import Array
+from worker.predictors.learned import Learned
 from worker.predictors.mixer import RankedSymbols
 from worker.predictors.person.person_model import PersonModel
 from worker.predictors.ranker import Ranker
@@ -34,7 +35,7 @@ class Opinions:
     person: Array
 
 
-class MixedPredictor:
+class MixedPredictor(Learned):
     """Implements `memo.protocols.Predictor`. Without a reader it answers from the history alone.
 
     A ranker of the whole stream, most of which is process noise, decides whether a human action comes next. Both it and
@@ -42,37 +43,26 @@ class MixedPredictor:
     forgetting. Source: fixed share (Herbster and Warmuth 1998), simplified.
     """
 
+    LEARNED = ("_all", "_person", "_times", "_hazard", "feedback", "_trust")
+
     def __init__(self, reader: Reader | None = None, weights: dict[str, Any] | None = None) -> None:
-        weights = weights or {}
-        self._all = Ranker(reader, weights.get("all"))
+        self._all = Ranker()
         self._person = PersonModel()
         self._times = ArrivalTimes()
         self._hazard = Hazard()
         self.feedback = Feedback()
-        self._trust = float(weights.get("trust", 0.0))  # log-odds of the person model
-        self._opinions: Opinions | None = None
+        self.resume(reader, weights)
 
-    def resume(self, reader: Reader | None, weights: dict[str, Any] | None, latest: Sequence[Event]) -> None:
+    def resume(self, reader: Reader | None, weights: dict[str, Any] | None, latest: Sequence[Event] = ()) -> None:
         """Go on with another language model, which reads the `latest` events, and with other (or initial) weights."""
         weights = weights or {}
         self._all.resume(reader, weights.get("all"), latest)
-        self._trust = float(weights.get("trust", 0.0))
-        self._opinions = None
+        self._trust = float(weights.get("trust", 0.0))  # log-odds of the person model
+        self._opinions: Opinions | None = None
 
     def weights(self) -> dict[str, Any]:
         """Return what is learned from outcomes of the whole stream, as JSON."""
         return {"all": self._all.mixer.state(), "trust": self._trust}
-
-    def state(self) -> State:
-        """Return everything learned, without the language model and the ranking that awaits its outcome."""
-        parts = {name: part.state() for name, part in self._parts().items()}
-        return {**parts, "trust": self._trust}
-
-    def restore(self, state: State) -> None:
-        """Replace everything learned by a `state`. Raises an exception of any kind if it is malformed."""
-        for name, part in self._parts().items():
-            part.restore(state[name])
-        self._trust = state["trust"]
 
     @property
     def last_act(self) -> Action | None:
@@ -80,17 +70,8 @@ class MixedPredictor:
         return self._person.last
 
     def is_in_use(self, action: Action) -> bool:
-        """Whether what is wanted with an action was in use at the last event."""
+        """Return whether what is wanted with an action was in use at the last event."""
         return self._times.last is not None and self._hazard.is_in_use(action, self._times.last[1])
-
-    def _parts(self) -> dict[str, Ranker | PersonModel | ArrivalTimes | Hazard | Feedback]:
-        return {
-            "all": self._all,
-            "person": self._person,
-            "times": self._times,
-            "hazard": self._hazard,
-            "feedback": self.feedback,
-        }
 
     def learn(self, event: Event, ranks: bool = True) -> None:
         """Count the event; if a ranking was made before it, the weights learn from it, too.

@@ -9,7 +9,8 @@ import numpy as np
 from memo.core.events import CONTEXT, Action, Event
 from worker.predictors.history.candidate_ids import Ids
 from worker.predictors.history.history_features import FEATURES, HistoryFeatures
-from worker.predictors.history.tables import Array, State
+from worker.predictors.history.tables import Array
+from worker.predictors.learned import Learned
 from worker.predictors.mixer import Mixer, RankedSymbols
 from worker.predictors.reader import Reader
 
@@ -27,22 +28,23 @@ GATE_RATE = 0.012
 LM_FLOOR = -12.0  # least log-probability of the language model that counts
 
 
-class Ranker:
+class Ranker(Learned):
     """History features, a mixer and, optionally, a language model that reads the same stream."""
 
+    LEARNED = ("mixer", "history")
+
     def __init__(self, reader: Reader | None = None, weights: dict[str, Any] | None = None) -> None:
-        self._reader = reader
-        self.mixer = _initial_mixer().restore(weights)
         self.history = HistoryFeatures()
-        self._ranked: RankedSymbols | None = None
+        self.resume(reader, weights)
         self.with_model = False  # whether the language model took part in the latest ranking
         # Whether something was read since: context settles no ranking, but the language model reads it.
         self._has_read = False
 
-    def resume(self, reader: Reader | None, weights: dict[str, Any] | None, latest: Sequence[Event]) -> None:
+    def resume(self, reader: Reader | None, weights: dict[str, Any] | None, latest: Sequence[Event] = ()) -> None:
         """Go on with another language model, which reads the `latest` events, and with other (or initial) weights."""
-        self._reader, self._ranked = reader, None
-        self.mixer = _initial_mixer().restore(weights)
+        self._reader = reader
+        self._ranked: RankedSymbols | None = None
+        self.mixer = Mixer((*FEATURES, *LM_FEATURES), START, RATE, GATE_RATE).restore(weights)
         if reader is not None:
             for event in latest:
                 reader.read(event)
@@ -96,16 +98,3 @@ class Ranker:
         """Return, by column, the nats by which `first` is ahead of `second` in the latest ranking."""
         ranked, find = self.rank(), self.history.symbols.find
         return self.mixer.reasons(ranked, find(first), find(second)) if ranked else {}
-
-    def state(self) -> State:
-        """Return what was learned, without the language model and the ranking that awaits its outcome."""
-        return {"mixer": self.mixer.state(), "history": self.history.state()}
-
-    def restore(self, state: State) -> None:
-        """Replace what was learned by a `state`."""
-        self.mixer.restore(state["mixer"])
-        self.history.restore(state["history"])
-
-
-def _initial_mixer() -> Mixer:
-    return Mixer((*FEATURES, *LM_FEATURES), START, RATE, GATE_RATE)

@@ -31,7 +31,7 @@ class ActivityWatchSource:
         self.watching = threading.Event()
 
     def missing(self) -> str:
-        """Return what is missing: the server's address."""
+        """Return what is wrong with the server's address, and the remedy; empty if it is valid."""
         return check_url(self._url)
 
     def run(self, emit: Emit, cursor: FindCursor, stop: Stop) -> None:

@@ -23,6 +23,10 @@ def check_url(url: str) -> str:
         parts = urlsplit(url)
         if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
             return ""
+    if url:
+        return (
+            f"{url} is not the address of a server; correct sources.activitywatch_url, such as http://127.0.0.1:5600."
+        )
     return (
         "No ActivityWatch server is named; set sources.activitywatch_url in memo.toml, such as http://127.0.0.1:5600."
     )
@@ -38,7 +42,7 @@ class Bucket:
 
 
 class Server:
-    """A server at an address. Its methods raise MemoError if it does not answer as ActivityWatch does."""
+    """A server at an address. Its methods raise MemoError if it can't be reached or does not answer with JSON."""
 
     def __init__(self, url: str, page: int = PAGE, timeout_s: float = TIMEOUT_S) -> None:
         self._url, self._page, self._timeout_s = url.rstrip("/"), page, timeout_s

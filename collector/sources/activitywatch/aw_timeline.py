@@ -8,7 +8,7 @@ from typing import Any
 
 from collector.focus.tracker import Usage
 from collector.sources.activitywatch.aw_server import Bucket
-from data.importers.line import from_fields, implausible
+from data.importers.line import EventReader, implausible
 from memo.core.errors import GrammarError
 from memo.core.events import Event, Operation
 from memo.core.sites import domain
@@ -56,7 +56,7 @@ def _to_event(bucket: Bucket, data: dict[str, Any], at: datetime) -> Event | Non
         browser = _BROWSER.match(bucket.id)
         app = browser[1] if browser else ""
         fields = {"operation": "web_visit", "url": data["url"], "title": data.get("title"), "application": app}
-    return replace(from_fields({"at": at.isoformat(), **fields}, UTC), at=at)
+    return replace(EventReader(UTC).read_fields({"at": at.isoformat(), **fields}), at=at)
 
 
 class Timeline:

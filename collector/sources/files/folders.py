@@ -51,7 +51,7 @@ class FoldersSource:
         self.watching = Flag()
 
     def missing(self) -> str:
-        """Return what is missing: a folder that is chosen and exists."""
+        """Return that no chosen folder exists, and the remedy; empty if one does."""
         if not self._folders:
             return "No folder is chosen; name those whose files you work on in sources.folders of memo.toml."
         if not any(map(identity, self._folders)):

@@ -52,7 +52,7 @@ class RecentSource:
         self.watching = Flag()
 
     def missing(self) -> str:
-        """Return what is missing: the folder in which desktop programs keep the list."""
+        """Return that the folder of the list does not exist, and the remedy; empty if it does."""
         if self._folder.is_dir():
             return ""
         return f"{self._folder}, where programs list recently used files, does not exist; open a file in one of them."

@@ -34,7 +34,7 @@ class ProcessesSource:
         self.watching = Flag()
 
     def missing(self) -> str:
-        """Return what is missing: Linux's /proc and process descriptors."""
+        """Return that Linux's /proc or process descriptors are missing, and the remedy; empty if both are there."""
         if hasattr(os, "pidfd_open") and os.path.exists("/proc/self/stat"):
             return ""
         return "Starts and ends of apps are noticed only on Linux 5.3 or newer with /proc; update the kernel."

@@ -32,7 +32,7 @@ class DesktopSource:
         self.watching = threading.Event()
 
     def missing(self) -> str:
-        """Return what is missing: a session bus; an X11 session is left to its own source."""
+        """Return that there is no session bus, and the remedy; empty if there is one. X11 has its own source."""
         if self._x11 and not self._x11.missing():
             return "It isn't needed: this is an X11 session, and the source x11 notices the focus."
         return "" if session_bus() else "No session bus was found; start MEMO inside your desktop session."

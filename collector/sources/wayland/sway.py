@@ -35,7 +35,7 @@ class SwaySource:
         self.watching = threading.Event()
 
     def missing(self) -> str:
-        """Return what is missing: a running sway."""
+        """Return that no sway runs, and the remedy; empty if one does."""
         return "" if sway_socket() else "No sway of yours runs here; once one does, it is found by its socket."
 
     def run(self, emit: Emit, cursor: FindCursor, stop: Stop) -> None:

@@ -44,7 +44,7 @@ class WlrootsSource:
         self.watching = threading.Event()
 
     def missing(self) -> str:
-        """Return what is missing: a suitable compositor or pywayland; sway is left to its own source."""
+        """Return why a compositor can't be followed here, and the remedy; empty if one can. Sway has its own source."""
         if self._sway and sway_socket():
             return "It isn't needed: sway runs here, and the source sway notices the focus."
         display = find_compositor()

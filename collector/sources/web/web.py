@@ -23,7 +23,7 @@ UNREAD = "The history of {} can't be read; logs/collector.log has the reason. Re
 SETTLE_S = 1.0  # from the first change to reading: a browser writes a visit, then its title, and more
 REST = 50.0  # between two readings of one history, as a multiple of how long the last one took
 LONGEST_REST_S = 30.0
-SCAN_S = 60.0  # between two looks for profiles, and for changes of which there was no notice
+SCAN_S = 60.0  # between two looks for profiles, and for changes whose notices were lost
 SEVERAL = 3  # failures in a row; one may be a browser that kept writing
 WATCHED: Changes = [FileCreatedEvent, FileModifiedEvent, FileMovedEvent, FileDeletedEvent]
 
@@ -48,11 +48,11 @@ class WatchedProfile:
         return max(self.changed_at + SETTLE_S, self._rests_until)
 
     def rest_after(self, took_s: float) -> None:
-        """Rest after a reading: a history may be large."""
+        """Postpone the next reading by a multiple of the time that this one took, as a history may be large."""
         self._rests_until = time.monotonic() + min(REST * took_s, LONGEST_REST_S)
 
     def look(self) -> None:
-        """Notice a change of which there was no notice: the system may lose one."""
+        """Detect a change of the history by its files' stamps: the system may have lost the notice of it."""
         before, self._stamps = self._stamps, stamps(self.profile.database)
         if self.changed_at == inf and self._stamps != before:
             self.changed_at = time.monotonic()
@@ -84,7 +84,7 @@ class WebSource:
         self.watching = threading.Event()
 
     def missing(self) -> str:
-        """Return what is missing: a browser with a history."""
+        """Return that no browser history was found, and the remedy; empty if there is one."""
         if find_profiles():
             return ""
         return "No browser history was found; visit a page with Firefox, Chromium or a browser based on them."
@@ -147,7 +147,7 @@ class WebSource:
         one.rest_after(time.monotonic() - began)
 
     def _report_failures(self, emit: Emit) -> None:
-        """Say whose history changes but can't be read, if that has changed."""
+        """Emit a note that names the browsers whose histories can't be read, if they are not those named last."""
         unread = sorted({one.windows[-1] for one, times in self._failures.items() if times >= SEVERAL})
         if unread != self._reported:
             self._reported = unread

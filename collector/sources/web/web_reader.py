@@ -28,7 +28,7 @@ class VisitReader:
         self._copies.mkdir(mode=0o700, exist_ok=True)
 
     def read_new(self, profile: Profile, is_live: bool) -> None:
-        """Emit the visits since the last time; as a past unless `is_live`, or if the profile is new."""
+        """Emit the visits since the last reading: as a Batch if `is_live`, else, or for a new profile, as a Past."""
         last = self._cursor(profile.key)
         if last is None:
             self.read_past(profile, self._days)

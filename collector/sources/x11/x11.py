@@ -36,7 +36,7 @@ class X11Source:
         self.watching = threading.Event()
 
     def missing(self) -> str:
-        """Return what is missing: an X server of its own that lets this user in."""
+        """Return that no X server of its own lets this user in, and the remedy; empty if one does."""
         from Xlib.error import ConnectionClosedError, DisplayError
 
         name = find_server()

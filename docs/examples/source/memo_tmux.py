@@ -21,7 +21,7 @@ class TmuxSource(Source):
         self.watching = Flag()
 
     def missing(self) -> str:
-        """Return what is missing; `memo sources` shows it."""
+        """Return that tmux is missing, and the remedy, as `memo sources` shows it; empty if it is installed."""
         return "" if shutil.which("tmux") else "tmux is not installed; install it."
 
     def run(self, emit: Emit, cursor: FindCursor, stop: Stop) -> None:

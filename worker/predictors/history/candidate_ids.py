@@ -80,10 +80,6 @@ class CandidateIds:
         """Whether each symbol names no place."""
         return self._columns[6, : len(self)] > 0
 
-    def named(self, symbols: Ids) -> list[Action | Unseen]:
-        """Return the identities of symbols."""
-        return [self.names[symbol] for symbol in symbols.tolist()]
-
     def spread(self, values: Mapping[Action, float], missing: float) -> npt.NDArray[np.float64]:
         """Return the value of each symbol, or `missing`, given those of identities, of which some may have none."""
         spread = np.full(len(self), missing)

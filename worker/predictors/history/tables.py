@@ -29,6 +29,8 @@ class CountsByContext:
     the old ones that were not met meanwhile are forgotten.
     """
 
+    _dtype: type = np.int32  # of counts in a state
+
     def __init__(self, most: int = MOST_COUNTS) -> None:
         self._most = most // 2
         self._old: dict[int, Counts] = {}
@@ -68,7 +70,7 @@ class CountsByContext:
                     del contexts[context]
         self._size = len(self._young) + sum(map(len, self._young.values()))
 
-    def state(self, dtype: type = np.int32) -> State:
+    def state(self) -> State:
         """Return all counts, as arrays in a row."""
         counts = [*self._old.values(), *self._young.values()]
         return {
@@ -76,7 +78,7 @@ class CountsByContext:
             "contexts": np.array([*self._old, *self._young], np.int64),
             "sizes": np.fromiter(map(len, counts), np.int32),
             "keys": np.fromiter(chain.from_iterable(counts), np.int32),
-            "values": np.fromiter(chain.from_iterable(each.values() for each in counts), dtype),
+            "values": np.fromiter(chain.from_iterable(each.values() for each in counts), self._dtype),
         }
 
     def restore(self, state: State) -> None:
@@ -94,6 +96,7 @@ class Table(CountsByContext):
     def __init__(self, decay: float = 1.0, most: int = MOST_COUNTS) -> None:
         super().__init__(most)
         self._decay = decay
+        self._dtype = np.int32 if decay == 1 else np.float64
 
     def add(self, context: int, symbol: int) -> None:
         """Count one more `symbol` after `context`, whose earlier counts decay."""
@@ -131,7 +134,3 @@ class Table(CountsByContext):
     def renumber(self, numbers: Mapping[int, int]) -> None:
         """Keep the counts of the symbols in `numbers` only, and the units."""
         super().renumber({UNIT: UNIT, **numbers})
-
-    def state(self, dtype: type | None = None) -> State:
-        """Return the counts of all contexts."""
-        return super().state(dtype or (np.int32 if self._decay == 1 else np.float64))

@@ -31,16 +31,6 @@ class LoadedBase(NamedTuple):
     """The SHA-256 of its weights; an adapter fits only the weights that it was trained on."""
 
 
-@contextmanager
-def without_hub() -> Iterator[None]:
-    """Keep transformers off the network: with `local_files_only` alone it still looks for an adapter on the hub."""
-    before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE = before
-
-
 def choose_device(device: str) -> str:
     """Return `cuda` or `cpu`; `auto` is a GPU if there is one. Raises MemoError."""
     if device == "cuda" and not torch.cuda.is_available():
@@ -76,12 +66,17 @@ def count_weights(base: str) -> int:
 
 @contextmanager
 def _found(base: str) -> Iterator[Path]:
-    """Provide the folder of a base model, off the network. Raises MemoError for whatever fails with it."""
+    """Provide the folder of a base model. Raises MemoError for whatever fails with it.
+
+    Transformers is kept off the network: with `local_files_only` alone it still looks for an adapter on the hub.
+    """
+    before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
     try:
-        with without_hub():
-            yield _find_folder(base)
+        yield _find_folder(base)
     except LOAD_ERRORS as error:
         raise MemoError(f"The base model {base} can't be loaded ({first_line(error)}); {remedy(base)}.") from error
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 def _choose_dtype(base: str, device: str) -> torch.dtype:

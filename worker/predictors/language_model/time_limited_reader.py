@@ -58,7 +58,11 @@ class TimeLimitedReader:
         try:
             self._wait(deadline)
             self._catch_up()
-            scores = self._reader.scores() if self._reader.is_quick else self._ask(deadline)
+            if self._reader.is_quick:
+                scores = self._reader.scores()
+            else:
+                self._job = self._thread.submit(self._reader.scores)
+                scores = self._wait(deadline)
             if self._reader.lags:
                 self._job = self._thread.submit(self._prepare)
             return scores
@@ -70,11 +74,6 @@ class TimeLimitedReader:
             self._unread.clear()
             log.exception("language_model_failed")
         return Scores()
-
-    def _ask(self, deadline: float) -> Scores:
-        """Have the thread ask the reader. Raises TimeoutError."""
-        self._job = self._thread.submit(self._reader.scores)
-        return self._wait(deadline)
 
     def _wait(self, deadline: float) -> Scores:
         """Wait for the job under way, if any, and return its result. Raises TimeoutError."""

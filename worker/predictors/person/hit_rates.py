@@ -7,6 +7,7 @@ import numpy as np
 
 from worker.predictors.history.candidate_ids import Ids
 from worker.predictors.history.tables import Array, State
+from worker.predictors.learned import Learned
 
 # Kinds of recency ranks: 1 to 12 each, up to 16, up to 24, up to 40, and higher ones; kind 0 holds no rank.
 RANK_STARTS = (0, *range(1, 14), 17, 25, 41)
@@ -39,8 +40,10 @@ def rank_kinds(ranks: Ids) -> Ids:
     return np.asarray(np.searchsorted(RANK_STARTS, ranks, "right") - 1, np.int64)
 
 
-class RecencyRates:
+class RecencyRates(Learned):
     """Hits of recency ranks: over all, and after each sequence of three ranks."""
+
+    LEARNED = ("_hits", "_after", "_latest")
 
     def __init__(self) -> None:
         self._hits = np.zeros(KINDS)
@@ -68,21 +71,12 @@ class RecencyRates:
         found = shares[kinds]
         return np.log(np.maximum(1e-6, found / sizes[kinds])), np.log(shares_after[kinds] / found)
 
-    def state(self) -> State:
-        """Return all hits."""
-        return {"hits": self._hits, "after": self._after, "latest": list(self._latest)}
-
-    def restore(self, state: State) -> None:
-        """Replace all hits by those of a `state`."""
-        self._hits, self._after = np.array(state["hits"]), np.array(state["after"])
-        self._latest = tuple(state["latest"])
-
 
 class SymbolRates:
     """Hits and chances by kind: of all symbols, and of each symbol."""
 
-    def __init__(self, kinds: tuple[int, ...], first_rate: float) -> None:
-        self._all = np.full((*kinds, 2), (first_rate, 1.0))
+    def __init__(self, *kinds: int) -> None:
+        self._all = np.full((*kinds, 2), (FIRST_RATE, 1.0))
         self._own = np.zeros((64, *kinds, 2), np.float32)
 
     def keep(self, symbols: Ids) -> None:
@@ -107,7 +101,7 @@ class ReturnRates(SymbolRates):
     """Hits and chances by the time and by the steps since a symbol last came: of all symbols, and of each."""
 
     def __init__(self) -> None:
-        super().__init__((2, AGES), FIRST_RATE)
+        super().__init__(2, AGES)
 
     def learn(self, symbols: Ids, kinds: Ids, row: int) -> None:
         """Count a chance of each symbol, all different, and a hit of the one in a row, if it is one.
@@ -131,8 +125,34 @@ class ReturnRates(SymbolRates):
         return np.asarray(np.log(np.stack([rates, own_rates / rates], axis=1)).reshape(4, len(symbols)))
 
 
-class CellRates:
+class HorizonRates(SymbolRates):
+    """Hits within the horizon, and chances, by the time since a thing last came: of all things, and of each."""
+
+    def __init__(self) -> None:
+        super().__init__(AGES)
+
+    def learn(self, symbols: Ids, kinds: Ids, hits: Array) -> None:
+        """Count a chance of each thing, all different, and a hit where `hits` is 1."""
+        self._grow(symbols)
+        self._own[symbols, kinds, 0] += hits.astype(np.float32)
+        self._own[symbols, kinds, 1] += 1
+        self._all[:, 0] += np.bincount(kinds, hits, AGES)
+        self._all[:, 1] += np.bincount(kinds, minlength=AGES)
+
+    def rates(self, symbols: Ids, kinds: Ids) -> tuple[Array, Array, Array]:
+        """Return the rate of each thing's kind, the thing's own rate of that kind, and its rate over all kinds."""
+        self._grow(symbols)
+        rates, own = (self._all[:, 0] / self._all[:, 1])[kinds], self._own[symbols]
+        hits, chances = own[np.arange(len(symbols)), kinds].T
+        all_hits, all_chances = own.sum(1).T
+        own_rates = (hits + OWN_CHANCES * rates) / (chances + OWN_CHANCES)
+        return rates, own_rates, np.asarray((all_hits + FIRST_RATE) / (all_chances + 1), float)
+
+
+class CellRates(Learned):
     """Hits and chances by recency rank and by how often and how lately a symbol followed here."""
+
+    LEARNED = ("_all", "_cells")
 
     def __init__(self) -> None:
         self._all = np.array([0.1, 1.0])
@@ -150,14 +170,6 @@ class CellRates:
         rate = self._all[0] / self._all[1]
         rates = (self._cells[:, 0] + CELL_CHANCES * rate) / (self._cells[:, 1] + CELL_CHANCES)
         return np.asarray(np.log(rates / rate)[cells])
-
-    def state(self) -> State:
-        """Return all hits and chances."""
-        return {"all": self._all, "cells": self._cells}
-
-    def restore(self, state: State) -> None:
-        """Replace all hits and chances by those of a `state`."""
-        self._all, self._cells = np.array(state["all"]), np.array(state["cells"])
 
 
 def cells_of(kinds: Ids, successors: Ids) -> Ids:

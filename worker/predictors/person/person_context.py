@@ -70,30 +70,20 @@ class PersonContext:
         """The key of the last action."""
         return self._things[0]
 
-    def for_switch(self) -> dict[str, int]:
-        """Return the key of each context of the next other place."""
-        here, before, _ = self._places
-        return {
-            "last": here,
-            "last_lately": here,
-            "last_two": hash((here, before)),
-            "before_last": before,
-            "last_and_stay_before": hash((here, bisect(STAYS_S, self._stay_s))),
-            "last_thing": self.last_thing,
-            "last_and_hours": hash((here, self._hours)),
-        }
-
-    def for_place(self) -> dict[str, int]:
-        """Return the key of each context of the next place."""
+    def for_places(self) -> dict[str, int]:
+        """Return the key of each context of the next place, and of the next other one."""
         here, before, long_before = self._places
         run = min(self.run, LONG_RUN)
         return {
             "last": here,
+            "last_lately": here,
             "last_two": hash((here, before)),
             "last_three_and_run": hash((here, before, long_before, run)),
+            "before_last": before,
             "last_thing": self.last_thing,
             "last_thing_and_run": hash((self.last_thing, run)),
             "last_and_pause": hash((here, bisect(PAUSES_S, self._pause_s))),
+            "last_and_stay_before": hash((here, bisect(STAYS_S, self._stay_s))),
             "last_and_hours": hash((here, self._hours)),
         }
 

@@ -5,7 +5,6 @@ without repetitions, and `thing` of the actions themselves, which knows how like
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from memo.core.events import HUMAN, PROCESSES, Action, Event
 from memo.core.predictions import place_of
 from worker.predictors.history.candidate_ids import Ids, as_fields, from_fields
 from worker.predictors.history.tables import State
+from worker.predictors.learned import Learned
 from worker.predictors.mixer import RankedSymbols
 from worker.predictors.person import things_in_places
 from worker.predictors.person.person_context import PLACE_CONTEXTS, SWITCH_CONTEXTS, THING_CONTEXTS, PersonContext
@@ -41,8 +41,10 @@ class Rankings:
     thing: RankedSymbols
 
 
-class PersonModel:
+class PersonModel(Learned):
     """Learns a person's actions, and answers what comes next."""
+
+    LEARNED = ("_place", "_switch", "_thing", "_context", "_running", "_in_places")
 
     def __init__(self) -> None:
         self._place_names, self._thing_names = SymbolTable(), SymbolTable()
@@ -74,8 +76,8 @@ class PersonModel:
         if arrives:
             # What a title leads to is learned when its place is left: it counts the last title there.
             self._switch.features.replace_key("last_thing", left)
-            self._switch.learn(place, at, self._context.for_switch(), begins_session)
-        self._place.learn(place, at, self._context.for_place(), begins_session)
+            self._switch.learn(place, at, self._context.for_places(), begins_session)
+        self._place.learn(place, at, self._context.for_places(), begins_session)
         self._in_places.learn(thing, place)
         self._thing.learn(thing, at, self._context.for_thing(), begins_session)
         if len(self._thing_names) > MOST_THINGS or self._thing_names.characters > MOST_CHARACTERS:
@@ -157,30 +159,19 @@ class PersonModel:
 
     def state(self) -> State:
         """Return everything learned, without the rankings that await their outcome."""
-        return {name: part.state() for name, part in self._parts().items()} | {
+        return super().state() | {
             "place_names": [as_fields(name) for name in self._place_names.names[1:]],
             "thing_names": [as_fields(name) for name in self._thing_names.names[1:]],
         }
 
     def restore(self, state: State) -> None:
         """Replace everything learned by a `state`."""
-        for name, part in self._parts().items():
-            part.restore(state[name])
+        super().restore(state)
         self._place_names = SymbolTable(map(from_fields, state["place_names"]))
         self._thing_names = SymbolTable(map(from_fields, state["thing_names"]))
         place, switch, thing = self._place.ranked, self._switch.ranked, self._thing.ranked
         if place and thing:
             self._rankings = Rankings(place, switch if self._context.run == 1 else None, thing)
-
-    def _parts(self) -> dict[str, Any]:
-        return {
-            "place": self._place,
-            "switch": self._switch,
-            "thing": self._thing,
-            "context": self._context,
-            "running": self._running,
-            "in_places": self._in_places,
-        }
 
 
 def _mean(one: dict[int, float], other: dict[int, float]) -> dict[int, float]:

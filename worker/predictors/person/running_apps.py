@@ -30,11 +30,11 @@ class RunningApps:
         elif event.operation is Operation.PROCESS_END:
             self._ended[app] = None
 
-    def columns(self, places: Sequence[Action], now: float) -> dict[str, Array]:
-        """Return whether the app of each place has just started, and whether it has ended."""
+    def columns(self, places: Sequence[Action], now: float) -> Array:
+        """Return whether the app of each place has just started, and whether it has ended, (places, 2)."""
         apps = [_name(place.place) if place.operation is Operation.WINDOW_FOCUS else "" for place in places]
         started = [now - self._started.get(app, -np.inf) < STARTED_S for app in apps]
-        return {"started": np.array(started, float), "ended": np.array([app in self._ended for app in apps], float)}
+        return np.column_stack([started, [app in self._ended for app in apps]]).astype(float)
 
     def state(self) -> State:
         """Return both kinds of apps."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from worker.predictors.history.candidate_ids import Ids
 from worker.predictors.history.tables import UNIT, Array, State, Table
+from worker.predictors.learned import Learned
 from worker.predictors.person.hit_rates import (
     CellRates,
     RecencyRates,
@@ -51,12 +52,14 @@ class Kinds(NamedTuple):
     cells: Ids
 
 
-class SequenceFeatures:
+class SequenceFeatures(Learned):
     """Counts of one sequence, and the feature matrix of the symbols that may come next.
 
     `contexts` are the tables by name, each with the decay of earlier occurrences. In a sequence that `leaves`, the
     last symbol never comes again at once.
     """
+
+    LEARNED = ("_keys", "_units", "_ranks", "_cells")
 
     def __init__(self, contexts: Mapping[str, float], leaves: bool = False) -> None:
         self._leaves = leaves
@@ -76,7 +79,7 @@ class SequenceFeatures:
         self._kinds: Kinds | None = None  # those of the latest ranking
 
     def learn(self, symbol: int, at: float, keys: dict[str, int], begins_session: bool) -> None:
-        """Count the next symbol, which came `at` a time in seconds; `keys` are the contexts of what follows it."""
+        """Count the next symbol, which came `at` a time in seconds; `keys` hold the contexts of what follows it."""
         is_new = symbol not in self._recency
         for name, key in self._keys.items():
             self._tables[name].add(key, symbol)
@@ -88,7 +91,7 @@ class SequenceFeatures:
         self._in_session[symbol] = self._in_session.get(symbol, 0) + 1
         self._count(symbol, at)
         self._before_last, self.last = self.last, symbol
-        self._at, self._keys = at, keys
+        self._at, self._keys = at, {name: keys[name] for name in self._tables}
 
     def replace_key(self, name: str, key: int) -> None:
         """Replace the present context of a table, if there is one."""
@@ -231,30 +234,24 @@ class SequenceFeatures:
         """Return everything counted."""
         known = self._known
         self._grow(known)
-        return {
+        return super().state() | {
             "tables": {name: table.state() for name, table in self._tables.items()},
-            "keys": dict(self._keys),
             "recency": np.array(list(self._recency), np.int32),
             "came": np.stack([self._last_at, self._last_step])[:, :known],
             "frequencies": self._frequencies[:, :known],
-            "units": self._units,
             "in_session": [[symbol, n] for symbol, n in self._in_session.items()],
             "numbers": [self.steps, self.last, self._before_last, self._at, self._rate_of_new],
-            "ranks": self._ranks.state(),
             "returns": self._returns.state(known),
-            "cells": self._cells.state(),
         }
 
     def restore(self, state: State) -> None:
         """Replace everything counted by that of a `state`."""
+        super().restore(state)
         for name, table in self._tables.items():
             table.restore(state["tables"][name])
-        self._keys, self._in_session = state["keys"], dict(state["in_session"])
+        self._in_session = dict(state["in_session"])
         self._recency = dict.fromkeys(state["recency"].tolist())
         self._last_at, self._last_step = np.array(state["came"])
         self._frequencies = np.array(state["frequencies"])
-        self._units = np.array(state["units"])
         self.steps, self.last, self._before_last, self._at, self._rate_of_new = state["numbers"]
-        self._ranks.restore(state["ranks"])
         self._returns.restore(state["returns"])
-        self._cells.restore(state["cells"])

@@ -34,11 +34,8 @@ class SequenceRanker:
             self.features.settle(row)
         self.features.learn(symbol, at, keys, begins_session)
 
-    def rank(self, symbols: Ids, columns: Mapping[str, Array], gate: str) -> RankedSymbols:
-        """Rank symbols by the sequence's features and its owner's `columns`, which have a value for a new one last."""
-        return self._rank(symbols, np.column_stack(list(columns.values())), gate)
-
-    def _rank(self, symbols: Ids, columns: Array, gate: str) -> RankedSymbols:
+    def rank(self, symbols: Ids, columns: Array, gate: str) -> RankedSymbols:
+        """Rank symbols by the sequence's features and its owner's `columns`, whose last row stands for a new one."""
         features = np.hstack([self.features.matrix(symbols), columns])
         self.ranked = ranked = self.mixer.rank(symbols, features, gate)
         return ranked
@@ -65,4 +62,4 @@ class SequenceRanker:
         self.features.restore(state["features"])
         self.mixer.restore(state["mixer"])
         if "ranked" in state:
-            self._rank(**state["ranked"])
+            self.rank(**state["ranked"])

@@ -25,8 +25,7 @@ class ThingsInPlaces:
         self.place_of = [NEW]  # by thing
         self._things: dict[int, dict[int, None]] = {}  # by place; the thing that came last is at the end
         self._followed: dict[int, list[int]] = {}  # by thing, newest last
-        self._actions: dict[int, int] = {}  # by place
-        self._new: dict[int, int] = {}  # by place
+        self._counts: dict[int, list[int]] = {}  # by place: its actions, and how many of them were new
         self._all_actions = self._all_new = 0
 
     def learn(self, thing: int, place: int) -> None:
@@ -41,13 +40,14 @@ class ThingsInPlaces:
             del followed[:-FOLLOWED]
         things.pop(thing, None)
         things[thing] = None
-        self._actions[place] = self._actions.get(place, 0) + 1
-        self._new[place] = self._new.get(place, 0) + is_new
+        counts = self._counts.setdefault(place, [0, 0])
+        counts[0] += 1
+        counts[1] += is_new
         self._all_actions += 1
         self._all_new += is_new
 
-    def columns(self, things: Ids, last: int, places: dict[int, float], new_place: float) -> dict[str, Array]:
-        """Return the columns of things and, in the last row, of a new one.
+    def columns(self, things: Ids, last: int, places: dict[int, float], new_place: float) -> Array:
+        """Return the columns `COLUMNS` of things and, in the last row, of a new one.
 
         `last` is the thing that came last; `places` and `new_place` are the probabilities of the next place.
         """
@@ -63,7 +63,7 @@ class ThingsInPlaces:
         )
         columns["new_in_place"][-1] = self._log_new(places, new_place)
         columns["same"][:-1] = things == last
-        return columns
+        return np.column_stack(list(columns.values()))
 
     def _ranks(self, things: set[int], places: Mapping[int, int]) -> dict[int, int]:
         """Return the recency rank of each thing in its place, from 1 to `DEEP`; `places` counts the things in each."""
@@ -95,8 +95,9 @@ class ThingsInPlaces:
     def _log_new(self, places: dict[int, float], new_place: float) -> float:
         """Return the log-probability that the next thing is new, where `places` are those of the next place."""
         rate = (self._all_new + 0.5) / (self._all_actions + 1)
-        each = {place: (self._new[place] + NEW_WEIGHT * rate) / (self._actions[place] + NEW_WEIGHT) for place in places}
-        return math.log(new_place + sum(probability * each[place] for place, probability in places.items()))
+        counts = ((probability, *self._counts[place]) for place, probability in places.items())
+        known = sum(p * ((new + NEW_WEIGHT * rate) / (actions + NEW_WEIGHT)) for p, actions, new in counts)
+        return math.log(new_place + known)
 
     def keep(self, things: Ids, places: Ids) -> None:
         """Keep these things and places only, which are renumbered in their order."""
@@ -113,16 +114,13 @@ class ThingsInPlaces:
             for thing, followed in self._followed.items()
             if thing in thing_numbers
         }
-        self._actions = {place_numbers[place]: n for place, n in self._actions.items() if place in place_numbers}
-        self._new = {place_numbers[place]: n for place, n in self._new.items() if place in place_numbers}
+        self._counts = {place_numbers[place]: n for place, n in self._counts.items() if place in place_numbers}
 
     def state(self) -> State:
         """Return everything as JSON."""
         return {
             "place_of": np.array(self.place_of, np.int32),
-            "things": [
-                [place, list(things), self._actions[place], self._new[place]] for place, things in self._things.items()
-            ],
+            "things": [[place, list(things), *self._counts[place]] for place, things in self._things.items()],
             "followed": [[thing, followed] for thing, followed in self._followed.items()],
             "all": [self._all_actions, self._all_new],
         }
@@ -131,7 +129,6 @@ class ThingsInPlaces:
         """Replace everything by that of a `state`."""
         self.place_of = state["place_of"].tolist()
         self._things = {place: dict.fromkeys(things) for place, things, _, _ in state["things"]}
-        self._actions = {place: actions for place, _, actions, _ in state["things"]}
-        self._new = {place: new for place, *_, new in state["things"]}
+        self._counts = {place: counts for place, _, *counts in state["things"]}
         self._followed = dict(state["followed"])
         self._all_actions, self._all_new = state["all"]

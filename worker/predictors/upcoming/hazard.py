@@ -14,10 +14,9 @@ from memo.core.events import Action, Event, Operation
 from memo.core.predictions import HORIZON_S, QUIET_S, UPCOMING_OPERATIONS, Upcoming, wanted
 from worker.predictors.history.candidate_ids import Ids, as_fields, from_fields
 from worker.predictors.history.tables import Array, State
-from worker.predictors.person.hit_rates import time_kinds
+from worker.predictors.person.hit_rates import HorizonRates, time_kinds
 from worker.predictors.person.symbol_table import NEW, SymbolTable
 from worker.predictors.upcoming.followers import Followers
-from worker.predictors.upcoming.horizon_rates import HorizonRates
 from worker.predictors.upcoming.logistic_regression import LogisticRegression
 
 FADES = tuple(0.5 ** (1 / half_life) for half_life in (10, 100, 1_000))  # of the frequencies, at each event
@@ -104,7 +103,7 @@ class Hazard:
         return symbol == self._front if self._is_app[symbol] else 0 <= at - float(self._last_at[symbol]) <= QUIET_S
 
     def is_in_use(self, action: Action, now: datetime) -> bool:
-        """Whether what is wanted with an action is in use."""
+        """Return whether what is wanted with an action is in use."""
         symbol = self._names.find(wanted(action))
         return symbol is not None and self._is_used(symbol, now.timestamp())
 

@@ -6,14 +6,17 @@ Source: sequential Laplace approximation, Spiegelhalter and Lauritzen 1990. Olde
 
 import numpy as np
 
-from worker.predictors.history.tables import Array, State
+from worker.predictors.history.tables import Array
+from worker.predictors.learned import Learned
 
 PRIOR = 1_000.0  # precision of the initial weights
 KEPT = 0.999  # decay of the precision of earlier batches at each batch
 
 
-class LogisticRegression:
+class LogisticRegression(Learned):
     """Weights of features, which begin at `start`."""
+
+    LEARNED = ("_weights", "_precision")
 
     def __init__(self, start: Array) -> None:
         self._weights = start
@@ -29,11 +32,3 @@ class LogisticRegression:
         self._precision = KEPT * self._precision + (features.T * (p * (1 - p))) @ features
         precision = self._precision + PRIOR * np.eye(len(self._weights))
         self._weights = self._weights + np.linalg.solve(precision, features.T @ (came - p))
-
-    def state(self) -> State:
-        """Return everything learned."""
-        return {"weights": self._weights, "precision": self._precision}
-
-    def restore(self, state: State) -> None:
-        """Replace everything learned by that of a `state`."""
-        self._weights, self._precision = np.array(state["weights"]), np.array(state["precision"])
